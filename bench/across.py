@@ -1,11 +1,11 @@
-"""Percentage of results that the comparison across devices refuses, honest ones and lies.
+"""Percentages of honest results and of lies that the comparison across devices refuses.
 
 Renders with other seeds represent results that are honest but not equal to the last bit. Each scene
-is rendered a fixed number of times and kept below ``--folder``. Each draw takes one picture as
-theirs, others as ours, and regions of the frame, so draws share pictures. The first look has three
-seeds. After a refusal, a second look uses five other seeds and other regions; the second column
-counts refusals by both. The known scenes are those of ``bench.verify_scenes``, the new ones those
-of ``bench.across_scenes``.
+is rendered a fixed number of times and kept below ``--folder``. Each draw takes one picture as the
+delivery, other pictures as the verifier's, and regions of the frame, so several draws use the same
+picture. The first look compares with three seeds. After a refusal, a second look uses five other
+seeds and other regions; the second column counts pictures that both looks refuse. The known scenes
+are in ``bench.verify_scenes``, the new scenes in ``bench.across_scenes``.
 """
 
 import argparse
@@ -42,7 +42,7 @@ HONEST: Final = "honest"
 BRIGHTER: Final = {"1 % brighter": 1.01, "3 % brighter": 1.03}
 HALF: Final = "half resolution"
 BLOCKS: Final = "half resolution, in blocks"
-# Share of the samples, and whether a denoiser follows.
+# Fraction of the samples that are rendered, and whether the picture is denoised.
 SAMPLED: Final[Mapping[str, tuple[float, bool]]] = {
     "half the samples": (0.5, False),
     "three quarters": (0.75, False),
@@ -59,13 +59,13 @@ COLUMNS: Final = (
     "nothing said",
     "let pass by the guard alone",
 )
-BRIGHTENED: Final = 4  # honest pictures
+BRIGHTENED: Final = 4  # number of honest pictures that are brightened
 SEED_OF_LIES: Final = 1000
 
 
 @attrs.frozen
 class Size:
-    """Pixels, samples, and pictures of each kind."""
+    """Size of the pictures, samples, and number of pictures of each kind."""
 
     width: int
     height: int
@@ -76,13 +76,13 @@ class Size:
 
 @attrs.frozen
 class Drawn:
-    """Both looks of a draw; the second is None if the first did not refuse."""
+    """Both looks of a draw; the second look is None if the first did not refuse the picture."""
 
     first: exchangeability.Exchangeability
     second: exchangeability.Exchangeability | None
 
     def is_refused(self, *, twice: bool) -> bool:
-        """Return True if refused by the first look, or by both."""
+        """Return True if the first look refuses the picture; with ``twice``, if both looks do."""
         of = self.second if twice else self.first
         return of is not None and of.outcome == exchangeability.REFUSED
 
@@ -91,7 +91,7 @@ class Drawn:
 
 
 def render_scene(name: str, folder: Path, size: Size) -> None:
-    """Render all pictures of a scene, and keep them as they are shown (``NAME.npz``)."""
+    """Render all pictures of a scene and save their display values in ``NAME.npz``."""
     import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy: Any = module
@@ -133,7 +133,7 @@ def render_scene(name: str, folder: Path, size: Size) -> None:
 
 
 def smooth(small: Array) -> Array:
-    """Return the picture twice as large, bilinear."""
+    """Return the picture at twice the size, with bilinear interpolation."""
 
     def twice(of: Array) -> Array:
         before, after = np.concatenate([of[:1], of[:-1]]), np.concatenate([of[1:], of[-1:]])
@@ -144,7 +144,7 @@ def smooth(small: Array) -> Array:
 
 
 def rendered(name: str, folder: Path, size: Size) -> Mapping[str, Array]:
-    """Return pictures of the scene by case; missing ones are rendered in a separate Blender."""
+    """Return pictures of the scene by case; missing pictures are rendered in a separate Blender."""
     path, began = folder / f"{name}.npz", time.monotonic()
     if not path.exists():
         program = "".join((HEAD, ALL[name], SAVE))
@@ -159,7 +159,7 @@ def rendered(name: str, folder: Path, size: Size) -> Mapping[str, Array]:
 
 
 def run(command: Sequence[str]) -> None:
-    """Run a program to its end; a Blender may die in its own clean-up after its work is done."""
+    """Run a program to its end; ignore its exit code, as Blender may crash while it exits."""
     subprocess.run(command, stdout=subprocess.DEVNULL, timeout=3600, check=False)
 
 
@@ -167,13 +167,13 @@ def run(command: Sequence[str]) -> None:
 
 
 def regions(chance: Any, size: tuple[int, int]) -> list[crop_placement.Crop]:
-    """Regions of a look, as a check places them where nothing is known of the frame."""
+    """Return regions as a check places them when nothing is known about the frame."""
     crops = [crop_placement.place((*chance.random(2), None), size, []) for _ in range(3)]
     return crop_placement.enlarged(crops, size, exchangeability.CELLS_LEAST)
 
 
 def look(chance: Any, theirs: Array, ours: Array) -> exchangeability.Exchangeability:
-    """One look at regions that are drawn."""
+    """Compare pictures in random regions, as one look of a check does."""
     height, width = theirs.shape[:2]
     places = regions(chance, (width, height))
 
@@ -185,7 +185,7 @@ def look(chance: Any, theirs: Array, ours: Array) -> exchangeability.Exchangeabi
 
 
 def draw(chance: Any, pictures: Mapping[str, Array], case: str) -> Drawn:
-    """One delivery, looked at once, and again where that refuses it."""
+    """Draw a delivery and compare it; compare it again if the first look refuses it."""
     number = int(chance.integers(len(pictures[case])))
     theirs = pictures[case][number]
     others = [
@@ -202,7 +202,7 @@ def draw(chance: Any, pictures: Mapping[str, Array], case: str) -> Drawn:
 
 
 def table(found: Mapping[str, Mapping[str, list[Drawn]]]) -> Sequence[str]:
-    """Lines of a table in Markdown: per cent refused, mean over the scenes and least."""
+    """Return a Markdown table of the refusals in per cent: mean of all scenes, and the lowest."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
     for case in CASES:
         of = {name: cases[case] for name, cases in found.items()}
@@ -225,14 +225,14 @@ def table(found: Mapping[str, Mapping[str, list[Drawn]]]) -> Sequence[str]:
 
 
 def is_guarded(look: exchangeability.Exchangeability) -> bool:
-    """Return True if only the guard of two per cent prevents a refusal."""
+    """Return True if the picture is accepted only because its bias is at most two per cent."""
     if look.outcome != exchangeability.ACCEPTED or look.bias > exchangeability.BIAS_LEAST:
         return False
     return bool(exchangeability.judged(look._replace(bias=1.0)).reasons)
 
 
 def detail(name: str, cases: Mapping[str, list[Drawn]]) -> str:
-    """One scene's numbers: per cent refused by one look and by two, of each case."""
+    """Return a scene's refusals in per cent, for each case by one look and by two."""
     parts = []
     for case in CASES:
         one, two = (
@@ -246,7 +246,7 @@ def detail(name: str, cases: Mapping[str, list[Drawn]]) -> str:
 
 
 def main() -> None:
-    """Run it."""
+    """Render the scenes, draw deliveries and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--render", nargs=7, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=Path("across"), help="keeps the pictures")

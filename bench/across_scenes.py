@@ -1,8 +1,9 @@
 """Scenes of different character for the comparison across devices.
 
-The rule (``rendertrust.node.worker.checks.exchangeability``) was frozen before the first eight of
-them were rendered, but for one statistic: ``softest`` was added because of what four of these
-showed. The other six were made and rendered after that. No number of the rule was chosen by them.
+The rule (``rendertrust.node.worker.checks.exchangeability``) was frozen before the first eight
+scenes were rendered, with one exception: the statistic ``softest`` was added because of what four
+of these scenes showed. The other six scenes were made and rendered after that. No threshold of the
+rule was chosen by any of the scenes.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,12 @@
-"""Cost of audits of the books: of everything, and of new entries only.
+"""Cost of audits of all books, and of audits that cover only new entries.
 
     python -m bench.audit [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 5]
                           [--transfers 10000] [--jobs 500]
 
-The bench fills books of that size, with their log. In each round it posts transfers and ends jobs,
-audits these, and then audits everything, as at night. Goal: an audit of a minute's work costs in
-proportion to that work, not to the size of the books.
+The benchmark fills books of the given size, and their log. In each round the benchmark posts
+transfers and ends jobs, audits these transfers and jobs, and then audits everything, as the nightly
+audit does. Goal: an audit of a minute's work costs in proportion to that work, not to the size of
+the books.
 """
 
 import argparse
@@ -30,17 +31,17 @@ from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
-from tests.integration.conformance.test_log import all_in, sequencing
+from tests.integration.conformance.test_log import sequencing, wait_until_covered
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import descendants
 
-PEOPLE, BATCH, TICKS = 1000, 250, 100  # TICKS: of a process's times, per second
+PEOPLE, BATCH, TICKS = 1000, 250, 100  # TICKS: clock ticks per second in a process's times
 LOG_SIZE = "SELECT max(size) FROM log_head"
-Cost = tuple[float, float, float]  # seconds: of a clock, of our CPU, of PostgreSQL's
+Cost = tuple[float, float, float]  # in seconds: wall clock, our CPU time, PostgreSQL's CPU time
 
 
 def engine_cpu(pid: int) -> float:
-    """CPU seconds of a process, of what it started, and of what of these has ended."""
+    """Return the CPU seconds of a process and its descendants, also of ended ones."""
     total = 0
     for each in (pid, *descendants(pid)):
         fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
@@ -57,7 +58,7 @@ async def cost(engine: int, work: Callable[[], Awaitable[None]]) -> Cost:
 
 
 class Bench:
-    """``leaves``: how many there should be in the log by now."""
+    """Books under test; ``leaves`` is the number of leaves that the log should have."""
 
     def __init__(self, stage: Stage, owner: Any, engine: int, leaves: int) -> None:
         self._stage, self._owner, self._engine, self._leaves = stage, owner, engine, leaves
@@ -66,7 +67,7 @@ class Bench:
         self.looked_at = 0
 
     async def begin(self) -> None:
-        """People to post for; the log up to here; a mark."""
+        """Create users, wait until the log has all entries, and mark the end of the books."""
         users = [await self._stage.user(1_000_000) for _ in range(PEOPLE)]
         self._people = [user_account(user) for user in users]
         self._leaves += 2 * PEOPLE
@@ -95,10 +96,10 @@ class Bench:
 
     async def _sequenced(self) -> None:
         async with sequencing(self._stage, every_seconds=0.5):
-            await all_in(self._stage, self._leaves)
+            await wait_until_covered(self._stage, self._leaves)
 
     async def _log_begun(self) -> None:
-        """A year of entries at once; the planner must hear of it."""
+        """Wait until the log has all entries, and keep the planner's statistics up to date."""
         async with sequencing(self._stage, every_seconds=0.1):
             while await self._owner.fetchval(LOG_SIZE) != self._leaves:
                 await self._owner.execute("ANALYZE leaves, tiles, checkpoints")

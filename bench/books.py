@@ -1,4 +1,4 @@
-"""The Ledger alone under a supervisor, with people who have enough; and COPY of what it wrote."""
+"""The Ledger alone under a supervisor, with rich users; and COPY of the rows that it wrote."""
 
 import io
 import time
@@ -33,7 +33,7 @@ from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
 WITHIN_SECONDS: Final = 60.0
-ROOM: Final = 4096  # in its mailbox; a gateway's has less, and refuses the rest
+ROOM: Final = 4096  # messages in the Ledger's mailbox; a gateway's mailbox is smaller
 WORDS: Final = "Job execution: render"
 TABLES: Final = ("transfers", "entries")
 ROWS_OF_TRANSFER: Final = 3
@@ -43,7 +43,7 @@ CREATE SCHEMA copies;
 CREATE TABLE copies.transfers (LIKE public.transfers);
 CREATE TABLE copies.entries (LIKE public.entries);
 """
-# The same columns, checks and indexes; and with the foreign keys.
+# Tables with the Ledger's columns, checks and indexes; ``REFERRING`` also has its foreign keys.
 INDEXED: Final = """
 DROP SCHEMA IF EXISTS copies CASCADE;
 CREATE SCHEMA copies;
@@ -62,29 +62,29 @@ ALTER TABLE copies.entries ADD FOREIGN KEY (transfer_id) REFERENCES copies.trans
 
 
 class Books:
-    """``post``, ``place`` and ``settle`` as the baselines have them, by messages to the Ledger."""
+    """The Ledger with the operations of the baselines: ``post``, ``place`` and ``settle``."""
 
     def __init__(self, ledger: Ref[Ledger], people: list[str]) -> None:
         self._ledger = ledger
         self._people = people
 
     async def post(self, payer: int, _: int, reference: str) -> None:
-        """One unit from a user to the platform: a deduction."""
+        """Deduct an amount of 1 from a user."""
         account = self._people[payer]
         await self._commit(
             Transfer(account, ADJUSTMENTS, account, 1, "DEDUCTION", reference, WORDS)
         )
 
     async def place(self, payer: int, reference: str) -> None:
-        """One unit of a user's is set aside."""
+        """Hold an amount of 1 of a user's balance."""
         await self._commit(PlaceHold(self._people[payer], 1, reference))
 
     async def settle(self, reference: str, _: int) -> None:
-        """It goes to the platform."""
+        """Settle the hold."""
         await self._commit(SettleHold(reference, description=WORDS))
 
     async def grant(self, units: int) -> None:
-        """Everybody has so much."""
+        """Grant credits to every user."""
         for account in self._people:
             gift = Transfer(ADJUSTMENTS, account, account, units, "ADJUSTMENT", "gift")
             await self._commit(gift)
@@ -95,7 +95,7 @@ class Books:
 
 
 class Pair:
-    """Two Ledgers, as two gateways have them: every reference belongs to one of them."""
+    """Two Ledgers, like those of two gateways; each reference belongs to one of them."""
 
     def __init__(self, *books: Books) -> None:
         self._books = books
@@ -115,7 +115,7 @@ class Pair:
 
 @asynccontextmanager
 async def books(endpoint: PostgresEndpoint, people: int, units: int) -> AsyncGenerator[Books]:
-    """While the Ledger runs; the schema must be there."""
+    """Run the Ledger over a migrated database until the block ends."""
     clock, random = SystemClock(), SystemRandom()
     database = Database(lambda: endpoint.app_dsn)
     store = SqlStore(database)
@@ -132,14 +132,14 @@ async def books(endpoint: PostgresEndpoint, people: int, units: int) -> AsyncGen
 
 
 async def analyse(endpoint: PostgresEndpoint) -> None:
-    """As autovacuum does once in a while; so it has no cause to begin in the middle."""
+    """Vacuum and analyse now, so that autovacuum does not begin during a run."""
     connection = await asyncpg.connect(endpoint.owner_dsn)
     await connection.execute("VACUUM ANALYZE accounts, transfers, entries, holds")
     await connection.close()
 
 
 async def check(endpoint: PostgresEndpoint) -> None:
-    """The invariants hold, but for holds without work, which are closed by now."""
+    """Check the invariants with fsck; no hold may be open."""
     connection = await asyncpg.connect(endpoint.owner_dsn)
     findings = await run_fsck(connection)
     await connection.close()
@@ -148,7 +148,7 @@ async def check(endpoint: PostgresEndpoint) -> None:
 
 @attrs.define
 class Copy:
-    """Rows of transfers and their entries, in PostgreSQL's own binary form."""
+    """Rows of transfers and their entries, in PostgreSQL's binary COPY format."""
 
     connection: Any
     content: dict[str, bytes] = attrs.field(factory=dict[str, bytes])
@@ -156,7 +156,7 @@ class Copy:
     @classmethod
     @asynccontextmanager
     async def of(cls, endpoint: PostgresEndpoint, transfers: int) -> AsyncGenerator[Self]:
-        """The first so many transfers of the Ledger's."""
+        """Read the Ledger's first ``transfers`` transfers."""
         connection = await asyncpg.connect(endpoint.owner_dsn)
         copy = cls(connection)
         last = await connection.fetchval(
@@ -173,7 +173,7 @@ class Copy:
             await connection.close()
 
     async def write(self, copies: str) -> float:
-        """Return the seconds of one transaction that copies all of them into new tables."""
+        """Return the seconds of one transaction that copies all the rows into new tables."""
         await self.connection.execute(copies)
         begun = time.perf_counter()
         async with self.connection.transaction():

@@ -1,13 +1,13 @@
-"""Cost of open consoles: 100 of them at 200 events a second.
+"""Cost of 100 open consoles at 200 events a second.
 
     python -m bench.console [--consoles 100] [--events 200] [--seconds 20] [--rounds 3]
 
 The gateway runs in a separate process with 100 nodes, each owned by another creator. Each event
 changes a node, so every update has something new. The cases take turns: no console; all admins on
-the overview; half of them on the actors; twenty creators on their own overviews beside the admins;
-a hundred creators alone, who share no reads; and twenty admins' browsers with five windows each,
-which have one stream per browser. Goal: less than 10 % of a core for all consoles, beyond the cost
-of the events.
+the overview; half of the admins on the page of actors; twenty creators on their own overviews
+beside the admins; a hundred creators without admins, who share no reads; and twenty admins'
+browsers with five windows each and one stream per browser. Goal: less than 10 % of a core for all
+consoles, beyond the cost of the events.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from tests.support.databases import execute
 from tests.support.gateway_process import Gateway, running_gateway
 
 PASSWORD: Final = "securepassword123"
-NODES, ADMINS, CREATORS = 100, 10, 20  # creators beside admins
+NODES, ADMINS, CREATORS = 100, 10, 20  # CREATORS: creators beside the admins
 SETTLE_SECONDS: Final = 3.0
 OVERVIEW, ACTORS = "/console", "/console/actors"
 WINDOWS = (OVERVIEW, ACTORS, "/console/jobs", "/console/fleet", "/console/ledger")
@@ -54,7 +54,7 @@ UPDATE nodes SET status = CASE status WHEN 'HEALTHY' THEN 'UNHEALTHY' ELSE 'HEAL
 
 @attrs.frozen
 class Figure:
-    """Of one turn: the gateway's part of a core, what all consoles together got a second."""
+    """Results of one turn: the gateway's share of a core, and what all consoles got per second."""
 
     core: float
     frames: float
@@ -68,7 +68,7 @@ class Got:
 
 
 class Stage:
-    """A gateway, its database and its Redis, and cookies of people."""
+    """A gateway, connections to its database and Redis, and session cookies of users."""
 
     def __init__(self, gateway: Gateway, rows: asyncpg.Connection, bus: aioredis.Redis) -> None:
         self.gateway, self.rows, self.bus = gateway, rows, bus
@@ -77,7 +77,7 @@ class Stage:
         self.creators: list[str] = []
 
     async def people(self, number: int) -> None:
-        """Everybody signed in, ``number`` of them creators."""
+        """Register and log in the admins and ``number`` creators, and add the nodes."""
         self.admins = [await self._cookie("admin") for _ in range(ADMINS)]
         self.creators = [await self._cookie("user") for _ in range(number)]
         await self.rows.execute(ROWS, self.nodes)
@@ -97,7 +97,7 @@ class Stage:
                 return answer.headers["Set-Cookie"].partition(";")[0]
 
     def consoles(self, kind: str, number: int) -> list[tuple[str, str]]:
-        """Cookie of each browser, and the addresses of its windows, one in a line."""
+        """Return for each browser its cookie and the paths of its windows, one per line."""
         if kind == "five windows each":
             browsers = range(number // len(WINDOWS))
             return [(self.admins[n % ADMINS], "\n".join(WINDOWS)) for n in browsers]
@@ -123,7 +123,7 @@ class Stage:
 
 
 async def look(http: aiohttp.ClientSession, url: str, who: tuple[str, str], got: Got) -> None:
-    """Read a stream to its end: cookie and addresses of ``who``."""
+    """Read a browser's stream until cancelled; ``who`` is its cookie and its windows' addresses."""
     cookie, addresses = who
     headers = {"Cookie": cookie, **OWN}
     async with http.post(f"{url}/console/live", data=addresses, headers=headers) as answer:
@@ -134,7 +134,7 @@ async def look(http: aiohttp.ClientSession, url: str, who: tuple[str, str], got:
 
 
 async def turn(stage: Stage, kind: str, options: argparse.Namespace) -> Figure:
-    """One turn: let it settle, then measure."""
+    """Run one turn: wait until the load has settled, then measure."""
     got, process = Got(), stage.gateway.process
     assert process is not None
     connector = aiohttp.TCPConnector(limit=0)

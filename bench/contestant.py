@@ -1,4 +1,4 @@
-"""A server to compare with, in a separate process."""
+"""Servers that a benchmark compares with the gateway, each in a separate process."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ BASELINES = Path("bench") / "baselines"
 
 @attrs.frozen
 class Contestant:
-    """``pid`` is the process whose CPU time counts."""
+    """A running server; ``pid`` is the process whose CPU time counts."""
 
     name: str
     pid: int
@@ -29,7 +29,7 @@ class Contestant:
 
 @attrs.frozen
 class Baseline:
-    """How one is started; ``python`` is of the environment that it needs."""
+    """A server to start; ``python`` is the interpreter of the environment that the server needs."""
 
     name: str
     file: str
@@ -38,7 +38,7 @@ class Baseline:
 
     @asynccontextmanager
     async def serving(self, **settings: str) -> AsyncGenerator[Contestant]:
-        """While it serves; ``settings`` are its environment's, beside ours."""
+        """Run the server until the block ends; ``settings`` are added to its environment."""
         port = free_port()
         process = await asyncio.create_subprocess_exec(
             *(self.python, str(BASELINES / self.file), str(port), *self.words),
@@ -47,7 +47,7 @@ class Baseline:
         )
         url = f"http://127.0.0.1:{port}"
         try:
-            await until(lambda: answers(url, process), within=30)
+            await until(lambda: is_answering(url, process), within=30)
             yield Contestant(self.name, process.pid, url)
         finally:
             if process.returncode is None:
@@ -55,8 +55,8 @@ class Baseline:
             await process.wait()
 
 
-async def answers(url: str, process: Process) -> bool:
-    """Return True once it responds."""
+async def is_answering(url: str, process: Process) -> bool:
+    """Return True once the server answers."""
     assert process.returncode is None, "it has ended"
     try:
         line = await HttpLine.open(url)

@@ -1,4 +1,4 @@
-"""Creators and nodes in one process, around one gateway in another, and what they see."""
+"""Load of a benchmark: creators and nodes in one process, with a gateway in another."""
 
 import asyncio
 import os
@@ -23,14 +23,14 @@ SETTINGS = {
 }
 UNLIMITED = {
     f"RENDERTRUST_LIMITS_{name}": "10000000" for name in ("OBJECT", "READ", "WRITE", "DISPATCH")
-} | {"RENDERTRUST_JWT_ACCESS_MINUTES": "1440"}  # no logins during a run
+} | {"RENDERTRUST_JWT_ACCESS_MINUTES": "1440"}  # tokens that outlast the run, without new logins
 JOB_TYPE = "cpu_benchmark"
 JOB = {"job_type": JOB_TYPE, "payload_ref": "s3://elsewhere/input/scene.blend"}
 
 
 @dataclass
-class Seen:
-    """Seconds: when each job was asked for, its frame came, its result was acknowledged."""
+class LoadTimes:
+    """Times in seconds at which each job was submitted, dispatched to its node, and acked."""
 
     asked: dict[str, float] = field(default_factory=dict)
     came: dict[str, float] = field(default_factory=dict)
@@ -44,11 +44,15 @@ class Seen:
 
 
 class Crowd:
-    """``answers``: nodes give each result at once; else they keep it until ``give_results``."""
+    """The creators and nodes of a gateway.
+
+    With ``answers`` nodes return each result at once; otherwise they keep it until
+    ``give_results``.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.seen = Seen()
+        self.seen = LoadTimes()
         self.answers = True
         self._kept: list[tuple[NodeLine, str]] = []
         self._nodes: list[NodeLine] = []
@@ -70,7 +74,7 @@ class Crowd:
             creator = Creator(http, self.gateway.url, f"c{n}@example.org")
             await creator.register()
             tokens.append(creator.token)
-        # Only now: a connection on which nothing is asked is closed after ten seconds.
+        # Opened last, because an unused connection is closed after ten seconds.
         url = f"{self.gateway.url}/api/v1/jobs/dispatch"
         for token in tokens:
             asking = request("POST", url, token, JOB)
@@ -95,7 +99,7 @@ class Crowd:
         node.say(orjson.dumps(result))
 
     async def give_results(self) -> None:
-        """Once all frames have come: give the results, and wait for the acknowledgements."""
+        """Wait until the nodes have all jobs, return all results, and wait for the acks."""
         await until(lambda: self.seen.came.keys() >= self.seen.asked.keys(), within=30)
         kept, self._kept = self._kept, []
         for node, job in kept:
@@ -112,11 +116,11 @@ class Crowd:
         self.seen.asked[orjson.loads(body)["job_id"]] = start
         self.seen.answered_ms.append((time.perf_counter() - start) * 1e3)
 
-    # -- loads: each answers how many seconds it took
+    # -- loads; each method returns the seconds that its load took
 
     async def at_once(self, *, seconds: float = 3600.0, jobs: int = 1_000_000_000) -> float:
-        """Closed loop: each creator dispatches one after the other, for so long or so many."""
-        self.seen = Seen()
+        """Closed loop: each creator submits jobs one after the other, for a time or a number."""
+        self.seen = LoadTimes()
         start, numbers = time.perf_counter(), iter(range(jobs))
 
         async def one(line: HttpLine, asking: bytes) -> None:
@@ -127,8 +131,8 @@ class Crowd:
         return time.perf_counter() - start
 
     async def at_a_rate(self, seconds: float, rate: float) -> float:
-        """Open loop: one is due every 1/rate seconds; a creator that still waits is passed over."""
-        self.seen = Seen()
+        """Open loop: a job is due every 1/rate seconds, but skipped while all creators wait."""
+        self.seen = LoadTimes()
         start, free = time.perf_counter(), list(self._creators)
 
         async def one(creator: tuple[HttpLine, bytes]) -> None:
@@ -148,7 +152,7 @@ class Crowd:
         return time.perf_counter() - start
 
     async def settle(self) -> None:
-        """Until every job of the last load is acknowledged."""
+        """Wait until every job of the last load is acknowledged."""
         await until(lambda: self.seen.acked.keys() >= self.seen.asked.keys(), within=30)
 
     def cost(self) -> Cost:

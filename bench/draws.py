@@ -2,16 +2,16 @@
 
     python -m bench.draws [--gateways 1 2 3] [--units 1000] [--odds 0.2] [--nodes 3] [--verifiers 8]
 
-Each gateway runs in a separate process; they share engines (fsync on). At each, ``--nodes`` nodes
-upload a small picture for each unit at once, and ``--verifiers`` verifiers fetch the results that
-they should open or compare, and report them as correct. All of a node's results are compared until
-ten of them are valid. From then on the odds are ``--odds``, and the ``--units`` measured results
-begin.
+Each gateway runs in a separate process; all share the engines (fsync on). At each gateway,
+``--nodes`` nodes upload a small picture for each unit at once. There, ``--verifiers`` verifiers
+fetch the results that they should open or compare, and report all as correct. All of a node's
+results are compared until ten results are valid. From then on the odds are ``--odds``, and the
+``--units`` measured results begin.
 
-The books tell how many of these were drawn, who checked them, and which gateway claimed each check.
-Goal: as many are drawn as the odds say, within two-sided binomial bounds of 99.9 %. Just those are
-compared; each is checked once, by a verifier at the gateway that claimed it. All gateways take
-part. The exit code is 1 where the goal is missed.
+The database has for each measured result whether it was drawn, which verifier checked it, and which
+gateway claimed the check. Goal: the number of drawn results fits the odds, within two-sided
+binomial bounds of 99.9 %. Only drawn results are compared; each check is done once, by a verifier
+at the gateway that claimed it. All gateways take part. The exit code is 1 where the goal is missed.
 """
 
 import argparse
@@ -35,9 +35,9 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.crowd import SETTINGS, UNLIMITED
-from bench.farm import placed
+from bench.farm import submit_once
 from bench.gateways import running
-from bench.honest import ended
+from bench.honest import wait_until_ended
 from bench.probe import Table, machine
 from rendertrust.identity import generate_key
 from rendertrust.node.plugin import PICTURE
@@ -53,7 +53,7 @@ VERIFYING: Final = {
     **UNLIMITED,
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
     "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
-    "RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0",  # each unit is delivered once
+    "RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0",  # each unit is delivered only once
 }
 CLASS: Final = "cpu/bench/1"
 EXACT: Final[Mapping[str, Any]] = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
@@ -62,8 +62,8 @@ SCENE, PROOF = "s3://elsewhere/a.blend", b"evidence"
 SLOTS: Final = 4
 SURE: Final = 0.999
 WITHIN: Final = 900.0
-UPLOADED: Final = (200, 412)  # 412: an earlier try arrived
-ROUNDS_MOST: Final = 20  # of jobs until all nodes are known
+UPLOADED: Final = (200, 412)  # 412: an earlier try has stored the file
+ROUNDS_MOST: Final = 20  # rounds of jobs until all nodes have enough valid results
 KNOWN: Final = "SELECT node_id FROM checks WHERE verdict = 'exact' GROUP BY 1 HAVING count(*) >= $1"
 VERIFIER: Final = """
 INSERT INTO nodes (id, name, public_key, capabilities, verified_at)
@@ -75,8 +75,9 @@ SELECT sha256, node_id, drawn, verdict, verifier_id, claimed_by FROM checks WHER
 
 
 def bounds(count: int, odds: float) -> tuple[int, int]:
-    """Return the least and the largest number of successes in ``count`` trials that is likely: each
-    tail beyond has half of what is missing from ``SURE``.
+    """Return the smallest and largest likely numbers of successes in ``count`` trials.
+
+    The probability of fewer successes is at most ``(1 - SURE) / 2``, and so is that of more.
     """
 
     def chance(k: int) -> float:
@@ -90,10 +91,11 @@ def bounds(count: int, odds: float) -> tuple[int, int]:
 
 @attrs.frozen
 class Delivery:
-    """One row of ``checks``, with what the verifiers saw. Gateways are numbers.
+    """A row of ``checks``, with what the verifiers saw; gateways are numbers.
 
-    ``at``: where its node is connected; ``by``: where the verifier is that checked it (None: none
-    did); ``asked``: where verifiers were asked to; ``claimed_by``: the name of a gateway's life.
+    ``at`` is the gateway of the node; ``by`` is the gateway of the verifier that checked the
+    delivery, or None. ``asked`` are the gateways whose verifiers were asked. ``claimed_by`` is the
+    id under which a gateway's process claims checks.
     """
 
     at: int
@@ -105,14 +107,14 @@ class Delivery:
 
     @property
     def is_settled(self) -> bool:
-        """Return whether it was checked once, and compared if it was drawn."""
+        """Return whether the delivery was checked once, and compared only if it was drawn."""
         said = "exact" if self.drawn else "sampled-out"
         return self.verdict == said and [*self.asked] == [self.by]
 
 
 @attrs.frozen
 class Tally:
-    """Deliveries of nodes that are known, with so many gateways."""
+    """Deliveries measured in one run with ``gateways`` gateways."""
 
     gateways: int
     odds: float
@@ -131,13 +133,13 @@ class Tally:
 
     @property
     def names(self) -> dict[UUID | None, int | None]:
-        """Gateways by the names under which they claim: whose nodes made most of those checks."""
+        """Gateways by claim id: for each id, the gateway whose verifiers did most of its checks."""
         made = Counter((one.claimed_by, one.by) for one in self.checked)
         return {name: by for (name, by), _ in reversed(made.most_common())}
 
     @property
     def is_met(self) -> bool:
-        """Return whether the goal is met."""
+        """Return whether counts and verdicts meet the goal, and every gateway took part."""
         low, high = bounds(self.units, self.odds)
         names, there = self.names, [*range(self.gateways)]
         return (
@@ -150,7 +152,7 @@ class Tally:
         )
 
     def print(self) -> None:
-        """Print all of it as tables."""
+        """Print the tally as tables."""
         low, high = bounds(self.units, self.odds)
         wrong = sum(not one.is_settled for one in self.deliveries)
         twice = sum(len({*one.asked}) > 1 for one in self.deliveries)
@@ -182,8 +184,9 @@ class Tally:
 
 @attrs.define
 class Fleet:
-    """The nodes at all gateways, which are numbers here; and by the SHA-256 of what was delivered,
-    the gateways whose verifiers were ``asked`` to check it.
+    """The nodes at all gateways; gateways are numbers.
+
+    ``asked`` lists, by a result's SHA-256, the gateways whose verifiers were asked to check it.
     """
 
     at: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
@@ -191,7 +194,7 @@ class Fleet:
     asked: dict[str, list[int]] = attrs.field(factory=dict[str, list[int]])
 
     def checks(self, gateway: int) -> Behaviour:
-        """Behaviour of a verifier at that gateway that finds everything exact."""
+        """Return the behaviour of a verifier at that gateway that finds every result exact."""
 
         async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
             await patiently(partial(node.fetch, dispatch))
@@ -204,7 +207,7 @@ class Fleet:
 
 
 async def delivers(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Return the behaviour of a node that uploads a different picture, with evidence, per unit."""
+    """Upload a different picture with evidence for each unit, as a node's behaviour."""
     assert dispatch.output is not None
     content = f"{dispatch.job_id}:{dispatch.unit}:{dispatch.attempt}".encode()
     await patiently(partial(put, node, dispatch, content))
@@ -220,14 +223,14 @@ async def delivers(node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 async def put(node: FakeNode, dispatch: JobDispatch, content: bytes) -> None:
-    """Upload once. Raises ConnectionError where the gateway has no time."""
+    """Send a file to its upload URL once; raise ConnectionError if the gateway is overloaded."""
     status = await node.upload(dispatch, content)
     if status not in UPLOADED:
         raise ConnectionError(f"an upload was answered with {status}")
 
 
 async def patiently(act: Callable[[], Awaitable[object]]) -> None:
-    """Do something until the gateway has time for it."""
+    """Call ``act`` until it succeeds without a connection error or timeout."""
 
     async def is_done() -> bool:
         with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
@@ -239,7 +242,7 @@ async def patiently(act: Callable[[], Awaitable[object]]) -> None:
 
 
 def completed(dispatch: JobDispatch, **told: Any) -> JobResult:
-    """Result of a unit, or of a check."""
+    """Return the result of a unit or of a check."""
     return JobResult(
         job_id=dispatch.job_id,
         unit=dispatch.unit,
@@ -256,7 +259,7 @@ async def fleet(
     keys: Sequence[Ed25519PrivateKey],
     options: argparse.Namespace,
 ) -> AsyncGenerator[Fleet]:
-    """Nodes and verifiers at each gateway; the verifiers have these keys."""
+    """Run nodes and verifiers at each gateway; the verifiers have these keys."""
     found = Fleet()
     async with AsyncExitStack() as stack:
         for number, gateway in enumerate(gateways):
@@ -288,36 +291,36 @@ async def fleet(
 # ── a run ────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def rendered(creators: Sequence[Creator], units: int) -> list[UUID]:
-    """Submit a job at each gateway, of so many units together; return the jobs once ended."""
+async def render_jobs(creators: Sequence[Creator], units: int) -> list[UUID]:
+    """Submit one job per gateway, with ``units`` units in all; return the jobs at their end."""
     each, more = divmod(units, len(creators))
     jobs = list[str]()
     for number, creator in enumerate(creators):
         body = {"job_type": "render", "payload_ref": SCENE, "queue": True}
         body["frames"] = f"1-{each + (number < more)}"
-        job = await until(partial(placed, creator, str(uuid4()), body), within=WITHIN)
+        job = await until(partial(submit_once, creator, str(uuid4()), body), within=WITHIN)
         assert job is not None
         jobs.append(job)
     for creator, job in zip(creators, jobs, strict=True):
-        await ended(creator, job, WITHIN)
+        await wait_until_ended(creator, job, WITHIN)
     return [UUID(job) for job in jobs]
 
 
 async def make_known(
     creators: Sequence[Creator], nodes: Fleet, books: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """Have all nodes deliver until each has enough valid results for the least odds."""
+    """Let all nodes deliver until every node has enough valid results for the lowest odds."""
     known = set[UUID]()
     for _ in range(ROUNDS_MOST):
-        await rendered(creators, ALWAYS_UNTIL * len(nodes.delivering))
+        await render_jobs(creators, ALWAYS_UNTIL * len(nodes.delivering))
         known = {row["node_id"] for row in await books.fetch(KNOWN, ALWAYS_UNTIL)}
         if nodes.delivering <= known:
             return
-    raise AssertionError(f"{len(nodes.delivering - known)} nodes are not known yet")
+    raise AssertionError(f"{len(nodes.delivering - known)} nodes have too few valid results")
 
 
 def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
-    """A row of the books, with what the verifiers saw."""
+    """Return a row of ``checks`` with what the verifiers saw."""
     by = row["verifier_id"]
     return Delivery(
         at=nodes.at[row["node_id"]],
@@ -329,8 +332,8 @@ def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
     )
 
 
-async def measured(count: int, options: argparse.Namespace) -> Tally:
-    """Run so many gateways; the books are audited at the end."""
+async def measure(count: int, options: argparse.Namespace) -> Tally:
+    """Run ``count`` gateways, audit the books, and return the tally."""
     own = {uuid4(): generate_key() for _ in range(count * options.verifiers)}
     settings = VERIFYING | {
         "RENDERTRUST_VERIFICATION_LEAST_ODDS": str(options.odds),
@@ -346,7 +349,7 @@ async def measured(count: int, options: argparse.Namespace) -> Tally:
         async with fleet(http, gateways, [*own.values()], options) as nodes:
             await make_known(creators, nodes, books)
             begun = time.monotonic()
-            jobs = await rendered(creators, options.units)
+            jobs = await render_jobs(creators, options.units)
             took = time.monotonic() - begun
         rows = await books.fetch(DELIVERED, jobs)
         await books.close()
@@ -360,7 +363,7 @@ async def main(options: argparse.Namespace) -> bool:
     """Run each number of gateways; return whether all goals are met."""
     tallies = list[Tally]()
     for count in options.gateways:
-        tallies.append(await measured(count, options))
+        tallies.append(await measure(count, options))
         tallies[-1].print()
     return all(tally.is_met for tally in tallies)
 

@@ -1,10 +1,10 @@
-"""Frames of EEVEE drawn by drivers that differ: how far apart they are, and what the rule says.
+"""Distance between EEVEE frames of different drivers, and the verdicts of the check on them.
 
     python -m bench.eevee --folder eevee [--only SCENE]
 
 Each scene is drawn with N, ¾ N and ½ N samples by each variant of llvmpipe (``VARIANTS``): the same
 driver with another number of threads, narrower vectors, and other code for textures. ``--folder``
-keeps the pictures, so a run goes on where it was cut off.
+keeps the pictures, so an interrupted run can be resumed.
 """
 
 import argparse
@@ -21,7 +21,8 @@ import numpy as np
 from bench.verify_scenes import HEAD, SAVE, SCENES
 from rendertrust.node.worker.checks.eevee_check import SHARES, distance, outcome
 
-# Environment of a process that draws. The first two are one drawing class.
+# Environment variables of the drawing processes. The first two variants have the same drawing
+# class.
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "two threads": {"LP_NUM_THREADS": "2"},
     "one thread": {"LP_NUM_THREADS": "1"},
@@ -37,7 +38,7 @@ EEVEE: Final = """
 scene.render.engine = "BLENDER_EEVEE"
 scene.eevee.use_shadows = True
 """
-# Further features of EEVEE, each switched on in some of the scenes.
+# Settings that switch on further features of EEVEE, by scene.
 SETTINGS: Final[Mapping[str, str]] = {
     "glass": "scene.eevee.use_raytracing = True",
     "text": "scene.eevee.use_raytracing = True",
@@ -47,7 +48,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 
 def draw(path: str, out: str, width: int, height: int, samples: int) -> None:
-    """Draw a scene with each share of the samples, in this process."""
+    """Draw a scene with each fraction of the samples (``SHARES``), in this process."""
     import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy: Any = module
@@ -84,13 +85,13 @@ def read(path: Path) -> Any:
 
 
 def run(command: Sequence[str], more: Mapping[str, str]) -> None:
-    """Run a program to its end; a Blender may die in its own clean-up after its work is done."""
+    """Run a program to its end; ignore its exit code, as Blender may crash while it exits."""
     environment = {**os.environ, **more}
     subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, timeout=3600, check=False)
 
 
 def tell(name: str, pictures: Mapping[str, list[Any]]) -> str:
-    """Return a row of the table."""
+    """Return the scene's row of the table."""
     ours, cells = pictures[FIRST], [name]
     cells.append("yes" if all(map(np.array_equal, ours, pictures[AGAIN])) else "no")
     cells.append(", ".join(f"{distance(ours[0], few):.2g}" for few in ours[1:]))
@@ -103,7 +104,7 @@ def tell(name: str, pictures: Mapping[str, list[Any]]) -> str:
 
 
 def main() -> None:
-    """Run it."""
+    """Draw the scenes and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draw", nargs=5, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=Path("eevee"), help="keeps the pictures")

@@ -2,12 +2,12 @@
 
     python -m bench.honest [--units 500] [--output honest.jsonl] [--only SCENE]
 
-A real gateway compares every result by its embedded verifier, which renders with two threads. The
-agents have owners of their own and 1, 3, 1 and 4 threads; two of them are kept from AVX2
-(``CYCLES_CPU_NO_AVX2=1``). Ten scenes (``verify_scenes``) of 96 by 54 pixels, each second one
-denoised: no rule depends on the size. Goal: no result is invalid, no node has a strike, at most 1 %
-is unverifiable; ends with 1 where one is missed. ``--output`` has a line for each scene that is
-done; a run that finds it leaves these scenes out.
+A real gateway compares every result with its embedded verifier, which renders with two threads. The
+agents have an owner each, and 1, 3, 1 and 4 threads. Two agents do not use AVX2
+(``CYCLES_CPU_NO_AVX2=1``). The ten scenes (``verify_scenes``) have 96 by 54 pixels, as no rule
+depends on the size; every second scene is denoised. Goal: no result is invalid, no node has a
+strike, and at most 1 % is unverifiable; otherwise the exit code is 1. ``--output`` gets a line for
+each finished scene; a later run with the same file skips these scenes.
 """
 
 import argparse
@@ -38,22 +38,22 @@ SETTINGS: Final = {
     "RENDERTRUST_VERIFICATION_EMBEDDED": "true",
     "RENDERTRUST_VERIFICATION_THREADS": "2",
     "RENDERTRUST_VERIFICATION_LEAST_ODDS": "1",
-    "RENDERTRUST_JWT_ACCESS_MINUTES": "600",  # no logins during a run
+    "RENDERTRUST_JWT_ACCESS_MINUTES": "600",  # no logins are needed during a run
 }
 NO_AVX2: Final = {"CYCLES_CPU_NO_AVX2": "1"}
 DENOISED: Final = "\nscene.cycles.use_denoising = True\nscene.render.dither_intensity = 1.0\n"
 VALID: Final = ("exact", "consistent")
 INVALID: Final = "invalid"
 VERDICTS: Final = (*VALID, "unverifiable", INVALID)
-UNKNOWN_MOST: Final = 0.01  # of all units
+UNKNOWN_MOST: Final = 0.01  # fraction of all units
 HEADS: Final = ("scene", "results", *VERDICTS, "strikes", "more attempts", "time")
 SCOPES: Final = ("nodes:write", "credits:read")
-CHECKS_MOST: Final = 500  # checks of a node in one response
+CHECKS_MOST: Final = 500  # rows in one answer of the API
 
 
 @attrs.frozen
 class Machine:
-    """How a node differs from others."""
+    """A simulated machine, which differs from the others by threads or instruction set."""
 
     name: str
     threads: int
@@ -70,23 +70,23 @@ MACHINES: Final = (
 
 @attrs.frozen
 class Node:
-    """One of them at work, and its owner."""
+    """A running node and its owner."""
 
     machine: Machine
     owner: Creator
     agent: Agent
 
     async def told(self, what: str) -> Any:
-        """Return the gateway's record of the node."""
-        return await answered(self.owner, f"/nodes/{self.agent.id}{what}")
+        """Return the gateway's answer about the node at the path ``what``."""
+        return await get_answer(self.owner, f"/nodes/{self.agent.id}{what}")
 
 
 @attrs.frozen
 class Tally:
-    """``verdicts`` of each node's results by its name; ``said`` of those that are not exact.
+    """Results by node and verdict, with the remarks of verdicts that are not exact.
 
-    ``again``: attempts beside a unit's first one: a slow node's unit is given to another one, too;
-    ``incomplete``: jobs that ended otherwise than complete. ``classes``: of the devices.
+    ``again`` counts attempts beyond a unit's first, as a slow node's unit is also given to another
+    node. ``incomplete`` counts jobs that did not complete. ``classes`` are device classes.
     """
 
     verdicts: Mapping[str, Mapping[str, int]] = attrs.field(factory=dict[str, Mapping[str, int]])
@@ -98,7 +98,7 @@ class Tally:
     seconds: float = 0.0
 
     def __add__(self, other: "Tally") -> "Tally":
-        """Both together."""
+        """Return the sum of both tallies."""
         names = dict.fromkeys((*self.verdicts, *other.verdicts))
         return Tally(
             {
@@ -114,17 +114,17 @@ class Tally:
         )
 
     def count(self, *verdicts: str) -> int:
-        """Return how many results have one of these verdicts."""
+        """Return the number of results whose verdict is among these."""
         return sum(of.get(one, 0) for of in self.verdicts.values() for one in verdicts)
 
     @property
     def units(self) -> int:
-        """How many results were judged."""
+        """Number of results with a verdict."""
         return sum(sum(of.values()) for of in self.verdicts.values())
 
     @property
     def refused(self) -> int:
-        """How many of them were not found valid."""
+        """Number of results that were not found valid."""
         return self.units - self.count(*VALID)
 
     @property
@@ -135,15 +135,15 @@ class Tally:
         return not blamed and unknown <= UNKNOWN_MOST * self.units
 
     def row(self, name: str) -> str:
-        """As a row of the table."""
+        """Return the tally as a row of the table."""
         shown = [self.units, *(self.count(one) for one in VERDICTS), self.strikes, self.again]
         return f"| {name} | " + " | ".join(map(str, shown)) + f" | {self.seconds:.0f} s |"
 
 
-async def owned(
+async def enrol_node(
     stack: AsyncExitStack, gateway: Gateway, machine: Machine, folder: Path, owner: Creator
 ) -> Node:
-    """A node of somebody's own, enrolled."""
+    """Enrol a node of a new owner."""
     await owner.register()
     status, made = await owner.call("POST", "/auth/keys", {"name": "n", "scopes": [*SCOPES]})
     assert status == 201, made
@@ -163,7 +163,7 @@ async def at_work(gateway: Gateway, folder: Path) -> AsyncGenerator[tuple[Creato
         nodes = list[Node]()
         for machine in MACHINES:
             owner = Creator(http, gateway.url, f"{machine.name}@example.org")
-            nodes.append(await owned(stack, gateway, machine, folder, owner))
+            nodes.append(await enrol_node(stack, gateway, machine, folder, owner))
         for node in nodes:
             await node.agent.start()
         creator = Creator(http, gateway.url, "creator@example.org")
@@ -171,8 +171,8 @@ async def at_work(gateway: Gateway, folder: Path) -> AsyncGenerator[tuple[Creato
         yield creator, nodes
 
 
-async def dispatched(creator: Creator, folder: Path, name: str, frames: int) -> str:
-    """A job of so many frames of a scene."""
+async def submit_scene(creator: Creator, folder: Path, name: str, frames: int) -> str:
+    """Submit a job of ``frames`` frames of a scene, and return its id."""
     denoised = (DENOISED,) if list(SCENES).index(name) % 2 else ()
     scene = await asyncio.to_thread(build, folder / f"{name}.blend", name, *denoised)
     payload = await creator.upload(await asyncio.to_thread(scene.read_bytes))
@@ -188,15 +188,15 @@ async def honest(
     within: float,
     hear: Callable[[str, Tally], None] = lambda name, tally: None,
 ) -> Tally:
-    """So many frames of each scene, rendered and checked; fsck is clean afterwards."""
+    """Render and check ``frames`` frames of each scene, and require that fsck finds nothing."""
     total = Tally()
     async with running_gateway(**SETTINGS) as gateway:
         async with at_work(gateway, folder) as (creator, nodes):
             began = time.monotonic()
-            jobs = {name: await dispatched(creator, folder, name, frames) for name in scenes}
-            for name, job in jobs.items():  # the next are rendered while these are checked
-                await ended(creator, job, within)
-                tally = await counted(creator, nodes, job)
+            jobs = {name: await submit_scene(creator, folder, name, frames) for name in scenes}
+            for name, job in jobs.items():  # the jobs after it are rendered meanwhile
+                await wait_until_ended(creator, job, within)
+                tally = await tally_of(creator, nodes, job)
                 tally, began = (
                     attrs.evolve(tally, seconds=time.monotonic() - began),
                     time.monotonic(),
@@ -208,16 +208,16 @@ async def honest(
     return total
 
 
-async def ended(creator: Creator, job: str, within: float) -> None:
-    """Wait until a job has ended, well or not."""
+async def wait_until_ended(creator: Creator, job: str, within: float) -> None:
+    """Wait until a job has ended, completed or not."""
 
     async def over() -> bool:
-        return bool((await answered(creator, f"/jobs/{job}"))["completed_at"])
+        return bool((await get_answer(creator, f"/jobs/{job}"))["completed_at"])
 
     await until(over, within=within)
 
 
-async def answered(person: Creator, path: str) -> Any:
+async def get_answer(person: Creator, path: str) -> Any:
     """Return the gateway's response, retrying while it is overloaded."""
 
     async def asked() -> Any:
@@ -229,8 +229,8 @@ async def answered(person: Creator, path: str) -> Any:
     return await until(asked, within=600)
 
 
-async def counted(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:
-    """Return what became of a job's units."""
+async def tally_of(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:
+    """Return the tally of a job's units."""
     tally = Tally()
     for node in nodes:
         told = (await node.told(f"/checks?limit={CHECKS_MOST}"))["checks"]
@@ -242,13 +242,13 @@ async def counted(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:
             strikes=sum(bool(one["strike"]) for one in mine),
             classes=frozenset(one["device_class"] for one in mine),
         )
-    found = await answered(creator, f"/jobs/{job}")
+    found = await get_answer(creator, f"/jobs/{job}")
     is_wrong = found["status"] != "COMPLETED"
     return tally + Tally(again=found["retry_count"], incomplete=int(is_wrong))
 
 
 def tell(tallies: Mapping[str, Tally]) -> Tally:
-    """Print the table, and what was said; return the sum."""
+    """Print the table and the remarks; return the sum of all tallies."""
     total = sum(tallies.values(), Tally())
     print("| " + " | ".join(HEADS) + " |\n" + "| --- " * len(HEADS) + "|")
     for name, tally in (*tallies.items(), ("all", total)):
@@ -261,7 +261,7 @@ def tell(tallies: Mapping[str, Tally]) -> Tally:
     return total
 
 
-def kept(path: Path | None) -> dict[str, Tally]:
+def load_tallies(path: Path | None) -> dict[str, Tally]:
     """Return the tallies that an earlier run left, by scene."""
     lines = path.read_text().splitlines() if path is not None and path.exists() else []
     found = dict[str, Tally]()
@@ -273,8 +273,8 @@ def kept(path: Path | None) -> dict[str, Tally]:
     return found
 
 
-def keep(path: Path | None, name: str, tally: Tally) -> None:
-    """Add the tally of a scene."""
+def save_tally(path: Path | None, name: str, tally: Tally) -> None:
+    """Print the tally of a scene and append it to the file."""
     print(tally.row(name), flush=True)
     if path is not None:
         told = {"scene": name, **attrs.asdict(tally), "classes": sorted(tally.classes)}
@@ -283,18 +283,18 @@ def keep(path: Path | None, name: str, tally: Tally) -> None:
 
 
 async def main() -> int:
-    """Run it."""
+    """Render the scenes that are missing, and return 1 if the goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--units", type=int, default=500, help="of all scenes together")
     parser.add_argument("--only", action="append", choices=list(SCENES), help="these scenes alone")
     parser.add_argument("--output", type=Path, help="keeps what is done")
     given = parser.parse_args()
     scenes = given.only or list(SCENES)
-    frames, tallies = max(given.units // len(scenes), 1), kept(given.output)
+    frames, tallies = max(given.units // len(scenes), 1), load_tallies(given.output)
 
     def hear(name: str, tally: Tally) -> None:
         tallies[name] = tally
-        keep(given.output, name, tally)
+        save_tally(given.output, name, tally)
 
     print(f"{frames} frames of each of {len(scenes)} scenes; load {os.getloadavg()[0]:.1f}")
     if left := [name for name in scenes if name not in tallies]:

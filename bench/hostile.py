@@ -4,19 +4,18 @@
         [--strangers 30]
 
 The gateway runs in a separate process on embedded engines, with production's limits except for
-registration. These clients run in separate processes at different loopback addresses:
+registration. The following clients run in separate processes at different loopback addresses:
 
-* nodes that keep to the rules: they say hello, answer pings, give a sign of life, and do units of
-  jobs of many frames, for some seconds each;
-* clients that drip headers and bodies, and come again when they are cut;
-* nodes that flood, each in another way, and come again when they are cut;
-* nodes that connect with a Host header that is none, and come again when they are refused;
-* clients that send bodies which are made to cost much, one after the other;
-* one that asks ``/health`` at a steady rate. A late answer counts from when it was due to be asked.
+* well-behaved nodes, which say hello, answer pings, send heartbeats, and do units of some seconds;
+* slow clients, which send headers and bodies a few bytes at a time, and reconnect if cut off;
+* nodes that flood the gateway, each in another way, and reconnect when cut off;
+* nodes that connect with an invalid Host header, and reconnect when refused;
+* clients that send one body after another, each expensive to parse;
+* a client that requests ``/health`` at a steady rate; delays count from the time a request is due.
 
-Goals: p99 of ``/health`` below 200 ms over 5,000 samples at least, and none above a second; RSS at
-the end at most 1.1 times what it was after the first minute; no node that keeps to the rules is
-cut, no unit fails, and no body is answered with 5xx.
+Goals: p99 of ``/health`` is below 200 ms over at least 5,000 samples, and no answer takes above a
+second. RSS at the end is at most 1.1 times that after the first minute. No well-behaved node is cut
+off, no unit fails, and no body is answered with 5xx.
 """
 
 import argparse
@@ -43,9 +42,10 @@ from tests.support.gateway_process import ROOT, Gateway
 
 P99_MS, LONGEST_MS, SAMPLES, GROWTH = 200.0, 1_000.0, 5_000, 1.1
 WORK_SECONDS, UNITS_OF_A_JOB = 20.0, 5_000
-SENDERS, REST_SECONDS = 4, 0.25  # clients that send bodies, each with such a rest after an answer
+SENDERS, REST_SECONDS = 4, 0.25  # clients that send bodies, each with a pause after an answer
 PROBES_PER_SECOND = 50.0
-PROBES_AT_ONCE = 20  # lines that take turns: one late answer must not make the next ones late
+# Probing connections, which take turns: one late answer does not delay the next requests.
+PROBES_AT_ONCE = 20
 DRIP_SECONDS, LIFE_SECONDS = 0.5, 15.0
 SETTINGS: Final = {
     "RENDERTRUST_CREDITS_STARTER": "100000000",
@@ -55,11 +55,11 @@ SETTINGS: Final = {
     "RENDERTRUST_LIMITS_SOCKET": "3000",
     "RENDERTRUST_LIMITS_READ": "3000",
     "RENDERTRUST_LIMITS_WRITE": "1200",
-    "RENDERTRUST_LIMITS_NODE": "100000",  # they all register before it begins
+    "RENDERTRUST_LIMITS_NODE": "100000",  # all nodes register before the run begins
 }
 HEAD = b"POST /api/v1/nodes/verify HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 DRIPS: Final = (b"GET /health HTTP/1.1\r\nHost: bench\r\n", HEAD + b"Content-Length: 1000\r\n\r\n")
-# Kind and payload of each frame of a flood; fragments belong to a frame that never ends.
+# Kind and payload of each WebSocket frame of a flood; the fragments belong to an endless message.
 FLOODS: Final = (
     (TEXT, b'{"type": "pong"}'),
     (TEXT, b'{"type": "job_status", "job_id": "none", "status": "running"}'),
@@ -88,7 +88,7 @@ BODIES: Final[tuple[tuple[str, object], ...]] = (
 
 
 def address(group: int, number: int) -> str:
-    """One of loopback's, for a group of clients that share it."""
+    """Return a loopback address for a group of clients that share it."""
     return f"127.0.{group}.{1 + number % 10}"
 
 
@@ -96,7 +96,7 @@ def address(group: int, number: int) -> str:
 
 
 class GoodNode(NodeLine):
-    """Counts how often a connection was lost, and the units that came."""
+    """A well-behaved node; the class counts lost connections and received units."""
 
     lost = 0
     units = 0
@@ -122,7 +122,7 @@ async def be_nodes(url: str, known: list[list[str]], seconds: float) -> dict[str
 
 
 def _works(node: NodeLine, text: bytes) -> None:
-    """Give the result of a unit some seconds after it came."""
+    """Return the result of a unit some seconds after the unit has arrived."""
     frame = json.loads(text)
     if frame["type"] != "job_dispatch":
         return
@@ -134,10 +134,10 @@ def _works(node: NodeLine, text: bytes) -> None:
 
 
 def _deaf(_: NodeLine, __: bytes) -> None:
-    """Ignore the gateway's frames."""
+    """Ignore the gateway's relay frames."""
 
 
-# -- clients that drip
+# -- slow clients
 
 
 async def drip(url: str, number: int, end: float, seen: Counter[str]) -> None:
@@ -179,7 +179,7 @@ async def be_drips(url: str, number: int, seconds: float) -> dict[str, Any]:
 
 
 class Flood(NodeLine):
-    """Notices when it is cut, and that it should wait."""
+    """A flooding node that notices when the gateway cuts it off or tells it to wait."""
 
     def __init__(self, upgrade: bytes, heard: Callable[[NodeLine, bytes], None]) -> None:
         super().__init__(upgrade, heard)
@@ -194,7 +194,7 @@ class Flood(NodeLine):
             self.opened.set_exception(ConnectionResetError("cut"))
 
     def say_many(self, payload: bytes, kind: int) -> None:
-        """All in one write."""
+        """Write the same relay frame many times at once."""
         self._transport.write(frame(payload, kind) * FRAMES_AT_ONCE)
 
     def pause_writing(self) -> None:
@@ -235,7 +235,7 @@ async def be_floods(url: str, known: list[list[str]], seconds: float) -> dict[st
     return dict(seen)
 
 
-# -- nodes whose Host is none
+# -- nodes with an invalid Host header
 
 
 async def estrange(url: str, known: list[str], number: int, end: float, seen: Counter[str]) -> None:
@@ -267,7 +267,7 @@ async def be_strangers(url: str, known: list[list[str]], seconds: float) -> dict
     return dict(seen)
 
 
-# -- clients whose bodies are made to cost much
+# -- clients with expensive bodies
 
 
 async def send_bodies(url: str, token: str, end: float, seen: Counter[str]) -> None:
@@ -293,7 +293,7 @@ async def be_bodies(url: str, token: str, seconds: float) -> dict[str, Any]:
     return dict(seen)
 
 
-# -- who asks for the health
+# -- the client that asks for /health
 
 
 async def be_probe(url: str, seconds: float) -> dict[str, Any]:
@@ -326,14 +326,14 @@ ROLES: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
 
 @dataclass
 class Role:
-    """A process of this module that plays a part."""
+    """A process of this module that plays a role."""
 
     name: str
     process: Process
 
     @classmethod
     async def start(cls, name: str, *words: Any) -> "Role":
-        """Returns when it is ready. Its words go to stdin: tokens are on no command line."""
+        """Start the process and wait until it is ready; tokens are passed on stdin only."""
         command = (sys.executable, "-m", "bench.hostile", "--role", name)
         process = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, stdin=PIPE, stdout=PIPE, limit=64 * 1024 * 1024
@@ -353,15 +353,15 @@ class Role:
 
 
 def play(name: str) -> None:
-    """Run a role in this process."""
+    """Play a role in this process."""
     words = json.loads(sys.stdin.readline())
     if name != "probe":
-        os.nice(10)  # they would have machines of their own
+        os.nice(10)  # in reality the clients run on other machines
     found = asyncio.run(ROLES[name](*words))
     print(json.dumps(found), flush=True)
 
 
-# -- the whole of it
+# -- the whole benchmark
 
 
 def rss_mib(pid: int) -> float:
@@ -371,8 +371,10 @@ def rss_mib(pid: int) -> float:
     raise AssertionError("a process has memory")
 
 
-async def registered(http: aiohttp.ClientSession, url: str, number: int) -> list[tuple[str, str]]:
-    """Ids and tokens of new nodes."""
+async def register_nodes(
+    http: aiohttp.ClientSession, url: str, number: int
+) -> list[tuple[str, str]]:
+    """Register nodes and return their ids and tokens."""
     found: list[tuple[str, str]] = []
     for _ in range(number):
         node = PlainNode(http, url, ("bench",))
@@ -394,12 +396,12 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
     assert gateway.process is not None
     pid, seconds = gateway.process.pid, options.minutes * 60.0
     async with aiohttp.ClientSession() as http:
-        nodes = await registered(http, gateway.url, options.nodes)
-        floods = await registered(http, gateway.url, options.floods)
-        strangers = await registered(http, gateway.url, options.strangers)
+        nodes = await register_nodes(http, gateway.url, options.nodes)
+        floods = await register_nodes(http, gateway.url, options.floods)
+        strangers = await register_nodes(http, gateway.url, options.strangers)
         creator = Creator(http, gateway.url, "creator@example.org")
         await creator.register()
-        jobs = await submitted(creator, seconds * options.nodes / WORK_SECONDS)
+        jobs = await submit_jobs(creator, seconds * options.nodes / WORK_SECONDS)
     roles = [await Role.start("nodes", gateway.url, nodes, seconds)]
     roles.append(await Role.start("drips", gateway.url, options.drips, seconds))
     roles.append(await Role.start("floods", gateway.url, floods, seconds))
@@ -422,8 +424,8 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
     return report(found, (first, last), cpu, await lag_ms(gateway.url), failed)
 
 
-async def submitted(creator: Creator, units: float) -> list[str]:
-    """Ids of jobs of as many units, and some more, so that every node has work until the end."""
+async def submit_jobs(creator: Creator, units: float) -> list[str]:
+    """Submit jobs with at least ``units`` units, and return the jobs' ids."""
     found: list[str] = []
     while len(found) * UNITS_OF_A_JOB < units + UNITS_OF_A_JOB:
         status, job = await creator.dispatch("bench", frames=f"1-{UNITS_OF_A_JOB}", queue=True)
@@ -444,7 +446,7 @@ async def lag_ms(url: str) -> float:
 def report(
     found: list[dict[str, Any]], rss: tuple[float, float], cpu: float, lag: float, failed: int
 ) -> int:
-    """Print it all; 1 when a goal was missed."""
+    """Print the table; return 1 if a goal was missed."""
     first, last = rss
     nodes, drips, floods, strangers, bodies, probe = found
     took = probe["took"]

@@ -2,14 +2,14 @@
 
     python -m bench.http [--rounds 7] [--requests 2000] [--concurrent 1,32] [--no-fastapi]
 
-Three routes: ``/health`` for everybody; one for known callers that reads nothing (added to the real
-gateway by bench/known.py); ``GET /credits/balance`` with a read from the gateway's PostgreSQL. All
-contestants run in turns in separate processes; this process is the load, over bare sockets. FastAPI
-has a separate environment, which ``scripts/environment.py bench`` makes from ``scripts/locks`` at
-the first call. Contestants with a pool use the best of four sizes, found before the rounds.
+Three routes: ``/health``, which needs no token; a route of bench/known.py, which needs a token and
+reads nothing; ``GET /credits/balance``, which reads from the gateway's PostgreSQL. All contestants
+run in turns in separate processes; this process is the load, over bare sockets. FastAPI has a
+separate environment, which ``scripts/environment.py bench`` makes from ``scripts/locks`` at the
+first call. Contestants with a pool use the best of four sizes, found before the rounds.
 
-Goals: a known caller's request costs at most 1.5 times the CPU of the bare handler, the balance
-with its read at most 5 times. Then eight logins at once: no stall of the loop above 25 ms.
+Goals: a request with a token costs at most 1.5 times the CPU of the bare handler, the balance at
+most 5 times. Then eight clients log in at once: no stall of the loop exceeds 25 ms.
 """
 
 import argparse
@@ -49,14 +49,14 @@ STALL_GOAL_MS: Final = 25.0
 
 
 class KnownGateway(Gateway):
-    """The real one, with the route of bench/known.py."""
+    """The gateway with the additional route of bench/known.py."""
 
     def command(self) -> list[str]:
         return [word.replace("rendertrust", "bench.known") for word in super().command()]
 
 
 def fastapis() -> list[Baseline]:
-    """On both loops, from an environment that is made if it is not there."""
+    """Return FastAPI on both event loops; make its environment if it is missing."""
     making = [sys.executable, "scripts/environment.py", "bench"]
     made = subprocess.run(making, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     python = f"{made.stdout.strip()}/bin/python"
@@ -68,7 +68,7 @@ def fastapis() -> list[Baseline]:
 
 @attrs.frozen
 class Figure:
-    """Of one burst: requests per second, and CPU µs per request of the server and its engines."""
+    """Results of a burst: requests per second, and CPU µs per request of server and engines."""
 
     rate: float
     server: float
@@ -77,9 +77,9 @@ class Figure:
 
 @attrs.define
 class Field:
-    """Who runs, and what was seen of each, round by round."""
+    """The contestants of the benchmark, and their figures round by round."""
 
-    gateway: int  # the process whose engines answer everybody's reads
+    gateway: int  # process id of the gateway whose engines answer all reads
     token: str = attrs.field(repr=False)
     requests: int
     seen: defaultdict[tuple[str, str, int], list[Figure]] = attrs.field(
@@ -102,7 +102,7 @@ class Field:
         self.seen[at.name, path, concurrent].append(await self.burst(at, path, concurrent))
 
     def ratio(self, name: str, path: str, concurrent: int) -> float:
-        """CPU beside the bare handler's, of the same round and as many at once."""
+        """Return the CPU time per request relative to the bare handler's in the same rounds."""
         bare = self.seen[BARE.name, HEALTH, concurrent]
         pairs = zip(self.seen[name, path, concurrent], bare, strict=True)
         return median(its.server / other.server for its, other in pairs)
@@ -122,13 +122,13 @@ class Field:
 
 
 def in_order(item: tuple[tuple[str, str, int], object]) -> tuple[int, int]:
-    """By route and by how many at once; the contestants as they ran."""
+    """Return a key that sorts by route and by the number of concurrent requests."""
     _, path, concurrent = item[0]
     return (HEALTH, KNOWN, BALANCE).index(path), concurrent
 
 
 async def send(lines: Sequence[HttpLine], asking: bytes, requests: int) -> None:
-    """So many requests over all lines, one at a time on each; all must be answered with 200."""
+    """Send this many requests, one at a time on each connection; all must return 200."""
     numbers = iter(range(requests))
 
     async def one(line: HttpLine) -> None:
@@ -140,7 +140,7 @@ async def send(lines: Sequence[HttpLine], asking: bytes, requests: int) -> None:
 
 
 async def best_pool(field: Field, baseline: Baseline, settings: dict[str, str]) -> str:
-    """The size of a pool at which a read costs it the least CPU."""
+    """Return the pool size at which a read costs the baseline the least CPU."""
     costs: dict[int, float] = {}
     for size in POOLS:
         async with baseline.serving(**settings, BENCH_POOL=str(size)) as contestant:

@@ -1,6 +1,7 @@
-"""The gateway's own tree in this process, over a real database, with nodes that answer at once.
+"""The gateway's actors in this process, over a real database, with nodes that answer at once.
 
-There is no HTTP and no socket: creators ask the Scheduler, and nodes are behind the sessions' port.
+There is no HTTP and no socket: creators ask the Scheduler, and nodes implement the socket port of
+their sessions.
 """
 
 import asyncio
@@ -58,8 +59,8 @@ FROM unnest($1::uuid[], $2::uuid[]) AS n (id, owner)
 """
 
 
-class Desk:
-    """A node at the other end of its session: gives the result of each unit at once."""
+class AnsweringNode:
+    """A node that implements its session's socket port and returns each unit's result at once."""
 
     def __init__(self, acknowledged: dict[str, asyncio.Future[None]]) -> None:
         self._acknowledged = acknowledged
@@ -80,10 +81,10 @@ class Desk:
             self.session.tell(PongSeen())
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Nobody is there to hear it."""
+        """Do nothing: this node needs no close code."""
 
     def abort(self) -> None:
-        """Nor that."""
+        """Do nothing."""
 
     def say(self, frame: object) -> None:
         assert self.session is not None
@@ -91,7 +92,7 @@ class Desk:
 
 
 class Inside:
-    """``run`` is what is measured."""
+    """The running actors; the benchmark measures ``run``."""
 
     def __init__(self, registry: Registry, creators: list[UUID]) -> None:
         self._ledger, self._scheduler = registry.ref(Ledger), registry.ref(Scheduler)
@@ -99,7 +100,7 @@ class Inside:
         self.acknowledged: dict[str, asyncio.Future[None]] = {}
 
     async def grant(self) -> None:
-        """Everybody has enough for as many jobs as there can be."""
+        """Grant every creator enough credits for any number of jobs."""
         for user in self._creators:
             account = user_account(user)
             gift = Transfer(ADJUSTMENTS, account, account, GRANT, "ADJUSTMENT", f"gift:{user}")
@@ -107,7 +108,7 @@ class Inside:
             assert isinstance(outcome, Posted), outcome
 
     async def run(self, seconds: float, concurrent: int) -> tuple[int, float]:
-        """Whole lives, so many at once: how many, and how long it took."""
+        """Run whole lives of jobs, ``concurrent`` at once; return their number and the time."""
         start = time.perf_counter()
         lives = (self._create(n, concurrent, start + seconds) for n in range(concurrent))
         done = sum(await asyncio.gather(*lives))
@@ -122,7 +123,7 @@ class Inside:
         return done
 
     async def _live(self, creator: UUID) -> None:
-        """From the order to the acknowledged result."""
+        """Submit a job and wait until its result is acknowledged."""
         job = uuid4()
         ended = self.acknowledged[str(job)] = asyncio.get_running_loop().create_future()
         place = "s3://elsewhere/input/scene.blend"
@@ -135,7 +136,7 @@ class Inside:
 
 @asynccontextmanager
 async def inside(endpoint: PostgresEndpoint) -> AsyncGenerator[Inside]:
-    """While its tree runs; the schema must be there."""
+    """Run the actors over a migrated database until the block ends."""
     clock, random, registry = SystemClock(), SystemRandom(), Registry()
     settings = settings_for_tests()
     database = Database(lambda: endpoint.app_dsn, connections=settings.database.connections)
@@ -156,7 +157,7 @@ async def inside(endpoint: PostgresEndpoint) -> AsyncGenerator[Inside]:
     await tree.root.start()
     try:
         for node, owner in zip(nodes, owners, strict=True):
-            desk = Desk(running.acknowledged)
+            desk = AnsweringNode(running.acknowledged)
             identity = NodeIdentity(node, owner, (JOB_TYPE,), verified=True)
             desk.session = await tree.open_session(identity, desk)
             desk.say({"type": "hello", "version": "bench", "slots": SLOTS})

@@ -1,10 +1,10 @@
-"""The kernel's speed: asks with deadlines by 100 askers, and tell and ask beside Pykka.
+"""Speed of the kernel: asks with deadlines by 100 askers, and tells and asks compared with Pykka.
 
     python -m bench.kernel [--rounds 5] [--messages 20000]
 
-All contestants run in turns, round after round, so that a machine that slows down slows all of
-them; the table shows medians. Goals: ≥ 200,000 asks/s by 100 askers on plain asyncio, tell at 3
-times and ask at 2.5 times the rate of Pykka.
+All contestants take turns, round after round, so that a machine that slows down affects all of
+them; the table shows medians. Goals: at least 200,000 asks/s by 100 askers on plain asyncio, tell
+at 3 times and ask at 2.5 times the rate of Pykka.
 """
 
 import argparse
@@ -26,7 +26,7 @@ ASKERS = 100
 
 
 class Counter:
-    """Marker."""
+    """Marker of the counter's address."""
 
 
 @attrs.frozen
@@ -34,7 +34,7 @@ class Add(Message[Counter, int]):
     amount: int
 
 
-ONE = Add(1)  # frozen, so all contestants may send the same one, again and again
+ONE = Add(1)  # frozen, so all contestants may send the same object repeatedly
 
 
 class CounterActor(Actor[Counter]):
@@ -48,7 +48,7 @@ class CounterActor(Actor[Counter]):
 
 
 class PykkaCounter(pykka.ThreadingActor):
-    """The same actor, in a thread, as Pykka does it."""
+    """A counter as a Pykka actor, which runs in a thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class PykkaCounter(pykka.ThreadingActor):
 
 @attrs.frozen
 class Figure:
-    """One run: messages per second, and CPU seconds per message (all threads)."""
+    """Results of one run: messages per second, and CPU seconds per message over all threads."""
 
     rate: float
     cpu: float

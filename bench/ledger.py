@@ -1,23 +1,25 @@
-"""Durable double-entry transfers per second: the Ledger beside books without a batch.
+"""Durable double-entry transfers per second: the Ledger compared with ledgers that do not batch.
 
     python -m bench.ledger [--rounds 5] [--seconds 2]
 
-A transfer moves one unit from one of 1,000 users to the platform, once per reference, if it is
-there and not held; it writes a row of it and an entry for either side. All have the same tables,
-indexes and checks in the same PostgreSQL (fsync on), and no HTTP in between. The baselines
-(bench/baselines/double_entry.py) are an interactive transaction and one SQL function for each
-transfer, each at the best of four numbers of connections for each kind of load; also with the
-platform's account spread over sixteen, which ours is not. A hold is placed and then settled, which
-is two commits. One hot user pays everything in "hot". COPY writes rows as the Ledger has written
-them into tables like theirs.
-CPU is the time of the process and the engines together. No checkpoint falls into a run, because it
-would slow the current contestant. Contestants run in turns; the ratios are medians over the rounds.
+A transfer moves an amount of 1 from one of 1,000 users to the platform, once per reference, if the
+user has the amount. A transfer writes one row of transfers and an entry for each side. All
+contestants have the same tables, indexes and checks in the same PostgreSQL (fsync on), without
+HTTP. The baselines (bench/baselines/double_entry.py) use an interactive transaction, or one SQL
+function, per transfer. Each baseline runs with the best of four numbers of connections for each
+load. Each baseline also runs with the platform's account spread over sixteen accounts; the Ledger
+runs with one account. In loads with holds, a hold is placed by one commit and settled by another.
+In "hot", one user pays everything. COPY writes the Ledger's rows into tables like the Ledger's.
 
-Goals: L1, at least 25 times the rate of interactive transactions and 12 times that of functions (12
-and 6 times where the platform's account is spread), with and without holds; L2, with one hot user
-at least 30 times interactive, and 0.95 of the rate with 1,000; L3, at least 0.20 of the rows that
-COPY writes into tables with the same indexes, 0.30 with 2,048 at once; L4, p99 at most a twentieth
-of that of interactive, and one at a time at most 1.5 times the time of a function.
+CPU is the time of the process and the engines together. No checkpoint happens during a run, because
+it would slow the current contestant. Contestants take turns; ratios are medians over the rounds.
+
+Goals: L1, at least 25 times the rate of interactive transactions and 12 times that of functions,
+with and without holds (12 and 6 times if the platform's account is spread). L2, with one hot user
+at least 30 times the rate of interactive transactions, and 0.95 of the rate with 1,000 users. L3,
+at least 0.20 of the rows that COPY writes into tables with the same indexes, and 0.30 with 2,048
+transfers at once. L4, p99 at most a twentieth of that of interactive transactions, and a single
+transfer takes at most 1.5 times as long as with a function.
 """
 
 import argparse
@@ -62,12 +64,12 @@ from tests.support.engines import engine_folder
 
 PEOPLE: Final = 1_000
 UNITS: Final = 1_000_000_000
-EARLIER: Final = 20_000  # transfers that are there before
+EARLIER: Final = 20_000  # transfers that exist before the run
 COPIED: Final = 20_000  # transfers, with their entries
 CONNECTIONS: Final = (5, 10, 20, 40)
 MANY: Final = 256
 BATCH: Final = "rendertrust_ledger_batch_size"
-# No checkpoint comes by itself.
+# No checkpoint begins by itself.
 SETTINGS: Final = {
     "max_connections": "250",
     "max_wal_size": "24GB",
@@ -85,7 +87,7 @@ class Writer(Protocol):
 
 @attrs.frozen
 class Load:
-    """So many at once; of how many users and accounts of the platform; by a hold or at once."""
+    """A load: numbers of concurrent transfers, users and platform accounts; ``hold`` adds holds."""
 
     concurrent: int = MANY
     people: int = PEOPLE
@@ -93,7 +95,7 @@ class Load:
     hold: bool = False
 
     async def put_on(self, writer: Writer, seconds: float) -> tuple[list[float], float]:
-        """Milliseconds of each transfer, and how many seconds it took."""
+        """Return the milliseconds of each transfer, and the seconds of the whole load."""
         begun = time.perf_counter()
         workers = (self._work(writer, n, begun + seconds) for n in range(self.concurrent))
         latencies = [each for worker in await asyncio.gather(*workers) for each in worker]
@@ -115,7 +117,7 @@ class Load:
 
 @attrs.frozen
 class Figure:
-    """Of one run: transfers per second; ms; CPU µs per transfer; transfers per batch."""
+    """Results of a run: transfers per second, ms, CPU µs per transfer, transfers per batch."""
 
     rate: float
     p50: float
@@ -144,12 +146,12 @@ OURS, PAIR, INTERACTIVE, FUNCTION = "Ledger", "two Ledgers", "interactive", "fun
 KINDS: Final[Mapping[str, type[Function]]] = {INTERACTIVE: Interactive, FUNCTION: Function}
 COPY, COPY_REFERENCES = "COPY", "COPY with foreign keys"
 BESIDE: Final = (PLAIN, SPREAD, HOT, HOLDS, HOLDS_SPREAD)
-Name: TypeAlias = tuple[str, str]  # who, and under which load
+Name: TypeAlias = tuple[str, str]  # contestant and load
 Run: TypeAlias = Callable[[], Awaitable[Figure]]
 
 
 class Contest:
-    """All contestants over one PostgreSQL, in turns."""
+    """All contestants over one PostgreSQL, which take turns."""
 
     def __init__(self, stack: AsyncExitStack, options: argparse.Namespace) -> None:
         self._stack = stack
@@ -161,7 +163,7 @@ class Contest:
         self.probes: list[float] = []
 
     async def run(self) -> None:
-        """Everything."""
+        """Prepare all contestants and run the rounds."""
         folder = self._stack.enter_context(engine_folder())
         engine = EmbeddedPostgres(folder / "data", account=engine_account(), settings=SETTINGS)
         endpoint = await engine.start()
@@ -189,12 +191,12 @@ class Contest:
 
     async def _ours(self, ours: Books) -> None:
         while (await self._measured(ours, Load(), 1.0))[1] < EARLIER:
-            pass  # as many as the others have
+            pass  # the baselines have as many transfers
         for load in (PLAIN, HOT, HOLDS, CROWD, ALONE):
             self._add(OURS, load, ours)
 
     async def _baselines(self, kind: str, dsn: str) -> None:
-        """Each load at the best number of connections for it."""
+        """Add a baseline, each load with its best number of connections."""
         writers: dict[int, Writer] = {}
         for number in CONNECTIONS:
             over = KINDS[kind].over(dsn, number)
@@ -232,7 +234,7 @@ class Contest:
         self._runs[who, load] = run
 
     async def _measured(self, writer: Writer, load: Load, seconds: float) -> tuple[Figure, float]:
-        """And how many batched commits there have been altogether."""
+        """Measure a load; also return the number of batched commits so far."""
         own, engines = cpu_seconds(os.getpid()), engines_seconds(self._engines)
         before = batches()
         latencies, passed = await load.put_on(writer, seconds)
@@ -243,14 +245,14 @@ class Contest:
         return Figure(len(latencies) / passed, *times, own, engines, batch), after[0]
 
     def _used(self, own: float, engines: float, transfers: int) -> tuple[float, float]:
-        """CPU µs for each transfer since then."""
+        """Return the CPU µs per transfer of this process and the engines since earlier readings."""
         own, engines = cpu_seconds(os.getpid()) - own, engines_seconds(self._engines) - engines
         return own * 1e6 / transfers, engines * 1e6 / transfers
 
-    # ── what came of it ──────────────────────────────────────────────────────────────────────────
+    # -- results
 
     def ratio(self, of: Name, to: Name, what: Callable[[Figure], float]) -> float:
-        """Of the same rounds."""
+        """Return the median ratio of two contestants over the same rounds."""
         pairs = zip(self.figures[of], self.figures[to], strict=True)
         return median(what(one) / what(other) for one, other in pairs)
 
@@ -266,7 +268,7 @@ class Contest:
 
 
 def batches() -> tuple[float, float]:
-    """Commits and batches so far."""
+    """Return the commits and batches so far."""
     total, number = (REGISTRY.get_sample_value(f"{BATCH}_{name}") for name in ("sum", "count"))
     return total or 0.0, number or 0.0
 
@@ -285,7 +287,7 @@ def cpu(figure: Figure) -> float:
 
 @attrs.frozen
 class Goal:
-    """``of`` beside ``to``: at least so much; with ``most`` at most."""
+    """A goal: ``of`` relative to ``to`` is at least ``bound``; with ``most``, at most ``bound``."""
 
     name: str
     of: Name
@@ -303,7 +305,7 @@ class Goal:
 
 
 def goals() -> list[Goal]:
-    """L1 to L4."""
+    """Return the goals L1 to L4."""
     found: list[Goal] = []
     bounds = {(PLAIN, 1): (25, 12), (SPREAD, 16): (12, 6), (HOLDS, 1): (25, 12)}
     bounds[HOLDS_SPREAD, 16] = (12, 6)

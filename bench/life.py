@@ -1,16 +1,18 @@
-"""Whole lives of jobs per second, beside a queue on connections that claim by SKIP LOCKED.
+"""Complete lives of jobs per second, compared with a queue that claims jobs by SKIP LOCKED.
 
     python -m bench.life [--rounds 5] [--seconds 2] [--concurrent 256] [--no-http]
 
-A life is: submitted and its price held, given to a node, its result taken, settled (the creator
-charged, the node's owner paid). Both have the same books in the same PostgreSQL (fsync on), and
-neither has HTTP or sockets in between: the gateway's actors run in this process
-(bench/inside.py), the baseline's connections too (bench/baselines/skip_locked.py), at the best of
-four numbers of them. It comes as interactive transactions; with one SQL function for each step;
-and with these and its hottest account spread over sixteen, which ours is not. CPU is what both
-need together, process and engines: where the disk is fast it decides.
+In its life a job is submitted with a hold, dispatched to a node, completed and settled: the creator
+is charged, and the node's owner is paid. Both contestants have the same books in the same
+PostgreSQL (fsync on), without HTTP or sockets. The gateway's actors run in this process
+(bench/inside.py), and so do the baseline's connections (bench/baselines/skip_locked.py), with the
+best of four numbers of connections. The baseline has three forms: interactive transactions; one SQL
+function per step; functions and the busiest account spread over sixteen accounts. The Ledger runs
+without that spread. CPU is the time of process and engines together; it decides where the disk is
+fast.
+
 The last row is the whole gateway in a separate process, over HTTP and sockets (bench/crowd.py).
-Contestants run in turns, round after round.
+Contestants take turns, round after round.
 
 Goal: at least 7 times the rate of the baseline.
 """
@@ -49,15 +51,15 @@ BASELINES: Final[Mapping[str, tuple[type[SkipLocked], int]]] = {
     "SKIP LOCKED, functions": (SkipLocked, 1),
     f"the same, {SHARDS_MOST} platform accounts": (SkipLocked, SHARDS_MOST),
 }
-# For so many seconds: how many lives there were, and how long they took.
+# Runs for the given seconds; returns the number of lives and the seconds taken.
 Run: TypeAlias = Callable[[float], Awaitable[tuple[int, float]]]
-# Commits and batches so far.
+# Returns the numbers of commits and batches so far.
 Batches: TypeAlias = Callable[[], Awaitable[tuple[float, float]]]
 
 
 @attrs.frozen
 class Figure:
-    """Lives per second; CPU µs per life of who runs them and of the engines; commits per batch."""
+    """Lives per second; CPU µs per life of the contestant and of the engines; commits per batch."""
 
     rate: float
     own: float
@@ -71,7 +73,7 @@ class Figure:
 
 @attrs.frozen
 class Contestant:
-    """``process`` runs the lives; ``engines`` are what this process has started."""
+    """A contestant; ``process`` runs the lives, and this process has started the engines."""
 
     name: str
     run: Run
@@ -91,7 +93,7 @@ class Contestant:
 
 
 async def one_each() -> tuple[float, float]:
-    """Return no commits and batches, for contestants that do not batch."""
+    """Return zero commits and zero batches, for contestants that do not batch."""
     return 0.0, 0.0
 
 
@@ -107,7 +109,7 @@ async def over_http(crowd: Crowd, seconds: float) -> tuple[int, float]:
 
 
 async def best_of(kind: type[SkipLocked], dsn: str, shards: int) -> int:
-    """The number of connections that makes a baseline fastest."""
+    """Return the number of connections with which a baseline is fastest."""
     rates: dict[int, float] = {}
     for number in CONNECTIONS:
         async with kind.over(dsn, number, shards) as queue:
@@ -118,7 +120,7 @@ async def best_of(kind: type[SkipLocked], dsn: str, shards: int) -> int:
 
 
 class Bench:
-    """Builds the contestants, lets them run in turns."""
+    """The benchmark, which builds the contestants and lets them take turns."""
 
     def __init__(self, stack: AsyncExitStack, options: argparse.Namespace) -> None:
         self._stack = stack
@@ -128,7 +130,7 @@ class Bench:
     async def run(self) -> None:
         contestants = await self._contestants()
         for contestant in contestants:
-            await contestant.figure(1.0)  # warm
+            await contestant.figure(1.0)  # warm-up
         self._figures = {contestant.name: [] for contestant in contestants}
         for _ in range(self._options.rounds):
             for contestant in contestants:
@@ -171,7 +173,7 @@ class Bench:
         return Contestant(OVER_HTTP, run, process, process, batches)
 
     def ratios(self, name: str) -> tuple[float, float]:
-        """Our rate beside theirs, and their CPU beside ours, of the same rounds."""
+        """Return median ratios: our rate to a contestant's, and its CPU per life to ours."""
         pairs = list(zip(self._figures[OURS], self._figures[name], strict=True))
         rates = median(ours.rate / theirs.rate for ours, theirs in pairs)
         return rates, median(theirs.cpu / ours.cpu for ours, theirs in pairs)

@@ -1,17 +1,17 @@
-"""Upper limits of this machine's PostgreSQL, and the Ledger in comparison.
+"""Upper limits of this machine's PostgreSQL, compared with the Ledger.
 
     python -m bench.limits [--rounds 5] [--seconds 2] [--scale 10]
 
-COPY writes rows of transfers and entries as the Ledger has written them, in one transaction each
-time: into tables without anything, with the Ledger's checks and indexes, and with its foreign keys
-too. ``pgbench`` comes with PostgreSQL: its own TPC-B-like transactions (five statements, four rows
-of which it changes three), and the SQL function of bench/baselines/double_entry.sql (a transfer
-each), by a client written in C; each at the best of four numbers of connections.
-The Ledger posts transfers for 256 at once. fsync is on, and no checkpoint falls into a run. All run
-in turns, round after round; the table shows medians.
+COPY writes the Ledger's transfers and entries in one transaction: into bare tables, into tables
+with the Ledger's checks and indexes, and into tables with its foreign keys, too. ``pgbench``, a
+client in C that comes with PostgreSQL, runs its TPC-B-like transactions (five statements, four rows
+of which three are updates). ``pgbench`` also runs the SQL function of
+bench/baselines/double_entry.sql, which makes one transfer. pgbench runs both with 1, 4, 16 and 64
+connections; the best rate counts. The Ledger posts 256 transfers at once. fsync is on, and no
+checkpoint happens during a run. Contestants take turns; the table shows medians.
 
-These are limits, not goals: no double-entry ledger with these tables and a durable commit for every
-batch can be faster than COPY.
+The rates are limits, not goals: no double-entry ledger with these tables and a durable commit for
+every batch can be faster than COPY.
 """
 
 import argparse
@@ -50,7 +50,7 @@ from supervisors.engines.postgres import PROGRAMS, EmbeddedPostgres
 from tests.support.engines import engine_folder
 
 CONNECTIONS: Final = (1, 4, 16, 64)
-ROWS_OF_TPC_B: Final = 4  # three of them updates
+ROWS_OF_TPC_B: Final = 4  # three of these rows are updates
 POST: Final = f"""
 \\set payer random(0, {PEOPLE - 1})
 SELECT double_entry.post(:payer, {FIRST_PLATFORM}, 1, 'DEDUCTION',
@@ -61,26 +61,26 @@ COPIES: Final = {
     "COPY, checks and indexes": INDEXED,
     "COPY, foreign keys too": REFERRING,
 }
-Run: TypeAlias = Callable[[], Awaitable[float]]  # how many a second
+Run: TypeAlias = Callable[[], Awaitable[float]]  # returns transactions per second
 
 
 @attrs.frozen
 class Pgbench:
-    """The program that comes with the server, as the schema's owner."""
+    """The pgbench of the server, run as the schema's owner."""
 
     dsn: str
 
     async def fill(self, scale: int) -> None:
-        """Its own tables, with 100,000 accounts for each step of the scale."""
+        """Create pgbench's tables, with 100,000 accounts for each step of the scale."""
         await self._told("--initialize", "--quiet", f"--scale={scale}")
 
     async def rate(self, connections: int, what: str, seconds: float) -> float:
-        """Transactions per second."""
+        """Return the transactions per second."""
         clients = (f"--client={connections}", f"--jobs={min(connections, os.cpu_count() or 1)}")
         words = ("--no-vacuum", "--protocol=prepared", f"--time={max(1, round(seconds))}")
         told = await self._told(*words, *clients, what)
         found = re.search(r"^tps = ([0-9.]+)", told, re.MULTILINE)
-        return 0.0 if found is None else float(found[1])  # not one was through in time
+        return 0.0 if found is None else float(found[1])  # no transaction ended in time
 
     async def _told(self, *arguments: str) -> str:
         program = postgres_programs().root / PROGRAMS / "pgbench"
@@ -110,7 +110,7 @@ def surroundings(dsn: str) -> dict[str, str]:
 
 
 class Limits:
-    """Everything over one PostgreSQL, in turns."""
+    """All contestants over one PostgreSQL, which take turns."""
 
     def __init__(self, stack: AsyncExitStack, options: argparse.Namespace) -> None:
         self._stack = stack
@@ -179,7 +179,7 @@ class Limits:
         self._runs[name], self._rows[name] = run, rows
 
     def table(self) -> Table:
-        """``rows`` are those that are inserted or updated, but for balances."""
+        """Return the table; its rows per second are inserts and updates, without balances."""
         table = Table("", "transactions per second", "rows per second", "Ledger's rows by these")
         ours = next(iter(self.rates))
         for name, rates in self.rates.items():

@@ -2,10 +2,10 @@
 
     python -m bench.log [--leaves 1000000] [--transfers 20000] [--rounds 5]
 
-Proofs and their verification are timed over so many leaves in memory. Then as many transfers are
-posted in batches of 256, in turns alone, with the Sequencer at work, and with one that takes up all
-there is at once. Goals: with the Sequencer at least 0.9 of the rate alone, and 100,000 proofs a
-second.
+Proofs and their verification are timed for a tree in memory with ``--leaves`` leaves. Then
+transfers are posted in batches of 256: without a Sequencer, with the usual Sequencer, and with a
+Sequencer that never pauses, in turns. Goals: with the Sequencer at least 0.9 of the rate without
+it, and 100,000 proofs a second.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.system_clock import SystemClock
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
-from tests.integration.conformance.test_log import all_in, sequencing
+from tests.integration.conformance.test_log import sequencing, wait_until_covered
 from tests.support.engines import engine_folder
 
 ACCOUNTS, BATCH = 1000, 256
@@ -41,13 +41,13 @@ EVERY_SECONDS = 0.5
 
 
 class Timeless(SystemClock):
-    """By it no turn takes any time, and so no pause either."""
+    """A clock that stands still, so that the Sequencer never pauses."""
 
     def monotonic(self) -> float:
         return 0.0
 
 
-# By which clock a Sequencer goes.
+# The clock of each contestant's Sequencer.
 CONTESTANTS: dict[str, Clock | None] = {
     "alone": None,
     "with the Sequencer": SystemClock(),
@@ -56,14 +56,14 @@ CONTESTANTS: dict[str, Clock | None] = {
 
 
 def per_second(count: int, work: Callable[[], object]) -> str:
-    """How often per second of CPU time, for work that does it ``count`` times."""
+    """Return the number of tasks that ``work`` does per second of CPU time."""
     begun = time.process_time()
     work()
     return f"{count / (time.process_time() - begun):,.0f}"
 
 
 def in_memory(leaves: int) -> Table:
-    """Growing, proving and verifying over so many leaves."""
+    """Measure appending, proving and verifying over this many leaves."""
     table = Table(f"{leaves:,} leaves in memory", "per second of CPU")
     hashes = [merkle.leaf_hash(b"%d" % number) for number in range(leaves)]
     edge, made = TreeEdge(), dict[TilePlace, bytes]()
@@ -84,7 +84,7 @@ def in_memory(leaves: int) -> Table:
     def prove() -> None:
         proofs.extend(tree.inclusion(index) for index in asked)
 
-    prove()  # the hashes over each tile are computed once
+    prove()  # the first proof computes the hashes over each tile
     proofs.clear()
     table.add("inclusion proofs", per_second(len(asked), prove))
 
@@ -117,12 +117,12 @@ def in_memory(leaves: int) -> Table:
 
 
 def older(rows: dict[TilePlace, TileHashes], size: int) -> bytes:
-    """The root of the first ``size`` leaves."""
+    """Return the root of the first ``size`` leaves."""
     return LogTree(size, rows.__getitem__).root()
 
 
 def rows_of(hashes: list[bytes]) -> dict[TilePlace, bytes]:
-    """The tiles of all levels, the last ones too."""
+    """Return the log tiles of all levels, including incomplete tiles."""
     found: dict[TilePlace, bytes] = {}
     level, row = 0, hashes
     while row:
@@ -134,7 +134,7 @@ def rows_of(hashes: list[bytes]) -> dict[TilePlace, bytes]:
 
 
 def entry(number: int) -> LogEntry:
-    """As the books have them."""
+    """Return an entry like the entries in the books."""
     job = f"job:{fresh_id()}:0"
     return LogEntry(
         number,
@@ -152,7 +152,7 @@ def entry(number: int) -> LogEntry:
 
 
 async def post(stage: Stage, people: list[str], transfers: int) -> tuple[float, float]:
-    """Transfers per second, and per second of CPU time of this process."""
+    """Post transfers; return their number per second, and per second of this process's CPU time."""
     chance = random.Random(transfers)
     begun, used = time.perf_counter(), time.process_time()
     for _ in range(0, transfers, BATCH):
@@ -167,13 +167,13 @@ def move(debit: str, credit: str) -> Transfer:
 
 
 async def beside_the_ledger(stage: Stage, transfers: int, rounds: int) -> Table:
-    """Alone, with the Sequencer as it is, and with one that never pauses, in turns."""
+    """Measure the Ledger alone, with the Sequencer, and with one that never pauses, in turns."""
     stage.clock = SystemClock()  # type: ignore[assignment]
     people = [user_account(await stage.user(1_000_000)) for _ in range(ACCOUNTS)]
     found: dict[str, list[tuple[float, float, int]]] = {}
     size = 2 * ACCOUNTS
     async with sequencing(stage, clock=Timeless()):
-        await all_in(stage, size)
+        await wait_until_covered(stage, size)
     for _ in range(rounds):
         for name, clock in CONTESTANTS.items():
             async with AsyncExitStack() as stack:
@@ -185,12 +185,12 @@ async def beside_the_ledger(stage: Stage, transfers: int, rounds: int) -> Table:
             found.setdefault(name, []).append((rate, cpu, look.head.size - size))
             size += 2 * -(-transfers // BATCH) * BATCH
             async with sequencing(stage, clock=Timeless()):
-                await all_in(stage, size)
-    return told(found)
+                await wait_until_covered(stage, size)
+    return summary_table(found)
 
 
-def told(found: dict[str, list[tuple[float, float, int]]]) -> Table:
-    """Medians, and how they compare with the Ledger alone."""
+def summary_table(found: dict[str, list[tuple[float, float, int]]]) -> Table:
+    """Return the medians, and their ratio to the Ledger alone."""
     table = Table("the Ledger", "transfers/s", "of alone", "per CPU second", "entries taken up")
     medians = {
         name: [median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()

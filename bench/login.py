@@ -29,7 +29,7 @@ TURN_SECONDS: Final = 0.001
 
 
 async def refusals(gateway: Gateway, tries: int) -> dict[str, list[float]]:
-    """Milliseconds of each refused login, by why it was refused."""
+    """Return the milliseconds of each refused login, by the reason of the refusal."""
     async with aiohttp.ClientSession() as http:
         for email in ("known@example.org", "inactive@example.org"):
             await Creator(http, gateway.url, email).register()
@@ -45,12 +45,14 @@ async def refusals(gateway: Gateway, tries: int) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {kind: [] for kind in kinds}
         for _ in range(tries):
             for kind, credentials in kinds.items():
-                found[kind].append(await refused(http, gateway.url, credentials))
+                found[kind].append(await time_of_refusal(http, gateway.url, credentials))
     return found
 
 
-async def refused(http: aiohttp.ClientSession, url: str, credentials: tuple[str, str]) -> float:
-    """Milliseconds until a login was refused."""
+async def time_of_refusal(
+    http: aiohttp.ClientSession, url: str, credentials: tuple[str, str]
+) -> float:
+    """Return the milliseconds until a login is refused."""
     body = dict(zip(("email", "password"), credentials, strict=True))
     began = time.perf_counter()
     async with http.post(f"{url}/api/v1/auth/login", json=body) as answer:
@@ -60,7 +62,7 @@ async def refused(http: aiohttp.ClientSession, url: str, credentials: tuple[str,
 
 
 async def stall() -> tuple[float, float]:
-    """Milliseconds: the longest time the loop did not turn, and until all eight were hashed."""
+    """Return in ms the longest stall of the loop, and the time to check all eight passwords."""
     passwords = Passwords()
     kept = await passwords.hash(RIGHT)
     longest = 0.0

@@ -1,8 +1,8 @@
-"""Cost of opening results that were not drawn: singly, and in batches.
+"""Cost of opening results that were not drawn for comparison: singly, and in batches.
 
-A scene of ``verify_scenes`` is rendered once, and that result is opened as often as a batch has
-results. All seconds are of CPU, of the worker. The last lines tell the verifiers' share of the time
-that the frame took, at the least odds.
+A scene of ``verify_scenes`` is rendered once, and its result is opened as often as a batch has
+results. All times are CPU seconds of the worker. The last lines give the verifiers' CPU time
+relative to that of rendering the frame, at the lowest odds.
 """
 
 import argparse
@@ -21,7 +21,7 @@ COUNTS: Final = (1, 4, BATCH_MAX)
 
 
 async def main() -> None:
-    """Run it."""
+    """Render the scene, open the results, and print the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scene", choices=list(SCENES), default="glass")
     parser.add_argument("--samples", type=int, default=16)

@@ -2,8 +2,8 @@
 
     python -m bench.plans [--entries 1000000] [--open 10000] [--ended 100000] [--verbose]
 
-Each named query is planned as the gateway runs it: once, for any arguments. Those that are meant to
-see all rows (fsck) will show up; of the others none should. ``--verbose`` prints every plan.
+Each named query is planned as the gateway runs it: one plan for all arguments. Only queries that
+are meant to read all rows (fsck) should be listed. ``--verbose`` prints every plan.
 """
 
 import argparse
@@ -25,7 +25,7 @@ EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
 def scanned(plan: dict[str, Any]) -> Iterator[str]:
-    """The large tables that a plan reads whole."""
+    """Yield the large tables that a plan scans completely."""
     if plan["Node Type"] == "Seq Scan" and plan["Relation Name"] in LARGE:
         yield plan["Relation Name"]
     for part in plan.get("Plans", ()):

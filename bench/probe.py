@@ -1,4 +1,4 @@
-"""Output that all benchmarks share: disk, CPU, and a plain table."""
+"""Measurements that all benchmarks share, of disk and CPU, and a plain table."""
 
 import os
 import time
@@ -12,19 +12,19 @@ import asyncpg
 from tests.support.gateway_process import descendants
 
 LOOPS = 1_000_000
-_OF_ALL_THREADS = 2  # which clock of a process: the scheduler's, to the nanosecond
+_OF_ALL_THREADS = 2  # the CPU clock of a process that counts all threads, in nanoseconds
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time that a process has used so far. Raises OSError when it has ended."""
+    """Return the CPU time that a process has used; raise OSError if it has ended."""
     return time.clock_gettime((~pid << 3) | _OF_ALL_THREADS)
 
 
 def engines_seconds(gateway: int) -> float:
-    """The same of all that a gateway has started."""
+    """Return the CPU time of all processes that a gateway has started."""
     total = 0.0
     for pid in descendants(gateway):
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError):  # the process has just ended
             total += cpu_seconds(pid)
     return total
 
@@ -42,7 +42,7 @@ class Cost:
         return cls(cpu_seconds(gateway), engines_seconds(gateway), cpu_seconds(load))
 
     def since(self, before: "Cost", jobs: int) -> "tuple[float, float, float]":
-        """Microseconds per job of each."""
+        """Return microseconds per job since an earlier reading: gateway, engines, this process."""
         each = (
             self.gateway - before.gateway,
             self.engines - before.engines,
@@ -53,7 +53,7 @@ class Cost:
 
 
 def percentiles(values: list[float]) -> tuple[float, float]:
-    """p50 and p99."""
+    """Return p50 and p99."""
     if len(values) < 2:
         return (values or [float("nan")])[0], (values or [float("nan")])[0]
     cuts = quantiles(values, n=100)
@@ -61,7 +61,7 @@ def percentiles(values: list[float]) -> tuple[float, float]:
 
 
 def machine() -> str:
-    """How busy and how fast it is: CPU times of two runs compare when the last figure is alike."""
+    """Return load and speed of this machine; compare CPU times only of runs with equal speed."""
     begun, total = time.process_time(), 0
     for number in range(LOOPS):
         total += number
@@ -71,7 +71,7 @@ def machine() -> str:
 
 
 def fdatasync_rate(folder: Path, *, writes: int = 100) -> float:
-    """Durable 8 KiB writes per second, one after the other."""
+    """Return the number of consecutive durable 8 KiB writes per second."""
     with (folder / "probe").open("wb") as file:
         start = time.perf_counter()
         for _ in range(writes):
@@ -93,7 +93,7 @@ async def disk(folder: Path, dsn: str) -> str:
 
 
 class Table:
-    """Rows of words under a heading, aligned to the right but for the first column."""
+    """A table of texts; all columns but the first are aligned to the right."""
 
     def __init__(self, *heading: str) -> None:
         self.rows = [heading]

@@ -1,11 +1,11 @@
-"""How soon a gateway with many open jobs and entries is ready again, after a stop and a kill.
+"""Time until a gateway with many open jobs and entries is ready again, after a stop and a kill.
 
     python -m bench.restart [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 3]
 
-Seconds from the start of the process to: its line that it serves; readiness without anything
-missing; the answer to a dispatch, for which the Scheduler must have read all open jobs. Goal: ready
-in less than 5 s. Beside them the longest answer of ``/health`` until then and for as long again, as
-the backlog is read once more. The books are checked at the end (fsck). A large backlog:
+The times run from the start of the process to three events: it prints that it serves; all its parts
+are ready; it answers a dispatch, for which the Scheduler must have read all open jobs. Goal: ready
+in less than 5 s. The table also has the longest answer of ``/health`` until then and for as long
+again, because the backlog is read once more. At the end fsck checks the books. A large backlog:
 
     python -m bench.restart --open 150000 --entries 400000 --ended 0 --rounds 1
 """
@@ -32,12 +32,12 @@ from tests.support.until import until
 READY_SECONDS = 600.0
 
 
-async def started(gateway: Gateway, creator: Creator) -> list[float]:
-    """Start it; the three times."""
+async def start_and_time(gateway: Gateway, creator: Creator) -> list[float]:
+    """Start the gateway; return the three times and the longest answer of ``/health``."""
     begun = time.perf_counter()
     await gateway.start()
     times = [time.perf_counter() - begun]
-    looking = asyncio.create_task(longest(creator.http, gateway.url))
+    looking = asyncio.create_task(longest_answer(creator.http, gateway.url))
 
     async def is_ready() -> bool:
         async with creator.http.get(f"{gateway.url}/api/v1/health/ready") as answer:
@@ -46,15 +46,15 @@ async def started(gateway: Gateway, creator: Creator) -> list[float]:
     await until(is_ready, within=READY_SECONDS)
     times.append(time.perf_counter() - begun)
     status, answer = await creator.call("POST", "/jobs/dispatch", JOB)
-    assert status in (400, 402), answer  # there is no node for it, and nothing to pay it with
+    assert status in (400, 402), answer  # no node can do the job, or no credits pay for it
     times.append(time.perf_counter() - begun)
     await asyncio.sleep(max(times[-1], 10.0))
     looking.cancel()
     return [*times, await looking]
 
 
-async def longest(http: aiohttp.ClientSession, url: str) -> float:
-    """Ask again and again until it is cancelled; the longest answer."""
+async def longest_answer(http: aiohttp.ClientSession, url: str) -> float:
+    """Ask for ``/health`` until cancelled; return the longest time of an answer."""
     found = 0.0
     with contextlib.suppress(asyncio.CancelledError):
         while True:
@@ -80,9 +80,9 @@ async def measure(options: argparse.Namespace, gateway: Gateway, folder: Path) -
         await creator.register()
         for _ in range(options.rounds):
             await gateway.stop()
-            rows["after a stop"].append(await started(gateway, creator))
+            rows["after a stop"].append(await start_and_time(gateway, creator))
             await gateway.kill()
-            rows["after SIGKILL"].append(await started(gateway, creator))
+            rows["after SIGKILL"].append(await start_and_time(gateway, creator))
         code, words = await gateway.fsck(within=900)
         print(f"fsck: {words.strip()} ({code})")
     heading = ("says that it serves", "is ready", "answers a dispatch", "longest /health")

@@ -1,15 +1,16 @@
-"""Cost of a node's session: memory, CPU while idle, and pushed frames.
+"""Cost of a node's session: memory, CPU while idle, and pushed relay frames.
 
     python -m bench.sessions [--sessions 10000] [--seconds 60] [--rounds 5] [--pushed 1000]
 
 First a gateway in a separate process (embedded engines, fsync on) is measured without nodes, with a
-tenth of the sessions, and with all of them. Then it is left idle except for pings.
-Goals: at most 24 KiB of RSS for each session with its actor, the last as little as the first; all
-of them idle take at most 5 % of a core.
+tenth of the sessions, and with all of them. Then the gateway is left idle except for pings. Goals:
+each session with its actor takes at most 24 KiB of RSS, the last as the first; all idle sessions
+together take at most 5 % of a core.
 
-Then it pushes job frames to so many sessions, compared with bare aiohttp that makes and sends the
-same frames (bench/baselines/bare_sockets.py). They run in separate processes, in turns, with new
-sockets in each round. Goal: at least 0.8 of bare aiohttp, by CPU per frame.
+Then the gateway pushes relay frames to ``--pushed`` sessions, compared with bare aiohttp that makes
+and sends the same relay frames (bench/baselines/bare_sockets.py). Both run in separate processes,
+in turns, with new sockets in each round. Goal: at least 0.8 of bare aiohttp, by CPU per relay
+frame.
 """
 
 import argparse
@@ -47,10 +48,10 @@ from web.identity.tokens import Tokens, TokenType
 
 KIB: Final = 1024
 RSS_GOAL_KIB, IDLE_GOAL, PUSH_GOAL = 24.0, 0.05, 0.8
-FILES_BESIDE: Final = 500  # engines' pipes, logs, libraries
-AT_ONCE: Final = 50  # handshakes
-QUIET_SECONDS: Final = 5.0  # hellos are answered, garbage is collected
-FRAMES: Final = 8  # to each session in a round; as many slots
+FILES_BESIDE: Final = 500  # files besides sockets: pipes of engines, logs and libraries
+AT_ONCE: Final = 50  # concurrent handshakes
+QUIET_SECONDS: Final = 5.0  # time for answers to hellos, and for garbage collection
+FRAMES: Final = 8  # relay frames to each session in a round; a node has as many slots
 HELLO: Final = orjson.dumps({"type": "hello", "version": "bench", "slots": FRAMES})
 LIMITS: Final = {
     "RENDERTRUST_LIMITS_PROBE": "100000000",
@@ -68,7 +69,7 @@ FROM unnest($1::uuid[]) AS n (id)
 
 
 def files_for(sessions: int) -> int:
-    """Return how many sessions the limit of open files allows, raising it if possible."""
+    """Raise the limit of open files if possible; return how many of these sessions it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = sessions + FILES_BESIDE
     if soft < wanted:
@@ -82,14 +83,14 @@ def files_for(sessions: int) -> int:
 
 @attrs.frozen
 class Nodes:
-    """Nodes that are known to a gateway, with their tokens."""
+    """Nodes that a gateway knows, with their tokens."""
 
     ids: Sequence[UUID]
     tokens: Sequence[str] = attrs.field(repr=False)
 
     @classmethod
     async def known(cls, number: int, owner_dsn: str, secret: Mapping[str, Any]) -> "Nodes":
-        """Written into its database; ``secret`` is the section of its settings."""
+        """Insert nodes into the database; ``secret`` has the gateway's JWT settings."""
         ids = [uuid4() for _ in range(number)]
         connection = await asyncpg.connect(owner_dsn)
         await connection.execute(NODE_ROWS, ids)
@@ -99,7 +100,7 @@ class Nodes:
 
 
 class Lines:
-    """Sockets of nodes; ``heard`` counts job frames."""
+    """Sockets of nodes; ``heard`` counts the units that arrived."""
 
     def __init__(self, url: str, nodes: Nodes) -> None:
         self._url = url
@@ -121,7 +122,7 @@ class Lines:
         await asyncio.gather(*(one(number) for number in range(len(self._open), up_to)))
 
     async def _opened(self, number: int) -> NodeLine | None:
-        """None when it was refused: where others load the machine the database may be late."""
+        """Open a node's socket; None if it is refused because the database is slow."""
         url = f"{self._url}/api/v1/relay/ws/{self._nodes.ids[number]}"
         try:
             return await NodeLine.open(url, self._nodes.tokens[number], self._hear)
@@ -138,17 +139,17 @@ class Lines:
         self._open.clear()
 
 
-# ── memory, and idleness ─────────────────────────────────────────────────────────────────────────
+# -- memory and idle sessions
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory of a process."""
+    """Return the resident memory of a process in bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
 
 async def sockets_of(http: aiohttp.ClientSession, url: str) -> int:
-    """How many the gateway says are open."""
+    """Return the number of open sockets from the gateway's metrics."""
     async with http.get(f"{url}/metrics") as answer:
         lines = (await answer.text()).splitlines()
     return int(float(next(line for line in lines if line.startswith("rendertrust_sockets "))[20:]))
@@ -179,7 +180,7 @@ async def grow(
     few = total // 10
 
     async def settled(number: int) -> tuple[int, int]:
-        """How many are open, and the memory; on a busy machine some are cut."""
+        """Wait until about ``number`` sockets are open; return their number and the memory."""
 
         async def are_open() -> bool:
             return abs(await sockets_of(http, gateway.url) - number) <= number // 100
@@ -188,7 +189,7 @@ async def grow(
         await asyncio.sleep(QUIET_SECONDS)
         return await sockets_of(http, gateway.url), resident(pid)
 
-    await lines.connect(200)  # so that what is made once is made
+    await lines.connect(200)  # allocates what the gateway needs only once
     lines.close()
     sizes = [await settled(0)]
     for number in (few, total):
@@ -200,7 +201,7 @@ async def grow(
 
 
 def report_memory(sizes: Sequence[tuple[int, int]]) -> None:
-    """Sessions and bytes, with more of them each time."""
+    """Print the memory for each number of sessions."""
     table = Table("sessions", "RSS MiB", "KiB for each that came")
     each: list[float] = []
     for (fewer, before), (more, after) in pairwise([(0, sizes[0][1]), *sizes]):
@@ -214,7 +215,7 @@ def report_memory(sizes: Sequence[tuple[int, int]]) -> None:
 
 
 async def idle(pid: int, sessions: int, seconds: float) -> None:
-    """CPU of a gateway to which nothing happens but pings."""
+    """Measure the CPU of a gateway whose sessions are idle except for pings."""
     used, engines, began = cpu_seconds(pid), engines_seconds(pid), time.perf_counter()
     await asyncio.sleep(seconds)
     passed = time.perf_counter() - began
@@ -225,12 +226,12 @@ async def idle(pid: int, sessions: int, seconds: float) -> None:
     print(f"goal {IDLE_GOAL:.0%}: {verdict}")
 
 
-# ── pushing ──────────────────────────────────────────────────────────────────────────────────────
+# -- pushing
 
 
 @attrs.frozen
 class Pusher:
-    """A process that pushes frames on request."""
+    """A process that pushes relay frames on request."""
 
     name: str
     process: asyncio.subprocess.Process
@@ -263,7 +264,7 @@ async def pushing(name: str, module: str, **settings: str) -> AsyncGenerator[Pus
 
 
 async def burst(pusher: Pusher, nodes: Nodes, sessions: int) -> tuple[float, float]:
-    """Frames per second, and CPU µs of each, over fresh sockets."""
+    """Return relay frames per second and CPU µs per relay frame, over new sockets."""
     lines = Lines(pusher.url, nodes)
     await lines.connect(sessions)
     if pusher.name == OURS:
@@ -300,7 +301,7 @@ async def frames(options: argparse.Namespace) -> None:
 async def compare(pushers: Sequence[Pusher], nodes: Nodes, options: argparse.Namespace) -> None:
     seen: dict[str, list[tuple[float, float]]] = {pusher.name: [] for pusher in pushers}
     for pusher in pushers:
-        await burst(pusher, nodes, options.pushed)  # warm
+        await burst(pusher, nodes, options.pushed)  # warm-up
     for _ in range(options.rounds):
         for pusher in pushers:
             seen[pusher.name].append(await burst(pusher, nodes, options.pushed))

@@ -2,8 +2,8 @@
 
     python -m bench.settle [--units 10,100,1000] [--concurrent 10] [--rounds 3]
 
-Every unit of a job is assigned, started and completed by separate commits, so many of them at a
-time. The sizes run in turns; the table shows medians. Goal: a unit costs the same in any job, so
+Every unit of a job is assigned, started and completed by separate commits, ``--concurrent`` units
+at a time. The sizes take turns; the table shows medians. Goal: a unit costs the same in any job, so
 that the time of a job is linear in its units.
 """
 
@@ -33,7 +33,7 @@ def life(job: UUID, number: int, node: UUID) -> tuple[Effect, ...]:
 
 
 async def settle(stage: Stage, units: int, concurrent: int) -> float:
-    """Seconds for all units of a job with so many."""
+    """Return the seconds for all units of a job of this size."""
     user, node, job = await stage.user(PRICE * units), await stage.node(), fresh_id()
     await stage.commit(dispatch(user, job, PRICE, units))
     began = time.perf_counter()

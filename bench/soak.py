@@ -2,12 +2,12 @@
 
     python -m bench.soak [--minutes 60] [--warm 10] [--creators 16] [--nodes 10] [--kib 20]
 
-The gateway runs in a separate process on embedded engines; this process plays creators and nodes.
-A creator uploads a scene, submits it, asks until it is complete and downloads the result, with a
-new connection for each request; a node fetches the scene and uploads the result. Each minute the
-jobs so far and the resident memory of the gateway are printed. Goal: at the end it is at most 5 %
-more than after ``--warm`` minutes, when every bounded memory is full (the console keeps ten
-minutes); else the exit code is 1.
+The gateway runs in a separate process on embedded engines; this process plays creators and nodes. A
+creator uploads a scene, submits it, asks until it is complete and downloads the result, with a new
+connection for each request; a node fetches the scene and uploads the result. Each minute the jobs
+so far and the resident memory of the gateway are printed. Goal: at the end the memory is at most 5
+% larger than after ``--warm`` minutes, when every bounded buffer is full (the console keeps ten
+minutes). Otherwise the exit code is 1.
 """
 
 import argparse
@@ -35,7 +35,7 @@ LOOK_SECONDS: Final = 0.05
 
 @attrs.define
 class Soak:
-    """One run; ``done`` counts whole lives of jobs."""
+    """A run of the benchmark; ``done`` counts complete lives of jobs."""
 
     url: str
     size: int
@@ -43,7 +43,7 @@ class Soak:
     failed: int = 0
 
     async def create(self, number: int) -> None:
-        """One creator, until it is cancelled."""
+        """Play one creator until cancelled."""
         async with aiohttp.ClientSession() as http:
             creator = Creator(http, self.url, f"soak{number}@example.org")
             await creator.register()
@@ -70,7 +70,7 @@ class Soak:
         self.failed += found != "COMPLETED"
 
     async def work(self, http: aiohttp.ClientSession) -> None:
-        """One node, until it is cancelled."""
+        """Play one node until cancelled."""
         node = PlainNode(http, self.url, (JOB_TYPE,))
         await node.register()
         await node.heartbeat()
@@ -128,7 +128,7 @@ async def main(options: argparse.Namespace) -> bool:
         await asyncio.wait((watching, *crowd), return_when=asyncio.FIRST_COMPLETED)
         for task in crowd:
             if not task.cancel():
-                task.result()  # it failed: that is shown
+                task.result()  # raises its error
         await asyncio.wait(crowd)
         return await watching
 

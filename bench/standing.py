@@ -1,8 +1,8 @@
-"""Time saved by resident Blenders, and a comparison of the pictures.
+"""Time saved by resident Blenders, and a comparison of their pictures.
 
-The same frames of each of the ten scenes of ``verify_scenes``, each frame a unit, are rendered
-twice: with a Blender for each, and with one for all, in another order. They are small, so that what
-is seen is what a frame costs beside its rendering.
+The same frames of each scene of ``verify_scenes`` are rendered twice, each frame as a unit: with a
+new Blender per frame, and with one Blender for all frames, in another order. The frames are small,
+so that the fixed cost of a frame shows.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from rendertrust.node.plugins.render import RenderPlugin
 
 FRAMES: Final = (4, 7, 2, 5)
 SIZE: Final = {"width": 64, "height": 36, "samples": 4}
-Delivered = dict[int, tuple[bytes, bytes]]  # by frame: the picture's bytes, and its evidence's
+Delivered = dict[int, tuple[bytes, bytes]]  # by frame: bytes of the picture and of its evidence
 
 
 @attrs.define
 class Farm:
-    """A node, and the units that it rendered."""
+    """A node with a Blender, and a count of its units."""
 
     folder: Path
     blender: Blender
@@ -57,7 +57,7 @@ class Farm:
 
 
 async def of_scene(farm: Farm, name: str) -> tuple[float, float, bool]:
-    """Seconds a frame with a Blender for each, and with one for all; whether they are equal."""
+    """Return seconds per frame with new Blenders and with one, and whether the files are equal."""
     scene = build(farm.folder / f"{name}.blend", name)
     began = time.monotonic()
     each = await farm.render(scene, FRAMES, "")
@@ -68,13 +68,13 @@ async def of_scene(farm: Farm, name: str) -> tuple[float, float, bool]:
 
 
 async def main() -> None:
-    """Tell, scene by scene."""
+    """Measure each scene and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", choices=list(SCENES), help="a scene")
     names = parser.parse_args().only or list(SCENES)
     print(f"{len(FRAMES)} frames of {SIZE}; load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)  # noqa: PTH101 - for the guest that root's Blender runs as
+        os.chmod(name, 0o755)  # noqa: PTH101 - for the user as which root's Blender runs
         folder = Path(name)
         render = RenderPlugin(scratch=folder / "trial")
         if (reason := await render.why_not()) is not None or render.found is None:

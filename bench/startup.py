@@ -26,18 +26,18 @@ COMMANDS = {
 
 
 def milliseconds(words: list[str]) -> float:
-    """One fresh process, from its start to its end."""
+    """Return the milliseconds of a new process, from its start to its end."""
     started = time.perf_counter()
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return (time.perf_counter() - started) * 1000
 
 
 def main() -> int:
-    """Print the table; 1 when the goal is missed."""
+    """Print the table; return 1 if the goal is missed."""
     runs = max(RUNS_LEAST, int(sys.argv[1]) if len(sys.argv) > 1 else RUNS_LEAST)
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for words in COMMANDS.values():
-        milliseconds(words)  # warm: byte code and the page cache
+        milliseconds(words)  # fills the caches of byte code and pages
     for _ in range(runs):
         for name, words in COMMANDS.items():
             taken[name].append(milliseconds(words))

@@ -5,10 +5,11 @@
 The gateway has the settings of production (``docs/OPERATIONS.md``): embedded engines with fsync, an
 embedded verifier, Stripe's keys (Stripe is not called), and TLS by a reverse proxy with the
 configuration in ``deploy/``. An operator joins one node by an API key. A creator with granted
-credits orders Cycles frames one after the other; a first frame sets their samples so that the node
-renders each for about ``--seconds``. The node is new, so every result is compared with its scene.
-Goal: each is charged within 30 s of its delivery; otherwise the exit code is 1. The first frame is
-listed separately, because the verifier starts its Blender for it.
+credits orders Cycles frames one after the other. The time of a first frame gives the number of
+samples with which the node renders a frame for about ``--seconds``. The node is new, so every
+result is compared with its scene. Goal: each frame is charged within 30 s of its delivery;
+otherwise the exit code is 1. The first frame is listed separately, because the verifier starts
+Blender for it.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from typing import Final
 import aiohttp
 import attrs
 
-from bench.honest import answered, ended
+from bench.honest import get_answer, wait_until_ended
 from bench.probe import Table, machine
 from bench.verify import build
 from tests.support.agent_process import Agent, enrolled_agent
@@ -45,7 +46,7 @@ SCOPES: Final = ("nodes:write", "credits:read")
 
 
 def production(url: str) -> dict[str, str]:
-    """Return settings with which production starts."""
+    """Return the settings of a gateway in production at this URL."""
     return {
         "RENDERTRUST_ENVIRONMENT": "production",
         "RENDERTRUST_SERVER_HOST": "127.0.0.1",
@@ -54,13 +55,13 @@ def production(url: str) -> dict[str, str]:
         "RENDERTRUST_JWT_SECRET": secrets.token_urlsafe(48),
         "RENDERTRUST_STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(24)}",
         "RENDERTRUST_STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
-        "RENDERTRUST_VERIFICATION_ENABLED": "true",  # as production has it; our gateways have not
+        "RENDERTRUST_VERIFICATION_ENABLED": "true",  # as in production; test gateways do not verify
     }
 
 
 @attrs.frozen
 class Frame:
-    """One frame: seconds of its node, and from its delivery to its verdict."""
+    """A frame: seconds of its rendering, and from its delivery to its verdict."""
 
     samples: int
     rendered: float
@@ -71,7 +72,7 @@ class Frame:
 
 @attrs.frozen
 class Stage:
-    """A gateway, an operator with a node that is connected, and a creator with credits."""
+    """A gateway, an operator with a connected node, and a creator with credits."""
 
     gateway: Gateway
     operator: Creator
@@ -80,17 +81,17 @@ class Stage:
     payload: str
 
     async def rendered(self, samples: int) -> Frame:
-        """Order a frame, and return what became of it."""
+        """Order a frame, wait for its charge, and return the times."""
         params = {**SIZE, "samples": samples}
         status, placed = await self.creator.dispatch(
             "render", payload_ref=self.payload, params=params
         )
         assert status in (200, 202), placed
         job = str(placed["job_id"])
-        await ended(self.creator, job, WITHIN)
-        found = await answered(self.creator, f"/jobs/{job}")
-        receipt = await answered(self.creator, f"/jobs/{job}/receipt")
-        checks = (await answered(self.operator, f"/nodes/{self.agent.id}/checks"))["checks"]
+        await wait_until_ended(self.creator, job, WITHIN)
+        found = await get_answer(self.creator, f"/jobs/{job}")
+        receipt = await get_answer(self.creator, f"/jobs/{job}/receipt")
+        checks = (await get_answer(self.operator, f"/nodes/{self.agent.id}/checks"))["checks"]
         [check] = [one for one in checks if one["job_id"] == job]
         delivered, decided = (
             datetime.fromisoformat(check[name]) for name in ("opened_at", "decided_at")
@@ -106,7 +107,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(kind: str) -> AsyncGenerator[Stage]:
-    """All of it, fresh; the books are audited at the end."""
+    """Run a fresh gateway with its users and node; audit the books at the end."""
     port = free_port()
     url = f"https://localhost:{port}"
     with tempfile.TemporaryDirectory(prefix="verdict-") as name:
@@ -131,7 +132,7 @@ async def stage(kind: str) -> AsyncGenerator[Stage]:
                 "RENDERTRUST_API_KEY": made["key"],
                 "SSL_CERT_FILE": str(folder / "certificate.pem"),
             }
-            # Not forked: aiohttp reads which certificates are trusted as it is imported.
+            # Not forked, as aiohttp reads the trusted certificates when it is imported.
             async with enrolled_agent(url, folder / "node", executed, environment) as agent:
                 await agent.start()
                 await until(lambda: is_verifying(gateway), within=WITHIN)
@@ -143,7 +144,7 @@ async def stage(kind: str) -> AsyncGenerator[Stage]:
 
 
 def executed(*words: str) -> Sequence[str]:
-    """Return the command as it is."""
+    """Return the command unchanged."""
     return words
 
 
@@ -170,7 +171,7 @@ def tell(first: Frame, frames: Sequence[Frame]) -> bool:
 
 
 async def main(given: argparse.Namespace) -> bool:
-    """Run it."""
+    """Run the benchmark; return whether the goal is met."""
     print(f"load {os.getloadavg()[0]:.1f}; {machine()}", flush=True)
     async with stage(given.proxy) as found:
         first = await found.rendered(FIRST_SAMPLES)

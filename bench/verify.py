@@ -1,12 +1,11 @@
 """Accuracy and cost of checks, for lies and honest work (goal R1: 6 % of the rendering).
 
-Ten scenes of our own (``verify_scenes``), each rendered honestly, twice, and with lies; each result
-is checked as a verifier node does it. The threshold is chosen by five scenes and reported on the
-other five. Beside what checks go by, multiples of the noise, stands the PSNR of the crops of the
-picture: the lowest, in decibels, beside those of the honest one; where a finished picture was
-changed alone (``edits``) most crops are equal. ``--only NAME`` takes some of the scenes;
-``--pixels`` and ``--samples`` make the frames larger, for the cost: a small frame says nothing
-about that.
+Each of ten scenes (``verify_scenes``) is rendered honestly, twice, and with lies; each result is
+checked as a verifier node checks it. The threshold is chosen by five scenes and tested on the other
+five. Checks decide by multiples of the noise. The PSNR in decibels of the worst crop of the picture
+is shown beside it; if only the finished picture was edited (``edits``), most crops are equal.
+``--only NAME`` selects scenes. ``--pixels`` and ``--samples`` set the size of the frames: small
+frames say nothing about the cost in production.
 """
 
 import argparse
@@ -44,20 +43,20 @@ FRAME: Final = 4
 SECRET: Final = b"bench.verify" * 3
 LEAST_ODDS: Final = 0.05
 HONEST: Final = ("honest", "no AVX2, by its like")
-ACROSS: Final = "no AVX2, by AVX2"  # a verifier of another class is never asked: to see why
-Crop = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
+ACROSS: Final = "no AVX2, by AVX2"  # shows why no verifier of another device class is asked
+Crop = tuple[int, int, int, int]  # x and y from the upper left corner, width, height
 MOVES: Final = ("motion blur", "simulation cache")
 COSTS: Final = ("rendering", "checking", "opening")
 
 
 @attrs.frozen
 class OtherMachine:
-    """A renderer as on a processor that has no AVX2."""
+    """A renderer on a machine without AVX2."""
 
     renderer: Any
 
     def program(self, worker: str, order: str) -> list[str]:
-        """Its command line."""
+        """Return Blender's command line."""
         return ["/usr/bin/env", "CYCLES_CPU_NO_AVX2=1", *self.renderer.program(worker, order)]
 
 
@@ -71,8 +70,9 @@ class Delivery:
 
 @attrs.frozen
 class Seen:
-    """One result that was checked; CPU seconds of rendering, of checking, and of opening it in a
-    batch. ``psnr`` in decibels, of the crop of its picture that is worst; inf: they are equal.
+    """A checked result, with CPU seconds of rendering, checking, and opening it in a batch.
+
+    ``psnr`` is the PSNR of the worst crop in decibels; inf means that all crops are equal.
     """
 
     scene: str
@@ -85,12 +85,12 @@ class Seen:
     opening: float = 0.0
 
     def shares(self) -> tuple[float, float]:
-        """Per cent of the rendering that verification takes, at odds 1 and at the least odds."""
+        """Return verification's cost in per cent of rendering, at odds 1 and at the least odds."""
         least = LEAST_ODDS * self.checking + (1 - LEAST_ODDS) * self.opening
         return 100 * self.checking / self.rendering, 100 * least / self.rendering
 
     def is_held(self, thresholds: Thresholds) -> bool:
-        """Return True if it passes as honest."""
+        """Return True if the result passes as honest."""
         return self.report.fault is None and is_match(of_all(self.report.compared, thresholds))
 
 
@@ -105,7 +105,7 @@ def build(path: Path, name: str, *more: str) -> Path:
 
 
 def linked(folder: Path, files: Mapping[str, Path]) -> dict[str, Path]:
-    """The files below the folder by their names, without a copy."""
+    """Hard-link the files into the folder and return their paths by name."""
     placed = {name: folder / name for name in files}
     for name, path in placed.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def linked(folder: Path, files: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def task(folder: Path, scene: Path, params: Mapping[str, Any], threads: int) -> Task:
-    """A unit of work as an agent places it."""
+    """Return a unit as an agent passes it to a plugin."""
     return Task(
         job_id="bench",
         job_type="render",
@@ -131,23 +131,23 @@ def task(folder: Path, scene: Path, params: Mapping[str, Any], threads: int) -> 
 
 @attrs.define
 class Counted:
-    """A Blender of which is counted how many seconds of CPU its orders took."""
+    """A Blender that counts the CPU seconds of its orders."""
 
     blender: Blender
     seconds: float = 0.0
 
     @property
     def box(self) -> Any:
-        """As a plugin asks for it."""
+        """The sandbox of Blender, which a plugin reads."""
         return self.blender.box
 
     @property
     def said(self) -> Any:
-        """As a worker that stays asks for it."""
+        """The last output of Blender, which a resident worker reads."""
         return self.blender.said
 
     async def obey(self, *given: Any, hear: Hear, **named: Any) -> ProcessExit:
-        """Pass the order on."""
+        """Pass the order on to Blender and add up its CPU seconds."""
 
         def heard(line: Mapping[str, Any]) -> None:
             self.seconds += float(line.get("cpu") or 0.0)
@@ -158,29 +158,29 @@ class Counted:
 
 @attrs.define
 class Bench:
-    """Who renders and who checks; everything lies below ``folder``."""
+    """The machines that render and check; all files are below ``folder``."""
 
     folder: Path
     here: Blender
     params: Mapping[str, Any]
     count: int = 0
-    seconds: float = 0.0  # of CPU, of the last order
+    seconds: float = 0.0  # CPU seconds of the last render or check
 
     def place(self) -> Path:
-        """A new work folder."""
+        """Make a new work folder."""
         self.count += 1
         made = self.folder / str(self.count)
         made.mkdir()
         return made
 
     def machine(self, *, other: bool) -> tuple[RenderPlugin, Counted]:
-        """This one, or the same without AVX2."""
+        """Return a renderer on this machine, or on the same machine without AVX2."""
         lacking: Any = OtherMachine(self.here.renderer)
         counted: Any = Counted(attrs.evolve(self.here, renderer=lacking) if other else self.here)
         return RenderPlugin(scratch=self.folder / "scratch", found=counted), counted
 
     async def rendered(self, scene: Path, *, other: bool = False, **more: Any) -> Delivery:
-        """What a node delivers; ``other``: of a processor without AVX2. It uses one thread."""
+        """Render with one thread, as a node; with ``other`` without AVX2."""
         given = {"frame": FRAME, "evidence": True, **self.params, **more}
         render, counted = self.machine(other=other)
         made = await render.run(task(self.place(), scene, given, 1))
@@ -202,7 +202,7 @@ class Bench:
         found = await CheckPlugin(render).run(work)
         self.seconds = counted.seconds
         if not isinstance(found, Completed) or found.file is None:
-            raise SystemExit(f"a check came to nothing: {found}")
+            raise SystemExit(f"a check ended without a report: {found}")
         told = orjson.loads(found.file.read_bytes())
         read = read_report(told)
         if not isinstance(read, Report) or read.unable is not None:
@@ -211,7 +211,7 @@ class Bench:
 
 
 async def opened(bench: Bench, scene: Path, result: Delivery, count: int) -> float:
-    """Return the seconds for each of so many results that one check opens."""
+    """Return the CPU seconds per result of a check that opens ``count`` results."""
     folder, given = bench.place(), {"frame": FRAME, **bench.params}
     names = [(PICTURE, EVIDENCE)] if count == 1 else [in_batch(number) for number in range(count)]
     files = {
@@ -234,17 +234,17 @@ async def opened(bench: Bench, scene: Path, result: Delivery, count: int) -> flo
 
 
 def must_be_good(found: Result, count: int) -> None:
-    """End the run if a good result was not opened as one."""
+    """End the run if a valid result was not opened successfully."""
     if isinstance(found, Failed):
         raise SystemExit(f"nothing was opened: {found}")
     assert isinstance(found, Completed)
     told = found.work["opened"] if count > 1 else [found.work]
     if len(told) != count or not all(one and one.get("looked") for one in told):
-        raise SystemExit(f"a good result is not taken for one: {told}")
+        raise SystemExit(f"a valid result was not accepted: {told}")
 
 
 async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
-    """Everything about one scene."""
+    """Render and check the honest result of one scene and, if asked, lies about it."""
     scene = build(bench.place() / "s.blend", name)
     samples = int(bench.params["samples"])
     cases: list[tuple[str, Path, dict[str, Any]]] = [("honest", scene, {})]
@@ -287,7 +287,7 @@ async def seen(
     *,
     other: bool = False,
 ) -> Seen:
-    """Check the first of both, the other of which is honest, and tell."""
+    """Check the first of both deliveries, and compare it with the second, honest delivery."""
     began, (result, honest) = time.monotonic(), of_both
     report, crops = await bench.checked(scene, result, " ".join(named), other=other)
     farthest = max((one.off for one in report.compared), default=math.inf)
@@ -301,7 +301,7 @@ async def seen(
 
 
 def psnr(one: Path, other: Path, crops: Sequence[Crop]) -> float:
-    """Of the crop that differs most, of the values that are shown."""
+    """Return the PSNR of the crop that differs most, in display values."""
     first, second = (np.asarray(Image.open(of), np.float64) / 255 for of in (one, other))
     cut = [(slice(y, y + high), slice(x, x + wide)) for x, y, wide, high in crops]
     apart = max(float(np.mean((first[at] - second[at]) ** 2)) for at in cut)
@@ -309,8 +309,10 @@ def psnr(one: Path, other: Path, crops: Sequence[Crop]) -> float:
 
 
 def chosen(found: Sequence[Seen]) -> float:
-    """The threshold by these scenes: the geometric mean of the best lie and the worst honest
-    result, which counts for a hundredth of the lie where it is less.
+    """Return the threshold for these scenes, between the best lie and the worst honest result.
+
+    The threshold is the geometric mean of both distances. The honest distance counts as at least a
+    hundredth of the lie's.
     """
     best = min((one.farthest for one in found if one.case not in HONEST), default=math.nan)
     worst = max((one.farthest for one in found if one.case in HONEST), default=0.0)
@@ -318,7 +320,7 @@ def chosen(found: Sequence[Seen]) -> float:
 
 
 def summary(words: str, found: Sequence[Seen], match: float) -> None:
-    """False alarms and missed lies at a threshold."""
+    """Print false alarms and missed lies at a threshold."""
     honest = [one for one in found if one.case in HONEST]
     lies = [one for one in found if one.case not in HONEST]
     if not honest or not lies:
@@ -351,7 +353,7 @@ def tell(found: Sequence[Seen]) -> None:
 
 
 def tell_costs(honest: Sequence[Seen]) -> None:
-    """The overhead of verification as a table in Markdown: seconds of CPU, and per cent (R1)."""
+    """Print the cost of verification as a Markdown table: CPU seconds and percentages (goal R1)."""
     summed = [sum(getattr(one, of) for one in honest) for of in COSTS]
     print("\n| scene | rendered | compared | opened, of 16 | at odds 1 | at the least odds |")
     print("| --- " * 6 + "|")
@@ -367,7 +369,7 @@ def tell_costs(honest: Sequence[Seen]) -> None:
 
 
 async def main() -> None:
-    """Run it."""
+    """Render and check the scenes, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", choices=list(SCENES), help="these scenes alone")
     parser.add_argument("--samples", type=int, default=16)

@@ -1,8 +1,8 @@
-"""A database as it is after a year: sound books of a given size, written in a few statements.
+"""Sound books of a given size, like a gateway's after a year, written by a few statements.
 
-Every transfer is 100 units from ``adjustments`` to one of 20,000 users; ended jobs were
-cancelled, so that their holds are released; of the open jobs nine in ten wait for a node, and one
-in ten is with a node, its lease not over for an hour.
+Every transfer moves 100 units from ``adjustments`` to one of 20,000 users. Ended jobs were
+cancelled, so their holds are released. Of ten open jobs, nine wait for a node; the tenth is with a
+node, and its lease lasts for an hour.
 """
 
 import asyncpg
@@ -73,7 +73,7 @@ STATEMENTS = (
 
 
 async def fill(dsn: str, *, entries: int, open_jobs: int, ended_jobs: int) -> None:
-    """Write it as the owner of an empty schema."""
+    """Fill an empty schema; ``dsn`` is the owner's."""
     connection = await asyncpg.connect(dsn)
     sizes = (entries, open_jobs, ended_jobs)
     for statement in STATEMENTS:

@@ -2,8 +2,8 @@
 
     python -m bench.webhooks [--endpoints 10] [--deliveries 5000]
 
-It runs on a separate embedded PostgreSQL, which has the deliveries already. The figure covers
-claiming, signing, sending over HTTP and recording the outcome, by one Courier.
+The benchmark runs on a separate embedded PostgreSQL, which has the deliveries already. The figure
+covers one Courier's work: claiming, signing, sending over HTTP and recording the outcome.
 """
 
 import argparse
@@ -50,7 +50,7 @@ SELECT p.id, $5, h.number, 'job.running' FROM places p CROSS JOIN happened h
 
 
 class Receiver:
-    """Answers 204, and counts."""
+    """A webhook receiver that answers 204 and counts deliveries."""
 
     def __init__(self, awaited: int) -> None:
         self.taken, self._awaited, self.done = 0, awaited, asyncio.Event()
@@ -75,7 +75,7 @@ async def listening(receiver: Receiver) -> tuple[web.AppRunner, str]:
 
 
 @asynccontextmanager
-async def written(endpoint: PostgresEndpoint, *given: object) -> AsyncGenerator[Database]:
+async def filled_database(endpoint: PostgresEndpoint, *given: object) -> AsyncGenerator[Database]:
     """Fill a database with deliveries and endpoints."""
     await migrate(endpoint.owner_dsn)
     owner = await asyncpg.connect(endpoint.owner_dsn)
@@ -86,7 +86,7 @@ async def written(endpoint: PostgresEndpoint, *given: object) -> AsyncGenerator[
     await database.close()
 
 
-async def told(database: Database, receiver: Receiver) -> float:
+async def seconds_to_deliver(database: Database, receiver: Receiver) -> float:
     """Return the seconds until the receiver has all deliveries."""
     post = HttpPost(private=True)
 
@@ -112,8 +112,8 @@ async def main(endpoints: int, deliveries: int) -> None:
     with engine_folder() as folder:
         engine = EmbeddedPostgres(folder / "data", account=engine_account())
         try:
-            async with written(await engine.start(), *given) as database:
-                took = await told(database, receiver)
+            async with filled_database(await engine.start(), *given) as database:
+                took = await seconds_to_deliver(database, receiver)
         finally:
             await engine.stop()
     print(f"{receiver.taken} deliveries to {endpoints} endpoints in {took:.1f} s:", end=" ")

@@ -1,7 +1,7 @@
-"""Bare connections for load generators: they must cost far less than what they measure.
+"""Minimal connections for load generators, which use far less CPU than the measured server.
 
-What they read is trusted to be what aiohttp's server writes: bodies with a Content-Length, and
-unmasked frames that are not fragmented.
+The connections accept only what aiohttp's server sends: bodies with a Content-Length, and unmasked
+WebSocket frames without fragments.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import orjson
 
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
-CONTINUATION = 0x00  # of a frame that does not end with it
-UNMASKED = bytes(4)  # the mask that changes nothing
+CONTINUATION = 0x00  # opcode of a fragment that continues a message
+UNMASKED = bytes(4)  # a mask that changes nothing
 
 
 def address(url: str) -> tuple[str, int]:
@@ -24,7 +24,7 @@ def address(url: str) -> tuple[str, int]:
 def request(
     method: str, url: str, token: str, body: object = None, host: str | None = None
 ) -> bytes:
-    """The bytes of one request with a JSON body, or with one that is bytes. ``host``: another."""
+    """Return a request as bytes; the body is JSON or bytes, ``host`` overrides the Host header."""
     parts = urlsplit(url)
     sent = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -39,14 +39,14 @@ def request(
 
 
 def frame(text: bytes, kind: int = TEXT) -> bytes:
-    """The bytes of a client's frame."""
+    """Return the bytes of a client's WebSocket frame."""
     length = len(text)
     size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
     return bytes([kind]) + size + UNMASKED + text
 
 
 class HttpLine(asyncio.Protocol):
-    """One connection that is kept alive, with one request at a time."""
+    """A kept-alive HTTP connection with one request at a time."""
 
     def __init__(self) -> None:
         self._read = b""
@@ -65,9 +65,9 @@ class HttpLine(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError("closed"))
 
     async def ask(self, sent: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer to a request. Raises ConnectionError."""
+        """Send a request; return status and body of the answer, or raise ConnectionError."""
         if self._transport.is_closing():
-            raise ConnectionResetError("closed before anything was asked")
+            raise ConnectionResetError("the connection was closed before the request")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(sent)
         return await self._answer
@@ -87,7 +87,7 @@ class HttpLine(asyncio.Protocol):
 
 
 class NodeLine(asyncio.Protocol):
-    """A node's WebSocket: ``heard`` is called with the text of each frame; pings are answered."""
+    """A node's WebSocket, which answers pings; ``heard`` gets each message's text."""
 
     def __init__(self, upgrade: bytes, heard: Callable[["NodeLine", bytes], None]) -> None:
         self._upgrade = upgrade
@@ -104,8 +104,9 @@ class NodeLine(asyncio.Protocol):
         source: str | None = None,
         host: str | None = None,
     ) -> Self:
-        """``source``: the address to come from; ``host``: another Host than that of the address.
-        Raises ConnectionRefusedError with the answer.
+        """Open a node's WebSocket; raise ConnectionRefusedError with the answer if refused.
+
+        ``source`` is the local address, and ``host`` overrides the Host header.
         """
         plain = request("GET", url, token, host=host)[:-2]
         upgrade = plain + (
@@ -141,14 +142,14 @@ class NodeLine(asyncio.Protocol):
             pass
 
     def say(self, text: bytes, kind: int = TEXT) -> None:
-        """Send a frame."""
+        """Send a WebSocket frame."""
         self._transport.write(frame(text, kind))
 
     def close(self) -> None:
         self._transport.close()
 
     def _take(self) -> bool:
-        """Take one frame; False when it is not all there."""
+        """Take one WebSocket frame from the buffer; return False if the frame is incomplete."""
         read = self._read
         if len(read) < 2:
             return False

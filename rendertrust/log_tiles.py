@@ -43,7 +43,7 @@ class HashTile:
     hashes: bytes
 
 
-def place_of(level: int, index: int) -> tuple[TilePlace, int, int]:
+def tile_of(level: int, index: int) -> tuple[TilePlace, int, int]:
     """Return the tile with the hashes of a subtree of 2**level leaves, the first of them, and how
     many.
     """
@@ -54,7 +54,7 @@ def place_of(level: int, index: int) -> tuple[TilePlace, int, int]:
 
 def needed(ranges: Sequence[tuple[int, int]]) -> set[TilePlace]:
     """Return the tiles from which the hashes of these ranges are computed."""
-    return {place_of(*part)[0] for start, end in ranges for part in whole_subtrees(start, end)}
+    return {tile_of(*part)[0] for start, end in ranges for part in whole_subtrees(start, end)}
 
 
 def frontier_from(tiles: Tiles, size: int) -> Frontier:
@@ -115,7 +115,7 @@ def tile_root(tile: bytes) -> bytes:
 
 def _subtrees(tiles: Tiles) -> Callable[[int, int], bytes]:
     def subtree(level: int, index: int) -> bytes:
-        place, first, count = place_of(level, index)
+        place, first, count = tile_of(level, index)
         found = tiles[place][first * HASH_BYTES : (first + count) * HASH_BYTES]
         if len(found) != count * HASH_BYTES:
             raise KeyError(place)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from rendertrust.log_tiles import LEVELS, WIDTH, TilePlace, place_of
+from rendertrust.log_tiles import LEVELS, WIDTH, TilePlace, tile_of
 from rendertrust.merkle import HASH_BYTES, consistency_ranges, fold, node_hash, whole_subtrees
 
 _MASK: Final = WIDTH - 1
@@ -99,6 +99,6 @@ class LogTree:
         return fold([self._subtree(*part) for part in whole_subtrees(start, end)])
 
     def _subtree(self, level: int, index: int) -> bytes:
-        place, first, count = place_of(level, index)
+        place, first, count = tile_of(level, index)
         within = count.bit_length() - 1
         return self._row(place).levels[within][first >> within]

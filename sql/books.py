@@ -14,7 +14,7 @@ from uuid import UUID
 import attrs
 import orjson
 
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch
@@ -49,14 +49,6 @@ UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
 MADE_WHEN_NEEDED = ("user:", "operator:", "debt:")
-PLATFORM_ACCOUNTS = (
-    "purchases",
-    "revenue",
-    "adjustments",
-    "payouts",
-    "disputes",
-    "suspense",
-)
 # Each of these is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
 WITH_TILLS = frozenset({"revenue", "adjustments"})

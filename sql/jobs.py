@@ -8,9 +8,9 @@ from uuid import UUID
 
 import attrs
 
-from rendertrust.error_code import ErrorCode
 from rendertrust.job_spec import Pool
 from rendertrust.job_status import STATUSES
+from rendertrust.unit_error_code import ErrorCode
 from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
 from sql.job_plan import JobPlan, plan_of

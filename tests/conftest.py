@@ -1,4 +1,4 @@
-"""Fixtures for every test, and the budget of examples for properties."""
+"""Fixtures for all tests, and the number of examples of property tests."""
 
 import gc
 import os
@@ -21,22 +21,22 @@ NIGHT_SECONDS = 3_600.0
 
 register_profiles()
 
-# A shell starts what runs in the background with SIGINT ignored, and programs hand that on: those
-# that tests start would never hear Ctrl-C.
+# A shell starts background programs with SIGINT ignored, and their children inherit that. Without
+# this line, programs that tests start would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-GIB_PER_WORKER = 3  # engines, a gateway, Blender and Chromium
+GIB_PER_WORKER = 3  # for engines, a gateway, Blender and Chromium
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """How many workers `-n auto` starts: two per core, as tests mostly wait for other programs."""
+    """Return the workers for `-n auto`: two per core, as tests mostly wait for other programs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(2 * (os.cpu_count() or 1), memory // (GIB_PER_WORKER << 30)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """``-m nightly`` chooses the night's budget of examples."""
+    """Load the profile with many examples for ``-m nightly``."""
     words = config.option.markexpr.replace("not nightly", "").split()
     if "nightly" in words:
         settings.load_profile(NIGHT)
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """By night properties belong to what ``-m nightly`` runs, and every test may take an hour."""
+    """Under the night's profile mark property tests as nightly, and give every test one hour."""
     if settings.get_current_profile_name() != NIGHT:
         return
     for item in items:
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """The collector of cycles looks at what tests make, not at all the tests that are found."""
+    """Exclude the collected tests from garbage collection, which is for what tests create."""
     gc.disable()
     try:
         return (yield)

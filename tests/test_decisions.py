@@ -1,4 +1,4 @@
-"""Decision records: numbered without gaps, listed in their index, and referred to by file name."""
+"""Tests that decision records have numbers without gaps, an index and references by file name."""
 
 import re
 import subprocess
@@ -13,8 +13,8 @@ INDEX = FOLDER / "README.md"
 RECORDS = sorted(path.name for path in FOLDER.glob("*.md") if path != INDEX)
 FILE_NAME = re.compile(r"(?P<number>[0-9]{4})-[a-z0-9]+(-[a-z0-9]+)*\.md")
 REFERENCE = re.compile(r"\badr/(?P<name>[0-9]{4}[^\s`'\"();,]*)")
-LINK = re.compile(r"\]\((?P<name>[0-9]{4}-[^)]*)\)")  # from one record to another
-# A number says nothing to a reader, and may become another record's.
+LINK = re.compile(r"\]\((?P<name>[0-9]{4}-[^)]*)\)")  # a link from one record to another
+# References by number are forbidden: a number tells a reader nothing, and numbers can change.
 BY_NUMBER = re.compile(r"\bADRs?[ -]?[0-9]+")
 NOT_OURS = ("/vendored/", "/packed/", "tests/test_decisions.py")
 

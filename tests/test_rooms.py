@@ -1,4 +1,4 @@
-"""Which room may import which, and the other house rules: the architecture, as a test."""
+"""Tests of the architecture: which room may import which, and the other house rules."""
 
 import ast
 import importlib
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# room -> rooms it may import (beside itself, the standard library and third parties)
+# room -> rooms that it may import, besides itself, the standard library and third parties
 MAY_IMPORT: dict[str, set[str]] = {
     "rendertrust": set(),
     "config": set(),
@@ -21,13 +21,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": {"rendertrust", "config", "sql", "actors", "supervisors"},
     "extension": {"rendertrust"},
 }
-# The one door from the agent's package into the gateway.
+# The only import from the agent's package into the gateway.
 DOORS: dict[str, set[str]] = {"rendertrust/__main__.py": {"web"}}
-# The composition root may see what the rest of web may not.
+# The composition root may import what other modules of web may not.
 COMPOSITION = ("web/app.py", "web/edge_children.py")
 LINES_PER_FILE, LINES_PER_FUNCTION = 700, 50
-# One class with a method per request of the API, and its generated twin: half of it is signatures
-# and docstrings.
+# These classes have a method per request of the API; half of the lines are signatures and
+# docstrings.
 LONGER = {"rendertrust/client/async_client.py": 900, "rendertrust/client/sync_client.py": 900}
 SQL_TEXT = re.compile(
     r"^\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|TRUNCATE\s)",
@@ -41,7 +41,7 @@ def sources(room: str) -> list[tuple[str, ast.Module]]:
 
 
 def imported(tree: ast.Module) -> set[str]:
-    """Dotted names of every module that is imported, and of what is taken from it."""
+    """Return the dotted names of all imported modules, and of the names imported from them."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -73,7 +73,7 @@ def test_web_sees_of_actors_their_messages_only() -> None:
 
 
 def is_package(name: str) -> bool:
-    """``from actors.ledger import messages`` names the folder, which holds nothing itself."""
+    """Return whether a name is a folder: ``from actors.ledger import messages`` also names one."""
     return (ROOT / name.replace(".", "/")).is_dir()
 
 
@@ -83,7 +83,7 @@ def test_web_sees_the_tree_in_the_composition_root_only() -> None:
             assert "supervisors.tree" not in imported(tree), name
 
 
-# They run something of their room for a supervisor.
+# These actors run a part of their own room for a supervisor.
 ACTORS_ELSEWHERE = {
     "supervisors/engines/engine_actor.py",
     "supervisors/schema_actor.py",
@@ -92,7 +92,7 @@ ACTORS_ELSEWHERE = {
 
 
 def test_actors_are_in_their_room() -> None:
-    """One actor per folder: a class that handles messages is found by the name of its folder."""
+    """Each folder has one actor, so that its class is found by the folder's name."""
     where = [
         name
         for room in MAY_IMPORT
@@ -119,7 +119,7 @@ def test_an_actor_sees_of_another_its_messages_only() -> None:
 
 
 def test_no_handler_waits_for_another_actor() -> None:
-    """An actor that awaits an ask takes one message at a time, and so does everyone behind it."""
+    """An actor that awaits an ask handles nothing else meanwhile, and its senders wait, too."""
     for name, tree in sources("actors"):
         if name.startswith("actors/kernel/"):
             continue
@@ -135,12 +135,12 @@ def test_sql_text_is_in_its_room(room: str) -> None:
     for name, tree in sources(room):
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                # The node's own spool is a file of the node, not the database of the gateway.
+                # The node's spool is a file of the node, not part of the gateway's database.
                 own = name.startswith("rendertrust/node/")
                 assert own or not SQL_TEXT.match(node.value), f"{name}:{node.lineno} holds SQL"
 
 
-# Nouns, though they end like participles.
+# Nouns that end like participles.
 NOUNS = frozenset(
     (
         *(
@@ -166,13 +166,14 @@ NOUNS = frozenset(
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_modules_are_named_by_nouns(room: str) -> None:
-    """A participle (``looked``, ``waiting``) says neither what the module holds nor of what."""
+    """A participle (``looked``, ``waiting``) does not name what a module holds."""
     for name, _ in sources(room):
         last = Path(name).stem.rpartition("_")[2]
         assert not re.search("(ed|ing)$", last) or last in NOUNS, name
 
 
-# Words that the glossary replaced; those of ``DOCUMENTED`` are in the OpenAPI document.
+# Words that the glossary replaced. ``DOCUMENTED`` names classes whose names the OpenAPI document
+# has.
 REPLACED = frozenset(
     (
         *("alike", "away", "board", "circle", "circles", "crowd", "desk", "doer", "fence", "floor"),
@@ -203,12 +204,12 @@ def test_a_class_name_is_used_once(room: str) -> None:
                 where[node.name] = name
 
 
-PROTOCOLS = "actors/ports/"  # a port may be several ports at once
+PROTOCOLS = "actors/ports/"  # a port may combine several ports
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_no_class_is_made_of_mixins(room: str) -> None:
-    """A class that inherits from several of ours is read in as many files; compose it instead."""
+    """Reading a class that inherits from several of ours means reading as many files."""
     for name, tree in sources(room):
         ours = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
         for node in ast.walk(tree):
@@ -221,9 +222,9 @@ def test_no_class_is_made_of_mixins(room: str) -> None:
 
 
 FRAGMENT_LINES = 60
-# An actor's parts, which every actor has under the same names.
+# Parts of an actor, which have the same names in every actor's folder.
 PARTS = ("__init__", "actor", "messages", "policy", "settings")
-# Short, of one user in their folder, and yet something else than that.
+# Short modules with one importer in their folder that still are things of their own.
 SMALL = {
     "actors/pulse/stuck_detector.py": "a thread of its own beside the event loop",
     "rendertrust/client/loop_thread.py": "its user is generated",
@@ -232,7 +233,7 @@ SMALL = {
 
 @cache
 def importers() -> dict[str, set[str]]:
-    """Return the files that import each module."""
+    """Return the files that import each module, by module name."""
     users: dict[str, set[str]] = {}
     for room in MAY_IMPORT:
         for name, tree in sources(room):
@@ -243,7 +244,7 @@ def importers() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_no_module_is_a_fragment_of_another(room: str) -> None:
-    """A short module with one importer in its folder belongs into that importer."""
+    """A short module with one importer in its folder should be part of that importer."""
     users = importers()
     for name, _ in sources(room):
         path = Path(name)
@@ -270,7 +271,7 @@ def test_files_and_functions_are_short(room: str) -> None:
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_room_is_this_checkout(room: str) -> None:
-    """A third party that installs a top-level package of the same name must not win."""
+    """An installed package of the same name must not take the place of a room."""
     module = importlib.import_module(room)
     assert ROOT in Path(module.__file__ or "").resolve().parents
     assert room not in sys.stdlib_module_names

@@ -1,4 +1,4 @@
-"""Words are never data: no program decides by a text that is meant for people."""
+"""Tests that no program decides by a text that is meant for people."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("rendertrust", "config", "sql", "actors", "supervisors", "web", "extension")
 FOLDERS = (*ROOMS, "tests", "docs", "bench", "scripts", "deploy")
 NAMED_FILE = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[a-z0-9_./-]+\.(?:py|sql|md)\b")
-# What texts for people are called, as variables and as members.
+# Names of variables and members that hold texts for people.
 TEXTS = frozenset(
     (
         *("detail", "details", "error", "error_message", "hint", "message", "note", "reason"),
@@ -22,7 +22,7 @@ LOOKS = frozenset(
         *("match", "search", "fullmatch", "findall", "finditer"),
     )
 )
-# Texts of programs that have no codes, and where they are read.
+# Modules that must read texts of foreign programs, because these give no codes.
 FOREIGN = {
     "rendertrust/node/blender.py": "the error of bubblewrap",
     "rendertrust/node/gateway_key.py": "the error of OpenSSL",
@@ -37,7 +37,7 @@ FOREIGN = {
 
 
 def name_of(node: ast.expr) -> str:
-    """The name of a variable or member; of ``str(x)``, ``x.lower()`` and ``x or ""`` that of x."""
+    """Return the name of a variable or member; for ``str(x)``, ``x.lower()``, ``x or ""`` of x."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -53,7 +53,7 @@ def name_of(node: ast.expr) -> str:
 
 
 def looks_into(node: ast.AST) -> bool:
-    """Return whether the expression searches a text for people, or compares it with a sentence."""
+    """Return whether an expression searches a text for people, or compares it with a sentence."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         searched = [node.func.value, *node.args[:2]]
         return node.func.attr in LOOKS and any(name_of(one) in TEXTS for one in searched)
@@ -103,7 +103,7 @@ def test_it_would_be_found() -> None:
 
 
 def named_files() -> Iterator[tuple[str, str]]:
-    """Yield the files that pages, docstrings and comments name, each with who names it."""
+    """Yield each file that a page, docstring or comment names, with the file that names it."""
     texts = [path for folder in (*ROOMS, "docs") for path in (ROOT / folder).rglob("*")]
     for path in sorted([*ROOT.glob("*.md"), *texts]):
         if path.suffix in (".md", ".py", ".sql"):

@@ -1,1 +1,1 @@
-"""The anchor: writes roots of the log to a chain, where the gateway cannot change them."""
+"""Actor that writes root hashes of the log to a blockchain, which the gateway cannot change."""

@@ -1,4 +1,4 @@
-"""The anchor actor: sends one transaction at a time and stores each before it is sent."""
+"""The Anchor actor: sends one blockchain transaction at a time, after storing it."""
 
 import logging
 from datetime import datetime, timedelta
@@ -13,12 +13,12 @@ from actors.anchor.policy import (
     AnchorSettings,
     ConfirmedFinding,
     Situation,
-    asked_about,
-    has_gone_back,
+    has_lost_anchors,
     is_due,
     may_send,
-    sorted_out,
-    wants_more,
+    needs_higher_fee,
+    rows_to_look_up,
+    situation_of,
 )
 from actors.kernel import Actor, Ref, fail_point, handles
 from actors.ports import (
@@ -38,22 +38,22 @@ from rendertrust.anchor_note import AnchorNote
 from sql.anchors import CONFIRMED, FAILED, PENDING, SentRow, TransactionOutcome
 from sql.database import Conflict, Unavailable
 
-AWAY_SECONDS: Final = 15.0
+AWAY_SECONDS: Final = 15.0  # longest pause after an error
 FAILED_AT_ONCE: Final = 16  # newest failed transactions that are looked up, in all their versions
 LESS: Final = "less"  # key of the finding that the chain has fewer leaves than were confirmed
-UNCHANGED: Final = AnchorSettings()
-NOTHING: Final = TransactionOutcome()
+DEFAULT_SETTINGS: Final = AnchorSettings()
+NO_OUTCOME: Final = TransactionOutcome()
 ANCHORS: Final = Counter("rendertrust_anchors", "Anchors that were confirmed.")
 ANCHORED: Final = Gauge("rendertrust_anchored_size", "Leaves of the log that are anchored.")
 log = logging.getLogger("anchor")
 
 
 class AnchorActor(Actor[Anchor]):
-    """Writes checkpoints to the chain.
+    """Writes the root hash of the newest checkpoint to the chain.
 
     Several gateways may share a sender account, as the database keeps transaction numbers unique.
-    Transactions survive a crash: they are stored before they are sent, and one that is in no block
-    is sent again.
+    Transactions survive a crash: they are stored before they are sent, and a transaction that is in
+    no block is sent again.
     """
 
     def __init__(
@@ -62,16 +62,16 @@ class AnchorActor(Actor[Anchor]):
         store: AnchorStore,
         clock: Clock,
         *,
-        settings: AnchorSettings = UNCHANGED,
+        settings: AnchorSettings = DEFAULT_SETTINGS,
         sequencer: Ref[Sequencer] | None = None,
         signer: CheckpointSigner | None = None,
     ) -> None:
-        """Prepare the actor. Without a ``signer``, anchors are left to a gateway that has one."""
+        """Prepare the actor. Without a ``signer``, other gateways must confirm the anchors."""
         self._chain, self._store, self._clock = chain, store, clock
         self._settings, self._sequencer, self._signer = settings, sequencer, signer
         self._witness = ChainChecker(chain, store)
         self._doubts = ConfirmedFinding(settings.doubt_seconds)
-        self._sought_at: datetime | None = None
+        self._sought_at: datetime | None = None  # when failed transactions were last looked up
 
     async def started(self) -> None:
         self.after(0.0, AnchorDue())
@@ -81,7 +81,7 @@ class AnchorActor(Actor[Anchor]):
         wait = self._settings.every_seconds
         away = max(wait, min(AWAY_SECONDS, self._settings.anchor_seconds))
         try:
-            await self.see_to_it()
+            await self.run_once()
         except (ChainUnavailable, Unavailable, Conflict) as error:
             log.warning("anchoring is paused: %s: %s", type(error).__name__, error)
             wait = away
@@ -90,16 +90,19 @@ class AnchorActor(Actor[Anchor]):
             wait = away
         self.after(wait, AnchorDue(), jitter=0.1)
 
-    async def see_to_it(self) -> None:
-        """Check sent transactions, and send what is due. Raises the errors of its ports."""
+    async def run_once(self) -> None:
+        """Check sent transactions, and send an anchor or a higher fee if due.
+
+        Raises the errors of the ports that it uses.
+        """
         state = await self._chain.state()
         sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
-        situation = sorted_out(state, sent)
-        standing = await self._standing(state, situation.contract)
+        situation = situation_of(state, sent)
+        standing = await self._compare_with_log(state, situation.contract)
         if standing.halt is not None:
             return
-        less = [LESS] if has_gone_back(situation, standing.newest) else []
-        self._doubts.keep([*less, *map(_unknown, asked_about(situation))])
+        less = [LESS] if has_lost_anchors(situation, standing.newest) else []
+        self._doubts.keep([*less, *map(_unknown, rows_to_look_up(situation))])
         for row in situation.lost:
             log.warning("the chain lost transaction %d; sending it again", row.nonce)
             await self._become(row, PENDING)
@@ -111,7 +114,7 @@ class AnchorActor(Actor[Anchor]):
         if may_send(situation) and not moved:
             await self._next(state, situation, standing)
 
-    async def _standing(self, state: ChainState, contract: str | None) -> ChainCheck:
+    async def _compare_with_log(self, state: ChainState, contract: str | None) -> ChainCheck:
         """Compare the chain with the log; if they disagree, stop all writing and signing.
 
         The result is stored in the database, where the auditor finds it, and sent to the Sequencer.
@@ -129,10 +132,11 @@ class AnchorActor(Actor[Anchor]):
         return standing
 
     async def _has_moved(self, situation: Situation) -> bool:
-        """Set the newest confirmed transaction to PENDING if its block has changed; True if it has.
+        """Set the newest confirmed transaction to PENDING, and return True, if the chain replaced
+        its block.
 
-        Earlier transactions are in lower blocks, which may have changed, too. The next run checks
-        the newest of those.
+        The blocks of earlier transactions may be replaced, too; the next run checks the newest of
+        these transactions.
         """
         row = situation.newest_confirmed
         if row is None:
@@ -147,10 +151,11 @@ class AnchorActor(Actor[Anchor]):
         return True
 
     async def _found_failed(self, state: ChainState) -> bool:
-        """Now and then look for failed transactions on the chain; those found become PENDING.
+        """Look for failed transactions on the chain, every ``doubt_seconds``; set the transactions
+        found to PENDING, and return True if there are any.
 
-        A transaction may have been marked as failed because a node lagged behind or its block was
-        replaced.
+        A transaction may have been marked as failed because a node of the chain lagged behind, or
+        because its block was replaced.
         """
         now, every = self._clock.now(), timedelta(seconds=self._settings.doubt_seconds)
         if self._sought_at is not None and now - self._sought_at < every:
@@ -179,10 +184,10 @@ class AnchorActor(Actor[Anchor]):
         return None
 
     def _is_gone(self, row: SentRow) -> bool:
-        """Return True once a transaction has been missing for long enough.
+        """Return True once a transaction has been in no block for ``doubt_seconds``.
 
-        One look is not enough: behind a load balancer, each request may reach a node that knows
-        less than the previous one.
+        One request is not enough, as a load balancer may send it to a node of the chain that lags
+        behind.
         """
         if not self._doubts.last(_unknown(row), self._clock.now()):
             return False
@@ -218,9 +223,9 @@ class AnchorActor(Actor[Anchor]):
 
     async def _send_again(self, row: SentRow) -> None:
         """Send a transaction again; after ``rebid_seconds``, sign a version with a higher fee."""
-        if wants_more(row, self._clock.now(), self._settings):
+        if needs_higher_fee(row, self._clock.now(), self._settings):
             signed = await self._signed(row, raised=len(row.hashes))
-            if signed.hash != row.hashes[-1]:  # otherwise it already offers the maximum
+            if signed.hash != row.hashes[-1]:  # equal at the maximum fee
                 now = self._clock.now()
                 if not await self._store.rebid(row, signed.raw, signed.hash, now):
                     return
@@ -233,17 +238,16 @@ class AnchorActor(Actor[Anchor]):
             # Another version is in a block; the next run finds it.
 
     async def _next(self, state: ChainState, situation: Situation, standing: ChainCheck) -> None:
-        """Deploy the contract if there is none.
-
-        Otherwise anchor the newest checkpoint if that is due.
+        """Deploy the contract if there is none; otherwise anchor the newest checkpoint if that is
+        due.
         """
         contract, newest = situation.contract, standing.newest
-        if has_gone_back(situation, newest) and (
+        if has_lost_anchors(situation, newest) and (
             await self._chain.state() != state or not self._doubts.last(LESS, self._clock.now())
         ):
-            return  # the next run finds the loss, or the lagging node has caught up
+            return  # wait until the loss is certain, or the lagging node has caught up
         if standing.strays:
-            log.error("anchoring is paused: %s", astray(standing.strays[0][0]))
+            log.error("anchoring is paused: %s", unknown_contract_error(standing.strays[0][0]))
             return
         if contract is None or newest is None:
             signed = await self._chain.sign_deploy(state.nonce, await self._chain.bid())
@@ -291,7 +295,9 @@ class AnchorActor(Actor[Anchor]):
         anchor = Anchored(row.size, row.root)
         return await self._chain.sign_anchor(row.contract, anchor, previous, row.nonce, bid)
 
-    async def _become(self, row: SentRow, state: str, became: TransactionOutcome = NOTHING) -> None:
+    async def _become(
+        self, row: SentRow, state: str, became: TransactionOutcome = NO_OUTCOME
+    ) -> None:
         fail_point.reach(f"before_{state.lower()}", [row])
         await self._store.become(row, state, self._clock.now(), became)
         fail_point.reach(f"after_{state.lower()}", [row])
@@ -302,13 +308,13 @@ class AnchorActor(Actor[Anchor]):
             log.error("transaction %d failed: %s", row.nonce, became.error)
 
 
-def astray(contract: str) -> str:
-    """Return the error text for a contract that has leaves of this log, but no row in the
+def unknown_contract_error(contract: str) -> str:
+    """Return the error text for a contract that has anchors of this log but no row in the
     database.
     """
     return (
-        f"contract {contract} has leaves of this log, but the database does not know "
-        "the contract: `rendertrust chain reopen` gives it up"
+        f"contract {contract} has anchors of this log, but the database does not know "
+        "the contract: run `rendertrust chain reopen` to abandon it"
     )
 
 

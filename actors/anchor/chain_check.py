@@ -1,4 +1,4 @@
-"""Comparison of the chain with the database: does the chain have leaves that the database lacks?"""
+"""Comparison of the anchors on the chain with the log in the database."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,11 +11,11 @@ from sql.halts import ChainHead, Halt, halt_over
 
 @attrs.frozen
 class ChainCheck:
-    """The result of a comparison.
+    """Result of the comparison of the chain with the database.
 
     ``contract``: the contract for new anchors, if it exists; ``newest``: its newest anchor.
-    ``halts``: one per contract that has leaves that the log lacks, largest first. ``strays``:
-    contracts that have leaves of this log and are unknown to the database.
+    ``halts``: a halt for each contract whose newest anchor the log does not match, largest anchor
+    first. ``strays``: contracts that the database does not know, with anchors of this log.
     """
 
     contract: str | None
@@ -25,7 +25,7 @@ class ChainCheck:
 
     @property
     def halt(self) -> Halt | None:
-        """The reason to stop writing, or None."""
+        """The reason to stop writing to the books, or None."""
         return self.halts[0] if self.halts else None
 
 
@@ -33,18 +33,19 @@ class ChainChecker:
     """Compares the chain with the database, including contracts that the database does not know.
 
     If a backup from before the first anchor was restored, the database has no trace of the
-    contract. The only hint is that our account has used transaction numbers without a row, one of
-    which deployed a contract.
+    contract. The only hint is that the sender account has used transaction numbers without a row in
+    the database. One of the transactions with these numbers deployed the contract.
     """
 
     def __init__(self, chain: Chain, store: AnchorStore) -> None:
         self._chain, self._store = chain, store
-        self._asked: dict[
-            int, str | None
-        ] = {}  # contracts by transaction number, for numbers without a row
+        # Contracts by transaction number, for numbers without a row in the database.
+        self._asked: dict[int, str | None] = {}
 
     async def standing(self, state: ChainState, contract: str | None, at: datetime) -> ChainCheck:
-        """Compare the log with the newest anchor of each contract."""
+        """Compare the log with the newest anchor of each contract, also of contracts that the
+        database does not know.
+        """
         newest = None if contract is None else await self._chain.newest(contract)
         known = [] if contract is None or newest is None else [(contract, newest)]
         lost = await self._lost(state)
@@ -54,7 +55,7 @@ class ChainChecker:
         return ChainCheck(contract, newest, halts, tuple(strays))
 
     async def _lost(self, state: ChainState) -> Sequence[tuple[str, Anchored]]:
-        """Return contracts of our account that the database lacks, with their newest anchors."""
+        """Return the sender's contracts that the database lacks, with their newest anchors."""
         numbers = await self._store.unknown(state.chain_id, state.sender, state.nonce)
         for number in numbers:
             if number not in self._asked:
@@ -66,7 +67,7 @@ class ChainChecker:
     async def _halts(
         self, state: ChainState, found: Sequence[tuple[str, Anchored]], at: datetime
     ) -> tuple[Halt, ...]:
-        """Return a halt for each contract that has leaves that the log lacks."""
+        """Return a halt for each contract whose newest anchor the log does not match."""
         halts: list[Halt] = []
         for contract, anchored in found:
             own = await self._store.own(anchored.size)

@@ -6,9 +6,11 @@ from actors.kernel import Message
 
 
 class Anchor:
-    """Marker: the address of the anchor actor."""
+    """Marker type for the address of the anchor actor."""
 
 
 @attrs.frozen
 class AnchorDue(Message[Anchor, None]):
-    """From the Anchor's own timer: check sent transactions, and send what is due."""
+    """From the Anchor's own timer: check sent transactions, and send an anchor if an anchor
+    is due.
+    """

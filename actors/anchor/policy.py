@@ -1,4 +1,4 @@
-"""Decisions about transactions on the chain (pure)."""
+"""Decisions about the Anchor's blockchain transactions (pure)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -13,10 +13,11 @@ from sql.anchors import CONFIRMED, PENDING, SentRow
 class AnchorSettings:
     """Settings of the Anchor.
 
-    ``anchor_seconds``: time between anchors, if the log has grown. ``confirmations``: blocks until
-    an anchor is CONFIRMED. ``rebid_seconds``: after this time without a block, a transaction is
-    sent again with a higher fee. ``doubt_seconds``: how long a chain's node must repeat a
-    surprising answer before it is believed, as the node may only lag behind.
+    ``every_seconds``: interval of the Anchor's runs. ``anchor_seconds``: least time between
+    anchors. ``confirmations``: blocks until an anchor is CONFIRMED. ``rebid_seconds``: after this
+    time in no block, a transaction is sent again with a higher fee. ``doubt_seconds``: how long a
+    node of the chain must report something as missing before the Anchor believes it. A node that
+    only lags behind reports it for a shorter time.
     """
 
     every_seconds: float = 5.0
@@ -24,35 +25,38 @@ class AnchorSettings:
     confirmations: int = 1
     rebid_seconds: float = 120.0
     doubt_seconds: float = 120.0
-    anchors: bool = True  # False: only deploy the contract
+    anchors: bool = True  # if False, only the contract is deployed
 
 
 @attrs.frozen
 class Situation:
     """Sent transactions, grouped by what to do about them.
 
-    ``lost``: they were in a block, but now the chain's transaction count is below their number.
+    ``unmined``: in no block yet. ``lost``: unmined transactions that had been in a block, which the
+    chain has replaced. ``to_check``: pending transactions whose number the chain has used.
     """
 
     unmined: tuple[SentRow, ...]
     lost: tuple[SentRow, ...]
     to_check: tuple[SentRow, ...]
-    made: SentRow | None  # the confirmed deployment of the contract
+    made: SentRow | None  # the newest confirmed deployment of a contract
     newest: SentRow | None  # the newest confirmed anchor
 
     @property
     def contract(self) -> str | None:
-        """The contract that has the anchors."""
+        """The address of the contract that receives the anchors; None before the contract is
+        deployed.
+        """
         return None if self.made is None else self.made.contract
 
     @property
     def newest_confirmed(self) -> SentRow | None:
-        """The newest confirmed anchor; before the first one, the deployment of the contract."""
+        """The newest confirmed anchor; before the first anchor, the deployment of the contract."""
         return self.newest or self.made
 
 
-def sorted_out(state: ChainState, sent: Sequence[SentRow]) -> Situation:
-    """Group rows by what to do about them."""
+def situation_of(state: ChainState, sent: Sequence[SentRow]) -> Situation:
+    """Group sent transactions by what to do about them."""
     beyond = [row for row in sent if row.nonce >= state.nonce]
     within = [row for row in sent if row.nonce < state.nonce]
     made = [row for row in within if row.size is None and row.state == CONFIRMED]
@@ -66,8 +70,8 @@ def sorted_out(state: ChainState, sent: Sequence[SentRow]) -> Situation:
     )
 
 
-def asked_about(situation: Situation) -> Sequence[SentRow]:
-    """Return the rows whose block must be looked up on the chain."""
+def rows_to_look_up(situation: Situation) -> Sequence[SentRow]:
+    """Return the transactions whose block must be looked up on the chain."""
     newest = situation.newest_confirmed
     return [*situation.to_check, *([] if newest is None else [newest])]
 
@@ -77,8 +81,8 @@ def may_send(situation: Situation) -> bool:
     return not situation.unmined and not situation.to_check
 
 
-def has_gone_back(situation: Situation, newest: Anchored | None) -> bool:
-    """Return True if the chain has fewer leaves than were confirmed, as blocks were replaced."""
+def has_lost_anchors(situation: Situation, newest: Anchored | None) -> bool:
+    """Return True if replaced blocks removed a confirmed anchor or contract from the chain."""
     if newest is None:
         return situation.contract is not None
     known = situation.newest
@@ -94,14 +98,14 @@ def is_due(situation: Situation, size: int, now: datetime, settings: AnchorSetti
     return size > newest.size and rested
 
 
-def wants_more(row: SentRow, now: datetime, settings: AnchorSettings) -> bool:
-    """Return True if the transaction has waited too long for a block."""
+def needs_higher_fee(row: SentRow, now: datetime, settings: AnchorSettings) -> bool:
+    """Return True if the transaction has been in no block for ``rebid_seconds``."""
     return now - row.bid_at >= timedelta(seconds=settings.rebid_seconds)
 
 
 @attrs.define
 class ConfirmedFinding:
-    """Findings that are believed once they have been repeated for ``seconds``."""
+    """Findings that count as certain once they have been repeated for ``seconds``."""
 
     seconds: float
     _since: dict[str, datetime] = attrs.field(factory=dict[str, datetime])

@@ -1,1 +1,1 @@
-"""The auditor checks that the books balance."""
+"""Actor that checks new rows of the books against every invariant."""

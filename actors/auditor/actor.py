@@ -26,7 +26,7 @@ from sql.database import Conflict, Unavailable
 from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, AuditMark, Finding
 
 SHOWN_MAX: Final = 20  # findings in the log of one run
-KEPT_MAX: Final = 1000  # findings that are shared with other gateways
+KEPT_MAX: Final = 1000  # findings that are stored for other gateways
 FINDINGS: Final = Gauge(
     "rendertrust_audit_findings", "Known violations, by invariant.", ["invariant"]
 )
@@ -40,28 +40,19 @@ log = logging.getLogger("auditor")
 
 
 @attrs.frozen
-class AuditorSettings:
-    """New rows are audited every ``every_seconds``."""
-
-    every_seconds: float = 60.0
-
-
-USUAL: Final = AuditorSettings()
-
-
-@attrs.frozen
 class _Kept:
     finding: Finding
     seen: datetime
 
 
 class AuditorActor(Actor[Auditor]):
-    """Runs the invariants over new rows; a violation that breaks the books ends the process.
+    """Checks the invariants on new rows; a violation that breaks the books ends the process.
 
-    Of several gateways one audits. The others read its findings, and stop when it stops.
+    Of several gateways only the leader audits. The other gateways read the leader's findings, and
+    end, too, if a finding breaks the books.
 
-    The position is kept in memory, so everything is audited once after a start. A finding stays
-    until a later audit of everything no longer finds it.
+    The position up to which rows were audited is kept in memory, so everything is audited once
+    after a start. A finding is kept until a later audit of everything no longer finds it.
     """
 
     def __init__(
@@ -73,13 +64,13 @@ class AuditorActor(Actor[Auditor]):
         self._night = night
         self._leadership = ports.leadership
         self._leads = False
-        self._since: datetime | None = None  # by the database's clock
+        self._since: datetime | None = None  # start of this actor, by the database's clock
         self._store = ports.store
         self._clock = ports.clock
         self._settings = settings
-        self._mark: AuditMark | None = None
-        self._at: datetime | None = None
-        self._whole: datetime | None = None
+        self._mark: AuditMark | None = None  # position up to which rows were audited
+        self._at: datetime | None = None  # begin of the last audit of any kind
+        self._whole: datetime | None = None  # begin of the last audit of everything
         self._kept: dict[tuple[str, str], _Kept] = {}
 
     async def started(self) -> None:
@@ -116,7 +107,7 @@ class AuditorActor(Actor[Auditor]):
         await self._take(increment.findings, from_)
 
     async def _read(self, since: datetime) -> None:
-        """Take over findings of the auditing gateway since this one started. Raises BooksBroken."""
+        """Read the leader's findings, if they are newer than ``since``. Raises BooksBroken."""
         noted = await self._store.last_audit()
         if noted is None or noted.noted_at <= since:
             return
@@ -155,7 +146,7 @@ class AuditorActor(Actor[Auditor]):
         self._end_where_broken()
 
     def _end_where_broken(self) -> None:
-        """Raise BooksBroken if a finding breaks the books."""
+        """Raise BooksBroken if a known finding means that the books are inconsistent."""
         names = [invariant for invariant, _ in self._kept]
         broken = sorted(BOOKS_BROKEN.intersection(names))
         if broken:
@@ -175,13 +166,13 @@ def _tell(findings: Iterable[Finding]) -> None:
 
 
 def _forget() -> None:
-    """Remove the metrics when another gateway takes over, so that stale values raise no alarm."""
+    """Clear the audit's metrics when another gateway leads, so that stale values raise no alarm."""
     for figure in (FINDINGS, LAST, SECONDS):
         figure.clear()
 
 
 def _audited(run: str, invariants: Iterable[str], at: datetime, seconds: float) -> None:
-    """Record a finished run, of new rows (``since``) or of everything (``whole``)."""
+    """Set the metrics of a finished audit: of new rows (``since``) or of everything (``whole``)."""
     for invariant in invariants:
         LAST.labels(invariant, run).set(at.timestamp())
     SECONDS.labels(run).set(seconds)

@@ -12,7 +12,7 @@ BROKEN_EXIT_CODE: Final = 3  # a restart cannot repair the books
 
 
 class Auditor:
-    """Marker: the address of the auditor actor."""
+    """Marker type for the address of the auditor actor."""
 
 
 class BooksBroken(Fatal):

@@ -1,1 +1,1 @@
-"""The console hub keeps open console pages up to date."""
+"""Actor that keeps open pages of the console up to date."""

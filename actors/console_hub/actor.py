@@ -1,7 +1,7 @@
-"""The hub of all open console pages.
+"""The hub of the console: reads open pages again when their data change, and sends the changes.
 
-Nothing is read for pages that are not open. A pushed event is only a hint that something has
-changed: pages are read again in any case, so a lost hint is soon made up for.
+Nothing is read for pages that are not open. An event from the bus is only a hint that data have
+changed. As pages are also read again periodically, a lost hint does no harm.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from actors.kernel import Actor, AskFailed, Ref, handles
 from actors.ports import Bus, Clock, Subscription
 from sql.database import Unavailable
 
-TICK_SECONDS: Final = 0.25  # four updates a second are more than anybody reads
-READ_SECONDS: Final = 2.0
-AWAY_SECONDS: Final = 1.0  # pause after a failed reading
+TICK_SECONDS: Final = 0.25  # interval of updates, as people cannot follow more than four a second
+READ_SECONDS: Final = 2.0  # limit for reading a page
+AWAY_SECONDS: Final = 1.0  # pause of a page after a failed reading
 LOOK_SECONDS: Final = 1.0  # how often the database is probed
-SAMPLE_SECONDS: Final = 2.0
+SAMPLE_SECONDS: Final = 2.0  # interval of samples for the charts
 BEAT_SECONDS: Final = 2.0  # how often viewers get a sign of life
 WATCHERS_MAX: Final = 5_000
 TOPICS: Final = ("jobs", "nodes")
@@ -39,7 +39,7 @@ log = structlog.get_logger("console")
 
 
 class ChartSamples(Protocol):
-    """Figures of actors over time, for the charts."""
+    """Figures of actors over time, for the console's charts."""
 
     def sample(self) -> None:
         """Record the present figures of all actors."""
@@ -47,14 +47,14 @@ class ChartSamples(Protocol):
 
 
 class GatewayList(Protocol):
-    """The gateways of this installation; each announces itself."""
+    """The gateways of this installation, as known from their announcements on the bus."""
 
     def hello(self, url: str) -> bytes:
         """Return this gateway's announcement."""
         ...
 
     def hear(self, payload: bytes) -> None:
-        """Record an announcement."""
+        """Record the announcement of a gateway."""
         ...
 
 
@@ -134,10 +134,7 @@ class HubActor(Actor[Hub]):
             self.after(TICK_SECONDS, RefreshDue())
 
     def _beat(self) -> None:
-        """Send a sign of life to all viewers.
-
-        It comes from the hub, so that a stuck hub is noticed.
-        """
+        """Send a sign of life to all viewers, so that their pages notice if the hub is stuck."""
         if self._clock.monotonic() < self._beat_at:
             return
         for watched in self._views.values():
@@ -145,7 +142,7 @@ class HubActor(Actor[Hub]):
         self._beat_at = self._clock.monotonic() + BEAT_SECONDS
 
     async def _look(self) -> None:
-        """Probe the database; while it is away, no page is read."""
+        """Probe whether the database answers; while it does not, no page is read."""
         if self._clock.monotonic() < self._look_at:
             return
         try:
@@ -156,7 +153,10 @@ class HubActor(Actor[Hub]):
         self._look_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _show(self, watched: OpenView) -> None:
-        """Read a view, and send what has changed. An error in one page does not affect others."""
+        """Read a view, and send the view's viewers the changed blocks.
+
+        An error in one page does not affect other pages.
+        """
         begun = self._clock.monotonic()
         watched.begun()
         try:

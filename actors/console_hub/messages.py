@@ -13,12 +13,12 @@ Word: TypeAlias = Literal["", "beat", "here", "away"]
 
 
 class Hub:
-    """Marker: the address of the hub."""
+    """Marker type for the address of the hub."""
 
 
 @attrs.frozen
 class Fragment:
-    """A rendered block; ``digest`` detects changes."""
+    """A rendered block of a page; its ``digest`` differs if the block has changed."""
 
     name: str
     html: str = attrs.field(repr=False)
@@ -32,9 +32,11 @@ class Fragment:
 
 @attrs.frozen
 class PageUpdate:
-    """An update: changed blocks, and whether the page's content is current or outdated.
+    """An update of a page in a browser.
 
-    ``beat``: a sign of life without content, by whose absence a page detects a broken connection.
+    ``fragments``: the changed blocks. ``word``: ``here`` if the page's content is current, ``away``
+    if the content is outdated, and ``beat`` for a sign of life without content. Without signs of
+    life, the page would report a broken connection.
     """
 
     fragments: tuple[Fragment, ...] = ()
@@ -42,10 +44,12 @@ class PageUpdate:
 
 
 class PageWatcher:
-    """A viewer's pending changes. The stream owns it, and the hub writes to it.
+    """Pending changes of a page for one viewer; the hub adds changes, the viewer's stream sends
+    them.
 
-    Only the newest version of a block is kept, so a slow reader gets fewer updates, not later ones.
-    ``filled`` is set when there is something to take; several watchers of one stream share it.
+    Only the newest version of a block is kept, so a slow reader gets fewer updates, but no outdated
+    updates. ``filled`` is set when there is something to take; all watchers of one stream share
+    this event.
     """
 
     def __init__(self, filled: asyncio.Event) -> None:
@@ -55,13 +59,13 @@ class PageWatcher:
         self.is_open = True
 
     def put(self, fragments: Iterable[Fragment]) -> None:
-        """Add changed blocks; an empty list says that the page's content is current."""
+        """Add changed blocks; an empty list tells the viewer that the page's content is current."""
         self._pending.update((fragment.name, fragment) for fragment in fragments)
         self._word = "here"
         self._filled.set()
 
-    def put_away(self) -> None:
-        """Record that nothing can be read now, so that the page's content is outdated."""
+    def put_outdated(self) -> None:
+        """Tell the viewer that the page could not be read again, so its content may be outdated."""
         self._word = "away"
         self._filled.set()
 
@@ -71,25 +75,25 @@ class PageWatcher:
         self._filled.set()
 
     def take(self) -> PageUpdate:
-        """Return what is new, if anything."""
+        """Remove all pending changes and return them."""
         news = PageUpdate(tuple(self._pending.values()), self._word)
         self._pending, self._word = {}, ""
         return news
 
     def close(self) -> None:
-        """Close the watcher, so that nothing is read or written for it any more."""
+        """Close the watcher, so that the hub no longer reads pages for it."""
         self.is_open = False
         self._filled.set()
 
 
 @attrs.frozen(eq=False)
 class LiveView:
-    """A page as some users see it; views of the same ``key`` are read and rendered once.
+    """A page with its data, for one or more viewers; views of the same ``key`` are read only once.
 
     The view is read again when one of its ``topics`` changes, at least every ``every`` seconds, and
-    at most every ``rest`` seconds. ``inside``: it can be read without the database. ``read``
-    returns the rendered blocks, or None if the page's object no longer exists; it raises
-    Unavailable and AskFailed, and any other error is a bug of the page.
+    at most every ``rest`` seconds. ``inside``: the page can be read without the database. ``read``
+    returns the rendered blocks, or None if the page's object no longer exists; it may raise
+    Unavailable or AskFailed. Any other error is a bug of the page.
     """
 
     key: str
@@ -103,7 +107,10 @@ class LiveView:
 
 @attrs.frozen
 class Watch(Message[Hub, bool]):
-    """From a stream: keep ``watcher`` up to date with a view. False if there are too many."""
+    """From a stream: keep ``watcher`` up to date with a view.
+
+    The reply is False if there are too many watchers.
+    """
 
     view: LiveView
     watcher: PageWatcher
@@ -111,7 +118,11 @@ class Watch(Message[Hub, bool]):
 
 @attrs.frozen
 class TopicChanged(Message[Hub, None]):
-    """From the bus or an action: a topic has changed. One reading covers all changes so far."""
+    """From the bus, or from a user's action in the console: data of this topic have changed.
+
+    Of several queued messages with the same topic only the newest is kept, as a single reading
+    shows all changes.
+    """
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -128,4 +139,6 @@ class RefreshDue(Message[Hub, None]):
 
 @attrs.frozen
 class SampleActors(Message[Hub, None]):
-    """From the hub's own timer: take a reading of the actors, for the charts."""
+    """From the hub's own timer: sample the actors' figures for the charts, and announce this
+    gateway.
+    """

@@ -1,4 +1,4 @@
-"""A view that is open in some browser: its viewers, and when it is read again."""
+"""A view that is open in a browser: its viewers, and when it must be read again."""
 
 import math
 from collections.abc import Sequence
@@ -8,17 +8,19 @@ import attrs
 
 from actors.console_hub.messages import Fragment, LiveView, PageWatcher
 
-RESTS: Final = 10  # pause after a reading, in multiples of its duration
-# pause in multiples of the duration of all views' readings, as a hundred may be open
+RESTS: Final = 10  # least pause after a reading, in multiples of its duration
+# least pause after a reading, in multiples of the duration of one reading of all open views
 SHARE: Final = 9
 
 
 @attrs.define
 class OpenView:
-    """An open view. ``stirred``: something has changed since it was read.
+    """A view that is open in a browser.
 
-    ``away``: its viewers know that they see outdated content. ``joined``: viewers who came after it
-    was read.
+    ``watchers``: viewers who have got the view's content. ``joined``: viewers who came after the
+    last reading of the view. ``stirred``: the view's data may have changed since the last reading.
+    ``away``: the viewers were informed that they see outdated content. ``rested_at``: when the view
+    may be read again. ``due_at``: when the view is read again even if nothing has changed.
     """
 
     view: LiveView
@@ -28,20 +30,20 @@ class OpenView:
     stirred: bool = True
     away: bool = False
     rested_at: float = -math.inf
-    # when it may be read for new viewers, even if its pause is not over
+    # When the view may be read for new viewers, even if that is before ``rested_at``.
     relieved_at: float = -math.inf
     due_at: float = -math.inf
     took: float = 0.0  # seconds that the last reading took
 
     def join(self, watcher: PageWatcher) -> None:
-        """Add a viewer, whose page may be newer than the last reading; they get the next one.
+        """Add a viewer, who gets the content of the next reading.
 
-        Older blocks would revert their page, so these are not sent.
+        The viewer's page may be newer than the last reading, so the last reading is not sent.
         """
         self.joined.append(watcher)
         self.stirred, self.rested_at = True, min(self.rested_at, self.relieved_at)
         if self.away:
-            watcher.put_away()
+            watcher.put_outdated()
 
     def is_left(self) -> bool:
         """Return True if no viewer is left."""
@@ -58,20 +60,23 @@ class OpenView:
         return now >= self.rested_at and (self.stirred or now >= self.due_at)
 
     def begun(self) -> None:
-        """Record the start of a reading: later changes are for the next one."""
+        """Record the start of a reading; changes from now on require another reading."""
         self.stirred = False
 
     def failed(self, until: float) -> None:
-        """Record a failed reading, and tell all viewers once."""
+        """Record that the view cannot be read before the time ``until``, and inform all viewers
+        once.
+        """
         self.stirred, self.rested_at, self.relieved_at = True, until, until
         for watcher in self.everybody if not self.away else ():
-            watcher.put_away()
+            watcher.put_outdated()
         self.away = True
 
     def shown(self, fresh: list[Fragment]) -> None:
-        """Record a reading: send viewers the changed blocks, or that the page is current again.
+        """Send the content of a reading: the changed blocks (``fresh``) to all earlier viewers.
 
-        New viewers get all blocks.
+        New viewers get all blocks. Without changed blocks, earlier viewers are only informed if
+        they saw outdated content before.
         """
         for watcher in self.watchers if fresh or self.away else ():
             watcher.put(fresh)
@@ -80,11 +85,10 @@ class OpenView:
         self.watchers, self.joined, self.away = self.everybody, [], False
 
     def read_at(self, now: float, took: float, all_took: float) -> None:
-        """Set the pause after a reading: the longer the reading, the longer the pause, so that it
-        does not block others.
+        """Set the pause after a reading, in proportion to its duration ``took``.
 
-        If many views are read, each is read less often; ``all_took`` is the duration of all their
-        readings together.
+        ``all_took``: the duration of the last readings of all views together. The longer all
+        readings take, the less often each view is read.
         """
         self.took = took
         rest = max(self.view.rest, RESTS * took, min(SHARE * all_took, self.view.every))

@@ -1,10 +1,10 @@
 """The Courier actor: delivers webhooks at least once.
 
 A delivery is stored before it is sent, and leased to a Courier for a minute. If that Courier dies,
-another one sends it under the same id. Any number of Couriers may run at once.
+another Courier sends the delivery under the same id. Any number of Couriers may run at once.
 
 Endpoints do not wait for each other. The next deliveries of an endpoint are claimed once the
-outcome of its previous ones is stored.
+outcomes of its previous deliveries are stored.
 """
 
 import asyncio
@@ -30,19 +30,21 @@ from sql.database import Conflict, Unavailable
 from sql.events import EventRow
 from sql.webhooks import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
-LOOK_SECONDS: Final = 1.0
-COUNT_SECONDS: Final = 10.0
-AWAY_SECONDS: Final = 5.0
-LEASE: Final = timedelta(seconds=60)
+LOOK_SECONDS: Final = 1.0  # interval of searches for due deliveries
+COUNT_SECONDS: Final = 10.0  # interval at which waiting deliveries are counted
+AWAY_SECONDS: Final = 5.0  # pause while the database is down
+LEASE: Final = timedelta(seconds=60)  # time after which another Courier may send a delivery
 AT_ONCE: Final = 64  # endpoints to which deliveries are sent at the same time
 FORGET_SECONDS: Final = 3_600.0
 FORGET_AT_ONCE, FORGET_MOST = 1_000, 100
 
-TRIES: Final = Counter("rendertrust_webhook_tries", "Tries to deliver, by result.", ["result"])
+TRIES: Final = Counter(
+    "rendertrust_webhook_tries", "Tries to deliver a webhook, by result.", ["result"]
+)
 DISABLED: Final = Counter(
     "rendertrust_webhook_endpoints_disabled", "Endpoints disabled by this gateway."
 )
-WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Deliveries waiting to be sent.")
+WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Webhooks waiting to be sent.")
 log = logging.getLogger("courier")
 
 
@@ -82,7 +84,7 @@ class CourierActor(Actor[Courier]):
                 self._count_at = self._clock.monotonic() + COUNT_SECONDS
                 WAITING.set(await self._deliveries.waiting())
         except (Unavailable, Conflict) as error:
-            log.warning("deliveries are paused: %s", error)
+            log.warning("deliveries of webhooks are paused: %s", error)
             wait = AWAY_SECONDS
         self._look_in(wait)
         return begun
@@ -96,7 +98,9 @@ class CourierActor(Actor[Courier]):
             await self._settle(parcels)
             await self._begin()
         except (Unavailable, Conflict) as error:
-            log.warning("outcomes not stored; the deliveries will be sent again: %s", error)
+            log.warning(
+                "outcomes of webhooks not stored; the webhooks will be sent again: %s", error
+            )
         return [None] * len(parcels)
 
     @handles(Forget)
@@ -108,7 +112,7 @@ class CourierActor(Actor[Courier]):
                 if await self._deliveries.expire(before, FORGET_AT_ONCE) < FORGET_AT_ONCE:
                     return
         except Unavailable as error:
-            log.warning("old deliveries not deleted: %s", error)
+            log.warning("old webhook deliveries not deleted: %s", error)
 
     def _look_in(self, seconds: float) -> None:
         if self._look is not None:
@@ -118,7 +122,7 @@ class CourierActor(Actor[Courier]):
     async def _begin(self) -> int:
         """Claim and send due deliveries of idle endpoints; return their number.
 
-        If a Courier is killed here, a delivery that it has sent will be sent again.
+        If a Courier is killed after it sent a delivery, the delivery is sent again.
         """
         room = AT_ONCE - len(self._out)
         if room <= 0:
@@ -162,9 +166,9 @@ class CourierActor(Actor[Courier]):
     def _standings(
         self, told: Sequence[DueDelivery], became: Sequence[Answered | NotSent]
     ) -> Sequence[EndpointHealth]:
-        """Return the health of each endpoint after its last try.
+        """Return the health of each endpoint after these deliveries.
 
-        One success outweighs all failures.
+        One successful delivery makes an endpoint healthy, even if other deliveries failed.
         """
         now, give_up = self._clock.now(), timedelta(days=self._settings.give_up_days)
         found: dict[object, EndpointHealth] = {}
@@ -190,20 +194,20 @@ class CourierActor(Actor[Courier]):
 
 
 def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
-    """Return the signed request, as defined by Standard Webhooks.
+    """Return the signed request for a delivery, as defined by Standard Webhooks.
 
-    ``webhook-id`` stays the same for every try.
+    The header ``webhook-id`` of a delivery is the same for every try.
     """
     body = orjson.dumps(
-        {"type": event.type, "timestamp": event.at, "data": _told(due, event)},
+        {"type": event.type, "timestamp": event.at, "data": _event_fields(due, event)},
         option=orjson.OPT_UTC_Z,
     )
     headers = webhooks.headers_for(due.secrets, str(due.id), timestamp, body)
     return Letter(due.url, headers, body, due.user)
 
 
-def _told(due: DueDelivery, event: EventRow) -> dict[str, object]:
-    """Return the event with the same fields as in the API."""
+def _event_fields(due: DueDelivery, event: EventRow) -> dict[str, object]:
+    """Return an event's fields in the form in which the API returns them."""
     return {
         "number": event.number,
         "type": event.type,

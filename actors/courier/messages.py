@@ -15,17 +15,21 @@ Sending: TypeAlias = "asyncio.Task[Sequence[Answered | NotSent]]"
 
 
 class Courier:
-    """Marker: the address of the courier actor."""
+    """Marker type for the address of the courier actor."""
 
 
 @attrs.frozen
 class Deliver(Message[Courier, int]):
-    """From the Courier's own timer: begin to send due deliveries; returns their number."""
+    """From the Courier's own timer: begin to send due deliveries; the reply is their number."""
 
 
 @attrs.frozen
 class Sent(Message[Courier, None]):
-    """From a finished send: the ``due`` deliveries of an endpoint, and the finished task."""
+    """From the Courier's own task: requests to an endpoint have ended.
+
+    ``due``: the deliveries that the task has sent. ``became``: the finished task, with the outcomes
+    of the deliveries.
+    """
 
     endpoint: UUID
     due: Sequence[DueDelivery]

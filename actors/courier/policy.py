@@ -6,7 +6,7 @@ from typing import Final
 from actors.ports.webhooks import Answered, NotSent
 from sql.webhooks import DeliveryOutcome, DueDelivery, EndpointHealth
 
-# Seconds after each try; one and a half days in total.
+# Pause in seconds after each failed try of a delivery; one and a half days in total.
 PAUSES: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 43_200)
 GONE: Final = 410  # HTTP status with which an endpoint unsubscribes
 REST_MOST: Final = 600.0  # the longest pause of an endpoint after a failure, in seconds
@@ -14,7 +14,7 @@ ERROR_CHARACTERS: Final = 300
 
 
 def pause(tries: int, chance: float) -> float | None:
-    """Return the seconds until the next try, or None after the last one.
+    """Return the seconds until a delivery is retried, or None after the last try.
 
     ``chance``, from 0 to 1, spreads retries between half and all of the planned pause, so that
     endpoints that failed together are not retried together.
@@ -27,7 +27,7 @@ def pause(tries: int, chance: float) -> float | None:
 def settled(
     due: DueDelivery, became: Answered | NotSent, now: datetime, chance: float
 ) -> DeliveryOutcome:
-    """Return the outcome of a delivery after a try."""
+    """Return the state of a delivery after a try: delivered, failed, or to be retried."""
     status = became.status if isinstance(became, Answered) else None
     if arrived(became):
         return DeliveryOutcome(due.id, due.tries, "DELIVERED", status=status, ended_at=now)

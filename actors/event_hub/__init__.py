@@ -1,1 +1,1 @@
-"""The event hub wakes the streams that follow jobs."""
+"""Actor that wakes the event streams of users who follow a job."""

@@ -1,7 +1,7 @@
-"""The EventHub actor: wakes the streams that follow jobs when there is something to read.
+"""The EventHub actor: wakes the streams of users who follow a job when the job has a new event.
 
-Hints of other actors can get lost, so the hub also polls once a second, with one query for all
-followers. Nothing is read for jobs without followers.
+Hints of other actors can get lost, so the hub also polls the database once a second, with one query
+for all followed jobs.
 """
 
 from collections import Counter
@@ -26,18 +26,22 @@ from actors.kernel import Actor, handles
 from actors.ports import Bus, Subscription
 from sql.database import Unavailable
 
-LOOK_SECONDS: Final = 1.0
-FOLLOWERS_MAX: Final = 5_000
+LOOK_SECONDS: Final = 1.0  # interval of polls
+FOLLOWERS_MAX: Final = 5_000  # streams at this gateway
 JOBS, PROGRESS = "jobs", "progress"  # topics of the Notifier
 
-FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Streams of events that are open here.")
+FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Event streams open at this gateway.")
 
 
 class NewestEvents(Protocol):
-    """Reads of the numbers of jobs' newest events."""
+    """Query for the number of each job's newest event."""
 
     async def newest(self, jobs: Sequence[UUID]) -> Mapping[UUID, int]:
-        """Return the number of the newest event of each job that has any. Raises Unavailable."""
+        """Return the number of the newest event of each of these jobs; jobs without events are left
+        out.
+
+        Raises Unavailable.
+        """
         ...
 
 
@@ -58,7 +62,7 @@ class EventHubActor(Actor[EventHub]):
         self.after(LOOK_SECONDS, PollDue())
 
     async def stopped(self) -> None:
-        """Close all streams; their readers reconnect, here or to another gateway."""
+        """Close all streams; their clients reconnect to this or another gateway."""
         for subscription in self._subscriptions:
             subscription.close()
         for follower in self._all():
@@ -116,7 +120,7 @@ class EventHubActor(Actor[EventHub]):
         return [follower for followers in self._followers.values() for follower in followers]
 
     def _hear_moved(self, payload: bytes) -> None:
-        """Handle a hint from the bus; hints about jobs without followers are ignored."""
+        """Handle a hint from the bus that jobs changed; jobs without followers are ignored."""
         moved = frozenset(UUID(told["job"]) for told in orjson.loads(payload))
         if not moved.isdisjoint(self._followers):
             self.ref.tell(HintReceived(moved & self._followers.keys()))

@@ -10,24 +10,24 @@ import attrs
 
 from actors.kernel import Message, Overflow
 
-PROGRESS_MAX: Final = 256  # units of one job whose progress is kept for a reader that takes none
+PROGRESS_MAX: Final = 256  # units whose progress is kept for a stream that does not read
 
 
 class EventHub:
-    """Marker: the address of the event hub."""
+    """Marker type for the address of the event hub."""
 
 
 class Admission(Enum):
     """The reply to ``Follow``."""
 
     GIVEN = auto()
-    OF_USER = auto()  # the user has as many streams as allowed
-    NONE = auto()
+    OF_USER = auto()  # refused: the user has as many streams as allowed
+    NONE = auto()  # refused: the gateway has as many streams as allowed
 
 
 @attrs.frozen
 class UnitProgress:
-    """A unit's newest progress, 0 to 1."""
+    """The newest progress of a unit, from 0 to 1."""
 
     unit: int
     attempt: int
@@ -35,10 +35,10 @@ class UnitProgress:
 
 
 class Follower:
-    """The shared object through which the hub wakes a stream; the stream itself reads events.
+    """Object that a stream and the hub share: the hub wakes the stream, which then reads events.
 
-    ``number`` is the newest event that the stream has read. Only the newest progress of a unit is
-    kept.
+    ``number`` is the newest event that the stream has read. Only the newest progress of each unit
+    is kept.
     """
 
     def __init__(self, job: UUID, user: UUID, number: int = 0) -> None:
@@ -48,17 +48,17 @@ class Follower:
         self._progress: dict[int, UnitProgress] = {}
 
     def stir(self) -> None:
-        """Record that there is an event to read."""
+        """Wake the stream, as the job has a new event."""
         self._stirred.set()
 
     def put(self, progress: UnitProgress) -> None:
-        """Record a unit's progress."""
+        """Add a unit's progress, and wake the stream."""
         if progress.unit in self._progress or len(self._progress) < PROGRESS_MAX:
             self._progress[progress.unit] = progress
             self._stirred.set()
 
     async def take(self, *, within: float) -> Sequence[UnitProgress]:
-        """Wait at most ``within`` seconds for something to read; return the progress, if any."""
+        """Wait at most ``within`` seconds for an event or progress; return the progress, if any."""
         try:
             async with asyncio.timeout(within):
                 await self._stirred.wait()
@@ -69,7 +69,7 @@ class Follower:
         return taken
 
     def close(self) -> None:
-        """Close it, because the reader has left or the hub has stopped."""
+        """Close the follower, as its stream has ended or the hub has stopped."""
         self.is_open = False
         self._stirred.set()
 
@@ -84,7 +84,7 @@ class Follow(Message[EventHub, Admission]):
 
 @attrs.frozen
 class Unfollow(Message[EventHub, None]):
-    """From a stream: it has ended."""
+    """From a stream that has ended: no longer wake ``follower``."""
 
     follower: Follower
 

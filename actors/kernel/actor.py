@@ -13,7 +13,7 @@ from actors.kernel.timer import Timer
 
 
 class Life(Protocol):
-    """An actor's view of its instance; documented at ``Actor``."""
+    """Interface of the instance that runs an actor; ``Actor`` documents its methods."""
 
     def one_in_hand(self) -> Envelope: ...
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...
@@ -31,13 +31,13 @@ class Life(Protocol):
 class Actor(Generic[To]):
     """An actor with one mailbox that handles one message (or one batch) at a time.
 
-    ``To`` is its marker class. A subclass has a ``@handles`` or ``@handles_batch`` method for every
-    message addressed to its marker; otherwise TypeError is raised at class creation.
+    ``To`` is the actor's marker class. A subclass has a ``@handles`` or ``@handles_batch`` method
+    for every message addressed to its marker; otherwise TypeError is raised at class creation.
     """
 
     __handlers__: ClassVar[Table] = {}
     __marker__: ClassVar[Any] = None
-    ref: Ref[To]  # its own address, set before ``started``
+    ref: Ref[To]  # the actor's own address, set before ``started``
     __instance__: Life
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -47,13 +47,15 @@ class Actor(Generic[To]):
         check_table(cls, cls.__marker__, cls.__handlers__)
 
     async def started(self) -> None:
-        """Run before the first message. An exception here is a crash."""
+        """Run before the first message. An exception in this method is a crash of the actor."""
 
     async def stopped(self) -> None:
         """Run after the last message, both at a stop and after a crash (even of ``started``)."""
 
     def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> Later[R]:
-        """Let another actor answer the sender of the current message, within the same deadline."""
+        """Send ``message`` to another actor, which then answers the sender of the current message
+        within the same deadline.
+        """
         return self.__instance__.forward(ref, message)
 
     @overload
@@ -63,16 +65,17 @@ class Actor(Generic[To]):
     @overload
     def later(self, reply: UnionType) -> Later[Any]: ...
     def later(self, reply: object) -> Later[Any]:
-        """Let a later handler answer the current message; its sender keeps waiting.
+        """Return an object with which a later handler answers the current message.
 
-        ``reply`` is that message, or the type of its reply; it only helps the type checker.
+        The sender of the current message keeps waiting. ``reply`` has no effect; it tells the type
+        checker the type of the reply. Pass the current message, or the type of its reply.
         """
         return Later(self.__instance__.one_in_hand())
 
     def after(self, seconds: float, message: Message[To, Any], *, jitter: float = 0.0) -> Timer:
         """Send ``message`` to this actor in ``seconds`` times 1 to 1 + ``jitter``.
 
-        It is cancelled when this instance ends. A full mailbox accepts it.
+        The timer is cancelled when this instance ends. Even a full mailbox accepts the message.
         """
         return self.__instance__.after(seconds, message, jitter)
 
@@ -85,13 +88,14 @@ class Actor(Generic[To]):
     ) -> None:
         """Run ``work`` beside message handling, and send the message that it returns to this actor.
 
-        ``otherwise`` is sent instead if it takes more than ``within`` seconds or raises. It is
-        cancelled when this instance ends. A full mailbox accepts its message.
+        ``otherwise`` is sent instead if ``work`` takes more than ``within`` seconds or raises. The
+        work is cancelled when this instance ends. Even a full mailbox accepts the message.
         """
         self.__instance__.background(work, within, otherwise)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Receive one ``Down`` when ``ref`` is down for good, or at once if it already is.
+        """Receive one ``Down`` when ``ref`` is down for good, or at once if ``ref`` is down
+        already.
 
         A watch ends with the instance. Raises TypeError if the actor has no handler for ``Down``.
         """

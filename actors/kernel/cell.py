@@ -1,4 +1,4 @@
-"""The cell behind an address: it starts one instance of the actor after another."""
+"""The cell of an address, which starts, stops and restarts instances of its actor."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class Cell:
     """Starts, stops and kills instances of an actor; its supervisor decides about restarts.
 
-    ``on_exit`` is called when a running instance ends by itself, but not after a requested end or a
-    failed start, which ``launch`` returns.
+    ``on_exit`` is called when a running instance ends by itself. ``on_exit`` is not called after
+    ``halt`` or ``kill``, nor after a failed start, which ``launch`` reports.
     """
 
     __slots__ = (
@@ -60,7 +60,7 @@ class Cell:
         ref.mailbox.dead_letters = system.dead_letters
 
     async def launch(self) -> Exit | None:
-        """Start an instance and wait for its ``started``; return the Exit if that fails."""
+        """Start an instance, and wait for its ``started``; return the Exit if that fails."""
         if self.gauge.state is not State.NEW:
             self.gauge.restarts += 1
         self.gauge.state = State.STARTING
@@ -94,7 +94,7 @@ class Cell:
         finally:
             self._note(end)
             ended.set_result(end)
-            if self.instance is instance:  # otherwise it was abandoned, and another instance runs
+            if self.instance is instance:  # false if this instance was abandoned
                 self._vacate(end)
 
     def _vacate(self, end: Exit) -> None:

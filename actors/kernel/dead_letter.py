@@ -13,8 +13,8 @@ KEPT = 100
 class DeadLetter:
     """One undelivered message: its kind and addressee, without its content.
 
-    ``number`` counts from 1; ``at`` is the loop's time in seconds. ``again`` sends the message
-    again, and returns False if it is refused.
+    ``number`` counts from 1. ``at``: when the message became a dead letter, by the event loop's
+    clock. ``again``: a function that sends the message again, and returns False if it is refused.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class DeadLetters:
         """
         letter = next((each for each in self._recent if each.number == number), None)
         if letter is None or letter.again is None:
-            return "it has been dropped"
+            return "the message has been dropped"
         if not letter.again():
             return f"{letter.addressee} has ended, or has no room for it"
         self.discard(number)

@@ -15,9 +15,10 @@ Bucket = dict["asyncio.Future[Any]", str]
 
 
 class Deadlines:
-    """Fails each future at the first tick after its deadline: never early, at most 50 ms late.
+    """Timer wheel that fails futures at the first tick after their deadline.
 
-    It keeps no reference to its loop, which would keep both alive.
+    Futures never fail early, and fail at most 50 ms late. The wheel keeps no reference to its event
+    loop, as such a reference would keep loop and wheel alive.
     """
 
     def __init__(self) -> None:
@@ -27,9 +28,10 @@ class Deadlines:
         self._due = 0  # the tick that the timer waits for
 
     def arm(self, reply: "asyncio.Future[Any]", deadline: float, addressee: str) -> Bucket:
-        """Fail ``reply`` after ``deadline`` (loop time).
+        """Let ``reply`` fail after ``deadline`` (loop time).
 
-        Returns the bucket: remove ``reply`` from it when it is answered.
+        Returns the bucket that contains ``reply``; the caller removes ``reply`` from the bucket
+        once it is answered.
         """
         tick = int(deadline * TICKS_PER_SECOND) + 1
         bucket = self._buckets.get(tick)
@@ -66,9 +68,9 @@ class Deadlines:
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """Return the loop's clock.
+    """Return the function that reads the loop's clock.
 
-    For a standard loop the function behind it, which costs half as much.
+    For a standard loop that is ``time.monotonic`` itself, which costs half as much.
     """
     stock = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
     return time.monotonic if stock else loop.time
@@ -79,7 +81,10 @@ _recent: tuple[asyncio.AbstractEventLoop | None, Deadlines] = (None, Deadlines()
 
 
 def deadlines_of(loop: asyncio.AbstractEventLoop) -> Deadlines:
-    """Return the loop's wheel. The last one is cached, as most processes have one loop."""
+    """Return the timer wheel of a loop.
+
+    The last wheel is cached, as most processes have one loop.
+    """
     global _recent  # noqa: PLW0603 - a cache of one
     known, wheel = _recent
     if known is not loop:

@@ -9,9 +9,10 @@ DETAIL_CHARACTERS = 200
 
 @attrs.frozen
 class Exit:
-    """How an instance ended.
+    """How an instance of an actor ended.
 
-    ``reason`` is short and has no data of messages; ``error`` is for the log.
+    ``normal``: the instance was stopped. ``reason`` is short and contains no data of messages;
+    ``error`` is only for the log.
     """
 
     normal: bool
@@ -24,11 +25,11 @@ KILLED = Exit(normal=False, reason="killed")
 
 
 def crash(error: BaseException, where: str, *, detail: bool = False) -> Exit:
-    """Describe a crash only by the error's type and place, as its text may contain data of a
+    """Describe a crash by the error's type and place, without its text, which may contain data of a
     message.
 
-    At a start no message is handled, so with ``detail`` the error's text is kept, in one line. The
-    texts of ``Fatal`` and ``Mishap`` are written for logs and are always kept.
+    The text is included for ``Fatal`` and ``Mishap``, whose texts are written for logs. With
+    ``detail`` the text is included, too: for starts, when no message is handled.
     """
     detail = detail or isinstance(error, Fatal | Mishap)
     reason = f"{type(error).__name__} in {where}"

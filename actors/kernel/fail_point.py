@@ -1,14 +1,15 @@
-"""Fail points: named places at which a test makes this process die or pause, or an actor fail.
+"""Fail points: named places at which a test can kill or pause this process, or let an actor fail.
 
     RENDERTRUST_CRASH_AT=after_commit.UnitComplete:1    SIGKILL at the first passage
     RENDERTRUST_PAUSE_AT=after_kept.SentRow:2           SIGSTOP at the second
     RENDERTRUST_RAISE_AT=scheduler.Dispatch:2-9         an exception at the second to the ninth
 
-Named points are passed by ``reach`` and ``at``. In addition, every message that an actor is about
-to handle is a point: ``scheduler.Dispatch``, or ``scheduler`` for any message; ``node`` for the
-session of any node. Passages are counted over the whole process, across restarts of actors.
+The code passes named points by calling ``reach`` and ``at``. In addition, every message that an
+actor is about to handle passes a point: ``scheduler.Dispatch``, or ``scheduler`` for any message.
+The actor's name is ``node`` for the session of any node. Passages are counted over the whole
+process, across restarts of actors.
 
-While none of the variables is set, handlers are called as they are and ``reach`` returns at once.
+While none of the variables is set, handlers are not wrapped and ``reach`` returns at once.
 """
 
 import functools
@@ -50,12 +51,12 @@ class Plan:
 
 
 def crash() -> None:
-    """End at once, like a machine that loses power."""
+    """End the process at once, as if the machine lost power."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def pause() -> None:
-    """Pause until SIGCONT, so that a test can kill processes around this one."""
+    """Pause the process until SIGCONT, so that a test can kill other processes first."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -64,7 +65,7 @@ def fail() -> None:
 
 
 def plans_of(environment: Mapping[str, str]) -> tuple[Plan, ...]:
-    """Parse the variables; ValueError for a malformed one."""
+    """Parse the three environment variables. Raises ValueError if a variable is malformed."""
     plans: list[Plan] = []
     for variable, act in ((CRASH_AT, crash), (PAUSE_AT, pause), (RAISE_AT, fail)):
         text = environment.get(variable, "")
@@ -82,7 +83,7 @@ _plans = plans_of(os.environ)
 
 
 def reach(when: str, things: Iterable[object]) -> None:
-    """Pass the points ``WHEN.Kind`` of these things, in order."""
+    """Pass the point ``WHEN.Kind`` of each thing, where Kind is the name of its class."""
     if _plans:
         for thing in things:
             _pass(f"{when}.{type(thing).__name__}")
@@ -99,15 +100,15 @@ def _pass(point: str) -> None:
         plan.reach(point)
 
 
-def laced(address: str, table: Table) -> Table:
-    """Return an actor's handlers, each behind its points; the same table if no point is set."""
+def with_fail_points(address: str, table: Table) -> Table:
+    """Return an actor's handlers, wrapped to pass fail points; unchanged if no plan is set."""
     if not _plans:
         return table
     name = address.partition(" ")[0]
-    return {kind: _laced(name, kind.__name__, handler) for kind, handler in table.items()}
+    return {kind: _wrapped(name, kind.__name__, handler) for kind, handler in table.items()}
 
 
-def _laced(actor: str, message: str, handler: Handler) -> Handler:
+def _wrapped(actor: str, message: str, handler: Handler) -> Handler:
     method, limit = handler
 
     @functools.wraps(method)

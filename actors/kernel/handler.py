@@ -8,13 +8,16 @@ from actors.kernel.message import Message, R, To, kinds_addressed_to
 
 M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)
 S = TypeVar("S")  # the actor's class
-# the method, and the limit of its batch; 0 if it takes no batches
+# a handler's method, and the limit of its batches; 0 if the method takes single messages
 Handler = tuple[Callable[..., Awaitable[Any]], int]
 Table = dict[type[Message[Any, Any]], Handler]
 
 
 class handles(Generic[M_co]):
-    """Mark a method as the handler of one message class; its signature is checked against it."""
+    """Decorator that marks a method as the handler of one message class.
+
+    Type checkers compare the method's signature with that class.
+    """
 
     def __init__(self, kind: type[M_co]) -> None:
         self.kind = kind
@@ -28,9 +31,11 @@ class handles(Generic[M_co]):
 
 
 class handles_batch(Generic[M_co]):
-    """Mark a method that takes queued messages of one class at once, at most ``limit``.
+    """Decorator that marks a method as the handler of batches of queued messages of one class.
 
-    It returns one reply per message, in the same order.
+    A batch has at most ``limit`` messages.
+
+    The method returns one reply per message, in the same order.
     """
 
     def __init__(self, kind: type[M_co], *, limit: int = 1000) -> None:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
-    """Refuse a message without a handler: an ask fails, a tell is lost."""
+    """Refuse a message without a handler: an ask fails, a tell becomes a dead letter."""
     envelope, mailbox = actor.__instance__.one_in_hand(), actor.ref.mailbox
     reason = f"{type(actor).__name__} has no handler for {type(message).__name__}"
     if envelope.reply is None:
@@ -37,7 +37,7 @@ async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
 
 
 def awaited(item: Item, now: float) -> bool:
-    """Return False for an ask whose sender no longer waits."""
+    """Return False if the item is an ask whose sender no longer waits for the reply."""
     if not isinstance(item, Envelope) or item.reply is None:
         return True
     return not item.reply.done() and item.deadline > now
@@ -47,9 +47,10 @@ NOBODY: Handler = (refuse, 0)
 
 
 class Instance:
-    """Runs an actor. Before each message it checks four lanes in this order:
+    """Runs an actor.
 
-    kill (the task is cancelled), stop, death notices, messages.
+    Before each message, the instance checks four lanes in this order: kill (the task is cancelled),
+    stop, death notices, messages.
     """
 
     __slots__ = (
@@ -77,7 +78,7 @@ class Instance:
         self, actor: Actor[Any], ref: Ref[Any], gauge: Gauge, system: System, stop_within: float
     ) -> None:
         self.actor = actor
-        self.table = fail_point.laced(ref.name, actor.__handlers__)
+        self.table = fail_point.with_fail_points(ref.name, actor.__handlers__)
         self.mailbox: Mailbox = ref.mailbox
         self.gauge = gauge
         self.system = system
@@ -85,10 +86,10 @@ class Instance:
         self.loop = asyncio.get_running_loop()
         self.started: asyncio.Future[None] = self.loop.create_future()
         self.clock = clock_of(self.loop)
-        self.current: Item | None = None  # the message being handled
-        self.batch: list[Item] = []  # or the batch being handled
+        self.current: Item | None = None  # the single message that is being handled
+        self.batch: list[Item] = []  # the messages that are being handled as a batch
         self.killed = self.stopping = self.signalled = False
-        self.downs: list[Down] = []  # at most one per watched address
+        self.downs: list[Down] = []  # at most one notice per watched address
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
         self.at_work: set[asyncio.Task[None]] = set()  # background tasks
@@ -98,16 +99,18 @@ class Instance:
     # -- lanes
 
     def request_stop(self) -> None:
-        """Stop lane: end after the current message."""
+        """Let the instance end after the current message (stop lane)."""
         self.stopping = self.signalled = True
         self.mailbox.wake()
 
     def kill(self) -> None:
-        """Kill lane: end now; the caller must also cancel ``live``."""
+        """Let the instance end now (kill lane); the caller must also cancel ``live``."""
         self.killed = self.signalled = True
 
     def notify(self, down: Down) -> None:
-        """Death notice lane: deliver a notice, which a full mailbox cannot delay."""
+        """Deliver a death notice in a lane of its own, so that a full mailbox cannot delay the
+        notice.
+        """
         self.watching.pop(down.ref, None)
         self.downs.append(down)
         self.signalled = True
@@ -116,7 +119,10 @@ class Instance:
     # -- called by actors
 
     def one_in_hand(self) -> Envelope:
-        """Return the message that is being handled; RuntimeError in a batch or a hook."""
+        """Return the message that is being handled.
+
+        Raises RuntimeError in a batch, and in ``started`` and ``stopped``.
+        """
         item = self.current
         if item is None:
             raise RuntimeError("no single message is being handled")
@@ -162,7 +168,7 @@ class Instance:
         otherwise: Message[Any, Any],
     ) -> None:
         task = asyncio.current_task()
-        assert task is not None, "it is one"
+        assert task is not None, "background work runs in a task"
         message = otherwise
         try:
             async with asyncio.timeout(within):
@@ -172,14 +178,14 @@ class Instance:
         except asyncio.CancelledError:
             if task.cancelling():
                 raise
-            log.warning("%s: what it waited for was cancelled", task.get_name())
+            log.warning("%s: a future that it awaited was cancelled", task.get_name())
         except Exception as error:
             log.exception("%s: %s", task.get_name(), type(error).__name__)
-        if task in self.at_work:  # otherwise the instance has ended
+        if task in self.at_work:  # False once the instance has ended
             self.mailbox.remind(Reminder(message, self))
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Receive a notice when ``ref`` is down; a second watch has no effect."""
+        """Deliver a notice to the actor when ``ref`` is down; a second watch has no effect."""
         if Down not in self.table:
             raise TypeError(f"{type(self.actor).__name__} watches but has no handler for Down")
         if any(down.ref is ref for down in self.downs):
@@ -193,7 +199,10 @@ class Instance:
     # -- lifecycle
 
     async def live(self) -> Exit:
-        """Run until the end, and return how it ended; raises only when the loop is torn down."""
+        """Run the actor from ``started`` to ``stopped``, and return how it ended.
+
+        Raises CancelledError only when the event loop is torn down.
+        """
         torn_down: asyncio.CancelledError | None = None
         try:
             await self.actor.started()
@@ -263,7 +272,7 @@ class Instance:
                 if isinstance(item, Envelope):
                     message, reply = item.message, item.reply
                     if reply is not None and (reply.done() or item.deadline <= before):
-                        continue  # its sender no longer waits
+                        continue  # the sender no longer waits
                 handler = table.get(type(message), NOBODY)
             method, limit = handler
             if limit:
@@ -308,7 +317,7 @@ class Instance:
         return f"{actor}.{getattr(method, '__name__', 'handler')}"
 
     def fail_askers(self, end: Exit) -> None:
-        """Fail the senders of the current message or batch; queued messages stay."""
+        """Fail the asks that are being handled; queued messages stay in the mailbox."""
         for item in (*self.batch, self.current):
             if isinstance(item, Envelope):
                 item.fail(ActorCrashed(self.mailbox.name, end.reason))

@@ -1,4 +1,4 @@
-"""A reply that a later handler gives."""
+"""Deferred replies: a message is answered after its handler has returned."""
 
 from typing import Generic
 
@@ -8,9 +8,9 @@ from actors.kernel.message import R
 
 
 class Later(Generic[R]):
-    """A message whose sender waits for a later reply; made by ``forward`` or ``later``.
+    """A message whose sender waits for a deferred reply; ``Actor.forward`` and ``later`` return it.
 
-    If it is dropped, the sender waits until the deadline.
+    If no reply is sent, the sender waits until its deadline.
     """
 
     __slots__ = ("_envelope",)

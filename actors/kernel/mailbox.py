@@ -14,10 +14,10 @@ from actors.kernel.message import Message, Overflow
 
 
 class Mailbox:
-    """A deque with one waiter; filled by ``tell`` and ``ask`` and emptied by the actor.
+    """Bounded queue of an actor's messages.
 
-    ``closed`` is the reason once the address is down for good. The capacity is 0 from then on, so
-    that sending needs only one comparison.
+    ``closed``: why the address is down for good; None until then. A closed mailbox has the capacity
+    0, so that sending needs only one comparison.
     """
 
     __slots__ = (
@@ -43,7 +43,7 @@ class Mailbox:
         self.items: deque[Item] = deque()
         self.peak = 0
         self.waiter: asyncio.Future[None] | None = None
-        # Queued ``tell`` messages that a newer one may replace, by kind and key.
+        # Queued ``tell`` messages that a newer message may replace, by kind and key.
         self.latest: dict[tuple[type, Hashable], Envelope] = {}
         self.room: deque[asyncio.Future[None]] | None = None  # senders that wait in ``offer``
         self.watchers: dict[Hashable, Callable[[str], None]] = {}
@@ -51,22 +51,23 @@ class Mailbox:
         self.dead_letters: DeadLetters | None = None
 
     def tell(self, message: Message[Any, Any]) -> bool:
-        """Queue a message according to its overflow policy; False if it is refused.
+        """Queue a message according to its overflow policy; False if the message is refused.
 
         ``Ref.tell`` queues ordinary messages without this call.
         """
         if message.overflow is Overflow.COALESCE:
             return self._coalesce(message)
         capacity = self.offered if message.overflow is Overflow.AWAIT_ROOM else self.capacity
-        if len(self.items) >= capacity and not self._give_way(message):
+        if len(self.items) >= capacity and not self._drop_oldest(message):
             return False
         self._append(message)
         return True
 
     @property
     def offered(self) -> int:
-        """The depth up to which offers fill the mailbox: an eighth, which leaves room for other
-        messages.
+        """The depth up to which ``Ref.offer`` fills the mailbox: an eighth of its capacity.
+
+        The rest of the mailbox is left to messages that are not offered.
         """
         return (self.capacity + 7) // 8
 
@@ -78,13 +79,16 @@ class Mailbox:
             return True
         if len(self.items) >= self.capacity:
             return False
-        # In an envelope, so that a newer message can replace it.
+        # The message gets an envelope, in which a newer message can replace it.
         self.latest[key] = envelope = Envelope(message, None, 0.0)
         self._append(envelope)
         return True
 
-    def _give_way(self, message: Message[Any, Any]) -> bool:
-        """Drop the oldest queued ``tell`` of the kind, if its policy is DROP_OLDEST."""
+    def _drop_oldest(self, message: Message[Any, Any]) -> bool:
+        """Make room for ``message`` by dropping the oldest queued ``tell`` of its class.
+
+        False if the policy of the message is not DROP_OLDEST, or no such ``tell`` is queued.
+        """
         if message.overflow is not Overflow.DROP_OLDEST or self.closed is not None:
             return False
         for position, queued in enumerate(self.items):
@@ -98,7 +102,7 @@ class Mailbox:
         """Queue a message whose sender waits for a reply; False if there is no room."""
         items = self.items
         depth = len(items)
-        if depth >= self.capacity and not self._give_way(envelope.message):
+        if depth >= self.capacity and not self._drop_oldest(envelope.message):
             return False
         items.append(envelope)
         if depth >= self.peak:
@@ -108,8 +112,9 @@ class Mailbox:
         return True
 
     def remind(self, reminder: Reminder) -> None:
-        """Queue a timer's message even if the mailbox is full: a refusal would end a chain of
-        timers.
+        """Queue a timer's message even if the mailbox is full.
+
+        A refusal would end periodic timers, as handlers start the next timer themselves.
         """
         self._append(reminder)
 
@@ -158,7 +163,10 @@ class Mailbox:
                 return
 
     async def wait_for_room(self, *, again: bool) -> None:
-        """Wait for room; ``again`` keeps the sender's place at the head of the line."""
+        """Wait until the mailbox has room for an offer.
+
+        ``again``: the sender was woken but found no room, so it waits at the head of the line.
+        """
         waiting = asyncio.get_running_loop().create_future()
         if self.room is None:
             self.room = deque()
@@ -171,12 +179,12 @@ class Mailbox:
         except asyncio.CancelledError:
             if waiting in self.room:
                 self.room.remove(waiting)
-            else:  # woken, but it no longer waits: the next sender's turn
+            else:  # the sender was woken for room that it does not use, so wake the next one
                 self.make_room()
             raise
 
     def bury(self, message: Message[Any, Any], reason: str) -> None:
-        """Count a ``tell`` that was not handled as a dead letter."""
+        """Count and keep a ``tell`` that was not handled as a dead letter."""
         self.lost += 1
         if self.dead_letters is not None:
             letter = DeadLetter(type(message).__name__, self.name, reason)
@@ -189,7 +197,9 @@ class Mailbox:
         return MailboxFull(self.name, f"mailbox full ({self.capacity})")
 
     def close(self, reason: str) -> None:
-        """Close for good, once: asks fail, tells become dead letters, watchers are notified."""
+        """Close the mailbox for good, once: asks fail, tells become dead letters, watchers are
+        notified.
+        """
         if self.closed is not None:
             return
         self.closed = reason

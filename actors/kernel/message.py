@@ -1,4 +1,4 @@
-"""Messages: typed by the actor they are addressed to and by what it replies."""
+"""Messages: typed by the actor to which they are addressed, and by its reply."""
 
 from collections.abc import Hashable
 from enum import Enum, auto
@@ -9,22 +9,22 @@ R = TypeVar("R")  # the type of the reply
 
 
 class Overflow(Enum):
-    """Policy for messages of a kind when the addressee's mailbox is full."""
+    """Policy of a message class for a full mailbox."""
 
     REJECT = auto()  # refused: ``tell`` returns False, ``ask`` raises MailboxFull
-    # replaces the queued message with the same key, in its place, even if the mailbox is not full
+    # replaces a queued message of the class with the same key, even if the mailbox is not full
     COALESCE = auto()
-    DROP_OLDEST = auto()  # the oldest queued ``tell`` of its kind is dropped
-    # senders use ``Ref.offer``, and wait while it is an eighth full; a tell is refused
+    DROP_OLDEST = auto()  # the oldest queued ``tell`` of the class is dropped
+    # senders use ``Ref.offer``, which waits while the mailbox is an eighth full; ``tell`` refuses
     AWAIT_ROOM = auto()
 
 
 class Message(Generic[To, R]):
     """A request to the actor marked ``To``, to which it replies with an ``R``.
 
-    An event's ``R`` is None. Subclasses are frozen attrs classes. ``Ledger`` below is a marker: an
-    empty class that stands for the actor's address, so that messages can be imported without the
-    actor.
+    For an event, to which nobody replies, ``R`` is None. Subclasses are frozen attrs classes.
+    ``Ledger`` below is a marker: an empty class that stands for the actor's address, so that
+    messages can be imported without the actor.
 
         @attrs.frozen
         class Balance(Message[Ledger, int]):
@@ -44,7 +44,7 @@ class Message(Generic[To, R]):
             kinds[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def coalesce_key(self) -> Hashable:
-        """Return the key by which a newer message replaces a queued one, for
+        """Return the key by which a newer message replaces a queued message, for
         ``Overflow.COALESCE``.
         """
         return None

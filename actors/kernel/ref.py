@@ -1,4 +1,4 @@
-"""The address of an actor; others never hold the actor itself."""
+"""Addresses of actors, to which messages are sent."""
 
 import asyncio
 from typing import Any, Generic
@@ -63,9 +63,11 @@ class Ref(Generic[To]):
             bucket.pop(reply, None)
 
     async def offer(self, message: Message[To, Any]) -> None:
-        """Queue the message, waiting for room; for readers of sockets, so that the peer waits, too.
+        """Queue the message, and wait for room in the mailbox if necessary.
 
-        Not for handlers. Raises ActorStopped when the actor is down for good.
+        Readers of sockets use this: while they wait for room they read nothing, and TCP slows down
+        the peer. Handlers must not use it, as they must not wait. Raises ActorStopped when the
+        actor is down for good.
         """
         mailbox = self.mailbox
         again = False
@@ -79,7 +81,7 @@ class Ref(Generic[To]):
     async def down(self) -> str:
         """Wait until the actor is down for good, and return the reason.
 
-        ``watch`` for code outside actors.
+        Code outside of actors uses this; actors use ``Actor.watch``.
         """
         mailbox = self.mailbox
         if mailbox.closed is not None:

@@ -1,4 +1,4 @@
-"""The restart log: how actors ended, and what their supervisors decided."""
+"""Log of the ends of actors, and of the restarts that their supervisors decided."""
 
 from collections import deque
 
@@ -9,9 +9,10 @@ KEPT = 200
 
 @attrs.frozen
 class Restart:
-    """An end that a supervisor handled. ``at`` is the loop's time in seconds.
+    """The end of an actor's instance, and its supervisor's decision.
 
-    ``delay`` is the pause before the next start; None: the supervisor gave up.
+    ``at``: the time by the event loop's clock. ``delay``: the pause before the next start; None if
+    the supervisor gave up.
     """
 
     at: float

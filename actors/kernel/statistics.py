@@ -1,4 +1,4 @@
-"""Figures of one actor."""
+"""Statistics of one actor."""
 
 from array import array
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from enum import Enum
 
 import attrs
 
-SAMPLES = 128  # handle times over which the p95 is taken; a power of two
+SAMPLES = 128  # newest handler runs whose durations give the p95; must be a power of two
 
 
 class State(Enum):
@@ -22,9 +22,11 @@ class State(Enum):
 
 @attrs.frozen
 class Statistics:
-    """A snapshot of an actor's figures.
+    """A snapshot of an actor's statistics.
 
-    Times in seconds; ``samples``: the last 128 handler runs.
+    ``depth`` and ``peak``: the present and the greatest number of queued messages.
+    ``handle_seconds``: the total duration of handler runs. ``samples``: the durations of the last
+    128 handler runs.
     """
 
     state: State
@@ -36,7 +38,7 @@ class Statistics:
     last_error: str | None
     dead_letters: int
     samples: Sequence[float] = ()
-    capacity: int = 0  # of the mailbox; 0 once it is down for good
+    capacity: int = 0  # of the mailbox; 0 once the address is down for good
     is_handling: bool = False  # a message or a batch is being handled
 
     @property
@@ -47,14 +49,17 @@ class Statistics:
 
 
 class Gauge:
-    """The counters behind a snapshot: a few additions per message, no allocation."""
+    """Counters of an actor, from which ``Statistics`` are made.
+
+    Counting costs a few additions per message, and no allocation.
+    """
 
     __slots__ = ("batched", "busy", "last_error", "restarts", "runs", "samples", "state")
 
     def __init__(self) -> None:
         self.state = State.NEW
         self.runs = 0  # number of handler runs; a batch is one run
-        self.batched = 0  # messages in batches beyond the first one of each
+        self.batched = 0  # messages in batches, without the first message of each batch
         self.busy = 0.0
         self.samples = array("f", bytes(4 * SAMPLES))
         self.restarts = 0

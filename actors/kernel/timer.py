@@ -7,9 +7,9 @@ from actors.kernel.mailbox import Mailbox
 
 
 class Timer:
-    """A message that its actor receives unless it is cancelled or the instance ends first.
+    """A message that an actor receives later, unless the timer is cancelled or the instance ends.
 
-    ``pending`` has the instance's timers that have not fired.
+    ``pending``: the timers of the actor's instance that have not fired.
     """
 
     __slots__ = ("_handle", "_mailbox", "_pending", "_reminder")

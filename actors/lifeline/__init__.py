@@ -1,1 +1,1 @@
-"""The lifeline: rescues units that a node left behind."""
+"""Actor that requeues units whose lease ended, and fails units that waited too long."""

@@ -1,4 +1,4 @@
-"""The Lifeline actor: rescues units from silent nodes, and ends units that waited too long."""
+"""The Lifeline actor: requeues units whose lease ended, and fails units that waited too long."""
 
 import logging
 from collections.abc import Iterable
@@ -31,26 +31,30 @@ LOST: Final = Counter(
     "rendertrust_units_lost", "Expired leases of units that three or more nodes had before."
 )
 EXPIRE_SECONDS: Final = 600.0  # interval of searches for units that have waited too long
-# Counts from the submission of the job; fsck allows one day more, and nine days at a node.
+# Longest wait of a queued unit since the job's submission or its last activity. ``fsck`` allows one
+# day more, and nine days for a unit at a node.
 WAITING_MOST: Final = timedelta(days=7)
-STEP_SECONDS: Final = 5.0  # largest drift between two healthy clocks within a sweep
+STEP_SECONDS: Final = 5.0  # largest difference of two healthy clocks between two sweeps
 
 
 @attrs.frozen
 class Clocks:
-    """Readings of the database's clock and of this machine's monotonic clock, taken together."""
+    """Readings of the database's clock and of this machine's monotonic clock, taken at the same
+    time.
+    """
 
     database: datetime
     steady: float
 
 
 class LifelineActor(Actor[Lifeline]):
-    """Commits its decisions; a lost commit is decided again in the next sweep.
+    """Finds lost and overdue units, and commits their requeue or failure.
 
-    Of several gateways one sweeps; all watch the clocks, as each may have to take over. After a
-    start, a database outage, or a jump of the database's clock it pauses for
-    ``leases.grace_seconds``: leases could not be renewed in the meantime, and a node agent waits up
-    to 30 s between two tries to connect.
+    A lost commit is repeated in the next sweep. Of several gateways only the leader sweeps. After a
+    start, a database outage, or a jump of the database's clock the leader pauses for
+    ``leases.grace_seconds``. Leases could not be renewed in the meantime, and a node agent waits up
+    to 30 s between two tries to connect. All gateways watch the clocks, as any may become the
+    leader.
     """
 
     def __init__(
@@ -78,13 +82,13 @@ class LifelineActor(Actor[Lifeline]):
     async def sweep(self, message: Sweep) -> None:
         try:
             if await self._stepped():
-                log.warning("no sweep: the database's clock was set ahead")
+                log.warning("no sweep for ended leases: the database's clock was set ahead")
                 self.after(self._leases.grace_seconds, Sweep())
                 return
             if await self._leadership.leads("lifeline"):
                 await self._sweep()
         except Unavailable as error:
-            log.warning("no sweep: %s", type(error).__name__)
+            log.warning("no sweep for ended leases: %s", type(error).__name__)
             self.after(self._leases.grace_seconds, Sweep())
         else:
             self.after(self._leases.sweep_seconds, Sweep(), jitter=0.1)
@@ -101,7 +105,7 @@ class LifelineActor(Actor[Lifeline]):
             leads = await self._leadership.leads("lifeline")
             waiting = await self._store.waiting_units(WAITING_MOST) if leads else ()
         except Unavailable as error:
-            log.warning("no units expired: %s", type(error).__name__)
+            log.warning("units that waited too long cannot be read: %s", type(error).__name__)
         else:
             self._commit([(unit, expired(unit)) for unit in waiting])
 
@@ -114,7 +118,7 @@ class LifelineActor(Actor[Lifeline]):
     def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:
         for unit, effect in decided:
             if not self._ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=unit)):
-                return  # the next sweep handles the rest
+                return  # the mailbox is full: the next sweep handles the remaining units
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
@@ -126,7 +130,7 @@ class LifelineActor(Actor[Lifeline]):
             self._notifier.tell(UnitsMoved(outcome.units))
 
     def _tell_admin(self, unit: OpenUnit) -> None:
-        """Count and log a waiting unit that several nodes lost, refused or failed."""
+        """Count and log a unit that was lost after several other nodes did not finish it."""
         if unit.lease_until is None or unit.state == "QUEUED" or len(unit.avoid) < HELD_NODES:
             return
         LOST.inc()
@@ -149,9 +153,9 @@ def stepped(before: Clocks | None, now: Clocks) -> bool:
 
 
 def rescue(unit: OpenUnit) -> UnitRequeue:
-    """Return a unit to the queue, however often nodes have lost it.
+    """Requeue a unit whose lease ended, however often that happened before.
 
-    A unit that was never sent cost nothing; after the second loss another node is tried.
+    A unit that was never sent to its node does not count as lost.
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"

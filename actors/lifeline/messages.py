@@ -6,12 +6,12 @@ from actors.kernel import Message
 
 
 class Lifeline:
-    """Marker: the address of the lifeline actor."""
+    """Marker type for the address of the lifeline actor."""
 
 
 @attrs.frozen
 class Sweep(Message[Lifeline, None]):
-    """From the Lifeline's own timer: look for expired leases, silent nodes and lost assignments."""
+    """From the Lifeline's own timer: look for ended leases, silent nodes and unsent units."""
 
 
 @attrs.frozen

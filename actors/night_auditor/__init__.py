@@ -1,1 +1,1 @@
-"""The night auditor checks all of the books once a night."""
+"""Actor that checks all rows of the books against every invariant once a night."""

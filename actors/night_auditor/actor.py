@@ -1,6 +1,6 @@
-"""The NightAuditor actor: audits everything once a night, however long it takes.
+"""The NightAuditor actor: audits all rows of the books once a night, however long that takes.
 
-It is separate from the Auditor so that audits of new rows continue at the same time.
+It is separate from the Auditor, which continues to audit new rows at the same time.
 """
 
 import logging
@@ -37,8 +37,8 @@ class NightAuditorActor(Actor[NightAuditor]):
         self._begun: datetime | None = None
 
     async def started(self) -> None:
-        # Later than the Auditor's first audit, which requests one itself; otherwise there would be
-        # two at the start.
+        # The Auditor's first run requests an audit of everything, so the clock is first looked at
+        # after that: otherwise there could be two such audits at the start.
         self.after(2 * self._settings.every_seconds, LookAtClock(), jitter=0.1)
 
     @handles(RunWhole)

@@ -6,12 +6,12 @@ from actors.kernel import Message
 
 
 class NightAuditor:
-    """Marker: the address of the actor that audits everything."""
+    """Marker type for the address of the actor that audits everything."""
 
 
 @attrs.frozen
 class RunWhole(Message[NightAuditor, None]):
-    """From a starting Auditor, as rows before its first mark were not checked; or from an admin."""
+    """From an Auditor that has just started, or from an admin: audit all rows now."""
 
 
 @attrs.frozen

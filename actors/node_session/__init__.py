@@ -1,1 +1,1 @@
-"""One session per connected node: its socket, its leases, its frames."""
+"""Actor for one connected node: owns its socket, renews its leases, and sends it units."""

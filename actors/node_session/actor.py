@@ -1,7 +1,8 @@
-"""Session of one node: one for each socket, gone with it.
+"""Session of one connected node: an actor that lives as long as the node's socket.
 
-It owns the socket, sends units, hears of them, and asks the Ledger to book what it hears. Nothing
-here is durable: units come from the Scheduler, and a node repeats what was not acknowledged.
+The actor owns the socket, sends units, receives reports and results, and asks the Ledger to book
+them. Its state need not survive a crash: the Scheduler knows the units, and a node repeats results
+that were not acknowledged.
 """
 
 import logging
@@ -94,31 +95,31 @@ from rendertrust.protocol import (
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 
-EARLY_MOST: Final = 256
-FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # other outcomes are asked for again
+EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
+FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit
 log = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class SessionPeers:
-    """Whom a session talks to, beside its node."""
+    """Actors and services that a session uses, besides its node's socket."""
 
     scheduler: Ref[Scheduler]
     ledger: Ref[Ledger]
     notifier: Ref[Notifier]
     ports: Ports
-    progress: ProgressTracker  # of all sessions
-    overruns: OverrunTracker  # of all sessions
-    verifier: Ref[Verifier] | None = None  # None: nothing is checked
-    sampling: Sampling | None = None  # of all sessions; None: nothing is checked
-    manifests: Manifests = attrs.field(factory=Manifests)  # of all sessions
+    progress: ProgressTracker  # shared by all sessions
+    overruns: OverrunTracker  # shared by all sessions
+    verifier: Ref[Verifier]
+    sampling: Sampling  # shared by all sessions
+    manifests: Manifests = attrs.field(factory=Manifests)  # shared by all sessions
 
 
 class NodeSessionActor(Actor[NodeSession]):
-    """``socket`` is accepted and authenticated; its reader sends the frames and pongs.
+    """Actor that serves one node over a ``socket`` that is already accepted and authenticated.
 
-    Handlers are in the order of a session's life: opening, hello, assignments, progress,
-    results, checks, standing, close.
+    The relay reads the socket, and sends the session each relay frame, ping and pong as a message.
+    The handlers below are in the order of a session's life.
     """
 
     def __init__(
@@ -153,14 +154,14 @@ class NodeSessionActor(Actor[NodeSession]):
             self._objects_of,
             self,
             sampling=peers.sampling,
-            signer=ports.receipts,
+            signer=ports.signer,
         )
         self._checks = VerifierChecks(state, connection, self._frames, peers.verifier, self)
         self._standing = StandingUpdates(
             state, connection, ports.tokens, self, self._checks.refresh
         )
-        self._early: list[JobResult] = []  # results that came before the assignments
-        self._seen_at = float("-inf")
+        self._early: list[JobResult] = []  # results that arrived before the assignments
+        self._seen_at = float("-inf")  # when the database was last told that the node is alive
 
     def _objects_of(self, unit: Assignment) -> ResultObjects:
         ports, base = self._peers.ports, self._state.node.base
@@ -190,7 +191,7 @@ class NodeSessionActor(Actor[NodeSession]):
     async def key_proved(self, message: KeyProved) -> None:
         self._state.node = attrs.evolve(self._state.node, owner=message.owner, verified=True)
 
-    # -- frames from the node
+    # -- relay frames from the node
 
     @handles(Received)
     async def received(self, message: Received) -> None:
@@ -244,13 +245,16 @@ class NodeSessionActor(Actor[NodeSession]):
         self._announcements.ready_again()
 
     async def _welcome(self, hello: Hello) -> None:
-        """Compare what the node runs with its assignments, and tell it the difference."""
+        """Tell the node which of the units that its hello lists it shall keep or drop.
+
+        Units that the books have as running, and that the node does not list, are requeued.
+        """
         state = self._state
         comparison, now = state.units.compare(hello.running), state.now
         for held in comparison.keep:
             held.heard_at = now
             if held.phase is Phase.WAITING:
-                held.phase, held.begun_at = Phase.SENT, state.begin_of(held.assignment)
+                held.phase, held.begun_at = Phase.SENT, state.assigned_time(held.assignment)
         for held in comparison.unsent:
             held.phase = Phase.WAITING
         for held in comparison.lost:
@@ -301,8 +305,8 @@ class NodeSessionActor(Actor[NodeSession]):
                 held.assignment = attrs.evolve(held.assignment, paused=True)
                 await self._dispatcher.send_waiting()
         elif held is not None and held.phase is Phase.WAITING:
-            self._commits.end(held, unit_failures.relieved(held.assignment))
-        elif held is None or held.phase is not Phase.ENDING:  # the node has it, or has ended it
+            self._commits.end(held, unit_failures.stolen(held.assignment))
+        elif held is None or held.phase is not Phase.ENDING:  # sent to the node, or already ended
             declined = RecallDeclined(message.job, message.unit, message.attempt)
             self._peers.scheduler.tell(declined)
 
@@ -332,10 +336,11 @@ class NodeSessionActor(Actor[NodeSession]):
                 urls = await self._frames.urls(held.assignment, frame.files)
                 if frame.files:
                     progress = self._peers.progress.of(held.id, self._state.now)
-                    progress.fetch((file.sha256, file.size) for file in urls.inputs)
+                    progress.allow_transfer((file.sha256, file.size) for file in urls.inputs)
                 await self._connection.send(urls)
         except (ObjectsUnavailable, Unavailable, ValueError) as fault:
-            log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again
+            # The node will send the request for URLs again.
+            log.warning("URLs for a unit could not be signed: %s", type(fault).__name__)
 
     @handles(PartsInspected)
     async def parts_inspected(self, message: PartsInspected) -> None:
@@ -361,26 +366,26 @@ class NodeSessionActor(Actor[NodeSession]):
             await self._checks.report(check, frame)
             return
         if not self._state.is_assigned:
-            if len(self._early) < EARLY_MOST:  # what is dropped is sent again
+            if len(self._early) < EARLY_MOST:  # the node sends dropped results again
                 self._early.append(frame)
             return
         held = self._held_of(frame)
         if frame.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
-                self._take_back(held)
+                self._requeue_returned(held)
         elif held is None:
-            log.info("a result that is not awaited is dropped")
+            log.info("dropped a result of a unit that this session does not hold")
             await self._connection.acknowledge(frame)
         elif held.phase is not Phase.ENDING:
             self._reports.log(held, held.log.new_lines(frame.detail or ""))
             held.result, held.phase = frame, Phase.ENDING
             await self._settlement.settle(held)
         elif held.result is None:
-            held.result = frame  # its end is on its way already; acknowledged when it is booked
+            held.result = frame  # acknowledged once the unit's end, already requested, is booked
         await self._dispatcher.send_waiting()
 
-    def _take_back(self, held: HeldUnit) -> None:
-        """Requeue a unit that the node returns."""
+    def _requeue_returned(self, held: HeldUnit) -> None:
+        """Requeue a unit that the node returned unfinished, or fail it after too many returns."""
         effect = unit_failures.given_back(held.assignment)
         if effect is None:
             self._commits.fail(held, Failure("node", unit_failures.GIVEN_BACK, "given_back"))
@@ -420,12 +425,12 @@ class NodeSessionActor(Actor[NodeSession]):
             await self._close_unit(held, outcome)
         elif not isinstance(outcome, GuardFailed):
             held.is_started = True
-        elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
+        elif held.phase is not Phase.ENDING:  # the unit was cancelled or given to another node
             await self._dispatcher.drop(held)
         await self._dispatcher.send_waiting()
 
     async def _close_unit(self, held: HeldUnit, outcome: Outcome) -> None:
-        """Forget a unit whose end is booked, and acknowledge its result."""
+        """Remove a unit whose end is booked from the session, and acknowledge its result."""
         is_failed = isinstance(held.effect, UnitFail)
         if is_failed:
             await self._reports.keep_log(held)
@@ -446,7 +451,7 @@ class NodeSessionActor(Actor[NodeSession]):
         if held is not None and held.phase is Phase.ENDING:
             if self._commits.may_ask(held):
                 await self._settlement.settle(held)
-            elif held.effect is None:  # the answer that is awaited is about its start
+            elif held.effect is None:  # the Ledger has yet to answer about the unit's start
                 self._commits.retry(held)
         await self._dispatcher.send_waiting()
 
@@ -471,7 +476,7 @@ class NodeSessionActor(Actor[NodeSession]):
     async def token_due(self, message: TokenDue) -> None:
         await self._standing.renew_token()
 
-    # -- is the node alive
+    # -- liveness of the node
 
     @handles(PingDue)
     async def ping_due(self, message: PingDue) -> None:
@@ -493,14 +498,14 @@ class NodeSessionActor(Actor[NodeSession]):
 
     async def _take_pong(self) -> None:
         now = self._connection.pong_at = self._state.now
-        if self._state.hello is None:  # its pongs are all that it says about its units
+        if self._state.hello is None:  # a node without a hello renews its leases by pongs alone
             for held in self._state.units:
                 if held.is_out:
                     held.heard_at = now
         await self._note_seen()
 
     async def _note_seen(self) -> None:
-        """Note in the database that the node is alive, now and then."""
+        """Record that the node is alive, at most once per ``seen_seconds``."""
         now = self._state.now
         if self._connection.is_silent or now - self._seen_at < self._settings.seen_seconds:
             return
@@ -509,7 +514,7 @@ class NodeSessionActor(Actor[NodeSession]):
         try:
             await self._peers.ports.store.node_seen(self._state.node.id)
         except Unavailable:
-            self._seen_at = float("-inf")  # at the next pong
+            self._seen_at = float("-inf")  # try again at the next pong
 
     # -- close
 

@@ -1,4 +1,4 @@
-"""Announcements of a session to the Scheduler: that it is open, and what its node can do."""
+"""Messages of a session to the Scheduler: the session is open, and what its node can do."""
 
 import attrs
 
@@ -15,18 +15,20 @@ from actors.scheduler.messages import (
 
 
 class Announcements:
-    """Keeps the Scheduler informed about the node, without overwhelming it."""
+    """Sends the Scheduler news about the node; changes of its hello at a limited rate."""
 
     def __init__(self, state: SessionState, scheduler: Ref[Scheduler], actor: ActorContext) -> None:
         self._state = state
         self._scheduler = scheduler
         self._actor = actor
-        self._ready: SessionReady | None = None  # what the Scheduler was told last, and when
-        self._ready_at: float | None = None
-        self._is_ready_due = False
+        self._ready: SessionReady | None = None  # the last SessionReady that was sent
+        self._ready_at: float | None = None  # monotonic time when ``_ready`` was sent
+        self._is_ready_due = False  # a ReadyDue timer is running
 
     def opened(self) -> None:
-        """Tell the Scheduler that the session is open; again, until it sends the assignments."""
+        """Tell the Scheduler that the session is open; repeat until the Scheduler sends the
+        assignments.
+        """
         state, node = self._state, self._state.node
         opened = SessionOpened(
             node.id, node.owner, node.capabilities, self._actor.ref, state.epoch, state.standing
@@ -40,8 +42,8 @@ class Announcements:
     def ready(self) -> None:
         """Tell the Scheduler what the node can do, as its hello says.
 
-        Each change makes the Scheduler look at all waiting units, so of many changes in a row the
-        last is sent, after a while.
+        Each change of a hello makes the Scheduler reconsider all waiting units. So of several
+        changes within ``ready_seconds`` only the last change is sent, at the end of that time.
         """
         ready = self._readiness()
         now, seconds = self._state.now, self._state.settings.ready_seconds
@@ -55,7 +57,7 @@ class Announcements:
             self._actor.after(seconds, ReadyDue())
 
     def ready_again(self) -> None:
-        """Tell the Scheduler of changes that came too soon after others."""
+        """Send the Scheduler a change that was held back to limit the rate."""
         self._is_ready_due = False
         self.ready()
 
@@ -69,9 +71,8 @@ class Announcements:
         self._scheduler.tell(SessionClosed(self._state.node.id, self._actor.ref))
 
     def _readiness(self) -> SessionReady | None:
-        """Return what the Scheduler is told; units in progress are no news to it."""
+        """Return the node's hello for the Scheduler, without the running units that it lists."""
         hello = self._state.hello
         if hello is None:
             return None
-        of = self._state.node.id, self._actor.ref
-        return SessionReady(*of, attrs.evolve(hello, running=()))
+        return SessionReady(self._state.node.id, self._actor.ref, attrs.evolve(hello, running=()))

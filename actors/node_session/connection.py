@@ -1,4 +1,6 @@
-"""The connection to a node: relay frames out, each within a time, and a bound on frames in."""
+"""The connection to a node: sends relay frames with a deadline, and limits the rate of relay frames
+from the node.
+"""
 
 import asyncio
 import logging
@@ -23,13 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class Socket(Protocol):
-    """One side of a WebSocket, accepted and authenticated.
+    """The gateway's side of a WebSocket to a node, accepted and authenticated.
 
-    ``send`` and ``ping`` raise OSError once it is closed; ``close`` may be called twice.
+    ``send`` and ``ping`` raise OSError once the socket is closed; ``close`` may be called twice.
     """
 
     async def send(self, text: str) -> None:
-        """Write one text frame."""
+        """Write one WebSocket text frame."""
         ...
 
     async def ping(self) -> None:
@@ -37,16 +39,18 @@ class Socket(Protocol):
         ...
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Close it with a close code."""
+        """Close the socket with a WebSocket close frame that carries this code and reason."""
         ...
 
     def abort(self) -> None:
-        """Close it at once, without a close frame; its reader notices."""
+        """Close the socket at once, without a WebSocket close frame; reads from the socket then
+        end.
+        """
         ...
 
 
 class FloodGuard:
-    """At most ``most`` events in each window of ``seconds``; times are monotonic seconds."""
+    """Rate limit: at most ``most`` events in each window of ``seconds``."""
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most = most
@@ -55,7 +59,7 @@ class FloodGuard:
         self._count = 0
 
     def admits(self, now: float) -> bool:
-        """Count one event; False when it is one too many."""
+        """Count an event at the monotonic time ``now``; return False if it exceeds the limit."""
         if now - self._window >= self._seconds:
             self._window, self._count = now, 0
         self._count += 1
@@ -63,7 +67,10 @@ class FloodGuard:
 
 
 class NodeConnection:
-    """A node's socket, with deadlines; ``on_end`` is called when nothing can be sent any more."""
+    """A node's socket with deadlines for sending.
+
+    ``on_end`` is called when the connection has ended, and with each attempt to send afterwards.
+    """
 
     def __init__(
         self,
@@ -78,24 +85,27 @@ class NodeConnection:
         self._on_end = on_end
         self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
         self.is_open = True  # until the socket fails or is closed
-        self.pong_at = clock.monotonic()
+        self.pong_at = clock.monotonic()  # time of the last pong, or of the opening
 
     @property
     def is_silent(self) -> bool:
-        """True if the last pong is too long ago."""
+        """True if the node has sent no pong for ``pong_seconds``."""
         return self._clock.monotonic() - self.pong_at > self._settings.pong_seconds
 
     async def admits(self) -> bool:
-        """Count a frame from the node, of whatever kind; one too many ends the connection."""
+        """Count a relay frame from the node.
+
+        If the relay frame exceeds the rate limit, close the socket and return False.
+        """
         if self._flood.admits(self._clock.monotonic()):
             return True
         await self.end(CloseCode.FLOOD, "too many frames")
         return False
 
     async def send(self, frame: FromGateway) -> bool:
-        """Write a frame; False when the connection has ended.
+        """Send the node a relay frame; return False if the connection has ended.
 
-        Raises ValueError when the frame is longer than a frame may be.
+        Raises ValueError if the relay frame is too long.
         """
         fail_point.reach("before_send", (frame,))
         text = encode(frame)
@@ -115,16 +125,16 @@ class NodeConnection:
         )
 
     async def ping(self) -> bool:
-        """Write a ping; False when the connection has ended."""
+        """Send the node a ping; return False if the connection has ended."""
         return await self._write(self._socket.ping)
 
     async def end(self, code: int, reason: str) -> None:
-        """Close the socket, and report the end."""
+        """Close the socket, and call ``on_end``."""
         await self.close(code, reason)
         self._on_end()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket, if it is open, with a code that tells the node what to do."""
+        """Close the socket, if it is open; the node decides by the code whether to reconnect."""
         if not self.is_open:
             return
         self.is_open = False
@@ -132,11 +142,11 @@ class NodeConnection:
             async with asyncio.timeout(self._settings.close_seconds):
                 await self._socket.close(code, reason)
         except OSError as error:
-            log.debug("the close frame was not written: %s", type(error).__name__)
+            log.debug("a close frame could not be sent: %s", type(error).__name__)
             self._socket.abort()
 
     def lost(self) -> None:
-        """The node has closed the socket."""
+        """Handle a socket that the node has closed."""
         self.is_open = False
         self._on_end()
 
@@ -145,10 +155,10 @@ class NodeConnection:
             try:
                 async with asyncio.timeout(self._settings.send_seconds):
                     await write()
-            except OSError as error:  # TimeoutError too
-                log.info("the socket failed: %s", type(error).__name__)
+            except OSError as error:  # includes TimeoutError
+                log.info("the socket of a node failed: %s", type(error).__name__)
                 self.is_open = False
-                self._socket.abort()  # else a peer that does not read would hold it open
+                self._socket.abort()  # a graceful close would wait for a node that does not read
         if not self.is_open:
             self._on_end()
         return self.is_open

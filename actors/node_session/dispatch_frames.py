@@ -1,4 +1,4 @@
-"""Relay frames with presigned URLs: what a unit is made of, and where its result goes."""
+"""Builder of relay frames that dispatch units, with presigned URLs for inputs and results."""
 
 import asyncio
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, place_of
+from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, object_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
@@ -18,13 +18,13 @@ from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
 from sql.job_plan import FileList
 from sql.units import MINE, result_key
 
-ENTRIES_MAX: Final = 100_000  # some 60 MB; twenty of the longest lists
+ENTRIES_MAX: Final = 100_000  # some 60 MB, or twenty manifests of the greatest length
 
 
 class Manifests:
-    """Lists of jobs' files that were read, for all sessions, with ``ENTRIES_MAX`` files in all.
+    """Cache of jobs' manifests, shared by all sessions, with at most ``ENTRIES_MAX`` files in all.
 
-    A session that asks for a list that is being read waits for it.
+    Sessions that need the same manifest at the same time share one read.
     """
 
     def __init__(self) -> None:
@@ -32,12 +32,12 @@ class Manifests:
         self._entries = 0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def files(self, of: FileList, objects: Objects) -> Mapping[str, ManifestEntry]:
-        """Return the files of a list by SHA-256; none if the list is gone, so that no node waits.
+    async def files(self, manifest: FileList, objects: Objects) -> Mapping[str, ManifestEntry]:
+        """Return the files of a manifest by SHA-256; none if the manifest is missing or malformed.
 
-        Lists are known by their own SHA-256: the object of a key may be replaced.
+        The cache key includes the manifest's SHA-256, as the object at its key may be replaced.
         """
-        name = f"{of.key} {of.sha256}"
+        name = f"{manifest.key} {manifest.sha256}"
         if (lock := self._locks.get(name)) is None:
             lock = self._locks[name] = asyncio.Lock()
         async with lock:
@@ -45,7 +45,7 @@ class Manifests:
                 self._read.move_to_end(name)
                 return self._read[name]
             try:
-                content = await objects.get(of.key, at_most=KEPT_BYTES_MAX)
+                content = await objects.get(manifest.key, at_most=KEPT_BYTES_MAX)
                 files = read(content, "key").by_sha256
             except (ObjectMissing, ManifestError):
                 return {}
@@ -61,15 +61,16 @@ class Manifests:
 
 
 class Unsendable(ValueError):
-    """The unit cannot be put into a frame: it will never be sent."""
+    """The unit can never be sent, because no relay frame can be made for it."""
 
 
 @attrs.frozen
 class FrameBuilder:
-    """Makes the frames of units for one node.
+    """Builds the relay frames that send units to one node.
 
-    ``base`` is where the node finds us, and the object store through us; None: the default address.
-    Methods raise ObjectsUnavailable, and ValueError where nothing can be signed for that address.
+    ``base``: the address at which the node reaches the gateway, for presigned URLs; None for the
+    default address. Methods raise ObjectsUnavailable, and ValueError if no URL can be signed for
+    that address.
     """
 
     objects: Objects
@@ -78,7 +79,7 @@ class FrameBuilder:
     base: str | None = None
 
     async def dispatch(self, unit: Assignment, owner: UUID | None = None) -> JobDispatch:
-        """Return the unit's frame for a node of ``owner``. Raises Unsendable."""
+        """Return the relay frame that sends the unit to a node of ``owner``. Raises Unsendable."""
         settings = self.settings
         inputs, output, evidence = await self._signed(unit)
         try:
@@ -100,9 +101,9 @@ class FrameBuilder:
             raise Unsendable(str(fault)) from fault
 
     async def is_sendable(self, unit: Assignment) -> bool:
-        """Return whether the unit could be sent to a node that uses the default address.
+        """Return whether the unit could be sent to a node at the default address.
 
-        True where nothing can be signed for that address either: then the unit is not the cause.
+        Also True if no URL can be signed for the default address, as then the unit is not at fault.
         """
         default = attrs.evolve(self, base=None)
         try:
@@ -116,8 +117,8 @@ class FrameBuilder:
         return True
 
     async def urls(self, unit: Assignment, files: Sequence[str] = ()) -> Urls:
-        """Return fresh URLs for the same unit; for ``files`` of its manifest, by their SHA-256,
-        where any are named.
+        """Return fresh URLs for a unit that was sent before; or, if ``files`` names any by SHA-256,
+        URLs for these files of the unit's manifest.
         """
         if files:
             found = await self._listed(unit, files)
@@ -133,12 +134,15 @@ class FrameBuilder:
         )
 
     async def input(self, path: str, key: str, sha256: str, size: int) -> Input:
-        """Return an object as a file of the node's, with the URL by which the node may get it."""
+        """Return an input for a relay frame: an object, its URL, and its ``path`` on the node."""
         url = await self.objects.presign_get(key, within=self.settings.url_seconds, base=self.base)
         return Input(path=path, url=url, sha256=sha256, size=size)
 
     async def _signed(self, unit: Assignment) -> tuple[tuple[Input, ...], Output, Output | None]:
-        """Return the inputs, and where the result goes, and its evidence if it is checked."""
+        """Return the unit's inputs, and upload URLs for its result and its evidence.
+
+        The evidence is None if the result is not checked.
+        """
         try:
             is_wanted = is_checked(unit, self.settings)
             evidence = await self._output(unit, EVIDENCE) if is_wanted else None
@@ -147,7 +151,7 @@ class FrameBuilder:
             raise Unsendable(str(fault)) from fault
 
     async def _output(self, unit: Assignment, what: str) -> Output:
-        settings, key = self.settings, place_of(unit, what)
+        settings, key = self.settings, object_key(unit, what)
         put = await self.objects.presign_put(
             key, within=settings.url_seconds, once=True, base=self.base
         )
@@ -156,26 +160,31 @@ class FrameBuilder:
         )
 
     async def _inputs(self, unit: Assignment) -> tuple[Input, ...]:
-        """Sign, of our bucket, only what we noted ourselves and results of the same job."""
+        """Return the unit's inputs with URLs.
+
+        Of the gateway's bucket, only the recorded payload and results of the same job are signed.
+        """
         parts = [await self._part(unit, index) for index in range(len(unit.parts))]
         file = unit.plan.inputs.file
         if file is None:
             return tuple(parts)
         if unit.plan.payload_ref != f"{SCHEME}{self.settings.bucket}/{file.key}":
-            raise Unsendable("the payload is not the object that was noted for it")
+            raise Unsendable("the job's payload_ref is not the payload recorded at submission")
         return (await self.input(file.path, file.key, file.sha256, file.size), *parts)
 
     async def _manifest(self, unit: Assignment) -> Input | None:
-        """Return the list of a unit's files, whose URLs the node asks for as it needs them."""
+        """Return the unit's manifest; the node asks for the URLs of the manifest's files as it
+        needs the files.
+        """
         files = unit.plan.inputs.files
         if files is None:
             return None
         return await self.input("manifest", files.key, files.sha256, files.size)
 
     async def _listed(self, unit: Assignment, wanted: Sequence[str]) -> tuple[Input, ...]:
-        """Return the wanted files with their URLs, by SHA-256, as far as the unit's list has them.
+        """Return URLs for the files that are ``wanted`` by SHA-256, and that the manifest lists.
 
-        The gateway wrote the list; even so, only the creator's own files are signed.
+        Only files of the unit's creator are signed, even though the gateway wrote the manifest.
         """
         if unit.plan.inputs.files is None:
             return ()
@@ -190,21 +199,19 @@ class FrameBuilder:
         return tuple(signed)
 
     async def _part(self, unit: Assignment, index: int) -> Input:
-        """Return the result of a unit that this one is made of."""
+        """Return an input for the tile at ``index`` of the tiles that this unit merges."""
         part = unit.parts[index]
         if part.sha256 is None or part.size is None:
-            raise Unsendable(
-                f"the result of unit {part.unit}, which it is made of, is not kept here"
-            )
+            raise Unsendable(f"the result of unit {part.unit} is not in the gateway's object store")
         key = result_key(unit.user, unit.job, part.unit, part.attempt)
         return await self.input(f"tiles/{index}.exr", key, part.sha256, part.size)
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
-    # The node is to deliver what it rendered beside the picture.
+    # The parameter EVIDENCE asks the node for evidence besides the picture.
     return {**unit.params, EVIDENCE: True} if is_checked(unit, settings) else unit.params
 
 
 def pool_of(unit: Assignment, owner: UUID | None) -> str:
-    """Return the pool of a unit, as a node of ``owner`` sees it."""
+    """Return the pool of a unit for a node of ``owner``: MINE if the owner is its creator."""
     return MINE if unit.user == owner else unit.pool

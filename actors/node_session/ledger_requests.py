@@ -1,4 +1,4 @@
-"""Requests of a session to the Ledger: effects of its units, and renewals of their leases."""
+"""Requests of a session to the Ledger: start and end of its units, and renewal of their leases."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -16,14 +16,19 @@ from actors.scheduler.messages import FindAlternatives, NodeDeclined, Scheduler
 
 @attrs.frozen
 class PendingCommit:
-    """The tag of a commit: which unit it was about, and whether it ends the unit here."""
+    """Tag of a commit to the Ledger: the unit, and whether the commit ends the unit in this
+    session.
+    """
 
     held: HeldUnit
     ends: bool
 
 
 class UnitCommits:
-    """Commits of single units, each repeated until the Ledger has decided it."""
+    """Commits to the Ledger about single units.
+
+    The session repeats a commit that ends a unit until the Ledger has decided it.
+    """
 
     def __init__(
         self,
@@ -42,7 +47,10 @@ class UnitCommits:
         self._commit(held, UnitStart(*held.id, self._state.node.id), ends=False)
 
     def end(self, held: HeldUnit, effect: Effect) -> None:
-        """Commit the end of the unit here; it is held until that is booked."""
+        """Commit the end of the unit in this session.
+
+        The session holds the unit until the end is booked.
+        """
         held.phase, held.effect = Phase.ENDING, effect
         self._commit(held, effect, ends=True)
 
@@ -51,35 +59,37 @@ class UnitCommits:
     ) -> None:
         """Commit that the attempt failed.
 
-        An outside node's report that would end the unit waits until the Scheduler has named the
-        ``others`` that could do it.
+        If an outside node (``SessionState.is_outsider``) reports a failure that would end the unit,
+        the Scheduler is first asked which other nodes (``others``) could do the unit.
         """
         unit, node, now = held.assignment, self._state.node.id, self._state.clock.now()
         is_certain = failure.final or (failure.is_of_scene and failure.confirmed)
         is_doubtful = not is_certain and self._state.is_outsider(unit)
-        alone = unit_failures.failed(unit, node, failure, now)
-        if is_doubtful and others is None and alone.retry_at is None:
+        effect = unit_failures.failed(unit, node, failure, now)
+        if is_doubtful and others is None and effect.retry_at is None:
             held.phase, held.doubted = Phase.ENDING, (failure, now)
             self.find_alternatives(held)
         elif is_doubtful:
             self.end(held, unit_failures.failed(unit, node, failure, now, others=others))
         else:
-            self.end(held, alone)
+            self.end(held, effect)
 
     def fail_doubted(self, held: HeldUnit, others: AlternativesFound) -> None:
-        """Commit the failure that waited until it was known which others could do the unit."""
-        assert held.doubted is not None, "it waited"
+        """Commit the ``doubted`` failure, now that the Scheduler has described the other nodes
+        (``others``).
+        """
+        assert held.doubted is not None, "the failure waited for the Scheduler's answer"
         (failure, at), held.doubted = held.doubted, None
         unit, node = held.assignment, self._state.node.id
         self.end(held, unit_failures.failed(unit, node, failure, at, others=others))
 
     def find_alternatives(self, held: HeldUnit) -> None:
-        """Ask the Scheduler which other nodes could do the unit; again, until it answers."""
+        """Ask the Scheduler which other nodes could do the unit; repeat until it answers."""
         lacks = None if held.result is None else held.result.lacks
         memory = self._state.unit_memory + 1 if lacks == unit_failures.MEMORY else 0
-        of = (*held.id, self._state.node.id, self._actor.ref)
+        attempt = (*held.id, self._state.node.id, self._actor.ref)
         self._scheduler.tell(
-            FindAlternatives(*of, memory=memory, opengl=lacks == unit_failures.OPENGL)
+            FindAlternatives(*attempt, memory=memory, opengl=lacks == unit_failures.OPENGL)
         )
         self.retry(held)
 
@@ -88,12 +98,14 @@ class UnitCommits:
         self._scheduler.tell(NodeDeclined(self._state.node.id, self._actor.ref))
 
     def may_ask(self, held: HeldUnit) -> bool:
-        """Return whether no answer about the unit is awaited, or one is overdue."""
+        """Return whether the Ledger may be asked about the unit: no answer about it is pending, or
+        the answer is overdue.
+        """
         seconds = self._state.settings.answer_seconds
         return held.asked_at is None or self._state.now - held.asked_at > seconds
 
     def retry(self, held: HeldUnit) -> None:
-        """Try again later what could not be done for a unit."""
+        """Send ``TryAgain`` for the unit after a pause, which doubles each time up to a limit."""
         settings = self._state.settings
         held.tries += 1
         wait = min(settings.retry_seconds * 2.0 ** (held.tries - 1), settings.retry_seconds_most)
@@ -108,7 +120,7 @@ class UnitCommits:
 
 
 class LeaseRenewal:
-    """The timer by which leases are renewed: soon after a change, and regularly."""
+    """Timer for the renewal of leases: soon after the units change, and periodically."""
 
     def __init__(self, state: SessionState, ledger: Ref[Ledger], actor: ActorContext) -> None:
         self._state = state
@@ -117,7 +129,7 @@ class LeaseRenewal:
         self._next: tuple[float, Timer] | None = None
 
     def soon(self) -> None:
-        """Renew them in a moment: other gateways then see whose the units are."""
+        """Renew the leases soon, so that other gateways see which node has the units."""
         self._renew_within(self._state.settings.first_lease_seconds)
 
     def begin(self) -> float:
@@ -144,10 +156,10 @@ class LeaseRenewal:
 
 
 def vouched_at(held: HeldUnit, now: float) -> float | None:
-    """Return when the unit was last vouched for: by its node once it is out, until then by the
-    session.
+    """Return the time from which the unit's lease runs; None if its node has not reported on it.
 
-    A unit that waits for a slot, and a result that is on its way into the books, are in our hands.
+    While the node has the unit, that is the time of the node's last report. Units that wait for a
+    slot, and results that are being settled, are in the session, so their lease runs from ``now``.
     """
     return held.heard_at if held.phase in (Phase.SENT, Phase.RUNNING) else now
 
@@ -155,7 +167,10 @@ def vouched_at(held: HeldUnit, now: float) -> float | None:
 def renewals(
     units: Iterable[HeldUnit], node: UUID, now: float, seconds: float
 ) -> tuple[Lease, ...]:
-    """Return the leases of units that somebody vouched for since the last time, and note that."""
+    """Return leases for the units that were vouched for since their last lease.
+
+    The time from which the new lease runs is recorded in the unit's ``vouched_at``.
+    """
     leases: list[Lease] = []
     for held in units:
         vouched = vouched_at(held, now)

@@ -1,4 +1,4 @@
-"""Messages to a NodeSession: frames from its socket, work from the Scheduler."""
+"""Messages to a NodeSession: relay frames from its socket, units from the Scheduler."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -12,12 +12,15 @@ from sql.nodes import NOTHING_SAID, StandingRecord
 
 
 class NodeSession:
-    """Marker: the address of one node's session."""
+    """Marker type for the address (``Ref``) of a node's session actor."""
 
 
 @attrs.frozen
 class Received(Message[NodeSession, None]):
-    """From the relay: a text frame, undecoded. The reader waits for room: TCP does the rest."""
+    """From the relay: an undecoded relay frame.
+
+    The relay waits while the mailbox is full, so TCP slows the node down.
+    """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
 
@@ -26,28 +29,36 @@ class Received(Message[NodeSession, None]):
 
 @attrs.frozen
 class FramesHandled(Message[NodeSession, bool]):
-    """From the relay, now and then: answered when all frames before it have been handled."""
+    """From the relay, periodically: the session answers once it has handled all earlier relay
+    frames.
+    """
 
 
 @attrs.frozen
 class PongSeen(Message[NodeSession, None]):
-    """From the relay: a WebSocket pong arrived. It counts as a frame."""
+    """From the relay: a WebSocket pong arrived.
+
+    A pong counts towards the node's rate limit for relay frames.
+    """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
 
 
 @attrs.frozen
 class PingSeen(Message[NodeSession, None]):
-    """From the relay: a WebSocket ping arrived, which the relay answers. It counts as a frame."""
+    """From the relay, which answers the ping: a WebSocket ping arrived.
+
+    A ping counts towards the node's rate limit for relay frames.
+    """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
 
 
 @attrs.frozen
 class Assignments(Message[NodeSession, None]):
-    """From the Scheduler, in answer to ``SessionOpened``: all that its node is to work on.
+    """From the Scheduler, in answer to ``SessionOpened``: all units assigned to the session's node.
 
-    ``standing`` is what it knows that people say about the node.
+    ``standing`` is the newest standing of the node that the Scheduler knows.
     """
 
     units: tuple[Assignment, ...]
@@ -56,11 +67,14 @@ class Assignments(Message[NodeSession, None]):
 
 @attrs.frozen
 class AlternativesFound(Message[NodeSession, None]):
-    """From the Scheduler, in answer to ``FindAlternatives``. ``is_able``: a node is there that has
-    what this one lacked, or may be: another gateway serves it. ``is_other``: a node of an owner can
-    be asked none of whose nodes has tried the unit; ``is_untried``: any node can that has not;
-    ``is_seconded``: another owner's, which is connected, has failed it. ``owners``: of so many are
-    the nodes that have, this one included. Nodes without an account are one owner's.
+    """From the Scheduler, in answer to ``FindAlternatives``: which other nodes could do the unit.
+
+    ``is_able``: a node has what this session's node lacked, or may have it, because another gateway
+    serves it. ``is_untried``: a node that has not tried the unit could do it. ``is_other``: an
+    owner none of whose nodes has tried the unit has a node that could do it. ``is_seconded``: a
+    connected node of another owner has tried the unit, too. ``owners``: how many owners the nodes
+    have that tried the unit, including this session's node. All nodes without an account count as
+    nodes of one owner.
     """
 
     job: UUID
@@ -75,14 +89,14 @@ class AlternativesFound(Message[NodeSession, None]):
 
 @attrs.frozen
 class Send(Message[NodeSession, None]):
-    """From the Scheduler: give the node this unit, as soon as it has a slot."""
+    """From the Scheduler: send the node this unit as soon as the node has a free slot."""
 
     assignment: Assignment
 
 
 @attrs.frozen
 class StoredObject:
-    """An object of ours; ``sha256`` in hexadecimal."""
+    """An object in the gateway's bucket; ``sha256`` is in hexadecimal."""
 
     key: str
     sha256: str
@@ -91,7 +105,7 @@ class StoredObject:
 
 @attrs.frozen
 class FurtherResult:
-    """Another result of the same job, which the same check opens."""
+    """A result that a batch check opens besides its first result; both are of the same job."""
 
     picture: StoredObject
     evidence: StoredObject | None
@@ -99,14 +113,15 @@ class FurtherResult:
 
 @attrs.frozen
 class RunCheck(Message[NodeSession, None]):
-    """From the Verifier: let the node check what another delivered for ``unit``; answered by
-    ``Reported``.
+    """From the Verifier: let this session's node check the result that another node delivered.
 
-    ``evidence`` is None where none was delivered; ``draws`` are the places to compare in a picture,
-    ``shown`` the pictures to compare of several. ``whole``: it renders all of the frame or tile,
-    and looks there. ``across``: a device of another kind delivered it; the places of a second look,
-    if one is necessary. ``further``: a batch, which opens these results, too, and compares nothing;
-    only verifiers that offer batches are asked for one. ``seconds``: the limit of its renders.
+    The session answers with ``Reported``. ``unit``: the unit that was rendered. ``evidence``: None
+    if none was delivered. ``draws``: random positions of the crops to compare. ``shown``: random
+    positions of the frames to compare in a chunk or video. ``whole``: render the whole frame or
+    tile, and cut the crops out of it. ``across``: positions for a second comparison, for a result
+    from another kind of device. ``further``: more results of a batch, which are only opened, and
+    not compared; only verifiers that offer batches get further results. ``seconds``: time limit for
+    rendering.
     """
 
     check: UUID
@@ -122,20 +137,20 @@ class RunCheck(Message[NodeSession, None]):
 
     @property
     def count(self) -> int:
-        """The number of places to compare; 0: it only looks."""
+        """The number of crops or frames to compare; 0 if the result is only opened."""
         return len(self.draws) or len(self.shown)
 
 
 @attrs.frozen
 class DropCheck(Message[NodeSession, None]):
-    """From the Verifier: the check is not needed any more."""
+    """From the Verifier: cancel this check."""
 
     check: UUID
 
 
 @attrs.frozen
 class Withdraw(Message[NodeSession, None]):
-    """From the web or the Scheduler: the unit is cancelled or taken away; tell the node to stop."""
+    """From the web or the Scheduler: the unit was cancelled or moved, so the node must stop it."""
 
     job: UUID
     unit: int
@@ -144,10 +159,11 @@ class Withdraw(Message[NodeSession, None]):
 
 @attrs.frozen
 class Recall(Message[NodeSession, None]):
-    """From the Scheduler: the unit is not to begin here. Unless the node has it, it is requeued.
+    """From the Scheduler: requeue the unit, unless it was already sent to the node.
 
-    Its job is paused; or it is wanted ``for_another`` node: then ``RecallDeclined`` answers where
-    the node has it.
+    The unit is recalled because its job was paused, or, with ``for_another``, because an idle node
+    could begin the unit. A session whose node already has the unit answers a recall ``for_another``
+    with ``RecallDeclined``.
     """
 
     job: UUID
@@ -158,7 +174,7 @@ class Recall(Message[NodeSession, None]):
 
 @attrs.frozen
 class Promote(Message[NodeSession, None]):
-    """From the Scheduler: the unit's priority is another; without effect where the node has it."""
+    """From the Scheduler: the unit has a new priority; no effect once it was sent to the node."""
 
     job: UUID
     unit: int
@@ -168,14 +184,14 @@ class Promote(Message[NodeSession, None]):
 
 @attrs.frozen
 class StandingUpdate(Message[NodeSession, None]):
-    """From the Scheduler: somebody said something about the node; without effect if it is old."""
+    """From the Scheduler: the node's standing changed; an outdated standing is ignored."""
 
     standing: StandingRecord
 
 
 @attrs.frozen
 class Close(Message[NodeSession, None]):
-    """From the relay (4003) and the Watchman (1012): close and end."""
+    """From the relay (code 4003) or the Watchman (1012): close the socket and end the session."""
 
     code: int
     reason: str = ""
@@ -188,14 +204,14 @@ class Disconnected(Message[NodeSession, None]):
 
 @attrs.frozen
 class KeyProved(Message[NodeSession, None]):
-    """From the Scheduler: the node's key was proved while it is connected; its owner earns."""
+    """From the Scheduler: the connected node proved its key, so ``owner`` earns from now on."""
 
     owner: UUID | None
 
 
 @attrs.frozen
 class ReopenSession(Message[NodeSession, None]):
-    """From a Scheduler that was restarted: open your session again."""
+    """From a restarted Scheduler: announce the session again, with ``SessionOpened``."""
 
 
 # ── timers ───────────────────────────────────────────────────────────────────────────────────────
@@ -203,29 +219,29 @@ class ReopenSession(Message[NodeSession, None]):
 
 @attrs.frozen
 class AnnounceDue(Message[NodeSession, None]):
-    """The Scheduler has not answered yet: tell it again."""
+    """Timer: send ``SessionOpened`` again if the Scheduler has not sent ``Assignments`` yet."""
 
 
 @attrs.frozen
 class HelloDue(Message[NodeSession, None]):
-    """No hello so far: the node is a plain client of the reference."""
+    """Timer: a node that has sent no hello by now is a client of the reference protocol."""
 
 
 @attrs.frozen
 class ReadyDue(Message[NodeSession, None]):
-    """The node's hello changed too soon after the last one: tell the Scheduler the newest."""
+    """Timer: send the Scheduler the newest hello, which was held back to limit the rate."""
 
 
 @attrs.frozen
 class PingDue(Message[NodeSession, None]):
-    """Ping, and look when the last pong was."""
+    """Timer: ping the node, or close the connection if its last pong is too old."""
 
 
 @attrs.frozen
 class ResultInspected(Message[NodeSession, None]):
-    """To itself: what the store has of a result, ``result_objects.Found``.
+    """To itself, from a background task: a result's objects were inspected in the object store.
 
-    None: the store is away, or too slow.
+    ``found`` is a ``result_objects.Found``; None if the store is unavailable or too slow.
     """
 
     job: UUID
@@ -236,8 +252,11 @@ class ResultInspected(Message[NodeSession, None]):
 
 @attrs.frozen
 class PartsInspected(Message[NodeSession, None]):
-    """To itself: the store was asked about parts of ``what``. Without ``is_known`` it is away, or
-    too slow; ``offered`` None: there were parts of a file of another length.
+    """To itself, from a background task: answer to a node's request for upload URLs of parts.
+
+    ``what``: ``result`` or ``evidence``. ``is_known`` is False if the store is unavailable or too
+    slow. ``offered`` is None although ``is_known`` is True if the stored parts were of a file of
+    another length; these parts were discarded.
     """
 
     job: UUID
@@ -250,17 +269,17 @@ class PartsInspected(Message[NodeSession, None]):
 
 @attrs.frozen
 class RenewDue(Message[NodeSession, None]):
-    """Renew the leases of what the node works on."""
+    """Timer: run the progress watchdog, and renew the leases of the node's units."""
 
 
 @attrs.frozen
 class TokenDue(Message[NodeSession, None]):
-    """Half the life of the node's token is over: send it another."""
+    """Timer: send the node a new token before its current token expires."""
 
 
 @attrs.frozen
 class TryAgain(Message[NodeSession, None]):
-    """Try again to send a unit, or to settle its result."""
+    """Timer: try again to send a unit, or to settle its result."""
 
     job: UUID
     unit: int

@@ -1,4 +1,4 @@
-"""Standing of a session's node, and the token with which it comes back."""
+"""Standing of a session's node, and renewal of the token with which the node reconnects."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,13 +10,13 @@ from actors.ports import NodeTokens
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
-REASON_CHARACTERS_MOST: Final = 500  # as the frame takes it
+REASON_CHARACTERS_MOST: Final = 500  # limit of the relay frame
 
 
 class StandingUpdates:
-    """Tells the node its standing when that changes, and sends it a new token in time.
+    """Sends the node each change of its standing, and a new token before its token expires.
 
-    ``on_change`` is called when the standing has another name.
+    ``on_change`` is called when the standing changes, but not when only its reason does.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class StandingUpdates:
         self._tokens = tokens
         self._actor = actor
         self._on_change = on_change
-        self._is_draining = False  # the node was told so
+        self._is_draining = False  # a Drain relay frame was sent
 
     def start(self) -> None:
-        """Tell a node that drains so again, and plan for its next token."""
+        """Start the timer for the node's next token; send Drain again if the node is DRAINING."""
         state = self._state
         if state.standing.name == DRAINING:
             self._actor.after(0.0, StandingUpdate(state.standing))
@@ -44,7 +44,10 @@ class StandingUpdates:
             self._renew_token_before((expires - state.clock.now()).total_seconds())
 
     async def update(self, standing: StandingRecord) -> bool:
-        """Take over a standing and tell the node; False where it is old, or the node is revoked."""
+        """Apply a standing and send it to the node.
+
+        Returns False if the standing is outdated, or the node is revoked, which ends the session.
+        """
         before = self._state.standing
         if standing.version < before.version:
             return False
@@ -55,25 +58,25 @@ class StandingUpdates:
         if standing.name != before.name:
             self._on_change()
         if _content(standing) != _content(before):
-            await self._tell(standing)
+            await self._send_standing(standing)
         was_draining, self._is_draining = self._is_draining, standing.name == DRAINING
         if self._is_draining and not was_draining:
             await self._connection.send(Drain())
         return True
 
     async def greet(self) -> None:
-        """Tell a node that is in quarantine so, after its hello."""
+        """Send the standing of a quarantined node, in answer to its hello."""
         if self._state.standing.name == QUARANTINED:
             await self._connection.send(frame_of(self._state.standing))
 
     async def renew_token(self) -> None:
-        """Send the node another token."""
+        """Send the node a new token, and start the timer for the next token."""
         token = self._tokens.issue(self._state.node.id)
         if await self._connection.send(TokenRenewal(token=token.text)):
             self._renew_token_before(token.seconds)
 
-    async def _tell(self, standing: StandingRecord) -> None:
-        """Send a quarantine, its end, or a new reason; a drain has a frame of its own."""
+    async def _send_standing(self, standing: StandingRecord) -> None:
+        """Send the standing if it is ACTIVE or QUARANTINED; DRAINING is sent as ``Drain``."""
         if self._state.hello is not None and standing.name in (ACTIVE, QUARANTINED):
             await self._connection.send(frame_of(standing))
 
@@ -83,11 +86,11 @@ class StandingUpdates:
 
 
 def frame_of(standing: StandingRecord) -> NodeStanding:
-    """Return the frame that tells a node its standing."""
+    """Return the relay frame that contains a node's standing."""
     name, reason = _content(standing)
     return NodeStanding(standing=name, reason=reason[:REASON_CHARACTERS_MOST] or None)
 
 
 def _content(standing: StandingRecord) -> tuple[str, str]:
-    """Return what a node is told of its standing: the name, and the reason of a quarantine."""
+    """Return the part of a standing that is sent to the node: name, and reason of a quarantine."""
     return standing.name, standing.reason if standing.name == QUARANTINED else ""

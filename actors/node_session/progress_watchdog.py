@@ -1,12 +1,13 @@
-"""Watchdog over the units that are out: takes back those that stand still or take far too long.
+"""Watchdog over running units: fails attempts that make no progress or take far too long.
 
-A node renews its leases by speaking. How far it is must grow, too; beside that, files that it
-fetches and sends take time, by their length on a slow line. A unit may also take three times the
-work that its price is for. That time is what the gateway sees, from the first of it that is
-rendered, less what its files may take, and a minute. What a node says of its speed does not count:
-how slow it is follows from how long it took for other jobs.
+Any message of a node about a unit renews the unit's lease, so the watchdog also requires that the
+reported progress grows. Transfers of files extend the limit by the time that they need on a slow
+line. An attempt may take three times the work that the unit's price pays for. The gateway measures
+the time of an attempt itself. The time begins with the first reported progress, and excludes the
+time that transfers are allowed, and one minute for the start. How slow a node is follows from the
+times that the node took for other jobs, not from its claims.
 
-The trackers outlive a session: to connect again is no progress.
+The trackers outlive a session, as reconnecting is no progress.
 """
 
 import logging
@@ -25,22 +26,22 @@ from actors.node_session.session_state import AttemptId, HeldUnit, Phase, Sessio
 from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
-from rendertrust.error_code import UNDERQUOTED, ErrorCode
 from rendertrust.money import render
+from rendertrust.unit_error_code import UNDERQUOTED, ErrorCode
 from sql.database import Unavailable
 from sql.overruns import Overrun, agreed
 from sql.units import DONE_MOST, UnitDurations, frames_in, paces
 
-STEP: Final = 0.01  # less is no progress
-LINE_BYTES: Final = 256 << 10  # a second, of a slow line
-KEPT_MOST: Final = 10_000
-DONE_LEAST: Final = 3  # units of a job; fewer do not show how long they take
-TIMES: Final = 3
-PROGRESS_LEAST: Final = 0.1  # less shows nothing about the rest
-JOBS_LEAST: Final = 3  # fewer do not show how slow a node is
-JOBS_MOST: Final = 20
+STEP: Final = 0.01  # smallest increase that counts as progress
+LINE_BYTES: Final = 256 << 10  # bytes per second of a slow line
+KEPT_MOST: Final = 10_000  # attempts in a ProgressTracker
+DONE_LEAST: Final = 3  # completed units of a job that are needed to know its pace
+TIMES: Final = 3  # multiple of its quote that an attempt may take
+PROGRESS_LEAST: Final = 0.1  # estimates of an attempt's whole work assume at least this progress
+JOBS_LEAST: Final = 3  # jobs of a node that are needed to know how slow it is
+JOBS_MOST: Final = 20  # jobs that are remembered per node
 TOO_SLOW: ErrorCode = "too_slow"
-QUOTE_SECONDS: Final = 60.0  # between two looks at a unit that exceeds its quote and goes on
+QUOTE_SECONDS: Final = 60.0  # interval of checks of an attempt that may continue over its quote
 log = logging.getLogger(__name__)
 
 
@@ -48,9 +49,10 @@ log = logging.getLogger(__name__)
 class AttemptProgress:
     """Progress of one attempt. Times are monotonic seconds.
 
-    ``best`` was reached ``at`` that time, the first progress at ``first_at``; ``since`` is when
-    this gateway first knew that the unit was sent. ``files`` and ``all_files`` are the seconds that
-    its files may take, since ``at`` and in all; ``named`` are the files that were counted.
+    ``best`` is the greatest progress, from 0 to 1, reached at the time ``at``. ``first_at``: time
+    of the first progress. ``since``: when this gateway first recorded the attempt. ``files``:
+    seconds allowed for transfers that began after ``at``. ``all_files``: seconds allowed for all
+    transfers. ``named``: the files for which time was allowed.
     """
 
     at: float
@@ -58,22 +60,22 @@ class AttemptProgress:
     first_at: float | None = None
     files: float = 0.0
     all_files: float = 0.0
-    is_told: bool = False  # the node has reported progress, if only 0
+    is_reported: bool = False  # the node has reported progress, even if only 0
     named: set[object] = attrs.field(factory=set[object])
     since: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.since = self.at
 
-    def tell(self, progress: float, now: float) -> None:
-        """Note the progress that the node reports."""
-        self.is_told = True
+    def report(self, progress: float, now: float) -> None:
+        """Record the progress that the node reports."""
+        self.is_reported = True
         if progress >= self.best + STEP or progress == 1.0 > self.best:
             self.best, self.at, self.files = progress, now, 0.0
             self.first_at = now if self.first_at is None else self.first_at
 
-    def fetch(self, files: Iterable[tuple[object, int]]) -> None:
-        """Allow time for files, each by its name and length in bytes; each counts once."""
+    def allow_transfer(self, files: Iterable[tuple[object, int]]) -> None:
+        """Allow time for the transfer of files: pairs of name and bytes; each name counts once."""
         for name, size in files:
             if name not in self.named:
                 self.named.add(name)
@@ -82,13 +84,15 @@ class AttemptProgress:
 
 
 class ProgressTracker:
-    """Progress of the newest attempts, over all sessions of a gateway."""
+    """Progress of the most recent attempts in all sessions of a gateway."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[AttemptId, AttemptProgress] = OrderedDict()
 
     def of(self, attempt: AttemptId, now: float) -> AttemptProgress:
-        """Return the progress of an attempt; it begins now where nothing is known of it."""
+        """Return the progress of an attempt; if there is no record of it yet, a new record begins
+        at ``now``.
+        """
         progress = self._known.setdefault(attempt, AttemptProgress(now))
         self._known.move_to_end(attempt)
         if len(self._known) > KEPT_MOST:
@@ -96,14 +100,14 @@ class ProgressTracker:
         return progress
 
     def forget(self, attempt: AttemptId) -> None:
-        """Forget an attempt that has ended."""
+        """Remove an attempt that has ended."""
         self._known.pop(attempt, None)
 
 
 @attrs.define
 class OverrunTracker:
-    """How long nodes took in proportion to the quotes: of each node its newest jobs, the newest
-    last. Kept in memory, over all sessions of a gateway.
+    """For each node, the shares of the quotes that it took for its most recent jobs, in all
+    sessions of a gateway.
     """
 
     _known: dict[UUID, OrderedDict[UUID, float]] = attrs.field(
@@ -111,7 +115,7 @@ class OverrunTracker:
     )
 
     def note(self, node: UUID, job: UUID, share: float) -> None:
-        """Note that a unit of a job took ``share`` of its quote, or was stopped then."""
+        """Record that a unit of the job took ``share`` of its quote until it ended."""
         jobs = self._known.setdefault(node, OrderedDict())
         jobs[job] = share
         jobs.move_to_end(job)
@@ -119,13 +123,16 @@ class OverrunTracker:
             jobs.popitem(last=False)
 
     def slowness(self, node: UUID, job: UUID) -> float:
-        """Return the median share of the node's other jobs: at least 1, and 1 if few are known."""
+        """Return how slow a node is: the median share of its quotes that it took for other jobs.
+
+        At least 1; exactly 1 if fewer than JOBS_LEAST jobs are known.
+        """
         others = [share for one, share in self._known.get(node, {}).items() if one != job]
         return max(1.0, median(others)) if len(others) >= JOBS_LEAST else 1.0
 
 
 class ProgressWatchdog:
-    """Looks at the units that are out, every few seconds."""
+    """Checks a session's running units whenever the session renews its leases."""
 
     def __init__(
         self,
@@ -145,23 +152,26 @@ class ProgressWatchdog:
         self._overruns = overruns
 
     async def check(self) -> None:
-        """Take back the units that ran too long, stand still, or are far slower than others."""
+        """Fail the attempts that ran too long, made no progress, or are far slower than other units
+        of their job or than their quote.
+        """
         state, settings = self._state, self._state.settings
         now = state.now
         for held in overdue(state.units, now, settings.runtime_seconds_most):
-            await self._take_back(held, "it ran longer than an attempt may", "too_slow")
+            error = f"the attempt ran longer than {settings.runtime_seconds_most:.0f} s"
+            await self._fail_and_cancel(held, error, "too_slow")
         for held in filter(is_underway, state.units):
             progress = self._progress_of(held)
-            # A client of the reference may say nothing, or that it runs; and keeps all in a queue.
-            if progress.is_told or state.hello is not None:
-                error = stands_still(progress, now, settings.still_seconds)
+            # A client of the reference protocol may never report progress, as it queues its units.
+            if progress.is_reported or state.hello is not None:
+                error = stall_error(progress, now, settings.stall_seconds)
                 if error is not None:
-                    await self._take_back(held, error, "stalled")
+                    await self._fail_and_cancel(held, error, "stalled")
         await self._check_paces()
         await self._check_quotes()
 
     def note_pace(self, held: HeldUnit, outcome: Outcome) -> None:
-        """Note how long a unit took for what was quoted, by which slow nodes are known."""
+        """Record which share of its quote a completed unit took, to know how slow the node is."""
         share = self._share_of_quote(held, self._state.now)
         is_done = isinstance(held.effect, UnitComplete | UnitDeliver)
         if share and is_done and isinstance(outcome, Posted | Replayed):
@@ -171,45 +181,50 @@ class ProgressWatchdog:
         return self._progress.of(held.id, self._state.now)
 
     async def _check_paces(self) -> None:
-        """Compare with the others of its job what is out for long, which is rare."""
+        """Fail attempts that take far longer than other units of their job.
+
+        Only attempts older than ``stall_seconds`` are compared, as each comparison needs a database
+        query.
+        """
         now, settings = self._state.now, self._state.settings
-        for held in overdue(self._state.units, now, settings.still_seconds):
-            assert held.begun_at is not None, "it is overdue"
+        pause = settings.stall_seconds / 10
+        for held in overdue(self._state.units, now, settings.stall_seconds):
+            assert held.begun_at is not None, "an overdue attempt has begun"
             seconds = now - held.begun_at - self._progress_of(held).all_files
-            if held.paced_at is not None and now - held.paced_at < settings.still_seconds / 10:
+            if held.pace_checked_at is not None and now - held.pace_checked_at < pause:
                 continue
-            held.paced_at = now
+            held.pace_checked_at = now
             params, pace = held.assignment.params, await self._pace(held)
-            error = far_too_long(seconds, frames_in(params), pace, settings.expected_times)
-            if error is not None and seconds > settings.still_seconds:
-                await self._take_back(held, error, "too_slow")
+            error = pace_error(seconds, frames_in(params), pace, settings.expected_times)
+            if error is not None and seconds > settings.stall_seconds:
+                await self._fail_and_cancel(held, error, "too_slow")
 
     async def _pace(self, held: HeldUnit) -> UnitDurations | None:
         job, is_tile = held.assignment.job, "tile" in held.assignment.params
         try:
             done = await self._store.done_units([job], DONE_MOST)
         except Unavailable as error:
-            log.warning("the pace of a job cannot be read: %s", type(error).__name__)
+            log.warning("durations of a job's units cannot be read: %s", type(error).__name__)
             return None
         return paces(done).get((job, is_tile))
 
     async def _check_quotes(self) -> None:
-        """Stop what takes over three times the work that it is paid for."""
+        """Stop attempts that take over three times the work that their price pays for."""
         now, node = self._state.now, self._state.node.id
         for held in filter(is_underway, self._state.units):
-            if held.quoted_at is None or now - held.quoted_at >= QUOTE_SECONDS:
+            checked_at = held.quote_checked_at
+            if checked_at is None or now - checked_at >= QUOTE_SECONDS:
                 share = self._share_of_quote(held, now)
                 slow = self._overruns.slowness(node, held.assignment.job)
                 if share is not None and share > TIMES * slow:
-                    held.quoted_at = now
+                    held.quote_checked_at = now
                     await self._note_overrun(held, share, slow)
 
     def _share_of_quote(self, held: HeldUnit, now: float) -> float | None:
-        """Return the part of its quote that a unit took by now; None where it has none, or nothing
-        is rendered yet.
+        """Return the share of its quote that an attempt has taken by ``now``.
 
-        Until something of it is rendered that is Blender's start, however long a busy machine takes
-        for it; a node that never gets there stands still.
+        None if the unit has no quote, or the node has reported no progress. The time before the
+        first progress is Blender's start, which may take long on a busy machine and does not count.
         """
         state, progress = self._state, self._progress_of(held)
         quoted = quoted_seconds(held.assignment)
@@ -219,9 +234,9 @@ class ProgressWatchdog:
         return quote_share(seconds - state.settings.quote_start_seconds, quoted, state.hello.slots)
 
     async def _note_overrun(self, held: HeldUnit, share: float, slow: float) -> None:
-        """Stop an attempt that takes too long, unless a node of its owner has overrun it before.
+        """Store the overrun, and stop the attempt unless the owner's nodes overran the unit before.
 
-        Where three owners' nodes took that long the scene is at fault.
+        If nodes of three owners overran the unit, its scene is at fault.
         """
         unit, node = held.assignment, self._state.node
         needs = percent(share, slow, self._progress_of(held).best)
@@ -230,63 +245,65 @@ class ProgressWatchdog:
         try:
             known = await self._store.note_overrun(found, unit.faults + 1)
         except Unavailable as error:
-            log.warning("an overrun cannot be noted: %s", type(error).__name__)
+            log.warning("an overrun cannot be stored: %s", type(error).__name__)
             return
         others = [one for one in known if one.attempt != unit.attempt]
         if any(one.owner == node.owner for one in others):
-            return  # no other owner could be asked: it goes on, and is paid what was quoted
+            return  # another attempt by this owner overran: this one continues at the quoted price
         self._overruns.note(node.id, unit.job, share)
         await self._stop_overrun(held, agreed(known))
 
     async def _stop_overrun(self, held: HeldUnit, needs: int | None) -> None:
         unit, begun = held.assignment, held.begun_at
         quoted = quoted_seconds(unit)
-        assert quoted is not None, "it was compared with it"
-        assert begun is not None, "it was compared with it"
+        assert quoted is not None, "a unit with an overrun has a quote"
+        assert begun is not None, "an attempt with an overrun has begun"
         error, code = overrun_error(quoted, self._state.now - begun), TOO_SLOW
         if needs is not None:
             error, code = underquoted_error(unit, quoted, needs), UNDERQUOTED
         self._commits.fail(held, Failure(SCENE, error, code, confirmed=needs is not None))
         await self._connection.cancel(held.running, error)
 
-    async def _take_back(self, held: HeldUnit, error: str, code: ErrorCode) -> None:
-        """Fail the attempt as its node's failure, and tell the node why."""
+    async def _fail_and_cancel(self, held: HeldUnit, error: str, code: ErrorCode) -> None:
+        """Fail the attempt as its node's failure, and cancel it on the node, with the reason."""
         self._commits.fail(held, Failure("node", error, code))
         await self._connection.cancel(held.running, error)
 
 
-def stands_still(progress: AttemptProgress, now: float, seconds: float) -> str | None:
-    """Return the error of a unit whose node makes no progress; None: it does.
+def stall_error(progress: AttemptProgress, now: float, seconds: float) -> str | None:
+    """Return the error of an attempt without progress for ``seconds``; None if the attempt
+    progresses.
 
-    Before its first step it fetches, after its last it sends: that may take twice as long.
+    The limit is doubled before the first progress and at 100 %, when the node transfers files.
     """
     limit = seconds if STEP <= progress.best < 1.0 else 2 * seconds
-    still = now - progress.at
-    if still <= limit + progress.files:
+    idle = now - progress.at
+    if idle <= limit + progress.files:
         return None
-    return f"no progress for {still / 60:.0f} minutes: it stood at {progress.best * 100:.0f} %"
+    return f"no progress for {idle / 60:.0f} minutes, at {progress.best * 100:.0f} %"
 
 
-def far_too_long(
-    seconds: float, frames: int, pace: UnitDurations | None, times: float
-) -> str | None:
-    """Return the error of a unit that takes ``times`` as long as the others of its job, or None."""
+def pace_error(seconds: float, frames: int, pace: UnitDurations | None, times: float) -> str | None:
+    """Return the error of an attempt that takes over ``times`` as long as other units of its job.
+
+    None if the attempt takes at most ``times`` as long, or the job's pace is not known.
+    """
     if pace is None or pace.done < DONE_LEAST or not times:
         return None
     usual = pace.seconds * frames
     if seconds <= times * usual:
         return None
-    took = f"half of its job's others took {usual:.0f} at most"
-    return f"at work for {seconds:.0f} s, {took}: over {times:g} times as long"
+    took = f"half of the job's other units took at most {usual:.0f} s"
+    return f"running for {seconds:.0f} s, over {times:g} times as long as others: {took}"
 
 
 def is_underway(held: HeldUnit) -> bool:
-    """Return whether a unit's node has it, and has begun it as far as we know."""
+    """Return whether the node has the unit, and has begun it as far as the gateway knows."""
     return held.phase in (Phase.SENT, Phase.RUNNING) and held.begun_at is not None
 
 
 def overdue(units: Iterable[HeldUnit], now: float, seconds: float) -> tuple[HeldUnit, ...]:
-    """Return the units that are out for longer than ``seconds``."""
+    """Return the units whose attempt began more than ``seconds`` ago and has not ended."""
     return tuple(
         held
         for held in units
@@ -297,8 +314,9 @@ def overdue(units: Iterable[HeldUnit], now: float, seconds: float) -> tuple[Held
 
 
 def quoted_seconds(unit: Assignment) -> float | None:
-    """Return the work that a unit's price pays for, on the machine that measured it; None: its
-    price does not follow from work.
+    """Return the work that a unit's price pays for, in seconds of the machine that measured it.
+
+    None if the price does not depend on measured work.
     """
     pricing = unit.plan.pricing
     if pricing is None or not pricing.price or not unit.price:
@@ -307,34 +325,40 @@ def quoted_seconds(unit: Assignment) -> float | None:
 
 
 def quote_share(seconds: float, quoted: float, slots: int) -> float:
-    """Return which part of its quote a unit took; several units at a time share a machine."""
+    """Return the share of its quote that a unit took; units in all ``slots`` share the machine."""
     return max(seconds, 0.0) / (quoted * max(slots, 1))
 
 
 def percent(share_of_quote: float, slowness: float, progress: float) -> int:
-    """Return about how much of the quoted work the whole takes, judged by the progress so far."""
+    """Estimate the whole work of a unit in percent of its quote, from the progress so far.
+
+    ``slowness`` of the node is divided out.
+    """
     return round(100 * share_of_quote / slowness / max(progress, PROGRESS_LEAST))
 
 
 def figures(seconds: float) -> str:
-    """Return seconds with two digits or more: 120, 9.4, 0.032."""
+    """Format seconds with at least two significant digits: 120, 9.4, 0.032."""
     return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
 
 
 def overrun_error(quoted: float, seconds: float) -> str:
-    """Return the error of an attempt that exceeded its quote, which is nobody's fault."""
+    """Return the error of an attempt that exceeded its quote; such an attempt does not count as a
+    failure.
+    """
     return (
-        f"at work for {seconds:.0f} s, quoted were {figures(quoted)} s: over {TIMES} times as long;"
-        " another node tries it, and nobody is blamed"
+        f"running for {seconds:.0f} s, over {TIMES} times the quoted {figures(quoted)} s;"
+        " another node will try the unit, and this does not count as the node's failure"
     )
 
 
 def underquoted_error(unit: Assignment, quoted: float, needs: int) -> str:
-    """Return the error of a unit that takes ``needs`` percent of its quote, for its creator."""
+    """Return the error, for the creator, of a unit that takes ``needs`` percent of its quote."""
     new = -(-unit.price * needs // 100)
     return (
-        f"underquoted: nodes of three owners took over {TIMES} times its quote. Quoted were"
-        f" {figures(quoted)} s of work for {render(unit.price)} credits, and it takes about"
+        f"underquoted: nodes of three owners took over {TIMES} times the quote of the unit. Quoted"
+        f" were {figures(quoted)} s of work for {render(unit.price)} credits, and it takes about"
         f" {figures(quoted * needs / 100)} s; the new quote is about {render(new)} credits. Submit"
-        " it again at that price (its estimate says it exactly), or lower its samples or size"
+        " the job again at that price (the estimate gives it exactly), or lower its samples or"
+        " size"
     )

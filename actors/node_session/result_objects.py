@@ -1,8 +1,8 @@
-"""The objects of a result: what the store has of them, and the parts in which they come.
+"""Objects of a result in the object store, and multipart uploads of large objects.
 
-A node names one of its units and the length of its file; key and upload id are the gateway's, and
-no node learns the upload id. So a node can put only its own parts, and complete nothing: that is
-done here, when its result is taken.
+To upload a file in parts, a node names one of its units and the length of the file. The gateway
+chooses the object's key and keeps the upload id secret, so a node can upload only parts of its own
+result. The gateway itself completes the upload when it inspects the result.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from actors.node_session.results import (
     InspectedResult,
     ResultRefused,
     is_checked,
-    place_of,
+    object_key,
 )
 from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
 from actors.node_session.settings import NodeSessionSettings
@@ -51,15 +51,15 @@ from rendertrust.relay_frames import PARTS_MAX
 from sql.database import Unavailable
 from sql.multiparts import MultipartName, ResultMultipart
 
-PIECE: Final = 1 << 20
-HASHED_MOST: Final = 64 << 20  # bytes; verifiers compare longer ones with the sum
-ENCODED: Final = "the {} was put with a Content-Encoding: clients would decode it"
+PIECE: Final = 1 << 20  # bytes that are read at a time
+HASHED_MOST: Final = 64 << 20  # bytes; the SHA-256 of longer results is left to verifiers
+ENCODED: Final = "the {} was uploaded with a Content-Encoding, which clients would decode"
 log = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class PartsLost:
-    """The parts are gone, through no fault of the node."""
+    """The uploaded parts are no longer in the store, which is not the node's fault."""
 
 
 Joined: TypeAlias = ObjectInfo | ResultRefused | PartsLost
@@ -67,7 +67,7 @@ Found: TypeAlias = InspectedResult | ResultRefused | PartsLost
 
 
 def is_bounded(wanted: PartsWanted, settings: NodeSessionSettings) -> bool:
-    """Return whether a file of this length may come in parts."""
+    """Return whether a file of this length may be uploaded in parts."""
     return settings.part_bytes < wanted.size <= settings.part_bytes * PARTS_MAX
 
 
@@ -86,8 +86,10 @@ class ResultObjects:
     base: str | None = None
 
     async def offer(self, wanted: PartsWanted) -> PartsOffered | None:
-        """Return which parts have arrived, and URLs for the other wanted ones. None: there were
-        parts of a file of another length, which are discarded.
+        """Return which parts of the result have arrived, and upload URLs for the other wanted
+        parts.
+
+        None if an upload of a file of another length had begun before; that upload is aborted.
         """
         begun = await self._begin(wanted)
         if begun.size != wanted.size:
@@ -108,20 +110,20 @@ class ResultObjects:
         )
 
     async def inspect(self, result: JobResult, *, is_checked: bool, waits: bool = False) -> Found:
-        """Return what the store has of a result; parts are made one object first.
+        """Return the result's objects in the store, after completing multipart uploads.
 
-        ``is_checked``: there may be evidence. ``waits``: the result waits for a verdict, so it must
-        say what it is.
+        ``is_checked``: the result may name evidence. ``waits``: the result waits for a verdict, so
+        it must name its SHA-256 and size.
         """
         found: Joined | None
         if waits and (result.sha256 is None or result.size is None):
-            return ResultRefused("a result that waits for a verdict says its SHA-256 and its size")
+            return ResultRefused("a result that waits for a verdict must name its SHA-256 and size")
         if result.part_sums:
             if result.sha256 is None:
-                return ResultRefused("a result in parts says the SHA-256 of the whole")
+                return ResultRefused("a result in parts must name the SHA-256 of the whole")
             found = await self.join(RESULT, result.part_sums, result.size)
         else:
-            found = await self.objects.head(place_of(self.unit, RESULT))
+            found = await self.objects.head(object_key(self.unit, RESULT))
             if waits and found is not None:
                 found = await self._hashed(found)
         if isinstance(found, ResultRefused | PartsLost):
@@ -136,9 +138,10 @@ class ResultObjects:
         )
 
     async def _hashed(self, found: ObjectInfo) -> ObjectInfo | None:
-        """Return the object with its SHA-256, unless it is long; None: it is gone.
+        """Return the object with its SHA-256, which is computed if the store does not know it.
 
-        Stores that know it are not asked for the content.
+        Objects above HASHED_MOST are returned without a SHA-256. None if the object is no longer in
+        the store.
         """
         if found.sha256 is not None or found.size > HASHED_MOST:
             return found
@@ -152,29 +155,30 @@ class ResultObjects:
         return attrs.evolve(found, sha256=digest.digest())
 
     async def _evidence(self, named: Evidence) -> DeliveredEvidence | ResultRefused | PartsLost:
-        """Return the evidence that the result names."""
+        """Return the evidence that the result names, if the stored object matches it."""
         found: Joined | None
         if named.part_sums:
             found = await self.join(EVIDENCE, named.part_sums, named.size)
         else:
-            found = await self.objects.head(place_of(self.unit, EVIDENCE))
+            found = await self.objects.head(object_key(self.unit, EVIDENCE))
         if isinstance(found, ResultRefused | PartsLost):
             return found
         if found is None:
-            return ResultRefused("there is no evidence where it should be")
+            return ResultRefused("no evidence was uploaded")
         if found.encoding is not None:
             return ResultRefused(ENCODED.format("evidence"))
         if found.size > self.settings.result_bytes_most:
-            words = f"the evidence has {found.size} bytes: no such evidence does"
+            most = self.settings.result_bytes_most
+            words = f"the evidence has {found.size} bytes, more than the limit of {most}"
             return ResultRefused(words, is_lie=True)
         sha256 = bytes.fromhex(named.sha256)
         if found.size != named.size or found.sha256 not in (None, sha256):
-            return ResultRefused("the evidence is another one than the result says", is_lie=True)
+            return ResultRefused("the evidence differs from what the result says", is_lie=True)
         return DeliveredEvidence(sha256, named.size)
 
     async def join(self, what: str, sums: Sequence[str], size: int | None) -> Joined:
-        """Make the parts one object, unless they are already, and return it."""
-        key, digests = place_of(self.unit, what), [bytes.fromhex(one) for one in sums]
+        """Complete the multipart upload, unless that is done already, and return its object."""
+        key, digests = object_key(self.unit, what), [bytes.fromhex(one) for one in sums]
         found = await self.objects.head(key)
         begun = await self.store.result_multipart(self._name(what))
         if found is None:
@@ -201,24 +205,26 @@ class ResultObjects:
         if [part.number for part in parts] != list(range(1, self._count(begun.size) + 1)):
             return ResultRefused("parts of the result have not arrived")
         if len(digests) != len(parts):
-            return ResultRefused("the result names another number of parts than it has")
-        told = [attrs.evolve(part, sha256=sum_) for part, sum_ in zip(parts, digests, strict=True)]
+            return ResultRefused("the result names a different number of parts than it has")
+        claimed = [
+            attrs.evolve(part, sha256=sum_) for part, sum_ in zip(parts, digests, strict=True)
+        ]
         try:
-            await self.objects.complete_multipart(begun.object_key, begun.store_id, told)
+            await self.objects.complete_multipart(begun.object_key, begun.store_id, claimed)
         except PartsRefused:
             await self._abort(begun)
-            return ResultRefused("the parts are other ones than the result names", is_lie=True)
+            return ResultRefused("the parts differ from those that the result names", is_lie=True)
         except ObjectMissing:
-            return None  # completed just now, by an earlier session: the head shows it
+            return None  # an earlier session may have completed the upload just now
         return None
 
     async def _begin(self, wanted: PartsWanted) -> ResultMultipart:
-        """Return the multipart upload of a file; begin one where there is none."""
+        """Return the multipart upload of a file; begin one if there is none."""
         name, now = self._name(wanted.what), self.clock.now()
         found = await self.store.result_multipart(name)
         if found is not None and await self._listed(found) is not None:
             return await self.store.keep_result_multipart(found, now)
-        key = place_of(self.unit, wanted.what)
+        key = object_key(self.unit, wanted.what)
         store_id = await self.objects.begin_multipart(key)
         begun = ResultMultipart(*name, store_id, key, wanted.size)
         kept = await self.store.keep_result_multipart(begun, now)
@@ -227,7 +233,7 @@ class ResultObjects:
         return kept
 
     async def _listed(self, begun: ResultMultipart) -> Sequence[Part] | None:
-        """Return the parts that have arrived; None: the store does not know the upload any more."""
+        """Return the parts that have arrived; None if the store no longer knows the upload."""
         try:
             return await self.objects.parts_of(begun.object_key, begun.store_id)
         except ObjectMissing:
@@ -258,7 +264,9 @@ class ResultObjects:
         return -(-size // self.settings.part_bytes)
 
     def _size_of(self, number: int, size: int) -> int:
-        """Return the length of a part; 0 where there is no such part."""
+        """Return the length of part ``number`` of a file of ``size`` bytes; 0 if there is no such
+        part.
+        """
         part_bytes = self.settings.part_bytes
         return max(0, min(part_bytes, size - (number - 1) * part_bytes))
 
@@ -268,7 +276,7 @@ class ResultObjects:
 
 
 class PartOffers:
-    """Answers a node that asks where to put the parts of what it made."""
+    """Answers nodes that ask for URLs to upload the parts of a result or its evidence."""
 
     def __init__(
         self,
@@ -288,45 +296,45 @@ class PartOffers:
         self._actor = actor
 
     def request(self, held: HeldUnit, wanted: PartsWanted) -> None:
-        """Ask the store in the background; of the requests until it answers the last is kept."""
+        """Sign upload URLs in the background; of requests in the meantime only the last is kept."""
         unit, settings, what = held.assignment, self._state.settings, wanted.what
         is_unwanted = what == EVIDENCE and not is_checked(unit, settings)
         if held.phase is Phase.ENDING or is_unwanted:
             return
         if not is_bounded(wanted, settings):
-            error = f"a result of {wanted.size} bytes does not come in parts"
+            error = f"a result of {wanted.size} bytes cannot be uploaded in parts"
             self._commits.fail(held, Failure("node", error))
             return
-        self._progress.of(held.id, self._state.now).fetch(
+        self._progress.of(held.id, self._state.now).allow_transfer(
             ((what, part.number), min(settings.part_bytes, wanted.size)) for part in wanted.parts
         )
-        if what in held.asks_parts:
-            held.asks_parts[what] = wanted
+        if what in held.part_requests:
+            held.part_requests[what] = wanted
             return
-        held.asks_parts[what] = None
-        objects, of = self._objects_of(unit), (*held.id, what)
+        held.part_requests[what] = None
+        objects, failed = self._objects_of(unit), PartsInspected(*held.id, what)
 
         async def offer() -> PartsInspected:
             try:
-                return PartsInspected(*of, await objects.offer(wanted), is_known=True)
+                return attrs.evolve(failed, offered=await objects.offer(wanted), is_known=True)
             except (ObjectsUnavailable, Unavailable) as fault:
-                log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
-                return PartsInspected(*of)
+                log.warning("upload URLs for parts cannot be signed: %s", type(fault).__name__)
+                return failed
 
-        self._actor.background(offer, within=settings.look_seconds, otherwise=PartsInspected(*of))
+        self._actor.background(offer, within=settings.look_seconds, otherwise=failed)
 
     async def answer(self, held: HeldUnit, message: PartsInspected) -> None:
-        """Send the node what the store answered, and take up the last request since then."""
-        following = held.asks_parts.pop(message.what, None)
+        """Send the node the upload URLs, then handle the last request that arrived since."""
+        following = held.part_requests.pop(message.what, None)
         if message.offered is not None:
             unit, offered = held.running, message.offered
             await self._connection.send(
                 Urls(job_id=unit.job_id, unit=unit.unit, attempt=unit.attempt, offered=offered)
             )
         elif message.is_known and held.phase is not Phase.ENDING:
-            held.offers += 1
-            if held.offers >= self._state.settings.begun_most:
-                error = "its result is of another length each time"
+            held.aborted_uploads += 1
+            if held.aborted_uploads >= self._state.settings.aborted_uploads_most:
+                error = "the node announced another length of its result too often"
                 self._commits.fail(held, Failure("node", error))
         if following is not None:
             self.request(held, following)

@@ -1,8 +1,7 @@
-"""Settlement of results: which effect on the books a node's result has.
+"""Settlement of results: turns a node's result into the effect that the Ledger commits.
 
-A result is inspected in the object store, judged, and turned into the effect that the Ledger is
-asked to commit. The session repeats the request until the Ledger has decided it, and only then
-acknowledges the result.
+A completed result is first inspected in the object store, and judged. The session repeats its
+request to the Ledger until the Ledger has decided it, and only then acknowledges the result.
 """
 
 import logging
@@ -40,21 +39,21 @@ from sql.retry_policy import HELD_NODES
 log = logging.getLogger("node-session")
 UNSENDABLE: Final = Counter(
     "rendertrust_units_unsendable",
-    "Tries to send a unit that could not be sent to three nodes or more.",
+    "Failed tries to send a unit that could not be sent to three or more nodes.",
 )
 HELD: Final = Counter(
     "rendertrust_units_held",
-    "Attempts that three nodes or more lost, or that were beyond all of them.",
+    "Attempts at units that three or more nodes lost or could not do.",
 )
-# With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
+# Failure class with which a node returns a unit: it drains, stops, or cannot reach the gateway.
 DECLINES: Final = "network"
 
 
 class ResultSettlement:
     """Settles the results of a session's units.
 
-    ``objects_of`` returns the objects of a unit's result. Without ``sampling`` all deliveries are
-    compared; without ``signer`` no receipts are given.
+    ``objects_of`` returns the stored objects of a unit's result. ``sampling`` decides which
+    deliveries are compared.
     """
 
     def __init__(
@@ -65,8 +64,8 @@ class ResultSettlement:
         objects_of: Callable[[Assignment], ResultObjects],
         actor: ActorContext,
         *,
-        sampling: Sampling | None = None,
-        signer: ReceiptSigner | None = None,
+        sampling: Sampling,
+        signer: ReceiptSigner,
     ) -> None:
         self._state = state
         self._commits = commits
@@ -77,21 +76,26 @@ class ResultSettlement:
         self._signer = signer
 
     async def settle(self, held: HeldUnit) -> None:
-        """Ask the Ledger for the end of a unit: by the effect that is known, or by its result."""
+        """Ask the Ledger to end a unit.
+
+        If the effect that ends the unit is not decided yet, it follows from the unit's result.
+        """
         result = held.result
         if held.doubted is not None:
             self._commits.find_alternatives(held)
         elif held.effect is not None:
             self._commits.end(held, held.effect)
         else:
-            assert result is not None, "a unit ends by a result or by an effect"
+            assert result is not None, "a unit ends with a result or an effect"
             if result.status == "failed":
                 await self._settle_failed(held, result)
             else:
                 await self._settle_completed(held, result)
 
     async def alternatives_found(self, held: HeldUnit, others: AlternativesFound) -> None:
-        """Decide a failure for which the Scheduler was asked who else could do the unit."""
+        """Settle a failure, now that the Scheduler has described the other nodes (``others``) that
+        could do the unit.
+        """
         if held.effect is not None:
             return
         if held.doubted is not None:
@@ -104,8 +108,8 @@ class ResultSettlement:
         if result.lacks is None or not self._is_missing(result):
             self._fail_as_reported(held, result, confirmed=not others.is_other, others=others)
             return
-        error = result.error or "it cannot do it"
-        effect = unit_failures.beyond(
+        error = result.error or "the node cannot do this unit"
+        effect = unit_failures.incapable(
             unit,
             state.node.id,
             unit_failures.MissingCapability(result.lacks, state.unit_memory, error),
@@ -117,12 +121,14 @@ class ResultSettlement:
         self._commits.end(held, effect)
 
     async def inspected(self, held: HeldUnit, result: JobResult, found: Found | None) -> None:
-        """Judge what the store has of a result; None: the store is away, or too slow."""
+        """Judge the result's stored objects; ``found`` is None if the store is unavailable or
+        slow.
+        """
         held.is_inspected = False
         if found is None:
             self._commits.retry(held)
         elif isinstance(found, PartsLost):
-            error = "parts of the result are not there any more"
+            error = "uploaded parts of the result are no longer in the object store"
             self._commits.fail(held, Failure("network", error, "parts_gone"))
         elif isinstance(found, ResultRefused):
             self._refuse(held, found)
@@ -150,14 +156,16 @@ class ResultSettlement:
         confirmed: bool,
         others: AlternativesFound | None = None,
     ) -> None:
-        """``confirmed``: that the scene is at fault ends the unit. The report of an outside node
-        does not, as long as another owner's node can be asked; nor do two, which may be friends'.
+        """Fail the attempt with the error that the node reported.
+
+        ``confirmed``: a failure that the scene caused ends the unit. ``confirmed`` is False for an
+        outside node's report as long as a node of another owner could try the unit.
         """
         declines = result.failure == DECLINES
         failure = Failure(
             result.failure or "node",
-            result.error or "the node says it failed",
-            # A unit that it never began it did not want.
+            result.error or "the node reported a failure without a reason",
+            # A node that declines a unit before it began the unit has returned it.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
             accused=self._state.device_class if result.failure == SCENE else None,
@@ -165,13 +173,16 @@ class ResultSettlement:
         self._commits.fail(held, failure, others=others)
 
     def _is_missing(self, result: JobResult) -> bool:
-        """Return whether the unit needs what the node lacks, and never said that it has."""
+        """Return whether the failure is due to a capability that the node lacks.
+
+        False if the node's hello claimed that capability.
+        """
         hello = self._state.hello
         has_opengl = hello is not None and hello.opengl is True
         return result.lacks is not None and not (result.lacks == OPENGL and has_opengl)
 
     def _refuse(self, held: HeldUnit, refused: ResultRefused) -> None:
-        """Fail the attempt as its node's failure; a lie goes on its record, too."""
+        """Fail the attempt as its node's failure; a lie also counts against the node's record."""
         caught = self._state.device_class if refused.is_lie else None
         self._commits.fail(held, Failure("node", refused.error, caught=caught))
 
@@ -185,14 +196,14 @@ class ResultSettlement:
             await self._judge(held, result, named, InspectedResult(None))
 
     def _inspect(self, held: HeldUnit, result: JobResult) -> None:
-        """Inspect a result in the background: leases and frames do not wait for the store."""
+        """Inspect a result in the background, so that the session does not wait for the store."""
         if held.is_inspected:
             return
         held.is_inspected = True
         unit, settings = held.assignment, self._state.settings
         objects = self._objects_of(unit)
         is_checked = results.is_checked(unit, settings)
-        waits = results.waits(unit, settings) and not results.is_bare(result, settings)
+        waits = results.waits(unit, settings) and not results.is_uncheckable(result, settings)
 
         async def inspect() -> ResultInspected:
             try:
@@ -207,25 +218,31 @@ class ResultSettlement:
     async def _judge(
         self, held: HeldUnit, result: JobResult, named: results.Named, seen: InspectedResult
     ) -> None:
-        """Commit a completed result, as a delivery where it waits for a verdict, or refuse it."""
+        """Commit a completed result, or refuse it.
+
+        A result that waits for a verdict is committed as a delivery, and charged after the verdict.
+        """
         unit, node, settings = held.assignment, self._state.node, self._state.settings
-        is_bare = results.is_bare(result, settings) or results.is_absent(named, settings)
-        waits = results.waits(unit, settings) and not is_bare
+        is_uncheckable = results.is_uncheckable(result, settings)
+        is_uncheckable = is_uncheckable or results.is_uncheckable_elsewhere(named, settings)
+        waits = results.waits(unit, settings) and not is_uncheckable
         if waits and isinstance(named, ForeignObject):
-            named = ResultRefused("a result that waits for a verdict lies where it was offered")
+            words = "a result that waits for a verdict must be uploaded to the offered URL"
+            named = ResultRefused(words)
         if isinstance(named, ResultRefused):
             self._refuse(held, named)
             return
         now = self._state.clock.now()
-        of = self._state.device_class
-        work = results.read_signed_work(result, unit, node, seen, now, device_class=of)
+        device_class = self._state.device_class
+        work = results.read_signed_work(result, unit, node, seen, now, device_class=device_class)
         if work is None and node.key is not None and waits:
-            work = ResultRefused("a result that waits for a verdict is signed by its node's key")
+            words = "a result that waits for a verdict must be signed with its node's key"
+            work = ResultRefused(words)
         if isinstance(work, ResultRefused):
             self._refuse(held, work)
             return
         effect = results.completion(
-            unit, node, settings, worth=named, found=seen.found, said=result.sha256
+            unit, node, settings, named=named, found=seen.found, said=result.sha256
         )
         if not (waits or settings.pays_unverified):
             effect = attrs.evolve(effect, verified=False, operator=None)
@@ -236,15 +253,13 @@ class ResultSettlement:
             self._commits.end(held, attrs.evolve(effect, receipt=receipt))
 
     async def _deliver(self, held: HeldUnit, delivery: UnitDeliver) -> None:
-        """Draw the delivery's number, and commit it together with the delivery."""
-        if self._sampling is not None:
-            try:
-                number, odds = await self._sampling.draw(delivery, held.assignment.price)
-            except Unavailable:
-                self._commits.retry(held)
-                return
-            delivery = attrs.evolve(delivery, draw=number, odds=odds)
-        self._commits.end(held, delivery)
+        """Commit the delivery, with the random number that decides whether it is compared."""
+        try:
+            number, odds = await self._sampling.draw(delivery, held.assignment.price)
+        except Unavailable:
+            self._commits.retry(held)
+            return
+        self._commits.end(held, attrs.evolve(delivery, draw=number, odds=odds))
 
     def _delivery(
         self, made: UnitComplete, work: SignedWork | None, proof: DeliveredEvidence | None
@@ -260,7 +275,7 @@ class ResultSettlement:
         )
 
     def _receipt(self, unit: Assignment, work: SignedWork | None) -> IssuedReceipt | None:
-        if work is None or self._signer is None:
+        if work is None:
             return None
         key, now = self._signer.receipts(), self._state.clock.now()
         reason = results.why_unverified(unit, self._state.settings)
@@ -268,11 +283,13 @@ class ResultSettlement:
 
 
 def alert_admins(held: HeldUnit, node: UUID, outcome: Any) -> None:
-    """Count and log a unit that came back from several nodes without failing: it waits."""
+    """Count and log a unit that waits because several nodes lost it, cannot do it, or could not
+    receive it.
+    """
     unit, effect = held.assignment, held.effect
     if held.is_stuck:
         HELD.inc()
-        text = "unit %s of job %s waits: %d nodes lost it, or it is beyond them"
+        text = "unit %s of job %s waits: %d nodes lost it or lack what it needs"
         log.error(text, unit.unit, unit.job, len(unit.avoid | {node}))
     if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
         return

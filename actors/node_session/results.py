@@ -1,7 +1,6 @@
-"""Judgement of a ``completed`` result (pure): whether it is what it says, and signed by its node.
+"""Judgement of a ``completed`` result (pure): does its object match what the node says and signs?
 
-``result_objects`` finds what the object store has of a result; here it is compared with what the
-node says and signs.
+``result_objects`` finds the objects in the store.
 """
 
 from datetime import datetime, timedelta
@@ -15,38 +14,40 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment
 from rendertrust import receipt
+from rendertrust.device_class import kin_of
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, IssuedReceipt
-from sql.device_class import kin_of
-from sql.units import CHECKED, RENDER, evidence_key, kind_of, result_key
+from sql.units import CHECKED, RENDER, evidence_key, result_key, unit_kind
 
 SCHEME: Final = "s3://"
-RESULTS: Final = "results/"  # where the keys of results begin
+RESULTS: Final = "results/"  # prefix of the keys of results
 REFERENCE_CHARACTERS_MOST: Final = 500
 RESULT: Final = "result"
 EVIDENCE: Final = "evidence"
 UNVERIFIED: Final = "unverified"
-CLOCKS_APART: Final = timedelta(days=1)  # of a node's clock and the gateway's, at most
+CLOCKS_APART: Final = timedelta(days=1)  # tolerated difference of a node's clock
 
 
-def place_of(unit: Assignment, what: str) -> str:
-    """Return the key of an attempt's RESULT or EVIDENCE; nobody else ever writes there."""
+def object_key(unit: Assignment, what: str) -> str:
+    """Return the object key of an attempt's RESULT or EVIDENCE; no other attempt uses that key."""
     key = evidence_key if what == EVIDENCE else result_key
     return key(unit.user, unit.job, unit.unit, unit.attempt)
 
 
 def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Return whether a result waits for a verdict."""
+    """Return whether results of the unit's job type wait for a verdict before they are charged."""
     return unit.job_type in settings.verified_types
 
 
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Return whether evidence is delivered beside the result: the unit is one whole frame."""
-    return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
+    """Return whether the node must deliver evidence: if the result is a single frame that waits for
+    a verdict.
+    """
+    return waits(unit, settings) and unit_kind(unit.job_type, unit.params) == "frame"
 
 
 def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
-    """Return the reason, a code, for which a result that does not wait is unverified."""
+    """Return the code of the reason why a result that waits for no verdict is ``unverified``."""
     if unit.job_type not in CHECKED:
         return NO_CHECK
     return NO_EVIDENCE if waits(unit, settings) else settings.unverified_why
@@ -57,19 +58,19 @@ def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
 
 @attrs.frozen
 class OwnObject:
-    """The result names the object at our key."""
+    """The result names the object at the key that the gateway offered."""
 
 
 @attrs.frozen
 class ForeignObject:
-    """The result names an object of another bucket, or none (None)."""
+    """The result names an object in another bucket, or no object (None)."""
 
     result_ref: str | None
 
 
 @attrs.frozen
 class ResultRefused:
-    """The result cannot be taken, by the node's fault; a lie if it says or signs what is false."""
+    """The result is refused, by the node's fault; ``is_lie`` if the node made a false claim."""
 
     error: str
     is_lie: bool = False
@@ -79,14 +80,14 @@ Named: TypeAlias = OwnObject | ForeignObject | ResultRefused
 
 
 def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSettings) -> Named:
-    """Return which object a result names. Inside our bucket only the derived key counts."""
-    key = place_of(unit, RESULT)
+    """Return which object a result names; in the gateway's bucket it may only name its own key."""
+    key = object_key(unit, RESULT)
     if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
         return OwnObject()
     if result_ref is not None and result_ref.startswith((f"{SCHEME}{settings.bucket}/", RESULTS)):
         return ResultRefused("the result names an object that is not this unit's", is_lie=True)
     if settings.require_object:
-        return ResultRefused("the result is not at the place that was offered for it")
+        return ResultRefused("the result is not at the object key that the gateway offered")
     if result_ref is None or not result_ref.startswith(SCHEME):
         return ForeignObject(None)
     if len(result_ref) > REFERENCE_CHARACTERS_MOST:
@@ -97,34 +98,33 @@ def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSetting
 def checked(
     result: JobResult, found: ObjectInfo | None, settings: NodeSessionSettings
 ) -> OwnObject | ForeignObject | ResultRefused:
-    """Return whether the object at our key is there, and is what the node says it is."""
+    """Return OwnObject if the object at the result's key exists and is as the node describes it."""
     if found is None:
         if settings.require_object:
-            return ResultRefused("there is no object where the result should be")
+            return ResultRefused("no result was uploaded")
         return ForeignObject(None)
     if found.size == 0:
         return ResultRefused("the object of the result is empty")
-    if found.size > settings.result_bytes_most:
-        return ResultRefused(f"the object has {found.size} bytes: no such result does", is_lie=True)
+    if found.size > (most := settings.result_bytes_most):
+        words = f"the object has {found.size} bytes, more than the limit of {most}"
+        return ResultRefused(words, is_lie=True)
     if result.size is not None and result.size != found.size:
         words = f"the object has {found.size} bytes, the result says {result.size}"
         return ResultRefused(words, is_lie=True)
     if result.sha256 and found.sha256 and bytes.fromhex(result.sha256) != found.sha256:
-        return ResultRefused("the object has another SHA-256 than the result says", is_lie=True)
+        return ResultRefused("the object's SHA-256 differs from the result's", is_lie=True)
     return OwnObject()
 
 
-def is_bare(result: JobResult, settings: NodeSessionSettings) -> bool:
-    """Return whether a result lacks what a check needs, where nodes need not send that: its hash,
-    its size and the node's signature.
-    """
+def is_uncheckable(result: JobResult, settings: NodeSessionSettings) -> bool:
+    """Return whether a result lacks hash, size or signature, and the settings permit that."""
     is_whole = None not in (result.sha256, result.size, result.signature)
     return not (settings.require_evidence or is_whole)
 
 
-def is_absent(worth: Named, settings: NodeSessionSettings) -> bool:
-    """Return whether a result is not in our store, where it need not be checked."""
-    return isinstance(worth, ForeignObject) and not settings.require_evidence
+def is_uncheckable_elsewhere(named: Named, settings: NodeSessionSettings) -> bool:
+    """Return whether a result is outside the gateway's bucket, and the settings permit that."""
+    return isinstance(named, ForeignObject) and not settings.require_evidence
 
 
 def completion(
@@ -132,24 +132,24 @@ def completion(
     node: NodeIdentity,
     settings: NodeSessionSettings,
     *,
-    worth: OwnObject | ForeignObject,
+    named: OwnObject | ForeignObject,
     found: ObjectInfo | None,
     said: str | None = None,
 ) -> UnitComplete:
-    """Return the effect that settles the unit; its node earns only for an object that was checked.
+    """Return the effect that settles the unit; its node earns only for an object in the bucket.
 
-    ``said``: the SHA-256 by the node, which is kept where the store does not know it: readers of
-    the object compare it with that.
+    ``said``: the SHA-256 that the node claims. If the store does not know the object's SHA-256,
+    ``said`` is recorded, so that downloads can be compared with it.
     """
-    ours = isinstance(worth, OwnObject)
+    ours = isinstance(named, OwnObject)
     verified = ours and node.verified
-    place = f"{SCHEME}{settings.bucket}/{place_of(unit, RESULT)}"
+    place = f"{SCHEME}{settings.bucket}/{object_key(unit, RESULT)}"
     return UnitComplete(
         job=unit.job,
         unit=unit.unit,
         attempt=unit.attempt,
         node=node.id,
-        result_ref=worth.result_ref if isinstance(worth, ForeignObject) else place,
+        result_ref=named.result_ref if isinstance(named, ForeignObject) else place,
         sha256=_sha256(found, said) if found is not None and ours else None,
         size=found.size if found is not None and ours else None,
         verified=verified,
@@ -163,12 +163,12 @@ def _sha256(found: ObjectInfo, said: str | None) -> bytes | None:
     return found.sha256 or (bytes.fromhex(said) if said else None)
 
 
-# -- the work that its node signed
+# -- signed work
 
 
 @attrs.frozen
 class DeliveredEvidence:
-    """Evidence as it was delivered."""
+    """Hash and size of the delivered evidence."""
 
     sha256: bytes
     size: int
@@ -176,7 +176,11 @@ class DeliveredEvidence:
 
 @attrs.frozen
 class InspectedResult:
-    """``found``: the object; None: there is none. ``proof`` is read where the unit is checked."""
+    """Objects of a result in the store.
+
+    ``found``: the object of the result; None if the object does not exist. ``proof``: the result's
+    evidence; None if the result names no evidence, or is not checked.
+    """
 
     found: ObjectInfo | None
     proof: DeliveredEvidence | None = None
@@ -184,7 +188,7 @@ class InspectedResult:
 
 @attrs.frozen
 class SignedWork:
-    """The work of a result, as its node signed it."""
+    """Work record of a result, with the node's signature."""
 
     work: receipt.WorkStatement
     signature: str
@@ -199,66 +203,72 @@ def read_signed_work(
     *,
     device_class: str,
 ) -> SignedWork | ResultRefused | None:
-    """Return the work of a result; None where it signed none, or we do not know the node's key.
+    """Return the result's signed work record; None if the result has none, or the node's key is
+    unknown.
 
-    ``seen``: what lies at our keys, where the result names it. What the node signs of how it came
-    to that is as we gave it out: a receipt vouches for all of it. The build of Blender is that of
-    the node's ``device_class``, by which it is compared.
+    Refuse the result if the record differs from the objects in the store (``seen``), or from the
+    parameters and inputs that the gateway sent. A receipt vouches for all of these. For renders,
+    the Blender build in the record must be that of the node's ``device_class``.
     """
     if result.signature is None or result.work is None or node.key is None:
         return None
     work = receipt.read_work(dict(result.work))
     if isinstance(work, str):
-        return ResultRefused(f"the work that the node signed cannot be read: {work}")
+        return ResultRefused(f"the work record that the node signed cannot be read: {work}")
     if work.node_key != node.key or not receipt.is_signed(work, bytes.fromhex(result.signature)):
-        return ResultRefused("the work is not signed by the node's key", is_lie=True)
+        return ResultRefused("the work record is not signed with the node's key", is_lie=True)
     signed_for = (UUID(work.job), work.unit, work.attempt, UUID(work.node))
     if signed_for != (unit.job, unit.unit, unit.attempt, node.id):
-        return ResultRefused("the node signed the work of another unit or attempt", is_lie=True)
+        return ResultRefused("the node signed work on a different unit or attempt", is_lie=True)
     found, proof = seen.found, seen.proof
     if found is not None and not _names(work, result, found):
-        return ResultRefused("the node signed for another object than is there", is_lie=True)
+        return ResultRefused("the node signed a file that differs from the stored one", is_lie=True)
     if proof is not None and work.document["measured"].get(EVIDENCE) != _named(proof):
-        return ResultRefused("the node signed for other evidence than is there", is_lie=True)
-    if (other := _given_otherwise(work, unit)) is not None:
-        return ResultRefused(f"the node signed for other {other} than it was given", is_lie=True)
-    wrong = _said_otherwise(work, unit, device_class, now)
+        words = "the node signed evidence that differs from the stored evidence"
+        return ResultRefused(words, is_lie=True)
+    if (field := _changed_field(work, unit)) is not None:
+        return ResultRefused(f"the node signed a {field} that it was not sent", is_lie=True)
+    wrong = _implausible_claim(work, unit, device_class, now)
     return SignedWork(work, result.signature) if wrong is None else ResultRefused(wrong)
 
 
-def _said_otherwise(
+def _implausible_claim(
     work: receipt.WorkStatement, unit: Assignment, device_class: str, now: datetime
 ) -> str | None:
-    """Return what cannot be of what the node says about itself; it may not be a lie."""
+    """Return the error of a wrong Blender build or impossible times in a work record, or None.
+
+    A wrong build or time is not counted as a lie, as an honest node may report it.
+    """
     build = work.document["renderer"].get("build") or ""
     is_other = bool(device_class) and build != kin_of(device_class)[1]
     if unit.job_type == RENDER and is_other:
-        return "the node signed for another build of Blender than it has"
+        return "the node signed a Blender build that differs from its device class"
     if not _is_in_time(work, unit, now):
-        return "the node signed for times that cannot be: look at its clock"
+        return "the node signed impossible times: check its clock"
     return None
 
 
-def _given_otherwise(work: receipt.WorkStatement, unit: Assignment) -> str | None:
-    """Return what the node names other than it was given; None: nothing.
+def _changed_field(work: receipt.WorkStatement, unit: Assignment) -> str | None:
+    """Return the field of a work record that differs from what the node was sent, or None.
 
-    Whether evidence is asked for may have changed since.
+    Parameters with and without the request for evidence are accepted, as the setting may have
+    changed since the unit was sent.
     """
-    told, document = unit.params, work.document
-    asked = [receipt.parameters_of(of) for of in (told, {**told, EVIDENCE: True})]
+    params, document = unit.params, work.document
+    accepted = [receipt.parameters_of(one) for one in (params, {**params, EVIDENCE: True})]
     wrong = {
-        "work": document["job_type"] != unit.job_type,
-        "parameters": document["parameters"] not in asked,
-        "inputs": document["inputs"] != _inputs_of(unit),
+        "job type": document["job_type"] != unit.job_type,
+        "set of parameters": document["parameters"] not in accepted,
+        "list of inputs": document["inputs"] != _inputs_of(unit),
     }
     return next((name for name, is_so in wrong.items() if is_so), None)
 
 
 def _inputs_of(unit: Assignment) -> list[str]:
-    """Return the SHA-256 of each input in the unit's frame, and of its manifest."""
+    """Return the SHA-256 of the unit's payload, of the results that it merges, and its manifest."""
     inputs = unit.plan.inputs
-    own, files = ([] if of is None else [of.sha256] for of in (inputs.file, inputs.files))
-    return [*own, *(part.sha256 for part in unit.parts if part.sha256), *files]
+    payload, manifest = ([] if one is None else [one.sha256] for one in (inputs.file, inputs.files))
+    return [*payload, *(part.sha256 for part in unit.parts if part.sha256), *manifest]
 
 
 def _is_in_time(work: receipt.WorkStatement, unit: Assignment, now: datetime) -> bool:
@@ -270,7 +280,7 @@ def _is_in_time(work: receipt.WorkStatement, unit: Assignment, now: datetime) ->
 def unverified_receipt(
     signed: SignedWork, price: int, reason: str, key: ReceiptKey, now: datetime
 ) -> IssuedReceipt:
-    """Return the signed receipt of work that is unverified, for a ``reason``."""
+    """Return a signed receipt that calls the work ``unverified``, with a code for the reason."""
     return receipt.issue(
         signed.work,
         signed.signature,

@@ -1,4 +1,6 @@
-"""Sampling: draws a number for each delivery, by a secret that all gateways share."""
+"""Sampling: decides at random, with a secret that all gateways share, which deliveries are
+compared.
+"""
 
 import logging
 from typing import Final
@@ -10,16 +12,16 @@ from sql.sampling import draw, odds_of, unit_name
 
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-READ_AGAIN: Final = 100  # draws, after which it is read whether the secret was replaced
+READ_AGAIN: Final = 100  # draws after which the secret is read again, as it may have changed
 log = logging.getLogger(__name__)
 
 
 class Sampling:
-    """Draws for all sessions of a gateway.
+    """Draws random numbers for the deliveries in all sessions of a gateway.
 
-    All gateways share one secret, which the database keeps, sealed with the log's key. A secret
-    that a gateway cannot open is replaced only by a gateway with the newest key of the log: nobody
-    else can open it then. Any other gateway has a wrong key, and has all deliveries checked.
+    The gateways share one secret in the database, sealed with the log's key. A gateway with the
+    newest key of the log replaces a secret that it cannot open, as no gateway can open it then. A
+    gateway without the newest key that cannot open the secret has all its deliveries compared.
     """
 
     def __init__(
@@ -28,21 +30,21 @@ class Sampling:
         self._store, self._signer, self._random = store, signer, random
         self._least_odds = least_odds
         self._secret: bytes | None = None
-        self._draws_left = 0  # with this secret, before it is read again
-        self._told = False  # that all deliveries are checked
+        self._draws_left = 0  # draws with this secret before it is read again
+        self._is_logged = False  # an error about the missing secret was logged
 
     async def draw(self, delivery: UnitDeliver, price: int) -> tuple[float, float]:
-        """Return the number of the delivery of a unit at this ``price``, and the odds that the
-        record of its node asks for.
+        """Return a random number for the delivery, and the odds that its node's record requires.
 
-        It is compared if the number is below the odds. Raises Unavailable.
+        The delivery is compared if the number is below the odds. ``price``: the price of the unit.
+        Raises Unavailable.
         """
         records = await self._store.records([delivery.node])
         waited = await self._store.longest_wait()
         share = price * delivery.result.share_percent // 100
         odds = odds_of(records, delivery.device_class, waited, self._least_odds, share)
         if drawing_of(delivery.work) is not None:
-            odds = 1.0  # to differ from a frame by another driver is no strike
+            odds = 1.0  # always compare: EEVEE frames by other drivers may differ without a strike
         secret = await self._read()
         if secret is None:
             return 0.0, 1.0
@@ -50,7 +52,10 @@ class Sampling:
         return draw(secret, b"drawn", name, delivery.result.sha256 or b""), odds
 
     async def _read(self) -> bytes | None:
-        """Return the secret, made where there is none; None where this gateway's key is wrong."""
+        """Return the shared secret, after creating, replacing or sealing it again if necessary.
+
+        None if this gateway's key of the log cannot open it.
+        """
         if self._secret is not None and self._draws_left > 0:
             self._draws_left -= 1
             return self._secret
@@ -65,14 +70,14 @@ class Sampling:
             await self._keep(made, sealed)
             sealed = await self._store.draw_secret()
             secret = None if sealed is None else self._signer.unseal(sealed)
-        if secret is None and not self._told:
-            log.error("all deliveries are checked: the gateways have different keys of the log")
-        self._told = secret is None
+        if secret is None and not self._is_logged:
+            log.error("all deliveries are compared: the gateways have different keys of the log")
+        self._is_logged = secret is None
         self._secret, self._draws_left = secret, READ_AGAIN - 1
         return secret
 
     async def _has_newest_key(self) -> bool:
-        """Return whether the key that this gateway signs with is the newest that counts."""
+        """Return whether this gateway signs the log with its newest key."""
         known = await self._store.newest_log_keys()
         if known is None:
             return False
@@ -84,8 +89,9 @@ class Sampling:
         await self._store.keep_draw_secret(sealed, instead_of)
 
     def _is_aged(self, secret: bytes, sealed: bytes | None) -> bool:
-        """Return whether the secret is still sealed with the previous key of the log. After the
-        next rotation that key is gone, and nobody could open it.
+        """Return whether the secret is still sealed with the previous key of the log.
+
+        Gateways lose the previous key at the next rotation; no gateway could open the secret then.
         """
         nonce = (sealed or b"")[:NONCE_BYTES]
         return sealed != self._signer.seal(secret, nonce)

@@ -1,4 +1,4 @@
-"""State of one node's session: the node, what it said of itself, and the units held for it."""
+"""State of one node's session: the node, its hello, its standing, and its units."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -23,13 +23,13 @@ from sql.units import ANY
 
 UnitKey: TypeAlias = tuple[UUID, int]
 AttemptId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
-LINES_MOST: Final = 80
+LINES_MOST: Final = 80  # lines of one unit's log
 LINE_CHARACTERS_MOST: Final = 400
-LOG_CHARACTERS_MOST: Final = 16_000  # of all lines together
+LOG_CHARACTERS_MOST: Final = 16_000  # characters of these lines together
 
 
 class ActorContext(Protocol):
-    """The kernel, as the parts of a session use it: their actor's address, timers and work."""
+    """Services of the session's actor for the objects in it: address, timers, background work."""
 
     @property
     def ref(self) -> Ref[NodeSession]:
@@ -54,17 +54,17 @@ class ActorContext(Protocol):
 
 
 class Phase(Enum):
-    """How far a unit is, as this session knows."""
+    """How far a unit is, as far as this session knows."""
 
-    WAITING = auto()  # not sent: the node has no free slot, or its hello is awaited
-    SENT = auto()  # the frame left; nothing was heard of it
-    RUNNING = auto()  # the node said so
-    ENDING = auto()  # its result came, and is on its way into the books
+    WAITING = auto()  # not sent yet: the node has no free slot, or has sent no hello
+    SENT = auto()  # sent; the node has not reported on the unit yet
+    RUNNING = auto()  # the node has reported that the unit runs
+    ENDING = auto()  # the unit's end in this session is being prepared or requested
 
 
 @attrs.define
 class LogTail:
-    """The last log lines of a unit, without blank ones; kept to show why it failed."""
+    """The last log lines of a unit, without blank lines; kept to show why the unit failed."""
 
     _lines: deque[str] = attrs.field(factory=lambda: deque[str](maxlen=LINES_MOST), repr=False)
 
@@ -74,7 +74,7 @@ class LogTail:
         self._lines.extend(line for line in lines if line.strip())
 
     def new_lines(self, text: str) -> str:
-        """Return the lines of a text that are not yet here, not even as a part of others."""
+        """Return the lines of a text that no line of the log contains."""
         known = "".join(self._lines)
         return "\n".join(
             line for line in text.splitlines() if line.strip()[:LINE_CHARACTERS_MOST] not in known
@@ -91,8 +91,9 @@ class LogTail:
 class HeldUnit:
     """One unit of the session. Times are seconds of the monotonic clock.
 
-    ``heard_at`` is when the node last spoke of it, ``vouched_at`` what its last lease was based on,
-    ``asked_at`` when the Ledger was last asked about it, ``begun_at`` when the attempt began.
+    ``heard_at``: when the node last reported on the unit. ``vouched_at``: the time from which the
+    unit's last lease was counted (``ledger_requests.vouched_at``). ``asked_at``: when the pending
+    commit about it was sent to the Ledger. ``begun_at``: when the attempt began.
     """
 
     assignment: Assignment
@@ -101,22 +102,25 @@ class HeldUnit:
     vouched_at: float | None = None
     asked_at: float | None = None
     begun_at: float | None = None
-    paced_at: float | None = None  # when it was last compared with the others of its job
-    quoted_at: float | None = None  # when it was last compared with its quote
-    is_started: bool = False  # it is RUNNING in the books
+    pace_checked_at: float | None = None  # when the unit was last compared with others
+    quote_checked_at: float | None = None  # when the unit was last compared with its quote
+    is_started: bool = False  # the Ledger has booked the unit as RUNNING
     result: JobResult | None = None
-    effect: Effect | None = None  # what the Ledger is asked to do with it at its end
-    # An outside node's report that would end the unit, and its time; the Scheduler is asked first
-    # which other nodes could do it.
+    effect: Effect | None = None  # requested from the Ledger to end the unit in this session
+    # A failure that would end the unit, and its time. An outside node reported it, so the Scheduler
+    # is first asked which other nodes could do the unit.
     doubted: tuple[Failure, datetime] | None = None
-    is_stuck: bool = False  # several nodes lost it, or it is beyond them: an admin is told
-    is_inspected: bool = False  # its result is being looked at in the store, in the background
-    # Of what the store is asked about parts now, and what the node has asked for since.
-    asks_parts: dict[str, PartsWanted | None] = attrs.field(factory=dict[str, PartsWanted | None])
-    tries: int = 0
-    offers: int = 0  # of parts that came to nothing
+    is_stuck: bool = False  # several nodes lost the unit or lack what it needs: alert admins
+    is_inspected: bool = False  # the unit's result is being inspected in the background
+    # Requests for upload URLs of "result" or "evidence" that are being answered; the value is the
+    # node's last further request.
+    part_requests: dict[str, PartsWanted | None] = attrs.field(
+        factory=dict[str, PartsWanted | None]
+    )
+    tries: int = 0  # tries to send or settle the unit since it was last sent
+    aborted_uploads: int = 0  # multipart uploads that were aborted for another length
     log: LogTail = attrs.field(factory=LogTail)
-    thumbnails: set[int] = attrs.field(factory=set[int])  # frames that have one
+    thumbnails: set[int] = attrs.field(factory=set[int])  # frames with a stored thumbnail
 
     @property
     def key(self) -> UnitKey:
@@ -132,18 +136,18 @@ class HeldUnit:
 
     @property
     def is_out(self) -> bool:
-        """True if the node has it."""
+        """True unless the unit still waits to be sent to the node."""
         return self.phase is not Phase.WAITING
 
     @property
     def running(self) -> Running:
-        """The unit, as frames name it."""
+        """Job, unit and attempt, in the form that relay frames use."""
         unit = self.assignment
         return Running(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt)
 
 
 class HeldUnits:
-    """All held units, in the order in which they came."""
+    """All units of a session, in the order in which they were assigned."""
 
     def __init__(self) -> None:
         self._held: dict[UnitKey, HeldUnit] = {}
@@ -165,12 +169,14 @@ class HeldUnits:
         return self._held.get((job, unit))
 
     def exactly(self, job: UUID, unit: int, attempt: int) -> HeldUnit | None:
-        """Return the unit at this attempt."""
+        """Return the unit if the session holds this attempt of it."""
         held = self._held.get((job, unit))
         return held if held is not None and held.attempt == attempt else None
 
     def named(self, job_id: str, unit: int | None, attempt: int | None) -> HeldUnit | None:
-        """Return the unit that a frame names; what it leaves out is as this node was given it."""
+        """Return the unit that a relay frame names; the relay frame may omit the unit's number and
+        attempt.
+        """
         try:
             job = UUID(job_id)
         except ValueError:
@@ -181,21 +187,23 @@ class HeldUnits:
         return held
 
     def _only(self, job: UUID) -> HeldUnit | None:
-        """Return the job's first unit here: the reference knows jobs of one unit only."""
+        """Return the job's first unit; the reference protocol has only jobs of one unit."""
         units = [held for held in self._held.values() if held.key[0] == job]
         return min(units, key=lambda held: held.key[1]) if units else None
 
     def sendable(self, slots: int | None) -> list[HeldUnit]:
-        """Return the units of which the next may be sent: none while all ``slots`` work."""
+        """Return the units of which one may be sent now; no units while all ``slots`` are in
+        use.
+        """
         out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
         return self.waiting() if slots is None or out < slots else []
 
     def waiting(self) -> list[HeldUnit]:
-        """Return the units that the node does not have."""
+        """Return the units that were not sent to the node yet."""
         return [held for held in self._held.values() if held.phase is Phase.WAITING]
 
     def compare(self, running: Iterable[Running]) -> "HelloComparison":
-        """Compare what a node says it runs with what it was given."""
+        """Compare the units that a hello lists as ``running`` with the units of the session."""
         keep: list[HeldUnit] = []
         drop: list[Running] = []
         for said in running:
@@ -215,7 +223,12 @@ class HeldUnits:
 
 @attrs.frozen
 class HelloComparison:
-    """Result of a hello. ``lost`` units ran in the books, and the node does not have them."""
+    """Comparison of the units that a hello lists with the units of the session.
+
+    ``keep``: units in both. ``drop``: units in the hello that are not assigned to the node. Units
+    that the hello does not list are ``lost`` if they were RUNNING, and ``unsent`` if they were only
+    SENT.
+    """
 
     keep: tuple[HeldUnit, ...]
     drop: tuple[Running, ...]
@@ -225,12 +238,12 @@ class HelloComparison:
 
 @attrs.define(eq=False)
 class SessionState:
-    """The node of a session, and how far the session is.
+    """State of a session: its node, what is known about the node, and the node's units.
 
-    ``is_plain``: the node is a client of the reference, which sends no hello. ``is_assigned``: the
-    Scheduler has sent the node's assignments. ``epoch`` orders the sessions of this node at all
-    gateways. ``opened_at`` is when the session began, by the database's clock and by the monotonic
-    one.
+    ``is_plain``: the node is a client of the reference protocol, which sends no hello.
+    ``is_assigned``: the Scheduler has sent the node's assignments. ``epoch``: number that orders
+    this node's sessions at all gateways. ``opened_at``: when the session began, by the database's
+    clock and by the monotonic clock.
     """
 
     node: NodeIdentity
@@ -254,33 +267,36 @@ class SessionState:
 
     @property
     def device_class(self) -> str:
-        """The machine's device class, as its hello says; '' where it says none."""
+        """The node's device class from its hello; '' if unknown."""
         return (self.hello.device_class if self.hello is not None else None) or ""
 
     @property
     def unit_memory(self) -> int:
-        """Bytes of memory that the node gives one unit, as its hello says, up to a bound."""
+        """Bytes of memory for one unit: the node's memory from its hello, divided by its slots."""
         hello = self.hello
         return 0 if hello is None else min(hello.ram or 0, MEMORY_MOST) // hello.slots
 
     def serves(self, pool: str) -> bool:
-        """Return whether the node takes work of a pool, as its hello says."""
+        """Return whether the node accepts work of a pool; a node whose hello names no pools accepts
+        all work.
+        """
         pools = () if self.hello is None else self.hello.pools
         return not pools or pool in pools
 
     def is_outsider(self, unit: Assignment) -> bool:
-        """Return whether the node is neither the gateway's own, nor the creator's, nor trusted by
-        the creator: then its report alone does not end the unit.
+        """Return whether neither the gateway nor the unit's creator owns or trusts the node.
+
+        An outsider's report of a failure does not end the unit while nodes of other owners could
+        try it.
         """
         node, own = self.node, self.settings.own
         return pool_of(unit, node.owner) == ANY and node.id not in own
 
-    def begin_of(self, unit: Assignment) -> float:
-        """Return when an attempt began that an earlier session sent: when it was assigned, at the
-        earliest. Sessions at other gateways may have sent it, of which nothing is known here.
+    def assigned_time(self, unit: Assignment) -> float:
+        """Return when a unit was assigned, on the monotonic clock; at most the present.
 
-        The database's times are compared with the time that it gave when this session began, as
-        this machine's clock may be wrong.
+        For units that an earlier session sent, this time counts as the start of the attempt.
+        Database times are converted by ``opened_at``, as this machine's clock may be wrong.
         """
         now = self.now
         if unit.given_at is not None:

@@ -13,48 +13,53 @@ from sql.nodes import NOTHING_SAID, StandingRecord
 
 @attrs.frozen
 class NodeSessionSettings:
-    """``bucket`` is ours; ``require_object``: a result without our object fails its unit."""
+    """Settings of node sessions.
+
+    ``bucket``: the gateway's bucket in the object store. ``require_object``: refuse results that
+    have no object in this bucket.
+    """
 
     bucket: str
     require_object: bool = False
     earnings: Earnings = DEFAULTS.earnings
     leases: Leases = DEFAULTS.leases
-    hello_seconds: float = 2.0
-    ready_seconds: float = 3.0  # at least, between two reports of changed hellos to the Scheduler
-    announce_seconds: float = 5.0
-    ping_seconds: float = 30.0
-    pong_seconds: float = 90.0  # without one the socket is closed
-    seen_seconds: float = 45.0  # how often a pong is noted in the database
-    first_lease_seconds: float = 2.0
-    answer_seconds: float = 10.0  # for the Ledger's answer to a commit; then it is sent again
-    retry_seconds: float = 1.0  # doubled up to
+    hello_seconds: float = 2.0  # wait for a hello, then treat the node as a plain client
+    ready_seconds: float = 3.0  # least time between reports of changed hellos to the Scheduler
+    announce_seconds: float = 5.0  # wait for the assignments, then announce the session again
+    ping_seconds: float = 30.0  # interval of pings
+    pong_seconds: float = 90.0  # close the socket after this time without a pong
+    seen_seconds: float = 45.0  # least time between records of a pong in the database
+    first_lease_seconds: float = 2.0  # delay of the lease renewal after the units changed
+    answer_seconds: float = 10.0  # wait for the Ledger's answer, then send the commit again
+    retry_seconds: float = 1.0  # first pause between tries; doubled up to retry_seconds_most
     retry_seconds_most: float = 15.0
-    look_seconds: float = 300.0  # at what a result names; then it is looked at again
-    url_seconds: int = 3600
-    part_bytes: int = 64 << 20  # what is longer may come in parts of so many
-    begun_most: int = 8  # undertakings for parts that a node may cause for one attempt
-    send_seconds: float = 10.0  # a peer that does not take a frame in this time is closed
-    close_seconds: float = 2.0
-    token_share: float = 0.5  # of a token's life, after which its node is sent another
-    verified_types: frozenset[str] = frozenset()  # of work that waits for a verdict
-    unverified_why: str = OFF  # where none of the gateway's work does
-    require_evidence: bool = True  # else nodes that deliver none are paid for unverified work
+    look_seconds: float = 300.0  # limit for inspecting a result in the store, then try again
+    url_seconds: int = 3600  # validity of presigned URLs
+    part_bytes: int = 64 << 20  # size of a part; longer files may be uploaded in parts
+    aborted_uploads_most: int = 8  # multipart uploads that a node may cause to be aborted
+    send_seconds: float = 10.0  # limit for sending a relay frame, then the socket is aborted
+    close_seconds: float = 2.0  # limit for sending the WebSocket close frame
+    token_share: float = 0.5  # share of a token's life after which the node gets a new token
+    verified_types: frozenset[str] = frozenset()  # job types whose results wait for a verdict
+    unverified_why: str = OFF  # code in receipts while results of no job type wait for verdicts
+    require_evidence: bool = True  # if False, results without evidence are unverified
     pays_unverified: bool = True  # whether nodes are paid for unverified work
-    own: frozenset[UUID] = frozenset()  # nodes of the gateway's, whose word is enough
-    result_bytes_most: int = 16 * 2**30  # of one object: evidence is large
-    runtime_seconds_most: float = 6 * 3600.0  # of one attempt
-    still_seconds: float = 1800.0  # without any progress; what is fetched and sent may take more
-    expected_times: float = 20.0  # as long as half of its job's others took; 0: never mind
-    quote_start_seconds: float = 60.0  # to begin with a scene, which no quote has in it
-    flood_seconds: float = 10.0
-    flood_frames: int = 2000
+    own: frozenset[UUID] = frozenset()  # the gateway's own nodes, whose reports are trusted
+    result_bytes_most: int = 16 * 2**30  # limit of one object, as evidence is large
+    runtime_seconds_most: float = 6 * 3600.0  # limit of one attempt
+    stall_seconds: float = 1800.0  # limit without progress; transfers of files extend it
+    expected_times: float = 20.0  # limit as a multiple of the job's median; 0 for no limit
+    quote_start_seconds: float = 60.0  # allowance for loading the scene, not part of quotes
+    flood_seconds: float = 10.0  # window of the rate limit of relay frames
+    flood_frames: int = 2000  # relay frames that a node may send in that window
 
 
 @attrs.frozen
 class NodeIdentity:
-    """Node of a session. ``verified``: it proved its key; only then its owner earns.
+    """Identity of a session's node.
 
-    ``base`` is scheme and host under which it reached us; None: what the settings say.
+    ``verified``: the node proved its key; only then its owner earns. ``base``: scheme and host at
+    which the node reached the gateway; if None, the address in the settings counts.
     """
 
     id: UUID
@@ -63,10 +68,10 @@ class NodeIdentity:
     verified: bool
     base: str | None = None
     standing: StandingRecord = NOTHING_SAID
-    token_expires: datetime | None = None  # of the token that it came with
-    key: bytes | None = None  # its public key, by which it signs its work
+    token_expires: datetime | None = None  # expiry of the token with which the node connected
+    key: bytes | None = None  # the public key for the signatures of its work
 
     @property
     def account(self) -> str:
-        """The account that earns by its work."""
+        """The account that earns from the node's work; suspense if the node has no owner."""
         return SUSPENSE if self.owner is None else operator_account(self.owner)

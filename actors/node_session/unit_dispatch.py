@@ -1,4 +1,6 @@
-"""Dispatch of a session's units to its node: whose turn it is, and what the node may not begin."""
+"""Dispatch of a session's units to its node: fair order among users, and units that the node may
+not begin.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -20,45 +22,48 @@ log = logging.getLogger(__name__)
 
 
 class FairOrder:
-    """Order in which waiting units are sent: users take turns, by the weight of the priority.
+    """Start-time fair queueing of a node's waiting units over users, weighted by priority.
 
-    A node may be given far more than it runs: a user who submits one job after another fills its
-    backlog, past the queue of the Scheduler. A user's turn comes the later, the more of theirs was
-    sent lately. A new user begins where the others are; turns that were not used are not saved.
+    The Scheduler may assign a node far more units than it runs, so a user who submits one job after
+    another could fill the node's backlog. The more of a user's units were sent lately, the later
+    the user's next unit is sent. A new user starts at the present virtual time, and a user without
+    waiting units saves up no turns.
     """
 
     def __init__(self) -> None:
-        self._sent: dict[UUID, float] = {}  # of each user, units by weight, on a clock of its own
-        self._now = 0.0
+        self._ends: dict[UUID, float] = {}  # virtual time at which each user's last unit ends
+        self._now = 0.0  # virtual time of the unit that was sent last
 
     def next(self, waiting: Iterable[HeldUnit]) -> HeldUnit | None:
-        """Return the next unit: of the user whose turn it is, the one of the highest priority, then
-        of the oldest job.
+        """Return the unit to send next; None if no unit waits.
+
+        Of one user's units, the unit of the highest priority is sent first; of these, the unit of
+        the oldest job.
         """
         firsts: dict[UUID, HeldUnit] = {}
         for held in waiting:
             known = firsts.setdefault(held.assignment.user, held)
             if _order_of(held) < _order_of(known):
                 firsts[held.assignment.user] = held
-        self._await(firsts)
+        self._update_users(firsts)
         return min(firsts.values(), key=self._turn, default=None)
 
     def took(self, held: HeldUnit) -> None:
-        """Note that a unit was sent."""
+        """Record that a unit was sent."""
         unit = held.assignment
-        begin = self._sent.get(unit.user, self._now)
-        self._sent[unit.user] = begin + 1 / weight(unit.priority)
+        begin = self._ends.get(unit.user, self._now)
+        self._ends[unit.user] = begin + 1 / weight(unit.priority)
         self._now = max(self._now, begin)
 
-    def _await(self, users: Iterable[UUID]) -> None:
-        """Keep the places of users who wait; forget users who do not wait and are not ahead."""
-        kept = {user: until for user, until in self._sent.items() if until > self._now}
-        waiting = {user: self._sent.get(user, self._now) for user in users}
-        self._sent = {**kept, **waiting}
+    def _update_users(self, users: Iterable[UUID]) -> None:
+        """Add the waiting ``users``; remove other users whose virtual time has passed."""
+        kept = {user: until for user, until in self._ends.items() if until > self._now}
+        waiting = {user: self._ends.get(user, self._now) for user in users}
+        self._ends = {**kept, **waiting}
 
     def _turn(self, held: HeldUnit) -> tuple[float, int, datetime]:
         unit = held.assignment
-        ends = self._sent[unit.user] + 1 / weight(unit.priority)
+        ends = self._ends[unit.user] + 1 / weight(unit.priority)
         return ends, -unit.priority, unit.queued_at
 
 
@@ -89,29 +94,29 @@ class UnitDispatcher:
         self._order = FairOrder()
 
     async def add(self, unit: Assignment) -> None:
-        """Hold a unit for the node, instead of an earlier attempt at it."""
+        """Add a unit to the session, and drop an earlier attempt at it."""
         known = self._state.units.get(unit.job, unit.unit)
         if known is not None:
             if known.attempt == unit.attempt and known.phase is Phase.WAITING:
-                known.assignment = unit  # its priority may be another
+                known.assignment = unit  # the priority may have changed
             if known.attempt >= unit.attempt:
                 return
             await self.drop(known)
         held = HeldUnit(unit)
         if unit.state == "RUNNING":
             held.phase, held.is_started = Phase.RUNNING, True
-            held.begun_at = self._state.begin_of(unit)
+            held.begun_at = self._state.assigned_time(unit)
         self._state.units.add(held)
         self._leases.soon()
 
     async def drop(self, held: HeldUnit) -> None:
-        """Forget a unit that is not the node's any more; a node that has it is to stop."""
+        """Remove a unit that is no longer assigned to the node; cancel it if it was sent."""
         self._state.units.remove(held)
         if held.is_out:
             await self._connection.cancel(held.running)
 
     async def send_waiting(self) -> None:
-        """Send the units that wait, as far as the node has slots."""
+        """Send waiting units while the node has free slots."""
         state = self._state
         if not state.is_assigned or (state.hello is None and not state.is_plain):
             return
@@ -122,7 +127,7 @@ class UnitDispatcher:
                 return
 
     def _withhold(self) -> None:
-        """Return units to the queue that the node may not begin."""
+        """Requeue waiting units that are paused, or that the node may not begin."""
         state, owner = self._state, self._state.node.owner
         for held in state.units.waiting():
             unit = held.assignment
@@ -135,7 +140,7 @@ class UnitDispatcher:
                 self._commits.end(held, unit_failures.withheld(unit))
 
     async def _send(self, held: HeldUnit) -> bool:
-        """Send one unit; its lease begins. False: nothing else can be sent now."""
+        """Send one unit, whose lease then begins; return False if nothing else can be sent now."""
         state, unit = self._state, held.assignment
         try:
             frame = await self._frames.dispatch(unit, state.node.owner)
@@ -148,16 +153,17 @@ class UnitDispatcher:
             return await self._return_unsendable(held, fault)
         progress = self._progress.of(held.id, state.now)
         held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
-        # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
-        held.begun_at = state.begin_of(unit) if state.hello is None else progress.since
-        progress.fetch((file.path, file.size) for file in frame.inputs)
+        # A plain client gets a unit as soon as it is assigned, and again each time it connects.
+        held.begun_at = state.assigned_time(unit) if state.hello is None else progress.since
+        progress.allow_transfer((file.path, file.size) for file in frame.inputs)
         self._order.took(held)
         self._leases.soon()
         return True
 
     async def _return_unsendable(self, held: HeldUnit, fault: ValueError) -> bool:
-        """End a unit that no frame can hold; return it where only this connection is at fault.
-        False: the object store is away, and the unit waits.
+        """Fail a unit that cannot be sent to any node; requeue it if only this node is affected.
+
+        Returns False if the object store is unavailable; the unit then still waits.
         """
         unit, node = held.assignment, self._state.node.id
         try:
@@ -170,7 +176,7 @@ class UnitDispatcher:
             error = f"cannot be sent to a node: {fault}"
             self._commits.fail(held, Failure("gateway", error, "unsendable", final=True))
             return True
-        log.warning("a unit cannot be sent to node %s by the address it came to: %s", node, fault)
+        log.warning("a unit cannot be sent to node %s at the address it uses: %s", node, fault)
         self._commits.decline()
         self._commits.end(held, unit_failures.unsendable(unit, node))
         return True

@@ -1,4 +1,4 @@
-"""Effects of a failed attempt: another try, later and elsewhere, or the end of the unit."""
+"""Effects of attempts that end without a result: the unit is retried, requeued, or failed."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,8 +9,8 @@ import attrs
 from actors.ledger.messages import UnitFail, UnitRequeue
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import Assignment
-from rendertrust.error_code import REPORTED, ErrorCode
 from rendertrust.protocol import LACKS
+from rendertrust.unit_error_code import REPORTED, ErrorCode
 from sql.retry_policy import (
     HELD_NODES,
     NODE_FAILURES_MOST,
@@ -21,9 +21,9 @@ from sql.retry_policy import (
     wait_seconds,
 )
 
-LACKING_SECONDS_MOST: Final = 600
-GIVEN_BACK: Final = "its node gave it back"
-GIVEN_BACK_MOST: Final = 3  # attempts that a node may hand back without blame
+LACKING_SECONDS_MOST: Final = 600  # longest pause of a unit that no node can do
+GIVEN_BACK: Final = "its node returned it unfinished"
+GIVEN_BACK_MOST: Final = 3  # last try of a unit at which its return is not a failure
 ERROR_CHARACTERS_MOST: Final = 500
 MIB: Final = 2**20
 SCENE: Final = "scene"
@@ -38,10 +38,10 @@ LESS_MEMORY: Final = (
 class Failure:
     """A failed attempt, as its node or this session reports it.
 
-    ``error_class`` says whose fault it is. ``final``: no other node is to try it. ``confirmed``:
-    that the scene is at fault ends the unit. ``given_back``: nothing failed, the node drains or
-    stops. ``accused`` is the device class of a node that blames the scene, ``caught`` that of a
-    node whose report was a lie.
+    ``error_class``: whose fault the failure is. ``final``: no other node shall try the unit.
+    ``confirmed``: the unit ends if the scene is at fault. ``given_back``: the node returned the
+    unit because it drains or stops, and nothing failed. ``accused``: device class of a node that
+    blames the scene. ``caught``: device class of a node that lied.
     """
 
     error_class: str
@@ -67,15 +67,15 @@ def failed(
     *,
     others: AlternativesFound | None = None,
 ) -> UnitFail:
-    """Return the effect of a failed attempt.
+    """Return the effect of a failed attempt: a retry, or the end of the unit.
 
-    ``scene`` is final where it is ``confirmed``; else another node is asked. Three failures of
-    nodes are final, too, and on three different nodes they are the scene's. Anything else is
-    tried again after 1, 2, then 4 seconds, and then it is final. What is ``given_back`` as its
-    node drains or stops did not fail: there are twelve tries of it.
+    A failure of the scene ends the unit if it is ``confirmed``. The third failure that is a node's
+    fault ends the unit, too; if three different nodes failed, the scene is blamed. After other
+    failures the unit is retried, after 1, 2 and 4 seconds. A unit that is ``given_back`` did not
+    fail, and is tried up to twelve times.
 
-    With ``others`` it is an outside node's report, which ends nothing by itself (``is_agreed``).
-    Tries that were lost or given back do not count then.
+    ``others`` is given for a report of an outside node, which ends the unit only if ``is_agreed``.
+    For such a report, lost and returned attempts do not count towards the twelve tries.
     """
     error_class, error, code = failure.error_class, failure.error, failure.code
     wait = wait_seconds(
@@ -109,17 +109,19 @@ def failed(
 
 
 def is_agreed(others: AlternativesFound) -> bool:
-    """Return whether reports of outside nodes end a unit: nodes of three owners have failed it, or
-    no other owner's is left. Nodes without an account count as one owner's.
+    """Return whether failures that outside nodes report end a unit.
+
+    These failures end a unit if nodes of three owners tried it, or no other owner has a node that
+    could do it. All nodes without an account count as nodes of one owner.
     """
     return others.owners >= OWNERS_MOST or not others.is_other
 
 
 @attrs.frozen
 class MissingCapability:
-    """Something that a unit needs and its node lacks (``rendertrust.protocol.LACKS``).
+    """A capability that a unit needs and its node lacks (``rendertrust.protocol.LACKS``).
 
-    ``given``: bytes of memory that the unit had; ``words``: the node's error.
+    ``given``: bytes of memory that the node gave the unit. ``words``: the node's error text.
     """
 
     what: str
@@ -127,7 +129,7 @@ class MissingCapability:
     words: str
 
 
-def beyond(
+def incapable(
     unit: Assignment,
     node: UUID,
     lack: MissingCapability,
@@ -136,11 +138,12 @@ def beyond(
     is_trusted: bool,
     now: datetime,
 ) -> UnitFail:
-    """Return the effect of an attempt at a unit that needs what its node has not; nothing failed.
+    """Return the effect of an attempt on a node that lacks what the unit needs.
 
-    ``is_trusted``: the node's report is enough. Too much memory then ends the unit where no node
-    gives more; the report of an outside node ends nothing. From now on the unit is given only to
-    nodes that have what it needs, where another owner's node said so, too, and there is one.
+    The attempt does not count as a failure. If the node ``is_trusted`` (no outside node) and lacks
+    memory, and no node has more, the unit ends. In all other cases the unit is retried. The report
+    of a trusted node raises the unit's requirements. The report of an outside node raises the
+    requirements only if a node of another owner has tried the unit, too, and a capable node exists.
     """
     is_memory = lack.what == MEMORY
     ends = is_memory and is_trusted and not others.is_able
@@ -163,59 +166,61 @@ def beyond(
 
 
 def is_stuck(unit: Assignment, node: UUID, others: AlternativesFound) -> bool:
-    """Return whether an admin is told of a unit that is beyond its nodes: three said so, and no
-    other is there.
+    """Return whether admins are alerted about a unit that its nodes cannot do: three nodes have
+    tried it, and no node is left that has not.
     """
     return not others.is_untried and len(unit.avoid | {node}) >= HELD_NODES
 
 
 def _lacking_seconds(unit: Assignment, others: AlternativesFound) -> int:
-    """Return the pause before a unit is given out again: a long one where all nodes tried it."""
+    """Return the pause before the next attempt; it is longer if all nodes have tried the unit."""
     if others.is_untried:
         return held_seconds(nodes=0, times=min(unit.tries, len(RETRY_SECONDS)))
     return int(min(2 ** min(unit.tries, 10), LACKING_SECONDS_MOST))
 
 
 def _too_much(given: int, *, is_last: bool) -> str:
-    said = f"{TOO_MUCH}: the scene needs more than the {given // MIB} MiB that this node gives it"
-    return f"{said}, and no node here gives more: {LESS_MEMORY}" if is_last else said
+    said = f"{TOO_MUCH}: the scene needs more than the {given // MIB} MiB that its node has for it"
+    return f"{said}, and no connected node has more: {LESS_MEMORY}" if is_last else said
 
 
 def lost(unit: Assignment, node: UUID) -> UnitRequeue:
-    """Return a unit that its node has lost, perhaps by a restart: no blame."""
-    reason = "its node does not have it any more"
+    """Requeue a unit that its node lost, perhaps in a restart; it does not count as a failure."""
+    reason = "its node no longer has it"
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, lost_by=node)
 
 
 def withheld(unit: Assignment) -> UnitRequeue:
-    """Return a unit that its node may not begin any more: no blame."""
-    return _unsent(unit, "its node is to begin nothing new")
+    """Requeue an unsent unit that its node may no longer begin."""
+    return _unsent(unit, "its node may not begin it")
 
 
 def paused(unit: Assignment) -> UnitRequeue:
-    """Return a unit whose job was paused before its node had it; nothing failed."""
+    """Requeue an unsent unit whose job was paused."""
     return _unsent(unit, "its job was paused")
 
 
-def relieved(unit: Assignment) -> UnitRequeue:
-    """Return a unit that another node would begin at once."""
+def stolen(unit: Assignment) -> UnitRequeue:
+    """Requeue an unsent unit that an idle node can begin at once (work stealing)."""
     return _unsent(unit, "another node had nothing to do")
 
 
 def unsendable(unit: Assignment, node: UUID) -> UnitRequeue:
-    """Return the unit to the queue: its frame cannot be made for this node's connection."""
+    """Requeue an unsent unit for which no relay frame can be made for this node's connection."""
     back = _unsent(unit, "it cannot be sent over its node's connection")
     return attrs.evolve(back, unsendable_to=node)
 
 
 def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
-    """Return a unit that its node never had: that is no try, however often it happens."""
+    """Requeue a unit that its node never received, which does not count as a try."""
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
 
 
 def given_back(unit: Assignment) -> UnitRequeue | None:
-    """Return a unit that its node gives back, perhaps as it stops. A node that always does so would
-    get it for ever, before all others: from the fourth attempt on it is the node's failure (None).
+    """Requeue a unit that its node returned unfinished, for example because the node stops.
+
+    Returns None from the fourth try on; the caller then records a failure. If returns never counted
+    as failures, a node that always returns units would get this unit again and again.
     """
     if unit.tries > GIVEN_BACK_MOST:
         return None

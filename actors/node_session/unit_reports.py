@@ -17,12 +17,12 @@ from rendertrust.protocol import JobStatus, Preview
 from sql.database import Unavailable
 
 JPEG: Final = b"\xff\xd8\xff"
-FRAMES_MAX: Final = 64  # of one unit
+FRAMES_MAX: Final = 64  # frames of one unit whose thumbnails are stored
 log = logging.getLogger(__name__)
 
 
 class UnitReports:
-    """Takes up what a node reports, and passes it on to people who watch the job."""
+    """Handles a node's reports, and forwards them to people who watch the job."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class UnitReports:
         self._store = store
 
     def status(self, held: HeldUnit, frame: JobStatus) -> None:
-        """Note that the unit runs, and how far it is, or that it failed."""
+        """Handle a report that a unit runs, how far it is, or that it failed."""
         now = held.heard_at = self._state.now
         if held.phase is Phase.ENDING:
             return
         if frame.status == "failed":
-            error = frame.detail or "the node says that it failed"
+            error = frame.detail or "the node reported a failure without a reason"
             self._commits.fail(held, Failure("node", error))
             return
         if held.begun_at is None:
@@ -53,27 +53,27 @@ class UnitReports:
         if not held.is_started and self._commits.may_ask(held):
             self._commits.start(held)
         if frame.progress is not None:
-            self._progress.of(held.id, now).tell(frame.progress, now)
+            self._progress.of(held.id, now).report(frame.progress, now)
             self._notifier.tell(Progress(*held.id, frame.progress, frame.detail or ""))
 
     def log(self, held: HeldUnit | None, text: str) -> None:
-        """Keep log lines of a unit of this node, and pass them on."""
+        """Keep log lines of a unit, and forward them to people who watch the job."""
         if held is not None and text:
             held.log.add(text)
             self._notifier.tell(UnitLogLines(*held.id, text))
 
     async def keep_log(self, held: HeldUnit, *, completed: bool = False) -> None:
-        """Store the last log lines of an attempt that ended; without a database they are lost."""
+        """Store the last log lines of an attempt that ended; if the database is down, drop them."""
         text, node, now = held.log.take(), self._state.node.id, self._state.clock.now()
         if not text:
             return
         try:
             await self._store.keep_log(*held.id, node, text, at=now, completed=completed)
         except Unavailable as error:
-            log.info("a unit's log is lost: %s", type(error).__name__)
+            log.info("a unit's log could not be stored: %s", type(error).__name__)
 
     async def thumbnail(self, held: HeldUnit | None, preview: Preview) -> None:
-        """Store a thumbnail of a frame; without a database it is lost."""
+        """Store a thumbnail of a frame; if the database is down, drop it."""
         picture = picture_of(preview)
         if held is None or picture is None or held.phase is Phase.ENDING:
             return
@@ -85,14 +85,14 @@ class UnitReports:
         try:
             await self._store.keep_thumbnail(*held.id, node, frame=frame, picture=picture)
         except Unavailable as error:
-            log.info("a picture is lost: %s", type(error).__name__)
+            log.info("a thumbnail could not be stored: %s", type(error).__name__)
 
 
 def frame_of(preview: Preview, params: Mapping[str, Any], known: set[int]) -> int | None:
-    """Return the frame that a thumbnail shows; None where the unit has no such frame, or it is
-    ``known`` already.
+    """Return the number of the frame that a thumbnail shows.
 
-    A unit that names no frames has one: whichever the scene says.
+    None if the unit has no such frame, or the frame has a thumbnail already (``known``). A unit
+    whose parameters name no frames has exactly one frame, which the scene determines.
     """
     named = params.get("frames") or [params["frame"]] if {"frame", "frames"} & set(params) else []
     frame = preview.frame if preview.frame is not None else (named or [0])[0]
@@ -102,7 +102,10 @@ def frame_of(preview: Preview, params: Mapping[str, Any], known: set[int]) -> in
 
 
 def picture_of(preview: Preview) -> bytes | None:
-    """Return the bytes, if they may be a JPEG. Nobody opens them here; the frame bounds them."""
+    """Return the bytes if they begin like a JPEG; they are not decoded.
+
+    The limit of relay frames bounds their length.
+    """
     if preview.mime != "image/jpeg":
         return None
     try:

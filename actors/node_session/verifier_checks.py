@@ -1,6 +1,7 @@
-"""Checks that a session's node makes for the Verifier: frames like those of units, but not booked.
+"""Checks that a session's node runs for the Verifier.
 
-A check that is lost, with its node or its gateway, is asked for again by the Verifier.
+Checks are sent like units, but are not in the books. The Verifier repeats a check that is lost with
+its node or its gateway.
 """
 
 import logging
@@ -36,14 +37,14 @@ log = logging.getLogger(__name__)
 
 
 class VerifierChecks:
-    """The checks of one node. Without a ``verifier`` nothing is checked."""
+    """Checks that run on one node; there are none if ``verifier`` is None."""
 
     def __init__(
         self,
         state: SessionState,
         connection: NodeConnection,
         frames: FrameBuilder,
-        verifier: Ref[Verifier] | None,
+        verifier: Ref[Verifier],
         actor: ActorContext,
     ) -> None:
         self._state = state
@@ -56,75 +57,73 @@ class VerifierChecks:
     def offer(self) -> None:
         """Tell the Verifier that the node can check, if its hello says so and its key is proved."""
         node, hello = self._state.node, self._state.hello
-        if self._verifier is None or hello is None or self._state.standing.name != ACTIVE:
+        if hello is None or self._state.standing.name != ACTIVE:
             return
         if CHECK in hello.capabilities and node.verified and hello.device_class:
             batches = BATCH in hello.capabilities
             self._verifier.tell(CheckerSeen(node.id, hello.device_class, self._actor.ref, batches))
 
     def refresh(self) -> None:
-        """Tell the Verifier again whether the node can check: it may have been restarted."""
+        """Tell the Verifier again whether the node can check, in case the Verifier restarted."""
         if self._state.standing.name == ACTIVE:
             self.offer()
         else:
             self.withdraw()
 
     def withdraw(self) -> None:
-        """Tell the Verifier that the node checks nothing any more."""
-        if self._verifier is not None:
-            self._verifier.tell(CheckerGone(self._state.node.id, self._actor.ref))
+        """Tell the Verifier that the node is no longer available for checks."""
+        self._verifier.tell(CheckerGone(self._state.node.id, self._actor.ref))
 
     async def run(self, order: RunCheck) -> None:
         """Send the node a check."""
         try:
             frame = await self._frame_of(order)
             if order.further:
-                encode(frame)  # it may be too long for a frame
+                encode(frame)  # raises ValueError if the batch is too long for a relay frame
         except (ObjectsUnavailable, ValueError) as fault:
             log.warning("a check cannot be sent: %s", type(fault).__name__)
-            self._tell(order.check, None, f"it could not be sent: {type(fault).__name__}")
+            self._report(order.check, None, f"it could not be sent: {type(fault).__name__}")
             return
         self._checks[order.check] = order
         await self._connection.send(frame)
 
     async def drop(self, check: UUID) -> None:
-        """Tell the node to drop a check that is not needed any more."""
+        """Cancel a check on the node."""
         if self._checks.pop(check, None) is not None:
             await self._connection.cancel(Running(job_id=str(check), unit=0, attempt=1))
 
     def find(self, job_id: str) -> RunCheck | None:
-        """Return the check that a frame is about."""
+        """Return the check that a relay frame names by its job id, or None."""
         try:
             return self._checks.get(UUID(job_id)) if self._checks else None
         except ValueError:
             return None
 
     async def report(self, check: RunCheck, result: JobResult) -> None:
-        """Tell the Verifier what the node reports; whatever it is, the check is over here."""
+        """Send the Verifier the node's report on a check, which ends the check in this session."""
         del self._checks[check.check]
         await self._connection.acknowledge(result)
         is_completed = result.status == "completed"
         report: object = result.work if is_completed else _other_content(result)
         if is_completed and result.work is not None and result.signature is not None:
-            report = result.work.get("measured")  # of what the node signed, that is what it saw
+            report = result.work.get("measured")  # the findings, within the signed work record
         reason = result.error or f"it {result.status}"
         is_unread, is_scene = _is_unread(result), _is_scene(result)
-        self._tell(check.check, report, reason, is_unread=is_unread, is_scene=is_scene)
+        self._report(check.check, report, reason, is_unread=is_unread, is_scene=is_scene)
 
     def report_lie(self) -> None:
-        """Tell the Verifier that the node was caught in a lie, which is booked by now."""
-        if self._verifier is not None:
-            self._verifier.tell(LieDetected(self._state.node.id))
+        """Tell the Verifier that the node made a false claim, which is already booked."""
+        self._verifier.tell(LieDetected(self._state.node.id))
 
     async def urls(self, check: RunCheck, asked: UrlsRequest) -> Urls:
-        """Return where the check's files are. Raises ObjectsUnavailable, ValueError."""
+        """Return URLs for the check's files. Raises ObjectsUnavailable, ValueError."""
         if asked.files:
             found = await self._frames.urls(check.unit, asked.files)
             return attrs.evolve(found, job_id=str(check.check), unit=0, attempt=1)
         frame = await self._frame_of(check)
         return Urls(job_id=frame.job_id, unit=0, attempt=1, inputs=frame.inputs)
 
-    def _tell(
+    def _report(
         self,
         check: UUID,
         report: object,
@@ -133,15 +132,14 @@ class VerifierChecks:
         is_unread: bool = False,
         is_scene: bool = False,
     ) -> None:
-        if self._verifier is not None:
-            found = report if isinstance(report, dict) else None
-            node = self._state.node.id
-            self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
+        found = report if isinstance(report, dict) else None
+        node = self._state.node.id
+        self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
 
     async def _frame_of(self, order: RunCheck) -> JobDispatch:
-        """Return the frame of a check: the unit's own inputs, and what was delivered.
+        """Return the relay frame of a check, with the unit's inputs and the delivered files.
 
-        Raises as ``FrameBuilder.dispatch`` does.
+        Raises the same exceptions as ``FrameBuilder.dispatch``.
         """
         unit = await self._frames.dispatch(order.unit)
         delivered = [
@@ -164,7 +162,7 @@ def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> 
             **own,
             "draws": [list(drawn) for drawn in order.draws],
             **({"shown": list(order.shown)} if order.shown else {}),
-            # Who checks renders alone knows no other kind.
+            # Verifiers whose checks are only of renders do not know the parameter "of".
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
             **({} if order.seconds is None else {"seconds": order.seconds}),
@@ -182,7 +180,7 @@ def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> 
 
 
 def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
-    """Yield what was delivered, and the path under which it is sent."""
+    """Yield the delivered files of a check, each with its path on the verifier."""
     if not order.further:
         yield from ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence))
         return
@@ -193,19 +191,21 @@ def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
 
 
 def _is_unread(result: JobResult) -> bool:
-    """Return whether the verifier could not fetch what was delivered, for whatever reason."""
+    """Return whether the verifier could not fetch a delivered file."""
     return _names_delivery(result) and result.failure in ("network", "gateway")
 
 
 def _is_scene(result: JobResult) -> bool:
-    """Return whether the verifier failed while it rendered the scene itself."""
+    """Return whether the check failed while the verifier itself rendered the scene."""
     is_of_scene = result.status == "failed" and result.failure == "scene"
     return is_of_scene and not _names_delivery(result)
 
 
 def _other_content(result: JobResult) -> dict[str, object] | None:
-    """Return the report of a verifier that fetched a delivery and found other content than its
-    node signed for: the store cannot tell that of what came in parts.
+    """Return a report with a fault if a delivered file differs from what its node signed.
+
+    None otherwise. For files uploaded in parts only the verifier can detect that, as the object
+    store does not know their SHA-256.
     """
     is_other = _names_delivery(result) and result.failure == "scene"
     return {"fault": result.error or ""} if is_other else None

@@ -1,1 +1,1 @@
-"""The notifier: passes events on to subscribers."""
+"""Actor that forwards news about jobs to subscribers and other gateways."""

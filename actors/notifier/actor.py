@@ -1,7 +1,7 @@
-"""The Notifier: passes on events of jobs, to subscribers here and to other gateways.
+"""The Notifier actor: forwards news about jobs to this gateway's subscribers and other gateways.
 
-Everything that it sends is a hint. It keeps the progress of units, which the database does not
-have.
+Everything that the actor sends is a hint, which may be lost. The actor keeps the progress and
+recent log lines of running units, which are not in the database.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,6 @@ from actors.notifier.messages import (
     Feed,
     LogHintReceived,
     Notifier,
-    Paused,
     Progress,
     ProgressOf,
     ProgressOfUnits,
@@ -37,21 +36,24 @@ from actors.notifier.messages import (
 from actors.notifier.progress import ProgressStore
 from actors.ports import Bus
 from actors.ports.bus import Subscription
-from actors.scheduler.messages import GatewayMembership, JobPaused, PeerClaimed, Scheduler
+from actors.scheduler.messages import GatewayMembership, PeerClaimed, Scheduler
 from rendertrust.job_status import ENDED
 
-TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
-NOBODY: Final = UUID(int=0)
-HERE_SECONDS: Final = 5.0
+TOPIC, PROGRESS, MOVES, SAID = "jobs", "progress", "moves", "said"
+HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
-PUBLISH_SECONDS: Final = 1.0
+PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
 PUBLISHED_MOST: Final = 1_000  # reports published per interval
-JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
+JOBS_ENDED: Final = Counter(
+    "rendertrust_jobs_ended", "Jobs that ended at this gateway, by state.", ["state"]
+)
 
 
 @attrs.frozen
 class NotifierSettings:
-    """Limits on what is kept; the oldest is dropped first."""
+    """Limits of the Notifier's memory: units with progress, subscribers, jobs with log lines, and
+    jobs with log lines that were not sent to other gateways yet.
+    """
 
     progress_most: int = 20_000
     feeds_most: int = 5_000
@@ -60,18 +62,18 @@ class NotifierSettings:
 
 
 class NotifierActor(Actor[Notifier]):
-    """``bus`` carries hints between gateways; ``name`` is that of this gateway.
+    """Forwards news about jobs to subscribers and, over the ``bus``, to other gateways.
 
-    ``scheduler`` is this gateway's Scheduler, and receives the hints of the others.
+    ``scheduler``: this gateway's Scheduler, which receives the hints from other gateways.
+    ``name``: the id of this gateway.
     """
 
     def __init__(
         self,
         bus: Bus,
+        scheduler: Ref[Scheduler],
+        name: UUID,
         settings: NotifierSettings = NotifierSettings(),
-        *,
-        scheduler: Ref[Scheduler] | None = None,
-        name: UUID = NOBODY,
     ) -> None:
         self._name = name
         self._others: dict[bytes, int] = {}  # number of missed announcements, by gateway
@@ -88,7 +90,6 @@ class NotifierActor(Actor[Notifier]):
 
     async def started(self) -> None:
         self._subscriptions = [
-            self._bus.subscribe(PAUSED, self._hear_paused),
             self._bus.subscribe(MOVES, self._hear_of_moves),
             self._bus.subscribe(SAID, self._hear_what_was_said),
         ]
@@ -99,25 +100,16 @@ class NotifierActor(Actor[Notifier]):
         for subscription in self._subscriptions:
             subscription.close()
 
-    @handles(Paused)
-    async def paused(self, message: Paused) -> None:
-        await self._bus.publish(PAUSED, message.job.bytes)
-
-    def _hear_paused(self, payload: bytes) -> None:
-        """Handle a hint from the bus, even this gateway's own; handling it twice is harmless."""
-        if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
-            self._scheduler.tell(JobPaused(UUID(bytes=payload)))
-
     @handles(ToOthers)
     async def to_others(self, message: ToOthers) -> None:
-        """Publish a hint; claims only if there are other gateways."""
+        """Publish a hint for other Schedulers; a PeerClaimed only if there are other gateways."""
         if not isinstance(message.hint, PeerClaimed) or self._others:
             await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
-        """Handle a hint from the bus; the Scheduler ignores this gateway's own."""
+        """Forward a hint for the Scheduler; one of this gateway itself changes nothing there."""
         hint = scheduler_hints.decoded(payload)
-        if self._scheduler is not None and hint is not None:
+        if hint is not None:
             self._scheduler.tell(hint)
 
     @handles(Progress)
@@ -134,7 +126,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(Publish)
     async def publish(self, _: Publish) -> None:
-        """Publish the newest progress of each unit, once a second however often nodes report."""
+        """Publish the newest progress of each unit to other gateways, at most once a second."""
         told, self._unpublished = list(self._unpublished.values()), {}
         await self._bus.publish(PROGRESS, orjson.dumps([_how_far(one) for one in told]))
 
@@ -152,7 +144,9 @@ class NotifierActor(Actor[Notifier]):
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
     def _to_tell(self) -> LogTails:
-        """Return the lines to publish, once a second however many there are."""
+        """Return the collection of lines to publish; if it is empty, start the timer that publishes
+        them.
+        """
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
         return self._untold
@@ -178,8 +172,7 @@ class NotifierActor(Actor[Notifier]):
 
     def _tell_who_is_there(self) -> None:
         names = sorted((self._name.bytes, *self._others))
-        if self._scheduler is not None:
-            self._scheduler.tell(GatewayMembership(names.index(self._name.bytes), len(names)))
+        self._scheduler.tell(GatewayMembership(names.index(self._name.bytes), len(names)))
 
     @handles(AskOthers)
     async def ask_others(self, _: AskOthers) -> None:

@@ -15,7 +15,10 @@ NAME_BYTES: Final = 16
 
 @attrs.frozen
 class LogNews:
-    """Log lines and progress by job. ``asked``: the gateway whose request this answers, if any."""
+    """Recent log lines by job, from another gateway.
+
+    ``asked``: the gateway whose request this answers, if any.
+    """
 
     of: tuple[tuple[UUID, JobTail], ...]
     asked: UUID | None = None
@@ -23,13 +26,15 @@ class LogNews:
 
 @attrs.frozen
 class LogRequest:
-    """A gateway without logs asks for those of the others."""
+    """Request of a gateway that has just started for the log lines that other gateways have
+    kept.
+    """
 
     name: UUID
 
 
 def asking(name: UUID) -> bytes:
-    """Encode the request of gateway ``name`` for the logs of the others."""
+    """Encode the request of gateway ``name`` for the log lines that other gateways have kept."""
     return name.bytes + orjson.dumps({"asks": True})
 
 
@@ -68,7 +73,7 @@ def name_of(payload: bytes) -> bytes:
 
 
 def heard(payload: bytes) -> LogNews | LogRequest | None:
-    """Decode a hint; None: unknown or malformed."""
+    """Decode a hint; None if the hint is unknown or malformed."""
     try:
         said = orjson.loads(payload[NAME_BYTES:])
         if "asks" in said:

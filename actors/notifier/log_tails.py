@@ -1,4 +1,4 @@
-"""The last log lines of jobs, limited and in memory."""
+"""The last log lines of jobs, in memory and bounded."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ CHARACTERS_MOST: Final = 400  # characters of a line
 
 @attrs.frozen
 class LogLine:
-    """One line with the unit and attempt that wrote it."""
+    """A log line with the unit and attempt that wrote it."""
 
     unit: int
     attempt: int
@@ -50,7 +50,7 @@ class LogTails:
         self._tails: OrderedDict[UUID, JobTail] = OrderedDict()
 
     def add(self, job: UUID, unit: int, attempt: int, text: str) -> None:
-        """Add the lines of a text, without empty ones."""
+        """Add the lines of a text, without empty lines."""
         for line in _lines(unit, attempt, text):
             self._tail(job).add(line)
 
@@ -81,7 +81,9 @@ class LogTails:
             tail.follow(line)
 
     def fill_in(self, job: UUID, said: JobTail) -> None:
-        """Insert earlier lines from another gateway before those known here, without duplicates."""
+        """Insert lines of a job from another gateway before this gateway's newer lines, without
+        duplicates.
+        """
         tail = self._tail(job)
         later = [line for line in tail.lines if line not in said.lines]
         tail.lines.clear()

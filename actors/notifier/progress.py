@@ -1,4 +1,4 @@
-"""The last reported progress of units: bounded and in memory, as the database does not have it."""
+"""The last reported progress of units, in memory and bounded; the database does not have it."""
 
 from collections import OrderedDict
 from typing import TypeAlias
@@ -12,39 +12,41 @@ _Told: TypeAlias = OrderedDict[tuple[int, int], Progress]  # by unit and attempt
 
 
 class ProgressStore:
-    """The ``most`` newest reports; the oldest of the least active job is dropped first.
+    """The last progress report of each attempt, of at most ``most`` attempts.
 
-    Each attempt has its own report, as two may run for one unit.
+    Beyond that, the oldest report of the job that was silent longest is dropped.
     """
 
     def __init__(self, most: int) -> None:
         self._most, self._count = most, 0
         self._jobs: OrderedDict[UUID, _Told] = OrderedDict()
 
-    def put(self, told: Progress) -> None:
+    def put(self, report: Progress) -> None:
         """Replace the attempt's last report."""
-        of_job, key = self._jobs.setdefault(told.job, OrderedDict()), (told.unit, told.attempt)
+        key = (report.unit, report.attempt)
+        of_job = self._jobs.setdefault(report.job, OrderedDict())
         self._count += key not in of_job
-        of_job[key] = told
+        of_job[key] = report
         of_job.move_to_end(key)
-        self._jobs.move_to_end(told.job)
+        self._jobs.move_to_end(report.job)
         if self._count > self._most:
             silent = next(iter(self._jobs))
             self._forget(silent, next(iter(self._jobs[silent])))
 
     def newest(self, job: UUID) -> Progress | None:
-        told = self._jobs.get(job)
-        return next(reversed(told.values())) if told else None
+        reports = self._jobs.get(job)
+        return next(reversed(reports.values())) if reports else None
 
     def of(self, job: UUID) -> tuple[Progress, ...]:
         """Return all reports of a job."""
         return tuple(self._jobs.get(job, {}).values())
 
     def moved(self, unit: UnitState) -> None:
-        """Drop reports of units that have ended or wait again, and of all units of a job that has
-        ended.
+        """Update the reports after a unit changed its state.
 
-        A delivered unit that waits for its verdict counts as complete.
+        The unit's reports are dropped if the unit has ended or was requeued. Reports on all units
+        of its job are dropped if the job has ended. A delivered unit that waits for its verdict
+        gets the progress 1.
         """
         if unit.state == "VERIFYING":
             self.put(Progress(unit.job, unit.unit, unit.attempt, 1.0))

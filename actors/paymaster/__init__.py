@@ -1,1 +1,1 @@
-"""The paymaster: makes earnings payable once they can no longer be disputed."""
+"""Actor that makes earnings payable once they can no longer be disputed."""

@@ -1,4 +1,4 @@
-"""The Paymaster actor: makes matured shares payable, and moves claimed shares to their owners."""
+"""The Paymaster actor: makes matured shares payable, and moves shares from suspense to owners."""
 
 import logging
 from collections.abc import Sequence
@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 class PaymasterSettings:
     """Settings of the Paymaster.
 
-    ``at_once``: shares per query; after a full page there may be more.
+    ``claims_seconds``: interval of searches for shares in suspense whose node has an owner now.
+    ``at_once``: shares per query. ``again_seconds``: pause after a query that returned ``at_once``
+    shares.
     """
 
     earnings: Earnings = DEFAULTS.earnings
@@ -36,9 +38,10 @@ class PaymasterSettings:
 
 
 class PaymasterActor(Actor[Paymaster]):
-    """Commits what it finds; a lost commit is found again in the next run.
+    """Finds shares that have matured or can be claimed, and commits their transfer.
 
-    It has no state: several gateways may run it at once, and each share is moved once.
+    A share whose commit is lost is found again in the next run. The actor has no state: several
+    gateways may run it at once, and each share is moved once.
     """
 
     def __init__(
@@ -57,15 +60,15 @@ class PaymasterActor(Actor[Paymaster]):
         self.after(self._settings.claims_seconds, FindClaimable(again=True), jitter=0.1)
 
     @handles(FindMatured)
-    async def look_for_ripe(self, _: FindMatured) -> None:
+    async def look_for_matured(self, _: FindMatured) -> None:
         wait = self._settings.earnings.sweep_seconds
         try:
             found = await self._store.ripe_earnings(self._settings.at_once)
         except Unavailable as error:
-            log.warning("no share became payable: %s", type(error).__name__)
+            log.warning("matured shares cannot be read: %s", type(error).__name__)
         else:
             wait = self._pause(wait, len(found))
-            self._ask([EarningMature(ripe.job, ripe.unit) for ripe in found])
+            self._ask([EarningMature(share.job, share.unit) for share in found])
         self.after(wait, FindMatured(), jitter=0.1)
 
     @handles(FindClaimable)
@@ -74,7 +77,7 @@ class PaymasterActor(Actor[Paymaster]):
         try:
             found = await self._store.claimable_earnings(self._settings.at_once)
         except Unavailable as error:
-            log.warning("no share was claimed: %s", type(error).__name__)
+            log.warning("shares in suspense cannot be read: %s", type(error).__name__)
         else:
             wait = self._pause(wait, len(found))
             self._ask([EarningClaim(share.job, share.unit, share.owner) for share in found])
@@ -85,10 +88,11 @@ class PaymasterActor(Actor[Paymaster]):
         return self._settings.again_seconds if found >= self._settings.at_once else wait
 
     def _ask(self, effects: Sequence[OfUnit]) -> None:
-        """Send each effect as a separate commit, so that a refusal does not affect the others.
+        """Send each effect as a separate commit, so that a refusal does not affect the other
+        effects.
 
         Outcomes are ignored: a refusal means that the share was disputed, or that another gateway
-        was faster. What a full mailbox of the Ledger refuses is found again.
+        was faster. Shares that the Ledger's full mailbox refuses are found again in the next run.
         """
         for effect in effects:
             if not self._ledger.tell(Commit(effects=(effect,))):

@@ -1,6 +1,6 @@
 """Effects on operators' earnings, for the Ledger, and messages of the Paymaster.
 
-As with effects on jobs and units, only the Ledger applies them; each docstring says who sends it.
+Only the Ledger applies the effects. Each docstring of an effect or message names its sender.
 """
 
 from datetime import timedelta
@@ -17,15 +17,15 @@ PayoutKind: TypeAlias = Literal["CREDITS", "MONEY"]
 
 
 class Paymaster:
-    """Marker: the address of the paymaster actor."""
+    """Marker type for the address of the paymaster actor."""
 
 
 @attrs.frozen
 class EarningMature:
-    """From the Paymaster. PENDING → PAYABLE.
+    """From the Paymaster: a share becomes payable. PENDING → PAYABLE.
 
-    Guards: the window is over, no dispute is open, and all deliveries of the operator from before
-    the end of the window have their verdicts.
+    Guards: the share's dispute window is over, no dispute is open, and all deliveries of the
+    operator from before the end of the window have their verdicts.
     """
 
     job: UUID
@@ -34,10 +34,7 @@ class EarningMature:
 
 @attrs.frozen
 class EarningClaim:
-    """From the Paymaster.
-
-    The share moves from suspense to ``owner``, the present owner of the node.
-    """
+    """From the Paymaster: a share moves from suspense to ``owner``, the node's present owner."""
 
     job: UUID
     unit: int
@@ -48,11 +45,12 @@ class EarningClaim:
 class DisputeOpen:
     """From the web: the creator disputes the charge of a unit, once per unit.
 
-    If the gateway has opened a dispute of the unit and it was rejected, the creator may still open
-    one. It must come within the window of the share or, without a share, within ``window`` after
-    the unit's end. ``by_gateway``: from the Verifier, because the node delivered an invalid result
-    elsewhere and this unit was not compared; it may follow a rejected one of the creator.
-    ``comparison``: the creator's own render; a check then decides.
+    A creator may open a dispute even if a dispute by the gateway was rejected. A dispute must be
+    opened within the window of the share or, without a share, within ``window`` after the unit's
+    end. ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere
+    and this unit was not compared. A dispute by the gateway may follow a rejected dispute by the
+    creator. ``comparison``: the creator's comparison with their own render; a check then decides
+    the dispute.
     """
 
     id: UUID
@@ -70,8 +68,8 @@ class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD or REJECTED.
 
     UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
-    its window is over. ``verdict``: that of the check that found the result invalid; it replaces
-    the earlier verdict, with its strike and fine.
+    its dispute window is over. ``verdict``: if a check found the result invalid, the verdict of
+    that check. That verdict replaces the earlier verdict, with strike and fine.
     """
 
     job: UUID
@@ -84,7 +82,7 @@ class DisputeDecide:
 
 @attrs.frozen
 class PayoutTake:
-    """From the web: pay an operator everything that is payable, at most SHARES_MOST shares.
+    """From the web: pay an operator their payable shares, at most SHARES_MOST of them.
 
     CREDITS are available at once. MONEY is requested: the shares stay PAYABLE and are reserved for
     the payout.
@@ -97,7 +95,7 @@ class PayoutTake:
 
 @attrs.frozen
 class PayoutApprove:
-    """From the web, for an admin. REQUESTED → APPROVED, in a batch."""
+    """From the web, for an admin: approve a payout in a batch. REQUESTED → APPROVED."""
 
     id: UUID
     batch: UUID
@@ -105,10 +103,10 @@ class PayoutApprove:
 
 @attrs.frozen
 class PayoutReject:
-    """From the web, for an admin. REQUESTED → REJECTED: the shares are free again.
+    """From the web, for an admin: reject a payout and free its shares. REQUESTED → REJECTED.
 
-    From APPROVED only with ``not_paid``, because the money may be about to be sent: an admin
-    confirms that it was not sent, or came back.
+    APPROVED → REJECTED only with ``not_paid``, as the money may be about to be sent. With
+    ``not_paid`` an admin confirms that the money was not sent, or was returned.
     """
 
     id: UUID
@@ -117,7 +115,7 @@ class PayoutReject:
 
 @attrs.frozen
 class PayoutPay:
-    """From the web, for an admin. APPROVED → PAID: the money was sent under ``reference``.
+    """From the web, for an admin: the money was sent under ``reference``. APPROVED → PAID.
 
     A payout that is PAID under another reference does not change.
     """
@@ -133,11 +131,14 @@ OperatorEffect: TypeAlias = OfUnit | OfPayout
 
 @attrs.frozen
 class FindMatured(Message[Paymaster, None]):
-    """From the Paymaster's own timer: look for shares whose window is over."""
+    """From the Paymaster's own timer: look for shares whose dispute window is over."""
 
 
 @attrs.frozen
 class FindClaimable(Message[Paymaster, None]):
-    """From the web, after a node got an owner; ``again``: from the Paymaster's own timer."""
+    """From the web, after a node got an owner: look for shares in suspense that have an owner now.
+
+    ``again``: from the Paymaster's own timer, which is then set again.
+    """
 
     again: bool = False

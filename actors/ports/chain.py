@@ -1,4 +1,4 @@
-"""The port of the chain that has the anchors."""
+"""Port of the blockchain to which anchors are written."""
 
 from typing import Protocol
 
@@ -10,12 +10,12 @@ class ChainUnavailable(Exception):
 
 
 class ChainRefused(Exception):
-    """The node refuses a transaction, or the transaction would fail; the text says why."""
+    """The chain's node refuses a transaction, or the transaction would fail; the text says why."""
 
 
 @frozen
 class ChainState:
-    """The present state of a chain. ``nonce``: the number of our transactions in its blocks."""
+    """The present state of a chain. ``nonce``: the number of the sender's transactions in it."""
 
     chain_id: int
     sender: str
@@ -37,7 +37,7 @@ class Bid:
 class Signed:
     """A signed transaction; sending it repeatedly is safe.
 
-    ``contract``: the address that it would create.
+    ``contract``: the address of the contract that it deploys, if any.
     """
 
     hash: str
@@ -54,7 +54,7 @@ class Mined:
     succeeded: bool
 
     def is_still_at(self, block: int | None, block_hash: str | None) -> bool:
-        """Return True if the block is unchanged.
+        """Return True if the transaction succeeded and is in this block.
 
         If ``block_hash`` is None, only the number is compared.
         """
@@ -71,20 +71,18 @@ class Anchored:
 
 
 class Chain(Protocol):
-    """A chain with the anchor contract. Methods raise ChainUnavailable while it is down."""
+    """A chain with the anchor contract. Methods raise ChainUnavailable while the chain is down."""
 
     async def state(self) -> ChainState:
-        """Return the state of the chain and of our account."""
+        """Return the state of the chain and of the gateway's account on it."""
         ...
 
     async def bid(self, raised: int = 0) -> Bid:
-        """Return the current offer for fees, raised ``raised`` times, within the configured
-        limit.
-        """
+        """Return the fees to offer now, increased ``raised`` times, up to the configured limit."""
         ...
 
     async def sign_deploy(self, nonce: int, bid: Bid) -> Signed:
-        """Sign the deployment of the contract, with our account as the one that may anchor."""
+        """Sign the deployment of a contract in which only the gateway's account may anchor."""
         ...
 
     async def sign_anchor(
@@ -94,25 +92,30 @@ class Chain(Protocol):
         ...
 
     async def send(self, raw: bytes) -> None:
-        """Send a transaction; one that the chain already has is accepted. Raises ChainRefused."""
+        """Send a transaction; a transaction that the chain already has is accepted.
+
+        Raises ChainRefused.
+        """
         ...
 
     async def mined(self, name: str) -> Mined | None:
-        """Return the block of the transaction with this hash, if it is in one."""
+        """Return the block of the transaction with this hash; None if the transaction is in no
+        block.
+        """
         ...
 
     async def contract_by(self, nonce: int) -> str | None:
-        """Return the contract that our transaction of this number created, if any."""
+        """Return the contract that the gateway's transaction of this number created, if any."""
         ...
 
     async def newest(self, contract: str) -> Anchored | None:
-        """Return the newest anchor of a contract; None: there is no contract."""
+        """Return the newest anchor of a contract; None if there is no such contract."""
         ...
 
     async def root_at(self, contract: str, size: int) -> bytes | None:
-        """Return the root that was anchored at a size, or None."""
+        """Return the root hash that was anchored for this size of the log, or None."""
         ...
 
     async def is_kept(self, mined: Mined) -> bool:
-        """Return True if the block survives if the chain's node is killed."""
+        """Return True if the block would survive a kill of the chain's node."""
         ...

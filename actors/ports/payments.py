@@ -1,4 +1,4 @@
-"""The payment provider port."""
+"""Port of the payment provider, Stripe."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -8,11 +8,11 @@ from attrs import field, frozen
 
 
 class PaymentsUnavailable(Exception):
-    """Stripe is down, too slow, or refuses our request; try again later."""
+    """Stripe is down, too slow, or refuses the gateway's request; try again later."""
 
 
 class NotFromStripe(ValueError):
-    """The signature of a webhook is missing, wrong or too old; the text says which."""
+    """The signature of a webhook is missing, wrong or too old; the text says which of these."""
 
 
 @frozen
@@ -43,14 +43,15 @@ class Payments(Protocol):
     """Stripe, which takes payments and reports their outcome by webhooks."""
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """Return the session for the order; the same session if called again.
+        """Open a checkout session for the order and return it; a repeated call returns the same
+        session.
 
         Raises PaymentsUnavailable within eight seconds.
         """
         ...
 
     async def event(self, name: str) -> Mapping[str, Any] | None:
-        """Return an event by its id; None if Stripe does not know it (any more).
+        """Return an event by its id; None if Stripe does not, or no longer, know the event.
 
         Raises PaymentsUnavailable within eight seconds.
         """
@@ -59,6 +60,6 @@ class Payments(Protocol):
     async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
         """Parse a webhook's body after checking that Stripe signed it within the last 300 s.
 
-        Raises NotFromStripe, and PaymentsUnavailable while our webhook secret is not known yet.
+        Raises NotFromStripe, and PaymentsUnavailable while the webhook secret is not known yet.
         """
         ...

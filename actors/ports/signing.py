@@ -1,4 +1,4 @@
-"""Ports of signatures: node tokens, checkpoints of the log, receipts."""
+"""Ports of signers: of node tokens, of the log's checkpoints, of receipts."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -23,7 +23,7 @@ class NodeTokens(Protocol):
     """Signer of node tokens."""
 
     def issue(self, node: UUID) -> NodeToken:
-        """Issue a fresh token for a connected node, which an earlier token has admitted."""
+        """Issue a new token for a node that is connected with an earlier token."""
         ...
 
 
@@ -39,7 +39,7 @@ class ReceiptSigner(Protocol):
     """Signer of receipts, by the log's key."""
 
     def receipts(self) -> ReceiptKey:
-        """Return the current key; during a rotation, the key that stays."""
+        """Return the current key; during a rotation, the new key."""
         ...
 
 
@@ -59,7 +59,7 @@ class CheckpointSigner(Sealer, Protocol):
     """Signer of checkpoints by the log's key; during a rotation also by the previous key."""
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
-        """Return the current public keys; the first is the one that stays."""
+        """Return the current public keys; during a rotation, the new key comes first."""
         ...
 
     def sign(self, made: Checkpoint) -> str:

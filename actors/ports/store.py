@@ -1,4 +1,4 @@
-"""The database port."""
+"""Ports of the database."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -51,32 +51,34 @@ class Store(Protocol):
     def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
         """Begin the Ledger's transaction on the books: lock, decide, write; commit at exit.
 
-        Raises AnswerLost if it is unknown whether it was committed. After all other errors nothing
-        was written: Unavailable, Conflict (repeat everything), Mismatch (repeat, possibly without
-        success) and Refused (the data breaks a rule of the schema).
+        Raises AnswerLost if it is unknown whether the transaction was committed. After all other
+        errors nothing was written. After Conflict or Mismatch the caller repeats all steps; after
+        Mismatch that may never succeed. Refused means that the data breaks a rule of the schema.
         """
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew the leases whose attempt and node still match the unit; return those renewed."""
+        """Renew leases whose attempt and node still match the unit; return the renewed leases."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
-        """Check all invariants of the books on all rows. This may take minutes."""
+        """Check all invariants of the books on all rows, which may take minutes."""
         ...
 
     async def note_audit(
         self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
     ) -> None:
-        """Store findings for the gateways that do not audit, replacing earlier ones."""
+        """Store an audit's findings for other gateways to read, replacing earlier findings."""
         ...
 
     async def last_audit(self) -> NotedAudit | None:
-        """Return the stored findings."""
+        """Return the findings that ``note_audit`` stored; None if there are none yet."""
         ...
 
     async def audit_since(self, mark: "AuditMark | None") -> "AuditIncrement":
-        """Check rows written since the mark, and open ones; return the findings and a new mark.
+        """Check the invariants on rows written since the mark, and on rows that are still open.
+
+        Returns the findings and a new mark.
 
         Without a mark nothing is checked; the next call begins at the new mark.
         """
@@ -87,7 +89,7 @@ class Store(Protocol):
         ...
 
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
-        """Return the terms of those of the jobs that are still open."""
+        """Return the terms of those of these jobs that have not ended."""
         ...
 
     async def open_units(
@@ -95,10 +97,9 @@ class Store(Protocol):
     ) -> Sequence[OpenUnit]:
         """Return, for each job, the units at nodes and the next ``window`` units to assign.
 
-        Parameters are read only for jobs without ``known`` ones, as they never change.
-
-        Oldest job first, and by place within a job. Units of paused jobs, and units whose input
-        units are not complete, are left out.
+        ``known`` returns the plan of a job that the caller has read before; plans never change, so
+        only unknown plans are read. The oldest job comes first, and units of a job come in their
+        order. Units of paused jobs, and units that wait for other units, are left out.
         """
         ...
 
@@ -132,30 +133,31 @@ class Store(Protocol):
     async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
         """Return queued units without activity for that long, at most 1,000.
 
-        Activity is the submission of the job or a retry of a unit; for a job of several units also
-        the assignment of any of them.
+        Activity is the submission of the job or a retry of a unit. For a job of several units, the
+        assignment of any unit is activity, too.
         """
         ...
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
-        """Return the nodes that may get work."""
+        """Return the nodes whose status is HEALTHY."""
         ...
 
     async def standings(self, since: datetime) -> Sequence[StandingRow]:
-        """Return the nodes whose standing has changed since then, oldest change first.
+        """Return the nodes whose standing has changed since the given time, oldest change first.
 
-        Times are the database's. Call again with a time somewhat before the last one returned.
+        Times are the database's. To poll, pass a time somewhat before the last change returned.
         """
         ...
 
     async def circles(self) -> Access:
-        """Return the relations between users that decide whose nodes may do whose work."""
+        """Return the trust and membership of users, which decide whose nodes may do whose work."""
         ...
 
     async def session_opened(self, node: UUID) -> SessionStart:
-        """Count a new session of a node; return its epoch and the time by the database's clock.
+        """Record a new session of a node; return its epoch and the time by the database's clock.
 
-        The epoch is greater than those of all earlier sessions; 0 if there is no such node.
+        The epoch is greater than the epoch of every earlier session of the node. The epoch is 0 if
+        there is no such node.
         """
         ...
 
@@ -166,9 +168,9 @@ class Store(Protocol):
     async def keep_thumbnail(
         self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
     ) -> bool:
-        """Store a thumbnail of a frame, with an event.
+        """Store a thumbnail of a frame, with an event of the job.
 
-        False if the unit is no longer the node's.
+        False if the unit is no longer assigned to the node.
         """
         ...
 
@@ -185,19 +187,20 @@ class Store(Protocol):
     ) -> None:
         """Store the last log lines of an attempt, at most 16,000 characters; fewer if it succeeded.
 
-        Each job keeps some of the newest logs of either kind. The log is dropped if the unit is no
-        longer the node's.
+        Of each job, some of the newest logs of successful and of failed attempts are kept. The log
+        is dropped if the unit is no longer assigned to the node.
         """
         ...
 
     async def silence(self) -> Sequence[UUID]:
-        """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; return the nodes that changed."""
+        """Update the status of silent nodes, and return the nodes that changed.
+
+        HEALTHY → UNHEALTHY after 90 s without a sign of life, → OFFLINE after 300 s.
+        """
         ...
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
-        """Return pending shares whose window is over and that are in no open dispute, oldest
-        first.
-        """
+        """Return undisputed pending shares whose dispute window is over, oldest first."""
         ...
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
@@ -207,36 +210,35 @@ class Store(Protocol):
     async def unlooked_shares(self, limit: int) -> "Sequence[UncheckedEarning]":
         """Return pending shares that were settled without a comparison, newest first.
 
-        The shares are those of nodes that have delivered an invalid result, and of their owners'
-        other nodes.
+        Only nodes that have delivered an invalid result, and other nodes of their owners, count.
         """
         ...
 
     async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":
-        """Return deliveries that wait for their verdict, oldest first, after a position if given.
+        """Return results that wait for their verdict, oldest first, after a position if given.
 
-        Deliveries of units that no longer wait are left out.
+        Results of units that were cancelled or decided in the meantime are left out.
         """
         ...
 
     async def claim_checks(
         self, gateway: UUID, checks: "Collection[CheckId]", seconds: float
     ) -> "frozenset[CheckId]":
-        """Claim those of the checks that are free, for ``seconds``.
+        """Claim, for ``seconds``, the checks that no other gateway has claimed.
 
-        Return all that the gateway has claimed. An expired claim is free. A gateway that must not
-        write (``sql.halts``) claims none, and releases those of the checks that it has claimed.
+        Returns the members of ``checks`` that this gateway has claimed now. A gateway that must not
+        write (``sql.halts``) claims no checks, and gives up its earlier claims on them.
         """
         ...
 
     async def release_checks(self, gateway: UUID, checks: "Collection[CheckId]") -> None:
-        """Release this gateway's claims."""
+        """Give up this gateway's claims on these checks."""
         ...
 
     async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
         """Record a check's finding on an open dispute, which an admin then has to decide.
 
-        From then on it is no pending check.
+        ``pending_checks`` no longer returns the unit from then on.
         """
         ...
 
@@ -258,9 +260,9 @@ class Store(Protocol):
         ...
 
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
-        """Store the secret if there is none, or if the current one is ``instead_of``.
+        """Store the sealed secret if there is none, or if the current one is ``instead_of``.
 
-        Read it back to see which gateway won.
+        As several gateways may store a secret at once, read it back to learn which one was stored.
         """
         ...
 
@@ -285,9 +287,9 @@ class Store(Protocol):
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "StandingRecord | None":
-        """Quarantine a node, and record it; return its new standing.
+        """Quarantine a node, record the ``act``, and return the node's new standing.
 
-        None: the node already gets no work.
+        None if the node is already quarantined, or gets no work for another reason.
         """
         ...
 
@@ -298,9 +300,9 @@ class Store(Protocol):
     async def keep_result_multipart(
         self, begun: "ResultMultipart", now: datetime
     ) -> "ResultMultipart":
-        """Store the upload unless there is one.
+        """Record a multipart upload unless the result has one; return the recorded upload.
 
-        Return the stored one, marked as used at ``now``.
+        The recorded upload is marked as used at ``now``.
         """
         ...
 
@@ -312,29 +314,33 @@ class Store(Protocol):
 class LogStore(Protocol):
     """The log in the database, as the Sequencer uses it.
 
-    Raises ``sql.database.Unavailable`` while it is down, and Conflict if another was faster.
+    Raises ``sql.database.Unavailable`` while the database is down, and Conflict if another gateway
+    was faster.
     """
 
     def log(self) -> "AbstractAsyncContextManager[LogTransaction]":
-        """Lock the head; append; commit at exit.
+        """Begin a transaction that locks the log's head, appends entries, and commits at exit.
 
-        Unavailable: it is unknown whether it was committed.
+        After Unavailable it is unknown whether the transaction was committed.
         """
         ...
 
     async def log_look(self, limit: int) -> "LogView | None":
-        """Read the log without a lock, with at most ``limit`` waiting entries. None: no log yet."""
+        """Read the log without a lock, with at most ``limit`` waiting entries.
+
+        None before the log has begun.
+        """
         ...
 
 
 class LogMemory(Protocol):
-    """The gateway's memory of the newest checkpoint, outside the database.
+    """Record of the newest checkpoint outside the database.
 
-    It stays as it is when an older backup of the database is restored.
+    Restoring an older backup of the database does not change this record.
     """
 
     async def note(self, head: "SeenHead") -> None:
-        """Store this checkpoint durably, unless a newer one is stored. Never raises."""
+        """Store this checkpoint durably, unless a newer checkpoint is stored. Never raises."""
         ...
 
 
@@ -342,8 +348,8 @@ class AnchorStore(Protocol):
     """Transactions sent to a chain. Methods raise ``sql.database.Unavailable``."""
 
     async def sent(self, chain_id: int, sender: str, nonce: int) -> "Sequence[SentRow]":
-        """Return pending transactions, those from ``nonce`` on, the newest contract and the newest
-        anchor.
+        """Return the sender's pending transactions, those numbered from ``nonce`` on, and the
+        newest confirmed contract and anchor.
         """
         ...
 
@@ -362,7 +368,9 @@ class AnchorStore(Protocol):
         ...
 
     async def rebid(self, row: "SentRow", raw: bytes, name: str, at: datetime) -> bool:
-        """Store a new version of it before it is sent; False if another gateway was faster."""
+        """Store a new version of a transaction before it is sent; False if another gateway was
+        faster.
+        """
         ...
 
     async def become(
@@ -372,16 +380,16 @@ class AnchorStore(Protocol):
         ...
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Return transaction numbers that the sender used in this epoch and that no row has.
+        """Return transaction numbers that the sender used in this epoch and that have no row.
 
-        They lie below ``nonce`` and outside the range of those that have rows.
+        The numbers returned are below ``nonce``, and outside the range of numbers with rows.
         """
         ...
 
     async def own(self, size: int) -> tuple[int, bytes | None]:
-        """Return the log's size, and its root at ``size``.
+        """Return the log's size, and the root hash of its first ``size`` leaves.
 
-        The root is None if the log is smaller.
+        The root hash is None if the log has fewer leaves.
         """
         ...
 
@@ -390,8 +398,8 @@ class AnchorStore(Protocol):
         ...
 
     async def resume(self) -> None:
-        """End the halt that the chain caused, as it has nothing that the log lacks.
+        """End the halt that follows a restore, as the chain has no anchor newer than the backup.
 
-        Other halts stay.
+        Halts with other causes stay.
         """
         ...

@@ -1,4 +1,4 @@
-"""The port that sends webhooks to users' endpoints."""
+"""Port that sends webhooks to users' endpoints."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen
 class Letter:
-    """A request to send; ``user``: the owner of the endpoint, if known."""
+    """A webhook request to send; ``user``: the owner of the endpoint, if known."""
 
     url: str
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -19,7 +19,7 @@ class Letter:
 
 @attrs.frozen
 class Answered:
-    """The endpoint's answer, success or not; redirects are not followed."""
+    """The HTTP status with which the endpoint answered; redirects are not followed."""
 
     status: int
 
@@ -35,13 +35,13 @@ class NotSent:
 
 
 class Post(Protocol):
-    """Sends requests to addresses that strangers have chosen."""
+    """Sends webhooks to addresses that users have chosen and that may be hostile."""
 
     async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
-        """Send all at once; return the outcomes in order, within some ten seconds.
+        """Send all requests in parallel; return their outcomes in order, within some ten seconds.
 
-        Never raises for outside errors. Only https is used, and no address of a private network,
-        unless the implementation was made for that. A name is resolved once, and the connection
-        goes to that address.
+        Errors of endpoints and networks are returned as NotSent, not raised. Only https and public
+        addresses are used, unless the implementation was created to permit any address. A host name
+        is resolved once, and the connection goes to that address.
         """
         ...

@@ -1,1 +1,1 @@
-"""The pulse shows that the event loop runs and that actors make progress."""
+"""Actor that monitors whether the event loop runs and the actors make progress."""

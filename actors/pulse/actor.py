@@ -15,30 +15,33 @@ BEAT_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 5.0  # how often the tree is checked
 TIDY_SECONDS: Final = 60.0  # how often unused memory is freed
 STUCK: Final = Gauge(
-    "rendertrust_actors_stuck", "Actors that have had the same message in hand for a minute."
+    "rendertrust_actors_stuck",
+    "Actors that handle or queue messages but finished none for a minute.",
 )
 
 
 class Watchdog(Protocol):
-    """The service manager, which restarts a process that gives no sign of life."""
+    """The service manager (systemd), which restarts a process that gives no sign of life."""
 
     @property
     def watchdog_seconds(self) -> float:
-        """Return within how many seconds it expects a sign of life; 0: it expects none."""
+        """Return the interval in which the service manager expects a sign of life; 0 if it expects
+        none.
+        """
         ...
 
     def say(self, **state: object) -> None:
-        """Send it variables."""
+        """Send the service manager variables, such as ``WATCHDOG=1``."""
         ...
 
 
 @attrs.frozen
 class Process:
-    """The process around the actors.
+    """Functions of the gateway's process that the Pulse uses.
 
-    ``vital`` reads the parts of the tree without which nothing works. ``late`` gets the loop's lag
-    in seconds. ``end`` ends the process within a minute, even if a stuck actor cannot be stopped.
-    ``tidy`` frees unused memory.
+    ``vital`` returns the parts of the actor tree that the gateway cannot do without. ``late`` is
+    called with the event loop's lag in seconds. ``end`` ends the process within a minute, even if a
+    stuck actor cannot be stopped. ``tidy`` frees unused memory.
     """
 
     vital: Callable[[], Iterable[TreePart]]
@@ -51,8 +54,8 @@ class Process:
 class PulseActor(Actor[Pulse]):
     """Measures the loop's lag, feeds the watchdog, and ends a process with a stuck actor.
 
-    The arrival of its own message shows that the loop runs and actors are served. If another actor
-    is stuck, the process ends, and its service manager restarts it.
+    If the Pulse receives the message of its timer, the event loop runs and actors are served. If
+    another actor is stuck, the Pulse ends the process, and the service manager starts it again.
     """
 
     def __init__(

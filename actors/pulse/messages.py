@@ -6,9 +6,9 @@ from actors.kernel import Message
 
 
 class Pulse:
-    """Marker: the address of the pulse actor."""
+    """Marker type for the address of the pulse actor."""
 
 
 @attrs.frozen
 class Beat(Message[Pulse, None]):
-    """From the Pulse's own timer."""
+    """From the Pulse's own timer: measure the loop's lag, and look for stuck actors when due."""

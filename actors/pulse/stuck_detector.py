@@ -27,19 +27,17 @@ class TreePart(Protocol):
 
 
 class StuckDetector:
-    """Remembers the progress of actors: an actor that works, or has messages, but makes no progress
-    is stuck.
+    """Detects actors that handle or queue messages, but finish none for ``stuck_seconds``.
 
-    An actor whose only message is that of its own timer has an empty mailbox while its handler
-    hangs.
+    Queued messages alone are no criterion: an actor whose handler hangs may have an empty mailbox.
     """
 
     def __init__(self, stuck_seconds: float = STUCK_SECONDS) -> None:
         self.stuck_seconds = stuck_seconds
-        self._seen: dict[str, tuple[int, float]] = {}  # number of messages handled, and since when
+        self._seen: dict[str, tuple[int, float]] = {}  # handled messages, and since when unchanged
 
     def stuck(self, parts: Iterable[TreePart], now: float) -> list[str]:
-        """Return the names of the stuck actors among the parts and all below them."""
+        """Return the names of the stuck actors in these parts of the tree, with all descendants."""
         found: list[str] = []
         ahead = list(parts)
         while ahead:
@@ -51,7 +49,7 @@ class StuckDetector:
 
     def _is_stuck(self, part: TreePart, now: float) -> bool:
         figures = part.statistics
-        assert figures is not None, "it is an actor's"
+        assert figures is not None, "only actors are tested"
         handled, since = self._seen.get(part.name, (-1, now))
         idle = figures.depth == 0 and not figures.is_handling
         if figures.handled != handled or idle or part.state is not State.RUNNING:

@@ -1,1 +1,1 @@
-"""The recorder: records how nodes connect and disconnect."""
+"""Actor that records when nodes connect and disconnect."""

@@ -1,4 +1,7 @@
-"""The Recorder actor: records connections of nodes, and ends those of gateways that are gone."""
+"""The Recorder actor: writes the connections of nodes to the database.
+
+The actor also ends the recorded connections of gateways that no longer run.
+"""
 
 import logging
 from typing import Final, Protocol
@@ -13,19 +16,25 @@ log = logging.getLogger("connections")
 
 
 class ConnectionHistory(Protocol):
-    """The connections of nodes. Both methods raise Unavailable and Conflict."""
+    """Record of nodes' connections in the database. Methods raise Unavailable and Conflict."""
 
     async def write(self) -> None:
-        """Write all that has happened, and that this gateway is alive."""
+        """Record the connections and disconnections since the last call, and that this gateway
+        runs.
+        """
         ...
 
     async def miss(self) -> None:
-        """End the connections of gateways that are gone."""
+        """End the recorded connections of gateways that no longer run."""
         ...
 
 
 class RecorderActor(Actor[Recorder]):
-    """Started before the listener: when it stops, the last connections have ended."""
+    """Writes nodes' connections periodically, and once more when it stops.
+
+    The Recorder starts before the listener and stops after it. So all connections have ended when
+    the Recorder stops.
+    """
 
     def __init__(self, connections: ConnectionHistory) -> None:
         self._connections = connections
@@ -46,4 +55,4 @@ class RecorderActor(Actor[Recorder]):
             await self._connections.write()
             await self._connections.miss()
         except (Unavailable, Conflict) as error:
-            log.warning("recording nodes' connections later: %s", type(error).__name__)
+            log.warning("connections of nodes cannot be recorded now: %s", type(error).__name__)

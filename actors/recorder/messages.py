@@ -6,9 +6,9 @@ from actors.kernel import Message
 
 
 class Recorder:
-    """Marker: the address of the recorder actor."""
+    """Marker type for the address of the recorder actor."""
 
 
 @attrs.frozen
 class Write(Message[Recorder, None]):
-    """From the Recorder's own timer: write what has happened, and that this gateway is alive."""
+    """From the Recorder's own timer: write connections and disconnections since the last time."""

@@ -1,1 +1,1 @@
-"""The revocations actor: keeps the gateway's set of revocations up to date."""
+"""Actor that keeps the gateway's set of revoked tokens and keys up to date."""

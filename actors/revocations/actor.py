@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Protocol
 
 from actors.kernel import Actor, Ref, handles
@@ -14,7 +14,9 @@ from actors.revocations.messages import (
     RevocationsChanged,
 )
 from sql.database import Unavailable
-from sql.revocations import Revocation, Revoked
+from sql.revocations import Revocation, RevocationFeed
+from sql.revocations import Revocations as RevocationRows
+from sql.sessions import Sessions
 
 READ_EVERY_SECONDS: Final = 1.0
 TIDY_EVERY_SECONDS: Final = 600.0
@@ -23,62 +25,42 @@ LOGINS_KEPT: Final = timedelta(days=30)  # how long logins are kept after they e
 log = logging.getLogger("revocations")
 
 
-class RevocationSource(Protocol):
-    """The source of revocations."""
-
-    async def read(self, since: int, now: datetime) -> Revoked:
-        """Return at least the revocations from ``since`` on. Raises Unavailable within a second."""
-        ...
-
-    def close(self) -> None:
-        """Release the source's resources."""
-        ...
-
-
 class RevocationSet(Protocol):
     """The revocations that authentication checks; they outlive the actor."""
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Add revocations that were read."""
+        """Add revocations to the set."""
         ...
 
     def read_at(self, monotonic: float) -> None:
-        """Record that the set includes everything that was revoked before then."""
+        """Record that the set includes everything that was revoked before this monotonic time."""
         ...
 
     def tidy(self) -> None:
-        """Remove what has expired."""
-        ...
-
-
-class ExpiringRows(Protocol):
-    """Rows that concern no valid token once they have expired."""
-
-    async def purge(self, before: datetime) -> None:
-        """Delete rows that expired before then. Raises Unavailable."""
+        """Remove revocations of tokens that have expired."""
         ...
 
 
 class RevocationsActor(Actor[Revocations]):  # a metric label has this class's name
-    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake this
-    actor.
+    """Adds new revocations to the set ``revocations``, which authentication checks.
 
-    It also deletes old rows of revocations and ``logins``.
+    ``connect`` opens their feed; its argument is a function that wakes this actor. The actor also
+    deletes expired ``rows`` of revocations and of ``logins``.
     """
 
     def __init__(
         self,
         revocations: RevocationSet,
-        connect: Callable[[Callable[[], None]], RevocationSource],
-        rows: ExpiringRows,
-        logins: ExpiringRows,
+        connect: Callable[[Callable[[], None]], RevocationFeed],
+        rows: RevocationRows,
+        logins: Sessions,
         clock: Clock,
     ) -> None:
         self._revocations = revocations
         self._connect = connect
         self._rows, self._logins = rows, logins
         self._clock = clock
-        self._feed: RevocationSource | None = None
+        self._feed: RevocationFeed | None = None
         self._since = 0
         self._away = False
 
@@ -113,7 +95,7 @@ class RevocationsActor(Actor[Revocations]):  # a metric label has this class's n
         self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
 
     async def _look(self) -> None:
-        assert self._feed is not None, "it was made when the actor started"
+        assert self._feed is not None, "the source was opened when the actor started"
         began = self._clock.monotonic()
         try:
             revoked = await self._feed.read(self._since, self._clock.now())

@@ -8,12 +8,15 @@ from actors.kernel import Message, Overflow
 
 
 class Revocations:
-    """Marker: the address of the revocations actor."""
+    """Marker type for the address of the revocations actor."""
 
 
 @attrs.frozen
 class RevocationsChanged(Message[Revocations, None]):
-    """From the database, through the feed: something was revoked. One reading finds everything."""
+    """From the source, when the database notifies it: read the new revocations.
+
+    Of several such messages one is kept, as one read finds all revocations.
+    """
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -23,9 +26,9 @@ class RevocationsChanged(Message[Revocations, None]):
 
 @attrs.frozen
 class RevocationPoll(Message[Revocations, None]):
-    """From the actor's own timer: read again, in case a notification was lost."""
+    """From the actor's own timer: read the new revocations, as a notification may be lost."""
 
 
 @attrs.frozen
 class RemoveExpired(Message[Revocations, None]):
-    """From the actor's own timer: remove what has expired, here and in the database."""
+    """From the actor's own timer: remove expired revocations and logins."""

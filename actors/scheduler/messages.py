@@ -369,11 +369,6 @@ class PeerServes(Message[Scheduler, None]):
     epoch: int
 
 
-Hint: TypeAlias = (
-    StealRequests | RecallDeclined | PeerAssigned | PeerClaimed | PeerServes
-)  # from one gateway to all others
-
-
 @attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
     """From the actor that committed a change of units: their new states."""
@@ -389,6 +384,11 @@ class JobPaused(Message[Scheduler, None]):
     """
 
     job: UUID
+
+
+Hint: TypeAlias = (
+    StealRequests | RecallDeclined | PeerAssigned | PeerClaimed | PeerServes | JobPaused
+)  # from one gateway to all others
 
 
 @attrs.frozen

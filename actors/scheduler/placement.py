@@ -74,9 +74,9 @@ def _may_wait(
 def pinned(insert: JobInsert, nodes: Iterable[Node], access: Access) -> JobInsert | NoCapableNode:
     """Return the job, pinned to a device class if its frames must look alike.
 
-    Frames of an animation flicker unless the device, instruction set and build of Blender are the
-    same for all; and only a verifier of the same class can check them. The class is stored with the
-    job and never changes. A node of the class must be connected now.
+    An animation flickers unless all its frames have the same device, instruction set and build of
+    Blender. Also, only a verifier of the same class can compare the frames exactly. The class is
+    stored with the job and never changes. A node of the class must be connected now.
     """
     needs = insert.plan.needs
     if not needs.alike or needs.device_class:
@@ -91,7 +91,8 @@ def pinned(insert: JobInsert, nodes: Iterable[Node], access: Access) -> JobInser
 def chosen_class(insert: JobInsert, nodes: Iterable[Node], access: Access) -> str | None:
     """Return the class with the most connected nodes that can do the job.
 
-    Classes whose nodes have at least two owners are preferred: these can check each other's work.
+    Classes whose nodes have at least two owners are preferred: those owners' nodes can check each
+    other's work.
     """
     kind = kind_of(insert.plan, many=insert.is_many)
     found: defaultdict[str, list[UUID | None]] = defaultdict(list)
@@ -117,7 +118,7 @@ def place(state: SchedulerState, now: datetime, clock: float) -> Iterator[Assign
         _wake(state, changed)
     returned = (pair for pair in state.take_returned() if pair[0].waits and not pair[0].ticket)
     alike = state.index.ignores_user and not state.index.oversubscribed
-    queued = state.queue.placeable(partial(choose, state), alike=alike)
+    queued = state.queue.placeable(partial(choose_for_waiting, state), alike=alike)
     unreachable = state.unreachable.placeable(state.index.choose)
     for unit, node in itertools.chain(returned, queued, unreachable):
         yield state.reserve(unit, node, clock + PLACING_SECONDS)
@@ -145,7 +146,7 @@ def _wake(state: SchedulerState, changed: Iterable[Node]) -> None:
         state.queue.wake_of(users, can)
 
 
-def choose(
+def choose_for_waiting(
     state: SchedulerState,
     demand: PlacementRequest,
     avoid: frozenset[UUID],
@@ -173,9 +174,10 @@ def choose(
 def _may_add(state: SchedulerState, node: Node, demand: PlacementRequest) -> bool:
     """Return whether a saturated node gets one more unit of the user.
 
-    The node gets it if the unit comes before a unit of the same user that waits there, and if fewer
-    of the user's units come before it than the node has slots. An oversubscribed node also gets a
-    unit of a user who has none waiting there, so that others' backlog does not delay this user.
+    The node gets the unit if it comes before a unit of the same user that waits at the node. Also,
+    fewer of the user's units may come before the unit than the node has slots. An oversubscribed
+    node also gets a unit of a user who has no unit waiting there, so that other users' backlog does
+    not delay this user.
     """
     units = (state.units.get(key) for key in node.assigned)
     own = [

@@ -1,1 +1,1 @@
-"""The sequencer: assigns every entry of the books its place in the log."""
+"""Actor that appends every entry of the books to the transparency log."""

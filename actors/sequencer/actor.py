@@ -1,4 +1,4 @@
-"""The sequencer actor: appends posted entries to the log at its own pace, and signs checkpoints."""
+"""The Sequencer actor: appends posted entries to the log in batches, and signs checkpoints."""
 
 import logging
 from collections.abc import Generator, Sequence
@@ -28,10 +28,10 @@ from sql.database import Conflict, Unavailable
 from sql.halts import SeenHead
 from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogTransaction, LogView
 
-AGAIN_SECONDS: Final = 0.01
-CHUNK: Final = 500  # entries hashed at a time: some 5 ms
-BROKEN_SECONDS: Final = 60.0
-UNCHANGED: Final = SequencerSettings()
+AGAIN_SECONDS: Final = 0.01  # least pause before the next batch, if more entries wait
+CHUNK: Final = 500  # entries hashed at a time, which takes some 5 ms
+BROKEN_SECONDS: Final = 60.0  # pause after BrokenLog
+DEFAULT_SETTINGS: Final = SequencerSettings()
 LEAVES: Final = Counter("rendertrust_log_leaves", "Entries that this gateway appended to the log.")
 SIZE: Final = Gauge("rendertrust_log_size", "Leaves of the log.")
 LAG: Final = Gauge("rendertrust_log_lag_seconds", "Age of the oldest entry in the last append.")
@@ -43,22 +43,24 @@ class BrokenLog(Exception):
 
 
 class SequencerActor(Actor[Sequencer]):
-    """Appends entries to the log. Several may run at once: the head's lock serialises them.
+    """Appends entries to the log, and signs checkpoints.
 
-    Nothing is lost when one dies: the next run finds entries without a leaf.
+    Several gateways may run a Sequencer at once, as the lock of the log's head serialises their
+    transactions. Nothing is lost when a Sequencer dies: the next run finds all entries without a
+    leaf.
     """
 
-    def __init__(self, ports: Ports, settings: SequencerSettings = UNCHANGED) -> None:
+    def __init__(self, ports: Ports, settings: SequencerSettings = DEFAULT_SETTINGS) -> None:
         """Prepare the actor.
 
-        With a chain, it signs nothing until the Anchor reports that the chain agrees. Checkpoints
-        are stored in ``ports.memory`` before they are published.
+        If there is a chain, the actor signs nothing until the Anchor reports that the chain agrees
+        with the log. New checkpoints are recorded in ``ports.memory``.
         """
         self._store, self._signer = ports.log, ports.signer
         self._clock, self._random = ports.clock, ports.random
         self._settings = settings
         self._coverage = Watermark()
-        self._edge: TreeEdge | None = None  # of the committed tree, if known
+        self._edge: TreeEdge | None = None  # right edge of the committed tree, if known
         self._lag = 0.0  # age of the last appended entry, in seconds
         self._may_sign = ports.chain is None
         self._memory = ports.memory
@@ -71,15 +73,15 @@ class SequencerActor(Actor[Sequencer]):
         try:
             wait = await self._turn()
         except (Unavailable, Conflict) as error:
-            log.warning("the log does not grow: %s", error)
+            log.warning("entries cannot be appended to the log: %s", error)
             wait = self._settings.every_seconds
         except BrokenLog as error:
-            log.error("the log does not grow: %s", error)
+            log.error("entries cannot be appended to the log: %s", error)
             wait = BROKEN_SECONDS
         self.after(wait, Pass(), jitter=0.1)
 
     @handles(ChainAgreement)
-    async def vouched(self, message: ChainAgreement) -> None:
+    async def chain_agreement(self, message: ChainAgreement) -> None:
         self._may_sign = message.holds
 
     @handles_batch(RequestCheckpoint, limit=1000)
@@ -96,8 +98,11 @@ class SequencerActor(Actor[Sequencer]):
         return [answer] * len(asked)
 
     async def _caught_up(self) -> CheckpointReady | CheckpointLate:
-        """Append one batch, however many entries wait; requests for a checkpoint wait that long."""
-        with self._kept():
+        """Append one batch of entries, with a checkpoint that covers them.
+
+        Return CheckpointLate if more entries wait, or the checkpoint cannot be signed.
+        """
+        with self._edge_forgotten_on_error():
             async with self._store.log() as books:
                 look = await books.look(self._settings.batch)
                 if look is None:
@@ -112,14 +117,14 @@ class SequencerActor(Actor[Sequencer]):
         )
 
     async def _turn(self) -> float:
-        """Do one turn; return the seconds until the next one."""
+        """Append one batch of entries, if any wait; return the seconds until the next time."""
         begun = self._clock.monotonic()
         seen = await self._store.log_look(1)
         if seen is not None and is_idle(seen, self._clock.now(), self._settings):
             SIZE.set(seen.head.size)
             await self._note(head_of(seen))
             return self._settings.every_seconds
-        with self._kept():
+        with self._edge_forgotten_on_error():
             async with self._store.log() as books:
                 if not await books.lead():
                     return self._settings.every_seconds
@@ -136,7 +141,7 @@ class SequencerActor(Actor[Sequencer]):
     async def _advance(
         self, books: LogTransaction, look: LogView, *, checked: bool = False
     ) -> Append:
-        """Append the waiting entries, with a checkpoint if one is due or requested."""
+        """Append the waiting entries; add a checkpoint if it is due or requested (``checked``)."""
         edge = await self._edge_of(books, look.head)
         leaves, tiles = list[LeafRow](), list[HashTile]()
         now = self._clock.now()
@@ -169,7 +174,7 @@ class SequencerActor(Actor[Sequencer]):
 
     def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:
         if look.halted or not self._may_sign:
-            return append  # after a restore, signing could contradict the old log
+            return append  # a checkpoint after a restore could contradict published ones
         head = append.head
         ours = [str(verifier) for verifier in self._signer.verifiers(head.origin)]
         keys = new_keys(look.verifiers, ours)
@@ -182,7 +187,7 @@ class SequencerActor(Actor[Sequencer]):
         return attrs.evolve(append, checkpoint=row, keys=dict.fromkeys(keys, now))
 
     async def _edge_of(self, books: LogTransaction, head: Head) -> TreeEdge:
-        """Return the edge at this head; read it again if another gateway has appended."""
+        """Return the tree's right edge at this head; read it if another gateway has appended."""
         if self._edge is None or self._edge.size != head.size or self._edge.root() != head.root:
             try:
                 self._edge = TreeEdge(head.size, await books.edge(head.size))
@@ -200,12 +205,12 @@ class SequencerActor(Actor[Sequencer]):
             await self._note(signed_of(done))
 
     async def _note(self, head: SeenHead | None) -> None:
-        if head is not None and self._memory is not None:
+        if head is not None:
             await self._memory.note(head)
 
     @contextmanager
-    def _kept(self) -> Generator[None]:
-        """Forget the edge unless it is known to be committed."""
+    def _edge_forgotten_on_error(self) -> Generator[None]:
+        """Forget the tree's edge if an error leaves unknown whether the append was committed."""
         try:
             yield
         except BaseException:
@@ -222,7 +227,7 @@ def age(entry: LogEntry, now: datetime) -> float:
 
 
 def head_of(seen: LogView) -> SeenHead | None:
-    """Return the newest checkpoint if it covers the whole log, whichever gateway made it."""
+    """Return the newest checkpoint of any gateway if it covers the whole log."""
     head, at = seen.head, seen.checked_at
     if seen.halted or at is None or seen.checked != head.size:
         return None
@@ -236,6 +241,6 @@ def signed_of(done: Append) -> SeenHead | None:
 
 
 def _steps(done: Append) -> list[object]:
-    """Return the steps of a commit, for fail points."""
+    """Return the parts of a commit at which tests may set fail points."""
     steps: list[object] = [done] if done.leaves else []
     return [*steps, done.checkpoint] if done.checkpoint is not None else steps

@@ -1,4 +1,4 @@
-"""Growth of the log: leaves and log tiles of new entries, and up to where the log is complete."""
+"""Growth of the log: leaves and log tiles for new entries, and up to which entry it is complete."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ from sql.log import LeafRow, LogEntry, LogView
 def grow(
     edge: TreeEdge, entries: Sequence[LogEntry], salts: bytes
 ) -> tuple[list[LeafRow], list[HashTile]]:
-    """Append the entries at the edge; return the leaves, and the log tiles that became complete.
+    """Append entries to the tree with this right edge; return their leaves, and the log tiles that
+    became complete.
 
-    ``salts``: those of all entries, concatenated.
+    ``salts``: the salts of all entries, concatenated.
     """
     leaves: list[LeafRow] = []
     tiles: list[HashTile] = []
@@ -44,21 +45,21 @@ class Watermark:
     """
 
     def __init__(self) -> None:
-        self._newest: int | None = None  # of the previous view
+        self._newest: int | None = None  # newest assigned entry number in the previous view
         self._bound: TransactionBound | None = None
 
     def covered(self, look: LogView, *, all_taken: bool) -> int:
-        """Return the new bound after a view.
+        """Return the entry number up to which the log is complete after this view's append.
 
-        ``all_taken``: all of its waiting entries are appended now.
+        ``all_taken``: all waiting entries of the view are appended.
         """
         bound = self._bound
-        # ids went backwards: this is another database
+        # transaction ids went backwards: this is another database
         if bound is not None and look.own <= bound.before:
             self._newest = bound = None
         covered = look.head.covered
         if bound is not None and look.oldest >= bound.before:
-            # If many entries wait, the log has those up to the last one appended now.
+            # If many entries wait, the log has the entries up to the last entry appended now.
             reached = bound.entry if all_taken else min(bound.entry, look.waiting[-1])
             covered = max(covered, reached)
             bound = None if covered >= bound.entry else bound

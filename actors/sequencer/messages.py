@@ -6,19 +6,19 @@ from actors.kernel import Message
 
 
 class Sequencer:
-    """Marker: the address of the sequencer actor."""
+    """Marker type for the address of the sequencer actor."""
 
 
 @attrs.frozen
 class Pass(Message[Sequencer, None]):
-    """From the Sequencer's own timer: append entries that were posted since the last pass."""
+    """From the Sequencer's own timer: append the entries that were posted since the last time."""
 
 
 @attrs.frozen
 class ChainAgreement(Message[Sequencer, None]):
-    """From the Anchor after each comparison; ``holds``: the chain has nothing that the log lacks.
+    """From the Anchor after each comparison of chain and log; ``holds``: they agree.
 
-    A Sequencer that waits for the chain signs nothing before ``holds`` is true.
+    If there is a chain, the Sequencer signs nothing until ``holds`` is True.
     """
 
     holds: bool
@@ -26,16 +26,19 @@ class ChainAgreement(Message[Sequencer, None]):
 
 @attrs.frozen
 class CheckpointReady:
-    """A checkpoint covers every entry posted before the request; ``size`` is that of the log."""
+    """Reply: a checkpoint covers every entry that was posted before the request.
+
+    ``size``: the number of leaves that it covers.
+    """
 
     size: int
 
 
 @attrs.frozen
 class CheckpointLate:
-    """There is no such checkpoint yet; try again.
+    """Reply: no checkpoint covers all entries posted before the request yet; try again.
 
-    The database is down, no key is valid, or time ran out.
+    ``why``: for example that the database is down, no key is valid, or many entries wait.
     """
 
     why: str

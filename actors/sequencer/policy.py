@@ -9,10 +9,10 @@ import attrs
 from config.settings import DEFAULTS, Proof
 from sql.log import LogView
 
-# share of the time that the log may use while its last entry is younger than LAG_SECONDS
+# share of the time that the Sequencer may work while its lag is below LAG_SECONDS
 SHARE: Final = 0.1
 LAG_SECONDS: Final = 20.0
-# from here on the log may use all the time: after sixty seconds an entry is late (I7)
+# lag from which on the Sequencer may work all the time, as invariant I7 allows sixty seconds
 LAG_SECONDS_MAX: Final = 40.0
 
 
@@ -39,10 +39,10 @@ def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings)
 
 
 def rest_after(worked: float, lag: float) -> float:
-    """Return the seconds to rest after a turn of ``worked`` seconds, by the age of the last entry.
+    """Return the seconds to pause after ``worked`` seconds of work.
 
-    During a short peak the log takes a tenth of the time from the Ledger, and catches up later.
-    During a lasting one it takes as much as it needs to keep up.
+    ``lag``: the age of the last appended entry. While the lag is small, the Sequencer works a tenth
+    of the time, to leave the database to the Ledger. As the lag grows, the Sequencer works more.
     """
     behind = (lag - LAG_SECONDS) / (LAG_SECONDS_MAX - LAG_SECONDS)
     share = SHARE + (1.0 - SHARE) * min(max(behind, 0.0), 1.0)
@@ -57,10 +57,11 @@ def is_idle(look: LogView, now: datetime, settings: SequencerSettings) -> bool:
 
 
 def new_keys(known: frozenset[str], ours: Sequence[str]) -> tuple[str, ...] | None:
-    """Return those of our verifier keys that must be added to the known ones.
+    """Return those of this gateway's public keys (``ours``) that must be added to the ``known``
+    keys of the log.
 
-    None: we must not sign. The first key of a log needs no vouching; a later one needs a signature
-    by a known key beside its own.
+    None if this gateway must not sign, as none of its keys is known. A log without known keys
+    accepts any key.
     """
     if known and known.isdisjoint(ours):
         return None

@@ -1,1 +1,1 @@
-"""The sweeper: removes what has expired or was abandoned."""
+"""Actor that deletes expired inputs, results and events, and abandoned uploads."""

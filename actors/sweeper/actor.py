@@ -1,5 +1,5 @@
-"""The Sweeper actor: removes expired inputs, results and events, abandoned uploads, unproved
-nodes.
+"""The Sweeper actor: deletes expired inputs, results and events, abandoned uploads, and nodes that
+never proved their key.
 """
 
 import logging
@@ -15,16 +15,19 @@ from sql.database import Unavailable
 
 FIRST_SECONDS: Final = 60.0  # after the start
 SWEEP_SECONDS: Final = 600.0
-UNPROVED_AFTER: Final = timedelta(days=1)
+UNPROVED_AFTER: Final = timedelta(days=1)  # time that a node has to prove its key
 NODES_AT_ONCE: Final = 100
-JOBS_AT_ONCE: Final = 500  # each with some thousands of events
+JOBS_AT_ONCE: Final = 500  # jobs whose events are deleted at once; each may have thousands
 SWEEP_MOST: Final = 200  # batches per run, so that other actors get their turn
 
 log = logging.getLogger("sweeper")
 
 
 class SweeperActor(Actor[Sweeper]):
-    """Several gateways may sweep at once: each step is idempotent."""
+    """Deletes expired rows and objects periodically.
+
+    Several gateways may sweep at once, as each step is idempotent.
+    """
 
     def __init__(self, ports: SweeperPorts, settings: SweeperSettings) -> None:
         self._ports, self._settings = ports, settings
@@ -56,18 +59,18 @@ class SweeperActor(Actor[Sweeper]):
         self.after(SWEEP_SECONDS, SweepDue(), jitter=0.1)
 
     async def _expire_events(self) -> None:
-        before = self._ports.clock.now() - self._settings.events
+        events, before = self._ports.tables.events, self._ports.clock.now() - self._settings.events
         for _ in range(SWEEP_MOST):
             if self._expired >= before:
                 break
-            self._expired = await self._ports.events.expire(self._expired, before, JOBS_AT_ONCE)
+            self._expired = await events.expire(self._expired, before, JOBS_AT_ONCE)
 
     async def _forget_nodes(self) -> None:
-        """Delete old unproved nodes, if proof is required; anybody may register a node."""
+        """Delete nodes that did not prove their key in time, if the settings require that proof."""
         if not self._settings.require_proof:
             return
         before = self._ports.clock.now() - UNPROVED_AFTER
         for _ in range(SWEEP_MOST):
-            forgotten = await self._ports.nodes.forget_unproved(before, NODES_AT_ONCE)
+            forgotten = await self._ports.tables.nodes.forget_unproved(before, NODES_AT_ONCE)
             if forgotten < NODES_AT_ONCE:
                 break

@@ -6,9 +6,9 @@ from actors.kernel import Message
 
 
 class Sweeper:
-    """Marker: the address of the sweeper actor."""
+    """Marker type for the address of the sweeper actor."""
 
 
 @attrs.frozen
 class SweepDue(Message[Sweeper, None]):
-    """From the Sweeper's own timer: remove what has expired."""
+    """From the Sweeper's own timer: delete what has expired or was abandoned."""

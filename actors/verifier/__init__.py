@@ -1,4 +1,3 @@
-"""The verifier: decides whether delivered results match their scenes.
-
-Its decisions are pure modules.
+"""Actor that decides whether delivered results match their scenes; ``case``, ``thresholds`` and
+``verdict`` are pure.
 """

@@ -1,4 +1,6 @@
-"""The Verifier actor: has delivered results checked, and asks the Ledger to book the verdicts."""
+"""The Verifier actor: lets verifiers check delivered results, and asks the Ledger to book the
+verdicts.
+"""
 
 import asyncio
 import logging
@@ -29,7 +31,7 @@ from actors.verifier.messages import (
 )
 from actors.verifier.quarantine import NodeReputation, QuarantineReview
 from actors.verifier.report import NoReport, Report, answer, answers, clears
-from actors.verifier.settings import VerifierPeers, VerifierSettings
+from actors.verifier.settings import PATIENCE_FACTOR, VerifierPeers, VerifierSettings
 from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
 from actors.verifier.verifier_registry import (
@@ -46,10 +48,10 @@ from sql.reputation import NEW
 from sql.units import MINE
 
 SECRET_BYTES: Final = 32
-ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow
-STORE_SECONDS: Final = 5.0  # for the store's answer about a result, which is then requested again
-RENDER_SHARE: Final = 0.75  # share of a check's time for rendering; the rest is for its files
-SOON_SECONDS: Final = 0.05  # pause before the next page, if there is more than one
+ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
+STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
+RENDER_SHARE: Final = 0.75  # share of a check's time for rendering, without its files
+SOON_SECONDS: Final = 0.05  # pause before the next page, if there are several pages
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 
@@ -57,8 +59,9 @@ log = logging.getLogger(__name__)
 class VerifierActor(Actor[Verifier]):
     """Schedules checks on the connected verifiers.
 
-    It has no state that must survive: pending results are in the books, and a lost check is
-    repeated. Regions are drawn with a secret that each instance creates.
+    The actor has no state that must survive a crash: the database has the results that wait for a
+    verdict, and a lost check is repeated. The positions to compare are drawn with a secret that
+    each instance creates.
     """
 
     def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
@@ -66,14 +69,14 @@ class VerifierActor(Actor[Verifier]):
         self._secret = peers.random.token(SECRET_BYTES)
         self._since = peers.clock.monotonic()  # start of this instance
         self._cases: dict[CaseId, Case] = {}
-        self._after: Place | None = None  # where the next page begins
+        self._after: Place | None = None  # where the next page of pending results begins
         self._accused: set[UUID] = set()  # nodes with a pending result that a check found wrong
-        self._scenes: list[UncutScene] = []  # to be stored
-        self._known = NodeReputation()  # of the nodes with pending results
+        self._scenes: list[UncutScene] = []  # scenes to store whose regions cannot be compared
+        self._known = NodeReputation()  # reputation of the nodes with pending results
         self._verifiers = VerifierRegistry()
         seen_seconds = max(settings.verification.wait_seconds, 3 * MEET_SECONDS)
         self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
-        self._turns = CheckQueue()
+        self._turns = CheckQueue(PATIENCE_FACTOR * settings.verification.wait_seconds)
         self._recall = Clawback(peers)
         self._reading = SecondReads()
         self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
@@ -91,7 +94,7 @@ class VerifierActor(Actor[Verifier]):
             self._expire()
             await self._fleet.meet(self._verifiers, self._peers.clock.monotonic())
             cases = await self._read()
-            await self._yield()
+            await self._preempt()
             await self._advance(cases)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._keep_scenes()
@@ -102,10 +105,10 @@ class VerifierActor(Actor[Verifier]):
         self.after(wait, ReviewDue(), jitter=0.1)
 
     async def _read(self) -> list[Case]:
-        """Read the next page of pending results, so that those that cannot be checked do not block
-        others.
+        """Read the next page of pending results, and return their cases.
 
-        Cases of decided and cancelled results are dropped, and their checks cancelled.
+        Reading in pages lets newer results be checked while older results cannot be. Cases of
+        results that are no longer pending are dropped, and their checks cancelled.
         """
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
@@ -126,7 +129,10 @@ class VerifierActor(Actor[Verifier]):
         return list(cases.values())
 
     async def _advance(self, cases: Sequence[Case]) -> None:
-        """Take the next step of these cases, and of cases of any page whose turn it is.
+        """Take the next step of these cases.
+
+        If a verifier is free, also advance the cases of other pages that are first in the fair
+        order.
 
         Cases that another gateway has claimed are left out.
         """
@@ -135,29 +141,33 @@ class VerifierActor(Actor[Verifier]):
         begun = {one for one in self._cases.values() if one.is_begun}
         ready = {one for one in cases if self._may_act(one)} | self._next_in_turn()
         ours = await self._claims.take([*(ready | begun)])
-        until = self._peers.clock.monotonic() + ROUND_SECONDS
-        waiting = self._turns.in_order(case for case in {*cases, *ready} if case in ours)
+        now = self._peers.clock.monotonic()
+        until = now + ROUND_SECONDS
+        waiting = self._turns.in_order((case for case in {*cases, *ready} if case in ours), now)
         for case in waiting:
             if self._peers.clock.monotonic() < until:
                 await self._step(case, waiting)
-        await self._claims.release(ours)
+        await self._claims.give_up(ours)
 
     def _next_in_turn(self) -> set[Case]:
-        """Return the known cases whose turn is next, if a verifier is free."""
+        """Return the known cases that are first in the fair order; none if no verifier is free."""
         if not self._verifiers.has_free:
             return set()
-        able = self._turns.in_order(filter(self._may_act, self._cases.values()))
+        now = self._peers.clock.monotonic()
+        able = self._turns.in_order(filter(self._may_act, self._cases.values()), now)
         return {*able[: self._settings.at_once]}
 
-    async def _yield(self) -> None:
-        """Drop a long check once another creator's result has waited for it. Raises Unavailable.
+    async def _preempt(self) -> None:
+        """Drop a long check if another creator's result has waited ``wait_seconds`` for it.
 
-        A result that had such a check, or a failed one, has no claim to it, so that long checks
-        do not stop each other. A result that another gateway has claimed is left to that one.
+        Only results without a dropped or failed check can preempt, so that long checks do not drop
+        each other. Results that another gateway has claimed do not count. Raises Unavailable.
         """
-        now = self._peers.clock.monotonic()
-        since = now - self._settings.verification.wait_seconds
+        now, limits = self._peers.clock.monotonic(), self._settings.verification
+        since = now - limits.wait_seconds
         for running in self._verifiers.begun_before(since):
+            if running.cases[0].is_kept and now - running.since < limits.check_seconds:
+                continue
             waiting = [
                 case
                 for case in self._cases.values()
@@ -165,13 +175,15 @@ class VerifierActor(Actor[Verifier]):
                 if case.turn != running.cases[0].turn
                 if running.by in self._verifiers.able_for(case, self._fleet)
             ]
-            if await self._claims.take(self._turns.in_order(waiting)[:1]):
-                log.info("a check by node %s gives way to others", running.by.node)
+            if await self._claims.take(self._turns.in_order(waiting, now)[:1]):
+                log.info("dropped a long check by node %s, as other results wait", running.by.node)
                 self._verifiers.drop(running)
                 self._give_way(running)
 
     def _give_way(self, running: RunningCheck) -> None:
-        """Put the case of a dropped check behind all others; a batch is opened one by one."""
+        """Put the case of a dropped check behind all others; the results of a batch are opened one
+        by one.
+        """
         self._spent(running)
         _split(running)
         if running.is_batch:
@@ -181,36 +193,37 @@ class VerifierActor(Actor[Verifier]):
         case.rests_until = self._peers.clock.monotonic() + rests
 
     async def _assess(self, case: Case) -> None:
-        """Decide again whether the case is compared or only opened."""
+        """Decide, from what is known now, whether the result is compared or only opened."""
         row = case.pending.row
-        self._know(case)
+        self._update_about_node(case)
         if case.step == "open" and case.check is None and case.verdict is None:
-            said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
-            # An invalid result that no verifier could detect, even if it were drawn, would cost
-            # nothing.
+            blamed = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
+            # While no verifier has the node's build, no result of the node is compared, so sampling
+            # does not deter it. A result that was not drawn must therefore not be accepted without
+            # a comparison.
             lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
             if lacks:
                 case.open_first()
-            elif case.is_suspected or said:  # a node reported that it cannot be rendered
+            elif case.is_suspected or blamed:  # another node blamed the scene for its failure
                 case.compare()
         elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
             case.step = "open"  # results of trusted verifiers are not compared
         elif case.is_unopened and not case.is_again and self._fleet.lacks(case):
             case.open_first()
 
-    def _know(self, case: Case) -> None:
-        """Update what the case records about its node."""
+    def _update_about_node(self, case: Case) -> None:
+        """Update the case's ``is_trusted``, ``is_suspected`` and ``is_known``."""
         row, node = case.pending.row, case.pending.row.node_id
         share = case.pending.price * row.share_percent // 100
-        in_row = self._known.classes.get((node, row.device_class), NEW).valid_for(share)
+        valid_in_row = self._known.classes.get((node, row.device_class), NEW).valid_for(share)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
         case.is_trusted = node in self._settings.own and not case.is_again
         is_suspected = has_strike or node in self._accused
         case.is_suspected = is_suspected and node not in self._settings.own
-        case.is_known = in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
+        case.is_known = valid_in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
 
     def _may_act(self, case: Case) -> bool:
-        """Return True if this gateway can take the next step. If not, another one may."""
+        """Return True if this gateway can take the case's next step; if not, another one may."""
         if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
             return True
         return self._verifiers.free_for(case, self._fleet) is not None
@@ -235,20 +248,24 @@ class VerifierActor(Actor[Verifier]):
             await self._conclude(case)
 
     def _why_unverified(self, case: Case) -> str | None:
-        """Return the code of the reason to skip the check of a case; None: check it."""
+        """Return the code of the reason to skip the check of a case; None if the case must be
+        checked.
+        """
         if case.is_again:
-            return None  # its share stays withheld until a check, or an admin, decides
+            return None  # the node's share stays withheld until a check, or an admin, decides
         if not self._settings.verification.enabled:
             return self._settings.unverified_why
         return OWN_NODE if case.pending.pool == MINE else None
 
     def _why_unverifiable(self, case: Case) -> str | None:
-        """Return the reason why a case cannot be checked; None if it can, perhaps later."""
+        """Return the reason why a case cannot be checked; None if the case can be checked, perhaps
+        later.
+        """
         if case.is_again:
             return None
         row = case.pending.row
         if row.sha256 is None or row.size is None:
-            return "the store has no SHA-256 of it"
+            return "the object store has no SHA-256 of the result"
         if case.step != "open" and self._fleet.lacks(case):
             waited = self._peers.clock.monotonic() - max(case.since, self._since)
             if waited >= self._settings.verification.wait_seconds:
@@ -269,10 +286,13 @@ class VerifierActor(Actor[Verifier]):
             order = batch_for([one.pending for one in cases], name)
         else:
             order = case.order(name, self._secret, verifier.device_class)
+        case.is_kept = self._turns.is_overdue(case, now)
         seconds = max(map(self._settings.seconds_of, cases))
         order, until = attrs.evolve(order, seconds=seconds * RENDER_SHARE), now + seconds
-        if self._verifiers.ask(cases, verifier, order, (now, until)):
+        if self._verifiers.start(cases, verifier, order, (now, until)):
             self._turns.begin(case.turn)
+            if case.is_kept:
+                self._turns.begin_overdue(until)
 
     async def _keep_scenes(self) -> None:
         """Store the scenes whose regions cannot be compared. Raises Unavailable."""
@@ -299,7 +319,7 @@ class VerifierActor(Actor[Verifier]):
         self._recall.again()
 
     def _lose(self, running: RunningCheck | None) -> None:
-        """Handle the loss of a verifier: its check is repeated.
+        """Handle the loss of a verifier: the check that the verifier ran is repeated.
 
         Results of a batch are checked one by one.
         """
@@ -315,12 +335,12 @@ class VerifierActor(Actor[Verifier]):
 
     def _expire(self) -> None:
         for running in self._verifiers.overdue(self._peers.clock.monotonic()):
-            log.warning("a check took too long: node %s", running.by.node)
+            log.warning("a check by node %s took too long", running.by.node)
             self._verifiers.drop(running)
             self._failed(running)
 
     def _failed(self, running: RunningCheck, *, is_scene: bool = False) -> None:
-        """Handle a failed check: it is repeated after a pause.
+        """Handle a failed check, which is repeated after a pause.
 
         Results of a batch are opened one by one.
         """
@@ -333,14 +353,17 @@ class VerifierActor(Actor[Verifier]):
         case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
 
     def _spent(self, running: RunningCheck) -> None:
-        took = self._peers.clock.monotonic() - running.since
-        self._turns.spend(running.cases[0].turn, took)
+        now, case = self._peers.clock.monotonic(), running.cases[0]
+        took = now - running.since
+        self._turns.spend(case.turn, took)
+        if case.is_kept:
+            self._turns.end_overdue(now, took)
 
     @handles(Reported)
     async def reported(self, message: Reported) -> None:
         running = self._verifiers.end(message.check, message.node)
         if running is None:
-            return  # too late, or not requested
+            return  # the check was dropped, or never ran on this node
         if running.is_batch:
             await self._hear_batch(running, message)
             return
@@ -360,7 +383,10 @@ class VerifierActor(Actor[Verifier]):
             await self._step(case)
 
     async def _hear_batch(self, running: RunningCheck, message: Reported) -> None:
-        """Handle the reports on a batch. Results that it does not clear are opened one by one."""
+        """Handle the report on a batch.
+
+        Results that the report does not clear are opened one by one.
+        """
         self._spent(running)
         if message.report is None:
             log.warning("a batch by node %s failed: %s", message.node, message.reason)
@@ -377,8 +403,8 @@ class VerifierActor(Actor[Verifier]):
 
     def _hear(self, case: Case, heard: Report, running: RunningCheck) -> None:
         """Handle a report on one result."""
-        self._know(case)
-        if heard.is_bare and not self._settings.require_evidence:
+        self._update_about_node(case)
+        if heard.lacks_evidence and not self._settings.require_evidence:
             case.end_unverified(NO_EVIDENCE)
         else:
             case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
@@ -390,7 +416,7 @@ class VerifierActor(Actor[Verifier]):
     # ── unreadable results ───────────────────────────────────────────────────────────────────────
 
     def _read_again(self, case: Case) -> None:
-        """Let the gateway read the objects, as the verifier or the store may have failed."""
+        """Let the gateway read a result that a verifier could not read, before it is refused."""
         if not self._reading.begin(case.id, self._peers.clock.monotonic()):
             return
 
@@ -415,7 +441,7 @@ class VerifierActor(Actor[Verifier]):
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────
 
     async def _conclude(self, case: Case) -> None:
-        """Ask the Ledger to book the verdict, after a final comparison with the object store."""
+        """Ask the Ledger to book the verdict, if the stored objects are still those delivered."""
         now = self._peers.clock.monotonic()
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
@@ -443,7 +469,7 @@ class VerifierActor(Actor[Verifier]):
             case.asked_at = now
 
     async def _leave_to_admin(self, case: Case) -> None:
-        """Record a finding that does not decide its dispute. No further check follows."""
+        """Record a check's finding on a dispute that an admin must decide."""
         row, finding = case.pending.row, finding_of(case)
         try:
             await self._peers.store.note_finding(row.job_id, row.unit, finding)

@@ -1,4 +1,4 @@
-"""State of one delivered result until its verdict: its next check, and what reports mean for it."""
+"""State of one delivered result until its verdict, and decisions on its checks (pure)."""
 
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
@@ -13,14 +13,14 @@ from actors.verifier.check_orders import (
     order_for,
     places,
 )
-from actors.verifier.messages import Comparison, Outcome
+from actors.verifier.messages import Comparison, VerdictOutcome
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
+from rendertrust.device_class import is_kin
 from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
-from sql.device_class import is_kin
 from sql.sampling import unit_name
-from sql.units import Kind, kind_of
+from sql.units import Kind, unit_kind
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # The next check: open the files; compare regions; compare more regions; render the frame.
@@ -35,13 +35,13 @@ UNMADE: Final = "its regions match, but rebuilding its picture from the evidence
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 RECALLS: Final = UUID(int=0)
-LOST_MOST: Final = 6  # verifiers lost in a row during its check, after which it is unverifiable
+LOST_MOST: Final = 6  # verifiers lost in a row during checks, after which a result is unverifiable
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
 MISSING: Final = "the object is no longer in the store"
 TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
 UNREAD: Final = "its regions match, but the verifier cannot read this kind of picture"
-# Codes for findings of a verifier of another device kind; text may follow.
+# Codes in verdicts by a verifier of another device kind; an explanation may follow the code.
 OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
 DEVICE_DEPENDENT: Final = "device-dependent"
@@ -54,14 +54,14 @@ NOT_EQUAL: Final = "not-equal"
 
 @attrs.frozen
 class Verdict:
-    """Outcome of a case.
+    """Verdict on a result.
 
-    ``strike``: the invalid result is the node's fault. ``from_scene``: the scene makes the result
-    unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``: the code for
-    why it is unverified.
+    ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``from_scene``:
+    the scene makes the result unverifiable. ``withdrawn``: the scene is at fault, so no invalid
+    result of the unit is a strike. ``reason``: the code of the reason why the result is unverified.
     """
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     said: str = ""
     strike: bool = False
     from_scene: bool = False
@@ -71,32 +71,36 @@ class Verdict:
 
 @attrs.define(eq=False)
 class Case:
-    """A pending result. ``asked_at``: when the Ledger was asked to book the ``verdict``."""
+    """A delivered result that waits for its verdict, and the state of its checks.
+
+    ``asked_at``: when the Ledger was asked to book the ``verdict``.
+    """
 
     pending: Pending
     since: float = 0.0  # time of delivery on this gateway's monotonic clock
     step: Step = "open"
     why: Why = "regions"  # for the step "whole"
-    said: str = ""  # why the step is necessary
+    said: str = ""  # why the next check is necessary
     compared_at: SampleRegions = NOWHERE
     check: UUID | None = None  # the running check
-    is_alone: bool = False  # a batch did not clear it, so it is opened alone
+    is_kept: bool = False  # the running check does not give way for ``check_seconds``
+    is_alone: bool = False  # a batch did not clear the result, so it is opened alone
     failed: int = 0  # number of failed checks
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
     lost: int = 0  # checks whose verifier was lost
-    yielded: int = 0  # checks that were dropped for results of others
-    failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; others are preferred
-    rests_until: float = float("-inf")  # no check before that time
-    unread: str | None = None  # why a verifier could not read it; the gateway is trying now
-    is_suspected: bool = False  # the node has a strike, or another result in doubt
+    yielded: int = 0  # long checks that were dropped as results of other creators waited
+    failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
+    rests_until: float = float("-inf")  # no check before this monotonic time
+    unread: str | None = None  # why a verifier could not read the result; the gateway now tries
+    is_suspected: bool = False  # the node has a strike, or a check found a result of it wrong
     is_trusted: bool = False  # the node is a verifier, whose results are not compared
-    is_known: bool = False  # the node has enough valid results of this class
-    lacks_build: bool = False  # no verifier has the node's build, so it is only opened at first
+    is_known: bool = False  # the node has enough valid results in a row on this device class
+    lacks_build: bool = False  # no verifier has the node's build, so only open the result at first
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
     verifier: UUID | None = None
     verifier_class: str | None = None
-    comparison: Comparison | None = None  # the last one
+    comparison: Comparison | None = None  # scope of the last comparison
     asked_at: float | None = None
 
     @classmethod
@@ -105,7 +109,7 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn is not False:  # None: no draw took place
+        elif pending.is_again or pending.row.drawn is not False:  # None if no draw took place
             case.compare()
         return case
 
@@ -116,7 +120,7 @@ class Case:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS
 
     def open_first(self) -> None:
-        """Open the result before it waits for a verifier with its node's build."""
+        """Only open the result at first, as no verifier has its node's Blender build."""
         if not self.lacks_build:
             self.step, self.lacks_build = "open", True
 
@@ -136,7 +140,7 @@ class Case:
 
     @property
     def device_class(self) -> str:
-        """Device class of the node that rendered it."""
+        """Device class of the node that delivered the result."""
         return self.pending.row.device_class
 
     @property
@@ -153,13 +157,14 @@ class Case:
         if self.pending.disputed is None:
             return outcome == "unverifiable"
         is_unsure = outcome == "invalid" and not self.verdict.strike
-        # Other seeds show how a frame was made, but miss a small mark in it.
+        # A comparison with other seeds shows how a frame was made, but misses a small mark in the
+        # frame.
         return outcome == "unverifiable" or is_unsure or self.verdict.said == OTHER_SEEDS
 
     @property
     def kind(self) -> Kind:
         """Kind of the result: frame, tile, chunk, merged frame or video."""
-        return kind_of(self.pending.job_type, self.pending.params)
+        return unit_kind(self.pending.job_type, self.pending.params)
 
     @property
     def is_cut(self) -> bool:
@@ -174,7 +179,9 @@ class Case:
 
     @property
     def is_last(self) -> bool:
-        """True if it waits for all others: an earlier check of it failed, or took too long."""
+        """True if other results are checked first, as a check of this result failed or was
+        dropped.
+        """
         return self.failed > 0 or self.yielded > 0
 
     def is_waiting(self, now: float) -> bool:
@@ -190,7 +197,7 @@ class Case:
 
     @property
     def is_accused(self) -> bool:
-        """True if a check found the result wrong and no later one cleared it."""
+        """True if a check found the result wrong and no later check cleared it."""
         if self.verdict is not None:
             return self.verdict.outcome == "invalid" and self.verdict.strike
         return self.step == "more" or (self.step == "whole" and self.why == "regions")
@@ -202,23 +209,23 @@ class Case:
 
     @property
     def turn(self) -> UUID:
-        """The creator whose turn it takes.
+        """The creator in the fair order of checks; clawback counts as one creator, RECALLS."""
+        is_clawback = self.is_again and self.pending.disputed is None
+        return RECALLS if is_clawback else self.pending.user
 
-        All results that the gateway has recalled share one turn.
-        """
-        is_recalled = self.is_again and self.pending.disputed is None
-        return RECALLS if is_recalled else self.pending.user
-
-    def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
-        """Return the object key of the result, which ``named`` derives."""
-        return named(self.pending.user, *self.id)
+    def place(self, key_of: Callable[[UUID, UUID, int, int], str]) -> str:
+        """Return an object key of the result: ``key_of`` is ``result_key`` or ``evidence_key``."""
+        return key_of(self.pending.user, *self.id)
 
     # ── the next check ───────────────────────────────────────────────────────────────────────────
 
     def order(self, check: UUID, secret: bytes, device_class: str) -> RunCheck:
-        """Return the order of the next check, for a verifier of this class."""
+        """Return the request for the next check, for a verifier of this ``device_class``."""
         at, again = self._places(secret), NOWHERE
-        if at != NOWHERE and self.is_cut and not is_kin(device_class, self.device_class):
+        # Another instruction set gives nearly equal pixels, so other seeds are the second step.
+        is_other_set = self.step == "more" and device_class != self.device_class
+        is_other = is_other_set or not is_kin(device_class, self.device_class)
+        if at != NOWHERE and self.is_cut and is_other:
             again = self._drawn(secret, 2)
         return order_for(self.pending, check, at, whole=self.step == "whole", again=again)
 
@@ -234,7 +241,9 @@ class Case:
         return self.compared_at
 
     def _drawn(self, secret: bytes, turn: int) -> SampleRegions:
-        """Return the places of a turn; each turn uses other places."""
+        """Draw the positions to compare; each ``turn`` (0, 1, 2) of a case has its own
+        positions.
+        """
         count = len(self.pending.params.get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
         return places(self.kind, count, secret + bytes([turn]), name, result)
@@ -242,7 +251,7 @@ class Case:
     # ── reports ──────────────────────────────────────────────────────────────────────────────────
 
     def hear(self, report: Report, verifier: UUID, device_class: str, limits: Thresholds) -> None:
-        """Handle a report. Afterwards there is a verdict, or another step."""
+        """Handle a verifier's report: set the verdict, or the next step."""
         report, across = held_to(report, self.pending.row.work), device_class != self.device_class
         self.verifier, self.verifier_class = verifier, device_class
         self.comparison = report.comparison
@@ -255,6 +264,8 @@ class Case:
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
+        elif self.step == "more" and report.across is not None and across:
+            self._hear_other_seeds(report, report.across, limits)
         elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
             self._hear_opened(report, across=across)
         elif report.unable is not None:
@@ -273,7 +284,8 @@ class Case:
             self.compare()
             self.said = report.suspect or ""
         elif report.is_loose or (across and (report.is_uncut or self.pending.is_uncut)):
-            # Always: such a result is refused without a strike, so a rare check would not deter.
+            # An invalid result is no strike here, so sampling would not deter cheating: always
+            # compare.
             self.compare()
         else:
             self.verdict = Verdict("sampled-out")
@@ -285,9 +297,29 @@ class Case:
         elif found == "open" and self.step == "regions":
             self.step, self.said = "more", _distance(report)
         elif self.is_cut and report.rests_on_crops(limits):
-            self._render_whole("regions", _distance(report))
+            if across and self.step == "regions":
+                self.step, self.said = "more", _distance(report)
+            else:
+                self._render_whole("regions", _distance(report))
         else:
             self._is_invalid(_distance(report), strike=not report.is_loose)
+
+    def _hear_other_seeds(
+        self, report: Report, other: OtherClassReport, limits: Thresholds
+    ) -> None:
+        """Handle a comparison with other seeds by a verifier of another instruction set.
+
+        It can clear the result. Otherwise the whole frame decides.
+        """
+        is_cleared = other.outcome in ("exact", "consistent", "accepted")
+        if not report.is_made_of_evidence(limits):
+            self._is_invalid(_distance(report), strike=not report.is_loose)
+        elif not is_cleared:
+            self._render_whole("regions", _distance(report))
+        elif other.outcome == "accepted" and report.is_finished and not report.is_unseen:
+            self.verdict = Verdict("consistent", OTHER_SEEDS)
+        else:
+            self._hear_match(report, "match", across=True)
 
     def _hear_match(self, report: Report, found: Finding, *, across: bool) -> None:
         if report.is_unmade and self.kind == "frame":
@@ -316,7 +348,7 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        # the verifier could not even make a picture of the render that it made
+        # the verifier could not even make a picture of the frame that it rendered
         if self.why == "unmade" and not report.is_finished:
             self._cannot_tell(self.said)
             return
@@ -334,11 +366,11 @@ class Case:
             self._is_valid(found, said, across=across)
 
     def _hear_disputed(self, report: Report, limits: Thresholds, *, across: bool) -> None:
-        """Handle the whole frame, and the picture that the verifier made of it."""
+        """Handle the report on a disputed frame, which the verifier rendered whole."""
         found = of_all(report.crops, limits)
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
-            # Its creator may have named the places at which honest instruction sets differ most.
+            # The creator may have named the places at which honest instruction sets differ most.
             named = len((self.pending.disputed or ())[:PLACES_MOST])
             by_place = report.by_crop(len(self.compared_at.draws)) or []
             drawn = [one for layers in by_place[named:] for one in layers]
@@ -352,7 +384,7 @@ class Case:
             self._is_valid(found, said, across=across)
 
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
-        """Handle a report by a verifier of another device kind, which never causes a strike."""
+        """Handle a report by a verifier of another device kind, which never results in a strike."""
         if report.unable is not None and report.depends:
             self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
         elif self.step == "whole" and not report.is_whole:
@@ -367,7 +399,7 @@ class Case:
     def _hear_across(self, report: Report, limits: Thresholds) -> None:
         across = report.across or self._by_same_seed(report, limits)
         if across.outcome in ("refused", "unsaid") and report.depends:
-            # The node may have caused it, so it is not paid.
+            # The node may have caused the difference, so it is not paid.
             self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
         elif across.outcome == "refused":
             self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
@@ -386,8 +418,8 @@ class Case:
         """Handle frames that EEVEE drew.
 
         Frames are equal within a drawing class, which the node signs. Across classes the nearest
-        number of samples decides, and a refusal is no strike. Without a signed drawing class a node
-        could avoid a comparison, so a refusal is a strike then.
+        number of samples decides, and a refused frame is no strike. Without a signed drawing class
+        a node could avoid a comparison, so a refused frame is then a strike.
         """
         signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
         is_same = is_sure and device_class == self.device_class and signed == across.drawing
@@ -408,10 +440,11 @@ class Case:
             self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
 
     def _by_same_seed(self, report: Report, limits: Thresholds) -> OtherClassReport:
-        """Return the outcome without evidence.
+        """Return the outcome by another device kind for a result without evidence.
 
-        Finished pictures are not compared with other seeds, so a difference proves nothing, unless
-        nothing was rendered at all.
+        Without evidence only finished pictures of the same seed are compared, so a difference does
+        not prove that a render is wrong. Merged frames and videos are not rendered, so for them a
+        difference is a refusal.
         """
         found = of_all(report.crops, limits)
         if is_match(found):
@@ -435,14 +468,15 @@ class Case:
         self.failed_by |= {verifier}
 
     def give_way(self, again_seconds: float) -> float:
-        """Record that its check was dropped for another's; return how many seconds to wait."""
+        """Record that a check was dropped for other results; return the pause in seconds."""
         self.yielded += 1
         return again_seconds * 2.0 ** min(self.yielded, DOUBLED_MOST)
 
     def lose(self, again_seconds: float, failures_most: int) -> float:
-        """Record that its verifier was lost; return how many seconds to wait.
+        """Record that the verifier was lost during its check; return the pause in seconds.
 
-        If one verifier after another is lost during its check, the result may be what crashes them.
+        After LOST_MOST losses the checks of the case are given up, as the result may crash
+        verifiers.
         """
         self.lost += 1
         if self.lost >= LOST_MOST:
@@ -454,8 +488,8 @@ class Case:
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid but no strike. If only the scene made the checks
-        fail, the scene is at fault, unless regions may differ.
+        If regions differed, the result is invalid, but no strike. If all checks failed because of
+        the scene, the scene is at fault, unless a comparison left regions in doubt.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"
@@ -502,8 +536,9 @@ class Case:
     def _is_invalid(self, said: str, *, strike: bool) -> None:
         """End the case as invalid.
 
-        If nodes of three owners delivered the same pixels, the scene is at fault. All three must
-        have been drawn and compared: accomplices could repeat a lie for free where nobody looks.
+        If nodes of three owners delivered the same pixels, the scene is at fault. All three results
+        must have been drawn and compared, as accomplices could otherwise repeat a false result
+        without risk.
         """
         if strike and self._has_three_owners:
             said = f"nodes of three owners delivered results that a check calls wrong: {said}"

@@ -1,8 +1,8 @@
-"""Orders of checks, and the secret choice of places that a check looks at.
+"""Requests for checks, and the secret random positions that a check compares.
 
-Half of the crops lie where the picture has detail. A coarse render by the verifier shows where that
-is; the node's own picture would be no use, as a cheating node could flatten what it did not render.
-So this module draws numbers, and the verifier places the crops by them
+Half of the crops lie where the picture has detail, which the verifier finds with a coarse render.
+The node's own picture is not used for that, as a cheating node could flatten what it did not
+render. This module draws random numbers, and the verifier places the crops by these numbers
 (``rendertrust.node.worker.checks.crop_placement``).
 """
 
@@ -19,15 +19,17 @@ from sql.checks import Pending
 from sql.sampling import draw
 from sql.units import VIDEO, Kind, evidence_key, result_key
 
-COUNT: Final = 3
-IN_CHUNK: Final = 8  # one frame per this many, or part of it, is rendered again
-IN_VIDEO: Final = 16  # frames that are compared with their pictures
-SHOWN_MOST: Final = 16
+COUNT: Final = 3  # crops of a frame or tile
+IN_CHUNK: Final = 8  # of this many frames of a chunk, or fewer, one is rendered again
+IN_VIDEO: Final = 16  # frames of a video that are compared with the pictures it is made from
+SHOWN_MOST: Final = 16  # frames of a chunk that are compared
 
 
 @attrs.frozen
 class SampleRegions:
-    """``draws``: crops of a frame or tile. ``shown``: frames of a chunk or video."""
+    """Random positions to compare: crops of a frame or tile (``draws``), or frames of a chunk or
+    video (``shown``).
+    """
 
     draws: tuple[Drawn, ...] = ()
     shown: tuple[float, ...] = ()
@@ -37,32 +39,35 @@ NOWHERE: Final = SampleRegions()  # the result is only opened
 
 
 def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -> SampleRegions:
-    """Return the places for a unit of so many frames.
+    """Draw the positions to compare in a result of this kind with this number of frames.
 
-    A frame assembled from tiles is checked as a whole.
+    A frame merged from tiles is compared as a whole.
     """
     if kind in ("frame", "tile"):
         return SampleRegions(draws=tuple(draws(secret, unit, result)))
-    count = {"chunk": _at_once(frames), "video": IN_VIDEO}.get(kind, 1)
+    count = {"chunk": _in_chunk(frames), "video": IN_VIDEO}.get(kind, 1)
     return SampleRegions(shown=tuple(draw(secret, b"shown", unit, result, n) for n in range(count)))
 
 
-def _at_once(frames: int) -> int:
+def _in_chunk(frames: int) -> int:
+    """Return how many frames of a chunk are compared."""
     return min(-(-frames // IN_CHUNK), SHOWN_MOST)
 
 
 def least_of(unit: Assignment) -> int | None:
-    """Return the least number of frames of a video, one per unit that it is made from.
+    """Return the least number of frames of a video: one frame for each unit that the video is made
+    from.
 
-    None for other kinds, whose number is known.
+    None for units that are no video, as their number of frames is known.
     """
     return len(unit.parts) if unit.job_type == VIDEO else None
 
 
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:
-    """Draw the numbers of three crops: x, y, and the cell.
+    """Draw the numbers (0 to 1) that place three crops: x, y, and the cell or None.
 
-    The first crop is anywhere, the second where there is detail, the third either way.
+    A crop without a cell lies anywhere, and a crop with a cell lies where there is detail. The
+    first crop has no cell, the second has a cell, and the third has a cell or none, at random.
     """
 
     def drawn(purpose: bytes, number: int) -> float:
@@ -84,19 +89,21 @@ def order_for(
     whole: bool = False,
     again: SampleRegions = NOWHERE,
 ) -> RunCheck:
-    """Return the order for a check at these places.
+    """Return the request for a check that compares at these positions.
 
-    ``again``: places of a second look, for a verifier of another device kind.
+    ``again``: positions of a second comparison, for a verifier of another device kind.
     """
     row = pending.row
-    assert row.sha256 is not None, "an order names its object"
-    assert row.size is not None, "an order gives the size"
-    proof, of, name = row.evidence_sha256, row.evidence_size, (pending.user, *row.id)
+    assert row.sha256 is not None, "a result without SHA-256 is not checked"
+    assert row.size is not None, "a result without size is not checked"
+    proof, size, name = row.evidence_sha256, row.evidence_size, (pending.user, *row.id)
     return RunCheck(
         check=check,
         unit=_assignment(pending),
         picture=StoredObject(result_key(*name), row.sha256.hex(), row.size),
-        evidence=None if proof is None else StoredObject(evidence_key(*name), proof.hex(), of or 0),
+        evidence=None
+        if proof is None
+        else StoredObject(evidence_key(*name), proof.hex(), size or 0),
         draws=at.draws,
         shown=at.shown,
         whole=whole,

@@ -1,5 +1,6 @@
-"""The order of checks: turns of creators, results that share a check, and claims of gateways."""
+"""Order of checks: fair queueing over creators, batches of results, and claims of gateways."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -9,8 +10,10 @@ import attrs
 from actors.ports import Store
 from actors.verifier.case import Case
 from rendertrust.relay_frames import BATCH_MAX
+from sql.checks import Place
 
 CREATORS_MOST: Final = 10_000
+QUARTER: Final = 4  # checks of overdue cases take at most a quarter of the time
 # limit of a batch, as all its files are fetched before the first is opened
 BYTES_MOST: Final = 256 << 20
 Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
@@ -20,20 +23,48 @@ Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 class CheckQueue:
     """Start-time fair queueing over creators, in seconds of verifiers' time.
 
-    A creator's turn is the virtual time at which their last check ended, or the present if that is
-    later. So a creator with many long frames comes later, and unused time is not saved up.
+    A creator's next check has the virtual time at which the creator's last check ended, or the
+    present virtual time if that is later. So creators whose checks take long are served less often,
+    and unused time is not saved up.
+
+    Cases with failed or dropped checks (``is_last``) come last. A case with ``is_last`` is overdue
+    if its result was delivered more than ``patience`` seconds ago. An overdue case is served in
+    fair order again, and its check may not be dropped soon. Checks of overdue cases take at most a
+    quarter of the time.
     """
 
+    patience: float = math.inf
     _now: float = 0.0  # virtual time of the check that began last
     _ends: dict[UUID, float] = attrs.field(factory=dict[UUID, float])
+    _rests_until: float = -math.inf  # when the next check of an overdue case may begin
 
     def of(self, creator: UUID) -> float:
         """Return the virtual time of the creator's next check; the smallest goes first."""
         return max(self._now, self._ends.get(creator, 0.0))
 
-    def in_order(self, cases: Iterable[Case]) -> list[Case]:
-        """Sort the cases; those whose checks failed or gave way wait until no other case waits."""
-        return sorted(cases, key=lambda one: (one.is_last, self.of(one.turn), one.pending.place))
+    def in_order(self, cases: Iterable[Case], now: float) -> list[Case]:
+        """Sort the cases in fair order; cases with failed or dropped checks come last until they
+        are overdue.
+        """
+
+        def key(case: Case) -> tuple[bool, float, Place]:
+            is_last = case.is_last and not self.is_overdue(case, now)
+            return is_last, self.of(case.turn), case.pending.place
+
+        return sorted(cases, key=key)
+
+    def is_overdue(self, case: Case, now: float) -> bool:
+        """Return True if the next check of the case may begin although other results wait."""
+        is_old = now - case.since >= self.patience
+        return case.is_last and is_old and now >= self._rests_until
+
+    def begin_overdue(self, until: float) -> None:
+        """Record that the check of an overdue case begins, and when it ends at the latest."""
+        self._rests_until = until
+
+    def end_overdue(self, now: float, seconds: float) -> None:
+        """Record that the check of an overdue case ended after so many seconds."""
+        self._rests_until = now + (QUARTER - 1) * seconds
 
     def begin(self, creator: UUID) -> None:
         """Record that a check for this creator begins."""
@@ -47,13 +78,13 @@ class CheckQueue:
 
 
 def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ...]:
-    """Return the batch that one check opens together: the first result, and perhaps others.
+    """Return the batch that one check opens together: the first result, and perhaps results from
+    ``waiting``, in their order.
 
-    The others are taken from ``waiting``, in its order. The scene of a batch is opened once. A
-    batch can only clear results. Results that it calls wrong, or does not report on, are opened
-    alone next, so that no result is invalid, and no check fails, because of a file that was opened
-    before it. All results of a batch come from nodes of one owner, so a file that attacks its
-    verifier affects only that owner's results.
+    The scene of a batch is opened once. A batch can only clear results. Results that the batch
+    calls wrong, or does not report on, are opened alone next. So a file cannot cause a verdict
+    against the results that are opened after it. All results of a batch come from nodes of one
+    owner, so a file that attacks its verifier affects only that owner's results.
     """
     found, left = [first], BYTES_MOST - _bytes(first)
     if not _may_join(first, now):
@@ -78,7 +109,7 @@ def _may_join(case: Case, now: float) -> bool:
 
 
 def _group(case: Case) -> Group:
-    """Return the job and the owner of the node.
+    """Return the case's job and the owner of the node that delivered the result.
 
     Results of nodes without an owner are not grouped.
     """
@@ -93,9 +124,9 @@ def _bytes(case: Case) -> int:
 
 @attrs.frozen
 class Claims:
-    """Claims of this ``gateway``: only one gateway makes a check, until its claim runs out.
+    """Claims of pending results by this ``gateway``, so that no other gateway checks them, too.
 
-    A claim lasts ``seconds``, and is renewed in every round.
+    A claim expires after ``seconds`` unless the gateway renews it in its next round.
     """
 
     store: Store
@@ -103,15 +134,22 @@ class Claims:
     seconds: float
 
     async def take(self, cases: Sequence[Case]) -> set[Case]:
-        """Claim the cases; return those that are now this gateway's. Raises Unavailable."""
+        """Claim the cases; return the cases that this gateway has claimed now.
+
+        Raises Unavailable.
+        """
         if not cases:
             return set()
         ids = [case.id for case in cases]
         ours = await self.store.claim_checks(self.gateway, ids, self.seconds)
         return {case for case in cases if case.id in ours}
 
-    async def release(self, cases: Iterable[Case]) -> None:
-        """Release the cases on which this gateway cannot make progress. Raises Unavailable."""
+    async def give_up(self, cases: Iterable[Case]) -> None:
+        """Give up this gateway's claims on the cases that it has not begun, so that another gateway
+        may take them.
+
+        Raises Unavailable.
+        """
         idle = [case.id for case in cases if not case.is_begun]
         if idle:
             await self.store.release_checks(self.gateway, idle)

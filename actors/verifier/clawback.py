@@ -1,5 +1,4 @@
-"""Clawback after an invalid result: other results of its node that were settled unchecked are
-checked.
+"""Clawback after an invalid result: check other results of its node that were settled unchecked.
 
 The gateway opens a dispute for each pending share that was settled without a check. The share
 cannot mature until a check decides the dispute (``Case.is_again``).
@@ -16,38 +15,41 @@ from actors.paymaster.messages import DisputeOpen
 from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
-AT_ONCE: Final = 256
-# Each gateway looks, as the one that booked the verdict may have died, and as what was delivered
-# before may be settled later: ``earnings_unlooked``.
+AT_ONCE: Final = 256  # shares per query
+# Interval at which every gateway looks for shares to withhold (query ``earnings_unlooked``): the
+# gateway that booked the verdict may have died, and earlier deliveries may be settled later.
 LOOK_SECONDS: Final = 60.0
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 
 
 @attrs.frozen
 class ClawbackTag:
-    """Tag of a commit that withholds a share."""
+    """Tag of a commit that opens a dispute to withhold a share."""
 
     share: UncheckedEarning
 
 
 @attrs.define
 class Clawback:
-    """Clawback by one gateway. ``_due_at``: when to look for shares to withhold."""
+    """Search for shares to withhold, in one gateway. ``_due_at``: when to search again."""
 
     _peers: VerifierPeers
     _due_at: float = float("-inf")
 
     def again(self) -> None:
-        """Record that an invalid result was found."""
+        """Look for shares to withhold at the next ``attend``, for example after a new strike."""
         self._due_at = float("-inf")
 
     def hear(self, outcome: object) -> None:
-        """Handle the Ledger's answer; after a refusal the share has changed in the meantime."""
+        """Handle the Ledger's answer: repeat the search if the Ledger was unavailable.
+
+        Any refusal means that the share has changed in the meantime.
+        """
         if isinstance(outcome, LedgerUnavailable):
             self.again()
 
     async def attend(self, observer: Ref[Any]) -> None:
-        """Withhold the shares that must be checked.
+        """Open disputes that withhold shares until they are checked; do nothing before ``_due_at``.
 
         Raises Unavailable; the next call tries again.
         """
@@ -58,8 +60,8 @@ class Clawback:
         if len(found) < AT_ONCE:
             self._due_at = now + LOOK_SECONDS
         for share in found:
-            name, of = self._peers.random.uuid(), (share.job, share.unit, share.user)
-            opened = DisputeOpen(name, *of, REASON, timedelta(0), by_gateway=True)
+            name, unit = self._peers.random.uuid(), (share.job, share.unit, share.user)
+            opened = DisputeOpen(name, *unit, REASON, timedelta(0), by_gateway=True)
             commit = Commit(effects=(opened,), observer=observer, tag=ClawbackTag(share))
             if not self._peers.ledger.tell(commit):
                 self.again()

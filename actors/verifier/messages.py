@@ -1,4 +1,7 @@
-"""Messages of the Verifier, and the effect of its verdicts, which only the Ledger applies."""
+"""Messages of the Verifier, and the effect of its verdicts, which only the Ledger applies.
+
+Each docstring of an effect or message names its sender.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,22 +16,23 @@ from sql.checks import CheckRow
 
 # Outcomes of a result. ``exact`` and ``consistent``: compared with the scene; ``sampled-out``: only
 # opened; ``unverified``: no check was requested; ``unverifiable``: the scene cannot be compared.
-Outcome: TypeAlias = Literal[
+VerdictOutcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
 COMPARED: Final = ("exact", "consistent")
 
 
 class Verifier:
-    """Marker: the address of the verifier actor."""
+    """Marker type for the address of the verifier actor."""
 
 
 @attrs.frozen
 class Comparison:
-    """The scope of a comparison: regions of the frame, or the whole frame.
+    """Scope and result of a comparison of a result with the verifier's render.
 
-    ``remade``: the picture was also rebuilt from the evidence and compared. ``distance``: the
-    largest difference, in multiples of the noise; None if unknown.
+    ``compared``: regions of the frame, or the whole frame. ``remade``: the picture was also rebuilt
+    from the evidence and compared. ``distance``: the largest difference, in multiples of the noise;
+    None if unknown.
     """
 
     compared: Literal["regions", "whole"]
@@ -38,14 +42,14 @@ class Comparison:
 
 @attrs.frozen
 class UnitVerdict:
-    """From the Verifier. VERIFYING → COMPLETED with its hold settled; not if it is invalid.
+    """From the Verifier. VERIFYING → COMPLETED, and the hold is settled.
 
-    A result whose ``outcome`` is ``invalid`` is a failure of its node, which is not paid: → QUEUED,
-    or FAILED without ``retry_at``.
+    If the ``outcome`` is ``invalid``, the attempt is a failure of its node, which is not paid:
+    VERIFYING → QUEUED, or FAILED without ``retry_at``.
 
     ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
     ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
-    ``comparison``: its scope; None: nothing was compared. ``strike``: the invalid result counts
+    ``comparison``: the last comparison, if there was one. ``strike``: the invalid result counts
     against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
     operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
     so no invalid result of the unit is a strike, and fines for them are returned.
@@ -54,7 +58,7 @@ class UnitVerdict:
     job: UUID
     unit: int
     attempt: int
-    outcome: Outcome
+    outcome: VerdictOutcome
     said: str = ""
     verifier: UUID | None = None
     operator: str | None = None
@@ -68,16 +72,16 @@ class UnitVerdict:
     comparison: Comparison | None = None
 
 
-def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+def earns(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
     """Return True if an operator is paid for the result."""
     is_open = outcome in ("unverifiable", "unverified")
     return row.verified and outcome != "invalid" and (pays or not is_open)
 
 
-def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+def costs(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
     """Return True if the creator is charged.
 
-    They pay whenever an operator is paid, and for ``unverified`` work in any case.
+    Creators pay whenever an operator is paid, and for ``unverified`` work in any case.
     """
     return outcome == "unverified" or earns(row, outcome, pays=pays)
 
@@ -87,10 +91,10 @@ def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
 
 @attrs.frozen
 class CheckerSeen(Message[Verifier, None]):
-    """From a NodeSession whose node can check: it is available, for one check at a time.
+    """From a NodeSession: its node is available for checks, one at a time.
 
-    ``session`` takes ``RunCheck``. Nodes that are not verifiers of this gateway get no checks.
-    ``batches``: it can open several results in one check.
+    ``session`` accepts ``RunCheck``. ``batches``: the node can open several results in one check.
+    The Verifier ignores nodes that are not verifiers of its gateway.
     """
 
     node: UUID
@@ -101,7 +105,7 @@ class CheckerSeen(Message[Verifier, None]):
 
 @attrs.frozen
 class CheckerGone(Message[Verifier, None]):
-    """From a NodeSession: it ends, or its node may no longer work for other users."""
+    """From a NodeSession: the session ends, or its node may no longer check results."""
 
     node: UUID
     session: Ref[Any]
@@ -111,8 +115,8 @@ class CheckerGone(Message[Verifier, None]):
 class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
-    None: the check failed, for ``reason``. ``is_unread``: the result could not be read.
-    ``is_scene``: memory or time ran out while the verifier itself rendered the scene.
+    If ``report`` is None, the check failed, for ``reason``. ``is_unread``: the delivered result
+    could not be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
     """
 
     check: UUID
@@ -125,9 +129,9 @@ class Reported(Message[Verifier, None]):
 
 @attrs.frozen
 class ReadBack(Message[Verifier, None]):
-    """To itself: the end of a second read of a result that a verifier could not read.
+    """To itself: whether the gateway could read a result that a verifier could not read.
 
-    ``is_readable`` None: the store was down or too slow, so nothing is known.
+    ``is_readable`` is None if the object store was down or too slow.
     """
 
     job: UUID

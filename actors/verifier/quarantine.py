@@ -1,4 +1,4 @@
-"""Quarantine of nodes that delivered too many invalid results."""
+"""Quarantine of nodes with too many strikes."""
 
 import logging
 from collections.abc import Mapping, Sequence, Set
@@ -23,15 +23,17 @@ class QuarantineReview:
 
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
         self._store, self._clock, self._scheduler = store, clock, scheduler
-        self._caught: set[UUID] = set()  # nodes
+        self._caught: set[UUID] = set()  # nodes whose record must be reviewed
         self._refuting: set[tuple[UUID, int]] = set()  # units with a result that was found valid
 
     def suspect(self, node: UUID) -> None:
-        """Review the node's record later."""
+        """Let the next ``attend`` review the node's record."""
         self._caught.add(node)
 
     def refute(self, job: UUID, unit: int) -> None:
-        """Review the nodes that blamed a scene which turned out to be fine."""
+        """Let the next ``attend`` review the nodes that blamed the scene of this unit, which has a
+        valid result.
+        """
         self._refuting.add((job, unit))
 
     def suspects(self, node: UUID) -> bool:
@@ -41,12 +43,12 @@ class QuarantineReview:
     async def known(self, nodes: Set[UUID]) -> "NodeReputation":
         """Return the reputation of these nodes. Raises Unavailable."""
         known = NodeReputation.of(await self._store.records(sorted(nodes)) if nodes else ())
-        # Their review was missed, or they still deliver old work.
+        # Also review nodes whose review was lost, and quarantined nodes that deliver earlier units.
         self._caught |= {n for n, strikes in known.strikes.items() if strikes >= STRIKES_MOST}
         return known
 
     async def attend(self) -> None:
-        """Quarantine nodes with too many strikes.
+        """Review the suspected nodes, and quarantine nodes with too many strikes.
 
         Raises Unavailable; the next call tries again.
         """
@@ -73,7 +75,7 @@ class QuarantineReview:
 class NodeReputation:
     """Reputation of several nodes.
 
-    ``classes``: per device class. Strikes count per node, over all classes.
+    ``classes``: reputation per node and device class. ``strikes``: per node, over all its classes.
     """
 
     classes: Mapping[NodeClass, Reputation] = attrs.field(factory=dict[NodeClass, Reputation])
@@ -92,7 +94,7 @@ def why(records: Sequence[Record]) -> str:
     """Return the reason of a quarantine, for the node's operator."""
     bad = [one for one in records if one.reputation.invalid]
     count = sum(one.reputation.invalid for one in bad)
-    machine = ", ".join(one.device_class or "no class told" for one in bad)
+    machine = ", ".join(one.device_class or "unknown device class" for one in bad)
     return (
         f"{count} of its results ({machine}) were invalid; see which and why with: "
         "rendertrust nodes checks. Only an admin can release it."

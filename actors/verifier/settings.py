@@ -21,7 +21,7 @@ class VerifierSettings:
     """Settings of the Verifier.
 
     ``unverified_why`` is the code in receipts of results that become ``unverified`` because
-    verification is not enabled. ``require_evidence`` False: a frame without evidence is
+    verification is not enabled. Unless ``require_evidence`` is True, a frame without evidence is
     ``unverified``, not ``invalid``. ``pays_unverified``: nodes are paid for ``unverified`` results.
     ``own``: the gateway's verifiers.
     """
@@ -30,22 +30,23 @@ class VerifierSettings:
     unverified_why: str = OFF
     require_evidence: bool = True
     pays_unverified: bool = True
-    first_seconds: float = 120.0  # least time of a first check
+    first_seconds: float = 120.0  # least time limit of a first check
     again_seconds: float = 30.0  # pause after a failed check
     failures_most: int = 3  # failed checks after which a result is unverifiable
-    look_seconds: float = 1.0
-    answer_seconds: float = 10.0  # for the Ledger's answer, which is then requested again
-    at_once: int = 256
-    claim_seconds: float = 30.0  # afterwards another gateway may take over a check
+    look_seconds: float = 1.0  # interval of reviews of the pending results
+    answer_seconds: float = 10.0  # wait for the Ledger's answer, then commit again
+    at_once: int = 256  # pending results per page
+    claim_seconds: float = 30.0  # time after which another gateway may take over a check
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS
 
     def seconds_of(self, case: Case) -> float:
-        """Return the time limit of the next check: a slow render is slow to check.
+        """Return the time limit of the next check, in seconds.
 
-        A first check has FIRST_FACTOR times the time of its unit, up to ``check_seconds``, so that
-        a scene that is too large for the verifiers does not delay others for long. It is repeated
-        with more time. Whatever its limit, a check gives way to others after ``wait_seconds``.
+        A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``.
+        So a scene that is too large for the verifiers does not delay other scenes for long. Later
+        checks of the same result may take longer. A check may be dropped after ``wait_seconds``, or
+        for an overdue result after ``check_seconds``, if results of other creators wait.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):
@@ -53,16 +54,14 @@ class VerifierSettings:
         return min(max(self.first_seconds, FIRST_FACTOR * took), most)
 
 
-TOOK_MOST = 3600.0  # limit, as the figure is only the node's claim
+TOOK_MOST = 3600.0  # limit of the seconds that a unit took, as these are only the node's claim
+PATIENCE_FACTOR = 12.0  # a result with a dropped or failed check is overdue after 12 * wait_seconds
 FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 
 
 @attrs.frozen
 class VerifierPeers:
-    """Parts of the gateway that the Verifier uses.
-
-    ``signer`` None: no receipts. ``gateway``: this gateway's id.
-    """
+    """Parts of the gateway that the Verifier uses. ``gateway``: this gateway's id."""
 
     ledger: Ref[Ledger]
     scheduler: Ref[Scheduler]
@@ -71,5 +70,5 @@ class VerifierPeers:
     objects: Objects
     clock: Clock
     random: Random
+    signer: ReceiptSigner
     gateway: UUID
-    signer: ReceiptSigner | None = None

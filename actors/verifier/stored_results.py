@@ -1,4 +1,4 @@
-"""Checks of delivered objects in the object store: are they unchanged and readable?"""
+"""Tests whether delivered objects in the object store are unchanged and readable."""
 
 from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
@@ -9,16 +9,16 @@ from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
 from actors.verifier.case import Case, CaseId
 from sql.units import evidence_key, result_key
 
-AT_ONCE: Final = 4
+AT_ONCE: Final = 4  # results that are read at the same time
 SECONDS: Final = 300.0  # limit of one read
 AGAIN_SECONDS: Final = 10.0  # pause before the next read, if the store was down
 PIECE: Final = 1 << 20
 Stored: TypeAlias = Literal["same", "replaced", "missing"]
-READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is also read
+READ_MOST: Final = 64 << 20  # bytes of one object; of a longer object the last piece is also read
 
 
 async def stored(case: Case, objects: Objects) -> Stored:
-    """Compare the stored objects with those that were delivered. Raises ObjectsUnavailable."""
+    """Compare the stored objects with the delivered objects. Raises ObjectsUnavailable."""
     row = case.pending.row
     found = await _stored(objects, case.place(result_key), row.sha256, row.size)
     if found == "same" and row.evidence_size is not None:
@@ -37,13 +37,13 @@ async def _stored(objects: Objects, key: str, sha256: bytes | None, size: int | 
 
 @attrs.define
 class SecondReads:
-    """Second reads of results that a verifier could not read, and when to repeat failed reads."""
+    """Reads by the gateway of results that a verifier could not read; limits how many run."""
 
     _running: set[CaseId] = attrs.field(factory=set[CaseId])
     _after: dict[CaseId, float] = attrs.field(factory=dict[CaseId, float])
 
     def begin(self, of: CaseId, now: float) -> bool:
-        """Return True if a read begins now; it is then marked as running."""
+        """Mark a read as running, and return True; False if the read must wait."""
         self._after = {case: after for case, after in self._after.items() if after > now}
         if of in self._running or of in self._after or len(self._running) >= AT_ONCE:
             return False
@@ -51,16 +51,16 @@ class SecondReads:
         return True
 
     def end(self, of: CaseId, now: float) -> None:
-        """Mark the end of a read; the next one of the same delivery waits."""
+        """Mark a read as ended; the next read of the same result waits AGAIN_SECONDS."""
         self._running.discard(of)
         self._after[of] = now + AGAIN_SECONDS
 
 
 async def is_readable(case: Case, objects: Objects) -> bool | None:
-    """Return True if all objects can be read completely, as delivered.
+    """Return True if the result and its evidence can be read, with the delivered sizes.
 
-    None: the store is down. Compressed objects (Content-Encoding) count as unreadable, as not every
-    client decodes them.
+    None if the object store is down. Compressed objects (Content-Encoding) count as unreadable, as
+    not every client decodes them.
     """
     row = case.pending.row
     stored = [(case.place(result_key), row.size)]

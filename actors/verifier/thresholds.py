@@ -1,8 +1,9 @@
-"""Thresholds of comparisons: the worst region of a result decides.
+"""Thresholds of comparisons; of several regions the region that differs most decides.
 
-The distance of two renders means nothing by itself: a dark scene differs little even if all of it
-is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
-given in multiples of the noise, which is the distance of two honest renders with different seeds.
+The distance of two renders means nothing by itself. A dark scene differs little even if all of it
+is missing. A scene of 4,096 samples differs little even without three quarters of the samples. So
+distances are given in multiples of the noise, which is the distance of two honest renders with
+different seeds.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-# A render with a share f of the same samples is sqrt((1 - f) / 2f) of the noise away: 0.1 is 98 %
-# of them, 0.5 two thirds; another seed is 1.
+# A render with a share f of the same samples differs by sqrt((1 - f) / 2f) of the noise: 0.1 is the
+# distance with 98 % of the samples, 0.5 that with two thirds, and 1 that with another seed.
 MATCH_NOISE: Final = 0.1
 OPEN_NOISE: Final = 0.5
 OTHER_CLASS_NOISE: Final = 0.3
@@ -21,10 +22,11 @@ _FROM_WORST: Final[tuple[Finding, ...]] = ("mismatch", "open", "match", "exact")
 
 @attrs.frozen
 class Thresholds:
-    """Multiples of the noise: up to ``match`` it is a match, beyond ``open`` a mismatch.
+    """Thresholds in multiples of the noise: a distance up to ``match`` is a match, and a distance
+    above ``open`` a mismatch.
 
-    Between them more regions are compared. ``other_class`` replaces ``match`` between two
-    instruction sets.
+    For a distance between ``match`` and ``open``, more regions are compared. ``other_class``
+    replaces ``match`` if node and verifier have different instruction sets.
     """
 
     match: float = MATCH_NOISE
@@ -33,15 +35,16 @@ class Thresholds:
 
     @property
     def across(self) -> "Thresholds":
-        """Return the thresholds for a check by a machine of another class."""
+        """Return the thresholds for a check by a verifier of another device class."""
         return attrs.evolve(self, match=self.other_class)
 
 
 @attrs.frozen
 class RegionDifference:
-    """Distance of one region from the same part of the delivery.
+    """Difference of a region that the verifier rendered from the same region of the delivery.
 
-    ``off`` is 0 if they are equal, and infinite if they cannot be compared; NaN is no match.
+    ``off``: the distance, in multiples of the noise. The distance is 0 if the regions are
+    ``equal``, and infinite if they cannot be compared; NaN is no match.
     """
 
     equal: bool
@@ -60,7 +63,10 @@ def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> 
 
 
 def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return the worst finding. Raises ValueError if there is none: nothing was checked."""
+    """Return the worst finding.
+
+    Raises ValueError if there is no finding, as then nothing was checked.
+    """
     if not found:
         raise ValueError("nothing was compared")
     findings = [of_region(one, thresholds) for one in found]

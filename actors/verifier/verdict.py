@@ -1,4 +1,4 @@
-"""Verdicts for the Ledger: the effect that books a verdict, its receipt, and its fine."""
+"""Effects for the Ledger that book a verdict, with its receipt and fine."""
 
 import json
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
     verdict, pending, now = case.verdict, case.pending, peers.clock.now()
     assert verdict is not None, "the case has a verdict"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
-    # A node without valid results is not paid for what cannot be verified.
+    # Only a node with enough valid results is paid for a result that cannot be verified.
     is_known = verdict.from_scene and case.is_known
     pays = pays_unverified if verdict.outcome == "unverified" else is_known
     price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
@@ -47,10 +47,9 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
 
 
 def fine_for(pending: Pending) -> int:
-    """Return the fine for an invalid result; 0 if opening it sufficed to find it.
+    """Return the fine for an invalid result; 0 if the result was not drawn for a comparison.
 
-    Such a result is always found. One that is found after it was settled costs as much as if it had
-    been drawn.
+    A result that clawback or a dispute finds invalid costs the same fine as a drawn result.
     """
     row = pending.row
     if row.odds is None or not (row.drawn or pending.is_again):
@@ -67,14 +66,14 @@ def _retry_at(pending: Pending, now: datetime) -> datetime | None:
 
 
 def issued(
-    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
+    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner, now: datetime
 ) -> IssuedReceipt | None:
-    """Return the signed receipt; ``price`` is the charge.
+    """Return the signed receipt of a verdict; ``price`` is the charge.
 
-    None if there is no signing key here, or the node signed no work record.
+    None if the result is invalid, or the node signed no work record.
     """
     row = pending.row
-    if verdict.outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
+    if verdict.outcome == "invalid" or row.work is None or not row.node_signature:
         return None
     work = receipt.read_work(json.loads(row.work))
     if isinstance(work, str):

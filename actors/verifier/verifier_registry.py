@@ -10,17 +10,18 @@ from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
+from rendertrust.device_class import are_comparable, is_kin
 from sql.checks import SeenVerifier
-from sql.device_class import are_comparable, is_kin
 
 MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of verifiers
 
 
 @attrs.define(eq=False)
 class ConnectedVerifier:
-    """A connected verifier. It runs one check at a time, whose id is ``busy``.
+    """A connected verifier, which runs one check at a time.
 
-    ``batches``: it can open several results in one check.
+    ``busy``: the id of the check that the verifier runs. ``batches``: the verifier can open several
+    results in one check.
     """
 
     node: UUID
@@ -34,15 +35,18 @@ class ConnectedVerifier:
         return are_comparable(self.device_class, case.device_class)
 
     def has_kind_of(self, case: Case) -> bool:
-        """Return True if it also has the node's device kind, so that no statistics are needed."""
+        """Return True if the verifier has the device kind of the case's node.
+
+        Renders with the same seed can then be compared directly, without statistics.
+        """
         return is_kin(self.device_class, case.device_class)
 
 
 @attrs.frozen(eq=False)
 class RunningCheck:
-    """A running check. ``since`` and ``until`` are times of the monotonic clock.
+    """A check that a verifier runs. A batch has several cases, all of one job.
 
-    A batch has several cases, all of one job.
+    ``since``: the start of the check; ``until``: its deadline; both by the monotonic clock.
     """
 
     order: RunCheck
@@ -59,7 +63,7 @@ class RunningCheck:
 
 @attrs.define
 class VerifierFleet:
-    """The verifiers that any gateway had within ``seconds``.
+    """The verifiers that were connected to any gateway within the last ``seconds``.
 
     ``own``: ids of all nodes that serve as verifiers, connected or not.
     """
@@ -71,7 +75,7 @@ class VerifierFleet:
     due: float = float("-inf")  # time of the next exchange
 
     async def meet(self, here: "VerifierRegistry", now: float) -> None:
-        """Publish the verifiers connected here, and read those of other gateways.
+        """Publish the verifiers connected here, and read the verifiers of other gateways.
 
         Raises Unavailable.
         """
@@ -87,7 +91,7 @@ class VerifierFleet:
         """
         seen, owner = self.seen.get(verifier), case.pending.owner
         if seen is None:
-            return False  # its owner is not known yet
+            return False  # the verifier's owner is not known yet
         return owner is None or seen.owner != owner or case.pending.row.node_id in self.own
 
     def classes_for(self, case: Case) -> frozenset[str]:
@@ -97,7 +101,7 @@ class VerifierFleet:
         )
 
     def lacks(self, case: Case) -> bool:
-        """Return True if verifiers may check the case, but none has its build of Blender."""
+        """Return True if verifiers may check the case, but none has its node's Blender build."""
         classes, wanted = self.classes_for(case), case.device_class
         return bool(classes) and not any(are_comparable(one, wanted) for one in classes)
 
@@ -112,7 +116,7 @@ class VerifierRegistry:
     def come(
         self, node: UUID, device_class: str, session: Ref[Any], *, batches: bool = False
     ) -> RunningCheck | None:
-        """Add a verifier; if it reconnected, return the check that is lost."""
+        """Add a verifier; if the verifier reconnected, return the check that is lost."""
         before = self._known.get(node)
         if before is not None and (before.device_class, before.session) == (device_class, session):
             return None
@@ -121,7 +125,9 @@ class VerifierRegistry:
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> RunningCheck | None:
-        """Remove a verifier, unless it has reconnected; return the check that is lost with it."""
+        """Remove a verifier, unless it has reconnected; return the check that is lost with the
+        verifier.
+        """
         found = self._known.get(node)
         if found is None or found.session is not session:
             return None
@@ -141,9 +147,10 @@ class VerifierRegistry:
     def free_for(self, case: Case, fleet: VerifierFleet) -> ConnectedVerifier | None:
         """Return the verifier for the case's next check, or None.
 
-        Any verifier can open a result. To compare it, a verifier of the same class is preferred,
-        since only that can find it exact. One of another device kind is used only if none of the
-        same kind is connected, free or busy, or was recently, to any gateway of the ``fleet``.
+        Any verifier can open a result. To compare a result, a verifier of the node's device class
+        is preferred, since only such a verifier can find the result exact. A verifier of another
+        device kind is used only if no verifier of the node's kind is connected here or was recently
+        connected to any gateway (``fleet``).
         """
         wanted, failed = case.device_class, case.failed_by
         return min(
@@ -162,14 +169,14 @@ class VerifierRegistry:
             able = same if same or is_known else able
         return able
 
-    def ask(
+    def start(
         self,
         cases: tuple[Case, ...],
         by: ConnectedVerifier,
         order: RunCheck,
         times: tuple[float, float],
     ) -> bool:
-        """Send a check; return False if the session is full or gone.
+        """Send a check to a verifier; return False if its session's mailbox is full or closed.
 
         ``times``: the present, and the deadline for the report.
         """
@@ -182,7 +189,7 @@ class VerifierRegistry:
         return True
 
     def end(self, check: UUID, node: UUID) -> RunningCheck | None:
-        """End a check and return it; None if this node does not run it."""
+        """End a check and return it; None if this node does not run the check."""
         running = self._running.get(check)
         if running is None or running.by.node != node:
             return None
@@ -193,7 +200,7 @@ class VerifierRegistry:
         return running
 
     def drop(self, running: RunningCheck) -> None:
-        """Cancel a check."""
+        """End a running check, and tell its verifier's session to cancel it."""
         self.end(running.order.check, running.by.node)
         running.by.session.tell(DropCheck(running.order.check))
 

@@ -1,1 +1,1 @@
-"""The watchman: starts last and stops first; while it runs, the gateway takes new work."""
+"""Actor that starts last and stops first; while it runs, the gateway accepts new work."""

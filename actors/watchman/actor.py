@@ -1,4 +1,7 @@
-"""The Watchman actor: starts last and stops first. While it runs, new work is accepted."""
+"""The Watchman actor: starts last and stops first.
+
+While the Watchman runs, the gateway accepts new work.
+"""
 
 import asyncio
 import logging
@@ -18,9 +21,11 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class WatchmanSettings:
-    """Sockets are closed in batches; the next batch follows when the last is closed or time is up.
+    """Settings of the Watchman, which closes nodes' sockets in batches.
 
-    So not all nodes reconnect at once, and the loop stays responsive.
+    The next batch follows once all sockets of the last batch are closed, or after
+    ``batch_seconds``. Closing in batches keeps the event loop responsive, and not all nodes
+    reconnect at once. ``orphans_seconds``: time limit for counting the units that still run.
     """
 
     batch: int = 100
@@ -29,9 +34,10 @@ class WatchmanSettings:
 
 
 class WatchmanActor(Actor[Watchman]):
-    """``sessions`` returns the addresses of the living sessions.
+    """Answers, while it runs, that the gateway accepts new work; closes all sessions when it stops.
 
-    Its ``stop_within`` must be long enough for all batches: 20,000 sessions make 200 of them.
+    ``sessions`` returns the addresses of the running sessions. The actor's ``stop_within`` must be
+    long enough for all batches; 20,000 sessions make 200 batches.
     """
 
     def __init__(
@@ -46,7 +52,7 @@ class WatchmanActor(Actor[Watchman]):
 
     @handles(IsOpen)
     async def is_open(self, message: IsOpen) -> bool:
-        # While it stops it does not answer, and callers treat a timeout as "no".
+        # A Watchman that stops does not answer, and callers treat the timeout as "no".
         return True
 
     async def stopped(self) -> None:

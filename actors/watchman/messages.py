@@ -6,9 +6,9 @@ from actors.kernel import Message
 
 
 class Watchman:
-    """Marker: the address of the watchman actor."""
+    """Marker type for the address of the watchman actor."""
 
 
 @attrs.frozen
 class IsOpen(Message[Watchman, bool]):
-    """From the web: is new work accepted?"""
+    """From the web: reply True if the gateway accepts new work."""

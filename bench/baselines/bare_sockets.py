@@ -1,9 +1,9 @@
-"""Plain aiohttp with WebSockets: a handler for each, and job frames pushed to all of them.
+"""Plain aiohttp with WebSockets: a handler per socket, and relay frames pushed to all sockets.
 
     python -m bench.baselines.bare_sockets
 
-Prints its address. A line with a number on stdin: push so many frames to each socket. A frame is
-what a node gets: a job with a signed URL for its result, made for it alone.
+The program prints its address. For each line with a number on stdin it pushes that many relay
+frames to each socket. As at a gateway, a relay frame has a job and a signed URL for its result.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Books that are written transfer by transfer, over a pool of connections: ``double_entry.sql``.
+"""Baseline: a ledger that writes transfers one by one over a pool of connections.
 
-Twice: with one SQL function for each transfer, and with an interactive transaction for each, which
-is how most are written. Both insert before they lock, lock the platform's account last, and need
-as few round trips as can be.
+The ledger has two forms: one SQL function per transfer (``double_entry.sql``), and an interactive
+transaction per transfer, as most ledgers are written. Both insert before they lock, lock the
+platform's account last, and need as few round trips as possible.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ INSERT INTO double_entry.accounts (id, name, balance, may_overdraw)
 SELECT n, 'user:' || gen_random_uuid(), $2::bigint, false FROM generate_series(0, $1::bigint - 1) n
 UNION ALL SELECT $3 + n, 'platform:' || n, 0, true FROM generate_series(0, $4::bigint - 1) n
 """
-# An older table is planned for otherwise than an empty one.
+# Filled first, because PostgreSQL makes other plans for empty tables than for full ones.
 EARLIER = """
 SELECT count(double_entry.post(n % $2, $3, 1, 'ADJUSTMENT', 'earlier:' || n, ''))
 FROM generate_series(1, $1::bigint) n
 """
-# Its own tables alone: plans for others are made when these are full.
+# Only the baseline's tables; the Ledger's tables are analysed once they have been filled.
 VACUUM = """
 VACUUM ANALYZE double_entry.accounts, double_entry.transfers, double_entry.entries,
                double_entry.holds
@@ -71,7 +71,7 @@ WHERE reference = $1 AND state = 'OPEN' RETURNING account_id, amount
 
 
 class Pool:
-    """Who has waited longest gets the next connection; a queue's ``get`` would let others pass."""
+    """A pool of connections that is fair, unlike a queue's ``get``: first come, first served."""
 
     def __init__(self, connections: list[Any]) -> None:
         self._free = connections
@@ -99,7 +99,7 @@ class Pool:
 
 
 class Function:
-    """One statement, and so one transaction, for each of ``post``, ``place`` and ``settle``."""
+    """A ledger that uses one SQL statement, and so one transaction, per operation."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -107,7 +107,7 @@ class Function:
     @classmethod
     @asynccontextmanager
     async def over(cls, dsn: str, connections: int) -> AsyncGenerator[Self]:
-        """On so many connections to a database that ``prepare`` was called for."""
+        """Open this number of connections to a database that ``prepare`` has filled."""
         opened = [await asyncpg.connect(dsn) for _ in range(connections)]
         try:
             yield cls(Pool(list(opened)))
@@ -116,25 +116,25 @@ class Function:
                 await connection.close()
 
     async def post(self, payer: int, platform: int, reference: str) -> None:
-        """One unit from a user to an account of the platform."""
+        """Transfer an amount of 1 from a user to an account of the platform."""
         query = "SELECT double_entry.post($1, $2, 1, 'DEDUCTION', $3, $4)"
         arguments = (payer, FIRST_PLATFORM + platform, reference, WORDS)
         assert await self._pool.lend(lambda c: c.fetchval(query, *arguments))
 
     async def place(self, payer: int, reference: str) -> None:
-        """One unit of a user's is set aside."""
+        """Hold an amount of 1 of a user's balance."""
         query = "SELECT double_entry.place($1, 1, $2)"
         assert await self._pool.lend(lambda c: c.fetchval(query, payer, reference))
 
     async def settle(self, reference: str, platform: int) -> None:
-        """It goes to an account of the platform."""
+        """Settle the hold in favour of an account of the platform."""
         query = "SELECT double_entry.settle($1, $2, $3)"
         arguments = (reference, FIRST_PLATFORM + platform, WORDS)
         assert await self._pool.lend(lambda c: c.fetchval(query, *arguments))
 
 
 class Interactive(Function):
-    """The same, statement by statement."""
+    """A ledger that uses one interactive transaction of several statements per operation."""
 
     async def post(self, payer: int, platform: int, reference: str) -> None:
         await self._pool.lend(lambda c: _post(c, payer, FIRST_PLATFORM + platform, reference))
@@ -150,7 +150,7 @@ async def _post(connection: Any, payer: int, platform: int, reference: str) -> N
     async with connection.transaction():
         values = (payer, platform, 1, "DEDUCTION", reference, WORDS)
         moved = await connection.fetchval(TRANSFER, *values)
-        if moved is not None:  # else it was posted before
+        if moved is not None:  # None if the reference was posted before
             await _move(connection, moved, payer, platform, (1, 0))
 
 
@@ -173,7 +173,7 @@ async def _settle(connection: Any, reference: str, platform: int) -> None:
 async def _move(
     connection: Any, moved: int, payer: int, platform: int, amounts: tuple[int, int]
 ) -> None:
-    """The amount, and how much of it was held."""
+    """Move credits between two accounts; ``amounts`` is the amount and the held part of it."""
     amount, held = amounts
     payers = await connection.fetchrow(TAKE, payer, amount, held)
     assert payers is not None, "insufficient credits"
@@ -184,7 +184,7 @@ async def _move(
 
 
 async def prepare(dsn: str, people: int, units: int, earlier: int) -> None:
-    """Its tables, anew, with so many users of so many units each; ``dsn`` is of an owner."""
+    """Create the baseline's tables as the schema's owner; each user has a balance of ``units``."""
     connection = await asyncpg.connect(dsn)
     await connection.execute(Path(__file__).with_suffix(".sql").read_text())
     await connection.execute(ACCOUNTS, people, units, FIRST_PLATFORM, PLATFORMS)
@@ -194,7 +194,7 @@ async def prepare(dsn: str, people: int, units: int, earlier: int) -> None:
 
 
 async def check(dsn: str, units: int) -> None:
-    """Every balance is what its entries say."""
+    """Check that every balance equals the sum of its entries."""
     connection = await asyncpg.connect(dsn)
     assert await connection.fetchval(UNSOUND, units) == 0
     assert await connection.fetchval("SELECT sum(amount) FROM double_entry.entries") == 0

@@ -1,9 +1,9 @@
-"""The same shapes as FastAPI has them, served by uvicorn: an environment of their own has both.
+"""The benchmark's routes with FastAPI, served by uvicorn in a separate environment.
 
     BENCH_DSN=… BENCH_SECRET=… BENCH_POOL=8 python bench/baselines/fastapi_app.py PORT LOOP
 
-LOOP is asyncio or uvloop. Requests get an id and the answers the headers that the gateway's have
-(plain ASGI, the cheap way); answers are models. There is no limit, no log and no metric.
+LOOP is asyncio or uvloop. Requests get an id. Answers get the gateway's headers, by plain ASGI
+because it costs the least. Answers are pydantic models. There is no limit, no log and no metric.
 """
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false
 # pyright: reportUnknownParameterType=false
@@ -51,7 +51,7 @@ class Balance(BaseModel):
 
 
 class Headers:
-    """Around the whole application."""
+    """ASGI middleware that adds the headers to every answer."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

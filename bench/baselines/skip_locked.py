@@ -1,7 +1,7 @@
-"""A job queue on connections that claim by SKIP LOCKED, with books: ``skip_locked.sql``.
+"""Baseline: a job queue with a ledger, whose connections claim jobs by SKIP LOCKED.
 
-Twice: with one SQL function for each step of a life, which is the best that can be done so, and
-with interactive transactions, which is how most are written.
+The queue has two forms: one SQL function for each step of a job's life (``skip_locked.sql``), the
+fastest form of such a queue, and interactive transactions, as most queues are written.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import asyncpg
 CREATORS, OPERATORS, PRICE = 1_000, 20, 10_000
 SHARDS_MOST = 16  # accounts of the platform
 FIRST_OPERATOR, FIRST_PLATFORM = 1_000_000, 2_000_000
-ENDED_JOBS = 20_000  # an older table is planned for otherwise than an empty one
+ENDED_JOBS = 20_000  # PostgreSQL makes other plans for an empty table
 ACCOUNTS = """
 INSERT INTO skip_locked.accounts (id, balance)
 SELECT n, 1000000000000 FROM generate_series(0, $1::bigint - 1) AS n
@@ -61,7 +61,7 @@ VALUES ($1, $2, $3, $4, $5)
 
 
 class SkipLocked:
-    """``shards``: over how many accounts the platform spreads its revenue."""
+    """A queue with SKIP LOCKED; ``shards`` is the number of accounts that share the revenue."""
 
     def __init__(self, connections: list[Any], shards: int) -> None:
         self._connections = connections
@@ -70,7 +70,7 @@ class SkipLocked:
     @classmethod
     @asynccontextmanager
     async def over(cls, dsn: str, connections: int, shards: int) -> AsyncGenerator[Self]:
-        """On so many connections to a database that ``prepare`` was called for."""
+        """Open this number of connections to a database that ``prepare`` has filled."""
         opened = [await asyncpg.connect(dsn) for _ in range(connections)]
         try:
             yield cls(opened, shards)
@@ -79,7 +79,7 @@ class SkipLocked:
                 await connection.close()
 
     async def run(self, seconds: float) -> tuple[int, float]:
-        """Whole lives, one after the other on each connection: how many, and how long it took."""
+        """Run whole lives of jobs on each connection; return their number and the seconds taken."""
         start = time.perf_counter()
         lives = (self._work(n, start + seconds) for n in range(len(self._connections)))
         done = sum(await asyncio.gather(*lives))
@@ -92,7 +92,7 @@ class SkipLocked:
             creator = (done * len(self._connections) + number) % CREATORS
             await self.submit(connection, creator)
             while (job := await connection.fetchrow(CLAIM, number)) is None:
-                pass  # another's claim was in the way
+                pass  # another connection has claimed the job
             await self.settle(connection, job, operator, FIRST_PLATFORM + done % self._shards)
             done += 1
         return done
@@ -108,7 +108,7 @@ class SkipLocked:
 
 
 class Interactive(SkipLocked):
-    """The same, statement by statement."""
+    """A queue with SKIP LOCKED that uses interactive transactions of several statements."""
 
     async def submit(self, connection: Any, creator: int) -> None:
         job = uuid4()
@@ -145,7 +145,7 @@ class Interactive(SkipLocked):
 
 
 async def prepare(dsn: str) -> None:
-    """Its tables, anew, with accounts in them and jobs that ended; ``dsn`` is of an owner."""
+    """Create the baseline's tables, with accounts and ended jobs; ``dsn`` is the owner's."""
     connection = await asyncpg.connect(dsn)
     await connection.execute(Path(__file__).with_suffix(".sql").read_text())
     counts = (CREATORS, FIRST_OPERATOR, OPERATORS, FIRST_PLATFORM, SHARDS_MOST)

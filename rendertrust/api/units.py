@@ -6,7 +6,7 @@ from typing import Annotated
 import attrs
 
 from rendertrust.api.preflights import Preflight, Waiting
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 from rendertrust.value_types import Credits, Id, Limits, one_of
 
 

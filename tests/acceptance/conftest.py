@@ -1,4 +1,4 @@
-"""Gateways of their own for tests that kill them, and people to use them."""
+"""Fixtures with gateways that tests may kill, and with clients of them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -23,7 +23,9 @@ NUMBERS = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All on one loop: a module may keep one gateway for several tests."""
+    """Run all async tests of this folder on one event loop, as the tests of a module may share a
+    gateway.
+    """
     here = str(Path(__file__).parent)
     for item in items:
         if str(item.path).startswith(here) and is_async_test(item):
@@ -32,14 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """A gateway that has just started; a module may put one of its own in its place."""
+    """Yield a gateway that has just started; a module may override it."""
     async with start_gateway() as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def aiohttp_server() -> AsyncIterator[AiohttpServer]:
-    """As pytest-aiohttp's, whose servers would be on the loop of one test."""
+    """Start servers as pytest-aiohttp does, but on the loop that all tests share."""
     async with AsyncExitStack() as running:
 
         async def start(app: web.Application, **options: Any) -> TestServer:
@@ -53,7 +55,7 @@ async def aiohttp_server() -> AsyncIterator[AiohttpServer]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Every answer of the gateway's API is held against its description."""
+    """Yield a session that compares each answer with the API's description."""
     async with aiohttp.ClientSession(trace_configs=[our_contract().watch()]) as session:
         yield session
 
@@ -69,7 +71,7 @@ async def creator(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
 async def make_node(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> AsyncIterator[Callable[..., Awaitable[PlainNode]]]:
-    """Registers a plain node that is healthy, without a socket yet."""
+    """Yield a function that registers a healthy plain node without a socket."""
     nodes: list[PlainNode] = []
 
     async def make(*capabilities: str) -> PlainNode:

@@ -1,4 +1,4 @@
-"""Accounts by the program, against a gateway that runs: staying logged in, keys, admins."""
+"""Accounts in the program, against a running gateway: staying logged in, API keys, admins."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Told:
 
 @attrs.frozen
 class Program:
-    """``rendertrust`` of somebody with a home of his own."""
+    """The program ``rendertrust`` of a user with a home of their own."""
 
     gateway: Gateway
     home: Path
@@ -49,7 +49,7 @@ class Program:
         return Told(*await programs.call(*words, env=env, told=typed))
 
     async def done(self, *words: str, typed: str = "", **variables: str) -> Any:
-        """The JSON of a call that must end well."""
+        """Run a command that must succeed, and return its JSON."""
         told = await self.run(*words, "--json", typed=typed, **variables)
         assert told.code == 0, told
         return json.loads(told.out)
@@ -58,12 +58,12 @@ class Program:
         return await self.run("admin", *words, "--data", str(self.gateway.data), typed=typed)
 
     def login(self) -> dict[str, str]:
-        """What is kept of the login."""
+        """Return the login as the program stores it."""
         found: dict[str, str] = json.loads(self.credentials.read_text())["logins"][self.gateway.url]
         return found
 
     def spoil(self) -> None:
-        """Let the access token be none, as after half an hour."""
+        """Make the access token invalid, as after half an hour."""
         kept = json.loads(self.credentials.read_text())
         kept["logins"][self.gateway.url]["access_token"] = "expired"
         self.credentials.write_text(json.dumps(kept))

@@ -1,4 +1,4 @@
-"""Real agents at work: gateway and node die meanwhile, and one is on another host."""
+"""Real agents at work while gateways and nodes are killed; one agent runs on another host."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from rendertrust.node.plugins import GROUP
 from rendertrust.node.state_folder import StateFolder
 from rendertrust.testing import FakeNode
 from tests.integration.node.scenes import SLOW, build
-from tests.support.agent_process import enrolled_agent, here, running_agent
+from tests.support.agent_process import enrolled_agent, on_this_host, running_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
 from tests.support.lent_engines import gateway_with
 from tests.support.network_namespace import another_host
 from tests.support.until import until
 
-# Some seconds on a processor: long enough to be killed in the middle.
+# Some seconds of work on a processor, long enough to be killed in the middle.
 LONG = {"width": 160, "height": 90, "samples": 600}
 LEASE_SECONDS = 8
 SETTINGS = {
@@ -31,7 +31,7 @@ SETTINGS = {
     "RENDERTRUST_LEASES_SWEEP_SECONDS": "0.5",
 }
 RESULT = b"what was made"
-# Somebody's plugin that begins its work, and ends it when a file is there.
+# A third-party plugin that begins its work, and ends it when a file exists.
 PLUGIN = f"""
 import asyncio, os
 from pathlib import Path
@@ -56,13 +56,13 @@ gateway = gateway_with(SETTINGS, prices={"waits": "10"})
 
 @pytest.fixture
 def done(tmp_path: Path) -> Path:
-    """The file for which the plugin waits."""
+    """Return the path of the file for which the plugin waits."""
     return tmp_path / "done"
 
 
 @pytest.fixture
 def plugin(tmp_path: Path, done: Path) -> dict[str, str]:
-    """The environment of a node that has the plugin."""
+    """Return the environment of a node that has the plugin."""
     place = tmp_path / "site"
     info = place / "waits-1.0.dist-info"
     info.mkdir(parents=True)
@@ -78,8 +78,8 @@ async def placed(creator: Creator, job_type: str, **more: Any) -> str:
     return str(answer["job_id"])
 
 
-async def at_work(creator: Creator, job: str) -> dict[str, Any]:
-    """The job, once its node has told of some progress."""
+async def wait_for_progress(creator: Creator, job: str) -> dict[str, Any]:
+    """Wait until the job's node has reported progress, and return the job."""
 
     async def progressed() -> dict[str, Any] | None:
         found = await creator.job(job)
@@ -90,7 +90,7 @@ async def at_work(creator: Creator, job: str) -> dict[str, Any]:
 
 
 async def key_of(operator: Creator) -> dict[str, str]:
-    """What makes a node that joins his."""
+    """Return the environment that lets a node join as the operator's."""
     asked = {"name": "nodes", "scopes": ["nodes:write", "credits:read"]}
     status, made = await operator.call("POST", "/auth/keys", asked)
     assert status == 201, made
@@ -98,7 +98,7 @@ async def key_of(operator: Creator) -> dict[str, str]:
 
 
 async def check_books(gateway: Gateway, creator: Creator) -> None:
-    """The work was paid for once."""
+    """Check that the work was paid once, and that fsck finds nothing."""
     _, history = await creator.call("GET", "/credits/history")
     assert [e["amount"] for e in history["entries"] if e["source"] == "USAGE"] == ["10.0000"]
     code, said = await gateway.fsck()
@@ -121,10 +121,12 @@ async def test_a_node_on_another_host_gets_its_input_and_brings_its_result(
 async def test_a_gateway_killed_while_a_node_works_takes_the_result_when_it_is_back(
     gateway: Gateway, creator: Creator, plugin: dict[str, str], done: Path, tmp_path: Path
 ) -> None:
-    async with enrolled_agent(gateway.url, tmp_path / "node", here, plugin, blender=False) as agent:
+    async with enrolled_agent(
+        gateway.url, tmp_path / "node", on_this_host, plugin, blender=False
+    ) as agent:
         await agent.start()
         job = await placed(creator, "waits")
-        await at_work(creator, job)
+        await wait_for_progress(creator, job)
         await gateway.kill()
         await gateway.start()
         done.touch()
@@ -137,8 +139,9 @@ async def test_a_gateway_killed_while_a_node_works_takes_the_result_when_it_is_b
 async def test_what_was_done_while_the_gateway_was_away_is_paid_when_it_is_back(
     gateway: Gateway, creator: Creator, plugin: dict[str, str], done: Path, tmp_path: Path
 ) -> None:
-    """It comes back when the lease is long over, as after ten minutes; another node waits for work,
-    and gets none: nothing is done twice, and the operator is paid once.
+    """The gateway returns long after the lease ended, when another node waits for work.
+
+    The other node gets no work: nothing is done twice, and the operator is paid once.
     """
     operator = Creator(creator.http, gateway.url, "operator-of-two@example.org")
     await operator.register()
@@ -146,14 +149,14 @@ async def test_what_was_done_while_the_gateway_was_away_is_paid_when_it_is_back(
     async with AsyncExitStack() as stack:
         agents = [
             await stack.enter_async_context(
-                enrolled_agent(gateway.url, tmp_path / name, here, owned, blender=False)
+                enrolled_agent(gateway.url, tmp_path / name, on_this_host, owned, blender=False)
             )
             for name in ("one", "two")
         ]
         for agent in agents:
             await agent.start()
         job = await placed(creator, "waits")
-        worker_id = (await at_work(creator, job))["node_id"]
+        worker_id = (await wait_for_progress(creator, job))["node_id"]
         await gateway.kill()
         over = time.monotonic() + 1.25 * LEASE_SECONDS
         done.touch()
@@ -177,13 +180,14 @@ async def test_what_was_done_while_the_gateway_was_away_is_paid_when_it_is_back(
 async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(
     gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:
-    """And its Blender ends with it."""
-    await gateway.restart(RENDERTRUST_LEASES_GRACE_SECONDS="1")  # no node is waited for then
+    """The killed node's Blender ends as well."""
+    # no grace period for nodes after a restart
+    await gateway.restart(RENDERTRUST_LEASES_GRACE_SECONDS="1")
     scene = await asyncio.to_thread(build, tmp_path / "scene.blend", SLOW)
     payload = await creator.upload(scene.read_bytes())
     async with running_agent(gateway.url, tmp_path / "node") as agent:
         job = await placed(creator, "render", payload_ref=payload, params=LONG)
-        assert (await at_work(creator, job))["node_id"] == agent.id
+        assert (await wait_for_progress(creator, job))["node_id"] == agent.id
         await agent.kill()
         await until(lambda: not agent.leftovers())
         async with FakeNode(gateway.url) as other:

@@ -1,4 +1,4 @@
-"""Frames that are to be alike are done by one class of nodes; the others are told why they wait."""
+"""Jobs that need equal frames use one device class; owners of other nodes see why units wait."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -17,7 +17,7 @@ COMPLETES = completes()
 async def nodes(
     stack: AsyncExitStack, gateway: Gateway, *classes: str, behave: Behaviour = COMPLETES
 ) -> list[FakeNode]:
-    """One of each of these."""
+    """Connect one node of each of these device classes."""
     found = [
         FakeNode(gateway.url, capabilities=("echo",), device_class=name, behave=behave)
         for name in classes
@@ -26,7 +26,9 @@ async def nodes(
 
 
 class Together:
-    """Nodes that complete their frames once so many of them have one: none is too fast."""
+    """Behaviour of nodes that complete frames only once each node has a frame, so no node is
+    faster.
+    """
 
     def __init__(self, count: int) -> None:
         self._at_work: set[str] = set()
@@ -41,15 +43,17 @@ class Together:
         await COMPLETES(node, dispatch)
 
 
-async def all_known(creator: Creator, count: int) -> None:
-    """Wait until the Scheduler has heard what so many nodes are: by a frame that none may do."""
+async def wait_until_known(creator: Creator, count: int) -> None:
+    """Wait until the Scheduler knows the device classes of ``count`` nodes, by a job that none of
+    the nodes may do.
+    """
     named = {"device_class": "cpu/arm64/none"}
     status, answer = await creator.dispatch("echo", frames="1-2", needs=named, queue=True)
     assert status == 202, answer
 
     async def known() -> bool:
         unit, _ = await units(creator, answer["job_id"])
-        return f"{count} are of another class" in unit["waiting"]["words"]
+        return f"{count} are of another device class" in unit["waiting"]["words"]
 
     await until(known)
 
@@ -64,7 +68,7 @@ async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
     async with AsyncExitStack() as stack:
         together = Together(2)
         old, *new = await nodes(stack, gateway, OLD, NEW, NEW, behave=together.behave)
-        await all_known(creator, 3)
+        await wait_until_known(creator, 3)
         status, answer = await creator.dispatch("echo", frames="1-12", needs={"alike": True})
         assert status == 200, answer
         await completed(creator, answer["job_id"])
@@ -78,14 +82,16 @@ async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
 
         async def told() -> bool:
             unit, _ = await units(creator, answer["job_id"])
-            return "1 is of another class" in unit["waiting"]["words"]
+            return "1 is of another device class" in unit["waiting"]["words"]
 
         await until(told)
         unit, _ = await units(creator, answer["job_id"])
         assert unit["waiting"]["code"] == "nobody"
 
     async def refused() -> bool:
-        """Once the gateway has noticed that the last one left: until then it takes the job."""
+        """Return True once the gateway refuses the job, because it has noticed that the last node
+        left.
+        """
         needs = {"alike": True}
         status, answer = await creator.dispatch("echo", frames="1-2", needs=needs, queue=True)
         assert status in (202, 400), answer

@@ -1,4 +1,6 @@
-"""Jobs of many frames, by real agents: each rendered, charged once, and nothing held after."""
+"""Jobs of many frames by real agents: each frame rendered and charged once, and nothing held
+afterwards.
+"""
 
 import asyncio
 import io
@@ -17,7 +19,7 @@ import pytest_asyncio
 from PIL import Image
 from yarl import URL
 
-from tests.integration.node.scenes import build, locally, pixels
+from tests.integration.node.scenes import build, pixels, render_locally
 from tests.integration.node.test_video import boxes
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import Creator, Json
@@ -51,19 +53,19 @@ gateway = gateway_with(SETTINGS, prices={"echo": "1.5"})
 async def renderer(
     gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Agent]:
-    """A node with Blender, for all tests that render."""
+    """Run a node with Blender for all tests that render."""
     async with running_agent(gateway.url, tmp_path_factory.mktemp("node") / "renderer") as agent:
         yield agent
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small, quick, and another picture in each frame."""
+    """Build a small scene that renders quickly, with a different picture in each frame."""
     return build(tmp_path_factory.mktemp("scene") / "scene.blend", MOVES)
 
 
 async def agents(stack: AsyncExitStack, gateway: Gateway, folder: Path, count: int) -> list[Agent]:
-    """Nodes without Blender."""
+    """Run nodes without Blender."""
     return [
         await stack.enter_async_context(
             running_agent(gateway.url, folder / f"node{number}", blender=False)
@@ -73,7 +75,7 @@ async def agents(stack: AsyncExitStack, gateway: Gateway, folder: Path, count: i
 
 
 async def units(creator: Creator, job: str) -> list[Json]:
-    """All of them, page by page."""
+    """Return all units of a job, page by page."""
     found: list[Json] = []
     after, count = -1, None
     while after is not None:
@@ -93,7 +95,7 @@ async def fetched(creator: Creator, unit: Json) -> bytes:
 
 
 async def charges(creator: Creator) -> Counter[str]:
-    """How often each unit was charged, by its reference."""
+    """Return how often each unit was charged, by its reference."""
     _, history = await creator.call("GET", "/credits/history?limit=100")
     return Counter(e["reference_id"] for e in history["entries"] if e["source"] == "USAGE")
 
@@ -107,7 +109,7 @@ async def check_books(gateway: Gateway, creator: Creator, charged: str, held: st
 
 
 async def done(creator: Creator, job: str, least: int) -> Json:
-    """The job, once so many of its units are complete."""
+    """Wait until ``least`` units are complete, and return the job."""
 
     async def progressed() -> Json | None:
         found = await creator.job(job)
@@ -117,7 +119,7 @@ async def done(creator: Creator, job: str, least: int) -> Json:
 
 
 async def completed(creator: Creator, job: str, within: float = 240) -> Json:
-    """The job, once it has ended well."""
+    """Wait until the job has completed, and return it."""
 
     async def ended() -> Json | None:
         found = await creator.job(job)
@@ -146,7 +148,7 @@ async def test_forty_frames_through_the_death_of_a_node_and_of_the_gateway(
     assert (found["price"], found["charged"]) == ("60.0000", "60.0000")
     all_ = await units(creator, job)
     assert [unit["frames"] for unit in all_] == [str(number) for number in range(1, 41)]
-    # What moved to another node before it began is an attempt, and no retry.
+    # A unit that moved to another node before it began has another attempt, but no retry.
     assert found["retry_count"] <= sum(unit["attempt"] - 1 for unit in all_)
     for unit in all_:
         said = json.loads(await fetched(creator, unit))
@@ -163,11 +165,11 @@ async def test_a_job_is_paused_capped_and_stopped_to_the_unit(
         await agents(stack, gateway, tmp_path, 1)
         more: dict[str, Any] = {"frames": "1-60", "max_credits": "16", "order": "middle_first"}
         status, answer = await creator.dispatch("echo", **more)
-        assert status in (200, 202), answer  # 202: its node has just come
+        assert status in (200, 202), answer  # 202 if the node has only just connected
         job = str(answer["job_id"])
         found = await creator.job_within(job, "PAUSED")
         assert found["paused"] == "cap"
-        found = await done(creator, job, 10)  # 15 credits; an eleventh would pass 16
+        found = await done(creator, job, 10)  # ten cost 15 credits; an eleventh would exceed 16
         assert (found["done"], found["charged"], found["status"]) == (10, "15.0000", "PAUSED")
         complete = [u["number"] for u in await units(creator, job) if u["state"] == "COMPLETED"]
         assert {0, 59, 29} <= set(complete)
@@ -190,7 +192,7 @@ async def test_a_job_is_paused_capped_and_stopped_to_the_unit(
 async def test_an_animation_is_the_artists_frame_by_frame_and_plays_at_the_scenes_rate(
     gateway: Gateway, creator: Creator, scene: Path, tmp_path: Path
 ) -> None:
-    """Also the frame that is rendered in tiles."""
+    """One frame is rendered in tiles."""
     payload = await creator.upload(scene.read_bytes())
     status, answer = await creator.dispatch("render", payload_ref=payload, frames="1-3,7")
     assert status == 200, answer
@@ -207,7 +209,7 @@ async def test_an_animation_is_the_artists_frame_by_frame_and_plays_at_the_scene
     check_film(await creator.result(film["job_id"]), frames=4, rate=RATE)
     left, right, whole = await units(creator, tiled["job_id"])
     assert [unit["charged"] for unit in (left, right, whole)] == ["5.0000", "5.0000", "0.0000"]
-    wanted = await asyncio.to_thread(locally, scene, tmp_path, 1, 2, 3, 7)
+    wanted = await asyncio.to_thread(render_locally, scene, tmp_path, 1, 2, 3, 7)
     for unit in (whole, *await units(creator, answer["job_id"])):
         with Image.open(io.BytesIO(await fetched(creator, unit))) as picture:
             assert picture.size == (SIDE, SIDE)
@@ -234,7 +236,7 @@ async def test_frames_that_were_uploaded_become_a_film(gateway: Gateway, creator
 
 
 def check_film(film: bytes, frames: int, rate: float) -> None:
-    """As many pictures as frames, at that rate."""
+    """Check that the film has this many pictures, at that rate."""
     found = dict(boxes(film))
     assert struct.unpack(">I", found["stsz"][8:12])[0] == frames, "samples in the track"
     scale, length = struct.unpack(">II", found["mdhd"][12:20])

@@ -1,4 +1,6 @@
-"""Books that somebody broke behind the gateway's back: it ends within a minute, here a second."""
+"""An audit ends a gateway whose books were broken by others within a minute; here, within
+a second.
+"""
 
 import aiohttp
 import pytest
@@ -48,5 +50,5 @@ async def test_a_gateway_whose_books_are_broken_ends_and_says_why(
         code, said = await gateway.fsck()
         assert code == 1
         assert invariant in said
-        await gateway.start()  # after a start everything is looked at, what was there before too
+        await gateway.start()  # the first audit after a start checks everything, older rows too
         assert await gateway.ended(within=60) == 3

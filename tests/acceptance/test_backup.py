@@ -1,4 +1,6 @@
-"""``rendertrust backup`` and ``restore``: a gateway that was used, and one that goes on from it."""
+"""Tests of ``rendertrust backup`` and ``restore`` with a gateway in use, which then continues from
+the backup.
+"""
 
 import json
 import os
@@ -15,13 +17,13 @@ from tests.support.engines import engine_folder
 from tests.support.gateway_process import ForkedGateway, Gateway, forked_gateway
 
 
-async def called(*words: str | Path, **settings: str) -> tuple[int, str, str]:
-    """Exit code, and what was said on stdout and stderr."""
+async def run_program(*words: str | Path, **settings: str) -> tuple[int, str, str]:
+    """Run a program; return exit code, stdout and stderr."""
     return await programs.call(*map(str, words), env=os.environ | settings)
 
 
-async def used(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
-    """Somebody whose jobs were done, are waiting, and were cancelled."""
+async def creator_with_jobs(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
+    """Register a creator with jobs that are done, waiting and cancelled."""
     jane = Creator(http, gateway.url, "jane@example.org")
     await jane.register()
     async with faithful_node(http, gateway.url):
@@ -38,19 +40,19 @@ async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSessio
     with engine_folder() as folder:
         file = folder / "backup"
         async with forked_gateway() as gateway:
-            jane = await used(gateway, http)
+            jane = await creator_with_jobs(gateway, http)
             endpoint = kept_endpoint(gateway.data)
             assert endpoint is not None
-            code, out, err = await called("backup", file, "--data", gateway.data)
+            code, out, err = await run_program("backup", file, "--data", gateway.data)
             assert (code, f"The database was written to {file}" in out) == (0, True), err
             assert "dumping entries" in err.splitlines()
             _, balance = await jane.call("GET", "/credits/balance")
             _, jobs = await jane.call("GET", "/jobs")
-            code, out, err = await called("restore", file, "--data", gateway.data, "--replace")
+            code, out, err = await run_program("restore", file, "--data", gateway.data, "--replace")
             assert (code, "in use by another gateway" in err) == (1, True), err
             assert (await gateway.fsck())[0] == 0
         second = ForkedGateway(folder / "second", **gateway.settings)
-        code, out, err = await called("restore", file, "--data", second.data, "--json")
+        code, out, err = await run_program("restore", file, "--data", second.data, "--json")
         assert (code, json.loads(out)["findings"]) == (0, []), err
         code, out = await second.fsck()
         assert (code, out) == (0, "the books are in order\n")
@@ -77,37 +79,37 @@ async def test_what_is_there_is_not_restored_over_unless_that_is_said(
         gateway = ForkedGateway(folder / "data", RENDERTRUST_LIMITS_REGISTER="1000")
         where = ("--data", gateway.data)
         await gateway.start()
-        await used(gateway, http)
+        await creator_with_jobs(gateway, http)
         await gateway.stop()
         file = folder / "backup"
-        assert (await called("backup", file, *where))[0] == 0
-        code, _, err = await called("backup", file, *where)
+        assert (await run_program("backup", file, *where))[0] == 0
+        code, _, err = await run_program("backup", file, *where)
         assert (code, "exists: choose another name" in err) == (2, True)
         await gateway.start()
         await Creator(http, gateway.url, "joe@example.org").register()
         await gateway.stop()
         async with embedded_database(gateway.data) as endpoint:
             before = await contents(endpoint.owner_dsn)
-        code, _, err = await called("restore", file, *where)
+        code, _, err = await run_program("restore", file, *where)
         assert (code, "The database is not empty" in err) == (1, True), err
         async with embedded_database(gateway.data) as endpoint:
             assert await contents(endpoint.owner_dsn) == before
-        code, out, err = await called("restore", file, *where, "--replace")
+        code, out, err = await run_program("restore", file, *where, "--replace")
         assert (code, "is kept as rendertrust_before_" in out) == (0, True), err
         async with embedded_database(gateway.data) as endpoint:
             after = await contents(endpoint.owner_dsn)
         assert len(after["users"]) == len(before["users"]) - 1
-        code, out, _ = await called("db", "cleanup", *where)
+        code, out, _ = await run_program("db", "cleanup", *where)
         assert (code, out.startswith("kept rendertrust_before_")) == (0, True)
-        code, out, _ = await called("db", "cleanup", "--yes", *where)
+        code, out, _ = await run_program("db", "cleanup", "--yes", *where)
         assert (code, out.startswith("dropped rendertrust_before_")) == (0, True)
-        assert (await called("db", "cleanup", *where))[1] == "no databases are kept\n"
+        assert (await run_program("db", "cleanup", *where))[1] == "no databases are kept\n"
 
 
 async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
     http: aiohttp.ClientSession,
 ) -> None:
-    """Two data folders, one database: nothing but the database tells that somebody is there."""
+    """A gateway with another data folder uses the database, and only the database shows that."""
     with engine_folder() as folder:
         file = folder / "backup"
         async with forked_gateway() as owner:
@@ -117,10 +119,10 @@ async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
                 "RENDERTRUST_DATABASE_URL": endpoint.app_dsn,
                 "RENDERTRUST_DATABASE_OWNER_URL": endpoint.owner_dsn,
             }
-            code, out, err = await called("backup", file, "--json", **urls)
+            code, out, err = await run_program("backup", file, "--json", **urls)
             assert code == 0, err
             assert json.loads(out) == {"file": str(file), "bytes": file.stat().st_size}
-            code, _, err = await called("restore", file, "--replace", **urls)
+            code, _, err = await run_program("restore", file, "--replace", **urls)
             assert (code, "A gateway is using this database: stop it first" in err) == (1, True)
             async with connected(endpoint.app_dsn) as connection:
                 assert await connection.fetchval("SELECT count(*) FROM schema_migrations") > 0
@@ -130,7 +132,7 @@ async def test_a_restore_from_what_is_no_backup_is_told(http: aiohttp.ClientSess
     with engine_folder() as folder:
         (folder / "note").write_text("not a backup")
         where = ("--data", folder / "data")
-        code, _, err = await called("restore", folder / "nothing", *where)
+        code, _, err = await run_program("restore", folder / "nothing", *where)
         assert (code, "is not a file" in err) == (2, True)
-        code, _, err = await called("restore", folder / "note", *where)
+        code, _, err = await run_program("restore", folder / "note", *where)
         assert (code, "is not a backup" in err) == (1, True), err

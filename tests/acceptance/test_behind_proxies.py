@@ -1,4 +1,4 @@
-"""A gateway behind nginx and behind Caddy: a job from its upload to its result, by TLS."""
+"""A gateway behind nginx and Caddy with TLS: a job from its upload to its result."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ from tests.support.lent_engines import StartGateway
 from tests.support.reverse_proxies import NAMES, proxy
 from tests.support.until import until
 
-CLIENT = "127.0.0.8"  # not where the proxy is
-SCENE = b"scene of sixteen" * 50_000  # 800 kB; larger ones are test_proxies's
+CLIENT = "127.0.0.8"  # an address other than the proxy's
+SCENE = b"scene of sixteen" * 50_000  # 800 kB; test_proxies has larger uploads
 
 
 @pytest.mark.heavy
@@ -55,7 +55,7 @@ async def test_a_job_goes_all_its_way_through_a_proxy(
             await asyncio.wait((serving,))
         lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
         seen = {line["ip"] for line in lines if line["logger"] == "access"}
-        assert seen == {CLIENT}  # not the proxy, and not what the client says
+        assert seen == {CLIENT}  # neither the proxy's address nor one that the client claims
         logs = [tmp_path / name for name in ("access.log", "error.log", "stderr")]
         said = "".join(log.read_text() for log in logs if log.exists())
-        assert node.token not in said  # not even in what a proxy says of a gateway that is gone
+        assert node.token not in said  # not even in a proxy's errors about a stopped gateway

@@ -1,4 +1,6 @@
-"""A gateway with a chain of its own: it, the chain's node, or both die; no number is used twice."""
+"""A gateway with an embedded chain: gateway, chain node or both are killed; no nonce is
+used twice.
+"""
 
 import asyncio
 import os
@@ -25,7 +27,7 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
-# From the log's commit to the anchor's confirmation: every point that has a name.
+# All fail points from the log's commit to the anchor's confirmation.
 POINTS = [
     "before_log.CheckpointRow:1",
     "after_log.CheckpointRow:1",
@@ -36,7 +38,7 @@ POINTS = [
     "after_confirmed.SentRow:1",
 ]
 
-BY_DAY = ["after_sent.SentRow:2"]  # it was sent, and nobody knows yet what became of it
+BY_DAY = ["after_sent.SentRow:2"]  # the transaction was sent, and its outcome is unknown
 SETTINGS = {
     "RENDERTRUST_CHAIN_URL": "embedded",
     "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
@@ -47,13 +49,13 @@ SETTINGS = {
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     async with start_gateway(**SETTINGS) as running, aiohttp.ClientSession() as http:
-        # A node that stops as it makes its first block may keep the number and lose the block.
+        # A node that stops while it makes its first block may keep the nonce but lose the block.
         await verified(http, running)
         yield running
 
 
 def dsn_of(gateway: Gateway) -> str:
-    """Its database, wherever that is."""
+    """Return the URL of the gateway's database, external or embedded."""
     if (lent := gateway.settings.get("RENDERTRUST_DATABASE_URL")) is not None:
         return lent
     endpoint = kept_endpoint(gateway.data)
@@ -66,7 +68,7 @@ async def sent(gateway: Gateway) -> list[Any]:
 
 
 async def verified(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    """A new entry is verified on the chain, whatever was before; numbers have no hole."""
+    """Check that a new entry is verified on the chain, and that nonces have no gap."""
     person = Person(http, gateway.url)
     await person.register()
     path = f"/ledger/{await entry_of(person)}/verify"
@@ -91,7 +93,7 @@ async def test_the_gateway_dies_between_signing_and_confirming(
 ) -> None:
     async with aiohttp.ClientSession() as http:
         await gateway.restart(RENDERTRUST_CRASH_AT=point)
-        busy = asyncio.create_task(people(http, gateway))
+        busy = asyncio.create_task(register_users(http, gateway))
         assert await gateway.ended() == -signal.SIGKILL
         await busy
         await gateway.start()
@@ -103,12 +105,12 @@ async def test_the_gateway_dies_between_signing_and_confirming(
 async def test_the_chains_node_dies_at_a_point_or_both_do(
     gateway: Gateway, point: str, *, both: bool
 ) -> None:
-    """The gateway stands still at the point; what dies then has no time for anything."""
+    """The gateway pauses at the point, and is killed there without a chance to clean up."""
     async with aiohttp.ClientSession() as http:
         await gateway.restart(RENDERTRUST_PAUSE_AT=point)
         process = gateway.process
         assert process is not None
-        busy = asyncio.create_task(people(http, gateway))
+        busy = asyncio.create_task(register_users(http, gateway))
         await until(lambda: stands_still(process.pid))
         busy.cancel()
         await asyncio.gather(busy, return_exceptions=True)
@@ -127,24 +129,26 @@ def stands_still(pid: int) -> bool:
 
 
 def chain_of(gateway: Gateway) -> list[int]:
-    """The node, and first whoever would end it in order."""
+    """Return the process ids of the chain node and, before it, of its tether, which would stop the
+    node in order.
+    """
     (node,) = [pid for pid in alive_in(gateway.data) if runs_anvil(pid)]
     parent = int(Path(f"/proc/{node}/stat").read_text().rpartition(")")[2].split()[1])
     assert gateway.process is not None
     return [*([parent] if parent != gateway.process.pid else []), node]
 
 
-async def people(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    """One after the other comes, while the gateway lives."""
+async def register_users(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Register users one after another while the gateway lives."""
     while gateway.process is not None and gateway.process.returncode is None:
         try:
-            await newcomer(http, gateway)
+            await register_one(http, gateway)
         except (aiohttp.ClientError, KeyError):
             return
 
 
-async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    """Somebody registers, until that stands in the log."""
+async def register_one(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Register a user, and wait until their entry is in the log."""
     person = Person(http, gateway.url)
     await person.register()
     entry = await entry_of(person)

@@ -1,4 +1,6 @@
-"""A backup that is older than the newest anchor: writes wait for an operator, proofs go on."""
+"""A backup older than the newest anchor: the gateway writes nothing until an operator decides, but
+gives proofs.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +10,7 @@ import aiohttp
 import pytest
 
 from rendertrust.proof_check import read_epochs, read_shown, read_witness, verify
-from tests.acceptance.test_backup import called
+from tests.acceptance.test_backup import run_program
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, alive_in
 from tests.support.proof_readers import Person, holds
@@ -30,7 +32,7 @@ async def entry_of(person: Person) -> int:
 
 
 async def verified(person: Person, entry: int) -> Json:
-    """The entry's verification, once it stands on the chain."""
+    """Wait until the entry is verified on the chain, and return its verification."""
 
     async def done() -> Json | None:
         status, found = await person.call("GET", f"/ledger/{entry}/verify")
@@ -64,15 +66,19 @@ async def ready(http: aiohttp.ClientSession, gateway: Gateway) -> Json:
         return found
 
 
-async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
-    """Somebody new; for a second after a halt the gateway refuses, and is asked again."""
+async def register_user(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
+    """Register a user; repeat the request, because the gateway refuses it for a second after a
+    halt.
+    """
     person = Person(http, gateway.url)
     await person.register()
     return person
 
 
-async def refuses_writes(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    """Nobody new, nothing charged; why is told, and reading goes on."""
+async def check_writes_are_refused(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Check that registrations are refused with the reason, while the gateway still answers
+    reads.
+    """
 
     async def told() -> bool:
         found = await ready(http, gateway)
@@ -95,71 +101,75 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
         file, where = folder / "backup", ("--data", gateway.data)
         await gateway.start()
-        early = await newcomer(http, gateway)
+        early = await register_user(http, gateway)
         before = await entry_of(early)
         await verified(early, before)
         old_proof, pinned = await proof_of(early, before), await newest(http, gateway)
-        assert (await called("backup", file, *where, **SETTINGS))[0] == 0
-        gone = await newcomer(http, gateway)
+        assert (await run_program("backup", file, *where, **SETTINGS))[0] == 0
+        gone = await register_user(http, gateway)
         lost = await entry_of(gone)
         await verified(gone, lost)
         lost_proof = await proof_of(gone, lost)
         await gateway.stop()
-        code, out, err = await called("restore", file, *where, "--replace", **SETTINGS)
+        code, out, err = await run_program("restore", file, *where, "--replace", **SETTINGS)
         assert code == 0, (out, err)
         await gateway.start()
         try:
-            await refuses_writes(http, gateway)
+            await check_writes_are_refused(http, gateway)
             assert (await early.call("GET", "/credits/balance"))[0] == 200
             assert holds((await early.call("GET", f"/ledger/{before}/proof"))[1])
             code, said = await gateway.fsck()
             assert (code, "I12 chain" in said) == (1, True), said
             await status_says(gateway, agrees=False)
-            await reopened(gateway)
-            after = await newcomer(http, gateway)
+            await reopen_log(gateway)
+            after = await register_user(http, gateway)
             fresh = await entry_of(after)
             await verified(after, fresh)
             await verified(early, before)
             code, said = await gateway.fsck()
             assert code == 0, said
             await status_says(gateway, agrees=True)
-            await across(http, gateway, pinned, old_proof, lost_proof)
+            await check_old_checkpoint(http, gateway, pinned, old_proof, lost_proof)
             for person, entry in ((early, before), (after, fresh)):
-                await alone(gateway, folder, await proof_of(person, entry))
+                await verify_alone(gateway, folder, await proof_of(person, entry))
         finally:
             await gateway.stop()
         await until(lambda: not alive_in(gateway.data))
 
 
 async def status_says(gateway: Gateway, *, agrees: bool) -> None:
-    code, out, err = await called("chain", "status", "--data", gateway.data, "--json", **SETTINGS)
+    code, out, err = await run_program(
+        "chain", "status", "--data", gateway.data, "--json", **SETTINGS
+    )
     assert (code, bool(out)) == (0 if agrees else 1, True), err
     found = json.loads(out)
     assert (found["agrees"], found["halted"] is None) == (agrees, agrees), found
 
 
-async def reopened(gateway: Gateway) -> None:
-    """By a word with a reason; what was lost is told."""
+async def reopen_log(gateway: Gateway) -> None:
+    """Reopen the log, which needs a reason, and check what is reported as lost."""
     words = ("chain", "reopen", "--data", gateway.data, "--json")
-    code, out, _ = await called(*words, **SETTINGS)
+    code, out, _ = await run_program(*words, **SETTINGS)
     assert (code, "--reason" in out) == (2, True)
-    code, out, err = await called(*words, "--reason", "the disk died", "--yes", **SETTINGS)
+    code, out, err = await run_program(*words, "--reason", "the disk died", "--yes", **SETTINGS)
     assert code == 0, (out, err)
     found = json.loads(out)
     assert (found["epoch"], found["lost"] > 0) == (2, True), found
     assert found["size"] > found["leaves"], "what stands on the chain is left behind"
-    code, out, _ = await called(*words, "--reason", "again", "--yes", **SETTINGS)
+    code, out, _ = await run_program(*words, "--reason", "again", "--yes", **SETTINGS)
     assert (code, "nothing to reopen" in out) == (1, True), out
 
 
-async def across(
+async def check_old_checkpoint(
     http: aiohttp.ClientSession,
     gateway: Gateway,
     pinned: Json,
     old_proof: Json,
     lost_proof: Json,
 ) -> None:
-    """Who kept a checkpoint of before follows; what was lost is said to be."""
+    """Check that a kept checkpoint links to the new epoch, and that a lost entry's proof is
+    refused.
+    """
     now = await newest(http, gateway)
     assert now["origin"].startswith(f"{pinned['origin']}/epoch/2-"), now
     query = f"from={pinned['size']}&to={now['size']}"
@@ -178,15 +188,17 @@ async def across(
     assert "dropped at the reopening" in lost.steps[-1].said
 
 
-async def alone(gateway: Gateway, folder: Path, proof: Json) -> None:
-    """Without the gateway, from the chain: all holds, and the chain is private."""
+async def verify_alone(gateway: Gateway, folder: Path, proof: Json) -> None:
+    """Verify the proof without the gateway: the proof holds, but a private chain proves nothing to
+    others.
+    """
     file = folder / "proof.json"
     file.write_text(json.dumps(proof))
     ports = json.loads((gateway.data / "chain" / "ports").read_text())
     url = f"http://127.0.0.1:{ports['chain']}"
-    code, out, err = await called("verify", file, "--rpc", url)
+    code, out, err = await run_program("verify", file, "--rpc", url)
     assert code == 3, (out, err)
     assert "ok  anchor" in out, out
     wrong = ("--contract", "0x" + "12" * 20)
-    code, out, err = await called("verify", file, "--rpc", url, *wrong)
+    code, out, err = await run_program("verify", file, "--rpc", url, *wrong)
     assert code == 1, (out, err)

@@ -1,4 +1,4 @@
-"""Two gateway processes over one database: one that is killed leaves its checks to the other."""
+"""Two gateways over one database: one is killed, and the other takes over its checks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from tests.support.fake_verifiers import EXACT, Verifiers, finds, renderer
 from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, started
 from tests.support.lent_engines import LentEngines
 
-# A claim lasts 30 s.
+# A claim on a check lasts 30 seconds.
 pytestmark = [pytest.mark.nightly, pytest.mark.heavy, pytest.mark.timeout(600)]
 WITHIN = 180.0
 
@@ -48,7 +48,7 @@ async def pair(lent_engines: LentEngines) -> AsyncIterator[Pair]:
 
 
 async def test_a_check_of_a_gateway_that_is_killed_is_made_at_the_other(pair: Pair) -> None:
-    """It holds a claim until then, which runs out."""
+    """The other gateway waits until the claim of the killed gateway expires."""
     held, made = asyncio.Event(), asyncio.Event()
     first, second = pair.verifiers.ids
 

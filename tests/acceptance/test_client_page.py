@@ -1,4 +1,4 @@
-"""The examples of docs/CLIENT.md and of the README, run against a real gateway as they stand."""
+"""Examples of docs/CLIENT.md and of the README, run unchanged against a real gateway."""
 
 import asyncio
 import inspect
@@ -50,7 +50,7 @@ async def test_an_example_does_what_it_says(
 
 
 async def reader(gateway: Gateway, email: str) -> dict[str, Any]:
-    """Somebody with an account: what an example may take as given."""
+    """Register a user, and return the variables that an example may use."""
     async with AsyncClient(gateway.url) as client:
         await client.register(email, "Reader", PASSWORD)
         scopes = ["jobs:read", "jobs:write", "uploads:write", "credits:read"]
@@ -59,7 +59,7 @@ async def reader(gateway: Gateway, email: str) -> dict[str, Any]:
 
 
 def run(code: str, known: dict[str, Any]) -> None:
-    """The block, and the tests in it."""
+    """Execute the code block, and run the tests in it."""
     names: dict[str, Any] = {"__name__": "example", **known}
     exec(compile(code, "the page", "exec"), names)
     for name, value in list(names.items()):

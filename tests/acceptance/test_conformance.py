@@ -1,4 +1,6 @@
-"""The gateway keeps the reference; and the suite that says so would see it if it did not."""
+"""The gateway passes the conformance suite, and the suite detects a gateway that does not
+conform.
+"""
 
 import asyncio
 import os
@@ -12,7 +14,7 @@ from tests.acceptance.conformance.shapes import CREDITS, UUID, differences
 from tests.support import programs
 from tests.support.lent_engines import StartGateway
 
-# As they are in production; the suite must get along with them.
+# The limits of production, which the suite must not exceed.
 LIMITS = {
     "RENDERTRUST_LIMITS_LOGIN": "5",
     "RENDERTRUST_LIMITS_REFRESH": "3",

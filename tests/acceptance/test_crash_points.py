@@ -1,4 +1,4 @@
-"""The gateway dies exactly before and after each step of a job's life that others can see."""
+"""The gateway crashes exactly before and after each externally visible step of a job's life."""
 
 import asyncio
 import signal
@@ -24,13 +24,13 @@ gateway = gateway_with()
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def node(gateway: Gateway) -> AsyncIterator[FaithfulNode]:
-    """The only node that there is."""
+    """Run the only node of the gateway."""
     async with aiohttp.ClientSession() as http, faithful_node(http, gateway.url) as faithful:
         yield faithful
 
 
-async def persistently(creator: Creator) -> str:
-    """Dispatch until it is acknowledged, always with the same key; the job."""
+async def dispatch_until_acknowledged(creator: Creator) -> str:
+    """Submit a job with the same key until it is acknowledged, and return its id."""
     key = {"Idempotency-Key": creator.email}
     body = {"job_type": "render", "payload_ref": "s3://elsewhere/scene.blend"}
 
@@ -49,7 +49,7 @@ async def test_killed_at_a_step_of_a_jobs_life(
     gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
 ) -> None:
     await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:1")
-    job = asyncio.ensure_future(persistently(creator))
+    job = asyncio.ensure_future(dispatch_until_acknowledged(creator))
     assert await gateway.ended() == -signal.SIGKILL
     await gateway.start()
     found = await creator.job_within(await job, "COMPLETED")
@@ -59,7 +59,7 @@ async def test_killed_at_a_step_of_a_jobs_life(
 
 
 async def check_books(gateway: Gateway, creator: Creator) -> None:
-    """One job, charged once."""
+    """Check that there is one job, charged once."""
     _, jobs = await creator.call("GET", "/jobs")
     assert jobs["count"] == 1
     _, history = await creator.call("GET", "/credits/history")

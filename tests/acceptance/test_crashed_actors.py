@@ -1,4 +1,4 @@
-"""An exception in an actor: its supervisor restarts it, and nobody outside is cut off for it."""
+"""Exceptions in actors: the supervisor restarts them, and no client is disconnected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,15 +37,17 @@ async def node(gateway: Gateway) -> AsyncIterator[FaithfulNode]:
 
 
 async def restart(gateway: Gateway, node: FaithfulNode, point: str) -> None:
-    """With the exception to come; the node is connected again."""
+    """Restart the gateway with an exception at this point, and wait until the node is connected
+    again.
+    """
     await gateway.stop()
     before = node.sockets
     await gateway.start(RENDERTRUST_RAISE_AT=point)
     await until(lambda: node.sockets > before)
 
 
-async def acknowledged(creator: Creator) -> list[str]:
-    """Dispatch some jobs one after another, each until it is taken."""
+async def dispatch_jobs(creator: Creator) -> list[str]:
+    """Submit some jobs one after another, and return their ids."""
     jobs: list[str] = []
     for _ in range(JOBS):
         status, answer = await creator.dispatch("render")
@@ -60,12 +62,13 @@ async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_lose
 ) -> None:
     await restart(gateway, node, point)
     sockets = node.sockets
-    jobs = await acknowledged(creator)
+    jobs = await dispatch_jobs(creator)
     for job in jobs:
         await creator.job_within(job, "COMPLETED")
     await until(lambda: not node.results)
     assert node.sockets == sockets
-    await until(lambda: "FailPointReached" in gateway.log.read_text())  # a thread writes it
+    # A thread writes the log, so the log may lag.
+    await until(lambda: "FailPointReached" in gateway.log.read_text())
     code, said = await gateway.fsck()
     assert code == 0, said
 
@@ -73,7 +76,8 @@ async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_lose
 async def test_a_crash_of_a_session_closes_its_own_socket_with_1012_and_the_work_goes_on(
     gateway: Gateway, creator: Creator, node: FaithfulNode, http: aiohttp.ClientSession
 ) -> None:
-    await restart(gateway, node, "node.Received:2")  # the first says that it runs
+    # the first such message is the node's report that the unit runs
+    await restart(gateway, node, "node.Received:2")
     async with faithful_node(http, gateway.url, "inference") as other:
         await until(lambda: other.sockets == 1)
         sockets, closes = node.sockets, len(node.closes)
@@ -98,7 +102,7 @@ async def test_more_crashes_than_the_intensity_end_the_process_which_says_why(
             body = {"job_type": "render", "payload_ref": "s3://elsewhere/input/scene.blend"}
             status, _ = await creator.once("POST", "/jobs/dispatch", body)
             assert status == 503
-        except aiohttp.ClientError:  # the listener is restarted, too
+        except aiohttp.ClientError:  # the HTTP listener restarts, too
             pass
         return ended.done()
 

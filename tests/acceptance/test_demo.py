@@ -1,4 +1,4 @@
-"""The demo, as a newcomer runs it: a verified picture, a film, and books that tell their cost."""
+"""The demo as a newcomer runs it: a verified picture, a film, and their cost."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ REFERENCE = Path(__file__).parent / "reference" / "demo.png"
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A home that nobody but its owner can enter."""
+    """Yield a home folder that only its owner can enter."""
     with tempfile.TemporaryDirectory(prefix="home-") as folder:
         yield Path(folder)
 
@@ -51,10 +51,10 @@ async def run_demo(checkout: Checkout, data: Path) -> tuple[int, str]:
 async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_nothing_else(
     tmp_path: Path,
 ) -> None:
-    """Nothing is changed outside the data folder but for Python's byte code."""
+    """Outside of the data folder, only Python's byte code changes."""
     scene, out = build(tmp_path / "scene.blend", SMALL_SCENE), tmp_path / "out"
     out.mkdir()
-    done, told = await demonstrated(out, "--frames", "1-3", scene=str(scene))
+    done, told = await run_in_json(out, "--frames", "1-3", scene=str(scene))
     texts = [each["text"] for each in told if "text" in each]
     assert "10.0000 credits were held, 10.0000 charged" in texts
     assert (done["animation_charged"], done["film_charged"]) == ("30.0000", "1.0000")
@@ -65,12 +65,12 @@ async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_n
     check_film(out, frames=3, size=(32, 32))
 
 
-async def demonstrated(
+async def run_in_json(
     folder: Path, *words: str, scene: str = ""
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What it told at its end and before; what it made is in ``folder``."""
+    """Run the demo in ``folder``; return its last message and all messages."""
     program = ("tests.support.footprint", str(folder), scene, "--json", *words)
-    code, said = await Checkout().run(*program, before=undisturbed())
+    code, said = await Checkout().run(*program, before=private_mounts())
     assert code == 0, said
     *told, changes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert changes == {"came": [], "went": [], "changed": [], "alive": []}
@@ -78,9 +78,9 @@ async def demonstrated(
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(900)  # each sets a checkout up and renders; others run beside
+@pytest.mark.timeout(900)  # each demo sets up a checkout and renders, beside other tests
 async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: Path) -> None:
-    """One of them out of a checkout in a home that is closed to others."""
+    """One demo runs from a checkout in a home folder that others cannot enter."""
     closed = at_home(home)
     with engine_folder() as base:
         folders = [base / "one", base / "two"]
@@ -102,7 +102,7 @@ async def test_a_home_that_the_engines_cannot_enter_is_named_with_what_to_do(hom
 
 
 def check_prices(said: str) -> None:
-    """What picture and film cost, and what is left."""
+    """Check the prices of picture and film, and the remaining credits."""
     assert "10.0000 credits were held, 10.0000 charged" in said
     assert "100.0000 before, 90.0000 after" in said
     assert "80.0000 credits for 8 frames" in said
@@ -118,7 +118,9 @@ def check_picture(path: Path) -> None:
 
 
 def check_film(folder: Path, frames: int = 8, size: tuple[int, int] = (320, 180)) -> None:
-    """Frames that differ, in their order, and a film at 8 a second that has each once."""
+    """Check that the frames differ and are in order; the film has each once, at 8 frames
+    a second.
+    """
     paths = sorted((folder / "animation").glob("*.png"))
     assert [path.name for path in paths] == [f"frame-{n:04}.png" for n in range(1, frames + 1)]
     pictures = []
@@ -139,7 +141,7 @@ def check_film(folder: Path, frames: int = 8, size: tuple[int, int] = (320, 180)
 async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
     tmp_path: Path,
 ) -> None:
-    done, told = await demonstrated(tmp_path, "--chaos")
+    done, told = await run_in_json(tmp_path, "--chaos")
     assert [each["text"] for each in told if each["event"] == "chaos"] == [
         "node-2 is killed while it renders",
         "node-2 comes back",
@@ -149,6 +151,8 @@ async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
     check_film(tmp_path)
 
 
-def undisturbed() -> tuple[str, ...]:
-    """A view of the file systems in which the program finds folders that nobody else uses."""
+def private_mounts() -> tuple[str, ...]:
+    """Return a command prefix for a mount namespace, in which no other program uses
+    shared folders.
+    """
     return ("unshare", "--mount", "--propagation", "private") if os.geteuid() == 0 else ()

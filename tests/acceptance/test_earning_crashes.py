@@ -1,4 +1,6 @@
-"""The gateway dies exactly before and after each step in the life of a share; it happens once."""
+"""The gateway crashes exactly before and after each step in an earning's life; each step happens
+once.
+"""
 
 import contextlib
 import signal
@@ -34,14 +36,14 @@ async def operator(gateway: Gateway, http: aiohttp.ClientSession, email: str) ->
 
 
 async def rendered(creator: Creator) -> None:
-    """A job that a node has done and was paid for."""
+    """Let a node complete a paid job."""
     status, placed = await creator.dispatch("render", queue=True)
     assert status in (200, 202), placed
     await creator.job_within(placed["job_id"], "COMPLETED")
 
 
 async def totals(person: Creator) -> dict[str, str]:
-    """What is not nothing."""
+    """Return the totals that are not zero."""
     status, found = await person.call("GET", "/operators/me/earnings")
     assert status == 200, found
     return {name: amount for name, amount in found["totals"].items() if Decimal(amount)}
@@ -59,8 +61,8 @@ async def sound(gateway: Gateway) -> None:
     assert code == 0, said
 
 
-async def paid_out(person: Creator, key: str) -> tuple[int, str]:
-    """Asked until it is answered, always with the same key: the status and the payout's id."""
+async def request_payout(person: Creator, key: str) -> tuple[int, str]:
+    """Ask for a payout with the same key until it is answered; return status and id."""
 
     async def answered() -> tuple[int, str] | None:
         try:
@@ -91,7 +93,7 @@ async def test_killed_at_a_payout_it_is_paid_once(
         )
     assert await gateway.ended() == -signal.SIGKILL
     await gateway.start()
-    assert await paid_out(otto, "k") == await paid_out(otto, "k")
+    assert await request_payout(otto, "k") == await request_payout(otto, "k")
     _, balance = await otto.call("GET", "/credits/balance")
     assert balance["balance"] == "107.0000"
     assert (await otto.call("GET", "/operators/me/payouts"))[1]["count"] == 1
@@ -120,12 +122,14 @@ async def test_killed_when_a_share_is_claimed_it_is_claimed_once(
     otto = await operator(gateway, http, f"{creator.email}.operator")
     async with FakeNode(gateway.url) as stray:
         await rendered(creator)
-    # The claim follows on the proof at once: the node may not even have its answer.
+    # The gateway crashes at the claim right after the proof, so the node may get no answer to the
+    # proof.
     with contextlib.suppress(aiohttp.ClientError, ConnectionError):
         async with FakeNode(gateway.url, user_token=otto.token, key=stray.key):
             await gateway.ended()
     assert await gateway.ended() == -signal.SIGKILL
     await gateway.start()
-    async with FakeNode(gateway.url, user_token=otto.token, key=stray.key):  # it asks at once
+    # The node proves its key at once.
+    async with FakeNode(gateway.url, user_token=otto.token, key=stray.key):
         await earns(otto, payable="7.0000")
     await sound(gateway)

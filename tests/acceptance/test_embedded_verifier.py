@@ -1,4 +1,4 @@
-"""The verifier that a gateway runs itself: it verifies, sees nothing of the gateway's, and ends
+"""The embedded verifier of a gateway: it verifies, sees none of the gateway's secrets, and ends
 with it.
 """
 
@@ -24,7 +24,7 @@ gateway = gateway_with({"RENDERTRUST_VERIFICATION_ENABLED": "true"})
 
 
 def verifier(gateway: Gateway) -> int | None:
-    """The process of the embedded verifier: not its tether's, nor its sandbox's."""
+    """Return the process id of the embedded verifier, not of its tether or sandbox."""
     assert gateway.process is not None
     for pid in descendants(gateway.process.pid):
         try:
@@ -37,7 +37,7 @@ def verifier(gateway: Gateway) -> int | None:
 
 
 def connections(gateway: Gateway) -> int:
-    """How often it connected."""
+    """Return how often the verifier has connected."""
     log = gateway.data / "verifier" / "log"
     return log.read_text().count("connected to") if log.exists() else 0
 
@@ -68,7 +68,7 @@ async def test_it_sees_nothing_of_what_the_gateway_keeps(gateway: Gateway) -> No
     assert {path.name for path in (data / "verifier").iterdir()} == {"given", "state"}
     assert not os.access(f"{root}{gateway.log}", os.F_OK)
     assert not {"root", "home", "run", "var"} & {path.name for path in root.iterdir()}
-    # Nor another process, whose environment might hold secrets.
+    # The verifier sees no other process either, as a process's environment might hold secrets.
     others = [path for path in (root / "proc").iterdir() if path.name.isdigit()]
     words = [(path / "cmdline").read_bytes() for path in others]
     assert words

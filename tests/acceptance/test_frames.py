@@ -1,4 +1,4 @@
-"""Frames as their creator takes them home: one by one, as one zip, and as a video."""
+"""Frames as their creator downloads them: one by one, as one zip, and as a video."""
 
 import io
 import zipfile
@@ -34,7 +34,7 @@ def content(frame: int) -> bytes:
 
 
 def paint(task: FakeTask) -> bytes | Fails:
-    """A picture, or of a chunk the zip that a node makes of several."""
+    """Return a picture or, for a chunk, a zip of several pictures as a node makes it."""
     if "frames" not in task.params:
         return content(int(task.params["frame"]))
     made = io.BytesIO()

@@ -1,6 +1,6 @@
-"""Requests made up from the description, against a real gateway: every answer is as described.
+"""Random requests made from the API's description get described answers from a real gateway.
 
-``python -m tests.fuzz URL`` runs more of them.
+``python -m tests.fuzz URL`` sends more requests.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ CASES, CASES_BY_NIGHT = 370, 1200  # three and ten for each operation
 SEED = 1
 WITHIN = 500.0
 ADMIN, PASSWORD = "ada@example.org", "an admin's password"
-# No limit is met: those are tested elsewhere, and here most answers would be 429.
+# Limits are tested elsewhere; here they would make most answers 429.
 WIDE = {
     f"RENDERTRUST_LIMITS_{name}": "1000000" for name in ("LOGIN", "REGISTER", "REFRESH", "NODE")
 }
@@ -30,7 +30,8 @@ async def test_made_up_requests_get_answers_as_described(
 ) -> None:
     settings = {
         "RENDERTRUST_CREDITS_STARTER": "1000000",
-        "RENDERTRUST_EARNINGS_DISPUTE_HOURS": "0.0025",  # what is disputed in vain is payable soon
+        # a share matures soon after its dispute was rejected
+        "RENDERTRUST_EARNINGS_DISPUTE_HOURS": "0.0025",
     }
     async with start_gateway(**settings, **WIDE) as gateway:
         who = ("--email", ADMIN, "--name", "Ada", "--password-stdin")

@@ -1,4 +1,6 @@
-"""Honest nodes that differ are compared with a verifier, and none is blamed: 500 units by night."""
+"""Honest nodes with different pixels are compared by a verifier, and no node is blamed: 500 units
+by night.
+"""
 
 from pathlib import Path
 
@@ -16,7 +18,7 @@ def check(tally: Tally, units: int) -> None:
     assert len(tally.classes) == 2, "a machine without AVX2 is of a class of its own"
 
 
-@pytest.mark.nightly  # a minute alone, four beside other tests
+@pytest.mark.nightly  # takes a minute alone, and four beside other tests
 @pytest.mark.timeout(600)
 async def test_a_dozen_honest_units_of_two_classes_are_all_valid(tmp_path: Path) -> None:
     check(await honest(tmp_path, ("glass",), 12, within=480), 12)

@@ -1,4 +1,4 @@
-"""Clients that drip, flood, never read, come in crowds, or say that they are others."""
+"""Hostile clients: slow senders, floods, clients that never read, crowds, and forged addresses."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.support.until import until
 
 CONNECTIONS, SOCKETS = 8, 3
 PROXY, CLIENT, OTHER = "127.0.0.9", "203.0.113.5", "203.0.113.6"
-# Addresses that have not asked yet, also when a test is run again.
+# Addresses that have sent nothing yet, even if a test runs again.
 SOURCES = (f"127.0.1.{number}" for number in itertools.count(1))
 CLIENTS = (f"192.0.2.{number}" for number in itertools.count(1))
 NARROW = {
@@ -39,12 +39,15 @@ DRIPPING = (
 )
 
 
+DESCRIBED = 'rendertrust_requests_total{method="GET",route="/openapi.json",status="200"}'
+
+
 gateway = gateway_with(NARROW)
 
 
 @contextlib.asynccontextmanager
 async def session(source: str) -> AsyncGenerator[aiohttp.ClientSession]:
-    """A client at an address of its own."""
+    """Yield a client with an address of its own."""
     connector = aiohttp.TCPConnector(local_addr=(source, 0))
     watch = [our_contract().watch()]
     async with aiohttp.ClientSession(connector=connector, trace_configs=watch) as http:
@@ -95,7 +98,7 @@ async def test_headers_and_bodies_that_drip_are_cut(gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
 
     async def drip(connection: Raw, head: bytes, drop: bytes) -> float:
-        """How long it lasted."""
+        """Send drops until the connection ends, and return how long the connection lasted."""
         begun, last = loop.time(), asyncio.create_task(connection.rest())
         await connection.send(head)
         while not last.done():
@@ -112,25 +115,38 @@ async def test_headers_and_bodies_that_drip_are_cut(gateway: Gateway) -> None:
         )
         assert all(connection.heard == b"" for connection in heads)
         assert all(connection.heard.startswith(b"HTTP/1.1 408") for connection in bodies)
-    assert max(lasted) < 60  # some seconds, and what a busy machine takes besides
+    assert max(lasted) < 60  # some seconds, and time for a busy machine
 
 
 async def test_who_asks_for_much_and_reads_nothing_is_cut(gateway: Gateway) -> None:
+    await until(lambda: is_described(gateway))
     await until(lambda: is_quiet(gateway))
+    before = await described(gateway)
     async with raw(gateway.url, "127.0.0.2", small=True) as deaf:
         asked = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 200
         sending = asyncio.create_task(deaf.send(asked))
-        await until(lambda: is_connected(gateway))
+
+        async def is_answered() -> bool:
+            return await described(gateway) > before
+
+        await until(is_answered)
         await until(lambda: is_quiet(gateway))
         await sending
 
 
-async def is_connected(gateway: Gateway) -> bool:
-    return await figure(gateway, "rendertrust_connections") == 2
+async def is_described(gateway: Gateway) -> bool:
+    """Return True if the gateway serves the description of its API; at first it does not."""
+    async with session("127.0.0.250") as http, http.get(f"{gateway.url}/openapi.json") as answer:
+        return answer.status == 200
+
+
+async def described(gateway: Gateway) -> float:
+    """Return how often the gateway has sent the description of its API."""
+    return await figure(gateway, DESCRIBED)
 
 
 async def is_quiet(gateway: Gateway) -> bool:
-    """Who asks is the only one there."""
+    """Return True if the connection of this request is the gateway's only one."""
     return await figure(gateway, "rendertrust_connections") == 1
 
 
@@ -138,7 +154,7 @@ async def is_quiet(gateway: Gateway) -> bool:
 
 
 async def refresh(gateway: Gateway, source: str, said: str | None) -> tuple[int, str]:
-    """Status of a refresh that is counted per address, and how many are left."""
+    """Send a refresh (limited per address); return the status and how many requests are left."""
     headers = {} if said is None else {"X-Forwarded-For": said}
     url, body = f"{gateway.url}/api/v1/auth/refresh", {"refresh_token": "none"}
     async with session(source) as http, http.post(url, json=body, headers=headers) as answer:
@@ -154,16 +170,17 @@ async def test_who_says_that_he_is_another_is_counted_as_himself(gateway: Gatewa
 async def test_clients_of_a_proxy_of_ours_are_counted_apart_and_logged(gateway: Gateway) -> None:
     source, *clients = next(SOURCES), next(CLIENTS), next(CLIENTS)
     for client in clients:
-        # What stands first the client may have sent himself.
+        # The first address may be one that the client itself claims.
         found = [await refresh(gateway, PROXY, f"198.51.100.{n}, {client}") for n in range(3)]
         assert found == [(401, "1"), (401, "0"), (429, "0")]
     await refresh(gateway, source, "203.0.113.20")
-    await until(lambda: {*clients, source} <= logged(gateway))  # a thread writes it
+    # A thread writes the log, so the log may lag.
+    await until(lambda: {*clients, source} <= logged(gateway))
     assert not logged(gateway) & {"198.51.100.0", "203.0.113.20", PROXY}
 
 
 def logged(gateway: Gateway) -> set[str]:
-    """From which addresses somebody refreshed, by the log's whole lines."""
+    """Return the addresses of all refreshes in the complete lines of the log."""
     whole = gateway.log.read_text().rpartition("\n")[0].splitlines()
     lines = [json.loads(line) for line in whole if "access" in line]
     return {line["ip"] for line in lines if line.get("path") == "/api/v1/auth/refresh"}
@@ -187,7 +204,7 @@ async def test_the_scheme_for_presigned_urls_is_what_our_proxy_says(
 async def test_requests_in_flight_of_a_proxys_client_are_bounded(gateway: Gateway) -> None:
     client = f"X-Forwarded-For: {CLIENT}\r\n\r\n".encode()
     async with contextlib.AsyncExitStack() as stack:
-        # A proxy has as many connections as it likes.
+        # A proxy may have any number of connections.
         many = await crowd(stack, gateway, PROXY, CONNECTIONS + 3)
         for connection in many:
             await connection.send(DRIPPING + client)
@@ -227,7 +244,7 @@ async def test_an_address_has_so_many_nodes_and_each_may_come_back(
 
 
 async def no_sockets(gateway: Gateway) -> bool:
-    """Neither a socket is left nor an actor."""
+    """Return True if neither a socket nor its actor is left."""
     actors = await figure(gateway, 'rendertrust_actors{actor="NodeSession"}')
     return actors == 0 and await figure(gateway, "rendertrust_sockets") == 0
 
@@ -267,13 +284,13 @@ async def test_a_flood_is_cut_and_told_why(
         await asyncio.wait((sending,))
     await until(lambda: no_sockets(gateway))
     if code == 1008:
-        await has_to_wait(node)
+        await check_reconnect_is_refused(node)
     else:
         await node.connect()
 
 
-async def has_to_wait(node: PlainNode) -> None:
-    """Who flooded is not let in at once."""
+async def check_reconnect_is_refused(node: PlainNode) -> None:
+    """Check that a node that flooded cannot reconnect at once."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await node.connect()
     assert refused.value.status == 429
@@ -295,7 +312,7 @@ async def test_fragments_of_a_frame_that_never_ends_are_cut(
 
         await until(is_cut)
     await until(lambda: no_sockets(gateway))
-    await has_to_wait(node)
+    await check_reconnect_is_refused(node)
 
 
 async def test_a_node_that_never_reads_holds_neither_memory_nor_an_actor(
@@ -309,4 +326,4 @@ async def test_a_node_that_never_reads_holds_neither_memory_nor_an_actor(
         assert {status for status, _ in placed} == {200}
         await until(lambda: no_sockets(gateway))
         found = [await creator.job(job["job_id"]) for _, job in placed]
-        assert {job["status"] for job in found} <= {"DISPATCHED", "QUEUED"}  # nothing is lost
+        assert {job["status"] for job in found} <= {"DISPATCHED", "QUEUED"}  # no job is lost

@@ -1,4 +1,4 @@
-"""Work that waits behind other work at one node goes to a node that joins with nothing to do."""
+"""Work that waits at a busy node moves to an idle node that joins."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -31,8 +31,8 @@ def given(node: FakeNode) -> list[tuple[str, int | None, int | None]]:
     return [(frame.job_id, frame.unit, frame.attempt) for frame in frames]
 
 
-async def backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
-    """Six jobs of one unit: one is at work, and five wait behind it, each given to that node."""
+async def check_backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
+    """Check that of six jobs at one node, the five waiting jobs move to an idle node."""
     done = asyncio.Event()
     async with AsyncExitStack() as stack:
         busy = FakeNode(at.url, behave=sits_on_it(done), name="busy")
@@ -62,7 +62,7 @@ async def backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
 async def test_the_backlog_of_a_busy_node_goes_to_one_that_joins(
     gateway: Gateway, creator: Creator
 ) -> None:
-    await backlog_moves(creator, gateway, gateway)
+    await check_backlog_moves(creator, gateway, gateway)
 
 
 async def test_a_frame_that_waits_behind_another_goes_to_a_node_that_joins(
@@ -73,7 +73,7 @@ async def test_a_frame_that_waits_behind_another_goes_to_a_node_that_joins(
         busy = FakeNode(gateway.url, behave=sits_on_it(done), name="busy")
         await stack.enter_async_context(busy)
         status, answer = await creator.dispatch("echo", frames="1-2")
-        assert status in (200, 202), answer  # its hello may be under way
+        assert status in (200, 202), answer  # 202 if the node's hello is still on its way
         job = str(answer["job_id"])
 
         async def both_given() -> bool:

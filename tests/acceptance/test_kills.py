@@ -1,4 +1,4 @@
-"""The gateway dies at the worst moments; the job is done all the same, and paid for once."""
+"""The gateway is killed at the worst moments; the job is still done, and paid once."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,9 @@ Moment = Callable[[Creator, PlainNode, str], Awaitable[None]]
 
 
 async def check_job(gateway: Gateway, creator: Creator, job: str) -> None:
-    """COMPLETED within a minute, charged once, at the second attempt at most; the books balance."""
+    """Check that the job completes within a minute and two attempts, is charged once, and fsck
+    finds nothing.
+    """
 
     async def completed() -> bool:
         return bool((await creator.job(job))["status"] == "COMPLETED")
@@ -48,11 +50,11 @@ async def finish(node: PlainNode, job: str) -> None:
 
 
 async def waits_for_its_node(creator: Creator, node: PlainNode, job: str) -> None:
-    """The frame is not sent: there is no socket."""
+    """Do nothing: the unit waits, because it cannot be sent to a node without a socket."""
 
 
 async def runs(creator: Creator, node: PlainNode, job: str) -> None:
-    """The node said so, and how far it is."""
+    """Let the node report that the unit runs, and how far it is."""
     await node.connect()
     await node.receive("job_dispatch")
     await node.say("job_status", job_id=job, status="running", progress=0.45)
@@ -64,7 +66,7 @@ async def runs(creator: Creator, node: PlainNode, job: str) -> None:
 
 
 async def has_a_result(creator: Creator, node: PlainNode, job: str) -> None:
-    """Whether it is booked before the kill is chance: both must do."""
+    """Deliver a result; whether it is booked before the kill is left to chance."""
     await node.connect()
     await node.receive("job_dispatch")
     await finish(node, job)
@@ -90,7 +92,7 @@ async def test_a_job_survives_a_kill_while_it(
 async def test_no_kill_leaves_an_engine_behind_nor_loses_a_job(
     http: aiohttp.ClientSession,
 ) -> None:
-    """Neither of the gateway alone, nor of all that it started."""
+    """First the gateway alone is killed, then everything that it started."""
     async with forked_gateway() as gateway:
         creator = Creator(http, gateway.url, "jane@example.org")
         await creator.register()

@@ -1,4 +1,4 @@
-"""What a real gateway does to those who ask too much."""
+"""Tests of rate limits at a real gateway."""
 
 import aiohttp
 
@@ -46,7 +46,9 @@ async def test_counts_are_shared_and_outlive_a_restart(
     url = f"{gateway.url}/api/v1/auth/login"
 
     async def counted() -> tuple[int, int, int] | None:
-        """Status, how many are left, and for how long; None where Valkey was too slow to say."""
+        """Return status, remaining requests and seconds until the reset; None if Valkey was too
+        slow.
+        """
         async with http.post(url, json=wrong) as answer:
             if answer.status == 503:
                 return None
@@ -74,9 +76,11 @@ async def test_the_relay_and_the_objects_are_limited_too(
 ) -> None:
     relay = "/api/v1/relay/ws/5b0e8400-e29b-41d4-a716-446655440000"
     for path in (relay, "/rendertrust/nothing"):
-        statuses = []
-        for _ in range(4):
-            async with http.get(gateway.url + path) as answer:
-                statuses.append(answer.status)
-        assert statuses[-1] == 429, (path, statuses)
-        assert 429 not in statuses[:-1], (path, statuses)
+
+        async def is_refused(url: str = gateway.url + path) -> bool:
+            async with http.get(url) as answer:
+                return answer.status == 429
+
+        assert not any([await is_refused() for _ in range(3)]), path
+        # Valkey may have been too slow to count one of the three requests with the others.
+        await until(is_refused)

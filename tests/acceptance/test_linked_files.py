@@ -1,6 +1,7 @@
-"""``rendertrust submit`` of a scene that links others: real gateway, real node, real Blender.
+"""Tests of ``rendertrust submit`` for a scene that links other files: real gateway, node and
+Blender.
 
-What comes back equals the picture that this machine's Blender makes of the scene where it lies.
+The result must equal the picture that this machine's Blender makes of the original scene.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from PIL import Image
 
 from rendertrust.manifest import read
 from rendertrust.testing import FakeNode, FakeTask, works
-from tests.integration.node.scenes import locally, make
+from tests.integration.node.scenes import make, render_locally
 from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator
@@ -26,8 +27,8 @@ from tests.support.lent_engines import gateway_with
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
-# A project: shots/main.blend links a head from ../library/head.blend, which has a texture beside
-# itself; the scene's own textures lie in the project and, by an absolute path, far from it.
+# The project: shots/main.blend links a head from ../library/head.blend, which has a texture beside
+# it. The scene itself uses a texture in the project and, by an absolute path, one far from it.
 PROJECT = """
 import bpy, os, sys
 project, elsewhere = sys.argv[-2:]
@@ -87,7 +88,7 @@ bpy.ops.wm.save_as_mainfile(filepath=path, relative_remap=False)
 
 @attrs.frozen
 class Project:
-    """A scene, and the folders that its files lie in."""
+    """A scene, and the folders of its files."""
 
     folder: Path
     elsewhere: Path
@@ -102,7 +103,7 @@ gateway = gateway_with()
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    # So deep that what lies elsewhere is no part of the project.
+    # The folder is so deep that files elsewhere do not count as part of the project.
     folder = tmp_path_factory.mktemp("work") / "jobs" / "2026" / "film"
     made = Project(folder, tmp_path_factory.mktemp("elsewhere"))
     make(PROJECT, str(made.folder), str(made.elsewhere))
@@ -114,7 +115,7 @@ def sha256(content: bytes) -> str:
 
 
 async def logged_in(gateway: Gateway, creator: Creator) -> dict[str, str]:
-    """The environment of programs that work for the creator."""
+    """Return the environment of programs that act for the creator."""
     scopes = ["jobs:read", "jobs:write", "uploads:write"]
     status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
     assert status == 201, key
@@ -122,7 +123,7 @@ async def logged_in(gateway: Gateway, creator: Creator) -> dict[str, str]:
 
 
 async def submit(gateway: Gateway, creator: Creator, *words: str) -> tuple[int, list[Any], str]:
-    """``rendertrust submit … --json``: exit code, documents, what it said beside."""
+    """Run ``rendertrust submit … --json``; return its exit code, documents and stderr."""
     env = await logged_in(gateway, creator)
     code, out, err = await programs.call("submit", *words, "--json", env=env, within=240)
     return code, [json.loads(line) for line in out.splitlines()], err
@@ -138,7 +139,7 @@ async def test_a_scene_with_a_library_and_textures_is_rendered_as_it_is_here(
 ) -> None:
     (tmp_path / "here").mkdir()
     expected = pixels(
-        await asyncio.to_thread(lambda: locally(project.scene, tmp_path / "here", 1)[1])
+        await asyncio.to_thread(lambda: render_locally(project.scene, tmp_path / "here", 1)[1])
     )
     assert len(np.unique(expected.reshape(-1, expected.shape[-1]), axis=0)) > 50
     async with running_agent(gateway.url, tmp_path / "node"):

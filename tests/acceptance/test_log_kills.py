@@ -1,4 +1,6 @@
-"""The gateway dies around the log's commits, at points and at random: no hole, nothing twice."""
+"""The gateway is killed around the log's commits, at points and at random: the log has no gap or
+duplicate.
+"""
 
 import signal
 
@@ -24,7 +26,7 @@ gateway = gateway_with(SETTINGS)
 
 
 async def registered(http: aiohttp.ClientSession, gateway: Gateway) -> Person | None:
-    """Somebody new, with starter credits; None where the gateway has died meanwhile."""
+    """Register a user with starter credits; return None if the gateway was killed meanwhile."""
     person = Person(http, gateway.url)
     try:
         await person.register()
@@ -40,7 +42,7 @@ async def people_until_it_ends(http: aiohttp.ClientSession, gateway: Gateway) ->
 
 
 async def check(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    """A new entry is proved, the whole log is sound, and it only grew."""
+    """Check that a new entry gets a proof and that fsck finds nothing wrong with the log."""
     person = await until(lambda: registered(http, gateway))
     assert person is not None
     _, history = await person.call("GET", "/credits/history")

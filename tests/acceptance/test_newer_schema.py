@@ -1,4 +1,4 @@
-"""A gateway whose database a later version migrates while it works, and when it starts again."""
+"""A gateway whose database a newer version migrates, while it runs and before it restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.unit.sql.migration_rules import faults
 
 NEWEST = migrations()[-1].version
 COMPATIBLE = f"-- Compatible from: {NEWEST:04}\n"
-# What a later version may bring: it adds, and takes nothing away.
+# Migrations of a newer version, which only add tables, columns and the like.
 TEXTS = (
     """
     CREATE TABLE pictures (job_id uuid PRIMARY KEY REFERENCES jobs, at timestamptz NOT NULL);
@@ -42,7 +42,7 @@ ENDS = completes(b"a frame")
 
 @pytest.fixture(scope="session")
 def database_template(migrated_database: str) -> str:
-    """What ``database`` is a copy of."""
+    """Return the name of the template from which ``database`` is copied."""
     return migrated_database
 
 
@@ -59,13 +59,13 @@ async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
     assert [fault for migration in LATER for fault in faults(migration.text)] == []
     async with FakeNode(gateway.url, behave=ENDS):
         migrated = asyncio.Event()
-        jobs = asyncio.ensure_future(orders(creator, migrated))
+        jobs = asyncio.ensure_future(submit_jobs(creator, migrated))
         names = await migrate(database.owner_dsn, [*migrations(), *LATER])
         migrated.set()
         assert names == [migration.name for migration in LATER]
         for job in await jobs:
             await creator.job_within(job, "COMPLETED")
-    await gateway.restart()  # a crash, say, before it is its turn to be upgraded
+    await gateway.restart()  # restarted, as after a crash, before the gateway itself is upgraded
     async with FakeNode(gateway.url, behave=ENDS):
         await creator.job_within(await order(creator), "COMPLETED")
     async with http.get(f"{gateway.url}/api/v1/health/ready") as answer:
@@ -73,11 +73,11 @@ async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
     code, said = await gateway.run("db", "status")
     assert (code, f"newer {LATER[-1].name}" in said) == (0, True), said
     assert await gateway.fsck() == (0, "the books are in order\n")
-    await refuses_another(gateway, database.owner_dsn)
+    await check_incompatible_is_refused(gateway, database.owner_dsn)
 
 
-async def orders(creator: Creator, migrated: asyncio.Event) -> list[str]:
-    """Jobs, one after another, some before and some after the schema is migrated."""
+async def submit_jobs(creator: Creator, migrated: asyncio.Event) -> list[str]:
+    """Submit jobs one after another, some before and some after the migration."""
     found: list[str] = []
     after = 0
     while after < 5:
@@ -92,8 +92,8 @@ async def order(creator: Creator) -> str:
     return str(answer["job_id"])
 
 
-async def refuses_another(gateway: Gateway, dsn: str) -> None:
-    """One that says nothing of older programs is not for them: they end with one line."""
+async def check_incompatible_is_refused(gateway: Gateway, dsn: str) -> None:
+    """Check that after an incompatible migration the program ends with one line."""
     await migrate(dsn, [*migrations(), *LATER, OTHER])
     await gateway.stop()
     await gateway.launch()

@@ -1,4 +1,4 @@
-"""Large files through a real gateway and its object store: in parts, interrupted, resumed."""
+"""Large files through a real gateway and its object store: in parts, interrupted and resumed."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,7 @@ gateway = gateway_with()
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
-    """What looks like a scene of 150 MiB; every test's is another one."""
+    """Write a file of 150 MiB that looks like a scene, different in each test."""
     path = tmp_path / "scene.blend"
     noise = random.Random(os.urandom(16)).randbytes(MIB)
     with path.open("wb") as file:
@@ -70,7 +70,7 @@ async def arrived(creator: Creator, upload: str) -> list[int]:
 
 
 async def fetched(creator: Creator, node: PlainNode, reference: str) -> str:
-    """The SHA-256 of what a node is given for a job with this payload."""
+    """Return the SHA-256 of the input that a node gets for a job with this payload."""
     status, placed = await creator.dispatch("echo", payload_ref=reference)
     assert status == 200, placed
     (given,) = (await node.receive("job_dispatch"))["inputs"]
@@ -83,8 +83,8 @@ async def fetched(creator: Creator, node: PlainNode, reference: str) -> str:
 
 
 @asynccontextmanager
-async def stuck_line(gateway: Gateway) -> AsyncGenerator[str]:
-    """The gateway's address by a line over which the second part of a file does not get."""
+async def url_of_stuck_line(gateway: Gateway) -> AsyncGenerator[str]:
+    """Yield the gateway's URL through a proxy that swallows the second part of a file."""
     async with Proxy(of_http(gateway.url)) as proxy:
         proxy.strand(b"partNumber=2&")
         yield http_by(proxy, gateway.url)
@@ -94,7 +94,7 @@ async def stuck_line(gateway: Gateway) -> AsyncGenerator[str]:
 async def submitting(
     url: str, creator: Creator, scene: Path, *options: str
 ) -> AsyncGenerator[Program]:
-    """``rendertrust submit`` in a process of its own; killed in the end if it still runs."""
+    """Run ``rendertrust submit`` in a separate process; kill it at the end if it still runs."""
     scopes = ["jobs:read", "jobs:write", "uploads:write"]
     status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
     assert status == 201, key
@@ -112,8 +112,8 @@ async def submitting(
         await process.communicate()
 
 
-async def first_part(creator: Creator, upload: str) -> None:
-    """Wait until it has arrived."""
+async def wait_for_first_part(creator: Creator, upload: str) -> None:
+    """Wait until the first part has arrived."""
 
     async def has_begun() -> bool:
         return await arrived(creator, upload) == [1]
@@ -122,7 +122,7 @@ async def first_part(creator: Creator, upload: str) -> None:
 
 
 def parts_put(gateway: Gateway) -> int:
-    """How many bodies the gateway has brought to its store, by its log's whole lines."""
+    """Return how many parts the gateway has stored, by the complete lines of its log."""
     lines = gateway.log.read_text().rpartition("\n")[0].splitlines()
     put = [line for line in lines if '"PUT"' in line and "/rendertrust/uploads/" in line]
     return sum('"status":200' in line for line in put)
@@ -149,10 +149,10 @@ async def test_a_submit_that_was_killed_goes_on_where_it_stopped(
     before = parts_put(gateway)
     upload = (await announced(creator, scene))["id"]
     async with (
-        stuck_line(gateway) as url,
+        url_of_stuck_line(gateway) as url,
         submitting(url, creator, scene) as process,
     ):
-        await first_part(creator, upload)
+        await wait_for_first_part(creator, upload)
         process.send_signal(signal.SIGKILL)
         assert await process.wait() == -signal.SIGKILL
     assert await arrived(creator, upload) == [1]
@@ -161,7 +161,7 @@ async def test_a_submit_that_was_killed_goes_on_where_it_stopped(
     assert process.returncode == 0, err.decode()
     assert json.loads(out)["status"] == "QUEUED"
     assert (await creator.call("GET", f"/uploads/{upload}"))[1]["status"] == "COMPLETED"
-    await until(lambda: parts_put(gateway) - before == COUNT)  # each of them once
+    await until(lambda: parts_put(gateway) - before == COUNT)  # each part was stored once
 
 
 @pytest.mark.heavy
@@ -172,8 +172,8 @@ async def test_parts_outlive_a_kill_of_the_gateway_and_its_store(
         creator = Creator(http, gateway.url, "jane@example.org")
         await creator.register()
         upload = (await announced(creator, scene))["id"]
-        async with stuck_line(gateway) as url, submitting(url, creator, scene):
-            await first_part(creator, upload)
+        async with url_of_stuck_line(gateway) as url, submitting(url, creator, scene):
+            await wait_for_first_part(creator, upload)
             await gateway.kill_group()
         await gateway.start()
         assert await arrived(creator, upload) == [1]

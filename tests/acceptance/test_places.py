@@ -1,4 +1,4 @@
-"""Starts that were cut short, and a data folder with a long path."""
+"""Interrupted first starts, and a data folder with a long path."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ DATABASE, STORE = "postgres/pg/postmaster.pid", "objects/configuration/options"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def cold() -> AsyncIterator[Gateway]:
-    """A gateway that was never started; it is stopped afterwards."""
+    """Yield a gateway that was never started, and stop it afterwards."""
     with engine_folder() as base:
         gateway = ForkedGateway(base / "data", **PATIENT)
         yield gateway
@@ -36,8 +36,8 @@ async def cold() -> AsyncIterator[Gateway]:
         await until(lambda: not alive_in(gateway.data))
 
 
-async def serves(gateway: Gateway) -> None:
-    """An upload through the object store, a job through the books."""
+async def check_it_serves(gateway: Gateway) -> None:
+    """Check that an upload and a job work, and that fsck finds nothing."""
     async with aiohttp.ClientSession() as http, faithful_node(http, gateway.url) as node:
         creator = Creator(http, gateway.url, f"{node.id}@example.org")
         await creator.register()
@@ -65,7 +65,7 @@ async def test_killed_during_initdb_it_starts_the_next_time(
     assert not (cold.data / "postgres" / "pg").exists()
     await cold.start()
     assert not fresh.exists()
-    await serves(cold)
+    await check_it_serves(cold)
 
 
 @pytest.mark.parametrize("part", series([DATABASE, STORE], [STORE]))
@@ -76,7 +76,7 @@ async def test_killed_while_it_starts_it_starts_the_next_time(cold: Gateway, par
     with pytest.raises(AssertionError, match="the gateway ended"):
         await start
     await cold.start()
-    await serves(cold)
+    await check_it_serves(cold)
 
 
 async def test_a_long_data_folder_with_blanks_and_umlauts() -> None:
@@ -84,7 +84,7 @@ async def test_a_long_data_folder_with_blanks_and_umlauts() -> None:
     base = Path(tempfile.gettempdir(), "engines-xxxxxxxx", name)
     async with forked_gateway(name + "x" * (LONG_PATH - len(bytes(base)))) as gateway:
         assert len(bytes(gateway.data)) >= LONG_PATH
-        await serves(gateway)
+        await check_it_serves(gateway)
         await gateway.kill()
         await gateway.start()
-        await serves(gateway)
+        await check_it_serves(gateway)

@@ -1,6 +1,6 @@
-"""Pre-flight by a node: each finding with what mends it, before anything is held; and an estimate.
+"""Preflight by a node: each finding with its remedy before anything is held, and an estimate.
 
-Real gateway, real node, real Blender; what is looked into was made by Blender, too.
+Gateway, node and Blender are real, and the scenes were made by Blender, too.
 """
 
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ WITHIN = 120
 
 @attrs.frozen
 class Case:
-    """Which scene has which finding, and what is said of it through the gateway."""
+    """A scene, and the finding that preflight must report through the gateway."""
 
     scene: str
     code: str
@@ -35,7 +35,7 @@ class Case:
     level: str = "error"
 
 
-# One that names an object, one that names a file, one that stops nothing.
+# One finding names an object, one names a file, and one does not stop the job.
 CASES = [
     Case("camera", "no_camera", "Scene > Camera", "Object 'Camera'"),
     Case("missing", "missing_file", "Missing Files", "Image 'texture'", "/artist/wood.png"),

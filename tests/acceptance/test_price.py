@@ -1,5 +1,7 @@
-"""A light and a heavy scene have different prices before anything is held; what was quoted is
-charged. Real gateway, its own real node, real Blender.
+"""A light and a heavy scene have different prices before anything is held, and the quoted price is
+charged.
+
+Gateway, its own node and Blender are real.
 """
 
 from collections.abc import AsyncIterator
@@ -41,7 +43,7 @@ gateway = gateway_with({"RENDERTRUST_PRICING_FRAME_SECONDS": "2"})
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def node(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
-    """The gateway's own: whoever runs both says so in the settings, once it has joined."""
+    """Run the gateway's own node; the settings name the node after it has joined."""
     async with enrolled_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as agent:
         await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
         await agent.start()

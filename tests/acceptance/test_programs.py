@@ -19,7 +19,9 @@ sys.exit({"two": 2, "words": "in words"}[sys.argv[1]])
 """
 
 
-async def executed(*words: str, env: dict[str, str], cwd: Path) -> tuple[bytes, bytes, int | None]:
+async def run_executed(
+    *words: str, env: dict[str, str], cwd: Path
+) -> tuple[bytes, bytes, int | None]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "a_script", *words),
         env=env,
@@ -40,11 +42,12 @@ async def test_a_program_gets_and_says_the_same(tmp_path: Path, word: str) -> No
         "a_script", word, env=env, cwd=tmp_path, told=b"told", stdout=PIPE, stderr=PIPE
     )
     out, err = await forked.communicate()
-    assert (out, err, forked.returncode) == await executed(word, env=env, cwd=tmp_path)
+    assert (out, err, forked.returncode) == await run_executed(word, env=env, cwd=tmp_path)
 
 
 async def test_a_program_is_killed_by_its_id_and_alone(tmp_path: Path) -> None:
-    (tmp_path / "a_script.py").write_text("import time; print('here', flush=True); time.sleep(600)")
+    script = "import signal; print('here', flush=True); signal.pause()"
+    (tmp_path / "a_script.py").write_text(script)
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     one, other = [await programs.start("a_script", env=env, stdout=PIPE) for _ in range(2)]
     for each in (one, other):

@@ -1,4 +1,4 @@
-"""Buying credits from a gateway in its own process, with the stand-in that it starts itself."""
+"""Purchases at a gateway in its own process, with the Stripe stand-in that it starts."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ gateway = gateway_with()
 
 
 async def checkout(creator: Creator, key: str = "k") -> str:
-    """Until there is an answer, under one key: where it is paid."""
+    """Ask for a checkout with one key until it is answered, and return its URL."""
 
     async def begun() -> str | None:
         try:
@@ -40,7 +40,7 @@ async def checkout(creator: Creator, key: str = "k") -> str:
 
 
 async def pay(http: aiohttp.ClientSession, url: str) -> None:
-    """What the button on the page does."""
+    """Send the request of the payment page's Pay button."""
     async with http.post(f"{url}/card", allow_redirects=False) as answer:
         assert answer.status == 303, await answer.text()
 
@@ -57,7 +57,7 @@ async def has(creator: Creator, credits_: str) -> None:
 
 
 async def check_books(gateway: Gateway, creator: Creator) -> None:
-    """Credited once, beside what everybody begins with."""
+    """Check that the user's history has two entries: the purchase and the starter credits."""
     _, history = await creator.call("GET", "/credits/history")
     sources = sorted(entry["source"] for entry in history["entries"])
     assert sources == ["ADJUSTMENT", "STRIPE"]
@@ -69,7 +69,7 @@ async def check_books(gateway: Gateway, creator: Creator) -> None:
 async def test_killed_while_a_payment_is_booked(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:
-    """The stand-in's webhook got no answer, and comes again."""
+    """The stand-in sends its webhook again, because it got no answer."""
     await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:2")
     url = await checkout(creator)
     await pay(http, url)
@@ -83,7 +83,7 @@ async def test_killed_while_a_payment_is_booked(
 async def test_killed_while_a_purchase_is_begun(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:
-    """Under its key it is one purchase with one session, whenever the gateway died."""
+    """One key gives one purchase with one session, whenever the gateway was killed."""
     await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:1")
     begun = asyncio.ensure_future(checkout(creator))
     assert await gateway.ended() == -signal.SIGKILL

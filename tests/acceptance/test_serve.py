@@ -1,4 +1,6 @@
-"""``rendertrust serve`` as a process: side by side, stopped, and refused with one line."""
+"""Tests of ``rendertrust serve`` as a process: several at once, orderly stops, and refusals in one
+line.
+"""
 
 import asyncio
 import json
@@ -19,12 +21,12 @@ from tests.support.until import until
 REFUSED_WITHIN = 60.0
 
 
-async def refused(*words: str, **settings: str) -> tuple[int, str]:
-    """Exit code and what was said by a ``serve`` that does not serve."""
+async def run_refused(*words: str, **settings: str) -> tuple[int, str]:
+    """Run a ``serve`` that must not start; return its exit code and what it prints for people."""
     env = os.environ | settings
     code, out, err = await programs.call("serve", *words, env=env, within=REFUSED_WITHIN)
     assert out == ""
-    # The log is JSON, line by line; what is left is for people.
+    # The log is JSON lines; the other lines are for people.
     said = [line for line in err.splitlines() if not line.startswith("{")]
     return code, "\n".join(said)
 
@@ -32,7 +34,7 @@ async def refused(*words: str, **settings: str) -> tuple[int, str]:
 async def test_two_gateways_without_port_flags_run_side_by_side_and_stop_in_order(
     http: aiohttp.ClientSession,
 ) -> None:
-    """Executed as people do it: by SIGTERM and SIGINT they end with 0, and so do their engines."""
+    """SIGTERM and SIGINT both end the gateways with exit code 0, together with their engines."""
     with engine_folder() as folder:
         gateways = [Gateway(folder / "one"), Gateway(folder / "two")]
         await asyncio.gather(*(gateway.start() for gateway in gateways))
@@ -47,8 +49,8 @@ async def test_two_gateways_without_port_flags_run_side_by_side_and_stop_in_orde
         await until(lambda: not alive_in(folder))
 
 
-def warned(gateway: Gateway) -> list[str]:
-    """Settings of which it says at its starts that they leave something open."""
+def warnings_of(gateway: Gateway) -> list[str]:
+    """Return the settings that the gateway warned about at its starts."""
     lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
     return [line["setting"] for line in lines if "setting" in line]
 
@@ -58,7 +60,7 @@ async def test_it_says_at_its_start_what_is_not_checked(lent_engines: LentEngine
         gateway = ForkedGateway(folder / "data", **engines)
         await gateway.start()
         assert await gateway.stop() == 0
-        assert warned(gateway) == ["verification.enabled"]
+        assert warnings_of(gateway) == ["verification.enabled"]
         exposed = {
             "RENDERTRUST_SERVER_HOST": "0.0.0.0",
             "RENDERTRUST_SERVER_INSECURE_DEVELOPMENT": "true",
@@ -70,11 +72,11 @@ async def test_it_says_at_its_start_what_is_not_checked(lent_engines: LentEngine
         await gateway.start(**checked, **exposed)
         assert await gateway.stop() == 0
         told = ["server.insecure_development", "verification.own_nodes"]
-        assert warned(gateway) == ["verification.enabled", *told]
+        assert warnings_of(gateway) == ["verification.enabled", *told]
         own = {"RENDERTRUST_VERIFICATION_OWN_NODES": str(UUID(int=1))}
         await gateway.start(**checked, **own)
         assert await gateway.stop() == 0
-        assert len(warned(gateway)) == 3
+        assert len(warnings_of(gateway)) == 3
 
 
 async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:
@@ -91,7 +93,7 @@ async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:
 
 
 async def test_a_data_folder_in_use_is_told_in_one_line(gateway: Gateway) -> None:
-    code, said = await refused("--data", str(gateway.data))
+    code, said = await run_refused("--data", str(gateway.data))
     assert code == 1
     assert "is in use by another gateway" in said
     assert "\n" not in said
@@ -108,6 +110,6 @@ async def test_a_data_folder_in_use_is_told_in_one_line(gateway: Gateway) -> Non
 )
 async def test_settings_that_are_wrong_are_a_wrong_use(settings: dict[str, str], said: str) -> None:
     with engine_folder() as folder:
-        code, found = await refused("--data", str(folder / "data"), **settings)
+        code, found = await run_refused("--data", str(folder / "data"), **settings)
     assert code == 2
     assert said in found

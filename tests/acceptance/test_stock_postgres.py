@@ -1,4 +1,4 @@
-"""A gateway on Debian's own PostgreSQL with its defaults."""
+"""A gateway on Debian's PostgreSQL with its default settings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ ENDS = completes(b"a frame")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=stock_programs())
 async def stock(request: pytest.FixtureRequest) -> AsyncIterator[PostgresEndpoint]:
-    """Each installed version in turn."""
+    """Run each installed version of PostgreSQL in turn."""
     programs: Path = request.param
     with engine_folder() as folder:
         engine = StockPostgres(folder / "data", programs)
@@ -40,7 +40,9 @@ async def gateway(stock: PostgresEndpoint, lent_engines: LentEngines) -> AsyncIt
 
 
 async def test_each_submission_is_accepted_at_once(gateway: Gateway, creator: Creator) -> None:
-    """With ``jit`` on, which is the default, each statement was compiled for seconds: 503."""
+    """With ``jit`` on, the default, PostgreSQL would compile statements for seconds and the gateway
+    would answer 503.
+    """
     async with FakeNode(gateway.url, behave=ENDS):
         answers = await asyncio.gather(*(creator.dispatch("echo") for _ in range(JOBS)))
         assert [status for status, _ in answers] == [200] * JOBS, answers
@@ -49,7 +51,9 @@ async def test_each_submission_is_accepted_at_once(gateway: Gateway, creator: Cr
 
 
 async def test_no_statement_is_compiled(stock: PostgresEndpoint) -> None:
-    """Not even one that counts as expensive; how many do depends on the version."""
+    """The test's statement counts as expensive in some versions, which would compile it with
+    ``jit`` on.
+    """
     pool = Database(lambda: stock.app_dsn)
     async with pool.connection(within=60) as connection:
         plan = await connection.fetch("EXPLAIN ANALYZE SELECT sum(relpages) FROM pg_class")
@@ -59,7 +63,9 @@ async def test_no_statement_is_compiled(stock: PostgresEndpoint) -> None:
 
 
 async def test_a_statement_ends_when_its_gateway_has_gone(stock: PostgresEndpoint) -> None:
-    """Nobody waits for it, and what it has locked others wait for. It would run for an hour."""
+    """The statement would run for an hour and keep its locks, although nobody waits for
+    the result.
+    """
     pool, watcher = Database(lambda: stock.app_dsn), await asyncpg.connect(stock.owner_dsn)
     async with pool.connection(within=60) as connection:
         pid = connection.get_server_pid()

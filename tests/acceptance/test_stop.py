@@ -1,4 +1,4 @@
-"""A gateway and its service manager: ready, alive, reloading, and an orderly stop."""
+"""A gateway and its service manager: readiness, watchdog, reloads, and an orderly stop."""
 
 import asyncio
 import os
@@ -27,8 +27,8 @@ HEAD = (
 )
 
 
-class Heard:
-    """All that the service manager was told, in order."""
+class Messages:
+    """Everything that the service manager was told, in order."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
@@ -49,17 +49,17 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def managed(
     start_gateway: StartGateway, manager: Manager
-) -> AsyncIterator[tuple[Gateway, Heard]]:
-    """A gateway under a service manager whose watchdog has a patience of a second."""
+) -> AsyncIterator[tuple[Gateway, Messages]]:
+    """Run a gateway under a service manager with a watchdog of one second."""
     async with start_gateway(
         NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="1000000", RENDERTRUST_LOGS_LEVEL="warning"
     ) as gateway:
-        yield gateway, Heard(manager)
+        yield gateway, Messages(manager)
 
 
 @asynccontextmanager
 async def connection(gateway: Gateway, sent: bytes) -> AsyncGenerator[Streams]:
-    """A connection on which this was sent; it is closed afterwards."""
+    """Yield a connection on which these bytes were sent, and close it afterwards."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     try:
         writer.write(sent)
@@ -72,7 +72,7 @@ async def connection(gateway: Gateway, sent: bytes) -> AsyncGenerator[Streams]:
 
 
 async def test_the_service_manager_is_told_and_a_stop_lets_requests_finish(
-    managed: tuple[Gateway, Heard], http: aiohttp.ClientSession
+    managed: tuple[Gateway, Messages], http: aiohttp.ClientSession
 ) -> None:
     gateway, heard = managed
     assert gateway.process is not None
@@ -95,12 +95,13 @@ async def test_the_service_manager_is_told_and_a_stop_lets_requests_finish(
         message = await closing
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1012)
         async with asyncio.timeout(60):
-            assert await idle[0].read() == b""  # closed
+            assert await idle[0].read() == b""  # the gateway closed it
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", gateway.port)
         busy[1].write(LOGIN[-1:])
         async with asyncio.timeout(60):
-            answer = await busy[0].read()  # to the end: it is closed after the answer
+            # the gateway closes the connection after the answer
+            answer = await busy[0].read()
     assert answer.startswith(b"HTTP/1.1 401")
     assert b"Invalid credentials" in answer
     assert await gateway.ended(within=60) == 0
@@ -111,7 +112,8 @@ async def test_a_second_signal_does_not_wait_for_the_requests_in_flight(
 ) -> None:
     assert gateway.process is not None
     async with connection(gateway, HEAD + LOGIN[:-1]):
-        async with http.get(f"{gateway.url}/health") as answer:  # so the other one is being read
+        # this answer shows that the gateway is reading the other request
+        async with http.get(f"{gateway.url}/health") as answer:
             assert answer.status == 200
         gateway.process.send_signal(signal.SIGTERM)
         await until(lambda: '"event":"stopping"' in gateway.log.read_text())
@@ -123,7 +125,7 @@ async def test_a_second_signal_does_not_wait_for_the_requests_in_flight(
 async def test_a_log_that_nobody_reads_holds_nothing_up(
     start_gateway: StartGateway, http: aiohttp.ClientSession
 ) -> None:
-    """Its stderr is a full pipe: it answers all the same, and stops in order."""
+    """The gateway's stderr is a full pipe, but it still answers and stops in order."""
     async with start_gateway() as gateway:
         await gateway.stop()
         read, gateway.stderr = os.pipe()

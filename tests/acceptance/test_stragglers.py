@@ -1,4 +1,4 @@
-"""A frame that takes far too long is tried by an idle node, too, and paid for once."""
+"""A straggling frame gets a copy on an idle node, and is paid once."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -24,7 +24,9 @@ gateway = gateway_with(SETTINGS, prices={"echo": "1.5"})
 
 @attrs.define
 class Line:
-    """Whoever has the last frame sits on it: in attempt 1 until ``first``, in 2 until ``copy``."""
+    """Behaviour of nodes that delay the last frame: attempt 1 until ``first``, attempt 2 until
+    ``copy``.
+    """
 
     first: asyncio.Event = attrs.field(factory=asyncio.Event)
     copy: asyncio.Event = attrs.field(factory=asyncio.Event)
@@ -41,7 +43,7 @@ class Line:
 
 @attrs.frozen
 class Race:
-    """Both nodes have the last frame: ``first`` in attempt 1, and ``second`` in attempt 2."""
+    """Two nodes with the last frame: ``first`` has attempt 1, and ``second`` attempt 2."""
 
     creator: Creator
     job: str
@@ -57,7 +59,7 @@ class Race:
 
 
 def has(node: FakeNode, attempt: int) -> bool:
-    """Whether the node was given the last frame."""
+    """Return True if the node was given this attempt at the last frame."""
     given = [frame for frame in node.received if isinstance(frame, JobDispatch)]
     return (LAST, attempt) in {(frame.unit, frame.attempt) for frame in given}
 
@@ -81,7 +83,7 @@ async def raced(stack: AsyncExitStack, gateway: Gateway, creator: Creator) -> Ra
 
 
 async def check_books(gateway: Gateway, race: Race) -> None:
-    """Each frame was charged once, and nothing is held."""
+    """Check that each frame was charged once and nothing is held."""
     found = await race.ended()
     assert (found["charged"], found["done"]) == ("12.0000", FRAMES)
     assert await charges(race.creator) == {f"job:{race.job}:{n}": 1 for n in range(FRAMES)}
@@ -101,8 +103,10 @@ async def test_both_have_it_and_the_first_is_first_after_all(
         assert (unit["node_id"], unit["copy_node_id"]) == (race.first.node_id, race.second.node_id)
         assert unit["waiting"]["code"] == "copied"
         _, told = await creator.call("GET", f"/jobs/{race.job}/events?limit=100")
-        (event,) = [e for e in told["events"] if e["type"] == "unit.copied"]
-        assert (event["unit"], event["attempt"]) == (LAST, 2)
+        # On a busy machine, another frame may have taken so long that it was copied, too.
+        copied = [e for e in told["events"] if e["type"] == "unit.copied"]
+        (event,) = [e for e in copied if e["unit"] == LAST]
+        assert event["attempt"] == 2
         assert (event["node_id"], event["money"]) == (race.second.node_id, None)
         race.line.first.set()
         await race.ended()
@@ -125,7 +129,7 @@ async def test_the_copy_is_first_and_the_other_is_told_to_stop(
         assert unit["copy_node_id"] is None
         cancelled = await race.first.next(JobCancel, within=60)
         assert (cancelled.unit, cancelled.attempt) == (LAST, 1)
-        race.line.first.set()  # it comes too late, is taken note of, and changes nothing
+        race.line.first.set()  # the late result is acknowledged, and changes nothing
 
         async def acknowledged() -> bool:
             acks = [frame for frame in race.first.received if isinstance(frame, Ack)]
@@ -138,7 +142,9 @@ async def test_the_copy_is_first_and_the_other_is_told_to_stop(
 async def test_both_live_through_the_death_of_the_gateway(
     gateway: Gateway, creator: Creator
 ) -> None:
-    """What was copied is known again after it: neither is sent anew, and one result counts."""
+    """The restarted gateway knows both attempts: it sends neither attempt again, and one result
+    counts.
+    """
     async with AsyncExitStack() as stack:
         race = await raced(stack, gateway, creator)
         await gateway.kill()

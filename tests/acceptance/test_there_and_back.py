@@ -1,4 +1,4 @@
-"""Bytes go from a creator through the gateway to a node, and a result comes back the same way."""
+"""Bytes travel from a creator through the gateway to a node, and the result travels back."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ PICTURE = os.urandom(900_000)
 
 
 async def upload(creator: Creator, content: bytes) -> Json:
-    """Announce, send, complete."""
+    """Announce, send and complete an upload."""
     body = {"sha256": sha(content), "size": len(content), "filename": "scene.blend"}
     status, announced = await creator.call("POST", "/uploads", body)
     assert status == 201, announced
@@ -55,11 +55,11 @@ async def test_a_file_goes_to_the_node_and_its_result_comes_back(
 
     output = frame["output"]
     async with http.put(output["url"], data=PICTURE[:100], headers={}) as refused:
-        assert refused.status == 403  # without the signed header nothing is put
+        assert refused.status == 403  # the store needs the signed header
     async with http.put(output["url"], data=PICTURE, headers=output["headers"]) as sent:
         assert sent.status == 200, await sent.text()
     async with http.put(output["url"], data=SCENE[:100], headers=output["headers"]) as again:
-        assert again.status == 412  # a picture is never swapped
+        assert again.status == 412  # a result cannot be replaced
     await node.say(
         "job_result",
         job_id=placed["job_id"],

@@ -1,4 +1,6 @@
-"""What happens to a job is told once, in order, and to endpoints at least once: through kills."""
+"""Events and kills: clients get each event of a job once and in order, webhook endpoints at least
+once.
+"""
 
 import asyncio
 
@@ -21,7 +23,9 @@ END = ["unit.completed", "job.completed"]
 
 @attrs.define
 class Receiver:
-    """Whom a user has told: what came, with its id and whether it was ours."""
+    """A user's webhook endpoint; ``seen`` has id and type of each event, with its signature
+    verified.
+    """
 
     url: str = ""
     secret: str = ""
@@ -60,8 +64,9 @@ async def test_a_killed_gateway_leaves_no_gap_and_tells_again_what_it_was_tellin
         await gateway.kill()
         await gateway.start(RENDERTRUST_CRASH_AT="courier_sent.DueDelivery:1")
         async with faithful_node(http, gateway.url):
-            await gateway.ended()  # it had told the receiver, and could not say so
-            # The delivery belongs to the dead for a minute, which is over now.
+            # The gateway has sent the webhook, and died before it could record that.
+            await gateway.ended()
+            # The delivery stays claimed for a minute; end the claim now.
             books = gateway.settings["RENDERTRUST_DATABASE_OWNER_URL"]
             await execute(books, "UPDATE deliveries SET due_at = now()")
             await gateway.start()

@@ -1,5 +1,6 @@
-"""Two gateway processes on one PostgreSQL, one Redis, one object store: what waits behind other
-work at a node of one of them goes to a node with nothing to do at the other.
+"""Two gateways on one PostgreSQL, one Redis and one object store.
+
+Work that waits at a busy node of one gateway moves to an idle node at the other.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from rendertrust.relay_frames import JobDispatch, JobStatus, Log
 from rendertrust.testing import Behaviour, FakeNode
-from tests.acceptance.test_idle_nodes import ENDS, backlog_moves
+from tests.acceptance.test_idle_nodes import ENDS, check_backlog_moves
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.attempts import attempt_of
 from tests.support.engines import engine_folder
@@ -39,7 +40,9 @@ class Pair:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def pair(lent_engines: LentEngines) -> AsyncIterator[Pair]:
-    """Where an ``echo`` costs something, and nothing is tried twice because it is slow."""
+    """Run two gateways where ``echo`` has a price, with timeouts so long that slowness causes no
+    retry.
+    """
     with lent_engines.lend() as engines, engine_folder() as folder:
         settings = {**PATIENT, **SHARED, **engines}
         one, other = (ForkedGateway(folder / name, **settings) for name in ("one", "other"))
@@ -52,20 +55,20 @@ async def pair(lent_engines: LentEngines) -> AsyncIterator[Pair]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(pair: Pair) -> Gateway:
-    """Where people go."""
+    """Return the gateway that clients use."""
     return pair.one
 
 
 async def test_what_waits_at_one_gateway_goes_to_an_idle_node_of_the_other(
     pair: Pair, creator: Creator
 ) -> None:
-    await backlog_moves(creator, pair.one, pair.other)
+    await check_backlog_moves(creator, pair.one, pair.other)
 
 
 async def test_a_node_that_comes_to_another_gateway_leaves_the_first(
     pair: Pair, creator: Creator, make_node: Callable[..., Awaitable[PlainNode]]
 ) -> None:
-    """It has one session, whose slots count once; what it is given goes there."""
+    """The node has one session, its slots count once, and its units go to the new gateway."""
     node = await make_node("echo")
     await node.connect()
     older = node.socket
@@ -83,13 +86,13 @@ async def test_a_node_that_comes_to_another_gateway_leaves_the_first(
 
 
 async def is_served(gateway: Gateway, node: PlainNode) -> bool:
-    """Whether its session there has begun."""
+    """Return True once the node has a session at this gateway."""
     async with node.http.get(f"{gateway.url}/metrics") as answer:
         return "rendertrust_sockets 1.0" in await answer.text()
 
 
-def talks(done: asyncio.Event) -> Behaviour:
-    """It begins, says two lines, and goes on until it may end."""
+def log_and_wait(done: asyncio.Event) -> Behaviour:
+    """Return a node's behaviour that begins, logs two lines, and waits until it may end."""
 
     async def behave(node: FakeNode, task: JobDispatch) -> None:
         far = JobStatus(**attempt_of(task), status="running", progress=0.5, detail=AT)
@@ -105,7 +108,7 @@ def talks(done: asyncio.Event) -> Behaviour:
 async def test_what_a_running_attempt_says_is_read_at_either_gateway(
     pair: Pair, creator: Creator
 ) -> None:
-    """Also at one that was away when it was said."""
+    """A gateway that was stopped when the lines came shows them, too."""
     done, lines = asyncio.Event(), ["reads the scene", "makes light of it", AT]
     elsewhere = replace(creator, url=pair.other.url)
 
@@ -114,7 +117,7 @@ async def test_what_a_running_attempt_says_is_read_at_either_gateway(
         assert status == 200, answer
         return [each["lines"] for each in answer["attempts"]] == [lines]
 
-    async with FakeNode(pair.one.url, behave=talks(done), name="talker"):
+    async with FakeNode(pair.one.url, behave=log_and_wait(done), name="talker"):
         status, answer = await creator.dispatch("echo")
         assert status == 200, answer
         job = str(answer["job_id"])

@@ -1,4 +1,4 @@
-"""A node that is healthy by its heartbeats, and dead: its work goes to one that is there."""
+"""A node with heartbeats but without a socket: its work goes to a node that is connected."""
 
 import asyncio
 from collections import Counter
@@ -33,7 +33,7 @@ async def test_what_a_dead_node_was_given_is_soon_sent_to_a_node_that_connects(
     await alive.say("job_result", job_id=answer["job_id"], status="completed", result_ref=result)
     await alive.receive("ack")
     job = await creator.job_within(answer["job_id"], "COMPLETED")
-    assert (job["node_id"], job["retry_count"]) == (alive.id, 0)  # nobody tried
+    assert (job["node_id"], job["retry_count"]) == (alive.id, 0)  # moving the unit is no retry
     code, said = await gateway.fsck()
     assert code == 0, said
 
@@ -49,6 +49,6 @@ async def test_a_burst_without_credits_turns_nobody_else_away(
     honest = [await creator.once("POST", "/jobs/dispatch", order) for _ in range(10)]
     assert [status for status, _ in honest] == [200] * 10
     answers = Counter(status for status, _ in await asyncio.gather(*burst))
-    assert answers[200] == 10  # his starter credits
+    assert answers[200] == 10  # the starter credits pay for ten jobs
     assert answers[402] > 0
     assert set(answers) <= {200, 402, 429}

@@ -1,4 +1,4 @@
-"""A frame by a real agent waits for its verdict, which the gateway's own verifier node brings."""
+"""A real agent's frame waits for its verdict by the gateway's own verifier node."""
 
 import hashlib
 from contextlib import AsyncExitStack

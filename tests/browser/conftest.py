@@ -1,4 +1,6 @@
-"""One Chromium per worker, which reaches this machine alone, on the loop of the session."""
+"""Fixtures with one Chromium per worker, on the session's event loop; Chromium can reach only this
+machine.
+"""
 
 import os
 import shutil
@@ -12,7 +14,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from pytest_asyncio import is_async_test
 
 SHELL = "chromium-headless-shell"  # needs half the processor time of the whole browser
-WITHIN_MS = 240_000  # only what hangs is found by it
+WITHIN_MS = 240_000  # long, so that only a hang exceeds it
 ARGUMENTS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE [::1], EXCLUDE ::1",
     "--disable-dev-shm-usage",
@@ -21,7 +23,7 @@ expect.set_options(timeout=WITHIN_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All on the loop of the session, where the browser lives."""
+    """Run all async tests of this folder on the session's event loop, where the browser lives."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
@@ -33,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @asynccontextmanager
 async def chromium() -> AsyncGenerator[Browser]:
-    """The headless shell of Chromium that the system has; nothing of it is left running."""
+    """Run the system's headless shell of Chromium until the block ends."""
     path = shutil.which(SHELL)
     assert path is not None, f"{SHELL} is needed: scripts/system_packages.py --for-tests"
     arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
@@ -45,12 +47,12 @@ async def chromium() -> AsyncGenerator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The worker's browser; each test opens a context of its own in it."""
+    """Yield the worker's browser, in which each test opens its own context."""
     async with chromium() as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def database_template(migrated_database: str) -> str:
-    """Every database has the newest schema."""
+    """Return the name of the template database with the newest schema."""
     return migrated_database

@@ -1,6 +1,6 @@
-"""The two pages of the API's description, in a browser that reaches nothing but the gateway.
+"""Both pages of the API's description, in a browser that reaches only the gateway.
 
-Their pictures go to the folder that RENDERTRUST_SCREENSHOTS names, if it does.
+Screenshots go to the folder in RENDERTRUST_SCREENSHOTS, if that is set.
 """
 
 import os
@@ -20,13 +20,13 @@ from tests.support.examples import chosen
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.stripe_events import standing_in
 
-# The one thing that ReDoc cannot be told to leave; the policy keeps it from being asked for.
+# ReDoc always requests its logo; the content security policy blocks the request.
 LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 
 @attrs.define
 class Visit:
-    """A page, and what went on while it was open."""
+    """An open page, and the requests and errors that occurred on it."""
 
     page: Page
     origin: str
@@ -42,7 +42,7 @@ class Visit:
         )
 
     def elsewhere(self) -> set[str]:
-        """What was asked for, if not of the gateway."""
+        """Return the requested URLs that are not the gateway's."""
         return {url for url in self.asked if not url.startswith((self.origin, "data:"))}
 
     async def picture(self, name: str) -> None:
@@ -53,7 +53,7 @@ class Visit:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger."""
+    """Run a site over the real Ledger."""
     pool = Database(lambda: database.app_dsn)
     async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
         yield running
@@ -72,7 +72,7 @@ async def visiting(browser: Browser, face: Face, path: str) -> AsyncGenerator[Vi
 
 
 class SwaggerUI:
-    """The page at ``/docs``, and what people do there."""
+    """The page at ``/docs`` and its controls."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -83,7 +83,7 @@ class SwaggerUI:
         return set(await tags.evaluate_all("all => all.map((each) => each.dataset.tag)"))
 
     async def shows(self, tag: str, number: int) -> None:
-        """Open a tag, which has that many operations, and close it."""
+        """Open a tag, check its number of operations, and close it."""
         operations = self._page.locator(".opblock")
         for shown in (number, 0):
             await self._page.locator(f"#operations-tag-{tag}").click()
@@ -103,7 +103,7 @@ class SwaggerUI:
         return block
 
     async def execute(self, block: Locator) -> str:
-        """The body of the answer."""
+        """Execute an operation, and return the body of the answer."""
         await block.get_by_text("Try it out").click()
         await block.get_by_text("Execute").click()
         shown = block.locator(".live-responses-table .response-col_status")
@@ -118,7 +118,7 @@ async def test_swagger_ui_shows_every_operation_and_executes_them(
     bearer = await face.user()
     async with standing_in(face, tmp_path), visiting(browser, face, "/docs") as visit:
         swagger = SwaggerUI(visit.page)
-        operations = await described(face)
+        operations = await operations_by_tag(face)
         assert await swagger.tags() == operations.keys()
         for tag in chosen(day=("jobs", "credits"), night=sorted(operations)):
             await swagger.shows(tag, operations[tag])
@@ -137,7 +137,7 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
     async with visiting(browser, face, "/redoc") as visit:
         shown = visit.page.locator("[data-section-id*='/operation/']")
         await shown.first.wait_for()
-        assert await shown.count() == (await described(face)).total()
+        assert await shown.count() == (await operations_by_tag(face)).total()
         await visit.picture("redoc")
         width = await visit.page.locator("#api .menu-content").evaluate("e => e.clientWidth")
         assert 200 < width < 400, "its styles are in force"
@@ -145,8 +145,8 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
         assert all(LOGO in error for error in visit.errors), visit.errors
 
 
-async def described(face: Face) -> Counter[str]:
-    """How many operations each tag of the description has."""
+async def operations_by_tag(face: Face) -> Counter[str]:
+    """Return the number of operations per tag in the description."""
     async with face.client.get("/openapi.json") as answer:
         paths = (await answer.json())["paths"]
     operations = [each for item in paths.values() for each in item.values()]

@@ -1,6 +1,6 @@
-"""Credits bought, paid for and disputed on the pages of the stand-in for Stripe.
+"""Credits bought, paid and disputed on the pages of the Stripe stand-in.
 
-Pictures go to the folder that RENDERTRUST_SCREENSHOTS names, if it does.
+Screenshots go to the folder in RENDERTRUST_SCREENSHOTS, if that is set.
 """
 
 import os
@@ -25,7 +25,7 @@ CHECKOUT = "/api/v1/credits/checkout"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger."""
+    """Run a site over the real Ledger."""
     pool = Database(lambda: database.app_dsn)
     async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
         yield running

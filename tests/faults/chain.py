@@ -1,8 +1,8 @@
-"""The JSON-RPC of an EVM node, with what networks, providers and chains do to it, call by call.
+"""A proxy before an EVM node that injects faults into chosen JSON-RPC calls.
 
 async with FaultyNode(anvil.url) as node:
     chain = Web3Chain(Current(ChainEndpoint(node.url, anvil.chain_id, key)), fee_cap_gwei=100)
-    lost = node.swallow(SEND)  # the node has it, and nobody hears of it
+    lost = node.swallow(SEND)  # the node executes it, but its answer is lost
     ...
     assert lost.sprung == 1
 """
@@ -23,7 +23,7 @@ from tests.support.free_ports import held_port
 
 SEND = "eth_sendRawTransaction"
 RECEIPT = "eth_getTransactionReceipt"
-# Methods that ask for the state of a block, and which of their parameters names it.
+# Methods that ask for the state at a block, and the position of the parameter that names it.
 AT_BLOCK = {
     "eth_getBlockByNumber": 0,
     "eth_call": 1,
@@ -37,14 +37,14 @@ PLACED = (RECEIPT, "eth_getTransactionByHash")
 
 @attrs.frozen
 class Asked:
-    """One call of the client's."""
+    """A JSON-RPC call by the client."""
 
     method: str
     params: list[Any]
     id: Any
 
     def says(self, text: str) -> bool:
-        """Whether this is its method, or stands in what it asks with."""
+        """Return whether the text is the call's method, or occurs in its parameters."""
         return text in ("", self.method) or text in json.dumps(self.params)
 
 
@@ -53,8 +53,9 @@ Deed: TypeAlias = Callable[["FaultyNode", Asked, web.Request], Awaitable[web.Str
 
 @attrs.define(eq=False)
 class Snare:
-    """What happens to calls of a method, or with ``text`` among what is asked, or to any if it is
-    empty; ``times`` times, below 0 always. ``sprung``: how often it has.
+    """A fault that hits calls of a method, calls with ``text`` in a parameter, or all calls.
+
+    It hits ``times`` times, or always if ``times`` is below 0; ``sprung`` counts the hits.
     """
 
     text: str
@@ -75,10 +76,11 @@ class Snare:
 
 
 class FaultyNode:
-    """Listens at ``url`` until the block ends, and asks the node behind.
+    """A proxy that listens at ``url`` and forwards calls to the node behind it.
 
-    ``lag``: it knows nothing of the newest blocks, as a node that has not caught up; of so many.
-    ``flapping``: that is so of every other call, by chance, as behind a balancer. ``calls`` counts.
+    ``lag`` hides that many of the newest blocks, as on a node that has not caught up. With
+    ``flapping`` they are hidden in every other call at random, as behind a load balancer. ``calls``
+    counts the calls.
     """
 
     def __init__(self, behind: str, *, seed: int = 0) -> None:
@@ -89,11 +91,11 @@ class FaultyNode:
         self._speaking.set()
         self._runner: web.AppRunner | None = None
         self._http: aiohttp.ClientSession | None = None
-        self._held: socket.socket | None = None  # the port, while nobody listens
+        self._held: socket.socket | None = None  # keeps the port while nobody listens
         self._port = 0
         self.lag, self.flapping = 0, False
         self.calls = 0
-        self.flooded = 0  # bytes
+        self.flooded = 0  # bytes sent by ``flood``
         self.delay = 0.0  # seconds before each answer
 
     @property
@@ -114,7 +116,7 @@ class FaultyNode:
             await self._http.close()
 
     async def up(self) -> None:
-        """It is there again, at the same port."""
+        """Listen again, at the same port."""
         if self._runner is not None:
             return
         app = web.Application(client_max_size=1 << 24)
@@ -127,29 +129,29 @@ class FaultyNode:
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_port=True).start()
 
     async def down(self) -> None:
-        """Nobody listens any more."""
+        """Stop listening."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
 
-    # ── what is to happen ────────────────────────────────────────────────────────────────────────
+    # -- faults
 
     def mend(self) -> None:
-        """No more of all this."""
+        """Remove all faults."""
         self._snares.clear()
         self.lag, self.flapping, self.delay = 0, False, 0.0
         self.speak()
 
     def hush(self) -> None:
-        """From now on nothing is answered, though connections can be made."""
+        """Stop answering; connections can still be made."""
         self._speaking.clear()
 
     def speak(self) -> None:
-        """The silence is over; what was asked in it is asked of the node now."""
+        """Answer again; calls that have waited are forwarded now."""
         self._speaking.set()
 
     def cut(self, text: str = "", *, times: int = 1) -> Snare:
-        """A reset, before the node hears of it."""
+        """Reset the connection before the node gets the call."""
 
         async def deed(_: FaultyNode, __: Asked, request: web.Request) -> web.StreamResponse:
             return _reset(request)
@@ -157,7 +159,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def swallow(self, text: str = "", *, times: int = 1) -> Snare:
-        """The node does it, and in place of its answer comes a reset."""
+        """Forward the call, and reset the connection instead of answering."""
 
         async def deed(node: FaultyNode, asked: Asked, request: web.Request) -> web.StreamResponse:
             await node.ask(asked)
@@ -166,7 +168,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def late(self, text: str = "", *, seconds: float, times: int = 1) -> Snare:
-        """The node does it, and its answer is that long on its way."""
+        """Forward the call at once, but delay the answer by so many seconds."""
 
         async def deed(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
             answer = await node.ask(asked)
@@ -176,7 +178,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def fail(self, text: str = "", *, status: int, times: int = 1, done: bool = False) -> Snare:
-        """An HTTP status, as of a provider that has enough; ``done``: the node does it first."""
+        """Answer with an HTTP status, as for a limited client; ``done``: forward the call first."""
 
         async def deed(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
             if done:
@@ -188,7 +190,7 @@ class FaultyNode:
     def refuse(
         self, text: str, message: str, *, code: int = -32000, times: int = 1, done: bool = False
     ) -> Snare:
-        """An error of JSON-RPC; ``done``: though the node did it."""
+        """Answer with a JSON-RPC error; ``done``: forward the call first."""
 
         async def deed(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
             if done:
@@ -199,7 +201,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def say(self, text: str, result: Any, *, times: int = 1) -> Snare:
-        """This result, whatever the node would say."""
+        """Answer with this result, without asking the node."""
 
         async def deed(_: FaultyNode, asked: Asked, __: web.Request) -> web.StreamResponse:
             return web.json_response({"jsonrpc": "2.0", "id": asked.id, "result": result})
@@ -207,7 +209,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def babble(self, text: str, body: bytes, *, times: int = 1) -> Snare:
-        """These bytes in place of an answer."""
+        """Answer with these bytes instead of JSON-RPC."""
 
         async def deed(_: FaultyNode, __: Asked, ___: web.Request) -> web.StreamResponse:
             return web.Response(body=body, content_type="application/json")
@@ -215,7 +217,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def flood(self, text: str = "", *, times: int = 1) -> Snare:
-        """An answer that does not end until the client goes."""
+        """Answer with a body that does not end until the client disconnects."""
 
         async def deed(node: FaultyNode, __: Asked, request: web.Request) -> web.StreamResponse:
             answer = web.StreamResponse()
@@ -229,7 +231,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def first(self, text: str, deed: Callable[[], Awaitable[object]], *, times: int = 1) -> Snare:
-        """Something else happens before the node is asked."""
+        """Run ``deed`` before the call is forwarded."""
 
         async def both(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
             await deed()
@@ -241,10 +243,10 @@ class FaultyNode:
         self._snares.append(snare)
         return snare
 
-    # ── what is asked ────────────────────────────────────────────────────────────────────────────
+    # -- forwarding
 
     async def ask(self, asked: Asked) -> Any:
-        """The node's answer, or that of one that lags behind."""
+        """Return the node's answer, or what a lagging node would answer."""
         if self.lag and not (self.flapping and self._chance.random() < 0.5):
             return await self._lagging(asked)
         return await self._rpc(asked)

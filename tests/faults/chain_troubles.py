@@ -1,4 +1,4 @@
-"""What may happen between the Anchor and its node, by name: each is let loose on one node."""
+"""Named faults between the Anchor and its node, each applied to one call or kind of call."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -54,7 +54,7 @@ AT_ANYTHING: dict[str, Trouble] = {
         "eth_estimateGas", "execution reverted", code=3, times=5
     ),
 }
-# By day one of each kind: not heard, heard and not answered, refused, done though it was refused,
-# and answered with something wrong.
+# By day the tests use one fault of each kind: call lost, answer lost, call refused, call executed
+# though refused, and answer wrong.
 SENDING_BY_DAY = ["cut", "503, and done", "too low, and done", "underpriced", "another hash"]
 ANYTHING_BY_DAY = ["receipts vanish", "numbers not used", "another chain", "swallowed"]

@@ -1,6 +1,6 @@
-"""A whole gateway in this process, as it is built for production, and a proxy before each engine.
+"""A whole gateway in the test process, built as for production, with a proxy before each engine.
 
-Several may share the engines; each has proxies of its own, so that one alone is in trouble.
+Several gateways may share the engines; each has its own proxies, so that one alone can fail.
 """
 
 from collections.abc import AsyncGenerator
@@ -26,7 +26,7 @@ NO_STRIPE = {"secret_key": "sk_test_nobody", "webhook_secret": "whsec_of_the_tes
 
 @attrs.frozen
 class Engines:
-    """Where they are."""
+    """Endpoints of the engines."""
 
     postgres: PostgresEndpoint
     valkey: ValkeyEndpoint
@@ -35,7 +35,7 @@ class Engines:
 
 @attrs.frozen
 class FaultyGateway:
-    """``postgres``, ``redis`` and ``objects`` are what it reaches its engines by."""
+    """A gateway that uses the proxies ``postgres``, ``redis`` and ``objects`` for its engines."""
 
     application: Application
     postgres: Proxy
@@ -47,13 +47,13 @@ class FaultyGateway:
         return self.application.url
 
     async def mend(self) -> None:
-        """All engines are there again, and nothing happens to them any more."""
+        """Remove all faults and make all engines reachable."""
         for proxy in (self.postgres, self.redis, self.objects):
             proxy.mend()
             await proxy.up()
 
     async def becomes(self, http: aiohttp.ClientSession, what: str, said: str) -> None:
-        """Until its readiness says so of an engine, or of the whole (``status``)."""
+        """Wait until readiness reports ``said`` for an engine, or for the gateway (``status``)."""
 
         async def says() -> bool:
             async with http.get(f"{self.url}/api/v1/health/ready") as answer:
@@ -67,7 +67,7 @@ class FaultyGateway:
 async def faulty_gateway(
     engines: Engines, data: Path, **sections: dict[str, Any]
 ) -> AsyncGenerator[FaultyGateway]:
-    """One that serves, until the block ends; ``sections`` are settings beside the engines."""
+    """Run a gateway until the block ends; ``sections`` are additional settings."""
     async with (
         Proxy(of_postgres(engines.postgres.app_dsn)) as postgres,
         Proxy(of_redis(engines.valkey.url)) as redis,
@@ -82,7 +82,7 @@ async def faulty_gateway(
             "redis": {"url": redis_by(redis, engines.valkey.url)},
             "objects": at_store(engines.objects, http_by(objects, engines.objects.url)),
             "stripe": NO_STRIPE,
-            "proof": {"key": "07" * 32},  # one log for all of them
+            "proof": {"key": "07" * 32},  # all gateways share one log
             "credits": {"starter": f"{STARTER:g}"},
         }
         settings = settings_for_tests(**{**given, **sections})

@@ -1,4 +1,4 @@
-"""One connection that goes by way of a proxy, and what went by on it."""
+"""A connection through the proxy, with the traffic in each direction."""
 
 import asyncio
 import contextlib
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from tests.faults.trap import Trap
 
 CHUNK = 65_536
-TAIL = 256  # bytes in which the beginning of a text is looked for
-RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: not a FIN, but an RST
+TAIL = 256  # bytes of past traffic in which a text may have begun
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of zero: closing sends an RST instead of a FIN
 
 
 @attrs.define(eq=False)
-class Way:
-    """What went by in one direction."""
+class Direction:
+    """The traffic in one direction."""
 
-    back: bool  # from the server
+    back: bool  # from the server to the client
     passed: int = 0
     tail: bytes = b""
 
@@ -29,34 +29,34 @@ class Way:
         self.tail = (self.tail + data)[-TAIL:]
 
     def finds(self, text: bytes, data: bytes) -> bool:
-        """Whether the text is said in this piece, or ends in it."""
+        """Return whether the text is in this piece, or began in earlier traffic and ends in it."""
         return text in self.tail[-len(text) + 1 :] + data if len(text) > 1 else text in data
 
 
 @attrs.define(eq=False)
 class Line:
-    """From the client to us, and from us to what is behind."""
+    """A pair of connections: from the client to the proxy, and from the proxy to the server."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
-    forth: Way = attrs.field(factory=lambda: Way(back=False))
-    back: Way = attrs.field(factory=lambda: Way(back=True))
+    forth: Direction = attrs.field(factory=lambda: Direction(back=False))
+    back: Direction = attrs.field(factory=lambda: Direction(back=True))
     passing: asyncio.Event = attrs.field(factory=asyncio.Event)
-    stranded: bool = False  # silent, whatever becomes of the others
-    swallowing: "Trap | None" = None  # reset when the server answers
+    stranded: bool = False  # silent, even when the proxy's silence ends
+    swallowing: "Trap | None" = None  # resets the line when the server answers
 
     def strand(self) -> None:
         self.stranded = True
         self.passing.clear()
 
     def reset(self) -> None:
-        """Both sides get an RST, and lose what they have not read."""
+        """Reset both connections with an RST; unread data is lost."""
         for end in (self.client, self.server):
             reset(end)
 
 
 def reset(end: asyncio.StreamWriter) -> None:
-    """Cut it so that the other side knows at once."""
+    """Close a connection with an RST, so that the peer notices at once."""
     found: Any = end.get_extra_info("socket")
     if found is not None and found.family != socket.AF_UNIX:
         with contextlib.suppress(OSError):  # it is closed already

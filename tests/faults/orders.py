@@ -1,4 +1,4 @@
-"""A customer who orders at a steady pace, whatever becomes of it, and then counts."""
+"""A customer that sends requests at a steady rate during faults, and then checks the books."""
 
 import asyncio
 import contextlib
@@ -14,21 +14,23 @@ from tests.support.api_clients import Creator
 from tests.support.until import until
 
 RATE = 30.0
-# More than a gateway has connections to its database; and no more, so that a slow machine sets the
-# pace itself: what waits for longer than a gateway does is refused.
+# More than a gateway's database connections. No more than that, so that a slow machine sets the
+# pace itself: the gateway refuses requests that wait too long.
 OUTSTANDING_MAX = 20
 BUSY_SECONDS = 240.0  # only a hang takes longer
-STARTER, PRICE, AMOUNT = 10_000.0, 1.0, 0.5  # credits: at first, of a job, of a deduction
+# in credits: initial balance, price of a job, amount of a deduction
+STARTER, PRICE, AMOUNT = 10_000.0, 1.0, 0.5
 ACCEPTED = {200, 202}
-MARK = b"scene-of-"  # stands in what every job's order has written into the database
+MARK = b"scene-of-"  # part of every job's request, found in the traffic to the database
 NUMBERS = count(1)
 
 
 @attrs.define
 class Orders:
-    """Jobs under an Idempotency-Key and deductions by reference, in turn: each is done once.
+    """A customer that sends jobs with an idempotency key and deductions with a reference, in turn.
 
-    ``told`` is what was accepted, by key; ``refused`` counts answers of 503; ``slowest``: seconds.
+    Each request must take effect once. ``told`` has the accepted answers by key; ``refused`` counts
+    answers of 503; ``slowest`` is in seconds.
     """
 
     person: Creator
@@ -41,12 +43,12 @@ class Orders:
     room: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(OUTSTANDING_MAX))
 
     def also_at(self, url: str) -> "Orders":
-        """The same person with the same orders, at another gateway."""
+        """Return a customer for the same account and requests at another gateway."""
         return Orders(dataclasses.replace(self.person, url=url), self.name)
 
     @contextlib.asynccontextmanager
     async def coming(self) -> AsyncGenerator[None]:
-        """They are made until the block ends, and all are answered then."""
+        """Send requests until the block ends, and wait for all answers."""
         async with asyncio.TaskGroup() as group:
             pace = group.create_task(self._pace(group))
             try:
@@ -55,21 +57,21 @@ class Orders:
                 pace.cancel()
 
     async def accepted(self, more: int) -> None:
-        """So many more are accepted from now on."""
+        """Wait until so many more requests are accepted."""
         wanted = len(self.told) + more
         await until(lambda: len(self.told) >= wanted, within=BUSY_SECONDS)
 
     async def turned_away(self, more: int) -> None:
-        """So many more are refused from now on."""
+        """Wait until so many more requests are refused."""
         wanted = self.refused + more
         await until(lambda: self.refused >= wanted, within=BUSY_SECONDS)
 
     async def again(self) -> None:
-        """What nobody knows of is asked for until it is accepted."""
+        """Repeat the requests whose outcome is unknown until they are accepted."""
         await asyncio.gather(*(self._insist(key) for key in self.asked if key not in self.told))
 
     async def check(self) -> None:
-        """Each is done once, and what was told is there."""
+        """Check that each request took effect once, and that all accepted jobs exist."""
         jobs = [key for key in self.asked if is_job(key)]
         spent = len(self.asked) - len(jobs)
         found = await self._read("/credits/balance")
@@ -84,7 +86,7 @@ class Orders:
             assert job in there or await self._read(f"/jobs/{job}")
 
     async def _read(self, path: str) -> Any:
-        """A busy machine may be late."""
+        """Return the body of a GET request; repeat the request while the answer is 503."""
 
         async def found() -> bool:
             status, answer = await self.person.once("GET", path)
@@ -135,8 +137,8 @@ def is_job(key: str) -> bool:
     return "-job-" in key
 
 
-async def customer(http: aiohttp.ClientSession, url: str) -> Orders:
-    """With an account of his own."""
+async def register_customer(http: aiohttp.ClientSession, url: str) -> Orders:
+    """Register a customer."""
     orders = Orders(Creator(http, url, ""))
 
     async def registered() -> bool:

@@ -1,4 +1,4 @@
-"""Where an engine is, and its address by way of a proxy, which listens on the loopback."""
+"""Addresses of engines, and the same addresses through a proxy on a local port."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ Ends: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @attrs.frozen
 class Place:
-    """A port of a host, or a unix socket."""
+    """A host and port, or the path of a Unix socket."""
 
     host: str = ""
     port: int = 0
@@ -28,7 +28,7 @@ class Place:
 
 
 def of_postgres(dsn: str) -> Place:
-    """Where a database is; ``host`` may be the folder of its socket."""
+    """Return the address of a database; ``host`` in the DSN may be the folder of its socket."""
     parts = urlsplit(dsn)
     query = parse_qs(parts.query)
     if "host" in query:
@@ -38,7 +38,7 @@ def of_postgres(dsn: str) -> Place:
 
 
 def of_redis(url: str) -> Place:
-    """Where Redis or Valkey is."""
+    """Return the address of a Redis or Valkey server."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return Place(path=Path(unquote(parts.path)))
@@ -46,23 +46,23 @@ def of_redis(url: str) -> Place:
 
 
 def of_http(url: str) -> Place:
-    """Where a server of HTTP is."""
+    """Return the address of an HTTP server."""
     parts = urlsplit(url)
     return Place(parts.hostname or "", parts.port or 80)
 
 
 def postgres_by(proxy: "Proxy", dsn: str) -> str:
-    """The same database, by way of the proxy."""
+    """Return the database's DSN with the proxy's address."""
     return _through(proxy, dsn, query="sslmode=disable")
 
 
 def redis_by(proxy: "Proxy", url: str) -> str:
-    """The same server, by way of the proxy."""
+    """Return the server's URL with the proxy's address."""
     return _through(proxy, url, scheme="redis", path="/0")
 
 
 def http_by(proxy: "Proxy", url: str) -> str:
-    """The same server, by way of the proxy."""
+    """Return the server's URL with the proxy's address."""
     return _through(proxy, url)
 
 

@@ -1,4 +1,4 @@
-"""Words of PostgreSQL's protocol: what a client says to commit, and what the answer is."""
+"""Byte sequences of PostgreSQL's protocol for COMMIT and its answer."""
 
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
@@ -8,5 +8,5 @@ COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 
 
 def swallow_commits(proxy: Proxy, *, times: int = 1) -> Trap:
-    """So many transactions are committed, and in place of the answer comes a reset."""
+    """Let so many transactions commit, and reset each connection instead of answering."""
     return proxy.swallow(COMMIT, answer=COMMITTED, times=times)

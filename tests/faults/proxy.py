@@ -1,20 +1,20 @@
-"""A TCP proxy that does to connections what networks and machines do to them.
+"""A TCP proxy that injects the faults of networks and machines into connections.
 
     async with Proxy(of_postgres(dsn)) as proxy:
         database = Database(lambda: postgres_by(proxy, dsn))
-        lost = proxy.swallow(COMMIT)  # it happens, and nobody hears of it
+        lost = proxy.swallow(COMMIT)  # it is executed, but its answer is lost
         ...
         assert lost.sprung == 1
 
-What is said is passed on as it is, whatever the protocol. A connection that is silent holds what
-is said over it, as TCP does, and passes it on when the silence is over.
+Data passes unchanged, whatever the protocol. A silent connection holds data back, as TCP does, and
+passes it on when the silence is over.
 """
 
 import asyncio
 import random
 import socket
 
-from tests.faults.line import CHUNK, Line, Way, reset
+from tests.faults.line import CHUNK, Direction, Line, reset
 from tests.faults.place import Ends, Place
 from tests.faults.trap import Kind, Trap
 from tests.support.free_ports import held_port
@@ -23,24 +23,24 @@ DRIP_SECONDS = 0.02
 
 
 class Proxy:
-    """Listens at ``port`` of the loopback until the block ends.
+    """A proxy that listens at the local ``port`` until the block ends.
 
-    ``delay``: how many seconds each piece is on its way, in either direction, and up to ``jitter``
-    more, which comes of the seed. ``pace``: how many bytes go by in a second; 0 for all that come.
-    ``resets``: every connection is reset as soon as its client says anything.
+    ``delay`` is the delay of each piece of data in either direction, in seconds; up to ``jitter``
+    more is random. ``pace`` limits the bytes per second; 0 means no limit. With ``resets``, every
+    connection is reset as soon as its client sends anything.
     """
 
     def __init__(self, behind: Place, *, seed: int = 0) -> None:
         self._behind = behind
         self._random = random.Random(seed)
         self._server: asyncio.Server | None = None
-        self._held: socket.socket | None = None  # the port, while nobody listens
+        self._held: socket.socket | None = None  # keeps the port while nobody listens
         self._lines: set[Line] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self._silent = False
         self._traps: list[Trap] = []
         self.port = 0
-        self.made = 0  # connections, from the beginning
+        self.made = 0  # connections since the start
         self.delay, self.jitter = 0.0, 0.0
         self.pace = 0
         self.resets = False
@@ -55,7 +55,7 @@ class Proxy:
             self._held.close()
 
     async def up(self) -> None:
-        """Somebody is there again, at the same port."""
+        """Listen again, at the same port."""
         if self._held is None:
             self._held = held_port()
             self.port = self._held.getsockname()[1]
@@ -65,7 +65,7 @@ class Proxy:
             )
 
     async def down(self) -> None:
-        """Nobody is there any more: connections are cut, new ones refused."""
+        """Cut all connections and refuse new ones."""
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -78,53 +78,53 @@ class Proxy:
         await server.wait_closed()
 
     def break_off(self) -> None:
-        """Reset every connection that is open; new ones are none the worse."""
+        """Reset every open connection; new ones work."""
         for line in list(self._lines):
             line.reset()
 
     def hush(self) -> None:
-        """From now on nothing gets through, though connections can be made."""
+        """Hold all data back; connections can still be made."""
         self._silent = True
         for line in self._lines:
             line.passing.clear()
 
     def speak(self) -> None:
-        """The silence is over; what was said in it arrives now."""
+        """Pass data on again, including what was held back."""
         self._silent = False
         for line in self._lines:
             if not line.stranded:
                 line.passing.set()
 
     def cut(self, text: bytes = b"", *, after: int = 0, back: bool = False, times: int = 1) -> Trap:
-        """A connection is reset before this gets through, or ``after`` so many bytes more did."""
+        """Reset a connection before this text gets through, or ``after`` so many more bytes."""
         return self._set(Trap(Kind.CUT, text, after, back, times))
 
     def strand(
         self, text: bytes = b"", *, after: int = 0, back: bool = False, times: int = 1
     ) -> Trap:
-        """A connection falls silent instead; neither side hears of it."""
+        """Make a connection silent at that point, without telling either side."""
         return self._set(Trap(Kind.STRAND, text, after, back, times))
 
     def swallow(self, text: bytes, *, answer: bytes = b"", times: int = 1) -> Trap:
-        """Requests with this text get through; in place of their answer comes a reset."""
+        """Let requests with this text through, and reset the connection instead of answering."""
         return self._set(Trap(Kind.SWALLOW, text, times=times, answer=answer))
 
     def watch(self, text: bytes, *, back: bool = False) -> Trap:
-        """It gets through, and each time is counted."""
+        """Count the occurrences of a text without interfering."""
         return self._set(Trap(Kind.WATCH, text, back=back, times=-1))
 
     def passed(self, text: bytes) -> bool:
-        """Whether this was the last that got through to the server, over any connection."""
+        """Return whether the last data to reach the server on a connection ends with this text."""
         return any(line.forth.tail.endswith(text) for line in self._lines)
 
     def deliver(self) -> None:
-        """What lies with stranded connections arrives after all."""
+        """Deliver what stranded connections have held back."""
         for line in self._lines:
             line.stranded = False
         self.speak()
 
     def mend(self) -> None:
-        """No more of all this; who listens no more must be told to by ``up``."""
+        """Remove all faults; a proxy that is down must also be started with ``up``."""
         self.delay, self.jitter, self.pace, self.resets = 0.0, 0.0, 0, False
         self._traps.clear()
         self.speak()
@@ -143,7 +143,8 @@ class Proxy:
 
         def ended(task: asyncio.Task[None]) -> None:
             self._serving.discard(task)
-            writer.transport.abort()  # here, as a task may be cancelled before its first step
+            # needed here, as a task may be cancelled before its first step
+            writer.transport.abort()
 
         task.add_done_callback(ended)
 
@@ -170,9 +171,9 @@ class Proxy:
             await asyncio.wait((forth, back))
 
     async def _pass_on(
-        self, line: Line, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, line: Line, way: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """All that is said one way, and its end."""
+        """Forward all data in one direction, and the end of the stream."""
         try:
             while data := await reader.read(CHUNK):
                 await self._piece(line, way, data, writer)
@@ -182,7 +183,9 @@ class Proxy:
             await line.passing.wait()
             line.reset()
 
-    async def _piece(self, line: Line, way: Way, data: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _piece(
+        self, line: Line, way: Direction, data: bytes, writer: asyncio.StreamWriter
+    ) -> None:
         lost = line.swallowing is not None and line.swallowing.swallows(way, data)
         if lost or (self.resets and not way.back):
             line.reset()
@@ -190,15 +193,15 @@ class Proxy:
         trap = self._caught(line, way, data)
         through = len(data) if trap is None else trap.through(way, data)
         if trap is not None and trap.kind is Kind.SWALLOW:
-            trap.spring(line)  # before the request is on its way, so that no answer is faster
+            trap.spring(line)  # set first, so that no answer can be faster
             trap = None
         await self._send(line, way, data[:through], writer)
         if trap is not None:
             trap.spring(line)
             await self._send(line, way, data[through:], writer)
 
-    def _caught(self, line: Line, way: Way, data: bytes) -> Trap | None:
-        """The first trap that this piece springs; those that watch count."""
+    def _caught(self, line: Line, way: Direction, data: bytes) -> Trap | None:
+        """Return the first trap that this piece springs; traps that only watch count it."""
         first: Trap | None = None
         for trap in self._traps:
             if (first is None or trap.kind is Kind.WATCH) and trap.catches(way, data):
@@ -208,7 +211,9 @@ class Proxy:
                     first = trap
         return first
 
-    async def _send(self, line: Line, way: Way, data: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _send(
+        self, line: Line, way: Direction, data: bytes, writer: asyncio.StreamWriter
+    ) -> None:
         if data:
             await self._on_its_way(line)
             await self._write(writer, data)

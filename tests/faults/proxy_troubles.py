@@ -1,4 +1,4 @@
-"""Troubles that the way to each engine may have."""
+"""Faults of the connection to an engine."""
 
 from tests.faults.proxy import Proxy
 

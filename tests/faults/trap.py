@@ -1,11 +1,11 @@
-"""Something that happens to a connection at one point of what is said over it."""
+"""Traps: faults that happen at a certain point of a connection's traffic."""
 
 from collections.abc import Iterable
 from enum import Enum
 
 import attrs
 
-from tests.faults.line import Line, Way
+from tests.faults.line import Direction, Line
 
 
 class Kind(Enum):
@@ -17,27 +17,29 @@ class Kind(Enum):
 
 @attrs.define(eq=False)
 class Trap:
-    """At a text, or ``after`` so many bytes of a connection from now; it springs ``times`` times.
+    """A fault at a text, or ``after`` so many bytes from now; it springs ``times`` times.
 
-    ``sprung``: how often it has. What is swallowed counts when the answer is there.
+    ``sprung`` counts how often it did. A swallowed answer counts once the server has sent it.
     """
 
     kind: Kind
     text: bytes = b""
     after: int = 0
-    back: bool = False  # in what the server says
+    back: bool = False  # in what the server sends
     times: int = 1
-    answer: bytes = b""  # what of the server's words is swallowed; its next ones if empty
+    answer: bytes = b""  # text of the answer to swallow; if empty, whatever the server sends next
     sprung: int = 0
-    _went_by: dict[Way, int] = attrs.field(factory=dict[Way, int])  # before it was set
+    _went_by: dict[Direction, int] = attrs.field(
+        factory=dict[Direction, int]
+    )  # bytes before the trap was set
 
     def set_at(self, lines: Iterable[Line]) -> None:
-        """These connections are there already."""
+        """Set the trap; bytes that these existing connections have passed do not count."""
         for line in lines:
             self._went_by |= {way: way.passed for way in (line.forth, line.back)}
 
-    def catches(self, way: Way, data: bytes) -> bool:
-        """Whether it springs with this piece; each time is counted down."""
+    def catches(self, way: Direction, data: bytes) -> bool:
+        """Return whether the trap springs with this piece, and count it if so."""
         if self.times == 0 or way.back != self.back:
             return False
         lacks = self._lacks(way)
@@ -45,17 +47,17 @@ class Trap:
         self.times -= caught
         return caught
 
-    def _lacks(self, way: Way) -> int:
+    def _lacks(self, way: Direction) -> int:
         return self.after + self._went_by.get(way, 0) - way.passed
 
-    def through(self, way: Way, data: bytes) -> int:
-        """How much of the piece gets through before it happens."""
+    def through(self, way: Direction, data: bytes) -> int:
+        """Return how many bytes of the piece get through before the fault."""
         if self.kind in (Kind.SWALLOW, Kind.WATCH):
             return len(data)
         return 0 if self.text else self._lacks(way)
 
     def spring(self, line: Line) -> None:
-        """What happens, after that much got through."""
+        """Cause the fault, after those bytes got through."""
         if self.kind is Kind.SWALLOW:
             line.swallowing = self
             return
@@ -65,8 +67,8 @@ class Trap:
         elif self.kind is Kind.STRAND:
             line.strand()
 
-    def swallows(self, way: Way, data: bytes) -> bool:
-        """Whether this is the answer: then what was asked for is done."""
+    def swallows(self, way: Direction, data: bytes) -> bool:
+        """Return whether this is the answer to swallow; the request has then been executed."""
         if not way.back or (self.answer and not way.finds(self.answer, data)):
             return False
         self.sprung += 1

@@ -1,1 +1,1 @@
-"""Requests made up from the API's description, and every answer held against it."""
+"""Fuzzing of the API: requests from its OpenAPI document, and a check of every answer."""

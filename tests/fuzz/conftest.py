@@ -1,4 +1,4 @@
-"""``database`` has the newest schema here."""
+"""Fixtures for fuzzing; ``database`` has the newest schema here."""
 
 from tests.integration.conftest import database_template
 

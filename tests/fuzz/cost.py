@@ -1,4 +1,4 @@
-"""What untrusted input costs: CPU time by the size of the input, and memory at its largest."""
+"""Measurement of what untrusted input costs: CPU time by input size, and peak memory."""
 
 import gc
 import math
@@ -15,21 +15,23 @@ from tests.support.examples import chosen
 
 DOUBLINGS: Final = 4
 EXPONENT_MAX: Final = 1.2
-# The best of so many counts; of more while others on the machine may be why.
-TRIES, TRIES_MOST = 5, 20
-SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)  # each sample repeats its call for so long
-MEASURABLE: Final = 0.001  # seconds; less than that drowns among what the rest of a process does
-CALL_SECONDS_MAX: Final = 2.0  # a call that takes longer ends the measuring
+# The best of five measurements counts; up to 400 are made while the cost seems too high, because
+# other load may be the cause.
+TRIES, TRIES_MOST = 5, 400
+# A sample repeats its call until this CPU time has passed.
+SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)
+MEASURABLE: Final = 0.001  # seconds; shorter times are lost in the noise of the process
+CALL_SECONDS_MAX: Final = 2.0  # a slower call ends the measurement
 SECONDS_PER_BYTE_MAX: Final = 20e-6
-NOTICED: Final = 0.05  # seconds; an answer that takes less stalls nobody
-MEMORY_PER_BYTE: Final = 64  # Python's objects are that much larger than their text
+NOTICED: Final = 0.05  # seconds; a faster answer blocks other requests too briefly to notice
+MEMORY_PER_BYTE: Final = 64  # bytes; Python's objects may be this much larger than their text
 MEMORY_BASE: Final = 8 << 20
 STATUS, CLEAR_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @attrs.frozen
 class Cost:
-    """The best CPU time of a call for each size, and the most memory that the largest took."""
+    """The best CPU time of a call by input size, and the peak memory for the largest input."""
 
     label: str
     sizes: Sequence[int]
@@ -38,7 +40,7 @@ class Cost:
 
     @property
     def exponent(self) -> float:
-        """The power of the size with which the time grows, over all doublings."""
+        """Exponent of the power law by which time grows with size, over all doublings."""
         if len(self.sizes) < 2:
             return math.inf
         times = max(self.seconds[-1], 1e-9) / max(self.seconds[0], 1e-9)
@@ -46,12 +48,12 @@ class Cost:
 
     @property
     def per_byte(self) -> float:
-        """Seconds per byte, of the largest input."""
+        """Seconds per byte for the largest input."""
         return self.seconds[-1] / self.sizes[-1]
 
     @property
     def faults(self) -> list[str]:
-        """What is wrong with it; nothing where time and memory are linear."""
+        """Reasons why the cost is too high; empty if time and memory are linear."""
         found: list[str] = []
         if self.exponent > EXPONENT_MAX:
             found.append(f"exponent {self.exponent:.2f} is above {EXPONENT_MAX}")
@@ -62,7 +64,7 @@ class Cost:
         return found
 
     def is_settled(self, tries: int) -> bool:
-        """Whether it was measured often enough."""
+        """Return whether enough measurements were made."""
         return tries >= TRIES and not self.faults
 
     def __str__(self) -> str:
@@ -74,17 +76,17 @@ class Cost:
 
 
 def sizes_to(largest: int) -> list[int]:
-    """Sizes of which each is twice the one before, up to ``largest``."""
+    """Return sizes that double up to ``largest``."""
     return [largest >> less for less in range(DOUBLINGS, -1, -1)]
 
 
 def cost_of(
     label: str, make: Callable[[int], Any], run: Callable[[Any], object], largest: int
 ) -> Cost:
-    """Measure ``run`` on what ``make`` gives for each size, which takes no part in the cost."""
+    """Measure ``run`` for inputs that ``make`` returns for each size; ``make`` is not timed."""
     inputs: list[tuple[int, Any]] = []
     found = Cost(label, (), ())
-    gc.disable()  # a collection in the middle would cost by what other tests have left
+    gc.disable()  # a garbage collection during a measurement would depend on other tests
     try:
         for size in sizes_to(largest):
             inputs.append((size, make(size)))
@@ -107,19 +109,19 @@ def cost_of(
 
 
 def _measured(found: Cost, inputs: Sequence[tuple[int, Any]], run: Callable[[Any], object]) -> Cost:
-    """With the newest input, once."""
+    """Add a measurement of the newest input to the cost."""
     size, given = inputs[-1]
     return Cost(found.label, [*found.sizes, size], [*found.seconds, _sample(run, given)])
 
 
 def _again(found: Cost, inputs: Sequence[tuple[int, Any]], run: Callable[[Any], object]) -> Cost:
-    """With every input once more; of each the better time counts."""
+    """Measure every input once more, and keep the better time of each."""
     pairs = zip(found.seconds, inputs, strict=True)
     return attrs.evolve(found, seconds=[min(best, _sample(run, one)) for best, (_, one) in pairs])
 
 
 def _sample(run: Callable[[Any], object], given: Any) -> float:
-    """CPU seconds of one call: as many calls are timed together as take measurable time."""
+    """Return the CPU seconds of one call, averaged over all calls in ``SAMPLE_SECONDS``."""
     calls, started = 0, time.thread_time()
     while True:
         run(given)
@@ -132,11 +134,11 @@ def _sample(run: Callable[[Any], object], given: Any) -> float:
 async def cost_of_asking(
     label: str, make: Callable[[int], Any], ask: Callable[[Any], Awaitable[Any]], largest: int
 ) -> Cost:
-    """The same of something that answers on this process's loop.
+    """Measure requests to a server in this process's event loop.
 
-    What an answer costs whatever the size is left out of it. Its memory is that of the process, by
-    which its resident set was larger at its peak: objects that fit into what was free already are
-    not seen, nor is anything on systems other than Linux.
+    The fixed cost of an answer is subtracted. Memory is the growth of the process's resident set up
+    to its peak. Objects that fit into memory the process already has are not seen, and on systems
+    other than Linux the growth is 0.
     """
     asked = [make(size) for size in (0, *sizes_to(largest))]
     sizes, best = [_length(one) for one in asked], [math.inf] * len(asked)
@@ -157,10 +159,10 @@ async def cost_of_asking(
 
 
 async def _peak(ask: Callable[[Any], Awaitable[Any]], one: Any) -> int:
-    """Bytes by which the process grew while it answered; 0 where the system does not tell."""
+    """Return by how many bytes the process grew during a request; 0 if the system does not tell."""
     if not CLEAR_PEAK.exists():
         return 0
-    CLEAR_PEAK.write_text("5")  # from now on is the peak
+    CLEAR_PEAK.write_text("5")  # resets the peak
     before = _kib("VmRSS")
     await ask(one)
     return max(_kib("VmHWM") - before, 0) << 10
@@ -172,12 +174,12 @@ def _kib(name: str) -> int:
 
 
 def _length(sent: Any) -> int:
-    """How many bytes or characters it has, or its parts."""
+    """Return the length in bytes or characters; for a tuple, the sum over its items."""
     return sum(map(len, sent)) if isinstance(sent, tuple) else len(sent)
 
 
 def judge(costs: Iterable[Cost], record_property: Callable[[str, object], None]) -> None:
-    """Fail for each that is not linear; ``cost_report`` tells which one costs most per byte."""
+    """Fail if a cost is not linear; record the worst cost for ``cost_report``."""
     found = list(costs)
     worst = max(found, key=lambda cost: (cost.seconds[-1] > 2 * MEASURABLE, cost.per_byte))
     record_property("cost", str(worst))

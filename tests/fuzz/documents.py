@@ -1,11 +1,11 @@
-"""JSON documents that are made to cost a parser much, of any size."""
+"""JSON documents of any size that are expensive to parse."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
 
 def repeated(part: str, size: int) -> str:
-    """The part as often as fits."""
+    """Return the part repeated as often as fits into ``size`` characters."""
     return part * (size // len(part))
 
 
@@ -14,11 +14,11 @@ def _many(part: bytes, size: int) -> bytes:
 
 
 def _keys(size: int) -> bytes:
-    """So long that no parser keeps them for the next time, which would make small ones quick."""
+    """Return keys too long for a parser's cache of keys, which would favour small documents."""
     return b",".join(b'"%072x":1' % number for number in range(size // 77))
 
 
-# What each member of `params` is in turn, so that it passes for a job's.
+# Document shapes; each uses members that make it look like a real body or relay frame.
 SHAPES: Final[Mapping[str, Callable[[int], bytes]]] = {
     "an unclosed string": lambda size: b'{"a":[' + b"[]," * 70 + b'"' + _many(b'\\"', size),
     "backslashes": lambda size: b'{"a":[' + b"[]," * 70 + b'"' + b"\\" * size,

@@ -1,4 +1,4 @@
-"""Hostile inputs of any size, for each parser that strangers reach."""
+"""Hostile inputs of any size, for each parser that reads untrusted data."""
 
 import io
 import random
@@ -26,8 +26,8 @@ from tests.support.plans import in_frames
 from web.http import json_document
 from web.http.body import read_body
 from web.http.converter import Email, structure, structure_query
-from web.jobs.job_filter import CHARACTERS_MAX, wish_of
-from web.jobs.unit_plan import UNITS_MAX, plan_of
+from web.jobs.job_filter import CHARACTERS_MAX, filter_of
+from web.jobs.unit_plan import UNITS_MAX, split_into_units
 from web.objects.multipart_uploads import missing, parts_sha256
 from web.objects.zip_layout import ENTRIES_MAX, NotABundle, members_of
 
@@ -40,7 +40,7 @@ OURS: Final = note.verifier_of("gateway", KEY)
 
 @attrs.frozen
 class Case:
-    """One way to make a parser work hard. ``largest``: the size that it is given at most."""
+    """Inputs that make a parser work hard; ``largest`` is the largest size to try."""
 
     label: str
     make: Callable[[int], Any]
@@ -100,7 +100,7 @@ def _parsed(text: str) -> object:
 
 def _units_of(tiles: str | None) -> Callable[[str], object]:
     size: dict[str, Any] = {"width": 640, "height": 480}
-    return lambda frames: plan_of(in_frames(frames, tiles=tiles, **size), lambda _: 1)
+    return lambda frames: split_into_units(in_frames(frames, tiles=tiles, **size), lambda _: 1)
 
 
 # ── filters, addresses, texts ────────────────────────────────────────────────────────────────────
@@ -126,7 +126,7 @@ def _of_words(_: Path) -> Iterator[Case]:
         "states": lambda size: "status:" + repeated("failed,", size),
     }
     for name, make in filters.items():
-        yield Case(f"filter, {name}", make, lambda text: wish_of(text, NOW), CHARACTERS_MAX - 20)
+        yield Case(f"filter, {name}", make, lambda text: filter_of(text, NOW), CHARACTERS_MAX - 20)
     addresses: Mapping[str, Callable[[int], str]] = {
         "dots": lambda size: "a" + ".a" * (size // 2) + "@example.org",
         "labels": lambda size: "a@" + "a." * (size // 2) + "org",
@@ -157,7 +157,7 @@ def _of_words(_: Path) -> Iterator[Case]:
 
 
 def _read_integer(text: str) -> object:
-    """As a query, a path and a form of the console are read."""
+    """Parse an integer as queries, paths and forms of the console do."""
     return structure_query(MultiDict(number=text), Numbered)
 
 
@@ -180,7 +180,7 @@ def _of_notes(_: Path) -> Iterator[Case]:
     yield Case("verifier key", lambda size: "a+" * (size // 2), note.read_verifier, 64 << 10)
 
 
-# ── frames of the relay ──────────────────────────────────────────────────────────────────────────
+# ── relay frames ────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_relay(_: Path) -> Iterator[Case]:
@@ -316,11 +316,11 @@ def _files(
             path.write_bytes(make(size))
             return str(path), suffix
 
-        yield Case(f"{suffix[1:]}, {name}", write, _looked_at, largest)
+        yield Case(f"{suffix[1:]}, {name}", write, _read_picture, largest)
 
 
-def _looked_at(file: tuple[str, str]) -> object:
-    """Its head and its contents, by all that read it."""
+def _read_picture(file: tuple[str, str]) -> object:
+    """Read the picture's header and content with every reader that there is."""
     path, suffix = file
     found: list[object] = []
     readers: list[Callable[[], object]] = [
@@ -399,7 +399,7 @@ def _channel(name: bytes) -> bytes:
 
 
 def _one_block_for_all(size: int) -> bytes:
-    """As many rows as offsets fit into half of it, and all of them are one block as large."""
+    """Return an EXR file whose rows all refer to one block of the largest possible size."""
     rows = min(size // 16, 1 << 16)
     width = max(64, min(size * 64, (1 << 28) // rows, 1 << 16))
     head = MAGIC + struct.pack("<I", 2) + _exr_head(rows, _channel(b"Y") + b"\0", width=width)
@@ -440,7 +440,7 @@ _TIFFS: Final[Mapping[str, Callable[[int], bytes]]] = {
     "entries": lambda size: b"II*\0" + struct.pack("<IH", 8, 65_535) + bytes(size),
 }
 
-# By the name of what is parsed; each takes a folder for its files.
+# Generators of cases by what is parsed; each takes a folder for its files.
 CASES: Final[Mapping[str, Callable[[Path], Iterator[Case]]]] = {
     "JSON": _of_json,
     "frames": _of_frames,

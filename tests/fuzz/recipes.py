@@ -1,4 +1,4 @@
-"""Requests that succeed: what chance alone would never find."""
+"""Recipes for requests that succeed, which random generation alone would not find."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from tests.fuzz.worker import EARNING, FAILING
 
 @attrs.frozen
 class Good:
-    """What to put into a request so that it succeeds; None leaves what is there."""
+    """The parts of a request that make it succeed; None keeps the generated part."""
 
     ids: dict[str, str] = attrs.field(factory=dict[str, str])
     body: Json | None = None
@@ -23,9 +23,10 @@ class Good:
 
 Recipe: TypeAlias = Callable[[Stage], Good]
 BECAUSE = {"reason": "a made-up request"}
-# Whatever is sent there, somebody else's session must bear it.
+# Operations that end the session of the request, so each request is sent by a new user.
 PRIVATE = frozenset({"auth_logout"})
-# Open to every user, and only an admin can do it; with one node in quarantine new ones begin there.
+# Operations that every user may do, but whose recipes need an admin. The recipes of two quarantine
+# a node, after which new nodes of its owner start in quarantine.
 OF_ADMINS = frozenset({"fleet_quarantine", "fleet_release", "operators_pay_out"})
 
 
@@ -67,20 +68,22 @@ def deduct(stage: Stage) -> Good:
     return Good(body={"amount": "0.0001", "reference_id": reference, "description": "Fuzz"})
 
 
-def called_off(stage: Stage, body: Json | None = None) -> Good:
-    """A job that may be done again."""
+def cancelled_job(stage: Stage, body: Json | None = None) -> Good:
+    """Return a cancelled job, which can be retried."""
     job = stage.job(queue=True)
     stage.post(f"/jobs/{job}/cancel", None, stage.user)
     return Good({"job_id": job}, body)
 
 
-def waiting(stage: Stage) -> Good:
-    """A job that may be paused, changed and stopped."""
+def waiting_job(stage: Stage) -> Good:
+    """Return a waiting job, which can be paused, changed and stopped."""
     return Good({"job_id": stage.job(queue=True)})
 
 
 def video(stage: Stage) -> Good:
-    """Of a job that has ended. It names a rate, as its scene is nobody's upload."""
+    """Return a finished job; the body has a frame rate, as no upload of a scene exists to read it
+    from.
+    """
     return Good({"job_id": stage.finished(EARNING)}, body={"fps": 24, "queue": True})
 
 
@@ -98,15 +101,15 @@ def consistency(stage: Stage) -> Good:
     return Good(query={"from": 1})
 
 
-def say(*, admin: bool = False) -> Recipe:
-    """Something to a node of one's own, or as an admin."""
+def change_standing(*, admin: bool = False) -> Recipe:
+    """Return a recipe that changes the standing of a node, as its owner or as an admin."""
     return lambda stage: Good(
         {"node_id": stage.verified()}, BECAUSE, stage.tokens.get("admin") if admin else None
     )
 
 
 def about_user(**body: str) -> Recipe:
-    """Something that an admin does to somebody."""
+    """Return a recipe for an admin's act on a new user."""
     return lambda stage: Good({"user_id": stage.register()["user"]["id"]}, {**BECAUSE, **body})
 
 
@@ -126,26 +129,26 @@ def sku(stage: Stage) -> Good:
 
 
 def credit(amount: str) -> Recipe:
-    """Credits for somebody, by an admin."""
+    """Return a recipe with which an admin gives a new user credits."""
     return lambda stage: Good(
         body={"user_id": stage.register()["user"]["id"], "amount": amount, **BECAUSE}
     )
 
 
 def refund(stage: Stage) -> Good:
-    """Of a job that cost something."""
+    """Return a job that was charged, for a refund."""
     change = {"price": "0.0001", **BECAUSE}
     stage.call("PUT", "/admin/prices/echo", change, stage.tokens["admin"])
     return Good(body={"job_id": stage.finished(), **BECAUSE})
 
 
 def dispute(stage: Stage) -> Good:
-    """Of a job that earned somebody something."""
+    """Return a unit with an earning, for a dispute."""
     return Good({"job_id": stage.finished(EARNING), "unit": "0"}, {"reason": "made up"})
 
 
 def dispute_picture(stage: Stage) -> Good:
-    """Of a dispute that carried a comparison, and was decided: few of them may be open."""
+    """Return a unit whose dispute had a comparison and is decided, as few disputes may be open."""
     job, png = stage.finished(EARNING), base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
     found = {"verdict": "different", "reason": "made up", "picture": png}
     body = {"reason": "made up", "comparison": found}
@@ -161,12 +164,12 @@ def pay_out(stage: Stage) -> Good:
 
 
 def create_hook(stage: Stage) -> Good:
-    """By somebody new: one user has few of them."""
+    """Create a webhook endpoint as a new user, as each user may have only a few."""
     return attrs.evolve(logout(stage), body={"url": "https://farm.example.com/hooks"})
 
 
-def hook(body: Json | None = None) -> Recipe:
-    """An endpoint of somebody's own."""
+def with_endpoint(body: Json | None = None) -> Recipe:
+    """Return a recipe with a webhook endpoint of a new user."""
 
     def recipe(stage: Stage) -> Good:
         made = create_hook(stage)
@@ -177,8 +180,8 @@ def hook(body: Json | None = None) -> Recipe:
 
 
 def replay_delivery(stage: Stage) -> Good:
-    """Of a job that was told, or is to be."""
-    made = hook()(stage)
+    """Return a delivery of a webhook about a new job."""
+    made = with_endpoint()(stage)
     stage.post("/jobs/dispatch", stage.order("echo", queue=True), made.token)
     path = f"/webhooks/endpoints/{made.ids['endpoint_id']}/deliveries"
     [*_, first] = stage.call("GET", path, None, made.token)["deliveries"]
@@ -186,7 +189,7 @@ def replay_delivery(stage: Stage) -> Good:
 
 
 def organisation(stage: Stage, body: Json | None = None) -> Good:
-    """One that somebody new has founded."""
+    """Return an organisation that a new user has founded."""
     token = logout(stage).token
     made = stage.post("/organisations", {"name": "Fuzz"}, token)
     return Good({"organisation_id": made["id"]}, body, token)
@@ -197,7 +200,7 @@ def invite(stage: Stage) -> Good:
 
 
 def invited(stage: Stage) -> tuple[Good, Json]:
-    """An organisation, and who was asked to come in."""
+    """Return an organisation and a user who was invited to it."""
     found, person = organisation(stage), stage.register()
     path = f"/organisations/{found.ids['organisation_id']}/members"
     stage.post(path, {"email": person["email"], "role": "member"}, found.token)
@@ -210,7 +213,7 @@ def accept(stage: Stage) -> Good:
 
 
 def member(body: Json | None = None) -> Recipe:
-    """Somebody who was asked to come in, and came."""
+    """Return a recipe with a member who accepted an invitation."""
 
     def recipe(stage: Stage) -> Good:
         found, person = invited(stage)
@@ -222,11 +225,11 @@ def member(body: Json | None = None) -> Recipe:
 
 
 def own_organisation(stage: Stage) -> Good:
-    """The user's, and a node of his."""
+    """Return the user's organisation and one of the user's nodes."""
     return Good({"organisation_id": stage.ids["organisation_id"], "node_id": stage.verified()})
 
 
-def lent(stage: Stage) -> Good:
+def lent_node(stage: Stage) -> Good:
     found = own_organisation(stage)
     path = f"/organisations/{found.ids['organisation_id']}/nodes/{found.ids['node_id']}"
     stage.call("PUT", path, None, stage.user)
@@ -254,13 +257,13 @@ def remove_upload(stage: Stage) -> Good:
     return Good({"upload_id": stage.upload()["id"]})
 
 
-# What stands in these paths whatever was made up: another word would concern everybody.
+# Fixed path parameters: with other values a request would change prices or SKUs for all users.
 WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Only who has Stripe's secret succeeds there; only where results are checked is there evidence, and
-# only jobs of several files have a list of them.
+# Operations that cannot succeed here: they need Stripe's secret, evidence of checked results, or a
+# job of several files.
 UNMET = frozenset(
     {
         "POST /api/v1/webhooks/stripe",
@@ -286,24 +289,24 @@ RECIPES: Mapping[str, Recipe] = {
     "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}, {"parts": []}),
     "jobs_dispatch": lambda stage: Good(body=stage.order("echo")),
     "jobs_show": lambda stage: Good({"job_id": stage.job(queue=True)}),
-    "admin_jobs_retry": lambda stage: called_off(stage, {"reason": "The node was mended"}),
-    "jobs_retry": called_off,
+    "admin_jobs_retry": lambda stage: cancelled_job(stage, {"reason": "The node was mended"}),
+    "jobs_retry": cancelled_job,
     "jobs_cancel": lambda stage: Good({"job_id": stage.job(queue=True)}),
-    "units_units": waiting,
-    "events_events": waiting,
+    "units_units": waiting_job,
+    "events_events": waiting_job,
     "endpoints_create": create_hook,
-    "endpoints_change": hook({"enabled": False}),
-    "endpoints_rotate": hook(),
-    "endpoints_deliveries": hook(),
-    "endpoints_delete": hook(),
+    "endpoints_change": with_endpoint({"enabled": False}),
+    "endpoints_rotate": with_endpoint(),
+    "endpoints_deliveries": with_endpoint(),
+    "endpoints_delete": with_endpoint(),
     "endpoints_replay": replay_delivery,
     "videos_video": video,
     "archives_archive": lambda stage: Good({"job_id": stage.finished(EARNING, frames="1-2")}),
     "units_retry": failed_unit,
-    "control_pause": waiting,
-    "control_resume": waiting,
-    "control_stop": waiting,
-    "control_change": lambda stage: attrs.evolve(waiting(stage), body={"priority": "high"}),
+    "control_pause": waiting_job,
+    "control_resume": waiting_job,
+    "control_stop": waiting_job,
+    "control_change": lambda stage: attrs.evolve(waiting_job(stage), body={"priority": "high"}),
     "jobs_result": lambda stage: Good({"job_id": stage.finished()}),
     "preflights_preflight": preflight,
     "thumbnails_preview": lambda stage: Good({"job_id": stage.finished(EARNING)}, query={}),
@@ -320,15 +323,15 @@ RECIPES: Mapping[str, Recipe] = {
     "organisations_set_role": member({"role": "owner"}),
     "organisations_leave": member(),
     "organisations_lend": own_organisation,
-    "organisations_unlend": lent,
+    "organisations_unlend": lent_node,
     "trusted_trust": trust,
     "trusted_distrust": distrust,
     "nodes_register": lambda stage: Good(body=stage.described(Ed25519PrivateKey.generate())),
     "nodes_verify": lambda stage: Good(body=stage.proof()),
-    "fleet_drain": say(),
-    "fleet_release": say(admin=True),
-    "fleet_revoke": say(),
-    "fleet_quarantine": say(admin=True),
+    "fleet_drain": change_standing(),
+    "fleet_release": change_standing(admin=True),
+    "fleet_revoke": change_standing(),
+    "fleet_quarantine": change_standing(admin=True),
     "prices_change": price,
     "skus_put": sku,
     "admin_credits_grant": credit("1.5"),

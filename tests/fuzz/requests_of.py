@@ -1,4 +1,4 @@
-"""Hostile requests for every route of a site, by what it declares: none has to be listed."""
+"""Hostile requests for every route of a site, derived from what the route declares."""
 
 import itertools
 import types
@@ -22,39 +22,39 @@ from web.http.operations import Audience, Operation
 
 UUID_TEXT: Final = "00000000-0000-4000-8000-000000000000"
 BODY_MOST, QUERY_MOST, ITEMS_MOST, TEXT_MOST = 128 << 10, 7_000, 2_048, 8_192
-LEAST: Final = 64  # items or characters; fewer cost nothing
-LONG: Final = 500  # characters; shorter texts cost nothing
+LEAST: Final = 64  # items or characters; shorter values are not worth a test
+LONG: Final = 500  # characters; shorter texts are not worth a test
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 WORDS: Final = ("1", "render", "jobs", "en")
 
 
 @attrs.frozen
 class Hostile:
-    """Requests to one route that differ in size alone; ``make`` gives path and query, and body."""
+    """Requests to a route that differ only in size; ``make`` returns path with query, and body."""
 
     label: str
     make: Callable[[int], tuple[str, bytes]]
     largest: int
     media: str = JSON
-    wrong: bool = False  # whatever its size, the answer must say that it cannot be read
+    wrong: bool = False  # whatever the size, the answer must be a refusal
 
 
 @attrs.frozen
 class Route:
-    """A route of the site, and who may use it."""
+    """A route of the site, and its audience."""
 
     method: str
     path: str
     audience: Audience
     operation: Operation | None
     of_console: bool
-    fields: tuple[str, ...]  # of its query, or of its form
+    fields: tuple[str, ...]  # names of the query's or form's fields
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
     def hostile(self) -> Iterator[Hostile]:
-        """What it is sent."""
+        """Yield the hostile requests for this route."""
         is_read = self.operation is not None and self.method != "GET"
         yield Hostile(f"{self}, query", self._queried, QUERY_MOST, wrong=is_read)
         if self.method in ("GET", "HEAD"):
@@ -78,7 +78,9 @@ class Route:
             yield from self._examples(kind, self.operation.request_example)
 
     def _examples(self, kind: Any, example: Any) -> Iterator[Hostile]:
-        """Its own example with one member as large as it may be: more than validation is done."""
+        """Yield the operation's example with one member enlarged within the limits of
+        validation.
+        """
         hints = typing.get_type_hints(kind, include_extras=True) if attrs.has(kind) else {}
         for name in sorted(hints.keys() & (example or {}).keys()):
             grown = grown_to(hints[name], example[name])
@@ -94,7 +96,7 @@ class Route:
         return f"{self.path}?{self._each(size, 'x')}" + "&a=%22" * (size // 12), b"["
 
     def _each(self, size: int, letter: str) -> str:
-        """Each field with its share of half of the size."""
+        """Return a form or query whose fields share half of the size."""
         many = self.fields or ("a",)
         return "&".join(f"{name}={letter * (size // 2 // len(many))}" for name in many)
 
@@ -109,7 +111,7 @@ class Route:
 
 
 def routes_of(site: web.Application) -> Iterator[Route]:
-    """Every route; HEAD is that of its GET."""
+    """Yield every route of the site; HEAD counts as GET."""
     for route in site.router.routes():
         if route.method == "HEAD" or route.resource is None:
             continue
@@ -124,7 +126,7 @@ def routes_of(site: web.Application) -> Iterator[Route]:
 
 
 def declared(owner: object) -> tuple[Operation | None, Any]:
-    """The operation that serves a route, if one does, and the class of its query or its form."""
+    """Return the route's operation, if any, and the class of its query or form."""
     if isinstance(owner, PageHandler):
         return None, owner.page.query
     if isinstance(owner, ActionHandler):
@@ -135,7 +137,7 @@ def declared(owner: object) -> tuple[Operation | None, Any]:
 
 
 def path_of(path: str, operation: Operation | None) -> str:
-    """The path with something in the place of its names."""
+    """Return the path with a valid value for each parameter."""
     names = ID.findall(path)
     kind = None if operation is None else operation.words
     words = words_for([] if kind is None else [field.name for field in attrs.fields(kind)], kind)
@@ -143,7 +145,7 @@ def path_of(path: str, operation: Operation | None) -> str:
 
 
 def words_for(names: Sequence[str], kind: Any) -> Mapping[str, str]:
-    """Words that the class takes; the first of each literal is one."""
+    """Return path parameters that the class accepts, such as a value of a literal."""
     if kind is None:
         return {}
     hints = typing.get_type_hints(kind, include_extras=True)
@@ -164,7 +166,7 @@ def words_for(names: Sequence[str], kind: Any) -> Mapping[str, str]:
 
 
 def filled(kind: Any, size: int) -> bytes:
-    """A body of the class, each of whose members has its share of the size."""
+    """Return a JSON body for the class, with ``size`` bytes divided among its members."""
     return orjson.dumps(_valued(kind, size, 0))
 
 
@@ -184,7 +186,7 @@ def _valued(kind: Any, size: int, depth: int) -> Any:
 
 
 def plain(kind: Any) -> Any:
-    """The type without its bounds, and without None."""
+    """Return the type without its bounds and without None."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) in (Union, types.UnionType):
@@ -193,7 +195,7 @@ def plain(kind: Any) -> Any:
 
 
 def most_of(kind: Any) -> int | None:
-    """How long it may be."""
+    """Return the maximal length of the type, or None."""
     if get_origin(kind) in (Union, types.UnionType):
         return next(filter(None, map(most_of, get_args(kind))), None)
     bounds = [one for one in get_args(kind)[1:] if isinstance(one, Meta)]
@@ -201,7 +203,7 @@ def most_of(kind: Any) -> int | None:
 
 
 def grown_to(kind: Any, value: Any) -> tuple[Callable[[int], Any], int] | None:
-    """What makes the value larger, and how large; None where it cannot be, or not by much."""
+    """Return a function that enlarges the value, and the largest size; None if it cannot grow."""
     most = most_of(kind)
     if isinstance(value, list) and value:
         return partial(_listed, value), min(most or ITEMS_MOST, ITEMS_MOST)

@@ -1,4 +1,4 @@
-"""One run: so many cases of each operation, and what came of them."""
+"""A fuzzing run: a number of cases for each operation, and the results."""
 
 import random
 import time
@@ -25,8 +25,9 @@ from tests.fuzz.recipes import OF_ADMINS, PRIVATE, RECIPES, WORDS, Good
 from tests.fuzz.stage import Stage
 from tests.support.api_description import Contract, Heard
 
-# Schemathesis's own rules; that answers fit their schemas `Contract` says, and more strictly.
-# Not here: that whatever fits the schema is accepted. No schema tells a key or a bucket of ours.
+# Schemathesis's own checks; `Contract` checks more strictly that answers fit their schemas. One
+# check is left out: that all data that fits the schema is accepted. A schema cannot describe which
+# public keys and which buckets the gateway accepts.
 CHECKS: list[Any] = [
     not_a_server_error,
     rules.status_code_conformance,
@@ -35,15 +36,16 @@ CHECKS: list[Any] = [
     rules.negative_data_rejection,
 ]
 BUSY, BUSY_SECONDS, AGAIN_SECONDS = 503, 60.0, 0.2
-GOOD_OF, STRANGER_OF, NEGATIVE_OF = 4, 20, 3  # one of so many
-PHASES = [Phase.generate]  # no shrinking: it would multiply requests
+# One in 4 cases follows a recipe, one in 20 is a stranger's, one in 3 is invalid.
+GOOD_OF, STRANGER_OF, NEGATIVE_OF = 4, 20, 3
+PHASES = [Phase.generate]  # no shrinking, because that would multiply the requests
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 RELAY = "relay"
 
 
 @attrs.define
 class Tally:
-    """What came of one operation's cases."""
+    """The results of one operation's cases."""
 
     label: str
     audience: str
@@ -60,12 +62,12 @@ class Tally:
 
     @property
     def admitted(self) -> int:
-        """How many came past authentication."""
+        """Number of cases that passed authentication."""
         return self.cases - self.statuses[401] - self.statuses[403]
 
 
 class Run:
-    """``cases`` in all, spread over the operations; the same ones for the same seed."""
+    """A run of ``cases`` cases over all operations; the same seed gives the same cases."""
 
     def __init__(self, url: str, stage: Stage, *, cases: int, seed: int) -> None:
         document = requests.get(f"{url}/openapi.json", timeout=10).json()
@@ -75,13 +77,14 @@ class Run:
         self._seed = seed
         self._http = requests.Session()
         schema = schemathesis.openapi.from_dict(document)
-        schema.config.generation.update(with_security_parameters=False)  # we see to tokens
+        # the run adds tokens itself
+        schema.config.generation.update(with_security_parameters=False)
         found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
         self._operations: list[Any] = [o for o in found if self._asked(o)]
         self._each = -(-cases // len(self._operations))
 
     def _asked(self, operation: APIOperation[Any, Any, Any, Any]) -> bool:
-        """Sockets are another matter, and without an admin some things cannot be done."""
+        """Return False if the operation needs a socket, or an admin although no admin is given."""
         if RELAY in (operation.tags or []):
             return False
         name = operation.definition.raw["operationId"]
@@ -89,7 +92,7 @@ class Run:
         return "admin" in self._stage.tokens or not of_admins
 
     def all(self) -> Iterator[Tally]:
-        """Operation by operation."""
+        """Run all operations and yield the results of each."""
         for operation in self._operations:
             yield self._one(operation)
 
@@ -101,7 +104,7 @@ class Run:
         self._send(operation, GenerationMode.POSITIVE, self._each - negative, tally, chance)
         try:
             self._send(operation, GenerationMode.NEGATIVE, negative, tally, chance)
-        except (SkipTest, Unsatisfiable):  # it takes nothing that could be wrong
+        except (SkipTest, Unsatisfiable):  # no request to this operation can be invalid
             self._send(operation, GenerationMode.POSITIVE, negative, tally, chance)
         return tally
 
@@ -135,7 +138,7 @@ class Run:
 
         run: Callable[[], None] = one
         run()
-        while mode.is_positive and done < cases:  # there are no more different ones
+        while mode.is_positive and done < cases:  # no more distinct cases exist
             done += 1
             self._case(operation.Case(), tally, chance, good=True)
 
@@ -156,7 +159,7 @@ class Run:
             tally.failures.append(f"{case.as_curl_command()}\n{failure}")
 
     def _answer(self, case: Case[Any], headers: dict[str, str]) -> Response:
-        """The gateway's answer; one that is busy is asked again, as clients do."""
+        """Send a case; repeat it while the gateway answers 503."""
         ends = time.monotonic() + BUSY_SECONDS
         while True:
             answer = case.call(base_url=self._url, session=self._http, headers=headers, timeout=30)
@@ -165,12 +168,12 @@ class Run:
             time.sleep(AGAIN_SECONDS)
 
     def _own(self, case: Case[Any]) -> str | None:
-        """A token for this case alone, where it may be worth nothing afterwards."""
+        """Return a token for this case alone, if the operation may end its session."""
         name = case.operation.definition.raw["operationId"]
         return RECIPES[name](self._stage).token if name in PRIVATE else None
 
     def _good(self, case: Case[Any]) -> Good:
-        """The operation's recipe; without one its own example, with ids that are there."""
+        """Return the operation's recipe, or its documented example with existing ids."""
         raw = case.operation.definition.raw
         recipe = RECIPES.get(raw["operationId"])
         if recipe is not None:
@@ -189,9 +192,7 @@ class Run:
     def _headers(
         self, audience: str, good: Good, chance: random.Random, *, stranger: bool
     ) -> dict[str, str]:
-        """Now and then somebody without a token, or with none of ours, asks; never for what is to
-        succeed.
-        """
+        """Return the headers with a token; a ``stranger`` has no token or an invalid token."""
         token = good.token or self._stage.tokens.get(audience)
         if token is None:
             return {}
@@ -201,7 +202,7 @@ class Run:
 
 
 def audience_of(operation: APIOperation[Any, Any, Any, Any]) -> str:
-    """Whose token it takes: public, user, node or admin."""
+    """Return whose token the operation takes: public, user, node or admin."""
     schemes: dict[str, list[str]] = {}
     for either in operation.definition.raw.get("security", []):
         schemes |= either

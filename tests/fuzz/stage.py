@@ -1,4 +1,4 @@
-"""Somebody of each audience at a running gateway, and what they make there."""
+"""Users of each audience at a running gateway, and what they create there."""
 
 import hashlib
 import itertools
@@ -17,21 +17,21 @@ from tests.fuzz.worker import EARNING
 Json = dict[str, Any]
 PASSWORD = "securepassword123"
 API = "/api/v1"
-TRIES = 5  # a busy gateway says so
-IN_VAIN = 20  # disputes at once: for the window of all is waited once
+TRIES = 5  # tries of a request while the gateway is busy
+IN_VAIN = 20  # disputes opened together, so that one wait covers all their windows
 WINDOW_MAX = 60.0  # seconds
 numbers = itertools.count(1)
 
 
 class Stage:
-    """A user, his node, and an admin where one is named by e-mail and password.
+    """A user, their node, and an admin if e-mail and password are given.
 
-    ``tokens`` are theirs; ``ids`` are of things that the user has.
+    ``tokens`` has the access token of each; ``ids`` has the ids of what the user owns.
     """
 
     def __init__(self, url: str, admin: tuple[str, str] | None = None, operator: str = "") -> None:
         self._url = url
-        self.run = uuid.uuid4().hex[:8]  # people and content of this run alone
+        self.run = uuid.uuid4().hex[:8]  # names users and content of this run
         self._http = requests.Session()
         self.user = self.register()["tokens"]["access_token"]
         self.tokens: dict[str, str] = {"user": self.user, "node": self.node()[1]["token"]}
@@ -49,10 +49,10 @@ class Stage:
             "kind": "jobs",  # of dead letters
         }
 
-    # ── calls ────────────────────────────────────────────────────────────────────────────────
+    # -- requests
 
     def post(self, path: str, body: Json | None = None, token: str | None = None) -> Json:
-        """The body of a success; anything else ends the run."""
+        """Send a POST request and return the body; end the run if it fails."""
         return self.call("POST", path, body, token)
 
     def call(self, method: str, path: str, body: Json | None, token: str | None) -> Json:
@@ -74,7 +74,7 @@ class Stage:
         found: Json = answer.json()
         return found
 
-    # ── people and nodes ─────────────────────────────────────────────────────────────────────
+    # -- users and nodes
 
     def person(self) -> Json:
         email = f"fuzz-{self.run}-{next(numbers)}@example.org"
@@ -86,39 +86,39 @@ class Stage:
 
     def described(self, key: Ed25519PrivateKey) -> Json:
         pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        # Nobody asks for this: work goes to the node that works.
+        # No job needs this capability, so all work goes to the working nodes.
         return {"name": "fuzz", "public_key": pem.decode(), "capabilities": ["none"]}
 
     def node(self) -> tuple[Ed25519PrivateKey, Json]:
-        """One that the user has registered."""
+        """Register a node of the user."""
         key = Ed25519PrivateKey.generate()
         return key, self.post("/nodes/register", self.described(key), self.user)
 
     def proof(self) -> Json:
-        """Of a new node, for verifying it."""
+        """Return the proof of a new node's key, for verifying the node."""
         key, node = self.node()
         words = f"rendertrust-node-v1\n{node['node_id']}\n{node['challenge']}"
         named = {name: node[name] for name in ("node_id", "challenge")}
         return {**named, "signature": key.sign(words.encode()).hex()}
 
     def verified(self) -> str:
-        """A node that is the user's."""
+        """Return the id of a verified node of the user."""
         return str(self.post("/nodes/verify", self.proof())["node_id"])
 
-    # ── work ─────────────────────────────────────────────────────────────────────────────────
+    # -- jobs
 
     def order(self, job_type: str, *, queue: bool = False) -> Json:
         payload = "s3://elsewhere/input/scene.blend"
         return {"job_type": job_type, "payload_ref": payload, "queue": queue}
 
     def job(self, *, queue: bool = False) -> str:
-        """An echo job, which is done at once; or one that nobody can do, and waits."""
+        """Submit an echo job, which is done at once, or one that no node can do."""
         kind = f"fuzz-{next(numbers)}" if queue else "echo"
         owner = self.user
         return str(self.post("/jobs/dispatch", self.order(kind, queue=queue), owner)["job_id"])
 
     def finished(self, kind: str = "echo", status: str = "COMPLETED", **more: str) -> str:
-        """A job that has ended so: asked for until it has."""
+        """Submit a job and wait until it has the status."""
         order = {**self.order(kind, queue=kind != "echo"), **more}
         job = str(self.post("/jobs/dispatch", order, self.user)["job_id"])
         for _ in range(1000):
@@ -127,12 +127,12 @@ class Stage:
         raise SystemExit(f"a job of type {kind} does not end")
 
     def disputed(self) -> str:
-        """A dispute of a job that earned somebody something."""
+        """Return a dispute about a unit with an earning."""
         path = f"/jobs/{self.finished(EARNING)}/units/0/dispute"
         return str(self.post(path, {"reason": "made up"}, self.user)["id"])
 
     def payable(self) -> None:
-        """Let something be payable: what was disputed in vain is so once its window is over."""
+        """Make an earning payable by rejecting a dispute whose window is over."""
         if not self._in_vain:
             self._in_vain = [self.disputed() for _ in range(IN_VAIN)]
             self._pass_window()
@@ -140,20 +140,20 @@ class Stage:
         self.post(path, {"reason": "made up"}, self.tokens["admin"])
 
     def _pass_window(self) -> None:
-        """Wait until all that was earned so far can be disputed no more."""
+        """Wait until the dispute windows of all earnings so far are over."""
         shares = self.call("GET", "/operators/me/earnings?limit=1", None, self.operator)["earnings"]
         left = datetime.fromisoformat(shares[0]["payable_at"]).timestamp() - time.time()
         if left > WINDOW_MAX:
-            raise SystemExit("earnings.dispute_hours is too long here: start it with 0.005")
+            raise SystemExit("earnings.dispute_hours is too long: start the gateway with 0.005")
         time.sleep(max(0.0, left))
 
     def requested(self) -> str:
-        """A payout of money that waits for an admin."""
+        """Return a payout of money that waits for an admin."""
         self.payable()
         return str(self.post("/operators/me/payouts", {"to": "money"}, self.operator)["id"])
 
     def approved(self) -> str:
-        """A batch of one payout."""
+        """Return a batch with one payout."""
         body = {"payouts": [self.requested()], "reason": "made up"}
         return str(self.post("/admin/payouts/approve", body, self.tokens["admin"])["batch_id"])
 
@@ -167,6 +167,6 @@ class Stage:
         return upload
 
     def large(self) -> Json:
-        """An upload that comes in parts; none has."""
+        """Begin a multipart upload and send no part."""
         body = {"sha256": f"{next(numbers):064x}", "size": 200 << 20, "filename": "scene.blend"}
         return self.post("/uploads", body, self.user)

@@ -1,6 +1,6 @@
-"""Whatever strangers send, parsers take linear CPU time and bounded memory.
+"""Tests that parsers of untrusted input take linear CPU time and bounded memory.
 
-The inputs have a fixed seed. What costs most per byte is told at the end of the run.
+The inputs have a fixed seed. The end of the test run reports which inputs cost the most per byte.
 """
 
 from collections.abc import Callable

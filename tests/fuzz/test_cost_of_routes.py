@@ -1,7 +1,7 @@
-"""Whatever is sent to any route of the gateway, its CPU time is linear in the size of the request,
-and its memory bounded. Memory is measured coarsely: see ``cost_of_asking``.
+"""Tests that every route takes CPU time linear in the size of the request, and bounded memory.
 
-The routes are those of the application as it is served, so a new one is covered, or fails here.
+Memory is measured coarsely; see ``cost_of_asking``. The routes are those of the served application,
+so a new route is tested without being listed.
 """
 
 import asyncio
@@ -31,10 +31,11 @@ from web.identity.roles import UserRole
 from web.identity.tokens import TokenType
 from web.nodes.relay import Relay
 
-PARTS: Final = 4  # of the routes: each is a test of its own
+PARTS: Final = 4  # groups of routes, each tested by a separate test
 STORE: Final = ObjectsEndpoint("http://127.0.0.1:1", "key", "secret")
 NOBODY: Final = SimpleNamespace(objects_store=lambda: STORE)
-AWAY: Final = (502, 503)  # the object store is nowhere, and some actors only stand in
+# Statuses of requests that need the unreachable object store or an absent actor.
+AWAY: Final = (502, 503)
 HEADERS_MOST: Final = 7_000
 HEADERS: Final[Mapping[str, Callable[[int], str]]] = {
     "Cookie": lambda size: 'a="; ' * (size // 5),
@@ -57,16 +58,16 @@ HEADERS: Final[Mapping[str, Callable[[int], str]]] = {
 
 @attrs.define
 class Asker:
-    """Asks over connections of its own, and reads no more than what was made before it is sent."""
+    """A client that opens a connection per request and reads only the head of the answer."""
 
     host: str
     port: int
     tokens: Mapping[Audience, str]
-    cookie: Callable[[], str]  # a new one each time: signing out is a route, too
+    cookie: Callable[[], str]  # returns a new cookie each time, as one of the routes signs out
     seen: list[int] = attrs.field(factory=list[int])
 
     async def ask(self, route: Route, path: str, body: bytes, media: str, more: str = "") -> int:
-        """The status of the answer."""
+        """Send a request and return the status of the answer."""
         head = [f"{route.method} {path} HTTP/1.1", "Connection: close"]
         head += [] if more.startswith("Host:") else [f"Host: {self.host}:{self.port}"]
         if route.of_console:
@@ -90,7 +91,7 @@ class Asker:
 
 
 def whole_site(gateway: Gateway) -> Any:
-    """As the composition root has it; no node gets a session, and nobody keeps the log."""
+    """Return the site of the composition root, but without node sessions and without a log."""
     gateway.registry.register(Sequencer, Ref[Sequencer]("nobody"))
 
     async def nobody(*_: Any) -> Any:
@@ -101,7 +102,7 @@ def whole_site(gateway: Gateway) -> Any:
 
 @pytest.fixture
 async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """The whole table of routes, without rate limits."""
+    """A site with the whole table of routes, without rate limits."""
     pool = Database(lambda: database.app_dsn)
     limits = dict.fromkeys(map(str, RATES), 1_000_000)
     async with serving(
@@ -113,7 +114,7 @@ async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
 
 @pytest.fixture
 async def asker(face: Face, database: PostgresEndpoint) -> Asker:
-    """Somebody who may do everything, and a node that nobody knows."""
+    """A client with an admin's tokens, and with a token of an unknown node."""
     admin = await with_role(face, database.owner_dsn, "admin")
     issue = face.gateway.identity.tokens.issue
     node, _ = issue(TokenType.NODE, uuid4(), uuid4())
@@ -144,7 +145,7 @@ async def test_the_cost_of_every_route_is_linear(
 
 
 async def cost_at(asker: Asker, route: Route, hostile: Hostile) -> Cost:
-    """The cost of a route. Its answers must show that what was sent came past the fence."""
+    """Measure a route; the answers must show that the requests passed authentication."""
     asker.seen.clear()
 
     async def ask(sent: tuple[str, bytes]) -> int:
@@ -153,7 +154,7 @@ async def cost_at(asker: Asker, route: Route, hostile: Hostile) -> Cost:
     found = await cost_of_asking(hostile.label, hostile.make, ask, hostile.largest)
     told, seen = f"{hostile.label}: {asker.seen}", set(asker.seen)
     assert all(status < 500 or status in AWAY for status in seen), told
-    if hostile.wrong:  # to the console's scripts a refusal is an answer as any other
+    if hostile.wrong:  # the console's scripts get a refusal with status 200
         assert seen <= ({200} if route.of_console else {400, 422}), told
     elif route.method == "GET" and (route.of_console or route.operation is not None):
         assert not seen & {401, 403, 429}, told
@@ -183,7 +184,7 @@ async def test_the_cost_of_a_header_is_linear(
 
 @pytest.mark.skipif(not CLEAR_PEAK.exists(), reason="this system does not tell the peak of memory")
 async def test_an_answer_that_takes_much_memory_is_found() -> None:
-    """For a moment, and whatever it is given back afterwards."""
+    """The memory is held only for a moment and freed before the measurement ends."""
 
     async def ask(sent: str) -> None:
         _ = bytearray(b"x") * (len(sent) ** 2)

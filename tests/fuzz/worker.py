@@ -1,4 +1,4 @@
-"""A node that does its work at once, so that there is always one with room."""
+"""Nodes that do each job at once, so a node with a free slot is nearly always connected."""
 
 import asyncio
 import base64
@@ -15,15 +15,15 @@ from rendertrust.testing import FakeNode, completes, fails
 from tests.support.api_clients import Creator, faithful_node
 
 READY_SECONDS = 30.0
-EARNING = "earning"  # jobs of this type earn somebody something
-FAILING = "failing"  # the scene of such a job is at fault
+EARNING = "earning"  # jobs of this type earn their operator something
+FAILING = "failing"  # jobs of this type fail because of their scene
 
 
 @contextmanager
 def working_node(url: str) -> Generator[str]:
-    """Nodes that take ``echo`` and ``earning`` jobs, on a thread of their own.
+    """Run nodes for ``echo`` and ``earning`` jobs in a thread until the block ends.
 
-    Until the block ends; it gets the token of who earns by the latter.
+    Yields the token of the user who owns the node for ``earning`` jobs.
     """
     loop = asyncio.new_event_loop()
     operator = list[str]()
@@ -57,8 +57,8 @@ def working_node(url: str) -> Generator[str]:
         loop.close()
 
 
-async def shows(node: FakeNode, dispatch: JobDispatch) -> None:
-    """A small picture first, and then the work."""
+async def preview_and_complete(node: FakeNode, dispatch: JobDispatch) -> None:
+    """Send a small preview, and then the result."""
     named: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
     data = base64.b64encode(b"\xff\xd8\xff\xe0 a small picture").decode()
     await node.send(Preview(**named, attempt=dispatch.attempt, frame=1, data=data))
@@ -67,11 +67,13 @@ async def shows(node: FakeNode, dispatch: JobDispatch) -> None:
 
 @asynccontextmanager
 async def earning_node(http: aiohttp.ClientSession, url: str) -> AsyncGenerator[str]:
-    """A node of somebody's, who earns by what it does; his token."""
+    """Run a node whose owner earns by its work; yield the owner's token."""
     person = Creator(http, url, f"fuzz-{uuid4().hex[:8]}@example.org")
     await person.register()
     async with (
-        FakeNode(url, capabilities=(EARNING,), user_token=person.token, behave=shows),
+        FakeNode(
+            url, capabilities=(EARNING,), user_token=person.token, behave=preview_and_complete
+        ),
         FakeNode(url, capabilities=(FAILING,), behave=fails(failure="scene")),
     ):
         yield person.token

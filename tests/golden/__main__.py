@@ -1,4 +1,4 @@
-"""``python -m tests.golden``: show what differs from the golden files, or accept it.
+"""``python -m tests.golden``: show or accept what differs from the golden files.
 
 python -m tests.golden                     # a diff of every file that changed
 python -m tests.golden --accept relay api  # write the files of these families anew
@@ -15,7 +15,7 @@ from tests.golden.files import ACCEPT, FAMILIES, accept, kept
 
 
 def differences(family: str) -> Iterator[str]:
-    """Unified diffs of the family's files."""
+    """Yield unified diffs between the family's golden files and what is made now."""
     made, before = FAMILIES[family](), kept(family)
     for name in sorted({*made, *before}):
         old, new = before.get(name, b""), made.get(name, b"")
@@ -25,7 +25,7 @@ def differences(family: str) -> Iterator[str]:
 
 
 def main(words: list[str]) -> int:
-    """1 where something differs and was not accepted, 2 where an argument is unknown."""
+    """Return 1 if something differs and was not accepted, 2 if an argument is unknown."""
     families = [word for word in words if word != "--accept"] or list(FAMILIES)
     unknown = [family for family in families if family not in FAMILIES]
     if unknown:

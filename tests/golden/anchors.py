@@ -1,4 +1,4 @@
-"""Calls and transactions of the contract of the anchors, as a node of the chain gets them."""
+"""Golden calls and transactions of the anchors' contract, as a chain's node receives them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ OF_THE_CONTRACT: Final = ("eth_call", "eth_getLogs", "eth_sendRawTransaction")
 
 @attrs.define
 class Node:
-    """A node of a chain that writes down what it is asked; the contract has ROOT at SIZE."""
+    """A fake node of a chain that records calls; its contract has ROOT at SIZE."""
 
     asked: list[Any] = attrs.field(factory=list[Any])
 
@@ -52,12 +52,12 @@ class Node:
         return web.json_response({"jsonrpc": "2.0", "id": call["id"], "result": found})
 
     def calls(self) -> Iterator[Any]:
-        """What the contract was asked and sent, without answers about the chain."""
+        """Return the recorded calls to the contract, without general calls about the chain."""
         return (one for one in self.asked if one[0] in OF_THE_CONTRACT)
 
 
 def transactions() -> dict[str, bytes]:
-    """The contract's creation, an anchor, the gateway's reads and those of a client."""
+    """Return the deployment, an anchor, and the reads of the gateway and of a client."""
     deployed, anchor, gateway, client = asyncio.run(_recorded())
     return {
         "deploy.txt": deployed,

@@ -1,4 +1,4 @@
-"""The families, where their files lie, and what differs."""
+"""The families of golden files, the folder where they are, and their comparison."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,17 +23,17 @@ FAMILIES: Final[Mapping[str, Callable[[], dict[str, bytes]]]] = {
 
 
 def golden(family: str, name: str) -> bytes:
-    """The bytes of one golden file."""
+    """Return the bytes of one golden file."""
     return (FOLDER / family / name).read_bytes()
 
 
 def kept(family: str) -> dict[str, bytes]:
-    """All golden files of a family, by name."""
+    """Return all golden files of a family, by name."""
     return {path.name: path.read_bytes() for path in sorted((FOLDER / family).glob("*"))}
 
 
 def accept(family: str) -> list[str]:
-    """Write the family's files as they are made now; the names of those that changed."""
+    """Rewrite the family's files as they are made now; return the names of changed files."""
     made, before = FAMILIES[family](), kept(family)
     changed = sorted(name for name in {*made, *before} if made.get(name) != before.get(name))
     for name in changed:

@@ -1,4 +1,4 @@
-"""The OpenAPI document, problems, streamed events, the command line and metrics, without prose."""
+"""Golden files of the interfaces: OpenAPI, problems, events, command line and metrics."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ REFUSED: Final = {
 
 
 def api() -> dict[str, bytes]:
-    """The document, the JSON of refusals, and the events of a job as they are streamed."""
+    """Return the OpenAPI document, refusals as JSON, columns of CSV files, and a job's events."""
     document = json.loads(Description(OPERATIONS).document().body)
     document["tags"] = {tag["name"]: True for tag in document["tags"]}
     refused = {name: problem.body("a1b2c3d4e5f60718") for name, problem in REFUSED.items()}
@@ -52,7 +52,7 @@ def api() -> dict[str, bytes]:
 
 
 def without_prose(value: Json, *, named: bool = False) -> Json:
-    """The document without texts for people; ``named``: the keys of ``value`` are names."""
+    """Return the document without texts for people; ``named``: the keys of ``value`` are names."""
     if isinstance(value, list):
         return [without_prose(item) for item in value]
     if not isinstance(value, dict):
@@ -65,7 +65,7 @@ def without_prose(value: Json, *, named: bool = False) -> Json:
 
 
 def lines_of(document: Json, depth: int = 5, path: str = "") -> Iterator[str]:
-    """One line for each part that lies so deep, so that a difference is read at a glance."""
+    """Yield one line for each part at this depth, so that a diff is easy to read."""
     if depth == 0 or not isinstance(document, dict) or not document:
         yield f"{path}{json.dumps(document, sort_keys=True)}"
         return
@@ -74,7 +74,7 @@ def lines_of(document: Json, depth: int = 5, path: str = "") -> Iterator[str]:
 
 
 def metrics() -> dict[str, bytes]:
-    """One line per metric: name, type, labels."""
+    """Return one line per metric: name, type and labels."""
     lines = sorted(
         f"{name} {kind} {','.join(sorted(labels))}".rstrip()
         for name, (kind, labels) in exposed().items()
@@ -83,7 +83,7 @@ def metrics() -> dict[str, bytes]:
 
 
 def command_line() -> dict[str, bytes]:
-    """One line per command, argument and option; the exit code and name of each failure."""
+    """Return one line per command, argument and option, and the exit code of each failure."""
     context = click.Context(ROOT)
     lines: list[str] = []
     for name in ROOT.list_commands(context):
@@ -131,7 +131,7 @@ def _default_of(parameter: click.Parameter) -> Any:
 
 
 def _type_of(kind: "click.ParamType[Any]") -> str:
-    """Click's own name of the type, with what it allows; text for types of ours."""
+    """Return Click's name of the type with the allowed values; text for our own types."""
     if isinstance(kind, click.Choice):
         return "|".join(str(choice) for choice in kind.choices)
     if isinstance(kind, click.IntRange | click.FloatRange):

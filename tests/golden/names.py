@@ -1,4 +1,4 @@
-"""Names that are stored, or that people use in settings and variables, found in the source."""
+"""Golden lists of names in the source that are stored, or that people use in settings."""
 
 import ast
 import importlib
@@ -29,7 +29,7 @@ _VARIABLE: Final = re.compile(r"RENDERTRUST_[A-Z_]+")
 
 
 def names() -> dict[str, bytes]:
-    """One file for each kind of name."""
+    """Return one file for each kind of name."""
     found: Mapping[str, Iterable[str]] = {
         "acts-and-events.txt": {*_matches(_ACT), *_events_in_sql()} - {*_keys()},
         "formats.txt": _matches(_FORMAT),
@@ -50,13 +50,13 @@ def names() -> dict[str, bytes]:
 
 @cache
 def _nodes() -> tuple[ast.AST, ...]:
-    """Every node of every product module's syntax."""
+    """Return all syntax nodes of all product modules."""
     files = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
     return tuple(node for path in files for node in ast.walk(ast.parse(path.read_text())))
 
 
 def _matches(pattern: re.Pattern[str]) -> Iterator[str]:
-    """Every text of the source that has this form."""
+    """Yield every string of the source that matches the whole pattern."""
     texts = (_text_of(node) for node in _nodes())
     return (text for text in texts if text is not None and pattern.fullmatch(text))
 
@@ -84,7 +84,7 @@ def _name_of(node: ast.AST) -> str:
 
 
 def _text_of(node: ast.AST) -> str | None:
-    """The text; what an f-string fills in is ``{}``. None: it is no text."""
+    """Return the string of a node, or None; ``{}`` stands for what an f-string fills in."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -102,14 +102,14 @@ def _fail_points() -> Iterator[str]:
 
 
 def _actors() -> Iterator[str]:
-    """The values of the label ``actor`` of metrics."""
+    """Yield the values of the label ``actor`` of metrics."""
     for node in _nodes():
         if isinstance(node, ast.ClassDef) and node.name.endswith("Actor") and node.name != "Actor":
             yield node.name.removesuffix("Actor")
 
 
 def _job_types() -> Iterator[str]:
-    """What nodes offer; a node that offers ``check`` is a verifier."""
+    """Yield the job types that nodes offer; a node that offers ``check`` is a verifier."""
     for module in pkgutil.iter_modules(plugins.__path__):
         loaded = importlib.import_module(f"{plugins.__name__}.{module.name}")
         for kind in vars(loaded).values():
@@ -118,7 +118,7 @@ def _job_types() -> Iterator[str]:
 
 
 def _faults() -> Iterator[str]:
-    """The codes of faults of a request."""
+    """Yield the codes of faults that a refusal names."""
     for call in _calls("Fault"):
         code = _text_of(call.args[1]) if len(call.args) == 3 else None
         if code is not None and _CODE.fullmatch(code):
@@ -126,7 +126,7 @@ def _faults() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    """Each setting with its default and, where they differ, those of an environment."""
+    """Yield each setting with its default, and with the defaults of environments that differ."""
     for one in SETTINGS:
         yield f"{one.name} defaults {one.default!r}"
         for environment, default in one.declared.by_environment.items():

@@ -1,4 +1,4 @@
-"""Frames of the relay: each type with all of its members, and with the required ones alone."""
+"""Golden relay frames: each type with all its members, and with the required ones only."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -115,7 +115,7 @@ FROM_NODE_FULL: Final[tuple[FromNode, ...]] = (
     Preview(**OF_UNIT, frame=-12, mime="image/png", data="iVBORw0KGgo="),
     Pong(),
 )
-# Frames of the API reference, and the least of each of the others.
+# Relay frames of the API reference, and the smallest relay frame of each other type.
 LEAST: Final[tuple[Frame, ...]] = (
     JobDispatch(job_id=ID, job_type="render", payload_ref="s3://bucket/input/scene.blend"),
     JobCancel(job_id=ID),
@@ -133,7 +133,7 @@ LEAST: Final[tuple[Frame, ...]] = (
 
 
 def frames() -> dict[str, bytes]:
-    """One line per frame. Raises AssertionError where a full frame leaves a member out."""
+    """Return one line per relay frame; raise AssertionError if a full one lacks a member."""
     for table, full in ((FROM_GATEWAY, FROM_GATEWAY_FULL), (FROM_NODE, FROM_NODE_FULL)):
         assert {type(frame) for frame in full} == set(table.values())
         for frame in full:
@@ -147,7 +147,7 @@ def frames() -> dict[str, bytes]:
 
 
 def read_again(name: str, line: bytes) -> str:
-    """The frame of a golden file, decoded by its receiver and encoded again."""
+    """Decode a relay frame of a golden file as its receiver does, and encode it again."""
     found = (decode_from_gateway if "gateway" in name else decode_from_node)(line)
     return encode(found)  # type: ignore[arg-type]
 

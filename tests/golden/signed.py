@@ -1,4 +1,4 @@
-"""Receipts, leaves, notes and other signed bytes, made with fixed keys and times."""
+"""Golden receipts, leaves, notes and other signed bytes, made with fixed keys and times."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -58,7 +58,7 @@ EVENT: Final = EventRow(
 
 
 def receipts() -> dict[str, bytes]:
-    """The node's work, the gateway's receipt around it, and the file that has its proof."""
+    """Return the node's work, the gateway's receipt, and the receipt file with its proof."""
     unverified = receipt_document(
         work=WORK,
         node_signature=RECEIPT["node_signature"],
@@ -77,7 +77,7 @@ def receipts() -> dict[str, bytes]:
 
 
 def leaves() -> dict[str, bytes]:
-    """An entry with and without a receipt, its private part, and the first leaf of an epoch."""
+    """Return an entry with and without a receipt, its private part, and an epoch's first leaf."""
     return {
         "private.txt": PRIVATE.canonical,
         "entry.txt": LEAF.canonical,
@@ -87,7 +87,7 @@ def leaves() -> dict[str, bytes]:
 
 
 def checkpoints() -> dict[str, bytes]:
-    """Notes that the key of the log signs, its names, and the proof of a node's key."""
+    """Return notes signed with the log's key, its verifier keys, and proofs of a node's key."""
     made = Checkpoint(ORIGIN, 42, bytes(range(64, 96)), TIME)
     transaction = "0x" + "cd" * 32
     anchor = AnchorNote(ORIGIN, 11_155_111, CONTRACT, 42, made.root, transaction, 12_345)
@@ -108,7 +108,7 @@ def checkpoints() -> dict[str, bytes]:
 
 
 def deliveries() -> dict[str, bytes]:
-    """A webhook with its signed headers, and the manifest of a job."""
+    """Return a webhook with its signed headers, and the manifest of a job."""
     due = DueDelivery(
         id=UUID(int=1),
         endpoint=UUID(int=2),

@@ -1,7 +1,7 @@
-"""What others depend on is byte for byte what it was.
+"""Tests that formats on which others depend are byte for byte unchanged.
 
-A test that fails here found a changed format, not a fault of the test. See ``python -m
-tests.golden`` for the differences, and for how to accept them where they are intended.
+A failure here means that a format has changed, not that the test is wrong. ``python -m
+tests.golden`` shows the differences and says how to accept an intended change.
 """
 
 import pytest

@@ -1,10 +1,10 @@
-"""``database`` has the newest schema here."""
+"""Fixtures for integration tests: ``database`` has the newest schema here."""
 
 from pathlib import Path
 
 import pytest
 
-# They take long, and are about other programs more than about the version of Python.
+# Tests that take long, and depend on other programs rather than on the version of Python.
 ABOUT_PROGRAMS = (
     "backup",
     "engines/test_anchor_on_a_node.py",
@@ -31,7 +31,7 @@ ABOUT_PROGRAMS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # As texts: there are thousands of items, and each worker looks at all of them.
+    # Compare texts and not Path objects, because each worker compares thousands of items.
     programs = tuple(str(Path(__file__).parent / path) for path in ABOUT_PROGRAMS)
     for item in items:
         if str(item.path).startswith(programs):
@@ -40,5 +40,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def database_template(migrated_database: str) -> str:
-    """The newest schema."""
+    """Return the name of the template database with the newest schema."""
     return migrated_database

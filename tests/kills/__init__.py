@@ -1,1 +1,1 @@
-"""A gateway that is killed again and again under load, and a client that remembers every answer."""
+"""A gateway that is killed repeatedly under load, and clients that check that no answer is lost."""

@@ -1,11 +1,11 @@
-"""``python -m tests.kills``: kill a gateway under load, and see whether it keeps its word.
+"""``python -m tests.kills``: kill a gateway under load, and check what it had acknowledged.
 
-Each round: clients in processes of their own register, buy, spend, submit, cancel, work, pay out
-and decide, and have every acknowledged answer on disk before it counts; then SIGKILL hits the
-gateway with all its engines, the gateway alone, or one engine. When all is ready again, everything
-that was ever acknowledged must be there, once, and ``fsck`` must find the books in order. The same
-seed kills the same victims at the same times. Exit code 1: something was wrong; of a gateway with a
-mistake: it was not found.
+In each round, client processes register, buy, spend, submit, cancel, work, pay out and decide. The
+clients write every acknowledged answer to disk before it counts. Then SIGKILL hits the gateway with
+all its engines, the gateway alone, or one engine. When all is ready again, everything that was ever
+acknowledged must be there exactly once, and ``fsck`` must find the books in order. The same seed
+kills the same victims at the same times. Exit code 1: a check failed, or the checks found nothing
+wrong with a gateway with a mistake.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from contextlib import aclosing
 from uuid import uuid4
 
 from tests.kills.checks import verdicts
-from tests.kills.mistake import MISTAKES, gateway_with, tells_of
+from tests.kills.mistake import MISTAKES, gateway_with, is_found_by
 from tests.kills.plan import ROUND, VICTIMS
-from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
+from tests.kills.run import SETTINGS, VERIFIED, Order, Round, run_rounds, stop_and_check
 from tests.support.gateway_process import Gateway
 
 SHOWN_MAX = 20
@@ -57,16 +57,16 @@ def arguments() -> argparse.Namespace:
 async def run(order: Order, mistake: str | None, settings: Mapping[str, str]) -> int:
     done: list[Round] = []
     async with gateway_with(mistake, **settings) as gateway:
-        async with aclosing(rounds(gateway, order)) as going:
+        async with aclosing(run_rounds(gateway, order)) as going:
             async for each in going:
                 done.append(each)
                 show(each)
                 if settings is VERIFIED:
                     say(f"    verdicts: {counted(await verdicts(gateway))}")
-                if mistake is not None and tells_of(mistake, each):
+                if mistake is not None and is_found_by(mistake, each):
                     say(f"{mistake} was found by kill {len(done)}")
                     return 0
-        last = await rest(gateway)
+        last = await stop_and_check(gateway)
         faults = sum(len(each.faults) for each in done) + len(last)
         if faults:
             tell(last)
@@ -77,7 +77,7 @@ async def run(order: Order, mistake: str | None, settings: Mapping[str, str]) ->
 
 
 def evidence(gateway: Gateway) -> str:
-    """A folder with the journals, and what the gateway said."""
+    """Copy the clients' journals and the gateway's log to a folder and return it."""
     folder = tempfile.mkdtemp(prefix="kills-")
     for pattern in ("*.jsonl", "*.log"):
         for path in gateway.data.parent.glob(pattern):

@@ -1,4 +1,4 @@
-"""After a kill: what was acknowledged, held against what the gateway shows."""
+"""Checks after a kill: compare what was acknowledged with what the gateway shows."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from supervisors.engines.offline_postgres import kept_endpoint
-from tests.kills.checks_of_people import found_of, judge, still
+from tests.kills.checks_of_people import found_of, judge, wait_until_still
 from tests.kills.checks_of_the_log import Witness, proof_faults
 from tests.kills.creator import downloaded_from
 from tests.kills.inspector import Inspector, NotAnswered
@@ -28,7 +28,7 @@ FSCK_SECONDS: Final = 300.0
 
 @attrs.define
 class Examiner:
-    """Knows from one time to the next who is who. ``admins`` are e-mails."""
+    """Checker that remembers all accounts and logins between rounds; ``admins`` are e-mails."""
 
     line: Line
     memory: Memory
@@ -39,7 +39,7 @@ class Examiner:
     seats: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def examine(self, gateway: Gateway) -> list[str]:
-        """All that is wrong."""
+        """Return all faults found in the API, in the books and in the events."""
         accounts = list(self.memory.accounts.values())
         found = await asyncio.gather(*(self._seated(account) for account in accounts))
         faults = [*self.memory.contradictions, *(fault for each in found for fault in each)]
@@ -58,7 +58,7 @@ class Examiner:
 
     async def _person(self, account: Account) -> list[str]:
         inspector = await self._inspector(account.email)
-        faults = await still(inspector, account)
+        faults = await wait_until_still(inspector, account)
         found = await found_of(inspector)
         faults += judge(account, found, self.memory)
         for entry in self._some(list(found.entries)):
@@ -71,7 +71,9 @@ class Examiner:
         return faults + await self._logged_out(account)
 
     async def _inspector(self, email: str) -> Inspector:
-        """With a login from before the kill, or now and then a new one."""
+        """Return an inspector whose login is from before the kill, or now and then from a new
+        login.
+        """
         inspector = self.inspectors.setdefault(email, Inspector(self.line, email))
         if not inspector.token or self.chance.randrange(10) == 0:
             await inspector.login()
@@ -89,7 +91,7 @@ class Examiner:
         return faults
 
     async def _everybodys(self) -> list[str]:
-        """What admins did, and the log."""
+        """Return faults in the log and in rows that admins' acts changed."""
         try:
             inspector = await self._inspector(self.admins[0])
             faults = await self._admins_work(inspector)
@@ -119,7 +121,7 @@ class Examiner:
 
 
 async def told_faults(gateway: Gateway) -> list[str]:
-    """What happened to jobs and is not among their events, or is and did not happen."""
+    """Return differences between the jobs and their events in the database."""
     endpoint = kept_endpoint(gateway.data)
     if endpoint is None:
         return ["the database is not where it was"]
@@ -129,7 +131,7 @@ async def told_faults(gateway: Gateway) -> list[str]:
 
 
 async def verdicts(gateway: Gateway) -> Counter[str]:
-    """How many there are by now; of what waits for one, too."""
+    """Return the number of checks by verdict, or by state for checks without a verdict."""
     endpoint = kept_endpoint(gateway.data)
     assert endpoint is not None, "the database is where it was"
     rows = await fetch(
@@ -144,7 +146,7 @@ def is_fetchable(job: Json) -> bool:
 
 
 async def result_faults(inspector: Inspector, job: Json) -> list[str]:
-    """What a node was acknowledged lies in the store; one that is not back yet is asked again."""
+    """Download a job's result, which was acknowledged; return a fault if its content is wrong."""
 
     async def told() -> bytes | None:
         url = (await inspector.get(f"/jobs/{job['id']}/result"))["download_url"]

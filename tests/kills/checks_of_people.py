@@ -1,4 +1,4 @@
-"""Is everything there that somebody was told, once, and nothing that nobody asked for?"""
+"""Checks of one person's account: it has all that was acknowledged, once, and nothing else."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ CREDITS_OF_A_SKU: Final = "100.0000"
 
 @attrs.frozen
 class Found:
-    """What the API shows of one person."""
+    """All that the API shows of one person."""
 
     balance: Json
     entries: Sequence[Json]
@@ -31,8 +31,8 @@ class Found:
     keys: set[str]
 
 
-async def still(inspector: Inspector, account: Account) -> list[str]:
-    """Wait until nothing of his is on its way any more."""
+async def wait_until_still(inspector: Inspector, account: Account) -> list[str]:
+    """Wait until the person's jobs and payments have ended; return faults if they do not."""
 
     async def all_done() -> bool:
         for status in OPEN:
@@ -71,7 +71,7 @@ def by_id(rows: Sequence[Json]) -> dict[str, Json]:
 
 
 def judge(account: Account, found: Found, memory: Memory) -> Iterator[str]:
-    """All that is not as it was told. What is found is remembered, and must be there next time."""
+    """Yield all differences from what was acknowledged, and remember what the API shows now."""
     yield from _sums(account, found)
     yield from _entries(account, found, memory)
     yield from _jobs(account, found, memory)
@@ -87,7 +87,7 @@ def judge(account: Account, found: Found, memory: Memory) -> Iterator[str]:
 
 
 def _sums(account: Account, found: Found) -> Iterator[str]:
-    """Each entry goes on where the one before ended; what is held is held for jobs that wait."""
+    """Check that the entries add up to the balance, and that the holds match the waiting jobs."""
     at = Decimal(0)
     for entry in reversed(found.entries):
         at += signed(entry)
@@ -131,7 +131,7 @@ def _jobs(account: Account, found: Found, memory: Memory) -> Iterator[str]:
 
 
 def _statuses(account: Account, memory: Memory, job: Json) -> Sequence[str]:
-    """What a job of which so much was said may be by now."""
+    """Return the statuses that a job may have, given the acknowledged answers about it."""
     if job["id"] in account.ended:
         return (account.ended[job["id"]],)
     if job["id"] in account.cancelled:
@@ -141,7 +141,7 @@ def _statuses(account: Account, memory: Memory, job: Json) -> Sequence[str]:
 
 
 def _reasons(account: Account, found: Found, memory: Memory) -> Iterator[str]:
-    """Each entry is for something, and there is one for each thing."""
+    """Check that each entry has a cause, and each cause has one entry."""
     wanted = Counter(_wanted(account, found, memory))
     given = Counter(
         (entry["reference_id"], str(signed(entry)))
@@ -155,13 +155,13 @@ def _reasons(account: Account, found: Found, memory: Memory) -> Iterator[str]:
 
 
 def _wanted(account: Account, found: Found, memory: Memory) -> Iterator[tuple[str, str]]:
-    """Reference and amount of the entries that are no answers to a move."""
+    """Yield reference and amount of each entry with a cause other than an acknowledged request."""
     yield f"starter:{found.balance['user_id']}", memory.starter
-    by_hand = {found_reference(account, id_) for id_ in account.moves}
+    by_hand = {reference_of(account, id_) for id_ in account.moves}
     for id_, job in found.jobs.items():
         work = f"job:{id_}:0"
         if job["status"] == "COMPLETED" and Decimal(job["price"]):
-            # What was refunded by a dispute no longer counts as charged.
+            # A dispute that was upheld reduces the amount that the job shows as charged.
             charge = job["price"] if id_ in memory.upheld else job["charged"]
             yield work, f"-{charge}"
             if id_ in memory.upheld and work not in by_hand:
@@ -173,8 +173,8 @@ def _wanted(account: Account, found: Found, memory: Memory) -> Iterator[tuple[st
             yield f"payout:{id_}", payout["amount"]
 
 
-def found_reference(account: Account, entry: str) -> str:
-    """Only a refund has the reference of the work."""
+def reference_of(account: Account, entry: str) -> str:
+    """Return the reference of an entry; a refund has the reference of the refunded work."""
     return str(account.entries[entry]["reference_id"])
 
 

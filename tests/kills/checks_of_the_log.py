@@ -1,4 +1,6 @@
-"""Every checkpoint that anybody was ever shown is the beginning of what the log is now."""
+"""Checks that the log only grows: every checkpoint ever shown is consistent with the newest
+checkpoint.
+"""
 
 import attrs
 
@@ -9,14 +11,16 @@ from tests.kills.journal import Json
 
 @attrs.define
 class Witness:
-    """``newest`` is the largest that held; those before it were compared with it."""
+    """A witness of the log; ``newest`` is the largest checkpoint that was consistent."""
 
     newest: Json | None = None
     verifiers: set[str] = attrs.field(factory=set[str])
     seen: int = 0
 
     async def compare(self, inspector: Inspector, kept: list[Json]) -> list[str]:
-        """What is wrong with those that were kept since the last time, and with the newest now."""
+        """Return faults in the newest checkpoint and in the checkpoints kept since the last
+        comparison.
+        """
         now = await inspector.get("/ledger/checkpoint")
         before = [] if self.newest is None else [self.newest]
         fresh = {(row["size"], row["root"]): row for row in (*before, *kept[self.seen :])}
@@ -32,7 +36,7 @@ class Witness:
 
 
 def signature_faults(row: Json) -> list[str]:
-    """It says what is signed, by the key that it names."""
+    """Check that the checkpoint is signed by the key that it names, and signs what it shows."""
     verifier = note.read_verifier(row["verifier"])
     if isinstance(verifier, note.NoteRefused):
         return [f"log: {verifier.reason}"]
@@ -45,7 +49,7 @@ def signature_faults(row: Json) -> list[str]:
 
 
 async def growth_faults(inspector: Inspector, older: Json, newer: Json) -> list[str]:
-    """The older one is a beginning of the newer."""
+    """Check that the newer log contains the older log unchanged."""
     if not older["size"]:
         return []
     if older["size"] > newer["size"]:
@@ -59,7 +63,7 @@ async def growth_faults(inspector: Inspector, older: Json, newer: Json) -> list[
 
 
 async def proof_faults(inspector: Inspector, entry: Json) -> list[str]:
-    """An entry stands in the log."""
+    """Check that an entry has a valid inclusion proof."""
     found = await inspector.get(f"/ledger/{entry['entry_id']}/proof")
     leaf = merkle.leaf_hash(found["leaf"].encode())
     place = found["leaf_index"], found["tree_size"]

@@ -1,8 +1,9 @@
-"""``python -m tests.kills.client``: a process of people and nodes, which no kill reaches.
+"""``python -m tests.kills.client``: simulated users and nodes in a process that is never killed.
 
-Told ``go``, ``pause`` and ``end`` on standard input; says on standard output, in JSON, how many
-acknowledgements are on disk by now (``counted``), that it is ready and which node is its
-``verifier``, and that all that was begun has been answered (``paused``, with what went ``wrong``).
+The process reads ``go``, ``pause`` and ``end`` from standard input and writes JSON lines to
+standard output. ``ready`` comes with the id of its ``verifier`` node; ``counted`` is the number of
+acknowledgements on disk; ``paused`` says that all requests are answered; its ``wrong`` lists the
+failures.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from tests.kills.creator import ACTS, Creator, Hand
 from tests.kills.journal import Journal, Record
 from tests.kills.line import Line, Request, new_session
 from tests.kills.node import CHECK, EARNING, Worker
-from tests.kills.people import Desk, Person
+from tests.kills.people import ClientState, Person
 from tests.kills.staff import ADMINS, OPERATORS, Clerk
 
 T = TypeVar("T")
@@ -35,14 +36,14 @@ WORK: Final = ("echo", "cpu_benchmark", EARNING)
 
 @attrs.define
 class Gate:
-    """Open while work is to be done; ``busy`` counts who is within."""
+    """A gate that is open while load is wanted; ``busy`` counts the acts in progress."""
 
     opened: asyncio.Event = attrs.field(factory=asyncio.Event)
     left: asyncio.Event = attrs.field(factory=asyncio.Event)
     busy: int = 0
 
     async def pass_through(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Wait until it is open, then work."""
+        """Wait until the gate is open, then do the work."""
         await self.opened.wait()
         self.busy += 1
         self.left.clear()
@@ -54,7 +55,7 @@ class Gate:
                 self.left.set()
 
     async def shut(self) -> None:
-        """Let nobody in, and wait until all have left."""
+        """Close the gate, and wait until all acts in progress have ended."""
         self.opened.clear()
         if self.busy:
             await self.left.wait()
@@ -62,9 +63,9 @@ class Gate:
 
 @attrs.define
 class Client:
-    """Everybody in this process. ``name`` tells it from other clients of the same gateway."""
+    """All users and nodes of this process; ``name`` tells it from other client processes."""
 
-    desk: Desk
+    shared: ClientState
     name: str
     chance: Random
     gate: Gate = attrs.field(factory=Gate)
@@ -75,13 +76,13 @@ class Client:
     verifier: Worker = attrs.field(init=False)
 
     async def come(self) -> None:
-        """Open the accounts, and make the nodes known."""
+        """Register the users and nodes, and log in the admin."""
         self.creators = [
-            Creator(self.desk, f"creator-{self.name}{number}@example.org")
+            Creator(self.shared, f"creator-{self.name}{number}@example.org")
             for number in range(CREATORS)
         ]
         self.operators = [
-            Person(self.desk, f"operator-{self.name}{number}@example.org")
+            Person(self.shared, f"operator-{self.name}{number}@example.org")
             for number in range(OPERATORS_OF_EACH)
         ]
         for person in (*self.creators, *self.operators):
@@ -91,13 +92,13 @@ class Client:
         self.verifier = await self._worker((CHECK,), owner="")
         self.workers.append(self.verifier)
         idle = await self._worker(("nothing",), self.operators[0].token)
-        admin = Person(self.desk, f"admin-{self.name}@example.org")
+        admin = Person(self.shared, f"admin-{self.name}@example.org")
         admin.token = (await admin.login())["access_token"]
         self.clerks = [self._clerk(person) for person in self.operators]
         self.clerks.append(attrs.evolve(self._clerk(admin), idle=idle.id))
 
     async def _worker(self, capabilities: tuple[str, ...], owner: str) -> Worker:
-        worker = Worker(self.desk, capabilities)
+        worker = Worker(self.shared, capabilities)
         await worker.register(owner)
         return worker
 
@@ -108,7 +109,7 @@ class Client:
         return Random(self.chance.random())
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
-        """What goes on at once, for ever."""
+        """Return the endless activities, which run concurrently."""
         works = [worker.serve() for worker in self.workers]
         works += [
             self._hand(Hand(creator, self._another(), f"{creator.email[:-12]}-{number}"))
@@ -116,7 +117,7 @@ class Client:
             for number in range(HANDS_OF_EACH)
         ]
         works += [self._operator(clerk) for clerk in self.clerks[:-1]]
-        return [*works, self._admin(self.clerks[-1]), self._witness(), self.desk.journal.keep()]
+        return [*works, self._admin(self.clerks[-1]), self._witness(), self.shared.journal.keep()]
 
     async def _hand(self, hand: Hand) -> None:
         while True:
@@ -133,21 +134,23 @@ class Client:
             await asyncio.sleep(ADMIN_PAUSE_SECONDS)
 
     async def _witness(self) -> None:
-        """Somebody without an account keeps every checkpoint of the log that he is shown."""
+        """Record the newest checkpoint of the log again and again, as somebody without an
+        account.
+        """
         while True:
-            await self._do(look_at_the_log, self.desk)
+            await self._do(look_at_the_log, self.shared)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _do(self, act: Callable[[T], Awaitable[None]], actor: T) -> None:
-        """One act, when the gate is open. What fails is told, and the next one is tried."""
+        """Do one act while the gate is open; record an exception as wrong and go on."""
         try:
             await self.gate.pass_through(lambda: act(actor))
         except Exception as failure:
             name = getattr(act, "__name__", "")
-            self.desk.wrong.append(f"{name} failed: {type(failure).__name__}: {failure}")
+            self.shared.wrong.append(f"{name} failed: {type(failure).__name__}: {failure}")
 
     async def obey(self) -> None:
-        """Until ``end``."""
+        """Follow the commands on standard input until ``end``."""
         loop = asyncio.get_running_loop()
         while (word := (await loop.run_in_executor(None, sys.stdin.readline)).strip()) == "go":
             self.gate.opened.set()
@@ -155,22 +158,22 @@ class Client:
             if word != "pause":
                 return
             await self.gate.shut()
-            await self.desk.journal.settled()
-            wrong, self.desk.wrong = self.desk.wrong, []
+            await self.shared.journal.settled()
+            wrong, self.shared.wrong = self.shared.wrong, []
             say({"paused": True, "wrong": wrong})
 
 
-async def look_at_the_log(desk: Desk) -> None:
-    """The newest checkpoint, kept."""
-    answer = await desk.line.ask(Request("GET", "/ledger/checkpoint"))
+async def look_at_the_log(shared: ClientState) -> None:
+    """Record the newest checkpoint of the log in the journal."""
+    answer = await shared.line.ask(Request("GET", "/ledger/checkpoint"))
     if answer.is_good:
-        desk.journal.note(Record("checkpoint", "", {}, answer.body, counts=False))
+        shared.journal.note(Record("checkpoint", "", {}, answer.body, counts=False))
     else:
-        desk.wrong.append(f"the checkpoint was answered with {answer.status}: {answer.body}")
+        shared.wrong.append(f"the checkpoint was answered with {answer.status}: {answer.body}")
 
 
 def chosen(acts: Mapping[Callable[[T], Awaitable[None]], float], chance: Random) -> Any:
-    """One of them, the heavier the likelier."""
+    """Return a random act, with probabilities by weight."""
     [act] = chance.choices(list(acts), list(acts.values()))
     return act
 
@@ -183,8 +186,8 @@ def say(word: Mapping[str, Any]) -> None:
 async def run(given: argparse.Namespace) -> None:
     journal = Journal(given.journal, lambda counted: say({"counted": counted}))
     async with new_session() as http:
-        desk = Desk(Line(http, given.url), journal)
-        client = Client(desk, given.name, Random(f"{given.seed} {given.name}"))
+        shared = ClientState(Line(http, given.url), journal)
+        client = Client(shared, given.name, Random(f"{given.seed} {given.name}"))
         await client.come()
         tasks = [asyncio.create_task(work) for work in client.works()]
         say({"verifier": client.verifier.id, "ready": True})

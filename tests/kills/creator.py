@@ -1,4 +1,4 @@
-"""What creators do: spend, submit, cancel, look, buy, upload, complain, come and go."""
+"""Acts of creators: spend, submit, cancel, look, buy, upload, dispute, register, log in and out."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,17 +14,17 @@ from tests.kills.line import Line, Request
 from tests.kills.node import EARNING, result_of
 from tests.kills.people import NOT_GOOD, Person
 
-PARKED: Final = "kills-parked"  # jobs of this type wait: no node can do them
+PARKED: Final = "kills-parked"  # jobs of this type wait, as no node can do them
 TYPES: Final[Mapping[str, int]] = {"echo": 5, "cpu_benchmark": 3, EARNING: 2}
 ELSEWHERE: Final = "s3://elsewhere/input/scene.blend"
 SKU: Final = "cred10"
-REPEATED_OF: Final = 16  # one in so many is asked again though it was answered
+REPEATED_OF: Final = 16  # one in 16 requests is repeated after its answer
 KEPT_MOST: Final = 200
 
 
 @attrs.define
 class Creator(Person):
-    """With what he remembers: of each the newest only."""
+    """A creator, who remembers the newest jobs and payloads."""
 
     parked: list[str] = attrs.field(factory=list[str])
     jobs: list[str] = attrs.field(factory=list[str])
@@ -34,7 +34,7 @@ class Creator(Person):
 
 @attrs.define
 class Hand:
-    """One of a creator's hands; ``chance`` decides what it does next, ``name`` is its alone."""
+    """One of several concurrent activities of a creator, with its own random numbers and names."""
 
     creator: Creator
     chance: Random
@@ -42,13 +42,13 @@ class Hand:
     number: int = 0
 
     def next_name(self) -> str:
-        """For a reference or a key: never twice."""
+        """Return a new name for a reference or an idempotency key."""
         self.number += 1
         return f"{self.name}-{self.number}"
 
 
 async def deduct(hand: Hand) -> None:
-    """Once for each reference, however often it is asked for."""
+    """Deduct credits; at times repeat the request, which must return the same answer."""
     amount = f"{hand.chance.randrange(1, 30_000) / 10_000:.4f}"
     body = {"amount": amount, "reference_id": hand.next_name(), "description": "kills"}
     key = hand.next_name() if hand.chance.random() < 0.5 else ""
@@ -57,11 +57,11 @@ async def deduct(hand: Hand) -> None:
     if hand.chance.randrange(REPEATED_OF) == 0:
         again = await hand.creator.do("deduct", request)
         if again.body != answer.body:
-            hand.creator.desk.wrong.append(f"asked again: {again.body} instead of {answer.body}")
+            hand.creator.shared.wrong.append(f"asked again: {again.body} instead of {answer.body}")
 
 
 async def dispatch(hand: Hand) -> None:
-    """A job that a node does at once."""
+    """Submit a job that a node can do at once."""
     (kind,) = hand.chance.choices(list(TYPES), list(TYPES.values()))
     job = await submit(hand, kind, ELSEWHERE, queue=hand.chance.random() < 0.5)
     if job is None:
@@ -69,19 +69,19 @@ async def dispatch(hand: Hand) -> None:
     keep(hand.creator.jobs, job)
     if kind == EARNING:
         keep(hand.creator.earning, job)
-    if hand.chance.randrange(REPEATED_OF) == 0:  # too late, most of the time
+    if hand.chance.randrange(REPEATED_OF) == 0:  # the job has mostly begun by then
         await cancel_job(hand, job)
 
 
 async def park(hand: Hand) -> None:
-    """A job that waits, and holds its price, across kills."""
+    """Submit a job that no node can do, so that it holds its price across kills."""
     job = await submit(hand, PARKED, ELSEWHERE, queue=True)
     if job is not None:
         hand.creator.parked.append(job)
 
 
 async def cancel(hand: Hand) -> None:
-    """One that waits."""
+    """Cancel a parked job, or park a job if no job is parked."""
     parked = hand.creator.parked
     if not parked:
         await park(hand)
@@ -90,27 +90,27 @@ async def cancel(hand: Hand) -> None:
 
 
 async def cancel_job(hand: Hand, job: str) -> None:
-    """400: it has begun, or an earlier try that was not answered did it: either may be."""
+    """Cancel a job; 400 means that it has begun or that an unanswered try has cancelled it."""
     request = Request("POST", f"/jobs/{job}/cancel")
     answer = await hand.creator.do("cancel", request, (400,))
     if not answer.is_good and answer.tries > 1:
         record = Record("perhaps", hand.creator.email, {"job": job}, {}, counts=False)
-        hand.creator.desk.journal.note(record)
+        hand.creator.shared.journal.note(record)
 
 
 async def look_at_a_job(hand: Hand) -> None:
-    """What was seen of a job does not go back."""
+    """Record a job's status, which later must not return to an earlier status."""
     if hand.creator.jobs:
         await hand.creator.look(f"/jobs/{hand.chance.choice(hand.creator.jobs)}", "job")
 
 
 async def look_at_the_history(hand: Hand) -> None:
-    """What was seen of the books stays there."""
+    """Record the newest entries, which must stay in the books."""
     await hand.creator.look("/credits/history?limit=10", "history")
 
 
 async def upload(hand: Hand) -> None:
-    """Content of his own, which a job then works on."""
+    """Upload new content, on which jobs can then work."""
     content = hand.next_name().encode() * hand.chance.randrange(1, 100)
     digest = hashlib.sha256(content).hexdigest()
     body = {"sha256": digest, "size": len(content), "filename": "scene.blend"}
@@ -127,10 +127,10 @@ async def upload(hand: Hand) -> None:
 
 
 async def put(hand: Hand, place: Json, content: bytes) -> None:
-    """One try: whether it worked is seen at the completion."""
+    """Try once to put the content; the completion of the upload shows whether it worked."""
     try:
         url = URL(place["url"], encoded=True)
-        async with hand.creator.desk.line.http.put(
+        async with hand.creator.shared.line.http.put(
             url, data=content, headers=place["headers"]
         ) as answer:
             await answer.read()
@@ -139,7 +139,9 @@ async def put(hand: Hand, place: Json, content: bytes) -> None:
 
 
 async def work_on_an_upload(hand: Hand) -> None:
-    """The node says when its input is not what was uploaded."""
+    """Submit a job with an uploaded input; the node reports a fault if the input has
+    other content.
+    """
     if not hand.creator.payloads:
         await upload(hand)
         return
@@ -149,7 +151,7 @@ async def work_on_an_upload(hand: Hand) -> None:
 
 
 async def buy(hand: Hand) -> None:
-    """Credits, paid at the stand-in: 400 says that an earlier try has paid."""
+    """Begin a purchase of credits; four times in five, also pay for it."""
     request = Request("POST", "/credits/checkout", {"sku": SKU}, hand.next_name())
     begun = await hand.creator.do("checkout", request)
     if begun.is_good and hand.chance.random() < 0.8:
@@ -157,8 +159,8 @@ async def buy(hand: Hand) -> None:
 
 
 async def pay(hand: Hand, url: str) -> None:
-    """By card, until it is paid; the page is the stand-in's, not the gateway's."""
-    line = hand.creator.desk.line
+    """Pay by card at the Stripe stand-in; 400 means that an earlier try has paid."""
+    line = hand.creator.shared.line
     for _ in range(1000):
         try:
             async with line.http.post(f"{url}/card", allow_redirects=False) as answer:
@@ -168,14 +170,14 @@ async def pay(hand: Hand, url: str) -> None:
             continue
         if answer.status in (303, 400):
             record = Record("paid", hand.creator.email, {"url": url}, {}, counts=False)
-            hand.creator.desk.journal.note(record)
+            hand.creator.shared.journal.note(record)
         else:
-            hand.creator.desk.wrong.append(f"paying was answered with {answer.status}")
+            hand.creator.shared.wrong.append(f"paying was answered with {answer.status}")
         return
 
 
-async def complain(hand: Hand) -> None:
-    """About a unit that was paid for; 404 and 409: not done yet, or too late."""
+async def dispute_a_unit(hand: Hand) -> None:
+    """Dispute a paid unit; 404 and 409 mean that it is not done yet, or that it is too late."""
     if not hand.creator.earning:
         return
     job = hand.chance.choice(hand.creator.earning)
@@ -184,21 +186,21 @@ async def complain(hand: Hand) -> None:
 
 
 async def fetch(hand: Hand) -> None:
-    """A result, whole; 404: it is not done yet."""
+    """Download a result and check its content; 404 means that the job is not done yet."""
     if not hand.creator.earning:
         return
     job = hand.chance.choice(hand.creator.earning)
     request = Request("GET", f"/jobs/{job}/result")
-    answer = await hand.creator.desk.line.ask(request, hand.creator.token)
+    answer = await hand.creator.shared.line.ask(request, hand.creator.token)
     if not answer.is_good:
         return
-    content = await downloaded_from(hand.creator.desk.line, answer.body["download_url"])
+    content = await downloaded_from(hand.creator.shared.line, answer.body["download_url"])
     if content not in (None, result_of(job)):
-        hand.creator.desk.wrong.append(f"the result of {job} came as {content!r}")
+        hand.creator.shared.wrong.append(f"the result of {job} came as {content!r}")
 
 
 async def downloaded_from(line: Line, url: str) -> bytes | None:
-    """What lies there; None: the gateway went away meanwhile."""
+    """Return what the URL serves, or None if the gateway failed meanwhile."""
     try:
         async with line.http.get(URL(url, encoded=True)) as answer:
             content = await answer.read()
@@ -209,39 +211,39 @@ async def downloaded_from(line: Line, url: str) -> bytes | None:
     return content if answer.status == 200 else f"status {answer.status}".encode()
 
 
-async def join(hand: Hand) -> None:
-    """Somebody new opens an account, and is not seen again."""
-    await Person(hand.creator.desk, f"{hand.next_name()}@example.org").register()
+async def register_somebody(hand: Hand) -> None:
+    """Register a new user, who does nothing else."""
+    await Person(hand.creator.shared, f"{hand.next_name()}@example.org").register()
 
 
-async def come_and_go(hand: Hand) -> None:
-    """A login of its own that ends: what was logged out stays out."""
+async def log_in_and_out(hand: Hand) -> None:
+    """Log in, and half of the time log out; a token that was logged out must stay invalid."""
     tokens = await hand.creator.login()
     if hand.chance.random() < 0.5:
         return
-    token, desk = tokens["access_token"], hand.creator.desk
-    answer = await desk.line.ask(Request("POST", "/auth/logout"), token)
-    if answer.is_good or answer.tries > 1:  # 401: an earlier try did it
+    token, shared = tokens["access_token"], hand.creator.shared
+    answer = await shared.line.ask(Request("POST", "/auth/logout"), token)
+    if answer.is_good or answer.tries > 1:  # 401 means that an earlier try logged out
         record = Record("logout", hand.creator.email, {"token": token}, {}, answer.is_good)
-        desk.journal.note(record)
+        shared.journal.note(record)
     else:
-        desk.wrong.append(f"{hand.creator.email}: logging out {NOT_GOOD} {answer.status}")
+        shared.wrong.append(f"{hand.creator.email}: logging out {NOT_GOOD} {answer.status}")
 
 
 async def make_a_key(hand: Hand) -> None:
-    """An API key; every second one is revoked."""
+    """Create an API key; half of the time, revoke the key."""
     body = {"name": hand.next_name(), "scopes": ["credits:read"]}
     made = await hand.creator.do("key", Request("POST", "/auth/keys", body), (409,))
     if made.is_good and hand.chance.random() < 0.5:
         request = Request("DELETE", f"/auth/keys/{made.body['id']}")
         revoked = await hand.creator.do("unkey", request, (404,))
-        if revoked.status == 404 and revoked.tries > 1:  # an earlier try did it
+        if revoked.status == 404 and revoked.tries > 1:  # an earlier try revoked the key
             record = Record("unkey", hand.creator.email, {"path": request.path}, {}, counts=False)
-            hand.creator.desk.journal.note(record)
+            hand.creator.shared.journal.note(record)
 
 
 async def submit(hand: Hand, kind: str, payload: str, *, queue: bool) -> str | None:
-    """The job's id; None: no node could do it just now."""
+    """Submit a job and return its id, or None if no node could do it just now."""
     body = {"job_type": kind, "payload_ref": payload, "queue": queue}
     request = Request("POST", "/jobs/dispatch", body, hand.next_name())
     answer = await hand.creator.do("dispatch", request, (400,))
@@ -249,7 +251,7 @@ async def submit(hand: Hand, kind: str, payload: str, *, queue: bool) -> str | N
 
 
 def keep(names: list[str], name: str) -> None:
-    """Among the newest."""
+    """Append the name, and forget all but the newest names."""
     names.append(name)
     del names[:-KEPT_MOST]
 
@@ -264,9 +266,9 @@ ACTS: Final[Mapping[Callable[[Hand], Awaitable[None]], float]] = {
     upload: 0.5,
     work_on_an_upload: 2,
     buy: 0.5,
-    complain: 1.5,
+    dispute_a_unit: 1.5,
     fetch: 1,
-    come_and_go: 0.3,
-    join: 0.3,
+    log_in_and_out: 0.3,
+    register_somebody: 0.3,
     make_a_key: 0.5,
 }

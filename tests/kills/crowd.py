@@ -1,4 +1,4 @@
-"""The client processes, as seen from the process that kills."""
+"""The client processes, controlled by the process that kills the gateway."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tests.support.gateway_process import ROOT
 from tests.support.until import until
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
-# Only a hang takes longer, on however busy a machine.
+# Generous limits, so that only a hang exceeds them even on a busy machine.
 COME_SECONDS: Final = 600.0
 ENOUGH_SECONDS: Final = 600.0
 PAUSE_SECONDS: Final = 900.0
@@ -24,11 +24,11 @@ END_SECONDS: Final = 30.0
 
 
 @attrs.define
-class Outsider:
-    """One client process, the ``journal`` that it writes, and what it said last.
+class ClientProcess:
+    """A client process, its ``journal``, and the last state that it reported.
 
-    ``verifier``: the node that checks results if the gateway's settings name it. ``wrong``: what
-    went wrong, once it has paused.
+    ``verifier`` is its node that checks results, if the gateway's settings name it. ``wrong`` is
+    set when it has paused, and says what went wrong.
     """
 
     process: Process
@@ -45,7 +45,7 @@ class Outsider:
         await self.process.stdin.drain()
 
     async def listen(self) -> None:
-        """Until it ends: it must not wait for us."""
+        """Read the client's reports until it ends, so that its pipe never fills up."""
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             word = orjson.loads(line)
@@ -57,19 +57,19 @@ class Outsider:
 
 
 class ClientEnded(Exception):
-    """Which nobody had told it."""
+    """A client process ended before it was asked to end."""
 
 
 @attrs.define
-class Crowd:
-    """All of them."""
+class Clients:
+    """All client processes."""
 
-    outsiders: list[Outsider]
+    outsiders: list[ClientProcess]
     listening: Sequence[asyncio.Future[None]]
 
     @property
     def counted(self) -> int:
-        """How many acknowledgements are on disk."""
+        """Number of acknowledgements on disk."""
         return sum(outsider.counted for outsider in self.outsiders)
 
     @property
@@ -81,12 +81,12 @@ class Crowd:
             await outsider.tell("go")
 
     async def acknowledged(self, number: int) -> None:
-        """Wait until there are so many more."""
+        """Wait until ``number`` more acknowledgements are on disk."""
         enough = self.counted + number
         await self.reach(lambda: self.counted >= enough, ENOUGH_SECONDS)
 
     async def reach(self, condition: Callable[[], bool], within: float) -> None:
-        """Wait until it holds. Raises ClientEnded."""
+        """Wait until the condition holds; raise ClientEnded if a client ends meanwhile."""
 
         def holds() -> bool:
             for listening in self.listening:
@@ -97,7 +97,7 @@ class Crowd:
         await until(holds, within=within)
 
     async def pause(self) -> list[str]:
-        """Let all that was begun be answered; what went wrong."""
+        """Wait until all requests in progress are answered; return what went wrong."""
         for outsider in self.outsiders:
             await outsider.tell("pause")
         await self.reach(lambda: all(o.wrong is not None for o in self.outsiders), PAUSE_SECONDS)
@@ -105,12 +105,14 @@ class Crowd:
 
 
 @contextlib.asynccontextmanager
-async def crowd(url: str, folder: Path, seed: str, clients: int) -> AsyncGenerator[Crowd]:
-    """Clients that have opened their accounts and wait for ``go``; ended afterwards."""
+async def running_clients(
+    url: str, folder: Path, seed: str, clients: int
+) -> AsyncGenerator[Clients]:
+    """Start clients, which register their users and wait for ``go``; end them after the block."""
     outsiders = [await _outsider(url, folder, seed, "abcdefgh"[n]) for n in range(clients)]
     listening = [asyncio.ensure_future(outsider.listen()) for outsider in outsiders]
     try:
-        found = Crowd(outsiders, listening)
+        found = Clients(outsiders, listening)
         await found.reach(lambda: all(o.is_ready for o in outsiders), COME_SECONDS)
         yield found
     finally:
@@ -121,7 +123,7 @@ async def crowd(url: str, folder: Path, seed: str, clients: int) -> AsyncGenerat
             await _end(outsider.process)
 
 
-async def _outsider(url: str, folder: Path, seed: str, name: str) -> Outsider:
+async def _outsider(url: str, folder: Path, seed: str, name: str) -> ClientProcess:
     journal = folder / f"journal-{name}.jsonl"
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "tests.kills.client", url, str(journal)],
@@ -132,11 +134,11 @@ async def _outsider(url: str, folder: Path, seed: str, name: str) -> Outsider:
         stdout=PIPE,
         limit=LINE_BYTES_MAX,
     )
-    return Outsider(process, journal)
+    return ClientProcess(process, journal)
 
 
 async def _end(process: Process) -> None:
-    """It ends when nobody speaks to it any more."""
+    """Close the client's standard input, which ends it; kill it if it does not end."""
     assert process.stdin is not None
     process.stdin.close()
     try:

@@ -1,4 +1,4 @@
-"""Whoever looks afterwards what is there: by the API, as anybody could."""
+"""An API client for checks after a kill; it only reads."""
 
 from typing import Final
 
@@ -12,19 +12,19 @@ PAGE: Final = 100
 
 
 class NotAnswered(Exception):
-    """What must be there at any time was refused."""
+    """A request that must always succeed was refused."""
 
 
 @attrs.define
 class Inspector:
-    """Logged in as somebody, whose password he knows."""
+    """An API client that can log in as a user whose password it knows."""
 
     line: Line
     email: str
     token: str = attrs.field(default="", repr=False)
 
     async def login(self) -> None:
-        """Raises NotAnswered: there is no such account, or it has another password."""
+        """Log in; raise NotAnswered if the account is missing or has another password."""
         body = {"email": self.email, "password": PASSWORD}
         answer = await self.line.ask(Request("POST", "/auth/login", body))
         if not answer.is_good:
@@ -35,14 +35,14 @@ class Inspector:
         return await self.line.ask(Request("GET", path), self.token)
 
     async def get(self, path: str) -> Json:
-        """Raises NotAnswered."""
+        """Return the body of a GET request; raise NotAnswered if it is refused."""
         answer = await self.ask(path)
         if not answer.is_good:
             raise NotAnswered(f"lost: {self.email}: GET {path}: {answer.status} {answer.body}")
         return dict(answer.body)
 
     async def all(self, path: str, member: str, *, by: str = "after") -> list[Json]:
-        """Every row of a list, page by page."""
+        """Return all rows of a list, page by page."""
         rows: list[Json] = []
         more: object = ""
         while more is not None:

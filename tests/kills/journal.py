@@ -1,4 +1,4 @@
-"""The journal: what was acknowledged, one line for each answer, on disk before it counts."""
+"""Journal of acknowledged answers: one line each, on disk before the answer counts."""
 
 import asyncio
 import os
@@ -15,9 +15,10 @@ KEPT_SECONDS: Final = 30.0
 
 @attrs.frozen
 class Record:
-    """One answer: by which ``act``, of whom, what was ``asked``, and what was answered.
+    """One answer: the ``act``, the user, what was ``asked``, and the answer.
 
-    ``counts``: it acknowledges a change. Others tell what was seen, which must not be undone.
+    ``counts``: the answer acknowledges a change. Other records hold what an answer showed, which
+    must not be undone.
     """
 
     act: str
@@ -28,9 +29,9 @@ class Record:
 
 
 class Journal:
-    """Lines that come while others are written go to disk together, with the next fsync.
+    """A journal; lines that arrive during a write go to disk together with the next fsync.
 
-    ``counted`` is told how many acknowledgements are on disk by now.
+    ``counted`` is called with the number of acknowledgements that are on disk.
     """
 
     def __init__(self, path: Path, counted: Callable[[int], None]) -> None:
@@ -43,18 +44,18 @@ class Journal:
         self._acknowledged = 0
 
     def note(self, record: Record) -> None:
-        """Write it down soon."""
+        """Queue a record for writing."""
         self._waiting.append(record)
         self._kept.clear()
         self._wake.set()
 
     async def settled(self) -> None:
-        """Wait until all that was noted is on disk."""
+        """Wait until all queued records are on disk."""
         async with asyncio.timeout(KEPT_SECONDS):
             await self._kept.wait()
 
     async def keep(self) -> None:
-        """Write for as long as there is anything to write: cancelled at the end."""
+        """Write queued records until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()

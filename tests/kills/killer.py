@@ -1,4 +1,4 @@
-"""The gateway that dies, and is there again."""
+"""Kills of the gateway or an engine, and the wait until all is ready again."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ BACK_SECONDS: Final = 600.0
 
 
 async def kill(gateway: Gateway, planned: Kill) -> None:
-    """SIGKILL to the victim, and wait until all is ready again."""
+    """Send SIGKILL to the victim, restart the gateway if needed, and wait until all is ready."""
     if planned.victim in ENGINES:
         await _kill_engine(gateway, ENGINES[planned.victim])
     else:
@@ -38,7 +38,9 @@ async def _kill_engine(gateway: Gateway, program: str) -> None:
 
 
 def engine_of(gateway: Gateway, program: str) -> int:
-    """The engine's process: the child of a tether, which is a child of the gateway; 0: none."""
+    """Return the process id of an engine, or 0; the engine is a child of one of the gateway's
+    tethers.
+    """
     assert gateway.process is not None
     tree = children_of()
     for tether in tree.get(gateway.process.pid, []):
@@ -49,7 +51,7 @@ def engine_of(gateway: Gateway, program: str) -> int:
 
 
 def name_of(process: int) -> str:
-    """Of its program; '' when it has ended."""
+    """Return the name of the process's program; '' if it has ended."""
     try:
         return Path(f"/proc/{process}/comm").read_text().strip()
     except OSError:
@@ -57,7 +59,7 @@ def name_of(process: int) -> str:
 
 
 async def is_ready(gateway: Gateway) -> bool:
-    """Whether everything that it depends on is there, as it says itself."""
+    """Return whether the gateway reports that all it depends on is ready."""
     try:
         async with (
             aiohttp.ClientSession() as http,

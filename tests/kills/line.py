@@ -1,4 +1,4 @@
-"""The way to the gateway: what was asked is asked again until it is answered, across kills."""
+"""Requests to the gateway that are repeated across kills until they are answered."""
 
 import asyncio
 from typing import Any, Final
@@ -12,14 +12,16 @@ API: Final = "/api/v1"
 PAUSE_SECONDS: Final = 0.02
 ANSWER_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 600.0
-# Not now, and nobody knows whether it was done.
+# Statuses after which a request is repeated, because the gateway may or may not have done it.
 AGAIN: Final = frozenset({429, 503})
 REPLAYED: Final = "Idempotency-Replayed"
 
 
 @attrs.frozen
 class Request:
-    """``key``: an Idempotency-Key; '' for what needs none to be asked twice."""
+    """A request; ``key`` is its idempotency key, or '' if the request is safe to repeat without a
+    key.
+    """
 
     method: str
     path: str
@@ -29,7 +31,7 @@ class Request:
 
 @attrs.frozen
 class Answer:
-    """``replayed``: as it was answered to an earlier try; ``tries``: how often it was asked."""
+    """An answer; ``replayed`` says that an earlier try was done, and ``tries`` counts the tries."""
 
     status: int
     body: Any
@@ -42,14 +44,14 @@ class Answer:
 
 
 class Line:
-    """One gateway, in all its lives."""
+    """A client of one gateway address, across all restarts."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self.http = http
         self.url = url
 
     async def ask(self, request: Request, token: str = "") -> Answer:
-        """The answer, whatever dies meanwhile. Raises TimeoutError after ten minutes."""
+        """Repeat the request until it is answered; raise TimeoutError after ten minutes."""
         tries = 0
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -60,7 +62,7 @@ class Line:
                 await self.pause()
 
     async def pause(self) -> None:
-        """Before one more try."""
+        """Wait a moment before the next try."""
         await asyncio.sleep(PAUSE_SECONDS)
 
     async def _once(self, request: Request, token: str, tries: int) -> Answer | None:
@@ -80,6 +82,6 @@ class Line:
 
 
 def new_session() -> aiohttp.ClientSession:
-    """As many connections as hands need."""
+    """Return an HTTP session with an unlimited number of connections."""
     limit = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     return aiohttp.ClientSession(timeout=limit, connector=aiohttp.TCPConnector(limit=0))

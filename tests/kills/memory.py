@@ -1,4 +1,4 @@
-"""What the journals say, in order: what must be there from now on."""
+"""Model of the data that the gateway must have, built from the journals in their order."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +15,11 @@ ENDED: Final = frozenset({"COMPLETED", "CANCELLED", "FAILED"})
 
 @attrs.define
 class Account:
-    """Of one person. ``entries`` by id, as they were answered first; ``moves`` are those that he
-    or an admin asked for, and ``ended`` the last status of jobs that were seen to have ended.
-    ``perhaps`` cancelled are jobs of which an earlier try had no answer.
+    """All that was acknowledged to one person.
+
+    ``entries`` by id are as first answered; ``moves`` has the ids of entries that answered a
+    request of the person or an admin. ``ended`` has the last status of jobs that were seen to have
+    ended. ``perhaps`` has jobs that a try without an answer may have cancelled.
     """
 
     email: str
@@ -39,9 +41,10 @@ class Account:
 
 @attrs.define
 class Memory:
-    """Of everybody. ``contradictions`` are answers that do not fit to earlier ones.
+    """All that was acknowledged to anybody.
 
-    ``acknowledged`` counts by act.
+    ``contradictions`` are answers that conflict with earlier answers. ``acknowledged`` counts
+    answers by act.
     """
 
     starter: str
@@ -59,7 +62,7 @@ class Memory:
     _read: dict[Path, int] = attrs.field(factory=dict[Path, int])
 
     def read(self, journals: Iterable[Path]) -> None:
-        """What came to them since."""
+        """Read the lines that the journals have gained since the last call."""
         for path in journals:
             with path.open("rb") as lines:
                 lines.seek(self._read.get(path, 0))
@@ -72,7 +75,7 @@ class Memory:
 
     @property
     def upheld(self) -> set[str]:
-        """The jobs whose charge was given back by a decision."""
+        """Jobs whose charge was returned by the decision of a dispute."""
         return {row["job_id"] for row in self.decided.values() if row["state"] == "upheld"}
 
     def _take(self, record: Record) -> None:
@@ -84,7 +87,7 @@ class Memory:
             OF_ALL[record.act](self, record)
 
     def see(self, account: Account, entry: Json) -> None:
-        """An entry never changes."""
+        """Remember an entry; a later answer that shows the entry otherwise is a contradiction."""
         before = account.entries.setdefault(entry["id"], entry)
         if before != entry:
             self.contradictions.append(f"changed: {before} is shown as {entry}")
@@ -98,7 +101,7 @@ def _moved(memory: Memory, account: Account, record: Record) -> None:
 
 
 def _nothing(memory: Memory, account: Account, record: Record) -> None:
-    """That there is an account is all that is to be known."""
+    """Do nothing: the answer proves only that the account exists."""
 
 
 def _dispatched(memory: Memory, account: Account, record: Record) -> None:
@@ -203,7 +206,7 @@ def _spoken(memory: Memory, record: Record) -> None:
 
 
 def _of_a_node(memory: Memory, record: Record) -> None:
-    """The node itself looks whether a unit comes again, and every job is to be done."""
+    """Do nothing: nodes themselves check that no acknowledged unit is dispatched again."""
 
 
 def _checkpoint(memory: Memory, record: Record) -> None:

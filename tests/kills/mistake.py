@@ -1,4 +1,4 @@
-"""A build of the gateway with a mistake put in on purpose: the harness must find it."""
+"""Builds of the gateway with a deliberate mistake, which the checks must find."""
 
 import contextlib
 import os
@@ -18,21 +18,22 @@ MISTAKES: Final = tuple(sorted(path.stem for path in PATCHES.glob("*.patch")))
 ROOMS: Final = ("rendertrust", "config", "sql", "actors", "supervisors", "web")
 
 
-def found_as(mistake: str) -> tuple[str, ...]:
-    """With which words a fault begins that it leads to: the patch begins with them."""
+def fault_prefixes(mistake: str) -> tuple[str, ...]:
+    """Return how the mistake's faults begin: the first words of the patch file."""
     return tuple((PATCHES / f"{mistake}.patch").read_text().partition(":")[0].split(" or "))
 
 
-def tells_of(mistake: str, each: Round) -> bool:
-    """Whether a round has found it."""
-    return any(fault.startswith(found_as(mistake)) for fault in each.faults)
+def is_found_by(mistake: str, each: Round) -> bool:
+    """Return whether a round has found the mistake."""
+    return any(fault.startswith(fault_prefixes(mistake)) for fault in each.faults)
 
 
 @contextlib.asynccontextmanager
 async def gateway_with(mistake: str | None, **settings: str) -> AsyncGenerator[Gateway]:
-    """A gateway that has just started, with that mistake or none."""
+    """Start a gateway with the mistake, or without a mistake."""
     with build_with(mistake) as root, engine_folder() as base:
-        kind = ForkedGateway if mistake is None else Gateway  # forks have the code of this checkout
+        # a fork would have the code of this checkout
+        kind = ForkedGateway if mistake is None else Gateway
         gateway = kind(base / "data", **settings)
         gateway.root = root
         async with started(gateway):
@@ -41,7 +42,7 @@ async def gateway_with(mistake: str | None, **settings: str) -> AsyncGenerator[G
 
 @contextlib.contextmanager
 def build_with(mistake: str | None) -> Generator[Path]:
-    """Where its code is; without a mistake it is ours."""
+    """Yield a folder with the patched code; without a mistake it is this checkout."""
     if mistake is None:
         yield ROOT
         return
@@ -50,7 +51,7 @@ def build_with(mistake: str | None) -> Generator[Path]:
         for room in ROOMS:
             shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
         apply(PATCHES / f"{mistake}.patch", copy)
-        # The tether is run as the engines' account.
+        # The tether runs as the engines' account, which must be able to read the code.
         Path(folder).chmod(0o755)
         yield copy
 
@@ -59,7 +60,7 @@ def apply(patch: Path, copy: Path) -> None:
     applied = subprocess.run(
         ["git", "apply", "--recount", str(patch)],
         cwd=copy,
-        # Or git takes the copy for a part of a repository around it, and does nothing.
+        # Keeps git from treating the copy as part of a repository around it and doing nothing.
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)},
         capture_output=True,
         text=True,

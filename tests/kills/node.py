@@ -1,4 +1,4 @@
-"""A node that does its work at once, and keeps each result until it is acknowledged."""
+"""A node that does each job at once and keeps the result until it is acknowledged."""
 
 import asyncio
 import contextlib
@@ -31,36 +31,36 @@ from rendertrust.relay_frames import (
     Welcome,
 )
 from tests.kills.journal import Record
-from tests.kills.people import Desk
+from tests.kills.people import ClientState
 
 SLOTS: Final = 256
 PAUSE_SECONDS: Final = 0.05
-EARNING: Final = "render"  # its results are uploaded, checked, and paid for
+EARNING: Final = "render"  # the job type whose results are uploaded, checked and paid for
 CHECK: Final = "check"
 CLASS: Final = "cpu/kills"
 EXACT: Final = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
-NOTHING_OF: Final = 8  # of so many checks one comes to nothing
-IS_THERE: Final = 412  # the object was put by an earlier try
+NOTHING_OF: Final = 8  # one in eight checks fails
+IS_THERE: Final = 412  # an earlier try has stored the object
 
 
 def result_of(job: str) -> bytes:
-    """What comes out of a job."""
+    """Return the result of a job."""
     return f"the result of {job}".encode()
 
 
 def evidence_of(job: str) -> bytes:
-    """What lies beside it, where it is to be checked."""
+    """Return the evidence of a job whose result is checked."""
     return f"the evidence of {job}".encode()
 
 
 @attrs.define
 class Worker:
-    """``held`` is what was given to it and not acknowledged; with None while it works on it.
+    """A node; ``held`` has its unacknowledged units, with None for units still being worked on.
 
-    ``done`` was acknowledged, and must not be asked for again.
+    ``done`` has acknowledged units, which must not be dispatched to the node again.
     """
 
-    desk: Desk
+    shared: ClientState
     capabilities: tuple[str, ...]
     key: Ed25519PrivateKey = attrs.field(factory=identity.generate_key)
     id: str = ""
@@ -71,10 +71,10 @@ class Worker:
     socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def register(self, owner: str = "") -> None:
-        """``owner``: the token of who earns by it."""
+        """Register the node; ``owner`` is the token of the user who earns by it, if any."""
         answer = await registration.register(
-            self.desk.line.http,
-            self.desk.line.url,
+            self.shared.line.http,
+            self.shared.line.url,
             self.key,
             name="kills",
             capabilities=self.capabilities,
@@ -85,12 +85,12 @@ class Worker:
         self.id, self.token = answer.node_id, answer.token
 
     async def serve(self) -> None:
-        """Connect, work, and connect again whenever the gateway has gone; until cancelled."""
-        url = f"{self.desk.line.url}/api/v1/relay/ws/{self.id}".replace("http", "ws", 1)
+        """Connect and work, and reconnect whenever the gateway has gone, until cancelled."""
+        url = f"{self.shared.line.url}/api/v1/relay/ws/{self.id}".replace("http", "ws", 1)
         headers = {"Authorization": f"Bearer {self.token}"}
         while True:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with self.desk.line.http.ws_connect(url, headers=headers) as self.socket:
+                async with self.shared.line.http.ws_connect(url, headers=headers) as self.socket:
                     await self._session(self.socket)
             self.socket = None
             await asyncio.sleep(PAUSE_SECONDS)
@@ -113,7 +113,7 @@ class Worker:
                 await self._take(message.data)
 
     async def say(self, frame: FromNode) -> None:
-        """Unless there is no connection: what matters is said again after the next one."""
+        """Send a relay frame if there is a connection; results are sent again after each hello."""
         if self.socket is not None:
             with contextlib.suppress(aiohttp.ClientError, ConnectionError):
                 await self.socket.send_str(encode(frame))
@@ -133,7 +133,7 @@ class Worker:
     async def _dispatched(self, frame: JobDispatch) -> None:
         unit = unit_of(frame)
         if unit in self.done:
-            self.desk.wrong.append(f"lost: {unit} was acknowledged, and is asked for again")
+            self.shared.wrong.append(f"lost: {unit} was acknowledged, and is asked for again")
         if unit not in self.held:
             self.held[unit] = None
             task = asyncio.create_task(self._work(frame))
@@ -145,14 +145,14 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self.desk.wrong.append(f"a node failed: {task.exception()!r}")
+            self.shared.wrong.append(f"a node failed: {task.exception()!r}")
 
     def _acknowledged(self, frame: Ack) -> None:
         unit = unit_of(frame)
         result = self.held.pop(unit, None)
         if result is not None:
             self.done.add(unit)
-            self.desk.journal.note(Record("ack", "", {}, attrs.asdict(unit)))
+            self.shared.journal.note(Record("ack", "", {}, attrs.asdict(unit)))
 
     async def _cancelled(self, frame: JobCancel) -> None:
         unit = unit_of(frame)
@@ -162,7 +162,7 @@ class Worker:
         )
 
     async def _work(self, frame: JobDispatch) -> None:
-        """Fetch, do, put the result where it belongs, and say so."""
+        """Fetch the inputs, upload the result, and report it."""
         for given in frame.inputs:
             await self._fetch(given)
         unit, place = unit_of(frame), f"s3://elsewhere/{frame.job_id}"
@@ -185,7 +185,7 @@ class Worker:
             await self.say(result)
 
     def _signed(self, frame: JobDispatch, result: JobResult) -> JobResult:
-        """With the work signed, where it waits for a verdict: unsigned work is refused."""
+        """Return the result, signed if it waits for a verdict; unsigned work is refused."""
         beside = result.evidence
         if beside is None or result.sha256 is None or result.size is None:
             return result
@@ -198,7 +198,9 @@ class Worker:
         return result if made is None else attrs.evolve(result, work=made[0], signature=made[1])
 
     async def _proved(self, frame: JobDispatch) -> dict[str, Any]:
-        """What a result says beside where it lies, if it waits for a verdict."""
+        """Upload the evidence and return its members of the result; nothing if no verdict
+        follows.
+        """
         if frame.evidence is None:
             return {}
         picture, proof = result_of(frame.job_id), evidence_of(frame.job_id)
@@ -208,24 +210,24 @@ class Worker:
         return {"sha256": sha256, "size": len(picture), "evidence": evidence}
 
     async def _fetch(self, given: Input) -> None:
-        """An input, whole: it was acknowledged as uploaded."""
+        """Fetch an input and compare its hash: its upload was acknowledged."""
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with self.desk.line.http.get(URL(given.url, encoded=True)) as answer:
+                async with self.shared.line.http.get(URL(given.url, encoded=True)) as answer:
                     content = await answer.read()
                 if answer.status == 200:
                     break
                 if answer.status < 500:
-                    self.desk.wrong.append(f"an input was answered with {answer.status}")
+                    self.shared.wrong.append(f"an input was answered with {answer.status}")
                     return
             await asyncio.sleep(PAUSE_SECONDS)
         if hashlib.sha256(content).hexdigest() != given.sha256:
-            self.desk.wrong.append(f"an input came as {content[:100]!r}")
+            self.shared.wrong.append(f"an input came as {content[:100]!r}")
 
     async def _put(self, url: str, headers: Mapping[str, str], content: bytes) -> None:
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with self.desk.line.http.put(
+                async with self.shared.line.http.put(
                     URL(url, encoded=True),
                     data=content,
                     headers=dict(headers),
@@ -237,5 +239,5 @@ class Worker:
 
 
 def unit_of(frame: JobDispatch | JobCancel | Ack) -> Running:
-    """Which unit, and which attempt of it."""
+    """Return the attempt that a relay frame is about."""
     return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)

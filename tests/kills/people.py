@@ -1,4 +1,4 @@
-"""Who uses the gateway: what each is answered goes into the journal."""
+"""Users of the gateway, who record each acknowledged answer in the journal."""
 
 from collections.abc import Collection
 from typing import Final
@@ -13,8 +13,8 @@ NOT_GOOD: Final = "answered with"
 
 
 @attrs.define
-class Desk:
-    """What all share: the way to the gateway, the journal, and what went wrong."""
+class ClientState:
+    """State that all users of a process share: connection, journal, and what went wrong."""
 
     line: Line
     journal: Journal
@@ -23,9 +23,9 @@ class Desk:
 
 @attrs.define
 class Person:
-    """Somebody with an account."""
+    """A user with an account."""
 
-    desk: Desk
+    shared: ClientState
     email: str
     token: str = attrs.field(default="", repr=False)
     id: str = ""
@@ -39,31 +39,32 @@ class Person:
         of: str = "",
         counts: bool = True,
     ) -> Answer:
-        """Ask for a change until it is answered; journalled when it was acknowledged.
+        """Send a request for a change until it is answered; record an answer that acknowledges it.
 
-        ``of``: whom it concerns, if somebody else. A refusal is wrong unless it is ``allowed``.
+        ``of`` is the e-mail of another user whom the request concerns. A refusal counts as wrong
+        unless its status is ``allowed``.
         """
-        answer = await self.desk.line.ask(request, self.token)
+        answer = await self.shared.line.ask(request, self.token)
         if answer.is_good:
             asked = {"path": request.path, "body": request.body, "key": request.key}
             record = Record(act, of or self.email, asked, answer.body, counts)
-            self.desk.journal.note(record)
+            self.shared.journal.note(record)
         elif answer.status not in allowed:
             said = f"{NOT_GOOD} {answer.status}: {answer.body}"
-            self.desk.wrong.append(f"{self.email}: {act} ({request.path}) {said}")
+            self.shared.wrong.append(f"{self.email}: {act} ({request.path}) {said}")
         return answer
 
     async def look(self, path: str, act: str = "") -> Json:
-        """What the API says now; as an ``act`` it is journalled, too: it must not be undone."""
+        """Return the body of a GET request; with an ``act`` also record the body as permanent."""
         request = Request("GET", path)
         if act:
             return dict((await self.do(act, request, counts=False)).body)
-        answer = await self.desk.line.ask(request, self.token)
+        answer = await self.shared.line.ask(request, self.token)
         assert answer.is_good, f"{self.email}: GET {path} {NOT_GOOD} {answer.status}"
         return dict(answer.body)
 
     async def register(self) -> None:
-        """Open the account; where an earlier try did and was not answered, log in."""
+        """Register the user; log in if an unanswered try has already done so."""
         body = {"email": self.email, "name": "Jane Smith", "password": PASSWORD}
         answer = await self.do("register", Request("POST", "/auth/register", body), (409,))
         tokens = answer.body.get("tokens") or await self.login()
@@ -71,6 +72,6 @@ class Person:
         self.id = (await self.look("/credits/balance"))["user_id"]
 
     async def login(self, password: str = PASSWORD) -> Json:
-        """Tokens of a login of its own."""
+        """Log in and return the tokens."""
         body = {"email": self.email, "password": password}
         return dict((await self.do("login", Request("POST", "/auth/login", body))).body)

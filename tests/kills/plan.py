@@ -1,4 +1,4 @@
-"""Who is killed, and when: the same plan for the same seed."""
+"""Plans of kills: the victims and the times; the same seed gives the same plan."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -8,21 +8,21 @@ import attrs
 
 EVERYTHING: Final = "everything"
 GATEWAY: Final = "gateway"
-# An engine by the name of its process; the gateway lives on, and starts it anew.
+# Process names of the engines; the gateway survives their death and starts them again.
 ENGINES: Final = {"postgres": "postgres", "valkey": "valkey-server", "objects": "weed"}
-# In every so many kills each of them, in another order.
+# Each six kills in a row have these victims, in a random order.
 ROUND: Final = (EVERYTHING, GATEWAY, "postgres", EVERYTHING, "objects", "valkey")
 VICTIMS: Final = tuple(dict.fromkeys(ROUND))
 LATER_SECONDS: Final = 1.0
 STARTING_SECONDS: Final = 3.0
-AGAIN_OF: Final = 3  # of those that end the gateway one in so many is followed by another
+AGAIN_OF: Final = 3  # after one in three kills of the gateway, all is killed again at the start
 
 
 @attrs.frozen
 class Kill:
-    """``after``: seconds, once enough was acknowledged.
+    """A kill; ``after`` is the delay in seconds once enough answers were acknowledged.
 
-    ``again``: so many seconds into the start that follows all is killed once more.
+    ``again`` is the time, in seconds after the restart began, of a second kill of everything.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Kill:
 
 
 def plan(seed: str, kills: int, victims: Sequence[str] = ROUND) -> list[Kill]:
-    """So many kills of these victims."""
+    """Return a plan of ``kills`` kills."""
     chance = Random(f"{seed} kills")
     order = _order(chance, victims)
     return [_kill(chance, number, next(order)) for number in range(1, kills + 1)]

@@ -1,4 +1,4 @@
-"""Load, a kill, and a look at what is there: again and again, on one data folder."""
+"""Rounds of load, a kill and checks, on one data folder."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from tests.kills.checks import FSCK_SECONDS, Examiner
-from tests.kills.crowd import Crowd, crowd
+from tests.kills.crowd import Clients, running_clients
 from tests.kills.killer import kill
 from tests.kills.line import Line, new_session
 from tests.kills.memory import Memory
@@ -20,7 +20,7 @@ from tests.support.gateway_process import Gateway
 
 STARTER: Final = "1000000.0000"
 WINDOW_SECONDS: Final = 3.0
-# Nobody waits long for anything that takes hours otherwise, and no limit is met.
+# Short times, so that no round waits for hours, and limits that are never reached.
 SETTINGS: Final = {
     "RENDERTRUST_CREDITS_STARTER": STARTER,
     "RENDERTRUST_JWT_ACCESS_MINUTES": "1440",
@@ -39,7 +39,7 @@ SETTINGS: Final = {
 }
 
 
-# Each frame is compared by a verifier before anybody is charged or paid.
+# A verifier compares each frame before anybody is charged or paid.
 VERIFIED: Final = {
     **SETTINGS,
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
@@ -51,7 +51,7 @@ VERIFIED: Final = {
 
 @attrs.frozen
 class Order:
-    """What is to be done: so many kills, each after so many acknowledged answers."""
+    """The size of a run: number of kills, and acknowledged answers before each."""
 
     seed: str
     kills: int
@@ -65,9 +65,9 @@ class Order:
 
 @attrs.frozen
 class Round:
-    """One kill: how many answers were acknowledged before it, and all that was wrong after it.
+    """A finished round: the answers acknowledged before its kill, and all faults found after it.
 
-    ``in_all`` are the acknowledged answers of all rounds so far, by act.
+    ``in_all`` counts the acknowledged answers of all rounds so far, by act.
     """
 
     kill: Kill
@@ -78,13 +78,13 @@ class Round:
     faults: Sequence[str]
 
 
-async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
-    """A gateway that has started with ``SETTINGS``; each round is told when it is over."""
-    admins = [await admin(gateway, name) for name in "abcdefgh"[: order.clients]]
+async def run_rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
+    """Run load and kills on a gateway started with ``SETTINGS``; yield each finished round."""
+    admins = [await create_admin(gateway, name) for name in "abcdefgh"[: order.clients]]
     folder = gateway.data.parent
     async with (
         new_session() as http,
-        crowd(gateway.url, folder, order.seed, order.clients) as clients,
+        running_clients(gateway.url, folder, order.seed, order.clients) as clients,
     ):
         if gateway.settings.get("RENDERTRUST_VERIFICATION_ENABLED") == "true":
             verifiers = ",".join(outsider.verifier for outsider in clients.outsiders)
@@ -93,21 +93,21 @@ async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
         line, chance = Line(http, gateway.url), Random(f"{order.seed} checks")
         examiner = Examiner(line, Memory(STARTER), chance, admins)
         for planned in order.plan():
-            yield await one(gateway, clients, examiner, planned, order.acknowledged)
+            yield await run_round(gateway, clients, examiner, planned, order.acknowledged)
 
 
-async def rest(gateway: Gateway) -> list[str]:
-    """What is wrong once the gateway has stopped in order."""
+async def stop_and_check(gateway: Gateway) -> list[str]:
+    """Stop the gateway in order and return the faults found then."""
     code = await gateway.stop()
     faults = [] if code == 0 else [f"wrong: the gateway ended with {code}"]
     code, said = await gateway.fsck(FSCK_SECONDS)
     return faults if code == 0 else [*faults, f"fsck: {said}"]
 
 
-async def one(
-    gateway: Gateway, clients: Crowd, examiner: Examiner, planned: Kill, enough: int
+async def run_round(
+    gateway: Gateway, clients: Clients, examiner: Examiner, planned: Kill, enough: int
 ) -> Round:
-    """Load until there is enough and a bit more, the kill, and the examination of all so far."""
+    """Run load until enough is acknowledged, kill, and check all that was acknowledged so far."""
     begun, before = time.monotonic(), clients.counted
     await clients.go()
     await clients.acknowledged(enough)
@@ -117,18 +117,18 @@ async def one(
     back = time.monotonic() - killed
     wrong = await clients.pause()
     examiner.memory.read(clients.journals)
-    faults = await examiner.examine(gateway) + sorted(map(named, wrong))
+    faults = await examiner.examine(gateway) + sorted(map(mark_fault, wrong))
     in_all = Counter(examiner.memory.acknowledged)
     return Round(planned, acknowledged, in_all, back, time.monotonic() - begun, faults)
 
 
-def named(fault: str) -> str:
-    """As a client told it: what it saw to be lost it says so itself."""
+def mark_fault(fault: str) -> str:
+    """Put "wrong: " before a client's fault, unless the fault is a loss."""
     return fault if fault.startswith("lost") else f"wrong: {fault}"
 
 
-async def admin(gateway: Gateway, name: str) -> str:
-    """His e-mail; the password is everybody's."""
+async def create_admin(gateway: Gateway, name: str) -> str:
+    """Create an admin and return the e-mail; all users have the same password."""
     email = f"admin-{name}@example.org"
     who = ("--email", email, "--name", "Ada", "--password-stdin")
     code, said = await gateway.run("admin", "create", *who, told=f"{PASSWORD}\n")

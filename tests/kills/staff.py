@@ -1,4 +1,4 @@
-"""What operators and an admin do: pay out, grant, refund, decide, approve, set prices."""
+"""Acts of operators and an admin: pay out, grant, refund, decide, approve, set prices."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
@@ -17,9 +17,9 @@ LOOKED_AT: Final = 5
 
 @attrs.define
 class Clerk:
-    """An admin's hand, or an operator's; ``creators`` are those whom admins do things to.
+    """An operator or admin at work; ``creators`` are the users for an admin's acts.
 
-    ``idle``: a node that does no work, for words about it.
+    ``idle`` is a node without work, whose standing an admin may change.
     """
 
     person: Person
@@ -30,38 +30,38 @@ class Clerk:
     number: int = 0
 
     def next_name(self) -> str:
-        """For a reference or a key: never twice."""
+        """Return a new name for a reference or an idempotency key."""
         self.number += 1
         return f"{self.name}-{self.number}"
 
     def amount(self) -> str:
-        """From 1 to 9 credits and a bit."""
+        """Return a random amount from 1 to 10 credits."""
         return f"{self.chance.randrange(10_000, 99_999) / 10_000:.4f}"
 
     async def post(
         self, act: str, path: str, body: Json, *allowed: int, of: str = "", keyed: bool = False
     ) -> Any:
-        """The answer, or None for a refusal that is ``allowed``."""
+        """Send a POST request; return the answer, or None for a refusal that is ``allowed``."""
         key = self.next_name() if keyed else ""
         answer = await self.person.do(act, Request("POST", path, body, key), allowed, of=of)
         return answer.body if answer.is_good else None
 
 
-# ── an operator's ────────────────────────────────────────────────────────────────────────────────
+# -- acts of an operator
 
 
 async def pay_out(clerk: Clerk) -> None:
-    """All that is payable; 409: nothing is."""
+    """Request a payout of all that is payable; 409 means that nothing is."""
     body = {"to": clerk.chance.choice(["credits", "money"])}
     await clerk.post("payout", "/operators/me/payouts", body, 409, keyed=True)
 
 
 async def look_at_the_earnings(clerk: Clerk) -> None:
-    """What was earned stays earned, whatever becomes of it."""
+    """Record the newest earnings, which must stay, whatever their state becomes."""
     await clerk.person.look("/operators/me/earnings?limit=10", "earnings")
 
 
-# ── an admin's ───────────────────────────────────────────────────────────────────────────────────
+# -- acts of an admin
 
 
 async def grant(clerk: Clerk) -> None:
@@ -72,7 +72,7 @@ async def grant(clerk: Clerk) -> None:
 
 
 async def adjust(clerk: Clerk) -> None:
-    """Up or down."""
+    """Raise or lower a creator's balance."""
     whom = clerk.chance.choice(clerk.creators)
     amount = clerk.chance.choice(["", "-"]) + clerk.amount()
     body = {"user_id": whom.id, "amount": amount, **REASON}
@@ -81,7 +81,9 @@ async def adjust(clerk: Clerk) -> None:
 
 
 async def refund(clerk: Clerk) -> None:
-    """What a job was charged; 409: nothing was yet, or another part of it was refunded."""
+    """Refund a job's charge; 409 means that the job is not charged yet, or partly
+    refunded already.
+    """
     whom = clerk.chance.choice(clerk.creators)
     if whom.earning:
         body = {"job_id": clerk.chance.choice(whom.earning), **REASON}
@@ -90,7 +92,7 @@ async def refund(clerk: Clerk) -> None:
 
 
 async def decide(clerk: Clerk) -> None:
-    """A dispute; 409: another hand was faster."""
+    """Decide an open dispute; 409 means that somebody else was faster."""
     found = await clerk.person.look(f"/admin/disputes?state=open&limit={LOOKED_AT}")
     if found["disputes"]:
         dispute = clerk.chance.choice(found["disputes"])
@@ -99,7 +101,7 @@ async def decide(clerk: Clerk) -> None:
 
 
 async def approve(clerk: Clerk) -> None:
-    """Payouts of money, as one batch."""
+    """Approve the requested payouts as one batch."""
     found = await clerk.person.look(f"/admin/payouts?state=requested&limit={LOOKED_AT}")
     if found["payouts"]:
         ids = [payout["id"] for payout in found["payouts"]]
@@ -108,7 +110,7 @@ async def approve(clerk: Clerk) -> None:
 
 
 async def reject(clerk: Clerk) -> None:
-    """A payout: what it was to pay is payable again."""
+    """Reject a requested payout, whose shares become payable again."""
     found = await clerk.person.look(f"/admin/payouts?state=requested&limit={LOOKED_AT}")
     if found["payouts"]:
         payout = clerk.chance.choice(found["payouts"])
@@ -116,7 +118,7 @@ async def reject(clerk: Clerk) -> None:
 
 
 async def send(clerk: Clerk) -> None:
-    """A batch, and note it as paid; 409: another hand was faster, with a reference of his own."""
+    """Mark a batch as paid; 409 means that somebody else has marked it with another reference."""
     found = await clerk.person.look(f"/admin/payouts?state=approved&limit={LOOKED_AT}")
     if found["payouts"]:
         batch = clerk.chance.choice(found["payouts"])["batch_id"]
@@ -125,13 +127,13 @@ async def send(clerk: Clerk) -> None:
 
 
 async def set_a_price(clerk: Clerk) -> None:
-    """Of the jobs that wait: each keeps its own."""
+    """Change the price of the parked job type; waiting jobs keep the price that they had."""
     body = {"price": clerk.amount(), **REASON}
     await clerk.person.do("price", Request("PUT", f"/admin/prices/{PARKED}", body))
 
 
-async def speak_of_a_node(clerk: Clerk) -> None:
-    """Nobody works there."""
+async def change_a_standing(clerk: Clerk) -> None:
+    """Change the standing of the idle node."""
     verb = clerk.chance.choice(["drain", "release", "quarantine"])
     await clerk.post("word", f"/nodes/{clerk.idle}/{verb}", REASON, 409)
 
@@ -147,5 +149,5 @@ ADMINS: Final[Mapping[Act, float]] = {
     reject: 0.3,
     send: 1,
     set_a_price: 0.5,
-    speak_of_a_node: 1,
+    change_a_standing: 1,
 }

@@ -1,4 +1,4 @@
-"""Whatever is missing, changed or there twice is told: the checks, over what an API might show."""
+"""Tests of the checks: whatever the API lacks, changes or shows twice is reported."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ QUEUED: Json = {**WAITS, "id": "j2", "status": "QUEUED", "price": "2.0000", "cha
 
 @pytest.fixture
 def memory() -> Memory:
-    """Jane deducted, bought, had a job done, disputed it with success, and was paid."""
+    """Return the memory of a user who deducted, bought, rendered, disputed and was paid out."""
     memory = Memory("100.0000")
     account = memory.account(EMAIL)
     for act, asked, answer in (

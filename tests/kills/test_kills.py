@@ -1,4 +1,4 @@
-"""Three kills under load; by night more, and mistakes. ``python -m tests.kills``: thirty kills."""
+"""Three kills under load by day; by night also kills of gateways with mistakes."""
 
 import subprocess
 from collections.abc import Mapping
@@ -8,41 +8,41 @@ from uuid import uuid4
 import pytest
 
 from tests.kills.checks import verdicts
-from tests.kills.mistake import MISTAKES, PATCHES, gateway_with, tells_of
+from tests.kills.mistake import MISTAKES, PATCHES, gateway_with, is_found_by
 from tests.kills.plan import EVERYTHING, GATEWAY, ROUND, VICTIMS, plan
-from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
+from tests.kills.run import SETTINGS, VERIFIED, Order, Round, run_rounds, stop_and_check
 from tests.support.examples import chosen
 from tests.support.gateway_process import ROOT
 
-# By day always the same plan; the moments still differ, as the machine does.
+# By day the plan is always the same, but the exact moments depend on the machine.
 BY_DAY = "by day"
-ACKNOWLEDGED = chosen(day=100, night=300)  # before each kill
-KILLS_MOST = 12  # at random moments: one may find nothing
-# Shows only where somebody asks again at the right moment: thirty kills find it, few may not.
+ACKNOWLEDGED = chosen(day=100, night=300)  # answers before each kill
+KILLS_MOST = 12  # kills come at random moments, so a single kill may show nothing
+# A mistake that shows only if a request is repeated at the right moment; a few kills may miss it.
 SELDOM_SEEN = "forget-the-key-of-a-job"
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1_800)]
 
 
-async def done(
+async def rounds_of(
     order: Order, mistake: str | None = None, settings: Mapping[str, str] = SETTINGS
 ) -> list[Round]:
-    """All rounds; with a mistake those until it was found."""
+    """Return all rounds; with a mistake, the rounds up to the one that found the mistake."""
     found: list[Round] = []
     async with gateway_with(mistake, **settings) as gateway:
-        async with aclosing(rounds(gateway, order)) as going:
+        async with aclosing(run_rounds(gateway, order)) as going:
             async for each in going:
                 found.append(each)
-                if mistake is not None and tells_of(mistake, each):
+                if mistake is not None and is_found_by(mistake, each):
                     return found
         if settings is VERIFIED:
             assert (await verdicts(gateway))["exact"] > 0
-        assert await rest(gateway) == []
+        assert await stop_and_check(gateway) == []
     return found
 
 
 async def test_what_was_acknowledged_is_there_after_every_kill() -> None:
     order = Order(BY_DAY, 3, ACKNOWLEDGED, victims=(EVERYTHING, GATEWAY, "postgres"))
-    found = await done(order)
+    found = await rounds_of(order)
     assert [fault for each in found for fault in each.faults] == []
     assert [each.kill for each in found] == order.plan()
     assert min(each.acknowledged for each in found) >= ACKNOWLEDGED
@@ -52,16 +52,16 @@ async def test_what_was_acknowledged_is_there_after_every_kill() -> None:
 async def test_it_is_there_too_where_frames_wait_for_a_verdict() -> None:
     order = Order(uuid4().hex[:8], 2, 300, victims=(EVERYTHING, GATEWAY))
     print(f"seed {order.seed}")  # noqa: T201 - pytest shows it beside a failure
-    found = await done(order, settings=VERIFIED)
+    found = await rounds_of(order, settings=VERIFIED)
     assert [fault for each in found for fault in each.faults] == []
 
 
-@pytest.mark.nightly  # what is found by chance may once not be found
+@pytest.mark.nightly  # nightly only, as chance may once miss a mistake
 @pytest.mark.parametrize("mistake", [name for name in MISTAKES if name != SELDOM_SEEN])
 async def test_a_mistake_is_found(mistake: str) -> None:
     order = Order(uuid4().hex[:8], KILLS_MOST, 100, victims=(EVERYTHING,))
-    *_, last = await done(order, mistake)
-    assert tells_of(mistake, last), f"seed {order.seed}: not found by {KILLS_MOST} kills"
+    *_, last = await rounds_of(order, mistake)
+    assert is_found_by(mistake, last), f"seed {order.seed}: not found by {KILLS_MOST} kills"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -33,12 +33,12 @@ from hypothesis import Phase, settings
 ROOT = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).resolve().parent
 PARALLEL = 2
-SECONDS = 600  # per run: for what hangs
-GREEN, RED = 0, 1  # pytest's exit codes; others mean that nothing was tested
+SECONDS = 600  # per run, so that a hang ends
+GREEN, RED = 0, 1  # pytest's exit codes; with any other code nothing was tested
 CONFUSED = 99
-# Nothing else that is installed is loaded as a plugin.
+# No other installed package is loaded as a plugin.
 PLUGINS = ("_hypothesis_pytestplugin", "pytest_asyncio.plugin", "pytest_timeout")
-# Packages that the tests use are imported once, for all runs. Nothing of the product may be.
+# Packages that are imported once, for all runs. None of them may be part of the product.
 IMPORTED = (
     *PLUGINS,
     *("aiohttp_jwt", "asyncpg", "cattrs", "email_validator", "jinja2", "limits.aio.strategies"),
@@ -47,16 +47,16 @@ IMPORTED = (
 OPTIONS = (
     *(word for plugin in PLUGINS for word in ("-p", plugin)),
     *("-q", "-x", "--tb=short", "--assert=plain", "-p", "no:cacheprovider", "-c", "pyproject.toml"),
-    # Without the conftest.py of all tests, which imports every engine.
+    # Skip the main conftest.py, which imports every engine.
     "--confcutdir=tests/integration/conformance",
 )
 
 
 @attrs.frozen
 class Run:
-    """One run of pytest; ``expected`` is its exit code when all is well.
+    """A run of pytest; ``expected`` is its exit code if all is well.
 
-    Modules whose files lie in ``folder`` are imported from there.
+    Modules with a file in ``folder`` are imported from there.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Run:
 
 @attrs.frozen
 class PatchedFirst(importlib.abc.MetaPathFinder):
-    """Finds modules in a folder of patched files; Python looks for all others as usual."""
+    """An import finder for modules in a folder of patched files; others are found as usual."""
 
     folder: Path
 
@@ -104,7 +104,7 @@ def prepare(folder: Path, patches: list[Path]) -> tuple[list[Run], list[str]]:
 
 
 def apply(patch: Path, folder: Path) -> str:
-    """Copy the files that the patch changes and change the copies. Return what git refuses."""
+    """Copy the files that the patch changes and apply it to the copies; return git's complaint."""
     folder.mkdir()
     for name in re.findall(r"^--- a/(.+)$", patch.read_text(), re.MULTILINE):
         if (ROOT / name).exists():
@@ -113,7 +113,7 @@ def apply(patch: Path, folder: Path) -> str:
     applied = subprocess.run(
         ["git", "apply", "--recount", str(patch)],
         cwd=folder,
-        # Or git takes the folder for a part of a repository around it, and does nothing.
+        # Without this, git would treat the folder as part of a repository around it and do nothing.
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
         capture_output=True,
         text=True,
@@ -123,7 +123,7 @@ def apply(patch: Path, folder: Path) -> str:
 
 
 def start(run: Run) -> int:
-    """Fork; the child runs the tests and leaves with pytest's exit code."""
+    """Fork a child that runs the tests and exits with pytest's exit code; return its process id."""
     sys.stdout.flush()
     process = os.fork()
     if not process:
@@ -133,19 +133,19 @@ def start(run: Run) -> int:
             traceback.print_exc()
             raise
         finally:
-            os._exit(CONFUSED)  # the child never gets out of here
+            os._exit(CONFUSED)  # ends the child in any case
     return process
 
 
 def work(run: Run) -> int:
-    """Run the tests, in the child; return pytest's exit code."""
+    """Run the tests in the child; return pytest's exit code."""
     signal.alarm(SECONDS)
     os.chdir(ROOT)
     output = os.open(run.folder / "output.txt", os.O_WRONLY | os.O_CREAT)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    # The same examples each time, and no search for a smaller one that turns the test red.
+    # Use the same examples each time, and do not shrink the one that turns the test red.
     phases = (Phase.explicit, Phase.generate)
     settings.register_profile("mutants", deadline=None, derandomize=True, phases=phases)
     settings.load_profile("mutants")
@@ -156,7 +156,7 @@ def work(run: Run) -> int:
 
 
 def judge(run: Run, status: int) -> str | None:
-    """Return what is wrong with the outcome, if anything."""
+    """Return what is wrong with the outcome, or None."""
     code = os.waitstatus_to_exitcode(status)
     if code == run.expected:
         return None

@@ -1,4 +1,4 @@
-"""Deliberate mistakes in the product: each turns the test that it names red."""
+"""Tests that each deliberate mistake in the product turns the test that it names red."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""``python -m tests.simulation --seed N --seeds K``: K worlds, and what went wrong in them.
+"""``python -m tests.simulation --seed N --seeds K``: simulate K worlds and print their violations.
 
-With ``--gateways 2 3`` they have two gateways and three by turns.
+With ``--gateways 2 3`` the worlds have two and three gateways in turn.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from tests.simulation.world import Plan, run_seed
 
 
 def main() -> int:
-    """0 when nothing went wrong in any of them."""
+    """Simulate the worlds; return 0 if no world violated an invariant, otherwise 1."""
     options = arguments()
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.CRITICAL)
     bad = 0

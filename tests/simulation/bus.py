@@ -1,4 +1,4 @@
-"""The bus between simulated gateways: hints are lost, late, out of order, and cut off."""
+"""Bus between simulated gateways, which loses, delays and reorders hints, and cuts gateways off."""
 
 import asyncio
 
@@ -9,23 +9,23 @@ from tests.twins.bus import Receive
 
 
 @attrs.define
-class Weather:
-    """How bad the network is: the odds to lose a hint, and the longest delay in seconds."""
+class NetworkFaults:
+    """Faults of the network: probability that a hint is lost, and longest delay in seconds."""
 
     lost: float = 0.1
     late_seconds: float = 2.0
 
 
 class Network:
-    """Connects the processes of all gateways. A gateway in ``cut`` hears only itself."""
+    """A network between all gateways; a gateway in ``cut`` receives only its own hints."""
 
-    def __init__(self, chance: Random, weather: Weather) -> None:
+    def __init__(self, chance: Random, weather: NetworkFaults) -> None:
         self.cut: set[int] = set()
-        self.lines: list[Line] = []
+        self.lines: list[NetworkSubscription] = []
         self._chance, self._weather = chance, weather
 
     def publish(self, sender: int, topic: str, payload: bytes) -> None:
-        """Send a hint to every subscriber that is reachable."""
+        """Send a hint to all reachable subscribers, each with its own random loss and delay."""
         for line in self.lines:
             if line.topic != topic or self._chance.uniform(0.0, 1.0) < self._weather.lost:
                 continue
@@ -35,8 +35,8 @@ class Network:
 
 
 @attrs.frozen(eq=False)
-class Line:
-    """A subscription. ``gateway`` is the number of its gateway."""
+class NetworkSubscription:
+    """A subscription of one gateway; ``gateway`` is its number."""
 
     network: Network
     gateway: int
@@ -44,7 +44,7 @@ class Line:
     receive: Receive
 
     def deliver(self, payload: bytes) -> None:
-        """Hand a hint over, unless nobody listens any more."""
+        """Deliver a hint, unless the subscription was closed meanwhile."""
         if self in self.network.lines:
             self.receive(payload)
 
@@ -55,7 +55,7 @@ class Line:
 
 @attrs.frozen
 class BusOfGateway:
-    """The Bus port of one gateway."""
+    """The Bus port of one gateway, connected to the network."""
 
     network: Network
     gateway: int
@@ -63,7 +63,7 @@ class BusOfGateway:
     async def publish(self, topic: str, payload: bytes) -> None:
         self.network.publish(self.gateway, topic, payload)
 
-    def subscribe(self, topic: str, receive: Receive) -> Line:
-        line = Line(self.network, self.gateway, topic, receive)
+    def subscribe(self, topic: str, receive: Receive) -> NetworkSubscription:
+        line = NetworkSubscription(self.network, self.gateway, topic, receive)
         self.network.lines.append(line)
         return line

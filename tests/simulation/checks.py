@@ -1,4 +1,4 @@
-"""What must hold when the dust has settled."""
+"""Invariants that must hold at the end of a simulation."""
 
 import math
 from collections import Counter
@@ -11,24 +11,24 @@ from tests.simulation.node import SimulatedNode
 from tests.twins.store import StoreTwin
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
-DEVIATIONS = 5  # beyond which a share is not chance any more: once in two million worlds
+DEVIATIONS = 5  # standard deviations; chance exceeds them in one of two million worlds
 
 
 def violations(
     store: StoreTwin, customers: Sequence[Customer], nodes: Sequence[SimulatedNode]
 ) -> list[str]:
-    """Everything that is wrong, each in one line."""
+    """Return all violations, one line each."""
     return [
-        *promises(store, customers),
-        *ends(store),
-        *settlements(store),
-        *fences(store, nodes),
-        *sequenced(store),
+        *broken_promises(store, customers),
+        *unended_units(store),
+        *settlement_faults(store),
+        *attempt_faults(store, nodes),
+        *log_faults(store),
     ]
 
 
-def promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
-    """Every acknowledged job exists; every key made one job at most."""
+def broken_promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
+    """Return acknowledged jobs that do not exist, and keys that made several jobs."""
     wrong: list[str] = []
     for customer in customers:
         for key, job in customer.acknowledged.items():
@@ -46,14 +46,14 @@ def promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
     return wrong
 
 
-def ends(store: StoreTwin) -> list[str]:
-    """Every job has ended."""
+def unended_units(store: StoreTwin) -> list[str]:
+    """Return the units that have not ended."""
     open_ones = [unit for unit in store.units.values() if unit.state not in ENDED]
     return [f"{unit.job_id}: still {unit.state}, attempt {unit.attempt}" for unit in open_ones]
 
 
-def settlements(store: StoreTwin) -> list[str]:
-    """What is complete was paid once and in full, what is not was given back whole."""
+def settlement_faults(store: StoreTwin) -> list[str]:
+    """Return units with a wrong settlement: completed units are charged once, others released."""
     wrong: list[str] = []
     charges = Counter(
         (transfer.debit, transfer.reference)
@@ -75,10 +75,11 @@ def settlements(store: StoreTwin) -> list[str]:
     return wrong
 
 
-def fences(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
-    """What counts was produced by the node of the last attempt, for that attempt.
+def attempt_faults(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
+    """Return completed units whose node never finished the attempt that counts.
 
-    A plain node names no attempt: what it says counts for the one that it was given last.
+    A plain node names no attempt in its result, so the node may have finished any of the unit's
+    attempts.
     """
     by_id = {node.identity.id: node for node in nodes}
     wrong: list[str] = []
@@ -94,8 +95,8 @@ def fences(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
     return wrong
 
 
-def sequenced(store: StoreTwin) -> list[str]:
-    """Every entry is one leaf, and a checkpoint covers all. That they are right says the audit."""
+def log_faults(store: StoreTwin) -> list[str]:
+    """Return entries without a leaf, or without a checkpoint; the audit checks their contents."""
     leaves = Counter(leaf.entry_id for leaf in store.log_tables.leaves.values())
     entries = Counter(entry.entry_id for entry in store.entries.values())
     wrong = [f"entry {number} has {leaves[number]} leaves" for number in entries - leaves]
@@ -103,8 +104,8 @@ def sequenced(store: StoreTwin) -> list[str]:
     return wrong if newest == entries.total() else [*wrong, f"only {newest} leaves are checked"]
 
 
-def sampled(store: StoreTwin, least: float) -> list[str]:
-    """As many results were drawn as the odds of each say, and those alone were compared."""
+def sampling_faults(store: StoreTwin, least: float) -> list[str]:
+    """Return results that were drawn against their odds, or compared without being drawn."""
     rows = [row for row in store.checks.values() if row.job_id in store.jobs]
     drawn = sum(row.drawn is True for row in rows)
     odds = [least if row.odds is None else row.odds for row in rows]

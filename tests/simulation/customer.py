@@ -1,4 +1,4 @@
-"""Customers in the simulation: they submit, repeat what was not answered, and meddle."""
+"""Customers of the simulation: they submit jobs, retry unanswered requests and change jobs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from actors.scheduler.messages import Dispatch, UnitsChanged
 from rendertrust import money
 from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
-from tests.simulation.node import picked
+from tests.simulation.node import pick_gateway
 from tests.support.plans import planned
 from tests.twins.random import TwinRandom
 
@@ -37,7 +37,7 @@ CREDITS = 100_000_000
 
 
 class Customer:
-    """``acknowledged`` maps the keys of submissions to the jobs that were promised for them."""
+    """A customer; ``acknowledged`` maps idempotency keys to the jobs that the gateway promised."""
 
     def __init__(
         self, user: UUID, gateways: Sequence[SimulatedGateway], chance: TwinRandom
@@ -51,10 +51,10 @@ class Customer:
         self._chance = chance
 
     def _gateway(self) -> SimulatedGateway:
-        return picked(self._gateways, self._chance)
+        return pick_gateway(self._gateways, self._chance)
 
     async def live(self) -> None:
-        """Submit jobs now and then until told that it is enough."""
+        """Submit jobs at random intervals until ``is_done`` is set."""
         await self._fund()
         while not self.is_done:
             await asyncio.sleep(self._chance.uniform(1.0, 60.0))
@@ -78,7 +78,7 @@ class Customer:
             return None
 
     async def submit_some(self, count: int) -> None:
-        """When nothing goes wrong any more, every submission is taken at the first try."""
+        """Submit ``count`` jobs with a single try each; no faults may be active."""
         for _ in range(count):
             await self._submit(self._new_key(), tries=1)
 
@@ -89,7 +89,7 @@ class Customer:
         return key
 
     async def _submit(self, key: str, *, tries: int) -> UUID | None:
-        """Try until it is answered, each time as a new request with the same key."""
+        """Submit a job until it is answered; each try has another job id and the same key."""
         wanted = self._wanted()
         for _ in range(tries):
             insert = attrs.evolve(wanted, job=self._chance.uuid())
@@ -102,7 +102,7 @@ class Customer:
         return None
 
     def _wanted(self) -> JobInsert:
-        """A job of one unit, of some frames, or of frames in tiles."""
+        """Return a random job: one unit, several frames, or frames in tiles."""
         price = 100_000 if self._chance.uniform(0, 1) < 0.7 else 0
         queue = self._chance.uniform(0, 1) < 0.5
         job_type = "render" if price else "echo"
@@ -120,7 +120,7 @@ class Customer:
         return JobInsert(self.user, self.user, planned(**spec, units=_tiled(price)))
 
     async def _ask(self, order: Dispatch) -> UUID | None:
-        """The job that was promised; None when it was not, or nobody knows."""
+        """Ask for a job and return the id that the gateway promised; None without a promise."""
         try:
             outcome = await self._gateway().scheduler.ask(order, within=ASK_SECONDS)
         except (AskFailed, LookupError):
@@ -132,7 +132,7 @@ class Customer:
         return None
 
     async def _meddle(self, job: UUID) -> None:
-        """Cancel it, or pause it for a while, or stop it, or have a unit of it tried again."""
+        """Cancel, pause or stop the job, or retry a unit of it; resume it after a pause."""
         acts: list[OfJob] = [
             JobCancel(job, self.user),
             JobPause(job, self.user),
@@ -146,7 +146,9 @@ class Customer:
             await self._do(JobResume(job, self.user))
 
     async def release(self) -> None:
-        """Nothing waits for him any more: neither for his word nor for his credits."""
+        """Raise the credit limits of this customer's jobs and resume the jobs, so that no job
+        waits.
+        """
         for job in self.acknowledged.values():
             await self._do(JobChange(job, self.user, cap=CREDITS))
             await self._do(JobResume(job, self.user))
@@ -158,7 +160,7 @@ class Customer:
 
 
 def _tiled(price: int) -> tuple[NewUnit, ...]:
-    """Two frames of two tiles each."""
+    """Return the units of two frames with two tiles each."""
     pieces: list[NewUnit] = []
     for frame in range(2):
         place = 3 * frame

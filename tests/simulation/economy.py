@@ -1,11 +1,11 @@
-"""Expected gain of nodes that lie, by the rules of sampling, fines and clawback alone.
+"""Expected gain of nodes that lie, with sampling, fines and clawback.
 
     python -m tests.simulation.economy [--units 10000] [--runs 20] [--seed 1] [--markdown]
 
-Prints for each strategy what a lie gains: as computed from the odds, the fines and the clawback,
-and as simulated by so many runs of so many units. ``gain`` is what the lies earned, less the fines
-from honest shares and the gateway's part of own orders; in shares of a usual unit, for each lie.
-Honest work earns what it earns for everybody, and is left out. A lie costs nothing to make.
+Prints what one lie gains under each strategy: computed from odds, fines and clawback, and simulated
+over runs. ``gain`` is what the lies earned, less the fines on honest shares and the gateway's part
+of an owner's own orders. ``gain`` is measured per lie, in shares of a usual unit. Earnings of
+honest work are left out. A lie costs nothing to make.
 """
 
 import argparse
@@ -35,18 +35,18 @@ from tests.simulation.strategies import (
 
 LEAST_ODDS: Final = 0.05
 CLASS: Final = "cpu/avx2/5.2"
-ERRORS: Final = 4.5  # standard errors by which a simulation may differ from what is computed
+ERRORS: Final = 4.5  # standard errors by which simulation and computation may differ
 NEGLIGIBLE: Final = 1e-12
 
 
-ENOUGH: Final = 20  # valid results in a row: more do not lower the odds
-WORK_MOST: Final = ENOUGH * 50 * SHARE  # of the largest unit of any strategy
-Valid: TypeAlias = tuple[int, int]  # results in a row, and the sum of their shares
+ENOUGH: Final = 20  # valid results in a row; further valid results do not lower the odds
+WORK_MOST: Final = ENOUGH * 50 * SHARE  # bound of the sum of shares; enough for the largest unit
+Valid: TypeAlias = tuple[int, int]  # number of valid results in a row, and the sum of their shares
 
 
 @cache
 def record_odds(valid: Valid, share: int, *, is_overloaded: bool) -> float:
-    """Return the odds after valid results in a row, whatever is at stake."""
+    """Return the odds that the record alone gives, without regard to what is at stake."""
     waited = 2 * OVERLOADED_SECONDS if is_overloaded else 0.0
     number, work = valid
     records = [Record(UUID(int=1), CLASS, False, "", "v" * number, work)]
@@ -67,18 +67,19 @@ def raised(valid: Valid, share: int) -> Valid:
 
 @attrs.frozen
 class Pending:
-    """A share that has not matured. ``lie``: how much of it a lie earned."""
+    """A share that has not matured; ``lie`` is the part of it that a lie earned."""
 
     amount: int
     lie: float
-    number: int  # of the delivery in its account's life
+    number: int  # number of the delivery within the account's life
 
 
 def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[float, list[Pending]]:
-    """Return what the account loses with a lie that is found, and what is pending then.
+    """Return the amount that an account loses when a lie is found, and the shares that stay
+    pending.
 
-    The fine takes the newest shares until it is paid; the clawback refunds the other lies. Their
-    own fines are left out, so a lie gains at most what is computed.
+    The fine takes the newest shares until it is paid; the clawback refunds the other lies. Fines
+    for the other lies are ignored, so a lie gains at most the computed amount.
     """
     left, due, lost = [*pending], fine_of(step.share, drawn_at) if step.is_covered else 0, 0.0
     while due > 0 and left:
@@ -90,7 +91,7 @@ def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[floa
 
 
 def cost_of(step: Step) -> float:
-    """Return what an own order costs beside what it earns."""
+    """Return the cost of an owner's own order, beyond the share that the order earns back."""
     return step.share * GATEWAYS_PART / (1 - GATEWAYS_PART) if step.is_own else 0.0
 
 
@@ -99,20 +100,20 @@ def cost_of(step: Step) -> float:
 
 @attrs.define
 class Account:
-    """An owner with nodes of one class."""
+    """An owner whose nodes are all of one device class."""
 
     valid: Valid = (0, 0)
     delivered: int = 0
     pending: deque[Pending] = attrs.field(factory=deque[Pending])
-    stake: int = 0  # sum of what is pending
+    stake: int = 0  # sum of the pending shares
 
     def mature(self, *, all_of_it: bool = False) -> None:
-        """Pay the shares whose time has come."""
+        """Pay out the shares whose dispute window is over, or all shares."""
         while self.pending and (all_of_it or self.pending[0].number < self.delivered - WINDOW):
             self.stake -= self.pending.popleft().amount
 
     def keep(self, step: Step) -> None:
-        """Add a delivery that was not refused."""
+        """Add the share of an accepted delivery to the pending shares."""
         lie = step.part * step.share if step.is_lie else 0.0
         self.pending.append(Pending(step.share, lie, self.delivered))
         self.stake += step.share
@@ -120,7 +121,7 @@ class Account:
 
 @attrs.define
 class Market:
-    """The gateway, and one person with any number of accounts."""
+    """The gateway, and one owner with any number of accounts."""
 
     chance: random.Random
     units: int = 0
@@ -129,7 +130,7 @@ class Market:
     gain: float = 0.0
 
     def lead(self, life: Life) -> Iterator[None]:
-        """Deliver what an account plans, a unit at a time, until a lie of it is a strike."""
+        """Deliver the steps of an account's life one by one, until one of its lies is a strike."""
         account = Account()
         for step in life:
             account.delivered += 1
@@ -145,7 +146,7 @@ class Market:
                 return
 
     def _deliver(self, account: Account, step: Step, chance: float) -> bool:
-        """Draw and decide a delivery. Return whether it is a strike."""
+        """Draw a delivery and decide it; return whether it is a strike."""
         self.units += 1
         self.gain -= cost_of(step)
         self.lies += step.is_lie
@@ -168,7 +169,7 @@ class Market:
 
 
 def simulate(strategy: Strategy, units: int, seed: int) -> Market:
-    """Return the market after so many units of a strategy, its lives in turns."""
+    """Return the market after at least ``units`` units, taking the strategy's lives in turn."""
     market = Market(random.Random(seed))
     lives = [market.lead(life) for life in strategy.lives]
     for turn in count():
@@ -184,15 +185,15 @@ def simulate(strategy: Strategy, units: int, seed: int) -> Market:
 
 @attrs.frozen
 class Simulated:
-    """Gain of each lie in shares, and its standard error over the runs."""
+    """Gain per lie, measured in shares, and its standard error over the runs."""
 
     gain: float
     error: float
-    found: float  # share of the lies
+    found: float  # fraction of the lies that were found
 
 
 def simulated(strategy: Strategy, units: int, runs: int, seed: int) -> Simulated:
-    """Return the gain of several runs."""
+    """Return the mean gain over several runs."""
     markets = [simulate(strategy, units, seed + run) for run in range(runs)]
     lies = sum(one.lies for one in markets)
     gain = sum(one.gain for one in markets) / lies
@@ -206,7 +207,7 @@ def simulated(strategy: Strategy, units: int, runs: int, seed: int) -> Simulated
 
 @attrs.define
 class Sums:
-    """Expected sums over a life."""
+    """Expected sums over the life of an account."""
 
     units: float = 0.0
     lies: float = 0.0
@@ -214,20 +215,22 @@ class Sums:
 
 
 def expected(strategy: Strategy) -> float:
-    """Return the expected gain of each lie, in shares.
+    """Return the expected gain per lie, in shares.
 
-    Nothing is drawn: it follows from the odds of each delivery, how probably the account comes so
-    far with which record, and what it would lose then. Lives of accounts are renewed, so the
-    gain of each lie is the quotient of expected sums, each life weighted by how often it begins.
+    The gain is computed without random draws from the odds of each delivery, the probability of
+    each record, and the loss if a lie is found. Each account is replaced when its life ends. So the
+    gain per lie is a quotient of expected sums, in which each life is weighted by how often it
+    begins.
     """
     sums = [expected_of(life) for life in strategy.lives]
-    gain = sum(one.gain / one.units for one in sums)  # accounts take turns, unit by unit
+    gain = sum(one.gain / one.units for one in sums)  # the accounts deliver units in turns
     return gain / sum(one.lies / one.units for one in sums) / SHARE
 
 
 def expected_of(life: Life) -> Sums:
-    """Return the expected sums over a life. An account that goes on has only undetected lies."""
-    sums, records = Sums(), {(0, 0): 1.0}  # how probable the account goes on with such a record
+    """Return the expected sums over a life, which ends as soon as a lie is a strike."""
+    # ``records``: the probability that the account is still in use, by its record
+    sums, records = Sums(), {(0, 0): 1.0}
     pending: deque[Pending] = deque()
     for number, step in enumerate(life, 1):
         while pending and (step.matures_first or pending[0].number < number - WINDOW):
@@ -264,9 +267,10 @@ def _deliver(
     risk: tuple[float, float],
     following: defaultdict[Valid, float],
 ) -> None:
-    """Add a delivery with a record ``of`` so many valid results, and how likely it is.
+    """Add a delivery, weighted with the probability that the account has this record.
 
-    ``risk``: the odds, and what is lost beside the share where a lie is a strike.
+    ``of`` is the record and its probability. ``risk`` is the odds of a draw, and the loss beyond
+    the share if the lie is a strike.
     """
     (valid, likely), (chance, lost) = of, risk
     sums.units += likely
@@ -283,15 +287,15 @@ def _deliver(
 
 
 def _burst(sums: Sums, likely: float, step: Step, chance: float, pending: int) -> None:
-    """Add lies that are all drawn at the same stake, and decided one after the other.
+    """Add lies that are drawn at the same stake and decided one after the other.
 
-    What is behind the last one that is found is settled after the clawback.
+    Lies that are decided after the last found lie keep their shares.
     """
     sums.units += likely * step.at_once
     sums.lies += likely * step.at_once
     sums.gain += likely * step.at_once * (1 - chance) * step.share
-    shares = -(-fine_of(step.share, chance) // step.share)  # all shares are alike
-    # How probable it is that so many honest shares and lies are pending.
+    shares = -(-fine_of(step.share, chance) // step.share)  # all shares are equal
+    # Probability of each number of pending honest shares and pending lies.
     states = {(pending, 0): likely}
     for _ in range(step.at_once):
         following = defaultdict[tuple[int, int], float](float)
@@ -308,25 +312,25 @@ def _burst(sums: Sums, likely: float, step: Step, chance: float, pending: int) -
 
 @attrs.frozen
 class Line:
-    """A strategy with what is computed and simulated of it."""
+    """A strategy with its computed and simulated gain."""
 
     strategy: Strategy
     expected: float
     simulated: Simulated
-    without: float | None  # computed where its rule is missing
+    without: float | None  # computed gain without the strategy's rule
 
     @property
     def agrees(self) -> bool:
-        """Return whether the simulation is as near as chance allows."""
+        """Return whether simulation and computation differ by no more than chance allows."""
         return abs(self.simulated.gain - self.expected) <= ERRORS * self.simulated.error + 1e-9
 
     @property
     def is_right(self) -> bool:
-        """Return whether it agrees, and gains nothing unless that is a known limit."""
+        """Return whether both gains agree, and a lie gains nothing or the gain is a known limit."""
         return self.agrees and (self.expected <= 1e-9 or bool(self.strategy.gains))
 
     def cells(self) -> tuple[str, ...]:
-        """Return what the table shows."""
+        """Return the cells of this strategy's row in the table."""
         found = self.simulated
         note = self.strategy.gains
         if self.without is not None:
@@ -339,7 +343,7 @@ HEAD: Final = ("strategy", "lies found", "computed", "simulated", "note")
 
 
 def line_of(strategy: Strategy, units: int, runs: int, seed: int) -> Line:
-    """Compute and simulate one strategy."""
+    """Compute and simulate the gain of one strategy."""
     without = expected(attrs.evolve(strategy, lives=strategy.unruled)) if strategy.rule else None
     return Line(strategy, expected(strategy), simulated(strategy, units, runs, seed), without)
 

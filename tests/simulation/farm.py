@@ -1,7 +1,7 @@
-"""A farm in simulated time: the scheduler's state and policies, with as many nodes as one likes.
+"""A render farm of many nodes in simulated time, with the Scheduler's real state and policies.
 
-No actors and no sockets: what the state says to sessions reaches nodes at once, and the database is
-a list of rows. So the decisions alone are seen, of 10,000 nodes in seconds.
+There are no actors and sockets: nodes receive messages at once, and the database is a list of rows.
+A test of the scheduling decisions of 10,000 nodes therefore takes seconds.
 """
 
 import heapq
@@ -27,16 +27,16 @@ from sql.units import OpenUnit, UnitDuration, paces
 from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 
-POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
-BALANCE_SECONDS = 0.5  # and for nodes with nothing to do
+POLL_SECONDS = 5.0  # from one search for stragglers to the next
+BALANCE_SECONDS = 0.5  # from one search for idle nodes to the next
 NEVER = Scheduling(straggler_times=0)
-SCENE_FETCH = 2.0  # seconds, where a node has not the inputs
+SCENE_FETCH = 2.0  # seconds that a node needs to fetch missing inputs
 JOB_TYPE = "render"
 
 
 @attrs.frozen
 class Order:
-    """A job, of its user's one scene: so many frames of so many seconds, from then on."""
+    """A job over its user's only scene: ``frames`` of ``seconds`` each, submitted at ``at``."""
 
     user: int
     frames: int
@@ -47,13 +47,13 @@ class Order:
 
 @attrs.define(eq=False)
 class Machine:
-    """A node: what waits on it, and how many run. ``speed`` 0.1: it takes ten times as long."""
+    """A node with its waiting and running units; at ``speed`` 0.1 it takes ten times as long."""
 
     node: Node
     speed: float = 1.0
     waiting: deque[tuple[UUID, int, int]] = attrs.field(factory=deque[tuple[UUID, int, int]])
     running: int = 0
-    has: set[int] = attrs.field(factory=set[int])  # the users whose scenes it fetched
+    has: set[int] = attrs.field(factory=set[int])  # users whose scenes are in its cache
     done: int = 0
     begun: dict[tuple[UUID, int, int], float] = attrs.field(
         factory=dict[tuple[UUID, int, int], float]
@@ -63,31 +63,33 @@ class Machine:
 
 @attrs.define
 class Outcome:
-    """``ended``: when each order had all frames; ``finished``: when each frame had ended."""
+    """Times and counts of a run; ``ended`` is by order and ``finished`` by frame."""
 
     ended: list[float]
     finished: list[float]
-    placed: list[tuple[float, int, UUID]]  # when, of which order, on which node
-    worked: list[tuple[float, float]]  # from when to when, of each frame
+    placed: list[tuple[float, int, UUID]]  # time, order and node of each placement
+    worked: list[tuple[float, float]]  # start and end of each frame's work
     copies: int = 0
-    won: int = 0  # by copies
+    won: int = 0  # frames whose speculative copy finished first
     moves: int = 0
     fetches: int = 0
     most_on_a_node: float = 0.0  # units per slot
 
     def use(self, begin: float, end: float, slots: int) -> float:
-        """Which part of all slots worked between two times."""
+        """Return the fraction of all slots that worked between two times."""
         spans = (min(to, end) - max(since, begin) for since, to in self.worked)
         return sum(span for span in spans if span > 0) / (slots * (end - begin))
 
     def last_placed(self) -> float:
-        """Until then units waited."""
+        """Return the time of the last placement; until then units waited."""
         return max(at for at, _, _ in self.placed)
 
 
 class Farm:
-    """``slow``: so many nodes are ten times slower; ``joining``: so many more come at a time, and
-    ``balancing``: they get what waits elsewhere. Everything follows from the seed.
+    """A simulated farm; all that happens follows from the seed.
+
+    ``slow`` nodes are ten times slower. ``joining`` is a time and a number of nodes that join then.
+    With ``balancing``, idle nodes get units that wait at other nodes.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class Farm:
         self._patience = patience
         self._joining, self._balancing = joining, balancing
         self._done: dict[UUID, list[UnitDuration]] = {}
-        self._copied: dict[tuple[UUID, int], int] = {}  # the attempts that copies have
+        self._copied: dict[tuple[UUID, int], int] = {}  # attempt number of each copy
         self._random = random.Random(seed)
         self._board = SchedulerState(self._say)
         self._work_stealing = WorkStealing(self._board)
@@ -114,7 +116,7 @@ class Farm:
         self._events: list[tuple[float, int, Any]] = []
         self._count = 0
         self._orders: Sequence[Order] = ()
-        self._rows: dict[UUID, list[OpenUnit]] = {}  # those that were never given out
+        self._rows: dict[UUID, list[OpenUnit]] = {}  # units that have not been placed yet
         self._outcome = Outcome([], [], [], [])
         self._left: dict[UUID, int] = {}
         self._given: set[tuple[UUID, int]] = set()
@@ -129,7 +131,7 @@ class Farm:
         self._machines[name] = Machine(node, speed)
 
     def run(self, orders: Sequence[Order]) -> Outcome:
-        """Until every frame has ended."""
+        """Submit the orders and run until every frame has ended."""
         self._orders = orders
         self._outcome.ended = [0.0] * len(orders)
         for number, order in enumerate(orders):
@@ -147,7 +149,7 @@ class Farm:
                 self._place()
         return self._outcome
 
-    # -- what happens
+    # -- events
 
     def _later(self, at: float, event: Any) -> None:
         self._count += 1
@@ -216,7 +218,7 @@ class Farm:
         self._begin(machine)
 
     def _look_for_stragglers(self) -> None:
-        """As the Scheduler does after each reading of the database."""
+        """Search for stragglers and copy them, as the Scheduler does after reading the database."""
         now = EPOCH + timedelta(seconds=self._clock)
         late = speculation.late_units(self._board, now, self._patience)
         done = [one for job in {unit.job for unit in late} for one in self._done.get(job, ())]
@@ -236,7 +238,7 @@ class Farm:
             self._later(self._clock + BALANCE_SECONDS, ("balance",))
 
     def _recall(self, machine: Machine, message: Recall) -> None:
-        """As a session answers: what runs stays."""
+        """Answer a recall as a session does: a waiting unit is returned, a running one stays."""
         key = (message.job, message.unit, message.attempt)
         if key in machine.waiting:
             machine.waiting.remove(key)
@@ -262,7 +264,7 @@ class Farm:
                 return
 
     def _next(self, job: UUID) -> list[OpenUnit]:
-        """As the database answers: those that nobody was given yet."""
+        """Return the job's next units that no node has had yet, as the database would."""
         rows = self._rows[job]
         while rows and (job, rows[-1].unit) in self._given:
             rows.pop()
@@ -285,14 +287,14 @@ class Farm:
         return True
 
     def _started(self, job: UUID, unit: int, attempt: int) -> None:
-        """Tell the state that a unit runs, and since when."""
+        """Record in the scheduler's state when a unit began to run."""
         if self._patience.straggler_times:
             is_copy = attempt == self._copied.get((job, unit))
             shelf = self._board.copies if is_copy else self._board.units
             shelf[job, unit].started_at = EPOCH + timedelta(seconds=self._clock)
 
     def _withdraw(self, machine: Machine, message: Withdraw) -> None:
-        """It stops at once, and takes what is next."""
+        """Stop the unit at once and begin the next unit."""
         key = (message.job, message.unit, message.attempt)
         if key in machine.waiting:
             machine.waiting.remove(key)

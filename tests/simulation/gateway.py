@@ -1,4 +1,4 @@
-"""The gateway in the simulation: the real tree over twins, started, stopped and killed."""
+"""A simulated gateway: the real supervision tree over in-memory ports; tests stop or kill it."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from actors.scheduler.messages import Scheduler
 from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
-from config.settings import Earnings, Limits
+from config.settings import Earnings, Limits, Verification
 from rendertrust.protocol import CloseCode
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child, StartFailed
@@ -34,26 +34,27 @@ from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
 
 BUCKET = "rendertrust"
+VERIFIES_NOTHING = VerifierSettings(Verification(enabled=False), look_seconds=600.0)
 MANY = Limits(open_jobs=1_000_000, open_free_jobs=1_000_000, open_kinds=1_000_000)
 
 
 class Idle:
-    """Marker: stands where the web server stands in the tree."""
+    """Marker of the actor in the place of the web server."""
 
 
 @attrs.frozen
 class Nothing(Message[Idle, None]):
-    """Never sent."""
+    """Message that is never sent."""
 
 
 class IdleActor(Actor[Idle]):
     @handles(Nothing)
     async def nothing(self, message: Nothing) -> None:
-        """Never called."""
+        """Do nothing; no test sends this message."""
 
 
 class GatewayClock(TwinClock):
-    """A clock whose time of day is ``skew`` seconds off. Its steady time began at ``since``."""
+    """A clock whose time of day is off by ``skew`` and whose steady time starts at ``since``."""
 
     def __init__(self, skew: float = 0.0, since: float = 0.0) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class GatewayClock(TwinClock):
 
 
 class SimulatedGateway:
-    """One gateway process after another, over one database and one object store."""
+    """A gateway that is started again and again over the same database and object store."""
 
     def __init__(
         self,
@@ -80,15 +81,18 @@ class SimulatedGateway:
         bus: Callable[[], Bus] = TwinBus,
         verifying: VerifierSettings | None = None,
     ) -> None:
-        """``leads``: which of several gateways leads; None: it is alone. ``bus`` makes the bus of
-        each process. ``verifying``: results of renders wait for a verdict.
+        """Create a gateway that is not yet started.
+
+        ``leads`` is the table of leaders that several gateways share; None if there is only one
+        gateway. ``bus`` makes a bus for each process. With ``verifying``, results of renders wait
+        for a verdict.
         """
         self.leadership = TwinLeadership(leads or Leads())
         self.store = store
         self.objects = objects
         self.clock = clock or GatewayClock()
         self.starts = 0
-        self.failures = 0  # how often it gave up by itself
+        self.failures = 0  # how often the tree gave up
         self._bus, self._verifying = bus, verifying
         self._dying = 0
         self._is_cut_off = False
@@ -111,7 +115,7 @@ class SimulatedGateway:
         return self._registry.ref(Ledger)
 
     async def start(self) -> None:
-        """A new process."""
+        """Start a new process."""
         self.starts += 1
         self._registry = Registry()
         ports = twin_ports(
@@ -133,11 +137,11 @@ class SimulatedGateway:
                 verified_types=frozenset() if verifying is None else frozenset({"render"}),
                 own=own,
             ),
-            # Nobody says anything about nodes here.
+            # The bus carries no changes of standings here, so they are polled.
             scheduler=SchedulerSettings(MANY, ours=own, standings_seconds=30.0),
             sequencer=SequencerSettings(every_seconds=5.0),
             paymaster=PaymasterSettings(earnings, claims_seconds=600.0),
-            verifier=verifying,
+            verifier=verifying or VERIFIES_NOTHING,
         )
         web = Child("web", IdleActor)
         tree = Tree(ports, self._registry, settings, [web])
@@ -145,7 +149,7 @@ class SimulatedGateway:
         self._tree = tree
 
     async def run(self) -> None:
-        """As the service manager does: start it again whenever it gave up."""
+        """Start the gateway again whenever it is down, as a service manager does."""
         while True:
             await asyncio.sleep(2.0)
             if self._tree is not None and self._tree.root.state is State.DOWN:
@@ -155,7 +159,7 @@ class SimulatedGateway:
                 await self.start()
 
     async def stop(self) -> None:
-        """In good order, as for an upgrade."""
+        """Stop in good order, as for an upgrade."""
         tree, self._tree = self._tree, None
         self._sockets.clear()
         if tree is not None:
@@ -163,7 +167,7 @@ class SimulatedGateway:
         await self.leadership.close()
 
     async def kill(self) -> None:
-        """All at once: nothing of it reaches the database or a node any more."""
+        """Kill the process: from now on it reaches neither the database nor a node."""
         tree, self._tree = self._tree, None
         sockets, self._sockets = self._sockets, []
         for socket in sockets:
@@ -179,7 +183,7 @@ class SimulatedGateway:
             await socket.close(1006)
 
     def cut_off(self, *, away: bool) -> None:
-        """The database is away, or back."""
+        """Disconnect the gateway from the database, or connect it again."""
         self._is_cut_off = away
         if away:
             self.leadership.cut()
@@ -189,7 +193,7 @@ class SimulatedGateway:
         self.store.away = self.leadership.away = self._is_cut_off or self._dying > 0
 
     async def open_session(self, node: NodeIdentity, socket: TwinSocket) -> Ref[NodeSession] | None:
-        """What the relay does with an accepted socket; None when there is nobody to serve it."""
+        """Open a session for an accepted socket, as the relay does; None if the gateway is down."""
         if self._tree is None:
             return None
         self._sockets = [s for s in self._sockets if s.closed is None]

@@ -1,4 +1,4 @@
-"""Nodes in the simulation: they work, and everything that can go wrong at a node does."""
+"""Simulated nodes, which do jobs and can have every fault of a node."""
 
 import asyncio
 import hashlib
@@ -34,21 +34,21 @@ QUEUE_MOST = 1000
 
 @attrs.define
 class Faults:
-    """How often things go wrong, 0 to 1; all at 0 is a calm day."""
+    """Probabilities of faults, from 0 to 1; if all are 0, nothing goes wrong."""
 
-    lost: float = 0.0  # a frame, either way
-    repeated: float = 0.0  # a frame from the node
-    failing: float = 0.0  # a unit
-    hanging: float = 0.0  # a unit: nothing is heard of it for minutes
-    deaf: float = 0.0  # a ping is not answered
-    blamed: tuple[str, ...] = ("node", "node", "network", "scene")  # for a unit that fails
+    lost: float = 0.0  # that a relay frame is lost, in either direction
+    repeated: float = 0.0  # that a node sends a relay frame twice
+    failing: float = 0.0  # that a unit fails
+    hanging: float = 0.0  # that a node reports nothing about a unit for minutes
+    deaf: float = 0.0  # that a node does not answer a ping
+    blamed: tuple[str, ...] = ("node", "node", "network", "scene")  # cause that a failed unit names
 
     def calm(self) -> None:
         self.lost = self.repeated = self.failing = self.hanging = self.deaf = 0.0
 
 
 class Connection:
-    """One socket and its session. Frames keep their order both ways."""
+    """A socket with its session; relay frames arrive in order in both directions."""
 
     def __init__(self, node: "SimulatedNode") -> None:
         self.node = node
@@ -77,7 +77,7 @@ class Connection:
             self.session.tell(PongSeen())
 
     async def write(self) -> None:
-        """Carry frames to the gateway until the session is gone."""
+        """Carry relay frames to the gateway until the session ends."""
         assert self.session is not None
         while True:
             frame = await self.outgoing.get()
@@ -88,7 +88,7 @@ class Connection:
                 return
 
     def drop(self) -> None:
-        """The line is cut; the gateway hears of it, or finds out by the next ping."""
+        """Cut the connection; the gateway either notices it at once or at the next ping."""
         self.socket.broken = True
         self.incoming.put_nowait(None)
         if self.session is not None and self.node.happens(0.8):
@@ -96,11 +96,11 @@ class Connection:
 
 
 class SimulatedNode:
-    """Connects to one of the ``gateways`` each time. With a ``device_class`` it checks, too.
+    """A node that connects to a random gateway; with a ``device_class`` it also checks results.
 
-    ``plain``: a client of the reference, without hello, spool, attempts or objects.
-    ``produced`` is every (job, unit, attempt) that it ever finished: only those may count.
-    ``looked_at`` are the SHA-256s of the results that it was asked to check.
+    A ``plain`` node implements the API reference only: no hello, spool, attempts or uploads.
+    ``produced`` holds each (job, unit, attempt) that the node finished; no other result may count.
+    ``looked_at`` holds the SHA-256 of each result that the node was asked to check.
     """
 
     def __init__(
@@ -132,10 +132,10 @@ class SimulatedNode:
     def happens(self, odds: float) -> bool:
         return odds > 0 and self.chance.uniform(0.0, 1.0) < odds
 
-    # -- its life
+    # -- connection
 
     async def live(self) -> None:
-        """Connect, serve, and connect again, until it leaves."""
+        """Connect and serve, again and again, until the node leaves for good."""
         async with asyncio.TaskGroup() as tasks:
             while not self.is_gone:
                 await asyncio.sleep(self.chance.uniform(0.1, 5.0))
@@ -143,7 +143,7 @@ class SimulatedNode:
 
     async def _connect(self, tasks: asyncio.TaskGroup) -> None:
         line = Connection(self)
-        gateway = picked(self.gateways, self.chance)
+        gateway = pick_gateway(self.gateways, self.chance)
         line.session = await gateway.open_session(self.identity, line.socket)
         if line.session is None:
             return
@@ -159,7 +159,7 @@ class SimulatedNode:
             task.cancel()
 
     def hello(self) -> Hello:
-        """What it says of itself."""
+        """Return the relay frame with which the node introduces itself."""
         here = (*self._units, *self._spool)
         if self.device_class is None:
             return Hello(version="sim", slots=self.slots, running=here[:256])
@@ -172,7 +172,7 @@ class SimulatedNode:
         )
 
     async def _resend(self) -> None:
-        """A frame may be lost without the line being cut: what has no ack is sent again."""
+        """Resend unacknowledged results: relay frames can be lost while the connection stays up."""
         while True:
             for result in list(self._spool.values()):
                 self._say(result)
@@ -183,7 +183,7 @@ class SimulatedNode:
             self._line.drop()
 
     def crash(self) -> None:
-        """The process is gone, with all that ran; what was spooled is on its disk."""
+        """End the process and its units; the spool survives on disk, except on a plain node."""
         for task in self._units.values():
             task.cancel()
         self._units.clear()
@@ -192,7 +192,7 @@ class SimulatedNode:
         self.disconnect()
 
     def leave(self) -> None:
-        """It never comes back."""
+        """Crash and never connect again."""
         self.is_gone = True
         self.crash()
 
@@ -200,7 +200,7 @@ class SimulatedNode:
         if self._line is not None:
             self._line.say(frame)
 
-    # -- frames
+    # -- relay frames
 
     def _take(self, frame: FromGateway, tasks: asyncio.TaskGroup) -> None:
         if isinstance(frame, JobDispatch):
@@ -232,7 +232,7 @@ class SimulatedNode:
                 said = {"job_id": ref.job_id, "unit": ref.unit, "attempt": ref.attempt}
                 self._say(JobResult(status="cancelled", **said))  # type: ignore[arg-type]
 
-    # -- work
+    # -- units
 
     async def _work(self, frame: JobDispatch) -> None:
         ref = _ref(frame)
@@ -243,10 +243,10 @@ class SimulatedNode:
         self._units.pop(ref, None)
         self._say(result)
         if self.plain and self.happens(0.5):
-            self._spool.pop(ref, None)  # it says so once, and never again
+            self._spool.pop(ref, None)  # half of the time, a plain node sends a result only once
 
     async def _check(self, frame: JobDispatch) -> None:
-        """Look at what another delivered, beside the node's own work: all is well."""
+        """Check another node's result, in parallel to the node's own work, and find it valid."""
         ref = _ref(frame)
         self.looked_at += [one.sha256 for one in frame.inputs if one.path == PICTURE_PATH]
         await asyncio.sleep(self.chance.uniform(0.5, 20.0))
@@ -312,15 +312,15 @@ class SimulatedNode:
         return JobResult(status="completed", result_ref=key, sha256=sha256, size=len(data), **said)
 
 
-def picked(gateways: Sequence[SimulatedGateway], chance: TwinRandom) -> SimulatedGateway:
-    """Return the gateway that a load balancer gives."""
+def pick_gateway(gateways: Sequence[SimulatedGateway], chance: TwinRandom) -> SimulatedGateway:
+    """Return a random gateway, as a load balancer would."""
     if len(gateways) == 1:
         return gateways[0]
     return gateways[int(chance.uniform(0.0, len(gateways)))]
 
 
 def _report(frame: JobDispatch) -> dict[str, Any]:
-    """The word that all places are as they should be; without places, that it is a picture."""
+    """Return the report that all regions are equal, or that a picture without regions was seen."""
     count = len(frame.params.get("draws", ())) or len(frame.params.get("shown", ()))
     if not count:
         return {"looked": True}

@@ -1,4 +1,4 @@
-"""The database in the simulation: far away, with a connection for each of several gateways."""
+"""The simulated database: it has latency, and a connection for each of several gateways."""
 
 import asyncio
 from collections import deque
@@ -8,25 +8,28 @@ from sql.checks import CheckRow
 from tests.twins.store import StoreTwin
 
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
-PRICE_BEFORE = 100_000_000  # more than any unit of the simulation costs
-OWN = frozenset({"_server", "_failures", "away", "lost_answers"})  # attributes of a connection
+PRICE_BEFORE = 100_000_000  # price of earlier results, above that of any unit of the simulation
+# attributes of the connection itself
+OWN = frozenset({"_server", "_failures", "away", "lost_answers"})
 
 
 class FarStore(StoreTwin):
-    """A database that takes its time, all the more to say that it is away."""
+    """A database with latency, which is longer while the database is away."""
 
     async def round_trip(self) -> None:
         await asyncio.sleep(AWAY_SECONDS if self.away else ROUND_TRIP_SECONDS)
         await super().round_trip()
 
     def price_of(self, check: CheckRow) -> int:
-        """Return the price of the check's unit; results from before the simulation have no unit."""
+        """Return the price of the check's unit, or ``PRICE_BEFORE`` for a result from before the
+        simulation.
+        """
         unit = self.units.get(check.id[:2])
         return PRICE_BEFORE if unit is None else unit.price
 
 
 class Connection(FarStore):
-    """One gateway's connection: the server's tables and locks, with failures of its own."""
+    """One gateway's connection: it shares the server's tables and locks, but not its failures."""
 
     def __init__(self, server: FarStore) -> None:
         self._server = server

@@ -1,6 +1,6 @@
-"""Strategies of nodes that lie: each is a plan for the lives of accounts, which it repeats.
+"""Strategies of nodes that lie: a strategy is a list of accounts' lives, which repeat.
 
-An account is left when its life ends, or as soon as one of its lies is a strike. A new account
+An account is abandoned when its life ends, or as soon as one of its lies is a strike. A new account
 costs nothing. ``SHARE`` is the share of a usual unit.
 """
 
@@ -9,18 +9,19 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 SHARE: Final = 1000
-GATEWAYS_PART: Final = 0.3  # of a price: what an own order costs
-WINDOW: Final = 300  # units of the account, until a share matures
+GATEWAYS_PART: Final = 0.3  # part of the price that an owner loses on the owner's own order
+WINDOW: Final = 300  # number of the account's deliveries until a share matures
 
 
 @attrs.frozen
 class Step:
-    """A delivery of an account, and what is special about it.
+    """A delivery of an account, and how it differs from an honest delivery.
 
-    ``part``: how much of the unit is a lie. ``found``: how probably a comparison finds it.
-    ``is_seen``: it is refused without a comparison. ``is_strike``: a refusal is a strike.
-    ``is_covered``: what was pending at the draw is still pending at the verdict. ``at_once``: so
-    many such lies by different nodes, all drawn before the first verdict.
+    ``part`` is the fraction of the unit that is a lie, and ``found`` the probability that a
+    comparison finds the lie. ``is_seen``: the lie is refused without a comparison. ``is_strike``: a
+    refusal is a strike. ``is_covered``: shares pending at the draw are still pending at the
+    verdict. ``at_once``: number of equal lies by different nodes, all drawn before the first
+    verdict.
     """
 
     is_lie: bool = False
@@ -31,9 +32,9 @@ class Step:
     is_strike: bool = True
     is_covered: bool = True
     at_once: int = 1
-    is_own: bool = False  # its owner ordered it through an accomplice
+    is_own: bool = False  # the owner ordered the unit through an accomplice
     is_overloaded: bool = False  # the oldest delivery waits far too long for its check
-    matures_first: bool = False  # all that is pending matures before
+    matures_first: bool = False  # all pending shares mature before this delivery
 
 
 Life: TypeAlias = tuple[Step, ...]
@@ -43,9 +44,10 @@ LIE: Final = Step(is_lie=True)
 
 @attrs.frozen
 class Strategy:
-    """``lives``: of accounts that work side by side. ``gains``: why it is a known limit.
+    """A strategy; its ``lives`` belong to accounts that work side by side.
 
-    ``rule``: what forbids it; without that the lives would be ``unruled``.
+    ``gains`` says why the strategy's gain is a known limit. ``rule`` is the rule that makes the
+    strategy fail, and ``unruled`` are the same lives without that rule.
     """
 
     name: str
@@ -56,12 +58,12 @@ class Strategy:
 
 
 def _again(times: int, honest: int, lie: Step = LIE) -> Life:
-    """Return so many honest results and a lie, so many times."""
+    """Return ``honest`` honest results followed by a lie, ``times`` times."""
     return (*([HONEST] * honest), lie) * times
 
 
 def _once(honest: int, **lie: Any) -> Life:
-    """Return so many honest results, and then one lie."""
+    """Return ``honest`` honest results, and then one lie."""
     return _again(1, honest, attrs.evolve(LIE, **lie))
 
 
@@ -74,7 +76,7 @@ _ORDERED: Final = Step(is_own=True)
 _CHEAP: Final = Step(is_lie=True, share=SHARE // 10)
 _BUSY: Final = Step(is_lie=True, is_overloaded=True)
 
-# What the issue of the present kit lists: lies about frames that the draw alone finds.
+# Lies about frames that only a random draw can find.
 LISTED: Final = (
     Strategy("always", ((LIE,),)),
     Strategy("one result of twenty", (_again(30, 19),)),
@@ -90,7 +92,7 @@ LISTED: Final = (
     Strategy("only while the verifiers are overloaded", (_again(20, 12, _BUSY),)),
     Strategy("evidence of another frame or unit", (_again(20, 12),)),
 )
-# What whoever has the code would try besides.
+# Further strategies, for somebody who has read the code.
 FURTHER: Final = (
     Strategy("one lie per dispute window", (_again(5, WINDOW - 1),)),
     Strategy(
@@ -139,14 +141,14 @@ FURTHER: Final = (
     Strategy("one frame of a chunk of eight", (_once(60, part=1 / 8, found=1 / 8),)),
     Strategy("a third of the picture is not rendered", (_once(60, part=1 / 3, found=1 / 3),)),
 )
-# What is refused before anybody draws or compares: by the session, or as it is opened.
+# Lies that are refused without a draw or comparison, by the session or on opening the file.
 SEEN: Final = (
     _seen("a Content-Encoding"),
     _seen("another sum, size, object, signature or unit than was delivered"),
     _seen("no, empty, huge or broken picture or evidence"),
     _seen("a picture of another size or format, or of one color"),
 )
-# What no rule mends yet.
+# Strategies that no rule prevents yet.
 LIMITS: Final = (
     Strategy(
         "only in scenes that cannot be compared, or are too large for the verifiers",

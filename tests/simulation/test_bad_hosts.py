@@ -1,4 +1,4 @@
-"""Nodes whose address no URL can be signed for, among others: no job ends by that."""
+"""Nodes with an address for which no upload URL can be signed do not make any job fail."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ JOBS = 30
 
 
 class Farm:
-    """A gateway and its nodes; those of bad addresses come first by id, and are always idle."""
+    """A gateway with nodes; nodes with bad addresses are always idle and come first by id."""
 
     def __init__(self, *, bad: int, honest: int) -> None:
         self.store = FarStore()
@@ -36,7 +36,7 @@ class Farm:
         return SimulatedNode(identity, [self.gateway], chance, Faults(), plain=False, slots=1)
 
     async def run(self, seconds: float) -> None:
-        """Submit everything, and let it be done."""
+        """Start the farm, submit all jobs, and stop the farm after ``seconds``."""
         await self.gateway.start()
         async with asyncio.TaskGroup() as tasks:
             lives = [tasks.create_task(node.live()) for node in self.nodes]
@@ -70,5 +70,5 @@ async def test_where_there_is_nobody_else_everything_waits() -> None:
     assert {unit.state for unit in units} <= {"QUEUED", "DISPATCHED"}
     assert all(unit.failures == unit.faults == 0 for unit in units)
     assert all(job.status != "FAILED" for job in farm.store.jobs.values())
-    # Once a minute at most when three nodes could not be sent to.
+    # After three nodes could not be sent the unit, the unit is tried at most once a minute.
     assert max(unit.attempt for unit in units) < 1200 / 60 + 12

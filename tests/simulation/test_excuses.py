@@ -1,5 +1,6 @@
-"""One node fails whatever it is given, at once, and calls it somebody else's fault: nobody's job
-comes to nothing by that, as long as another node can do it.
+"""A node that fails every unit and blames something else does not make any job fail.
+
+Another node that can do the job must be there.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ GIVEN_BACK = {"failure": "network", "given_back": True}
 
 
 class Excusing(SimulatedNode):
-    """Begins what it is given, and says at once what kept it from it."""
+    """A node that begins each unit and fails it at once with its ``excuse``."""
 
     excuse: ClassVar[dict[str, Any]] = {}
 
@@ -45,7 +46,7 @@ class Excusing(SimulatedNode):
 
 
 class Slow(SimulatedNode):
-    """Is busy nearly all the time."""
+    """An honest node that needs five minutes per frame and so is nearly always busy."""
 
     async def _render(self, frame: JobDispatch) -> None:
         for _ in range(10):
@@ -53,7 +54,7 @@ class Slow(SimulatedNode):
             await asyncio.sleep(FRAME_SECONDS / 10)
 
 
-async def submitted(gateway: SimulatedGateway, frames: int) -> None:
+async def submit(gateway: SimulatedGateway, frames: int) -> None:
     account = user_account(USER)
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
@@ -71,7 +72,7 @@ async def test_no_job_comes_to_nothing_by_one_node_that_has_an_excuse(
 ) -> None:
     excuse = {"failure": failure} if failure != "given back" else GIVEN_BACK
     monkeypatch.setattr(Excusing, "excuse", excuse)
-    assert await played([(Excusing, 9000), (Slow, 9001)]) == {"COMPLETED": FRAMES}
+    assert await outcome_of([(Excusing, 9000), (Slow, 9001)]) == {"COMPLETED": FRAMES}
 
 
 LIARS = [9000, 9001, 9002, 9003, 9004]
@@ -81,7 +82,7 @@ LIARS = [9000, 9001, 9002, 9003, 9004]
 @pytest.mark.parametrize(
     ("owners", "last"),
     [
-        (LIARS, USER.int),  # of five accounts, and there is one of the creator's own
+        (LIARS, USER.int),  # nodes of five accounts, and the creator's own node
         ([9000] * 5, 9010),  # five nodes of one account
     ],
     ids=["accounts", "nodes"],
@@ -92,23 +93,23 @@ async def test_nor_by_several_of_them(
 ) -> None:
     monkeypatch.setattr(Excusing, "excuse", {"failure": failure})
     nodes = [(Excusing, owner) for owner in owners]
-    assert await played([*nodes, (Slow, last)], 1) == {"COMPLETED": 1}
+    assert await outcome_of([*nodes, (Slow, last)], 1) == {"COMPLETED": 1}
 
 
 @simulated
 async def test_two_friends_words_that_the_scene_is_at_fault_end_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They are idle whenever something is to be done, as they do nothing."""
+    """The two friends' nodes are idle whenever a unit waits, because they do no work."""
     monkeypatch.setattr(Excusing, "excuse", {"failure": "scene"})
     kinds = [(Excusing, 9000), (Excusing, 9001), (Slow, 9002)]
-    assert await played(kinds) == {"COMPLETED": FRAMES}
+    assert await outcome_of(kinds) == {"COMPLETED": FRAMES}
 
 
-async def played(
+async def outcome_of(
     kinds: Sequence[tuple[type[SimulatedNode], int]], frames: int = FRAMES
 ) -> Counter[str]:
-    """What becomes of a job's units by nodes of these kinds and owners."""
+    """Return the number of a job's units by final state, with nodes of these kinds and owners."""
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
     gateway = SimulatedGateway(store, objects, TwinRandom(1))
@@ -121,8 +122,8 @@ async def played(
         nodes.append(kind(identity, [gateway], chance, Faults(), plain=False, slots=1))
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]
-    await asyncio.sleep(10)  # both are there
-    await submitted(gateway, frames)
+    await asyncio.sleep(10)  # all nodes are connected by then
+    await submit(gateway, frames)
     await until(
         lambda: all(u.ended_at for u in store.units.values()), within=2 * FRAMES * FRAME_SECONDS
     )

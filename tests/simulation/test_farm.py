@@ -1,4 +1,4 @@
-"""Fair shares, priority, locality and full use of farms, of 10,000 nodes too, in simulated time."""
+"""Fair shares, priority, cache affinity and utilisation of simulated farms, up to 10,000 nodes."""
 
 import time
 from collections import Counter
@@ -39,7 +39,9 @@ def test_of_one_user_the_greater_priority_is_first_whatever_came_before() -> Non
 
 
 def test_nobody_waits_for_ever_behind_those_who_always_have_more() -> None:
-    """Ten users keep the farm full with what they call urgent; one has ten frames of no hurry."""
+    """Ten users keep the farm full with high-priority jobs; one user has ten low-priority
+    frames.
+    """
     urgent = [
         Order(user, 40, at=100.0 * again, priority=1) for user in range(10) for again in range(10)
     ]
@@ -49,7 +51,9 @@ def test_nobody_waits_for_ever_behind_those_who_always_have_more() -> None:
 
 
 def test_frames_go_where_their_inputs_are() -> None:
-    """On a farm with nodes to spare each user's work stays on a few of them."""
+    """On a farm with spare nodes each user's jobs stay on a few nodes, which have cached
+    the scene.
+    """
     orders = [
         Order(user, 2, at=20.0 * again + 3.0 * user) for again in range(20) for user in range(7)
     ]
@@ -67,7 +71,7 @@ def test_a_seed_is_one_history() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_slow_node_does_not_hold_up_the_end_of_a_job(seed: int) -> None:
-    """Two of twenty nodes take ten times as long; their last frames are done by others, too."""
+    """Two of twenty nodes take ten times as long; other nodes run copies of their last frames."""
     order = Order(0, 100, seconds=30.0)
     (alone,) = Farm(20, slow=2, seed=seed).run([order]).ended
     outcome = Farm(20, slow=2, seed=seed, patience=Scheduling()).run([order])
@@ -83,7 +87,7 @@ def test_nothing_is_copied_where_all_take_about_as_long(seed: int) -> None:
 
 
 def test_what_waits_comes_before_any_copy() -> None:
-    """A farm of which nobody is idle copies nothing, however slow some are."""
+    """While units wait for a node, no slow unit is copied."""
     orders = [Order(0, 60, seconds=30.0), Order(1, 3000, seconds=30.0)]
     outcome = Farm(20, slow=2, patience=Scheduling()).run(orders)
     assert len(outcome.finished) == 3060
@@ -92,7 +96,7 @@ def test_what_waits_comes_before_any_copy() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_what_waits_at_a_slow_node_goes_to_one_with_nothing_to_do(seed: int) -> None:
-    """Two of twenty nodes take ten times as long, and each has a frame that waits its turn."""
+    """Two of twenty nodes take ten times as long, and each has a frame waiting in its queue."""
     order = Order(0, 100, seconds=30.0)
     stays = Farm(20, slow=2, seed=seed).run([order])
     moves = Farm(20, slow=2, seed=seed, balancing=True).run([order])
@@ -103,7 +107,7 @@ def test_what_waits_at_a_slow_node_goes_to_one_with_nothing_to_do(seed: int) -> 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_nodes_that_join_a_farm_in_the_end_of_a_job_get_half_of_what_is_left(seed: int) -> None:
-    """Ten nodes have two frames of ten minutes each when ten more come."""
+    """Ten nodes have two frames of ten minutes each when ten more nodes join."""
     order = Order(0, 20, seconds=600.0)
     alone = Farm(10, seed=seed, joining=(60.0, 10)).run([order])
     outcome = Farm(10, seed=seed, joining=(60.0, 10), balancing=True).run([order])
@@ -118,30 +122,30 @@ def test_short_frames_are_not_moved() -> None:
     assert outcome.moves <= 50
 
 
-def crowd(users: int, frames: int) -> list[Order]:
-    """Everybody comes within twenty seconds, with work of his own length."""
+def orders_of(users: int, frames: int) -> list[Order]:
+    """Return one order per user, all within twenty seconds, with frames of different lengths."""
     return [
         Order(user, frames, at=20.0 * user / users, seconds=10.0 + 20.0 * (user % 3))
         for user in range(users)
     ]
 
 
-def check(nodes: int, users: int, frames: int) -> None:
-    outcome = Farm(nodes, slow=nodes // 1000).run(crowd(users, frames))
+def check_farm(nodes: int, users: int, frames: int) -> None:
+    outcome = Farm(nodes, slow=nodes // 1000).run(orders_of(users, frames))
     assert len(outcome.finished) == users * frames
     assert outcome.most_on_a_node <= DEPTH
     last = outcome.last_placed()
     assert last > 40.0
-    assert outcome.use(20.0, last, nodes) > 0.99  # while anything waits nobody is idle
+    assert outcome.use(20.0, last, nodes) > 0.99  # no node is idle while a unit waits
 
 
 @pytest.mark.parametrize("nodes", series([2_000, 10_000], [2_000]))
 def test_thousands_of_nodes_have_work_as_long_as_any_waits(nodes: int) -> None:
-    check(nodes, users=30, frames=nodes * 4 // 25)
+    check_farm(nodes, users=30, frames=nodes * 4 // 25)
 
 
 def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
-    """In CPU time, generously: looking at all nodes would cost sixteen times as much."""
+    """CPU time may grow fivefold; a search through all nodes would cost sixteen times as much."""
 
     def cost(nodes: int) -> float:
         begin = time.process_time()
@@ -154,4 +158,4 @@ def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(1_800)
 def test_ten_thousand_nodes_for_long() -> None:
-    check(10_000, users=100, frames=2_000)
+    check_farm(10_000, users=100, frames=2_000)

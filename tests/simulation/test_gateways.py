@@ -1,5 +1,7 @@
-"""Fair shares, priority and blocklists of several gateways over one database, whose nodes run much
-at once: each Scheduler knows at once what it gave itself, and the rest by its readings.
+"""Fair shares, priority and blocklists of several gateways over one database.
+
+Each gateway's nodes run many units at once. Each Scheduler knows its own placements at once, and
+the other gateways' placements from its periodic readings.
 """
 
 import random
@@ -24,7 +26,7 @@ from tests.twins.clock import EPOCH
 
 SLOTS = 64
 LOST = 0.1
-POLL_EVERY = 5  # ticks of a second
+POLL_EVERY = 5  # ticks, of a second each
 LEASED = EPOCH + timedelta(days=1)
 
 
@@ -38,7 +40,7 @@ def node(number: int) -> UUID:
 
 @attrs.define
 class Books:
-    """The database: the first commit wins."""
+    """The database of the test; the first commit of a unit wins."""
 
     rows: dict[UnitKey, OpenUnit] = attrs.field(factory=dict[UnitKey, OpenUnit])
     given: list[tuple[int, UUID, UUID]] = attrs.field(factory=list[tuple[int, UUID, UUID]])
@@ -96,25 +98,25 @@ class Books:
         return True
 
     def bar(self, number: int, barred: UUID) -> None:
-        """A node failed a unit of the job."""
+        """Exclude a node from a job, as after a failed unit."""
         for key, row in self.rows.items():
             if key[0] == job(number):
                 self.rows[key] = attrs.evolve(row, barred=row.barred | {barred})
 
 
-def hears(_: Node, __: Message[NodeSession, None]) -> bool:
+def accept_message(_: Node, __: Message[NodeSession, None]) -> bool:
     return True
 
 
 class Farm:
-    """Two gateways, each with nodes of its own; every unit takes about ten seconds."""
+    """Several gateways, each with nodes of its own; every unit takes about ten seconds."""
 
     def __init__(self, books: Books, *, gateways: int = 2, nodes: int = 2, seed: int = 1) -> None:
         self.books = books
         self.now = 0
         self._chance = random.Random(seed)
         self._ends: dict[UnitKey, int] = {}
-        self.boards = [SchedulerState(hears) for _ in range(gateways)]
+        self.boards = [SchedulerState(accept_message) for _ in range(gateways)]
         for number, board in enumerate(self.boards):
             board.membership = (number, gateways)
         for number, board in enumerate(self.boards):
@@ -153,7 +155,7 @@ class Farm:
                 return
 
     def _tell_others(self, board: SchedulerState, placed: list[AssignmentTag]) -> None:
-        """Hints, of which one in ten is lost."""
+        """Tell the other gateways about the placements; one hint in ten is lost."""
         claims = [(*booking.unit.key, booking.attempt) for booking in placed]
         for other in self.boards:
             if other is not board and self._chance.random() > LOST:
@@ -176,11 +178,11 @@ def test_gateways_hardly_ever_claim_what_another_one_did(frames: int) -> None:
         books.order(number, user=number % 5, frames=frames)
     Farm(books).run(30)
     assert len(books.given) > 800
-    assert books.refused < len(books.given) / 10  # without hints more than half as many
+    assert books.refused < len(books.given) / 10  # without hints, over half are refused
 
 
 def shares(books: Books, until: int) -> Counter[UUID]:
-    """How many units of each job were given until then."""
+    """Return the number of units of each job that were placed by the tick ``until``."""
     return Counter(of for at, of, _ in books.given if at <= until)
 
 

@@ -1,4 +1,6 @@
-"""Of several gateways one audits the books and one sweeps; when it dies another does."""
+"""Of several gateways one audits the books and one sweeps; when one of them dies, another takes
+over.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -15,12 +17,13 @@ from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
 
-BEFORE_NIGHT = 2 * 3600 + 50 * 60  # of 03:00
+# seconds of the day, ten minutes before the nightly audit at 03:00
+BEFORE_NIGHT = 2 * 3600 + 50 * 60
 MINUTE = 60
 
 
-class Counted(FarStore):
-    """Counts what is done to the database."""
+class CountingStore(FarStore):
+    """A database that counts audits and sweeps."""
 
     wholes = looks = sweeps = 0
 
@@ -38,8 +41,8 @@ class Counted(FarStore):
 
 
 @asynccontextmanager
-async def three() -> AsyncGenerator[tuple[Counted, list[SimulatedGateway]]]:
-    store, leads = Counted(), Leads()
+async def three_gateways() -> AsyncGenerator[tuple[CountingStore, list[SimulatedGateway]]]:
+    store, leads = CountingStore(), Leads()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
     gateways = [SimulatedGateway(store, objects, TwinRandom(n), leads) for n in range(3)]
     for gateway in gateways:
@@ -57,7 +60,7 @@ def leader(gateways: Sequence[SimulatedGateway], role: Role) -> SimulatedGateway
 
 @simulated
 async def test_everything_is_audited_once_after_a_start_and_once_a_night() -> None:
-    async with three() as (store, _):
+    async with three_gateways() as (store, _):
         await asyncio.sleep(5 * MINUTE)
         assert (store.wholes, store.looks) == (1, 4)
         await asyncio.sleep(10 * MINUTE)
@@ -66,7 +69,7 @@ async def test_everything_is_audited_once_after_a_start_and_once_a_night() -> No
 
 @simulated
 async def test_one_gateway_sweeps() -> None:
-    async with three() as (store, gateways):
+    async with three_gateways() as (store, gateways):
         await asyncio.sleep(MINUTE)
         before = store.sweeps
         await asyncio.sleep(MINUTE)
@@ -79,7 +82,7 @@ async def test_one_gateway_sweeps() -> None:
 
 @simulated
 async def test_a_gateway_that_may_not_write_leaves_the_sweeps_to_another() -> None:
-    async with three() as (store, gateways):
+    async with three_gateways() as (store, gateways):
         await asyncio.sleep(MINUTE)
         halted = leader(gateways, "lifeline")
         halted.leadership.halted = True
@@ -92,11 +95,12 @@ async def test_a_gateway_that_may_not_write_leaves_the_sweeps_to_another() -> No
 
 @simulated
 async def test_when_the_auditor_dies_another_gateway_audits() -> None:
-    async with three() as (store, gateways):
+    async with three_gateways() as (store, gateways):
         await asyncio.sleep(5 * MINUTE)
         await leader(gateways, "auditor").kill()
         await asyncio.sleep(4 * MINUTE)
-        assert store.wholes == 2
+        # Twice if the NightAuditor finds out first: the Auditor then asks it for another one.
+        assert store.wholes in (2, 3)
         leader(gateways, "auditor").leadership.cut()
         await asyncio.sleep(MINUTE / 2)
         assert leader(gateways, "auditor").is_up

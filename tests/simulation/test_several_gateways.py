@@ -1,4 +1,4 @@
-"""Two and three gateways over one database, whose clocks differ and whose bus is bad."""
+"""Two and three gateways over one database, with different clocks and an unreliable bus."""
 
 from collections import Counter
 from typing import Any, cast
@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from tests.simulation.checks import sampled
+from tests.simulation.checks import sampling_faults
 from tests.simulation.world import LEAST_ODDS, Plan, Report, World, run_seed, valid_result
 from tests.support.examples import chosen
 from tests.twins.store import StoreTwin
@@ -18,7 +18,7 @@ GATEWAYS = (2, 3)
 
 
 def plan_of(seed: int) -> Plan:
-    """A short life of two gateways or three."""
+    """Return the plan of a short simulation with two or three gateways."""
     hours = chosen(day=0.03, night=0.05)
     return Plan(nodes=7, customers=3, hours=hours, gateways=GATEWAYS[seed % len(GATEWAYS)])
 
@@ -43,7 +43,7 @@ def test_several_gateways_keep_every_promise(seed: int) -> None:
 async def test_on_calm_days_each_unit_is_tried_once_and_each_result_drawn_once(
     gateways: int, verifiers: int
 ) -> None:
-    """Clocks are a minute and a half off; no result is given to two verifiers."""
+    """The clocks differ by up to three minutes; no result is given to two verifiers."""
     plan = Plan(
         nodes=10,
         customers=6,
@@ -83,7 +83,7 @@ def test_draws_that_are_not_by_the_odds_are_seen(
     store = StoreTwin()
     for number in range(400):
         row, drawn = valid_result(UUID(int=number), UUID(int=1)), number % every == 0
-        store.jobs[row.job_id] = cast("Any", None)  # it is asked only whether it is there
+        store.jobs[row.job_id] = cast("Any", None)  # only its existence is checked
         store.checks[row.id] = attrs.evolve(row, drawn=drawn, verdict=verdicts[drawn])
-    found = sampled(store, LEAST_ODDS)
+    found = sampling_faults(store, LEAST_ODDS)
     assert any(wrong in line for line in found) if wrong else not found

@@ -1,4 +1,4 @@
-"""Simulations: ten short lives by day, forty by night, any by ``python -m tests.simulation``."""
+"""Simulated worlds: ten by day, forty by night, any with ``python -m tests.simulation``."""
 
 from uuid import UUID
 

@@ -1,7 +1,7 @@
-"""Strangers' nodes, most of them without an account, lose, fail and refuse whatever they are given.
+"""Nodes of strangers that lose, fail or refuse all units do not make other people's jobs fail.
 
-Their word changes what they are given, not what becomes of other people's jobs: every unit here can
-be done by an honest node that is busy most of the time.
+Most of the strangers' nodes have no owner. Every unit here can be done by an honest node, which is
+busy most of the time.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ GIB: Final = 1 << 30
 
 
 class Honest(SimulatedNode):
-    """Has 64 GiB and one slot, and is busy for half a minute with each unit."""
+    """An honest node with 64 GiB and one slot; each unit takes half a minute."""
 
     def hello(self) -> Hello:
         said = super().hello()
@@ -44,7 +44,7 @@ class Honest(SimulatedNode):
 
 
 class Losing(SimulatedNode):
-    """Begins each unit, and says hello without it every 1.5 seconds."""
+    """A node that begins each unit, and every 1.5 seconds sends a hello that names no unit."""
 
     def hello(self) -> Hello:
         return Hello(version="sim", slots=64)
@@ -59,7 +59,7 @@ class Losing(SimulatedNode):
 
 
 class Leaving(Losing):
-    """Begins each unit, and cuts its line every two minutes."""
+    """A node that begins each unit and disconnects every two minutes."""
 
     async def _resend(self) -> None:
         await asyncio.sleep(120.0)
@@ -67,7 +67,7 @@ class Leaving(Losing):
 
 
 class Failing(SimulatedNode):
-    """Fails each unit at once."""
+    """A node that fails each unit at once."""
 
     said: ClassVar[dict[str, Any]]
     ram = 64 * GIB
@@ -93,14 +93,16 @@ class GivingBack(Failing):
 
 
 class Lacking(Failing):
-    """Claims more memory than anybody, and that each scene is too big for it."""
+    """A node that claims more memory than any other, and fails each unit for lack of memory."""
 
     said: ClassVar[dict[str, Any]] = {"failure": "node", "lacks": "memory"}
     ram = 1 << 52
 
 
 class Keeping(Failing):
-    """Claims even more memory, and never answers for what it was given; it leaves after an hour."""
+    """A node that claims the most memory, begins units and never finishes a unit; it leaves after
+    an hour.
+    """
 
     ram = 1 << 53
 
@@ -116,7 +118,7 @@ Players = Sequence[tuple[type[SimulatedNode], int | None]]
 
 
 def farm(players: Players) -> tuple[FarStore, SimulatedGateway, list[SimulatedNode]]:
-    """A gateway and nodes of these kinds and owners; the first are preferred among equals."""
+    """Return a gateway and nodes of these kinds and owners; ties go to the first nodes."""
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
     gateway = SimulatedGateway(store, objects, TwinRandom(1))
@@ -138,12 +140,12 @@ async def submit(gateway: SimulatedGateway, jobs: int) -> None:
         assert isinstance(outcome, Posted)
 
 
-async def played(players: Players, *, within: float = 2 * 3600.0) -> Counter[str]:
-    """What became of ten jobs, once all have ended."""
+async def outcome_of(players: Players, *, within: float = 2 * 3600.0) -> Counter[str]:
+    """Run ten jobs to their end and return the number of units by final state."""
     store, gateway, nodes = farm(players)
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]
-    await asyncio.sleep(10)  # all are there
+    await asyncio.sleep(10)  # all nodes are connected by then
     await submit(gateway, JOBS)
     await until(lambda: all(u.ended_at for u in store.units.values()), within=within)
     for life in lives:
@@ -162,18 +164,18 @@ DONE = {"COMPLETED": JOBS}
 async def test_strangers_without_an_account_end_nobodys_job(
     kind: type[SimulatedNode], liars: int
 ) -> None:
-    assert await played([*[(kind, None)] * liars, (Honest, 9000), (Honest, 9001)]) == DONE
+    assert await outcome_of([*[(kind, None)] * liars, (Honest, 9000), (Honest, 9001)]) == DONE
 
 
 @simulated
 @pytest.mark.parametrize("kind", [Losing, ByNode, ByGateway])
 async def test_nor_do_the_nodes_of_one_account(kind: type[SimulatedNode]) -> None:
-    assert await played([*[(kind, 8000)] * 5, (Honest, 9000)]) == DONE
+    assert await outcome_of([*[(kind, 8000)] * 5, (Honest, 9000)]) == DONE
 
 
 @simulated
 async def test_who_loses_units_takes_none_from_an_idle_node_of_the_same_owner() -> None:
-    assert await played([(Losing, None), (Honest, None)], within=1200.0) == DONE
+    assert await outcome_of([(Losing, None), (Honest, None)], within=1200.0) == DONE
 
 
 @simulated
@@ -187,4 +189,4 @@ async def test_who_loses_units_takes_none_from_an_idle_node_of_the_same_owner() 
     ids=["pair", "two", "three"],
 )
 async def test_nobody_takes_units_away_by_what_he_says_of_memory(liars: Players) -> None:
-    assert await played([*liars, (Honest, 9000)], within=6 * 3600.0) == DONE
+    assert await outcome_of([*liars, (Honest, 9000)], within=6 * 3600.0) == DONE

@@ -1,4 +1,4 @@
-"""A scene that needs more memory than a node gives: nothing of that is held against the node."""
+"""A scene that needs more memory than a node has is not held against the node."""
 
 import asyncio
 from collections import Counter
@@ -28,7 +28,7 @@ GIB: Final = 1 << 30
 
 
 class Machine(SimulatedNode):
-    """Gives ``gib`` to a unit, and says so; each unit takes ``needed``."""
+    """A node with ``gib`` GiB of memory per unit that claims ``says``; a unit needs ``needed``."""
 
     gib, says, needed = 4, 4, 6
     begun = 0
@@ -47,12 +47,12 @@ class Machine(SimulatedNode):
 
 
 class Boaster(Machine):
-    """Says that it has more than anybody, and that each scene is too big for it."""
+    """A node that claims far more memory than any other, and fails each unit for lack of memory."""
 
     gib, says = 0, 1 << 20
 
 
-async def submitted(gateway: SimulatedGateway) -> None:
+async def submit(gateway: SimulatedGateway) -> None:
     account = user_account(USER)
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
@@ -63,11 +63,12 @@ async def submitted(gateway: SimulatedGateway) -> None:
     assert isinstance(placed, Posted)
 
 
-async def played(
+async def run_job(
     kinds: Sequence[type[Machine]], gib: Sequence[int], *, ends: bool = True
 ) -> tuple[FarStore, list[Machine]]:
-    """The books after a job of such nodes, each of another owner, with so much memory; or after
-    half an hour, where it never ``ends``.
+    """Run a job on nodes of these kinds, each of another owner; return database and nodes.
+
+    With ``ends`` the job runs until all units have ended, otherwise for half an hour.
     """
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
@@ -83,8 +84,8 @@ async def played(
         nodes.append(one)
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]
-    await asyncio.sleep(10)  # all are there
-    await submitted(gateway)
+    await asyncio.sleep(10)  # all nodes are connected by then
+    await submit(gateway)
     if ends:
         await until(lambda: all(u.ended_at for u in store.units.values()), within=7200)
     else:
@@ -97,7 +98,7 @@ async def played(
 
 @simulated
 async def test_what_is_too_big_for_one_node_is_done_by_one_with_more() -> None:
-    store, _ = await played([Machine] * 4, [4, 2, 4, 8])
+    store, _ = await run_job([Machine] * 4, [4, 2, 4, 8])
     units = list(store.units.values())
     assert Counter(unit.state for unit in units) == {"COMPLETED": FRAMES}
     assert sum(unit.failures + unit.faults for unit in units) == 0, "nothing failed"
@@ -106,7 +107,7 @@ async def test_what_is_too_big_for_one_node_is_done_by_one_with_more() -> None:
 
 @simulated
 async def test_what_is_too_big_for_all_waits_with_words_for_its_creator() -> None:
-    store, _ = await played([Machine] * 3, [4, 2, 1], ends=False)
+    store, _ = await run_job([Machine] * 3, [4, 2, 1], ends=False)
     units = list(store.units.values())
     assert {unit.state for unit in units} <= {"QUEUED", "DISPATCHED", "RUNNING"}
     assert {unit.error_class for unit in units} == {"scene"}
@@ -120,5 +121,5 @@ async def test_what_is_too_big_for_all_waits_with_words_for_its_creator() -> Non
 @simulated
 @pytest.mark.parametrize("gib", [8, 6])
 async def test_no_job_comes_to_nothing_by_one_who_boasts_of_his_memory(gib: int) -> None:
-    store, _ = await played([Boaster, Machine], [0, gib])
+    store, _ = await run_job([Boaster, Machine], [0, gib])
     assert Counter(unit.state for unit in store.units.values()) == {"COMPLETED": FRAMES}

@@ -1,4 +1,4 @@
-"""A small world with a seed: customers, nodes, one gateway or several, and bad weather."""
+"""A simulated world that follows from a seed: customers, nodes, gateways and faults."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from config.settings import Verification
 from sql.checks import CheckRow
 from sql.database import Unavailable
 from sql.fsck import Finding
-from tests.simulation.bus import BusOfGateway, Network, Weather
-from tests.simulation.checks import ENDED, sampled, violations
+from tests.simulation.bus import BusOfGateway, Network, NetworkFaults
+from tests.simulation.checks import ENDED, sampling_faults, violations
 from tests.simulation.customer import Customer
 from tests.simulation.gateway import GatewayClock, SimulatedGateway
-from tests.simulation.node import Faults, SimulatedNode, picked
+from tests.simulation.node import Faults, SimulatedNode, pick_gateway
 from tests.simulation.store import Connection, FarStore
 from tests.twins.clock import EPOCH
 from tests.twins.leadership import Leads
@@ -28,18 +28,18 @@ from tests.unit.simulated_time import simulate
 
 CALM_HOURS_MOST = 3.0
 LAST_JOBS, LAST_HOURS = 5, 0.5
-CHECKED_SECONDS = 60.0  # for the last entries to be in the log
-SKEW_SECONDS = 90.0  # at most, between a gateway's clock and the database's
+CHECKED_SECONDS = 60.0  # until the last entries are in the log
+SKEW_SECONDS = 90.0  # largest difference between the clocks of a gateway and the database
 DEVICE_CLASS = "cpu/avx2/5.2"
-KNOWN_RESULTS = 10  # of each node before the world begins, all valid
-LEAST_ODDS = 0.3  # of a known node's result, to be checked
+KNOWN_RESULTS = 10  # valid results that each node has from before the simulation
+LEAST_ODDS = 0.3  # lowest odds at which a result of a node with that record is checked
 
 
 @attrs.frozen
 class Plan:
-    """How large, how long, and how bad. ``hours`` are of simulated time, before the calm.
+    """Size, duration and faults of a world; ``hours`` of simulated time precede the calm phase.
 
-    With several ``gateways`` results are verified, and the gateways' clocks differ.
+    With several ``gateways``, results are verified and the gateways' clocks differ.
     """
 
     nodes: int = 10
@@ -47,17 +47,17 @@ class Plan:
     hours: float = 0.25
     trouble: float = 0.2
     gateways: int = 1
-    verifiers: int = 2  # of the gateway's own, where results are verified
+    verifiers: int = 2  # the gateway's own, if results are verified
 
     @property
     def is_verified(self) -> bool:
-        """Whether results wait for a verdict."""
+        """Return whether results wait for a verdict."""
         return self.gateways > 1
 
 
 @attrs.frozen
 class Report:
-    """What came of a seed. ``trace`` is equal for equal seeds."""
+    """The outcome of a seed; equal seeds have an equal ``trace``."""
 
     seed: int
     jobs: int
@@ -72,11 +72,11 @@ class Report:
 
 
 class InjectedBug(Exception):
-    """What an actor may run into at any round trip to the database."""
+    """Exception that can be injected into any round trip to the database."""
 
 
 class World:
-    """Everything in it follows from the seed."""
+    """A world in which everything follows from the seed."""
 
     def __init__(self, seed: int, plan: Plan) -> None:
         self.plan = plan
@@ -84,7 +84,7 @@ class World:
         self.store = FarStore()
         self.objects = TwinObjects(lambda: asyncio.get_running_loop().time())
         self.leads = Leads()
-        self.network = Network(TwinRandom(seed + 2), Weather())
+        self.network = Network(TwinRandom(seed + 2), NetworkFaults())
         self.own = frozenset(UUID(int=500 + n) for n in range(plan.verifiers * plan.is_verified))
         self.gateways = self._gateways(seed)
         self.faults = Faults(
@@ -94,7 +94,8 @@ class World:
             hanging=plan.trouble / 4,
             deaf=plan.trouble / 10,
         )
-        if plan.is_verified:  # who blames a scene that others render is not believed any more
+        # Nodes blame no scenes: a gateway quarantines nodes whose blamed scenes other nodes render.
+        if plan.is_verified:
             self.faults.blamed = ("node", "network")
         self.nodes = [self._node(number) for number in range(plan.nodes)]
         self.nodes += [self._verifier(node) for node in sorted(self.own)]
@@ -110,7 +111,7 @@ class World:
         return [self._one_of_several(number) for number in range(self.plan.gateways)]
 
     def _one_of_several(self, number: int) -> SimulatedGateway:
-        """Its clock differs from the others', and they share a lossy bus."""
+        """Return a gateway with its own clock and a lossy bus to the other gateways."""
         skew, since = self.chance.uniform(-SKEW_SECONDS, SKEW_SECONDS), self.chance.uniform(0, 1e6)
         return SimulatedGateway(
             Connection(self.store),
@@ -144,11 +145,11 @@ class World:
         )
 
     def _is_unsigned(self, plain: bool) -> bool:
-        """Whether the node delivers nothing that could be verified."""
+        """Return whether the node's results are unsigned although results are verified."""
         return plain and self.plan.is_verified
 
     def _verifier(self, node: UUID) -> SimulatedNode:
-        """One of the gateway's own, which checks and renders nothing."""
+        """Return one of the gateway's own verifiers, which checks results and renders nothing."""
         owner = UUID(int=8999)
         self.store.add_node(node, ("echo",), owner=owner, verified=True, status="REGISTERED")
         identity = NodeIdentity(node, owner, ("echo",), verified=True)
@@ -161,13 +162,13 @@ class World:
         )
 
     def _know(self, node: UUID, number: int) -> None:
-        """The node's results of before were valid, so that the odds of a check stay the same."""
+        """Give a node a record so long that more valid results do not change its odds of a draw."""
         for one in range(KNOWN_RESULTS):
             row = valid_result(UUID(int=1_000_000 + 1000 * number + one), node)
             self.store.checks[row.id] = row
 
     async def run(self) -> tuple[str, ...]:
-        """Live through the trouble, then through the calm; what is wrong at the end."""
+        """Run the phase with faults, then the calm phase; return all violations."""
         for gateway in self.gateways:
             await gateway.start()
         async with asyncio.TaskGroup() as tasks:
@@ -181,12 +182,13 @@ class World:
         for gateway in self.gateways:
             await gateway.stop()
         findings = [str(finding) for finding in await self._audit()]
-        shares = sampled(self.store, LEAST_ODDS) if self.plan.is_verified else []
+        shares = sampling_faults(self.store, LEAST_ODDS) if self.plan.is_verified else []
         return (*findings, *violations(self.store, self.customers, self.nodes), *shares)
 
     async def _audit(self) -> Sequence[Finding]:
         while True:
-            with contextlib.suppress(InjectedBug, Unavailable):  # the last blows may be left over
+            # faults injected last may still be pending
+            with contextlib.suppress(InjectedBug, Unavailable):
                 return await self.store.audit()
 
     async def _trouble(self, seconds: float) -> None:
@@ -202,7 +204,7 @@ class World:
 
     async def _strike(self) -> None:
         node = self.nodes[int(self.chance.uniform(0, len(self.nodes)))]
-        gateway = picked(self.gateways, self.chance)
+        gateway = pick_gateway(self.gateways, self.chance)
         store = gateway.store
         blows: list[tuple[float, Callable[[], object]]] = [
             (0.30, node.disconnect),
@@ -221,7 +223,9 @@ class World:
         await self._strike_hard(dice, gateway)
 
     def _part_with(self, node: SimulatedNode) -> None:
-        """One of five may leave for good; the others must be able to do everything."""
+        """Let a node whose id is a multiple of five leave for good; the other nodes can do every
+        job.
+        """
         if node.identity.id.int % 5 == 0 and node.identity.id not in self.own:
             node.leave()
 
@@ -241,7 +245,7 @@ class World:
             await self._strike_between(seconds, gateway)
 
     async def _database_away(self, gateway: SimulatedGateway, seconds: float) -> None:
-        """For all gateways, or for one of several."""
+        """Disconnect all gateways, or one of several, from the database for a while."""
         cut = self.gateways if self._is_heads() else [gateway]
         for one in cut:
             one.cut_off(away=True)
@@ -250,11 +254,11 @@ class World:
             one.cut_off(away=False)
 
     def _is_heads(self) -> bool:
-        """Toss a coin, where there are several gateways."""
+        """Return True at even odds if there are several gateways, otherwise False."""
         return self.plan.gateways > 1 and self.chance.uniform(0.0, 1.0) < 0.5
 
     async def _strike_between(self, seconds: float, gateway: SimulatedGateway) -> None:
-        """The other gateways do not hear this one for a while, or its clock is set."""
+        """Set the gateway's clock, or cut its bus for a while."""
         if self._is_heads():
             gateway.clock.skew = self.chance.uniform(-SKEW_SECONDS, SKEW_SECONDS)
             return
@@ -264,7 +268,7 @@ class World:
         self.network.cut.discard(number)
 
     async def _calm(self, customers: list["asyncio.Task[None]"]) -> None:
-        """No more trouble: everything that was begun must come to an end."""
+        """Stop all faults and wait until every job has ended."""
         self.faults.calm()
         for customer in self.customers:
             customer.is_done = True
@@ -272,7 +276,7 @@ class World:
         for customer in self.customers:
             await customer.release()
         await self._all_ended(CALM_HOURS_MOST)
-        for customer in self.customers:  # and it is as good as new
+        for customer in self.customers:  # new jobs must succeed now
             await customer.submit_some(LAST_JOBS)
         await self._all_ended(LAST_HOURS)
         await asyncio.sleep(CHECKED_SECONDS)
@@ -284,7 +288,7 @@ class World:
                 return
 
     def trace(self) -> str:
-        """A digest of all that is in the books."""
+        """Return a digest of all jobs, units and entries."""
         digest = hashlib.sha256()
         for table in (self.store.jobs, self.store.units, self.store.entries):
             for row in table.values():
@@ -293,7 +297,7 @@ class World:
 
 
 def valid_result(job: UUID, node: UUID) -> CheckRow:
-    """A result that was checked, and found valid, long ago."""
+    """Return the check of a result that was found valid before the simulation."""
     return CheckRow(
         job_id=job,
         unit=0,
@@ -317,7 +321,7 @@ def valid_result(job: UUID, node: UUID) -> CheckRow:
 
 
 def run_seed(seed: int, plan: Plan) -> Report:
-    """Live one world through to its end."""
+    """Simulate one world to its end and return its report."""
 
     async def live() -> Report:
         world = World(seed, plan)

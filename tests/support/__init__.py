@@ -1,1 +1,1 @@
-"""What tests of several kinds share: engines, gateways, clients, and means to wait and to look."""
+"""Helpers that several kinds of tests share: engines, gateways, clients, waiting and inspection."""

@@ -1,4 +1,4 @@
-"""The node agent as an operator runs it: ``rendertrust node join`` and ``run``, killed at will."""
+"""Node agents as processes that tests kill: ``rendertrust node join`` and ``... node run``."""
 
 import asyncio
 import contextlib
@@ -23,14 +23,17 @@ BLENDERLESS = (
 JOIN_SECONDS, CONNECT_SECONDS = 240.0, 120.0
 STOP_SECONDS = 20.0
 Place = Callable[..., Sequence[str]]
-# Beside other tests whoever stands back gets no processor for minutes.
+# An agent at a lower priority would get no processor time for minutes while other tests run.
 BESIDE: Sequence[str] = ("--nice", "0")
 
 
 class Agent:
-    """``place`` puts a command where it runs: on this host, or another. ``environment``: more of
-    it; with an API key there the node is that user's, else nobody's. ``blender``: whether its
-    machine has one; trying one out takes most of the time that a node needs to join and to start.
+    """A node agent as a process that a test starts, stops and kills.
+
+    ``place`` turns a command into a command that runs on the node's host. ``environment`` is added
+    to the test's own variables. An API key in it makes its user the node's owner; without a key the
+    node has no owner. ``blender=False`` hides Blender from the agent, which saves most of the time
+    that joining and starting take.
     """
 
     def __init__(
@@ -44,15 +47,15 @@ class Agent:
         self._blender = blender
         self.state = state
         self.environment = {**os.environ, **(environment or {})}
-        self.more: Sequence[str] = ()  # words for `run`
+        self.more: Sequence[str] = ()  # further arguments of `run`
         self.id = ""
         self._place = place
         self._process: Process | Program | None = None
 
     async def _spawn(self, *words: str, stdout: int | IO[bytes]) -> Process | Program:
-        """``rendertrust node …``: forked on this host, executed on another."""
+        """Start ``rendertrust node …``: forked on this host, executed on another host."""
         words = ("rendertrust", "--json", "node", *words, "--state", str(self.state))
-        if self._place is here:
+        if self._place is on_this_host:
             out = stdout if isinstance(stdout, int) else stdout.fileno()
             return await programs.start(
                 *words,
@@ -73,7 +76,7 @@ class Agent:
         )
 
     async def join(self, url: str) -> None:
-        """Try out the renderer and enrol."""
+        """Run ``rendertrust node join``, which tries the renderer and registers the node."""
         owned = () if "RENDERTRUST_API_KEY" in self.environment else ("--unowned",)
         process = await self._spawn("join", url, *owned, "--name", self.state.name, stdout=PIPE)
         async with asyncio.timeout(JOIN_SECONDS):
@@ -84,7 +87,7 @@ class Agent:
         self.id = joined["node_id"]
 
     async def start(self) -> None:
-        """Begin to take work; back when it is connected."""
+        """Start ``rendertrust node run`` and wait until the node is connected."""
         with self.log.open("ab") as log:
             words = ("run", "--health-port", "-1", "--threads", "1", *BESIDE, *self.more)
             self._process = await self._spawn(*words, stdout=log)
@@ -95,11 +98,11 @@ class Agent:
         return self.state.with_suffix(".log")
 
     def leftovers(self) -> list[int]:
-        """Processes that work in its folder, its own among them."""
+        """Return the ids of all processes, also the agent's, whose command names the folder."""
         return alive_in(self.state)
 
     async def kill(self) -> None:
-        """SIGKILL, to the agent alone."""
+        """Send SIGKILL to the agent's process only."""
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> None:
@@ -113,16 +116,16 @@ class Agent:
                 await process.wait()
 
 
-def here(*words: str) -> Sequence[str]:
-    """A command on this host."""
+def on_this_host(*words: str) -> Sequence[str]:
+    """Return the command unchanged: it runs on this host."""
     return words
 
 
 @contextlib.asynccontextmanager
 async def running_agent(
-    url: str, state: Path, place: Place = here, *, blender: bool = True
+    url: str, state: Path, place: Place = on_this_host, *, blender: bool = True
 ) -> AsyncGenerator[Agent]:
-    """A node that has joined and is connected."""
+    """Yield a node agent that has joined and is connected; stop it at the end."""
     async with enrolled_agent(url, state, place, blender=blender) as agent:
         await agent.start()
         yield agent
@@ -132,12 +135,12 @@ async def running_agent(
 async def enrolled_agent(
     url: str,
     state: Path,
-    place: Place = here,
+    place: Place = on_this_host,
     environment: Mapping[str, str] | None = None,
     *,
     blender: bool = True,
 ) -> AsyncGenerator[Agent]:
-    """A node that has joined; it is stopped at the end, if it was started."""
+    """Yield a node agent that has joined; at the end stop it and kill its remaining processes."""
     agent = Agent(state, place, environment, blender=blender)
     await agent.join(url)
     try:

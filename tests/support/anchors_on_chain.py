@@ -1,4 +1,4 @@
-"""The anchors that a contract has, as its events tell."""
+"""Reader of the anchors that a contract on a chain holds."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from supervisors.engines.chain_web3 import Web3Chain
 
 
 async def anchors_on(chain: Web3Chain, contract: str) -> list[tuple[int, bytes, str]]:
-    """Return size, root and transaction of each anchor, in their order."""
+    """Return size, root and transaction of each anchor, from events of the contract in order."""
     async with chain.asking() as (web3, _):
         there: Any = web3.eth.contract(address=contract, abi=chain.artefact["abi"])  # type: ignore[call-overload]
         found = await there.events.Anchored.get_logs(from_block=0)

@@ -1,4 +1,4 @@
-"""Answers of the API with all their members, for doubles of a gateway."""
+"""Builder of complete API answers, for test doubles of a gateway."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ import attrs
 
 
 def whole(model: type[Any], members: dict[str, Any]) -> dict[str, Any]:
-    """The members of an answer, and null for all others that the model has."""
+    """Return ``members`` with every other field of the model set to None."""
     return {**dict.fromkeys(field.name for field in attrs.fields(model)), **members}

@@ -1,4 +1,4 @@
-"""A creator and a node, written from the reference alone: aiohttp and nothing of ours."""
+"""A creator and a node that use aiohttp as the API reference says, without the package's client."""
 
 import asyncio
 import contextlib
@@ -26,9 +26,9 @@ AGAIN_SECONDS = 0.2
 
 @dataclass
 class Creator:
-    """Somebody with an account. Every call returns (status, body).
+    """A client of one user; every call returns (status, body).
 
-    A gateway that says 503 has no time just now, and is asked again; ``once`` asks it only once.
+    ``call`` repeats a request while the gateway answers 503; ``once`` sends it a single time.
     """
 
     http: aiohttp.ClientSession
@@ -56,7 +56,7 @@ class Creator:
             return answer.status, await answer.json()
 
     async def register(self) -> None:
-        """A gateway that has no time is asked again, and may know the person by then."""
+        """Register the user; log in if an earlier attempt has succeeded despite a 503."""
         await until(self._is_known)
 
     async def _is_known(self) -> bool:
@@ -69,7 +69,7 @@ class Creator:
         return status != 503
 
     async def can_register(self) -> bool:
-        """False where the gateway has no time, or not all that it needs."""
+        """Try once to register the user; return False if the gateway answers 503."""
         status, answer = await self._registered()
         assert status in (201, 503), answer
         return status == 201
@@ -82,13 +82,13 @@ class Creator:
         return status, answer
 
     async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
-        """Submit one job, however often the gateway has to be asked for it."""
+        """Submit one job with an idempotency key; repeat the request while the answer is 503."""
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more
         key = {"Idempotency-Key": str(uuid4())}
         return await self.call("POST", "/jobs/dispatch", body, **key)
 
     async def upload(self, content: bytes, filename: str = "scene.blend") -> str:
-        """Announce, send, complete; the reference of the payload."""
+        """Upload the content and return its ``payload_ref``."""
         sha256 = hashlib.sha256(content).hexdigest()
         body = {"sha256": sha256, "size": len(content), "filename": filename}
         status, upload = await self.call("POST", "/uploads", body)
@@ -103,7 +103,7 @@ class Creator:
         return str(upload["payload_ref"])
 
     async def result(self, job: str) -> bytes:
-        """The finished work."""
+        """Download and return the job's result."""
         status, answer = await self.call("GET", f"/jobs/{job}/result")
         assert status == 200, answer
         async with self.http.get(URL(answer["download_url"], encoded=True)) as download:
@@ -111,7 +111,7 @@ class Creator:
             return await download.read()
 
     async def job_within(self, job: str, status: str, within: float = 60.0) -> Json:
-        """The job, once it has that status; a gateway that is away meanwhile is asked again."""
+        """Wait until the job has the status and return it; connection errors are retried."""
 
         async def reached() -> bool:
             try:
@@ -132,7 +132,7 @@ class Creator:
 
 @dataclass
 class PlainNode:
-    """A node that knows the reference and no more."""
+    """A node that implements the API reference and nothing else."""
 
     http: aiohttp.ClientSession
     url: str
@@ -159,7 +159,7 @@ class PlainNode:
         )
 
     async def _done(self, path: str, body: Json, wanted: int) -> Json:
-        """The answer of a gateway that has time: until then it is asked again."""
+        """Post the body and return the answer; repeat the request while the gateway answers 503."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         found: Json = {}
 
@@ -179,12 +179,12 @@ class PlainNode:
         self.socket = await self.http.ws_connect(target, params={"token": self.token})
 
     async def leave(self) -> None:
-        """Close the socket, if there is one: the session that it came from does not."""
+        """Close the socket, if there is one; closing the HTTP session does not close it."""
         if self.socket is not None:
             await self.socket.close()
 
     async def receive(self, kind: str, within: float = 60.0) -> Json:
-        """The next frame of that type; other ones are passed over."""
+        """Return the next relay frame of that type; skip relay frames of other types."""
         assert self.socket is not None
         while True:
             message = await self.socket.receive(timeout=within)
@@ -200,10 +200,10 @@ class PlainNode:
 
 @dataclass
 class FaithfulNode(PlainNode):
-    """Does its work at once, and keeps a result until it is acknowledged, whatever happens.
+    """A node that finishes each job at once and resends results until they are acknowledged.
 
-    ``sockets`` counts its connections, ``closes`` are the codes with which they ended, ``sent``
-    counts the frames of each job that came. Stopped by cancelling ``serve``.
+    ``sockets`` counts its connections, ``closes`` holds their close codes, and ``sent`` counts how
+    often each job was dispatched to the node. The node runs until ``serve`` is cancelled.
     """
 
     results: dict[str, Json] = field(default_factory=dict[str, Json])
@@ -224,7 +224,7 @@ class FaithfulNode(PlainNode):
                 self.closes.append(self.socket.close_code)
 
     async def is_connected(self) -> bool:
-        """Try once."""
+        """Try once to connect; return whether it worked."""
         try:
             await self.connect()
         except aiohttp.ClientError:
@@ -253,7 +253,7 @@ class FaithfulNode(PlainNode):
 async def faithful_node(
     http: aiohttp.ClientSession, url: str, *capabilities: str
 ) -> AsyncGenerator[FaithfulNode]:
-    """One that is registered and works."""
+    """Yield a node that is registered, and serves jobs until the block ends."""
     node = FaithfulNode(http, url, capabilities or ("render",))
     await node.register()
     await node.heartbeat()

@@ -1,4 +1,4 @@
-"""Every answer of a gateway against the description that it gives of itself."""
+"""Checks of a gateway's answers against its own OpenAPI document."""
 
 import json
 import re
@@ -14,15 +14,15 @@ from web.openapi.description import Description
 from web.routes import OPERATIONS
 
 Json = dict[str, Any]
-# Below these everything is described, or is not there; elsewhere the object store answers, too.
+# The document describes every answer below these paths. Other paths may belong to the object store.
 OURS = re.compile(r"/(api|health|version|metrics|openapi\.json|docs|redoc)(/|$)")
-# What aiohttp itself says of a method or a path that nobody declared, or that are not HTTP.
+# Statuses that aiohttp answers itself, for undeclared paths and methods and for malformed HTTP.
 UNDECLARED = (400, 404, 405)
 
 
 @attrs.frozen
 class Heard:
-    """An answer as it came; the headers' names in lower case."""
+    """An answer of the gateway; the header names are in lower case."""
 
     method: str
     path: str
@@ -35,7 +35,7 @@ class Heard:
 
 
 class Contract:
-    """An OpenAPI document, and what it says of an answer."""
+    """An OpenAPI document with a check of answers against it."""
 
     def __init__(self, document: Json) -> None:
         self._document = closed(document)
@@ -44,7 +44,7 @@ class Contract:
         self._validate = cache(self._validator)
 
     def check(self, heard: Heard) -> None:
-        """Fails unless the status is described, with its headers, and the body fits its schema."""
+        """Fail unless the document has this status with these headers, and the body fits."""
         if not OURS.match(heard.path):
             return
         operation = self.operation(heard.method, heard.path)
@@ -61,7 +61,7 @@ class Contract:
         self._check_content(heard, response.get("content", {}))
 
     def watch(self) -> aiohttp.TraceConfig:
-        """For a client session: every answer that it gets is checked before it has it."""
+        """Return a trace configuration that makes a client session check every answer."""
 
         async def ended(
             session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestEndParams
@@ -78,7 +78,7 @@ class Contract:
         return config
 
     def operation(self, method: str, path: str) -> Json | None:
-        """What is described there; HEAD is as GET."""
+        """Return the operation of a method and path, or None; HEAD is treated as GET."""
         name = "get" if method == "HEAD" else method.lower()
         for pattern, template in self._paths:
             if pattern.fullmatch(path) and name in self._document["paths"][template]:
@@ -116,14 +116,14 @@ class Contract:
 
 @cache
 def our_contract() -> Contract:
-    """What the API of this checkout says of itself."""
+    """Return the contract that this checkout's API describes."""
     return Contract(json.loads(Description(OPERATIONS).document().body))
 
 
 def closed(document: Json) -> Json:
-    """The document with no room for members of which it does not speak.
+    """Return the document with ``additionalProperties: false`` in every object schema.
 
-    Clients have to bear new members; we want to know of them.
+    Clients must tolerate unknown members, but in tests an undocumented member is an error.
     """
     components = document["components"]
     schemas = {

@@ -1,4 +1,4 @@
-"""Names of attempts, as fake nodes put them into their frames."""
+"""Members of relay frames that identify an attempt, for fake nodes."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from rendertrust.protocol import JobDispatch
 
 
 def attempt_of(dispatch: JobDispatch) -> dict[str, Any]:
-    """Return the members of a node's frame that name the attempt of this dispatch."""
+    """Return the members of a node's relay frame that identify the attempt of this dispatch."""
     return {"job_id": dispatch.job_id, "unit": dispatch.unit, "attempt": dispatch.attempt}

@@ -1,11 +1,9 @@
-"""Passwords are hashed cheaply by the gateways inside of tests, of which each hashes some.
+"""Plugin that makes password hashing cheap for gateways inside the test process.
 
-What a real hash costs, ``tests/unit/web/test_passwords.py`` and gateways that are programs show.
+Gateways in separate processes and ``tests/unit/web/test_passwords.py`` use the real cost.
 """
 
 from web.identity import passwords
 
 REAL_KIB = passwords.MEMORY_KIB
 passwords.MEMORY_KIB = 64
-# Beside other test processes whoever is nice waits for seconds, and a login may take two.
-passwords.NICENESS = 0

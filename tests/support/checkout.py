@@ -1,4 +1,4 @@
-"""A checkout elsewhere, with an environment of its own, as somebody has it in his home."""
+"""Copies of this checkout in another folder, with a separate Python environment."""
 
 import asyncio
 import os
@@ -18,18 +18,21 @@ SECONDS = 560.0
 
 @attrs.frozen
 class Checkout:
-    """Where the sources are, its Python, and the variables that commands get; None: our own."""
+    """Sources, Python interpreter and environment variables for commands.
+
+    ``variables=None`` passes on the variables of the test process.
+    """
 
     folder: Path = ROOT
     python: Path = Path(sys.executable)
     variables: Mapping[str, str] | None = None
 
     async def rendertrust(self, *words: str) -> tuple[int, str]:
-        """Exit code and all that was said."""
+        """Run ``python -m rendertrust`` and return its exit code and output."""
         return await self.run("rendertrust", *words)
 
     async def run(self, module: str, *words: str, before: tuple[str, ...] = ()) -> tuple[int, str]:
-        """``before``: a command that runs the module's."""
+        """Run ``python -m MODULE``, after ``before`` if given; return exit code and output."""
         process = await asyncio.create_subprocess_exec(
             *(*before, str(self.python), "-m", module, *words),
             cwd=self.folder,
@@ -44,7 +47,9 @@ class Checkout:
 
 
 def at_home(home: Path) -> Checkout:
-    """Sources and environment as `scripts/demo` lays them out, and hardly a variable but a home."""
+    """Copy sources and Python environment into ``home``, in the layout that
+    `scripts/demo` makes.
+    """
     checkout = home / "checkout"
     sources = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
@@ -60,7 +65,7 @@ def at_home(home: Path) -> Checkout:
 
 
 def linked(source: str, target: str) -> str:
-    """Another name for the same file: an environment is more than a gigabyte."""
+    """Hard-link the file, as environments exceed a gigabyte; copy it where linking fails."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:

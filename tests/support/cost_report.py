@@ -1,10 +1,10 @@
-"""Tells at the end of a run what input costs most CPU time per byte, of each kind of input."""
+"""Plugin that prints the worst CPU time per byte of each kind of input in ``tests/fuzz``."""
 
 import pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what ``tests/fuzz`` measured."""
+    """Print the costs that ``tests/fuzz`` recorded."""
     reports = [
         report for word in ("passed", "failed") for report in terminalreporter.stats.get(word, ())
     ]

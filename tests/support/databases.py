@@ -1,4 +1,6 @@
-"""Databases of tests' own: the next one is made while a test runs, the last one dropped."""
+"""Fresh databases for tests: a database is copied before it is needed, and dropped in
+background.
+"""
 
 import asyncio
 import itertools
@@ -17,9 +19,10 @@ _numbers = itertools.count(1)
 
 
 class Databases:
-    """Copies of templates, to which nobody may be connected. Copying takes as long as many a test.
+    """A pool of fresh copies of template databases; nobody may be connected to a template.
 
-    All methods are for one loop; ``close`` waits for what is still under way.
+    Copying takes as long as a short test, so one copy is made in advance. All methods must run in
+    the same event loop; ``close`` waits for copies and drops in progress.
     """
 
     def __init__(self, postgres: PostgresEndpoint) -> None:
@@ -30,7 +33,7 @@ class Databases:
         self._connection: Connection | None = None
 
     async def take(self, template: str) -> PostgresEndpoint:
-        """A fresh database; ``drop`` it afterwards."""
+        """Return a fresh database; pass it to ``drop`` afterwards."""
         ahead = self._ahead.pop(template, None) or self._copy_of(template)
         name = await ahead
         self._ahead[template] = self._copy_of(template)
@@ -40,7 +43,7 @@ class Databases:
         )
 
     async def drop(self, database: PostgresEndpoint) -> None:
-        """Connections and all. The one before must have gone: a failure is raised then."""
+        """Drop the database and its connections in background; raise if the last drop failed."""
         await self._dropped()
         name = urlsplit(database.owner_dsn).path.removeprefix("/")
         statement = f"DROP DATABASE {name} WITH (FORCE)"
@@ -54,7 +57,7 @@ class Databases:
             await self._connection.close()
 
     async def _dropped(self) -> None:
-        # Emptied first: a failure is one test's, not every later one's too.
+        # Clear the set first, so that a failed drop fails one test and no later test.
         dropping, self._dropping = self._dropping, set()
         await asyncio.gather(*dropping)
 
@@ -63,14 +66,15 @@ class Databases:
 
     async def _copy(self, template: str) -> str:
         name = f"test_{next(_numbers)}"
-        # As files: written to the log page by page it takes three times as long.
+        # Write files directly: copying pages through the write-ahead log takes three times as long.
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 
     async def _execute(self, sql: str) -> None:
-        """By one connection that stays: on a new one the first such statement takes twice as long.
+        """Execute the statement on one long-lived connection.
 
-        A test may have ended it.
+        The first statement of a new connection would take twice as long. If a test has closed the
+        connection, a new connection is opened.
         """
         async with self._turn:
             if self._connection is None or self._connection.is_closed():
@@ -79,13 +83,13 @@ class Databases:
 
 
 def with_database(dsn: str, database: str) -> str:
-    """The same address and role in another database."""
+    """Return the DSN with another database name."""
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
 
 
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncGenerator[Connection]:
-    """A connection of its own."""
+    """Yield a new connection and close it afterwards."""
     connection = await asyncpg.connect(dsn)
     try:
         yield connection
@@ -112,6 +116,6 @@ async def fetchval(dsn: str, sql: str, *args: object) -> Any:
 
 
 async def findings(dsn: str) -> Sequence[Finding]:
-    """Return what fsck finds."""
+    """Return the findings of fsck."""
     async with connected(dsn) as connection:
         return await run_fsck(connection)

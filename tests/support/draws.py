@@ -1,4 +1,4 @@
-"""Draws of a gateway under test, decided by the test."""
+"""Control over the gateway's random draws of results to compare."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ODDS = 0.5
 
 
 def fix_draws(monkeypatch: pytest.MonkeyPatch, *, drawn: bool) -> None:
-    """Have every delivery drawn to be compared, or none, at even odds."""
+    """Make the gateway draw every delivery for comparison, or no delivery, at odds of 0.5."""
 
     async def draw(*_: object) -> tuple[float, float]:
         return (0.0 if drawn else 0.9), ODDS
@@ -19,5 +19,5 @@ def fix_draws(monkeypatch: pytest.MonkeyPatch, *, drawn: bool) -> None:
 
 
 def uncovered(share: int, pending: int) -> float:
-    """Odds that ask for no stake."""
+    """Return 0: no stake raises the odds of a draw."""
     return 0.0

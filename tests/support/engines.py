@@ -1,7 +1,7 @@
-"""The real engines, started once per test run, for every test that asks for them.
+"""Fixtures of the real engines, which start once per test run when a test first requests them.
 
-They live on an event loop in a thread of its own, so that any test, with or without a loop, can
-use them. ``database`` gives each test a fresh database of its own.
+The engines run in an event loop in a separate thread, so tests with and without a loop can use
+them. The fixture ``database`` gives each test a fresh database.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ START_SECONDS = 60.0
 MIGRATED = "migrated"
 PREFIX, LOCK = "engines-", "run.lock"
 SHARED_MEMORY, MEMORY_LEAST = Path("/dev/shm"), 8 << 30
-# These clusters live for one run: nothing needs to survive a power failure, and autovacuum would
-# only stand in the way of dropping a database (its workers may not be ended by the owner).
+# The clusters live for one run, so durability is off. Autovacuum is off because the owner of a
+# database may not end its workers, which would block dropping the database.
 UNDURABLE = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -43,7 +43,7 @@ UNDURABLE = {
 
 
 class LoopThread:
-    """An event loop in a thread; ``run`` a coroutine there and wait for its value."""
+    """An event loop in a thread; ``run`` executes a coroutine there and returns its value."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -61,8 +61,9 @@ class LoopThread:
 
 
 def memory_folder() -> str | None:
-    """A folder in memory, where there is room: databases come and go in a third of the time, and
-    nothing of it needs to survive a power failure.
+    """Return a folder in memory if it has room, else None.
+
+    In memory, creating and dropping databases takes a third of the time.
     """
     told = Path("/proc/meminfo")
     if not (SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK) and told.exists()):
@@ -75,9 +76,10 @@ def memory_folder() -> str | None:
 
 @contextlib.contextmanager
 def engine_folder(parent: str | None = None) -> Generator[Path]:
-    """A data folder that the engines' account can reach (pytest's own are closed).
+    """Create a data folder that the engines' account can enter, and remove it afterwards.
 
-    Folders of runs that were killed are removed first: each may take a gigabyte of memory.
+    First remove the folders of killed test runs, because each folder may take a gigabyte of memory.
+    Folders of pytest itself are not accessible to another account.
     """
     parent = parent or memory_folder() or tempfile.gettempdir()
     for folder in Path(parent).glob(f"{PREFIX}*"):
@@ -87,7 +89,8 @@ def engine_folder(parent: str | None = None) -> Generator[Path]:
     new = folder / "new"
     with new.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        new.rename(folder / LOCK)  # complete once it has this name
+        # Renamed once it is locked, because other test runs try to lock the file of this name.
+        new.rename(folder / LOCK)
         try:
             yield folder
         finally:
@@ -95,15 +98,15 @@ def engine_folder(parent: str | None = None) -> Generator[Path]:
 
 
 def remove_if_abandoned(folder: Path) -> None:
-    """Remove the data folder of a run that has ended."""
+    """Remove the data folder if the test run that made it has ended."""
     with contextlib.suppress(OSError), (folder / LOCK).open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its run lives
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while that run lives
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def engine_loop() -> Iterator[LoopThread]:
-    """The loop on which the run's engines live."""
+    """The event loop in which the run's engines live."""
     thread = LoopThread()
     yield thread
     thread.close()
@@ -118,7 +121,7 @@ def engine_data() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[PostgresEndpoint]:
-    """The run's PostgreSQL: its database ``rendertrust``, which is empty, for owner and app."""
+    """The run's PostgreSQL, with DSNs of owner and app; its database ``rendertrust`` is empty."""
     engine = EmbeddedPostgres(engine_data, account=engine_account(), settings=UNDURABLE)
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
@@ -126,7 +129,7 @@ def postgres_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Po
 
 @pytest.fixture(scope="session")
 def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ValkeyEndpoint]:
-    """The run's Valkey; tests share it, so each uses topics and keys of its own."""
+    """The run's Valkey; tests share it, so each test must use its own topics and keys."""
     engine = EmbeddedValkey(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
@@ -134,7 +137,7 @@ def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Valk
 
 @pytest.fixture(scope="session")
 def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ObjectsEndpoint]:
-    """The run's object store; tests share its bucket, so each uses keys of its own."""
+    """The run's object store; tests share its bucket, so each test must use its own keys."""
     engine = EmbeddedObjects(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
@@ -142,7 +145,7 @@ def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Obj
 
 @pytest.fixture(scope="session")
 def anvil(engine_loop: LoopThread, engine_data: Path) -> Iterator[ChainEndpoint]:
-    """The run's EVM node; each test makes a contract of its own."""
+    """The run's EVM node; tests share the node, so each test must deploy its own contract."""
     engine = EmbeddedAnvil(engine_data, account=engine_account())
     yield engine_loop.run(engine.start(within=200), within=220)
     engine_loop.run(engine.stop())
@@ -150,13 +153,13 @@ def anvil(engine_loop: LoopThread, engine_data: Path) -> Iterator[ChainEndpoint]
 
 @pytest.fixture(scope="session")
 def database_template() -> str:
-    """What ``database`` is a copy of; override it where a schema is wanted in every database."""
+    """The template that ``database`` copies; override it to have a schema in every database."""
     return "template1"
 
 
 @pytest.fixture(scope="session")
 def migrated_database(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint) -> str:
-    """A database with the newest schema, to be copied; one for each worker."""
+    """The name of a template database with the newest schema; each worker has one."""
     owner = postgres_endpoint.owner_dsn
     engine_loop.run(execute(owner, f"CREATE DATABASE {MIGRATED}"))
     engine_loop.run(migrate(with_database(owner, MIGRATED)))
@@ -165,7 +168,7 @@ def migrated_database(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoi
 
 @pytest.fixture(scope="session")
 def databases(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint) -> Iterator[Databases]:
-    """Where ``database`` comes from."""
+    """The pool from which ``database`` takes its copies."""
     made = Databases(postgres_endpoint)
     yield made
     engine_loop.run(made.close())
@@ -175,7 +178,7 @@ def databases(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint) -> I
 def database(
     engine_loop: LoopThread, databases: Databases, database_template: str
 ) -> Iterator[PostgresEndpoint]:
-    """A fresh database of the test's own; dropped after it, connections and all."""
+    """A fresh database for one test; it and its connections are dropped afterwards."""
     fresh = engine_loop.run(databases.take(database_template))
     yield fresh
     engine_loop.run(databases.drop(fresh))

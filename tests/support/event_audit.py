@@ -1,10 +1,10 @@
-"""Whether all that happened to jobs was told, once: the tables against the events."""
+"""Check that job events match the tables: each change has exactly one event."""
 
 from typing import Any
 
 import asyncpg
 
-# Each answers what is wrong; the events alone must say how everything stands.
+# Each query returns rows for which the events and the tables disagree.
 CHECKS = {
     "numbers have holes": """
         SELECT job_id, max(number), count(*) FROM job_events
@@ -39,6 +39,6 @@ CHECKS = {
 
 
 async def untold(connection: "asyncpg.Connection[Any] | Any") -> dict[str, list[Any]]:
-    """By what is wrong; empty where nothing is."""
+    """Return the rows that disagree, by what is wrong; empty if events and tables match."""
     found = {words: await connection.fetch(query) for words, query in CHECKS.items()}
     return {words: [tuple(row) for row in rows] for words, rows in found.items() if rows}

@@ -1,6 +1,6 @@
-"""What tests run by day, for every change, and what by night: properties and series.
+"""Sizes of property tests and parameter series: small by day (for each change), large by night.
 
-``RENDERTRUST_TESTS=night``, or a run with ``-m nightly``, chooses the night.
+``RENDERTRUST_TESTS=night``, or a run with ``-m nightly``, selects the large sizes.
 """
 
 import os
@@ -16,11 +16,11 @@ DAY_EXAMPLES, NIGHT_EXAMPLES = 25, 1000
 
 
 def register_profiles() -> None:
-    """Register both profiles, and load the one that the environment asks for.
+    """Register both Hypothesis profiles and load the profile that the environment selects.
 
-    A slow machine is no counterexample, so examples have no deadline. By day CI tries the same
-    cases each time, so that only the change can turn a test red; a developer's machine tries new
-    ones, and so does the night.
+    Examples have no deadline, because a slow machine is no counterexample. By day CI repeats the
+    same examples, so that only a change can make a test fail; developers and nightly runs get
+    random examples.
     """
     always: dict[str, Any] = {"deadline": None, "print_blob": True}
     is_ci = "CI" in os.environ
@@ -40,11 +40,13 @@ def examples(factor: float, **others: Any) -> settings:
 
 
 def chosen(*, day: T, night: T) -> T:
-    """Return one of two sizes, by the profile that is loaded."""
+    """Return ``day`` or ``night``, according to the loaded profile."""
     return night if settings.get_current_profile_name() == NIGHT else day
 
 
 def series(every: Iterable[Any], by_day: Iterable[Any]) -> list[Any]:
-    """Return ``every`` value as a parameter; those that are not ``by_day`` are nightly."""
+    """Return all values as test parameters; values that are not in ``by_day`` are marked
+    nightly.
+    """
     day = list(by_day)
     return [v if v in day else pytest.param(v, marks=pytest.mark.nightly) for v in every]

@@ -1,4 +1,4 @@
-"""Nodes that deliver evidence, and verifiers of a gateway, without Blender."""
+"""Fake nodes that deliver evidence, and fake verifiers of a gateway; neither needs Blender."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -25,18 +25,18 @@ VALUES ($1, 'verifier', $2, '{check}', now())
 
 @attrs.frozen
 class Verifiers:
-    """Keys of a gateway's verifiers, by their ids. None has an owner."""
+    """Keys of a gateway's own verifiers, by node id. The nodes have no owner."""
 
     keys: Mapping[UUID, Ed25519PrivateKey]
 
     @classmethod
     def make(cls, count: int) -> "Verifiers":
-        """Return so many."""
+        """Return keys for ``count`` new verifiers."""
         return cls({uuid4(): generate_key() for _ in range(count)})
 
     @property
     def settings(self) -> dict[str, str]:
-        """Settings of a gateway that has no others."""
+        """Return settings of a gateway whose only verifiers are these."""
         return {
             "RENDERTRUST_VERIFICATION_ENABLED": "true",
             "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
@@ -45,28 +45,28 @@ class Verifiers:
 
     @property
     def ids(self) -> Sequence[UUID]:
-        """Their ids, in order."""
+        """Return the ids in a fixed order."""
         return list(self.keys)
 
     async def enrol(self, dsn: str) -> None:
-        """Make the nodes known, as the database's owner."""
+        """Insert the nodes into the database, with the owner's DSN."""
         async with connected(dsn) as books:
             for node, key in self.keys.items():
                 await books.execute(_INSERT, node, key.public_key().public_bytes_raw())
 
     def node(self, url: str, which: UUID, behave: Behaviour) -> FakeNode:
-        """Return one of them, for the gateway at ``url``."""
+        """Return a fake node for one of the ids, for the gateway at ``url``."""
         key = self.keys[which]
         return FakeNode(url, key=key, capabilities=("check",), device_class=CLASS, behave=behave)
 
 
 def renderer(url: str) -> FakeNode:
-    """Return a node that uploads the same picture for each unit, and its evidence."""
+    """Return a node that uploads the same picture and evidence for each unit."""
     return FakeNode(url, capabilities=("render",), device_class=CLASS, behave=_delivers)
 
 
 def finds(report: Mapping[str, Any]) -> Behaviour:
-    """Return the behaviour of a verifier that reports this of every result."""
+    """Return the behaviour of a verifier that reports ``report`` for every result."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         await node.send(_completed(dispatch, result_ref="none:check", work=dict(report)))

@@ -1,9 +1,8 @@
-"""Run a demo and tell what it changed outside its data folder, and what of it is still alive.
+"""Program that runs a demo and reports which files outside its data folder it changed.
 
-Words: a folder that gets what the demo made, a scene of one's own or '', options of the demo.
-
-As root, in a mount namespace of its own, the folders that everybody writes to are empty ones of its
-own; otherwise what others do there meanwhile would be taken for the demo's.
+The report also lists the demo's processes that are still alive. Arguments: a folder that gets the
+demo's output, a scene or '', options of the demo. As root, in a mount namespace, empty folders
+replace the shared folders, so that files of other programs are not reported.
 """
 
 import asyncio
@@ -21,13 +20,13 @@ from tests.support.gateway_process import ROOT, alive_in
 from tests.support.until import until
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
-# What Python, git and other tests write beside the sources.
+# Folders beside the sources into which Python, git and other tests write.
 NOT_OURS = ("__pycache__", ".git", ".hypothesis", ".pytest_cache")
 Listing = dict[str, tuple[int, int, int]]
 
 
 def covered(kept: tuple[Path, ...]) -> list[Path]:
-    """The shared folders that hold nothing that the demo is to find."""
+    """Return the shared folders that can be hidden because none of ``kept`` lies in them."""
     return [
         folder
         for folder in SHARED
@@ -36,14 +35,14 @@ def covered(kept: tuple[Path, ...]) -> list[Path]:
 
 
 def cover(folders: list[Path]) -> None:
-    """Put an empty folder over each."""
+    """Mount an empty folder over each of ``folders``."""
     for folder in folders:
         mode = f"mode={stat.S_IMODE(folder.stat().st_mode):o}"
         subprocess.run(["mount", "-t", "tmpfs", "-o", mode, "tmpfs", str(folder)], check=True)
 
 
 def files(folder: Path, data: Path) -> Iterator[Path]:
-    """Everything below a folder but for the data folder and what is not ours; no links followed."""
+    """Yield all paths below a folder except the data folder and ``NOT_OURS``."""
     for path, folders, names in os.walk(folder):
         here = Path(path)
         folders[:] = [f for f in folders if f not in NOT_OURS and here / f != data]
@@ -51,7 +50,7 @@ def files(folder: Path, data: Path) -> Iterator[Path]:
 
 
 def listing(folders: list[Path], data: Path) -> Listing:
-    """Mode, size and time of the last change; of folders the mode alone."""
+    """Return mode, size and modification time of each file, and the mode of each folder."""
     found: Listing = {}
     for folder in folders:
         for path in files(folder, data):
@@ -76,7 +75,8 @@ def difference(before: Listing, after: Listing) -> dict[str, list[str]]:
 def main() -> int:
     taken, blend, *words = sys.argv[1:]
     scene = Path(blend).read_bytes() if blend else None
-    out = os.open(taken, os.O_RDONLY | os.O_DIRECTORY)  # its path may be covered soon
+    # opened before ``cover`` can hide its path
+    out = os.open(taken, os.O_RDONLY | os.O_DIRECTORY)
     folders = [ROOT, Path("/etc")]
     if os.geteuid() == 0:
         shared = covered((ROOT, Path(sys.prefix), Path(sys.base_prefix)))
@@ -94,15 +94,15 @@ def main() -> int:
     demo = [sys.executable, "-m", "rendertrust", "demo", "--exit", "--data", str(data), *words]
     ended = subprocess.run(demo, cwd=ROOT, env=os.environ | {"HOME": str(home)}, check=False)
     found = difference(before, listing(folders, data))
-    found["alive"] = asyncio.run(left_of(data))
+    found["alive"] = asyncio.run(processes_left(data))
     shutil.copytree(data / "out", f"/proc/self/fd/{out}", dirs_exist_ok=True)
     sys.stdout.write(json.dumps(found) + "\n")
     shutil.rmtree(base)
     return ended.returncode
 
 
-async def left_of(data: Path) -> list[str]:
-    """Processes that do not end."""
+async def processes_left(data: Path) -> list[str]:
+    """Return the ids of the demo's processes that do not end in time."""
     try:
         await until(lambda: not alive_in(data))
     except AssertionError:

@@ -1,4 +1,4 @@
-"""Ports of the loopback for what tests start, kill and start again at the same address."""
+"""Local ports for servers that tests start, kill and start again at the same address."""
 
 import contextlib
 import fcntl
@@ -8,25 +8,25 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-# Below those that engines choose and that systems give to outgoing connections.
+# Lower than the ports that engines choose and that systems give to outgoing connections.
 LOWEST, SPAN = 10_000, 6_000
 NUMBERS = count(1)
 
 
 def free_port() -> int:
-    """Nobody's, and while this process lives no other run of tests gets it, used or not."""
+    """Return an unused port that no other test run gets while this process lives."""
     for number in NUMBERS:
         port = LOWEST + (os.getpid() * 37 + number) % SPAN
         if claimed(port) and unused(port):
             return port
-    raise AssertionError("there are always more numbers")
+    raise AssertionError("no local port is free")
 
 
 def held_port() -> socket.socket:
-    """A socket that listens to nobody and keeps its port of the loopback until it is closed.
+    """Return a bound socket that does not listen and reserves its local port until it is closed.
 
-    Servers that are started with ``reuse_port`` may come and go there meanwhile; nobody else can
-    take it, not even the system for an outgoing connection.
+    Meanwhile only servers that use ``reuse_port`` can bind the port, and the system does not give
+    the port to outgoing connections.
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -35,12 +35,13 @@ def held_port() -> socket.socket:
 
 
 def claimed(port: int) -> bool:
-    """Take the port's lock, unless another process has it; the system gives it back."""
+    """Lock the port for this process; return False if another process has the lock."""
     folder = Path(tempfile.gettempdir()) / f"rendertrust-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     claim = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until this process ends
+        # the system releases it when this process ends
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(claim)
         return False

@@ -1,4 +1,4 @@
-"""A real gateway in a process of its own: started, killed and started again."""
+"""A real gateway in a separate process, which tests start, kill and start again."""
 
 import asyncio
 import contextlib
@@ -17,47 +17,47 @@ from tests.support.programs import Program
 from tests.support.until import until
 
 ROOT = programs.ROOT
-# Those who want a verifier switch it on.
+# Gateways have no verifier unless a test asks for one.
 UNVERIFIED = {"RENDERTRUST_VERIFICATION_ENABLED": "false"}
-# Tests register more people in a minute than anybody should.
+# Tests register more users per minute than the default limits allow.
 PATIENT = {
     "RENDERTRUST_LIMITS_REGISTER": "10000",
     "RENDERTRUST_LIMITS_LOGIN": "10000",
     "RENDERTRUST_LIMITS_NODE": "10000",
 }
-# Only a hang takes longer, on however busy a machine.
+# Generous limits, so that only a hang exceeds them even on a busy machine.
 READY_WITHIN = 240.0
 STOPPED_WITHIN = 120.0
 COMMAND_WITHIN = 240.0
 
 
 class Gateway:
-    """``start`` returns when it answers; ``url`` is its address, the same after a restart."""
+    """A gateway process; ``start`` returns once it answers at ``url``, which stays the same."""
 
-    root = ROOT  # where its code is
+    root = ROOT  # the checkout whose code the gateway runs
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
         self.settings = UNVERIFIED | settings
         self.process: Process | Program | None = None
         self.url = ""
-        self.stderr: int | None = None  # where it goes instead of the log
+        self.stderr: int | None = None  # a descriptor that replaces the log file
         self.port = free_port()
 
     async def start(self, **more: str) -> None:
-        """``more`` settings are for this one life."""
+        """Start the gateway and wait until it answers; ``more`` are settings of this run."""
         await self.launch(**more)
         await self.answers()
 
     async def launch(self, **more: str) -> None:
-        """Only begin to start: nobody answers yet."""
+        """Start the process without waiting for an answer."""
         with self.log.open("ab") as err:
             self.process = await self.spawn(
                 more, err.fileno() if self.stderr is None else self.stderr
             )
 
     async def spawn(self, more: Mapping[str, str], stderr: int) -> Process | Program:
-        """Its process, as ``python -m rendertrust`` starts it."""
+        """Start the process with ``python -m rendertrust`` and return it."""
         return await asyncio.create_subprocess_exec(
             *self.command(),
             cwd=self.root,
@@ -68,7 +68,7 @@ class Gateway:
         )
 
     async def answers(self) -> None:
-        """Wait until what was launched answers."""
+        """Wait until the process reports its URL, and set ``url``."""
         assert self.process is not None
         assert self.process.stdout is not None
         async with asyncio.timeout(READY_WITHIN):
@@ -78,17 +78,17 @@ class Gateway:
 
     @property
     def log(self) -> Path:
-        """What it said on stderr, in all its lives."""
+        """The file that collects the stderr of all its processes."""
         return self.data.parent / f"{self.data.name}.log"
 
     async def ended(self, within: float = STOPPED_WITHIN) -> int:
-        """Wait until it has ended by itself; its exit code, minus n after signal n."""
+        """Wait until the process ends; return its exit code, or minus the number of a signal."""
         assert self.process is not None
         async with asyncio.timeout(within):
             return await self.process.wait()
 
     async def restart(self, **more: str) -> None:
-        """An orderly stop and a start."""
+        """Stop the gateway with SIGTERM and start it again."""
         await self.stop()
         await self.start(**more)
 
@@ -99,21 +99,21 @@ class Gateway:
         return ["serve", "--json", "--data", str(self.data), "--port", str(self.port)]
 
     async def kill(self) -> None:
-        """SIGKILL to the gateway alone; its engines are the tethers' business."""
+        """Send SIGKILL to the gateway alone; the tethers then end its engines."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
     async def kill_group(self) -> None:
-        """SIGKILL to the gateway and whatever it started, at once."""
+        """Send SIGKILL to the gateway and all its descendants."""
         assert self.process is not None
         for pid in (self.process.pid, *descendants(self.process.pid)):
-            with contextlib.suppress(ProcessLookupError):  # one takes others along
+            with contextlib.suppress(ProcessLookupError):  # ended with an earlier process
                 os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
     async def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
@@ -121,13 +121,13 @@ class Gateway:
             return await self.process.wait()
 
     async def fsck(self, within: float = COMMAND_WITHIN) -> tuple[int, str]:
-        """What ``rendertrust fsck`` says of this gateway's data: exit code and output."""
+        """Run ``rendertrust fsck`` on the gateway's data; return exit code and output."""
         return await self.run("fsck", within=within)
 
     async def run(
         self, *words: str, told: str = "", within: float = COMMAND_WITHIN
     ) -> tuple[int, str]:
-        """A command upon this gateway's data: exit code and output."""
+        """Run a ``rendertrust`` command on the gateway's data; return exit code and output."""
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "rendertrust", *words, "--data", str(self.data)],
             cwd=self.root,
@@ -143,7 +143,9 @@ class Gateway:
 
 
 class ForkedGateway(Gateway):
-    """A gateway whose process need not import it first; see ``tests.support.programs``."""
+    """A gateway that is forked from a process with all imports done; see
+    ``tests.support.programs``.
+    """
 
     async def spawn(self, more: Mapping[str, str], stderr: int) -> Process | Program:
         env = {**os.environ, **self.settings, **more}
@@ -167,9 +169,10 @@ class ForkedGateway(Gateway):
 def running_gateway(
     folder: str = "data", **settings: str
 ) -> contextlib.AbstractAsyncContextManager[Gateway]:
-    """A gateway that has just started; afterwards nothing of it may be left running.
+    """Yield a gateway that has started; at the end stop it and fail if one of its processes is
+    left.
 
-    ``folder``: its data folder, under one of its own.
+    ``folder`` is the name of its data folder within a temporary folder.
     """
     return _running(Gateway, folder, settings)
 
@@ -177,7 +180,7 @@ def running_gateway(
 def forked_gateway(
     folder: str = "data", **settings: str
 ) -> contextlib.AbstractAsyncContextManager[Gateway]:
-    """The same, forked."""
+    """Yield a gateway like ``running_gateway``, but forked instead of executed."""
     return _running(ForkedGateway, folder, settings)
 
 
@@ -194,7 +197,7 @@ async def _running(
 
 @contextlib.asynccontextmanager
 async def started(gateway: Gateway) -> AsyncGenerator[None]:
-    """Stopped afterwards; then nothing of it may be left running."""
+    """Start the gateway; at the end stop it and fail if one of its processes is left."""
     try:
         await gateway.start()
         yield
@@ -218,20 +221,20 @@ def command_of(pid: int) -> str:
 
 
 def children_of() -> dict[int, list[int]]:
-    """Parent to children, of every process of this machine."""
+    """Return the children of every process of this machine, by parent."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = stat.read_text()
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
         pid, parent = int(stat.parent.name), int(text.rsplit(")", 1)[1].split()[1])
         children.setdefault(parent, []).append(pid)
     return children
 
 
 def descendants(pid: int) -> list[int]:
-    """Children, their children, and so on."""
+    """Return the ids of the process's children, their children, and so on."""
     tree, found, ahead = children_of(), [], [pid]
     while ahead:
         below = tree.get(ahead.pop(), [])
@@ -241,12 +244,12 @@ def descendants(pid: int) -> list[int]:
 
 
 def alive_in(folder: Path) -> list[int]:
-    """Processes whose command line names the folder: what is left of its engines."""
+    """Return the processes whose command line names the folder, such as engines left running."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if str(folder).encode() in path.read_bytes():
                 found.append(int(path.parent.name))
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
     return [pid for pid in found if pid != os.getpid()]

@@ -1,4 +1,4 @@
-"""The gateway's HTTP face for tests: real routes and database, and actors that stand in."""
+"""The gateway's HTTP site for tests: real routes and a real database, but stand-ins for actors."""
 
 import functools
 import json
@@ -64,8 +64,9 @@ from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
-from tests.twins.ports import twin_ports
+from tests.twins.ports import TwinLogMemory, twin_ports
 from tests.twins.post import TwinPost
 from tests.twins.signer import TwinSigner
 from web.edge_children import event_hub_child, hub_child, revocations_child
@@ -76,21 +77,21 @@ from web.identity.node_tokens import SignedNodeTokens
 from web.identity.tokens import Tokens
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
-# Nobody is there: who wants a Stripe that answers sets the address of a stand-in.
+# Nothing listens there; a test that needs Stripe sets the address of a stand-in.
 NO_STRIPE = StripeEndpoint("sk_test_nobody", "whsec_of_the_tests", "http://127.0.0.1:1")
 
 
 @attrs.define
 class Script:
-    """What the actors that stand in answer, and what they were asked."""
+    """Scripted answers of the stand-in actors, and the messages that they received."""
 
     outcome: Outcome = attrs.field(factory=Posted)
     dispatched: DispatchOutcome = attrs.field(factory=NoCapableNode)
     progress: Progress | None = None
-    failure: AskFailed | None = None  # what the Scheduler fails with
+    failure: AskFailed | None = None  # the failure of asks to the Scheduler
     open: bool = True
     loaded: bool = True
-    registry: Registry = attrs.field(factory=Registry)  # where actors find each other
+    registry: Registry = attrs.field(factory=Registry)  # addresses of the actors
     seen: list[Any] = attrs.field(factory=list[Any])
 
 
@@ -217,7 +218,7 @@ STAND_INS: Actors = {
 
 @attrs.frozen
 class Face:
-    """A running site: ``client`` talks to it."""
+    """A running site, and the ``client`` that talks to it."""
 
     client: TestClient[web.Request, web.Application]
     gateway: Gateway
@@ -226,7 +227,7 @@ class Face:
     stripe: Handle[StripeEndpoint]
 
     async def user(self, email: str = "jane@example.org") -> Headers:
-        """Register a user; the headers with his token."""
+        """Register a user and return headers with their token."""
         body = {"email": email, "name": "Jane", "password": "a long password"}
         async with self.client.post("/api/v1/auth/register", json=body) as answer:
             assert answer.status == 201, await answer.text()
@@ -234,34 +235,34 @@ class Face:
         return {"Authorization": f"Bearer {tokens['access_token']}"}
 
     async def book(self, commit: Commit) -> Outcome:
-        """Have the Ledger do this."""
+        """Send the commit to the Ledger and return the outcome."""
         return await self.gateway.registry.ref(Ledger).ask(commit, within=60)
 
     async def do(self, *effects: Effect) -> Outcome:
-        """Have the Ledger do these in one commit."""
+        """Send the effects to the Ledger in one commit and return the outcome."""
         return await self.book(Commit(effects=effects))
 
 
 def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
-    """Development's settings with a key and without rate limits, unless ``sections`` say so."""
+    """Return development settings with a JWT key and no rate limits; ``sections`` override."""
     many = dict.fromkeys(("login", "register", "refresh", "node"), 1000000)
     base: dict[str, Any] = {"jwt": {"secret": SECRET}, "limits": many, "logs": {"access": False}}
     base["verification"] = {"enabled": False}
     for name, section in sections.items():
         base[name] = {**base.get(name, {}), **section}
-    # pytest names the running test there: with it nothing would be read only once.
+    # Without the name of the running test, which pytest sets, equal settings are loaded only once.
     told = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     return _loaded(json.dumps(base), tuple(sorted(told.items())))
 
 
 @functools.cache
 def _loaded(overrides: str, _: tuple[tuple[str, str], ...]) -> Settings:
-    """Read once for all tests that say the same: that takes as long as many a test."""
+    """Load settings once for each combination of overrides and environment; loading is slow."""
     return load(overrides=json.loads(overrides))
 
 
 class FaceServer(TestServer):
-    """Serves over the gateway's own connections, with their deadlines."""
+    """A test server that uses the gateway's own connection handling, with its deadlines."""
 
     def __init__(self, site: web.Application, settings: Settings) -> None:
         super().__init__(site)
@@ -272,13 +273,13 @@ class FaceServer(TestServer):
 
 
 def with_ledger(database: Database) -> Actors:
-    """The real Ledger among the stand-ins."""
+    """Return stand-ins for all actors but the Ledger, which is real."""
     ledger = partial(LedgerActor, SqlStore(database), SystemClock(), SystemRandom())
     return {**STAND_INS, Ledger: lambda _: ledger()}
 
 
 def with_scheduler(database: Database) -> Actors:
-    """The real Ledger and Scheduler among the stand-ins."""
+    """Return stand-ins for all actors but the Ledger and the Scheduler, which are real."""
 
     def scheduler(script: Script) -> Actor[Any]:
         ledger, notifier = script.registry.ref(Ledger), script.registry.ref(Notifier)
@@ -300,7 +301,7 @@ def gateway_over(
     stripe: Handle[StripeEndpoint] | None = None,
     url: Callable[[], str] = lambda: "http://127.0.0.1:1",
 ) -> Gateway:
-    """What the handlers can reach, over a database; everybody begins with 100 credits."""
+    """Return a gateway over a database; new users begin with 100 credits."""
     clock, random = SystemClock(), SystemRandom()
     tokens, halts = (
         Tokens(settings.jwt, clock, random),
@@ -318,6 +319,8 @@ def gateway_over(
         signer=TwinSigner(),
         payments=StripePayments(stripe or Handle(NO_STRIPE)),
         post=TwinPost(),
+        leadership=TwinLeadership(Leads()),
+        memory=TwinLogMemory(),
         chain=chain,
         anchors=Anchors(database),
     )
@@ -344,7 +347,7 @@ async def serving(
     actors: Actors = STAND_INS,
     make: Callable[[Gateway], web.Application] = build_site,
 ) -> AsyncGenerator[Face]:
-    """A site on a free port, until the block ends; ``make`` builds it."""
+    """Serve a site, which ``make`` builds, on a free port until the block ends."""
     script = Script()
     registry = script.registry
     children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
@@ -384,9 +387,9 @@ async def face_over(
     audited: bool = False,
     **sections: Mapping[str, Any],
 ) -> AsyncGenerator[Face]:
-    """Serve a site over a test's database, with ``sections`` of settings.
+    """Serve a site over a test's database; ``sections`` override settings.
 
-    ``audited``: the books must be sound at the end.
+    With ``audited`` the books must be sound at the end.
     """
     pool = Database(lambda: database.app_dsn)
     try:
@@ -404,7 +407,7 @@ def face_with(
     audited: bool = False,
     **sections: Mapping[str, Any],
 ) -> Any:
-    """Make a fixture for a module: a site with these actors, as ``face_over`` serves it."""
+    """Return a fixture for a module that serves a site as ``face_over`` does."""
 
     @pytest.fixture
     async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
@@ -415,7 +418,7 @@ def face_with(
 
 
 async def close_payments(gateway: Gateway) -> None:
-    """Its connections to Stripe."""
+    """Close the gateway's connections to Stripe."""
     payments = gateway.ports.payments
     assert isinstance(payments, StripePayments)
     await payments.aclose()

@@ -1,7 +1,7 @@
-"""Gateways over engines that all tests of a worker share, each with a database of its own.
+"""Gateways that share the engines of a test worker, each with a separate database.
 
-They start in a fraction of the time. Tests of the engines that a gateway brings itself (its first
-start, a kill of all that it started, backups, upgrades) use ``running_gateway`` instead.
+Such gateways start in a fraction of the usual time. Tests of a gateway's own engines (first start,
+kills, backups, upgrades) use ``running_gateway`` instead.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
@@ -25,7 +25,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class LentEngines:
-    """The worker's engines; ``lend`` gives the settings by which a gateway uses them."""
+    """The engines of a worker; ``lend`` yields the settings with which a gateway uses them."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class LentEngines:
 
     @contextmanager
     def lend(self) -> Generator[Mapping[str, str]]:
-        """With a fresh database, migrated already, and a number of Valkey's of its own."""
+        """Yield settings for a fresh, migrated database and a numbered Valkey database."""
         database = self._loop.run(self._databases.take(self._template))
         try:
             yield self.settings(database)
@@ -54,7 +54,7 @@ class LentEngines:
             self._loop.run(self._databases.drop(database))
 
     def settings(self, database: PostgresEndpoint) -> Mapping[str, str]:
-        """The same over that database."""
+        """Return settings for this database and the next numbered Valkey database."""
         number = next(self._numbers) % VALKEY_DATABASES
         return self._objects | {
             "RENDERTRUST_DATABASE_URL": database.app_dsn,
@@ -64,7 +64,7 @@ class LentEngines:
 
 
 class StartGateway(Protocol):
-    """Start a gateway over lent engines, with these settings beside."""
+    """Type of ``start_gateway``: starts a gateway over lent engines with additional settings."""
 
     def __call__(self, **settings: str) -> AbstractAsyncContextManager[Gateway]: ...
 
@@ -77,13 +77,13 @@ def lent_engines(
     valkey_endpoint: ValkeyEndpoint,
     objects_endpoint: ObjectsEndpoint,
 ) -> LentEngines:
-    """What gateways of this worker use together."""
+    """The engines that all gateways of this worker share."""
     return LentEngines(engine_loop, databases, migrated_database, valkey_endpoint, objects_endpoint)
 
 
 @pytest.fixture(scope="session")
 def start_gateway(lent_engines: LentEngines) -> StartGateway:
-    """``async with start_gateway(**settings) as gateway``: one that has just started."""
+    """A function to start gateways: ``async with start_gateway(**settings) as gateway``."""
 
     @asynccontextmanager
     async def start(**settings: str) -> AsyncGenerator[Gateway]:
@@ -97,7 +97,7 @@ def start_gateway(lent_engines: LentEngines) -> StartGateway:
 def gateway_with(
     settings: Mapping[str, str] = NOTHING, *, prices: Mapping[str, str] = NOTHING
 ) -> Callable[..., AsyncIterator[Gateway]]:
-    """Make a fixture: one gateway for a whole module, with these settings and prices."""
+    """Return a fixture that starts one gateway per module, with these settings and prices."""
 
     @pytest_asyncio.fixture(scope="module", loop_scope="session")
     async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:

@@ -1,4 +1,4 @@
-"""A server of a few lines for a test; when the test is done nothing of it is left open."""
+"""A small TCP server for tests that leaves nothing open when the test ends."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -10,10 +10,10 @@ Serve = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(serve: Serve) -> AsyncGenerator[int]:
-    """The port, on 127.0.0.1, at which ``serve`` answers each connection until the block ends.
+    """Yield a local port at which ``serve`` handles each connection until the block ends.
 
-    CPython 3.11's ``Server.wait_closed`` waits for no connection, and a handler that still reads
-    when the loop ends would leave its socket to the garbage collector: so they are ended here.
+    Handlers still running at the end are cancelled. ``Server.wait_closed`` of CPython 3.11 does not
+    wait for handlers, so their sockets would be left to the garbage collector.
     """
     serving: set[asyncio.Task[None]] = set()
 

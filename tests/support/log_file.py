@@ -1,4 +1,4 @@
-"""The gateway's log in a test: configured as in production, written to a file."""
+"""The gateway's log in tests: configured as in production, but written to a file."""
 
 import json
 import logging
@@ -17,13 +17,13 @@ from web.process.logging_setup import configure
 
 
 class Log:
-    """What is logged meanwhile."""
+    """The log of a block, as ``logged`` captures it."""
 
     def __init__(self, lines: LogWriter, path: Path) -> None:
         self._lines, self._path = lines, path
 
     def text(self) -> str:
-        """All that was written; the log is closed by this."""
+        """Close the log and return all that was written."""
         self._lines.close(within=5)
         return self._path.read_text()
 
@@ -33,7 +33,7 @@ class Log:
 
 @contextmanager
 def logged(folder: Path) -> Generator[Log]:
-    """The log of this process goes to a file; afterwards all is as before."""
+    """Send this process's log to a file; restore the previous configuration at the end."""
     root = logging.getLogger()
     kept, level, hook = root.handlers[:], root.level, sys.excepthook
     values, pattern = KNOWN.values, KNOWN.pattern

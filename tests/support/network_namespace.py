@@ -1,4 +1,4 @@
-"""Another host on this machine: a network namespace that reaches ours over one cable."""
+"""A second host on this machine: a network namespace, connected by a virtual cable."""
 
 import itertools
 import os
@@ -13,7 +13,11 @@ _numbers = itertools.count(1)
 
 @attrs.frozen
 class Host:
-    """``here`` is our address on the cable; ``command`` runs a program over there."""
+    """A host at the other end of the cable.
+
+    ``here`` is this machine's address on the cable; ``command`` returns a command that runs on the
+    other host.
+    """
 
     name: str
     here: str
@@ -22,25 +26,25 @@ class Host:
         return ["ip", "netns", "exec", self.name, *words]
 
 
-def ip(*words: str) -> None:
+def run_ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
 @contextmanager
 def another_host() -> Generator[Host]:
-    """A namespace with nothing but a cable to us; needs root."""
+    """Create a network namespace whose only connection is a cable to this machine; needs root."""
     number = next(_numbers)
     name = f"rt{os.getpid() % 10_000}n{number}"
     third = os.getpid() % 250 + 1
     here, there = f"10.213.{third}.{number * 2 + 1}", f"10.213.{third}.{number * 2 + 2}"
-    ip("netns", "add", name)
+    run_ip("netns", "add", name)
     try:
-        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
-        ip("addr", "add", f"{here}/24", "dev", f"{name}a")
-        ip("link", "set", f"{name}a", "up")
-        ip("-n", name, "addr", "add", f"{there}/24", "dev", f"{name}b")
-        ip("-n", name, "link", "set", f"{name}b", "up")
-        ip("-n", name, "link", "set", "lo", "up")
+        run_ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
+        run_ip("addr", "add", f"{here}/24", "dev", f"{name}a")
+        run_ip("link", "set", f"{name}a", "up")
+        run_ip("-n", name, "addr", "add", f"{there}/24", "dev", f"{name}b")
+        run_ip("-n", name, "link", "set", f"{name}b", "up")
+        run_ip("-n", name, "link", "set", "lo", "up")
         yield Host(name, here)
     finally:
-        ip("netns", "del", name)
+        run_ip("netns", "del", name)

@@ -1,4 +1,4 @@
-"""Plans of jobs for tests, in a few words."""
+"""Short constructors of job specifications and plans."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def in_frames(
     order: Order = "sequential",
     **params: Any,
 ) -> JobSpec:
-    """A render job of these frames."""
+    """Return the specification of a render job for these frames."""
     return JobSpec("render", params=params, frames=frames, chunk=chunk, tiles=tiles, order=order)
 
 
@@ -30,6 +30,6 @@ def planned(
     pricing: Pricing | None = None,
     **spec: Any,
 ) -> JobPlan:
-    """The plan of a job: of these units, or of one at a price."""
+    """Return the plan of a job with these units, or with a single unit at a price."""
     of = JobSpec(job_type, payload_ref, params or {}, **spec)
     return JobPlan(of, inputs, needs, pricing, tuple(units) or (NewUnit(price),))

@@ -1,4 +1,4 @@
-"""An address without an actor, for tests: what was sent to it can be looked at and answered."""
+"""A mailbox without an actor: tests read the messages that arrive and answer them."""
 
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Message[Any, Any])
 
 
 class Probe(Generic[To]):
-    """Stands in for the actor marked ``To``; ``ref`` is given to whoever sends to it."""
+    """A stand-in for the actor marked ``To``; code under test sends to ``ref``."""
 
     def __init__(self, name: str = "probe", *, capacity: int = 1024) -> None:
         self.ref: Ref[To] = Ref(name, capacity=capacity)

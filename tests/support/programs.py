@@ -1,9 +1,9 @@
-"""Programs of this repository in processes of their own, which need not import it first.
+"""Programs of this repository as processes that start quickly, because they are forked.
 
-A server process imports the gateway, the command line and the node agent once, and forks itself for
-each program: that saves 1.7 seconds of processor time at every start. What runs is the same:
-a session, a process id, standard streams and an environment of its own, killed and waited for as
-any other. How ``python -m rendertrust`` itself starts is shown by tests that execute it.
+A server process imports the gateway, the command line and the node agent once and forks itself for
+each program. Forking saves 1.7 seconds of CPU time at every start. A program has its own session,
+process id, standard streams and environment, and can be killed and waited for as any other. Other
+tests execute ``python -m rendertrust`` to check how it starts.
 """
 
 # pyright: reportPrivateUsage=false
@@ -32,12 +32,12 @@ PRELOADED = ("web.app", "web.process.main_loop", "web.http.listener")
 PRELOADED_PACKAGES = ("rendertrust.cli", "rendertrust.client", "rendertrust.node", "web.commands")
 PR_SET_PDEATHSIG = 1
 REQUEST_BYTES_MAX = 1 << 17
-PIPE_BYTES = 60_000  # what fits into a pipe that nobody reads yet
+PIPE_BYTES = 60_000  # fits into a pipe that nobody reads yet
 _servers: list[socket.socket] = []
 
 
 class Program:
-    """A program that was started: what tests use of an ``asyncio.subprocess.Process``."""
+    """A started program, with the part of ``asyncio.subprocess.Process`` that tests use."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Program:
 
     @property
     def returncode(self) -> int | None:
-        """Exit code, or minus the number of the signal that ended it; None while it runs."""
+        """The exit code, or minus the number of the signal that ended it; None while it runs."""
         return self._ended.result() if self._ended.done() else None
 
     async def wait(self) -> int:
@@ -66,7 +66,7 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
     async def communicate(self) -> tuple[bytes, bytes]:
-        """All that it said on the streams that are pipes, once it has ended."""
+        """Wait until the program has ended; return its output on the streams that are pipes."""
         out, err = await asyncio.gather(_rest(self.stdout), _rest(self.stderr))
         await self.wait()
         return out, err
@@ -79,7 +79,7 @@ async def call(
     told: str = "",
     within: float = 240.0,
 ) -> tuple[int, str, str]:
-    """Run ``rendertrust WORDS…`` to its end: exit code, and what it said on stdout and stderr."""
+    """Run ``rendertrust WORDS…`` to its end; return exit code, stdout and stderr."""
     program = await start(
         *("rendertrust", *words),
         env=env,
@@ -103,9 +103,10 @@ async def start(
     stdout: int = subprocess.DEVNULL,
     stderr: int = subprocess.DEVNULL,
 ) -> Program:
-    """Run ``python -m MODULE WORDS…``. ``told``: its stdin. Streams as in ``subprocess``.
+    """Start ``python -m MODULE WORDS…`` with ``told`` as its stdin.
 
-    ``without``: modules that it shall not find, as if they were not installed.
+    ``stdout`` and ``stderr`` are as for ``subprocess``. Importing a module named in ``without``
+    fails as if the module were not installed.
     """
     assert len(told) <= PIPE_BYTES
     request = {
@@ -146,7 +147,7 @@ async def _status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def _stream(
     given: int, closing: contextlib.ExitStack
 ) -> tuple[int, asyncio.StreamReader | None]:
-    """The descriptor that the program gets, and where it is read here."""
+    """Return the descriptor for the program, and the reader of its output if it is a pipe."""
     if given == subprocess.DEVNULL:
         nothing = os.open(os.devnull, os.O_RDWR)
         closing.callback(os.close, nothing)
@@ -167,7 +168,7 @@ async def _rest(reader: asyncio.StreamReader | None) -> bytes:
 
 
 def _server() -> socket.socket:
-    """The connection to this process's server, which ends with it."""
+    """Return the connection to this process's fork server; start the server at the first call."""
     if not _servers:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         words = (sys.executable, "-m", "tests.support.programs", str(its.fileno()))
@@ -187,7 +188,7 @@ def _end(connection: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 
 
 def serve(control: socket.socket) -> Mapping[str, Any] | None:
-    """Fork for each request; return it in the child, and None when nobody asks any more."""
+    """Fork for each request; return the request in the child, and None when the connection ends."""
     watched = selectors.DefaultSelector()
     watched.register(control, selectors.EVENT_READ)
     while True:
@@ -222,9 +223,10 @@ def _tell_end(handle: int, pid: int, client: int) -> None:
 
 
 def _take(streams: list[int]) -> None:
-    """Make them this process's own, and leave nothing else of the server open.
+    """Make the descriptors this process's standard streams; close the server's other descriptors.
 
-    When the server ends, so does this: tests that were killed leave no program behind.
+    The system kills the program when the server ends, so a killed test run leaves no program
+    behind.
     """
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -234,13 +236,13 @@ def _take(streams: list[int]) -> None:
 
 
 def become(request: Mapping[str, Any]) -> int:
-    """Run the program; its exit code."""
+    """Run the requested program in this process and return its exit code."""
     from actors.kernel import fail_point
 
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    fail_point._plans = fail_point.plans_of(os.environ)  # read at import otherwise
+    fail_point._plans = fail_point.plans_of(os.environ)  # otherwise read only at import
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.modules.update(dict.fromkeys(request["without"]))
     sys.argv[1:] = request["words"]
@@ -258,7 +260,7 @@ def become(request: Mapping[str, Any]) -> int:
 
 
 def leave(code: int) -> None:
-    """End without taking the modules apart, which takes five times as long as most programs do."""
+    """End the process without the interpreter's finalisation, which is slow."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -266,7 +268,7 @@ def leave(code: int) -> None:
 
 
 def preload() -> None:
-    """Import what programs import, also what they import only when it is used."""
+    """Import the modules of all programs, including modules that a program imports only on use."""
     for name in PRELOADED:
         importlib.import_module(name)
     for name in PRELOADED_PACKAGES:

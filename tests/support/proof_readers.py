@@ -1,4 +1,4 @@
-"""Who reads proofs at the HTTP face of a gateway, and how a stranger takes them apart."""
+"""Users who request proofs at a gateway's API, and an independent check of a proof."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Person:
-    """Somebody with 100 credits."""
+    """A user, who has 100 credits."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http, self._url = http, url
@@ -23,7 +23,7 @@ class Person:
         self.headers: Mapping[str, str] = {}
 
     async def register(self) -> None:
-        """Register, or log in where a gateway that had no time to say so has done it."""
+        """Register the user; log in if an earlier attempt has succeeded despite a 503."""
         body = {"email": self.email, "name": "Jane", "password": "a long password"}
         status, answer = await self.answered("POST", "/auth/register", body)
         if status == 409:
@@ -40,7 +40,7 @@ class Person:
             return answer.status, await answer.json()
 
     async def answered(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
-        """The answer in the end: 503 is "ask again in a second"."""
+        """Send a request until the status is not 503; return status and answer."""
         answer: tuple[int, Json] = (503, {})
 
         async def said() -> bool:
@@ -52,7 +52,7 @@ class Person:
         return answer
 
     async def deduct(self) -> Json:
-        """Once, however often the gateway has to be asked for it."""
+        """Deduct one credit, with a new reference, and return the entry."""
         body = {"amount": "1", "reference_id": str(uuid4()), "description": "as Ädmin said"}
         status, entry = await self.answered("POST", "/credits/deduct", body)
         assert status == 200, entry
@@ -60,7 +60,7 @@ class Person:
 
 
 def holds(proof: Json) -> bool:
-    """What a stranger computes, by what the answer says alone."""
+    """Check a proof by hashing its leaf up to the root that the signed checkpoint names."""
     found = merkle.leaf_hash(proof["leaf"].encode())
     if found.hex() != proof["leaf_hash"]:
         return False

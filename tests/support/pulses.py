@@ -1,4 +1,4 @@
-"""The Pulse for tests: what is not given does nothing."""
+"""The Pulse actor for tests; callbacks that are not given do nothing."""
 
 from collections.abc import Callable, Iterable
 
@@ -18,6 +18,6 @@ def pulse_of(
     tidy: Callable[[], object] = lambda: None,
     stuck_seconds: float = STUCK_SECONDS,
 ) -> PulseActor:
-    """Return an actor for a tree of a test."""
+    """Return a Pulse actor that watches the tree of a test."""
     process = Process(vital, manager, lambda _: None, end, tidy)
     return PulseActor(process, clock, stuck_seconds=stuck_seconds)

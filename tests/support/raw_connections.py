@@ -1,4 +1,4 @@
-"""Connections of clients that keep to no rule: bytes as they please, from an own address."""
+"""Raw TCP clients that can break every protocol rule and choose their source address."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,14 @@ SMALL = 4096
 
 
 class Raw:
-    """A TCP connection. ``reads``: else nothing is ever taken out of it."""
+    """A TCP connection that sends arbitrary bytes and reads only when asked to."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.heard = b""
 
     async def send(self, data: bytes) -> bool:
-        """Whether the other side is still there to take it."""
+        """Send the data; return False if the peer has closed the connection."""
         try:
             await asyncio.get_running_loop().sock_sendall(self.sock, data)
         except OSError:
@@ -30,7 +30,7 @@ class Raw:
         return True
 
     async def more(self, within: float = 60.0) -> bool:
-        """Read what comes next into ``heard``; False at the end."""
+        """Read the next data into ``heard``; return False at the end of the stream."""
         try:
             async with asyncio.timeout(within):
                 data = await asyncio.get_running_loop().sock_recv(self.sock, 65_536)
@@ -40,14 +40,14 @@ class Raw:
         return bool(data)
 
     async def rest(self, within: float = 60.0) -> bytes:
-        """All that comes until the other side ends it."""
+        """Read until the peer closes the connection; return all that was read."""
         async with asyncio.timeout(within):
             while await self.more(within):
                 pass
         return self.heard
 
     async def answer(self, within: float = 60.0) -> tuple[int, dict[str, Any]]:
-        """Status and JSON of one answer."""
+        """Read one HTTP answer; return its status and JSON body."""
         while b"\r\n\r\n" not in self.heard:
             assert await self.more(within), self.heard
         head, _, body = self.heard.partition(b"\r\n\r\n")
@@ -59,7 +59,7 @@ class Raw:
         return int(head.split()[1]), json.loads(body[:length])
 
     async def close_code(self, within: float = 60.0) -> int | None:
-        """The code of the close frame with which a WebSocket ends; None: it was cut without one."""
+        """Return the code of the WebSocket's close frame, or None if there is no such frame."""
         async with asyncio.timeout(within):
             while (frame := await self.frame()) is not None:
                 kind, payload = frame
@@ -68,7 +68,7 @@ class Raw:
         return None
 
     async def frame(self) -> tuple[int, bytes] | None:
-        """The next frame's kind and payload, after the handshake's head was taken."""
+        """Return kind and payload of the next WebSocket frame after the handshake."""
         while True:
             found = split_frame(self.heard)
             if found is not None:
@@ -79,7 +79,9 @@ class Raw:
 
 
 def split_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
-    """A server's frame at the start of the data, and what follows; None: it is not all there."""
+    """Split off a server's first WebSocket frame: kind, payload and the rest; None if
+    incomplete.
+    """
     if len(data) < 2:
         return None
     start, length = 2, data[1]
@@ -93,7 +95,9 @@ def split_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
 
 
 def frame(kind: int, payload: bytes = b"", *, final: bool = True) -> bytes:
-    """A client's frame, under the mask that changes nothing."""
+    """Return a client's WebSocket frame with a mask of zeros, which leaves the payload
+    unchanged.
+    """
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return bytes([kind | (FINAL if final else 0)]) + length + bytes(4) + payload
@@ -101,7 +105,7 @@ def frame(kind: int, payload: bytes = b"", *, final: bool = True) -> bytes:
 
 @contextlib.asynccontextmanager
 async def raw(url: str, source: str = "127.0.0.1", *, small: bool = False) -> AsyncGenerator[Raw]:
-    """A connection from ``source``; ``small``: the system takes little for it that is not read."""
+    """Open a connection from the address ``source``; ``small`` asks for a small receive buffer."""
     parts = URL(url)
     with socket.socket() as sock:
         if small:
@@ -113,7 +117,7 @@ async def raw(url: str, source: str = "127.0.0.1", *, small: bool = False) -> As
 
 
 async def upgraded(connection: Raw, url: str, node: str, token: str) -> None:
-    """Make a node's WebSocket of it."""
+    """Upgrade the connection to a node's WebSocket."""
     host = URL(url).authority
     head = f"GET /api/v1/relay/ws/{node}?token={token} HTTP/1.1\r\nHost: {host}\r\n"
     head += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

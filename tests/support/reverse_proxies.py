@@ -1,4 +1,4 @@
-"""nginx and Caddy in front of a server, with the configurations of ``deploy/``."""
+"""nginx and Caddy as reverse proxies in tests, with the configurations of ``deploy/``."""
 
 import asyncio
 import datetime
@@ -24,7 +24,7 @@ from tests.support.free_ports import free_port
 from tests.support.until import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROGRAMS = Path(sys.prefix) / "programs"  # where scripts/system_packages.py unpacks them
+PROGRAMS = Path(sys.prefix) / "programs"  # scripts/system_packages.py unpacks them there
 PLACES = [PROGRAMS / "usr/sbin", PROGRAMS / "usr/bin"]
 HOW = "the proxies' tests need nginx and caddy: run scripts/system_packages.py --for-tests"
 NAME = "rendertrust.example.org"
@@ -33,14 +33,14 @@ NAMES = ("nginx", "caddy")
 
 @attrs.frozen
 class Proxy:
-    """A running proxy: ``url`` is where it listens, ``tls`` trusts its certificate."""
+    """A running proxy: ``url`` is its address, and ``tls`` trusts its certificate."""
 
     url: str
     tls: ssl.SSLContext
 
 
 def program(name: str) -> str:
-    """The program on this machine, installed or unpacked for the tests."""
+    """Return the path of a program that is installed or was unpacked for the tests."""
     path = os.pathsep.join([*map(str, PLACES), "/usr/sbin", os.environ.get("PATH", os.defpath)])
     found = shutil.which(name, path=path)
     assert found is not None, HOW
@@ -48,7 +48,7 @@ def program(name: str) -> str:
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of localhost that signs itself, and its key."""
+    """Write a self-signed certificate of localhost and its key; return both paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -73,7 +73,7 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def replaced(text: str, changes: dict[str, str]) -> str:
-    """The text with each of these exchanged; all must be there, once at least."""
+    """Return the text with all replacements made; fail if one of the old texts is missing."""
     for old, new in changes.items():
         assert old in text, f"{old} is not in the sample any more"
         text = text.replace(old, new)
@@ -127,7 +127,7 @@ COMMANDS = {"nginx": nginx_command, "caddy": caddy_command}
 async def proxy(
     name: str, folder: Path, upstream: int, port: int | None = None
 ) -> AsyncGenerator[Proxy]:
-    """The proxy before what listens on port ``upstream``, until the block ends."""
+    """Run the proxy in front of the server at port ``upstream`` until the block ends."""
     port = port or free_port()
     command = COMMANDS[name](folder, port, upstream)
     environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}

@@ -1,4 +1,4 @@
-"""A service manager for tests: the other end of the socket that sd_notify(3) writes to."""
+"""A service manager for tests: the receiving end of the socket of sd_notify(3)."""
 
 import socket
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Manager:
-    """What a service manager hears."""
+    """A socket that receives the notifications of a service."""
 
     def __init__(self, address: str) -> None:
         self.address = address

@@ -1,6 +1,7 @@
 """Structural similarity of two pictures (Wang et al., "Image quality assessment", 2004).
 
-The usual form: luma, a Gaussian window of 11 pixels with sigma 1.5, K1 = 0.01, K2 = 0.03.
+The parameters are the usual ones: luma, a Gaussian window of 11 pixels with sigma 1.5, K1 = 0.01,
+K2 = 0.03.
 """
 
 import math
@@ -16,7 +17,7 @@ LUMA: Final = np.array([0.299, 0.587, 0.114])
 
 
 def ssim(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Mean structural similarity, 1 for equal pictures; height x width x 3, 8 bits a channel."""
+    """Return the mean similarity of two height x width x 3 pictures of bytes; 1 means equal."""
     assert one.shape == other.shape, f"{one.shape} is not {other.shape}"
     x: Picture = one[..., :3].astype(np.float64) @ LUMA
     y: Picture = other[..., :3].astype(np.float64) @ LUMA
@@ -31,7 +32,7 @@ def ssim(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 def _blur(picture: Picture) -> Picture:
-    """Gaussian means over every window that lies wholly inside the picture."""
+    """Return the Gaussian means of all windows that lie wholly inside the picture."""
     reach = WINDOW // 2
     weights = np.array([math.exp(-(i**2) / (2 * SIGMA**2)) for i in range(-reach, reach + 1)])
     weights /= weights.sum()

@@ -1,4 +1,4 @@
-"""Base class of actors that stand in for others in tests."""
+"""Base class of actors that stand in for other actors in tests."""
 
 from typing import Any, Generic, TypeVar
 
@@ -10,9 +10,12 @@ To = TypeVar("To")
 
 
 class StandIn(Actor[To], Generic[To]):
-    """An actor that may leave messages of its marker out: asks for them fail, tells are lost."""
+    """An actor that need not handle every message: unhandled asks fail, unhandled tells
+    are lost.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        super(Actor, cls).__init_subclass__(**kwargs)  # past the check of the handlers
+        # skips the check that all messages are handled
+        super(Actor, cls).__init_subclass__(**kwargs)
         cls.__marker__ = argument_of(cls, Actor, "__marker__")
         cls.__handlers__ = table_of(cls)

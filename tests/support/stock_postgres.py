@@ -1,4 +1,4 @@
-"""Debian's own PostgreSQL with its defaults: nothing is set but where it listens."""
+"""Debian's PostgreSQL with its default settings; only its address is set."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,9 @@ WHY = "Debian's PostgreSQL is not installed: as root, run scripts/system_package
 
 
 def stock_programs() -> "list[ParameterSet]":
-    """Parameters of a fixture: the programs of each installed version, or one that is skipped."""
+    """Return fixture parameters: the programs of each installed version, or one skipped
+    parameter.
+    """
     folders = [folder for folder in sorted(DEBIAN.glob("*/bin")) if major_of(folder / "postgres")]
     if not folders:
         return [pytest.param(None, marks=pytest.mark.skip(WHY), id="postgresql")]
@@ -26,7 +28,7 @@ def stock_programs() -> "list[ParameterSet]":
 
 
 class StockPostgres(OlderPostgres):
-    """A server with none of our settings."""
+    """A PostgreSQL server without our settings."""
 
     def __init__(self, data: Path, programs: Path) -> None:
         super().__init__(data, account=engine_account(), programs=programs)
@@ -34,7 +36,7 @@ class StockPostgres(OlderPostgres):
     async def command(self) -> Command:
         ours = await super().command()
         start, words = ours.arguments[:3], [str(word) for word in ours.arguments[3:]]
-        pairs = zip(words[::2], words[1::2], strict=True)  # each of them "-c name=value"
+        pairs = zip(words[::2], words[1::2], strict=True)  # each is "-c name=value"
         kept = [pair for pair in pairs if pair[1].partition("=")[0] not in SETTINGS]
         arguments = [*start, *(word for pair in kept for word in pair)]
         return Command(arguments, ours.stop, death=ours.death)

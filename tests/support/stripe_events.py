@@ -1,4 +1,4 @@
-"""Events as Stripe would send them, signed as Stripe signs; and a stand-in for a test's own."""
+"""Stripe events, signed as Stripe signs them, and a stand-in for Stripe."""
 
 import io
 import itertools
@@ -19,13 +19,13 @@ numbers = itertools.count(1)
 
 
 def event(kind: str, about: Json, id_: str | None = None) -> Json:
-    """One event about one object."""
+    """Return a Stripe event about one object."""
     name = id_ or f"evt_{next(numbers)}"
     return {"id": name, "object": "event", "type": kind, "data": {"object": about}}
 
 
 def session(purchase: str, **more: Any) -> Json:
-    """A checkout session that was paid: 100 credits for 10 dollars."""
+    """Return a paid checkout session: 100 credits for 10 dollars."""
     return {
         "id": f"cs_{purchase[:8]}",
         "object": "checkout.session",
@@ -39,7 +39,7 @@ def session(purchase: str, **more: Any) -> Json:
 
 
 def about(purchase: str, id_: str, amount: int, status: str) -> Json:
-    """A refund or a dispute of that purchase."""
+    """Return the object of a refund or a dispute of a purchase."""
     intent = f"pi_{purchase[:8]}"
     return {
         "id": id_,
@@ -53,7 +53,7 @@ def about(purchase: str, id_: str, amount: int, status: str) -> Json:
 async def send(
     face: Face, body: Json | bytes, *, secret: str = NO_STRIPE.webhook_secret, age: float = 0
 ) -> tuple[int, Any]:
-    """Deliver it; ``age`` is how many seconds ago it was signed."""
+    """Send a signed event to the webhook; ``age`` is the age of the signature in seconds."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     signature = sign(data.decode(), secret, int(time.time() - age))
     return await deliver(face, data, {"Stripe-Signature": signature})
@@ -67,7 +67,7 @@ async def deliver(face: Face, data: bytes, headers: dict[str, str]) -> tuple[int
 
 @asynccontextmanager
 async def standing_in(face: Face, folder: Path) -> AsyncGenerator[EmbeddedStripe]:
-    """A stand-in that tells the face what happens, and to which the face talks."""
+    """Run a Stripe stand-in that talks to the site, and make the site use it."""
     engine = EmbeddedStripe(folder, lambda: str(face.client.make_url("")).rstrip("/"))
     face.stripe.set(await engine.start())
     try:

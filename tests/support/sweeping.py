@@ -1,4 +1,4 @@
-"""Single runs of the Sweeper's steps over a gateway."""
+"""Single runs of the Sweeper's steps, against a gateway's ports."""
 
 from actors.sweeper import removal
 from web.edge_children import sweeper_ports, sweeper_settings
@@ -11,5 +11,5 @@ async def remove_expired(gateway: Gateway) -> None:
 
 
 async def remove_abandoned_results(gateway: Gateway) -> None:
-    """Remove parts of results that were given up."""
+    """Remove the uploaded parts of results that were abandoned."""
     await removal.remove_abandoned_results(sweeper_ports(gateway))

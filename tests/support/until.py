@@ -1,4 +1,4 @@
-"""Waiting for a condition in a test: bounded, and without guessing how long things take."""
+"""Polling for a condition in a test, with a limit instead of a guessed sleep."""
 
 import asyncio
 import inspect
@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
-# Looks come closely at first; then a twentieth of what has passed lies between them: each may cost
-# an answer of a gateway, and whoever is waited for needs the processor.
+# The intervals between polls grow to a twentieth of the time passed, within these bounds: a poll
+# may cost the gateway an answer, and the awaited process needs the CPU.
 STEP_SECONDS, STEP_SECONDS_MOST = 0.01, 0.1
-WITHIN_SECONDS = 120.0  # what never comes is found out late: a busy machine is none
+WITHIN_SECONDS = 120.0  # late enough that a busy machine does not fail a test
 
 
 @overload
@@ -17,7 +17,7 @@ async def until(condition: Callable[[], Awaitable[T]], *, within: float = WITHIN
 @overload
 async def until(condition: Callable[[], T], *, within: float = WITHIN_SECONDS) -> T: ...
 async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = WITHIN_SECONDS) -> T:
-    """Poll ``condition`` until it holds and return its value; fails after ``within`` seconds."""
+    """Poll ``condition`` until it is true and return its value; fail after ``within`` seconds."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     while True:

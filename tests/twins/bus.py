@@ -1,4 +1,4 @@
-"""The Bus in memory: one object is the server and every gateway's connection to it."""
+"""In-memory Bus: one object is both the server and every gateway's connection to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ Receive = Callable[[bytes], None]
 
 
 class TwinSubscription:
-    """One receiver of one topic."""
+    """A subscription of one receiver to one topic."""
 
     def __init__(self, bus: "TwinBus", topic: str, receive: Receive) -> None:
         self._bus = bus
@@ -20,7 +20,7 @@ class TwinSubscription:
 
 
 class TwinBus:
-    """Delivers on the loop's next turn; nothing while ``away``; ``lose`` may drop single hints."""
+    """A Bus that delivers on the loop's next turn; ``away`` and ``lose`` make it drop hints."""
 
     def __init__(self, lose: Callable[[], bool] = lambda: False) -> None:
         self.subscriptions: list[TwinSubscription] = []

@@ -1,4 +1,4 @@
-"""A chain in memory, with the contract's rules: tests take blocks back, or kill its node."""
+"""In-memory chain with the contract's rules; tests can remove blocks or take its node away."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ CHAIN_ID = 1_000_001
 
 @attrs.define
 class ContractTwin:
-    """``roots`` by size, in the order in which they were anchored."""
+    """The anchors' contract; ``roots`` by size are in the order in which they were anchored."""
 
     roots: dict[int, bytes] = attrs.field(factory=dict[int, bytes])
 
@@ -39,32 +39,32 @@ class ContractTwin:
 
 
 class ChainTwin:
-    """Each transaction is a block of its own, at once; or later, by ``mine``, with ``mining`` off.
+    """A Chain port in which each transaction is a block of its own.
 
-    ``away``: every method raises ChainUnavailable. ``lose(n)``: the newest blocks are gone, as
-    after a kill, or in a reorganisation. ``shifted``: so many blocks of others stand before ours,
-    and ``fork`` names which of the chain's histories they are all of. ``blind``: it
-    knows no receipts.
+    Blocks are made at once, or by ``mine`` if ``mining`` is off. ``away``: every method raises
+    ChainUnavailable. ``lose(n)`` removes the newest blocks, as a kill or a reorganisation does.
+    ``shifted`` blocks of other senders come before the twin's blocks. ``fork`` names the history to
+    which the blocks belong. ``blind``: the node knows no transaction receipts.
     """
 
     def __init__(self, *, private: bool = True) -> None:
         self.private, self.mining, self.away, self.blind = private, True, False, False
         self.blocks: list[dict[str, Any]] = []
-        self.waiting: dict[int, bytes] = {}  # by nonce
+        self.waiting: dict[int, bytes] = {}  # raw transactions by nonce
         self.kept = True
         self.sent = self.looks = self.shifted = self.fork = 0
 
     def mine(self) -> None:
-        """Blocks of all that waits and may be next."""
+        """Make blocks of waiting transactions, in the order of their nonces and without gaps."""
         while (raw := self.waiting.pop(len(self.blocks), None)) is not None:
             self.blocks.append(json.loads(raw))
 
     def lose(self, blocks: int) -> None:
-        """And whatever waited."""
+        """Remove the newest blocks and all waiting transactions."""
         del self.blocks[len(self.blocks) - blocks :]
         self.waiting.clear()
 
-    # -- the port
+    # -- the Chain port
 
     async def state(self) -> ChainState:
         self._here()
@@ -134,7 +134,7 @@ class ChainTwin:
         self._here()
         return self.kept
 
-    # -- inside
+    # -- helpers
 
     def _here(self) -> None:
         if self.away:

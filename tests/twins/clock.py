@@ -1,4 +1,4 @@
-"""The Clock in memory: simulated time is the loop's own."""
+"""In-memory Clock: simulated time is the event loop's time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class TwinClock:
-    """``skew`` seconds may be added to the time of day, as an operator who sets the clock does."""
+    """A Clock; ``skew`` seconds are added to its time of day, as an operator may set a clock."""
 
     def __init__(self) -> None:
         self.skew = 0.0

@@ -1,4 +1,4 @@
-"""Leadership in memory: gateways that share a table of who leads."""
+"""In-memory Leadership: gateways share a table of who leads in each role."""
 
 from typing import Final
 
@@ -13,13 +13,16 @@ ROLES: Final[tuple[Role, ...]] = ("auditor", "lifeline")
 
 @attrs.define
 class Leads:
-    """Who leads in each role; one for all gateways."""
+    """The leader of each role; all gateways share one object."""
 
     by_role: dict[Role, object] = attrs.field(factory=dict[Role, object])
 
 
 class TwinLeadership:
-    """One gateway's. ``away``: the database is. ``halted``: this gateway alone may not write."""
+    """Leadership of one gateway; ``away`` says that the database is unavailable.
+
+    ``halted``: this gateway may not write, but other gateways may.
+    """
 
     def __init__(self, leads: Leads) -> None:
         self.table = leads
@@ -36,7 +39,7 @@ class TwinLeadership:
         return self.table.by_role.setdefault(role, self) is self
 
     def cut(self) -> None:
-        """Its connection breaks, which it hears when it speaks next."""
+        """Break the connection, which gives up all roles; the next call notices it."""
         self._let_go(*ROLES)
         self.is_broken = True
 

@@ -1,4 +1,4 @@
-"""Objects that come in parts, in memory: what has arrived of them, and how they become whole."""
+"""In-memory multipart uploads: the parts that have arrived, and their completion."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from actors.ports import ObjectMissing, Part, PartsRefused
 
-PART_BYTES_LEAST = 5 << 20  # but for the last
+PART_BYTES_LEAST = 5 << 20  # smallest size of all parts but the last
 
 
 @frozen
@@ -28,12 +28,15 @@ class _Multipart:
 
 
 class Multiparts:
-    """By the names that ``begin`` gives; ``open`` are those that have not ended."""
+    """Multipart uploads by name; ``open`` has the uploads that were neither completed nor
+    aborted.
+    """
 
     def __init__(self) -> None:
         self._numbers = count(1)
         self._multiparts: dict[str, _Multipart] = {}
-        self.twice: set[int] = set()  # parts that are listed so, as a store may after two PUTs
+        # parts that are listed twice, as object stores may list them after two PUTs
+        self.twice: set[int] = set()
 
     @property
     def open(self) -> set[str]:
@@ -45,7 +48,7 @@ class Multiparts:
         return name
 
     def put(self, key: str, name: str, number: int, body: bytes) -> bool:
-        """Whether there is such an undertaking."""
+        """Store a part; return False if there is no such multipart upload."""
         found = self._multiparts.get(name)
         if found is None or found.key != key:
             return False
@@ -58,7 +61,7 @@ class Multiparts:
         return [Part(number, len(bodies[number].data), bodies[number].tag) for number in numbers]
 
     def complete(self, key: str, name: str, parts: Sequence[Part]) -> tuple[bytes, bytes]:
-        """The object, and the SHA-256 of its parts' SHA-256s."""
+        """Return the object's content and the SHA-256 of its parts' SHA-256s."""
         bodies = self._found(key, name).bodies
         for part in parts:
             body = bodies.get(part.number)

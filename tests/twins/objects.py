@@ -1,4 +1,4 @@
-"""The object store in memory, with what a store does with presigned requests."""
+"""In-memory object store, which also answers presigned requests."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ NOTHING: Mapping[str, str] = {}
 
 @frozen
 class Answer:
-    """What an HTTP client would have got."""
+    """The answer that an HTTP client would get."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
@@ -39,16 +39,16 @@ class _Stored:
 
 
 class TwinObjects:
-    """Objects by key; ObjectsUnavailable while ``away``. ``request`` is what a client would send.
+    """An object store; every method raises ObjectsUnavailable while it is ``away``.
 
-    ``now`` gives seconds, by which URLs expire. What lies under ``broken`` keys is there and cannot
-    be read.
+    ``request`` is an HTTP client's request. ``now`` returns the time by which URLs expire. Objects
+    under ``broken`` keys exist but cannot be read.
     """
 
     def __init__(self, now: Callable[[], float], *, secret: bytes = b"twin") -> None:
         self.away = False
         self.broken: set[str] = set()
-        self.open = asyncio.Event()  # while it is not set every call waits
+        self.open = asyncio.Event()  # while the event is not set, every call waits
         self.open.set()
         self._now = now
         self._secret = secret
@@ -156,7 +156,7 @@ class TwinObjects:
     async def request(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:
-        """What the store answers to a client that has this URL; 503 while it is away."""
+        """Return the store's answer to a request with this URL; 503 while the store is away."""
         if self.away:
             return Answer(503)
         sent = {name.lower(): value for name, value in (headers or {}).items()}
@@ -226,7 +226,7 @@ class TwinObjects:
 
 
 def _at(base: str | None, url: str) -> str:
-    """The URL at another host; the twin does not sign it. Raises ValueError where it is none."""
+    """Return the URL at another, unsigned host; raise ValueError if ``base`` is no URL."""
     if base is None:
         return url
     assert urlsplit(base).port != 0, "reading the port raises ValueError"
@@ -243,6 +243,6 @@ def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:
 
 
 def _claimed(sent: Mapping[str, str]) -> bytes | None:
-    """The SHA-256 that a request's headers say of its body."""
+    """Return the SHA-256 of the body that the request's headers claim."""
     text = sent.get("x-amz-checksum-sha256")
     return None if text is None else base64.b64decode(text)

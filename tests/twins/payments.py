@@ -1,4 +1,4 @@
-"""Stripe in memory: sessions by purchase, and signatures that are the secret itself."""
+"""In-memory Stripe: one session per purchase, and signatures that need no key."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ TOLERANCE_SECONDS = 300
 
 
 class TwinPayments:
-    """``away`` makes ``open`` fail; ``sign`` is Stripe's side of ``read_event``."""
+    """A Payments port; ``away`` makes it fail, and ``sign`` signs a webhook as Stripe would."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
@@ -21,7 +21,7 @@ class TwinPayments:
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
         if self.away or self.opened.setdefault(order.purchase, order) != order:
-            raise PaymentsUnavailable("away, or the key was used for another order")
+            raise PaymentsUnavailable("Stripe is away, or the key was used for another order")
         name = f"cs_{order.purchase.hex}"
         return PaymentSession(name, f"https://pay.example/{name}")
 

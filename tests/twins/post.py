@@ -1,4 +1,4 @@
-"""The Post in memory: receivers by address, and what each was sent."""
+"""In-memory Post: receivers of webhooks by URL, and the letters that each receiver got."""
 
 import asyncio
 from collections import defaultdict
@@ -10,9 +10,10 @@ Receiver = Callable[[Letter], Answered | NotSent]
 
 
 class TwinPost:
-    """``receivers`` by URL; where nobody listens nobody is reached. ``received`` by URL.
+    """A Post with ``receivers`` by URL; a URL without a receiver cannot be reached.
 
-    One that is ``slow`` answers when its event is set.
+    ``received`` has the delivered letters by URL. A ``slow`` receiver answers when its event is
+    set.
     """
 
     def __init__(self) -> None:
@@ -21,7 +22,7 @@ class TwinPost:
         self.slow: dict[str, asyncio.Event] = {}
 
     def answer(self, url: str, *statuses: int) -> None:
-        """The next answers there; the last one for ever."""
+        """Let the receiver answer with these statuses in turn; the last status repeats for ever."""
         left = list(statuses)
 
         def receive(_: Letter) -> Answered:

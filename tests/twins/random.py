@@ -1,11 +1,11 @@
-"""Chance with a seed: the same in every run."""
+"""Random numbers from a seed, so that every run draws the same."""
 
 import random
 from uuid import UUID
 
 
 class TwinRandom:
-    """All that is drawn from it follows from its seed and the order of the draws."""
+    """A Random port; its seed and the order of the draws determine every value."""
 
     def __init__(self, seed: int = 0) -> None:
         self._source = random.Random(seed)

@@ -1,4 +1,4 @@
-"""The log's keys in memory: the same in every run, unless a test rotates them."""
+"""In-memory signing keys of the log, which are the same in every run."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from web.log.log_keys import seal, unseal
 
 
 class TwinSigner:
-    """Signs with ``keys``; the first is the one that stays."""
+    """A Signer; all ``keys`` sign checkpoints, and the first key remains after a rotation."""
 
     def __init__(self, *numbers: int) -> None:
         self.keys = [signing_key(number) for number in numbers or (1,)]
@@ -41,5 +41,5 @@ class TwinSigner:
 
 
 def signing_key(number: int) -> Ed25519PrivateKey:
-    """One of as many as a test wants."""
+    """Return the key that belongs to a number."""
     return Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big"))

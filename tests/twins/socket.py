@@ -1,4 +1,4 @@
-"""A node's socket in memory: what the session sent can be looked at, and it may fail."""
+"""In-memory socket of a node: tests read what a session sent, and can make it fail."""
 
 import asyncio
 from collections import deque
@@ -12,15 +12,15 @@ F = TypeVar("F", bound=FromGateway)
 
 
 def _nothing() -> None:
-    """Nobody listens."""
+    """Do nothing."""
 
 
 class TwinSocket:
-    """``sent`` are the frames that arrived; ``closed`` the code and reason, once it is closed.
+    """A node's socket; ``sent`` are the relay frames that arrived, ``closed`` the code and reason.
 
-    ``broken``: writing raises, as to a peer that is gone. ``deaf``: it never ends, as to one that
-    does not read. ``aborted``: it was cut without a goodbye. ``on_frame``,
-    ``on_ping`` and ``on_close`` are called when that happens.
+    ``broken``: writing raises, as to a peer that is gone. ``deaf``: writing never ends, as to a
+    peer that does not read. ``aborted``: the connection was cut without a close frame.
+    ``on_frame``, ``on_ping`` and ``on_close`` are called for each relay frame, ping and close.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TwinSocket:
             raise ConnectionResetError("the peer is gone")
 
     async def expect(self, kind: type[F], *, within: float = 5.0) -> F:
-        """Wait for the next frame, which must be a ``kind``."""
+        """Wait for the next relay frame, which must be a ``kind``."""
         await until(lambda: self.sent, within=within)
         frame = self.sent.popleft()
         assert isinstance(frame, kind), f"{frame} came, {kind.__name__} was expected"

@@ -1,4 +1,4 @@
-"""The database in memory, for the actors' tests: the same rows, the same rules, and failures."""
+"""In-memory database for tests of actors, with the real rows and rules, and failures on demand."""
 
 import asyncio
 import itertools
@@ -24,7 +24,6 @@ from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
-    PLATFORM_ACCOUNTS,
     AccountRow,
     BooksTransaction,
     Changes,
@@ -93,22 +92,24 @@ from tests.twins.store_checks import (
     quarantine,
     records,
     scene_words,
-    unlooked,
+    unchecked_earnings,
 )
 from tests.twins.store_earnings import (
     at_stake,
     claimable,
     keep_earnings,
     lock_earnings,
-    ripe,
+    matured_earnings,
 )
-from tests.twins.store_log import LogTables, LogTwin, look_at
+from tests.twins.store_log import LogTables, LogTwin, log_view
 from tests.twins.store_multiparts import MultipartsOfResults
 from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
 
-AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
+# How long, and in how many steps, a method tries while the database is away.
+AWAY_SECONDS, AWAY_STEPS = 1.8, 36
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLATFORM_ACCOUNTS = ("purchases", "revenue", "adjustments", "payouts", "disputes", "suspense")
 UNHEALTHY, OFFLINE = timedelta(seconds=90), timedelta(seconds=300)
 
 
@@ -132,22 +133,22 @@ class NodeTwin:
 
 
 class StoreTwin(MultipartsOfResults):
-    """A Store over dicts. Several ledgers may share it: transactions exclude each other.
+    """A Store over dicts, which several Ledgers may share, as its transactions exclude each other.
 
-    ``away`` makes every method raise Unavailable; ``fail_next`` and ``lose_commit_answer`` do so
-    once; where COMMIT is concerned it is AnswerLost. ``halted``: the gateway that asks
-    alone may not write. Unlike the real one it does not know users, nor whether a unit's node is
-    there.
+    ``away`` makes every method raise Unavailable; ``fail_next`` makes the next round trips fail; a
+    failed COMMIT raises AnswerLost. ``lose_commit_answer`` loses the answers to the next commits.
+    ``halted``: a gateway may not write. Unlike the real store, the twin knows no users and does not
+    check that a unit's node exists.
     """
 
     sealed_secret: bytes | None = None
-    log_keys: LogKeys | None = None  # the newest
+    log_keys: LogKeys | None = None  # the newest keys
     noted_audit: NotedAudit | None = None
     halted = False
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__()
-        self.own_clock = TwinClock()  # the database's, unless a test has another
+        self.own_clock = TwinClock()  # the database's clock, unless a test gives another
         self.clock = clock or self.own_clock
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
@@ -163,16 +164,21 @@ class StoreTwin(MultipartsOfResults):
         self.earnings: dict[UnitId, EarningRow] = {}
         self.fines: dict[FineId, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
-        self.findings: dict[UUID, str] = {}  # of checks that did not decide a dispute, by dispute
-        self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}  # places, by dispute
+        # by dispute: the finding of a check that did not decide it
+        self.findings: dict[UUID, str] = {}
+        # by dispute: the places of the creator's comparison
+        self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
-        self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
+        # checks of work that the node's owner ordered
+        self.own_work: set[tuple[UUID, int, int]] = set()
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
-        self.claims: dict[CheckId, tuple[UUID, datetime]] = {}  # whose, and until when
-        self.verifiers: dict[UUID, tuple[str, datetime]] = {}  # their classes, and when seen last
+        # by check: the claiming gateway and the end of its claim
+        self.claims: dict[CheckId, tuple[UUID, datetime]] = {}
+        # by verifier: device class and last time seen
+        self.verifiers: dict[UUID, tuple[str, datetime]] = {}
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Access = ALONE
@@ -180,7 +186,7 @@ class StoreTwin(MultipartsOfResults):
         self.reversals: dict[str, ReversalRow] = {}
         self.events: dict[str, StripeEventRow] = {}
         self.away = False
-        self.latency = 0.0  # seconds of each round trip, one that fails too
+        self.latency = 0.0  # seconds of each round trip, also of one that fails
         self.commits = 0
         self.pause: Callable[[], object] | None = None  # called at each round trip
         self.transfer_ids, self.entry_ids = itertools.count(1), itertools.count(1)
@@ -189,20 +195,20 @@ class StoreTwin(MultipartsOfResults):
         self.lost_answers = 0
         self._locked, self._log_locked = asyncio.Lock(), asyncio.Lock()
         self.log_tables = LogTables()
-        self.under_way: set[int] = set()  # transactions, by their numbers
+        self.under_way: set[int] = set()  # numbers of open transactions
         self.next_transaction = 1
         self._committed: set[int] = set()
         for name in PLATFORM_ACCOUNTS:
             self.make_account(name, may_overdraw=True)
 
-    # -- what tests do to it
+    # -- control by tests
 
     def fail_next(self, *errors: Exception) -> None:
-        """The next round trips fail with these; Unavailable when none is given."""
+        """Make the next round trips fail with these errors, or once with Unavailable."""
         self._failures.extend(errors or (Unavailable("injected"),))
 
     def lose_commit_answer(self, times: int = 1) -> None:
-        """The next commits happen, and Unavailable is raised all the same."""
+        """Let the next commits succeed, but raise AnswerLost for each."""
         self.lost_answers = times
 
     def add_node(
@@ -216,7 +222,7 @@ class StoreTwin(MultipartsOfResults):
         status: str = "HEALTHY",
         seen_at: datetime | None = None,
     ) -> None:
-        """A row of ``nodes``, as the web writes it."""
+        """Add a row of ``nodes``."""
         row = NodeTwin(node, owner, tuple(capabilities), load, verified, status, seen_at)
         self.nodes[node] = row
 
@@ -227,7 +233,7 @@ class StoreTwin(MultipartsOfResults):
         if owner != name:
             self.accounts[owner] = attrs.evolve(self.accounts[owner], debt=number)
 
-    # -- the port
+    # -- the Store port
 
     def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
         return self._transaction()
@@ -266,7 +272,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def log_look(self, limit: int) -> LogView | None:
         await self.round_trip()
-        return look_at(self, limit)
+        return log_view(self, limit)
 
     async def now(self) -> datetime:
         await self.round_trip()
@@ -324,7 +330,7 @@ class StoreTwin(MultipartsOfResults):
         return OpenJobTerms(job.id, job.user_id, plan, job.units, is_free)
 
     def plan_of(self, job: JobRow) -> JobPlan:
-        """As it is stored with the job."""
+        """Return the plan that is stored with the job."""
         new = self.new_jobs[job.id]
         return read_plan(new.plan, job.job_type, new.payload_ref)
 
@@ -336,7 +342,7 @@ class StoreTwin(MultipartsOfResults):
         at_work = [unit for unit in self._at_work() if unit.job_id in asked]
         found = [*at_work, *self._ready(jobs, window)]
         copies = [unit for unit in self._copies() if unit.job in asked]
-        units = sorted([*map(self._open_unit, found), *copies], key=_in_turn)
+        units = sorted([*map(self._open_unit, found), *copies], key=_queue_order)
         held = {unit.job: known(unit.job) or unit.plan for unit in units}
         return [attrs.evolve(unit, plan=held[unit.job]) for unit in units]
 
@@ -344,7 +350,7 @@ class StoreTwin(MultipartsOfResults):
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
     ) -> Sequence[OpenUnit]:
         await self.round_trip()
-        return sorted(map(self._open_unit, self._ready(jobs, window, known)), key=_in_turn)
+        return sorted(map(self._open_unit, self._ready(jobs, window, known)), key=_queue_order)
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         await self.round_trip()
@@ -384,7 +390,7 @@ class StoreTwin(MultipartsOfResults):
         return [self._open_unit(unit) for unit in found[:1000]]
 
     def _waits_since(self, job: JobRow) -> datetime:
-        heard, start = _was_heard_of(job), self.plan_of(job).spec.start_after
+        heard, start = _last_progress(job), self.plan_of(job).spec.start_after
         return heard if start is None else max(heard, start)
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
@@ -460,7 +466,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         await self.round_trip()
-        return ripe(self, self.clock.now(), limit)
+        return matured_earnings(self, self.clock.now(), limit)
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         await self.round_trip()
@@ -468,7 +474,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
         await self.round_trip()
-        return unlooked(self)[:limit]
+        return unchecked_earnings(self)[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
@@ -522,7 +528,7 @@ class StoreTwin(MultipartsOfResults):
         return (now - min(opened, default=now)).total_seconds()
 
     def at_stake(self, operator: UUID) -> int:
-        """Return what an operator has at stake."""
+        """Return the sum of the operator's earnings that a fine could take."""
         return at_stake(self, operator)
 
     async def draw_secret(self) -> bytes | None:
@@ -579,10 +585,10 @@ class StoreTwin(MultipartsOfResults):
             node.status = "OFFLINE" if offline else "UNHEALTHY"
         return gone
 
-    # -- inside
+    # -- helpers
 
     async def round_trip(self) -> None:
-        """Let others run, as they would while the network is waited for; then perhaps fail."""
+        """Let other tasks run, as during a real round trip, then fail if a test wants that."""
         if self.pause is not None:
             self.pause()
         await asyncio.sleep(self.latency)
@@ -596,7 +602,7 @@ class StoreTwin(MultipartsOfResults):
             raise self._failures.popleft()
 
     def has_committed(self, transaction: int) -> bool | None:
-        """As the server tells it; None while it is under way."""
+        """Return whether the transaction was committed; None while it is open."""
         return None if transaction in self.under_way else transaction in self._committed
 
     @contextmanager
@@ -615,13 +621,13 @@ class StoreTwin(MultipartsOfResults):
             raise AnswerLost("the answer to COMMIT was lost")
 
     def numbers_of(self, job: UUID) -> Iterator[UnitId]:
-        """The ids of a job's units, which are numbered from 0."""
+        """Return the ids of a job's units, which are numbered from 0."""
         return itertools.takewhile(self.units.__contains__, ((job, n) for n in itertools.count()))
 
     def _ready(
         self, jobs: Iterable[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
     ) -> list[UnitRow]:
-        """The next units of each job that may be given to a node."""
+        """Return each job's next units that may be given to a node."""
         lines: dict[UUID, list[UnitRow]] = {job: [] for job in jobs if job in self.jobs}
         for unit in self.units.values():
             if (unit.job_id, unit.number) in known:
@@ -672,7 +678,7 @@ class StoreTwin(MultipartsOfResults):
         )
 
     def _copies(self) -> list[OpenUnit]:
-        """The attempts that are beside another one."""
+        """Return the speculative attempts that have not delivered."""
         return [
             attrs.evolve(
                 self._open_unit(unit),
@@ -690,7 +696,7 @@ class StoreTwin(MultipartsOfResults):
         ]
 
     def _done(self, unit: UnitRow) -> UnitDuration:
-        """How long it was at work."""
+        """Return how long the unit's last attempt took."""
         check = self.checks.get((unit.job_id, unit.number, unit.attempt))
         ended = unit.ended_at if check is None else check.opened_at
         began = max(at for at in (unit.started_at, unit.assigned_at) if at is not None)
@@ -716,7 +722,7 @@ class StoreTwin(MultipartsOfResults):
 
 
 class BooksTwin:
-    """One transaction: what is written is kept back until the commit."""
+    """A transaction of the books; its changes are applied on commit."""
 
     def __init__(self, store: StoreTwin, number: int) -> None:
         self._store, self._number = store, number
@@ -763,13 +769,13 @@ class BooksTwin:
             checks=find_checks(store, keys),
             **earned,
         )
-        count = numbers_for(keys, rows)  # no more than the database reserves
+        count = numbers_for(keys, rows)  # the number of ids that the database reserves
         rows.transfer_ids = itertools.islice(store.transfer_ids, count)
         rows.entry_ids = itertools.islice(store.entry_ids, 2 * count)
         return rows
 
     def _beside(self, key: UnitId) -> list[UnitId]:
-        """All tiles of the frame that this unit is a tile of."""
+        """Return all tiles of the frame to which this tile belongs."""
         unit = self._store.units.get(key)
         if unit is None or unit.feeds is None:
             return []
@@ -818,12 +824,12 @@ class BooksTwin:
         )
 
 
-def _in_turn(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
+def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
     return (unit.queued_at, unit.job, unit.place, unit.unit, unit.attempt)
 
 
-def _was_heard_of(job: JobRow) -> datetime:
-    """When it was submitted, or moved last, if it has many units."""
+def _last_progress(job: JobRow) -> datetime:
+    """Return when the job was submitted, or, if it has several units, last made progress."""
     if job.units == 1 or job.dispatched_at is None:
         return job.queued_at
     return max(job.queued_at, job.dispatched_at)

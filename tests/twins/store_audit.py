@@ -1,4 +1,4 @@
-"""The invariants of the books over the twin of the database."""
+"""Invariants of the books, checked in the in-memory database."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from sql.books import JobRow, UnitRow
 from sql.fsck import Finding
 from tests.twins.store_earnings import audit_earnings
 from tests.twins.store_log import audit_log
-from tests.twins.store_purchases import i11
+from tests.twins.store_purchases import audit_purchases
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -20,10 +20,10 @@ RAN = ("RUNNING", "VERIFYING", "COMPLETED")
 
 
 def audit(store: "StoreTwin") -> list[Finding]:
-    """Violations of I1 to I5, I7 to I9, and I11."""
+    """Return violations of the invariants I1 to I5, I7 to I9 and I11."""
     found = [*_i1(store), *_i2(store), *_i3(store), *_i3_of_units(store), *_i4(store), *_i9(store)]
     found += _i4_of_verdicts(store)
-    return [*found, *audit_earnings(store), *audit_log(store), *i11(store)]
+    return [*found, *audit_earnings(store), *audit_log(store), *audit_purchases(store)]
 
 
 def _i1(store: "StoreTwin") -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def _i9_of_parts(job: JobRow, units: Sequence[UnitRow]) -> Iterator[Finding]:
 
 
 def _status(job: JobRow, units: Sequence[UnitRow]) -> str:
-    """What a look at all units says, unlike the Ledger, which looks at one."""
+    """Compute a job's status from all its units; the Ledger updates it from single units."""
     states = {unit.state for unit in units}
     if states <= {"COMPLETED", "FAILED", "CANCELLED"}:
         return next((state for state in ("CANCELLED", "FAILED") if state in states), "COMPLETED")
@@ -148,7 +148,7 @@ def _status(job: JobRow, units: Sequence[UnitRow]) -> str:
 
 
 def reached(units: Sequence[UnitRow]) -> str:
-    """How far a job ever was."""
+    """Return the furthest status that the job's units have reached."""
     if any(unit.started_at is not None or unit.state in RAN for unit in units):
         return "RUNNING"
     return "DISPATCHED" if any(unit.attempt > 0 for unit in units) else "QUEUED"

@@ -1,4 +1,4 @@
-"""Checks in the twin of the database: the same rows, found and kept the same way."""
+"""Checks of results in the in-memory database."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -20,25 +20,27 @@ from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
 from sql.nodes import StandingRecord
 from sql.reputation import HISTORY, LIES, Record
-from sql.units import kind_of
+from sql.units import unit_kind
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
 
 MINUTE: Final = timedelta(minutes=1)
 VALID: Final = ("exact", "consistent")
-Told: TypeAlias = tuple[datetime, UUID, int, str, int]  # when, job, unit, letter, share
+Told: TypeAlias = tuple[datetime, UUID, int, str, int]  # time, job, unit, letter, share
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
-    """Those of the units' attempts; also of one with two attempts, of which one delivered."""
+    """Return the checks of ``keys``, and of its units with two attempts of which one has
+    delivered.
+    """
     units = {key for key in keys.units & store.units.keys() if store.units[key].is_delivered_beside}
     wanted = keys.checks | units
     return {name: row for name, row in store.checks.items() if name[:2] in wanted}
 
 
 def keep_checks(store: "StoreTwin", changes: Changes) -> None:
-    """What was delivered is new; what was decided was pending."""
+    """Store checks; a new check must not exist, and a decided check must have been pending."""
     for row in changes.checks:
         before = store.checks.get(row.id)
         if row.id in changes.new_checks and before is not None:
@@ -52,10 +54,12 @@ def keep_checks(store: "StoreTwin", changes: Changes) -> None:
 
 
 def _is_own_work(store: "StoreTwin", row: CheckRow) -> bool:
-    """Whether its node's owner ordered it, or who is in an organisation with him."""
+    """Return whether the node's owner is the work's creator or in an organisation with
+    the creator.
+    """
     user, node = store.jobs[row.job_id].user_id, store.nodes.get(row.node_id)
     owner = None if node is None else node.owner
-    return owner is not None and (user == owner or owner in _friends(store, user))
+    return owner is not None and (user == owner or owner in _fellow_members(store, user))
 
 
 def _took(unit: UnitRow, row: CheckRow) -> float:
@@ -64,7 +68,7 @@ def _took(unit: UnitRow, row: CheckRow) -> float:
 
 
 def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
-    """Those that wait longest, of units that wait for them."""
+    """Return the pending checks that have waited longest."""
     found: list[Pending] = []
     for row in store.checks.values():
         if row.id[:2] not in store.units or row.job_id not in store.jobs:
@@ -91,7 +95,7 @@ def _pending(
     is_again: bool = False,
     disputed: tuple[tuple[float, float], ...] | None = None,
 ) -> Pending:
-    """As it waits since then."""
+    """Return a pending check that has waited since ``since``."""
     unit, job = store.units[row.id[:2]], store.jobs[row.job_id]
     node = store.nodes.get(row.node_id)
     return Pending(
@@ -104,7 +108,7 @@ def _pending(
         faults=unit.faults,
         unsent=unit.unsent,
         owner=None if node is None else node.owner,
-        agreeing=_agreeing(store, row),
+        agreeing=_owners_of_equal_results(store, row),
         tile=unit.tile,
         parts=store.parts_of(unit),
         took=_took(unit, row),
@@ -115,54 +119,55 @@ def _pending(
     )
 
 
-def unlooked(store: "StoreTwin") -> list[UncheckedEarning]:
-    """Pending shares of nodes that were found out, and of their owners' others, of what was not
-    compared; newest first.
+def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
+    """Return pending earnings from uncompared results of owners whose node was found lying.
+
+    The newest earnings come first.
     """
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
         if row.strike and not _is_withdrawn(store, row):
             assert row.decided_at is not None, "it has a verdict"
-            for node in _with_kin(store, row.node_id):
+            for node in _nodes_of_owner(store, row.node_id):
                 caught[node] = max(row.decided_at, caught.get(node, row.decided_at))
     found = [
         share
         for key, share in store.earnings.items()
-        if share.state == "PENDING" and not _is_looked_at(store, key)
+        if share.state == "PENDING" and not _has_decisive_dispute(store, key)
         if (made := store.checks.get((*key, store.units[key].attempt))) is not None
         if share.node_id in caught and made.opened_at < caught[share.node_id] + MINUTE
-        if _is_unlooked(store, made)
+        if _is_uncompared(store, made)
     ]
     found.sort(key=lambda share: str(share.id))
     found.sort(key=lambda share: share.earned_at, reverse=True)
     return [UncheckedEarning(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
 
 
-def _is_looked_at(store: "StoreTwin", unit: UnitId) -> bool:
-    """Whether its dispute waits, or was decided by a check."""
+def _has_decisive_dispute(store: "StoreTwin", unit: UnitId) -> bool:
+    """Return whether the unit has an open dispute, or a dispute that a check decided."""
     found = store.disputes.get(unit)
     return found is not None and (
         found.state == "OPEN" or found.by_gateway or found.id in store.comparisons
     )
 
 
-def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
-    """The node, and its owner's others."""
+def _nodes_of_owner(store: "StoreTwin", node: UUID) -> list[UUID]:
+    """Return the node and all other nodes of its owner."""
     owner = store.nodes[node].owner if node in store.nodes else None
     if owner is None:
         return [node]
     return [one for one, row in store.nodes.items() if row.owner == owner]
 
 
-def _is_unlooked(store: "StoreTwin", row: CheckRow) -> bool:
+def _is_uncompared(store: "StoreTwin", row: CheckRow) -> bool:
     if row.verdict not in VALID:
         return row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
-    return kind_of(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
+    return unit_kind(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
 
 
 def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:
-    """Of the attempts at a unit that wait for a verdict the one that is to be looked at."""
+    """Return the check that comes first among the unit's attempts that wait for a verdict."""
     unit = store.units[key]
     waits = {unit.attempt} if unit.state == "VERIFYING" else set[int]()
     waits |= {unit.copy_attempt} if unit.copy_delivered_at is not None else set()
@@ -170,14 +175,14 @@ def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | No
     return min(rows, key=lambda row: (row.opened_at, row.attempt), default=None)
 
 
-def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
-    """Who is in an organisation with him."""
+def _fellow_members(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
+    """Return the users who share an organisation with the user."""
     mine = store.ties.of_user(user)
     return frozenset(one for one, theirs in store.ties.organisations.items() if theirs & mine)
 
 
-def _agreeing(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
-    """The owners of whom checks found results of the same unit invalid that were drawn alike."""
+def _owners_of_equal_results(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
+    """Return owners of drawn results that were found invalid with the same picture of this unit."""
     found = [
         store.nodes[row.node_id].owner
         for row in _of_unit(store, of)
@@ -192,19 +197,19 @@ def _of_unit(store: "StoreTwin", of: CheckRow) -> list[CheckRow]:
 
 
 def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
-    """A strike on a unit whose scene is at fault."""
+    """Return whether the strike was withdrawn, because the unit's scene is at fault."""
     found = row.strike and row.verifier_id is not None
     return found and any(one.withdrawn for one in _of_unit(store, row))
 
 
 def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:
-    """Who said so of a unit."""
+    """Return the nodes that blamed a unit's scene, with their owners."""
     nodes = {word.node_id for word in store.words if (word.job_id, word.unit) == (job, unit)}
     return [SceneReport(node, store.nodes[node].owner) for node in sorted(nodes)]
 
 
-def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, str, Told]]:
-    """What nodes said of scenes with which another owner's work was found valid."""
+def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, str, Told]]:
+    """Yield reports by these nodes that blame a scene which another owner rendered validly."""
     for word in store.words:
         node = word.node_id
         for row in list(store.checks.values()):
@@ -216,7 +221,7 @@ def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, 
 
 
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
-    """What was found of each node's work, by class of machine; nobody gives a key up here."""
+    """Return the record of each node's verdicts, by device class."""
     told: dict[tuple[UUID, str], list[Told]] = {}
     for row in store.checks.values():
         if row.node_id in nodes and (row.strike or row.verdict in VALID):
@@ -227,7 +232,7 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
             share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
             found = (row.decided_at, row.job_id, row.unit, letter, share)
             told.setdefault((row.node_id, row.device_class), []).append(found)
-    for node, device_class, found in _refuted(store, nodes):
+    for node, device_class, found in _refuted_reports(store, nodes):
         told.setdefault((node, device_class), []).append(found)
     return [_record(store, *key, rows) for key, rows in sorted(told.items())]
 
@@ -243,7 +248,7 @@ def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told])
 
 
 def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:
-    """The gateway's own word, where it changes anything."""
+    """Quarantine a node for lying, or return None if that changes nothing."""
     row = store.nodes[node]
     given_up = row.standing.name == "REVOKED"
     if row.caught is not None or (given_up and row.quarantined):

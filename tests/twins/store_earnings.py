@@ -1,4 +1,4 @@
-"""What operators earn in the twin of the database: the same rows, found and kept the same way."""
+"""Earnings of operators in the in-memory database."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
-    """Those members of Rows."""
+    """Return the rows about earnings that a transaction locks."""
     payable: dict[UUID, PayableRow] = {}
     for operator in keys.payable:
         shares = free_shares(store, operator)
@@ -58,7 +58,7 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
 
 
 def at_stake(store: "StoreTwin", operator: UUID) -> int:
-    """What an operator has pending whose window lasts, and which nobody disputes."""
+    """Return the sum of an operator's undisputed pending earnings whose dispute window is open."""
     now = store.clock.now()
     found = [
         share.amount
@@ -69,7 +69,7 @@ def at_stake(store: "StoreTwin", operator: UUID) -> int:
 
 
 def waiting(store: "StoreTwin") -> dict[UUID, datetime]:
-    """Since when the oldest delivery of each operator waits for its verdict."""
+    """Return the time of each operator's oldest delivery that waits for a verdict."""
     found: dict[UUID, datetime] = {}
     since = store.clock.now() - WITHHELD_MOST
     for row in store.checks.values():
@@ -82,7 +82,7 @@ def waiting(store: "StoreTwin") -> dict[UUID, datetime]:
 def _newest(
     store: "StoreTwin", operator: UUID, due: int, *, but: frozenset[UnitId]
 ) -> Iterator[UnitId]:
-    """Yield the newest pending shares that pay so much."""
+    """Yield the newest pending shares that together pay an amount due."""
     for share in _pending(store, operator):
         if (share.job_id, share.unit) in but:
             continue
@@ -102,7 +102,7 @@ def _pending(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
 
 
 def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
-    """As one statement does it: what payouts take and close is what was there before."""
+    """Store changed earnings; payouts take and close shares as they were before the changes."""
     taken = {
         share.id: taken_by(share, payout)
         for payout in changes.payouts
@@ -129,7 +129,7 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
 
 
 def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
-    """What is payable to an operator and in no payout, oldest first."""
+    """Return an operator's payable shares that are in no payout, oldest first."""
     found = [
         share
         for share in store.earnings.values()
@@ -139,7 +139,7 @@ def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
 
 
 def shares_of(store: "StoreTwin", payout: PayoutRow) -> Iterator[EarningRow]:
-    """Those that a payout pays."""
+    """Return the shares that a payout contains."""
     return (share for share in store.earnings.values() if share.payout_id == payout.id)
 
 
@@ -154,8 +154,8 @@ def closed_with(share: EarningRow, payout: PayoutRow) -> EarningRow:
     return attrs.evolve(share, payout_id=None)
 
 
-def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[MaturedEarning]:
-    """PENDING, over, in no open dispute, and no delivery waits that was made before its end."""
+def matured_earnings(store: "StoreTwin", now: datetime, limit: int) -> list[MaturedEarning]:
+    """Return undisputed pending shares past their window whose owner has no older open check."""
     since = waiting(store)
     found = [
         share
@@ -173,7 +173,7 @@ def _is_disputed(store: "StoreTwin", share: EarningRow) -> bool:
 
 
 def claimable(store: "StoreTwin", limit: int) -> list[ClaimableEarning]:
-    """In suspense, and the node has an owner."""
+    """Return shares in suspense whose node has an owner by now."""
     found: list[ClaimableEarning] = []
     for share in store.earnings.values():
         node = store.nodes.get(share.node_id)
@@ -183,7 +183,7 @@ def claimable(store: "StoreTwin", limit: int) -> list[ClaimableEarning]:
 
 
 def audit_earnings(store: "StoreTwin") -> Iterator[Finding]:
-    """Violations of I4 and I5 that concern operators."""
+    """Yield violations of I4 and I5 that concern operators."""
     moved = Counter[str]()
     for transfer in store.transfers.values():
         moved[f"{transfer.kind} {transfer.reference}"] += transfer.amount

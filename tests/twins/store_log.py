@@ -1,4 +1,4 @@
-"""The log over the twin of the database: one transaction at a time, kept back until its commit."""
+"""Transparency log in the in-memory database; the changes of a transaction apply on commit."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ class LogTables:
 
 
 class LogTwin:
-    """One transaction; ``own`` is its number."""
+    """A transaction of the log; ``own`` is its number."""
 
     def __init__(self, store: "StoreTwin", own: int) -> None:
         self._store, self._own = store, own
@@ -41,7 +41,7 @@ class LogTwin:
 
     async def look(self, limit: int) -> LogView | None:
         await self._store.round_trip()
-        return look_at(self._store, limit, self._own)
+        return log_view(self._store, limit, self._own)
 
     async def begin(self, origin: str) -> None:
         await self._store.round_trip()
@@ -78,7 +78,7 @@ class LogTwin:
             or size & tables.checkpoints.keys()
             or set(places) & set(tables.tiles)
         ):
-            raise Conflict("rows are there already")
+            raise Conflict("the rows exist already")
         self._append = append
 
     def commit(self) -> None:
@@ -95,8 +95,8 @@ class LogTwin:
             tables.checkpoints[self._append.checkpoint.size] = self._append.checkpoint
 
 
-def look_at(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
-    """What is there now."""
+def log_view(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
+    """Return the current state of the log, with at most ``limit`` waiting entries."""
     tables = store.log_tables
     if tables.head is None:
         return None
@@ -117,7 +117,7 @@ def look_at(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
 
 
 def log_entry(entry: EntryRow, transfer: TransferRow) -> LogEntry:
-    """The entry as its leaf has it."""
+    """Return the entry in the form that its leaf contains."""
     return LogEntry(
         entry_id=entry.entry_id,
         created_at=entry.created_at,
@@ -134,7 +134,7 @@ def log_entry(entry: EntryRow, transfer: TransferRow) -> LogEntry:
 
 
 def audit_log(store: "StoreTwin") -> list[Finding]:
-    """Violations of I7 and I8, by going through all of it."""
+    """Return violations of I7 and I8, found by rebuilding the whole tree."""
     tables, found = store.log_tables, list[Finding]()
     if tables.head is None:
         return found

@@ -1,4 +1,4 @@
-"""Results in parts in the twin of the database."""
+"""Multipart uploads of results in the in-memory database."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from sql.multiparts import MultipartName, ResultMultipart
 
 
 class MultipartsOfResults:
-    """The rows by their names; a part of a store's twin."""
+    """Base class of the store with the multipart uploads of results, by name."""
 
     def __init__(self) -> None:
         self.result_multiparts: dict[MultipartName, ResultMultipart] = {}

@@ -1,4 +1,4 @@
-"""Purchases in the twin of the database: found as the real one finds them, and audited."""
+"""Purchases in the in-memory database, and their audit."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,7 +14,7 @@ Found: TypeAlias = tuple[dict[UUID, PurchaseRow], dict[str, ReversalRow], set[st
 
 
 def find_purchases(store: "StoreTwin", asked: PurchaseKeys) -> Found:
-    """Purchases, what went back of them, and the accounts of those whose they are."""
+    """Return the requested purchases, their reversals, and the accounts of their buyers."""
     purchases = {row.id: row for row in store.purchases.values() if asked.named(row)}
     intents = {row.payment_intent for row in purchases.values()} | asked.intents
     reversals = {
@@ -28,8 +28,12 @@ def find_purchases(store: "StoreTwin", asked: PurchaseKeys) -> Found:
     return purchases, reversals, owners
 
 
-def i11(store: "StoreTwin") -> Iterator[Finding]:
-    """A session counts once; what was taken of buyers is what purchases say; debts are paid."""
+def audit_purchases(store: "StoreTwin") -> Iterator[Finding]:
+    """Yield violations of I11.
+
+    Each paid session is credited once, reversals match the purchases, and no user has both a debt
+    and an available balance.
+    """
     paid = {row.session: row for row in store.purchases.values() if row.state == "PAID"}
     credited = {
         transfer.reference: transfer

@@ -1,11 +1,11 @@
-"""The schema's CHECKs and keys, as the twin of the database holds to them."""
+"""The schema's CHECKs and keys, enforced by the in-memory database."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
 import attrs
 
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
 from sql.database import Mismatch, Refused
 from sql.purchases import PurchaseRow
@@ -26,7 +26,7 @@ ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
 
 def check(store: "StoreTwin", changes: Changes) -> None:
-    """Raise Refused for data that the schema refuses, Mismatch for rows that are not as thought."""
+    """Raise Refused for data that a CHECK forbids, or Mismatch for rows in an unexpected state."""
     for row in rows_of(changes):
         for value in attrs.astuple(row, recurse=False):
             _value(value)
@@ -190,11 +190,11 @@ def _new(table: Iterable[Any], keys: list[Any]) -> None:
 
 
 def _unique(values: Iterable[object]) -> None:
-    """None may be there often."""
+    """Raise Mismatch if a value occurs twice; None may repeat."""
     known = [value for value in values if value is not None]
     _must(len(set(known)) == len(known))
 
 
 def _must(sound: bool) -> None:
     if not sound:
-        raise Mismatch("rows are not as they were found")
+        raise Mismatch("the rows have changed since they were read")

@@ -1,4 +1,4 @@
-"""Tokens of nodes that open nothing: numbered, so that tests see which is the newest."""
+"""In-memory node tokens, which are numbered and open nothing."""
 
 from itertools import count
 from uuid import UUID
@@ -7,7 +7,7 @@ from actors.ports import NodeToken
 
 
 class TwinTokens:
-    """Each is good for ``seconds``."""
+    """An issuer of node tokens, each valid for ``seconds``."""
 
     def __init__(self, seconds: float = 86_400.0) -> None:
         self.seconds = seconds

@@ -1,10 +1,10 @@
-"""Which of these say nothing of the version of Python."""
+"""Marking of unit tests that do not depend on the version of Python as ``heavy``."""
 
 from pathlib import Path
 
 import pytest
 
-# They search at length, for seconds each, what plain sums and rules make of many orders of events.
+# Tests that take seconds and do not depend on the version of Python.
 ABOUT_RULES = (
     "kernel/test_typing.py",
     "ledger/test_everything_properties.py",

@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nothing else is left to do, in an order by seed."""
+"""An event loop with simulated time, which passes only when nothing else is left to do."""
 
 import asyncio
 import functools
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.SelectSelector):
-    """Never waits: it lets simulated time pass instead."""
+    """A selector that advances simulated time instead of waiting."""
 
     loop: "SimulatedLoop"
 
@@ -23,7 +23,7 @@ class _Selector(selectors.SelectSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """Stock asyncio with simulated time; with a seed, callbacks that are ready are shuffled."""
+    """Stock asyncio with simulated time; a seed shuffles the callbacks that are ready."""
 
     now = 0.0
 
@@ -48,7 +48,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
 
 def simulate(main: Coroutine[Any, Any, T], *, seed: int | None = None) -> T:
-    """Run ``main`` to its end on a loop of its own."""
+    """Run ``main`` to its end in a loop of its own."""
     with asyncio.Runner(loop_factory=lambda: SimulatedLoop(seed)) as runner:
         return runner.run(main)
 
@@ -64,6 +64,6 @@ def simulated(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
 
 async def in_time(awaited: Awaitable[T], *, within: float = 600.0) -> T:
-    """What it brings, in so many seconds of the loop's time: others' timers may go on for ever."""
+    """Await the value; fail after ``within`` seconds of the loop's time, even if timers go on."""
     async with asyncio.timeout(within):
         return await awaited

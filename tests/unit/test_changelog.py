@@ -1,4 +1,4 @@
-"""The changelog: well-formed fragments, and the version of the package at the top."""
+"""Tests of the changelog: well-formed fragments, and the package's version at the top."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The watch over answers sees what it is there for."""
+"""Tests that the contract check of API answers finds violations."""
 
 import json
 from typing import Any

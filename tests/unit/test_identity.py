@@ -1,4 +1,4 @@
-"""Keys that identify a node, keys that do not, and the proof."""
+"""Keys of nodes: which keys are accepted, and the proof of possession."""
 
 import base64
 from pathlib import Path
@@ -27,7 +27,7 @@ def encoded(y: int, sign: int = 0) -> bytes:
 
 
 def pem_of(raw: bytes) -> str:
-    """The PEM of any 32 bytes: the loader does not look at them."""
+    """Return the PEM of any 32 bytes, which the loader does not check."""
     key = ed25519.Ed25519PublicKey.from_public_bytes(raw)
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -57,7 +57,7 @@ def test_key_of_small_order_is_refused(raw: bytes) -> None:
 
 
 def added(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
-    """The sum of two points of the curve -x² + y² = 1 + d·x²·y² (RFC 8032 §5.1.4)."""
+    """Return the sum of two points on the curve -x² + y² = 1 + d·x²·y² (RFC 8032 §5.1.4)."""
     (x1, y1), (x2, y2) = one, two
     both = D * x1 * x2 * y1 * y2
     x = (x1 * y2 + x2 * y1) * pow(1 + both, P - 2, P)
@@ -66,7 +66,7 @@ def added(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
 
 
 def torsion() -> list[tuple[int, int]]:
-    """The eight points whose order divides 8: multiples of one of order 8."""
+    """Return the eight points whose order divides 8, as multiples of a point of order 8."""
     square = (ORDER_8**2 - 1) * pow(D * ORDER_8**2 + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
     x = x if x * x % P == square else x * pow(2, (P - 1) // 4, P) % P
@@ -109,7 +109,7 @@ def test_key_off_the_curve_is_refused() -> None:
 
 
 def test_one_signature_would_fit_every_message_under_the_identity_key() -> None:
-    """Why it matters: R = the identity, s = 0 verifies under a key of small order."""
+    """Under a key of small order, R = the identity and s = 0 would verify for any message."""
     forged = (encoded(1) + bytes(32)).hex()
     assert not identity.proof_holds(pem_of(encoded(1)), "n", "c", forged)
 
@@ -177,7 +177,7 @@ def test_proof_holds_for_its_own_node_challenge_and_key_alone() -> None:
 
 
 def test_signature_has_one_form_only() -> None:
-    """s and s + L would verify alike without the bound of RFC 8032 §5.1.7."""
+    """Without the bound of RFC 8032 §5.1.7, s and s + L would both verify."""
     key = identity.generate_key()
     pem, proof = identity.public_pem(key), bytes.fromhex(identity.sign_proof(key, "n", "c"))
     s = int.from_bytes(proof[32:], "little")

@@ -1,4 +1,4 @@
-"""Frames to text and back, and what is no frame."""
+"""Encoding and decoding of relay frames, and texts that are no relay frames."""
 
 import attrs
 import orjson

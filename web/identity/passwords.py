@@ -1,9 +1,6 @@
 """Passwords, hashed by argon2 in a few threads, so that the event loop never waits for a hash."""
 
 import asyncio
-import os
-import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -15,8 +12,7 @@ R = TypeVar("R")
 
 THREADS = 2
 WAITING_MAX = 64
-NICENESS = 10  # below that of the event loop's thread
-MEMORY_KIB = 19_456  # with two passes and one lane, as OWASP recommends: some 20 ms of a core
+MEMORY_KIB = 19_456  # of a hash with two passes and one lane, as OWASP recommends: some 20 ms
 
 
 class Overloaded(Exception):
@@ -28,23 +24,13 @@ def hasher() -> PasswordHasher:
     return PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
 
 
-def yield_to_the_loop() -> None:
-    """Lower the priority of this thread, so that the event loop's thread goes first on few
-    cores.
-    """
-    if sys.platform == "linux":  # elsewhere priorities belong to processes, not to threads
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
-
-
 class Passwords:
     """Hashes in a few threads, and refuses if too many passwords wait."""
 
     def __init__(self) -> None:
         self._hasher = hasher()
-        self._threads = ThreadPoolExecutor(
-            THREADS, thread_name_prefix="passwords", initializer=yield_to_the_loop
-        )
+        # At normal priority: a lower one starves on a busy machine, and saves the loop no delay.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
         self._waiting = 0
         # Compared for unknown e-mails, so that a refusal takes as long as for a wrong password.
         self._nobody = self._hasher.hash("an unknown user's password")
@@ -54,7 +40,7 @@ class Passwords:
         return await self._run(self._hash, password, "")
 
     async def matches(self, password: str, kept: str | None) -> bool:
-        """Return True if they match.
+        """Return True if the password matches the hash.
 
         Without a hash, return False after the same time. Raises Overloaded.
         """

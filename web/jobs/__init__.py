@@ -1,1 +1,1 @@
-"""Jobs as people ask for them: parameters, plans, places, prices, and why they wait."""
+"""Jobs as users submit and control them: validation, prices, units, retries, and wait reasons."""

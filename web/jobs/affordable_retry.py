@@ -1,4 +1,4 @@
-"""Retry as many failed frames as the owner's credits suffice for."""
+"""Choice of the failed frames of a job that its owner has the credits to retry."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -11,9 +11,10 @@ from sql.jobs import PagedUnit
 
 @attrs.frozen
 class AffordableRetry:
-    """The result of a retry: ``frames`` of the ``of`` failed frames (or parts) are tried again.
+    """The result of a retry: ``frames`` of the ``of`` failed frames (or chunks) are retried.
 
-    ``missing``: the money that retrying the other frames would take; 0 if all are tried again.
+    ``missing``: the credits that the owner lacks to retry the other frames, too; 0 if all are
+    retried.
     """
 
     frames: int
@@ -22,20 +23,20 @@ class AffordableRetry:
 
     @property
     def words(self) -> str:
-        """Say how many frames are tried again, and how many credits the rest would take."""
+        """A sentence with the number of retried frames, and the credits missing for the others."""
         are = "is" if self.frames == 1 else "are"
         return (
-            f"{self.frames} of {self.of} that failed {are} tried again, in their order; for the"
-            f" rest {money.render(self.missing)} credits are missing."
+            f"{self.frames} of {self.of} failed frames {are} retried, in order."
+            f" {money.render(self.missing)} credits are missing to retry the others."
         )
 
 
 def affordable(
     failed: Sequence[PagedUnit], available: int
 ) -> tuple[Sequence[PagedUnit], AffordableRetry]:
-    """Return the first failed units whose prices ``available`` covers, and the result.
+    """Return the first failed units whose total price ``available`` covers, and the result.
 
-    The failed tiles of a frame are retried together.
+    The failed tiles of a frame are retried together or not at all.
     """
     frames = [list(units) for _, units in groupby(sorted(failed, key=_frame), key=_frame)]
     chosen: list[PagedUnit] = []

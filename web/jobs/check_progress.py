@@ -1,4 +1,4 @@
-"""Units that were delivered and wait for their verdict: since when, and for what."""
+"""Description, for creators, of delivered units that wait for their verdict."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ MINUTE: Final = 60
 
 @attrs.frozen
 class CheckProgress:
-    """``words`` describe since when it waits, and for what."""
+    """A delivered unit that waits for its verdict since ``since``; ``words`` explain it."""
 
     words: str
     since: datetime
@@ -26,8 +26,8 @@ async def checking_of(
 ) -> Mapping[int, CheckProgress]:
     """Return the units that wait for a verdict, by number. Raises Unavailable.
 
-    The answer does not say whether a check is under way: not every result is checked, and the
-    creator, who may know or be the owner of the node, must not learn which.
+    The description does not reveal whether a result is compared. Only some results are compared.
+    The owners of nodes, who may be creators or know creators, must not learn which results are.
     """
     if not units:
         return {}
@@ -39,7 +39,7 @@ async def checking_of(
 
 
 def words_of(check: OpenCheck, now: datetime) -> str:
-    """Describe it in two sentences."""
+    """Return two sentences on a delivered unit that waits for its verdict."""
     minutes = int((now - check.since).total_seconds()) // MINUTE
     ago = "just now" if minutes < 1 else f"{minutes} min ago"
     return (

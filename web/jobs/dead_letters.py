@@ -1,9 +1,10 @@
-"""Dead letters: what failed, retried or discarded, through the API or in the console.
+"""Dead letters: jobs, events, webhooks and messages that failed for good, until an admin retries or
+discards them.
 
-There are four kinds. Jobs that failed for good are retried as new jobs; in jobs of several units,
-the failed ones are tried again. Stripe events that could not be applied are fetched and handled
-again. Webhooks that were given up are sent again. Messages that reached no actor are sent again;
-they belong to this gateway alone, and are lost when it stops.
+A failed job of one unit is retried as a new job; of a job of several units, the failed units are
+retried. Stripe events that could not be applied are fetched from Stripe and handled again. Webhook
+deliveries that were given up are sent again. Messages between actors that could not be delivered
+are sent again; each gateway lists only its own messages, and loses them when it stops.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, D
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
-from web.jobs.job_control import retried
+from web.jobs.job_control import retry_job
 from web.jobs.submission import RetryOutcome
 from web.money.ledger_client import commit
 from web.money.stripe_events import event_of
@@ -30,12 +31,15 @@ from web.money.stripe_events import event_of
 Kind: TypeAlias = Literal["jobs", "events", "webhooks", "messages"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 AT_ONCE: Final = 100
-TRIES_MOST: Final = 100  # shown per job
-GONE: Final = "it is not a dead letter (any longer)"
+TRIES_MOST: Final = 100  # attempts shown per job
+GONE: Final = "it is not, or no longer, a dead letter"
+# Reasons for each outcome of a Stripe event that could not be applied.
 WHY: Final = {
-    "REFUSED": "what was paid is not what the purchase costs, or it was paid by another session",
-    "EARLY": "the purchase that it is about has not been paid",
+    "REFUSED": "the payment does not match the purchase's price or its checkout session",
+    "EARLY": "it reverses the payment of a purchase that is not paid yet",
 }
+NO_ACCOUNT: Final = "your account no longer exists"
+# Whose fault a failure was, by its error class.
 CLASSES: Final = {
     "scene": "the scene's fault",
     "node": "the nodes' fault",
@@ -48,7 +52,7 @@ CLASSES: Final = {
 
 @attrs.frozen
 class LetterTry:
-    """A failed attempt at a unit of a job; both are counted as its units are."""
+    """A failed attempt at a unit of a job that is a dead letter."""
 
     unit: int
     attempt: int
@@ -60,10 +64,12 @@ class LetterTry:
 
 @attrs.frozen
 class Letter:
-    """One dead letter. ``about`` is what it is, ``whose`` whom it concerns, ``where`` it failed.
+    """One dead letter.
 
-    ``id`` is a job's, an event's, or the number of a message. ``history``: the last hundred failed
-    attempts of a job.
+    ``id``: of the job, event or webhook delivery, or the number of the message. ``about``: the type
+    of the job, event or message. ``whose``: e-mail of the user concerned. ``where``: the node,
+    Stripe object, host or actor at which the letter failed. ``blame``: the party at fault.
+    ``tried``: the number of tries. ``history``: the last hundred failed attempts of a job.
     """
 
     id: str
@@ -80,7 +86,7 @@ class Letter:
 
 @attrs.frozen
 class LetterList:
-    """A page of dead letters, the newest first; ``total`` is how many there are."""
+    """A page of dead letters, and the ``total`` number of dead letters of their kind."""
 
     letters: list[Letter]
     total: int
@@ -88,7 +94,7 @@ class LetterList:
 
 @attrs.frozen
 class LetterRefused:
-    """A dead letter that nothing was done to, and why."""
+    """A dead letter that could not be retried or discarded, and why."""
 
     id: str
     why: str
@@ -96,7 +102,9 @@ class LetterRefused:
 
 @attrs.frozen
 class LettersDone:
-    """The outcome for each of the given ids."""
+    """The outcome of a retry or discard: the ids that were retried or discarded, and the refused
+    ones.
+    """
 
     done: list[str]
     refused: list[LetterRefused]
@@ -104,7 +112,7 @@ class LettersDone:
 
 @attrs.frozen
 class DeadLetterActions:
-    """The dead letters of one gateway; ``doer`` is who acts on them."""
+    """Actions of an admin (``doer``) on the dead letters of a gateway: list, retry, discard."""
 
     doer: AdminIdentity
 
@@ -119,7 +127,11 @@ class DeadLetterActions:
     async def page(
         self, kind: Kind, *, limit: int = AT_ONCE, offset: int = 0, sort: str = NEWEST
     ) -> LetterList:
-        """Return a page, sorted by a member of ``Letter`` (- descending); messages newest first."""
+        """Return a page of dead letters of one kind.
+
+        ``sort`` names an attribute of ``Letter``, with a leading - for descending order. Messages
+        are always sorted newest first.
+        """
         if kind == "messages":
             letters = self._messages()
             return LetterList(letters[offset : offset + limit], len(letters))
@@ -139,7 +151,7 @@ class DeadLetterActions:
         return {kind: (await self.page(kind, limit=1)).total for kind in KINDS}
 
     async def retry(self, kind: Kind, ids: Sequence[str], reason: str) -> LettersDone:
-        """Try each again; one that cannot be retried does not stop the others."""
+        """Retry the dead letters with these ids; continue if one of them cannot be retried."""
         found = LettersDone([], [])
         for id_ in ids[:AT_ONCE]:
             why = await self._retry(kind, id_, reason)
@@ -150,7 +162,7 @@ class DeadLetterActions:
         return found
 
     async def discard(self, kind: Kind, ids: Sequence[str], reason: str) -> LettersDone | None:
-        """Discard them; None if the doer's account no longer exists."""
+        """Discard the dead letters with these ids; None if the admin's account no longer exists."""
         ids = ids[:AT_ONCE]
         if kind == "messages":
             done = [id_ for id_ in ids if id_.isdecimal() and self._unread.discard(int(id_))]
@@ -158,10 +170,10 @@ class DeadLetterActions:
             act = await self.doer.act(f"{kind}.discard", f"dead:{kind}", reason, {})
             if act is None:
                 return None
-            done = await self._put_aside(kind, ids, act)
+            done = await self._discard_stored(kind, ids, act)
         return LettersDone(done, [LetterRefused(id_, GONE) for id_ in ids if id_ not in done])
 
-    async def _put_aside(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
+    async def _discard_stored(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
         if kind == "jobs":
             wanted = [uuid for uuid in map(uuid_of, ids) if uuid is not None]
             there = [str(row.id) for row in await self._kept.jobs(None, wanted)]
@@ -189,8 +201,8 @@ class DeadLetterActions:
             return GONE
         act = await self.doer.act("jobs.retry", f"job:{job}", reason, {})
         if act is None:
-            return "you have no account any more"
-        outcome = await retried(self.doer.gateway, rows[0].id, None, act)
+            return NO_ACCOUNT
+        outcome = await retry_job(self.doer.gateway, rows[0].id, None, act)
         return None if isinstance(outcome, RetryOutcome) else said(outcome)
 
     async def _retry_webhook(self, id_: str, reason: str) -> str | None:
@@ -199,30 +211,33 @@ class DeadLetterActions:
         if not rows:
             return GONE
         if rows[0].is_disabled:
-            return "its endpoint is disabled, until its owner enables it"
+            return "its endpoint is disabled until its owner enables it"
         act = await self.doer.act("webhooks.retry", f"webhook:{name}", reason, {})
         if act is None:
-            return "you have no account any more"
+            return NO_ACCOUNT
         await self._kept.send_again(rows[0], act)
         return None
 
     async def _retry_event(self, id_: str) -> str | None:
-        """Handle it as if it had just arrived, under a new id; its fact counts only once."""
+        """Fetch a Stripe event, and handle it again under a new id.
+
+        Whatever the event states is still booked only once.
+        """
         gateway = self.doer.gateway
         if not await self._kept.events([id_]):
             return GONE
         try:
-            told = await gateway.ports.payments.event(id_)
+            fetched = await gateway.ports.payments.event(id_)
         except PaymentsUnavailable:
             return "Stripe does not answer"
-        event = None if told is None else event_of(told)
+        event = None if fetched is None else event_of(fetched)
         if event is None:
             return "Stripe no longer has it"
         name = f"{id_}/{await self._kept.readings(id_) + 1}"
         outcome = await commit(gateway, Commit(effects=(attrs.evolve(event, event=name),)))
         assert isinstance(outcome, Posted | Replayed), outcome
         left = await self._kept.events([id_])
-        return f"it was read again, and still {WHY[left[0].outcome]}" if left else None
+        return f"it was handled again, but {WHY[left[0].outcome]}" if left else None
 
     def _messages(self) -> list[Letter]:
         gateway = self.doer.gateway
@@ -241,7 +256,7 @@ class DeadLetterActions:
 
 
 def of_job(row: DeadJob, tries: Sequence[DeadTry] = ()) -> Letter:
-    """Return a failed job as a letter; ``tries`` are of several jobs."""
+    """Return a failed job as a dead letter; ``tries`` may include attempts of other jobs."""
     return Letter(
         id=str(row.id),
         at=row.at,
@@ -257,13 +272,13 @@ def of_job(row: DeadJob, tries: Sequence[DeadTry] = ()) -> Letter:
 
 
 def of_try(row: DeadTry) -> LetterTry:
-    """Return an attempt for the history of a letter."""
+    """Return a failed attempt for the history of a dead letter."""
     blame, where = CLASSES.get(row.error_class, ""), row.node_name or ""
     return LetterTry(row.unit, row.attempt, row.at, where, row.error or "", blame)
 
 
 def of_event(row: DeadEvent) -> Letter:
-    """Return an event that could not be applied as a letter."""
+    """Return a Stripe event that could not be applied as a dead letter."""
     return Letter(
         id=row.id,
         at=row.at,
@@ -276,7 +291,7 @@ def of_event(row: DeadEvent) -> Letter:
 
 
 def of_webhook(row: DeadWebhook) -> Letter:
-    """Return a delivery that was given up as a letter, with only the host of its URL."""
+    """Return a webhook delivery that was given up as a dead letter, with only the URL's host."""
     answered = "" if row.status is None else f"answered {row.status}"
     return Letter(
         id=str(row.id),
@@ -296,5 +311,5 @@ def said(outcome: object) -> str:
         return outcome.detail
     refusal = outcome[1] if isinstance(outcome, tuple) else outcome
     if isinstance(refusal, InsufficientCredits):
-        return "its owner has not the credits for it"
-    return "it cannot be placed now; try again"
+        return "its owner does not have enough credits"
+    return "it cannot be dispatched now; try again"

@@ -1,7 +1,7 @@
 """The filter language for jobs: ``status:failed node:studio user:ann``.
 
-All terms must match. A term is ``word:value``; a value with a space is put in double quotes; a
-value without a word is the beginning of a job's id.
+A job must match all terms. A term is ``word:value``; a value with a space is put in double quotes.
+A value without a word is the beginning of a job's id.
 """
 
 import difflib
@@ -22,12 +22,12 @@ WHAT: Final = {
     "type": "the job's type, like render",
     "node": "a part of the node's name, or the beginning of its id",
     "user": "a part of the owner's e-mail, or the beginning of their id",
-    "error": "a part of what went wrong",
-    "since": "submitted since then: 30m, 2h, 7d, 2026-03-01",
-    "until": "submitted before then",
+    "error": "a part of the error message",
+    "since": "submitted after this time: 30m, 2h, 7d (ago), 2026-03-01",
+    "until": "submitted before this time",
     "id": "the beginning of the job's id",
 }
-# Words for several states at once.
+# Values of ``status:`` that each stand for several statuses.
 GROUPS: Final = {
     "open": ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
     "active": ("DISPATCHED", "RUNNING"),
@@ -44,7 +44,7 @@ _ID: Final = re.compile(r"[0-9a-fA-F-]{1,36}", re.ASCII)
 
 @attrs.frozen
 class Term:
-    """A term as written: ``word`` is '' for a value alone."""
+    """A term of a filter, as written; ``word`` is '' if only a value is given."""
 
     word: str
     value: str
@@ -56,7 +56,7 @@ class Term:
 
 @attrs.frozen
 class Misread:
-    """The filter cannot be understood; ``said`` is why, and what to write instead."""
+    """Error of an invalid filter; ``said`` explains the error, and what to write instead."""
 
     said: str
 
@@ -85,8 +85,8 @@ def terms_of(text: str) -> list[Term] | Misread:
     return found
 
 
-def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilter | Misread:
-    """Return the filter's meaning. ``of_everybody``: it may name the owner."""
+def filter_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilter | Misread:
+    """Parse a filter. ``of_everybody``: the filter may contain ``user:``, for other users' jobs."""
     terms = terms_of(text)
     if isinstance(terms, Misread):
         return terms
@@ -103,7 +103,7 @@ def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilter
 
 
 def without(text: str, word: str) -> str:
-    """Return the filter without its terms of one word; '' if it is invalid."""
+    """Return the filter without the terms of this ``word``; '' if the filter is invalid."""
     terms = terms_of(text)
     if isinstance(terms, Misread):
         return ""
@@ -111,7 +111,7 @@ def without(text: str, word: str) -> str:
 
 
 def with_status(text: str, status: str) -> str:
-    """Return the filter with another status; '' for any."""
+    """Return the filter with its status replaced; without a status if ``status`` is ''."""
     rest = without(text, "status")
     return f"status:{status} {rest}".strip() if status else rest
 
@@ -129,7 +129,7 @@ def _read(term: Term, now: datetime, *, of_everybody: bool) -> tuple[str, object
     if word in ("since", "until"):
         return word, _moment(word, value, now)
     if word == "user" and not of_everybody:
-        raise _Wrong("“user:” is for admins: here are your own jobs alone")
+        raise _Wrong("“user:” is for admins; this list has only your own jobs")
     if word in WORDS:
         return word, value
     raise _Wrong(f"There is no “{word}:”; {_instead(word, WORDS)}")
@@ -168,7 +168,7 @@ def _moment(word: str, value: str, now: datetime) -> datetime:
 
 def _nothing_after(word: str) -> str:
     if word in WORDS:
-        return f"“{word}:” says nothing; write after it {WHAT[word]}"
+        return f"“{word}:” has no value; write after it {WHAT[word]}"
     return f"There is no “{word}:”; {_instead(word, WORDS)}"
 
 

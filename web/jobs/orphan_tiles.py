@@ -10,20 +10,20 @@ from web.gateway import Gateway
 STOPPED: Final = "stopped"
 # Shown where tiles are requested, beside the price.
 WORDS: Final = (
-    "Each tile is charged as it is delivered, also where its frame does not come to be: because"
-    " another tile of it failed, or the job was stopped. It can be downloaded all the same. Putting"
-    " tiles together costs nothing, and can be tried again."
+    "Each tile is charged as it is delivered, even if its frame is never completed because another"
+    " tile failed or the job was stopped. The tile can still be downloaded. Assembling the tiles"
+    " costs nothing, and can be retried."
 )
 
 
-async def loose_tiles(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:
-    """Return a job's loose tiles as the API shows them; None without any."""
-    row = await loose_of(gateway, job)
+async def orphan_tiles_shown(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:
+    """Return a job's orphan tiles in the form of the API; None without orphan tiles."""
+    row = await orphan_tiles_of(gateway, job)
     return None if row is None else LooseTiles(row.tiles, row.checking, money.render(row.charged))
 
 
-async def loose_of(gateway: Gateway, job: OwnerJobRow | ConsoleJob) -> OrphanTilesRow | None:
-    """Return them in units of money."""
+async def orphan_tiles_of(gateway: Gateway, job: OwnerJobRow | ConsoleJob) -> OrphanTilesRow | None:
+    """Return a job's orphan tiles from the database; None without orphan tiles."""
     is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
     if job.units == 1 or not (job.failed or is_stopped):
         return None

@@ -1,7 +1,8 @@
-"""Pre-flights: a node examines a scene before it is paid for; what it found, and what follows.
+"""Preflights: a node inspects a scene before its creator pays for rendering.
 
-A node examines each content once, in its sandbox, by a free job of the type ``preflight``. It
-reports facts; the findings are decided here, for the nodes that are connected now.
+A node inspects each content once, in its sandbox, in a free job of the type ``preflight``. The node
+reports facts about the scene. The gateway derives findings from these facts, for the nodes that are
+connected now.
 """
 
 from collections.abc import Sequence
@@ -23,24 +24,25 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
-from web.jobs.submission import PREFLIGHT, asked
+from web.jobs.submission import PREFLIGHT, ask_scheduler
 
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
 RENDER: Final = "render"
 DRAWN: Final = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")  # engines that need OpenGL
 PENDING: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
-UNTILED: Final = "the scene cannot be rendered in tiles; leave them out. It has none for this: "
-UNREAD: Final = "What the node said of the scene cannot be read: "
+UNTILED: Final = "the scene cannot be rendered in tiles; submit it without tiles. The reason: "
+UNREAD: Final = "The node's report on the scene cannot be read: "
 
 Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 
 
 @attrs.frozen
 class PreflightState:
-    """The pre-flight of a content: ``facts`` if DONE, ``error`` if it FAILED.
+    """The preflight of a scene's content: its ``facts`` if DONE, its ``error`` if FAILED.
 
-    ``is_ours``: one of the gateway's verifiers did it, or another gateway's embedded one.
+    ``is_ours``: the node that inspected the scene is a verifier of this gateway, or embedded in any
+    gateway.
     """
 
     job: UUID
@@ -51,17 +53,17 @@ class PreflightState:
 
 
 def scene_of(plan: JobPlan) -> bytes | None:
-    """Return the SHA-256 of a render's scene with its files; None: it is no upload."""
+    """Return the SHA-256 over a render's scene and its files; None if the scene is no upload."""
     return plan.inputs.content if plan.job_type == RENDER else None
 
 
 async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> JobPlan:
-    """Return the plan with the needs that follow from what is known of the scene.
+    """Return the plan with the requirements that follow from the facts of a preflight.
 
-    Scenes that CPUs and GPUs render differently go to CPUs, unless the job says otherwise.
+    Scenes that CPUs and GPUs render differently require a CPU, unless the job names a device.
     """
     content = scene_of(plan)
-    found = None if content is None else await known(gateway, user, content)
+    found = None if content is None else await known_preflight(gateway, user, content)
     facts = None if found is None else found.facts
     if facts is None:
         return plan
@@ -73,8 +75,10 @@ async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> Jo
     return attrs.evolve(plan, needs=needs)
 
 
-async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
-    """Return what is known; None if there is no pre-flight, or it was cancelled."""
+async def known_preflight(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
+    """Return the preflight of this content; None if the content has no preflight, or the preflight
+    was cancelled.
+    """
     row = await gateway.tables.preflights.of(user, content)
     if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
@@ -85,20 +89,21 @@ async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState 
     if row.status in PENDING:
         return PreflightState(row.job_id, "PENDING")
     return PreflightState(
-        row.job_id, "FAILED", error=row.error_message or f"Its job is {row.status}"
+        row.job_id, "FAILED", error=row.error_message or f"The preflight job is {row.status}"
     )
 
 
 async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightState:
-    """Read the node's report from the store; stored in the database if it is valid."""
+    """Read the node's report from the object store; keep its facts in the database if valid."""
     place = place_of(row.result_key or "")
     ours = gateway.settings.objects.bucket
     if place is None or place.bucket != ours or not place.key.startswith(f"results/{user}/"):
-        return PreflightState(row.job_id, "FAILED", error="The node left no report")
+        return PreflightState(row.job_id, "FAILED", error="The node delivered no report")
     try:
         report = await gateway.ports.objects.get(place.key, at_most=BYTES_MAX)
     except (ObjectMissing, ObjectTooLarge):
-        return PreflightState(row.job_id, "FAILED", error="The report is not there, or too long")
+        error = "The node's report is missing or too long"
+        return PreflightState(row.job_id, "FAILED", error=error)
     found = _of_facts(gateway, row, facts_in(report))
     if found.facts is not None:
         await gateway.tables.preflights.found(user, row.job_id, attrs.asdict(found.facts))
@@ -115,12 +120,13 @@ def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> P
 async def begin(
     gateway: Gateway, user: UUID, plan: JobPlan, before: UUID | None
 ) -> tuple[Dispatch, DispatchOutcome] | Problem | None:
-    """Start the pre-flight of a planned job, with the same inputs, for the same pool.
+    """Start a preflight for a planned job, with the same inputs and pool.
 
-    ``before`` is the last one's job. None: another request is starting it.
+    ``before``: the job of the content's last preflight. Returns None if another request is starting
+    the preflight.
     """
     content, now = plan.inputs.content, gateway.ports.clock.now()
-    assert content is not None, "only uploads have pre-flights"
+    assert content is not None, "only uploads have preflights"
     count, first = await gateway.tables.preflights.lately(user, now)
     most = gateway.settings.preflight.per_hour
     if count >= most:
@@ -133,23 +139,26 @@ async def begin(
         PREFLIGHT,
         plan.spec.payload_ref,
         queue=True,
-        priority="high",  # it is short, and its creator waits for it
+        priority="high",  # a preflight is short, and its creator waits for the answer
         pool=plan.spec.pool,
     )
     look = JobPlan(spec, plan.inputs, units=(NewUnit(0),))
     dispatch = Dispatch(JobInsert(job, user, look))
-    return dispatch, await asked(gateway, dispatch)
+    return dispatch, await ask_scheduler(gateway, dispatch)
 
 
 def too_many(most: int, seconds: int) -> Problem:
-    text = f"Nodes looked into {most} scenes of yours within the hour, as many as they do; wait"
+    text = f"You have started {most} preflights within an hour, which is the limit; wait"
     return Problem(
         429, text, headers={"Retry-After": str(seconds)}, code=RefusalCode.TOO_MANY_PREFLIGHTS
     )
 
 
 async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> FleetSummary:
-    """Return the nodes that may do such a job now, as far as is known."""
+    """Return a summary of the nodes that may do a job of this type and pool now.
+
+    The summary is empty while the Scheduler does not answer.
+    """
     wanted = GetFleet(user, job_type, pool)
     try:
         return await gateway.registry.ref(Scheduler).ask(wanted, within=FLEET_SECONDS)
@@ -157,13 +166,13 @@ async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> Flee
         return FleetSummary()
 
 
-def meant(
+def findings_for(
     facts: SceneFacts, nodes: FleetSummary, frames: Sequence[int] = ()
 ) -> tuple[Finding, ...]:
-    """Return the findings for these nodes; without any, for the node that did the pre-flight."""
-    looked = (facts.blender[0], facts.blender[1])
+    """Return the findings for these nodes; without nodes, for the preflight's Blender version."""
+    inspected_with = (facts.blender[0], facts.blender[1])
     node_class = NodeClass(
-        blender=nodes.blender if any(nodes.blender) else looked,
+        blender=nodes.blender if any(nodes.blender) else inspected_with,
         ram_bytes=nodes.memory or None,
         has_gpu=nodes.has_gpu,
     )
@@ -171,7 +180,9 @@ def meant(
 
 
 def asked_frames(facts: SceneFacts, spec: JobSpec) -> Sequence[int]:
-    """Return the frames that a job would have: those named, else one, else the scene's own."""
+    """Return the frames of a job: ``frames``, or else the parameter ``frame``, or else the scene's
+    current frame.
+    """
     if spec.frames is not None:
         return parse(spec.frames)
     frame = spec.params.get("frame")
@@ -179,15 +190,16 @@ def asked_frames(facts: SceneFacts, spec: JobSpec) -> Sequence[int]:
 
 
 async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None:
-    """Return why a job cannot be submitted, by its pre-flight; None: nothing is known against it.
+    """Return why the preflight of a job's scene forbids submitting the job; None if nothing forbids
+    it.
 
-    A job ``as_is`` ignores findings that could be fixed. Tiles of a scene that has none always
-    fail.
+    A job with ``as_is`` is submitted in spite of errors that preflight found, unless it asks for
+    tiles of a scene that cannot be rendered in tiles.
     """
     spec, content = plan.spec, scene_of(plan)
     if content is None:
         return None
-    found = await known(gateway, user, content)
+    found = await known_preflight(gateway, user, content)
     if found is None or found.facts is None:
         return None
     if spec.tiles is not None and found.facts.tile_obstacles:
@@ -196,7 +208,7 @@ async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None
         return None
     nodes = await fleet(gateway, user, spec.job_type, spec.pool)
     asked = asked_frames(found.facts, spec)
-    errors = [one for one in meant(found.facts, nodes, asked) if one.level == "error"]
+    errors = [one for one in findings_for(found.facts, nodes, asked) if one.level == "error"]
     return invalid([_fault(one) for one in errors]) if errors else None
 
 

@@ -1,6 +1,6 @@
-"""Units that failed because they take far more than quoted: not retried at that price.
+"""Refusal to retry units that failed because they take far more work than quoted.
 
-The creator is shown the new price, and accepts it by submitting the frames as a new job.
+The refusal names the new price, which the creator accepts by submitting the frames as a new job.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from web.http.refusal_code import RefusalCode
 
 
 async def refused_of(gateway: Gateway, job: UUID) -> Mapping[int, Problem]:
-    """Return the units of a job that are not retried, by number, and why; all tiles of a frame.
+    """Return the underquoted units of a job by number, each with the refusal to retry it.
 
-    Raises Unavailable.
+    If a tile is underquoted, all tiles of its frame are refused. Raises Unavailable.
     """
     rows = await gateway.tables.preflights.underquoted(job)
     found: dict[int, Problem] = {}
@@ -31,20 +31,20 @@ async def refused_of(gateway: Gateway, job: UUID) -> Mapping[int, Problem]:
 
 
 async def refusal_of(gateway: Gateway, job: UUID, units: Sequence[int]) -> Problem | None:
-    """Return why these cannot be retried together; None if they can. Raises Unavailable."""
+    """Return why these units cannot be retried together; None if they can. Raises Unavailable."""
     refused = await refused_of(gateway, job) if units else {}
     return next((refused[unit] for unit in units if unit in refused), None)
 
 
 def _refusal(row: Underquoted, needs: int) -> Problem:
-    """Return the refusal; ``needs`` is the percentage of the quote that it takes."""
+    """Return the refusal for a unit that takes ``needs`` percent of its quoted work."""
     was, new = money.render(row.price), money.render(-(-row.price * needs // 100))
     frames = row.overrun.frames
     one = frames is None or len(parse(frames)) == 1
     named = f"frame{'' if one else 's'} {frames}" if frames is not None else "it"
     words = (
-        f"Nodes of three owners found that it takes about {needs / 100:.1f} times its quote, so it"
-        f" is not tried again for {was} credits, but for about {new}. Submit {named} again, as a"
+        f"On nodes of three owners the unit took about {needs / 100:.1f} times its quote, so it is"
+        f" not retried at {was} credits; it costs about {new} now. Submit {named} again, as a"
         " separate job, at the new quote; or lower its samples or size"
     )
     extra = {"frames": frames, "price": was, "new_price": new}

@@ -1,7 +1,8 @@
-"""The price of frames: from the table, or by the work that one of the gateway's nodes measured.
+"""The price of frames: fixed in the price table, or by the work that a gateway's node measured.
 
-The table's price of a frame pays for ``pricing.frame_seconds`` of such a node's work, and each
-frame costs in proportion. Other nodes' measurements do not count: no operator sets their own pay.
+The price of a frame in the table pays for ``pricing.frame_seconds`` of that node's work, and each
+measured frame costs in proportion. Measurements by operators' nodes do not count, so that no
+operator sets their own pay.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,15 +20,17 @@ from sql.overruns import Overrun, agreed
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.preflights import PreflightState, fleet, known
+from web.jobs.preflights import PreflightState, fleet, known_preflight
 from web.jobs.submission import PREFLIGHT
 
 DAY: Final = 86_400
-WORK_MOST: Final = 30 * DAY * SECOND  # of one frame
-BY_TABLE: Final = "Each frame costs what the table says."
-FREE: Final = "It costs nothing there."
-ONE: Final = "A job without frames costs what the table says."
-ELSEWHERE: Final = "Only uploads can be measured; each frame costs what the table says."
+WORK_MOST: Final = 30 * DAY * SECOND  # limit of one frame
+BY_TABLE: Final = "Each frame costs the fixed price in the price table."
+FREE: Final = "Jobs in this pool are free."
+ONE: Final = "A job without frames costs the fixed price in the price table."
+ELSEWHERE: Final = (
+    "Only uploads can be measured; each frame costs the fixed price in the price table."
+)
 ASK: Final = "Until one of the gateway's nodes has measured the scene (POST /jobs/preflight)"
 AWAY: Final = "None of the gateway's nodes is connected, in this pool, to measure the scene"
 STRANGER: Final = "The scene was not measured by one of the gateway's nodes"
@@ -36,11 +39,13 @@ LATER: Final = "A node is measuring the scene; until it has"
 
 @attrs.frozen
 class Tariff:
-    """``price`` is the table's; with ``work`` it pays for ``pays_for`` seconds of that.
+    """The price of a job's frames.
 
-    ``how`` says it in words. ``measurable``: a connected node could measure the scene. ``owed``:
-    frames of such a scene are to be measured, and these were not. ``looked`` is the job that
-    measured.
+    ``price``: the price of a frame in the price table. ``work``: the measured work of the frames,
+    if known; ``price`` then pays for ``pays_for`` seconds of work. ``how``: an explanation for
+    users. ``measurable``: a connected node could measure the scene. ``owed``: the price should
+    follow measured work, but the scene is not measured yet. ``looked``: the preflight job that
+    measured the work.
     """
 
     price: int
@@ -59,22 +64,26 @@ class Tariff:
 
     @property
     def cost(self) -> Callable[[int], int] | int:
-        """The price of frames: each by itself, or all alike."""
+        """The price of every frame, or a function that returns the price of each frame."""
         return self.price if self.work is None else self.of
 
     def ends(self, frames: Sequence[int]) -> tuple[int, int]:
-        """Return the prices of the cheapest and the dearest frame; without frames, the table's."""
+        """Return the lowest and the highest price of these frames; without frames, the table's
+        price as both.
+        """
         if self.work is None or not frames:
             return self.price, self.price
         each = [self.of(frame) for frame in frames]
         return min(each), max(each)
 
     def seconds(self, frames: Iterable[int]) -> float | None:
-        """Return the work of frames on the machine that measured; None: not measured."""
+        """Return the seconds that the frames take on the node that measured them; None if no node
+        has.
+        """
         return None if self.work is None else self.work.seconds(frames)
 
     def pricing(self, frames: Iterable[int]) -> Pricing | None:
-        """Return the basis of the price that is recorded with the job; None: the table."""
+        """Return the basis of the price, to be recorded with the job; None if not measured."""
         if self.work is None:
             return None
         work = sum(map(self.work.of, frames))
@@ -82,13 +91,13 @@ class Tariff:
 
 
 async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> Tariff | Problem:
-    """Return the price of a job's frames. 422: too dear for anyone."""
+    """Return the price of a job's frames; a Problem (422) if a frame takes more than WORK_MOST."""
     spec, content = plan.spec, plan.inputs.content
-    if (why := _alike(gateway, spec, price)) is not None:
+    if (why := _fixed_price_reason(gateway, spec, price)) is not None:
         return Tariff(price, why)
     if content is None and spec.payload_ref is not None:
         return Tariff(price, ELSEWHERE)
-    found = None if content is None else await known(gateway, user, content)
+    found = None if content is None else await known_preflight(gateway, user, content)
     if content is not None and found is not None and found.is_ours:
         overruns = await gateway.tables.preflights.overruns(user, content)
         tariff = _measured(gateway, found, spec.params, price, overruns)
@@ -98,8 +107,8 @@ async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> 
     return Tariff(price, _unmeasured(found, ours), measurable=ours > 0, owed=True)
 
 
-def _alike(gateway: Gateway, spec: JobSpec, price: int) -> str | None:
-    """Return why all frames cost the same, whatever is in them."""
+def _fixed_price_reason(gateway: Gateway, spec: JobSpec, price: int) -> str | None:
+    """Return why all frames cost the same regardless of their work; None if they do not."""
     settings = gateway.settings
     if spec.job_type != "render" or not settings.pricing.frame_seconds:
         return BY_TABLE
@@ -117,7 +126,9 @@ def _measured(
     price: int,
     overruns: Sequence[Overrun],
 ) -> Tariff | Problem | None:
-    """Return the tariff by a measurement of the gateway's nodes; None: not measured yet."""
+    """Return the price by the preflight of a gateway's node; None while the preflight has no
+    facts.
+    """
     facts, pays_for = found.facts, gateway.settings.pricing.frame_seconds
     if facts is None:
         return None
@@ -131,13 +142,15 @@ def _measured(
         return invalid([Fault("payload_ref", "too_slow", f"{said}: lower its samples or size")])
     how = (
         "By the work that one of the gateway's nodes measured in small pieces of the scene: the"
-        f" table's price of a frame pays for {pays_for} s of it."
+        f" price of a frame in the price table pays for {pays_for} s of it."
     )
     return Tariff(price, how, work, pays_for, looked=found.job)
 
 
 def _underquoted(overruns: Sequence[Overrun]) -> dict[int, int]:
-    """Return the frames that nodes of three owners found to take more, and the percentage."""
+    """Return the frames that took more than quoted on nodes of three owners, each with its work
+    in percent of the quote.
+    """
     units = groupby(overruns, key=lambda one: (one.job, one.unit, one.frames))
     found: dict[int, int] = {}
     for (_, _, frames), each in units:
@@ -162,11 +175,13 @@ def _lower(words: str) -> str:
 
 
 def unmeasured(gateway: Gateway, tariff: Tariff) -> Problem | None:
-    """Return why frames cannot be submitted at an unmeasured price; None if they can."""
+    """Return the refusal to submit a scene that must be measured first; None if the scene need not
+    be measured.
+    """
     if not (tariff.owed and gateway.settings.pricing.look_first):
         return None
     return Problem(
         409,
-        f"Frames are priced by their work here, and first measured. {tariff.how}",
+        f"This gateway prices frames by measured work: have the scene measured. {tariff.how}",
         code=RefusalCode.NOT_MEASURED,
     )

@@ -1,4 +1,6 @@
-"""A node's report on a scene: validated as untrusted input, all or nothing."""
+"""Parser of a node's preflight report on a scene. The report is untrusted, so one fault refuses the
+whole report.
+"""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -25,9 +27,9 @@ Frame = Annotated[int, Meta(ge=-(2**31), le=2**31)]
 
 @attrs.frozen
 class MissingFile:
-    """A file that the scene names and that is not among the inputs.
+    """A file that the scene refers to, and that is not among the inputs.
 
-    ``file``: its name; ``frames``: those of the scene that show it, if not all do.
+    ``file``: its name. ``frames``: the frames that show the file; None if all frames do.
     """
 
     kind: Text
@@ -35,7 +37,7 @@ class MissingFile:
     path: Text
     file: Text
     frames: ShownIn | None = None
-    bytes: None = None  # read by the findings: None for a missing file
+    bytes: None = None  # findings read the size of each file; a missing file has none
 
 
 @attrs.frozen
@@ -76,7 +78,7 @@ class SceneProbe:
     frames: Annotated[list[ProbedFrame], Meta(min_length=1, max_length=3)]
 
     def probe(self) -> Probe:
-        """Return it as the input of estimates."""
+        """Return the probe in the form that estimates and prices use, sorted by frame."""
         frames = tuple(
             MeasuredFrame(**attrs.asdict(one))
             for one in sorted(self.frames, key=lambda one: one.frame)
@@ -90,9 +92,9 @@ def _names() -> list[str]:
 
 @attrs.frozen
 class SceneFacts:
-    """Input of ``rendertrust.preflight.findings``.
+    """Facts that a node reports about a scene; the input of ``rendertrust.preflight.findings``.
 
-    A scene that could not be opened has only the first few.
+    If the scene could not be opened, only the first few attributes are set.
     """
 
     opened: bool
@@ -131,7 +133,7 @@ class SceneFacts:
     tile_obstacles: Names = attrs.field(factory=_names)
     device_dependent: Names = attrs.field(factory=_names)
     probe: SceneProbe | None = None
-    starting: Seconds = 0.0  # until Blender had opened the scene; 0: not measured
+    starting: Seconds = 0.0  # time until Blender had opened the scene; 0: not measured
     unprobed: Text = ""
     probe_failed: bool = False
 
@@ -148,7 +150,9 @@ def facts_in(report: bytes) -> SceneFacts | str:
 
 
 def facts_of(document: dict[str, Any]) -> SceneFacts | str:
-    """Return the facts of a parsed report; members that only a newer node knows are ignored."""
+    """Return the facts of a parsed report; unknown members, which a newer node may send, are
+    ignored.
+    """
     if fault := next(unwritable(document), None):
         return fault.message
     known = {name: value for name, value in document.items() if name in KNOWN}

@@ -1,7 +1,7 @@
-"""Jobs submitted, retried and cancelled, through the API or in the console.
+"""Submission, retry and cancellation of jobs, for the API and the console.
 
-A retry is a new job at today's price, held again: what was held for the old job was released when
-it ended. Its id is derived from the old job's, so that two requests make one.
+A retry is a new job at the present price, which is held when the new job is submitted. The new
+job's id is derived from the old job's id, so that two requests create only one job.
 """
 
 import hashlib
@@ -27,32 +27,35 @@ from web.money.ledger_client import commit, present
 
 DISPATCH_SECONDS: Final = 2.0
 CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
-MAYBE: Final = (*CANCELLABLE, "PAUSED")  # a paused one can be cancelled if it never ran
+MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be cancelled if it never ran
 RETRYABLE: Final = ("FAILED", "CANCELLED")
 NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
-INACTIVE: Final = Problem(409, "Its user is deactivated", code=RefusalCode.USER_INACTIVE)
+INACTIVE: Final = Problem(409, "The job's owner is deactivated", code=RefusalCode.USER_INACTIVE)
 EXPIRED: Final = Problem(
     409,
-    "Its input has expired; send it again, and submit a new job",
+    "The job's input has expired; upload it again, and submit a new job",
     code=RefusalCode.INPUT_EXPIRED,
 )
-FRAMES: Final = Problem(
-    409, "A job of several units is submitted again, not retried", code=RefusalCode.JOB_OF_UNITS
-)
-PREFLIGHT: Final = "preflight"  # the type of free jobs that examine a scene
-LOOK: Final = Problem(
+SEVERAL_UNITS: Final = Problem(
     409,
-    "It was a pre-flight: POST /jobs/preflight starts another",
+    "A job of several units cannot be retried as a whole; submit it as a new job",
+    code=RefusalCode.JOB_OF_UNITS,
+)
+PREFLIGHT: Final = "preflight"  # the type of free jobs that inspect a scene
+IS_PREFLIGHT: Final = Problem(
+    409,
+    "The job is a preflight; start a new one with POST /jobs/preflight",
     code=RefusalCode.JOB_IS_PREFLIGHT,
 )
 
 
 @attrs.frozen
 class RetryOutcome:
-    """The outcome of a retry: the new job, and whether it is new.
+    """The outcome of a retry.
 
-    A job of several units continues itself with its failed units; for all of those, ``missing``
-    units of money are lacking.
+    ``job``: the job that retries, which is the same one for a job of several units. ``node``: the
+    node to which the job is assigned. ``is_new``: this request started the retry. ``missing``: the
+    credits that the owner lacks to retry all failed units.
     """
 
     job: UUID
@@ -62,42 +65,45 @@ class RetryOutcome:
     missing: int = 0
 
 
-Outcome: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
+RetryAnswer: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
 
 
-async def order(
+async def submit_job(
     gateway: Gateway,
     user: UUID,
     plan: JobPlan,
     price_number: int,
     key: tuple[str, bytes] | None = None,
 ) -> tuple[Dispatch, DispatchOutcome]:
-    """Submit the job; return the request and its outcome. Raises AskFailed, Unavailable.
+    """Submit a job; return the request and its outcome. Raises AskFailed, Unavailable.
 
-    ``key``: of idempotency.
+    ``key``: an idempotency key, with the hash of the request that has this key.
     """
     job = gateway.ports.random.uuid()
     dispatch = Dispatch(JobInsert(job, user, plan, price_number), idempotency=key)
-    return dispatch, await asked(gateway, dispatch)
+    return dispatch, await ask_scheduler(gateway, dispatch)
 
 
-async def asked(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome:
-    """Ask the Scheduler to dispatch it."""
+async def ask_scheduler(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome:
+    """Ask the Scheduler to dispatch a job; return its answer."""
     scheduler = gateway.registry.ref(Scheduler)
     return present(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))
 
 
-async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None) -> Outcome:
-    """Do an ended job again; a refusal of the books is returned as it is.
+async def retry_as_new_job(
+    gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
+) -> RetryAnswer:
+    """Retry a failed or cancelled job of one unit as a new job.
 
-    ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. An admin may not
-    spend more of a user's credits than the user agreed to.
+    If the Ledger refuses the new job, its request and the refusal are returned. ``owner`` None: an
+    admin retries any user's job, and the ``act`` is recorded. An admin cannot retry a job whose
+    present price is above the price that the owner agreed to.
     """
     row = await gateway.tables.jobs.past(job, owner)
     if row is None:
         return NOT_FOUND
     if row.retried_by is not None:
-        return await _before(gateway, row)
+        return await _earlier_retry(gateway, row)
     if row.status not in RETRYABLE:
         return Problem(
             409,
@@ -105,11 +111,11 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
             code=RefusalCode.JOB_NOT_RETRYABLE,
         )
     if row.units != 1:
-        return FRAMES
-    if row.plan.job_type == PREFLIGHT:  # its finding is stored, and it costs nothing
-        return LOOK
-    if (dearer := await refusal_of(gateway, row.id, (0,))) is not None:
-        return dearer
+        return SEVERAL_UNITS
+    if row.plan.job_type == PREFLIGHT:
+        return IS_PREFLIGHT
+    if (underquoted := await refusal_of(gateway, row.id, (0,))) is not None:
+        return underquoted
     terms = await gateway.tables.jobs.terms(JobOrder(row.user_id, row.plan.job_type, None))
     if not terms.active:
         return INACTIVE
@@ -117,9 +123,9 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
         return EXPIRED
     price = _price_now(row, terms.in_pool(row.plan.spec.pool).price)
     if act is not None and act.actor_id != row.user_id and price > row.price:
-        return _dearer(row, price)
+        return _price_rose(row, price)
     dispatch = _retry_of(row, price, terms.price_number, act)
-    outcome = await asked(gateway, dispatch)
+    outcome = await ask_scheduler(gateway, dispatch)
     if isinstance(outcome, Posted | Replayed) and outcome.units:
         unit = outcome.units[0]
         return RetryOutcome(
@@ -129,7 +135,7 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
 
 
 def _price_now(row: PastJob, price: int) -> int:
-    """Return the price of the same work today, where a frame costs ``price`` by the table."""
+    """Return the present price of a job's work; ``price``: that of a frame in the price table."""
     if (pricing := row.plan.pricing) is not None:
         return price_of_work(pricing.work, price, pricing.pays_for)
     return price * (1 if row.frames is None else len(parse(row.frames)))
@@ -147,9 +153,9 @@ def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> D
     )
 
 
-async def _before(gateway: Gateway, row: PastJob) -> RetryOutcome | Problem:
+async def _earlier_retry(gateway: Gateway, row: PastJob) -> RetryOutcome | Problem:
     """Return the retry that exists already."""
-    assert row.retried_by is not None, "asked before"
+    assert row.retried_by is not None, "the job was retried before"
     done = await gateway.tables.jobs.by_id(row.retried_by, row.user_id)
     return (
         NOT_FOUND
@@ -158,11 +164,11 @@ async def _before(gateway: Gateway, row: PastJob) -> RetryOutcome | Problem:
     )
 
 
-def _dearer(row: PastJob, price: int) -> Problem:
+def _price_rose(row: PastJob, price: int) -> Problem:
     was, now = money.render(row.price), money.render(price)
     return Problem(
         409,
-        f"It cost {was}, and would cost {now} now; only its owner can retry it",
+        f"The job cost {was} credits, and would cost {now} now; only its owner can retry it",
         code=RefusalCode.PRICE_CHANGED,
     )
 
@@ -172,19 +178,22 @@ def retry_id(job: UUID) -> UUID:
     return UUID(bytes=hashlib.sha256(b"retry\n" + job.bytes).digest()[:16], version=4)
 
 
-async def call_off(
+async def cancel_job(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
 ) -> UUID | Problem:
-    """Cancel a job that no node has begun; return its owner. ``owner`` None: any user's."""
+    """Cancel a job that no node has begun; return its owner's id.
+
+    ``owner`` None: an admin cancels any user's job.
+    """
     row = await gateway.tables.jobs.past(job, owner)
     if row is None:
         return NOT_FOUND
-    if row.status not in MAYBE:
+    if row.status not in MAYBE_CANCELLABLE:
         return not_cancellable(row.status)
-    order = Commit(effects=(JobCancel(job, row.user_id),), act=act)
-    outcome = await commit(gateway, order)
+    request = Commit(effects=(JobCancel(job, row.user_id),), act=act)
+    outcome = await commit(gateway, request)
     if isinstance(outcome, GuardFailed):
-        return not_cancellable(outcome.found)  # it has begun since it was read
+        return not_cancellable(outcome.found)  # the job began after its row was read
     if isinstance(outcome, Posted):
         gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
         gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))

@@ -1,7 +1,7 @@
-"""The units of a job: frames, chunks of frames, or tiles of a frame and the frame made of them.
+"""Split of a job into units: frames, chunks of frames, or tiles and the frames merged from them.
 
-Units are numbered by frame, and take turns in the requested order. A frame costs the same however
-it is split: a chunk costs the sum of its frames, and the tiles of a frame together its price.
+Units are numbered by frame, and assigned in the requested order. Splitting does not change the
+price: a chunk costs the sum of its frames, and the tiles of a frame together cost its price.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +23,11 @@ from rendertrust.tiling import grid
 from sql.job_plan import NewUnit
 from web.http.problem import Fault
 
-UNITS_MAX: Final = 5_000  # of one job: they are created, and cancelled, in one transaction
-FRAMES_OF_JOB_MAX: Final = 20_000  # a quote reads and prices all of them; repeated ones count twice
-# A frame's number -> units of money; or the price of each, where all frames cost the same.
+UNITS_MAX: Final = 5_000  # per job, as all are created, or cancelled, in one transaction
+FRAMES_OF_JOB_MAX: Final = (
+    20_000  # per job, as a quote prices each frame; repeated frames count twice
+)
+# A function from a frame's number to its price, or the price if all frames cost the same.
 Cost: TypeAlias = Callable[[int], int] | int
 
 
@@ -37,12 +39,12 @@ class UnitPlan:
     frames: tuple[int, ...] = ()
 
 
-def plan_of(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
-    """Return the units of a job whose frames have these costs, or what is wrong with it."""
+def split_into_units(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
+    """Return the units of a job, priced by ``cost``, or the faults of its options."""
     if spec.frames is None:
-        faults = _alone(spec)
+        faults = _needs_frames(spec)
         return faults or UnitPlan((NewUnit(_cost_of((0,), cost)),))
-    faults = _disagreeing(spec)
+    faults = _conflicts(spec)
     if faults:
         return faults
     try:
@@ -69,34 +71,35 @@ def plan_of(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
     return UnitPlan((*_tiled(chunks(frames, 1), spec.order, cost, count),), frames)
 
 
-def _alone(spec: JobSpec) -> list[Fault]:
-    """Return faults for options that need frames."""
+def _needs_frames(spec: JobSpec) -> list[Fault]:
+    """Return a fault for each option that is only allowed with ``frames``."""
     given = spec.body()
-    said = [name for name in ("chunk", "tiles", "order") if name in given]
-    return [Fault(name, "value", "goes with frames; name them") for name in said]
+    named = [name for name in ("chunk", "tiles", "order") if name in given]
+    return [Fault(name, "value", "is only allowed with frames") for name in named]
 
 
-def _disagreeing(spec: JobSpec) -> list[Fault]:
+def _conflicts(spec: JobSpec) -> list[Fault]:
+    """Return a fault for each option or parameter that conflicts with ``frames`` or ``tiles``."""
     params = spec.params
     faults = [
-        Fault(f"params.{name}", "value", "is said by frames already; leave it out")
+        Fault(f"params.{name}", "value", "must be left out, as frames is given")
         for name in ("frame", "frames", "tile", "tiles")
         if name in params
     ]
     if spec.tiles is not None and params.get("noisy"):
-        faults.append(Fault("params.noisy", "value", "is of whole frames; leave out tiles, or it"))
+        faults.append(Fault("params.noisy", "value", "cannot be combined with tiles"))
     if spec.tiles is not None and spec.chunk > 1:
-        faults.append(Fault("tiles", "value", "are of one frame each; leave chunk out"))
+        faults.append(Fault("tiles", "value", "cannot be combined with chunk"))
     sides = [params.get(name) for name in ("width", "height")]
     if spec.tiles is not None and not all(
         type(side) is int and 0 < side <= 16_384 for side in sides
     ):
-        faults.append(Fault("params", "value", "must give width and height where frames are tiled"))
+        faults.append(Fault("params", "value", "must include width and height with tiles"))
     return faults
 
 
 def _too_many(units: int) -> list[Fault]:
-    """Return the fault of a job of too many units, before any of them is made."""
+    """Return a fault if a job would have more than UNITS_MAX units, before they are created."""
     if units <= UNITS_MAX:
         return []
     said = f"make {units} units; a job has {UNITS_MAX} at most: ask for larger chunks"
@@ -104,7 +107,7 @@ def _too_many(units: int) -> list[Fault]:
 
 
 def _places(count: int, order: str) -> list[int]:
-    """Return the turn of each of ``count`` parts."""
+    """Return, for each of ``count`` parts, its place in the requested order."""
     places = [0] * count
     for turn, number in enumerate(ordered(range(count), order)):
         places[number] = turn

@@ -1,4 +1,4 @@
-"""Validation of jobs, the same for submissions and for quotes."""
+"""Validation of jobs for submissions and quotes."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Final
@@ -19,21 +19,21 @@ from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.preflights import with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
-from web.jobs.unit_plan import plan_of
+from web.jobs.unit_plan import split_into_units
 from web.objects.manifests import files_of
 
-PARAMS_BYTES_MAX: Final = 10_240  # of a type that the gateway does not know
-# Types of jobs that only the gateway submits: nodes do them for no other.
+PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
+# Job types that only the gateway itself may submit.
 OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 START_MOST: Final = timedelta(days=30)
-PRICE_MOST: Final = 10**18  # units of money: what one job can hold
+PRICE_MOST: Final = 10**18  # highest price of a job, in 1/10,000 credits
 NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As), and send that"
 
 
 @attrs.frozen
 class NewJob(JobSpec):
-    """A job to submit. With ``frames`` it has a unit for each frame, or for each ``chunk`` of them;
-    with ``tiles`` each frame is rendered in parts, which a last unit puts together.
+    """A job to submit. With ``frames`` the job has a unit for each frame, or for each ``chunk`` of
+    them; with ``tiles`` each frame has a unit for each tile, and a unit that merges the tiles.
     """
 
     payload_ref: Annotated[Reference, Doc("The ``payload_ref`` of an upload.")] = attrs.field(
@@ -43,7 +43,7 @@ class NewJob(JobSpec):
 
 @attrs.frozen
 class PricedJob:
-    """A job that can be submitted, with its price and ``frames``."""
+    """A validated job with its price and all its ``frames``."""
 
     plan: JobPlan
     tariff: Tariff
@@ -51,8 +51,8 @@ class PricedJob:
 
 
 async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJob | Problem:
-    """Return the job to submit at these terms, or all that is wrong with it."""
-    plan = await _planned(call, asked)
+    """Return the validated and priced job, or its faults."""
+    plan = await _plan_of(call, asked)
     if isinstance(plan, list):
         return invalid(plan)
     plan = await with_needs_of_scene(call.gateway, call.caller, plan)
@@ -61,16 +61,18 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     tariff = await tariff_of(call.gateway, call.caller, plan, terms.price)
     if isinstance(tariff, Problem):
         return tariff
-    cut = plan_of(plan.spec, tariff.cost)
-    if isinstance(cut, list):
-        return invalid(cut)
-    plan = attrs.evolve(plan, units=cut.units, pricing=tariff.pricing(cut.frames))
+    split = split_into_units(plan.spec, tariff.cost)
+    if isinstance(split, list):
+        return invalid(split)
+    plan = attrs.evolve(plan, units=split.units, pricing=tariff.pricing(split.frames))
     faults = _unpayable(plan)
-    return invalid(faults) if faults else PricedJob(plan, tariff, cut.frames)
+    return invalid(faults) if faults else PricedJob(plan, tariff, split.frames)
 
 
 def _unpayable(plan: JobPlan) -> list[Fault]:
-    """Return why it could not be begun, or never be paid."""
+    """Return a fault if the first unit costs more than ``max_credits``, or the job more than
+    PRICE_MOST.
+    """
     first = plan.units[0].price
     if plan.cap is not None and plan.cap < first:
         return [Fault("max_credits", "value", f"one unit costs {money.render(first)}")]
@@ -79,8 +81,8 @@ def _unpayable(plan: JobPlan) -> list[Fault]:
     return []
 
 
-async def _planned(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
-    """Return the job with its inputs, or all that is wrong with its parameters and its input."""
+async def _plan_of(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
+    """Return the job with its inputs, or the faults of its parameters, inputs and start time."""
     params = parameters_of(asked.job_type, asked.params)
     inputs = await _inputs(call, asked)
     faults = [*(params if isinstance(params, list) else []), *_too_late(call, asked)]
@@ -91,13 +93,13 @@ async def _planned(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
 
 
 def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
-    """Return the parameters to store, or what is wrong with them."""
+    """Return the parameters to store with the job, or their faults."""
     if job_type in OF_GATEWAY:
         return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
     if job_type == "render":
         return _render(given)
     if any(name.startswith("_") for name in given):
-        return [Fault("params", "value", "must not hold names that begin with _")]
+        return [Fault("params", "value", "must not contain names that begin with _")]
     if len(orjson.dumps(given)) > PARAMS_BYTES_MAX:
         return [Fault("params", "value", f"must not be larger than {PARAMS_BYTES_MAX} bytes")]
     return given
@@ -120,14 +122,14 @@ def _too_late(call: Call[Any], asked: JobSpec) -> list[Fault]:
 
 
 async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
-    """Return the inputs by which a node fetches the payload, or why it may not be used.
+    """Return the inputs that a node must fetch, or the fault of the payload.
 
-    An object in another bucket is passed on as it is, as nothing about it is known here. With a
-    manifest the payload is one of its files. A file that is no scene is a fault only in an order:
-    in a quote, preflight has a finding for it.
+    An object in an allowed external bucket is no input; the node gets only its reference. With a
+    manifest, the payload is one of its files. A payload that is no scene is a fault only of a
+    submission; for a quote, preflight has a finding for it.
     """
     if asked.payload_ref is None:
-        no_payload = Fault("manifest", "value", "goes with payload_ref; name it")
+        no_payload = Fault("manifest", "value", "is only allowed with payload_ref")
         return NO_INPUTS if asked.manifest is None else no_payload
     gateway, place = call.gateway, place_of(asked.payload_ref)
     if place is None:
@@ -140,9 +142,11 @@ async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
     now = gateway.ports.clock.now()
     if row is None or not await gateway.tables.retention.use(call.caller, [row], now):
         return Fault("payload_ref", "value", "must be a completed upload of yours")
-    is_order = isinstance(asked, NewJob)
-    if is_order and asked.job_type == "render" and not await _may_be_scene(call, row):
-        return Fault("payload_ref", "not_a_scene", NO_SCENE)  # as preflight calls it
+    is_submission = isinstance(asked, NewJob)
+    if is_submission and asked.job_type == "render" and not await _may_be_scene(call, row):
+        return Fault(
+            "payload_ref", "not_a_scene", NO_SCENE
+        )  # the code equals that of preflight's finding
     if asked.manifest is not None:
         return await files_of(call, asked.manifest, row, asked.job_type)
     return Inputs(InputFile(row.object_key, row.filename, row.sha256.hex(), row.size))
@@ -152,13 +156,13 @@ def _not_ours(bucket: str, manifest: str | None) -> str:
     if manifest is not None:
         return f"is in the bucket {bucket}; with a manifest it must be an upload of yours"
     return (
-        f"is in the bucket {bucket}, which this gateway does not take"
+        f"is in the bucket {bucket}, which this gateway does not accept"
         " (payloads.external_buckets); it must be an upload of yours"
     )
 
 
 async def _may_be_scene(call: Call[Any], row: UploadRow) -> bool:
-    """Return True if it begins as a .blend file, or cannot be read: then the node finds out."""
+    """Return True if the upload begins like a .blend file, or cannot be read now."""
     try:
         head = await call.gateway.ports.objects.piece(row.object_key, 0, min(row.size, HEAD_BYTES))
     except (ObjectMissing, ObjectsUnavailable):

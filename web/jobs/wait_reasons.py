@@ -1,4 +1,4 @@
-"""Why a unit has not begun: in words, and as a code for programs."""
+"""Reasons why units have not begun: a code for programs, and words for users."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,25 +25,26 @@ COPIED: Final = Waiting(
 )
 
 
-async def why(gateway: Gateway, job: ConsoleJob) -> str:
-    """Return one or two sentences; '' for a job at work or ended."""
-    is_left = job.status == "RUNNING" and not job.at_work
-    if job.status not in OPEN and not is_left:
+async def waiting_words(gateway: Gateway, job: ConsoleJob) -> str:
+    """Return one or two sentences on why a job waits; '' if it has running units or has ended."""
+    is_waiting = job.status == "RUNNING" and not job.at_work
+    if job.status not in OPEN and not is_waiting:
         return ""
     unit = 0 if job.status == "DISPATCHED" else job.next_unit or 0
-    waiting = await _asked(gateway, ExplainWaiting(job.id, (unit,)))
+    waiting = await _wait_counts(gateway, ExplainWaiting(job.id, (unit,)))
     found = next(iter(waiting.values()), None)
     if found is None:
         return UNKNOWN
     if job.status == "DISPATCHED":
         return of_assigned(found, job.node_name or "A node").words
-    return of_queued(job.plan, _begun(found, job.plan, gateway.ports.clock.now())).words
+    counts = _without_past_start(found, job.plan, gateway.ports.clock.now())
+    return of_queued(job.plan, counts).words
 
 
 async def reasons_of(
     gateway: Gateway, job: OwnerJobRow, units: Sequence[PagedUnit]
 ) -> Mapping[int, Waiting]:
-    """Return reasons for the units that wait, take very long, or are being checked, by number."""
+    """Return reasons, by unit number, for units that wait, take very long, or await a verdict."""
     verifying = [unit.number for unit in units if unit.state == "VERIFYING"]
     checked = await checking_of(gateway, job.id, verifying)
     copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
@@ -53,21 +54,26 @@ async def reasons_of(
         return copied
     asked = ExplainWaiting(job.id, tuple(unit.number for unit in waiting))
     now = gateway.ports.clock.now()
-    found = {n: _begun(one, job.plan, now) for n, one in (await _asked(gateway, asked)).items()}
-    others = _of_others(found)
+    counts = await _wait_counts(gateway, asked)
+    found = {number: _without_past_start(one, job.plan, now) for number, one in counts.items()}
+    others = _counts_for_later_units(found)
     reasons = {unit.number: reason(job, unit, found.get(unit.number, others)) for unit in waiting}
     return reasons | copied
 
 
-def _begun(found: WaitCounts, plan: JobPlan, now: datetime) -> WaitCounts:
-    """Return the counts without the job's ``start_after`` once that time has come."""
+def _without_past_start(found: WaitCounts, plan: JobPlan, now: datetime) -> WaitCounts:
+    """Return the counts without ``not_before`` if it equals the job's ``start_after`` and has
+    passed.
+    """
     start = plan.spec.start_after
     is_over = start is not None and found.not_before == start and start <= now
     return attrs.evolve(found, not_before=None) if is_over else found
 
 
-def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
-    """Return what keeps the units that come after these; None: only these."""
+def _counts_for_later_units(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
+    """Return the counts that also explain why later units of the job wait; None if later units only
+    wait for the counted ones.
+    """
     first = next((one for one in found.values() if one.reachable is None), None)
     if first is None or first.ready:
         return None
@@ -75,91 +81,90 @@ def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
 
 
 def reason(job: OwnerJobRow, unit: PagedUnit, found: WaitCounts | None) -> Waiting:
-    """Return why a unit waits; ``found`` None: it is not among the next to be assigned."""
+    """Return why a unit waits; ``found`` None: the Scheduler has no counts for the unit."""
     if unit.state == "DISPATCHED":
         return Waiting("begins", BEGINS.format("A node")) if found is None else of_assigned(found)
     if unit.missing:
-        parts = "one part" if unit.missing == 1 else f"{unit.missing} parts"
-        return Waiting("parts", f"It is made of others, and {parts} of it are not complete.")
+        parts = "one is" if unit.missing == 1 else f"{unit.missing} are"
+        return Waiting("parts", f"It merges other units, of which {parts} not complete.")
     if job.paused == "owner":
         return Waiting("paused", "Its job is paused.")
     if job.paused is not None:
-        return Waiting("cap", "Its job would cost more than it may; raise max_credits.")
+        return Waiting("cap", "Its job has reached its max_credits; raise them to continue.")
     if found is None and job.units > 1:
         return Waiting("turn", "Other units of its job come first.")
     return Waiting("soon", UNKNOWN) if found is None else of_queued(job.plan, found)
 
 
-BEGINS: Final = "{} has it and has not begun: it is busy with other jobs, or fetches the scene."
+BEGINS: Final = "{} has it, but has not begun: it is busy with other jobs, or fetches the scene."
 
 
 def of_assigned(found: WaitCounts, name: str = "A node") -> Waiting:
     """Return why an assigned unit has not begun."""
     if found.reachable is False:
-        words = f"{name} was given it, but is not connected now. Soon another node gets it."
+        words = f"{name} has it, but is not connected now. Another node will get it soon."
         return Waiting("unreachable", words)
     return Waiting("begins", BEGINS.format(name))
 
 
 def of_queued(plan: JobPlan, found: WaitCounts) -> Waiting:
-    """Return why no node has it."""
+    """Return why a queued unit is not assigned to a node."""
     begun, start = "", plan.spec.start_after
     if start is not None and found.not_before == start:
-        return Waiting("scheduled", f"It starts after {start:%Y-%m-%d %H:%M} UTC, as it was asked.")
+        return Waiting("scheduled", f"It starts after {start:%Y-%m-%d %H:%M} UTC, as requested.")
     if found.not_before is not None:
-        begun = "An attempt failed, and it is tried again in a few seconds. "
+        begun = "An attempt failed, and the unit is retried in a few seconds. "
     if found.known == 0:
         never = f"No node that does “{plan.job_type}” was ever connected. It waits up to 7 days."
         return Waiting("no_node", begun + never)
     if found.ready:
         return Waiting("retry", begun.rstrip()) if begun else Waiting("soon", UNKNOWN)
     if found.full:
-        words = f"{several(found.full)} can do it, and {has(found.full)} no room now."
-        return Waiting("full", f"{begun}{words}{odd(found)}")
-    return Waiting("nobody", f"{begun}No node can do it now: {', '.join(kept(found))}.")
+        words = f"{node_count(found.full)} can do it, but {has(found.full)} no free slot now."
+        return Waiting("full", f"{begun}{words}{unverifiable_note(found)}")
+    return Waiting("nobody", f"{begun}No node can do it now: {', '.join(obstacles(found))}.")
 
 
-def odd(found: WaitCounts) -> str:
-    """Describe how many of them have unverifiable results; with a space before it."""
+def unverifiable_note(found: WaitCounts) -> str:
+    """Return a space and a sentence on nodes with unverifiable results; '' if there are none."""
     if not found.unverifiable:
         return ""
-    works = "renders" if found.unverifiable == 1 else "render"
     return (
-        f" {found.unverifiable} of them {works} what cannot be verified here:"
-        " other idle nodes go first."
+        f" Results of {found.unverifiable} of them cannot be verified here,"
+        " so other idle nodes are preferred."
     )
 
 
-def kept(found: WaitCounts) -> list[str]:
-    """Return why the nodes that could do it do not."""
+def obstacles(found: WaitCounts) -> list[str]:
+    """Return phrases that say how many nodes cannot do a unit for which reason."""
     kinds = (
         (found.silent, "is not connected", "are not connected"),
         (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
-        (found.paused, "gave work back and rests", "gave work back and rest"),
+        (found.paused, "returned work and pauses", "returned work and pause"),
         (found.closed, "is not in its pool", "are not in its pool"),
-        (found.wrong_class, "is of another class", "are of another class"),
+        (found.wrong_class, "is of another device class", "are of another device class"),
         (found.unable, "lacks what it needs", "lack what it needs"),
-        (found.wrong_device, "has not the device it asks for", "have not the device it asks for"),
+        (found.wrong_device, "lacks the requested device", "lack the requested device"),
         (
             found.old_blender,
-            "has an older Blender than it asks for",
-            "have an older Blender than it asks for",
+            "has an older Blender than requested",
+            "have an older Blender than requested",
         ),
         (found.no_opengl, "has no OpenGL, which EEVEE needs", "have no OpenGL, which EEVEE needs"),
-        (found.low_memory, "gives too little memory for it", "give too little memory for it"),
+        (found.low_memory, "has too little memory for it", "have too little memory for it"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]
 
 
-async def _asked(gateway: Gateway, asked: ExplainWaiting) -> Mapping[int, WaitCounts]:
+async def _wait_counts(gateway: Gateway, asked: ExplainWaiting) -> Mapping[int, WaitCounts]:
     try:
         return await gateway.registry.ref(Scheduler).ask(asked, within=ASK_SECONDS)
     except (AskFailed, LookupError):
         return {}
 
 
-def several(number: int) -> str:
-    """Return the number of nodes in words."""
+def node_count(number: int) -> str:
+    """Return the number of nodes as the beginning of a sentence."""
     return "One node" if number == 1 else f"{number} nodes"
 
 

@@ -13,8 +13,8 @@ from sql.jobs import JobViews, ListedJob
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.responses import from_row
-from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
-from web.jobs.submission import NOT_FOUND, again, call_off
+from web.jobs.job_filter import CHARACTERS_MAX, Misread, filter_of
+from web.jobs.submission import NOT_FOUND, cancel_job, retry_as_new_job
 from web.openapi.examples import jobs as examples
 from web.routes.admin import Because, Limit, act_on
 from web.routes.jobs import retried
@@ -34,8 +34,8 @@ class JobQuery:
 
 @attrs.frozen
 class Listed:
-    """A job in a list. ``retry_of`` is the job that it retries, ``retried_by`` the job that
-    retries it.
+    """A job in a list. ``retry_of`` is the job that this job retries, ``retried_by`` the job that
+    retries this one.
     """
 
     id: UUID
@@ -70,11 +70,11 @@ class ListedJobs:
 async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     """List the jobs of all users that match the filter, newest first."""
     query, gateway = call.query, call.gateway
-    wish = wish_of(query.q, gateway.ports.clock.now())
+    wish = filter_of(query.q, gateway.ports.clock.now())
     if isinstance(wish, Misread):
         return invalid([Fault("q", "value", wish.said)])
-    desk, wanted = JobViews(gateway.database), query.limit + 1
-    rows = await desk.page(None, wish, "-created", wanted, query.offset)
+    views, wanted = JobViews(gateway.database), query.limit + 1
+    rows = await views.page(None, wish, "-created", wanted, query.offset)
     return ListedJobs([shown(row) for row in rows[: query.limit]], len(rows) == wanted)
 
 
@@ -83,7 +83,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     request_example=examples.JOB_REASON,
     answers={200: Placed, 202: Placed},
     refusals={
-        402: "Its owner does not have enough credits",
+        402: "The job's owner does not have enough credits",
         409: "The job is not FAILED or CANCELLED, or would cost more than before",
     },
     absent=NOT_FOUND,
@@ -94,13 +94,13 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
 async def retry(call: Call[Because]) -> Answer | Problem:
     """Retry a user's failed or cancelled job: a new job, charged to its owner if it succeeds.
 
-    The price is held again, and never higher than the one that the owner agreed to.
+    The price is held again, and is never above the price that the owner agreed to.
     """
     job = call.ids["job_id"]
     act = await act_on(call, "jobs.retry", f"job:{job}", call.body.reason)
     if isinstance(act, Problem):
         return act
-    return retried(await again(call.gateway, job, None, act))
+    return retried(await retry_as_new_job(call.gateway, job, None, act))
 
 
 @operations.post(
@@ -116,7 +116,7 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
     act = await act_on(call, "jobs.cancel", f"job:{job}", call.body.reason)
     if isinstance(act, Problem):
         return act
-    called_off = await call_off(call.gateway, job, None, act)
+    called_off = await cancel_job(call.gateway, job, None, act)
     return called_off if isinstance(called_off, Problem) else Placed(str(job), None, "CANCELLED")
 
 

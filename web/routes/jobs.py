@@ -29,10 +29,10 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.jobs.eta import seconds_left
-from web.jobs.orphan_tiles import loose_tiles
+from web.jobs.orphan_tiles import orphan_tiles_shown
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
-from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
+from web.jobs.submission import NOT_FOUND, RetryAnswer, cancel_job, retry_as_new_job, submit_job
 from web.jobs.validation import NewJob, PricedJob, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
@@ -69,7 +69,7 @@ _WORDS = {number: word for word, number in PRIORITIES.items()}
     refusals={
         400: "No healthy nodes with matching capability",
         402: "Insufficient credits",
-        409: "It costs more than was quoted, or a preflight must measure it first",
+        409: "The job costs more than was quoted, or a preflight must measure its scene first",
     },
     rate="dispatch",
     new_work=True,
@@ -80,10 +80,10 @@ _WORDS = {number: word for word, number in PRIORITIES.items()}
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is assigned at once.
 
-    The price is the sum of its frames (`POST /jobs/quote`), or the table's price for a job without
-    frames. All of it is held; the holds of units that fail or are stopped are released. If a
-    preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422 and nothing is
-    held; `as_is` renders it anyway.
+    The price is the sum over all frames (`POST /jobs/quote`), or the table's price for a job
+    without frames. The whole price is held; the holds of units that fail or are stopped are
+    released. If a preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422
+    and nothing is held; with `as_is` the scene is rendered anyway.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -98,7 +98,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
         return offer
     if (found := await _refusal(call, offer)) is not None:
         return found
-    return placed(*await order(call.gateway, call.caller, offer.plan, terms.price_number, key))
+    return placed(*await submit_job(call.gateway, call.caller, offer.plan, terms.price_number, key))
 
 
 async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
@@ -153,7 +153,7 @@ async def show(call: Call) -> Job | Problem:
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; its hold is released."""
     job = call.ids["job_id"]
-    called_off = await call_off(call.gateway, job, call.caller)
+    called_off = await cancel_job(call.gateway, job, call.caller)
     if isinstance(called_off, Problem):
         return called_off
     row = await call.gateway.tables.jobs.by_id(job, call.caller)
@@ -177,7 +177,7 @@ async def retry(call: Call) -> Answer | Problem:
 
     Repeating the request returns the same new job; its ``retry_of`` names the old one.
     """
-    return retried(await again(call.gateway, call.ids["job_id"], call.caller))
+    return retried(await retry_as_new_job(call.gateway, call.ids["job_id"], call.caller))
 
 
 @operations.get(
@@ -192,8 +192,8 @@ async def retry(call: Call) -> Answer | Problem:
 async def result(call: Call) -> ResultUrl | Problem:
     """Get the download address of the result; valid for an hour.
 
-    For a job of several units this is a zip of all frames, generated while it is sent; ``Range``
-    works. The frames of a job that did not complete are available at its units.
+    For a job of several units the result is a zip of all frames, generated while it is sent;
+    ``Range`` works. The frames of a job that did not complete are available at its units.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
@@ -255,7 +255,7 @@ def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
     return Placed(str(job), None if node is None else str(node), status)
 
 
-def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
+def retried(outcome: RetryAnswer) -> Answer | Problem:
     if isinstance(outcome, Problem):
         return outcome
     if isinstance(outcome, tuple):
@@ -282,7 +282,7 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
 def own_result(user: UUID, key: str) -> bool:
     """Return True if we derived this key for this user.
 
-    Only such keys are opened, whatever a node sent.
+    The gateway opens no other keys, whatever a node has sent.
     """
     return key.startswith(f"results/{user}/")
 
@@ -304,7 +304,7 @@ async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
 
 async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """Return the job, including the members that lists omit."""
-    loose = await loose_tiles(call.gateway, row)
+    loose = await orphan_tiles_shown(call.gateway, row)
     seconds = await _eta(call, row)
     back = await call.gateway.tables.jobs.given_back(row.id)
     found = await shown(call, row)
@@ -322,7 +322,7 @@ async def _eta(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
 async def _progress(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
     """Return the progress, 0 to 1, as its node last reported it, if known.
 
-    For several units it is the share of complete ones.
+    For a job of several units, the progress is the fraction of units that are complete.
     """
     if row.status == "COMPLETED":
         return 1.0

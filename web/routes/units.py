@@ -14,7 +14,7 @@ from sql.jobs import PagedUnit
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.responses import from_row
-from web.jobs.job_control import NO_UNIT, controlled
+from web.jobs.job_control import NO_UNIT, commit_for_owner
 from web.jobs.submission import EXPIRED, NOT_FOUND
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
@@ -70,14 +70,15 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
         402: "Insufficient credits",
         404: "Job or unit not found",
         409: (
-            "It has not failed, the job was cancelled, its input has expired, or it was underquoted"
+            "The unit has not failed or was underquoted, its job was cancelled,"
+            " or the input has expired"
         ),
     },
     absent=NO_UNIT,
     example=examples.UNIT_AGAIN,
 )
 async def retry(call: Call) -> Unit | Problem:
-    """Retry a failed unit; its price is held again, and is the same as before.
+    """Retry a failed unit; the same price as before is held again.
 
     For a frame in tiles all failed tiles are retried. A unit that takes far more than its quote is
     refused: `code` is `underquoted`, and `new_price` is about what its `frames` cost as a new job,
@@ -88,7 +89,7 @@ async def retry(call: Call) -> Unit | Problem:
         job, call.caller, call.gateway.ports.clock.now()
     ):
         return EXPIRED
-    refused = await controlled(call, UnitRetry(job, number, call.caller))
+    refused = await commit_for_owner(call, UnitRetry(job, number, call.caller))
     if refused is not None:
         return refused
     rows = await call.gateway.tables.jobs.unit_page(job, number - 1, 1)

@@ -114,14 +114,17 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
     if isinstance(order, Failed):
         return order
-    delivered = {"picture": place_of(PICTURE, task), "evidence": place_of(EVIDENCE, task)}
+    delivered = {
+        "picture": delivered_path(PICTURE, task),
+        "evidence": delivered_path(EVIDENCE, task),
+    }
     whole = bool(task.params.get("whole"))
     full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
     full |= {"across": across} if across else {}
     return {**full, **delivered}
 
 
-def place_of(name: str, task: Task) -> str | None:
+def delivered_path(name: str, task: Task) -> str | None:
     """Return a delivered file's place in its folder; None if the file was not delivered."""
     path = task.delivered.get(name)
     return None if path is None else str(path.relative_to(task.folder / DELIVERED))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from rendertrust.node.plugin import BATCH, Completed, Failed, Result, Task, in_batch
-from rendertrust.node.plugins.check import place_of, why_no_strangers
+from rendertrust.node.plugins.check import delivered_path, why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
@@ -84,7 +84,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return order
     results = [
         {
-            kind: place_of(name, task)
+            kind: delivered_path(name, task)
             for kind, name in zip(("picture", "evidence"), pair, strict=True)
             if name in task.delivered
         }

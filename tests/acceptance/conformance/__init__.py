@@ -1,8 +1,10 @@
-"""Whether a gateway keeps the reference, asked from outside: plain HTTP, nothing of ours imported.
+"""Conformance suite of the API reference: it tests a gateway over plain HTTP, without imports of
+this package.
 
-    python -m tests.acceptance.conformance http://localhost:8000
+Start it with ``python -m tests.acceptance.conformance http://localhost:8000``.
 
-Every example body of the reference is checked: each field that it shows is there, has that type and
-format, and is not null where the example is not. So are status codes and close codes. It registers
-a few people and one node; a gateway with the limits of the reference bears one run a minute.
+The suite checks every example body of the reference: each field must exist with the example's type
+and format, and may be null only if the example's is. The suite also checks status codes and close
+codes. The suite registers a few users and one node; with the reference's rate limits, a gateway
+allows one run a minute.
 """

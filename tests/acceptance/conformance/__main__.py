@@ -1,4 +1,6 @@
-"""``python -m tests.acceptance.conformance URL``: the table, and 0 when nothing was wrong."""
+"""Command ``python -m tests.acceptance.conformance URL``: print the table; exit with 0 if no check
+failed.
+"""
 
 import argparse
 import asyncio
@@ -29,7 +31,7 @@ async def asked(url: str, *, slow: bool, limits: bool) -> Asker:
 
 
 def table(asker: Asker) -> str:
-    """A line for each check, and the sum."""
+    """Return a line for each check, and the totals."""
     width = max(len(line.name) for line in asker.lines)
     lines = [f"{line.verdict:<14}{line.name:<{width}}  {line.why}".rstrip() for line in asker.lines]
     counts = [sum(line.verdict == v for line in asker.lines) for v in (OK, WRONG, ABSENT)]

@@ -1,4 +1,4 @@
-"""Asks, compares, and keeps the table of what was found."""
+"""Client of the suite, which sends requests, compares answers, and keeps the table of checks."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ OK, WRONG, ABSENT = "ok", "WRONG", "not there yet"
 
 @dataclass
 class Line:
-    """One check: what, how it went, and why."""
+    """One check: its name, its verdict and the reason."""
 
     name: str
     verdict: str
@@ -25,12 +25,12 @@ class Line:
 
 
 class Stuck(Exception):
-    """What comes next needs an answer that did not come."""
+    """A request on which later checks depend has failed."""
 
 
 @dataclass
 class Asker:
-    """``later``: beginnings of paths that may still be missing, with 404."""
+    """Client that records its checks; a path that begins with an item of ``later`` may give 404."""
 
     http: aiohttp.ClientSession
     url: str
@@ -38,7 +38,7 @@ class Asker:
     lines: list[Line] = field(default_factory=list[Line])
 
     def note(self, name: str, faults: list[str]) -> None:
-        """A check of its own."""
+        """Record a check with the faults that were found."""
         self.lines.append(Line(name, WRONG if faults else OK, "; ".join(faults[:4])))
 
     async def ask(
@@ -52,9 +52,9 @@ class Asker:
         token: str = "",
         as_: str = "",
     ) -> Any:
-        """Call, and check status and shape; the body, whatever it was.
+        """Send a request, check status and shape, and return the body in any case.
 
-        ``as_`` says what is special about this call.
+        ``as_`` names what is special about this request.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
@@ -77,7 +77,7 @@ class Asker:
             return found
 
     async def need(self, *what: Any, **more: Any) -> Json:
-        """``ask`` for what all else rests on."""
+        """Send a request that later checks need; raise Stuck if its check fails."""
         before = len(self.lines)
         found = await self.ask(*what, **more)
         if any(line.verdict != OK for line in self.lines[before:]):
@@ -85,7 +85,7 @@ class Asker:
         return dict(found)
 
     async def until(self, path: str, token: str, status: str) -> Json:
-        """The job, once it has that status; checked."""
+        """Wait until the job has that status, record a check of it, and return the job."""
         found: Json = {}
         headers = {"Authorization": f"Bearer {token}"}
         deadline = time.monotonic() + ANSWER_SECONDS

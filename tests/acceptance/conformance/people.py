@@ -1,4 +1,4 @@
-"""Health, accounts, tokens and credits."""
+"""Checks of health, accounts, tokens and credits."""
 
 import uuid
 
@@ -18,7 +18,7 @@ def person() -> Json:
 
 
 async def check_system(asker: Asker) -> None:
-    """Health and System, and the two pages."""
+    """Check health, version and metrics, and the two pages of documentation."""
     await asker.ask("GET", "/health", 200, reference.HEALTH)
     await asker.ask("GET", f"{API}/health", 200, reference.HEALTH)
     await asker.ask("GET", "/version", 200, reference.VERSION)
@@ -30,7 +30,7 @@ async def check_system(asker: Asker) -> None:
 
 
 async def check_accounts(asker: Asker) -> Json:
-    """Registering and logging in; the tokens of somebody who did."""
+    """Check registration and login, and return the tokens of a user."""
     who, path = person(), f"{API}/auth/register"
     shape = {"user": reference.user(who["email"], NAME), "tokens": reference.TOKENS}
     await asker.need("POST", path, 201, shape, who)
@@ -52,7 +52,7 @@ async def check_accounts(asker: Asker) -> Json:
 
 
 async def check_tokens(asker: Asker, tokens: Json) -> None:
-    """Refreshing and logging out, which ends these tokens."""
+    """Check refresh and logout, which ends these tokens."""
     path, refresh = f"{API}/auth/refresh", {"refresh_token": tokens["refresh_token"]}
     renewed = await asker.ask("POST", path, 200, reference.TOKENS, refresh)
     if renewed:
@@ -70,7 +70,7 @@ async def check_tokens(asker: Asker, tokens: Json) -> None:
 
 
 async def check_credits(asker: Asker, token: str) -> None:
-    """Balance, history and deductions of somebody who has some."""
+    """Check balance, history and deductions of a user with credits."""
     balance, history = f"{API}/credits/balance", f"{API}/credits/history"
     await asker.ask("GET", balance, 200, reference.BALANCE, token=token)
     window = f"{history}?limit=50&offset=0"

@@ -1,4 +1,4 @@
-"""The reference's examples as shapes, and its codes."""
+"""The API reference's examples as shapes, and its close codes."""
 
 from tests.acceptance.conformance.shapes import (
     CREDITS,
@@ -44,7 +44,7 @@ PROOF: Shape = {
     "merkle_root": HEX64,
     "proof_hashes": [HEX64],
     "directions": [("left", "right")],
-    "anchor_tx_hash": (TRANSACTION, None),  # none before the first anchor
+    "anchor_tx_hash": (TRANSACTION, None),  # null before the first anchor
     "block_number": (int, None),
 }
 
@@ -77,7 +77,7 @@ def user(email: str, name: str) -> Shape:
 
 
 def frame(job: str, job_type: str, payload_ref: str) -> Shape:
-    """What the gateway sends to a node."""
+    """Return the shape of a relay frame that dispatches a job."""
     return {
         "type": "job_dispatch",
         "job_id": job,

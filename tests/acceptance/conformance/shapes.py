@@ -1,11 +1,12 @@
-"""Shapes of JSON: what an example shows, without its values."""
+"""Shapes of JSON: the structure of an example without its values."""
 
 import re
 from typing import Any, TypeAlias
 
-# A class: a value of that type. A pattern: a text that it fits as a whole. A mapping: an object
-# with at least these members. A list with one shape: an array, each item so; an empty one: an empty
-# one. A tuple: any one of several. Anything else: that very value.
+# A class stands for a value of that type. A pattern: a text that matches it as a whole. A mapping:
+# an object with at least these members. A list with one shape: an array of items of the shape. An
+# empty list: an empty array. A tuple: a value of any of these shapes. Anything else: exactly that
+# value.
 Shape: TypeAlias = Any
 
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -19,7 +20,7 @@ PRESIGNED = re.compile(r"https?://[^?]+\?.*X-Amz-Signature=[0-9a-f]+.*")
 
 
 def differences(found: Any, shape: Shape, place: str = "") -> list[str]:
-    """Where ``found`` is not as ``shape`` says; members beside those of the shape are no fault."""
+    """Return where ``found`` differs from ``shape``; additional members are no fault."""
     if isinstance(shape, dict):
         return _object(found, shape, place)
     if isinstance(shape, list):

@@ -1,4 +1,4 @@
-"""All checks, in an order in which each finds what it needs."""
+"""All checks, ordered so that each check finds the users, nodes and jobs that it needs."""
 
 import aiohttp
 
@@ -21,14 +21,16 @@ from tests.acceptance.conformance.work import (
     register_node,
 )
 
-# Not there yet, which is told and is no fault.
+# Prefixes of paths that may be missing: the table names a missing path, but as no fault.
 LATER = (f"{API}/ledger/",)
 LOGINS_MOST = 100
 TIMEOUT_SECONDS = 130.0
 
 
 async def run(asker: Asker, *, slow: bool = False, limits: bool = False) -> None:
-    """Everything; what hangs on an answer that did not come is told as such."""
+    """Run all checks; if a needed request fails, record that the remaining checks were
+    not reached.
+    """
     try:
         await _run(asker, slow=slow)
     except (Stuck, aiohttp.ClientError, TimeoutError) as failure:
@@ -55,21 +57,21 @@ async def _run(asker: Asker, *, slow: bool) -> None:
 
 
 async def check_later(asker: Asker) -> None:
-    """Webhooks without a signature, and the ledger's proofs."""
+    """Check that webhooks need a signature, and proofs of the ledger a token."""
     await asker.ask("POST", f"{API}/webhooks/stripe", 400, ERROR, {}, as_="without a signature")
     for path in ("anchors", "42/proof", "42/verify"):
         await asker.ask("GET", f"{API}/ledger/{path}", 401, ERROR, as_="without a token")
 
 
 async def check_unknown(asker: Asker) -> None:
-    """Errors have one form, wherever they come from."""
+    """Check that errors for unknown paths and methods have the usual form."""
     await asker.ask("GET", "/nothing", 404, ERROR)
     await asker.ask("GET", f"{API}/nothing", 404, ERROR)
     await asker.ask("DELETE", f"{API}/jobs", 405, ERROR)
 
 
 async def check_timeout(asker: Asker, node: Node) -> None:
-    """A socket whose pings nobody answers is closed with 4002."""
+    """Check that a socket whose pings get no answer is closed with 4002."""
     async with connect(asker, node.id, node.token, autoping=False) as socket:
         message = await socket.receive(timeout=TIMEOUT_SECONDS)
         while message.type is aiohttp.WSMsgType.PING:
@@ -79,7 +81,9 @@ async def check_timeout(asker: Asker, node: Node) -> None:
 
 
 async def check_limits(asker: Asker) -> None:
-    """Logging in again and again is refused at some time, with the time to wait."""
+    """Check that repeated logins are refused in the end, and that the answer has the time
+    to wait.
+    """
     body = {"email": "nobody@example.com", "password": "whatever it is"}
     for _ in range(LOGINS_MOST):
         async with asker.http.post(f"{asker.url}{API}/auth/login", json=body) as answer:

@@ -1,4 +1,4 @@
-"""Nodes, the relay and jobs: the whole way of a job, by a client and a node of the reference."""
+"""Checks of nodes, relay and jobs, with a client and a node as the reference describes them."""
 
 import json
 import uuid
@@ -23,7 +23,7 @@ FRAME_SECONDS = 10.0
 
 @dataclass
 class Node:
-    """A node of the reference, and the kind of job that it alone can do."""
+    """A node of the reference, with a job type that no other node has."""
 
     id: str
     token: str
@@ -31,7 +31,7 @@ class Node:
 
 
 async def register_node(asker: Asker) -> Node:
-    """Edge nodes: registering and heartbeats."""
+    """Check registration and heartbeats of nodes, and return the node."""
     kind, path = f"conformance-{uuid.uuid4().hex[:8]}", f"{API}/nodes/register"
     key = Ed25519PrivateKey.generate().public_key()
     body = {
@@ -53,7 +53,9 @@ async def register_node(asker: Asker) -> Node:
 
 
 async def check_audiences(asker: Asker, token: str, node: Node) -> None:
-    """A user's token is no node's, and the other way round; without one there is nothing."""
+    """Check that tokens of users and nodes are not interchangeable, and that no token is
+    refused.
+    """
     beat = {"current_load": 0.45}
     path = f"{API}/nodes/heartbeat"
     await asker.ask("POST", path, 401, ERROR, beat, token=token, as_="a user's token")
@@ -71,7 +73,7 @@ async def check_audiences(asker: Asker, token: str, node: Node) -> None:
 
 
 async def check_job(asker: Asker, token: str, node: Node) -> None:
-    """From a dispatch over the relay to the result."""
+    """Check a job from its dispatch over the relay to its result."""
     path = f"{API}/jobs/dispatch"
     order = {"job_type": f"{node.job_type}-other", "payload_ref": PAYLOAD}
     shape = {"detail": reference.NO_NODE}
@@ -88,7 +90,7 @@ async def check_job(asker: Asker, token: str, node: Node) -> None:
 
 
 async def _work(asker: Asker, node: Node, job: str) -> None:
-    """The four messages of the relay, in their shortest form."""
+    """Exchange the four relay frames of a job, each in its shortest form."""
     async with connect(asker, node.id, node.token) as socket:
         message = await socket.receive(timeout=FRAME_SECONDS)
         found = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else message
@@ -98,7 +100,7 @@ async def _work(asker: Asker, node: Node, job: str) -> None:
         await socket.send_json(running)
         done = {"type": "job_result", "job_id": job, "status": "completed"}
         await socket.send_json({**done, "result_ref": "s3://results/frame.png"})
-        # Until it is acknowledged; clients of the reference need not know that.
+        # Wait for the acknowledgement, which clients of the reference need not know.
         await socket.receive(timeout=FRAME_SECONDS)
 
 
@@ -136,7 +138,7 @@ async def _check_completed(asker: Asker, token: str, node: Node, job: str) -> No
 
 
 async def _check_entry(asker: Asker, token: str, node: Node) -> None:
-    """The newest entry is the job's."""
+    """Check that the newest ledger entry is the job's."""
     shape = {
         **reference.ENTRY,
         "direction": "DEBIT",
@@ -148,7 +150,7 @@ async def _check_entry(asker: Asker, token: str, node: Node) -> None:
 
 
 async def check_cancel(asker: Asker, token: str, node: Node) -> None:
-    """A job that its node has not begun."""
+    """Check the cancellation of a job that its node has not begun."""
     order = {"job_type": node.job_type, "payload_ref": PAYLOAD}
     placed = await asker.need("POST", f"{API}/jobs/dispatch", 200, {}, order, token=token)
     path = f"{API}/jobs/{placed['job_id']}"
@@ -165,7 +167,7 @@ async def check_cancel(asker: Asker, token: str, node: Node) -> None:
 
 
 async def check_strangers(asker: Asker, path: str) -> None:
-    """Somebody else's job is not there, as one that does not exist."""
+    """Check that to another user the job does not exist."""
     other = await asker.need("POST", f"{API}/auth/register", 201, {}, person())
     token: str = other["tokens"]["access_token"]
     for job in (path, f"{API}/jobs/{NOBODY}", f"{API}/jobs/1"):
@@ -175,7 +177,9 @@ async def check_strangers(asker: Asker, path: str) -> None:
 
 
 async def check_close_codes(asker: Asker, user: Json, node: Node) -> None:
-    """4001: accepted first, or no client could see the code."""
+    """Check that the gateway accepts a socket with a bad token and closes it with 4001, a code that
+    clients can read.
+    """
     for as_, token in (
         ("no token", ""),
         ("a wrong token", "wrong"),

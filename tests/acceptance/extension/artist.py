@@ -1,8 +1,9 @@
-"""What an artist does in Blender, without its windows: run in a Python that has ``bpy``.
+"""Actions of an artist in Blender without its windows, for a Python that has ``bpy``.
 
-    artist.py URL EMAIL PASSWORD FOLDER DEED        prints one line of JSON at its end
+Usage: ``artist.py URL EMAIL PASSWORD FOLDER DEED``; at its end the script prints one line of JSON.
 
-It presses the buttons and reads the panel; where Blender would call a timer, it waits and hears.
+The script presses buttons and reads the panel. Where Blender would call a timer, the script waits
+and polls.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -21,8 +22,8 @@ OWN = Path(FOLDER) / "cube.blend"
 WITHIN_SECONDS = 240.0
 
 
-def scene_of_cubes() -> Any:
-    """A cube that turns, quick to render, saved beside an image that it shows."""
+def make_scene() -> Any:
+    """Save a scene with a turning cube that renders quickly."""
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     scene = bpy.context.scene
     scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 4
@@ -37,8 +38,8 @@ def scene_of_cubes() -> Any:
     return scene
 
 
-def shows_an_image(path: str) -> None:
-    """The cube's material shows the picture at ``path``."""
+def add_image(path: str) -> None:
+    """Give the cube a material with the picture at ``path``."""
     image = bpy.data.images.new("wood", 8, 8)
     image.source, image.filepath = "FILE", path
     material = bpy.data.materials["Material"]
@@ -49,13 +50,13 @@ def shows_an_image(path: str) -> None:
 
 
 def press(button: Callable[..., set[str]], **words: Any) -> None:
-    """A button, until its thread has ended."""
+    """Press a button, and wait until its thread has ended."""
     assert button(**words) == {"FINISHED"}, state().error
-    heard()
+    wait_for_threads()
 
 
-def heard() -> None:
-    """All that the threads say, to their end."""
+def wait_for_threads() -> None:
+    """Handle messages of the extension's threads until they end."""
     operators = sys.modules[f"{PACKAGE}.operators"]
     deadline = time.monotonic() + WITHIN_SECONDS
     while operators.hear() is not None:
@@ -72,8 +73,8 @@ def settings() -> Any:
     return bpy.context.scene.rendertrust
 
 
-def seen() -> dict[str, Any]:
-    """What the panel shows."""
+def panel_state() -> dict[str, Any]:
+    """Return what the panel shows."""
     shown = state()
     names = ("error", "email", "available", "price", "status", "units", "done", "charged", "saved")
     found = [
@@ -88,13 +89,13 @@ def seen() -> dict[str, Any]:
         "job_id": settings().job_id,
         "own_file": hashlib.sha256(OWN.read_bytes()).hexdigest() if OWN.exists() else None,
         "selected": [one.name for one in bpy.context.selected_objects],
-        "drawn": drawn(),
+        "drawn": panel_texts(),
         "client": getattr(sys.modules.get("rendertrust"), "__file__", ""),
     }
 
 
 class Layout:
-    """Notes what a panel draws, in place of Blender's windows, which nobody has here."""
+    """Stand-in for Blender's layout that records what a panel draws."""
 
     def __init__(self, words: list[str]) -> None:
         self.words = words
@@ -123,11 +124,11 @@ class Layout:
 
 
 class Words:
-    """What a button is given."""
+    """Settings that the panel gives to a button."""
 
 
-def drawn() -> list[str]:
-    """The words of the panel, from top to bottom."""
+def panel_texts() -> list[str]:
+    """Return the panel's texts from top to bottom."""
     panel = sys.modules[f"{PACKAGE}.panel"]
     words: list[str] = []
 
@@ -139,30 +140,30 @@ def drawn() -> list[str]:
 
 
 def submit() -> None:
-    """From the login to the frames, at a cap that is enough."""
-    scene_of_cubes()
+    """Log in, check, quote and submit, and wait for the frames."""
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
-    print(json.dumps(seen()), flush=True)
-    bpy.data.objects["Cube"].location.x = 0.5  # not saved: what is on the screen is rendered
+    print(json.dumps(panel_state()), flush=True)
+    bpy.data.objects["Cube"].location.x = 0.5  # not saved: the scene on the screen is rendered
     press(bpy.ops.rendertrust.check)
     press(bpy.ops.rendertrust.quote)
     press(bpy.ops.rendertrust.submit)
 
 
-def measures() -> None:
-    """What it costs by its work is shown before it is submitted."""
-    scene_of_cubes()
+def measure() -> None:
+    """Show the price by measured work before the job is submitted."""
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     press(bpy.ops.rendertrust.quote)
-    print(json.dumps(seen()), flush=True)
+    print(json.dumps(panel_state()), flush=True)
     press(bpy.ops.rendertrust.measure)
-    print(json.dumps(seen()), flush=True)
+    print(json.dumps(panel_state()), flush=True)
     press(bpy.ops.rendertrust.submit)
 
 
-def again() -> None:
-    """The file is opened another day; what came meanwhile is fetched."""
-    scene_of_cubes()
+def reopen() -> None:
+    """Open the saved file again, and download the frames that were completed meanwhile."""
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     press(bpy.ops.rendertrust.submit)
     bpy.ops.wm.save_mainfile()
@@ -174,66 +175,70 @@ def again() -> None:
     press(bpy.ops.rendertrust.follow)
 
 
-def lacks_a_texture() -> None:
-    """Which is shown at the object that shows it; nothing is sent."""
-    scene_of_cubes()
+def submit_without_texture() -> None:
+    """Submit a scene with a missing texture: nothing is sent, and the finding selects its
+    object.
+    """
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
-    shows_an_image("//textures/wood.png")
-    refused(bpy.ops.rendertrust.submit)
+    add_image("//textures/wood.png")
+    press_refused(bpy.ops.rendertrust.submit)
     index = next(n for n, found in enumerate(state().findings) if found.code == "missing_file")
     for one in bpy.context.view_layer.objects:
         one.select_set(False)
     press(bpy.ops.rendertrust.show_finding, index=index)
 
 
-def refused(button: Callable[..., set[str]], **words: Any) -> None:
-    """A button that says why it does nothing."""
+def press_refused(button: Callable[..., set[str]], **words: Any) -> None:
+    """Press a button that refuses, and check that the panel gives a reason."""
     assert button(**words) == {"CANCELLED"}
     assert state().error
 
 
-def caps() -> None:
-    """Paused at the cap, resumed, stopped."""
-    scene_of_cubes()
+def pause_and_stop() -> None:
+    """Pause the job and stop it."""
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().frames = "1-10"
-    submitted()
+    start_job()
     assert bpy.ops.rendertrust.speak(verb="pause") == {"FINISHED"}
     sys.modules[f"{PACKAGE}.operators"].asking.wait(WITHIN_SECONDS)
     assert bpy.ops.rendertrust.speak(verb="stop") == {"FINISHED"}
-    heard()
+    wait_for_threads()
 
 
-def raises_the_cap() -> None:
-    """One frame is paid for; Resume says what to do, and goes on once that is done."""
-    scene_of_cubes()
+def raise_cap() -> None:
+    """Set a cap that pays for one frame. Resume then says to raise the cap, and works without a
+    cap.
+    """
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().max_credits = "10"
-    submitted()
-    told(lambda: "paused at its cap" in state().error)
+    start_job()
+    wait_until(lambda: "paused at its cap" in state().error)
     asking = sys.modules[f"{PACKAGE}.operators"].asking
     assert bpy.ops.rendertrust.speak(verb="resume") == {"FINISHED"}
     asking.wait(WITHIN_SECONDS)
-    told(lambda: "Raise Cap" in state().error)
-    print(json.dumps(seen()), flush=True)
+    wait_until(lambda: "Raise Cap" in state().error)
+    print(json.dumps(panel_state()), flush=True)
     settings().max_credits = ""
     assert bpy.ops.rendertrust.speak(verb="resume") == {"FINISHED"}
-    heard()
+    wait_for_threads()
 
 
-def sends_it_as_it_is() -> None:
-    """A texture is missing, and that is known."""
-    scene_of_cubes()
+def submit_as_it_is() -> None:
+    """Submit a scene although a texture is known to be missing."""
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
-    shows_an_image("//textures/wood.png")
-    refused(bpy.ops.rendertrust.submit)
-    print(json.dumps(seen()), flush=True)
+    add_image("//textures/wood.png")
+    press_refused(bpy.ops.rendertrust.submit)
+    print(json.dumps(panel_state()), flush=True)
     state().as_is = True
     press(bpy.ops.rendertrust.submit)
 
 
-def told(is_so: Callable[[], bool]) -> None:
-    """Wait until the panel shows that."""
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait until the condition on the panel holds."""
     operators = sys.modules[f"{PACKAGE}.operators"]
     deadline = time.monotonic() + WITHIN_SECONDS
     while not is_so():
@@ -242,37 +247,39 @@ def told(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def keeps_it_to_himself() -> None:
-    """Nobody's nodes but his own see it, and he has none."""
-    scene_of_cubes()
+def use_own_nodes() -> None:
+    """Submit to the artist's own nodes only; the artist has no nodes."""
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().pool, settings().order = "mine", "middle_first"
     press(bpy.ops.rendertrust.quote)
-    print(json.dumps(seen()), flush=True)
-    submitted()
+    print(json.dumps(panel_state()), flush=True)
+    start_job()
     assert bpy.ops.rendertrust.speak(verb="stop") == {"FINISHED"}
-    heard()
+    wait_for_threads()
 
 
-def submitted() -> None:
-    """There is a job, which is followed."""
+def start_job() -> None:
+    """Submit, and wait until there is a job to follow."""
     assert bpy.ops.rendertrust.submit() == {"FINISHED"}
-    told(lambda: bool(settings().job_id))
+    wait_until(lambda: bool(settings().job_id))
 
 
-def mistakes() -> None:
-    """A wrong password, a file without a place, frames that are none, a gateway that is none."""
+def make_mistakes() -> None:
+    """Try an unsaved file, a wrong password, invalid frames and a wrong gateway; collect the
+    errors.
+    """
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     said = []
-    refused(bpy.ops.rendertrust.check)
+    press_refused(bpy.ops.rendertrust.check)
     said.append(state().error)
-    scene_of_cubes()
+    make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password="wrong")
     said.append(state().error)
     press(bpy.ops.rendertrust.quote)
     said.append(state().error)
     settings().frames = "one to three"
-    refused(bpy.ops.rendertrust.check)
+    press_refused(bpy.ops.rendertrust.check)
     said.append(state().error)
     settings().frames = ""
     preferences().url = "nowhere"
@@ -285,8 +292,10 @@ def preferences() -> Any:
     return bpy.context.preferences.addons[PACKAGE].preferences
 
 
-def switched_on() -> str:
-    """From the zip, as Preferences > Add-ons > Install from Disk does it; else the checkout's."""
+def install_extension() -> str:
+    """Install the extension from the zip, as "Install from Disk" does, or else from the checkout;
+    return its name.
+    """
     bpy.ops.wm.read_factory_settings()
     for archive in Path(FOLDER).glob("*.zip"):
         bpy.ops.extensions.package_install_files(
@@ -297,12 +306,12 @@ def switched_on() -> str:
     return "extension"
 
 
-OF_A_JOB = (submit, measures, again, caps, raises_the_cap, keeps_it_to_himself)
-ALL = (*OF_A_JOB, lacks_a_texture, sends_it_as_it_is, mistakes)
+OF_A_JOB = (submit, measure, reopen, pause_and_stop, raise_cap, use_own_nodes)
+ALL = (*OF_A_JOB, submit_without_texture, submit_as_it_is, make_mistakes)
 DEEDS = {deed.__name__: deed for deed in ALL}
 
 if __name__ == "__main__":
-    PACKAGE = switched_on()
+    PACKAGE = install_extension()
     preferences().url = URL
     DEEDS[DEED]()
-    print(json.dumps(seen()), flush=True)
+    print(json.dumps(panel_state()), flush=True)

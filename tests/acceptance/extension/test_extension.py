@@ -1,4 +1,6 @@
-"""The extension in Blender, without its windows, against a gateway and an agent that renders."""
+"""Tests of the extension in Blender without its windows, against a gateway and an agent that
+renders.
+"""
 
 import asyncio
 import json
@@ -27,7 +29,7 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(sys.version_info < (3, 13), reason="Blender 5.2 has Python 3.13"),
 ]
-# What a Blender of its own has; nothing else of this environment is there for the zip's test.
+# The packages that Blender brings; the test of the zip sees nothing else of this environment.
 BLENDERS = ("bpy", "numpy", "numpy.libs", "attr", "attrs", "cattrs", "requests", "urllib3", "idna")
 BLENDERS_TOO = ("certifi", "charset_normalizer", "typing_extensions.py")
 ARTIST = Path(__file__).with_name("artist.py")
@@ -39,19 +41,22 @@ gateway = gateway_with()
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def agent(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
-    """A node that renders."""
+    """Run a node that renders."""
     async with running_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as running:
         yield running
 
 
 class Artist:
-    """Somebody with an account and a Blender."""
+    """A creator with a Blender."""
 
     def __init__(self, gateway: Gateway, creator: Creator, folder: Path) -> None:
         self.gateway, self.creator, self.folder = gateway, creator, folder
 
     async def does(self, deed: str, *, modules: Path = ROOT) -> list[dict[str, Any]]:
-        """What Blender says about it, the panel last. ``modules``: where it imports from."""
+        """Run an action in Blender; return its JSON lines, of which the last shows the panel.
+
+        ``modules`` is the import path.
+        """
         python = (sys.executable,) if modules == ROOT else (sys.executable, "-S")
         words = (self.gateway.url, self.creator.email, PASSWORD, str(self.folder), deed)
         process = await asyncio.create_subprocess_exec(
@@ -67,7 +72,7 @@ class Artist:
         return [json.loads(line) for line in said.splitlines() if line.startswith(b"{")]
 
     def _own(self) -> dict[str, str]:
-        """A Blender and a login of his own."""
+        """Return the environment of the artist's own home and Blender settings."""
         names = ("HOME", "XDG_STATE_HOME", "BLENDER_USER_RESOURCES")
         return {name: str(self.folder / "home") for name in names}
 
@@ -84,7 +89,7 @@ async def artist(gateway: Gateway, agent: Agent, tmp_path: Path) -> AsyncIterato
 async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
     artist: Artist,
 ) -> None:
-    """By the zip that artists install, which brings all that it needs."""
+    """The test installs the zip that artists install, which has all packages that Blender lacks."""
     builder = str(ROOT / "scripts" / "blender_extension.py")
     chosen = ("--platform", "linux-x64", "--out", str(artist.folder))
     process = await asyncio.create_subprocess_exec(sys.executable, builder, *chosen)
@@ -112,7 +117,7 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
 
 
 async def restart(gateway: Gateway, **settings: str) -> None:
-    """Until its node is back."""
+    """Restart the gateway, and wait until its node is connected again."""
     await gateway.restart(**settings)
 
     async def is_back() -> bool:
@@ -130,7 +135,7 @@ async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
 ) -> None:
     await restart(gateway, RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
     try:
-        quoted, measured, panel = await artist.does("measures")
+        quoted, measured, panel = await artist.does("measure")
     finally:
         await restart(gateway)
     assert quoted["price"] == "30.0000"
@@ -146,13 +151,13 @@ async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
 
 
 async def test_a_job_is_gone_on_with_when_the_file_is_opened_again(artist: Artist) -> None:
-    (panel,) = await artist.does("again")
+    (panel,) = await artist.does("reopen")
     assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
     assert panel["saved"] == 3
 
 
 async def test_what_is_missing_is_shown_at_its_object_and_nothing_is_sent(artist: Artist) -> None:
-    (panel,) = await artist.does("lacks_a_texture")
+    (panel,) = await artist.does("submit_without_texture")
     (found,) = [one for one in panel["findings"] if one["level"] == "error"]
     assert found["code"] == "missing_file"
     assert found["object"] == "Image 'wood'"
@@ -166,7 +171,7 @@ async def test_what_is_missing_is_shown_at_its_object_and_nothing_is_sent(artist
 
 
 async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) -> None:
-    (panel,) = await artist.does("caps")
+    (panel,) = await artist.does("pause_and_stop")
     assert panel["status"] == "CANCELLED"
     assert panel["done"] < panel["units"] == 10
     _, balance = await artist.creator.call("GET", "/credits/balance")
@@ -174,7 +179,7 @@ async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) 
 
 
 async def test_a_job_at_its_cap_goes_on_once_the_cap_is_raised(artist: Artist) -> None:
-    paused, panel = await artist.does("raises_the_cap")
+    paused, panel = await artist.does("raise_cap")
     assert paused["status"] == "PAUSED"
     assert paused["done"] < 2, "what it may cost is at work, or done"
     assert (panel["error"], panel["status"], panel["done"]) == ("", "COMPLETED", 3)
@@ -182,14 +187,14 @@ async def test_a_job_at_its_cap_goes_on_once_the_cap_is_raised(artist: Artist) -
 
 
 async def test_a_scene_is_sent_as_it_is_where_the_artist_says_so(artist: Artist) -> None:
-    refused, panel = await artist.does("sends_it_as_it_is")
+    refused, panel = await artist.does("submit_as_it_is")
     assert "Submit as it is" in refused["drawn"]
     assert (refused["job_id"], "Submit as it is" in refused["error"]) == ("", True)
     assert (panel["error"], panel["status"], panel["done"]) == ("", "COMPLETED", 3)
 
 
 async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist) -> None:
-    quoted, panel = await artist.does("keeps_it_to_himself")
+    quoted, panel = await artist.does("use_own_nodes")
     assert quoted["price"] == "0.0000", "on one's own nodes it costs nothing"
     assert {"Pool", "Order"} <= set(quoted["drawn"])
     assert (panel["status"], panel["done"]) == ("CANCELLED", 0)
@@ -199,7 +204,7 @@ async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist)
 
 
 async def test_what_goes_wrong_is_said_in_words(artist: Artist) -> None:
-    said, panel = await artist.does("mistakes")
+    said, panel = await artist.does("make_mistakes")
     unsaved, password, nobody, frames, address = said["said"]
     assert unsaved.startswith("Save the file once")
     assert "Invalid" in password or "password" in password.lower()

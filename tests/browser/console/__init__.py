@@ -1,1 +1,1 @@
-"""The console in a real browser, at a real gateway with real jobs."""
+"""Tests of the console in a real browser, at a real gateway with real jobs."""

@@ -1,4 +1,4 @@
-"""One gateway for all tests of the console that do not change what others see."""
+"""Fixture with one gateway for all console tests that do not change what others see."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Proofs that somebody saved as files, opened where there is neither a gateway nor a network."""
+"""Proofs saved as files, opened in a browser without gateway or network."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -8,16 +8,16 @@ from pathlib import Path
 import attrs
 from playwright.async_api import Browser, Page
 
-from tests.browser.console.looking import Looking
+from tests.browser.console.visits import Visit
 
 HOLDS = re.compile("Valid: recomputed in this browser")
 FAILS = re.compile("Invalid:")
 
 
-async def kept(eyes: Looking, tmp_path: Path) -> Path:
-    """The proof that is looked at, saved as a file."""
-    async with eyes.page.expect_download() as found:
-        await eyes.page.get_by_role("link", name="Save as one file").click()
+async def kept(visit: Visit, tmp_path: Path) -> Path:
+    """Save the open proof as a file, and return the file's path."""
+    async with visit.page.expect_download() as found:
+        await visit.page.get_by_role("link", name="Save as one file").click()
     path = tmp_path / "proof.html"
     await (await found.value).save_as(path)
     return path
@@ -25,7 +25,7 @@ async def kept(eyes: Looking, tmp_path: Path) -> Path:
 
 @attrs.define
 class Offline:
-    """A browser that has no network; ``asked``: what the file that is open asked for."""
+    """A browser without a network; ``asked`` has the URLs that the open file requested."""
 
     page: Page
     asked: list[str] = attrs.field(factory=list[str])
@@ -34,15 +34,17 @@ class Offline:
         self.asked.clear()
         await self.page.goto(path.as_uri())
 
-    async def asked_nobody(self, path: Path) -> None:
-        """The file needed nothing but itself, and did nothing that its policy forbids."""
+    async def check_asked_nobody(self, path: Path) -> None:
+        """Check that the file requested only itself and violated no policy."""
         assert self.asked == [path.as_uri()]
         assert await self.page.evaluate("window.violations") == []
 
 
 @asynccontextmanager
 async def offline(browser: Browser, before: str = "") -> AsyncGenerator[Offline]:
-    """``before`` is a script that runs before those of each file."""
+    """Run a browser without a network; the script ``before`` runs before each file's own
+    scripts.
+    """
     context = await browser.new_context(offline=True)
     reader = Offline(await context.new_page())
     reader.page.on("request", lambda request: reader.asked.append(request.url))

@@ -1,8 +1,8 @@
-"""The pictures of docs/CONSOLE.md: ``python -m tests.browser.console.pictures FRAMES FOLDER``.
+"""Screenshots for docs/CONSOLE.md: ``python -m tests.browser.console.pictures FRAMES FOLDER``.
 
-A farm of five nodes with an hour behind it. ``FRAMES`` is a folder of renders, PNG files of any
-size; what is drawn in their place without one is only good for a look. Look at each picture before
-it is committed.
+The screenshots show a farm of five nodes with an hour of work behind it. ``FRAMES`` is a folder of
+renders, PNG files of any size; without it, simple drawings replace the renders, for trials only.
+Look at each picture before you commit it.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from rendertrust.protocol import JobDispatch, JobStatus, Log, Preview
 from rendertrust.testing import Behaviour, FakeNode, completes, fails
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.browser.conftest import WITHIN_MS, chromium
-from tests.browser.console.looking import NARROW
-from tests.browser.console.stage import PASSWORD, Stage, living, person, picture
+from tests.browser.console.stage import PASSWORD, Stage, keep_connected, person, picture
+from tests.browser.console.visits import NARROW
 from tests.support.api_clients import Creator
 from tests.support.attempts import attempt_of
 from tests.support.databases import execute
@@ -44,8 +44,9 @@ SETTINGS = {
 CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
 NODES = (("atelier-1", 4), ("atelier-2", 4), ("garage-4090", 2), ("attic", 1), ("lab-07", 2))
 JOBS, SHOWN, FAILING, SLOW = 90, 120, 404, 415
-FILM = "400-419"  # one of them fails, and the last ones go on
-# What ended is spread over the hour, denser of late; the newest stay as they are.
+FILM = "400-419"  # frame 404 fails, and the frames from 415 on keep running
+# Spread the ended jobs over the hour, more jobs towards its end; leave the two newest jobs as they
+# are.
 HOUR = """
 UPDATE jobs SET created_at = o.begun, dispatched_at = o.begun + interval '1 second',
                 completed_at = o.begun + make_interval(secs => 12 + 70 * o.other)
@@ -55,7 +56,7 @@ FROM (SELECT id, other, now() - make_interval(secs => 90 + 3400 * power(chance, 
             FROM jobs WHERE completed_at IS NOT NULL ORDER BY created_at DESC OFFSET 2) drawn) o
 WHERE jobs.id = o.id
 """
-# What a gateway that checks would have found; its verifiers need Blender.
+# Checks as a verifying gateway would record them: no verifier runs here, as it would need Blender.
 CHECKS = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
                     window_seconds, opened_at, state, verdict, said, verifier_id, decided_at,
@@ -88,7 +89,7 @@ ABOUT = {
 }
 
 
-# What a node would say of the scene, had it a Blender.
+# A scene's facts as a node with Blender would report them.
 LOOKED: dict[str, Any] = {
     "opened": True,
     "saved_by": [5, 2, 0],
@@ -119,7 +120,7 @@ LOOKED: dict[str, Any] = {
         ],
     },
 }
-# A picture as nodes show it: a JPEG of 256 pixels a side at most.
+# A preview as nodes send it: a JPEG of at most 256 pixels a side.
 SHRINK = """
 async (png) => {
   const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
@@ -134,7 +135,7 @@ async (png) => {
 
 @attrs.frozen
 class Painted:
-    """A frame, and as it is shown: JPEG, in base64."""
+    """A frame as PNG, and its preview as JPEG in base64."""
 
     png: bytes = attrs.field(repr=False)
     small: str = attrs.field(repr=False)
@@ -142,7 +143,7 @@ class Painted:
 
 @attrs.frozen
 class Shot:
-    """A picture: who looks where, and what must be there before it is taken."""
+    """A screenshot: its user and page, and the element that must appear before it is taken."""
 
     name: str
     who: str
@@ -153,7 +154,7 @@ class Shot:
 
 
 def works(frames: Sequence[Painted]) -> Behaviour:
-    """Paints what is next; some frames fail, and some go on for as long as we look."""
+    """Return a node's behaviour that paints frames; some fail, and some keep running."""
     pictures = cycle(frames)
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -164,7 +165,7 @@ def works(frames: Sequence[Painted]) -> Behaviour:
             return
         if frame == SHOWN:
             await _goes_on(node, dispatch, frame)
-            await asyncio.sleep(9.4)  # as long as it takes
+            await asyncio.sleep(9.4)  # the screenshots show how long this frame took
         if frame == FAILING:
             await fails("scene", "Frame 404: the scene has no camera at this frame")(node, dispatch)
         elif frame >= SLOW:
@@ -196,7 +197,7 @@ async def _goes_on(node: FakeNode, dispatch: JobDispatch, frame: int) -> None:
 
 
 async def creator(gateway: Gateway, http: aiohttp.ClientSession, name: str) -> Creator:
-    """Somebody with a name of his own."""
+    """Register or log in a creator with a name of their own."""
     who = Creator(http, gateway.url, f"{name}@example.org")
     body = {"email": who.email, "name": CREATORS[name], "password": PASSWORD}
 
@@ -223,7 +224,10 @@ async def submitted(who: Creator, frame: int) -> str:
 
 @asynccontextmanager
 async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
-    """All of it. ``jobs``: one that is done, one that failed, one that runs, an animation."""
+    """Run the whole farm.
+
+    The stage's ``jobs`` are a completed, a failed and a running job, and an animation.
+    """
     loop = LoopThread()
     async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
         people = {name: await creator(gateway, http, name) for name in CREATORS}
@@ -251,14 +255,14 @@ async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
             user_token=token,
             behave=behave,
         )
-        async with hook(people["jane"]), living(loop, *nodes, scout):
+        async with run_endpoint(people["jane"]), keep_connected(loop, *nodes, scout):
             await history(stage, nodes)
             yield stage
     loop.close()
 
 
 async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
-    """An hour of jobs, and what goes on now."""
+    """Make an hour of jobs, and jobs that are still running."""
     drained = next(node.node_id for node in nodes if node.name == "attic")
     everybody = cycle(name for name in CREATORS)
     old = [
@@ -271,14 +275,14 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
     for frame in (FAILING, SHOWN):
         stage.jobs.insert(0, await submitted(jane, frame))
         await stage.ended(stage.jobs[0])
-    await anchored(jane)
+    await wait_for_anchor(jane)
     await execute(stage.dsn, HOUR)
     await execute(stage.dsn, CHECKS)
-    await circles(stage, nodes)
+    await make_organisation(stage, nodes)
     running = [await submitted(stage.people[who], SLOW + 11 * n) for n, who in enumerate(CREATORS)]
     running += [await submitted(jane, SLOW + 53)]
     stage.jobs.append(running[-1])
-    stage.jobs.append(await film(jane))
+    stage.jobs.append(await submit_animation(jane))
     await stage.job(job_type="cpu_benchmark")
     said = {"reason": "a new graphics card on Thursday"}
     status, _ = await stage.people["ann"].call("POST", f"/nodes/{drained}/drain", said)
@@ -289,8 +293,8 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
         assert status == 200
 
 
-async def circles(stage: Stage, nodes: Sequence[FakeNode]) -> None:
-    """An organisation of Jane's, with a node of Otto's; and whom she trusts."""
+async def make_organisation(stage: Stage, nodes: Sequence[FakeNode]) -> None:
+    """Make Jane's organisation with a node of Otto's, and the users whom she trusts."""
     jane, otto = stage.people["jane"], stage.people["otto"]
     _, made = await jane.call("POST", "/organisations", {"name": "Okafor & Brandt"})
     there = f"/organisations/{made['id']}"
@@ -305,8 +309,8 @@ async def circles(stage: Stage, nodes: Sequence[FakeNode]) -> None:
 
 
 @asynccontextmanager
-async def hook(who: Creator) -> AsyncGenerator[None]:
-    """Somebody is told what happens to jobs of ``who``."""
+async def run_endpoint(who: Creator) -> AsyncGenerator[None]:
+    """Run a webhook endpoint for the jobs of ``who``."""
 
     async def hear(_: web.Request) -> web.Response:
         return web.Response(status=204)
@@ -320,8 +324,8 @@ async def hook(who: Creator) -> AsyncGenerator[None]:
         yield
 
 
-async def film(who: Creator) -> str:
-    """An animation of which most frames are done."""
+async def submit_animation(who: Creator) -> str:
+    """Submit an animation, and return its id."""
     body = {"job_type": "render", "payload_ref": "s3://scenes/glass-at-dusk.blend", "queue": True}
     params = {"width": 1920, "height": 1080, "samples": 128}
     more = {"params": params, "frames": FILM, "max_credits": "500"}
@@ -330,8 +334,8 @@ async def film(who: Creator) -> str:
     return str(answer["job_id"])
 
 
-async def anchored(who: Creator) -> None:
-    """Until the newest entry of somebody's is on the chain."""
+async def wait_for_anchor(who: Creator) -> None:
+    """Wait until the newest entry of ``who`` is on the chain."""
     _, found = await who.call("GET", "/credits/history")
 
     async def is_there() -> bool:
@@ -364,8 +368,8 @@ def shots(stage: Stage) -> list[Shot]:
     ]
 
 
-async def looks(browser: Browser, stage: Stage, who: str) -> Page:
-    """Somebody's browser, signed in."""
+async def open_signed_in(browser: Browser, stage: Stage, who: str) -> Page:
+    """Open a browser context with this user signed in, and return its page."""
     context = await browser.new_context(
         viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
     )
@@ -379,8 +383,8 @@ async def looks(browser: Browser, stage: Stage, who: str) -> Page:
     return page
 
 
-async def settled(page: Page) -> None:
-    """Pictures are there, and so are the first changes."""
+async def wait_until_ready(page: Page) -> None:
+    """Wait until images are loaded and the page is live."""
     await page.wait_for_function("() => [...document.images].every((each) => each.complete)")
     if await page.locator("#live-state").count():
         await expect(page.locator("#live-state")).to_have_text("live")
@@ -388,68 +392,76 @@ async def settled(page: Page) -> None:
 
 
 async def take(browser: Browser, stage: Stage, folder: Path) -> None:
-    pages = {who: await looks(browser, stage, who) for who in ("ann", "jane", "tomas", "otto")}
+    pages = {
+        who: await open_signed_in(browser, stage, who) for who in ("ann", "jane", "tomas", "otto")
+    }
     for shot in shots(stage):
-        await seen(pages[shot.who], stage, shot, folder)
+        await take_shot(pages[shot.who], stage, shot, folder)
     ann, otto = pages["ann"], pages["otto"]
     await ann.emulate_media(color_scheme="light")
-    await leads(
+    await shoot_first_row(
         otto, Shot("node", "otto", "/console/fleet?q=atelier-1", "tbody th a", 1000), folder
     )
-    await leads(ann, Shot("user", "ann", "/console/users?q=jane", "tbody th a", 1000), folder)
+    await shoot_first_row(
+        ann, Shot("user", "ann", "/console/users?q=jane", "tbody th a", 1000), folder
+    )
     anchored = "#rows tbody tr:has(.badge.good) th a"
-    await leads(ann, Shot("proof", "ann", "/console/ledger?kind=USAGE", anchored, 1120), folder)
+    await shoot_first_row(
+        ann, Shot("proof", "ann", "/console/ledger?kind=USAGE", anchored, 1120), folder
+    )
     jane = pages["jane"]
-    await called(stage, HOOK)
+    await rename_endpoint(stage, HOOK)
     hooks = Shot("webhooks", "jane", "/console/webhooks", "tbody th a", 900)
-    await leads(jane, hooks, folder)
+    await shoot_first_row(jane, hooks, folder)
     circle = "#rows tbody th a"
-    await leads(jane, Shot("organisation", "jane", "/console/organisations", circle, 700), folder)
-    await quoted(jane, stage.url)
+    await shoot_first_row(
+        jane, Shot("organisation", "jane", "/console/organisations", circle, 700), folder
+    )
+    await fill_in_job(jane, stage.url)
     await jane.screenshot(path=folder / "console-new-job.png")
-    await looked(jane)
+    await check_scene(jane)
     await jane.screenshot(path=folder / "console-preflight.png")
     await jane.set_viewport_size(NARROW)
     await jane.goto(f"{stage.url}/console")
     await jane.locator(".plot canvas").wait_for()
-    await settled(jane)
+    await wait_until_ready(jane)
     await jane.screenshot(path=folder / "console-phone.png")
-    # By a gateway that checks: what its nodes delivered from here on would wait for a verifier.
+    # Verification begins only now: results from here on would wait for a verifier.
     await stage.gateway.restart(
         RENDERTRUST_VERIFICATION_ENABLED="true", RENDERTRUST_VERIFICATION_EMBEDDED="false"
     )
     checks = Shot("checks", "ann", "/console/checks", "#rows tbody tr", 760)
-    await seen(ann, stage, checks, folder)
+    await take_shot(ann, stage, checks, folder)
 
 
-async def seen(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:
-    """A picture of a page."""
+async def take_shot(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:
+    """Take a screenshot of a page."""
     await page.set_viewport_size({"width": 1280, "height": shot.high})
     await page.emulate_media(color_scheme=shot.theme)
     await page.goto(stage.url + shot.path)
     await page.locator(shot.ready).first.wait_for()
-    await settled(page)
+    await wait_until_ready(page)
     await page.screenshot(path=folder / f"console-{shot.name}.png")
 
 
-async def called(stage: Stage, url: str) -> None:
-    """What was told arrived here; the picture has an address as people have them."""
+async def rename_endpoint(stage: Stage, url: str) -> None:
+    """Give the endpoint a realistic URL for the screenshot, after its deliveries arrived here."""
     await execute(stage.dsn, f"UPDATE endpoints SET url = '{url}'")
 
 
-async def leads(page: Page, shot: Shot, folder: Path) -> None:
-    """A picture of what the first row of a table leads to."""
+async def shoot_first_row(page: Page, shot: Shot, folder: Path) -> None:
+    """Take a screenshot of the page to which the first row of a table leads."""
     origin = page.url.split("/console")[0]
     await page.set_viewport_size({"width": 1280, "height": shot.high})
     await page.goto(origin + shot.path)
     await page.locator(shot.ready).first.click()
     await page.locator(".crumbs").wait_for()
-    await settled(page)
+    await wait_until_ready(page)
     await page.screenshot(path=folder / f"console-{shot.name}.png")
 
 
-async def quoted(page: Page, url: str) -> None:
-    """A new job, before it is submitted."""
+async def fill_in_job(page: Page, url: str) -> None:
+    """Fill in a new job, without submitting it."""
     await page.set_viewport_size({"width": 1280, "height": 1000})
     await page.goto(f"{url}/console/jobs/new")
     await page.get_by_label("Frames", exact=True).fill("1-48")
@@ -460,8 +472,8 @@ async def quoted(page: Page, url: str) -> None:
     await expect(page.locator("#cost")).to_contain_text("pauses before")
 
 
-async def looked(page: Page) -> None:
-    """The same once a node has looked into the scene."""
+async def check_scene(page: Page) -> None:
+    """Let a node inspect the scene of the new job."""
     scene: FilePayload = {
         "name": "glass-at-dusk.blend",
         "mimeType": "application/octet-stream",
@@ -470,7 +482,7 @@ async def looked(page: Page) -> None:
     await page.locator("#file").set_input_files(scene)
     await page.get_by_role("button", name="Check the scene").click()
     await expect(page.locator("#look-found")).to_be_visible()
-    await settled(page)
+    await wait_until_ready(page)
     await page.set_viewport_size({"width": 1280, "height": 1480})
 
 

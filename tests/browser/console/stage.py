@@ -1,4 +1,4 @@
-"""What the pages show: a gateway in its own process, people of every role, nodes, jobs."""
+"""Content of the pages: a gateway in its own process, users of every role, nodes and jobs."""
 
 import math
 import struct
@@ -22,9 +22,9 @@ from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 PASSWORD = "securepassword123"
-FORMER_SECRET = "Kp3-what-signed-before-9xQzW7LmT2"  # nowhere to be seen
+FORMER_SECRET = "Kp3-what-signed-before-9xQzW7LmT2"  # must appear on no page
 ROLES = {"ann": "admin", "rita": "auditor", "otto": "operator", "jane": "user"}
-# Names of people and nodes, and errors of nodes: none of it may do anything, or break a page.
+# Names of users and nodes, and errors of nodes, that must have no effect and break no page.
 HOSTILE = (
     "<script>window.hacked=1</script>",
     "<img src=x onerror=window.hacked=1>",
@@ -41,15 +41,17 @@ HOSTILE = (
     "--><!--",
     "&lt;b&gt;&#39;",
 )
-# Those whose pages are opened one by one: markup, an attribute, a direction of text, a length.
+# The worst names, tested page by page: markup, an attribute, a change of text direction, a long
+# name.
 WORST = chosen(day=(HOSTILE[0], HOSTILE[2], HOSTILE[8], HOSTILE[10]), night=HOSTILE)
 
 
 @attrs.frozen
 class Stage:
-    """``people`` by their first names; ``jobs`` that have ended, the newest last.
+    """A gateway with ``people`` by first names, and ``jobs`` that have ended, the newest last.
 
-    ``dsn``: its database, for the owner; ``logins``: cookies of people who have signed in.
+    ``dsn`` is the database's URL for its owner; ``logins`` has the cookies of users who have signed
+    in.
     """
 
     gateway: Gateway
@@ -64,34 +66,34 @@ class Stage:
         return self.gateway.url
 
     async def job(self, who: str = "jane", job_type: str = "echo") -> str:
-        """A job that is submitted, and not waited for."""
+        """Submit a job without waiting for it."""
         person = self.people[who]
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/scene.blend", "queue": True}
         placed = dict[str, Any]()
 
         async def is_placed() -> bool:
-            """A busy gateway says 503, and is asked again for the same job."""
+            """Submit the job once more with the same key while the gateway is busy (503)."""
             status, answer = await person.call("POST", "/jobs/dispatch", body, **once)
             assert status in (200, 202, 503), answer
             placed.update(answer)
             return status != 503
 
         once = {"Idempotency-Key": uuid4().hex}
-        await until(is_placed, within=60)
+        await until(is_placed)
         return str(placed["job_id"])
 
     async def ended(self, job: str, who: str = "jane") -> str:
-        """Its status, once it has ended."""
+        """Wait until the job has ended, and return its status."""
 
         async def look() -> Any:
             _, answer = await self.people[who].call("GET", f"/jobs/{job}")
             return answer if answer["status"] in ("COMPLETED", "FAILED") else None
 
-        return str((await until(look, within=30))["status"])
+        return str((await until(look))["status"])
 
 
 def picture(width: int = 96, height: int = 72, shade: int = 0) -> bytes:
-    """A PNG: a sky with a hill, as much as a few lines make of it."""
+    """Return a PNG of a sky with a hill."""
     rows = []
     for y in range(height):
         line = bytearray([0])
@@ -114,7 +116,7 @@ def picture(width: int = 96, height: int = 72, shade: int = 0) -> bytes:
 async def person(
     gateway: Gateway, http: aiohttp.ClientSession, name: str, dsn: str = ""
 ) -> Creator:
-    """Somebody with the role of their name; ``dsn``: the database's owner, who gives it."""
+    """Register a user and set the role for their name in the database."""
     who = Creator(http, gateway.url, f"{name}@example.org")
     await who.register()
     if ROLES[name] == "user":
@@ -123,48 +125,48 @@ async def person(
     body = {"email": who.email, "password": PASSWORD}
 
     async def is_in() -> bool:
-        """A gateway that has no time is asked again, as by ``register``."""
+        """Log in; return False while the gateway is busy."""
         status, tokens = await who.call("POST", "/auth/login", body)
         assert status in (200, 503), tokens
         who.token = tokens.get("access_token", "")
         return status == 200
 
-    await until(is_in, within=60)
+    await until(is_in)
     return who
 
 
 async def failed_job(stage: Stage) -> str:
-    """Another job of Jane's that failed."""
+    """Submit another job of Jane's that fails, and return its id."""
     job = await stage.job(job_type="broken")
     assert await stage.ended(job) == "FAILED"
     return job
 
 
 async def hostile_user(stage: Stage, number: int) -> str:
-    """The id of hostile``number``@example.org, whose name is that one of ``HOSTILE``."""
+    """Register hostile``number``@example.org with that name of ``HOSTILE``, and return the id."""
     email = f"hostile{number}@example.org"
     body = {"email": email, "name": HOSTILE[number], "password": PASSWORD}
 
     async def is_there() -> bool:
-        """A gateway that has no time is asked again, as by ``person``."""
+        """Register; return False while the gateway is busy."""
         async with stage.http.post(f"{stage.url}/api/v1/auth/register", json=body) as answer:
             assert answer.status in (201, 409, 503), await answer.text()
             return answer.status != 503
 
-    await until(is_there, within=60)
+    await until(is_there)
     status, found = await stage.people["ann"].call("GET", f"/admin/users?search={email}")
     assert status == 200, found
     return str(found["users"][0]["id"])
 
 
-async def renamed(stage: Stage, email: str, name: str) -> None:
-    """Somebody has another name from now on; no page of ours changes names."""
+async def rename(stage: Stage, email: str, name: str) -> None:
+    """Change a user's name in the database, as no page of the console does."""
     await execute(stage.dsn, "UPDATE users SET name = $1 WHERE email = $2", name, email)
 
 
 @asynccontextmanager
-async def living(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
-    """Nodes that are there also while no test runs on their makers' loop."""
+async def keep_connected(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
+    """Connect nodes on a loop that always runs, so that the nodes stay online between tests."""
     async with AsyncExitStack() as stack:
         for node in nodes:
             loop.run(node.__aenter__())
@@ -178,12 +180,14 @@ def _leave(loop: LoopThread, node: FakeNode) -> None:
 
 @asynccontextmanager
 async def on_stage(loop: LoopThread, start_gateway: StartGateway) -> AsyncGenerator[Stage]:
-    """Some pictures are rendered, some jobs failed, one waits; a node with a hostile name."""
+    """Run a gateway with rendered pictures, failed jobs, a waiting job, and a node with a hostile
+    name.
+    """
     async with (
         start_gateway(
             RENDERTRUST_CREDITS_STARTER="10000",
             RENDERTRUST_AUDIT_EVERY_SECONDS="2",
-            RENDERTRUST_JWT_ACCESS_MINUTES="1440",  # tokens are as old as the stage
+            RENDERTRUST_JWT_ACCESS_MINUTES="1440",  # so that tokens stay valid for all tests
             RENDERTRUST_JWT_PREVIOUS=FORMER_SECRET,
         ) as gateway,
         aiohttp.ClientSession() as http,
@@ -205,7 +209,7 @@ async def on_stage(loop: LoopThread, start_gateway: StartGateway) -> AsyncGenera
             user_token=token,
             behave=fails("scene", f"the scene has no camera {HOSTILE[1]}"),
         )
-        async with living(loop, good, bad):
+        async with keep_connected(loop, good, bad):
             for kind in ("render", "render", "echo", "render", "broken", "render", "echo"):
                 stage.jobs.append(await stage.job(job_type=kind))
                 await stage.ended(stage.jobs[-1])

@@ -1,32 +1,32 @@
-"""The supervision tree, as an admin sees it."""
+"""The page of actors and supervisors, as an admin sees it."""
 
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
+from tests.browser.console.visits import visiting
 from web.console.formatting import NOTHING
 
 
 async def test_the_tree_is_shown_and_goes_on(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann", "/console/actors") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/actors") as visit:
+        page = visit.page
         ledger = page.get_by_role("row").filter(has=page.get_by_role("link", name="ledger"))
         await expect(ledger).to_contain_text("running")
         rate = ledger.get_by_role("cell").nth(3)
         await expect(rate).not_to_have_text(NOTHING)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_one_actor_is_drawn(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "rita", "/console/actors?actor=scheduler") as eyes:
-        await expect(eyes.page.locator("#rate canvas")).to_be_visible()
-        await expect(eyes.page.locator("#rate")).to_contain_text("maximum")
-        await eyes.is_well("actor")
+    async with visiting(browser, stage, "rita", "/console/actors?actor=scheduler") as visit:
+        await expect(visit.page.locator("#rate canvas")).to_be_visible()
+        await expect(visit.page.locator("#rate")).to_contain_text("maximum")
+        await visit.check_page("actor")
 
 
 async def test_rows_are_filtered_and_sorted_by_the_address(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann", "/console/actors") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/actors") as visit:
+        page = visit.page
         await page.get_by_role("link", name="Highest").click()
         await expect(page).to_have_url(f"{stage.url}/console/actors?sort=-peak")
         await expect(page.locator("th[aria-sort=descending]")).to_have_text("Highest")
@@ -40,4 +40,4 @@ async def test_rows_are_filtered_and_sorted_by_the_address(browser: Browser, sta
         await page.keyboard.press("j")
         await page.keyboard.press("Enter")
         await page.wait_for_url("**actor=ledger**")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()

@@ -1,4 +1,6 @@
-"""The ledger of a gateway with a real chain: anchors, and proofs that are held against it."""
+"""The ledger of a gateway with a real chain: anchors, and proofs that the browser compares with the
+chain.
+"""
 
 import re
 from collections.abc import AsyncIterator
@@ -10,8 +12,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.console.kept_proofs import FAILS, HOLDS, Offline, kept, offline
-from tests.browser.console.looking import Looking
 from tests.browser.console.stage import PASSWORD
+from tests.browser.console.visits import Visit
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
 from tests.support.lent_engines import StartGateway
@@ -23,7 +25,7 @@ CHAINS_ROOT = re.compile(r"on_chain_root&#34;: &#34;([0-9a-f]{64})")
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def anchoring(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """A gateway that runs a node of a chain, and anchors at once."""
+    """Run a gateway with an embedded chain that anchors at once."""
     settings = {
         "RENDERTRUST_CHAIN_URL": "embedded",
         "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
@@ -35,7 +37,9 @@ async def anchoring(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
 
 
 async def is_in(person: Creator) -> bool:
-    """On a busy machine the answer to a registration may be late though it was done."""
+    """Register or log in: on a busy machine, a registration may succeed although its answer is
+    late.
+    """
     about = {"email": person.email, "password": PASSWORD}
     for path, body in (("register", {**about, "name": "Jane Smith"}), ("login", about)):
         status, answer = await person.call("POST", f"/auth/{path}", body)
@@ -46,7 +50,7 @@ async def is_in(person: Creator) -> bool:
 
 
 async def anchored_entry(gateway: Gateway) -> str:
-    """The number of an entry of Jane's that is on the chain, in a log with more than hers."""
+    """Return the number of an anchored entry of Jane's, in a log with other users' entries."""
     async with aiohttp.ClientSession() as http:
         for name in ("ann", "bob", "cleo", "dan", "jane"):
             person = Creator(http, gateway.url, f"{name}@example.org")
@@ -72,28 +76,28 @@ async def test_a_proof_is_held_against_a_real_chain_and_kept(
 ) -> None:
     number = await anchored_entry(anchoring)
     context = await browser.new_context(reduced_motion="reduce")
-    eyes = Looking(await context.new_page(), anchoring.url)
-    eyes.listen()
-    page = eyes.page
+    visit = Visit(await context.new_page(), anchoring.url)
+    visit.listen()
+    page = visit.page
     await page.add_init_script("window.violations = []")
-    await eyes.sign_in("jane", "/console/ledger")
+    await visit.sign_in("jane", "/console/ledger")
     await page.get_by_role("link", name=re.compile("Anchors")).click()
     await expect(page.locator("#rows tbody tr").first).to_contain_text("confirmed")
     await expect(page.locator("#is-sound")).to_have_text("No invariant is broken.")
-    await eyes.is_well("anchors-confirmed")
-    await eyes.go("/console/ledger")
+    await visit.check_page("anchors-confirmed")
+    await visit.go("/console/ledger")
     row = page.locator(f"#row-{number}")
     await expect(row).to_contain_text("anchored")
     await row.get_by_role("link", name=f"no. {number}").click()
 
-    # A busy machine's chain may not answer within a second; what it says then comes by itself.
+    # On a busy machine the chain may not answer within a second; its answer comes by a live update.
     await expect(page.locator("[data-step=chain]")).to_contain_text(HAS_IT, timeout=120_000)
     await expect(page.locator("#verdict")).to_have_text(HOLDS)
     await expect(page.locator("main")).to_contain_text("Anchored in")
-    await eyes.is_well("proof-anchored")
+    await visit.check_page("proof-anchored")
 
     async def kept_with_the_chain() -> Path | None:
-        path = await kept(eyes, tmp_path)
+        path = await kept(visit, tmp_path)
         return path if CHAINS_ROOT.search(path.read_text()) else None
 
     path = await until(kept_with_the_chain, within=120)
@@ -111,7 +115,7 @@ async def works_alone(reader: Offline, path: Path) -> None:
     assert HAS_IT.search(await said_of_the_chain(page))
     for step in ("signature", "anchor"):
         await expect(page.locator(f"[data-step={step}]")).to_have_class("done")
-    await reader.asked_nobody(path)
+    await reader.check_asked_nobody(path)
 
 
 async def finds_another_root_of_the_chain(reader: Offline, path: Path) -> None:

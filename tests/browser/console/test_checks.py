@@ -1,15 +1,15 @@
-"""Checks: what was found about what nodes delivered, as operators and admins look at it."""
+"""Checks of delivered results, as operators and admins see them."""
 
 from uuid import UUID
 
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage
+from tests.browser.console.visits import visiting
 from tests.support.databases import connected
 
-# As the Ledger writes them; a gateway that checks needs renders, which tests/integration/liars has.
+# Verdicts as the Ledger writes them; tests/integration/liars has real checks, which need renders.
 FOUND = (
     ("exact", ""),
     ("unverifiable", "no verifier has the build"),
@@ -25,9 +25,9 @@ FROM jobs j, nodes n WHERE j.id = $1 AND n.name = $2
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def checked(stage: Stage) -> list[str]:
-    """Jobs whose results were checked, by what was found."""
+    """Insert checks of three jobs with different verdicts, and return the jobs."""
     async with connected(stage.dsn) as rows:
-        jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last of them failed
+        jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last job failed
         for job, (verdict, said) in zip(jobs, FOUND, strict=True):
             await rows.execute(CHECK, UUID(job), "studio-1", verdict, said)
     return jobs
@@ -36,8 +36,8 @@ async def checked(stage: Stage) -> list[str]:
 async def test_an_operator_sees_what_was_found_and_why(
     browser: Browser, stage: Stage, checked: list[str]
 ) -> None:
-    async with looking(browser, stage, "otto", "/console/fleet") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "otto", "/console/fleet") as visit:
+        page = visit.page
         await page.get_by_role("link", name="studio-1").click()
         await page.get_by_role("link", name="checks of its results").click()
         await expect(page.locator("#rows tbody tr")).to_have_count(len(checked))
@@ -46,14 +46,14 @@ async def test_an_operator_sees_what_was_found_and_why(
         await expect(page.locator("#rows tbody tr")).to_contain_text("66 by 37, not 67 by 37")
         await expect(page.locator("#rows tbody tr")).to_contain_text("a strike")
         await expect(page.locator("#rows thead")).not_to_contain_text("ed by")
-        await eyes.is_well("checks-operator")
+        await visit.check_page("checks-operator")
 
 
 async def test_an_admin_finds_what_could_not_be_checked_and_who_checked(
     browser: Browser, stage: Stage, checked: list[str]
 ) -> None:
-    async with looking(browser, stage, "ann", "/console/checks?is=unverifiable") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/checks?is=unverifiable") as visit:
+        page = visit.page
         await expect(page.locator("#rows tbody tr")).to_contain_text("no verifier has the build")
         await expect(page.locator("#rows thead")).to_contain_text("Checked by")
         await page.locator("#rows tbody th a").click()
@@ -61,4 +61,4 @@ async def test_an_admin_finds_what_could_not_be_checked_and_who_checked(
         await page.go_back()
         await page.get_by_role("link", name="All").first.click()
         await expect(page.locator("#rows tbody tr")).to_have_count(len(checked))
-        await eyes.is_well("checks")
+        await visit.check_page("checks")

@@ -1,8 +1,8 @@
-"""Every page that each role finds, by the links that lead there: none is dead, and all is well.
+"""Crawl of all pages that each role can reach by links: no link is dead, and no page has faults.
 
-A page is drawn for an admin as on a desk and for a creator as on a phone, by day for one of them;
-for others it is only read.
-A link to a page that was looked at with other words is not followed: of each kind there is one.
+Pages are drawn for an admin at desktop size and for a creator at phone size (by day, for one of the
+two). For other users pages are only read. A link that differs from a visited link only in its
+search words is not followed.
 """
 
 import re
@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.console.looking import DESK, PHONE, Look, Looking, looking
 from tests.browser.console.stage import ROLES, Stage
+from tests.browser.console.visits import DESK, PHONE, Look, Visit, visiting
 from tests.support.examples import chosen
 from web.console.pages import every_page
 from web.console.registry import ID, ConsolePage
@@ -22,10 +22,10 @@ from web.identity.roles import UserRole
 
 UUID = "[0-9a-f-]{36}"
 PAGES = {page: re.compile(ID.sub(UUID, page.path)) for page in every_page() if page.template != ""}
-TABS = ("tab", "show", "kind")  # what makes another page of the same address
-# The nodes of a tree stand in their order.
+TABS = ("tab", "show", "kind")  # parameters that make another page at the same address
+# The page of a proof: the nodes of the tree keep their order, so its table is not sorted.
 UNSORTED = "/console/ledger/entry"
-# What there is on a page; a table has a caption, and is sorted by the links of its head.
+# Reads a page; each table needs a caption, and head cells with links that sort it.
 READ: Final = """
 (page) => ({
   links: [...page.querySelectorAll("a[href]:not([download])")]
@@ -76,7 +76,7 @@ MENUS = {
         *("Dead letters", "System", "Settings"),
     ],
 }
-# Where nobody comes by a link: a form leads there, or there is none of his own.
+# Pages without a link: a form leads to the page, or the user has nothing to show on it.
 NO_LINK = {
     "ann": {
         *("/console/users/{id}/credits", "/console/organisations/{id}"),
@@ -94,12 +94,12 @@ NO_LINK = {
 }
 
 
-# Who has pages drawn, and in which look axe reads them by day.
+# Users whose pages are drawn, and the looks that axe checks by day.
 SEES: dict[str, tuple[Look, ...]] = {"ann": DESK, "jane": PHONE}
 
 
 def pages_of(name: str) -> set[str]:
-    """The paths of all pages that are for somebody."""
+    """Return the paths of all pages that this user may see."""
     return {page.path for page in PAGES if UserRole(ROLES[name]) in page.who}
 
 
@@ -107,24 +107,26 @@ SHARED = set[str].intersection(*(pages_of(name) - NO_LINK[name] for name in SEES
 
 
 def page_at(href: str) -> ConsolePage | None:
-    """Which page is there; None: no page."""
+    """Return the page at this address, or None."""
     path = urlsplit(href).path
     return next((page for page, there in PAGES.items() if there.fullmatch(path)), None)
 
 
 def kind_of(href: str) -> tuple[object, ...]:
-    """What tells one kind of look at a page from another."""
+    """Return the page, its tabs and its search fields; addresses that agree in these are
+    one visit.
+    """
     words = parse_qs(urlsplit(href).query)
     tabs = tuple(sorted((name, words[name][0]) for name in TABS if name in words))
     return (page_at(href), tabs, tuple(sorted(words.keys() - {"sort"})))
 
 
 class Crawl:
-    """One person's way through the console."""
+    """The visit of one user to all pages of the console."""
 
-    def __init__(self, eyes: Looking, name: str, *more: str) -> None:
-        """``more``: where links of some jobs alone lead, and perhaps not of the one that is met."""
-        self._eyes, self._name = eyes, name
+    def __init__(self, visit: Visit, name: str, *more: str) -> None:
+        """Take the user's browser and name; ``more`` has pages that only some jobs link to."""
+        self._visit, self._name = visit, name
         self._changes = name != "rita"
         self._ahead = deque(["/console", *more])
         self._known: set[tuple[object, ...]] = {kind_of(href) for href in self._ahead}
@@ -134,7 +136,7 @@ class Crawl:
         self.found: set[str] = set()
 
     async def go(self) -> None:
-        """All of it."""
+        """Visit all pages."""
         first = await self._open("/console")
         self._titles = dict(first["menu"])
         self.menu = list(self._titles.values())
@@ -154,7 +156,7 @@ class Crawl:
             self._note(link)
 
     async def _seen(self, href: str) -> dict[str, Any]:
-        """What there is at an address; a page that was not looked at yet is."""
+        """Return what is at an address; at the first visit, check the page in all looks."""
         page, tabs, _ = kind_of(href)
         assert isinstance(page, ConsolePage)
         if self._name not in SEES or (page, tabs) in self._opened:
@@ -163,7 +165,7 @@ class Crawl:
         by_day = self._name == "jane" or page.path not in SHARED
         if chosen(day=by_day, night=True):
             seen = await self._open(href)
-            await self._eyes.is_well(by_day=SEES[self._name])
+            await self._visit.check_page(by_day=SEES[self._name])
         else:
             seen = await self._read(href)
         assert seen["unnamed"] == [], href
@@ -173,13 +175,13 @@ class Crawl:
         return seen
 
     async def _open(self, href: str) -> dict[str, Any]:
-        answer = await self._eyes.page.goto(self._eyes.url + href)
+        answer = await self._visit.page.goto(self._visit.url + href)
         assert answer is not None
         assert answer.status == 200, f"{href}: {answer.status}"
-        return dict(await self._eyes.page.evaluate(READ_HERE))
+        return dict(await self._visit.page.evaluate(READ_HERE))
 
     async def _read(self, href: str) -> dict[str, Any]:
-        status, seen = await self._eyes.page.evaluate(READ_THERE, href)
+        status, seen = await self._visit.page.evaluate(READ_THERE, href)
         assert status == 200, f"{href}: {status}"
         return dict(seen)
 
@@ -201,9 +203,9 @@ async def test_all_that_somebody_finds_is_there_and_well(
     complaint = {"reason": "it is black"}
     status, said = await jane.call("POST", f"/jobs/{stage.jobs[0]}/units/0/dispute", complaint)
     assert status in (200, 201), said
-    async with looking(browser, stage, name) as eyes:
+    async with visiting(browser, stage, name) as visit:
         own = f"/console/jobs/{stage.jobs[1]}/dispute?unit=0"
-        crawl = Crawl(eyes, name, *([own] if name == "jane" else []))
+        crawl = Crawl(visit, name, *([own] if name == "jane" else []))
         await crawl.go()
     await jane.call("DELETE", f"/webhooks/endpoints/{made['id']}")
     assert crawl.menu == MENUS[name]

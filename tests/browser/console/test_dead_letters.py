@@ -1,19 +1,19 @@
-"""Dead letters, as an admin deals with them."""
+"""Tests of dead letters, as an admin handles them."""
 
 from pathlib import Path
 
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, failed_job
+from tests.browser.console.visits import visiting
 
 
 async def test_failed_jobs_are_tried_again_or_put_aside(browser: Browser, stage: Stage) -> None:
     one, other = await failed_job(stage), await failed_job(stage)
-    async with looking(browser, stage, "ann", "/console/dead-letters") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/dead-letters") as visit:
+        page = visit.page
         await expect(page.locator(f"input[value='{one}']")).to_be_visible()
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.locator(f"input[value='{one}']").check()
         await page.locator("#reason").fill("a new camera")
         page.once("dialog", lambda dialog: dialog.accept())

@@ -1,9 +1,9 @@
-"""A dispute: opened on the page of its job, decided by an admin, seen by both."""
+"""A dispute: opened by the creator on the job's page, decided by an admin, and seen by both."""
 
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
+from tests.browser.console.visits import visiting
 
 
 async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
@@ -12,8 +12,8 @@ async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
     job = await stage.job(job_type="render")
     assert await stage.ended(job) == "COMPLETED"
     async with (
-        looking(browser, stage, "jane", f"/console/jobs/{job}") as janes,
-        looking(browser, stage, "ann", "/console/disputes") as anns,
+        visiting(browser, stage, "jane", f"/console/jobs/{job}") as janes,
+        visiting(browser, stage, "ann", "/console/disputes") as anns,
     ):
         page = janes.page
         await page.get_by_role("link", name="Dispute it").click()
@@ -32,9 +32,9 @@ async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
         await expect(anns.page.get_by_role("status").first).to_contain_text("is refunded")
         await expect(page.locator("#state")).to_contain_text("it is, indeed")
         await expect(page.locator("#state")).to_contain_text("refunded")
-        await anns.did_nothing_wrong()
+        await anns.check_no_faults()
         await page.get_by_role("link", name="entry no.").click()
         await expect(page.locator("#about")).to_contain_text("refund")
         await janes.go(f"/console/jobs/{job}")
         await expect(page.locator("#money")).to_contain_text("Its dispute")
-        await janes.is_well("job-disputed")
+        await janes.check_page("job-disputed")

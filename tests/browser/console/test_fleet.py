@@ -1,4 +1,4 @@
-"""Nodes, as operators and admins see and steer them."""
+"""Nodes, as operators and admins see and control them."""
 
 import asyncio
 import re
@@ -7,14 +7,14 @@ from playwright.async_api import Browser, expect
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, completes
-from tests.browser.console.looking import NARROW, WIDE, looking
 from tests.browser.console.stage import HOSTILE, WORST, Stage, picture
+from tests.browser.console.visits import NARROW, WIDE, visiting
 from tests.support.until import until
 from web.console.formatting import marked
 
 
 def node_of(stage: Stage, name: str, who: str = "otto", *, does: str = "nothing") -> FakeNode:
-    """A node of somebody's that is not among those of the stage."""
+    """Return a new node of a user, beside the stage's nodes."""
     token = stage.people[who].token
     return FakeNode(stage.url, name=name, capabilities=(does,), user_token=token)
 
@@ -23,8 +23,8 @@ async def test_an_operator_sees_his_nodes_and_what_they_earned(
     browser: Browser, stage: Stage
 ) -> None:
     async with node_of(stage, "of-ann", "ann"):
-        async with looking(browser, stage, "otto", "/console/fleet") as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "otto", "/console/fleet") as visit:
+            page = visit.page
             await expect(page.locator("#live-state")).to_have_text("live")
             row = page.get_by_role("row").filter(has_text="studio-1")
             await expect(row).to_contain_text("healthy")
@@ -32,12 +32,12 @@ async def test_an_operator_sees_his_nodes_and_what_they_earned(
             await expect(page.get_by_text("of-ann")).to_have_count(0)
             await expect(page.get_by_role("columnheader", name="Owner")).to_have_count(0)
             await expect(page.locator(".figures")).to_contain_text("Earned, pending")
-            await eyes.is_well("fleet-operator")
-        async with looking(browser, stage, "ann", "/console/fleet") as eyes:
-            row = eyes.page.get_by_role("row")
+            await visit.check_page("fleet-operator")
+        async with visiting(browser, stage, "ann", "/console/fleet") as visit:
+            row = visit.page.get_by_role("row")
             await expect(row.filter(has_text="of-ann")).to_contain_text("ann@example.org")
             await expect(row.filter(has_text="studio-1")).to_contain_text("otto@example.org")
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
 
 
 async def test_nodes_with_hostile_names_are_only_nodes(browser: Browser, stage: Stage) -> None:
@@ -46,27 +46,27 @@ async def test_nodes_with_hostile_names_are_only_nodes(browser: Browser, stage: 
         async with node:
             pass
     shown = [str(marked(name)) for name in HOSTILE]
-    async with looking(browser, stage, "ann") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann") as visit:
+        page = visit.page
         for show in ("table", "tiles"):
-            await eyes.go(f"/console/fleet?show={show}")
+            await visit.go(f"/console/fleet?show={show}")
             for name in shown:
                 await expect(page.get_by_text(name, exact=True).first).to_be_attached()
             for size in (NARROW, WIDE):
                 await page.set_viewport_size(size)
-                await eyes.fits(size["width"])
-            await eyes.did_nothing_wrong()
+                await visit.check_width(size["width"])
+            await visit.check_no_faults()
         await page.set_viewport_size(NARROW)
         for name in WORST:
-            await eyes.go(f"/console/fleet/{nodes[HOSTILE.index(name)].node_id}")
+            await visit.go(f"/console/fleet/{nodes[HOSTILE.index(name)].node_id}")
             await expect(page.locator("h1")).to_have_text(str(marked(name)))
-            await eyes.fits(NARROW["width"])
-            await eyes.did_nothing_wrong()
+            await visit.check_width(NARROW["width"])
+            await visit.check_no_faults()
 
 
 async def test_nodes_are_looked_for_and_shown_as_tiles(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann", "/console/fleet") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/fleet") as visit:
+        page = visit.page
         await page.get_by_role("link", name="Tiles").click()
         await page.wait_for_url("**/console/fleet?show=tiles")
         await page.keyboard.press("/")
@@ -74,12 +74,12 @@ async def test_nodes_are_looked_for_and_shown_as_tiles(browser: Browser, stage: 
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/console/fleet?q=STUDIO&show=tiles")
         await expect(page.locator(".tile")).to_have_count(1)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.locator("main").focus()
         await page.keyboard.press("j")
         await page.keyboard.press("Enter")
         await expect(page.locator("h1")).to_have_text("studio-1")
-        await eyes.go("/console/fleet?is=revoked&q=nothing+like+this")
+        await visit.go("/console/fleet?is=revoked&q=nothing+like+this")
         await expect(page.get_by_text("No node matches")).to_be_visible()
 
 
@@ -98,13 +98,13 @@ async def test_a_node_shows_its_unit_as_it_works_and_how_its_sockets_ended(
     )
     async with node:
         path = f"/console/fleet/{node.node_id}"
-        async with looking(browser, stage, "otto", path) as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "otto", path) as visit:
+            page = visit.page
             await expect(page.locator("#history")).to_contain_text("open")
             await page.evaluate("window.same = 1")
             job = await stage.job(job_type="slowly")
             await expect(page.locator("#work")).to_contain_text(job[:8])
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
             go_on.set()
             await expect(page.locator("#earned")).to_contain_text("by 1 unit")
             await expect(page.locator("#work")).to_contain_text("No units now")
@@ -123,8 +123,8 @@ async def test_an_operator_drains_releases_and_revokes_his_node(
 ) -> None:
     async with node_of(stage, "old-box") as node:
         path = f"/console/fleet/{node.node_id}"
-        async with looking(browser, stage, "otto", path) as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "otto", path) as visit:
+            page = visit.page
             page.on("dialog", lambda dialog: dialog.accept())
             await expect(page.get_by_role("button", name="Quarantine")).to_have_count(0)
             await page.get_by_label("Reason").fill(HOSTILE[1])
@@ -134,7 +134,7 @@ async def test_an_operator_drains_releases_and_revokes_his_node(
             )
             await expect(page.locator("#state")).to_contain_text("draining")
             await expect(page.locator("#standing-reason")).to_have_text(HOSTILE[1])
-            await eyes.is_well("node-draining")
+            await visit.check_page("node-draining")
             await page.get_by_role("button", name="Release").click()
             await expect(page.locator("#state")).to_contain_text("active")
             await page.get_by_role("button", name="Revoke").click()
@@ -143,14 +143,14 @@ async def test_an_operator_drains_releases_and_revokes_his_node(
             await until(lambda: node.close_code == 4001)
             await expect(page.locator("#history tbody tr").first).to_contain_text("4001")
             await expect(page.locator("#history tbody tr").first).to_contain_text("the gateway")
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
 
 
 async def test_an_admin_quarantines_and_it_is_written_down(browser: Browser, stage: Stage) -> None:
     async with node_of(stage, "suspect") as node:
         there = f"/console/fleet/{node.node_id}"
-        async with looking(browser, stage, "ann", there) as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "ann", there) as visit:
+            page = visit.page
             page.on("dialog", lambda dialog: dialog.accept())
             await page.get_by_label("Reason").fill("delivers black pictures")
             await page.get_by_role("button", name="Quarantine").click()
@@ -159,10 +159,11 @@ async def test_an_admin_quarantines_and_it_is_written_down(browser: Browser, sta
                 "GET", f"/admin/audit?target=node:{node.node_id}"
             )
             assert [act["act"] for act in audit["records"]] == ["node.quarantine"]
-            async with looking(browser, stage, "otto", there) as owner:
+            async with visiting(browser, stage, "otto", there) as owner:
                 release = owner.page.get_by_role("button", name="Release")
                 await expect(owner.page.locator("#state")).to_contain_text("quarantined")
                 await expect(release).to_have_count(0)
             await page.get_by_role("button", name="Release").click()
-            # Else every node that its operator enrols from now on would begin in quarantine.
+            # Wait for the release: with a node in quarantine, the operator's new nodes begin in
+            # quarantine.
             await expect(page.get_by_role("button", name="Quarantine")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Jobs of many frames in the console: submitted, watched as they come, steered, fetched."""
+"""Jobs of many frames in the console: submitted, followed live, changed and downloaded."""
 
 import asyncio
 import base64
@@ -12,14 +12,14 @@ from playwright.async_api import Browser, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Preview
 from rendertrust.testing import Fails, FakeNode, FakeTask, completes, works
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, picture
+from tests.browser.console.visits import visiting
 from tests.support.attempts import attempt_of
 
 
 @asynccontextmanager
 async def farm(stage: Stage, job_type: str) -> AsyncGenerator[asyncio.Semaphore]:
-    """A node that does frames of a type of its own, one for each leave; frame 3 fails at first."""
+    """Run a node that does one frame per release of the semaphore; frame 3 fails at first."""
     leave, failed = asyncio.Semaphore(0), set[int]()
 
     def paint(task: FakeTask) -> bytes | Fails:
@@ -50,8 +50,8 @@ async def submitted(stage: Stage, job_type: str, **more: Any) -> str:
 async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Stage) -> None:
     async with farm(stage, "film") as leave:
         job = await submitted(stage, "film", frames="1-4")
-        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
+            page = visit.page
             frames = page.locator("#frames li")
             await expect(frames).to_have_count(4)
             await page.evaluate("window.same = 1")
@@ -64,9 +64,9 @@ async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Sta
             await expect(frames.nth(2)).to_contain_text("the third frame has no camera")
             await expect(page.locator("#state")).to_contain_text("1 failed")
             await expect(page.locator("#attempts tbody")).to_contain_text("frame 3")
-            # The last frame is still awaited: no page has more buttons in a row.
+            # The row of buttons is longest while the last frame is pending.
             await expect(page.locator("#state").get_by_role("button")).to_have_count(3)
-            await eyes.is_well("job-frames-failed")
+            await visit.check_page("job-frames-failed")
             leave.release()
             await expect(page.locator("#frames li.completed")).to_have_count(3)
             await expect(page.locator("#state .badge")).to_have_text("failed")
@@ -77,14 +77,14 @@ async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Sta
             await expect(page.locator("#frames li.completed")).to_have_count(4)
             await expect(frames.nth(2)).to_contain_text("attempt 2")
             await expect(page.locator("#state")).to_contain_text("completed")
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
 
 
 async def test_a_job_is_paused_capped_and_stopped(browser: Browser, stage: Stage) -> None:
     async with farm(stage, "slow-film"):
         job = await submitted(stage, "slow-film", frames="1-20", max_credits="1")
-        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
+            page = visit.page
             await expect(page.locator("#why-paused")).to_contain_text("the cap")
             await page.get_by_label("Cap", exact=True).fill("50")
             await page.get_by_label("Priority", exact=True).select_option("high")
@@ -92,19 +92,19 @@ async def test_a_job_is_paused_capped_and_stopped(browser: Browser, stage: Stage
             await expect(page.get_by_role("status").first).to_contain_text("Saved.")
             await page.get_by_role("button", name="Pause").last.click()
             await expect(page.locator("#why-paused")).to_contain_text("by its owner")
-            await eyes.is_well("job-paused")
-            await eyes.go("/console/jobs")
+            await visit.check_page("job-paused")
+            await visit.go("/console/jobs")
             tabs = page.get_by_role("navigation", name="Jobs by status")
             await tabs.get_by_text("Paused").click()
             await expect(page.locator("tbody tr").filter(has_text="slow-film")).to_have_count(1)
-            await eyes.go(f"/console/jobs/{job}")
+            await visit.go(f"/console/jobs/{job}")
             await page.get_by_role("button", name="Resume").click()
             await expect(page.locator("#why-paused")).to_have_count(0)
             page.once("dialog", lambda dialog: dialog.accept())
             await page.get_by_role("button", name="Stop").click()
             await expect(page.locator("#state")).to_contain_text("cancelled")
             await expect(page.locator("#paid")).not_to_contain_text("held")
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
 
 
 async def test_an_animation_is_submitted_with_its_price_and_its_frames_appear(
@@ -112,8 +112,8 @@ async def test_an_animation_is_submitted_with_its_price_and_its_frames_appear(
 ) -> None:
     scene = tmp_path / "film.blend"
     scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 40)
-    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+        page = visit.page
         await expect(page.locator("#animation-fields")).to_be_hidden()
         await page.locator("#file").set_input_files(scene)
         await page.get_by_label("Frames", exact=True).fill("1-6")
@@ -133,14 +133,14 @@ async def test_an_animation_is_submitted_with_its_price_and_its_frames_appear(
         await expect(page.locator("#cost")).to_have_text("6 frames cost nothing.")
         await page.get_by_label("Pool").select_option("any")
         await expect(held).to_contain_text("60.0000")
-        await eyes.is_well("new-animation")
+        await visit.check_page("new-animation")
         await page.get_by_label("Tiles").fill("20x20")
         await page.get_by_label("Width").fill("4")
         await page.get_by_label("Height").fill("4")
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#faults li").first).to_contain_text("tiles")
-        assert all("422" in error for error in eyes.errors)  # the browser itself says so
-        eyes.errors.clear()
+        assert all("422" in error for error in visit.errors)  # the browser logs the refusal itself
+        visit.errors.clear()
         await page.get_by_label("Tiles").fill("")
         await page.get_by_label("Width").fill("")
         await page.get_by_label("Height").fill("")
@@ -153,7 +153,7 @@ async def test_an_animation_is_submitted_with_its_price_and_its_frames_appear(
             await image.scroll_into_view_if_needed()
             await expect(image).to_have_js_property("naturalWidth", 96)
         await expect(page.locator("#paid")).to_contain_text("60.0000 cr charged")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 PAINT = """
@@ -168,8 +168,8 @@ shade => {
 
 
 async def test_a_single_frame_is_cut_into_tiles(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+        page = visit.page
         await page.get_by_label("Frames", exact=True).fill("2")
         await page.get_by_label("Width").fill("64")
         await page.get_by_label("Height").fill("32")
@@ -177,16 +177,16 @@ async def test_a_single_frame_is_cut_into_tiles(browser: Browser, stage: Stage) 
         await expect(page.locator("#cost")).to_contain_text("It costs 10.0000 credits")
         await page.get_by_label("Tiles").fill("2x1")
         await expect(page.locator("#cost")).to_contain_text("1 frame in 3 units costs 10.0000")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_half_a_form_is_answered_and_is_no_error(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
-        await eyes.page.get_by_label("Width").fill("640")
-        await expect(eyes.page.locator("#cost")).to_contain_text("width and height")
-        await eyes.page.get_by_label("Height").fill("360")
-        await expect(eyes.page.locator("#cost")).not_to_contain_text("width and height")
-        await eyes.did_nothing_wrong()
+    async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+        await visit.page.get_by_label("Width").fill("640")
+        await expect(visit.page.locator("#cost")).to_contain_text("width and height")
+        await visit.page.get_by_label("Height").fill("360")
+        await expect(visit.page.locator("#cost")).not_to_contain_text("width and height")
+        await visit.check_no_faults()
 
 
 SCENE = "s3://elsewhere/scene.blend"
@@ -195,24 +195,24 @@ SCENE = "s3://elsewhere/scene.blend"
 async def test_what_is_refused_is_marked_at_its_field_and_is_no_error(
     browser: Browser, stage: Stage
 ) -> None:
-    async with looking(browser, stage, "jane", f"/console/jobs/new?payload_ref={SCENE}") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", f"/console/jobs/new?payload_ref={SCENE}") as visit:
+        page = visit.page
         await page.locator("#frames").fill("7-3")
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#faults")).to_contain_text("frames")
         await expect(page.locator("#frames")).to_have_attribute("aria-invalid", "true")
         await page.locator("#frames").fill("3-7")
         await expect(page.locator("#frames")).not_to_have_attribute("aria-invalid", "true")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_frames_are_seen_small_before_they_are_delivered(
     browser: Browser, stage: Stage
 ) -> None:
-    """Chunks too, and what no browser draws."""
+    """Frames of chunks and of formats that browsers cannot show are seen, too."""
     leave = asyncio.Semaphore(0)
-    async with looking(browser, stage, "jane") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane") as visit:
+        page = visit.page
         shades = [await page.evaluate(PAINT, 40 * n) for n in range(5)]
 
         async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -230,7 +230,7 @@ async def test_frames_are_seen_small_before_they_are_delivered(
             stage.url, name="easel", capabilities=("easel",), user_token=token, behave=behave
         ):
             job = await submitted(stage, "easel", frames="1-4", chunk=2)
-            await eyes.go(f"/console/jobs/{job}")
+            await visit.go(f"/console/jobs/{job}")
             images = page.locator("#frames li img")
             await expect(page.locator("#frames li")).to_have_count(2)
             await expect(images).to_have_count(0)
@@ -243,25 +243,25 @@ async def test_frames_are_seen_small_before_they_are_delivered(
             for _ in range(4):
                 leave.release()
             await expect(page.locator("#frames li.completed a.shot img")).to_have_count(2)
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
             single = await submitted(stage, "easel")
-            await eyes.go(f"/console/jobs/{single}")
+            await visit.go(f"/console/jobs/{single}")
             leave.release()
             await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 300)
             await expect(page.locator("#picture")).to_contain_text("The full picture appears")
             leave.release()
             await expect(page.locator("#state")).to_contain_text("completed")
             await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 300)
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
     there = f"/console/previews/{job}?frame=1"
-    async with looking(browser, stage, "otto", there) as eyes:
-        await expect(eyes.page.get_by_text("There is no such file")).to_be_visible()
-    async with looking(browser, stage, "ann", f"/console/jobs/{job}") as eyes:
-        image = eyes.page.locator("#frames li.completed img").first
+    async with visiting(browser, stage, "otto", there) as visit:
+        await expect(visit.page.get_by_text("There is no such file")).to_be_visible()
+    async with visiting(browser, stage, "ann", f"/console/jobs/{job}") as visit:
+        image = visit.page.locator("#frames li.completed img").first
         await expect(image).to_have_js_property("naturalWidth", 300)
 
 
-# What a browser records of 64 x 48 pixels until it can be played, in base64.
+# Records 64 x 48 pixels in the browser until the video can be played, in base64.
 FILM = """async () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
   const pen = canvas.getContext("2d");
@@ -292,14 +292,14 @@ FILM = """async () => {
 
 
 async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage: Stage) -> None:
-    """And what this browser cannot play is said to be that, beside the link."""
+    """For a video that this browser cannot play, the page says so beside the link."""
     films = [b"no video at all"]
 
     async def deliver(node: FakeNode, dispatch: JobDispatch) -> None:
         await completes(films[-1])(node, dispatch)
 
     async with (
-        looking(browser, stage, "jane") as eyes,
+        visiting(browser, stage, "jane") as visit,
         FakeNode(
             stage.url,
             name="cutter",
@@ -308,23 +308,24 @@ async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage:
             behave=deliver,
         ),
     ):
-        page = eyes.page
-        studio = await page.context.new_page()  # pages of the console play nothing but their own
+        page = visit.page
+        # recorded on a blank page, as the console's policy allows only the console's own media
+        studio = await page.context.new_page()
         films.append(base64.b64decode(await studio.evaluate(FILM)))
         await studio.close()
         job = await stage.job(job_type="video")
         assert await stage.ended(job) == "COMPLETED"
-        await eyes.go(f"/console/jobs/{job}")
+        await visit.go(f"/console/jobs/{job}")
         film = page.locator("video.result")
         await expect(film).to_have_attribute("controls", "")
         await expect(film).to_have_attribute("preload", "metadata")
         await expect(film).to_have_js_property("videoWidth", 64)
         there = f"/console/pictures/{job}"
         await expect(page.locator("#picture a", has_text="Open")).to_have_attribute("href", there)
-        await eyes.is_well("job-video")
+        await visit.check_page("job-video")
         films.append(films[0])
         job = await stage.job(job_type="video")
         assert await stage.ended(job) == "COMPLETED"
-        await eyes.go(f"/console/jobs/{job}")
+        await visit.go(f"/console/jobs/{job}")
         await expect(page.locator("#picture")).to_contain_text("A browser cannot display")
         await expect(page.locator("#picture a", has_text="Open")).to_be_visible()

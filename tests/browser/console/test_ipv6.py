@@ -1,4 +1,6 @@
-"""The console at an IPv6 address, where a policy can name no path: its own tags have a nonce."""
+"""The console at an IPv6 address, where a policy cannot name a path: the console's own tags have a
+nonce.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,7 +27,7 @@ async def pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @asynccontextmanager
 async def at_ipv6(url: str) -> AsyncGenerator[str]:
-    """The gateway under an address of the sixth version."""
+    """Forward an IPv6 address to the gateway, and yield its URL."""
     port = urlsplit(url).port
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

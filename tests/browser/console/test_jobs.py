@@ -1,4 +1,4 @@
-"""Jobs, as creators and admins see and steer them."""
+"""Jobs, as creators and admins see and control them."""
 
 import asyncio
 import hashlib
@@ -12,8 +12,8 @@ from playwright.async_api import Browser, Dialog, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Log
 from rendertrust.testing import FakeNode, completes
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage, failed_job, picture
+from tests.browser.console.visits import visiting
 from tests.support.attempts import attempt_of
 
 IS_AT_END = """
@@ -23,8 +23,8 @@ log => log.scrollHeight > log.clientHeight &&
 
 
 async def test_a_creator_sees_his_jobs(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs") as visit:
+        page = visit.page
         await expect(page.locator("#live-state")).to_have_text("live")
         await expect(page.locator("tbody tr").first).to_be_visible()
         await expect(page.get_by_role("columnheader", name="User")).to_have_count(0)
@@ -32,14 +32,14 @@ async def test_a_creator_sees_his_jobs(browser: Browser, stage: Stage) -> None:
         await expect(page).to_have_url(f"{stage.url}/console/jobs?q=status%3Afailed")
         await expect(page.locator("tbody tr").first).to_contain_text("the scene has no camera")
         await page.get_by_role("navigation", name="Jobs by status").get_by_text("All").click()
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_a_job_shows_its_way_its_picture_and_its_proof(
     browser: Browser, stage: Stage
 ) -> None:
-    async with looking(browser, stage, "jane", f"/console/jobs/{stage.jobs[0]}") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", f"/console/jobs/{stage.jobs[0]}") as visit:
+        page = visit.page
         steps = page.locator(".steps li strong")
         words = ["Queued", "Dispatched", "Running", "Completed", "Charged", "In the log"]
         await expect(page.locator(".steps li").last).to_have_class(re.compile("done"))
@@ -57,15 +57,15 @@ async def test_a_job_shows_its_way_its_picture_and_its_proof(
         await expect(page.get_by_role("button", name="Copied")).to_be_visible()
         copied = await page.evaluate("navigator.clipboard.readText()")
         assert copied == await page.locator("#curl").text_content()
-        await eyes.is_well("job")
+        await visit.check_page("job")
 
 
 async def test_why_a_job_waits(browser: Browser, stage: Stage) -> None:
     job = await stage.job(job_type="nobody-does-this")
-    async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
+        page = visit.page
         await expect(page.locator("#why-waiting")).to_contain_text("No node that does")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Cancel").click()
         await expect(page.get_by_role("status").first).to_contain_text("The job is cancelled")
@@ -73,8 +73,8 @@ async def test_why_a_job_waits(browser: Browser, stage: Stage) -> None:
 
 
 async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann", "/console/jobs") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/jobs") as visit:
+        page = visit.page
         await page.keyboard.press("/")
         await page.keyboard.type("stat")
         await page.keyboard.press("ArrowDown")
@@ -88,23 +88,23 @@ async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stag
         await page.wait_for_url("**/console/jobs?q=status%3Afailed+user%3Ajane")
         for each in await page.locator("tbody tr").all():
             await expect(each).to_contain_text("jane@example.org")
-        await eyes.go("/console/jobs?q=stats%3Afailed")
+        await visit.go("/console/jobs?q=stats%3Afailed")
         await expect(page.locator("#misread")).to_contain_text("did you mean “status”")
-        await eyes.is_well("jobs-misread")
+        await visit.check_page("jobs-misread")
         await page.locator("#search").fill("type:")
         await page.locator("#search").press("ArrowUp")
         await expect(page.get_by_role("option").last).to_have_attribute("aria-selected", "true")
         await page.locator("#search").press("ArrowDown")
         await expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
-        await eyes.is_well("jobs-offer")
+        await visit.check_page("jobs-offer")
 
 
 async def test_the_keys_leave_the_filter_as_they_came(browser: Browser, stage: Stage) -> None:
-    """What the field offers takes no key that was not meant for it."""
-    async with looking(browser, stage, "jane") as eyes:
-        page = eyes.page
+    """The list of suggestions does not handle keys that move the focus out of the filter."""
+    async with visiting(browser, stage, "jane") as visit:
+        page = visit.page
         for keys in (("Tab",), ("Shift+Tab",), ("ArrowDown", "Shift+Tab")):
-            await eyes.go("/console/jobs")
+            await visit.go("/console/jobs")
             await page.keyboard.press("/")
             await expect(page.get_by_role("listbox")).to_be_visible()
             for key in keys:
@@ -119,8 +119,8 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
 ) -> None:
     scene = tmp_path / "scene <b>.blend"
     scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 4000)
-    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+        page = visit.page
         await expect(page.locator("#cost")).to_contain_text("10.0000 credits")
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#problem")).to_have_text("Choose a file.")
@@ -129,10 +129,10 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#faults")).to_contain_text("width and height together")
         await page.get_by_label("Height").fill("72")
-        # What the gateway refused stands in the console of the browser, too.
-        assert all("422" in error for error in eyes.errors)
-        eyes.errors.clear()
-        await eyes.is_well("new-job")
+        # The browser's console also logs what the gateway refused.
+        assert all("422" in error for error in visit.errors)
+        visit.errors.clear()
+        await visit.check_page("new-job")
         await page.get_by_role("button", name="Submit").click()
         await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
         await page.evaluate("window.same = 1")
@@ -141,7 +141,7 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
         assert await page.evaluate("window.same") == 1
         digest = hashlib.sha256(scene.read_bytes()).hexdigest()
         await expect(page.get_by_text(digest).first).to_be_visible()
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
@@ -161,23 +161,23 @@ async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
         "Priority": "high",
         "Pool": "any",
     }
-    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+        page = visit.page
         for label, text in typed.items():
             await page.get_by_label(label, exact=True).fill(text)
         for label, value in chosen.items():
             await page.get_by_label(label, exact=True).select_option(value)
         waits = page.get_by_label("Queue the job if no node can take it now")
         await waits.uncheck()
-        await eyes.go("/console/jobs")
+        await visit.go("/console/jobs")
         await page.go_back()
         for label, text in (typed | chosen).items():
             await expect(page.get_by_label(label, exact=True)).to_have_value(text)
         await expect(waits).not_to_be_checked()
-        await eyes.go("/console/jobs/new?frames=7")
+        await visit.go("/console/jobs/new?frames=7")
         await expect(waits).to_be_checked()
         await expect(page.get_by_label("Priority")).to_have_value("normal")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_a_job_starts_after_the_local_time_that_was_typed(
@@ -186,9 +186,10 @@ async def test_a_job_starts_after_the_local_time_that_was_typed(
     start = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=3)
     scene = tmp_path / "later.blend"
     scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 4)
-    zone = ZoneInfo("Asia/Kathmandu")  # not the machine's: its minutes are no other zone's
-    async with looking(browser, stage, "jane", "/console/jobs/new", zone=zone.key) as eyes:
-        page = eyes.page
+    # a zone other than the machine's, with an offset of minutes that no other zone has
+    zone = ZoneInfo("Asia/Kathmandu")
+    async with visiting(browser, stage, "jane", "/console/jobs/new", zone=zone.key) as visit:
+        page = visit.page
         cost, field = page.locator("#cost"), page.get_by_label("Start after")
         await page.locator("#file").set_input_files(scene)
         await expect(field).to_have_accessible_description(re.compile("at most 30 days from now"))
@@ -196,7 +197,7 @@ async def test_a_job_starts_after_the_local_time_that_was_typed(
         await expect(cost).to_contain_text("start_after: must be within 30 days")
         await field.fill(f"{start.astimezone(zone):%Y-%m-%dT%H:%M}")
         await expect(cost).to_contain_text("credits")
-        await eyes.is_well("new-job-later")
+        await visit.check_page("new-job-later")
         async with page.expect_request("**/api/jobs/dispatch") as sent:
             await page.get_by_role("button", name="Submit").click()
         body: Any = (await sent.value).post_data_json
@@ -206,13 +207,13 @@ async def test_a_job_starts_after_the_local_time_that_was_typed(
         await expect(state).to_contain_text(f"It starts after {start:%Y-%m-%d %H:%M} UTC")
         request = page.locator("section", has=page.get_by_role("heading", name="Request"))
         await expect(request.locator("time")).to_have_attribute("datetime", start.isoformat())
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_one_job_is_done_again(browser: Browser, stage: Stage) -> None:
     job = await failed_job(stage)
-    async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
+        page = visit.page
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Retry").click()
         await expect(page.get_by_role("status").first).to_contain_text("This job retries it")
@@ -228,8 +229,8 @@ async def test_many_jobs_are_retried_at_once_and_others_cannot(
 ) -> None:
     jobs = [await failed_job(stage) for _ in range(2)]
     done = stage.jobs[0]
-    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs") as visit:
+        page = visit.page
         button = page.get_by_role("button", name="Retry")
         await expect(button).to_be_disabled()
         for job in (*jobs, done):
@@ -250,8 +251,8 @@ async def test_enter_in_the_reason_presses_no_button(browser: Browser, stage: St
         asked.append(dialog.message)
         await dialog.dismiss()
 
-    async with looking(browser, stage, "ann", "/console/jobs") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/jobs") as visit:
+        page = visit.page
         page.on("dialog", no)
         await page.locator(f"input[value='{stage.jobs[0]}']").check()
         await page.locator("#reason").fill("too old")
@@ -263,8 +264,8 @@ async def test_enter_in_the_reason_presses_no_button(browser: Browser, stage: St
 async def test_what_is_selected_stays_so_while_rows_come(browser: Browser, stage: Stage) -> None:
     """A new row must not move the selection to another job."""
     job = await failed_job(stage)
-    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs") as visit:
+        page = visit.page
         await page.locator(f"input[value='{job}']").check()
         another = await stage.job()
         await expect(page.locator(f"input[value='{another}']")).to_be_visible()
@@ -289,13 +290,13 @@ async def test_a_job_that_runs_says_how_far_it_is_and_what_it_does(
     node = FakeNode(stage.url, name="slow", capabilities=("slow",), user_token=token, behave=slowly)
     async with node:
         job = await stage.job(job_type="slow")
-        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
+            page = visit.page
             await expect(page.locator("#state")).to_contain_text("37 %")
             await expect(page.locator("#state")).to_contain_text("Sample 3/8")
             await expect(page.locator("pre.log").first).to_contain_text(HOSTILE[1])
             await expect(page.locator(".steps .now strong")).to_have_text("Running")
-            await eyes.is_well("job-running")
+            await visit.check_page("job-running")
             await page.evaluate("window.same = 1")
             go_on.set()
             await expect(page.locator("#paid")).to_contain_text("charged")
@@ -320,8 +321,8 @@ async def test_the_log_shows_its_last_lines_and_stays_where_somebody_scrolled(
     node = FakeNode(stage.url, name="talks", capabilities=("talk",), user_token=token, behave=talks)
     async with node:
         job = await stage.job(job_type="talk")
-        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
-            log, state = eyes.page.locator("#log pre"), eyes.page.locator("#state")
+        async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
+            log, state = visit.page.locator("#log pre"), visit.page.locator("#state")
             await expect(log).to_contain_text("line 89")
             await expect(state).to_contain_text("99 %")
             assert "".join((await log.inner_text()).split()).endswith("line88line89")
@@ -331,6 +332,6 @@ async def test_the_log_shows_its_last_lines_and_stays_where_somebody_scrolled(
             await expect(log).to_contain_text("the newest")
             assert not await log.evaluate(IS_AT_END)
             await expect(state).to_contain_text("completed")
-            await eyes.page.reload()
+            await visit.page.reload()
             await expect(log).to_contain_text("the newest")
             assert await log.evaluate(IS_AT_END)

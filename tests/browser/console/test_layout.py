@@ -1,8 +1,8 @@
-"""What long words do to a page: nothing is pressed into a column of single letters."""
+"""Long words on a page, beside which no element may shrink to a column of single letters."""
 
 from playwright.async_api import Browser
 
-from tests.browser.console.looking import NARROW, WIDE
+from tests.browser.console.visits import NARROW, WIDE
 from web.console.assets import STYLE, assets
 
 FACTS = f'<dl class="in facts"><dt>{"b" * 200}</dt><dd>otto@example.org, an operator</dd></dl>'

@@ -1,4 +1,4 @@
-"""What holds on every page: keys, live changes that can be paused, errors, hostile names."""
+"""Properties of every page: keys, live changes that can be paused, errors, and hostile names."""
 
 import hashlib
 import re
@@ -9,7 +9,6 @@ from playwright.async_api import Browser, Dialog, Page, expect
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.conftest import WITHIN_MS
-from tests.browser.console.looking import NARROW, WIDE, Looking, Motion, looking
 from tests.browser.console.stage import (
     HOSTILE,
     PASSWORD,
@@ -17,8 +16,9 @@ from tests.browser.console.stage import (
     Stage,
     failed_job,
     hostile_user,
-    renamed,
+    rename,
 )
+from tests.browser.console.visits import NARROW, WIDE, Motion, Visit, visiting
 from tests.support.examples import chosen
 from tests.support.http_gateway import settings_for_tests
 from tests.support.lent_engines import StartGateway
@@ -29,11 +29,11 @@ from web.console.formatting import marked
 
 
 async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann") as eyes:
-        page, keys = eyes.page, eyes.page.keyboard
+    async with visiting(browser, stage, "ann") as visit:
+        page, keys = visit.page, visit.page.keyboard
         await keys.press("?")
         await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-        await eyes.is_well("keys")
+        await visit.check_page("keys")
         await keys.press("Escape")
         await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
         await keys.press("g")
@@ -55,11 +55,11 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
         await keys.press("g")
         await keys.press("o")
         await page.wait_for_url("**/console")
-        assert eyes.errors == []
+        assert visit.errors == []
 
 
 EMPTY = ("credits", "checks", "organisations", "webhooks")
-# Where a key leads, and whether there is something to search.
+# For each key: the page to which it leads, and whether the page has a search field.
 LEADS = (
     ("j", "jobs", True),
     ("f", "fleet", True),
@@ -75,13 +75,13 @@ LEADS = (
     ("s", "settings", True),
 )
 MENU = "all => all.map((each) => [each.dataset.key, each.getAttribute('href')])"
-BY_DAY = "jclda"  # with and without something to search, with and without rows
+BY_DAY = "jclda"  # keys of pages with and without a search field, with and without rows
 
 
 async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) -> None:
     await failed_job(stage)
-    async with looking(browser, stage, "ann") as eyes:
-        page, keys = eyes.page, eyes.page.keyboard
+    async with visiting(browser, stage, "ann") as visit:
+        page, keys = visit.page, visit.page.keyboard
         menu = dict(await page.locator(".menu a[data-key]").evaluate_all(MENU))
         others = {"o": "/console", "e": "/console/disputes"}
         assert menu == others | {key: f"/console/{there}" for key, there, _ in LEADS}
@@ -111,13 +111,13 @@ async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) 
             await keys.press("?")
             await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
             await keys.press("Escape")
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
 
 
 async def test_a_row_is_selected_and_retried_by_keys(browser: Browser, stage: Stage) -> None:
     job = await failed_job(stage)
-    async with looking(browser, stage, "jane", f"/console/jobs?q=id:{job[:8]}") as eyes:
-        page, keys = eyes.page, eyes.page.keyboard
+    async with visiting(browser, stage, "jane", f"/console/jobs?q=id:{job[:8]}") as visit:
+        page, keys = visit.page, visit.page.keyboard
         await expect(page.locator("tbody tr")).to_have_count(1)
         await keys.press("j")
         await keys.press("x")
@@ -131,18 +131,18 @@ async def test_a_row_is_selected_and_retried_by_keys(browser: Browser, stage: St
         page.once("dialog", lambda dialog: dialog.accept())
         await keys.press("r")
         await expect(page.get_by_role("status").first).to_contain_text("1 job is retried.")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_the_tab_that_is_open_is_in_sight(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "jane") as eyes:
-        await eyes.page.set_viewport_size(NARROW)
+    async with visiting(browser, stage, "jane") as visit:
+        await visit.page.set_viewport_size(NARROW)
         for tab in ("cancelled", "failed", "active"):
-            page = await eyes.go(f"/console/jobs?q=status:{tab}")
+            page = await visit.go(f"/console/jobs?q=status:{tab}")
             here = page.locator(".tabs [aria-current=page]")
             await expect(here).to_be_in_viewport(ratio=0.95)
             assert await page.evaluate("scrollY") == 0
-            await eyes.fits(NARROW["width"])
+            await visit.check_width(NARROW["width"])
 
 
 LOADED = """
@@ -153,13 +153,13 @@ performance.getEntriesByType("resource")
 
 
 async def test_a_first_visit_loads_little(browser: Browser, stage: Stage) -> None:
-    """KiB as they come over the wire; the first page draws, the other does not."""
+    """The bounds are KiB on the wire; only the first page draws charts."""
     for path, most in (("/console", 42), ("/console/jobs", 22)):
-        async with looking(browser, stage, "ann", path) as eyes:
+        async with visiting(browser, stage, "ann", path) as visit:
             if path == "/console":
-                await expect(eyes.page.locator(".plot canvas")).to_be_visible()
-            await expect(eyes.page.locator("#live-state")).to_have_text("live")
-            loaded = await eyes.page.evaluate(LOADED)
+                await expect(visit.page.locator(".plot canvas")).to_be_visible()
+            await expect(visit.page.locator("#live-state")).to_have_text("live")
+            loaded = await visit.page.evaluate(LOADED)
             assert most / 2 < loaded <= most
 
 
@@ -174,27 +174,27 @@ async (urls) => Promise.all(urls.map(async (url) => {
 
 
 async def test_what_was_packed_before_is_what_was_packed(browser: Browser, stage: Stage) -> None:
-    """Browsers take brotli over TLS, and from this machine."""
+    """Browsers accept brotli over TLS and from this machine."""
     names = list(assets().files)
-    async with looking(browser, stage) as eyes:
-        await eyes.go("/console")
-        found = await eyes.page.evaluate(DIGESTS, [assets().url(name) for name in names])
+    async with visiting(browser, stage) as visit:
+        await visit.go("/console")
+        found = await visit.page.evaluate(DIGESTS, [assets().url(name) for name in names])
     plain = [assets().files[name].plain for name in names]
     assert found == [["br", hashlib.sha256(each).hexdigest()] for each in plain]
 
 
 async def test_the_skip_link_comes_first(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann") as eyes:
-        await eyes.go("/console")
-        await eyes.page.keyboard.press("Tab")
-        await expect(eyes.page.get_by_role("link", name="Skip to content")).to_be_focused()
-        await eyes.page.keyboard.press("Enter")
-        await expect(eyes.page.locator("main")).to_be_focused()
+    async with visiting(browser, stage, "ann") as visit:
+        await visit.go("/console")
+        await visit.page.keyboard.press("Tab")
+        await expect(visit.page.get_by_role("link", name="Skip to content")).to_be_focused()
+        await visit.page.keyboard.press("Enter")
+        await expect(visit.page.locator("main")).to_be_focused()
 
 
 async def test_the_theme_that_was_chosen_is_kept(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann") as visit:
+        page = visit.page
         paper = "getComputedStyle(document.body).backgroundColor"
         light = await page.evaluate(paper)
         await page.get_by_role("button", name="Light or dark").click()
@@ -202,7 +202,7 @@ async def test_the_theme_that_was_chosen_is_kept(browser: Browser, stage: Stage)
         assert dark != light
         await page.reload()
         assert await page.evaluate(paper) == dark
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 TURNS = """
@@ -218,23 +218,23 @@ document.getAnimations().length + [...document.querySelectorAll("*")].filter((ea
 
 
 async def test_nothing_moves_for_who_wants_that(browser: Browser, stage: Stage) -> None:
-    """One page fades into the next for all others."""
+    """For users without that preference, one page fades into the next."""
     motions: list[tuple[Motion, bool]] = [("no-preference", True), ("reduce", False)]
     for motion, turns in motions:
-        async with looking(browser, stage, "ann", motion=motion) as eyes:
-            await eyes.page.add_init_script(TURNS)
-            await eyes.go("/console")
-            await eyes.page.get_by_role("link", name="Jobs").first.click()
-            await eyes.page.wait_for_url("**/console/jobs")
-            await eyes.page.wait_for_function("() => window.turned !== undefined")
-            assert await eyes.page.evaluate("window.turned") is turns
+        async with visiting(browser, stage, "ann", motion=motion) as visit:
+            await visit.page.add_init_script(TURNS)
+            await visit.go("/console")
+            await visit.page.get_by_role("link", name="Jobs").first.click()
+            await visit.page.wait_for_url("**/console/jobs")
+            await visit.page.wait_for_function("() => window.turned !== undefined")
+            assert await visit.page.evaluate("window.turned") is turns
             if not turns:
-                assert await eyes.page.evaluate(MOVES) == 0
+                assert await visit.page.evaluate(MOVES) == 0
 
 
 async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "jane") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane") as visit:
+        page = visit.page
         await expect(page.locator("#live-state")).to_have_text("live")
         await page.keyboard.press("p")
         await expect(page.locator("#live-state")).to_have_text("paused")
@@ -246,10 +246,10 @@ async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> Non
         await page.get_by_role("button", name="Resume").click()
         await expect(images.first).to_have_attribute("src", f"/console/pictures/{job}")
         await expect(page.locator("#live-state")).to_have_text("live")
-        assert eyes.errors == []
+        assert visit.errors == []
 
 
-# Its own stream, as where there are no shared workers: a page can look into it.
+# Without shared workers the page has its own stream, which scripts of the page can see.
 ALONE = "delete window.SharedWorker;"
 STREAMS = f"""{ALONE}
 window.streams = [];
@@ -262,8 +262,8 @@ window.fetch = (url, given) => {{
 
 
 async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann") as visit:
+        page = visit.page
         await page.add_init_script(STREAMS)
         await page.reload()
         await expect(page.locator("#live-state")).to_have_text("live")
@@ -284,12 +284,12 @@ async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> 
 
 
 async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> None:
-    """A browser opens six connections to one place: a stream for each would be too many.
+    """Browsers open six connections per host, so one stream per window would be too many.
 
-    The addresses of some of them are together longer than the line of a request may be.
+    The windows' addresses together are longer than a request line may be.
     """
-    async with looking(browser, stage, "jane") as eyes:
-        context = eyes.page.context
+    async with visiting(browser, stage, "jane") as visit:
+        context = visit.page.context
         short = [await context.new_page() for _ in range(3)]
         long = [await context.new_page() for _ in range(4)]
         for page in (*short, *long):
@@ -298,7 +298,7 @@ async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> 
             await page.goto(f"{stage.url}/console/jobs?q=type:echo")
         for number, page in enumerate(long):
             await page.goto(f"{stage.url}/console/jobs?q=error:{quote('絵' * 400)}{number}")
-        for page in (eyes.page, *short, *long):
+        for page in (visit.page, *short, *long):
             await expect(page.locator("#live-state")).to_have_text("live")
         job = await stage.job(job_type="echo")
         for page in short:
@@ -306,15 +306,15 @@ async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> 
             await expect(page.locator("#live-state")).to_have_text("live")
         for page in (*short[:2], *long[:2]):
             await page.close()
-        await eyes.go(f"/console/jobs/{job}")
-        await expect(eyes.page.locator("#live-state")).to_have_text("live")
+        await visit.go(f"/console/jobs/{job}")
+        await expect(visit.page.locator("#live-state")).to_have_text("live")
         other = await stage.job(job_type="echo")
         await expect(short[-1].locator(f"#row-{other}")).to_be_visible()
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
-async def joins(page: Page, url: str) -> None:
-    """Jane has an account; a busy gateway is asked again, and may know her by then."""
+async def register_jane(page: Page, url: str) -> None:
+    """Register Jane; a busy gateway is asked again, and may have registered her already."""
     body = {"email": "jane@example.org", "name": "Jane", "password": PASSWORD}
 
     async def is_in() -> bool:
@@ -326,10 +326,10 @@ async def joins(page: Page, url: str) -> None:
 
 async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEndpoint) -> None:
     async with whole(database, settings_for_tests()) as site:
-        eyes = Looking(await browser.new_page(reduced_motion="reduce"), site.url)
-        page = eyes.page
-        await joins(page, site.url)
-        await eyes.sign_in("jane")
+        visit = Visit(await browser.new_page(reduced_motion="reduce"), site.url)
+        page = visit.page
+        await register_jane(page, site.url)
+        await visit.sign_in("jane")
         await expect(page.locator("#live-state")).to_have_text("live")
         await site.gateway.database.close()
         await expect(page.locator("#stale")).to_be_visible()
@@ -341,11 +341,11 @@ async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEn
 
 
 async def test_what_is_not_there_is_a_page_that_is_well(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "jane") as eyes:
-        await eyes.go("/console/nothing/here")
-        await expect(eyes.page.get_by_role("heading", name="Not found")).to_be_visible()
-        eyes.errors.clear()  # the browser itself says that it was 404
-        await eyes.is_well("not-found")
+    async with visiting(browser, stage, "jane") as visit:
+        await visit.go("/console/nothing/here")
+        await expect(visit.page.get_by_role("heading", name="Not found")).to_be_visible()
+        visit.errors.clear()  # the browser logs the 404 itself
+        await visit.check_page("not-found")
 
 
 BESIDE = """
@@ -360,77 +360,79 @@ BESIDE = """
 
 
 async def test_a_script_beside_the_assets_is_not_loaded(browser: Browser, stage: Stage) -> None:
-    """Objects that strangers uploaded have the console's origin."""
-    async with looking(browser, stage) as eyes:
-        page = await eyes.go("/console")
+    """Objects that strangers uploaded have the same origin as the console."""
+    async with visiting(browser, stage) as visit:
+        page = await visit.go("/console")
         assert await page.evaluate(BESIDE) == "script-src-elem"
 
 
 async def test_a_wrong_password_is_said(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage) as eyes:
-        page = await eyes.go("/console")
+    async with visiting(browser, stage) as visit:
+        page = await visit.go("/console")
         await page.get_by_label("E-mail").fill("jane@example.org")
         await page.get_by_label("Password").fill("not this one")
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("alert")).to_contain_text("is wrong")
         await expect(page.get_by_label("E-mail")).to_have_value("jane@example.org")
-        eyes.errors.clear()  # the browser itself says that it was 401
-        await eyes.is_well()
+        visit.errors.clear()  # the browser logs the 401 itself
+        await visit.check_page()
 
 
 async def test_who_was_signed_out_meanwhile_comes_back_to_what_he_saw(
     browser: Browser, stage: Stage
 ) -> None:
     there = "/console/jobs?q=status:failed&sort=-price"
-    async with looking(browser, stage, "jane", there) as eyes:
+    async with visiting(browser, stage, "jane", there) as visit:
 
         async def signed_out(dialog: Dialog) -> None:
-            """While the dialog is open the page does nothing, so no update of it comes first."""
-            await eyes.page.context.clear_cookies()
+            """Remove the cookies while the dialog blocks the page, so that no live update reports
+            it first.
+            """
+            await visit.page.context.clear_cookies()
             await dialog.accept()
 
-        await eyes.page.locator("tbody input[type=checkbox]").first.check()
-        eyes.page.on("dialog", signed_out)
-        await eyes.page.get_by_role("button", name="Retry").click()
-        said = eyes.page.get_by_role("alert")
+        await visit.page.locator("tbody input[type=checkbox]").first.check()
+        visit.page.on("dialog", signed_out)
+        await visit.page.get_by_role("button", name="Retry").click()
+        said = visit.page.get_by_role("alert")
         await expect(said).to_contain_text("You were signed out; nothing was changed.")
-        await eyes.page.get_by_label("E-mail").fill("jane@example.org")
-        await eyes.page.get_by_label("Password").fill(PASSWORD)
-        await eyes.page.get_by_role("button", name="Sign in").click()
-        await expect(eyes.page.locator("#search")).to_have_value("status:failed")
-        assert eyes.page.url == stage.url + there
-        await eyes.page.get_by_role("button", name="Sign out").click()
-        await expect(eyes.page.get_by_text("You are signed out.")).to_be_visible()
-        await eyes.go("/console")
-        await expect(eyes.page.get_by_label("E-mail")).to_be_visible()
+        await visit.page.get_by_label("E-mail").fill("jane@example.org")
+        await visit.page.get_by_label("Password").fill(PASSWORD)
+        await visit.page.get_by_role("button", name="Sign in").click()
+        await expect(visit.page.locator("#search")).to_have_value("status:failed")
+        assert visit.page.url == stage.url + there
+        await visit.page.get_by_role("button", name="Sign out").click()
+        await expect(visit.page.get_by_text("You are signed out.")).to_be_visible()
+        await visit.go("/console")
+        await expect(visit.page.get_by_label("E-mail")).to_be_visible()
 
 
 async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage) -> None:
     await hostile_user(stage, 0)
-    async with looking(browser, stage, "hostile0") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "hostile0") as visit:
+        page = visit.page
         for name in WORST:
-            await renamed(stage, "hostile0@example.org", name)
-            await eyes.go("/console")
+            await rename(stage, "hostile0@example.org", name)
+            await visit.go("/console")
             await expect(page.locator(".me .name")).to_have_text(str(marked(name)))
             await expect(page.locator("#live-state")).to_have_text("live")
-            await eyes.fits(WIDE["width"])
+            await visit.check_width(WIDE["width"])
             await page.set_viewport_size(NARROW)
             await page.get_by_label("Menu").click()
-            await eyes.fits(NARROW["width"])
+            await visit.check_width(NARROW["width"])
             await page.set_viewport_size(WIDE)
-            await eyes.did_nothing_wrong()
-    await renamed(stage, "hostile0@example.org", HOSTILE[0])
+            await visit.check_no_faults()
+    await rename(stage, "hostile0@example.org", HOSTILE[0])
 
 
 async def test_a_gateway_that_comes_back_is_followed_again(
     browser: Browser, start_gateway: StartGateway
 ) -> None:
     async with start_gateway() as gateway:
-        eyes = Looking(await browser.new_page(reduced_motion="reduce"), gateway.url)
-        page = eyes.page
-        await joins(page, gateway.url)
-        await eyes.sign_in("jane")
+        visit = Visit(await browser.new_page(reduced_motion="reduce"), gateway.url)
+        page = visit.page
+        await register_jane(page, gateway.url)
+        await visit.sign_in("jane")
         await expect(page.locator("#live-state")).to_have_text("live")
         await page.evaluate("window.same = 1")
         await gateway.stop()
@@ -455,13 +457,13 @@ MessagePort.prototype.postMessage = function (said, ...more) {{
 async def test_a_gateway_that_falls_silent_is_not_live(
     browser: Browser, start_gateway: StartGateway
 ) -> None:
-    """No connection ends, and nothing comes: as with a lost network, or a machine that hangs."""
+    """No connection ends and nothing arrives, as with a lost network or a hung machine."""
     async with start_gateway() as gateway:
-        eyes = Looking(await browser.new_page(reduced_motion="reduce"), gateway.url)
-        page = eyes.page
+        visit = Visit(await browser.new_page(reduced_motion="reduce"), gateway.url)
+        page = visit.page
         await page.add_init_script(BEATS)
-        await joins(page, gateway.url)
-        await eyes.sign_in("jane", "/console/credits")  # where nothing changes by itself
+        await register_jane(page, gateway.url)
+        await visit.sign_in("jane", "/console/credits")  # a page on which nothing changes by itself
         await page.wait_for_function("() => window.beats >= 2")
         await expect(page.locator("#live-state")).to_have_text("live")
         await page.evaluate("window.same = 1")

@@ -1,18 +1,18 @@
-"""Somebody who has never seen the console: each question is answered within three clicks."""
+"""A user new to the console finds the answer to each question within three clicks."""
 
 import re
 
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.console.kept_proofs import HOLDS
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, failed_job
+from tests.browser.console.visits import visiting
 
 CLICKS_MOST = 3
 
 
 class Newcomer:
-    """Begins at /console, knows nothing of addresses and keys, and clicks on what is visible."""
+    """A user who starts at /console, knows no addresses or keys, and clicks on what is visible."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.clicks = page, 0
@@ -34,47 +34,47 @@ class Newcomer:
     async def job(self, job: str) -> None:
         row = self.page.locator("tbody tr").filter(has_text=job[:8])
         link = row.get_by_role("link", name=job[:8])
-        await link.first.scroll_into_view_if_needed()  # others' newer jobs may stand above it
+        await link.first.scroll_into_view_if_needed()  # newer jobs of other users may be above it
         await self.click(link)
         await self.page.wait_for_url(f"**/console/jobs/{job}")
 
 
 async def test_why_did_it_fail_and_what_did_i_pay_for_it(browser: Browser, stage: Stage) -> None:
     job = await failed_job(stage)
-    async with looking(browser, stage, "jane", "/console") as eyes:
-        newcomer = Newcomer(eyes.page)
+    async with visiting(browser, stage, "jane", "/console") as visit:
+        newcomer = Newcomer(visit.page)
         await newcomer.menu("Jobs")
         await newcomer.tab("Failed")
         await newcomer.job(job)
-        why, state = eyes.page.locator("#why-failed"), eyes.page.locator("#state")
+        why, state = visit.page.locator("#why-failed"), visit.page.locator("#state")
         await expect(why).to_contain_text("the scene has no camera")
         await expect(why).to_be_in_viewport()
         await expect(state).to_contain_text("The scene's fault, after 1 attempt")
         await expect(state).to_contain_text("Nothing was charged")
-        await expect(eyes.page.locator("#paid")).to_contain_text("0.0000 cr charged")
-        await expect(eyes.page.locator("#paid")).to_contain_text("released")
-        attempts = eyes.page.locator("#attempts")
+        await expect(visit.page.locator("#paid")).to_contain_text("0.0000 cr charged")
+        await expect(visit.page.locator("#paid")).to_contain_text("released")
+        attempts = visit.page.locator("#attempts")
         hidden = await attempts.evaluate("it => it.scrollWidth - it.clientWidth")
         assert hidden <= 0, "the last column is seen without scrolling, however long a name is"
-        await eyes.is_well("job-failed")
+        await visit.check_page("job-failed")
 
 
 async def test_what_did_i_pay_for_it(browser: Browser, stage: Stage) -> None:
     job = stage.jobs[0]
-    async with looking(browser, stage, "jane", "/console") as eyes:
-        newcomer = Newcomer(eyes.page)
+    async with visiting(browser, stage, "jane", "/console") as visit:
+        newcomer = Newcomer(visit.page)
         await newcomer.menu("Jobs")
         await newcomer.tab("Completed")
         await newcomer.job(job)
-        await expect(eyes.page.locator("#paid")).to_have_text("10.0000 cr charged")
-        await expect(eyes.page.locator("#money")).to_contain_text("Held")
-        await eyes.did_nothing_wrong()
+        await expect(visit.page.locator("#paid")).to_have_text("10.0000 cr charged")
+        await expect(visit.page.locator("#money")).to_contain_text("Held")
+        await visit.check_no_faults()
 
 
 async def test_is_the_ledger_sound(browser: Browser, stage: Stage) -> None:
-    """One click says it, one more recomputes it."""
-    async with looking(browser, stage, "jane", "/console") as eyes:
-        newcomer, page = Newcomer(eyes.page), eyes.page
+    """One click shows whether the ledger is sound, and one more click recomputes a proof."""
+    async with visiting(browser, stage, "jane", "/console") as visit:
+        newcomer, page = Newcomer(visit.page), visit.page
         await newcomer.menu("Ledger")
         verdict = page.locator("#is-sound")
         await expect(verdict).to_have_text("No invariant is broken.")
@@ -83,4 +83,4 @@ async def test_is_the_ledger_sound(browser: Browser, stage: Stage) -> None:
         await expect(page.locator("#sound tbody tr")).to_have_count(12)
         await page.locator("#rows tbody tr a").first.click()
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()

@@ -1,15 +1,15 @@
-"""Organisations and trust: founded, joined, lent to, ended."""
+"""Organisations and trust: founding, joining, lending nodes, and ending them."""
 
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage
+from tests.browser.console.visits import visiting
 
 
 async def test_nodes_are_lent_to_those_who_were_invited(browser: Browser, stage: Stage) -> None:
     async with (
-        looking(browser, stage, "otto", "/console/organisations") as hers,
-        looking(browser, stage, "jane", "/console/organisations") as other,
+        visiting(browser, stage, "otto", "/console/organisations") as hers,
+        visiting(browser, stage, "jane", "/console/organisations") as other,
     ):
         page, guest = hers.page, other.page
         for one in (page, guest):
@@ -23,7 +23,7 @@ async def test_nodes_are_lent_to_those_who_were_invited(browser: Browser, stage:
         await page.get_by_label("Your node").select_option("studio-1")
         await page.get_by_role("button", name="Lend it").click()
         await expect(page.locator("#nodes tbody tr")).to_contain_text("studio-1")
-        await hers.is_well("organisation")
+        await hers.check_page("organisation")
         await guest.get_by_role("button", name="Accept").click()
         await expect(guest.locator("#nodes tbody tr")).to_contain_text("studio-1")
         await expect(page.locator("#members")).not_to_contain_text("invited")
@@ -42,5 +42,5 @@ async def test_nodes_are_lent_to_those_who_were_invited(browser: Browser, stage:
         await expect(page.get_by_text("No nodes are lent")).to_be_visible()
         await page.get_by_role("button", name="End it", exact=True).click()
         await expect(page.get_by_text("You belong to no organisation")).to_be_visible()
-        await hers.did_nothing_wrong()
-        await other.did_nothing_wrong()
+        await hers.check_no_faults()
+        await other.check_no_faults()

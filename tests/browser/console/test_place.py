@@ -1,9 +1,9 @@
-"""Somebody who uses keys alone keeps his place while the page changes."""
+"""Keyboard focus stays in its place while the page changes."""
 
 from playwright.async_api import Browser, Dialog, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, failed_job
+from tests.browser.console.visits import visiting
 from tests.support.until import until
 
 
@@ -11,8 +11,8 @@ async def test_the_row_keeps_its_place_and_r_what_is_selected(
     browser: Browser, stage: Stage
 ) -> None:
     await failed_job(stage)
-    async with looking(browser, stage, "jane", "/console/jobs?q=status:failed") as eyes:
-        page, keys = eyes.page, eyes.page.keyboard
+    async with visiting(browser, stage, "jane", "/console/jobs?q=status:failed") as visit:
+        page, keys = visit.page, visit.page.keyboard
         await expect(page.locator("#live-state")).to_contain_text("live")
         await keys.press("j")
         here = await page.locator("tr.at").get_attribute("id")
@@ -30,5 +30,5 @@ async def test_the_row_keeps_its_place_and_r_what_is_selected(
         await expect(page.locator(f"#{here}")).to_be_focused()
         await page.evaluate("document.querySelector('tr.at').classList.remove('at')")
         await keys.press("r")
-        await until(lambda: bool(asked), within=15)
+        await until(lambda: bool(asked))
         assert await page.locator("tbody input:checked").count() == 1, "what was selected, alone"

@@ -1,4 +1,4 @@
-"""A scene looked into from the form before it is submitted, and what is said of it there."""
+"""Preflight of a scene from the job form, and its results in the form."""
 
 import re
 from base64 import b64encode
@@ -14,8 +14,8 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 
 from rendertrust.protocol import JobDispatch, Preview
 from rendertrust.testing import FakeNode, completes
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, person, picture
+from tests.browser.console.visits import visiting
 from tests.integration.web.test_preflights import REPORT
 from tests.support.lent_engines import StartGateway
 from tests.support.until import until
@@ -28,8 +28,10 @@ TURNED_PATH = {"path": "/artist/\u202egnp.doow", "file": "\u202egnp.doow"}
 TURNED = {**UNPROBED, "files": [{**FILE, **TURNED_PATH}]}
 
 
-def scout(stage: Stage, *reports: dict[str, Any]) -> FakeNode:
-    """A node that says this of the scenes that it looks into, one after another; no Blender."""
+def reporting_node(stage: Stage, *reports: dict[str, Any]) -> FakeNode:
+    """Return a node that answers preflights with these reports, one after another, without
+    Blender.
+    """
     ahead = iter(reports)
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -42,18 +44,18 @@ def scout(stage: Stage, *reports: dict[str, Any]) -> FakeNode:
 
 
 def scene_of(name: str) -> FilePayload:
-    """A scene that no Blender opens."""
+    """Return a file that looks like a scene but that no Blender could open."""
     content = b"BLENDER-v502" + name.encode() * 4000
     return {"name": f"{name}.blend", "mimeType": "application/octet-stream", "buffer": content}
 
 
-async def looked(page: Page, scene: FilePayload) -> None:
-    """Choose a scene and have it looked into."""
+async def check_scene(page: Page, scene: FilePayload) -> None:
+    """Choose a scene, and wait until a node has inspected it."""
     answered = page.locator("#look-found:visible, #problem:visible")
     await page.locator("#file").set_input_files(scene)
 
     async def is_found() -> bool:
-        """A gateway that has no time is asked again."""
+        """Ask for the inspection; return False while the gateway is busy."""
         await page.get_by_role("button", name="Check the scene").click()
         await expect(answered).to_have_count(1)
         return await page.locator("#look-found").is_visible()
@@ -62,7 +64,7 @@ async def looked(page: Page, scene: FilePayload) -> None:
 
 
 def thumbnail() -> str:
-    """A JPEG of 64 by 32 pixels, in base64."""
+    """Return a JPEG of 64 by 32 pixels, in base64."""
     file = BytesIO()
     Image.new("RGB", (64, 32)).save(file, "JPEG")
     return b64encode(file.getvalue()).decode()
@@ -70,7 +72,7 @@ def thumbnail() -> str:
 
 @asynccontextmanager
 async def farm(start_gateway: StartGateway) -> AsyncGenerator[Stage]:
-    """A gateway with one creator and one node, which is its own: it measures what scenes cost."""
+    """Run a gateway with one creator and one node of its own, which measures the work of scenes."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         result = picture(shade=3)
@@ -94,13 +96,13 @@ async def farm(start_gateway: StartGateway) -> AsyncGenerator[Stage]:
 async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
     browser: Browser, start_gateway: StartGateway
 ) -> None:
-    """The picture of the node that looked is shown, and the price follows what it measured."""
+    """The form shows the node's picture, and the price follows its measurement."""
     async with (
         farm(start_gateway) as stage,
-        looking(browser, stage, "jane", "/console/jobs/new") as eyes,
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
-        page = eyes.page
-        await looked(page, scene_of("clean"))
+        page = visit.page
+        await check_scene(page, scene_of("clean"))
         said = page.locator("#look-said")
         await expect(said).to_have_text("No problems found. One node is online that may render it.")
         await expect(page.locator("#look-scene")).to_contain_text(
@@ -111,7 +113,7 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await page.get_by_role("button", name="All frames: 1-10").click()
         await expect(page.locator("#look-time")).to_contain_text("for 10 frames")
         await expect(page.locator("#cost")).to_contain_text("10 frames cost")
-        await eyes.is_well("new-job-looked")
+        await visit.check_page("new-job-looked")
         await page.reload()
         await expect(page.locator("#look-time")).to_contain_text("of one node")
         await page.get_by_label("Frames", exact=True).fill("1-2")
@@ -119,7 +121,8 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         how, price = page.locator("#priced-how"), page.locator("[data-of=price]")
         await expect(how).to_contain_text("By the work that one of the gateway's nodes measured")
         await expect(how).to_contain_text("pays for 60 s of it")
-        await expect(price).to_have_text(re.compile(r"^[01]\.[0-9]{4}$"))  # not 20 by the table
+        # less than 20 credits, as the table of prices would give
+        await expect(price).to_have_text(re.compile(r"^[01]\.[0-9]{4}$"))
         quoted = await price.text_content()
         await page.get_by_role("button", name="Submit").click()
         await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
@@ -129,18 +132,18 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await expect(small).to_have_count(2)
         await expect(small.first).to_have_attribute("src", re.compile("^/console/previews/"))
         await expect(small.first).to_have_js_property("naturalWidth", 64)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
     browser: Browser, stage: Stage
 ) -> None:
     async with (
-        scout(stage, MISSING, NO_CAMERA),
-        looking(browser, stage, "jane", "/console/jobs/new") as eyes,
+        reporting_node(stage, MISSING, NO_CAMERA),
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
-        page = eyes.page
-        await looked(page, scene_of("missing"))
+        page = visit.page
+        await check_scene(page, scene_of("missing"))
         await expect(page.locator("#look-said")).to_contain_text("1 problem must be fixed first")
         found = page.locator("#findings li").first
         await expect(found).to_contain_text("error")
@@ -148,24 +151,24 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         await expect(found).to_contain_text("Find Missing Files")
         await expect(page.locator("#linked")).to_contain_text("sends only the scene file")
         await expect(page.locator("#look-picture")).to_be_hidden()
-        await eyes.is_well("new-job-missing")
+        await visit.check_page("new-job-missing")
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#faults li").first).to_contain_text("/artist/wood.png")
-        assert all("422" in error for error in eyes.errors)  # the browser itself says so
-        eyes.errors.clear()
+        assert all("422" in error for error in visit.errors)  # the browser logs the 422 itself
+        visit.errors.clear()
         camera = scene_of("camera")
         await page.locator("#file").set_input_files(camera)
         await expect(page.locator("#look-found")).to_be_hidden()
         await expect(page.locator("#findings li")).to_have_count(0)
-        await looked(page, camera)
+        await check_scene(page, camera)
         await expect(page.locator("#findings li").first).to_contain_text("Object 'Camera'")
         await page.get_by_label("Submit it anyway").check()
         await page.get_by_role("button", name="Submit").click()
         await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
-# Where the characters of the first finding's place stand, from left to right as they are written.
+# Returns the positions of the characters of the first finding's path, in the order of the text.
 PLACES = """(element) => {
   const text = element.firstChild, range = document.createRange();
   return [...text.data].map((_, at) => {
@@ -180,22 +183,22 @@ PLACES = """(element) => {
 async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
     browser: Browser, stage: Stage
 ) -> None:
-    """U+202E would show ``doow.png`` where the file is called ``gnp.doow``."""
+    """The character U+202E would display ``gnp.doow`` as ``doow.png``."""
     async with (
-        scout(stage, TURNED),
-        looking(browser, stage, "jane", "/console/jobs/new") as eyes,
+        reporting_node(stage, TURNED),
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
-        page = eyes.page
-        await looked(page, scene_of("turned"))
+        page = visit.page
+        await check_scene(page, scene_of("turned"))
         where = page.locator("#findings li .where").first
         await expect(where).to_have_text("/artist/<U+202e>gnp.doow · Image 'texture'")
         assert "\u202e" not in str(await page.locator("#main").text_content())
         places = await where.evaluate(PLACES)
         assert len(places) > 20
         assert places == sorted(places)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.get_by_role("button", name="Submit").click()
         refused = page.locator("#faults li").first
         await expect(refused).to_contain_text("/artist/<U+202e>gnp.doow")
         assert "\u202e" not in str(await page.locator("#main").text_content())
-        eyes.errors.clear()  # the browser itself tells of 422
+        visit.errors.clear()  # the browser logs the 422 itself

@@ -1,4 +1,6 @@
-"""A proof saved as one file, in a browser alone: what was signed is checked there, bit by bit."""
+"""A proof saved as one file, in an offline browser: the file checks everything that was signed, bit
+by bit.
+"""
 
 import json
 import re
@@ -32,7 +34,7 @@ SubtleCrypto.prototype.importKey = function (...asked) {
 };
 """
 PLAIN_HTTP = "Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined });"
-# Which of these altered proofs are taken nevertheless; and whether the right one is.
+# Returns whether the right proof is accepted, and which altered proofs are accepted.
 TAKEN = """
 async ([script, chain, proof, others]) => {
   const module = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
@@ -49,20 +51,20 @@ async ([script, chain, proof, others]) => {
 async def reading(
     reader: Offline, folder: Path, chain: dict[str, Any] = CHAIN, **changed: Any
 ) -> AsyncGenerator[Page]:
-    """The file of a proof of which something is changed.
+    """Open the file of a proof with some members changed.
 
-    ``chain``: what the gateway said of the chain.
+    ``chain`` is the gateway's statement about the chain.
     """
     path = folder / "proof.html"
     shown = {"number": 42, "proof": {**PROOF, **changed}, "chain": chain, "asked_at": AT}
     path.write_text(proof_file(shown))
     await reader.open(path)
     yield reader.page
-    await reader.asked_nobody(path)
+    await reader.check_asked_nobody(path)
 
 
 async def said(page: Page, step: str, kind: str) -> str:
-    """What is said of a step, which came out so."""
+    """Wait until a step has this result, and return its text."""
     line = page.locator(f"[data-step={step}]")
     await expect(line).to_have_class(kind)
     return str(await line.text_content())
@@ -81,15 +83,15 @@ async def test_both_signatures_are_checked_in_the_file(browser: Browser, tmp_pat
         await expect(page.get_by_label("The anchor")).to_have_text(PROOF["anchor"])
 
 
-def turned(signed: str) -> str:
-    """The note with one bit of its signature changed, in base64 as it must be."""
+def with_changed_bit(signed: str) -> str:
+    """Return the note with one bit of its signature changed, still valid base64."""
     swap = {"A": "B", "B": "A"}
     place = len(signed) - 20
     return signed[:place] + swap.get(signed[place], "A") + signed[place + 1 :]
 
 
 def other_anchor(**changed: Any) -> str:
-    """What the key signed about another anchor."""
+    """Return the log key's signature of another anchor."""
     facts: dict[str, Any] = {
         "origin": VERIFIER.name,
         "chain_id": PROOF["chain_id"],
@@ -103,9 +105,9 @@ def other_anchor(**changed: Any) -> str:
 
 
 REFUSED: tuple[tuple[dict[str, Any], str, str], ...] = (
-    ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "is invalid"),
+    ({"checkpoint": with_changed_bit(PROOF["checkpoint"])}, "signature", "is invalid"),
     ({"checkpoint": PROOF["anchor"]}, "checkpoint", "states something else"),
-    ({"anchor": turned(PROOF["anchor"])}, "anchor", "is invalid"),
+    ({"anchor": with_changed_bit(PROOF["anchor"])}, "anchor", "is invalid"),
     ({"anchor": PROOF["checkpoint"]}, "anchor", "another anchor"),
     ({"anchor": KNOWN_NOTE}, "anchor", "another anchor"),
     ({"anchor": other_anchor(block=12346)}, "anchor", "another anchor"),
@@ -148,7 +150,7 @@ async def test_the_gateways_word_must_be_of_the_anchor_that_it_signed(
 async def test_a_proof_without_an_anchor_holds_and_repeats_no_word_of_a_chain(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """Nobody signed that word."""
+    """The gateway's statement about the chain is not signed."""
     async with offline(browser) as reader, reading(reader, tmp_path, CHAIN, **NO_ANCHOR) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         assert "Not anchored yet" in await said(page, "anchor", "next")
@@ -171,7 +173,9 @@ OTHERWISE = [
 
 
 async def test_what_is_read_there_is_what_was_checked(browser: Browser, tmp_path: Path) -> None:
-    """Whoever alters the texts of the file beside the proof in it alters nothing."""
+    """The page shows what its script has read from the proof, so altered texts in the file have no
+    effect.
+    """
     path = tmp_path / "proof.html"
     shown = {"number": 42, "proof": PROOF, "chain": CHAIN, "asked_at": AT}
     begun, data, rest = re.split(r'(data-proof="[^"]*" data-chain="[^"]*")', proof_file(shown))
@@ -207,7 +211,7 @@ async def test_a_file_without_a_place_for_what_was_checked_does_not_hold(
 async def test_a_browser_that_cannot_check_a_signature_says_so(
     browser: Browser, tmp_path: Path, lacks: str
 ) -> None:
-    """And goes on with what it can: another text is refused by its bytes."""
+    """The browser still checks the rest: an altered text is refused by comparing its bytes."""
     async with offline(browser, lacks) as reader:
         async with reading(reader, tmp_path) as page:
             verdict = page.locator("#verdict")
@@ -222,15 +226,15 @@ async def test_a_browser_that_cannot_check_a_signature_says_so(
 async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """As ``rendertrust verify`` does: each member that means anything."""
+    """Like ``rendertrust verify``, the browser checks each member that has a meaning."""
     script = "\n".join(sources()[name].decode() for name in ("sha256.js", "proof.js"))
     script = script.replace('import { Sha256, hex } from "./sha256.js";\n', "")
     others = [{name: changed} for name in MEANT for changed in flipped(PROOF[name])]
     two = note.sign(PROOF["checkpoint"].partition("\n\n")[0] + "\n", VERIFIER.name, KEY)
-    good, bad = two.rpartition("\n\n")[2], turned(two).rpartition("\n\n")[2]
+    good, bad = two.rpartition("\n\n")[2], with_changed_bit(two).rpartition("\n\n")[2]
     others += [{"block_number": str(PROOF["block_number"])}, {"proof_hashes": None}]
     others += [{"checkpoint": two.replace(good, lines)} for lines in (good + bad, bad + good)]
-    path = tmp_path / "empty.html"  # signatures are not checked in about:blank
+    path = tmp_path / "empty.html"  # about:blank cannot check signatures
     path.write_text("<!doctype html>")
     async with offline(browser) as reader:
         await reader.open(path)

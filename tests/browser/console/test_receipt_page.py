@@ -1,12 +1,12 @@
-"""Public page of a receipt: what was compared, for whoever comes."""
+"""Public page of a receipt: anyone sees what was compared."""
 
 from contextlib import AsyncExitStack
 
 import aiohttp
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
+from tests.browser.console.visits import visiting
 from tests.support.api_clients import Creator
 from tests.support.fake_verifiers import CLASS, EXACT, Verifiers, finds, renderer
 from tests.support.lent_engines import StartGateway
@@ -38,8 +38,8 @@ async def test_anybody_sees_what_was_compared_and_by_which_verifier(
         assert status == 200, placed
         await creator.job_within(placed["job_id"], "COMPLETED", within=240)
         shown = Stage(gateway, http, {}, [])
-        eyes = await stack.enter_async_context(looking(browser, shown))
-        page = await eyes.go(f"/console/receipts/{placed['job_id']}/0/page")
+        visit = await stack.enter_async_context(visiting(browser, shown))
+        page = await visit.go(f"/console/receipts/{placed['job_id']}/0/page")
         for said in SAID:
             await expect(page.get_by_label("The receipt")).to_contain_text(said)
-        await eyes.is_well("receipt")
+        await visit.check_page("receipt")

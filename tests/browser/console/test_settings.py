@@ -1,18 +1,18 @@
-"""Settings, prices, limits and the audit log, as admins look at them."""
+"""Settings, prices, limits and the audit log, as admins see them."""
 
 import re
 
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import FORMER_SECRET, HOSTILE, Stage
+from tests.browser.console.visits import visiting
 
 
 async def test_every_value_is_shown_with_its_source_and_no_secret(
     browser: Browser, stage: Stage
 ) -> None:
-    async with looking(browser, stage, "rita", "/console/settings") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "rita", "/console/settings") as visit:
+        page = visit.page
         row = page.get_by_role("row").filter(has_text="credits.starter")
         await expect(row).to_contain_text("10000")
         await expect(row).to_contain_text("environment, RENDERTRUST_CREDITS_STARTER")
@@ -25,7 +25,7 @@ async def test_every_value_is_shown_with_its_source_and_no_secret(
         for tab in ("values", "values&q=environment", "keys", "webhooks", "audit"):
             answer = await page.request.get(f"{stage.url}/console/settings?tab={tab}")
             assert FORMER_SECRET not in await answer.text(), tab
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.keyboard.press("/")
         await page.keyboard.type("environment")
         await page.keyboard.press("Enter")
@@ -35,7 +35,7 @@ async def test_every_value_is_shown_with_its_source_and_no_secret(
         await page.get_by_role("link", name="Limits", exact=True).click()
         login = page.get_by_role("row").filter(has=page.get_by_text("login", exact=True))
         await expect(login).to_contain_text("requests per minute, per address")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_keys_are_listed_with_whose_they_are_and_what_they_may(
@@ -44,8 +44,8 @@ async def test_keys_are_listed_with_whose_they_are_and_what_they_may(
     new = {"name": HOSTILE[2], "scopes": ["jobs:read", "credits:read"]}
     status, key = await stage.people["otto"].call("POST", "/auth/keys", new)
     assert status == 201, key
-    async with looking(browser, stage, "rita", "/console/settings") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "rita", "/console/settings") as visit:
+        page = visit.page
         await page.get_by_role("link", name="Keys", exact=True).click()
         row = page.get_by_role("row").filter(has_text=HOSTILE[2])
         await expect(row).to_contain_text("otto@example.org")
@@ -54,11 +54,11 @@ async def test_keys_are_listed_with_whose_they_are_and_what_they_may(
         await expect(page.locator("main")).to_contain_text("Keys that sign checkpoints")
         _, log = await stage.people["rita"].call("GET", "/ledger/checkpoint")
         await expect(page.locator("main")).to_contain_text(log["verifier"])
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.locator("#search").fill("nobody's")
         await page.locator("#search").press("Enter")
         await expect(page.get_by_text("No key matches")).to_be_visible()
-        await eyes.go("/console/settings?tab=keys&q=OTTO%40")
+        await visit.go("/console/settings?tab=keys&q=OTTO%40")
         await row.get_by_role("link").click()
         await expect(page.locator("#of-keys")).to_be_in_viewport()
 
@@ -66,8 +66,8 @@ async def test_keys_are_listed_with_whose_they_are_and_what_they_may(
 async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
     browser: Browser, stage: Stage
 ) -> None:
-    async with looking(browser, stage, "ann", "/console/settings?tab=prices") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/settings?tab=prices") as visit:
+        page = visit.page
         page.on("dialog", lambda dialog: dialog.accept())
         await page.get_by_label("Job type").fill("dear")
         await page.get_by_label("Credits").fill("12.5")
@@ -76,7 +76,7 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await expect(page.get_by_role("status").first).to_contain_text("The price of dear applies")
         row = page.get_by_role("row").filter(has_text=HOSTILE[1])
         await expect(row).to_contain_text("12.5000 cr")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.get_by_role("link", name="Audit log").click()
         await expect(page.locator("tbody tr").first).to_contain_text(HOSTILE[1])
         await expect(page.locator("#live-state")).to_have_text("live")
@@ -87,8 +87,8 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await expect(page.locator("tbody tr").first).to_contain_text("seen as it comes")
         await page.get_by_role("link", name="price:dear").first.click()
         await expect(page.locator("tbody tr")).to_have_count(1)
-        await eyes.did_nothing_wrong()
-        await eyes.go("/console/settings?tab=prices")
+        await visit.check_no_faults()
+        await visit.go("/console/settings?tab=prices")
         await page.get_by_label("Job type").fill("dear")
         await page.get_by_label("Credits").fill("a lot")
         await page.get_by_label("Reason").fill("a mistake")

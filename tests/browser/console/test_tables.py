@@ -1,20 +1,21 @@
-"""Tables: each has a caption and is sorted by its address: by a mouse, by keys, on a phone."""
+"""Tables have captions and can be sorted by links, with a mouse, with keys and on a phone."""
 
 import re
 
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import NARROW, looking
 from tests.browser.console.stage import Stage, failed_job
+from tests.browser.console.visits import NARROW, visiting
 
 
 async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann", "/console/fleet") as eyes:
-        page = eyes.page
-        for first in ("studio-1", "0.0000 cr"):  # who earned most, and who earned nothing
+    async with visiting(browser, stage, "ann", "/console/fleet") as visit:
+        page = visit.page
+        # the first row: the node that earned most, then a node that earned nothing
+        for first in ("studio-1", "0.0000 cr"):
             await page.get_by_role("link", name="Earned, 30 d").click()
             await expect(page.locator("#rows tbody tr").first).to_contain_text(first)
-        await eyes.go("/console/fleet?q=studio")
+        await visit.go("/console/fleet?q=studio")
         await page.get_by_role("link", name="studio-1").click()
         history = page.get_by_role("table", name="Latest connections to this gateway")
         await history.get_by_role("link", name="Last pong").click()
@@ -22,8 +23,8 @@ async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, sta
             "aria-sort", "descending"
         )
         assert page.url.endswith("?sort=history.-pong_at#history")
-        await eyes.did_nothing_wrong()
-        await eyes.go("/console/users?q=jane")
+        await visit.check_no_faults()
+        await visit.go("/console/users?q=jane")
         await page.locator("tbody a").first.click()
         logins = page.get_by_role("table", name="Sessions")
         await logins.get_by_role("link", name="Client").click()
@@ -41,8 +42,8 @@ AMOUNTS = """
 async def test_entries_are_sorted_and_lead_back_to_the_newest(
     browser: Browser, stage: Stage
 ) -> None:
-    async with looking(browser, stage, "ann", "/console/ledger?kind=USAGE") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/ledger?kind=USAGE") as visit:
+        page = visit.page
         rows = page.locator("#rows")
         await rows.get_by_role("link", name="Amount").click()
         await expect(page.locator("#rows caption")).to_contain_text("by amount, the greatest first")
@@ -56,8 +57,8 @@ async def test_entries_are_sorted_and_lead_back_to_the_newest(
         assert found == sorted(found)
         await page.get_by_role("button", name="Filter").click()
         assert "sort=amount" in page.url, "a filter keeps the order"
-        await eyes.did_nothing_wrong()
-        await eyes.go("/console/ledger?before=12")
+        await visit.check_no_faults()
+        await visit.go("/console/ledger?before=12")
         await expect(page.locator("#rows tbody tr").first).to_contain_text("no. 1")
         await page.get_by_role("link", name="Newest").click()
         await expect(page.get_by_role("link", name="Newest")).to_be_hidden()
@@ -65,8 +66,8 @@ async def test_entries_are_sorted_and_lead_back_to_the_newest(
 
 async def test_money_and_attempts_of_a_job_are_sorted(browser: Browser, stage: Stage) -> None:
     job = await failed_job(stage)
-    async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
+        page = visit.page
         whats = page.locator("#money tbody th")
         assert await whats.all_text_contents() == ["Held", "Released"]
         await page.locator("#money").get_by_role("link", name="When").click()
@@ -76,25 +77,25 @@ async def test_money_and_attempts_of_a_job_are_sorted(browser: Browser, stage: S
         await page.locator("#attempts").get_by_role("link", name="Node").click()
         await expect(page.locator("#attempts caption")).to_contain_text("by node, from A to Z")
         assert await whats.all_text_contents() == ["Held", "Released"], "each is sorted for itself"
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_a_phone_sorts_too(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs") as visit:
+        page = visit.page
         await page.set_viewport_size(NARROW)
         await page.locator("#rows thead").get_by_role("link", name="Took").click()
         await expect(page.locator("#rows caption")).to_contain_text("by took, the greatest first")
         await expect(page.locator("#rows thead")).to_contain_text("Took")
         await page.get_by_role("checkbox", name="Select all rows").check()
         await expect(page.locator("[data-chosen]")).not_to_have_text("0")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_times_are_shown_in_full_for_who_wants_that(browser: Browser, stage: Stage) -> None:
     full = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
-    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "jane", "/console/jobs") as visit:
+        page = visit.page
         first = page.locator("#rows td.time time").first
         await expect(first).to_have_text(re.compile("ago$|now"))
         await page.keyboard.press("t")
@@ -104,21 +105,21 @@ async def test_times_are_shown_in_full_for_who_wants_that(browser: Browser, stag
         )
         await page.reload()
         await expect(first).to_have_text(full)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.get_by_role("button", name="Full times").click()
         await expect(first).to_have_text(re.compile("ago$|now"))
 
 
 async def test_relative_times_go_by_the_gateways_clock(browser: Browser, stage: Stage) -> None:
-    """A browser whose clock is wrong tells the same as any other."""
+    """A browser with a wrong clock shows the same times as any other."""
     job = await stage.job()
     await stage.ended(job)
     for ahead in (-7200, 7200):
-        async with looking(browser, stage, "jane") as eyes:
+        async with visiting(browser, stage, "jane") as visit:
             wrong = f"const right = Date.now; Date.now = () => right() + {ahead * 1000};"
-            await eyes.page.add_init_script(wrong)
-            await eyes.go(f"/console/jobs/{job}")
-            moments = eyes.page.locator("#timeline time")
+            await visit.page.add_init_script(wrong)
+            await visit.go(f"/console/jobs/{job}")
+            moments = visit.page.locator("#timeline time")
             await expect(moments.first).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))
-            await expect(eyes.page.locator("#live-state")).to_contain_text("live")
+            await expect(visit.page.locator("#live-state")).to_contain_text("live")
             await expect(moments.last).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))

@@ -1,18 +1,18 @@
-"""Users and their credits, as admins steer them and as creators buy them."""
+"""Users and their credits, as admins manage them and creators buy them."""
 
 import re
 from typing import Any
 
 from playwright.async_api import Browser, Dialog, Page, expect
 
-from tests.browser.console.looking import NARROW, WIDE, looking
 from tests.browser.console.stage import HOSTILE, WORST, Stage, hostile_user
+from tests.browser.console.visits import NARROW, WIDE, visiting
 from tests.support.until import until
 from web.console.formatting import marked
 
 
-async def at_janes(page: Page) -> None:
-    """From the list to her page."""
+async def go_to_jane(page: Page) -> None:
+    """Go from the list of users to Jane's page."""
     await page.locator("#search").fill("JANE@")
     await page.locator("#search").press("Enter")
     await page.wait_for_url("**/console/users?q=*")
@@ -27,24 +27,24 @@ async def balance(stage: Stage) -> float:
 
 
 async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann", "/console/users") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/users") as visit:
+        page = visit.page
         rows = page.locator("#rows tbody tr")
         for name in stage.people:
             await expect(rows.filter(has_text=f"{name}@example.org")).to_have_count(1)
         await page.get_by_role("link", name="Balance").click()
         await expect(page.locator("th[aria-sort=descending]")).to_have_text("Balance")
         assert page.url.endswith("/console/users?sort=-balance")
-        await eyes.did_nothing_wrong()
-        await at_janes(page)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
+        await go_to_jane(page)
+        await visit.check_no_faults()
         before = await balance(stage)
         await page.get_by_label("Amount", exact=True).fill("12.5")
         await page.locator("#grant-reason").fill(f"goodwill {HOSTILE[1]}")
         await page.get_by_role("button", name="Review the grant").click()
         await expect(page.locator("main")).to_contain_text(HOSTILE[1])
         assert await balance(stage) == before, "nothing has happened yet"
-        await eyes.is_well("grant")
+        await visit.check_page("grant")
         there = page.url
         await page.get_by_role("button", name="Grant it").click()
         await expect(page.get_by_role("status").first).to_contain_text("12.5000 credits are")
@@ -61,18 +61,18 @@ async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage
 
 async def test_users_with_hostile_names_are_only_users(browser: Browser, stage: Stage) -> None:
     ids = [await hostile_user(stage, number) for number in range(len(HOSTILE))]
-    async with looking(browser, stage, "ann", "/console/users?q=hostile") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/users?q=hostile") as visit:
+        page = visit.page
         for name in HOSTILE:
             await expect(page.get_by_text(str(marked(name)), exact=True).first).to_be_attached()
-        await eyes.fits(WIDE["width"])
+        await visit.check_width(WIDE["width"])
         await page.set_viewport_size(NARROW)
-        await eyes.fits(NARROW["width"])
+        await visit.check_width(NARROW["width"])
         for name in WORST:
-            await eyes.go(f"/console/users/{ids[HOSTILE.index(name)]}")
+            await visit.go(f"/console/users/{ids[HOSTILE.index(name)]}")
             await expect(page.locator("h1")).to_have_text(str(marked(name)))
-            await eyes.fits(NARROW["width"])
-            await eyes.did_nothing_wrong()
+            await visit.check_width(NARROW["width"])
+            await visit.check_no_faults()
 
 
 async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> None:
@@ -87,11 +87,11 @@ async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> No
 
     assert await opens("/jobs", key["key"]) == 200
     async with (
-        looking(browser, stage, "jane", "/console", anew=True) as hers,
-        looking(browser, stage, "ann", "/console/users") as eyes,
+        visiting(browser, stage, "jane", "/console", anew=True) as hers,
+        visiting(browser, stage, "ann", "/console/users") as visit,
     ):
-        page = eyes.page
-        await at_janes(page)
+        page = visit.page
+        await go_to_jane(page)
         page.on("dialog", lambda dialog: dialog.accept())
         await page.locator("#keys-reason").fill("lost laptop")
         await page.get_by_role("button", name="Revoke").first.click()
@@ -101,7 +101,7 @@ async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> No
         row = page.get_by_role("region", name="Sessions, one by one").locator("tbody tr")
         await row.filter(has_text="Chrome").first.get_by_role("button", name="End").click()
         await expect(page.get_by_role("status").first).to_contain_text("The session has ended.")
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await hers.go("/console/jobs")
         await expect(hers.page.get_by_label("Password")).to_be_visible()
 
@@ -118,9 +118,9 @@ async def test_enter_in_a_reason_ends_nothing_and_the_question_names_what_ends(
         asked.append(dialog.message)
         await dialog.dismiss()
 
-    async with looking(browser, stage, "ann", "/console/users") as eyes:
-        page = eyes.page
-        await at_janes(page)
+    async with visiting(browser, stage, "ann", "/console/users") as visit:
+        page = visit.page
+        await go_to_jane(page)
         page.on("dialog", no)
         for name, button in (("sessions", "End"), ("keys", "Revoke")):
             await page.locator(f"#{name}-reason").fill("lost")
@@ -136,9 +136,9 @@ async def test_a_creator_buys_credits_and_an_admin_sees_what_stripe_told(
     browser: Browser, stage: Stage
 ) -> None:
     before = await balance(stage)
-    async with looking(browser, stage, "jane", "/console/credits") as eyes:
-        page = eyes.page
-        await eyes.did_nothing_wrong()
+    async with visiting(browser, stage, "jane", "/console/credits") as visit:
+        page = visit.page
+        await visit.check_no_faults()
         await page.get_by_role("button", name="Buy 100 credits").click()
         await page.wait_for_url(re.compile(r"/pay/|checkout"))
         await page.get_by_role("button", name="Pay", exact=True).click()
@@ -147,15 +147,15 @@ async def test_a_creator_buys_credits_and_an_admin_sees_what_stripe_told(
         async def arrived() -> Any:
             return await balance(stage) == before + 100
 
-        await until(arrived, within=30)
+        await until(arrived)
         await page.get_by_role("link", name="Your credits").click()
         await page.wait_for_url("**/console/credits")
         await expect(page.locator("#bought tbody tr").first).to_contain_text("paid")
-    async with looking(browser, stage, "ann", "/console/settings?tab=webhooks") as eyes:
-        page = eyes.page
+    async with visiting(browser, stage, "ann", "/console/settings?tab=webhooks") as visit:
+        page = visit.page
         await expect(page.locator("main")).to_contain_text(f"{stage.url}/api/v1/webhooks/stripe")
         paid = page.get_by_role("row").filter(has_text="checkout.session.completed")
         await expect(paid.first).to_contain_text("counted")
-        await eyes.did_nothing_wrong()
-        await eyes.go("/console/settings?tab=webhooks&q=no+such+event")
+        await visit.check_no_faults()
+        await visit.go("/console/settings?tab=webhooks&q=no+such+event")
         await expect(page.get_by_text("No event matches")).to_be_visible()

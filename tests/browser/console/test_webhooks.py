@@ -1,11 +1,11 @@
-"""One's webhooks: made, looked at, told again, deleted."""
+"""A user's webhooks: created, viewed, sent again and deleted."""
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, expect
 
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
+from tests.browser.console.visits import visiting
 from tests.support.until import until
 
 
@@ -21,8 +21,8 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
     server = TestServer(app)
     await server.start_server()
     try:
-        async with looking(browser, stage, "jane", "/console/webhooks") as eyes:
-            page = eyes.page
+        async with visiting(browser, stage, "jane", "/console/webhooks") as visit:
+            page = visit.page
             page.on("dialog", lambda dialog: dialog.accept())
             await expect(page.get_by_text("No endpoints")).to_be_visible()
             await page.get_by_label("URL").fill(str(server.make_url("/hooks")))
@@ -30,11 +30,11 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
             await expect(page.get_by_role("status").first).to_contain_text("whsec_")
             await stage.ended(await stage.job())
             await until(lambda: len(told) >= 3)
-            await eyes.go("/console/webhooks")
+            await visit.go("/console/webhooks")
             await expect(page.get_by_role("row").filter(has_text="job.*")).to_contain_text(
                 "enabled"
             )
-            await eyes.did_nothing_wrong()
+            await visit.check_no_faults()
             await page.get_by_role("link", name="URL").click()
             await expect(page.locator("caption")).to_contain_text("by url, from A to Z")
             await page.get_by_role("link", name="/hooks").click()
@@ -44,7 +44,7 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
             await stage.ended(await stage.job())
             await expect(row.filter(has_text="delivered")).to_have_count(2)
             assert await page.evaluate("window.same") == 1, "it came by itself"
-            await eyes.is_well("webhook")
+            await visit.check_page("webhook")
             await page.get_by_role("link", name="Event", exact=True).click()
             await expect(page.locator("caption")).to_contain_text("by event, from A to Z")
             await expect(page.locator("tbody tr").first).to_contain_text("job.completed")

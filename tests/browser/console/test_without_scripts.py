@@ -1,4 +1,6 @@
-"""Without scripts pages are read, sorted, filtered and changed; what needs them is not offered."""
+"""Without scripts, pages can be read, sorted, filtered and used; pages offer nothing that needs
+scripts.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -6,13 +8,13 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import WITHIN_MS
-from tests.browser.console.looking import WIDE
 from tests.browser.console.stage import PASSWORD, Stage, failed_job
+from tests.browser.console.visits import WIDE
 
 
 @asynccontextmanager
-async def plainly(browser: Browser, stage: Stage, name: str) -> AsyncGenerator[Page]:
-    """Somebody whose browser runs no scripts, signed in."""
+async def without_scripts(browser: Browser, stage: Stage, name: str) -> AsyncGenerator[Page]:
+    """Open a browser without scripts, with this user signed in."""
     context = await browser.new_context(
         viewport=WIDE, reduced_motion="reduce", java_script_enabled=False
     )
@@ -31,7 +33,7 @@ async def plainly(browser: Browser, stage: Stage, name: str) -> AsyncGenerator[P
 
 async def test_a_creator_retries_a_job(browser: Browser, stage: Stage) -> None:
     job = await failed_job(stage)
-    async with plainly(browser, stage, "jane") as page:
+    async with without_scripts(browser, stage, "jane") as page:
         await page.goto(f"{stage.url}/console/jobs?q=status:failed")
         await page.get_by_role("link", name="Took").click()
         await expect(page.locator("caption")).to_contain_text("by took, the greatest first")
@@ -45,7 +47,7 @@ async def test_a_creator_retries_a_job(browser: Browser, stage: Stage) -> None:
 
 
 async def test_nothing_is_offered_that_does_nothing(browser: Browser, stage: Stage) -> None:
-    async with plainly(browser, stage, "jane") as page:
+    async with without_scripts(browser, stage, "jane") as page:
         for path in ("/console", "/console/jobs", "/console/credits"):
             await page.goto(stage.url + path)
             await expect(page.get_by_role("button", name="Sign out")).to_be_visible()

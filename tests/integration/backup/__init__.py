@@ -1,1 +1,1 @@
-"""Databases as files, and databases of an older PostgreSQL."""
+"""Tests of backups, and of databases of an older PostgreSQL."""

@@ -1,4 +1,4 @@
-"""A test may have an empty database beside its own."""
+"""Fixture with an empty database beside the test's own."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.support.engines import LoopThread
 
 @pytest.fixture
 def empty(engine_loop: LoopThread, databases: Databases) -> Iterator[PostgresEndpoint]:
-    """A database without anything."""
+    """Yield an empty database."""
     fresh = engine_loop.run(databases.take("template1"))
     yield fresh
     engine_loop.run(databases.drop(fresh))

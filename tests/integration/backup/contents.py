@@ -1,4 +1,4 @@
-"""What is in a database, all of it, so that two can be compared."""
+"""Complete contents of a database, for comparing two of them."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ TABLES = """
 SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE relkind = 'r' AND nspname = 'public' ORDER BY relname
 """
-# What is beside the rows: triggers, rights, checks, indexes and where sequences stand.
+# What a database has beside rows: triggers, rights, checks, indexes and positions of sequences.
 BESIDE = {
     "triggers": "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal",
     "rights": (
         "SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants"
         " WHERE table_schema = 'public' AND grantee = 'rendertrust_app'"
     ),
-    # Some versions count NOT NULL among them.
+    # Some versions of PostgreSQL count NOT NULL among the checks.
     "checks": (
         "SELECT conrelid::regclass::text, conname FROM pg_constraint"
         " WHERE connamespace = 'public'::regnamespace AND contype <> 'n'"
@@ -31,7 +31,7 @@ BESIDE = {
 
 
 async def contents(dsn: str) -> dict[str, list[Any]]:
-    """Every row of every table, as text, and what is beside them."""
+    """Return all rows of all tables as text, and the schema's objects that ``BESIDE`` lists."""
     async with connected(dsn) as connection:
         found: dict[str, list[Any]] = {}
         for (table,) in await connection.fetch(TABLES):

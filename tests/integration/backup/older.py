@@ -1,4 +1,4 @@
-"""A data folder whose database was made by an older PostgreSQL: the newest one that is at hand."""
+"""Data folder with a database of an older PostgreSQL: the newest older version on this machine."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,9 @@ OURS = 18
 
 
 def older_programs() -> Path:
-    """The folder of its programs; without one the test is passed over, but not in CI."""
+    """Return the folder of the older PostgreSQL's programs; if none exists, skip the test, but fail
+    in CI.
+    """
     found = {major_of(folder / "postgres") or 0: folder for folder in sorted(DEBIAN.glob("*/bin"))}
     older = [major for major in found if 0 < major < OURS]
     if not older:
@@ -30,7 +32,9 @@ def older_programs() -> Path:
 
 
 class OlderPostgres(EmbeddedPostgres):
-    """A cluster made and run by other programs than our own package's."""
+    """A PostgreSQL cluster that the older programs make and run, instead of the package's
+    programs.
+    """
 
     def __init__(self, data: Path, *, account: EngineAccount | None, programs: Path) -> None:
         super().__init__(data, account=account)
@@ -51,7 +55,7 @@ class OlderPostgres(EmbeddedPostgres):
 
 
 async def older_database(data: Path) -> int:
-    """A used database in the data folder; its major version."""
+    """Make a migrated database with rows in the data folder; return the server's major version."""
     programs = older_programs()
     engine = OlderPostgres(data, account=engine_account(), programs=programs)
     endpoint = await engine.start()

@@ -1,4 +1,4 @@
-"""A database becomes a file, and the file a database: the same, whole, or not at all."""
+"""Archives of a database: each is written and restored completely or not at all."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ from tests.support.until import until
 
 @pytest.fixture
 async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    """Books with one of everything."""
+    """Yield books with rows of every kind."""
     pool = Database(lambda: database.app_dsn)
     made = sql_stage(pool)
     await some_of_everything(made)
@@ -84,9 +84,13 @@ async def test_a_backup_is_of_one_moment_while_money_moves(
         for number in range(4):
             group.create_task(move(number))
         await until(lambda: moved > 20)
-        before = moved
-        await dump(database.owner_dsn, tmp_path / "backup")
-        assert moved > before
+
+        async def was_made_meanwhile() -> bool:
+            before = moved
+            await dump(database.owner_dsn, tmp_path / "backup")
+            return moved > before
+
+        await until(was_made_meanwhile)
         done.set()
     await restore(empty.owner_dsn, tmp_path / "backup")
     assert await fsck(empty.app_dsn) == []
@@ -164,7 +168,7 @@ async def test_a_database_is_replaced_at_once_and_kept(
     second = await contents(dsn)
     name = urlsplit(dsn).path.removeprefix("/")
     aside = f"{name}_before_now"
-    # The stage is still connected: nobody pulls a database away under somebody.
+    # The stage is still connected, and a restore must not replace a database in use.
     with pytest.raises(EngineError, match="The database has open connections"):
         await replace(dsn, file, aside=aside)
     assert await contents(dsn) == second
@@ -222,7 +226,7 @@ async def test_a_restore_that_is_cancelled_leaves_the_database_empty(
     assert await contents(empty.owner_dsn) == before
 
 
-# -- the programs
+# -- commands
 
 
 def test_no_password_is_seen_in_a_list_of_processes() -> None:

@@ -1,4 +1,4 @@
-"""Backups of a PostgreSQL that somebody else runs: of another version, with fewer rights."""
+"""Backups of an external PostgreSQL of another version, with fewer rights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.support.engines import LoopThread, engine_folder
 
 @pytest.fixture(scope="module")
 def older(engine_loop: LoopThread) -> Iterator[PostgresEndpoint]:
-    """An older server that runs, with a used database."""
+    """Run an older PostgreSQL with a database that has rows of every kind."""
     with engine_folder() as base:
         data = base / "data"
         data.mkdir(mode=0o711)
@@ -70,7 +70,9 @@ async def test_a_newer_servers_backup_is_refused_by_an_older_one(
 async def test_an_owner_without_further_rights_restores_into_an_empty_database_alone(
     older: PostgresEndpoint, tmp_path: Path
 ) -> None:
-    """Nothing is granted where there is no role to grant it to, as by the migrations."""
+    """If the application's role does not exist, a restore leaves out the role's rights, as
+    migrations do.
+    """
     file = tmp_path / "backup"
     await dump(older.owner_dsn, file)
     with engine_folder() as base:
@@ -79,7 +81,7 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
         engine = OlderPostgres(data, account=engine_account(), programs=older_programs())
         endpoint = await engine.start()
         try:
-            plain = await without_rights(engine, endpoint)
+            plain = await move_to_plain_role(engine, endpoint)
             await restore(plain, file)
             there, was = await contents(plain), await contents(older.owner_dsn)
             assert there == {**was, "rights": []}
@@ -90,8 +92,10 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
             await engine.stop()
 
 
-async def without_rights(engine: OlderPostgres, endpoint: PostgresEndpoint) -> str:
-    """The database of a role that may do nothing else, on a server without any of our roles."""
+async def move_to_plain_role(engine: OlderPostgres, endpoint: PostgresEndpoint) -> str:
+    """Make a database of a role without further rights, remove the gateway's own roles, and return
+    its URL.
+    """
     _, _, place = endpoint.owner_dsn.partition("@")
     password = (engine.folder.secrets / SUPERUSER).read_text("ascii").strip()
     async with connected(

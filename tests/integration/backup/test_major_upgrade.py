@@ -1,4 +1,4 @@
-"""A data folder of an older PostgreSQL: refused, and moved by backup and restore."""
+"""A data folder of an older PostgreSQL is refused, and moves by backup and restore."""
 
 import os
 from asyncio.subprocess import PIPE

@@ -1,4 +1,4 @@
-"""A gateway's double, and the real program in processes of its own."""
+"""Fixtures with a gateway double, and with the real program in separate processes."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def client_of(gateway: GatewayDouble, tokens: Tokens | None = GOOD) -> AsyncClie
 
 @attrs.frozen
 class Finished:
-    """How a call of the program ended."""
+    """The exit of a program: its code and its output."""
 
     code: int
     out: str
@@ -50,7 +50,7 @@ class Finished:
 
 @attrs.frozen
 class Program:
-    """``rendertrust``, with a state folder of its own."""
+    """The program ``rendertrust`` with a state folder of its own."""
 
     url: str
     home: Path
@@ -81,7 +81,7 @@ class Program:
         return await ended(await self.start(*words, typed=typed, **variables))
 
     async def execute(self, *words: str, **variables: str) -> Finished:
-        """Run the program in a Python of its own, which imports everything anew."""
+        """Run the program in a new Python process, which imports everything again."""
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "rendertrust", *words],
             cwd=self.home,
@@ -93,7 +93,7 @@ class Program:
         return await ended(process)
 
     async def log_in(self) -> None:
-        """Jane's login, kept where ``rendertrust login`` keeps it, without the program's start."""
+        """Store Jane's login where ``rendertrust login`` keeps it, without starting the program."""
         keeper = CredentialsFile(self.credentials).keeper(self.url, "jane@example.com")
         async with AsyncClient(self.url, keeper=keeper) as client:
             await client.login("jane@example.com", "correct horse")
@@ -104,7 +104,7 @@ class Program:
 
 
 async def ended(process: Process | programs.Program) -> Finished:
-    """What the process printed and how it ended; killed when that takes too long."""
+    """Wait for the process and return its exit and output; kill a process that takes too long."""
     try:
         async with asyncio.timeout(ENDED_WITHIN):
             out, err = await process.communicate()
@@ -142,14 +142,14 @@ async def program(gateway: GatewayDouble, tmp_path: Path) -> Program:
 
 @pytest.fixture
 async def jane(program: Program) -> Program:
-    """The program of somebody who is logged in."""
+    """Return the program with a user logged in."""
     await program.log_in()
     return program
 
 
 @pytest.fixture
 def blend(tmp_path: Path) -> Path:
-    """What looks like a scene, in several pieces' length."""
+    """Write a file that looks like a scene and spans several pieces."""
     path = tmp_path / "scene.blend"
     path.write_bytes(b"BLENDER-v405" + bytes(3 << 20))
     return path

@@ -1,6 +1,6 @@
-"""A gateway's double over a real socket: it speaks the reference's shapes, and fails on order.
+"""A gateway double over a real socket, which answers as the API reference says and fails on demand.
 
-The object store is part of it: presigned URLs point to ``/store/…`` of the same server.
+The double includes the object store: presigned URLs point to ``/store/…`` of the same server.
 """
 
 import base64
@@ -27,7 +27,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse] | web.StreamRespo
 
 @attrs.define
 class GatewayDouble:
-    """``script`` answers the next requests of a route instead of the double's own answers."""
+    """A gateway double; ``script`` replaces its answers to the next requests of a route."""
 
     server: TestServer | None = None
     requests: list[tuple[str, str]] = attrs.Factory(list[tuple[str, str]])
@@ -42,13 +42,14 @@ class GatewayDouble:
     refresh: str | None = "refresh-1"
     life: deque[dict[str, Any]] = attrs.Factory(deque[dict[str, Any]])
     picture: bytes = PICTURE
-    names_results: bool = False  # by size and SHA-256
-    cursors: bool = True  # lists go on after an element; else by offset alone
+    names_results: bool = False  # units show size and SHA-256 of results
+    cursors: bool = True  # whether lists accept a cursor; otherwise only an offset
     ranges: list[str | None] = attrs.Factory(list[str | None])
-    part_bytes: int = 0  # above it uploads come in parts; 0: never
+    part_bytes: int = 0  # uploads above this size need parts; 0: no upload does
     parts: dict[str, dict[int, bytes]] = attrs.Factory(dict[str, dict[int, bytes]])
     units: dict[str, list[dict[str, Any]]] = attrs.Factory(dict[str, list[dict[str, Any]]])
-    film: list[bytes | str] = attrs.Factory(list[bytes | str])  # what becomes of a job of frames
+    # for each frame of the next job: its result, or the state in which the frame ends
+    film: list[bytes | str] = attrs.Factory(list[bytes | str])
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=1 << 30, middlewares=[self._script])
@@ -85,7 +86,7 @@ class GatewayDouble:
         return str(self.server.make_url("")).rstrip("/")
 
     def script(self, route: str, *answers: Answer) -> None:
-        """``route`` is ``METHOD /path``, as the client sends it, without the query."""
+        """Answer the next requests of ``route`` (``METHOD /path``, no query) with ``answers``."""
         self.scripted.setdefault(route, deque()).extend(answers)
 
     def add_job(self, status: str = "DISPATCHED", **fields: Any) -> str:
@@ -94,7 +95,7 @@ class GatewayDouble:
         return job_id
 
     def add_units(self, job_id: str, *made: bytes | str, **fields: Any) -> None:
-        """A unit for each: complete with this content, or in this state; of frames from 1 on."""
+        """Add a unit per frame from 1 on, each completed with its content or in the given state."""
         units = self.units.setdefault(job_id, [])
         for content in made:
             number = len(units)
@@ -341,7 +342,7 @@ class GatewayDouble:
         return self.stored(request)
 
     def stored(self, request: web.Request) -> web.Response:
-        """The picture, or the rest of it, as a store gives it."""
+        """Return the picture, or its requested rest, as an object store does."""
         if request.method == "GET":
             self.ranges.append(request.headers.get("Range"))
         picture = self.objects.get(request.match_info["key"], self.picture)
@@ -357,7 +358,9 @@ class GatewayDouble:
         return web.Response(status=206, body=picture[start:], headers=headers)
 
     def cut(self, size: int, arrived: Callable[[], bool] = lambda: True) -> Answer:
-        """For ``script``: so many bytes of what the store would give; cut when they arrived."""
+        """Return a scripted answer: ``size`` bytes of the store's answer, cut off once these bytes
+        arrived.
+        """
 
         async def answer(request: web.Request) -> web.StreamResponse:
             whole = self.stored(request)
@@ -380,7 +383,7 @@ class GatewayDouble:
 
 
 def job(job_id: str, **fields: Any) -> dict[str, Any]:
-    """A job as the API shows it."""
+    """Return a job as the API shows it."""
     shown = {
         "id": job_id,
         "node_id": NODE,
@@ -404,14 +407,14 @@ def job(job_id: str, **fields: Any) -> dict[str, Any]:
 
 
 def quote(members: dict[str, Any]) -> dict[str, Any]:
-    """A quote as the API shows it."""
+    """Return a quote as the API shows it."""
     usual = {"priced_by": "table", "priced_how": "", "measurable": False}
     least = {"frame_price_least": members["frame_price"]}
     return whole(Quote, {**usual, **least, **members})
 
 
 def unit(number: int, **fields: Any) -> dict[str, Any]:
-    """A unit as the API shows it."""
+    """Return a unit as the API shows it."""
     shown = {
         "number": number,
         "frames": str(number + 1),
@@ -438,30 +441,30 @@ def unit(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def problem(status: int, detail: str, headers: Any = None, **extra: Any) -> web.Response:
-    """A refusal as the gateway writes it."""
+    """Return an error answer as the gateway writes it."""
     body = {"detail": detail, "status": status, "request_id": "req-1", **extra}
     return web.json_response(body, status=status, headers=headers)
 
 
 def refuse(status: int, detail: str = "no", headers: Any = None, **extra: Any) -> Answer:
-    """For ``script``."""
+    """Return a scripted answer: an error."""
     return lambda _: problem(status, detail, headers, **extra)
 
 
 def answering(body: dict[str, Any]) -> Answer:
-    """For ``script``: 200 with this."""
+    """Return a scripted answer: 200 with this body."""
     return lambda _: web.json_response(body)
 
 
 def hang_up(request: web.Request) -> web.StreamResponse:
-    """For ``script``: the connection is cut instead of an answer."""
+    """Cut the connection instead of answering; used as a scripted answer."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
 def completing(*progress: float) -> deque[dict[str, Any]]:
-    """How a job looks from one request to the next until it is COMPLETED."""
+    """Return the states of a job from one request to the next, until it is COMPLETED."""
     running = [{"status": "RUNNING", "progress": value} for value in progress]
     last = {"status": "COMPLETED", "progress": 1.0, "charged": "10.0000", "completed_at": NOW}
     return deque([{"status": "DISPATCHED"}, *running, last])

@@ -1,4 +1,4 @@
-"""A gateway's log over a real socket, which tests can make lie."""
+"""Double of a gateway's log over a real socket, which tests can make lie."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from rendertrust import checkpoint, epoch, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf
 from rendertrust.leaf import Leaf, PrivatePart
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.twins.signer import signing_key
 
 ORIGIN = "farm.example/log"
@@ -26,17 +27,19 @@ def leaf(number: int) -> bytes:
 
 
 class LogDouble:
-    """``leaves`` and ``keys`` are what it says now; ``tamper`` changes an answer on its way."""
+    """A log with these ``leaves`` and ``keys``; ``tamper`` changes answers on their way."""
 
     def __init__(self, leaves: int = 5) -> None:
         self.leaves = [leaf(number) for number in range(leaves)]
         self.keys: list[Ed25519PrivateKey] = [signing_key(1)]
         self.origin = ORIGIN
-        # What proofs are of, instead: as by an anchored checkpoint.
+        # Leaves and keys that proofs use instead of the current leaves and keys, as after an older
+        # anchor.
         self.older: tuple[list[bytes], list[Ed25519PrivateKey]] | None = None
-        self.instead: dict[int, int] = {}  # entries, and of which others the proofs are
+        self.instead: dict[int, int] = {}  # by entry: another entry, whose proof is sent
         self.tamper: dict[str, Any] = {}
-        self.meanwhile: list[Callable[[], None]] = []  # done while a checkpoint is on its way
+        # callbacks that run before a checkpoint is sent
+        self.meanwhile: list[Callable[[], None]] = []
         self.server: TestServer | None = None
 
     def app(self) -> web.Application:
@@ -62,7 +65,9 @@ class LogDouble:
         self.leaves += [leaf(number) for number in range(start, start + leaves)]
 
     def restore(self, kept: int, *, anchored: int | None = None) -> None:
-        """Go on from a backup of so many leaves; the chain had ``anchored`` of them, or all."""
+        """Begin an epoch on a backup of ``kept`` leaves; the chain had ``anchored``
+        leaves or all.
+        """
         seen = self.leaves[:anchored]
         number, root = epoch.split(self.origin)[1] + 1, merkle.root(seen)
         begins = EpochLeaf(number, TIME, self.origin, 7, CONTRACT, len(seen), root)
@@ -108,7 +113,7 @@ class LogDouble:
             from_root=merkle.root(self.leaves[:m]).hex(),
             to_size=n,
             to_root=merkle.root(self.leaves[:n]).hex(),
-            proof_hashes=[p.hex() for p in merkle.consistency_proof(self.leaves, m, n)],
+            proof_hashes=[p.hex() for p in consistency_proof(self.leaves, m, n)],
         )
 
     async def _epochs(self, request: web.Request) -> web.Response:
@@ -121,7 +126,7 @@ class LogDouble:
             {
                 "leaf": part[n].decode(),
                 "leaf_index": n,
-                "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, n)],
+                "proof_hashes": [p.hex() for p in inclusion_proof(part, n)],
             }
             for n in begun
         ]
@@ -137,7 +142,7 @@ class LogDouble:
         return self._answer(
             entry_id=entry,
             merkle_root=merkle.root(leaves).hex(),
-            proof_hashes=[part.hex() for part in merkle.inclusion_proof(leaves, index)],
+            proof_hashes=[part.hex() for part in inclusion_proof(leaves, index)],
             directions=["right" if start > index else "left" for start, _ in ranges],
             anchor_tx_hash=None,
             block_number=None,

@@ -1,4 +1,4 @@
-"""API keys and logging out: what the client and the program send."""
+"""API keys and logging out: requests of the client and the program."""
 
 import json
 import stat
@@ -29,7 +29,7 @@ SHOWN = {
 
 @pytest.fixture
 def tokens() -> list[str]:
-    """The tokens that came with the requests that this script answers."""
+    """Return the list to which the scripted answer adds the tokens of its requests."""
     return []
 
 

@@ -1,4 +1,6 @@
-"""``rendertrust`` and jobs of many frames: submitted, watched, steered, fetched."""
+"""Tests of ``rendertrust`` with jobs of many frames: submitting, watching, changing and
+downloading.
+"""
 
 import json
 import re
@@ -19,15 +21,15 @@ from tests.integration.client.double import (
     quote,
     refuse,
 )
-from tests.integration.client.test_terminal import CONTROL, shown
+from tests.integration.client.test_terminal import CONTROL, run_on_terminal
 
 QUOTE = "POST /api/v1/jobs/quote"
 DISPATCH = "POST /api/v1/jobs/dispatch"
 FRAMES = ("--frames", "1-3", "--no-preflight")
 
 
-def three(gateway: GatewayDouble, *, failed: int = 0) -> None:
-    """Three frames, of which the last may fail."""
+def submit_three_frames(gateway: GatewayDouble, *, failed: int = 0) -> None:
+    """Make a job of three frames, of which the last may fail."""
     gateway.film = [PICTURE, PICTURE, "FAILED" if failed else PICTURE]
     done = 3 - failed
     gateway.life.extend(
@@ -48,7 +50,7 @@ def three(gateway: GatewayDouble, *, failed: int = 0) -> None:
 async def test_an_animation_from_submit_to_frames(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    three(gateway)
+    submit_three_frames(gateway)
     more = ("--order", "middle_first", "--priority", "high", "--max-credits", "200")
     told = await jane.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
     assert told.code == 0, told
@@ -68,7 +70,7 @@ async def test_an_animation_from_submit_to_frames(
 async def test_one_frame_of_a_range_keeps_its_number(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    """Or the next one would be saved in its place."""
+    """Without the number in its name, the next frame's file would overwrite the frame's file."""
     gateway.film = [PICTURE]
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
     frames = ("--frames", "1", "--no-preflight", "--yes")
@@ -105,7 +107,7 @@ async def test_another_submission_under_a_key_is_no_fault_of_the_scene(
 async def test_an_animation_as_json_lines(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    three(gateway)
+    submit_three_frames(gateway)
     told = await jane.run("submit", str(blend), *FRAMES, "--json", "--out", ".")
     assert told.code == 0, told
     assert told.err == ""
@@ -120,7 +122,7 @@ async def test_an_animation_as_json_lines(
 async def test_of_a_job_that_failed_the_rest_is_fetched_and_what_to_do_is_said(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    three(gateway, failed=1)
+    submit_three_frames(gateway, failed=1)
     told = await jane.run("submit", str(blend), *FRAMES, "--out", ".")
     assert told.code == exit_codes.JOB_FAILED, told
     assert "2 files are in .," in told.out
@@ -150,7 +152,7 @@ async def test_on_a_terminal_it_asks_before_credits_are_held(
     jane: Program, gateway: GatewayDouble, blend: Path, answer: str, code: int
 ) -> None:
     gateway.film = ["QUEUED"] * 3
-    ended, text = await shown(jane, "submit", str(blend), *FRAMES, typed=f"{answer}\n")
+    ended, text = await run_on_terminal(jane, "submit", str(blend), *FRAMES, typed=f"{answer}\n")
     assert "990.0000 are available. Submit?" in CONTROL.sub("", text)
     assert (ended, gateway.seen[DISPATCH]) == (code, 1 - code), text
 
@@ -160,8 +162,8 @@ async def test_a_watch_on_a_terminal_is_a_table_of_frames(
 ) -> None:
     job = gateway.add_job(units=3)
     gateway.add_units(job, PICTURE, PICTURE, PICTURE)
-    three(gateway)
-    code, text = await shown(jane, "jobs", "watch", job)
+    submit_three_frames(gateway)
+    code, text = await run_on_terminal(jane, "jobs", "watch", job)
     assert code == 0, text
     plain = CONTROL.sub("", text)
     assert "FRAME" in plain
@@ -348,7 +350,7 @@ async def test_a_video_says_its_price_first_and_asks(jane: Program, gateway: Gat
     assert (told.code, gateway.seen[made]) == (exit_codes.INSUFFICIENT_CREDITS, 1), told
     told = await jane.run("jobs", "video", done, "--yes")
     assert (told.code, gateway.seen[made], gateway.seen[QUOTE]) == (0, 2, 2), told
-    ended, text = await shown(jane, "jobs", "video", done, typed="n\n")
+    ended, text = await run_on_terminal(jane, "jobs", "video", done, typed="n\n")
     assert "990.0000 are available. Make it?" in CONTROL.sub("", text)
     assert (ended, gateway.seen[made]) == (exit_codes.FAILURE, 2), text
     assert gateway.bodies[-1] == {"job_type": "video", "pool": "trusted"}
@@ -377,7 +379,7 @@ async def test_one_frame_of_its_own_number_keeps_it(
 async def test_units_that_cannot_be_looked_at_do_not_end_a_watch(
     jane: Program, gateway: GatewayDouble
 ) -> None:
-    """The gateway restarts; it is the watch of the job that says when that takes too long."""
+    """The gateway refuses requests for units; only failed requests for the job end the watch."""
     job = gateway.add_job("RUNNING", units=2)
     gateway.add_units(job, PICTURE, PICTURE)
     away = refuse(503, "Not now", headers={"Retry-After": "120"})

@@ -1,4 +1,6 @@
-"""The sync client: the same over its own loop, wherever it is called from."""
+"""Tests of the sync client, which runs the async client on its own loop, from any thread
+or loop.
+"""
 
 import asyncio
 from collections.abc import Mapping

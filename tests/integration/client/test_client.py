@@ -1,4 +1,4 @@
-"""The async client against a gateway's double over a socket."""
+"""Tests of the async client against a gateway double over a socket."""
 
 import asyncio
 import contextlib
@@ -309,7 +309,7 @@ async def test_a_large_file_is_sent_in_parts(
     assert gateway.objects[key] == blend.read_bytes()
     assert sorted(told) == told
     assert told[-1] == (size, size)
-    assert puts(gateway) == [1, 2, 3, 4]
+    assert part_numbers(gateway) == [1, 2, 3, 4]
 
 
 async def test_a_cut_part_is_sent_again_and_no_other(
@@ -321,11 +321,11 @@ async def test_a_cut_part_is_sent_again_and_no_other(
     def expired(_: web.Request) -> web.StreamResponse:
         return web.Response(status=403)
 
-    for number in (1, 2, 3, 4):  # more in all than tries there are for one
+    for number in (1, 2, 3, 4):  # all parts together fail more often than one part may
         gateway.script(f"PUT /store/parts/{upload_id}/{number}", hang_up, expired, hang_up)
     await client.upload(blend)
     assert gateway.objects.popitem()[1] == blend.read_bytes()
-    assert puts(gateway) == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
+    assert part_numbers(gateway) == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
 
 
 async def test_a_part_that_never_arrives_is_given_up(
@@ -336,8 +336,8 @@ async def test_a_part_that_never_arrives_is_given_up(
     gateway.script(f"PUT /store/parts/{upload_id}/2", *[hang_up] * 100)
     with pytest.raises(NoAnswer):
         await client.upload(blend)
-    assert puts(gateway)[:2] == [1, 2]
-    assert len(puts(gateway)) < 10
+    assert part_numbers(gateway)[:2] == [1, 2]
+    assert len(part_numbers(gateway)) < 10
 
 
 async def test_an_interrupted_upload_goes_on_where_it_stopped(
@@ -351,7 +351,7 @@ async def test_an_interrupted_upload_goes_on_where_it_stopped(
             with contextlib.suppress(TransferFailed):
                 await client.upload(blend)
     assert gateway.objects.popitem()[1] == blend.read_bytes()
-    assert puts(gateway) == [1, 2, 3, 3, 4]
+    assert part_numbers(gateway) == [1, 2, 3, 3, 4]
 
 
 async def test_parts_that_the_store_removed_are_sent_again(
@@ -367,7 +367,7 @@ async def test_parts_that_the_store_removed_are_sent_again(
     gateway.script(f"PUT /store/parts/{upload_id}/3", forget)
     await client.upload(blend)
     assert gateway.objects.popitem()[1] == blend.read_bytes()
-    assert puts(gateway) == [1, 2, 3, 1, 2, 3, 4]
+    assert part_numbers(gateway) == [1, 2, 3, 1, 2, 3, 4]
 
 
 async def test_a_file_that_is_written_to_between_parts_is_refused(
@@ -408,8 +408,8 @@ async def test_parts_of_something_else_are_no_answer(
         await client.upload(blend)
 
 
-def puts(gateway: GatewayDouble) -> list[int]:
-    """The numbers of the parts that were sent, as they were."""
+def part_numbers(gateway: GatewayDouble) -> list[int]:
+    """Return the numbers of the parts that were sent, in order."""
     found = [path for method, path in gateway.requests if method == "PUT"]
     return [int(path.rpartition("/")[2]) for path in found if "/parts/" in path]
 

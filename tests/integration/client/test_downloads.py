@@ -1,4 +1,6 @@
-"""Downloads that are cut off: they go on where they stopped, and nothing half is ever shown."""
+"""Interrupted downloads continue where they stopped, and never leave an incomplete file in
+place.
+"""
 
 import asyncio
 import hashlib
@@ -17,7 +19,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def gateway(gateway: GatewayDouble) -> GatewayDouble:
-    """Its nodes named what they made."""
+    """Return a double that shows size and SHA-256 of results."""
     gateway.names_results = True
     return gateway
 
@@ -26,7 +28,7 @@ def route(job: str) -> str:
     return f"GET /store/results/{job}/0/1/result"
 
 
-def parts(folder: Path) -> list[Path]:
+def part_files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.endswith(".part")]
 
 
@@ -36,8 +38,8 @@ async def test_a_cut_download_goes_on_where_it_stopped(
     job = gateway.add_job("COMPLETED")
     gateway.script(
         route(job),
-        gateway.cut(MIB, has(tmp_path, MIB)),
-        gateway.cut(1000, has(tmp_path, MIB + 1000)),
+        gateway.cut(MIB, has_arrived(tmp_path, MIB)),
+        gateway.cut(1000, has_arrived(tmp_path, MIB + 1000)),
     )
     told: list[tuple[int, int]] = []
     path = await client.download(
@@ -83,24 +85,24 @@ async def test_more_than_was_announced_is_not_taken(
     with pytest.raises(TransferFailed):
         await client.download(job, tmp_path)
     assert sent < 64 * MIB
-    assert [path.stat().st_size for path in parts(tmp_path)] <= [len(PICTURE)]
+    assert [path.stat().st_size for path in part_files(tmp_path)] <= [len(PICTURE)]
 
 
 async def test_the_next_call_goes_on_where_the_last_one_gave_up(
     gateway: GatewayDouble, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
-    gateway.script(route(job), gateway.cut(MIB, has(tmp_path, MIB)), *[gateway.cut(0)] * 3)
+    gateway.script(route(job), gateway.cut(MIB, has_arrived(tmp_path, MIB)), *[gateway.cut(0)] * 3)
     async with client_of(gateway) as client:
         with pytest.raises(NoAnswer):
             await client.download(job, tmp_path / "frame.png")
-    (left,) = parts(tmp_path)
+    (left,) = part_files(tmp_path)
     assert left.read_bytes() == PICTURE[:MIB]
     async with client_of(gateway) as client:
         await client.download(job, tmp_path / "frame.png")
     assert gateway.ranges[-1] == f"bytes={MIB}-"
     assert (tmp_path / "frame.png").read_bytes() == PICTURE
-    assert not parts(tmp_path)
+    assert not part_files(tmp_path)
 
 
 async def test_the_next_call_goes_on_with_what_has_no_hash_but_is_the_same(
@@ -108,23 +110,23 @@ async def test_the_next_call_goes_on_with_what_has_no_hash_but_is_the_same(
 ) -> None:
     gateway.names_results = False
     job = gateway.add_job("COMPLETED")
-    gateway.script(route(job), gateway.cut(MIB, has(tmp_path, MIB)), *[gateway.cut(0)] * 3)
+    gateway.script(route(job), gateway.cut(MIB, has_arrived(tmp_path, MIB)), *[gateway.cut(0)] * 3)
     async with client_of(gateway) as client:
         with pytest.raises(NoAnswer):
             await client.download(job, tmp_path / "frames.zip")
-    assert [path.read_bytes() for path in parts(tmp_path)] == [PICTURE[:MIB]]
+    assert [path.read_bytes() for path in part_files(tmp_path)] == [PICTURE[:MIB]]
     async with client_of(gateway) as client:
         await client.download(job, tmp_path / "frames.zip")
     assert gateway.ranges[-1] == f"bytes={MIB}-"
     assert (tmp_path / "frames.zip").read_bytes() == PICTURE
-    assert not parts(tmp_path)
+    assert not part_files(tmp_path)
 
 
 async def test_what_was_whole_when_it_was_left_is_not_fetched_again(
     gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
-    leave(tmp_path, PICTURE)
+    leave_part(tmp_path, PICTURE)
     await client.download(job, tmp_path / "frame.png")
     assert gateway.ranges == []
     assert (tmp_path / "frame.png").read_bytes() == PICTURE
@@ -135,10 +137,10 @@ async def test_what_somebody_spoiled_is_fetched_anew(
     gateway: GatewayDouble, client: AsyncClient, tmp_path: Path, size: int
 ) -> None:
     job = gateway.add_job("COMPLETED")
-    leave(tmp_path, bytes(size))
+    leave_part(tmp_path, bytes(size))
     await client.download(job, tmp_path / "frame.png")
     assert (tmp_path / "frame.png").read_bytes() == PICTURE
-    assert not parts(tmp_path)
+    assert not part_files(tmp_path)
 
 
 async def test_other_content_than_was_named_is_refused(
@@ -180,7 +182,7 @@ async def test_without_a_name_it_goes_on_only_with_the_same_content(
     job = gateway.add_job("COMPLETED")
 
     async def change(request: object) -> object:
-        answer = await gateway.cut(MIB, has(tmp_path, MIB))(request)  # type: ignore[arg-type,misc]
+        answer = await gateway.cut(MIB, has_arrived(tmp_path, MIB))(request)  # type: ignore[arg-type,misc]
         gateway.picture = PICTURE[::-1]
         return answer
 
@@ -190,12 +192,12 @@ async def test_without_a_name_it_goes_on_only_with_the_same_content(
     assert path.read_bytes() == PICTURE[::-1]
 
 
-def has(folder: Path, size: int) -> Callable[[], bool]:
-    """So much of a picture has arrived there."""
-    return lambda: [path.stat().st_size for path in parts(folder)] == [size]
+def has_arrived(folder: Path, size: int) -> Callable[[], bool]:
+    """Return a condition: exactly ``size`` bytes of a picture are in the folder."""
+    return lambda: [path.stat().st_size for path in part_files(folder)] == [size]
 
 
-def leave(folder: Path, content: bytes) -> None:
-    """What an earlier call left of the picture."""
+def leave_part(folder: Path, content: bytes) -> None:
+    """Write a partial download of the picture, as an earlier call leaves it."""
     name = hashlib.sha256(PICTURE).hexdigest()[:32]
     (folder / f".rendertrust-{name}.part").write_bytes(content)

@@ -1,4 +1,4 @@
-"""Events by the client: each once and in order, whatever becomes of connections."""
+"""Events in the client: each event arrives once and in order, whatever happens to connections."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -48,7 +48,7 @@ PROGRESS = (
 
 
 def streams(asked: list[str], *parts: bytes) -> Answer:
-    """A stream of these parts, which ends without a word."""
+    """Return a scripted answer: a stream of these parts that ends without an end event."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         assert request.headers["Accept"] == "text/event-stream"

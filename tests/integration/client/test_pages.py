@@ -1,4 +1,4 @@
-"""Lists walked through: each element once, in as many pages as it takes."""
+"""Iteration over lists: each element comes once, by as many pages as needed."""
 
 import pytest
 

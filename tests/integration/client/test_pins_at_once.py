@@ -1,4 +1,4 @@
-"""Several programs keep what they saw of one gateway at the same time: nothing of it is lost."""
+"""Several programs pin checkpoints of one gateway at the same time: no pin is lost."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ PROCESSES, SIZES = 4, 40
 
 
 @attrs.define
-class Meanwhile:
-    """Pins to which another program comes just before they are replaced."""
+class ChangedMeanwhile:
+    """Pins that another program changes just before they are replaced."""
 
     pins: Pins
     before_replace: list[Callable[[], None]] = attrs.field(factory=list[Callable[[], None]])
@@ -43,7 +43,7 @@ class Meanwhile:
 
 @pytest.fixture(params=["memory", "file"])
 def pins(request: pytest.FixtureRequest, log: LogDouble, tmp_path: Path) -> Pins:
-    """Of one process, and of several."""
+    """Return pins in memory, for one process, and pins in a file, for several processes."""
     return MemoryPins() if request.param == "memory" else PinFile(log.url, tmp_path / "pins")
 
 
@@ -55,7 +55,7 @@ def pinned(log: LogDouble) -> Pin:
 async def test_what_another_program_saw_meanwhile_is_not_taken_back(
     log: LogDouble, pins: Pins, first: bool
 ) -> None:
-    meanwhile = Meanwhile(pins)
+    meanwhile = ChangedMeanwhile(pins)
     async with AsyncClient(log.url, tokens=Tokens("a", "b"), pins=meanwhile) as client:
         if not first:
             await client.log_checkpoint()
@@ -73,7 +73,7 @@ async def test_what_another_program_saw_meanwhile_is_not_taken_back(
 async def test_a_fork_that_another_program_was_shown_is_shouted_about(
     log: LogDouble, pins: Pins
 ) -> None:
-    meanwhile = Meanwhile(pins)
+    meanwhile = ChangedMeanwhile(pins)
     true = list(log.leaves)
     async with AsyncClient(log.url, tokens=Tokens("a", "b"), pins=meanwhile) as client:
 
@@ -91,7 +91,9 @@ async def test_a_fork_that_another_program_was_shown_is_shouted_about(
 async def test_an_answer_from_before_another_programs_is_no_shorter_log(
     log: LogDouble, pins: Pins, first: bool
 ) -> None:
-    """It was asked for first, and comes after the other one pinned what was newer."""
+    """The checkpoint was requested first, and arrives after another program pinned a newer
+    checkpoint.
+    """
     async with AsyncClient(log.url, tokens=Tokens("a", "b"), pins=pins) as client:
         if not first:
             await client.log_checkpoint()
@@ -105,7 +107,7 @@ async def test_an_answer_from_before_another_programs_is_no_shorter_log(
         found = await client.log_checkpoint()
         assert found.size == len(log.leaves) - 20
         assert pins.read() == pinned(log)
-        del log.leaves[-1]  # and what was there before it is asked is still told
+        del log.leaves[-1]  # what was pinned meanwhile also reveals a shortened log
         with pytest.raises(Forked):
             await client.log_checkpoint()
 

@@ -1,4 +1,4 @@
-"""``rendertrust`` in a process of its own: exit codes, JSON, what is printed and what is not."""
+"""Tests of ``rendertrust`` in a separate process: exit codes, JSON, and printed texts."""
 
 import asyncio
 import json
@@ -115,7 +115,7 @@ async def test_a_login_is_kept_for_its_owner_alone_and_names_the_gateway(program
     assert (await program.run(*words, typed="correct horse\n")).code == 0
     assert stat.S_IMODE(program.credentials.stat().st_mode) == 0o600
     assert stat.S_IMODE(program.credentials.parent.stat().st_mode) == 0o700
-    # Without --url and RENDERTRUST_URL: where one logged in last.
+    # Without --url and RENDERTRUST_URL, the program uses the gateway of the last login.
     told = await program.run("credits", "balance", RENDERTRUST_URL="")
     assert told.code == 0
     assert "available  990.0000" in told.out
@@ -361,7 +361,7 @@ async def test_without_a_checkout_the_gateway_is_pointed_to_one(
 
     import rendertrust
 
-    # As a wheel has it: the package alone.
+    # As after the installation of the wheel, only the package ``rendertrust`` is on the path.
     shutil.copytree(Path(rendertrust.__file__).parent, tmp_path / "site" / "rendertrust")
     told = await program.execute("serve", PYTHONPATH=str(tmp_path / "site"))
     assert told.code == exit_codes.USAGE

@@ -1,4 +1,4 @@
-"""Buying credits by the client and by its command, against the double."""
+"""Purchases of credits by the client and by its command, against the double."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Receipts by the client and the program: fetched, written, and checked without a gateway."""
+"""Receipts in the client and the program: downloaded, written and verified without a gateway."""
 
 import json
 
@@ -20,8 +20,8 @@ CHAIN = dict.fromkeys(
 )
 
 
-def answered() -> dict[str, object]:
-    """As a gateway answers."""
+def receipt_answer() -> dict[str, object]:
+    """Return a receipt as a gateway answers it."""
     document = file_of()
     return {**document, "proof": {**document["proof"], **CHAIN}}
 
@@ -34,7 +34,7 @@ def client(gateway: GatewayDouble) -> AsyncClient:
 async def test_a_receipt_is_fetched_and_verified(
     client: AsyncClient, gateway: GatewayDouble
 ) -> None:
-    gateway.script(ROUTE, lambda _: web.json_response(answered()))
+    gateway.script(ROUTE, lambda _: web.json_response(receipt_answer()))
     async with client:
         found = await client.receipt(DONE.job)
     assert found.receipt == RECEIPT
@@ -45,10 +45,10 @@ async def test_a_receipt_is_fetched_and_verified(
 async def test_one_that_does_not_hold_is_refused(
     client: AsyncClient, gateway: GatewayDouble
 ) -> None:
-    forged = {**answered(), "receipt": {**RECEIPT, "price": 1}}
+    forged = {**receipt_answer(), "receipt": {**RECEIPT, "price": 1}}
     other = ROUTE.replace(DONE.job[:8], "00000000")
     gateway.script(ROUTE, lambda _: web.json_response(forged))
-    gateway.script(other, lambda _: web.json_response(answered()))
+    gateway.script(other, lambda _: web.json_response(receipt_answer()))
     async with client:
         with pytest.raises(NotProved, match="gateway"):
             await client.receipt(DONE.job)
@@ -57,7 +57,7 @@ async def test_one_that_does_not_hold_is_refused(
 
 
 async def test_the_program_writes_what_it_checks(jane: Program, gateway: GatewayDouble) -> None:
-    gateway.script(ROUTE, lambda _: web.json_response(answered()))
+    gateway.script(ROUTE, lambda _: web.json_response(receipt_answer()))
     told = await jane.run("jobs", "receipt", DONE.job, "--out", "receipt.json")
     assert told.code == 0, told.err
     folder = jane.home

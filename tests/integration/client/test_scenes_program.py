@@ -1,4 +1,4 @@
-"""``rendertrust uploads``, and scenes that a node looks into before they are submitted."""
+"""Tests of ``rendertrust uploads``, and of preflights before a submission."""
 
 import asyncio
 from pathlib import Path
@@ -155,7 +155,7 @@ TABLE: dict[str, Any] = quote(
         "available": "990.0000",
         "enough": True,
         "priced_by": "table",
-        "priced_how": "Until it is measured, each frame costs what the table says.",
+        "priced_how": "Until it is measured, each frame costs the fixed price in the price table.",
         "measurable": True,
     }
 )
@@ -206,7 +206,7 @@ async def test_a_quote_says_what_its_price_follows(
     gateway.script(QUOTE, says(TABLE))
     told = await jane.run("submit", str(blend), "--frames", "1-48", "--quote")
     assert told.code == 0, told
-    assert "each frame costs what the table says" in told.err
+    assert "each frame costs the fixed price in the price table" in told.err
     assert "rendertrust submit --estimate" in told.err
 
 

@@ -1,4 +1,4 @@
-"""``rendertrust`` on a terminal: a pseudo-terminal of 80 columns."""
+"""Tests of ``rendertrust`` on a pseudo-terminal of 80 columns."""
 
 import asyncio
 import fcntl
@@ -26,8 +26,8 @@ async def terminal() -> AsyncGenerator[tuple[int, int]]:
         os.close(ours)
 
 
-async def shown(program: Program, *words: str, typed: str = "") -> tuple[int, str]:
-    """Exit code and what the terminal received."""
+async def run_on_terminal(program: Program, *words: str, typed: str = "") -> tuple[int, str]:
+    """Run the program on the terminal; return its exit code and output."""
     async with terminal() as (ours, theirs):
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "rendertrust", *words],
@@ -45,12 +45,12 @@ async def shown(program: Program, *words: str, typed: str = "") -> tuple[int, st
 
 
 def _received(ours: int, typed: str) -> str:
-    """Everything until the other side is closed; an answer is typed after each question."""
+    """Read all output until the program closes the terminal; type an answer after each question."""
     text, answers = b"", typed.splitlines()
     while True:
         try:
             piece = os.read(ours, 65_536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # on Linux the terminal's closed other side raises this
             return text.decode()
         text += piece
         if answers and text.rstrip(b" ").endswith(b":"):
@@ -59,7 +59,7 @@ def _received(ours: int, typed: str) -> str:
 
 async def test_a_job_is_one_line_of_eighty_columns(jane: Program, gateway: GatewayDouble) -> None:
     ids = [gateway.add_job("DISPATCHED", progress=0.5) for _ in range(3)]
-    code, text = await shown(jane, "jobs", "list")
+    code, text = await run_on_terminal(jane, "jobs", "list")
     plain = CONTROL.sub("", text).splitlines()
     rows = [line for line in plain if line.split(" ")[0] in ids]
     assert code == 0, text
@@ -71,7 +71,7 @@ async def test_a_watch_draws_a_bar_with_percent_and_node(
     jane: Program, gateway: GatewayDouble
 ) -> None:
     gateway.life = completing(0.25, 0.5)
-    code, text = await shown(jane, "jobs", "watch", gateway.add_job())
+    code, text = await run_on_terminal(jane, "jobs", "watch", gateway.add_job())
     assert code == 0, text
     assert "\x1b[" in text
     assert "50 % node 7c9e6679" in CONTROL.sub("", text)
@@ -80,14 +80,14 @@ async def test_a_watch_draws_a_bar_with_percent_and_node(
 async def test_no_color_draws_no_colours(jane: Program, gateway: GatewayDouble) -> None:
     gateway.add_job()
     plain = Program(jane.url, jane.home, {"NO_COLOR": "1"})
-    _, text = await shown(plain, "jobs", "list")
+    _, text = await run_on_terminal(plain, "jobs", "list")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", text)
 
 
 async def test_address_and_password_are_asked_for_and_the_password_not_shown(
     program: Program,
 ) -> None:
-    code, text = await shown(program, "login", typed="jane@example.com\ncorrect horse\n")
+    code, text = await run_on_terminal(program, "login", typed="jane@example.com\ncorrect horse\n")
     assert code == 0, text
     assert "Logged in as jane@example.com" in text
     assert "correct horse" not in text
@@ -95,7 +95,7 @@ async def test_address_and_password_are_asked_for_and_the_password_not_shown(
 
 async def test_a_new_password_is_asked_for_twice(program: Program) -> None:
     typed = "jane@example.com\ncorrect horse\nanother horse\n" + "correct horse\n" * 2
-    code, text = await shown(program, "register", typed=typed)
+    code, text = await run_on_terminal(program, "register", typed=typed)
     assert code == 0, text
     assert "do not match" in text
     assert "Registered jane@example.com" in text

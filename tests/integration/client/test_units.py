@@ -1,4 +1,4 @@
-"""Jobs of many units by the client: what they consist of, what is done to them, their frames."""
+"""Jobs of many units in the client: their units, changes to them, and downloads of frames."""
 
 import asyncio
 import io
@@ -24,8 +24,8 @@ from tests.integration.client.double import PICTURE, GatewayDouble, answering, h
 EXR = b"\x76\x2f\x31\x01" + b"linear" * 100
 
 
-def bundle(*names: str, packed: int = zipfile.ZIP_STORED) -> bytes:
-    """A chunk as a node packs it; each frame tells its name."""
+def packed_chunk(*names: str, packed: int = zipfile.ZIP_STORED) -> bytes:
+    """Return a chunk as a node packs it; each frame's content ends with its name."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", packed) as file:
         for name in names:
@@ -76,7 +76,8 @@ async def test_a_job_is_paused_resumed_changed_and_stopped(
     gateway: GatewayDouble, client: AsyncClient
 ) -> None:
     job, ended = gateway.add_job("RUNNING"), gateway.add_job("COMPLETED")
-    gateway.script(f"POST /api/v1/jobs/{job}/pause", hang_up)  # asked again it says the same
+    # a repeated request gets the same answer
+    gateway.script(f"POST /api/v1/jobs/{job}/pause", hang_up)
     paused = await client.pause(job)
     assert (paused.status, paused.paused) == ("PAUSED", "owner")
     assert (await client.resume(job)).status == "RUNNING"
@@ -181,7 +182,7 @@ async def test_chunks_are_taken_apart_and_tiles_left_out(
     gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
-    gateway.add_units(job, bundle("-0003.png", "-0003.noisy.exr", "0004.png"), frames="-3,4")
+    gateway.add_units(job, packed_chunk("-0003.png", "-0003.noisy.exr", "0004.png"), frames="-3,4")
     gateway.add_units(job, EXR, frames="5", tile=0)
     first = await client.download_frames(job, tmp_path, stem="shot")
     names = ["shot--0003.png", "shot--0003.noisy.exr", "shot-0004.png"]
@@ -220,7 +221,7 @@ async def test_a_zip_of_what_is_complete_is_fetched_however_the_job_ended(
     gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("FAILED", loose_tiles={"tiles": 2, "checking": 1, "charged": "5.0000"})
-    gateway.objects["job.zip"] = bundle("0001.png", "tiles/0002-0.exr")
+    gateway.objects["job.zip"] = packed_chunk("0001.png", "tiles/0002-0.exr")
     url = f"{gateway.url}/store/job.zip"
     told = {"job_id": job, "download_url": url, "expires_in": 3600}
     gateway.script(f"GET /api/v1/jobs/{job}/archive", *[answering(told)] * 4)
@@ -243,7 +244,7 @@ async def test_of_a_chunk_only_the_frames_that_are_asked_for_are_saved_and_other
     gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
-    gateway.add_units(job, bundle("0001.png", "0002.png", "0003.png"), frames="1-3")
+    gateway.add_units(job, packed_chunk("0001.png", "0002.png", "0003.png"), frames="1-3")
     first = await client.download_frames(job, tmp_path, frames="2")
     assert [path.name for path in first.paths] == visible(tmp_path) == ["frame-0002.png"]
     again = await client.download_frames(job, tmp_path, frames="2")
@@ -258,11 +259,11 @@ async def test_of_a_chunk_only_the_frames_that_are_asked_for_are_saved_and_other
 @pytest.mark.parametrize(
     "hostile",
     [
-        bundle("../0001.png"),
-        bundle("/etc/0001.png"),
-        bundle("0001.sh.png"),
-        bundle("0001.exe"),
-        bundle("0001.png", packed=zipfile.ZIP_DEFLATED),
+        packed_chunk("../0001.png"),
+        packed_chunk("/etc/0001.png"),
+        packed_chunk("0001.sh.png"),
+        packed_chunk("0001.exe"),
+        packed_chunk("0001.png", packed=zipfile.ZIP_DEFLATED),
         b"PK\x03\x04 no zip at all",
     ],
 )

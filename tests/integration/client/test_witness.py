@@ -1,4 +1,4 @@
-"""The client remembers what a gateway signed, and says so when the gateway takes it back."""
+"""The client pins what a gateway's log signed, and reports when the gateway contradicts it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,6 +19,7 @@ from rendertrust.client import (
 )
 from tests.integration.client.conftest import Program
 from tests.integration.client.log_double import LogDouble, leaf
+from tests.support.merkle_proofs import consistency_proof
 from tests.twins.signer import signing_key
 
 
@@ -119,7 +120,7 @@ async def test_a_new_key_is_followed_where_the_old_one_signs_beside_it(
 async def test_an_older_proof_by_an_older_key_is_of_the_same_log(
     client: AsyncClient, log: LogDouble, pins: MemoryPins
 ) -> None:
-    """Anchors stand for years; what signed them may be replaced meanwhile."""
+    """Anchors stay valid for years, while the key that signed them may be replaced."""
     await client.log_checkpoint()
     old = list(log.leaves)
     for keys in ([2, 1], [2]):
@@ -202,7 +203,7 @@ async def test_an_epoch_before_is_shorter(log: LogDouble, client: AsyncClient) -
 async def test_a_proof_by_an_epoch_before_is_shouted_about_too(
     log: LogDouble, client: AsyncClient, pins: MemoryPins
 ) -> None:
-    """Whoever asks for a proof alone must hear that what was seen is gone."""
+    """A client that only requests a proof must also learn that the pinned log is gone."""
     old = list(log.leaves)
     log.restore(5)
     await client.log_checkpoint()
@@ -261,7 +262,7 @@ async def test_a_checkpoint_that_nobody_signed_is_no_answer(
         await client.log_checkpoint()
 
 
-# ── at the command line ──────────────────────────────────────────────────────────────────────────
+# ── command line ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -302,7 +303,7 @@ async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
     other = str(note.verifier_of(log.origin, signing_key(9)))
     strange = str(note.verifier_of("other.example", signing_key(9)))
     for words, code, says in (
-        (with_note, 0, "ok  witness"),  # the proof was fetched: its key was pinned then
+        (with_note, 0, "ok  witness"),  # the program fetched this proof, so it has pinned the key
         ((*with_note, "--key", log.verifier), 0, "ok  witness"),
         ((*with_note, "--key", other), 1, "is not signed by"),
         ((*with_note, "--key", strange), 1, "name its key by --key"),
@@ -323,7 +324,7 @@ async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
 async def test_a_checkpoint_that_was_kept_is_checked_itself(
     program: Program, log: LogDouble, tmp_path: Path
 ) -> None:
-    """As an answer or as a plain note, alone and against an older one."""
+    """The checkpoint is an answer of the API or a plain note, with or without an older note."""
     log.grow(3)
     assert (await program.run("ledger", "checkpoint", "--output", "older.json")).code == 0
     older = len(log.leaves)
@@ -335,7 +336,7 @@ async def test_a_checkpoint_that_was_kept_is_checked_itself(
         "from_root": merkle.root(log.leaves[:older]).hex(),
         "to_size": older + 4,
         "to_root": merkle.root(log.leaves).hex(),
-        "proof_hashes": [p.hex() for p in merkle.consistency_proof(log.leaves, older, older + 4)],
+        "proof_hashes": [p.hex() for p in consistency_proof(log.leaves, older, older + 4)],
     }
     (tmp_path / "link.json").write_text(json.dumps(between))
     other = str(note.verifier_of(log.origin, signing_key(9)))
@@ -343,7 +344,7 @@ async def test_a_checkpoint_that_was_kept_is_checked_itself(
     get = f"get /api/v1/ledger/consistency?from={older}&to={older + 4}"
     for words, code, says in (
         (("mine.json",), 3, size),
-        (("note.txt",), 3, size),  # by the key that was pinned
+        (("note.txt",), 3, size),  # with the pinned key
         (("note.txt", "--key", log.verifier), 3, size),
         (("note.txt", "--key", other), 1, "is not signed by"),
         (("mine.json", "--key", log.verifier), 3, "ok  key"),
@@ -400,7 +401,7 @@ BROKEN = ["", "{", "[]", "{}", '{"verifier": "x", "checkpoint": "y"}']
 async def test_a_pin_that_cannot_be_read_is_shouted_about(
     program: Program, log: LogDouble, content: str
 ) -> None:
-    """Whoever breaks the file must not get a gateway's other log taken as it comes."""
+    """A damaged file must not make the client accept another log of the gateway."""
     first = await program.run("ledger", "checkpoint", "--json")
     pin = pin_file(program)
     pin.write_text(content)
@@ -467,7 +468,7 @@ async def test_a_proof_has_no_other_members(program: Program, tmp_path: Path, me
 
 
 async def test_a_text_has_one_reading(program: Program, tmp_path: Path) -> None:
-    """What one program reads of a proof, another one must: no second value, no other encoding."""
+    """All programs must read a proof alike, so repeated members and other encodings are refused."""
     assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
     text = (tmp_path / "proof.json").read_text()
     twice = text.replace("{", '{"entry_id": 77, ', 1)

@@ -1,4 +1,4 @@
-"""``stage``: every test runs over the twin and over PostgreSQL."""
+"""Fixture ``stage``: every test runs on the in-memory store and on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -28,7 +28,9 @@ from tests.twins.store import StoreTwin
 def database_template(
     engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint, migrated_database: str
 ) -> str:
-    """The newest schema, and the functions by which a test sets the time of its database."""
+    """Return the name of a template database with the newest schema and functions that set the
+    time.
+    """
     name, owner = f"{migrated_database}_by_hand", postgres_endpoint.owner_dsn
     copy = f"CREATE DATABASE {name} TEMPLATE {migrated_database} STRATEGY file_copy"
     engine_loop.run(execute(owner, copy))
@@ -36,10 +38,10 @@ def database_template(
     return name
 
 
-# What PostgreSQL makes of it does not depend on the version of Python.
+# Tests over PostgreSQL do not depend on the version of Python.
 @pytest.fixture(params=["twin", pytest.param("postgres", marks=pytest.mark.heavy)])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    """A Store with nothing in it, and the means to set it up."""
+    """Yield a stage with an empty store."""
     if request.param == "twin":
         stage = twin_stage()
         yield stage
@@ -56,7 +58,7 @@ def twin_stage() -> Stage:
     store = StoreTwin(clock)
 
     async def add_user(user: UUID) -> None:
-        """The twin does not know users."""
+        """Do nothing: the twin does not know users."""
 
     async def add_node(node: UUID, seen_at: datetime | None) -> None:
         store.add_node(node, ["render"], seen_at=seen_at)
@@ -81,7 +83,7 @@ def twin_stage() -> Stage:
 
 
 def sql_stage(database: Database) -> Stage:
-    """Over a ``HandDatabase`` all is by the hand clock; over another what the Ledger writes is."""
+    """Return a stage over a database; a ``HandDatabase`` takes all times from the hand clock."""
 
     async def add_user(user: UUID) -> None:
         async with database.connection() as connection:

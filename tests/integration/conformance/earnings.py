@@ -1,4 +1,4 @@
-"""Shares of units, as the tests of them make and move them."""
+"""Helpers that create earnings and move them through payouts and disputes."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -26,7 +26,7 @@ WINDOW = timedelta(hours=1)
 
 @attrs.frozen
 class Work:
-    """A verified unit that ``creator`` paid 100 for: 70 of it are its operator's."""
+    """A verified unit for which ``creator`` paid 100; its operator earns 70."""
 
     creator: UUID
     job: UUID
@@ -36,7 +36,7 @@ class Work:
 async def worked(
     stage: Stage, operator: UUID | None = None, *, node: UUID | None = None, price: int = 100
 ) -> Work:
-    """Work that was done for somebody who has nothing else; for suspense without an operator."""
+    """Book a completed unit of a new creator; without an operator, its earning goes to suspense."""
     work = Work(await stage.user(price), fresh_id(), node or await stage.node())
     account = "suspense" if operator is None else operator_account(operator)
     done = UnitComplete(
@@ -53,7 +53,7 @@ async def worked(
 
 
 async def ripened(stage: Stage, operator: UUID, count: int = 1) -> list[Work]:
-    """Work whose shares are payable."""
+    """Book completed units whose earnings have matured."""
     found = [await worked(stage, operator) for _ in range(count)]
     stage.clock.pass_by(WINDOW.total_seconds())
     for work in found:
@@ -78,7 +78,7 @@ async def decide(stage: Stage, work: Work, *, upheld: bool) -> Outcome:
 
 
 async def take(stage: Stage, operator: UUID, kind: PayoutKind = "CREDITS") -> UUID | None:
-    """The payout's id; None when nothing was payable."""
+    """Take a payout and return its id, or None if nothing was payable."""
     payout = fresh_id()
     outcome = await stage.do(PayoutTake(payout, operator, kind))
     return payout if isinstance(outcome, Posted) else None
@@ -97,7 +97,7 @@ async def pay(stage: Stage, payout: UUID, reference: str = "wire 1") -> Outcome:
 
 
 async def judged(stage: Stage, effect: Effect, name: str) -> Outcome:
-    """By an admin."""
+    """Commit an effect as an act of an admin."""
     act = Act(stage.clock.now(), None, "console:ann", name, "a:1", "because", "", {"a": 1})
     (outcome,) = await stage.commit(Commit((), (effect,), act=act))
     return outcome

@@ -1,4 +1,4 @@
-"""The time of a PostgreSQL, set by a test's hand clock."""
+"""PostgreSQL databases whose time is set by a test's hand clock."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,7 +12,7 @@ from sql.halts import Halts, UnreadableHead
 from sql.store import BOOKS_SECONDS, SqlStore
 from tests.integration.conformance.stage import HandClock
 
-# Found before pg_catalog's own by whoever has this schema first in the path.
+# Functions that hide PostgreSQL's own if this schema is before pg_catalog in the search path.
 HAND_TIME: Final = """
 CREATE SCHEMA hand;
 GRANT USAGE ON SCHEMA hand TO PUBLIC;
@@ -25,8 +25,15 @@ TELL: Final = """SELECT set_config('search_path', 'hand, pg_catalog, public', fa
                         set_config('hand.now', $1, false)"""
 
 
+# A gateway gives up after two seconds; a busy machine may need more time for a statement.
+HANG_SECONDS: Final = 60.0
+
+
 class HandDatabase(Database):
-    """Each connection is told the time as it is taken out of the pool."""
+    """Database whose connections get the hand clock's time when they leave the pool.
+
+    Its statements may take up to HANG_SECONDS.
+    """
 
     def __init__(self, dsn: Callable[[], str], clock: HandClock | None = None, **more: Any) -> None:
         super().__init__(dsn, **more)
@@ -37,20 +44,33 @@ class HandDatabase(Database):
         await connection.fetchrow(TELL, self.clock.now().isoformat())
         return connection
 
+    @asynccontextmanager
+    async def connection(self, *, within: float = HANG_SECONDS) -> AsyncGenerator[Connection]:
+        async with super().connection(within=max(within, HANG_SECONDS)) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, within: float = HANG_SECONDS, snapshot: bool = False
+    ) -> AsyncGenerator[Connection]:
+        longer = max(within, HANG_SECONDS)
+        async with super().transaction(within=longer, snapshot=snapshot) as connection:
+            yield connection
+
 
 class HandHalts(Halts):
-    """Halts of a gateway whose own file is unreadable while a test says so; it alone is halted."""
+    """Halts of one gateway whose own checkpoint file a test can declare unreadable."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, chain=False, seen=lambda: UnreadableHead("a test says so"))
 
     def halt(self, is_halted: bool) -> None:
-        """Without a chain the file is not looked at."""
+        """Begin or end the halt; with ``chain`` False the gateway does not read the file."""
         self.chain, self._stale_at = is_halted, 0.0
 
 
 class HandStore(SqlStore):
-    """Over a database whose time is the time of day: what is written to the books is by hand."""
+    """Store over a database with real time, which writes the hand clock's time to the books."""
 
     def __init__(self, database: Database, clock: HandClock, halts: Halts) -> None:
         super().__init__(database, halts)

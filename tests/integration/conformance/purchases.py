@@ -1,4 +1,4 @@
-"""Purchases on the stage: opened, paid, given back, by the events that Stripe would send."""
+"""Purchases on the stage: opened, paid and refunded by the events that Stripe would send."""
 
 from uuid import UUID
 
@@ -23,7 +23,7 @@ CREDIT = 10_000
 
 @attrs.frozen
 class Bought:
-    """One purchase: so many credits at a cent each."""
+    """A purchase of credits at one cent each."""
 
     purchase: UUID
     user: UUID
@@ -43,23 +43,23 @@ class Bought:
         return Commit((), (PurchaseOpen(self.purchase, *terms), session))
 
     def said(self, state: str = "paid", **more: object) -> SessionFact:
-        """A fact about its session."""
+        """Return a report of Stripe about the purchase's session."""
         fact = SessionFact(self.session, self.purchase, "paid", self.credits, "usd", self.intent)
         return attrs.evolve(fact, state=state, **more)  # type: ignore[arg-type]
 
-    def back(self, id_: str, kind: str, amount: int, state: str = "COUNTS") -> ReversalFact:
-        """A fact about what went back, in cents, which are credits."""
+    def reversal(self, id_: str, kind: str, amount: int, state: str = "COUNTS") -> ReversalFact:
+        """Return a report of Stripe about a refund or dispute; one cent is one credit."""
         return ReversalFact(id_, kind, self.intent, amount, "usd", state)  # type: ignore[arg-type]
 
 
 def event(fact: SessionFact | ReversalFact | None, id_: str | None = None) -> Commit:
-    """An event of its own, or with an id that is known."""
+    """Return the commit of a Stripe event; its id is new unless given."""
     name = id_ or f"evt_{fresh_id().int}"
     return Commit((), (StripeEvent(name, "type", "object", fact),))
 
 
 async def new_purchase(stage: Stage, user: UUID, credits_: int) -> Bought:
-    """Opened, not paid."""
+    """Open a purchase that is not paid yet."""
     bought = Bought(fresh_id(), user, credits_)
     (outcome,) = await stage.commit(bought.opened())
     assert isinstance(outcome, Posted), outcome
@@ -67,7 +67,7 @@ async def new_purchase(stage: Stage, user: UUID, credits_: int) -> Bought:
 
 
 async def buy(stage: Stage, user: UUID, credits_: int) -> Bought:
-    """Opened and paid."""
+    """Open a purchase and pay it."""
     bought = await new_purchase(stage, user, credits_)
     await tell(stage, bought.said())
     return bought
@@ -80,13 +80,13 @@ async def tell(stage: Stage, fact: SessionFact | ReversalFact) -> Outcome:
 
 
 async def credits_of(stage: Stage, user: UUID) -> tuple[float, float, float]:
-    """What he has, what of it is held, and what he owes."""
+    """Return the user's balance, the held part of it, and their debt."""
     balance, held = await stage.money(user_account(user))
     debt, _ = await stage.money(debt_account(user))
     return balance / CREDIT, held / CREDIT, -debt / CREDIT
 
 
 async def platform(stage: Stage) -> tuple[float, float]:
-    """The accounts purchases and disputes."""
+    """Return the balances of the accounts for purchases and disputes."""
     purchases, disputes = await stage.money("purchases"), await stage.money("disputes")
     return purchases[0] / CREDIT, disputes[0] / CREDIT

@@ -1,4 +1,4 @@
-"""The Store, real or twin, with a ledger over it and what the tests want to do to both."""
+"""A store, real or twin, with a Ledger over it, and helpers with which tests fill both."""
 
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,13 +32,13 @@ _serial = itertools.count(1)
 
 
 def fresh_id() -> UUID:
-    """Ids in their order, so that a failure shows which is which."""
+    """Return ids in ascending order, so that a failure shows which is which."""
     return UUID(int=next(_serial))
 
 
 @attrs.define
 class HandClock:
-    """Time that moves when it is told to."""
+    """Clock that moves only when a test moves it."""
 
     time: datetime = datetime(2026, 3, 13, 12, tzinfo=UTC)
     seconds: float = 0.0
@@ -55,7 +55,7 @@ class HandClock:
 
 
 class Serial:
-    """Random, but in order."""
+    """Random port that yields predictable values in order."""
 
     def uuid(self) -> UUID:
         return fresh_id()
@@ -69,9 +69,9 @@ class Serial:
 
 @attrs.define
 class Stage:
-    """``add_user``, ``add_node``, ``own`` and ``found`` write what the web writes.
+    """A store with a Ledger, and functions that write what the web layer writes.
 
-    ``acts`` are what admins did.
+    ``add_user``, ``add_node``, ``own`` and ``found`` write rows; ``acts`` reads what admins did.
     """
 
     store: Store
@@ -80,24 +80,24 @@ class Stage:
     acts: Callable[[], Awaitable[Sequence[Act]]]
     own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     found: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, member
-    invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, who has not joined
-    halt: Callable[[bool], None]  # whether this gateway alone may write nothing
+    invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, invited user
+    halt: Callable[[bool], None]  # forbids only this gateway to write
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:
         return LedgerActor(self.store, self.clock, Serial())
 
     async def commit(self, *commits: Commit) -> list[Outcome]:
-        """One batch."""
+        """Commit all ``commits`` in one batch, and return the outcomes."""
         return list(await self.ledger().commit(commits))
 
     async def do(self, *effects: object, postings: tuple[object, ...] = ()) -> Outcome:
-        """One commit, alone in its batch."""
+        """Commit effects and postings alone in a batch, and return the outcome."""
         (outcome,) = await self.commit(Commit(postings, effects))  # type: ignore[arg-type]
         return outcome
 
     async def user(self, units: int = 0) -> UUID:
-        """A user with so much."""
+        """Add a user with a balance of ``units``."""
         user = fresh_id()
         await self.add_user(user)
         if units:
@@ -111,12 +111,12 @@ class Stage:
         return node
 
     async def open_units(self, window: int) -> Sequence[OpenUnit]:
-        """What is open of all jobs."""
+        """Return the open units of all jobs."""
         jobs = await self.store.open_jobs(None, 1_000_000)
         return await self.store.open_units([job.id for job in jobs], window)
 
     async def money(self, name: str) -> tuple[int, int]:
-        """Balance and what is held of it."""
+        """Return the balance of an account and the held part of it."""
         async with self.store.transaction() as books:
             account = (await books.lock(Keys(accounts=frozenset({name})))).accounts[name]
         return account.balance, account.held
@@ -136,7 +136,7 @@ class Stage:
         return (await self.job(job)).status
 
     async def dispatched(self, price: int = 100, units: int = 1) -> tuple[UUID, UUID, UUID]:
-        """A user who has twice the price, a node, and his job on it: (user, node, job)."""
+        """Add a user with twice the price, a node, and a job whose first unit is on that node."""
         user, node = await self.user(2 * price * units), await self.node()
         job = fresh_id()
         order = dispatch(user, job, price, units, node)
@@ -151,7 +151,7 @@ def grant(user: UUID, units: int, reference: str = "grant") -> Transfer:
 
 
 def act(reason: str, **details: str) -> Act:
-    """By an admin, at the beginning of all time."""
+    """Return an audit record of an admin, at the start time of the hand clock."""
     target = f"user:{fresh_id()}"
     return Act(HandClock().time, fresh_id(), "ann", "credits.grant", target, reason, "r1", details)
 
@@ -165,7 +165,7 @@ def insert(user: UUID, job: UUID, price: int = 100, units: int = 1) -> JobInsert
 
 
 def with_plan(order: JobInsert, **changes: Any) -> JobInsert:
-    """The job with changes of its plan, and of its spec where they are of that."""
+    """Return the job with changes to its plan, or to the spec within it."""
     of_spec = {field.name for field in attrs.fields(JobSpec)}
     spec = {name: value for name, value in changes.items() if name in of_spec and name != "needs"}
     rest = {name: value for name, value in changes.items() if name not in spec}
@@ -176,20 +176,22 @@ def with_plan(order: JobInsert, **changes: Any) -> JobInsert:
 def dispatch(
     user: UUID, job: UUID, price: int = 100, units: int = 1, node: UUID | None = None
 ) -> Commit:
-    """A job, and unit 0 on a node."""
+    """Return the commit of a job with its holds; if a node is given, unit 0 is on it."""
     assigned = () if node is None else (UnitAssign(job, 0, 1, node),)
     return Commit((), (insert(user, job, price, units), *assigned))
 
 
 def pieces_of(job: UUID, user: UUID, pieces: Sequence[NewUnit], cap: int | None = None) -> Commit:
-    """A job that is cut into these."""
+    """Return the commit of a job with these units and the holds for them."""
     most = None if cap is None else money.render(cap)
     order = with_plan(insert(user, job), units=tuple(pieces), max_credits=most)
     return Commit((), (order,))
 
 
 def tiled(user: UUID, job: UUID, prices: Sequence[int] = (50, 50), frames: int = 2) -> Commit:
-    """A job of frames in tiles at these prices, and the unit that each frame is made of."""
+    """Return the commit of a job of tiled frames at these prices, with a unit per frame that merges
+    its tiles.
+    """
     width, pieces = len(prices) + 1, list[NewUnit]()
     for frame in range(frames):
         place, whole = frame * width, frame * width + len(prices)

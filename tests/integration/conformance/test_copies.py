@@ -1,4 +1,4 @@
-"""A unit that a second node has, too: one result counts, and is paid for once."""
+"""Speculative copies of a unit on a second node: one of two results counts, and is paid once."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitStart,
 )
-from actors.verifier.messages import Outcome, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -32,7 +32,7 @@ PRICE = 100
 
 @attrs.frozen
 class Race:
-    """A unit at work in attempt 1, and in attempt 2 on another node."""
+    """A unit that runs as attempt 1 on one node and as attempt 2 on another node."""
 
     stage: Stage
     user: UUID
@@ -56,7 +56,7 @@ class Race:
         result = attrs.evolve(self.done(attempt), verified=True, operator=self.operator)
         return UnitDeliver(result, "cpu")
 
-    def verdict(self, attempt: int, outcome: Outcome, *, final: bool = False) -> UnitVerdict:
+    def verdict(self, attempt: int, outcome: VerdictOutcome, *, final: bool = False) -> UnitVerdict:
         return UnitVerdict(
             *(self.job, 0, attempt, outcome, "as said"),
             operator=self.operator,
@@ -65,7 +65,7 @@ class Race:
         )
 
     async def open_attempts(self) -> list[int]:
-        """Those that nodes are to work on."""
+        """Return the attempts on which nodes should work."""
         found = await self.stage.open_units(9)
         return sorted(unit.attempt for unit in found if unit.job == self.job)
 
@@ -149,7 +149,7 @@ async def test_a_lost_attempt_leaves_the_other(race: Race, lost: int) -> None:
     await race.is_now("RUNNING" if left == 1 else "DISPATCHED", left)
     assert isinstance(await race.stage.do(UnitRequeue(race.job, 0, left, "gone")), Posted)
     assert (await race.stage.unit(race.job)).state == "QUEUED"
-    # No number is given twice: whoever had attempt 2 may still write where its result would be.
+    # No attempt number is used twice: the node with attempt 2 may still write to its result's key.
     assert isinstance(await race.stage.do(UnitAssign(race.job, 0, 2, race.first)), GuardFailed)
     assert isinstance(await race.stage.do(UnitAssign(race.job, 0, 3, race.first)), Posted)
     assert await race.stage.store.audit() == []
@@ -159,9 +159,9 @@ async def test_what_may_not_be_copied(stage: Stage) -> None:
     user, node, job = await stage.dispatched(PRICE)
     other = await stage.node()
     for wrong in (
-        UnitCopy(job, 0, 2, node, 1),  # its own node
-        UnitCopy(job, 0, 3, other, 1),  # a number too far
-        UnitCopy(job, 0, 2, other, 2),  # beside another attempt
+        UnitCopy(job, 0, 2, node, 1),  # the node already has the unit
+        UnitCopy(job, 0, 3, other, 1),  # the attempt number is too high
+        UnitCopy(job, 0, 2, other, 2),  # attempt 2 does not run
         UnitCopy(job, 1, 2, other, 1),  # no such unit
     ):
         assert isinstance(await stage.do(wrong), GuardFailed), wrong
@@ -303,7 +303,9 @@ async def test_a_job_that_is_stopped_keeps_what_was_delivered(race: Race, delive
 
 
 async def test_what_a_copy_delivered_is_stopped_and_not_called_off(stage: Stage) -> None:
-    """Nobody began but the copy, and that is done: it was said to be cancelled, and was charged."""
+    """Only the copy began, and it has delivered: JobCancel is refused, while JobStop charges the
+    result.
+    """
     user, node, job = await stage.dispatched(PRICE)
     race = Race(stage, user, job, node, await stage.node(), f"operator:{fresh_id()}")
     stage.clock.pass_by(60)

@@ -1,4 +1,4 @@
-"""Several gateways over one database: what is drawn, and who checks it."""
+"""Several gateways over one database: which deliveries are drawn, and which gateway checks them."""
 
 import hashlib
 import math
@@ -49,7 +49,7 @@ EXACT = {
 
 
 class Inspector(StandIn[NodeSession]):
-    """The session of a verifier that finds everything right, at once."""
+    """Session of a verifier that reports every result as exact, at once."""
 
     def __init__(self, node: UUID, verifier: Ref[Verifier], seen: Counter[UUID]) -> None:
         self._node, self._verifier, self._seen = node, verifier, seen
@@ -63,7 +63,7 @@ class Inspector(StandIn[NodeSession]):
 
 @attrs.define
 class Scene:
-    """What gateways share, and how often each job was checked."""
+    """State that the gateways share, and a count of checks per job."""
 
     stage: Stage
     objects: TwinObjects
@@ -72,7 +72,7 @@ class Scene:
     checked: Counter[UUID] = attrs.field(factory=Counter[UUID])
 
     async def deliver(self, count: int, sampling: list[Sampling]) -> list[UUID]:
-        """So many units by one node, at one gateway after another."""
+        """Deliver ``count`` units of one node, at one gateway after the other."""
         jobs = [fresh_id() for _ in range(count)]
         user = await self.stage.user(100 * count)
         sent = [dispatch(user, job, 100, 1, self.node) for job in jobs]
@@ -101,7 +101,7 @@ class Scene:
 
 @asynccontextmanager
 async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
-    """A gateway with verifiers of its own."""
+    """Run a gateway with verifiers of its own."""
     stage, chance = scene.stage, TwinRandom(number)
     own = [await stage.node() for _ in range(VERIFIERS)]
     settings = attrs.evolve(SETTINGS, own=frozenset(own))
@@ -114,6 +114,7 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
         objects=scene.objects,
         clock=stage.clock,
         random=chance,
+        signer=TwinSigner(),
         gateway=chance.uuid(),
     )
     children = [
@@ -134,8 +135,8 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
     await root.stop()
 
 
-async def known_node(stage: Stage) -> Scene:
-    """A node of which enough was found right that its results are drawn."""
+async def scene_with_known_node(stage: Stage) -> Scene:
+    """Return a scene with a node whose record is long enough that its results are drawn."""
     node, owner = await stage.node(), await stage.user()
     await stage.own(node, owner)
     scene = Scene(stage, TwinObjects(stage.clock.monotonic), node, f"operator:{owner}")
@@ -150,7 +151,7 @@ async def known_node(stage: Stage) -> Scene:
 async def test_so_many_are_checked_as_the_odds_say_however_many_gateways_look(
     stage: Stage, gateways: int
 ) -> None:
-    scene = await known_node(stage)
+    scene = await scene_with_known_node(stage)
     async with AsyncExitStack() as up:
         drawing = [await up.enter_async_context(gateway(scene, n)) for n in range(gateways)]
         jobs = await scene.deliver(DELIVERIES, drawing)
@@ -168,12 +169,13 @@ async def test_so_many_are_checked_as_the_odds_say_however_many_gateways_look(
 
 
 async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
-    scene = await known_node(stage)
+    scene = await scene_with_known_node(stage)
     sampling = Sampling(stage.store, TwinSigner(), TwinRandom(5), LEAST)
     await scene.deliver(20, [sampling])
     rows = [one.row for one in await stage.store.pending_checks(99)]
     assert {row.drawn for row in rows} == {True, False}
-    again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)  # another gateway's
+    # the draws of another gateway with the same secret
+    again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)
     for row in rows:
         delivered = delivery(row.job_id, scene.node, scene.operator)
         result = attrs.evolve(delivered.result, sha256=row.sha256)
@@ -206,7 +208,7 @@ async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) ->
 async def test_a_gateway_that_may_not_write_claims_nothing_and_releases_what_it_has(
     stage: Stage,
 ) -> None:
-    """Another gateway makes its checks, without waiting until its claims run out."""
+    """Another gateway takes over the halted gateway's checks at once, before the claims expire."""
     case, other = await delivered(stage), await delivered(stage)
     both = {(case.job, 0, 1), (other.job, 0, 1)}
     ours, theirs, store = fresh_id(), fresh_id(), stage.store
@@ -258,6 +260,6 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     assert await met({}) == {attrs.evolve(first, owner=owner), second}
     stage.clock.pass_by(40)
     assert await met({}) == {second}
-    # A verifier that came back with another build has its old one no more.
+    # A verifier that returns with another Blender build replaces its earlier row.
     other = SeenVerifier(two, "gpu/optix/5.0", None)
     assert await met({two: other.device_class}) == {other}

@@ -1,4 +1,4 @@
-"""What operators earn: the same over the twin and over PostgreSQL."""
+"""Operators' earnings on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from datetime import timedelta
@@ -190,7 +190,7 @@ async def test_money_leaves_only_when_it_was_sent(stage: Stage) -> None:
     assert (await payout_of(stage, payout)).state == "REQUESTED"
     assert (await share_of(stage, work)).state == "PAYABLE"
     assert await of_operator(stage, operator) == 70
-    assert await take(stage, operator) is None  # it is spoken for
+    assert await take(stage, operator) is None  # the earning is in a payout already
     assert await pay(stage, payout) == GuardFailed("PayoutPay", "REQUESTED")
     assert isinstance(await approve(stage, payout, batch), Posted)
     assert isinstance(await approve(stage, payout, batch), Replayed)
@@ -309,7 +309,7 @@ async def test_a_dispute_comes_within_the_window_and_once(stage: Stage) -> None:
 async def test_no_share_that_is_payable_is_disputed_when_the_clock_is_set_back(
     stage: Stage,
 ) -> None:
-    """Nor one that was paid: it would be payable again when the dispute is rejected."""
+    """A paid earning cannot be disputed either: a rejected dispute would make it payable again."""
     operator = await stage.user()
     (work,) = await ripened(stage, operator)
     stage.clock.pass_by(-1)
@@ -400,7 +400,7 @@ async def test_the_share_of_an_unowned_node_waits_in_suspense_until_it_is_claime
     assert [type(outcome) for outcome in outcomes] == [Posted] * 2 + [Replayed] * 2
     assert await stage.money(SUSPENSE) == (0, 0)
     assert await of_operator(stage, owner) == 140
-    assert (await share_of(stage, first)).state == "PAYABLE"  # as it was
+    assert (await share_of(stage, first)).state == "PAYABLE"  # unchanged
     assert (await share_of(stage, second)).state == "PENDING"
     assert await stage.store.claimable_earnings(10) == []
     other = EarningClaim(first.job, 0, await stage.user())

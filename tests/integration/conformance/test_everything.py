@@ -1,6 +1,6 @@
-"""Every operation in any order and in any batch over PostgreSQL, audited after each batch.
+"""Random operations in random batches over PostgreSQL, audited after each batch.
 
-The time of the database is the hand clock's: the books read what waits since when.
+The database's time comes from the hand clock, because the books read how long things wait.
 """
 
 import asyncio
@@ -23,9 +23,10 @@ pytestmark = pytest.mark.heavy
 
 
 class OverPostgres(Delivering):
-    """What each batch wrote is audited from where the last audit ended; everything at the end.
+    """State machine over its own database.
 
-    ``endpoint`` is a database of its own: what one example breaks, no other is blamed for.
+    Each step audits what was written since the last audit; the end audits everything. Each example
+    has its own database, so no example sees rows that another example broke.
     """
 
     def __init__(self, endpoint: PostgresEndpoint) -> None:
@@ -48,7 +49,7 @@ class OverPostgres(Delivering):
         try:
             super().teardown()
             for reference, hold in self.holds.items():
-                if hold.state == "OPEN":  # without a unit of work, the audit would ask for it
+                if hold.state == "OPEN":  # the audit would report a hold without a unit
                     self.put_back(reference)
             self.flush(failures=[], lost=0)
             assert self.run_to_end(self.stage.store.audit()) == []
@@ -61,7 +62,7 @@ class OverPostgres(Delivering):
 async def test_every_operation_in_any_order_over_postgres(
     engine_loop: LoopThread, databases: Databases, database_template: str
 ) -> None:
-    """In a thread: the machine runs a loop of its own."""
+    """The state machine runs in a thread, because it has an event loop of its own."""
 
     class Here(OverPostgres):
         def __init__(self) -> None:

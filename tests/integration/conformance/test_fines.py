@@ -1,4 +1,4 @@
-"""The stake of a draw, and what an invalid result costs: over the twin and PostgreSQL."""
+"""Stakes of draws and fines for invalid results, on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from actors.ledger.messages import (
     UnitDeliver,
     operator_account,
 )
-from actors.verifier.messages import Outcome, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from sql.books import Keys
 from sql.checks import CheckRow
 from sql.earnings import MaturedEarning
@@ -34,7 +34,7 @@ from tests.integration.conformance.earnings import (
 )
 from tests.integration.conformance.stage import Stage
 
-SHARE = 70  # of work at 100
+SHARE = 70  # of a unit at a price of 100
 
 
 @attrs.frozen
@@ -46,10 +46,10 @@ class Delivery:
     operator: str
 
 
-async def delivered(
+async def deliver(
     stage: Stage, owner: UUID, *, price: int = 40, odds: float = 0.25, draw: float = 0.0
 ) -> Delivery:
-    """A unit that a node of this owner's delivered, and that waits for its verdict."""
+    """Deliver a unit by a node of this owner; the unit then waits for its verdict."""
     _, node, job = await stage.dispatched(price)
     await stage.own(node, owner)
     made = Delivery(job, node, operator_account(owner))
@@ -68,7 +68,7 @@ def delivery_of(made: Delivery, attempt: int = 1, *, odds: float, draw: float) -
 
 
 def verdict_on(
-    stage: Stage, made: Delivery, outcome: Outcome = "invalid", *, fine: int = 0
+    stage: Stage, made: Delivery, outcome: VerdictOutcome = "invalid", *, fine: int = 0
 ) -> UnitVerdict:
     is_invalid = outcome == "invalid"
     known = UnitVerdict(made.job, 0, 1, outcome, operator=made.operator)
@@ -77,12 +77,14 @@ def verdict_on(
     )
 
 
-async def judged(stage: Stage, made: Delivery, outcome: Outcome = "invalid", fine: int = 0) -> None:
+async def judged(
+    stage: Stage, made: Delivery, outcome: VerdictOutcome = "invalid", fine: int = 0
+) -> None:
     assert isinstance(await stage.do(verdict_on(stage, made, outcome, fine=fine)), Posted)
 
 
-async def honest(stage: Stage, owner: UUID, count: int) -> list[Work]:
-    """So much work whose shares are pending, oldest first."""
+async def book_honest_work(stage: Stage, owner: UUID, count: int) -> list[Work]:
+    """Book ``count`` valid units whose earnings are pending, oldest first."""
     found = list[Work]()
     for _ in range(count):
         found.append(await worked(stage, owner))
@@ -116,43 +118,41 @@ async def test_the_odds_are_those_at_which_the_stake_covers_the_fine(
     stage: Stage, price: int, asked: float, odds: float
 ) -> None:
     owner, other = await stage.user(), await stage.user()
-    await honest(stage, owner, 2)
-    await honest(stage, other, 1)
+    await book_honest_work(stage, owner, 2)
+    await book_honest_work(stage, other, 1)
     for draw in (odds - 0.01, odds):
-        row = await check_of(
-            stage, await delivered(stage, owner, price=price, odds=asked, draw=draw)
-        )
+        row = await check_of(stage, await deliver(stage, owner, price=price, odds=asked, draw=draw))
         assert row.drawn is (draw < odds)
         assert row.odds == pytest.approx(odds)
 
 
 async def test_what_is_disputed_or_has_matured_is_no_stake(stage: Stage) -> None:
     owner = await stage.user()
-    first, second = await honest(stage, owner, 2)
+    first, second = await book_honest_work(stage, owner, 2)
     await dispute(stage, first)
-    row = await check_of(stage, await delivered(stage, owner, price=10, odds=0.05))
+    row = await check_of(stage, await deliver(stage, owner, price=10, odds=0.05))
     assert row.odds == pytest.approx(14 / 77)
     await judged(stage, Delivery(row.job_id, row.node_id, operator_account(owner)), "exact")
     stage.clock.pass_by(WINDOW.total_seconds() - 1)
     assert (await share_of(stage, second)).state == "PENDING", "but its window is over"
-    row = await check_of(stage, await delivered(stage, owner, price=10, odds=0.05))
+    row = await check_of(stage, await deliver(stage, owner, price=10, odds=0.05))
     assert row.odds == 1.0, "what the other one earned is 7"
 
 
 async def test_how_long_the_oldest_delivery_waits_is_known(stage: Stage) -> None:
     assert await stage.store.longest_wait() == 0
-    await delivered(stage, await stage.user())
+    await deliver(stage, await stage.user())
     stage.clock.pass_by(90)
     assert await stage.store.longest_wait() == pytest.approx(90)
 
 
-# ── what is at stake stays there ─────────────────────────────────────────────────────────────────
+# ── stakes remain until the verdict ──────────────────────────────────────────────────────────────
 
 
 async def test_a_share_at_stake_does_not_mature_before_the_verdict(stage: Stage) -> None:
     owner = await stage.user()
-    works = await honest(stage, owner, 3)
-    made = await delivered(stage, owner)
+    works = await book_honest_work(stage, owner, 3)
+    made = await deliver(stage, owner)
     stage.clock.pass_by(WINDOW.total_seconds())
     assert await ripe(stage) == set()
     for work in works:
@@ -170,13 +170,13 @@ async def test_what_was_delivered_later_or_by_others_or_long_ago_keeps_no_share(
     stage: Stage,
 ) -> None:
     owner = await stage.user()
-    [work] = await honest(stage, owner, 1)
-    await delivered(stage, await stage.user())
+    [work] = await book_honest_work(stage, owner, 1)
+    await deliver(stage, await stage.user())
     stage.clock.pass_by(WINDOW.total_seconds())
-    await delivered(stage, owner)
+    await deliver(stage, owner)
     assert await ripe(stage) == {work.job}
     assert isinstance(await mature(stage, work), Posted)
-    [other] = await honest(stage, owner, 1)
+    [other] = await book_honest_work(stage, owner, 1)
     stage.clock.pass_by(WINDOW.total_seconds())
     assert await ripe(stage) == set()
     stage.clock.pass_by(timedelta(days=30).total_seconds())
@@ -186,9 +186,9 @@ async def test_what_was_delivered_later_or_by_others_or_long_ago_keeps_no_share(
 
 async def test_a_rejected_dispute_does_not_pay_what_is_at_stake(stage: Stage) -> None:
     owner = await stage.user()
-    [work] = await honest(stage, owner, 1)
+    [work] = await book_honest_work(stage, owner, 1)
     await dispute(stage, work)
-    made = await delivered(stage, owner)
+    made = await deliver(stage, owner)
     stage.clock.pass_by(WINDOW.total_seconds())
     await decide(stage, work, upheld=False)
     assert await states(stage, [work]) == ["PENDING"]
@@ -198,10 +198,12 @@ async def test_a_rejected_dispute_does_not_pay_what_is_at_stake(stage: Stage) ->
 
 @pytest.mark.parametrize("upheld", [True, False])
 async def test_a_dispute_keeps_no_share_from_a_fine(stage: Stage, *, upheld: bool) -> None:
-    """An accomplice would dispute it; its creator is refunded if they are right."""
+    """An accomplice could otherwise protect the share by a dispute; if it is upheld, the creator is
+    refunded.
+    """
     owner = await stage.user()
-    [work] = await honest(stage, owner, 1)
-    made = await delivered(stage, owner)
+    [work] = await book_honest_work(stage, owner, 1)
+    made = await deliver(stage, owner)
     await dispute(stage, work)
     await judged(stage, made, fine=1)
     assert await states(stage, [work]) == ["FORFEITED"]
@@ -217,8 +219,8 @@ async def test_a_dispute_keeps_no_share_from_a_fine(stage: Stage, *, upheld: boo
 
 async def test_the_gateway_withholds_what_is_pending_after_its_window(stage: Stage) -> None:
     owner = await stage.user()
-    [work] = await honest(stage, owner, 1)
-    await delivered(stage, owner)
+    [work] = await book_honest_work(stage, owner, 1)
+    await deliver(stage, owner)
     stage.clock.pass_by(WINDOW.total_seconds())
     assert isinstance(await dispute(stage, work), GuardFailed)
     assert isinstance(await dispute(stage, work, by_gateway=True), Posted)
@@ -232,8 +234,8 @@ async def test_a_fine_takes_the_newest_shares_whole_until_it_is_paid(
     stage: Stage, fine: int, taken: int
 ) -> None:
     owner = await stage.user()
-    works = await honest(stage, owner, 3)
-    made = await delivered(stage, owner, odds=0.01)
+    works = await book_honest_work(stage, owner, 3)
+    made = await deliver(stage, owner, odds=0.01)
     revenue = (await stage.money(REVENUE))[0]
     await judged(stage, made, fine=fine)
     assert await states(stage, works) == ["PENDING"] * (3 - taken) + ["FORFEITED"] * taken
@@ -243,8 +245,8 @@ async def test_a_fine_takes_the_newest_shares_whole_until_it_is_paid(
 
 async def test_two_gateways_take_it_once(stage: Stage) -> None:
     owner = await stage.user()
-    works = await honest(stage, owner, 3)
-    made = await delivered(stage, owner)
+    works = await book_honest_work(stage, owner, 3)
+    made = await deliver(stage, owner)
     commit = Commit(effects=(verdict_on(stage, made, fine=SHARE),))
     both = await asyncio.gather(*(stage.ledger().commit([commit]) for _ in range(2)))
     assert {type(outcome) for outcomes in both for outcome in outcomes} <= {Posted, Replayed}
@@ -254,24 +256,26 @@ async def test_two_gateways_take_it_once(stage: Stage) -> None:
 
 async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> None:
     owner = await stage.user()
-    works = await honest(stage, owner, 3)
-    lies = [await delivered(stage, owner) for _ in range(2)]
+    works = await book_honest_work(stage, owner, 3)
+    lies = [await deliver(stage, owner) for _ in range(2)]
     await stage.commit(*(Commit(effects=(verdict_on(stage, lie, fine=SHARE),)) for lie in lies))
     assert await states(stage, works) == ["PENDING", "FORFEITED", "FORFEITED"]
     assert await stage.store.audit() == []
 
 
-# ── the scene is at fault after all ──────────────────────────────────────────────────────────────
+# ── withdrawn strikes ────────────────────────────────────────────────────────────────────────────
 
 
 async def withdraw(
     stage: Stage, lie: Delivery, retry_at: datetime | None = None, *, odds: float = 0.25
 ) -> None:
-    """Another owner's result of the same unit is as the first one was: nobody is to blame."""
+    """Withdraw the strike: another owner's result of the unit equals the first, so neither owner is
+    to blame.
+    """
     attempt = 2
     node = await stage.node()
     owner = await stage.user()
-    await honest(stage, owner, 1)
+    await book_honest_work(stage, owner, 1)
     await stage.own(node, owner)
     await stage.do(UnitAssign(lie.job, 0, attempt, node))
     other = Delivery(lie.job, node, operator_account(owner))
@@ -282,8 +286,8 @@ async def withdraw(
 
 async def test_a_fine_is_given_back_with_the_strike(stage: Stage) -> None:
     owner = await stage.user()
-    works = await honest(stage, owner, 3)
-    lie = await delivered(stage, owner)
+    works = await book_honest_work(stage, owner, 3)
+    lie = await deliver(stage, owner)
     await judged(stage, lie, fine=2 * SHARE)
     revenue = (await stage.money(REVENUE))[0]
     await withdraw(stage, lie)
@@ -293,7 +297,7 @@ async def test_a_fine_is_given_back_with_the_strike(stage: Stage) -> None:
         "its part of the work of the other"
     )
     assert await stage.store.audit() == []
-    again = await delivered(stage, owner)
+    again = await deliver(stage, owner)
     await judged(stage, again, fine=3 * SHARE)
     assert await states(stage, works) == ["FORFEITED"] * 3, "for another result"
     assert await stage.store.audit() == []
@@ -301,8 +305,8 @@ async def test_a_fine_is_given_back_with_the_strike(stage: Stage) -> None:
 
 async def test_an_account_that_risks_nothing_excuses_no_lie(stage: Stage) -> None:
     owner = await stage.user()
-    works = await honest(stage, owner, 2)
-    lie = await delivered(stage, owner)
+    works = await book_honest_work(stage, owner, 2)
+    lie = await deliver(stage, owner)
     await judged(stage, lie, fine=2 * SHARE)
     await withdraw(stage, lie, odds=1.0)
     assert await states(stage, works) == ["FORFEITED"] * 2
@@ -312,8 +316,8 @@ async def test_an_account_that_risks_nothing_excuses_no_lie(stage: Stage) -> Non
 
 async def test_what_was_refunded_to_its_creator_is_not_given_back(stage: Stage) -> None:
     owner = await stage.user()
-    works = await honest(stage, owner, 2)
-    lie = await delivered(stage, owner)
+    works = await book_honest_work(stage, owner, 2)
+    lie = await deliver(stage, owner)
     await judged(stage, lie, fine=2 * SHARE)
     await dispute(stage, works[0])
     await decide(stage, works[0], upheld=True)
@@ -325,8 +329,8 @@ async def test_what_was_refunded_to_its_creator_is_not_given_back(stage: Stage) 
 
 async def test_no_later_result_of_a_unit_whose_scene_is_at_fault_is_fined(stage: Stage) -> None:
     owner = await stage.user()
-    [work] = await honest(stage, owner, 1)
-    lie = await delivered(stage, owner, odds=1.0)
+    [work] = await book_honest_work(stage, owner, 1)
+    lie = await deliver(stage, owner, odds=1.0)
     await judged(stage, lie)
     await withdraw(stage, lie, retry_at=stage.clock.now())
     node = await stage.node()

@@ -1,6 +1,7 @@
-"""The hold of a delivered unit stands until its verdict, whatever its creator does meanwhile.
+"""The hold of a delivered unit stays until its verdict, whatever the creator does meanwhile.
 
-Over the twin and PostgreSQL: any order of the creator's wishes and of what nodes and gateways do.
+Tests on the in-memory store and on PostgreSQL mix the creator's requests with what nodes and
+gateways do, in any order.
 """
 
 import asyncio
@@ -47,8 +48,8 @@ RICH: Final = 10_000
 PRICES: Final = (100, 100, 300)
 SHAPES: Final = ("frames", "tiles")
 NODES: Final = 2
-GIVEN_UP = 11  # a step: no node finished it in time
-FORWARD, VERDICTS = 12, 17  # from there on a step brings its unit forward, or is a verdict
+GIVEN_UP = 11  # the number of the step that fails a unit for lack of time
+FORWARD, VERDICTS = 12, 17  # first number of the steps that advance a unit, and of verdicts
 BEGUN: Final[Mapping[str, Sequence[int]]] = {
     "waits": (),
     "assigned": (0,),
@@ -57,12 +58,12 @@ BEGUN: Final[Mapping[str, Sequence[int]]] = {
     "delivered, and copied": (0, 1, 0),
     "copy delivered": (0, 1, 1),
     "delivered twice": (0, 1, 0, 1),
-}  # by which nodes: the first, or the other
+}  # which node acts in each step that leads to the state
 
 
 @attrs.frozen
 class Step:
-    """Something happens to a unit or its job; ``what`` and ``node`` choose what."""
+    """An event for a unit or its job; ``what`` and ``node`` select it."""
 
     unit: int
     what: int
@@ -74,7 +75,7 @@ STEPS: Final = st.builds(Step, st.integers(0, 2), st.integers(0, 19), st.integer
 
 @attrs.define
 class Farm:
-    """One job of three units, and the nodes of one operator."""
+    """A job of three units, and the nodes of one operator."""
 
     stage: Stage
     user: UUID
@@ -96,10 +97,10 @@ class Farm:
             rows = await books.lock(Keys(holds=frozenset({reference})))
         return rows.holds.get(reference)
 
-    # ── what happens ─────────────────────────────────────────────────────────────────────────────
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────
 
     def wishes(self, unit: UnitRow) -> list[Effect]:
-        """All that a creator, or an admin in their place, can ask for."""
+        """Return all requests that a creator, or an admin for them, can make."""
         job, user = self.job, self.user
         return [
             JobStop(job, user),
@@ -112,7 +113,7 @@ class Farm:
         ]
 
     def next(self, unit: UnitRow, node: int) -> Effect:
-        """What brings a unit forward: it is assigned, copied, and delivered once or twice."""
+        """Return what advances the unit: an assignment, a copy, or a delivery of either attempt."""
         of = (self.job, unit.number)
         if unit.state not in ("DISPATCHED", "RUNNING", "VERIFYING"):
             return UnitAssign(*of, next_attempt(unit), self.nodes[node])
@@ -133,7 +134,7 @@ class Farm:
         return UnitDeliver(result, "cpu")
 
     def mishaps(self, unit: UnitRow, node: int) -> list[Effect]:
-        """What nodes and gateways say when an attempt comes to nothing."""
+        """Return what nodes and gateways report when an attempt fails."""
         of, by = (self.job, unit.number), unit.node_id or self.nodes[node]
         attempt = unit.attempt
         if node and unit.copy_node_id is not None:
@@ -147,7 +148,7 @@ class Farm:
         ]
 
     async def do(self, step: Step) -> None:
-        """One step, after which the hold of each delivery without a verdict is open."""
+        """Take one step, and check that each delivery without a verdict still has its hold."""
         unit = (await self.units())[step.unit]
         choices = [*self.wishes(unit), *self.mishaps(unit, step.node)]
         if step.what < len(choices):
@@ -162,7 +163,7 @@ class Farm:
         await self.check()
 
     async def judge(self, unit: UnitRow, step: Step) -> None:
-        """A verdict on what waits for one."""
+        """Give a verdict on a delivery that waits for one."""
         if waiting := self.waiting(unit):
             attempt = waiting[step.node % len(waiting)]
             now = self.stage.clock.now()
@@ -171,7 +172,7 @@ class Farm:
     async def verdict(
         self, unit: UnitRow, attempt: int, *, valid: bool, retry_at: Any = None
     ) -> None:
-        """It is booked: only now the unit is charged, or its creator's credits may be free."""
+        """Commit a verdict: only a verdict charges the unit or releases the creator's credits."""
         of = (self.job, unit.number, attempt)
         receipt = IssuedReceipt('{"a":1}', b"r" * 64, unit.price)
         effect = UnitVerdict(*of, "exact", operator=self.operator, receipt=receipt)
@@ -180,14 +181,15 @@ class Farm:
         assert isinstance(await self.stage.do(effect), Posted)
         self.open.discard((unit.number, attempt))
         if valid:
-            self.open = {of for of in self.open if of[0] != unit.number}  # the other is overtaken
+            # the other attempt is obsolete
+            self.open = {of for of in self.open if of[0] != unit.number}
             self.paid["charged"] += unit.price
             self.paid["earned"] += unit.price * 70 // 100
 
-    # ── what must be so ──────────────────────────────────────────────────────────────────────────
+    # ── invariants ───────────────────────────────────────────────────────────────────────────────
 
     def waiting(self, unit: UnitRow) -> list[int]:
-        """The attempts that were delivered and have no verdict."""
+        """Return the attempts that were delivered and have no verdict."""
         first = [unit.attempt] if unit.state == "VERIFYING" else []
         return [*first, *([unit.copy_attempt] if unit.copy_delivered_at is not None else [])]
 
@@ -219,10 +221,10 @@ async def farm(stage: Stage, shape: str) -> Farm:
     return Farm(stage, user, operator_account(owner), nodes, job)
 
 
-async def live(
+async def play(
     stage: Stage, shape: str, begun: Sequence[str], steps: Sequence[Step], valid: Sequence[bool]
 ) -> None:
-    """Each unit is as far as it is begun; then the steps, and the verdicts that are left."""
+    """Bring each unit to its state in ``begun``, take the steps, and give the missing verdicts."""
     here = await farm(stage, shape)
     for number, how in enumerate(begun):
         for node in BEGUN[how]:
@@ -243,14 +245,14 @@ CASES: Final = {
 }
 
 
-@pytest.mark.heavy  # sums, which no version of Python changes
+@pytest.mark.heavy  # its result does not depend on the version of Python
 @examples(3)
 @given(**CASES)
 @example("frames", ("waits", "delivered", "waits"), [Step(1, GIVEN_UP, 0)], (False,) * 3)
 def test_no_wish_releases_what_is_held_for_a_delivery(
     shape: str, begun: tuple[str, ...], steps: list[Step], valid: tuple[bool, ...]
 ) -> None:
-    asyncio.run(live(twin_stage(), shape, begun, steps, valid))
+    asyncio.run(play(twin_stage(), shape, begun, steps, valid))
 
 
 WISHES: Final = ("stop", "cancel", "pause", "resume", "cap", "no cap", "retry")

@@ -1,4 +1,4 @@
-"""Who leads among several gateways: the same over the twin and over PostgreSQL."""
+"""Leadership among several gateways, on the in-memory twin and on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -30,10 +30,8 @@ class Closing(Leadership, Protocol):
 
 
 @attrs.define
-class Two:
-    """Two gateways; ``cut`` breaks the connection of whoever leads. ``halt``: whether ours alone
-    may not write.
-    """
+class TwoGateways:
+    """Two gateways; ``cut`` breaks the leader's connection, ``halt`` forbids ``ours`` to write."""
 
     ours: Closing
     theirs: Closing
@@ -41,8 +39,8 @@ class Two:
     halt: Callable[[bool], None]
 
 
-async def takes_over(one: Leadership, role: Role = "auditor") -> None:
-    """It leads before long, whatever it hears until then."""
+async def wait_until_leads(one: Leadership, role: Role = "auditor") -> None:
+    """Wait until this gateway leads, despite errors meanwhile."""
 
     async def leads() -> bool:
         try:
@@ -54,7 +52,7 @@ async def takes_over(one: Leadership, role: Role = "auditor") -> None:
 
 
 @pytest.fixture(params=["twin", pytest.param("postgres", marks=pytest.mark.heavy)])
-async def two(request: pytest.FixtureRequest) -> AsyncIterator[Two]:
+async def two(request: pytest.FixtureRequest) -> AsyncIterator[TwoGateways]:
     if request.param == "twin":
         leads = Leads()
         twin = TwinLeadership(leads)
@@ -65,7 +63,7 @@ async def two(request: pytest.FixtureRequest) -> AsyncIterator[Two]:
         def halt_twin(is_halted: bool) -> None:
             twin.halted = is_halted
 
-        yield Two(twin, TwinLeadership(leads), cut_twin, halt_twin)
+        yield TwoGateways(twin, TwinLeadership(leads), cut_twin, halt_twin)
         return
     endpoint: PostgresEndpoint = request.getfixturevalue("database")
     loop: LoopThread = request.getfixturevalue("engine_loop")
@@ -76,54 +74,58 @@ async def two(request: pytest.FixtureRequest) -> AsyncIterator[Two]:
     async def cut() -> None:
         loop.run(execute(endpoint.owner_dsn, CUT))
 
-    yield Two(ours, theirs, cut, halts[0].halt)
+    yield TwoGateways(ours, theirs, cut, halts[0].halt)
     for each in (ours, theirs):
         await each.close()
     for database in databases:
         await database.close()
 
 
-async def test_one_of_two_leads_and_goes_on_leading(two: Two) -> None:
+async def test_one_of_two_leads_and_goes_on_leading(two: TwoGateways) -> None:
     for _ in range(3):
         assert await two.ours.leads("auditor")
         assert not await two.theirs.leads("auditor")
 
 
-async def test_each_role_has_a_leader_of_its_own(two: Two) -> None:
+async def test_each_role_has_a_leader_of_its_own(two: TwoGateways) -> None:
     assert await two.ours.leads("auditor")
     assert await two.theirs.leads("lifeline")
     assert not await two.ours.leads("lifeline")
     assert await two.ours.leads("auditor")
 
 
-async def test_a_leader_that_ends_is_replaced(two: Two) -> None:
+async def test_a_leader_that_ends_is_replaced(two: TwoGateways) -> None:
     assert await two.ours.leads("auditor")
     await two.ours.close()
-    await takes_over(two.theirs)
+    await wait_until_leads(two.theirs)
     assert not await two.ours.leads("auditor")
 
 
-async def test_a_leader_whose_connection_breaks_is_replaced_and_learns_of_it(two: Two) -> None:
+async def test_a_leader_whose_connection_breaks_is_replaced_and_learns_of_it(
+    two: TwoGateways,
+) -> None:
     assert await two.ours.leads("auditor")
     assert not await two.theirs.leads("auditor")
     await two.cut()
-    await takes_over(two.theirs)
+    await wait_until_leads(two.theirs)
     with suppress(Unavailable):
         assert not await two.ours.leads("auditor")
     assert not await two.ours.leads("auditor")
 
 
-async def test_a_leader_whose_connection_broke_leads_again_where_nobody_else_does(two: Two) -> None:
+async def test_a_leader_whose_connection_broke_leads_again_where_nobody_else_does(
+    two: TwoGateways,
+) -> None:
     assert await two.ours.leads("auditor")
     await two.cut()
-    await takes_over(two.ours)
+    await wait_until_leads(two.ours)
     assert not await two.theirs.leads("auditor")
 
 
 async def test_a_gateway_that_may_not_write_gives_up_the_lead_where_writing_needs_it(
-    two: Two,
+    two: TwoGateways,
 ) -> None:
-    """It goes on auditing: that needs no right to write, and is as true."""
+    """The halted gateway still leads for the auditor, which only reads."""
     assert await two.ours.leads("lifeline")
     assert await two.ours.leads("auditor")
     two.halt(True)
@@ -136,19 +138,19 @@ async def test_a_gateway_that_may_not_write_gives_up_the_lead_where_writing_need
     for _ in range(2):
         assert not await two.ours.leads("lifeline")
     two.halt(False)
-    await takes_over(two.ours, "lifeline")
+    await wait_until_leads(two.ours, "lifeline")
     assert not await two.theirs.leads("lifeline")
 
 
 @pytest.mark.heavy
 async def test_a_leader_that_hangs_is_replaced(database: PostgresEndpoint) -> None:
-    """Its connection is open, as of a machine without a network, or a process that is stopped."""
+    """The leader's connection stays open, as with a lost network or a stopped process."""
     pool = Database(lambda: database.app_dsn)
     hanging = SqlLeadership(pool, HandHalts(pool), idle_seconds=0.2)
     other = SqlLeadership(pool, HandHalts(pool))
     assert await hanging.leads("auditor")
     assert not await other.leads("auditor")
-    await takes_over(other)
+    await wait_until_leads(other)
     for each in (hanging, other):
         await each.close()
     await pool.close()

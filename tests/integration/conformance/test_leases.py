@@ -1,4 +1,4 @@
-"""Open units, leases and living nodes: the same over the twin and over PostgreSQL."""
+"""Open units, leases and nodes' signs of life, on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from datetime import timedelta

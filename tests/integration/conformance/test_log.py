@@ -1,4 +1,4 @@
-"""The log: the same over the twin and over PostgreSQL, whoever is at it and whatever fails."""
+"""The log on the in-memory store and on PostgreSQL, with several sequencers and with failures."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -31,14 +31,14 @@ from tests.twins.signer import TwinSigner
 
 
 def log_of(stage: Stage) -> LogStore:
-    """The Store of the stage is that of the log, too."""
+    """Return the stage's store as the store of the log."""
     store: Any = stage.store
     found: LogStore = store
     return found
 
 
-async def posted(stage: Stage, transfers: int) -> None:
-    """As many transfers, of two entries each, in one batch."""
+async def post_transfers(stage: Stage, transfers: int) -> None:
+    """Book this many transfers, of two entries each, in one batch."""
     user = await stage.user()
     grants = [grant(user, 5, str(fresh_id())) for _ in range(transfers)]
     await stage.commit(*(Commit((transfer,)) for transfer in grants))
@@ -58,9 +58,9 @@ async def sequencing(
     batch: int = 4000,
     every_seconds: float = 0.01,
 ) -> AsyncGenerator[Ref[Sequencer]]:
-    """A Sequencer at work, until the block ends.
+    """Run a Sequencer until the block ends.
 
-    By the stage's clock, which stands still, no turn takes any time: there are no pauses.
+    The stage's clock stands still, so its turns take no time and it never pauses.
     """
 
     def make() -> Actor[Sequencer]:
@@ -90,8 +90,8 @@ async def seen(stage: Stage) -> LogView:
     return look
 
 
-async def all_in(stage: Stage, size: int) -> None:
-    """Wait until so many leaves are in the log, and all is covered."""
+async def wait_until_covered(stage: Stage, size: int) -> None:
+    """Wait until the log has ``size`` leaves and covers all entries."""
 
     async def done() -> bool:
         look = await log_of(stage).log_look(1)
@@ -102,15 +102,15 @@ async def all_in(stage: Stage, size: int) -> None:
 
 async def test_a_log_begins_with_a_checkpoint_of_nothing(stage: Stage) -> None:
     async with sequencing(stage, origin="farm.example/log") as ref:
-        answer = await asked(ref)
+        answer = await ask_for_checkpoint(ref)
     assert answer == CheckpointReady(0)
     look = await seen(stage)
     assert (look.head.origin, look.head.size, look.checked) == ("farm.example/log", 0, 0)
     assert await stage.store.audit() == []
 
 
-async def asked(ref: Ref[Sequencer]) -> CheckpointReady | CheckpointLate:
-    """Catch up; again where the log has not begun."""
+async def ask_for_checkpoint(ref: Ref[Sequencer]) -> CheckpointReady | CheckpointLate:
+    """Ask for a checkpoint; ask again while the log has not begun or entries wait for it."""
 
     async def caught() -> CheckpointReady | CheckpointLate | None:
         answer = await ref.ask(RequestCheckpoint(), within=60)
@@ -123,21 +123,21 @@ async def asked(ref: Ref[Sequencer]) -> CheckpointReady | CheckpointLate:
 
 
 async def test_every_entry_becomes_one_leaf_and_all_are_covered(stage: Stage) -> None:
-    await posted(stage, 150)
+    await post_transfers(stage, 150)
     async with sequencing(stage, batch=64):
-        await all_in(stage, 300)
-        await posted(stage, 3)
-        await all_in(stage, 306)
+        await wait_until_covered(stage, 300)
+        await post_transfers(stage, 3)
+        await wait_until_covered(stage, 306)
     assert await stage.store.audit() == []
 
 
 async def test_a_checkpoint_comes_after_so_many_entries(stage: Stage) -> None:
     async with sequencing(stage, entries=4) as ref:
-        await asked(ref)
-        await posted(stage, 1)
-        await all_in(stage, 2)
+        await ask_for_checkpoint(ref)
+        await post_transfers(stage, 1)
+        await wait_until_covered(stage, 2)
         assert (await seen(stage)).checked == 0
-        await posted(stage, 1)
+        await post_transfers(stage, 1)
         await until(lambda: checked_is(stage, 4))
     assert await stage.store.audit() == []
 
@@ -148,9 +148,9 @@ async def checked_is(stage: Stage, size: int) -> bool:
 
 async def test_a_checkpoint_comes_after_so_much_time(stage: Stage) -> None:
     async with sequencing(stage, seconds=10.0) as ref:
-        await asked(ref)
-        await posted(stage, 1)
-        await all_in(stage, 2)
+        await ask_for_checkpoint(ref)
+        await post_transfers(stage, 1)
+        await wait_until_covered(stage, 2)
         stage.clock.pass_by(11)
         await until(lambda: checked_is(stage, 2))
         assert await stage.store.audit() == []
@@ -160,37 +160,39 @@ async def test_nothing_is_signed_before_the_chain_agrees_or_while_it_does_not(
     stage: Stage,
 ) -> None:
     async with sequencing(stage, awaits_chain=True, seconds=0.0, entries=1) as ref:
-        await posted(stage, 2)
-        await all_in(stage, 4)
-        assert await asked(ref) == CheckpointLate("the chain has not answered yet")
+        await post_transfers(stage, 2)
+        await wait_until_covered(stage, 4)
+        assert await ask_for_checkpoint(ref) == CheckpointLate("the chain has not answered yet")
         assert (await seen(stage)).checked is None
         ref.tell(ChainAgreement(holds=True))
-        assert await asked(ref) == CheckpointReady(4)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(4)
         ref.tell(ChainAgreement(holds=False))
-        await posted(stage, 1)
-        await all_in(stage, 6)
+        await post_transfers(stage, 1)
+        await wait_until_covered(stage, 6)
         assert (await seen(stage)).checked == 4
     assert await stage.store.audit() == []
 
 
 async def test_who_asks_does_not_wait_for_one(stage: Stage) -> None:
     async with sequencing(stage) as ref:
-        await asked(ref)
-        await posted(stage, 2)
-        assert await asked(ref) == CheckpointReady(4)
+        await ask_for_checkpoint(ref)
+        await post_transfers(stage, 2)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(4)
         assert (await seen(stage)).checked == 4
 
 
 async def test_two_at_one_log_leave_no_hole_and_take_nothing_twice(stage: Stage) -> None:
     async with sequencing(stage, batch=7), sequencing(stage, batch=5, entries=10):
         for _ in range(10):
-            await asyncio.gather(*(posted(stage, 3) for _ in range(3)))
-        await all_in(stage, 180)
+            await asyncio.gather(*(post_transfers(stage, 3) for _ in range(3)))
+        await wait_until_covered(stage, 180)
     assert await stage.store.audit() == []
 
 
-class Stumbling:
-    """A LogStore whose steps fail in turn; ``lost``: the commit happens, its answer is lost."""
+class FailingLogStore:
+    """Log store whose steps fail in turn; at ``lost``, the commit happens but its answer is
+    lost.
+    """
 
     def __init__(self, log: LogStore) -> None:
         self._log = log
@@ -202,7 +204,7 @@ class Stumbling:
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
         async with self._log.log() as books:
-            yield StumblingTransaction(books, self.fail)
+            yield FailingTransaction(books, self.fail)
         self.fail("lost")
 
     def fail(self, step: str) -> None:
@@ -213,7 +215,7 @@ class Stumbling:
 STEPS = ("lead", "look", "entries", "edge", "write", "written")
 
 
-class StumblingTransaction:
+class FailingTransaction:
     def __init__(self, books: LogTransaction, fail: Any) -> None:
         self._books, self._fail = books, fail
 
@@ -243,14 +245,14 @@ class StumblingTransaction:
 
 
 async def test_whatever_step_fails_nothing_is_lost_or_taken_twice(stage: Stage) -> None:
-    log = Stumbling(log_of(stage))
+    log = FailingLogStore(log_of(stage))
     total = 0
     async with sequencing(stage, log=log, batch=10, entries=8):
         while log.failures:
-            await posted(stage, 9)
+            await post_transfers(stage, 9)
             total += 18
             assert total < 1000, f"never came to {log.failures[0]}"
-            await all_in(stage, total)
+            await wait_until_covered(stage, total)
     assert await stage.store.audit() == []
 
 
@@ -259,27 +261,27 @@ async def test_a_rotation_is_signed_by_both_keys_and_a_strange_key_does_not_coun
 ) -> None:
     signer = TwinSigner(1)
     async with sequencing(stage, signer=signer) as ref:
-        await asked(ref)
+        await ask_for_checkpoint(ref)
         signer.keys = TwinSigner(2, 1).keys
-        await posted(stage, 1)
-        assert await asked(ref) == CheckpointReady(2)
+        await post_transfers(stage, 1)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(2)
         assert len((await seen(stage)).verifiers) == 2
         signer.keys = TwinSigner(2).keys
-        await posted(stage, 1)
-        assert await asked(ref) == CheckpointReady(4)
+        await post_transfers(stage, 1)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(4)
         signer.keys = TwinSigner(7).keys
-        await posted(stage, 1)
-        assert await asked(ref) == CheckpointLate("the log's key is not valid")
-        await all_in(stage, 6)
+        await post_transfers(stage, 1)
+        assert await ask_for_checkpoint(ref) == CheckpointLate("the log's key is not valid")
+        await wait_until_covered(stage, 6)
         assert (await seen(stage)).checked == 4
     assert await stage.store.audit() == []
 
 
 async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None:
     async with sequencing(stage) as ref:
-        await asked(ref)
-        await posted(stage, 1)
-        assert await asked(ref) == CheckpointReady(2)
+        await ask_for_checkpoint(ref)
+        await post_transfers(stage, 1)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(2)
     log = log_of(stage)
     async with log.log() as books:
         look = await books.look(1)

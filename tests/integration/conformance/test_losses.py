@@ -1,4 +1,4 @@
-"""Units that their nodes lose: the same over the twin and over PostgreSQL."""
+"""Units that their nodes lose, on the in-memory store and on PostgreSQL."""
 
 from actors.ledger.messages import UnitAssign, UnitRequeue
 from tests.integration.conformance.stage import Stage

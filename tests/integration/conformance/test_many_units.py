@@ -1,4 +1,4 @@
-"""Jobs of many units: what is held, charged and given back for each; pauses, caps, tiles."""
+"""Jobs of many units: holds, charges and releases per unit; pauses, caps and tiles."""
 
 from datetime import timedelta
 from typing import Any
@@ -123,7 +123,7 @@ async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_i
 ) -> None:
     user, node = await stage.user(1000), await stage.node()
     ids = [fresh_id() for _ in range(5)]
-    for job in (ids[3], ids[1], ids[4]):  # all at one time
+    for job in (ids[3], ids[1], ids[4]):  # three jobs that are queued at the same time
         await stage.commit(pieces_of(job, user, frames(1, 1)))
     stage.clock.pass_by(-60)
     await stage.commit(pieces_of(ids[2], user, frames(1)))
@@ -280,7 +280,7 @@ async def test_a_job_pauses_before_it_passes_its_cap(stage: Stage) -> None:
     assert (row.paused, row.committed) == ("cap", 200)
     assert isinstance(await stage.do(JobChange(job, user, cap=199)), GuardFailed)
     assert await stage.store.audit() == []
-    # An attempt that comes to nothing makes room under the cap again.
+    # A failed attempt makes room under the cap again.
     await stage.do(UnitFail(job, 1, 1, node, "network", "reset", stage.clock.now()))
     assert await stage.status(job) == "DISPATCHED"
     await stage.do(UnitAssign(job, 2, 1, node))
@@ -462,7 +462,7 @@ async def test_no_tile_begins_whose_frame_cannot_come_to_be(stage: Stage) -> Non
     assert (waited.error_class, waited.error_message, waited.attempt) == ("scene", said, 0)
     assert (await stage.job(job)).unit_error == "no camera"
     assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
-    assert await stage.of_user(user) == (200, 20 + 100)  # what is at work, and the other frame
+    assert await stage.of_user(user) == (200, 20 + 100)  # the running tile, and the other frame
     assert {one.unit for one in await stage.open_units(16)} == {1, 5, 6, 7, 8}
     await stage.do(UnitComplete(job, 1, 1, node, f"results/u/{job}/1/1/result"))
     assert await stage.of_user(user) == (180, 100)

@@ -1,4 +1,4 @@
-"""Transfers, holds, keys: the same over the twin and over PostgreSQL."""
+"""Transfers, holds and idempotency keys, on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from collections import Counter
@@ -195,7 +195,7 @@ async def test_two_ledgers_on_one_database_take_turns(stage: Stage) -> None:
     assert all(balance >= 0 for balance, _ in [await stage.of_user(user) for user in users])
 
 
-# -- what admins do
+# -- acts of admins
 
 
 async def test_an_act_is_written_down_with_what_it_did(stage: Stage) -> None:

@@ -1,4 +1,6 @@
-"""What the object store has begun for results in parts, over the twin and PostgreSQL."""
+"""Multipart uploads of results that the object store has begun, on the in-memory store and on
+PostgreSQL.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +21,7 @@ async def test_the_first_that_was_begun_stands_until_it_ends(stage: Stage) -> No
     assert await stage.store.keep_result_multipart(later, NOW + timedelta(hours=1)) == begun
     proof = attrs.evolve(begun, what="evidence", store_id="store-3")
     assert await stage.store.keep_result_multipart(proof, NOW) == proof
-    await stage.store.end_result_multipart(later)  # another one's end
+    await stage.store.end_result_multipart(later)  # ends another multipart upload
     assert await stage.store.result_multipart(begun.name) == begun
     await stage.store.end_result_multipart(begun)
     assert await stage.store.result_multipart(begun.name) is None

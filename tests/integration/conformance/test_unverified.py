@@ -1,4 +1,4 @@
-"""What work that is unverified costs and earns where credits cost money: over both stores."""
+"""Charges and earnings of unverified work where credits cost money, on both stores."""
 
 import random
 from typing import Final, get_args
@@ -17,39 +17,39 @@ from actors.ledger.messages import (
     operator_account,
 )
 from actors.paymaster.messages import EarningMature
-from actors.verifier.messages import Outcome, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from tests.integration.conformance.earnings import WINDOW, approve, pay, payout_of, take
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import series
 
-OUTCOMES: Final = get_args(Outcome)
+OUTCOMES: Final = get_args(VerdictOutcome)
 SHARE_PERCENT: Final = 70
 UNITS: Final = 12
 
 
 @attrs.frozen
 class Unit:
-    """A unit that a node delivered. ``pays``: whether a share is paid though nobody could tell."""
+    """A delivered unit; ``pays``: the operator earns even without a valid verdict."""
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     pays: bool
     price: int
 
     @property
     def share(self) -> int:
-        """What its operator earns."""
+        """The operator's earning."""
         is_open = self.outcome in ("unverified", "unverifiable")
         earns = self.outcome != "invalid" and (self.pays or not is_open)
         return self.price * SHARE_PERCENT // 100 if earns else 0
 
     @property
     def charge(self) -> int:
-        """What its creator pays."""
+        """The creator's charge."""
         return self.price if self.share or self.outcome == "unverified" else 0
 
 
-async def settled(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
-    """Its creator, and its job."""
+async def settle(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
+    """Deliver the unit and give its verdict; return its creator and its job."""
     user, node, job = await stage.dispatched(unit.price)
     await stage.own(node, operator)
     account = operator_account(operator)
@@ -75,7 +75,7 @@ async def test_money_is_paid_out_for_nothing_that_is_unverified_and_not_to_be_pa
         Unit(chance.choice(OUTCOMES), chance.random() < 0.3, chance.randint(2, 500))
         for _ in range(UNITS)
     ] + [Unit("unverified", False, 100), Unit("unverified", True, 100)]
-    jobs = [await settled(stage, operator, unit) for unit in units]
+    jobs = [await settle(stage, operator, unit) for unit in units]
     for unit, (user, job) in zip(units, jobs, strict=True):
         row = await stage.unit(job)
         ends = "FAILED" if unit.outcome == "invalid" else "COMPLETED"

@@ -1,4 +1,4 @@
-"""What was delivered waits for its verdict, and money with it: over the twin and PostgreSQL."""
+"""Delivered units and their money wait for verdicts, on the in-memory store and on PostgreSQL."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from actors.ledger.messages import (
     UnitState,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.messages import Comparison, Outcome, UnitVerdict
+from actors.verifier.messages import Comparison, UnitVerdict, VerdictOutcome
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
@@ -48,8 +48,10 @@ def delivery(
     return UnitDeliver(result, CLASS, evidence_sha256=b"e" * 32, evidence_size=11)
 
 
-def said(job: UUID, outcome: Outcome, operator: str | None = None, **more: object) -> UnitVerdict:
-    """``invalid`` is a strike here where nothing else is said."""
+def said(
+    job: UUID, outcome: VerdictOutcome, operator: str | None = None, **more: object
+) -> UnitVerdict:
+    """Return a verdict on attempt 1; ``invalid`` is a strike unless overridden."""
     known = UnitVerdict(job, 0, 1, outcome, operator=operator, strike=outcome == "invalid")
     return attrs.evolve(known, **more)  # type: ignore[arg-type]
 
@@ -63,7 +65,7 @@ class Delivered:
 
 
 async def delivered(stage: Stage) -> Delivered:
-    """A unit of 100 that was delivered by a node whose owner may earn."""
+    """Deliver a unit at a price of 100 by a node whose operator may earn."""
     user, node, job = await stage.dispatched(100)
     operator = f"operator:{fresh_id()}"
     await stage.do(UnitStart(job, 0, 1, node))
@@ -113,7 +115,7 @@ async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
 
 @pytest.mark.parametrize("outcome", ["exact", "consistent"])
 async def test_valid_work_is_charged_and_paid_with_its_verdict(
-    stage: Stage, outcome: Outcome
+    stage: Stage, outcome: VerdictOutcome
 ) -> None:
     case = await delivered(stage)
     receipt = IssuedReceipt('{"a":1}', b"s" * 64, 100)
@@ -134,15 +136,15 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
 @pytest.mark.parametrize("whose", ["his own", "his organisation's", "invited", "a stranger's"])
 @pytest.mark.parametrize("outcome", ["exact", "invalid"])
 async def test_who_works_for_himself_earns_no_name_with_strangers(
-    stage: Stage, whose: str, outcome: Outcome
+    stage: Stage, whose: str, outcome: VerdictOutcome
 ) -> None:
-    """A lie is one, whomever it was told."""
+    """An invalid result counts whoever ordered the work."""
     user, node, job = await stage.dispatched(100)
     owner = user if whose == "his own" else await stage.user()
     await stage.own(node, owner)
     if whose == "his organisation's":
         await stage.found(user, owner)
-    if whose == "invited":  # nobody has accepted
+    if whose == "invited":  # the invitation is not accepted
         await stage.invite(owner, user)
     await stage.do(delivery(job, node))
     await stage.do(said(job, outcome, retry_at=stage.clock.now()))
@@ -153,7 +155,7 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
 
 
 async def test_a_record_has_the_shares_of_the_valid_results_in_a_row(stage: Stage) -> None:
-    """Each result of another price; a strike ends the row, and so does a release."""
+    """The results have different prices; a strike or a release from quarantine ends the row."""
     node, operator, work, letters = await stage.node(), f"operator:{fresh_id()}", 0, ""
     for price, outcome in (
         (10, "exact"),
@@ -244,7 +246,7 @@ async def test_what_nobody_could_check_is_charged_where_it_is_paid(
 
 
 async def test_an_upheld_dispute_replaces_the_verdict_with_a_strike(stage: Stage) -> None:
-    """In the transaction that refunds the creator."""
+    """The strike and the refund are one transaction."""
     case, dispute = await delivered(stage), fresh_id()
     assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
     opened = DisputeOpen(dispute, case.job, 0, case.user, "a mark", timedelta(days=7))
@@ -291,7 +293,7 @@ async def test_a_creator_may_dispute_what_the_gateway_recalled_and_found_right(
 
 
 async def test_nobody_is_charged_for_a_node_that_cannot_be_paid(stage: Stage) -> None:
-    """Whatever a check says: its key was never proved."""
+    """The node's key was never proved, so the verdict does not matter."""
     user, node, job = await stage.dispatched(100)
     await stage.do(delivery(job, node))
     assert isinstance(await stage.do(said(job, "exact")), Posted)
@@ -309,7 +311,7 @@ async def test_what_was_delivered_before_a_stop_is_charged_if_it_is_right(stage:
 
 
 async def test_an_order_of_what_nobody_was_paid_for_is_known_again(stage: Stage) -> None:
-    """Whoever ordered it did not get the answer, and asks again."""
+    """The client did not get the answer, and repeats the order."""
     case = await delivered(stage)
     await stage.do(said(case.job, "unverifiable", case.operator, pays=False))
     (again,) = await stage.commit(dispatch(case.user, case.job, 100, 1, case.node))
@@ -363,7 +365,7 @@ async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "unverifiable"])
-async def test_what_is_not_charged_pays_nobody(stage: Stage, outcome: Outcome) -> None:
+async def test_what_is_not_charged_pays_nobody(stage: Stage, outcome: VerdictOutcome) -> None:
     case = await delivered(stage)
     effect = said(case.job, outcome, case.operator, pays=False)
     assert isinstance(await stage.do(effect), Posted)
@@ -460,7 +462,10 @@ async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
 async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     stage: Stage, *, is_compared: bool
 ) -> None:
-    """Unless a check compared the unit for it. The gateway's dispute replaces the creator's."""
+    """Only a share whose unit was compared for the dispute is safe from later checks.
+
+    The gateway's dispute replaces the creator's.
+    """
     case, now = await delivered(stage), stage.clock.now()
     assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
     name, of = fresh_id(), (case.job, 0, case.user)
@@ -549,7 +554,7 @@ async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
 async def test_a_scene_at_fault_clears_those_before(
     stage: Stage, withdrawn: bool, letters: list[str]
 ) -> None:
-    """The strike of an attempt, and the next one, which is said to be the scene's."""
+    """The first attempt got a strike; the verdict on the next attempt blames the scene."""
     case = await delivered(stage)
     verifier, now = await stage.node(), stage.clock.now()
     wrong = said(case.job, "invalid", case.operator, verifier=verifier, retry_at=now)
@@ -641,7 +646,7 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
 
 @pytest.mark.parametrize("outcome", ["exact", "sampled-out", "unverified", "invalid"])
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
-    stage: Stage, outcome: Outcome
+    stage: Stage, outcome: VerdictOutcome
 ) -> None:
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()

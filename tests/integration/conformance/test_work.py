@@ -1,4 +1,4 @@
-"""Jobs and units, their guards and what they charge: the same over the twin and over PostgreSQL."""
+"""Jobs and units, their guards and charges, on the in-memory store and on PostgreSQL."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -217,7 +217,7 @@ async def test_parameters_that_the_reader_knows_are_not_read_again(stage: Stage)
 async def test_a_unit_that_cannot_be_sent_to_its_node_is_counted_against_nobody(
     stage: Stage,
 ) -> None:
-    """After three different nodes it waits for a minute; the outcome counts them."""
+    """After failing to reach three different nodes, the unit waits for a minute."""
     _, first, job = await stage.dispatched()
     nodes = [first, await stage.node(), first, await stage.node()]
     waits: list[float] = []
@@ -242,7 +242,7 @@ async def test_a_unit_that_cannot_be_sent_to_its_node_is_counted_against_nobody(
 
 
 async def test_a_unit_that_the_gateway_gives_up_says_nothing_of_its_node(stage: Stage) -> None:
-    """Another of the job may be that node's."""
+    """The node may still get other units of the job."""
     _, node, job = await stage.dispatched(100, units=2)
     await stage.do(UnitFail(job, 0, 1, node, "gateway", "it cannot be sent"))
     [waits] = await stage.open_units(100)
@@ -304,7 +304,7 @@ async def test_a_job_of_many_units_follows_them(stage: Stage) -> None:
     assert await stage.status(job) == "RUNNING"
     await stage.do(complete(job, node, unit=2))
     assert await stage.status(job) == "FAILED"
-    assert await stage.of_user(user) == (400, 0)  # what is finished stays paid
+    assert await stage.of_user(user) == (400, 0)  # the finished unit stays paid
     assert await stage.store.audit() == []
 
 
@@ -372,7 +372,9 @@ async def test_a_job_that_the_schema_refuses_harms_no_neighbour(stage: Stage) ->
 
 
 async def test_a_job_that_is_done_again_under_two_names_harms_no_neighbour(stage: Stage) -> None:
-    """No look at the rows tells that the second cannot be: the schema refuses it each time."""
+    """The Ledger's rows do not show the conflict; only the schema's unique index refuses the second
+    retry.
+    """
     user, first = await stage.user(1000), fresh_id()
     again, once_more, beside = fresh_id(), fresh_id(), fresh_id()
     await stage.commit(dispatch(user, first))

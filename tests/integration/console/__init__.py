@@ -1,1 +1,1 @@
-"""The console over a real database, without a browser."""
+"""Tests of the console over a real database, without a browser."""

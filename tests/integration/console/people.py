@@ -1,4 +1,4 @@
-"""People who look at the console: signed in like a browser, and what they get."""
+"""Visitors of the console, who are signed in and send requests as a browser does."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -14,13 +14,13 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
 def live(*addresses: str) -> str:
-    """Where changes of pages come from, all in one stream."""
+    """Return the address of one stream with the changes of all ``pages``."""
     return "/console/live?" + urlencode([("of", address) for address in addresses])
 
 
 @attrs.frozen
 class Visitor:
-    """Somebody's browser: its cookies and nobody else's."""
+    """A user's browser with cookies of its own."""
 
     face: Face
     jar: CookieJar
@@ -28,12 +28,12 @@ class Visitor:
     email: str = ""
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
-        """Status and text of a page; where it leads, not where it ends."""
+        """Return status and text of a page, without following redirects."""
         answer = await self.ask("GET", path, headers=headers)
         return answer.status, await answer.text()
 
     async def post(self, path: str, form: dict[str, str], **headers: str) -> Any:
-        """The answer to a form of a page of ours, unless ``headers`` say otherwise."""
+        """Send a form as from the console's own page, unless ``headers`` say otherwise."""
         return await self.ask("POST", path, data=form, headers=headers or OWN)
 
     async def ask(self, method: str, path: str, **more: Any) -> Any:
@@ -44,18 +44,18 @@ class Visitor:
         return answer
 
     def cookie(self) -> str:
-        """What it sends."""
+        """Return the Cookie header that this browser sends."""
         found = self.jar.filter_cookies(self.face.client.make_url("/console"))
         return "; ".join(f"{name}={morsel.value}" for name, morsel in found.items())
 
 
 def nobody(face: Face) -> Visitor:
-    """A browser in which nobody is signed in."""
+    """Return a browser in which nobody is signed in."""
     return Visitor(face, CookieJar(unsafe=True))
 
 
 async def signed_in(face: Face, email: str, password: str = PASSWORD) -> Visitor:
-    """Somebody who has an account."""
+    """Sign in a user who has an account."""
     visitor = nobody(face)
     answer = await visitor.post("/console/sign-in", {"email": email, "password": password})
     assert answer.status == 303, await answer.text()
@@ -65,7 +65,7 @@ async def signed_in(face: Face, email: str, password: str = PASSWORD) -> Visitor
 async def newcomer(
     face: Face, dsn: str = "", role: str = "user", email: str = "jane@example.org"
 ) -> Visitor:
-    """A new account, with a role where the database's owner says so."""
+    """Register a user, give them a role in the database if it is not ``user``, and sign them in."""
     person = await register(face, email)
     if role != "user":
         await execute(dsn, f"UPDATE users SET role = '{role}' WHERE id = '{person.id}'")

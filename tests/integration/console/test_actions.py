@@ -1,4 +1,6 @@
-"""Changes from forms: who may, from where, and what is said of them; with pages of the test's."""
+"""Changes by forms: who may make them, from which site, and what the next page says; on test
+pages.
+"""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -27,7 +29,7 @@ class Form:
 
 @attrs.define
 class Things:
-    """What was done."""
+    """Names that the test's actions have recorded."""
 
     named: list[str] = attrs.field(factory=list[str])
 

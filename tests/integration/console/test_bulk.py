@@ -1,4 +1,4 @@
-"""Several jobs of the table at once: of one of many frames, what failed of it is tried again."""
+"""Bulk actions on the table of jobs: of an animation, only failed units are retried."""
 
 from urllib.parse import unquote
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ face = face_with(with_scheduler)
 
 
 async def animation(face: Face, jane: Visitor, failed: int) -> UUID:
-    """A job of hers of three frames, of which the first ``failed`` failed."""
+    """Submit a job of three frames, of which the first ``failed`` failed."""
     job = uuid4()
     pieces = [NewUnit(100, number, str(number + 1)) for number in range(3)]
     await face.book(pieces_of(job, UUID(jane.id), pieces))
@@ -26,7 +26,7 @@ async def animation(face: Face, jane: Visitor, failed: int) -> UUID:
 
 
 async def single(face: Face, jane: Visitor) -> UUID:
-    """A job of hers of one unit that failed."""
+    """Submit a job of one unit that failed."""
     job = uuid4()
     await face.book(dispatch(UUID(jane.id), job, 100, 1))
     await fail(face, job, 0)
@@ -34,7 +34,7 @@ async def single(face: Face, jane: Visitor) -> UUID:
 
 
 async def said(visitor: Visitor, path: str, *jobs: UUID) -> str:
-    """What is said after these were selected, and a button was pressed."""
+    """Select these jobs, press a button, and return the message that follows."""
     form = [("job", str(job)) for job in jobs]
     answer = await visitor.ask("POST", path, data=form, headers=OWN)
     assert answer.status == 303, await answer.text()
@@ -51,7 +51,7 @@ async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(
     film, one = await animation(face, jane, 2), await single(face, jane)
     whole = await animation(face, jane, 0)
     words = await said(jane, SELECTED, film, one, whole)
-    assert words == "2 of 3 jobs are retried; 1 cannot be, because no frame of it failed."
+    assert words == "2 of 3 jobs are retried; 1 cannot be, because no frame of the job failed."
     assert await states(face, film) == ["QUEUED"] * 3
     past = await face.gateway.tables.jobs.past(one, UUID(jane.id))
     assert past is not None
@@ -66,7 +66,7 @@ async def test_a_cancelled_animation_is_said_to_be_submitted_anew(
     words = await said(jane, SELECTED, film)
     assert words == (
         "The job cannot be retried, "
-        "because job was cancelled, a job of several units is submitted again."
+        "because a cancelled job of several units must be submitted as a new job."
     )
 
 
@@ -93,7 +93,7 @@ async def test_the_only_one_leads_to_itself(face: Face, jane: Visitor) -> None:
 async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(
     face: Face, jane: Visitor
 ) -> None:
-    """Of a frame in tiles all that failed, or nothing."""
+    """All failed units of a tiled frame are retried, or none of them."""
     film, job = uuid4(), uuid4()
     await face.book(tiled(UUID(jane.id), film, (100_000, 150_000), 2))
     await fail(face, film, 0, 3)

@@ -1,4 +1,4 @@
-"""Disputes in the console: opened at what was charged, decided by admins, and what that moved."""
+"""Disputes in the console: opened for charges, decided by admins, and their effect on credits."""
 
 import html
 import re
@@ -32,7 +32,7 @@ def plain(text: str) -> str:
 
 
 async def animation(face: Face, dsn: str, jane: Visitor, otto: Visitor) -> UUID:
-    """A job of hers of three units, of which two are done and paid: a node of his did them."""
+    """Submit a job of three units; Otto's node has completed two units, which are charged."""
     job, node = uuid4(), await joined(dsn, ", owner_id", f", '{otto.id}'")
     order = dispatch(UUID(jane.id), job, PRICE, 3, node)
     await face.book(order)
@@ -42,7 +42,7 @@ async def animation(face: Face, dsn: str, jane: Visitor, otto: Visitor) -> UUID:
 
 
 async def open_one(jane: Visitor, job: UUID, unit: int = 0, reason: str = "it is black") -> str:
-    """The address of the dispute."""
+    """Open a dispute, and return its address."""
     form = {"unit": str(unit), "reason": reason}
     answer = await jane.post(f"/console/jobs/{job}/dispute", form)
     assert answer.status == 303, await answer.text()
@@ -148,7 +148,7 @@ async def test_an_admin_finds_withheld_shares_and_pays_one(
     *,
     days: int,
 ) -> None:
-    """An alert on the first page leads there once no check came for 30 days."""
+    """An alert on the overview links to shares that have waited 30 days for a check."""
     job, id_ = await animation(face, database.owner_dsn, jane, otto), uuid4()
     opened = DisputeOpen(
         *(id_, job, 1, UUID(jane.id), "another result was invalid", timedelta(0)), by_gateway=True

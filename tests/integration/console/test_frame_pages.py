@@ -1,4 +1,4 @@
-"""The frames of a long job, page by page: forth, back, to one of them, and those that failed."""
+"""Pages of a long job's frames: next, previous, a given frame, and failed frames only."""
 
 import re
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ FIRST, FRAMES = 101, 150
 
 @pytest.fixture
 async def page(face: Face, jane: Visitor) -> str:
-    """The page of a job of hers of the frames 101 to 250, of which 120 and 240 failed."""
+    """Submit a job of frames 101 to 250, of which frames 120 and 240 failed; return its page."""
     job = uuid4()
     pieces = [NewUnit(100, number, str(FIRST + number)) for number in range(FRAMES)]
     await face.book(pieces_of(job, UUID(jane.id), pieces))
@@ -27,14 +27,14 @@ async def page(face: Face, jane: Visitor) -> str:
     return f"/console/jobs/{job}"
 
 
-def shown(text: str) -> list[str]:
-    """The names of the frames that stand there."""
+def frame_names(text: str) -> list[str]:
+    """Return the names of the frames that the page shows."""
     tiles = text.partition('<ul class="frames">')[2].partition("</ul>")[0]
     return re.findall(r"<strong>([0-9]+)</strong>", tiles)
 
 
 def links(text: str) -> dict[str, str]:
-    """What leads from these frames to others, and where."""
+    """Return the links from the page's frames to other pages of frames, by label."""
     nav = text.partition('<nav class="pages" aria-label="Frames">')[2].partition("</nav>")[0]
     return {label: to for to, label in re.findall(r'href="([^"]+)">([^<]+)</a>', nav)}
 
@@ -45,18 +45,18 @@ def frames(first: int, last: int) -> list[str]:
 
 async def test_one_goes_forth_back_and_to_either_end(jane: Visitor, page: str) -> None:
     _, text = await jane.get(page)
-    assert shown(text) == frames(101, 160)
+    assert frame_names(text) == frames(101, 160)
     assert list(links(text)) == ["Next", "Last"]
     _, text = await jane.get(links(text)["Next"])
-    assert shown(text) == frames(161, 220)
+    assert frame_names(text) == frames(161, 220)
     assert list(links(text)) == ["First", "Previous", "Next", "Last"]
     _, last = await jane.get(links(text)["Last"])
-    assert shown(last) == frames(221, 250)
+    assert frame_names(last) == frames(221, 250)
     assert "121 to 150 of 150" in last
     assert list(links(last)) == ["First", "Previous"]
     for label, first in (("Previous", 161), ("First", 101)):
         _, text = await jane.get(links(last)[label])
-        assert shown(text)[0] == str(first)
+        assert frame_names(text)[0] == str(first)
 
 
 async def test_one_goes_to_a_frame_by_its_number(jane: Visitor, page: str) -> None:
@@ -66,7 +66,7 @@ async def test_one_goes_to_a_frame_by_its_number(jane: Visitor, page: str) -> No
     assert 'id="frame-139"' in text
     _, text = await jane.get(f"{page}?frame=7")
     assert "There is no frame 7 in this job." in text
-    assert shown(text) == frames(101, 160)
+    assert frame_names(text) == frames(101, 160)
 
 
 async def test_those_that_failed_stand_alone(jane: Visitor, page: str) -> None:
@@ -74,14 +74,14 @@ async def test_those_that_failed_stand_alone(jane: Visitor, page: str) -> None:
     tabs = re.findall(r'href="([^"]+)"[^>]*>(All|Failed) <span class="n">([0-9]+)<', text)
     assert tabs == [(page, "All", "150"), (f"{page}?state=failed", "Failed", "2")]
     _, text = await jane.get(f"{page}?state=failed")
-    assert shown(text) == ["120", "240"]
+    assert frame_names(text) == ["120", "240"]
     assert links(text) == {}
 
 
 async def test_what_there_is_not_is_said(jane: Visitor, page: str) -> None:
     _, text = await jane.get(f"{page}?offset=600")
     assert "Nothing on this page" in text
-    assert shown(text) == []
+    assert frame_names(text) == []
     answer = await jane.ask("GET", f"{page}?state=black")
     assert answer.status == 422
 
@@ -91,7 +91,7 @@ async def test_frames_in_tiles_are_counted_as_frames(face: Face, jane: Visitor) 
     order = tiled(UUID(jane.id), job, frames=2)
     await face.book(order)
     _, text = await jane.get(f"/console/jobs/{job}")
-    assert shown(text) == ["1", "2"]
+    assert frame_names(text) == ["1", "2"]
     answer = await jane.ask("GET", f"/console/jobs/{job}?frame=2")
     assert answer.headers["Location"] == f"/console/jobs/{job}#frame-5"
 

@@ -1,4 +1,4 @@
-"""What a page showed when it was opened is not taken back by what others saw before."""
+"""Updates never replace a page's first content by an older state."""
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor

@@ -1,4 +1,4 @@
-"""The page of a job of several units: its way, its order, what can still be changed of it."""
+"""The page of a job of several units: its timeline, its request, and what can still be changed."""
 
 import html
 import re
@@ -37,8 +37,8 @@ def read(answer: tuple[int, str]) -> str:
     return answer[1]
 
 
-def table(page: str, name: str) -> str:
-    """What stands in the table inside of the element ``name``, in words."""
+def table_text(page: str, name: str) -> str:
+    """Return the words of the table inside the element ``name``."""
     body = page.partition(f'id="{name}"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
     return " ".join(html.unescape(TAG.sub("", body.replace("</", " </"))).split())
 
@@ -82,13 +82,13 @@ async def test_the_order_of_several_frames_is_copied_whole(face: Face, jane: Vis
 async def test_each_line_says_of_which_frame_and_tile_it_is(
     face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor
 ) -> None:
-    """Of money, of attempts, of work, of what is held, and of entries."""
+    """Lines about charges, attempts, units, holds and ledger entries name their frame and tile."""
     job, node = uuid4(), await joined(database.owner_dsn)
     await face.book(tiled(UUID(jane.id), job, (100, 200)))
     await charge(face, job, 1, node)
     await face.do(UnitAssign(job, 3, 1, node))
     page = read(await jane.get(f"/console/jobs/{job}"))
-    lines = table(page, "money")
+    lines = table_text(page, "money")
     for what, of in (
         ("Held", "frame 1, tile 1 of 2"),
         ("Held", "frame 1, tile 2 of 2"),
@@ -96,13 +96,13 @@ async def test_each_line_says_of_which_frame_and_tile_it_is(
         ("Held", "frame 2, tile 1 of 2"),
     ):
         assert f"{what} {of}" in lines
-    assert "no. 1 frame 1, tile 2 of 2" in table(page, "attempts")
+    assert "no. 1 frame 1, tile 2 of 2" in table_text(page, "attempts")
     held = read(await jane.get("/console/credits"))
-    assert f"{str(job)[:8]} render frame 2, tile 2 of 2" in table(held, "holds")
+    assert f"{str(job)[:8]} render frame 2, tile 2 of 2" in table_text(held, "holds")
     charged = read(await jane.get("/console/ledger?kind=USAGE"))
-    assert f"job {str(job)[:8]} frame 1, tile 2 of 2" in table(charged, "rows")
+    assert f"job {str(job)[:8]} frame 1, tile 2 of 2" in table_text(charged, "rows")
     works = read(await ann.get(f"/console/fleet/{node}"))
-    assert "render frame 2, tile 1 of 2, attempt 1" in table(works, "work")
+    assert "render frame 2, tile 1 of 2, attempt 1" in table_text(works, "work")
 
 
 async def test_what_a_frame_is_made_of_tiles_by_is_named(
@@ -117,7 +117,7 @@ async def test_what_a_frame_is_made_of_tiles_by_is_named(
         await face.do(done)
     await face.do(UnitAssign(job, 2, 1, node))
     page = read(await jane.get(f"/console/jobs/{job}"))
-    assert "no. 1 frame 1, put together" in table(page, "attempts")
+    assert "no. 1 frame 1, put together" in table_text(page, "attempts")
 
 
 async def test_a_video_says_its_price_before_it_is_made(
@@ -165,7 +165,7 @@ async def test_a_long_jobs_money_says_where_the_rest_of_it_is(face: Face, jane: 
     await face.book(pieces_of(job, UUID(jane.id), pieces))
     _, text = await jane.get(f"/console/jobs/{job}")
     assert f'href="/console/ledger?reference={job}"' in text
-    assert "Held frame 100" in table(read((200, text)), "money")
+    assert "Held frame 100" in table_text(read((200, text)), "money")
 
 
 async def test_an_admin_comes_from_a_job_to_its_user_and_its_node(

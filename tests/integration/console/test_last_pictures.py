@@ -1,4 +1,4 @@
-"""How many frames the pictures of the overview are of, and of what a job's own bar counts."""
+"""Number of frames beside the overview's pictures, and the count on a job's progress bar."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Entries lead to what who sees them may see."""
+"""Links from ledger entries lead only to what the visitor may see."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ from tests.support.http_gateway import Face
 async def test_what_an_operator_earned_leads_to_no_job_of_another(
     face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    """He may not see it: the link would lead to nothing."""
+    """The operator may not see the job, so the link would lead to an error."""
     dsn = database.owner_dsn
     otto = await newcomer(face, dsn, "operator", "otto@example.org")
     ann = await newcomer(face, dsn, "admin", "ann@example.org")
@@ -28,7 +28,7 @@ async def test_what_an_operator_earned_leads_to_no_job_of_another(
 async def test_what_was_found_last_is_said_while_the_auditor_answers_nobody(
     face: Face, ann: Visitor
 ) -> None:
-    """It is at work then: that is not the same as that nothing was looked at."""
+    """A busy auditor does not answer, so the page shows its last audit instead of "Unknown"."""
     noon = datetime(2026, 3, 13, 12, tzinfo=UTC)
     found = Audit(noon, (Finding("I9", "unit 7", "is of an attempt that was overtaken"),), noon)
     assert "Unknown: this gateway" in (await ann.get("/console/ledger"))[1]

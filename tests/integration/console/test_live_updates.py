@@ -1,4 +1,4 @@
-"""Changes of a page, as they are sent to all who look."""
+"""Live changes of pages, as sent to all browsers that have the pages open."""
 
 import asyncio
 import logging
@@ -34,14 +34,14 @@ FROM users WHERE email = 'jane@example.org'
 
 
 async def word(stream: StreamReader) -> str:
-    """The next event that says whether what is shown is of now."""
+    """Return the next event that says whether the shown state is current."""
     while (said := await event(stream)) not in ("here", "away"):
         pass
     return said
 
 
 async def event(stream: StreamReader) -> str:
-    """The name of the next event that has one."""
+    """Return the name of the next named event."""
     async with asyncio.timeout(60):
         while not (line := await stream.readline()).startswith(b"event: "):
             assert line, "the stream ended"
@@ -62,7 +62,7 @@ async def following(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReade
 
 
 async def frame(stream: StreamReader) -> str:
-    """The next message that puts something in its place."""
+    """Return the next event of the stream that replaces a part of the page."""
     async with asyncio.timeout(60):
         lines: list[str] = []
         while True:
@@ -77,8 +77,8 @@ async def frame(stream: StreamReader) -> str:
 
 
 @pytest.fixture
-def one_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The chart shows the same hour at all times: otherwise each minute changes it."""
+def fixed_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the chart always show the same hour, as it would otherwise change every minute."""
     chart = overview.throughput_of([], datetime(2026, 3, 13, 12, tzinfo=UTC))
 
     def unchanged(*_: object) -> Mapping[str, Any]:
@@ -87,7 +87,7 @@ def one_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "throughput_of", unchanged)
 
 
-@pytest.mark.usefixtures("one_hour")
+@pytest.mark.usefixtures("fixed_chart")
 async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint) -> None:
     visitor = await newcomer(face)
     async with following(visitor) as stream:
@@ -102,7 +102,7 @@ async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint)
         assert 'hx-target="#pictures"' not in second
 
 
-@pytest.mark.usefixtures("one_hour")
+@pytest.mark.usefixtures("fixed_chart")
 async def test_one_reading_is_for_all_who_look_alike(
     face: Face, database: PostgresEndpoint
 ) -> None:
@@ -117,13 +117,15 @@ async def test_one_reading_is_for_all_who_look_alike(
 
 
 @pytest.fixture
-def seldom(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Two pages that are read but once an hour; one of them without the database."""
+def hourly(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Add two pages that are read once an hour, one without the database; return a list of the
+    reads.
+    """
     pages, read = Pages(), list[int]()
-    seldom: dict[str, Any] = {"live": ("gateways",), "every": 3600.0}
+    hourly: dict[str, Any] = {"live": ("gateways",), "every": 3600.0}
 
-    @pages.page("", "Seldom", "overview.html", **seldom)
-    @pages.page("/inside", "Inside", "overview.html", inside=True, **seldom)
+    @pages.page("", "Seldom", "overview.html", **hourly)
+    @pages.page("/inside", "Inside", "overview.html", inside=True, **hourly)
     async def page(view: View) -> Shown:
         read.append(len(read))
         return {"gateways": table([], (), "", ""), "here": None}
@@ -137,7 +139,7 @@ def seldom(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
-    seldom: list[int], face: Face
+    hourly: list[int], face: Face
 ) -> None:
     there = True
 
@@ -149,18 +151,18 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
         assert await word(inside) == "here"
-        assert seldom == [0, 1]
+        assert hourly == [0, 1]
         there = False
         assert await word(stream) == "away"
         async with following(visitor) as later:
             assert await word(later) == "away", "who comes now is told, too"
         there = True
         assert await word(stream) == "here", "though nothing on it has changed"
-        assert len(seldom) == 3, "what is shown without the database was not read again"
+        assert len(hourly) == 3, "what is shown without the database was not read again"
 
 
 async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
-    seldom: list[int], face: Face, monkeypatch: pytest.MonkeyPatch
+    hourly: list[int], face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("actors.console_hub.actor.BEAT_SECONDS", 0.2)
     there = True
@@ -181,14 +183,14 @@ async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
         assert await event(stream) == "here", "what is old has no beats"
 
 
-async def test_what_is_done_is_shown_at_once_to_all_who_look(seldom: list[int], face: Face) -> None:
+async def test_what_is_done_is_shown_at_once_to_all_who_look(hourly: list[int], face: Face) -> None:
     visitor = await newcomer(face)
     async with following(visitor) as stream:
         assert await word(stream) == "here"
         assert (await visitor.post("/console/act", {})).status == 303
 
         async def read_again() -> bool:
-            return len(seldom) == 2
+            return len(hourly) == 2
 
         await until(read_again)
 
@@ -250,7 +252,7 @@ async def test_one_person_follows_so_many_pages(face: Face) -> None:
 
 @asynccontextmanager
 async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
-    """A stream as a browser asks for it."""
+    """Open a stream of these pages by POST, as a browser does."""
     url, timeout = visitor.face.client.make_url("/console/live"), ClientTimeout(total=120)
     async with (
         ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
@@ -261,7 +263,7 @@ async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
 
 
 async def words(stream: StreamReader, number: int) -> dict[str, str]:
-    """The first word of each of so many pages, by its place."""
+    """Return the name of the first event, other than a beat, for each of ``number`` pages."""
     found = dict[str, str]()
     while len(found) < number:
         said = await message(stream)
@@ -271,7 +273,7 @@ async def words(stream: StreamReader, number: int) -> dict[str, str]:
 
 
 async def test_many_long_addresses_are_one_stream(face: Face) -> None:
-    """All of them are longer than the line of a request may be."""
+    """Together, the addresses are longer than a request line may be."""
     visitor = await newcomer(face)
     pages = [f"/console/jobs?q={quote('絵' * 50 + str(n))}" for n in range(40)]
     assert len("".join(pages)) > 16_000
@@ -337,7 +339,7 @@ async def test_a_stop_waits_for_no_console(
 
 
 async def test_one_stream_is_of_several_pages(face: Face, database: PostgresEndpoint) -> None:
-    """What one may not see, or what is no page, does not end what is said of the others."""
+    """A page that is forbidden or does not exist does not end the updates of the other pages."""
     visitor = await newcomer(face)
     pages = ("/console", "/console/actors", "/console/jobs?q=status:failed", "nothing/at all")
     async with following(visitor, *pages) as stream:
@@ -357,7 +359,7 @@ async def test_one_stream_is_of_several_pages(face: Face, database: PostgresEndp
 
 
 async def message(stream: StreamReader) -> dict[str, str]:
-    """The next event, by the names of its lines."""
+    """Return the next event as a mapping from field names to texts."""
     found = dict[str, str]()
     async with asyncio.timeout(60):
         while line := (await stream.readline()).decode().rstrip("\n"):
@@ -390,7 +392,7 @@ async def test_two_admins_see_each_his_own_credits(face: Face, database: Postgre
 async def test_a_page_of_another_account_is_told_so_instead_of_what_this_one_sees(
     jane: Visitor, ann: Visitor
 ) -> None:
-    """Who signs in is not who opened it, in a window that was hidden meanwhile."""
+    """Another user has signed in while the page was open in a hidden window."""
     text = (await jane.get("/console/jobs"))[1]
     assert f'data-stream="/console/jobs#{jane.id}"' in text
     async with posted(ann, f"/console/jobs#{jane.id}", f"/console#{ann.id}") as stream:

@@ -1,4 +1,4 @@
-"""A job of many frames on its page: how far each is, and what is changed of it while it is open."""
+"""A job of many frames on its page: the state of each frame, and changes while the page is open."""
 
 import re
 from uuid import UUID, uuid4
@@ -24,7 +24,7 @@ from tests.support.http_gateway import Face
 
 
 async def film(face: Face, jane: Visitor, cap: int | None = None) -> UUID:
-    """A job of hers of three frames, which wait."""
+    """Submit a job of three frames, which wait."""
     job = uuid4()
     order = pieces_of(job, UUID(jane.id), [NewUnit(100, n, str(n + 1)) for n in range(3)], cap=cap)
     await face.book(order)
@@ -67,23 +67,23 @@ async def test_what_is_being_checked_says_so(
     assert [said in each for each in frames] == [False, True, False]
 
 
-def steer(text: str) -> str:
-    """The form for its priority and its cap."""
+def steering_form(text: str) -> str:
+    """Return the form for priority and cap."""
     return text.partition('aria-labelledby="steer-title"')[2].partition("</section>")[0]
 
 
 async def test_a_cap_is_changed_and_taken_away(face: Face, jane: Visitor) -> None:
     job = await film(face, jane, cap=350_000)
     page = f"/console/jobs/{job}"
-    assert 'value="35"' in steer((await jane.get(page))[1])
+    assert 'value="35"' in steering_form((await jane.get(page))[1])
     form = {"priority": "high", "max_credits": "10.5"}
     assert (await jane.post(f"{page}/change", form)).status == 303
     text = (await jane.get(page))[1]
-    assert 'value="10.5"' in steer(text)
-    assert "<option selected>high" in steer(text)
+    assert 'value="10.5"' in steering_form(text)
+    assert "<option selected>high" in steering_form(text)
     assert (await jane.post(f"{page}/change", {**form, "max_credits": ""})).status == 303
     text = (await jane.get(page))[1]
-    assert 'value=""' in steer(text)
+    assert 'value=""' in steering_form(text)
     assert "at most" not in text.partition('id="paid"')[2].partition("</p>")[0]
 
 
@@ -102,18 +102,18 @@ async def test_what_cannot_be_the_cap_is_said_beside_it(
         answer = await jane.post(f"{page}/change", {"priority": "low", "max_credits": typed})
         text = await answer.text()
         assert answer.status == status
-        assert said in steer(text)
-        assert f'value="{typed}"' in steer(text), "it is there to be mended"
-        assert "<option selected>low" in steer(text)
+        assert said in steering_form(text)
+        assert f'value="{typed}"' in steering_form(text), "it is there to be mended"
+        assert "<option selected>low" in steering_form(text)
         assert "max_credits must" not in text
         assert 'id="live"' not in text, "what is pushed would take it away"
-    assert 'value="35"' in steer((await jane.get(page))[1])
+    assert 'value="35"' in steering_form((await jane.get(page))[1])
 
 
 async def test_all_frames_that_failed_are_tried_again_at_once(
     face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    """And how often all were tried is one number, wherever it stands."""
+    """Each place on the page shows the same number of attempts."""
     node = await joined(database.owner_dsn)
     job = await film(face, jane)
     page = f"/console/jobs/{job}"
@@ -153,7 +153,7 @@ async def test_the_overview_says_how_many_are_paused_and_what_is_held_for_them(
 
 
 async def failed_film(face: Face, jane: Visitor, price: int, frames: int, rest: int) -> UUID:
-    """A job of which all frames failed; of her credits she has ``rest`` units."""
+    """Submit a job of which all frames failed, and leave Jane ``rest`` units of credit."""
     job = uuid4()
     pieces = [NewUnit(price, number, str(number + 1)) for number in range(frames)]
     await face.book(pieces_of(job, UUID(jane.id), pieces))
@@ -184,13 +184,13 @@ async def test_as_many_frames_are_tried_again_as_there_are_credits_for(
     job = await failed_film(face, jane, 200_000, 4, 500_000)
     assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
     text = (await jane.get(f"/console/jobs/{job}"))[1]
-    said = "2 of 4 that failed are tried again, in their order; for the rest 30.0000 credits are"
-    assert f"{said} missing." in text
+    said = "2 of 4 failed frames are retried, in order. 30.0000 credits are"
+    assert f"{said} missing to retry the others." in text
     assert await states_of(face, job) == ["QUEUED"] * 2 + ["FAILED"] * 2
 
 
 async def test_what_is_free_is_tried_again_without_credits(face: Face, jane: Visitor) -> None:
-    """And frames that need what is not there keep no other from it but those that come later."""
+    """Jane has no credits left, and both frames cost nothing."""
     job = await failed_film(face, jane, 0, 2, 0)
     assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
     assert "Failed units are retried" in (await jane.get(f"/console/jobs/{job}"))[1]

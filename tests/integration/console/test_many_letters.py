@@ -1,4 +1,4 @@
-"""More dead letters than a page has: sorted by any column, each can be reached."""
+"""More dead letters than fit on a page: each letter can be reached, sorted by any column."""
 
 import re
 
@@ -21,8 +21,8 @@ def letters(text: str) -> list[str]:
     return re.findall(r'<tr data-row id="row-([^"]+)"', text)
 
 
-async def leafed(ann: Visitor, address: str) -> list[str]:
-    """All pages from this one on."""
+async def all_letters(ann: Visitor, address: str) -> list[str]:
+    """Return the dead letters of this page and all pages after it."""
     seen = list[str]()
     while address:
         _, text = await ann.get(address)
@@ -33,8 +33,8 @@ async def leafed(ann: Visitor, address: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two are a page, and three are sorted here."""
+def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make pages of two dead letters, and let the gateway sort at most three letters."""
     monkeypatch.setattr(dead_letters, "ROWS", 2)
     monkeypatch.setattr(dead_letters, "SORTED_MOST", 3)
 
@@ -44,7 +44,7 @@ async def test_all_are_reached_by_each_column(
 ) -> None:
     jobs = [str(await single(face, jane)) for _ in range(5)]
     dsn = database.owner_dsn
-    for number, job in enumerate(jobs):  # the third is the greatest, the second the smallest
+    for number, job in enumerate(jobs):  # the third job costs the most, the second the least
         rank = (2, 0, 4, 1, 3)[number]
         node = await joined(dsn)
         await execute(dsn, f"UPDATE nodes SET name = 'N{rank}' WHERE id = '{node}'")
@@ -61,10 +61,10 @@ async def test_all_are_reached_by_each_column(
             )
     ranked = [jobs[number] for number in (1, 3, 0, 4, 2)]
     for key in ("about", "reason", "where", "tried"):
-        assert await leafed(ann, f"{THERE}?sort={key}") == ranked, key
-        assert await leafed(ann, f"{THERE}?sort=-{key}") == ranked[::-1], key
+        assert await all_letters(ann, f"{THERE}?sort={key}") == ranked, key
+        assert await all_letters(ann, f"{THERE}?sort=-{key}") == ranked[::-1], key
     for order, expected in (("", jobs[::-1]), ("at", jobs), ("whose", jobs[::-1])):
-        assert await leafed(ann, f"{THERE}?sort={order}") == expected, order
+        assert await all_letters(ann, f"{THERE}?sort={order}") == expected, order
     _, text = await ann.get(f"{THERE}?offset=5000")
     assert "Nothing on this page" in text
 

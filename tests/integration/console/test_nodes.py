@@ -1,4 +1,4 @@
-"""Nodes as the overview counts them, and one that was shut out."""
+"""Counts of nodes on the overview, and the page of a revoked node."""
 
 import re
 from uuid import UUID, uuid4

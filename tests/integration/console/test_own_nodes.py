@@ -1,4 +1,4 @@
-"""Somebody who registered and joined a node, and has no role for it: all about it is his to see."""
+"""A user with a node but without the operator's role sees everything about that node."""
 
 import html
 import re
@@ -31,13 +31,13 @@ OTHERWISE = (
     "/console/static",
     "/console/proofs",
     "/console/ledger/entry",
-)  # of a log: none is here
+)  # pages that need a log, which this database lacks
 LISTED = "<span>Checks</span>"
 
 
 @attrs.frozen
 class Joined:
-    """Who has the node, whose job it rendered, and the node."""
+    """The node's owner, the creator whose job it rendered, and the node."""
 
     otto: Visitor
     jane: Visitor
@@ -46,7 +46,7 @@ class Joined:
 
 @pytest.fixture
 async def joined(face: Face, database: PostgresEndpoint) -> Joined:
-    """His node rendered for her, earned by it, was checked, and is complained of."""
+    """Register Otto's node: it rendered for Jane, earned, was checked, and is in a dispute."""
     person = await register(face, "otto@example.org")
     otto = attrs.evolve(await signed_in(face, person.email), id=person.id)
     jane = await newcomer(face)
@@ -62,7 +62,7 @@ async def joined(face: Face, database: PostgresEndpoint) -> Joined:
 
 
 def links(text: str) -> list[str]:
-    """Where a page leads within the console, but for what scripts fetch."""
+    """Return the addresses of a page's links within the console."""
     found = re.findall(r'href="(/console[^"#]*)"', text)
     return [html.unescape(href) for href in found]
 

@@ -1,4 +1,4 @@
-"""Pages, their files and their refusals, as a browser gets them."""
+"""Pages, static files and refusals, as a browser gets them."""
 
 import html
 import re
@@ -57,7 +57,9 @@ async def test_scripts_come_from_the_assets_alone_where_objects_have_the_same_or
 async def test_at_an_ipv6_address_each_tag_of_the_assets_is_named(
     database: PostgresEndpoint, server: str
 ) -> None:
-    """No policy can name a path behind such an address: the page's own tags have a nonce."""
+    """A content security policy cannot name a path at an IPv6 address, so the page's own tags have
+    a nonce.
+    """
     nonces = set()
     async with face_over(database, server={"public_url": server}) as face:
         for _ in range(2):
@@ -88,7 +90,7 @@ def test_every_tag_that_loads_something_may_have_a_nonce() -> None:
 async def test_only_where_browsers_trust_the_address_is_an_opener_refused(
     database: PostgresEndpoint,
 ) -> None:
-    """Elsewhere Chromium ignores it, and says so as an error on every page."""
+    """At other addresses Chromium ignores the header and reports an error on every page."""
     pool, name = Database(lambda: database.app_dsn), "Cross-Origin-Opener-Policy"
     public = {"server": {"public_url": "https://farm.example.org"}}
     async with serving(pool, settings_for_tests(**public)) as face:

@@ -1,4 +1,4 @@
-"""Public page of a receipt: anybody reads what was compared, and by which verifier."""
+"""Public page of a receipt: it shows to anyone what was compared, and by which verifier."""
 
 import json
 from datetime import timedelta
@@ -29,8 +29,8 @@ async def do(face: Face, *effects: Any) -> None:
     assert isinstance(outcome, Posted), outcome
 
 
-async def verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any) -> UUID:
-    """A unit of hers with a receipt of that verdict, by an embedded verifier."""
+async def book_verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any) -> UUID:
+    """Book a unit with a receipt of this verdict by an embedded verifier, and return the job."""
     job, node = uuid4(), await joined(dsn, ", owner_id", f", '{jane.id}'")
     verifier = await joined(dsn, ", is_embedded", ", true")
     order = dispatch(UUID(jane.id), job, PRICE, 1, node)
@@ -48,7 +48,7 @@ async def test_anybody_reads_what_was_compared_and_by_whom(
     face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
     how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
-    job = await verified(face, database.owner_dsn, jane, "consistent", **how)
+    job = await book_verified(face, database.owner_dsn, jane, "consistent", **how)
     there = f"/console/receipts/{job}/0/page"
     status, text = await nobody(face).get(there)
     said = plain(text)
@@ -71,8 +71,8 @@ async def test_without_a_receipt_there_is_no_page(face: Face, path: str) -> None
     assert (await nobody(face).get(f"/console/receipts/{uuid4()}{path}"))[0] == 404
 
 
-def shown(**more: Any) -> ShownReceipt:
-    """What the database says of a receipt."""
+def receipt_row(**more: Any) -> ShownReceipt:
+    """Return a receipt as the database gives it."""
     given: dict[str, Any] = {
         "document": "{}",
         "hash": HASH,
@@ -92,20 +92,24 @@ def shown(**more: Any) -> ShownReceipt:
 @pytest.mark.parametrize(
     ("row", "compared", "distance"),
     [
-        (shown(), "Regions, rendered again; and the picture, made", "None: equal to the last bit"),
         (
-            shown(distance=0.123456, remade=False),
+            receipt_row(),
+            "Regions, rendered again; and the picture, made",
+            "None: equal to the last bit",
+        ),
+        (
+            receipt_row(distance=0.123456, remade=False),
             "Regions, rendered again",
             "at most 0.123 times the",
         ),
-        (shown(compared="whole", distance=None), "The whole frame, rendered", "It cannot be"),
+        (receipt_row(compared="whole", distance=None), "The whole frame, rendered", "It cannot be"),
         (
-            shown(said="other-seeds", distance=1.0),
+            receipt_row(said="other-seeds", distance=1.0),
             "Regions, rendered again with other seeds",
             "at most 1 ",
         ),
-        (shown(compared=None), "Nothing: the file was opened", None),
-        (shown(compared=None, is_verified=False), "Nothing", None),
+        (receipt_row(compared=None), "Nothing: the file was opened", None),
+        (receipt_row(compared=None, is_verified=False), "Nothing", None),
     ],
 )
 def test_the_page_says_what_was_compared(
@@ -117,11 +121,11 @@ def test_the_page_says_what_was_compared(
 
 
 def test_the_page_says_which_verifier_it_was_and_why_there_was_none() -> None:
-    assert verifier_of(shown()) == f"embedded in the gateway, {CLASS}"
-    other = shown(is_embedded=False, verifier_class=OTHER_CLASS)
+    assert verifier_of(receipt_row()) == f"embedded in the gateway, {CLASS}"
+    other = receipt_row(is_embedded=False, verifier_class=OTHER_CLASS)
     assert verifier_of(other) == f"a machine of the gateway's operator, {OTHER_CLASS}"
-    assert verifier_of(shown(verifier_class=None)) == "embedded in the gateway"
-    assert verifier_of(shown(is_verified=False)) is None
+    assert verifier_of(receipt_row(verifier_class=None)) == "embedded in the gateway"
+    assert verifier_of(receipt_row(is_verified=False)) is None
     assert meaning_of("unverified", "off") == "No check was requested: verification is off."
     assert meaning_of("exact", None) == "Equal to a render of the scene, to the last bit."
     assert meaning_of("a later one", "why") == ""

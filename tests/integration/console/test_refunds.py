@@ -1,4 +1,4 @@
-"""Refunds in two steps: what the second one promises is what happens."""
+"""Refunds in two steps: the second step does exactly what its page announces."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ async def second_step(ann: Visitor, user: Visitor, job: object, **more: str) -> 
 
 
 async def do(ann: Visitor, user: Visitor, page: str) -> str:
-    """Press the button of the second step; what is said then."""
+    """Press the button of the second step, and return the page that follows."""
     form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
     answer = await ann.post(f"/console/users/{user.id}/refund", form)
     if answer.status != 303:
@@ -114,7 +114,7 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
 async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    """Of a job of one unit as of one of many; and who stops one paid for what is done."""
+    """The job's page shows both amounts for one unit and for many, also for a stopped job."""
     one = await worked(face, database.owner_dsn, jane)
     many = await worked(face, database.owner_dsn, jane, 4, 3)
     for job, unit in ((one, "0"), (many, "2")):
@@ -143,8 +143,10 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
         assert re.sub(r"<[^>]+>", "", today) == "32.0000 crafter refunds of 8.0000 cr"
 
 
-async def cut(face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]) -> None:
-    """Her job is cut like that, and so many of its units are charged."""
+async def submit_charged(
+    face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]
+) -> None:
+    """Submit a job with these units; the units in ``done`` are charged."""
     node, [insert] = await joined(dsn), order.effects
     assert isinstance(insert, JobInsert)
     await face.book(order)
@@ -155,11 +157,11 @@ async def cut(face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence
 async def test_a_frame_is_refunded_by_its_number(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    """As the pages name it: its unit has another number, and need not be known."""
+    """The form takes the frame's number as pages show it, not the number of its unit."""
     job = uuid4()
     pieces = [NewUnit(100_000, 0, "7"), NewUnit(200_000, 1, "8"), NewUnit(100_000, 2, "9-12")]
     order = pieces_of(job, UUID(jane.id), pieces)
-    await cut(face, database.owner_dsn, jane, order, (0, 1, 2))
+    await submit_charged(face, database.owner_dsn, jane, order, (0, 1, 2))
     status, text = await second_step(ann, jane, job)
     said = "The frame must be one of 7 to 12, or all: the job has 3 parts"
     assert (status, said in text) == (422, True)
@@ -181,7 +183,7 @@ async def test_a_tile_is_refunded_alone_and_all_of_a_frame_together(
 ) -> None:
     job = uuid4()
     order = tiled(UUID(jane.id), job, (100_000, 200_000), 2)
-    await cut(face, database.owner_dsn, jane, order, (0, 1, 3))
+    await submit_charged(face, database.owner_dsn, jane, order, (0, 1, 3))
     for frame in ("1,2", "frame 1, tile 2 of 2"):
         status, text = await second_step(ann, jane, job, frame=frame, amount="5")
         assert (status, "For frame 1, tile 2 of 2, of job" in plain(text)) == (200, True)

@@ -1,4 +1,4 @@
-"""Refusals that lead back to where one came from, and say what is wrong once."""
+"""Refusals link back to the page the visitor came from, and give the reason once."""
 
 import re
 
@@ -18,8 +18,8 @@ FROM users WHERE email = '{email}'
 """
 
 
-def way(text: str) -> tuple[str, str]:
-    """Where the refusal leads, and what it says of it."""
+def link_back(text: str) -> tuple[str, str]:
+    """Return where the refusal's link leads, and its text."""
     found = re.search(r'<a class="button" href="([^"]*)">([^<]*)</a>', text)
     assert found is not None, text
     return found[1], found[2]
@@ -100,13 +100,13 @@ async def test_a_job_that_another_tab_cancelled(database: PostgresEndpoint, jane
     assert answer.status == 400
     assert heading(text) == "This cannot be done now"
     assert "Job is CANCELLED" in text
-    assert way(text) == (there, "Back to the job")
+    assert link_back(text) == (there, "Back to the job")
 
 
-async def refused(jane: Visitor, referer: str) -> tuple[str, str]:
-    """The way back from a job that is not there, for somebody who came from ``referer``."""
+async def refuse_from(jane: Visitor, referer: str) -> tuple[str, str]:
+    """Ask for a job that does not exist, coming from ``referer``; return the link back."""
     _, text = await jane.get(f"/console/jobs/{JOB}", Referer=referer)
-    return way(text)
+    return link_back(text)
 
 
 async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(
@@ -114,7 +114,7 @@ async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(
 ) -> None:
     here = str(jane.face.client.make_url("/")).rstrip("/")
     jobs = "/console/jobs"
-    assert await refused(jane, f"{here}{jobs}?q=status%3Afailed&offset=50") == (
+    assert await refuse_from(jane, f"{here}{jobs}?q=status%3Afailed&offset=50") == (
         f"{jobs}?q=status%3Afailed&amp;offset=50",
         "Back to Jobs",
     )
@@ -125,11 +125,11 @@ async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(
         "http://[",
         "",
     ):
-        assert await refused(jane, referer) == (jobs, "Back to Jobs"), referer
+        assert await refuse_from(jane, referer) == (jobs, "Back to Jobs"), referer
     status, text = await jane.get(f"{jobs}?offset=-1")
-    assert (status, way(text)) == (422, (jobs, "Back to Jobs"))
+    assert (status, link_back(text)) == (422, (jobs, "Back to Jobs"))
     _, text = await jane.get("/console/users/none/credits?act=x")
-    assert way(text) == ("/console", "To the console"), "he may see no list of users"
+    assert link_back(text) == ("/console", "To the console"), "he may see no list of users"
 
 
 async def test_a_form_is_not_sent_again_by_itself(
@@ -148,7 +148,7 @@ async def test_a_form_is_not_sent_again_by_itself(
     assert "<h1>It may not have been done</h1>" in text
     assert "check whether it was done" in text
     assert "data-sent" in text, "nor by the key that loads a page again"
-    assert way(text) == (f"/console/jobs/{JOB}", "Back to the job")
+    assert link_back(text) == (f"/console/jobs/{JOB}", "Back to the job")
 
 
 async def test_all_of_nothing_cannot_be_tried_again(ann: Visitor) -> None:

@@ -1,4 +1,4 @@
-"""Who may do what in the console: every page and every change that there is, by every role."""
+"""Rights in the console: every page and every action, for every role."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ from web.identity.roles import UserRole
 face = face_with()
 ALL = every_page()
 NOBODYS = "00000000-0000-4000-8000-000000000000"
-# Whatever forms ask for, so that none is refused for what it lacks; but for the log's level, which
-# would be another for all tests.
+# Values for all forms, so that no form is refused for a missing field. The log's level is left out,
+# because it would change for all tests.
 FORM = {
     "reason": "because",
     "price": "1",
@@ -33,7 +33,7 @@ LOOKS = [call for call in ALL.calls if call.operation.method == "GET"]
 
 
 def path_of(path: str) -> str:
-    """The address of something that is not there."""
+    """Return the address of something that does not exist."""
     for name, value in (("{number}", "1"), ("{entry_id}", "1"), ("{kind}", "jobs")):
         path = path.replace(name, value)
     begin, brace, rest = path.partition("{")
@@ -45,7 +45,7 @@ async def somebody(face: Face, database: PostgresEndpoint, role: UserRole) -> Vi
 
 
 async def refused(visitor: Visitor, method: str, paths: Sequence[str], **headers: str) -> list[str]:
-    """Those that say: this is for others."""
+    """Return the paths that refuse the visitor because of their role."""
     found = []
     for path in paths:
         form = None if method == "GET" else FORM
@@ -125,7 +125,7 @@ async def test_a_stranger_is_asked_to_sign_in(face: Face) -> None:
 
 
 def test_what_concerns_all_is_for_admins() -> None:
-    """A change outside of one's own jobs and nodes is for admins alone."""
+    """Only admins may change what lies outside of their own jobs, nodes and other belongings."""
     own = (
         "/console/jobs",
         "/console/fleet",

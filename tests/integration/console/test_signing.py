@@ -1,4 +1,4 @@
-"""Signing in and out, and who may change what."""
+"""Signing in and out, and protection of forms against other sites."""
 
 from urllib.parse import unquote
 
@@ -33,7 +33,7 @@ async def test_a_stranger_is_asked_to_sign_in_and_comes_back(face: Face) -> None
 async def test_a_form_that_is_sent_after_the_login_ended_leads_back_to_its_page(
     face: Face, jane: Visitor
 ) -> None:
-    """And says that nothing was done; another site's page is none of ours."""
+    """The page says that nothing was changed; a page of another site is not linked."""
     there = "/console/jobs?q=status:failed&sort=price"
     kept = str(face.client.make_url(there))
     for came, back in ((kept, there), ("https://evil.example/console/jobs", "/console")):
@@ -225,7 +225,7 @@ async def test_a_session_that_is_in_use_goes_on_for_as_long_as_its_login(face: F
     assert claims is not None
     fresh = await visitor.ask("GET", "/console")
     assert "Set-Cookie" not in fresh.headers
-    old = aged(face, claims, minutes=31)
+    old = aged_cookie(face, claims, minutes=31)
     answer = await nobody(face).ask("GET", "/console", headers={"Cookie": old})
     assert answer.status == 200
     assert answer.headers["Set-Cookie"].startswith("rendertrust-console=")
@@ -242,12 +242,12 @@ async def test_a_session_that_was_not_used_for_half_a_day_is_over(face: Face) ->
         visitor.cookie().partition("=")[2], TokenType.CONSOLE
     )
     assert claims is not None
-    old = aged(face, claims, minutes=12 * 60 + 1)
+    old = aged_cookie(face, claims, minutes=12 * 60 + 1)
     assert (await nobody(face).ask("GET", "/console", headers={"Cookie": old})).status == 303
 
 
-def aged(face: Face, claims: Claims, *, minutes: int) -> str:
-    """The same cookie, made so many minutes ago."""
+def aged_cookie(face: Face, claims: Claims, *, minutes: int) -> str:
+    """Return the cookie as it would be if made ``minutes`` ago."""
     clock = TwinClock()
     clock.skew = (face.gateway.ports.clock.now() - clock.now()).total_seconds() - minutes * 60
     tokens = Tokens(face.gateway.settings.jwt, clock, face.gateway.ports.random)

@@ -1,4 +1,4 @@
-"""What belongs to somebody else is answered like what is not there."""
+"""Other users' data: the console answers as if the data did not exist."""
 
 import re
 
@@ -35,7 +35,7 @@ async def test_jobs_and_nodes_are_opened_by_their_owner_and_by_admins(
 async def test_entries_are_those_of_their_account(
     face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    """An auditor sees all, and whose they are."""
+    """An auditor sees all entries, with the account of each."""
     dsn = database.owner_dsn
     otto = await newcomer(face, dsn, "operator", "otto@example.org")
     rita = await newcomer(face, dsn, "auditor", "rita@example.org")

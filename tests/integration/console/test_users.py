@@ -1,4 +1,4 @@
-"""The list of users, as an admin sorts it by the address."""
+"""The list of users, sorted as the page's address says."""
 
 import re
 

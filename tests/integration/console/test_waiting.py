@@ -1,4 +1,4 @@
-"""Why the rest of an animation waits, once some of its frames are done."""
+"""The reason why an animation's remaining frames wait, once some of its frames are done."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/in.blend", "queue": Tru
 
 
 async def commit(face: Face, *effects: UnitAssign | UnitComplete) -> None:
-    """Book it, and tell the Scheduler, as a node's session does."""
+    """Book effects, and tell the Scheduler as a node's session does."""
     done = await face.do(*effects)
     assert isinstance(done, Posted), done
     face.gateway.registry.ref(Scheduler).tell(UnitsChanged(done.units))

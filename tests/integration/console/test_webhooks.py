@@ -1,4 +1,4 @@
-"""One's webhooks in the console: made, told again, deleted; a secret is shown once."""
+"""A user's webhooks in the console: created, sent again, deleted; the secret is shown once."""
 
 import re
 from uuid import UUID
@@ -17,8 +17,8 @@ PATH, URL = "/console/webhooks", "https://farm.example.com/hooks?a=1&b=<b>"
 face = face_with(with_ledger)
 
 
-async def made(visitor: Visitor) -> str:
-    """An endpoint's page."""
+async def create_endpoint(visitor: Visitor) -> str:
+    """Create an endpoint, and return its page."""
     answer = await visitor.post(PATH, {"url": URL, "told": "all"})
     assert (answer.status, answer.headers["Location"]) == (303, PATH)
     status, text = await visitor.get(PATH)
@@ -36,7 +36,7 @@ async def test_an_endpoint_is_made_seen_switched_and_deleted(
     face: Face, database: PostgresEndpoint
 ) -> None:
     jane = await newcomer(face, database.owner_dsn)
-    page = await made(jane)
+    page = await create_endpoint(jane)
     await commit(face.gateway, dispatch(UUID(jane.id), fresh_id(), 0, 1))
     status, text = await jane.get(page)
     assert status == 200
@@ -60,7 +60,7 @@ async def test_endpoints_are_one_s_own_even_before_an_admin(
     face: Face, database: PostgresEndpoint
 ) -> None:
     jane = await newcomer(face, database.owner_dsn)
-    page = await made(jane)
+    page = await create_endpoint(jane)
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     assert "No endpoints" in (await ann.get(PATH))[1]
     assert (await ann.get(page))[0] == 404
@@ -74,7 +74,7 @@ async def test_admins_see_whom_all_users_have_told_and_no_secret_of_theirs(
 ) -> None:
     url = "https://hooks.example.org/a?token=Kp3-secret-9xQ"
     assert (await jane.post(PATH, {"url": url, "told": "jobs"})).status == 303
-    await jane.get(PATH)  # its secret is told once, and read there
+    await jane.get(PATH)  # this request shows the secret, so later pages do not
     await execute(
         database.owner_dsn,
         "UPDATE endpoints SET url = replace(url, '//', '//me:Kp3-secret-8@')",

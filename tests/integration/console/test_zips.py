@@ -1,4 +1,4 @@
-"""What is done and paid is fetched at once, also of a job that did not come to its end."""
+"""A zip of all completed and paid frames can be downloaded even if the job did not complete."""
 
 import io
 import zipfile
@@ -25,8 +25,8 @@ from tests.support.http_gateway import Face
 PICTURE = b"\x89PNG\r\n\x1a\n of frame %d"
 
 
-async def half_done(face: Face, dsn: str, jane: Visitor) -> UUID:
-    """A job of hers of three frames, of which the first two are done."""
+async def submit_half_done(face: Face, dsn: str, jane: Visitor) -> UUID:
+    """Submit a job of three frames, of which the first two are done."""
     job, node = await film(face, jane), await joined(dsn)
     for unit in range(2):
         key, picture = f"results/{jane.id}/{job}/{unit}", PICTURE % (unit + 1)
@@ -54,7 +54,7 @@ def ends(job: UUID, user: UUID) -> Sequence[tuple[str, OfJob | UnitFail]]:
 async def test_frames_that_are_done_are_a_zip_however_the_job_stands(
     face: Face, database: PostgresEndpoint, end: int, jane: Visitor
 ) -> None:
-    job = await half_done(face, database.owner_dsn, jane)
+    job = await submit_half_done(face, database.owner_dsn, jane)
     status, effect = ends(job, UUID(jane.id))[end]
     await ask(face, effect)
     row = await face.gateway.tables.jobs.past(job, UUID(jane.id))

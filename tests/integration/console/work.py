@@ -1,4 +1,4 @@
-"""Jobs whose work is done, as the Ledger books them."""
+"""Helpers that book jobs as done through the Ledger."""
 
 from uuid import UUID, uuid4
 
@@ -16,7 +16,7 @@ PRICE = 100_000
 async def worked(
     face: Face, dsn: str, user: Visitor, units: int = 1, done: int | None = None
 ) -> UUID:
-    """A job of his of so many units, of which the first ``done`` are charged; None: all."""
+    """Book a job of ``units`` units; the first ``done`` units (by default all) are charged."""
     job = uuid4()
     node = await joined(dsn)
     await face.book(dispatch(UUID(user.id), job, PRICE, units, node))
@@ -26,7 +26,7 @@ async def worked(
 
 
 async def joined(dsn: str, columns: str = "", values: str = "") -> UUID:
-    """A node."""
+    """Insert a node, and return its id."""
     node = uuid4()
     insert = f"INSERT INTO nodes (id, name, public_key, capabilities{columns}) VALUES "
     key = f"decode('{node.hex * 2}', 'hex')"
@@ -37,9 +37,9 @@ async def joined(dsn: str, columns: str = "", values: str = "") -> UUID:
 async def charge(
     face: Face, job: UUID, number: int, node: UUID, operator: str = "", *, begun: bool | None = None
 ) -> None:
-    """A unit is done; unit 0 was given to the node when the job was made, if nothing is said.
+    """Complete a unit; unit 0 counts as assigned already, unless ``begun`` says otherwise.
 
-    ``operator``: the account of who earns by it.
+    ``operator`` is the account that earns.
     """
     is_begun = number == 0 if begun is None else begun
     begin = () if is_begun else (UnitAssign(job, number, 1, node),)

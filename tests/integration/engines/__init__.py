@@ -1,1 +1,1 @@
-"""The real engines."""
+"""Tests of the real engines."""

@@ -1,4 +1,4 @@
-"""What every implementation of the Bus port does; run on the twin and on the real server."""
+"""Conformance suite of the Bus port, for the twin and the real server."""
 
 from abc import ABC, abstractmethod
 from uuid import uuid4
@@ -8,7 +8,7 @@ from tests.support.until import until
 
 
 class Line(ABC):
-    """Two gateways' ends of one bus, and a way to take the server away."""
+    """Both gateways' ends of one bus, and a way to stop and start its server."""
 
     here: Bus
     there: Bus
@@ -20,8 +20,10 @@ class Line(ABC):
     async def bring_back(self) -> None: ...
 
 
-async def heard(line: Line, topic: str, received: list[bytes], payload: bytes = b"hint") -> None:
-    """Publish until it is received: what comes before the subscription has settled may be lost."""
+async def publish_until_heard(
+    line: Line, topic: str, received: list[bytes], payload: bytes = b"hint"
+) -> None:
+    """Publish until the hint is received, as hints may be lost until the subscription is active."""
 
     async def said_and_heard() -> bool:
         await line.there.publish(topic, payload)
@@ -35,12 +37,12 @@ def topic() -> str:
 
 
 class BusConformance:
-    """Inherit, and give a fixture ``line``."""
+    """Suite to inherit from, with a fixture ``line``."""
 
     async def test_a_hint_reaches_the_other_gateway(self, line: Line) -> None:
         name, received = topic(), list[bytes]()
         line.here.subscribe(name, received.append)
-        await heard(line, name, received, b"\x00\xff bytes")
+        await publish_until_heard(line, name, received, b"\x00\xff bytes")
 
     async def test_a_hint_reaches_every_receiver_of_its_topic_alone(self, line: Line) -> None:
         name, other = topic(), topic()
@@ -48,14 +50,14 @@ class BusConformance:
         line.here.subscribe(name, first.append)
         line.here.subscribe(name, second.append)
         line.here.subscribe(other, stray.append)
-        await heard(line, name, first)
+        await publish_until_heard(line, name, first)
         await until(lambda: second)
         assert not stray
 
     async def test_hints_of_one_sender_stay_in_order(self, line: Line) -> None:
         name, received = topic(), list[bytes]()
         line.here.subscribe(name, received.append)
-        await heard(line, name, received, b"start")
+        await publish_until_heard(line, name, received, b"start")
         for number in range(100):
             await line.there.publish(name, b"%d" % number)
         await until(lambda: b"99" in received)
@@ -65,12 +67,12 @@ class BusConformance:
         name, closed, open_one = topic(), list[bytes](), list[bytes]()
         subscription = line.here.subscribe(name, closed.append)
         line.here.subscribe(name, open_one.append)
-        await heard(line, name, closed)
+        await publish_until_heard(line, name, closed)
         await until(lambda: open_one)
         subscription.close()
         subscription.close()
         before = len(closed)
-        await heard(line, name, open_one, b"later")
+        await publish_until_heard(line, name, open_one, b"later")
         assert len(closed) == before
 
     async def test_publishing_while_the_server_is_away_is_silent(self, line: Line) -> None:
@@ -82,11 +84,11 @@ class BusConformance:
     async def test_hints_come_again_after_the_server_was_away(self, line: Line) -> None:
         name, received = topic(), list[bytes]()
         line.here.subscribe(name, received.append)
-        await heard(line, name, received, b"before")
+        await publish_until_heard(line, name, received, b"before")
         await line.take_away()
         await line.there.publish(name, b"lost")
         await line.bring_back()
-        await heard(line, name, received, b"after")
+        await publish_until_heard(line, name, received, b"after")
         assert b"lost" not in received
 
     async def test_a_subscription_made_while_the_server_is_away_hears_later(
@@ -96,4 +98,4 @@ class BusConformance:
         await line.take_away()
         line.here.subscribe(name, received.append)
         await line.bring_back()
-        await heard(line, name, received)
+        await publish_until_heard(line, name, received)

@@ -1,4 +1,4 @@
-"""What every implementation of the Objects port does; run on the twin and on the real store."""
+"""Conformance suite of the Objects port, for the twin and the real store."""
 
 import gzip
 import hashlib
@@ -17,7 +17,7 @@ DIGEST = hashlib.sha256(BODY).digest()
 
 
 class Store(ABC):
-    """An implementation, and an HTTP client for the URLs that it signs."""
+    """An implementation of the port, and an HTTP client for the URLs it signs."""
 
     objects: Objects
 
@@ -28,7 +28,7 @@ class Store(ABC):
 
     @abstractmethod
     def let_pass(self, seconds: int) -> None:
-        """Move the clock, where it can be moved; else it moves by itself."""
+        """Move the clock, if the store has a clock of its own; otherwise time passes by itself."""
 
 
 def fresh_key() -> str:
@@ -36,7 +36,7 @@ def fresh_key() -> str:
 
 
 class ObjectsConformance:
-    """Inherit, and give a fixture ``store``."""
+    """Suite to inherit from, with a fixture ``store``."""
 
     async def test_what_was_put_is_got(self, store: Store) -> None:
         key = fresh_key()

@@ -1,4 +1,4 @@
-"""What every implementation of the Objects port does with objects that come in parts."""
+"""Conformance suite of the Objects port for multipart uploads."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,33 +16,33 @@ OF_PARTS = hashlib.sha256(b"".join(DIGESTS)).digest()
 
 
 async def put(store: Store, key: str, multipart: str, number: int, body: bytes) -> int:
-    """Send one part as its leave says; the store's status."""
+    """Send one part to its presigned URL, and return the store's status."""
     digest = hashlib.sha256(body).digest()
     leave = await store.objects.presign_part(key, multipart, number, size=len(body), sha256=digest)
     return (await store.request("PUT", leave.url, leave.headers, body))[0]
 
 
-async def sent(store: Store, key: str, numbers: Sequence[int] = (1, 2, 3)) -> str:
-    """An undertaking of which these parts have arrived."""
+async def send_parts(store: Store, key: str, numbers: Sequence[int] = (1, 2, 3)) -> str:
+    """Begin a multipart upload, send these parts, and return its id."""
     multipart = await store.objects.begin_multipart(key)
     for number in numbers:
         assert await put(store, key, multipart, number, BODIES[number - 1]) == 200
     return multipart
 
 
-async def arrived(store: Store, key: str, multipart: str) -> list[Part]:
-    """All parts, with what their sender says of them."""
+async def arrived_parts(store: Store, key: str, multipart: str) -> list[Part]:
+    """Return all parts at the store, with the SHA-256 that their sender states."""
     parts = await store.objects.parts_of(key, multipart)
     return [attrs.evolve(part, sha256=DIGESTS[part.number - 1]) for part in parts]
 
 
 class PartsConformance:
-    """Inherit, and give a fixture ``store``."""
+    """Suite to inherit from, with a fixture ``store``."""
 
     async def test_parts_become_one_object(self, store: Store) -> None:
         key = fresh_key()
-        multipart = await sent(store, key, (3, 1, 2))
-        parts = await arrived(store, key, multipart)
+        multipart = await send_parts(store, key, (3, 1, 2))
+        parts = await arrived_parts(store, key, multipart)
         assert [(part.number, part.size) for part in parts] == [
             (number, len(body)) for number, body in enumerate(BODIES, 1)
         ]
@@ -53,17 +53,17 @@ class PartsConformance:
 
     async def test_what_has_arrived_is_told(self, store: Store) -> None:
         key = fresh_key()
-        multipart = await sent(store, key, ())
+        multipart = await send_parts(store, key, ())
         assert list(await store.objects.parts_of(key, multipart)) == []
         assert await put(store, key, multipart, 2, BODIES[1]) == 200
         assert [part.number for part in await store.objects.parts_of(key, multipart)] == [2]
 
     async def test_a_part_takes_the_place_of_an_earlier_one(self, store: Store) -> None:
         key = fresh_key()
-        multipart = await sent(store, key, (1, 2))
+        multipart = await send_parts(store, key, (1, 2))
         for body in (b"something else", BODIES[2]):
             assert await put(store, key, multipart, 3, body) == 200
-        parts = await arrived(store, key, multipart)
+        parts = await arrived_parts(store, key, multipart)
         await store.objects.complete_multipart(key, multipart, parts)
         assert await store.objects.get(key) == WHOLE
 
@@ -108,8 +108,8 @@ class PartsConformance:
     @pytest.mark.parametrize("wrong", ["digest", "tag", "absent", "too small"])
     async def test_parts_that_are_not_those_are_refused(self, store: Store, wrong: str) -> None:
         key = fresh_key()
-        multipart = await sent(store, key)
-        parts = await arrived(store, key, multipart)
+        multipart = await send_parts(store, key)
+        parts = await arrived_parts(store, key, multipart)
         if wrong == "digest":
             parts[1] = attrs.evolve(parts[1], sha256=DIGESTS[0])
         elif wrong == "tag":
@@ -118,7 +118,7 @@ class PartsConformance:
             parts.append(attrs.evolve(parts[2], number=4))
         else:
             assert await put(store, key, multipart, 2, b"small") == 200
-            parts = await arrived(store, key, multipart)
+            parts = await arrived_parts(store, key, multipart)
             parts[1] = attrs.evolve(parts[1], sha256=hashlib.sha256(b"small").digest())
         with pytest.raises(PartsRefused):
             await store.objects.complete_multipart(key, multipart, parts)
@@ -126,7 +126,7 @@ class PartsConformance:
 
     async def test_what_was_aborted_is_gone(self, store: Store) -> None:
         key = fresh_key()
-        multipart = await sent(store, key, (1,))
+        multipart = await send_parts(store, key, (1,))
         await store.objects.abort_multipart(key, multipart)
         with pytest.raises(ObjectMissing):
             await store.objects.parts_of(key, multipart)
@@ -136,8 +136,8 @@ class PartsConformance:
 
     async def test_what_was_completed_has_no_parts_any_more(self, store: Store) -> None:
         key = fresh_key()
-        multipart = await sent(store, key)
-        parts = await arrived(store, key, multipart)
+        multipart = await send_parts(store, key)
+        parts = await arrived_parts(store, key, multipart)
         await store.objects.complete_multipart(key, multipart, parts)
         with pytest.raises(ObjectMissing):
             await store.objects.parts_of(key, multipart)

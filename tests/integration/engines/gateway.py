@@ -1,7 +1,8 @@
-"""A stand-in for the gateway, to be killed: starts the named engines, says so, waits for its end.
+"""Stand-in for a gateway that tests kill: it starts the named engines, reports them and waits for
+its end.
 
-``python gateway.py DATA ENGINE…``: a line of JSON when all are ready, or with the error; then it
-runs until its standard input closes, and stops the engines in order.
+``python gateway.py DATA ENGINE…`` prints a line of JSON once all engines are ready, or a line with
+the error. The program then runs until its standard input closes, and stops the engines in order.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Stand-in gateways as processes that a test starts, kills and looks at."""
+"""Stand-in gateways as processes that a test starts, kills and inspects."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ ORDINARY_USER = "daemon"
 
 
 class GatewayProcess:
-    """``gateway.py`` running: what it said, and the processes that hang on it."""
+    """A running ``gateway.py``: what it printed, and its descendant processes."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -30,7 +30,9 @@ class GatewayProcess:
     async def launch(
         cls, data: Path, *engines: str, within: float = 60.0, ordinary: bool = False
     ) -> "GatewayProcess":
-        """Start it; with ``ordinary`` as a user who is not root, whoever runs the tests."""
+        """Start a stand-in gateway; with ``ordinary``, run it as a user other than root, even if
+        the tests run as root.
+        """
         arguments = [sys.executable, str(GATEWAY), str(data), str(within), *engines]
         prefix = as_ordinary_user() if ordinary else []
         process = await asyncio.create_subprocess_exec(
@@ -44,7 +46,7 @@ class GatewayProcess:
         return cls(process)
 
     async def listen(self) -> dict[str, Any]:
-        """What it says once its engines are ready, or failed."""
+        """Wait for the line that says whether the engines are ready, and return it."""
         assert self.process.stdout is not None
         async with asyncio.timeout(START_SECONDS):
             line = await self.process.stdout.readline()
@@ -53,17 +55,17 @@ class GatewayProcess:
         return self.said
 
     def below(self) -> list[psutil.Process]:
-        """Every process that it started, and theirs."""
+        """Return all descendant processes of the gateway."""
         return list(psutil.Process(self.process.pid).children(recursive=True))
 
     async def kill(self) -> None:
-        """SIGKILL: nothing of it gets to tidy up."""
+        """Send SIGKILL, so that the gateway cannot clean up."""
         self.process.kill()
         await self.process.wait()
         self._close()
 
     async def stop(self) -> int:
-        """End in order."""
+        """Let the gateway stop in order, and return its exit code."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         async with asyncio.timeout(START_SECONDS):
@@ -72,13 +74,15 @@ class GatewayProcess:
         return code
 
     def _close(self) -> None:
-        # The transport ends with the process, and its pipes with it; do not leave that to chance.
+        # The transport and its pipes end with the process; close them now, at a known time.
         transport = getattr(self.process, "_transport")  # noqa: B009 - asyncio keeps it private
         transport.close()
 
 
 def as_ordinary_user() -> list[str]:
-    """A command prefix that makes root an ordinary user, who may still read our interpreter."""
+    """Return a command prefix that turns root into an ordinary user, who may still read this
+    interpreter.
+    """
     if os.geteuid() != 0:
         return []
     entry = pwd.getpwnam(ORDINARY_USER)
@@ -96,7 +100,7 @@ def give_to_ordinary_user(folder: Path) -> None:
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run; one may end while it is looked at."""
+    """Return the processes that still run; a process may end during the call."""
     found = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -106,5 +110,5 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """Whether none of them runs any more."""
+    """Return True if none of the processes runs any more."""
     return not alive(processes)

@@ -1,5 +1,5 @@
-"""The Anchor over a real node as a chain elsewhere: replaced for more, and anchored again after a
-reorganisation.
+"""The Anchor over a real node as an external chain: rebids with higher fees, and anchors again
+after a reorganisation.
 """
 
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def rpc(url: str, method: str, *params: Any) -> Any:
 
 @pytest.fixture
 async def chain(anvil: ChainEndpoint) -> AsyncIterator[Web3Chain]:
-    """With an account of its own, so that others' numbers do not matter."""
+    """Yield a chain client with a new account, so that other tests' nonces do not matter."""
     account: Any = Account.create()
     await rpc(anvil.url, "anvil_setBalance", account.address, hex(10**20))
     endpoint = ChainEndpoint(anvil.url, anvil.chain_id, account.key.hex())
@@ -51,7 +51,7 @@ async def scene(chain: Web3Chain, database: PostgresEndpoint) -> AsyncIterator[S
 
 @pytest.fixture
 async def mining(anvil: ChainEndpoint) -> AsyncIterator[str]:
-    """The node's address; it makes no blocks by itself until the test is over."""
+    """Yield the node's URL; the node mines blocks only on request until the test is over."""
     await rpc(anvil.url, "evm_setAutomine", False)
     yield anvil.url
     await rpc(anvil.url, "evm_setAutomine", True)
@@ -73,7 +73,7 @@ async def test_a_replacement_must_offer_more_and_takes_the_others_place(
     await rpc(mining, "evm_mine")
     assert (await done(chain, more.hash)).succeeded
     assert await chain.mined(first.hash) is None
-    assert (await chain.bid(raised=200)).most == 100 * 10**9  # the cap of the settings
+    assert (await chain.bid(raised=200)).most == 100 * 10**9  # the fee cap of the settings
 
 
 async def test_what_waits_for_too_long_is_offered_for_more_and_mined(

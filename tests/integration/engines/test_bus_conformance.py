@@ -1,4 +1,4 @@
-"""The Bus port: the twin and the real server, held to the same behaviour."""
+"""Tests of the Bus port: the twin and the real server must behave alike."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,12 @@ from supervisors.engines.bus_valkey import ValkeyBus
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.handle import Handle
 from supervisors.engines.valkey import EmbeddedValkey
-from tests.integration.engines.conformance_bus import BusConformance, Line, heard, topic
+from tests.integration.engines.conformance_bus import (
+    BusConformance,
+    Line,
+    publish_until_heard,
+    topic,
+)
 from tests.support.engines import engine_folder
 from tests.support.until import until
 from tests.twins.bus import TwinBus
@@ -91,14 +96,14 @@ async def test_a_receiver_that_raises_is_counted_and_the_others_hear(real: Real)
 
     real.here.subscribe(name, fail)
     real.here.subscribe(name, received.append)
-    await heard(real, name, received)
+    await publish_until_heard(real, name, received)
     assert real.here_bus.failed > 0
 
 
 async def test_a_burst_is_sent_in_batches_and_arrives(real: Real) -> None:
     name, received = topic(), list[bytes]()
     real.here.subscribe(name, received.append)
-    await heard(real, name, received, b"start")
+    await publish_until_heard(real, name, received, b"start")
     for number in range(5_000):
         await real.there.publish(name, b"%d" % number)
     await until(lambda: b"4999" in received)
@@ -109,7 +114,9 @@ async def test_a_burst_is_sent_in_batches_and_arrives(real: Real) -> None:
 async def test_it_ends_though_a_command_swallows_that_it_was_cancelled(
     real: Real, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As ``asyncio.wait_for`` of Python 3.11 does, where its work is done at the same moment."""
+    """The call ``asyncio.wait_for`` of Python 3.11 swallows a cancellation when its work ends at
+    the same moment.
+    """
     asked = asyncio.Event()
 
     async def ping(pubsub: PubSub) -> None:

@@ -1,4 +1,6 @@
-"""``rendertrust chain`` over a real node as a chain elsewhere: deploy, status, reopen, errors."""
+"""Tests of ``rendertrust chain`` over a real node as an external chain: deploy, status, reopen and
+errors.
+"""
 
 import asyncio
 import json
@@ -28,7 +30,7 @@ from supervisors.engines.handle import Handle
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.integration.conformance.conftest import sql_stage
-from tests.integration.conformance.test_log import asked, posted, sequencing
+from tests.integration.conformance.test_log import ask_for_checkpoint, post_transfers, sequencing
 from tests.integration.engines.test_chain_conformance import EMPTY, done
 from tests.support.databases import execute
 from tests.support.engines import LoopThread
@@ -43,7 +45,7 @@ ROOT = b"r" * 32
 
 
 class Place:
-    """A database with a log, a chain elsewhere, and a key for it in a file."""
+    """A database with a log, an external chain, and a file with the key for it."""
 
     def __init__(
         self, loop: LoopThread, database: PostgresEndpoint, node: ChainEndpoint, folder: Path
@@ -69,28 +71,28 @@ class Place:
             assert "error" not in await answer.json()
 
     async def log(self, transfers: int) -> None:
-        """A log with so many transfers more, and a checkpoint of them."""
+        """Add this many transfers to the log, and a checkpoint that covers them."""
         pool = Database(lambda: self.database.app_dsn)
         stage = sql_stage(pool)
         async with sequencing(stage) as ref:
-            await posted(stage, transfers)
-            await asked(ref)
+            await post_transfers(stage, transfers)
+            await ask_for_checkpoint(ref)
         await pool.close()
 
     async def origin(self) -> str:
-        """The log's name."""
+        """Return the log's name."""
         async with connected(self.database.app_dsn) as connection:
             return str(await connection.fetchval("SELECT origin FROM log_head"))
 
     async def root(self, size: int) -> bytes:
-        """Of the log's own first leaves."""
+        """Return the root of the log's first ``size`` leaves."""
         pool = Database(lambda: self.database.app_dsn)
         root = await Proofs(pool).root(size)
         await pool.close()
         return root
 
     async def contract(self) -> str:
-        """One more of the same sender's, of which the database knows nothing."""
+        """Deploy another contract of the same sender, which the database does not know."""
         endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
         chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
         signed = await chain.sign_deploy((await chain.state()).nonce, await chain.bid())
@@ -100,7 +102,7 @@ class Place:
         return str(signed.contract)
 
     async def anchor(self, contract: str, size: int, root: bytes, previous: bytes = EMPTY) -> str:
-        """As a gateway did whose database is gone."""
+        """Anchor a root that is not recorded in the database; return the transaction's hash."""
         chain = Web3Chain(
             Handle(ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())),
             fee_cap_gwei=100,
@@ -113,7 +115,9 @@ class Place:
         return signed.hash
 
     async def anchored(self) -> None:
-        """As a gateway does it: the contract, if there is none, and the newest checkpoint."""
+        """Anchor the newest checkpoint as a gateway does, after deploying a contract if there is
+        none.
+        """
         endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
         chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
         pool = Database(lambda: self.database.app_dsn)
@@ -123,7 +127,7 @@ class Place:
         anchor = AnchorActor(chain, anchors, SystemClock(), settings=settings, signer=signer)
 
         async def done() -> bool:
-            await anchor.see_to_it()
+            await anchor.run_once()
             due = await anchors.due()
             confirmed = await anchors.confirmed(1)
             return due is not None and [(row.size, row.root) for row in confirmed] == [due]
@@ -133,7 +137,7 @@ class Place:
         await pool.close()
 
     async def owner(self, statement: str) -> None:
-        """What somebody does to the database who may do anything."""
+        """Run a statement as the owner of the database."""
         await execute(self.database.owner_dsn, statement)
 
     async def acts(self) -> list[tuple[str, str, Any]]:
@@ -170,8 +174,8 @@ def call(*words: str, code: int = 0) -> Any:
     return json.loads(ended.stdout)
 
 
-def said(*words: str) -> str:
-    """What goes wrong."""
+def error_of(*words: str) -> str:
+    """Run a command that fails, and return its error message."""
     ended = CliRunner().invoke(command, list(words), standalone_mode=False)
     assert ended.exception is not None, ended.output
     return getattr(ended.exception, "message", None) or str(ended.exception)
@@ -191,7 +195,7 @@ def test_a_contract_is_made_once_and_shown(place: Place) -> None:
     told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
     assert f"contract   {made['contract']}" in told
     assert "the chain agrees with the database" in told
-    assert "nothing to reopen" in said("reopen", "--reason", "x", "--yes")
+    assert "nothing to reopen" in error_of("reopen", "--reason", "x", "--yes")
 
 
 def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) -> None:
@@ -204,8 +208,8 @@ def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) ->
     ended = CliRunner().invoke(fsck, ["--json"])
     assert ended.exit_code == 1
     assert {one["invariant"] for one in json.loads(ended.stdout)["findings"]} == {"I12"}
-    assert "reason" in said("reopen")
-    assert "Not confirmed" in said("reopen", "--reason", "the disk died")
+    assert "reason" in error_of("reopen")
+    assert "Not confirmed" in error_of("reopen", "--reason", "the disk died")
     reopened = call("reopen", "--reason", "the disk died", "--yes")
     assert (reopened["epoch"], reopened["leaves"], reopened["lost"]) == (2, 4, 46)
     assert (reopened["contract"], reopened["size"], reopened["root"]) == (contract, 50, ROOT.hex())
@@ -229,7 +233,7 @@ def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) ->
 
 
 def test_a_database_that_went_its_own_way_is_reopened(place: Place) -> None:
-    """The chain has another root at a size that the database has, too."""
+    """The chain has another root at a size that the database has as well."""
     contract, ours = call("deploy")["contract"], place.loop.run(place.root(2))
     place.loop.run(place.anchor(contract, 2, ours))
     place.loop.run(place.anchor(contract, 4, ROOT, ours))
@@ -242,7 +246,9 @@ def test_a_database_that_went_its_own_way_is_reopened(place: Place) -> None:
 
 
 def test_what_is_left_behind_is_shown_before_and_after(place: Place) -> None:
-    """A backup of before an earlier reopening: two contracts have what the database has not."""
+    """The backup is from before an earlier reopening, so two contracts have leaves that the
+    database lacks.
+    """
     first, ours = call("deploy")["contract"], place.loop.run(place.root(2))
     place.loop.run(place.anchor(first, 2, ours))
     place.loop.run(place.anchor(first, 30, ROOT, ours))
@@ -259,7 +265,7 @@ def test_what_is_left_behind_is_shown_before_and_after(place: Place) -> None:
     )
     assert all(line in told for line in lines), told
     asked = CliRunner().invoke(command, ["reopen", "--reason", "x"], standalone_mode=False)
-    assert all(line in asked.stderr for line in lines)  # before it is too late
+    assert all(line in asked.stderr for line in lines)  # shown before the operator confirms
     ended = CliRunner().invoke(fsck, ["--json"])
     found = [one["found"] for one in json.loads(ended.stdout)["findings"]]
     assert all(any(contract in one for one in found) for contract in (first, second))
@@ -277,7 +283,7 @@ def test_what_is_left_behind_is_shown_before_and_after(place: Place) -> None:
     series(["size = 4", "size = 6", "size IS NULL", "true"], ["size = 4", "size IS NULL"]),
 )
 def test_a_row_that_was_removed_is_a_difference(place: Place, removed: str) -> None:
-    """The newest one, one in the middle, the one that made the contract, and all of them."""
+    """Removed are the newest transaction, a middle one, the contract's deployment, or all rows."""
     for _ in range(2):
         place.loop.run(place.anchored())
         place.loop.run(place.log(1))
@@ -295,12 +301,12 @@ def test_a_row_that_was_removed_is_a_difference(place: Place, removed: str) -> N
 def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing was anchored yet, and a checkpoint of nine leaves was shown to somebody."""
+    """Nothing was anchored yet, but a gateway kept a checkpoint of nine leaves."""
     monkeypatch.setenv("RENDERTRUST_DATA", str(tmp_path))
     origin, at = place.loop.run(place.origin()), datetime.now(UTC) + timedelta(seconds=90)
     memory = FileMemory(memory_file(tmp_path))
     memory_file(tmp_path).parent.mkdir()
-    asyncio.run(memory.note(SeenHead(origin, 9, ROOT, at)))  # by a clock that is fast
+    asyncio.run(memory.note(SeenHead(origin, 9, ROOT, at)))  # noted with a clock that is fast
     found = call("status", code=1)
     assert (found["agrees"], found["contract"]) == (True, None)
     assert "a checkpoint of 9 leaves" in found["halted"]
@@ -311,7 +317,7 @@ def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
     assert reopened["lost"] == 5
     after = call("status")
     assert (after["agrees"], after["halted"], after["leaves"]) == (True, None, 5)
-    assert "nothing to reopen" in said("reopen", "--reason", "x", "--yes")
+    assert "nothing to reopen" in error_of("reopen", "--reason", "x", "--yes")
     place.loop.run(place.log(2))
     assert place.loop.run(place.findings()) == []
     assert call("deploy")["made"]
@@ -339,16 +345,16 @@ def test_a_chain_that_is_away_or_another_is_said_to_be(
 def test_what_is_set_wrongly_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as changed:
         changed.setenv("RENDERTRUST_CHAIN_URL", "")
-        assert "No chain is configured" in said("status")
+        assert "No chain is configured" in error_of("status")
     place.key.write_text("not a key")
-    assert "64 hexadecimal digits" in said("status")
+    assert "64 hexadecimal digits" in error_of("status")
     place.key.unlink()
-    assert "chain.key_file cannot be read" in said("deploy")
+    assert "chain.key_file cannot be read" in error_of("deploy")
 
 
 def test_without_money_a_contract_is_refused_and_why(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.key.write_text("11" * 32)
-    assert "The chain refuses the transaction" in said("deploy")
+    assert "The chain refuses the transaction" in error_of("deploy")
     assert call("status")["balance_wei"] == "0"

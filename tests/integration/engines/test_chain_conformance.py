@@ -1,4 +1,6 @@
-"""The Chain port: the same over the twin and over a real EVM node with the real contract."""
+"""Tests of the Chain port: the twin and a real EVM node with the real contract must behave
+alike.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

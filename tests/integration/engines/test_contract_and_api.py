@@ -1,4 +1,4 @@
-"""What a gateway's HTTP face answers, held in the contract itself, on a real EVM node."""
+"""Answers of a gateway's API, verified by the contract itself on a real EVM node."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,7 +25,7 @@ ANCHORING = AnchorSettings(every_seconds=0.05, anchor_seconds=0.0)
 
 @attrs.frozen
 class Scene:
-    """Jane at a gateway that anchors on the node, and whoever asks the contract."""
+    """Jane at a gateway that anchors on the node, and a client of the contract."""
 
     jane: Person
     chain: Web3Chain
@@ -42,7 +42,7 @@ class Scene:
         return number
 
     async def proof(self, entry: int) -> Json:
-        """Once it is anchored."""
+        """Wait until the entry is anchored, and return its proof."""
 
         async def done() -> Json | None:
             status, found = await self.jane.call("GET", f"/ledger/{entry}/proof")
@@ -96,13 +96,13 @@ async def test_the_consistency_of_the_api_holds_in_the_contract(scene: Scene) ->
     last = await scene.proof(await scene.entry("first"))
     for number in range(3):
         last = await scene.proof(await scene.entry(str(number)))
-    _, listed = await scene.jane.call("GET", "/ledger/anchors")
+    _, listed = await scene.jane.answered("GET", "/ledger/anchors")
     confirmed = [one for one in listed["anchors"] if one["state"] == "confirmed"]
     sizes = sorted(one["size"] for one in confirmed if one["contract"] == last["contract"])
     assert len(sizes) >= 4
     for place, n in enumerate(sizes):
         for m in sizes[:place]:
-            status, shown = await scene.jane.call("GET", f"/ledger/consistency?from={m}&to={n}")
+            status, shown = await scene.jane.answered("GET", f"/ledger/consistency?from={m}&to={n}")
             assert status == 200, shown
             path = hashes(shown)
             assert await scene.says(last["contract"], "verifyConsistency", m, n, path), (m, n)

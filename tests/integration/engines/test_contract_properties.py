@@ -1,4 +1,4 @@
-"""The contract in a real EVM, by properties: what grows is taken, true proofs alone hold."""
+"""Property tests of the contract in a real EVM: it accepts only a growing log and true proofs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +17,7 @@ from tests.integration.engines.test_chain_conformance import EMPTY, anchored, de
 from tests.integration.engines.test_contract import HASHES, LEAVES, SIZES
 from tests.support.engines import LoopThread
 from tests.support.examples import examples
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 
 pytestmark = pytest.mark.heavy
 FEW, MANY = examples(0.1), examples(0.4)
@@ -24,7 +25,7 @@ GROWING = st.lists(st.integers(1, len(LEAVES)), min_size=1, max_size=4, unique=T
 
 
 class Stage:
-    """A chain whose calls run in the loop that the node's client was made in."""
+    """A chain whose calls run in the event loop that made the node's client."""
 
     def __init__(self, loop: LoopThread, endpoint: ChainEndpoint) -> None:
         self._loop = loop
@@ -75,7 +76,7 @@ def stage(engine_loop: LoopThread, anvil: ChainEndpoint) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def address(stage: Stage) -> str:
-    """A contract with all of these sizes."""
+    """Deploy a contract with all of these sizes anchored, and return its address."""
     made: str = stage.run(stage.contract(list(SIZES)))
     return made
 
@@ -103,7 +104,7 @@ def test_inclusion_holds_for_true_proofs_alone(
 ) -> None:
     size = data.draw(st.sampled_from(SIZES))
     index = data.draw(st.integers(0, size - 1))
-    proof = merkle.inclusion_proof(LEAVES[:size], index)
+    proof = inclusion_proof(LEAVES[:size], index)
 
     def includes(found: bytes, at: int, of: int, hashes: list[bytes]) -> bool:
         return bool(stage.run(stage.says(address, "verifyInclusion", found, at, of, hashes)))
@@ -123,7 +124,7 @@ def test_growth_holds_for_true_proofs_alone(
     stage: Stage, address: str, data: st.DataObject
 ) -> None:
     m, n = sorted((data.draw(st.sampled_from(SIZES)), data.draw(st.sampled_from(SIZES))))
-    proof = merkle.consistency_proof(LEAVES, m, n)
+    proof = consistency_proof(LEAVES, m, n)
 
     def grew(one: int, other: int, hashes: list[bytes]) -> bool:
         return bool(stage.run(stage.says(address, "verifyConsistency", one, other, hashes)))
@@ -139,7 +140,7 @@ def test_growth_holds_for_true_proofs_alone(
 
 @st.composite
 def mutations(draw: st.DrawFn, proof: list[bytes]) -> list[bytes]:
-    """The proof as it is, shorter, longer, in another order, or with other bytes in it."""
+    """Return the proof unchanged, shorter, longer, in another order or with other bytes."""
     kind = draw(st.sampled_from(["as it is", "shorter", "longer", "turned", "other"]))
     if kind == "shorter":
         return proof[: draw(st.integers(0, len(proof)))]

@@ -1,4 +1,4 @@
-"""Gateways and engines killed at any moment: no orphan, and the next start works."""
+"""Gateways and engines killed at any moment leave no orphan, and the next start works."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -31,7 +31,7 @@ GONE_SECONDS = 60.0
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data folder that does not exist yet, in a folder that is removed after the test."""
+    """Yield a data folder that does not exist yet; its parent is removed after the test."""
     with engine_folder() as folder:
         yield folder / "data"
 
@@ -40,7 +40,7 @@ def data() -> Iterator[Path]:
 async def gateway(
     data: Path, *engines: str, ordinary: bool = False
 ) -> AsyncGenerator[GatewayProcess]:
-    """A stand-in gateway; killed at the end if it still runs, and its engines with it."""
+    """Run a stand-in gateway; kill it and its engines at the end if they still run."""
     running = await GatewayProcess.launch(data, *engines, ordinary=ordinary)
     try:
         yield running
@@ -48,7 +48,7 @@ async def gateway(
         if running.process.returncode is None:
             below = running.below()
             await running.kill()
-            # They tidy up in the folder while they end, which is in the way of removing it.
+            # The processes change the folder until they end; only then can it be removed.
             await until(lambda: gone(below), within=GONE_SECONDS)
 
 
@@ -57,12 +57,12 @@ def objects_at(endpoints: dict[str, dict[str, str]]) -> aclosing[S3Objects]:
 
 
 async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:
-    """Leave a mark in each of the three engines."""
+    """Write a mark to each of the three engines."""
     endpoints = said["endpoints"]
     await execute(endpoints["postgres"]["owner_dsn"], "CREATE TABLE marks AS SELECT 1 AS mark")
     client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
     await client.set("mark", "1")
-    # So that it is on disk: the file is synced once a second.
+    # Wait until the mark is on disk: the server syncs its file once a second.
     synced = await cast("Any", client).execute_command("WAITAOF", 1, 0, 60_000)
     assert synced[0] == 1
     await client.aclose()
@@ -71,7 +71,7 @@ async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:
 
 
 async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
-    """Find the marks again."""
+    """Check that the marks are still there."""
     endpoints = said["endpoints"]
     assert await fetchval(endpoints["postgres"]["owner_dsn"], "SELECT mark FROM marks") == 1
     client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
@@ -81,8 +81,8 @@ async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
         assert await objects.get("mark") == b"1"
 
 
-def told(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) -> list[T]:
-    """What those say that still run; one may end while it is asked."""
+def ask_each(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) -> list[T]:
+    """Ask each process that still runs; a process may end while it is asked."""
     found: list[T] = []
     for process in alive(processes):
         with suppress(psutil.NoSuchProcess):
@@ -91,15 +91,15 @@ def told(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) ->
 
 
 def shared_memory(processes: list[psutil.Process]) -> set[Path]:
-    """What of PostgreSQL's is outside its folder and mapped by one of these."""
-    maps = told(processes, psutil.Process.memory_maps)
+    """Return PostgreSQL's files in /dev/shm that these processes map."""
+    maps = ask_each(processes, psutil.Process.memory_maps)
     mapped = {Path(region.path) for regions in maps for region in regions}
     assert mapped, "they say what they map"
     return {path for path in mapped if path.match("/dev/shm/PostgreSQL.*")}
 
 
 def sockets_of(data: Path) -> list[Path]:
-    """What the store of this data folder has in /tmp."""
+    """Return the sockets in /tmp of this data folder's object store."""
     kept = (data / "objects" / name for name in ("ports", "admin-port"))
     ports = with_admin_grpc(
         {name: port for path in kept for name, port in read_ports(path).items()}
@@ -122,7 +122,7 @@ async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
     async with gateway(data, *ALL, ordinary=ordinary) as first:
         await remember(await first.listen())
         below = first.below()
-        assert {"postgres", "valkey-server", "weed"} <= set(told(below, psutil.Process.name))
+        assert {"postgres", "valkey-server", "weed"} <= set(ask_each(below, psutil.Process.name))
         assert all(p.uids().real != 0 for p in alive(below) if p.pid in first.said["pids"])
         await first.kill()
         await until(lambda: gone(below), within=GONE_SECONDS)
@@ -175,7 +175,7 @@ async def test_no_secret_is_on_a_command_line_or_open_to_others(data: Path) -> N
         private = private_files(data)
         secrets = [path.read_text().strip() for path in private if path.parent.name == "secrets"]
         assert len(secrets) == 10
-        lines = [" ".join(words) for words in told(first.below(), psutil.Process.cmdline)]
+        lines = [" ".join(words) for words in ask_each(first.below(), psutil.Process.cmdline)]
         assert lines
         assert not [line for line in lines if any(secret in line for secret in secrets)]
         assert {path.stat().st_mode & 0o777 for path in private} == {0o600}

@@ -1,4 +1,4 @@
-"""The numbers that the database gives to rows, when it is killed soon after it was made."""
+"""Sequences of a database that is killed soon after it was created."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ async def test_no_number_is_given_twice_though_the_server_was_killed() -> None:
 
 
 async def next_numbers(endpoint: PostgresEndpoint) -> Mapping[str, int]:
-    """Of each sequence the next one, taken in a transaction that is committed to disk."""
+    """Take the next number of each sequence, in a transaction that is committed to disk."""
     async with connected(endpoint.owner_dsn) as connection, connection.transaction():
         names = await connection.fetch("SELECT sequencename AS name FROM pg_sequences")
         numbers = {

@@ -31,7 +31,7 @@ JOB = UUID(int=7)
 
 @frozen
 class Gateway:
-    """A server that has the object routes alone, and a client of it."""
+    """A server with only the object routes, and a client of it."""
 
     url: str
     objects: S3Objects
@@ -39,7 +39,7 @@ class Gateway:
     stores: list[ObjectsEndpoint | None]
 
     def move(self, url: str) -> None:
-        """Let the store be at ``url``, under the same key."""
+        """Let the store be at another ``url``, with the same key."""
         assert self.stores[0] is not None
         self.stores[0] = evolve(self.stores[0], url=url)
 
@@ -62,7 +62,7 @@ async def gateway(
 
 @pytest.fixture
 async def direct(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[S3Objects]:
-    """Signs for the store itself: nothing stands before it."""
+    """Yield a client that signs URLs of the store itself, without a gateway in between."""
     objects = S3Objects(Handle(objects_endpoint))
     yield objects
     await objects.aclose()
@@ -179,7 +179,7 @@ KINDS = [
 async def test_the_gateway_says_what_is_downloaded_and_nobody_else(
     gateway: Gateway, direct: S3Objects, what: str
 ) -> None:
-    """Whatever its node told the store."""
+    """The gateway sets the response headers, whatever the node told the store."""
     told = {
         "Content-Type": "text/html",
         "Content-Disposition": 'inline; filename="invoice.exe"',
@@ -269,7 +269,7 @@ async def test_the_store_sees_the_headers_that_were_signed_and_no_others(
 
 
 async def test_no_content_encoding_comes_in(gateway: Gateway) -> None:
-    """The store would keep it, and every client would decode what its node never encoded."""
+    """The store would keep the header, and clients would decode what the node never encoded."""
     leave = await gateway.objects.presign_put(key := fresh_key())
     for encoding in ("gzip", "br", "identity", "aws-chunked"):
         headers = {**leave.headers, "Content-Encoding": encoding}
@@ -373,7 +373,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(gateway: Gateway) -> Non
     await writer.drain()
     writer.transport.abort()
     await reader.read()
-    # The same leave still works: nothing was stored under the key.
+    # The same URL still works, because nothing was stored under the key.
     assert await gateway.objects.head(key) is None
     assert await put(gateway, leave.url, dict(leave.headers), b"y" * (2 * MIB)) == 200
 
@@ -436,7 +436,7 @@ async def test_a_body_that_drips_ends(gateway: Gateway, monkeypatch: pytest.Monk
     async def drips() -> AsyncIterator[bytes]:
         while True:
             yield b"x"
-            await asyncio.sleep(0.02)  # never silent for long
+            await asyncio.sleep(0.02)  # short pauses only, so the transfer is never idle for long
 
     async with asyncio.timeout(60), gateway.client.put(leave.url, data=drips()) as answer:
         assert answer.status == 408

@@ -1,4 +1,4 @@
-"""The Objects port: the twin and the real store, held to the same behaviour."""
+"""Tests of the Objects port: the twin and the real store must behave alike."""
 
 from collections.abc import AsyncIterator, Mapping
 from io import BytesIO
@@ -42,7 +42,7 @@ class Real(Store):
             return answer.status, await answer.read()
 
     def let_pass(self, seconds: int) -> None:
-        """The store's clock is the machine's."""
+        """Do nothing: the store uses the machine's clock."""
 
 
 class TestTwin(ObjectsConformance, PartsConformance):

@@ -1,4 +1,4 @@
-"""Proofs held against a real chain by who has nothing but the plain package."""
+"""Proofs verified against a real chain with nothing but the plain package installed."""
 
 import asyncio
 import json
@@ -39,13 +39,13 @@ STRANGER = "0x" + "12" * 20
 
 @attrs.frozen
 class Scene:
-    """A checkpoint of five leaves on a chain, and the proof of one of them."""
+    """A checkpoint of five leaves on a chain, and the proof of one of the leaves."""
 
     url: str
     contract: str
     proof: dict[str, Any]
     chain: Web3Chain
-    made: str  # the transaction that made the contract
+    made: str  # transaction that deployed the contract
 
     async def verdict(self, named: str | None = None, **changed: Any) -> Verdict:
         proof = {**self.proof, **changed}
@@ -63,7 +63,7 @@ async def anchor(
 
 
 async def deployed(chain: Web3Chain) -> tuple[str, str]:
-    """A contract, and the transaction that made it."""
+    """Deploy a contract; return its address and its transaction."""
     signed = await chain.sign_deploy((await chain.state()).nonce, await chain.bid())
     await chain.send(signed.raw)
     assert (await done(chain, signed.hash)).succeeded
@@ -100,7 +100,9 @@ async def test_an_anchor_is_found_and_a_private_chain_vouches_for_nothing(scene:
 
 
 async def test_a_chain_vouches_by_a_contract_that_one_knows_from_elsewhere(scene: Scene) -> None:
-    """Anybody may deploy one, anchor a log of his own in it, and write its address into a proof."""
+    """Anyone may deploy a contract, anchor their own log in it, and write its address into a
+    proof.
+    """
     for contract in (None, scene.contract):
         found = await anchored(scene.url, scene.proof, contract=contract)
         assert isinstance(found, OnChain)
@@ -117,7 +119,9 @@ async def test_a_chain_vouches_by_a_contract_that_one_knows_from_elsewhere(scene
 
 
 async def test_the_transaction_must_be_the_anchors_own(scene: Scene) -> None:
-    """One of another anchor, and the one that made the contract, are in blocks as well."""
+    """Transactions of another anchor and of the deployment are in blocks as well, but do not
+    count.
+    """
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     of_creation = await scene.chain.mined(scene.made)
     assert of_creation is not None
@@ -159,7 +163,7 @@ async def test_a_proof_that_says_otherwise_than_the_chain_does_not_hold(
 
 
 def flipped(value: str | int) -> list[str | int]:
-    """A hash, an address or a number with each of its bits changed; numbers to 2^40."""
+    """Return a hash, address or number with each of its bits changed; numbers up to 2^40."""
     if isinstance(value, int):
         return [value ^ 1 << bit for bit in range(40)]
     whole, width = int(value, 16), len(value) - 2
@@ -190,7 +194,7 @@ async def test_another_contract_than_the_one_that_one_knows_is_told(scene: Scene
 
 
 async def test_a_log_that_was_anchored_otherwise_does_not_hold(scene: Scene) -> None:
-    """A gateway that shows somebody another log of the same size."""
+    """A gateway shows a client another log of the same size."""
     forged = Log(BASE, [*LOG.leaves[:4], leaf(77)])
     verdict = await scene.verdict(scene.contract, **forged.proof(2, SIZE))
     assert not verdict.holds
@@ -208,7 +212,8 @@ async def test_what_is_not_anchored_yet_holds_and_nothing_vouches_for_it(scene: 
         assert "not anchored yet" in verdict.steps[-1].said
     nowhere = await scene.verdict(STRANGER, **nothing)
     assert "not anchored yet" in nowhere.steps[-1].said
-    older = await scene.verdict(scene.contract, **nothing)  # it is, and the proof does not know
+    # the log is anchored, but the proof is older than the anchor
+    older = await scene.verdict(scene.contract, **nothing)
     assert older.holds
     assert older.steps[-1].name == "anchor"
 
@@ -276,7 +281,7 @@ async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said(
     assert "does not answer" in gone.reason
 
 
-# ── at the command line, as the wheel has it ─────────────────────────────────────────────────────
+# ── command line of the plain wheel ──────────────────────────────────────────────────────────────
 
 ALONE = textwrap.dedent("""
     import importlib.machinery, json, os, sys
@@ -294,8 +299,8 @@ ALONE = textwrap.dedent("""
 """)
 
 
-def needed(names: list[str]) -> set[str]:
-    """The distributions that these need, and so on."""
+def required_distributions(names: list[str]) -> set[str]:
+    """Return the distributions that ``names`` require, directly or through other distributions."""
     found: set[str] = set()
     while names:
         name = names.pop().lower().replace("_", "-")
@@ -305,35 +310,37 @@ def needed(names: list[str]) -> set[str]:
         try:
             wanted = metadata.requires(name) or []
         except metadata.PackageNotFoundError:
-            continue  # of another platform, or Python
+            continue  # for another platform or version of Python
         names += [NAME.split(line, maxsplit=1)[0] for line in wanted if "extra ==" not in line]
     return found
 
 
-def refused() -> list[str]:
-    """Every module that the plain wheel would not bring."""
+def missing_modules() -> list[str]:
+    """Return all modules that an installation of the plain wheel lacks."""
     setup = Path(rendertrust.__file__).resolve().parents[1] / "setup.py"
     listed = setup.read_text().partition("AGENT = [")[2].partition("]")[0]
-    plain = needed([line.strip(' ",').split(">")[0] for line in listed.split("\n") if '"' in line])
+    plain = required_distributions(
+        [line.strip(' ",').split(">")[0] for line in listed.split("\n") if '"' in line]
+    )
     modules = metadata.packages_distributions()
     rooms = ["actors", "config", "sql", "supervisors", "web"]
     kept = {d.lower().replace("_", "-") for d in plain}
     return rooms + [
         module
         for module, owners in modules.items()
-        if module != "rendertrust"  # which an environment may have installed
+        if module != "rendertrust"  # the environment may have it installed
         and not {owner.lower().replace("_", "-") for owner in owners} & kept
     ]
 
 
-def alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """``rendertrust`` with nothing but the plain wheel's own packages."""
+def run_alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run ``rendertrust`` with only the packages that the plain wheel brings."""
     site = folder / "site"
     if not site.exists():
         site.mkdir()
         (site / "sitecustomize.py").write_text(ALONE)
         (site / "rendertrust").symlink_to(Path(rendertrust.__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": str(site), "REFUSED": json.dumps(refused())}
+    environment = {**os.environ, "PYTHONPATH": str(site), "REFUSED": json.dumps(missing_modules())}
     command = [sys.executable, "-m", "rendertrust", *words]
     return subprocess.run(
         command,
@@ -347,17 +354,17 @@ def alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 async def called_alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return await asyncio.to_thread(alone, folder, *words)
+    return await asyncio.to_thread(run_alone, folder, *words)
 
 
-async def called(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """``rendertrust``, beside everything else that is installed here."""
+async def run_here(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run ``rendertrust`` with everything that is installed here."""
     code, out, err = await programs.call(*words, env=os.environ, cwd=folder)
     return subprocess.CompletedProcess(words, code, out, err)
 
 
 async def test_the_plain_package_asks_the_chain(scene: Scene, tmp_path: Path) -> None:
-    assert {"web3", "asyncpg", "eth_account"} <= set(refused())
+    assert {"web3", "asyncpg", "eth_account"} <= set(missing_modules())
     (tmp_path / "proof.json").write_text(json.dumps(scene.proof))
     (tmp_path / "bad.json").write_text(json.dumps({**scene.proof, "block_number": 1_000_000}))
     good = await called_alone(tmp_path, "verify", "proof.json", "--rpc", scene.url)
@@ -369,9 +376,9 @@ async def test_the_plain_package_asks_the_chain(scene: Scene, tmp_path: Path) ->
     assert again.returncode == 3, again
     steps = json.loads(again.stdout)["steps"]
     assert [step["name"] for step in steps][-2:] == ["chain", "anchor"]
-    bad = await called(tmp_path, "verify", "proof.json", "bad.json", "--rpc", scene.url)
+    bad = await run_here(tmp_path, "verify", "proof.json", "bad.json", "--rpc", scene.url)
     assert bad.returncode == 1, bad
-    away = await called(tmp_path, "verify", "proof.json", "--rpc", "http://127.0.0.1:9")
+    away = await run_here(tmp_path, "verify", "proof.json", "--rpc", "http://127.0.0.1:9")
     assert (away.returncode, "does not answer" in away.stdout) == (1, True)
 
 
@@ -382,7 +389,7 @@ async def test_a_checkpoint_vouches_where_the_chain_is_private(
     kept = {"checkpoint": scene.proof["checkpoint"], "verifier": scene.proof["verifier"]}
     (tmp_path / "mine.json").write_text(json.dumps(kept))
     both = ("--rpc", scene.url, "--checkpoint", "mine.json")
-    assert (await called(tmp_path, "verify", "proof.json", *both)).returncode == 0
+    assert (await run_here(tmp_path, "verify", "proof.json", *both)).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -395,5 +402,5 @@ async def test_a_checkpoint_vouches_where_the_chain_is_private(
 )
 async def test_a_wrong_use_is_told(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
     (tmp_path / "proof.json").write_text("{}")
-    told = await called(tmp_path, "verify", "proof.json", *words)
+    told = await run_here(tmp_path, "verify", "proof.json", *words)
     assert (told.returncode, says in told.stderr) == (2, True), told

@@ -1,4 +1,4 @@
-"""Checkpoints that somebody kept, held against a real chain by who has but the plain package."""
+"""Kept checkpoints verified against a real chain with nothing but the plain package installed."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,16 @@ from pytest_aiohttp import AiohttpServer
 from rendertrust import checkpoint, note
 from rendertrust.onchain import SIZE as SIZE_CALL
 from rendertrust.onchain import ChainUnknown, newest
-from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called, called_alone
+from tests.integration.engines.test_onchain import (
+    LOG,
+    SIZE,
+    STRANGER,
+    Scene,
+    called_alone,
+    run_here,
+)
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
-from tests.integration.engines.test_onchain_final import Talker, talking
+from tests.integration.engines.test_onchain_final import PublicNode, serve_node
 from tests.unit.proof.test_epochs import Log, leaf
 from tests.unit.proof.test_note import KEY
 
@@ -21,7 +28,7 @@ KEY_TEXT = str(note.verifier_of(LOG.origin, KEY))
 
 
 def answer(scene: Scene, size: int, log: Log = LOG) -> dict[str, Any]:
-    """As ``/ledger/checkpoint`` answers while five leaves are anchored."""
+    """Return the answer of ``/ledger/checkpoint`` while five leaves are anchored."""
     signed = log.at(size)
     return {
         "origin": log.origin,
@@ -36,7 +43,7 @@ def answer(scene: Scene, size: int, log: Log = LOG) -> dict[str, Any]:
 
 
 def consistency(m: int, n: int) -> dict[str, Any]:
-    """As ``/ledger/consistency`` answers."""
+    """Return the answer of ``/ledger/consistency``."""
     shown = attrs.asdict(LOG.shown(m, n))
     names = {"m": "from_size", "n": "to_size", "root_m": "from_root", "root_n": "to_root"}
     named = {names[name]: shown[name] for name in names}
@@ -46,7 +53,7 @@ def consistency(m: int, n: int) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(scene: Scene, tmp_path: Path) -> Path:
-    """Checkpoints in both forms, and what links them."""
+    """Write checkpoints in both forms, and consistency proofs between them."""
     forged = Log(LOG.origin, [*LOG.leaves[:4], leaf(77)])
     documents = {
         "five.json": answer(scene, 5),
@@ -101,10 +108,12 @@ async def test_a_chain_of_others_vouches_for_a_checkpoint(
     code: int,
     says: str,
 ) -> None:
-    """Where it has the root at that size, or at one that a consistency proof links with it."""
+    """The chain must have the checkpoint's root, or a root that a consistency proof links
+    with it.
+    """
     block = hex(scene.proof["block_number"])
-    url = await talking(aiohttp_server, Talker(scene.url, block))
-    told = await called(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, block))
+    told = await run_here(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)
     assert (told.returncode, says in told.stdout) == (code, True), told
 
 
@@ -115,14 +124,14 @@ async def test_a_private_chain_or_a_contract_that_nobody_named_vouches_for_nothi
     block = hex(scene.proof["block_number"])
     private = await called_alone(folder, "verify", "five.json", "--rpc", scene.url, *named)
     assert (private.returncode, "private" in private.stdout) == (3, True), private
-    url = await talking(aiohttp_server, Talker(scene.url, block))
-    unnamed = await called(folder, "verify", "five.json", "--rpc", url)
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, block))
+    unnamed = await run_here(folder, "verify", "five.json", "--rpc", url)
     assert (unnamed.returncode, "named only by the gateway" in unnamed.stdout) == (3, True), unnamed
-    plain = await called(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
+    plain = await run_here(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
     assert (plain.returncode, "--contract names the contract" in plain.stdout) == (3, True), plain
-    other = await called(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)
+    other = await run_here(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)
     assert (other.returncode, f"not {STRANGER}" in other.stdout) == (1, True), other
     away = ("--rpc", "http://127.0.0.1:9", *named)
     for words in (("five.json",), ("five.txt", *WITH_KEY)):
-        told = await called(folder, "verify", *words, *away)
+        told = await run_here(folder, "verify", *words, *away)
         assert (told.returncode, "does not answer" in told.stdout) == (1, True), told

@@ -1,4 +1,4 @@
-"""An anchor vouches when it is final: as the chain says, or else as blocks on top of it do."""
+"""An anchor counts once it is final: by the chain's own statement, or by blocks on top of it."""
 
 from typing import Any
 
@@ -18,7 +18,9 @@ from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC04
 async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
     scene: Scene,
 ) -> None:
-    """It vouches for nothing, whatever is final there; who wants more blocks says how many."""
+    """A private chain proves nothing to others anyway; ``confirmations`` asks for more blocks
+    explicitly.
+    """
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     proof = {**scene.proof, **LOG.proof(2, 6), **where}
@@ -34,12 +36,14 @@ async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
 
 
 @attrs.define
-class Talker:
-    """A node of a chain that outsiders run, before our own one: what it says otherwise."""
+class PublicNode:
+    """Node of a public chain, which answers some requests itself and passes all others to the local
+    node.
+    """
 
     behind: str
-    finalized: str | None  # null: it calls no block so; "-": it does not know the word
-    keeps: bool = True  # the state of older blocks
+    finalized: str | None  # null: no block is final; "-": the node does not know the word
+    keeps: bool = True  # whether the node has the state of older blocks
 
     async def answer(self, request: web.Request) -> web.Response:
         call = await request.json()
@@ -58,8 +62,8 @@ class Talker:
             return web.json_response(await answered.json())
 
 
-async def talking(aiohttp_server: AiohttpServer, talker: Talker) -> str:
-    """Let it listen until the test ends; its address."""
+async def serve_node(aiohttp_server: AiohttpServer, talker: PublicNode) -> str:
+    """Run the node until the test ends, and return its URL."""
     app = web.Application()
     app.add_routes([web.post("/", talker.answer)])
     return str((await aiohttp_server(app)).make_url("/"))
@@ -72,11 +76,11 @@ UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
 async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
     scene: Scene, aiohttp_server: AiohttpServer, finalized: str | None
 ) -> None:
-    """Also for a proof that does not know yet that its checkpoint is anchored."""
+    """Proofs that do not name their anchor also need the blocks."""
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}
-    url = await talking(aiohttp_server, Talker(scene.url, finalized))
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, finalized))
     for mine, wanted in ((0, False), (2, False), (1, True)):
         if mine:
             await rpc(scene.url, "anvil_mine", hex(mine))
@@ -97,7 +101,7 @@ async def test_what_is_final_is_for_the_chain_to_say_where_it_does(
     known = {**scene.proof, **LOG.proof(2, 6), **where}
     await rpc(scene.url, "anvil_mine", hex(20))
     for finalized, wanted in ((mined.block - 1, False), (mined.block, True)):
-        url = await talking(aiohttp_server, Talker(scene.url, hex(finalized)))
+        url = await serve_node(aiohttp_server, PublicNode(scene.url, hex(finalized)))
         for proof in (known, {**known, **UNKNOWN}):
             found = await anchored(url, proof, contract=scene.contract, confirmations=1)
             assert isinstance(found, OnChain)
@@ -108,7 +112,7 @@ async def test_a_node_that_keeps_no_older_state_vouches_for_no_anchor_that_nobod
     scene: Scene, aiohttp_server: AiohttpServer
 ) -> None:
     block = scene.proof["block_number"]
-    url = await talking(aiohttp_server, Talker(scene.url, hex(block), keeps=False))
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, hex(block), keeps=False))
     known = await anchored(url, scene.proof, contract=scene.contract)
     assert isinstance(known, OnChain)
     assert known.final

@@ -1,4 +1,6 @@
-"""The Post port: twin and real one do the same; the real one goes nowhere that it may not."""
+"""Tests of the Post port: twin and real sender behave alike, and the real sender reaches no
+forbidden address.
+"""
 
 import asyncio
 import socket
@@ -26,20 +28,20 @@ from tests.twins.post import TwinPost
 
 
 class Town(ABC):
-    """A post, and who listens."""
+    """A sender of webhooks, and listeners that receive them."""
 
     post: Post
 
     @abstractmethod
     def listener(self, *statuses: int) -> str:
-        """One who gives these answers; his address."""
+        """Start a listener that gives these answers, and return its URL."""
 
     @abstractmethod
     def nobody(self) -> str: ...
 
     @abstractmethod
     def received(self, url: str) -> list[tuple[bytes, str]]:
-        """Bodies, and the header ``webhook-id``."""
+        """Return the bodies that arrived, with their ``webhook-id`` headers."""
 
 
 class TwinTown(Town):
@@ -128,7 +130,7 @@ async def test_the_next_letter_has_the_next_answer(town: Town) -> None:
     assert await town.post.send([letter(url)]) == [Answered(200)]
 
 
-# -- the real one alone
+# -- the real sender alone
 
 
 async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +149,9 @@ async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
 
 @attrs.define
 class SlowNames:
-    """The system's resolver, where names under ``slow.example`` get no answer until ``ends``."""
+    """The system's resolver, except that names under ``slow.example`` get no answer until ``ends``
+    is set.
+    """
 
     look_up: Callable[..., Any] = socket.getaddrinfo
     ends: threading.Event = attrs.field(factory=threading.Event)
@@ -172,15 +176,15 @@ def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowNames]:
 async def test_names_that_are_never_found_keep_nobody_else_from_looking_one_up(
     town: Town, slow_names: SlowNames
 ) -> None:
-    """PostgreSQL, S3 and Redis are looked up by the loop's threads, which are few."""
+    """The loop's few threads also look up PostgreSQL, S3 and Redis."""
     if isinstance(town, TwinTown):
-        return  # it looks nothing up
+        return  # the twin looks up no names
     letters = [letter(f"http://{n}.slow.example") for n in range(3 * engine.LOOKUPS_MOST)]
     sending = asyncio.create_task(town.post.send(letters))
     await until(lambda: len(slow_names.asked) >= engine.LOOKUPS_MOST)
     async with asyncio.timeout(60):
         assert await asyncio.get_running_loop().getaddrinfo("localhost", 5432)
-    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # no more at once, whatever waits
+    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # the limit of concurrent look-ups
     slow_names.ends.set()
     assert all(isinstance(one, NotSent) for one in await sending)
     assert await town.post.send([letter(town.listener(200))]) == [Answered(200)]

@@ -1,4 +1,4 @@
-"""Look-ups of names: nobody takes all of them."""
+"""Name look-ups of webhooks are shared fairly between users."""
 
 import asyncio
 import socket
@@ -47,7 +47,7 @@ async def test_names_of_one_user_that_are_never_found_leave_room_for_everybody_e
 
 
 async def test_who_gives_up_waiting_leaves_their_turn(names: SlowNames) -> None:
-    """At each of the two places where one waits."""
+    """Cancelled tasks wait at either place: for a turn of their user, or for a free look-up."""
     lookups = engine.NameLookups(most=1)
 
     def ask(host: str, who: str) -> "asyncio.Task[object]":

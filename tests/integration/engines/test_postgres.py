@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, once it runs."""
+"""Tests of the embedded PostgreSQL while it runs."""
 
 import asyncpg
 import pytest

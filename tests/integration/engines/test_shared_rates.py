@@ -1,4 +1,4 @@
-"""Rates that several gateways count together, and what holds while Redis is away."""
+"""Rate limits that several gateways count together, and their behaviour without Redis."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ MOST = 20
 
 
 class Gateways:
-    """Two that count together, and the server between them."""
+    """Two gateways that count together, and the server that holds their counts."""
 
     def __init__(self, data: Path) -> None:
         self._engine = EmbeddedValkey(data, account=engine_account())
@@ -47,8 +47,8 @@ class Gateways:
 
 
 @pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine answers late: only a server that is away does not answer."""
+def _long_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait long for answers, so that a busy machine does not look like a lost server."""
     monkeypatch.setattr("web.http.rate_limits.SHARED_SECONDS", 60.0)
     monkeypatch.setattr("supervisors.engines.rates_valkey.ANSWER_SECONDS", 60.0)
 
@@ -106,7 +106,7 @@ async def test_without_redis_each_counts_alone_and_passwords_are_not_tried(
     assert int(NOT_COUNTED.headers["Retry-After"]) >= 1
     for number in range(MOST):
         standing = await counted(gateways.here, "read", subject)
-        assert standing.remaining == MOST - number - 1  # never open
+        assert standing.remaining == MOST - number - 1  # the gateway counts alone, with a limit
     assert (await counted(gateways.here, "read", subject)).is_over
 
     await gateways.bring_back()

@@ -1,4 +1,4 @@
-"""The stand-in for Stripe: what it refuses, what it keeps, and how it delivers."""
+"""Tests of the Stripe stand-in: what it refuses, keeps and delivers."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ FORM = {
 
 
 class Hook:
-    """A gateway's webhook: fails as often as it is told to, and keeps what came."""
+    """A gateway's webhook that fails at the next ``fail`` tries, and keeps what arrives."""
 
     def __init__(self) -> None:
         self.fail = 0

@@ -1,4 +1,4 @@
-"""An embedded node whose state was torn by a kill starts again, from what was copied last."""
+"""An embedded node whose state file was torn by a kill starts from the last copy."""
 
 from collections.abc import AsyncIterator
 
@@ -17,8 +17,8 @@ async def node() -> AsyncIterator[EmbeddedAnvil]:
         yield EmbeddedAnvil(folder, account=engine_account())
 
 
-async def mined(node: EmbeddedAnvil, blocks: int) -> ChainEndpoint:
-    """Run it for so many blocks more, and until they are saved."""
+async def mine(node: EmbeddedAnvil, blocks: int) -> ChainEndpoint:
+    """Start the node, mine this many blocks, and stop the node so that it saves the blocks."""
     endpoint = await node.start(within=200)
     assert endpoint.state is not None
     await rpc(endpoint.url, "anvil_mine", hex(blocks))
@@ -36,8 +36,8 @@ async def height(node: EmbeddedAnvil) -> int:
 
 @pytest.mark.parametrize("kept", series([0.0, 0.001, 0.5, 0.99], [0.5]))
 async def test_what_is_torn_gives_way_to_what_was_copied(node: EmbeddedAnvil, kept: float) -> None:
-    await mined(node, 5)
-    state = (await mined(node, 7)).state  # its start copied what had five
+    await mine(node, 5)
+    state = (await mine(node, 7)).state  # the second start has copied the state of five blocks
     assert state is not None
     whole = state.read_bytes()
     state.write_bytes(whole[: int(len(whole) * kept)])
@@ -47,7 +47,7 @@ async def test_what_is_torn_gives_way_to_what_was_copied(node: EmbeddedAnvil, ke
 
 
 async def test_without_a_copy_it_begins_anew(node: EmbeddedAnvil) -> None:
-    state = (await mined(node, 5)).state
+    state = (await mine(node, 5)).state
     assert state is not None
     state.write_bytes(b"{")
     assert await height(node) == 0

@@ -1,4 +1,4 @@
-"""Requests to the object routes that no signature of ours covers: the store never hears of them."""
+"""Requests without a valid signature to the object routes never reach the store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,9 @@ BEGIN = b"x" * 20_000
 
 @frozen
 class Gateway:
-    """The object routes alone, before a store that notes the heads that reach it."""
+    """A server with only the object routes, before a store that records the requests that
+    reach it.
+    """
 
     url: str
     endpoint: ObjectsEndpoint
@@ -51,7 +53,7 @@ async def gateway(aiohttp_client: AiohttpClient) -> AsyncIterator[Gateway]:
         await objects.aclose()
 
 
-async def answered(gateway: Gateway, line: str, *headers: str, body: bytes = b"") -> int:
+async def status_of(gateway: Gateway, line: str, *headers: str, body: bytes = b"") -> int:
     """Return the status of the answer to a request whose body never ends."""
     host = gateway.url.removeprefix("http://")
     lines = (line, f"Host: {host}", "Content-Length: 60000000", *headers, "", "")
@@ -69,8 +71,8 @@ def put_line(gateway: Gateway, age: timedelta, within: int) -> str:
 
 async def test_an_unsigned_upload_is_refused_before_the_store_hears_of_it(gateway: Gateway) -> None:
     line = "PUT /rendertrust/uploads/x HTTP/1.1"
-    assert await answered(gateway, line, body=BEGIN) == 403
-    assert await answered(gateway, line, "Expect: 100-continue") == 403
+    assert await status_of(gateway, line, body=BEGIN) == 403
+    assert await status_of(gateway, line, "Expect: 100-continue") == 403
     assert gateway.heads == []
 
 
@@ -78,10 +80,10 @@ async def test_an_unsigned_upload_is_refused_before_the_store_hears_of_it(gatewa
 async def test_a_url_outside_its_time_is_refused_before_the_store_hears_of_it(
     gateway: Gateway, age: timedelta
 ) -> None:
-    assert await answered(gateway, put_line(gateway, age, 60), body=BEGIN) == 403
+    assert await status_of(gateway, put_line(gateway, age, 60), body=BEGIN) == 403
     assert gateway.heads == []
 
 
 async def test_a_signed_upload_reaches_the_store(gateway: Gateway) -> None:
-    assert await answered(gateway, put_line(gateway, timedelta(seconds=1), 60), body=BEGIN) == 200
+    assert await status_of(gateway, put_line(gateway, timedelta(seconds=1), 60), body=BEGIN) == 200
     assert len(gateway.heads) == 1

@@ -1,4 +1,4 @@
-"""Two gateways on the same engines: one of them reaches these by proxies that are in trouble."""
+"""Two gateways on the same engines; one gateway reaches the engines through faulty proxies."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,7 +19,9 @@ from tests.support.engines import LoopThread
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All on one loop: the tests of a module share their gateways."""
+    """Run all async tests of this folder on one event loop, as the tests of a module share their
+    gateways.
+    """
     here = str(Path(__file__).parent)
     for item in items:
         if str(item.path).startswith(here) and is_async_test(item):
@@ -30,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def books(
     engine_loop: LoopThread, databases: Databases, database_template: str
 ) -> Iterator[PostgresEndpoint]:
-    """A database of the module's own."""
+    """Yield a database for the tests of one module."""
     fresh = engine_loop.run(databases.take(database_template))
     yield fresh
     engine_loop.run(databases.drop(fresh))
@@ -45,7 +47,7 @@ def engines(
 
 @pytest.fixture(scope="module")
 def sections() -> dict[str, dict[str, Any]]:
-    """Settings of both gateways beside the engines."""
+    """Settings of both gateways, except the settings of the engines."""
     return {}
 
 
@@ -67,15 +69,17 @@ async def neighbour(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """As many at once as there are; every answer is held against the description of the API."""
+    """Yield a session without a limit of connections, which compares each answer with the API's
+    description.
+    """
     connector, watch = aiohttp.TCPConnector(limit=0), our_contract().watch()
     async with aiohttp.ClientSession(connector=connector, trace_configs=[watch]) as session:
         yield session
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def _mended(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    """Whatever becomes of a test, the next one begins without its trouble."""
+async def _remove_faults(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Remove a test's faults afterwards, however the test ends."""
     yield
     if "gateway" in request.fixturenames:
         await request.getfixturevalue("gateway").mend()

@@ -1,4 +1,4 @@
-"""The Anchor over a real node that is in trouble: nothing is anchored, no number used twice."""
+"""The Anchor over a faulty node: no anchor is lost or doubled, and no nonce is used twice."""
 
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -43,11 +43,11 @@ from tests.support.examples import chosen, series
 from tests.support.until import until
 from tests.twins.signer import TwinSigner
 
-# web3 asks for the tip in another way where a node does not answer, and warns of it.
+# If a node does not answer, web3 asks for the tip in another way and warns of it.
 OTHER_WAY = "ignore:There was an issue with the method eth_maxPriorityFeePerGas"
 pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings(OTHER_WAY)]
 CALL_SECONDS = 0.6 * LATE_SECONDS
-SIZE = "0x949d225d"  # of the contract: how many leaves are anchored
+SIZE = "0x949d225d"  # selector of the contract's function for the number of anchored leaves
 FOR_EVER = -1
 TIMES = chosen(day=5, night=20)
 BY_DAY = (b"<html>", b'{"jsonrpc": "2.0", "id": 0, "result": null}')
@@ -55,7 +55,9 @@ BY_DAY = (b"<html>", b'{"jsonrpc": "2.0", "id": 0, "result": null}')
 
 @attrs.frozen
 class Scene:
-    """A log that grows; ``truth`` asks the chain's node itself, the Anchor by way of ``node``."""
+    """A growing log; ``truth`` asks the chain's node directly, the Anchor goes through the faulty
+    ``node``.
+    """
 
     log: Log
     node: FaultyNode
@@ -72,7 +74,7 @@ class Scene:
         return (await self.log.grow())[0]
 
     async def anchored(self, size: int) -> None:
-        """Wait until so many leaves are confirmed."""
+        """Wait until an anchor of ``size`` leaves is confirmed."""
 
         async def done() -> bool:
             return any(
@@ -85,12 +87,14 @@ class Scene:
         return any(row["state"] == "FAILED" for row in await self.rows())
 
     async def asked(self, more: int) -> None:
-        """So many more calls were made."""
+        """Wait until the node got ``more`` further calls."""
         wanted = self.node.calls + more
         await until(lambda: self.node.calls >= wanted)
 
     async def check(self, *sizes: int) -> None:
-        """The chain has these anchors in this order, each once, and all agree about them."""
+        """Check that the chain has exactly these anchors in this order, and that database, log and
+        audits agree.
+        """
         rows = await self.rows()
         state = await self.truth.state()
         assert [row["nonce"] for row in rows] == list(range(state.nonce))
@@ -118,7 +122,7 @@ async def scene(
     database: PostgresEndpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Scene]:
-    """With an account of its own, so that others' numbers do not matter."""
+    """Yield a scene with a new account, so that other tests' nonces do not matter."""
     monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.05)
     monkeypatch.setattr("supervisors.engines.chain_web3.CALL_SECONDS", CALL_SECONDS)
     account: Any = Account.create()
@@ -138,7 +142,7 @@ async def scene(
 
 @asynccontextmanager
 async def anchoring(scene: Scene, **settings: Any) -> AsyncGenerator[None]:
-    """An Anchor at work until the block ends; one that crashes stays down."""
+    """Run an Anchor until the block ends, without restarts after a crash."""
     words: dict[str, Any] = {"every_seconds": 0.01, "anchor_seconds": 0.0, **settings}
     chosen, log = AnchorSettings(**words), scene.log
 
@@ -162,7 +166,7 @@ async def test_answers_to_what_was_sent_are_swallowed_again_and_again(scene: Sce
         for _ in range(TIMES):
             sizes.append(await scene.grown())
             await scene.anchored(sizes[-1])
-    assert lost.sprung >= TIMES + 1  # the contract, too
+    assert lost.sprung >= TIMES + 1  # plus one for the contract
     await scene.check(*sizes)
 
 
@@ -171,7 +175,7 @@ async def test_what_is_sent_meets_trouble(scene: Scene, name: str) -> None:
     trouble = AT_SENDING[name]
     made = trouble(scene.node)
     async with anchoring(scene):
-        sizes = [await scene.grown()]  # the contract is made first
+        sizes = [await scene.grown()]  # the contract is deployed first
         await until(lambda: made.sprung)
         await scene.anchored(sizes[0])
         again = trouble(scene.node)
@@ -202,12 +206,12 @@ async def test_whatever_is_asked_meets_trouble(scene: Scene, name: str) -> None:
     ],
 )
 async def test_a_node_that_babbles_is_one_that_is_away(scene: Scene, body: bytes) -> None:
-    """Whichever call it answers so."""
+    """A nonsensical answer to any call counts as an unreachable node."""
     async with anchoring(scene):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
         for method in (*ASKED_OF, ""):
-            # Without the tip web3 asks for it in another way, and not again.
+            # Without the tip, web3 asks for it in another way instead of asking again.
             times = 1 if method == "eth_maxPriorityFeePerGas" else 2
             snare = scene.node.babble(method, body, times=times)
             if method in (SEND, "eth_estimateGas", "eth_maxPriorityFeePerGas", RECEIPT):
@@ -231,7 +235,7 @@ ASKED_OF = (
 
 
 async def test_a_transaction_that_no_node_takes_is_made_anew(scene: Scene) -> None:
-    """One look asked a node that estimated nonsense: what was kept can never be mined."""
+    """A nonsensical gas estimate made a transaction that can never be mined."""
     async with anchoring(scene, rebid_seconds=60.0):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
@@ -245,26 +249,26 @@ async def test_a_transaction_that_no_node_takes_is_made_anew(scene: Scene) -> No
 
 
 async def test_an_anchor_has_gas_enough_though_a_lagging_node_estimated_it(scene: Scene) -> None:
-    """Before the contract was made, a call of it needs hardly any gas."""
+    """A node that does not know the contract yet estimates hardly any gas for a call."""
     async with anchoring(scene):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
 
         async def lag() -> None:
-            scene.node.lag = 2  # the contract and its first anchor
+            scene.node.lag = 2  # hides the contract and its first anchor
 
         estimated = scene.node.first("eth_estimateGas", lag)
         sizes.append(await scene.grown())
         await until(lambda: estimated.sprung)
         scene.node.mend()
-        await until(lambda: over(scene, 3))
+        await until(lambda: are_settled(scene, 3))
         assert [row["error"] for row in await scene.rows()] == [None] * 3
         await scene.anchored(sizes[1])
     await scene.check(*sizes)
 
 
-async def over(scene: Scene, count: int) -> bool:
-    """So many transactions were made, and none is under way."""
+async def are_settled(scene: Scene, count: int) -> bool:
+    """Return True if ``count`` transactions were made and none is pending."""
     rows = await scene.rows()
     return len(rows) == count and all(row["state"] != "PENDING" for row in rows)
 
@@ -272,7 +276,7 @@ async def over(scene: Scene, count: int) -> bool:
 async def test_another_transaction_under_its_number_is_believed_when_it_lasts(
     scene: Scene,
 ) -> None:
-    """Somebody else used the key: the anchor is made again under the next number."""
+    """Somebody else used the key, so the anchor is sent again with the next nonce."""
     async with anchoring(scene, doubt_seconds=60.0):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
@@ -285,7 +289,7 @@ async def test_another_transaction_under_its_number_is_believed_when_it_lasts(
 
 
 async def test_offers_do_not_pile_up_at_the_cap(scene: Scene, anvil: ChainEndpoint) -> None:
-    """A chain that is too dear for days."""
+    """The chain's fees stay above the cap for days."""
     await rpc(anvil.url, "evm_setAutomine", False)
     async with anchoring(scene, rebid_seconds=60.0):
         due = await scene.grown()
@@ -339,7 +343,7 @@ async def test_a_log_grows_on_without_the_chain_and_one_anchor_covers_it(
 async def test_an_anchor_that_comes_while_the_contract_is_read_is_no_other_log(
     scene: Scene,
 ) -> None:
-    """The size from before the block, and the root from after it, belong to no log."""
+    """The size is read before a block and the root after it, so together they match no log."""
     async with anchoring(scene):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
@@ -376,9 +380,10 @@ async def test_an_answer_without_an_end_is_not_read_to_it(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(1, 6))]
 )
 async def test_two_gateways_in_a_storm_anchor_each_root_once(scene: Scene, seed: int) -> None:
-    """Any trouble, and reorganisations, at any time. Afterwards another one finishes it all.
+    """Faults and reorganisations come at any time; afterwards another Anchor completes the work.
 
-    The two may have asked in the storm, and may write what they heard, after all is well.
+    The first two Anchors may have asked the node during the faults, and may record its answers
+    later.
     """
     chance = random.Random(seed)
     troubles = [*AT_SENDING.values(), *AT_ANYTHING.values()]

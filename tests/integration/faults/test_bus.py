@@ -1,4 +1,6 @@
-"""Two ends of the bus, one of which reaches Redis on a bad way: hints pass again after that."""
+"""Two ends of the bus, one of which reaches Redis through a faulty proxy: hints pass again
+afterwards.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -10,7 +12,7 @@ from supervisors.engines.handle import Handle
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
-from tests.integration.engines.conformance_bus import Line, heard, topic
+from tests.integration.engines.conformance_bus import Line, publish_until_heard, topic
 from tests.support.examples import series
 from tests.support.until import until
 
@@ -19,13 +21,13 @@ Trouble = Callable[[Proxy, "Ends"], Awaitable[None]]
 
 
 class Ends(Line):
-    """``here`` goes by way of the proxy."""
+    """Both ends of a bus; ``here`` goes through the proxy."""
 
     def __init__(self, proxy: Proxy, endpoint: ValkeyEndpoint) -> None:
         self.proxy = proxy
         self.here_bus = self.here = ValkeyBus(Handle(ValkeyEndpoint(redis_by(proxy, endpoint.url))))
         self.there_bus = self.there = ValkeyBus(Handle(endpoint))
-        self.back = Turned(self)
+        self.back = Reversed(self)
 
     async def take_away(self) -> None:
         await self.proxy.down()
@@ -38,13 +40,13 @@ class Ends(Line):
         await self.there_bus.close()
 
     async def say(self, times: int) -> None:
-        """Hints of which nobody knows whether they arrive."""
+        """Publish hints that may or may not arrive."""
         for _ in range(times):
             await self.here.publish(topic(), LOST)
 
 
-class Turned(Line):
-    """The same line, the other way round."""
+class Reversed(Line):
+    """A line with its ends exchanged."""
 
     def __init__(self, line: Line) -> None:
         self.here, self.there = line.there, line.here
@@ -60,7 +62,7 @@ class Turned(Line):
 async def ends(
     valkey_endpoint: ValkeyEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Ends]:
-    """A connection that says nothing is dead after two seconds, not after twelve."""
+    """Yield the ends; a silent connection counts as dead after two seconds instead of twelve."""
     monkeypatch.setattr("supervisors.engines.bus_valkey.PING_SECONDS", 0.5)
     monkeypatch.setattr("supervisors.engines.bus_valkey.SILENCE_SECONDS", 2.0)
     async with Proxy(of_redis(valkey_endpoint.url)) as proxy:
@@ -70,7 +72,7 @@ async def ends(
 
 
 async def reset_while_nothing_is_said(proxy: Proxy, ends: Ends) -> None:
-    """And noticed: by then who hears has come back."""
+    """Reset the connections while idle, and wait until the subscriber has reconnected."""
     made = proxy.made
     proxy.break_off()
     await until(lambda: proxy.made > made)
@@ -146,10 +148,10 @@ async def test_hints_pass_again_both_ways(ends: Ends, trouble: Trouble) -> None:
     there, here = list[bytes](), list[bytes]()
     ends.there.subscribe(name, there.append)
     ends.here.subscribe(other, here.append)
-    await heard(ends.back, name, there, b"before")
-    await heard(ends, other, here, b"before")
+    await publish_until_heard(ends.back, name, there, b"before")
+    await publish_until_heard(ends, other, here, b"before")
     await trouble(ends.proxy, ends)
     ends.proxy.mend()
-    await heard(ends.back, name, there, b"after")
-    await heard(ends, other, here, b"after")
+    await publish_until_heard(ends.back, name, there, b"after")
+    await publish_until_heard(ends, other, here, b"after")
     assert LOST not in [*there, *here]

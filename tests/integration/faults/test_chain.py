@@ -1,4 +1,4 @@
-"""A gateway whose way to its chain is bad: jobs go on, and what is anchored is anchored once."""
+"""A gateway with a faulty connection to its chain: jobs go on, and each anchor is sent once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -22,20 +22,20 @@ from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.faults.chain import SEND, FaultyNode
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
-from tests.faults.orders import ACCEPTED, Orders, customer
+from tests.faults.orders import ACCEPTED, Orders, register_customer
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.support.anchors_on_chain import anchors_on
 from tests.support.examples import series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
-ANSWER_SECONDS = 30.0  # what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # longer than a busy machine needs for an answer
 KEY = Account.create().key.hex()
 
 
 @attrs.frozen
 class Chained:
-    """A gateway, the node that it asks, and the one behind that, which is never in trouble."""
+    """A gateway, the faulty node that it asks, and the sound node behind the faulty one."""
 
     gateway: FaultyGateway
     node: FaultyNode
@@ -57,7 +57,7 @@ async def chained(
     node: FaultyNode,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Chained]:
-    """It looks at its chain all the time, and anchors whatever there is."""
+    """Run a gateway that reads its chain all the time and anchors everything."""
     chain = {
         "url": node.url,
         "chain_id": anvil.chain_id,
@@ -153,7 +153,7 @@ async def test_orders_go_on_and_all_are_anchored_afterwards(
     chained: Chained, http: aiohttp.ClientSession, trouble: Trouble
 ) -> None:
     gateway, node = chained.gateway, chained.node
-    here = await customer(http, gateway.url)
+    here = await register_customer(http, gateway.url)
     await until(lambda: verified(here))
     async with here.coming():
         await here.accepted(2)
@@ -172,11 +172,11 @@ async def test_orders_go_on_and_all_are_anchored_afterwards(
     await here.again()
     await here.check()
     await until(lambda: verified(here))
-    await agree(chained.books, chained.anvil)
+    await check_agreement(chained.books, chained.anvil)
 
 
 async def verify(orders: Orders) -> tuple[int, Any]:
-    """Its newest entry, held against the chain by the gateway."""
+    """Let the gateway verify its newest entry with the chain."""
     _, history = await orders.person.call("GET", "/credits/history")
     entry = history["entries"][0]["entry_id"]
     return await orders.person.once("GET", f"/ledger/{entry}/verify")
@@ -188,8 +188,8 @@ async def verified(orders: Orders) -> bool:
     return bool(status == 200 and found["verified"])
 
 
-async def agree(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
-    """Books, log and chain; each anchor is there once, and no number was used for nothing."""
+async def check_agreement(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
+    """Check that books, log and chain agree, each anchor exists once and each nonce was used."""
     chain = Web3Chain(Handle(ChainEndpoint(anvil.url, anvil.chain_id, KEY)), fee_cap_gwei=100)
     pool = Database(lambda: books.owner_dsn)
     connection = await asyncpg.connect(books.owner_dsn)

@@ -1,4 +1,4 @@
-"""A gateway whose way to PostgreSQL is bad, and its neighbour: nothing is lost or doubled."""
+"""Two gateways, one with a faulty connection to PostgreSQL: nothing is lost or doubled."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ import pytest
 from sql.database import IDLE_SECONDS
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.gateway import FaultyGateway
-from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, customer, is_job
+from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, is_job, register_customer
 from tests.faults.postgres import COMMIT, COMMITTED, swallow_commits
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
@@ -19,9 +19,9 @@ from tests.support.examples import chosen, series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
-ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 TIMES = chosen(day=5, night=20)
-CONNECTIONS_MAX = 60  # a second, to a server that is not there
+CONNECTIONS_MAX = 60  # attempts per second to reach an absent server
 
 KINDS: list[Callable[[Proxy], Trap]] = [
     swallow_commits,
@@ -43,8 +43,8 @@ async def late_now_and_then(proxy: Proxy, orders: Orders) -> None:
     await orders.accepted(5)
 
 
-def one_by_one(name: str, kind: Callable[[Proxy], Trap]) -> Trouble:
-    """``TIMES`` times."""
+def repeated(name: str, kind: Callable[[Proxy], Trap]) -> Trouble:
+    """Return a fault that occurs ``TIMES`` times, with an accepted order after each."""
 
     async def trouble(proxy: Proxy, orders: Orders) -> None:
         for _ in range(TIMES):
@@ -78,7 +78,7 @@ async def connections_broken_off(proxy: Proxy, orders: Orders) -> None:
 
 
 def storm(seed: int) -> Trouble:
-    """Ten of these troubles, one after the other, as the seed says."""
+    """Return a fault that combines ten random faults, chosen by the seed."""
 
     async def all_sorts(proxy: Proxy, orders: Orders) -> None:
         chance = random.Random(seed)
@@ -91,8 +91,8 @@ def storm(seed: int) -> Trouble:
     return all_sorts
 
 
-answers_swallowed = one_by_one("answers_to_commits_swallowed", swallow_commits)
-cut_before = one_by_one("cut_before_commits", lambda proxy: proxy.cut(COMMIT))
+answers_swallowed = repeated("answers_to_commits_swallowed", swallow_commits)
+cut_before = repeated("cut_before_commits", lambda proxy: proxy.cut(COMMIT))
 TROUBLES: list[Trouble] = [
     late,
     late_now_and_then,
@@ -101,8 +101,8 @@ TROUBLES: list[Trouble] = [
     commits_swallowed_again_and_again,
     dead_unnoticed_before_commits,
     dead_unnoticed_in_batches,
-    one_by_one("cut_in_batches", lambda proxy: proxy.cut(MARK)),
-    one_by_one("cut_in_answers_to_commits", lambda proxy: proxy.cut(COMMITTED, back=True)),
+    repeated("cut_in_batches", lambda proxy: proxy.cut(MARK)),
+    repeated("cut_in_answers_to_commits", lambda proxy: proxy.cut(COMMITTED, back=True)),
     connections_broken_off,
     *map(storm, (1, 2)),
 ]
@@ -117,7 +117,10 @@ async def test_what_was_accepted_is_done_once(
     books: PostgresEndpoint,
     trouble: Trouble,
 ) -> None:
-    here, there = await customer(http, gateway.url), await customer(http, neighbour.url)
+    here, there = (
+        await register_customer(http, gateway.url),
+        await register_customer(http, neighbour.url),
+    )
     async with here.coming(), there.coming():
         await here.accepted(2)
         await there.accepted(2)
@@ -146,7 +149,10 @@ async def test_while_it_is_not_there_it_is_told_in_time_and_not_besieged(
     how: str,
 ) -> None:
     proxy, loop = gateway.postgres, asyncio.get_running_loop()
-    here, there = await customer(http, gateway.url), await customer(http, neighbour.url)
+    here, there = (
+        await register_customer(http, gateway.url),
+        await register_customer(http, neighbour.url),
+    )
     async with here.coming(), there.coming():
         await here.accepted(2)
         await away(proxy, how)
@@ -187,8 +193,8 @@ async def test_one_persons_orders_at_two_gateways_are_all_done_once(
     http: aiohttp.ClientSession,
     books: PostgresEndpoint,
 ) -> None:
-    """Both ask for the same orders, under the same keys, while one of them loses its answers."""
-    here = await customer(http, gateway.url)
+    """Both gateways get the same orders under the same keys, while one gateway loses answers."""
+    here = await register_customer(http, gateway.url)
     there = here.also_at(neighbour.url)
     async with here.coming(), there.coming():
         for _ in range(TIMES):

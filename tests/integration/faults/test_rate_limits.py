@@ -1,4 +1,6 @@
-"""Two gateways that count together, one of them on a bad way to Redis: nobody gets in too often."""
+"""Two gateways with shared rate limits, one with a faulty connection to Redis: nobody exceeds a
+limit.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,12 +25,14 @@ from web.http.rate_limits import NOT_COUNTED, RateLimits, RateState
 
 pytestmark = pytest.mark.heavy
 MOST = 20
-ANSWER_SECONDS = 30.0  # half a second, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # half a second's wait for Redis, and time for a busy machine
 SCRIPT = b"EVALSHA"
 
 
 class Gateways:
-    """``here`` counts by way of the proxy. ``let_in`` is how often somebody was."""
+    """Two gateways that count together, ``here`` through the proxy; ``let_in`` counts accepted
+    attempts.
+    """
 
     def __init__(self, proxy: Proxy, endpoint: ValkeyEndpoint) -> None:
         self.proxy, self.clock = proxy, SystemClock()
@@ -50,7 +54,7 @@ class Gateways:
         return found
 
     async def is_together(self) -> bool:
-        """Whether what one counts the other sees."""
+        """Return True if one gateway sees what the other counts."""
         self.subject = str(uuid4())
         first, second = await self.knock(self.here), await self.knock(self.there)
         return (
@@ -60,7 +64,7 @@ class Gateways:
         )
 
     def idle_connections(self) -> list[AbstractConnection]:
-        """Those of ``here`` that nobody uses just now."""
+        """Return the connections of ``here`` that are idle now."""
         opened = getattr(self._shared[0], "_open")  # noqa: B009 - nobody else needs it
         assert opened is not None
         return list(getattr(opened[1], "_available_connections"))  # noqa: B009 - redis keeps it private
@@ -71,8 +75,8 @@ class Gateways:
 
 
 @pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine answers late; asked for before ``gateways``."""
+def long_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait long for answers of a busy machine; request this fixture before ``gateways``."""
     monkeypatch.setattr("web.http.rate_limits.SHARED_SECONDS", ANSWER_SECONDS)
     monkeypatch.setattr("supervisors.engines.rates_valkey.ANSWER_SECONDS", ANSWER_SECONDS)
 
@@ -130,7 +134,9 @@ BY_DAY = [resetting, counted_and_not_answered, away]
 async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
     gateways: Gateways, trouble: Trouble
 ) -> None:
-    """Whatever the one is told of its counting: what is not counted together is no login."""
+    """A login that cannot be counted together is refused; other requests are counted by each
+    gateway alone.
+    """
     gateways.subject, gateways.let_in = str(uuid4()), 0
     await trouble(gateways.proxy)
     for _ in range(MOST // 2):
@@ -139,7 +145,7 @@ async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
     gateways.let_in = 0
     found = [await gateways.knock(gateways.here, "read") for _ in range(3 * MOST)]
     assert NOT_COUNTED not in found
-    assert MOST <= gateways.let_in <= 2 * MOST  # alone, and what was counted together before
+    assert MOST <= gateways.let_in <= 2 * MOST  # MOST counted alone, perhaps after some together
     gateways.proxy.mend()
     await gateways.proxy.up()
     await until(gateways.is_together)
@@ -149,7 +155,7 @@ async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
 async def test_a_connection_that_was_reset_while_nothing_was_counted(
     gateways: Gateways, turns: int
 ) -> None:
-    """``turns`` of the loop later somebody knocks."""
+    """A user sends a request ``turns`` turns of the loop after the reset."""
     gateways.proxy.break_off()
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -158,9 +164,9 @@ async def test_a_connection_that_was_reset_while_nothing_was_counted(
 
 
 async def test_a_reset_of_many_idle_connections_costs_nobody_an_answer(
-    patience: None, gateways: Gateways
+    long_answers: None, gateways: Gateways
 ) -> None:
-    """Once it has arrived: each connection is made anew when it is needed."""
+    """Each connection is made again when it is needed after the reset."""
     await asyncio.gather(*(gateways.knock(gateways.here) for _ in range(MOST)))
     idle = gateways.idle_connections()
     assert len(idle) == MOST

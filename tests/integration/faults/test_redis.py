@@ -1,4 +1,4 @@
-"""A gateway whose way to Redis is bad: it goes on alone, guards passwords, and comes back."""
+"""A gateway with a faulty connection to Redis: it counts alone, refuses logins, and recovers."""
 
 import asyncio
 import dataclasses
@@ -20,23 +20,23 @@ from tests.support.api_clients import Creator
 from tests.support.examples import series
 from tests.support.until import until
 
-ANSWER_SECONDS = 30.0  # half a second of waiting for Redis, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # half a second's wait for Redis, and time for a busy machine
 REVOKED_SECONDS = 30.0
 LIMIT = 1000
-# redis-py forgets to close the writer of a connection that was reset while it wrote.
+# redis-py does not close the writer of a connection that was reset during a write.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
 PASSWORD = "securepassword123"
 
 
 @pytest.fixture(scope="module")
 def sections() -> dict[str, dict[str, Any]]:
-    """Each counts together with its neighbour."""
+    """Settings with which both gateways count together."""
     return {"limits": {"shared": True, "login": LIMIT, "read": LIMIT}}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def _impatient() -> AsyncIterator[None]:
-    """A connection that says nothing is dead after two seconds, not after twelve."""
+async def _short_silence() -> AsyncIterator[None]:
+    """Treat a silent connection as dead after two seconds instead of twelve."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("supervisors.engines.bus_valkey.PING_SECONDS", 0.5)
         patch.setattr("supervisors.engines.bus_valkey.SILENCE_SECONDS", 2.0)
@@ -57,13 +57,13 @@ BY_DAY = [silent, away]
 
 @attrs.frozen
 class Person:
-    """Somebody with an account, at one of the gateways."""
+    """A user at one of the gateways."""
 
     http: aiohttp.ClientSession
     creator: Creator
 
     async def reads(self) -> tuple[int, int]:
-        """The status, and how many reads are left."""
+        """Read the balance; return the status, and how many reads are left."""
         headers = {"Authorization": f"Bearer {self.creator.token}"}
         url = f"{self.creator.url}/api/v1/credits/balance"
         async with self.in_time(), self.http.get(url, headers=headers) as answer:
@@ -126,8 +126,8 @@ async def test_without_redis_it_counts_alone_guards_passwords_and_comes_back(
     await gateway.becomes(http, "redis", "unavailable")
     await gateway.becomes(http, "status", "degraded")
     await neighbour.becomes(http, "status", "ready")
-    await alone(jane, ben)
-    await is_logged_out_by(jane, neighbour)
+    await check_counts_alone(jane, ben)
+    await log_out_at(jane, neighbour)
     gateway.redis.mend()
     await gateway.redis.up()
     await until(jane.can_log_in)
@@ -137,8 +137,10 @@ async def test_without_redis_it_counts_alone_guards_passwords_and_comes_back(
     await hint_passes(neighbour, gateway)
 
 
-async def alone(jane: Person, ben: Person) -> None:
-    """She reads and works, as often as one may; logging in is for people at the neighbour's."""
+async def check_counts_alone(jane: Person, ben: Person) -> None:
+    """Check that Jane can read and submit up to her limit; only Ben, at the neighbour, can
+    log in.
+    """
     left = []
     for _ in range(5):
         assert await jane.logs_in() == 503
@@ -150,8 +152,8 @@ async def alone(jane: Person, ben: Person) -> None:
     assert left == [LIMIT - number - 1 for number in range(5)]
 
 
-async def is_logged_out_by(jane: Person, neighbour: FaultyGateway) -> None:
-    """What the neighbour revokes is refused here too, without Redis."""
+async def log_out_at(jane: Person, neighbour: FaultyGateway) -> None:
+    """Log out at the neighbour, and wait until this gateway refuses the token without Redis."""
     there = dataclasses.replace(jane.creator, url=neighbour.url)
     assert (await there.call("POST", "/auth/logout"))[0] == 200
 

@@ -1,5 +1,6 @@
-"""Long results of a real agent on a bad line, through the gateway into a real store: what has
-arrived is not sent again, not even by an agent that was killed meanwhile.
+"""Long results of a real agent over a faulty connection, through the gateway into a real store.
+
+Parts that have arrived are not sent again, not even by an agent that was killed meanwhile.
 """
 
 import asyncio
@@ -36,12 +37,12 @@ from tests.support.until import until
 pytestmark = pytest.mark.heavy
 MIB = 1 << 20
 PART, SIZE = chosen(day=(8 * MIB, 20 * MIB), night=(64 * MIB, 150 * MIB))
-WITHIN = 240.0  # it goes through two proxies and a gateway, on a busy machine
+WITHIN = 240.0  # the data goes through two proxies and a gateway, on a busy machine
 
 
 @pytest.fixture(autouse=True)
 def _long_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``echo`` gives ``SIZE`` bytes."""
+    """Let ``echo`` produce ``SIZE`` bytes."""
 
     async def run(_: EchoPlugin, task: Task) -> Result:
         file = task.folder / "result"
@@ -61,7 +62,7 @@ def content_of(job: str) -> bytes:
 async def gateway(
     engines: Engines, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[FaultyGateway]:
-    """It takes results in parts of ``PART`` bytes."""
+    """Run a gateway that takes results in parts of ``PART`` bytes."""
 
     def in_parts(settings: Settings, verifiers: frozenset[UUID], why: str) -> NodeSessionSettings:
         return attrs.evolve(session_settings(settings, verifiers, why), part_bytes=PART)
@@ -74,7 +75,7 @@ async def gateway(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def line(gateway: FaultyGateway) -> AsyncIterator[Proxy]:
-    """What nodes reach the gateway by, and the store through it."""
+    """Run the proxy through which nodes reach the gateway, and the store behind it."""
     async with Proxy(of_http(gateway.url)) as proxy:
         yield proxy
 
@@ -83,7 +84,7 @@ async def line(gateway: FaultyGateway) -> AsyncIterator[Proxy]:
 async def creator(
     gateway: FaultyGateway, http: aiohttp.ClientSession, line: Proxy, tmp_path: Path
 ) -> Creator:
-    """Somebody with a node of his own, which has joined."""
+    """Register a creator and join a node of theirs."""
     jane = Creator(http, gateway.url, f"r{next(NUMBERS)}@example.org")
     await jane.register()
     url = http_by(line, gateway.url)
@@ -94,7 +95,7 @@ async def creator(
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncGenerator["asyncio.Task[agent.AgentExit]"]:
-    """An agent; killed in the end: it says no word to anybody."""
+    """Run an agent until the block ends, then kill it without a goodbye."""
     told: list[str] = []
     task = asyncio.ensure_future(agent.run(folder, settings=QUICK, narrator=told.append))
     try:
@@ -109,8 +110,8 @@ def part(number: int) -> bytes:
     return f"partNumber={number}&".encode()
 
 
-async def completed(gateway: FaultyGateway, creator: Creator, job: str) -> None:
-    """It is, its object is the whole, and no parts are left."""
+async def check_completed(gateway: FaultyGateway, creator: Creator, job: str) -> None:
+    """Wait until the job is completed; check that its object is whole and no parts are left."""
 
     async def ended() -> Any:
         _, found = await creator.call("GET", f"/jobs/{job}")
@@ -146,7 +147,7 @@ async def test_a_line_that_breaks_costs_a_part_and_no_more(
     async with running(tmp_path):
         parts = watched(line)
         cut = line.cut(part(2), after=PART // 2)
-        await completed(gateway, creator, await dispatched(creator))
+        await check_completed(gateway, creator, await dispatched(creator))
     assert cut.sprung == 1
     assert [trap.sprung for trap in parts] == [1, 2, 1]
 
@@ -165,5 +166,5 @@ async def test_an_agent_that_was_killed_sends_what_is_missing(
     assert spooled.stat().st_size == SIZE
     parts = watched(line)
     async with running(tmp_path):
-        await completed(gateway, creator, job)
+        await check_completed(gateway, creator, job)
     assert [trap.sprung for trap in parts] == [0, 1, 1]

@@ -1,4 +1,4 @@
-"""Results of one job are opened by one check, over a real gateway and its wire."""
+"""Batched checks of several results of one job, over a real gateway and its sockets."""
 
 from typing import Any, Final
 
@@ -15,21 +15,21 @@ FRAMES: Final = 5
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No delivery is drawn to be compared."""
+def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no delivery be drawn for a comparison."""
 
     fix_draws(monkeypatch, drawn=False)
 
 
-async def opens(node: FakeNode, dispatch: JobDispatch) -> None:
-    """A verifier that finds everything as it should be."""
+async def open_all(node: FakeNode, dispatch: JobDispatch) -> None:
+    """Answer a batched check as a verifier that finds nothing wrong."""
     count = dispatch.params["results"]
     work = {"opened": [{"looked": True}] * count}
     await node.send(node.signed(dispatch, told(dispatch, work=work, result_ref="none:check")))
 
 
 async def test_what_waits_of_a_job_is_one_dispatch_and_every_frame_is_settled(
-    farm: Farm, undrawn: None
+    farm: Farm, no_draws: None
 ) -> None:
     node = await farm.liar(delivers)
     body = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "frames": f"1-{FRAMES}"}
@@ -37,7 +37,9 @@ async def test_what_waits_of_a_job_is_one_dispatch_and_every_frame_is_settled(
     assert status in (200, 202), placed
     for _ in range(FRAMES):
         await node.next(Ack, within=WITHIN)
-    verifier = await farm.node("the gateway's", opens, "check", "check_batch", key=farm.keys.pop())
+    verifier = await farm.node(
+        "the gateway's", open_all, "check", "check_batch", key=farm.keys.pop()
+    )
     sent = await verifier.next(JobDispatch, within=WITHIN)
     assert (sent.job_type, sent.params["results"]) == ("check_batch", FRAMES)
     names = [f"check/{n}/{what}" for n in range(FRAMES) for what in ("picture", "evidence.exr")]
@@ -45,7 +47,7 @@ async def test_what_waits_of_a_job_is_one_dispatch_and_every_frame_is_settled(
     assert {one.sha256 for one in sent.inputs} == {SHA256, EVIDENCE.sha256}
 
     async def settled() -> list[dict[str, Any]] | None:
-        _, found = await farm.jane.call("GET", f"/jobs/{placed['job_id']}/units")
+        _, found = await farm.jane.answered("GET", f"/jobs/{placed['job_id']}/units")
         assert found is not None
         done = [one for one in found["units"] if one["state"] == "COMPLETED"]
         return done if len(done) == FRAMES else None

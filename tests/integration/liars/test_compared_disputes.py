@@ -1,4 +1,4 @@
-"""A creator who rendered a frame again disputes it, and one of the gateway's verifiers decides."""
+"""Disputes with a creator's own comparison, which the gateway's verifier decides."""
 
 import base64
 from typing import Any, Final
@@ -23,7 +23,7 @@ SHOWN: Final = b"\x89PNG\r\n\x1a\n" + bytes(100)
 async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
     farm: Farm, monkeypatch: pytest.MonkeyPatch, report: Any, state: str, balance: str
 ) -> None:
-    """Without an admin; both sides see the creator's picture, and an upheld one is refunded."""
+    """No admin is needed; both sides see the picture, and upholding refunds the charge."""
 
     fix_draws(monkeypatch, drawn=False)
     said: list[JobDispatch] = []
@@ -49,7 +49,8 @@ async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
     }
     body = {"reason": "it has a mark", "comparison": comparison}
     status, opened = await farm.jane.answered("POST", path, body)
-    assert (status in (200, 201), opened["state"]) == (True, "open")  # 503 is asked again
+    # a busy gateway (503) is asked again
+    assert (status in (200, 201), opened["state"]) == (True, "open")
 
     async def decided() -> Any:
         [found] = (await farm.jane.answered("GET", "/disputes"))[1]["disputes"]

@@ -1,4 +1,4 @@
-"""Until a delivery is settled nobody can tell whether it was drawn to be compared."""
+"""Before a delivery is settled, nobody can find out whether it was drawn for a comparison."""
 
 import json
 import re
@@ -27,9 +27,9 @@ from tests.support.whole_gateway import whole
 
 LOOKS: Final = 5
 STREAM: Final = "text/event-stream"
-# These count what happened to everybody.
+# Paths whose answers have totals over all users.
 OF_ALL: Final = ("/metrics", "/health/ready", "/ledger/checkpoint", "/ledger/epochs")
-# Of two runs of the same these differ.
+# Ids, times and random values, which differ between two runs of the same steps.
 _NAMES: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHANCE: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)?"
@@ -40,7 +40,7 @@ _CHANCE: Final = re.compile(
 
 @attrs.define
 class Farms:
-    """A farm whose next delivery is drawn, or is not."""
+    """A farm whose next delivery is drawn or not, as the test chooses."""
 
     farm: Farm
     drawn: bool = True
@@ -50,7 +50,7 @@ class Farms:
 async def farms(
     database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Farms]:
-    """Its own verifier, which would settle what is not drawn, may yet come."""
+    """Run a farm whose own verifier is offline but may return, so that deliveries wait for it."""
     verifying = VerifierSettings(look_seconds=0.1, own=frozenset({UUID(int=7)}))
     running = whole(
         database,
@@ -75,16 +75,18 @@ async def farms(
         yield found
 
 
-def alike(told: Any, names: dict[str, str]) -> Any:
-    """What was told, with names in the order in which they came, and without times and chance."""
+def normalised(told: Any, names: dict[str, str]) -> Any:
+    """Return an answer with ids numbered in order of appearance, and without times and random
+    values.
+    """
     text = told if isinstance(told, str) else json.dumps(told, default=str, sort_keys=True)
     text = re.sub(r"[0-9a-f-]{36}@example\.org", "somebody", text)
     text = _NAMES.sub(lambda found: names.setdefault(found[0], f"name {len(names)}"), text)
     return _CHANCE.sub("…", text)
 
 
-async def looked(farm: Farm) -> None:
-    """The Verifier looks a few times at what waits."""
+async def wait_for_looks(farm: Farm) -> None:
+    """Wait until the Verifier has looked a few times at the waiting deliveries."""
 
     def handled() -> int:
         parts = {part.name: part.statistics for part in farm.gateway.tree.vital()}
@@ -96,20 +98,32 @@ async def looked(farm: Farm) -> None:
     await until(lambda: handled() >= before + LOOKS, within=WITHIN)
 
 
+async def read(farm: Farm, person: Person, path: str) -> tuple[int, str]:
+    """Read a path, again while the gateway is busy (503); return the status and the text."""
+
+    async def answered() -> tuple[int, str] | None:
+        url = f"{farm.gateway.url}{path}"
+        async with farm.http.get(url, headers=person.headers) as answer:
+            text = await answer.text()
+            return None if answer.status == 503 else (answer.status, text)
+
+    found = await until(answered)
+    assert found is not None
+    return found
+
+
 async def asked(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str, Any]:
-    """What the creator and the owner of the node are answered, everywhere."""
+    """Return all answers that the creator and the node's owner get at these paths."""
     found: dict[str, Any] = {}
     for who, person in (("creator", farm.jane), ("owner", farm.operators["eve"])):
         for path in paths:
             full = path.format(**known)
-            url = f"{farm.gateway.url}{full}"
-            async with farm.http.get(url, headers=person.headers) as answer:
-                found[f"{who} {path}"] = (answer.status, await answer.text())
+            found[f"{who} {path}"] = await read(farm, person, full)
     return found
 
 
 async def paths_of(farm: Farm, known: dict[str, str]) -> list[str]:
-    """All that can be read with these names, but for streams."""
+    """Return all paths that can be read with these ids, except streams."""
 
     async def read() -> Any:
         async with farm.http.get(f"{farm.gateway.url}/openapi.json") as answer:
@@ -126,8 +140,8 @@ async def paths_of(farm: Farm, known: dict[str, str]) -> list[str]:
     return sorted(found)
 
 
-async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
-    """All that is told of it until it is settled."""
+async def observe_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
+    """Deliver a unit, and return all answers, events and relay frames until the unit is settled."""
     farm = farms.farm
     farms.drawn = drawn
     farm.operators.clear()
@@ -136,7 +150,7 @@ async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     node: FakeNode = await farm.liar(delivers)
     job = await farm.place()
     await node.next(Ack, within=WITHIN)
-    await looked(farm)
+    await wait_for_looks(farm)
     stands = "SELECT drawn, state FROM checks WHERE job_id = $1"
     row = await farm.owner.fetchrow(stands, job)
     assert row is not None
@@ -149,13 +163,13 @@ async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     paths = await paths_of(farm, known)
     answers = await asked(farm, paths, known)
     await node.disconnect()
-    return {name: alike(told, names) for name, told in [*found.items(), *answers.items()]}
+    return {name: normalised(told, names) for name, told in [*found.items(), *answers.items()]}
 
 
 async def test_nothing_differs_before_the_settlement_by_whether_it_was_drawn(farms: Farms) -> None:
-    """Not what the node hears, nor what its owner and the creator are answered, nor an event."""
-    one = await told_of_a_delivery(farms, drawn=True)
-    other = await told_of_a_delivery(farms, drawn=False)
+    """The node's relay frames, all answers to owner and creator, and all events are the same."""
+    one = await observe_delivery(farms, drawn=True)
+    other = await observe_delivery(farms, drawn=False)
     assert len(one) > 30, sorted(one)
     assert sum("(200" in told or told.startswith("[200") for told in one.values()) > 15
     differing = {name: (one[name], other[name]) for name in one if one[name] != other[name]}

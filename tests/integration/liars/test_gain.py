@@ -1,6 +1,6 @@
-"""What lies gain at a whole gateway: its draws, fines and clawback agree with the simulation.
+"""Gains of lying nodes at a whole gateway: draws, fines and clawback agree with the simulation.
 
-Everything is real but the verifier's answers: it says of each picture what its node knows of it.
+Everything is real except the verifier's answers: the test's verifier knows which pictures are lies.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import whole
 
-SHARE: Final = 70_000  # of a frame
+SHARE: Final = 70_000  # of one frame
 CREDITS: Final = 10**12
 LOOK_SECONDS: Final = 0.05
-STEPS_MOST: Final = 220  # of a life: nothing matures meanwhile, here or in the simulation
-UNITS: Final = 400  # by night, of each strategy
-RUNS: Final = 200  # that the bounds follow from
-# Strategies of nothing but honest results and lies about usual frames.
+STEPS_MOST: Final = 220  # steps of a life; within them no earning matures, here or simulated
+UNITS: Final = 400  # units by night, for each strategy
+RUNS: Final = 200  # simulated runs, from which the bounds follow
+# Strategies with only honest results and lies about usual frames.
 PLAIN: Final = [
     one for one in LISTED if all({*life} <= {HONEST, Step(is_lie=True)} for life in one.lives)
 ]
@@ -55,7 +55,7 @@ ROW: Final = "SELECT * FROM checks WHERE job_id = $1 AND unit = $2 AND attempt =
 SHARES: Final = """
 SELECT e.job_id, e.unit, e.state, e.amount FROM earnings e
 JOIN nodes n ON n.id = e.node_id WHERE n.id = $1"""
-# Shares that the clawback has not compared yet.
+# Earnings that the clawback has not compared yet.
 UNSURE: Final = """
 SELECT count(*) FROM earnings e
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.verdict = 'sampled-out'
@@ -65,7 +65,7 @@ WHERE e.node_id = $1 AND e.state = 'PENDING'
 
 
 @attrs.frozen
-class Made:
+class Delivered:
     """A delivery, as the gateway decided it."""
 
     unit: tuple[UUID, int]
@@ -77,11 +77,11 @@ class Made:
 
 @attrs.define
 class Owner:
-    """A node that leads a life: it delivers a unit once the one before is decided."""
+    """A node that delivers a life's units, each after the verdict on the unit before."""
 
     farm: Farm
     life: Life
-    made: list[Made] = attrs.field(factory=list[Made])
+    made: list[Delivered] = attrs.field(factory=list[Delivered])
     is_over: asyncio.Event = attrs.field(factory=asyncio.Event)
     turn: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
@@ -105,20 +105,20 @@ class Owner:
             if self.made[-1].verdict == "invalid" or len(self.made) == len(self.life):
                 self.is_over.set()
 
-    async def _decided(self, of: tuple[UUID, int, int], step: Step) -> Made:
+    async def _decided(self, of: tuple[UUID, int, int], step: Step) -> Delivered:
         async def look() -> Any:
             row = await self.farm.owner.fetchrow(ROW, *of)
             return row if row is not None and row["state"] == "DECIDED" else None
 
         row = await until(look, within=WITHIN)
-        return Made((of[0], of[1]), step, row["odds"], row["drawn"], row["verdict"])
+        return Delivered((of[0], of[1]), step, row["odds"], row["drawn"], row["verdict"])
 
 
 LIES: Final = set[str]()  # SHA-256 of pictures that are lies
 
 
 async def verifies(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Answer a check by what is known of the picture."""
+    """Answer a check according to whether the picture is a lie."""
     params = dispatch.params
     if dispatch.job_type == "check_batch":
         work: Any = {"opened": [{"looked": True}] * params["results"]}
@@ -161,8 +161,8 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
             yield found
 
 
-async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:
-    """Lead a life with a new account. Return what it delivered, and what its lies gained."""
+async def lead_life(farm: Farm, life: Life) -> tuple[Sequence[Delivered], float]:
+    """Lead a life with a new account. Return its deliveries, and what its lies gained."""
     eve = Owner(farm, life)
     name = f"eve {len(farm.operators)}"
     node = await farm.node(name, eve, "render")
@@ -193,8 +193,10 @@ async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:
     return eve.made, gain
 
 
-def replayed(made: Sequence[Made]) -> float:
-    """Return what the rules of the simulation say of the same draws; its odds are the gateway's."""
+def simulated_gain(made: Sequence[Delivered]) -> float:
+    """Return the gain by the simulation's rules for the same draws; check that it computes the
+    gateway's odds.
+    """
     valid, gain, pending = (0, 0), 0.0, list[Pending]()
     for number, one in enumerate(made):
         step = attrs.evolve(one.step, share=SHARE)
@@ -210,22 +212,24 @@ def replayed(made: Sequence[Made]) -> float:
     return gain
 
 
-def is_fined_again(made: Sequence[Made]) -> bool:
-    """Return whether the clawback found further lies, whose fines the simulation leaves out."""
+def is_fined_again(made: Sequence[Delivered]) -> bool:
+    """Return True if the clawback found further lies, whose fines the simulation leaves out."""
     return made[-1].verdict == "invalid" and any(one.step.is_lie for one in made[:-1])
 
 
-async def gains(farm: Farm, strategy: Strategy, units: int) -> None:
-    """Run a strategy: each life must be as simulated, and all together as probable."""
-    made, gain, is_exact = list[Made](), 0.0, True
+async def check_gain(farm: Farm, strategy: Strategy, units: int) -> None:
+    """Run a strategy: check each life against the simulation, and the number of draws against their
+    odds.
+    """
+    made, gain, is_exact = list[Delivered](), 0.0, True
     while len(made) < units:
         for life in strategy.lives:
-            delivered, gained = await lead(farm, life)
+            delivered, gained = await lead_life(farm, life)
             if is_fined_again(delivered):
-                assert gained <= replayed(delivered)
+                assert gained <= simulated_gain(delivered)
                 is_exact = False
             else:
-                assert gained == replayed(delivered)
+                assert gained == simulated_gain(delivered)
             made += delivered
             gain += gained
     sure = [one for one in made if one.odds < 1]
@@ -247,10 +251,10 @@ def short(strategy: Strategy) -> Strategy:
 
 async def test_a_lie_gains_as_little_as_in_the_simulation(farm: Farm) -> None:
     [strategy] = [one for one in PLAIN if one.name == BY_DAY]
-    await gains(farm, strategy, units=40)
+    await check_gain(farm, strategy, units=40)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("strategy", [short(one) for one in PLAIN], ids=lambda one: one.name)
 async def test_every_plain_strategy_gains_as_little(farm: Farm, strategy: Strategy) -> None:
-    await gains(farm, strategy, UNITS)
+    await check_gain(farm, strategy, UNITS)

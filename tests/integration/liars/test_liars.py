@@ -1,7 +1,7 @@
-"""Nodes that lie to a whole gateway that verifies: none is paid, and it costs them what it should.
+"""Dishonest nodes at a whole gateway with verification: no node is paid, and each pays the penalty.
 
-What lies about pictures is found by the check itself (``tests/integration/node/test_check.py``):
-here verifiers say what they found. ``docs/VERIFICATION.md`` has the table of all lies.
+Tests of the check itself (``tests/integration/node/test_check.py``) find false pictures; here
+verifiers just report findings. ``docs/VERIFICATION.md`` lists all lies.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ VERIFIERS = 2
 VERIFIER = """
 INSERT INTO nodes (id, name, public_key, capabilities, verified_at)
 VALUES ($1, 'v', $2, '{check}', now())"""
-HUGE = 1 << 20  # bytes, as the farm allows
+HUGE = 1 << 20  # bytes, the most that the farm allows
 EXACT = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
 OFF: dict[str, Any] = {"crops": [{"equal": False, "off": 0.9}] * 3, "finish": {"equal": True}}
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -54,7 +54,7 @@ Lie = Callable[["Farm", FakeNode, JobDispatch], Awaitable[None]]
 
 @attrs.define
 class Farm:
-    """A gateway, its creator Jane, and the operators that were named so far."""
+    """A gateway, its creator Jane, and the operators named so far."""
 
     gateway: Whole
     http: aiohttp.ClientSession
@@ -62,7 +62,8 @@ class Farm:
     owner: "asyncpg.Connection[asyncpg.Record]"
     stack: AsyncExitStack
     operators: dict[str, Person] = attrs.Factory(dict[str, Person])
-    keys: list[Ed25519PrivateKey] = attrs.Factory(list[Ed25519PrivateKey])  # of verifiers
+    # keys of the gateway's verifiers
+    keys: list[Ed25519PrivateKey] = attrs.Factory(list[Ed25519PrivateKey])
 
     async def operator(self, name: str) -> Person:
         if name not in self.operators:
@@ -78,7 +79,7 @@ class Farm:
         key: Ed25519PrivateKey | None = None,
         device_class: str = CLASS,
     ) -> FakeNode:
-        """A node of an operator's, connected until the end."""
+        """Connect a node of an operator until the end of the test."""
         token = (await self.operator(operator)).headers["Authorization"].removeprefix("Bearer ")
         node = FakeNode(
             self.gateway.url,
@@ -95,7 +96,7 @@ class Farm:
         return node
 
     async def verifier(self, report: Any) -> FakeNode:
-        """One of the gateway's, which says this of whatever it is to compare."""
+        """Connect one of the gateway's verifiers, which gives this report on all comparisons."""
 
         async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
             work = report | {"whole": True} if dispatch.params.get("whole") else report
@@ -116,11 +117,11 @@ class Farm:
         return str(placed["job_id"])
 
     async def unit(self, job: str) -> Any:
-        _, found = await self.jane.call("GET", f"/jobs/{job}/units")
+        _, found = await self.jane.answered("GET", f"/jobs/{job}/units")
         return found["units"][0]
 
     async def blamed(self, job: str) -> Any:
-        """The unit, once its first attempt is the node's failure."""
+        """Wait until the unit's first attempt counts as the node's failure, and return the unit."""
 
         async def look() -> Any:
             unit = await self.unit(job)
@@ -136,7 +137,7 @@ class Farm:
         return await until(look, within=WITHIN)
 
     async def earned(self, operator: str = "eve") -> int:
-        _, found = await self.operators[operator].call("GET", "/operators/earnings")
+        _, found = await self.operators[operator].answered("GET", "/operators/earnings")
         rows = await self.owner.fetch("SELECT coalesce(sum(amount), 0) AS sum FROM earnings")
         assert found is not None
         return int(rows[0]["sum"])
@@ -147,7 +148,7 @@ class Farm:
     async def put(
         self, dispatch: JobDispatch, content: bytes = CONTENT, proof: bytes = PROOF
     ) -> None:
-        """Its object and the evidence beside it, where they belong."""
+        """Put the unit's result and its evidence into the store."""
         assert dispatch.output is not None
         assert dispatch.evidence is not None
         objects = self.gateway.gateway.ports.objects
@@ -156,10 +157,10 @@ class Farm:
 
 
 class Silent:
-    """A node that keeps what it is given."""
+    """A node that keeps its units and answers nothing."""
 
     async def __call__(self, node: FakeNode, dispatch: JobDispatch) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 def told(dispatch: JobDispatch, **given: Any) -> JobResult:
@@ -211,11 +212,11 @@ async def test_an_honest_node_is_paid_for_what_a_verifier_found_right(farm: Farm
     job = await farm.place()
     await node.next(Ack, within=WITHIN)
     assert (await farm.unit(job))["state"] == "VERIFYING"
-    assert (await farm.jane.call("GET", f"/jobs/{job}"))[1]["charged"] == "0.0000"
+    assert (await farm.jane.answered("GET", f"/jobs/{job}"))[1]["charged"] == "0.0000"
     await farm.verifier(EXACT)
     unit = await farm.ends(job)
     assert (unit["state"], unit["verified"], unit["charged"]) == ("COMPLETED", True, "10.0000")
-    _, document = await farm.jane.call("GET", f"/jobs/{job}/receipt")
+    _, document = await farm.jane.answered("GET", f"/jobs/{job}/receipt")
     assert verify_receipt(document).holds
     assert document["receipt"]["verdict"] == "exact"
     work = document["receipt"]["work"]
@@ -224,12 +225,12 @@ async def test_an_honest_node_is_paid_for_what_a_verifier_found_right(farm: Farm
     assert await farm.earned() == 70_000
     await farm.sound()
     eve = farm.operators["eve"]
-    [share] = (await eve.call("GET", "/operators/me/earnings"))[1]["earnings"]
+    [share] = (await eve.answered("GET", "/operators/me/earnings"))[1]["earnings"]
     path = share["receipt_path"].removeprefix("/api/v1")
-    status, seen = await eve.call("GET", path)
+    status, seen = await eve.answered("GET", path)
     assert (status, seen["receipt"]) == (200, document["receipt"])
     assert verify_receipt(seen).holds
-    assert (await (await farm.operator("olga")).call("GET", path))[0] == 404
+    assert (await (await farm.operator("olga")).answered("GET", path))[0] == 404
 
 
 async def test_the_result_is_the_picture_and_evidence_has_an_address_of_its_own(
@@ -239,28 +240,28 @@ async def test_the_result_is_the_picture_and_evidence_has_an_address_of_its_own(
     await farm.verifier(EXACT)
     job = await farm.place()
     await farm.ends(job)
-    _, result = await farm.jane.call("GET", f"/jobs/{job}/result")
+    _, result = await farm.jane.answered("GET", f"/jobs/{job}/result")
     assert (result["sha256"], result["size"]) == (SHA256, len(CONTENT))
-    status, evidence = await farm.jane.call("GET", f"/jobs/{job}/units/0/evidence")
+    status, evidence = await farm.jane.answered("GET", f"/jobs/{job}/units/0/evidence")
     assert (status, evidence["sha256"], evidence["size"]) == (200, EVIDENCE.sha256, len(PROOF))
     assert f"{job}/0/1/evidence" in evidence["download_url"]
     await farm.operator("otto")
     for path in (f"/jobs/{job}/units/1/evidence", f"/jobs/{UUID(int=5)}/units/0/evidence"):
-        assert (await farm.jane.call("GET", path))[0] == 404
-    other = await farm.operators["otto"].call("GET", f"/jobs/{job}/units/0/evidence")
+        assert (await farm.jane.answered("GET", path))[0] == 404
+    other = await farm.operators["otto"].answered("GET", f"/jobs/{job}/units/0/evidence")
     assert other[0] == 404
-    _, unit = await farm.jane.call("GET", f"/jobs/{job}/units")
+    _, unit = await farm.jane.answered("GET", f"/jobs/{job}/units")
     assert unit["units"][0]["sha256"] == SHA256
 
 
 async def test_a_lie_is_not_paid_and_a_strike_that_its_operator_sees(farm: Farm) -> None:
-    """Its regions differ, and so does its whole frame."""
+    """Both the drawn regions and the whole frame differ."""
     node = await farm.liar(delivers)
     verifier = await farm.verifier(OFF)
     job = await farm.place()
     unit = await farm.blamed(job)
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
-    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
+    _, seen = await farm.operators["eve"].answered("GET", f"/nodes/{node.node_id}/checks")
     [found] = seen["checks"]
     assert (found["verdict"], found["strike"]) == ("invalid", True)
     assert "of the whole frame 0.9 times the noise" in found["said"]
@@ -272,7 +273,7 @@ async def test_a_lie_is_not_paid_and_a_strike_that_its_operator_sees(farm: Farm)
 async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_no_more(
     farm: Farm,
 ) -> None:
-    """A graphics card's frame, which a processor compares with other seeds."""
+    """A processor checks a graphics card's frame by comparing it with renders of other seeds."""
     node = await farm.liar(delivers, "optix/x86_64/5.2")
     looks = [[{"reasons": ["softened"]}]] * 2
     refused = {"crops": OFF["crops"], "across": {"outcome": "refused", "looks": looks}}
@@ -281,16 +282,16 @@ async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_n
     unit = await farm.blamed(job)
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
     assert "other-device: softened" in unit["error_message"]
-    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
-    first = next(one for one in seen["checks"] if one["attempt"] == 1)  # it may try again by now
-    assert (first["verdict"], first["strike"]) == ("invalid", False)
+    _, seen = await farm.operators["eve"].answered("GET", f"/nodes/{node.node_id}/checks")
+    [found] = seen["checks"]
+    assert (found["verdict"], found["strike"]) == ("invalid", False)
     asked = next(one for one in verifier.received if isinstance(one, JobDispatch))
     assert len(asked.params["across"]) == 3
     await farm.sound()
 
 
 async def test_nobody_but_the_gateways_verifiers_is_asked(farm: Farm) -> None:
-    """Neither a friend, who would call it right, nor a stranger, who would call it wrong."""
+    """The other nodes with ``check`` are the liar's own and a stranger's."""
     node = await farm.liar(delivers)
     others = [await farm.node(who, Silent(), "check") for who in ("eve", "olga")]
     job = await farm.place()
@@ -327,9 +328,9 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
 
 
 async def signed_for_another_build(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
-    """So that nobody who repeats the check has it."""
+    """Deliver a result signed for another Blender build, which no verifier has."""
     await farm.put(dispatch)
-    node.device_class = "cpu/avx2/nobody-has-it"  # but its hello said another one
+    node.device_class = "cpu/avx2/nobody-has-it"  # the node's hello named another class
     await node.send(honest(node, dispatch))
 
 
@@ -374,10 +375,10 @@ BY_DAY = (
     *("a wrong hash", "no object", "other evidence"),
     *("a signature for another unit", "a signature for another build"),
 )
-# An upload that broke is a failure, and says nothing of its node's honesty.
+# A failed upload is a failure that says nothing about the node's honesty.
 NO_LIES = (
     *("no object", "evidence that comes late"),
-    "a signature for another build",  # it may have been updated meanwhile
+    "a signature for another build",  # the node may have updated Blender meanwhile
 )
 
 
@@ -397,24 +398,26 @@ async def test_what_the_gateway_sees_itself_needs_no_check(farm: Farm, name: str
 
 
 async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
-    """Its operator is told why; it gets no strangers' work; released it begins under suspicion."""
+    """The operator sees the reason; the node gets only its owner's work, and has two strikes after
+    release.
+    """
     node = await farm.liar(wrong_hash)
     for _ in range(STRIKES_MOST):
         job = await farm.place()
         await farm.blamed(job)
-        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")  # it is not tried again
+        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")
         assert status == 200, answer
     eve = farm.operators["eve"]
 
     async def quarantined() -> Any:
-        _, found = await eve.call("GET", f"/nodes/{node.node_id}")
+        _, found = await eve.answered("GET", f"/nodes/{node.node_id}")
         return found if found["standing"] == "QUARANTINED" else None
 
     found = await until(quarantined, within=WITHIN)
     assert "3 of its results" in found["standing_reason"]
     [known] = found["reputation"]
     assert (known["invalid"], known["strikes"], known["valid"]) == (3, 3, 0)
-    _, told_of = await eve.call("GET", f"/nodes/{node.node_id}/checks")
+    _, told_of = await eve.answered("GET", f"/nodes/{node.node_id}/checks")
     assert {one["verdict"] for one in told_of["checks"]} == {"invalid"}
     assert all("another SHA-256" in one["said"] for one in told_of["checks"])
     asked = len([frame for frame in node.received if isinstance(frame, JobDispatch)])
@@ -435,7 +438,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
 async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the_receipt(
     farm: Farm, tmp_path: Path
 ) -> None:
-    """The node may write for as long as its address lasts; who fetches it sees that it did."""
+    """The node can write while its URL is valid, but the receipt's SHA-256 reveals the swap."""
     placed: list[JobDispatch] = []
 
     async def later(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
@@ -448,7 +451,7 @@ async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the
     unit = await farm.ends(job)
     await farm.put(placed[0], b"another picture, and no evidence")
     assert unit["sha256"] == SHA256
-    _, document = await farm.jane.call("GET", f"/jobs/{job}/receipt")
+    _, document = await farm.jane.answered("GET", f"/jobs/{job}/receipt")
     assert document["receipt"]["work"]["object"]["sha256"] == SHA256
     (tmp_path / "frame.zip").write_bytes(b"another picture, and no evidence")
     assert not verify_receipt(document, picture=read_picture(tmp_path / "frame.zip")).holds
@@ -457,7 +460,7 @@ async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the
 
 
 async def test_nothing_can_be_put_in_the_place_of_what_was_delivered(farm: Farm) -> None:
-    """Its address is for one object, so the node cannot swap what it knows to be drawn."""
+    """The URL allows a single upload, so a node that knows of a draw cannot replace its result."""
     swaps: list[int] = []
 
     async def swaps_it(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
@@ -483,7 +486,7 @@ async def test_a_node_that_leaves_after_its_lie_has_its_strike_all_the_same(farm
     await node.disconnect()
     await farm.verifier(OFF)
     assert (await farm.blamed(job))["charged"] == "0.0000"
-    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
+    _, seen = await farm.operators["eve"].answered("GET", f"/nodes/{node.node_id}/checks")
     [found] = seen["checks"]
     assert (found["verdict"], found["strike"], await farm.earned()) == ("invalid", True, 0)
     await farm.sound()
@@ -505,12 +508,15 @@ async def test_what_was_delivered_before_its_job_is_stopped_is_paid_if_it_is_rig
         assert (answer["status"], answer["paused"]) == ("PAUSED", "stopped")
     for wish in ("pause", "resume"):
         status, refused = await farm.jane.call("POST", f"/jobs/{job}/{wish}")
-        assert (status, refused["detail"]) == (409, "Job was stopped; it ends with its checks")
+        assert (status, refused["detail"]) == (
+            409,
+            "Job was stopped; it ends once its last results are verified",
+        )
     await farm.verifier(said)
     unit = await farm.ends(job)
     assert (unit["state"], unit["attempt"]) == (state, 1)
     assert (unit["charged"], await farm.earned()) == (charged, earned)
-    assert (await farm.jane.call("GET", f"/jobs/{job}"))[1]["status"] == state
+    assert (await farm.jane.answered("GET", f"/jobs/{job}"))[1]["status"] == state
     await farm.sound()
 
 
@@ -531,7 +537,9 @@ async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> Non
 async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The window of the shares passes by, and an accomplice disputes one before the verdict."""
+    """The dispute windows end, and an accomplice disputes one of the earnings, before the
+    verdict.
+    """
 
     async def draw(*_: Any) -> tuple[float, float]:
         return 0.0, 0.5
@@ -562,13 +570,13 @@ async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between
     assert (await eve.call("POST", "/operators/me/payouts", {"to": "credits"}))[0] == 409
     await farm.verifier(OFF)
     await farm.blamed(lie)
-    _, found = await eve.call("GET", "/operators/me/earnings")
+    _, found = await eve.answered("GET", "/operators/me/earnings")
     assert [share["state"] for share in found["earnings"]] == ["forfeited"] * 2
     assert {share["why"] for share in found["earnings"]} == {
         "a fine: another result of this operator's nodes was invalid"
     }
     month = f"{datetime.now(UTC):%Y-%m}"
-    _, told = await eve.call("GET", f"/operators/me/statement?month={month}")
+    _, told = await eve.answered("GET", f"/operators/me/statement?month={month}")
     assert (told["earned"], told["fined"], told["closing"]) == ("14.0000", "-14.0000", "0.0000")
     assert told["lines"][-1]["job_id"] == lie
     await farm.sound()

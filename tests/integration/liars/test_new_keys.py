@@ -1,4 +1,4 @@
-"""A quarantine is not washed off by another key of the same operator."""
+"""An operator cannot escape a quarantine by registering another key."""
 
 from typing import Any
 from uuid import uuid4
@@ -15,7 +15,7 @@ __all__ = ["farm"]
 
 
 async def admin(farm: Farm) -> Person:
-    """One who logged in."""
+    """Register an admin, logged in."""
     ann, email = Person(farm.http, farm.gateway.url), f"{uuid4()}@example.org"
     account = {"email": email, "password": "a long password"}
     await ann.call("POST", "/auth/register", {**account, "name": "Ann"})
@@ -26,7 +26,7 @@ async def admin(farm: Farm) -> Person:
 
 
 async def stands(person: Person, node: Any) -> str:
-    _, found = await person.call("GET", f"/nodes/{node.node_id}")
+    _, found = await person.answered("GET", f"/nodes/{node.node_id}")
     return str(found["standing"])
 
 
@@ -49,7 +49,7 @@ async def test_a_new_key_of_who_has_a_node_in_quarantine_begins_there(
         await tell(eve, first, "revoke")
     again, other = await farm.liar(delivers), await farm.node("olga", delivers, "render")
     assert await stands(eve, again) == "QUARANTINED"
-    _, found = await eve.call("GET", f"/nodes/{again.node_id}")
+    _, found = await eve.answered("GET", f"/nodes/{again.node_id}")
     assert "another node of its owner" in found["standing_reason"]
     assert await stands(eve, before) == "ACTIVE", "it has a record of its own"
     assert await stands(farm.operators["olga"], other) == "ACTIVE"
@@ -65,7 +65,7 @@ async def test_who_was_released_is_free_to_enrol_others(farm: Farm) -> None:
 
 
 async def test_strikes_of_a_key_that_was_given_up_stay_with_its_owner(farm: Farm) -> None:
-    """Else two lies a key would cost nothing."""
+    """If strikes did not stay, each new key would allow two lies at no cost."""
     before, first = await farm.liar(delivers), await farm.liar(wrong_hash)
     eve = farm.operators["eve"]
     await tell(eve, before, "drain")

@@ -1,4 +1,4 @@
-"""Lies that are no strike, as honest frames may differ there, too: all are compared, and unpaid."""
+"""Lies about scenes whose honest frames may differ: a lie is compared and unpaid, but no strike."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +23,8 @@ FAR: Mapping[str, Any] = {
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No delivery is drawn, as of a node with a long record."""
+def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no delivery be drawn, as for a node with a long record."""
 
     async def draw(*_: Any) -> tuple[float, float]:
         return 0.9, 0.5
@@ -33,11 +33,11 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fines, "covered_odds", uncovered)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_draws")
 async def test_a_lie_about_a_scene_that_differs_each_time_is_unpaid_though_it_was_not_drawn(
     farm: Farm,
 ) -> None:
-    """It is opened, asked for its regions, and rendered whole."""
+    """The verifier opens the result, then compares regions, and then renders the whole frame."""
     asked = list[tuple[bool, bool]]()
 
     async def inspects(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -52,7 +52,7 @@ async def test_a_lie_about_a_scene_that_differs_each_time_is_unpaid_though_it_wa
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
     assert asked[:3] == [(False, False), (True, False), (True, True)]
     assert await farm.owner.fetchval("SELECT drawn FROM checks WHERE attempt = 1") is False
-    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
+    _, seen = await farm.operators["eve"].answered("GET", f"/nodes/{node.node_id}/checks")
     first = next(one for one in seen["checks"] if one["attempt"] == 1)
     assert (first["verdict"], first["strike"]) == ("invalid", False)
     await farm.sound()

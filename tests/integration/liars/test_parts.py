@@ -1,4 +1,4 @@
-"""Nodes that put parts where they may not, or leave them lying, at a whole gateway."""
+"""Nodes that send parts of results to wrong places or abandon them, at a whole gateway."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,8 +27,10 @@ PART = 64 << 20
 ANY = "ab" * 32
 
 
-async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **named: Any) -> None:
-    """Leave to put the first two parts of something long."""
+async def ask_for_parts(
+    node: FakeNode, dispatch: JobDispatch, what: str = "result", **named: Any
+) -> None:
+    """Ask for URLs of the first two parts of a long result."""
     parts = tuple(WantedPart(number=number, sha256=ANY) for number in (1, 2))
     wanted = PartsWanted(what=what, size=PART + 9, parts=parts)
     of = attempt_of(dispatch)
@@ -36,7 +38,7 @@ async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **na
 
 
 async def idle(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
-    """It does nothing by itself."""
+    """Do nothing with the unit."""
 
 
 async def offered(node: FakeNode) -> PartsOffered:
@@ -51,16 +53,16 @@ async def begun(farm: Farm) -> list[tuple[UUID, str]]:
 
 
 async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> None:
-    """Whatever a node names, its parts belong to what it was given: it cannot say a key."""
+    """A node cannot choose a key: its parts belong to the units that it was given."""
     node = await farm.liar(idle)
     await farm.place()
     mine = await node.next(JobDispatch, within=WITHIN)
-    await asks(node, mine, job_id=str(UUID(int=5)))
-    await asks(node, mine, attempt=(mine.attempt or 0) + 1)
-    await asks(node, mine, unit=5)
-    await asks(node, mine, what="evidence")
-    await asks(node, mine)
-    both = [await offered(node) for _ in range(2)]  # whichever the store has begun first
+    await ask_for_parts(node, mine, job_id=str(UUID(int=5)))
+    await ask_for_parts(node, mine, attempt=(mine.attempt or 0) + 1)
+    await ask_for_parts(node, mine, unit=5)
+    await ask_for_parts(node, mine, what="evidence")
+    await ask_for_parts(node, mine)
+    both = [await offered(node) for _ in range(2)]  # in any order
     assert sorted((given.what, len(given.places)) for given in both) == [
         ("evidence", 2),
         ("result", 2),
@@ -71,8 +73,8 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
     assert await begun(farm) == [(UUID(mine.job_id), "evidence"), (UUID(mine.job_id), "result")]
 
 
-async def swept(farm: Farm, ago: timedelta) -> int:
-    """How many are left when that is how long ago they were asked for."""
+async def sweep(farm: Farm, ago: timedelta) -> int:
+    """Date all uploads of parts ``ago`` back, sweep, and return how many remain."""
     await farm.owner.execute("UPDATE result_multiparts SET asked_at = now() - $1::interval", ago)
     await remove_abandoned_results(farm.gateway.gateway)
     return len(await begun(farm))
@@ -83,7 +85,7 @@ async def test_parts_that_nobody_goes_on_with_are_removed(farm: Farm, is_over: b
     node = await farm.liar(idle)
     job = await farm.place()
     dispatch = await node.next(JobDispatch, within=WITHIN)
-    await asks(node, dispatch)
+    await ask_for_parts(node, dispatch)
     await offered(node)
     objects = farm.gateway.gateway.ports.objects
     assert isinstance(objects, TwinObjects)
@@ -92,9 +94,9 @@ async def test_parts_that_nobody_goes_on_with_are_removed(farm: Farm, is_over: b
         assert (await farm.jane.call("POST", f"/jobs/{job}/stop"))[0] == 200
         await node.next(JobCancel, within=WITHIN)
     soon, late = OVER_AFTER + timedelta(minutes=1), ABANDONED_AFTER + timedelta(minutes=1)
-    assert await swept(farm, OVER_AFTER - timedelta(minutes=1)) == 1
-    assert await swept(farm, soon) == (0 if is_over else 1)
-    assert await swept(farm, late) == 0
+    assert await sweep(farm, OVER_AFTER - timedelta(minutes=1)) == 1
+    assert await sweep(farm, soon) == (0 if is_over else 1)
+    assert await sweep(farm, late) == 0
     assert objects.multiparts.open == set()
 
 
@@ -105,6 +107,6 @@ async def test_more_than_may_be_is_a_failure_of_the_node(farm: Farm) -> None:
     wanted = PartsWanted(what="result", size=2**50, parts=(WantedPart(number=1, sha256=ANY),))
     await node.send(UrlsRequest(job_id=dispatch.job_id, unit=0, attempt=1, wanted=wanted))
     unit = await farm.blamed(job)
-    assert "does not come in parts" in unit["error_message"]
+    assert "cannot be uploaded in parts" in unit["error_message"]
     assert await begun(farm) == []
     await farm.sound()

@@ -1,4 +1,6 @@
-"""Nodes of the plain reference, which deliver nothing that can be checked, in development."""
+"""Nodes of the plain reference protocol, whose results cannot be checked, at a development
+gateway.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture
 async def farm(database: PostgresEndpoint, required: bool) -> AsyncGenerator[Farm]:
-    """A gateway that verifies, and whose only verifier is not there."""
+    """Run a gateway that verifies, but whose only verifier is offline."""
     running = whole(
         database,
         settings_for_tests(credits={"starter": "100"}, verification={"enabled": "true"}),
@@ -44,7 +46,7 @@ async def farm(database: PostgresEndpoint, required: bool) -> AsyncGenerator[Far
 
 
 async def names_another_place(node: FakeNode, dispatch: JobDispatch) -> None:
-    """As the reference does: its result lies somewhere else."""
+    """Deliver as the reference does: the result is outside the gateway's store."""
     elsewhere = honest(node, dispatch, result_ref="s3://bucket/picture.png", evidence=None)
     await node.send(elsewhere)
 
@@ -62,7 +64,7 @@ async def test_a_plain_node_completes_jobs_and_the_receipt_says_why_they_are_unv
     job = await farm.place()
     unit = await farm.ends(job)
     assert (unit["state"], unit["verified"], unit["charged"]) == ("COMPLETED", False, "10.0000")
-    status, found = await farm.jane.call("GET", f"/jobs/{job}/receipt")
+    status, found = await farm.jane.answered("GET", f"/jobs/{job}/receipt")
     if behave is signs_nothing:
         assert status == 404, "there is nothing to sign for"
     else:

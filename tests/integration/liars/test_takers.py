@@ -1,4 +1,4 @@
-"""Creators who take the picture of a delivered frame and leave: they pay for it if it is valid."""
+"""Creators who download a delivered frame and try not to pay: they pay if the frame is valid."""
 
 from typing import Any
 from uuid import UUID
@@ -16,15 +16,15 @@ __all__ = ["farm"]
 REASON = {"reason": "the account is closed"}
 
 
-async def deactivated(farm: Farm, admin: Person) -> str:
-    """Jane's account is closed, and nobody can use it any more; the account's id."""
+async def deactivate_jane(farm: Farm, admin: Person) -> str:
+    """Deactivate Jane's account, wait until she is locked out, and return its id."""
     _, found = await admin.answered("GET", f"/admin/users?search={farm.jane.email}")
     [user] = found["users"]
     status, account = await admin.answered("POST", f"/admin/users/{user['id']}/deactivate", REASON)
     assert (status, account["is_active"]) == (200, False)
 
     async def is_out() -> bool:
-        return (await farm.jane.call("GET", "/credits/balance"))[0] == 401
+        return (await farm.jane.answered("GET", "/credits/balance"))[0] == 401
 
     await until(is_out, within=WITHIN)
     return str(user["id"])
@@ -33,12 +33,12 @@ async def deactivated(farm: Farm, admin: Person) -> str:
 async def administrator(farm: Farm) -> Person:
     admin = await farm.operator("ann")
     await farm.owner.execute("UPDATE users SET role = 'admin' WHERE email = $1", admin.email)
-    await admin.register()  # logs in with the role
+    await admin.register()  # logs in with the new role
     return admin
 
 
-async def takes(farm: Farm, job: str) -> None:
-    """The picture is downloaded before anybody checked it; the job has no result yet."""
+async def take_picture(farm: Farm, job: str) -> None:
+    """Download the picture before any check; the job has no result yet."""
     objects, unit = farm.gateway.gateway.ports.objects, await farm.unit(job)
     assert (unit["state"], unit["charged"]) == ("VERIFYING", "0.0000")
     assert isinstance(objects, TwinObjects)
@@ -49,13 +49,14 @@ async def takes(farm: Farm, job: str) -> None:
     assert (await farm.jane.answered("GET", f"/jobs/{job}/result"))[0] == 404
 
 
-async def tries_everything(farm: Farm, job: str, admin: Person) -> None:
-    """All that could give the credits back, by its creator and by an admin in their favor."""
+async def try_everything(farm: Farm, job: str, admin: Person) -> None:
+    """Try everything by which the creator, or an admin for them, could get the credits back."""
     jane = farm.jane
     for method, path, body, refused in (
         ("POST", f"/jobs/{job}/cancel", None, 400),
         ("PATCH", f"/jobs/{job}", {"max_credits": "0.0001"}, 409),
-        ("POST", f"/jobs/{job}/units/0/retry", None, 200),  # it has not failed: nothing changes
+        # the unit has not failed, so nothing changes
+        ("POST", f"/jobs/{job}/units/0/retry", None, 200),
         ("POST", f"/jobs/{job}/retry", None, 409),
         ("POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"}, 409),
         ("POST", f"/jobs/{job}/stop", None, 200),
@@ -75,9 +76,9 @@ async def test_who_takes_the_picture_and_leaves_pays_if_it_is_valid(
     admin, node = await administrator(farm), await farm.liar(delivers)
     job = await farm.place()
     await node.next(Ack, within=WITHIN)
-    await takes(farm, job)
-    await tries_everything(farm, job, admin)
-    user = await deactivated(farm, admin)
+    await take_picture(farm, job)
+    await try_everything(farm, job, admin)
+    user = await deactivate_jane(farm, admin)
     name = f"user:{user}"
     account = "SELECT balance, held FROM accounts WHERE name = $1"
     assert tuple(await farm.owner.fetchrow(account, name) or ()) == (1_000_000, 100_000)

@@ -1,4 +1,4 @@
-"""Where results are not checked: what a session catches counts all the same."""
+"""Without checks of results, lies that a node's session detects still count."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -120,7 +120,7 @@ async def test_the_third_is_quarantine_with_a_reason(farm: Farm) -> None:
         await farm.blamed(await farm.place())
 
     async def quarantined() -> Any:
-        _, found = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}")
+        _, found = await farm.operators["eve"].answered("GET", f"/nodes/{node.node_id}")
         return found if found["standing"] == "QUARANTINED" else None
 
     found = await until(quarantined, within=WITHIN)

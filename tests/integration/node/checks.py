@@ -1,4 +1,6 @@
-"""A scene, its honest result, who renders it and who checks it, by Blender in the sandbox."""
+"""Stage for tests of checks: a scene, its honest result, and the plugins that render and check it
+in the sandbox.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -23,7 +25,7 @@ FRAME = 4
 
 @attrs.frozen
 class Files:
-    """What a node delivers: a picture, and the evidence beside it."""
+    """Files of a result: a picture, and the evidence beside it."""
 
     picture: bytes = attrs.field(repr=False)
     evidence: bytes | None = attrs.field(repr=False)
@@ -37,7 +39,7 @@ def files_of(result: Completed) -> Files:
 
 @attrs.frozen
 class OtherMachine:
-    """A renderer as on another machine, by a variable of its environment (``NAME=value``)."""
+    """Renderer that imitates another machine by an environment variable (``NAME=value``)."""
 
     renderer: Any
     variable: str
@@ -48,7 +50,7 @@ class OtherMachine:
 
 @attrs.frozen
 class Stage:
-    """A scene, its honest result, and who renders and checks."""
+    """A scene, its honest result, and the plugin that renders and checks it."""
 
     folder: Path
     render: RenderPlugin
@@ -57,14 +59,14 @@ class Stage:
     open_seconds: float = OPEN_SECONDS
 
     async def delivered(self, name: str, scene: Path, **params: Any) -> Files:
-        """What a node delivers for other parameters, or of another scene."""
+        """Return what a node delivers for other parameters, or for another scene."""
         given = {"frame": FRAME, "evidence": True, **params}
         result = await self.render.run(unit(self.folder / name, {"s.blend": scene}, given))
         assert isinstance(result, Completed), result
         return files_of(result)
 
     async def told(self, name: str, files: Files, **params: Any) -> Mapping[str, Any] | Failed:
-        """The report of a check."""
+        """Return the report of a check, or its failure."""
         given = {"frame": FRAME, "draws": DRAWS, **params}
         inputs = {"s.blend": self.scene}
         for path, content in ((PICTURE, files.picture), (EVIDENCE, files.evidence)):

@@ -1,4 +1,4 @@
-"""A gateway, and agents of our own enrolled at it."""
+"""Fixtures for the node's tests: a gateway double, agents enrolled at it, and Blender."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -19,10 +19,11 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import ARTISTS, build
+from tests.support.free_ports import free_port
 
 QUICK = AgentSettings(
     health_port=None,
-    nice=0,  # beside other tests whoever stands back gets no processor
+    nice=0,  # beside other tests, a process with a lower priority would get no processor time
     lease_seconds=0.2,
     heartbeat_seconds=0.2,
     resend_seconds=0.3,
@@ -35,7 +36,7 @@ QUICK = AgentSettings(
 
 @attrs.define
 class Running:
-    """An agent under test: what it narrated, how to stop it, how it ended."""
+    """An agent under test: its messages, the event that stops it, and its exit."""
 
     folder: StateFolder
     told: list[str]
@@ -48,8 +49,8 @@ class Running:
 
 
 @attrs.frozen
-class Gated:
-    """Work that is done when the test says so."""
+class GatedPlugin:
+    """Plugin whose units end when the test sets ``gate``."""
 
     job_type: ClassVar[str] = "gated"
     gate: asyncio.Event
@@ -63,16 +64,16 @@ class Gated:
 
 @pytest.fixture
 async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Agents offer ``gated`` and ``check`` of the same kind; their units end once this is set."""
+    """Let agents offer ``gated`` and check plugins whose units end once this event is set."""
     opened = asyncio.Event()
 
     async def offered(folder: StateFolder, settings: AgentSettings) -> plugins.PluginOffer:
         found = await offer(folder, settings)
         able = {
             **found.plugins,
-            Gated.job_type: Gated(opened),
-            "check": Gated(opened),
-            "check_batch": Gated(opened),
+            GatedPlugin.job_type: GatedPlugin(opened),
+            "check": GatedPlugin(opened),
+            "check_batch": GatedPlugin(opened),
         }
         return attrs.evolve(found, plugins=able)
 
@@ -89,12 +90,16 @@ Listen = Callable[..., Awaitable[Gateway]]
 
 @pytest.fixture
 async def listen(aiohttp_server: AiohttpServer) -> AsyncGenerator[Listen, None]:
-    """Let a gateway listen, at a free port or the one that is named, until the test ends."""
+    """Yield a function that starts a gateway double, at a free port or a given one, until the test
+    ends.
+    """
     listening: list[Gateway] = []
 
     async def begin(double: Gateway | None = None, port: int | None = None) -> Gateway:
         double = double or Gateway()
-        double.server = await aiohttp_server(double.app(), port=port)
+        # An outgoing connection could occupy a port that the system chose; a second gateway could
+        # then not listen on this port.
+        double.server = await aiohttp_server(double.app(), port=port or free_port())
         listening.append(double)
         return double
 
@@ -111,7 +116,7 @@ async def peer(listen: Listen) -> Gateway:
 
 @pytest.fixture(scope="session")
 def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
-    """Blender in its sandbox, tried out once for all tests; a process for each order."""
+    """Return Blender in its sandbox, probed once for all tests; it starts a process per order."""
     found = asyncio.run(blender.find(tmp_path_factory.mktemp("trial")))
     assert isinstance(found, Blender), found
     return found
@@ -119,14 +124,14 @@ def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
 
 @pytest.fixture(scope="session")
 def resident_blender(found_blender: Blender) -> Iterator[Resident]:
-    """Blender in its sandbox, one process for the orders of all tests."""
+    """Yield a Blender in its sandbox that carries out the orders of all tests in one process."""
     with resident(found_blender) as it:
         yield it
 
 
 @pytest.fixture
 def known_blender(found_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Agents do not try Blender out: they know what was found."""
+    """Let agents skip the probe of Blender and use the Blender that was found."""
 
     async def found(scratch: Path, **given: Any) -> Blender:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -141,25 +146,25 @@ def known_blender(found_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The factory's cube, 64 by 36 pixels."""
+    """Build a scene with the default cube, 64 by 36 pixels."""
     return build(tmp_path_factory.mktemp("small") / "small.blend")
 
 
 @pytest.fixture(scope="session")
 def artists(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an artist's scene has."""
+    """Build a scene with what an artist uses: animation, denoiser, compositor."""
     return build(tmp_path_factory.mktemp("artists") / "artists.blend", ARTISTS)
 
 
 @pytest.fixture
 def render(resident_blender: Resident, tmp_path: Path) -> RenderPlugin:
-    """Who renders in the process that stays."""
+    """Return a render plugin that uses the resident Blender."""
     return resident_blender.render(tmp_path / "scratch")
 
 
 @pytest.fixture(autouse=True)
 def _no_blender(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Tests that do not render need no trial of Blender."""
+    """Let tests without the ``render`` marker find no Blender, so they need not probe it."""
     node: pytest.Item = request.node
     if node.get_closest_marker("render") is None:
         monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
@@ -167,7 +172,7 @@ def _no_blender(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 
 @pytest.fixture
 def start(tmp_path: Path, peer: Gateway) -> Start:
-    """Start an agent on a state folder of this test; the same folder each time."""
+    """Return a function that starts an agent, each time on the same state folder of this test."""
 
     @asynccontextmanager
     async def run(

@@ -1,4 +1,4 @@
-"""Small changes of a finished picture, as who wants his mark on each frame makes them."""
+"""Small edits of a finished picture, such as a dishonest node that marks each frame would make."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-# A scene that is large enough for a small change to be lost in it: what that is worth is its size.
+# A scene large enough for a small edit to be lost in it, so its size makes the test hard.
 LARGE: Final = """
 scene.render.resolution_x, scene.render.resolution_y = {}, {}
 scene.cycles.samples, scene.cycles.use_denoising = 4, True
@@ -19,12 +19,12 @@ Pixels = Any
 
 
 def _corner(shown: Pixels) -> None:
-    """Grey, and no more so than what lay there."""
+    """Paint the corner in one grey, a little brighter than the corner's mean."""
     shown[:12, :12, :3] = shown[:12, :12, :3].mean() + 4
 
 
 def _marks(shown: Pixels) -> None:
-    """A line of letters, 16 pixels wide."""
+    """Write a line of letters, 16 pixels wide."""
     is_ink = np.array([[one == "#" for one in row] for row in STROKES])
     y, x = shown.shape[0] // 2, shown.shape[1] // 2
     shown[y : y + 4, x : x + 16, :3][is_ink] += 11
@@ -36,7 +36,7 @@ def _pixel(shown: Pixels) -> None:
 
 
 def _watermark(shown: Pixels) -> None:
-    """Two percent brighter, a tenth of the picture."""
+    """Brighten a ninth of the picture by two percent."""
     y, x = shown.shape[0] // 3, shown.shape[1] // 3
     shown[y : 2 * y, x : 2 * x, :3] *= 1.02
 
@@ -49,14 +49,14 @@ EDITS: Final[Mapping[str, Callable[[Pixels], None]]] = {
 }
 
 
-BY_DAY: Final = ("one pixel", "a line of marks")  # few pixels, or none far off
+BY_DAY: Final = ("one pixel", "a line of marks")  # edits of few pixels are the hardest to find
 NAMES: Final = [
     name if name in BY_DAY else pytest.param(name, marks=pytest.mark.nightly) for name in EDITS
 ]
 
 
 def edited(picture: bytes, name: str) -> bytes:
-    """The PNG picture with one of ``EDITS``."""
+    """Return the PNG picture after one of ``EDITS``."""
     with Image.open(io.BytesIO(picture)) as image:
         shown = np.asarray(image).astype(np.float64)
     EDITS[name](shown)

@@ -1,6 +1,7 @@
 """A gateway for the node's tests: an external peer that speaks the protocol over real sockets.
 
-It also plays the object store: ``/store/{name}`` takes one PUT per name and serves what it has.
+The double also plays the object store: ``/store/{name}`` takes one PUT per name and serves the
+file.
 """
 
 import asyncio
@@ -28,12 +29,13 @@ from rendertrust.protocol import (
     decode_from_node,
     encode,
 )
+from tests.support.until import until
 
 Kind = TypeVar("Kind", bound=FromNode)
 
 
 class Gateway:
-    """State of the double; every list grows only."""
+    """A gateway double with the relay frames, heartbeats and uploads that it received."""
 
     def __init__(self) -> None:
         self.server: TestServer
@@ -46,13 +48,15 @@ class Gateway:
         self.sockets: list[web.WebSocketResponse] = []
         self.tokens = {"first-token"}
         self.has_verify = True
-        self.answers = asyncio.Event()  # heartbeats: clear, and they wait
+        self.answers = asyncio.Event()  # while the event is clear, heartbeats get no answer
         self.answers.set()
         self.refuses_registration: int | None = None
         self.store_answers: list[int] = []
-        self.expired: set[str] = set()  # names whose address ran out
-        self.log_keys: list[Ed25519PrivateKey] = []  # the first signs, the others beside it
-        self.changes_at_refusal: list[Ed25519PrivateKey] = []  # to these, as it refuses a token
+        self.expired: set[str] = set()  # names whose URL has expired
+        # the first key signs checkpoints; the other keys are only listed
+        self.log_keys: list[Ed25519PrivateKey] = []
+        # the new ``log_keys`` after the gateway refuses a token
+        self.changes_at_refusal: list[Ed25519PrivateKey] = []
         self.answers_nonces = True
         self.checkpoint_status = 200
         self.connects = 0
@@ -140,7 +144,7 @@ class Gateway:
             await socket.close(code=4001, message=b"authentication failed")
             return socket
         self.sockets.append(socket)
-        await socket.ping()  # the real one does: a fake node waits for it
+        await socket.ping()  # as the real gateway does; a fake node waits for a ping
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 await self._take(socket, message.data)
@@ -175,13 +179,22 @@ class Gateway:
             raise web.HTTPNotFound
         return web.Response(body=self.objects[name])
 
-    # ---------------------------------------------------------------- what tests use
+    # ---------------------------------------------------------------- methods for tests
 
     async def send(self, frame: FromGateway) -> None:
-        await self.sockets[-1].send_str(encode(frame))
+        """Send over the newest connection; wait for a node that has lost its connection."""
 
-    async def next(self, kind: type[Kind], *, within: float = 60) -> Kind:
-        """The next frame of ``kind`` that was not asked for yet; others are passed over."""
+        async def sent() -> bool:
+            try:
+                await self.sockets[-1].send_str(encode(frame))
+            except ConnectionResetError:
+                return False
+            return True
+
+        await until(sent)
+
+    async def next(self, kind: type[Kind], *, within: float = 120) -> Kind:
+        """Return the next relay frame of ``kind``, and skip earlier relay frames of other kinds."""
         async with asyncio.timeout(within), self._arrived:
             while True:
                 for position in range(self._taken, len(self.frames)):
@@ -191,14 +204,14 @@ class Gateway:
                         return frame
                 await self._arrived.wait()
 
-    async def result(self, job_id: str, *, within: float = 60) -> JobResult:
+    async def result(self, job_id: str, *, within: float = 120) -> JobResult:
         while True:
             result = await self.next(JobResult, within=within)
             if result.job_id == job_id:
                 return result
 
     def input(self, path: str, content: bytes) -> Input:
-        """Put ``content`` into the store, as an input."""
+        """Put ``content`` into the store and return it as an input."""
         sha256 = hashlib.sha256(content).hexdigest()
         self.objects[sha256] = content
         url = f"{self.url}/store/{sha256}"

@@ -1,4 +1,6 @@
-"""What a scene could do if its scripts did run, each as a program; and where such a one is run."""
+"""Programs that do what a hostile scene's scripts could do, and the sandbox in which tests run
+them.
+"""
 
 import hashlib
 import os
@@ -15,9 +17,9 @@ from rendertrust.node.renderer import Renderer
 from rendertrust.node.resource_monitor import MIB, ResourceLimits
 from rendertrust.node.sandbox import NOBODY, Sandbox
 
-# Everything of our own worker but Blender: its bounds, then the program.
+# Everything of the node's worker except Blender: its resource limits, then the program.
 WORKER = """
-import json, os, resource, socket, subprocess, sys, time
+import json, os, resource, signal, socket, subprocess, sys, time
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from worker.resource_limits import come_last, limit
 order = json.loads(sys.argv[-1])
@@ -34,7 +36,7 @@ def tries(action):
     return "worked"
 def forever():
     while True:
-        time.sleep(1)
+        signal.pause()
 say(begun=True)
 """
 READS = """
@@ -111,6 +113,7 @@ except OSError:
     pass
 say(born=born)
 """
+# It goes on trying for ever; the sleep keeps it from taking all of the machine's time.
 BOMBS = """
 while True:
     try:
@@ -182,7 +185,7 @@ SMALL = ResourceLimits(
 
 @attrs.frozen(kw_only=True)
 class UsersSandbox(Sandbox):
-    """That of an ordinary user, also where the tests are root."""
+    """Sandbox of an ordinary user, even if the tests run as root."""
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
         inner = Sandbox.command(self, program, folder, worker)
@@ -199,8 +202,8 @@ class UsersSandbox(Sandbox):
 
 
 @attrs.frozen(kw_only=True)
-class Watched(Blender):
-    """Small bounds, so that a test fills neither the disk nor the memory."""
+class SmallBlender(Blender):
+    """Blender with small resource limits, so that a test fills neither disk nor memory."""
 
     @property
     def bounds(self) -> ResourceLimits:
@@ -208,20 +211,22 @@ class Watched(Blender):
 
 
 def sandboxed(*, as_root: bool) -> Blender:
-    """Programs in Blender's place; everything around it as it is."""
+    """Return a sandbox that runs Python in place of Blender."""
     kind = Sandbox if as_root else UsersSandbox
-    # The system's, which everybody may run, where there is one.
+    # Prefer the system's Python, which every user may run.
     system = Path("/usr/bin/python3")
     python = os.path.realpath(system if system.exists() else sys.executable)
     readable = () if python.startswith("/usr/") else (Path(sys.base_prefix),)
     box = kind(bwrap=shutil.which("bwrap") or "", readable=readable, as_root=as_root)
     before = (python, "-I", "-B")
     program = Renderer(kind="bpy", before=before, after=(), readable=readable)
-    return Watched(renderer=program, box=box)
+    return SmallBlender(renderer=program, box=box)
 
 
 def worker_of(place: Path, program: str, **names: object) -> Path:
-    """The worker's folder with ``program`` for Blender; ``names`` are known to it."""
+    """Copy the worker's folder and put ``program`` in place of Blender; ``names`` become its
+    globals.
+    """
     folder = place / "worker"
     shutil.copytree(blender.WORKER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
@@ -230,7 +235,7 @@ def worker_of(place: Path, program: str, **names: object) -> Path:
 
 
 def hash_of(tree: Path) -> str:
-    """What lies in a folder: names, kinds, modes, contents."""
+    """Return a hash of a folder's names, file types, modes, owners and contents."""
     sum_ = hashlib.sha256()
     for path in sorted(tree.rglob("*")):
         facts = path.lstat()

@@ -1,9 +1,8 @@
-"""One Blender in its sandbox for the tests of a process: it obeys one order after another.
+"""One resident Blender in its sandbox that carries out the orders of all tests of a process.
 
-A worker takes longer to start than most tests take to render. This one is the product's own, which
-stays (``rendertrust.node.resident_blender``). Here it is given the orders of any job, and after one
-that failed it is started anew. It lives on a thread of its own, as each test has its own event
-loop.
+A worker takes longer to start than most tests take to render. The worker is the node's own
+(``rendertrust.node.resident_blender``), but takes orders of any job and is replaced after an order
+fails. The worker runs on a separate thread, because each test has its own event loop.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ T = TypeVar("T")
 
 
 class Host:
-    """Where the worker lives; it has one order at a time, whoever asks."""
+    """Thread with an event loop on which the worker lives; it carries out one order at a time."""
 
     def __init__(self, found: Blender) -> None:
         self._found = found
@@ -48,7 +47,7 @@ class Host:
 
     @contextlib.asynccontextmanager
     async def lent(self, work: Path, threads: int, within: float) -> AsyncGenerator["Borrowed"]:
-        """The worker for one order about the inputs in a work folder."""
+        """Lend the worker for one order on the inputs in a work folder."""
         await self._there(self._turn.acquire())
         try:
             standing = await self._there(self._ready(work))
@@ -87,7 +86,7 @@ class Host:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     async def _ready(self, work: Path) -> ResidentBlender:
-        """The worker, once the inputs are laid out for it."""
+        """Return the worker with the inputs laid out for it; start one if needed."""
         if self._standing is not None and not await self._standing.is_ready():
             await self._end()
         if self._standing is None:
@@ -107,14 +106,16 @@ class Host:
 
 @attrs.frozen
 class Borrowed:
-    """The worker while it is lent; as ``Standing``, for whoever asks from another loop."""
+    """The worker while it is lent: a ``ResidentBlender`` that can be used from another event
+    loop.
+    """
 
     host: Host
     standing: ResidentBlender
 
     @property
     def out(self) -> Path:
-        """Where it writes."""
+        """Folder into which the worker writes."""
         return self.standing.out
 
     async def obey(self, order: Mapping[str, Any], hear: Hear, overhear: Overhear) -> ProcessExit:
@@ -124,7 +125,7 @@ class Borrowed:
 
 @attrs.frozen(kw_only=True)
 class Resident(Blender):
-    """A Blender whose every order is carried out by the worker that stays."""
+    """A Blender that sends every order to the resident worker."""
 
     host: Host
 
@@ -145,7 +146,7 @@ class Resident(Blender):
         out = folder / "out"
         async with self.host.lent(folder, threads, within) as worker:
             kept = out.rename(folder / "kept")
-            out.symlink_to(worker.out)  # what it says that it wrote is there at once
+            out.symlink_to(worker.out)  # files that the worker reports must be visible here at once
             try:
                 return await worker.obey(order, hear, overhear)
             finally:
@@ -154,13 +155,13 @@ class Resident(Blender):
                 await asyncio.to_thread(hand_over, worker.out, out)
 
     def render(self, scratch: Path) -> RenderPlugin:
-        """Who renders with it."""
+        """Return a render plugin that uses this Blender."""
         return RenderPlugin(scratch=scratch, found=self, standings=Lending(scratch, host=self.host))
 
 
 @attrs.define(eq=False)
 class Lending(ResidentBlenders):
-    """Lends the worker that stays, for units of any job."""
+    """Lends the resident worker to units of any job."""
 
     host: Host = attrs.field(kw_only=True)
 
@@ -168,13 +169,13 @@ class Lending(ResidentBlenders):
     async def lent(
         self, same: BlenderKey, blender: Blender, inputs: Path, within: float
     ) -> AsyncGenerator[ResidentBlender]:
-        """It, its inputs laid out."""
+        """Lend the worker with its inputs laid out."""
         async with self.host.lent(inputs.parent, same.threads, within) as borrowed:
             yield cast("ResidentBlender", borrowed)
 
 
 def _lay_out(files: Path, place: Path) -> None:
-    """Show the worker the files of one order alone."""
+    """Replace the worker's files with hard links to those of one order."""
     empty(place)
     if files.is_dir():
         shutil.copytree(files, place, copy_function=os.link, dirs_exist_ok=True)
@@ -182,7 +183,7 @@ def _lay_out(files: Path, place: Path) -> None:
 
 @contextlib.contextmanager
 def resident(found: Blender) -> Generator[Resident]:
-    """One that stays until this ends."""
+    """Yield a Blender that stays until the block ends."""
     host = Host(found)
     try:
         yield Resident(**attrs.asdict(found, recurse=False), host=host)

@@ -1,4 +1,6 @@
-"""Scenes made by Blender itself, outside of the sandbox, without our worker; and units of them."""
+"""Scenes that Blender makes outside the sandbox and without the node's worker, and units that
+render them.
+"""
 
 import os
 import subprocess
@@ -13,7 +15,7 @@ from PIL import Image
 from rendertrust.node.plugin import CHECKS, Task, is_delivered
 from tests.integration.node.workshop import workshop
 
-# The argument after -- is where to save.
+# The argument after -- is the path of the saved scene.
 SMALL = """
 import bpy, sys
 scene = bpy.context.scene
@@ -28,8 +30,8 @@ scene.cycles.samples = 20000
 scene.cycles.use_adaptive_sampling = False
 scene.render.resolution_x, scene.render.resolution_y = 640, 360
 """
-# What an artist's scene has: things that move, a denoiser, a compositor that uses the picture and
-# another pass, AgX, dither, a seed of its own each frame, and sampling that stops where it may.
+# An artist's scene: animation, a denoiser, a compositor that uses the picture and another pass,
+# AgX, dither, an animated seed and adaptive sampling.
 ARTISTS = """
 import math
 scene.render.resolution_x, scene.render.resolution_y = 67, 37
@@ -71,7 +73,8 @@ tree.links.new(mist.outputs[2], both.inputs[6])
 tree.links.new(raw.outputs["Image"], both.inputs[7])
 tree.links.new(both.outputs[2], out.inputs[0])
 """
-# What `blender -b -f` does, without our worker: the scene as it is, one process for all frames.
+# As `blender -b -f` does, without the node's worker: the scene as saved, one process for all
+# frames.
 LOCALLY = """
 import bpy, os, sys
 path, out, *frames = sys.argv[1:]
@@ -82,30 +85,30 @@ for frame in map(int, frames):
     scene.render.filepath = os.path.join(out, f"{frame:04d}")
     bpy.ops.render.render(write_still=True)
 """
-# Blender may hang in its own clean-up.
+# Blender may hang while it exits.
 END = "\nimport os\nos._exit(0)\n"
 
 
 def run(program: str, *arguments: str) -> None:
-    """A Blender of its own, without our worker."""
+    """Run a program in a new Blender process, without the node's worker."""
     command = [sys.executable, "-c", program + END, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
 
 
 def make(program: str, *arguments: str) -> None:
-    """By the Blender that makes all scenes, which begins with the factory's settings."""
+    """Run a program in the shared Blender process, which starts from the factory settings."""
     workshop().make(program, *arguments)
 
 
 def build(path: Path, *parts: str) -> Path:
-    """A scene saved at ``path``."""
+    """Save a scene at ``path`` and return the path."""
     make("".join((SMALL, *parts, SAVE)), str(path))
     return path
 
 
-def locally(scene: Path, out: Path, *frames: int) -> dict[int, Path]:
-    """The frames as the artist's own machine makes them."""
+def render_locally(scene: Path, out: Path, *frames: int) -> dict[int, Path]:
+    """Render frames as the artist's own machine would; return their files by frame number."""
     out.mkdir(exist_ok=True)
     make(LOCALLY, str(scene), str(out), *map(str, frames))
     return {int(path.stem): path for path in out.iterdir() if path.stem.isdigit()}
@@ -114,7 +117,7 @@ def locally(scene: Path, out: Path, *frames: int) -> dict[int, Path]:
 def task(
     folder: Path, scene: Path, params: Mapping[str, Any], told: list[float] | None = None
 ) -> Task:
-    """A unit whose one input is ``scene``."""
+    """Return a unit whose only input is ``scene``."""
     return unit(folder, {"scene.blend": scene}, params, told)
 
 
@@ -124,7 +127,7 @@ def unit(
     params: Mapping[str, Any],
     told: list[float] | None = None,
 ) -> Task:
-    """A unit with these inputs, placed as the agent places them."""
+    """Return a unit with these inputs, placed in its folder as the agent places them."""
     placed, delivered = dict[str, Path](), dict[str, Path]()
     for name, source in inputs.items():
         is_theirs = any(is_delivered(job_type, name) for job_type in CHECKS)
@@ -150,6 +153,6 @@ def unit(
 
 
 def pixels(path: Path) -> Any:
-    """A picture as numbers."""
+    """Return the pixels of a picture as an array."""
     with Image.open(path) as image:
         return np.asarray(image).copy()

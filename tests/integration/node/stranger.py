@@ -1,4 +1,4 @@
-"""Who answers at a gateway's address and is not it: it writes down all that it is sent."""
+"""Server of a stranger at a gateway's address; it records all that a node sends to it."""
 
 from datetime import UTC, datetime
 
@@ -13,15 +13,15 @@ LOOK = ("GET", "/api/v1/ledger/checkpoint")
 
 
 def another() -> tuple[int, bytes]:
-    """A checkpoint of a log of its own."""
+    """Return an answer with a checkpoint of the stranger's own log."""
     key = identity.generate_key()
     made = Checkpoint("farm.example/log", 0, bytes(32), datetime(2026, 3, 1, tzinfo=UTC))
     shown = str(note.verifier_of(made.origin, key))
     return 200, orjson.dumps({"verifier": shown, "checkpoint": checkpoint.sign(made, key)})
 
 
-# What it answers to the look; to all else it says yes. The first two end the agent, by the others
-# nothing is said of the key yet.
+# Answers to the request for the gateway's key; other requests get an empty success. The first two
+# answers end the agent; the other answers leave the key unknown.
 ANSWERS = {
     "nothing there": (404, b"{}"),
     "another key": another(),
@@ -32,14 +32,16 @@ ANSWERS = {
 
 @attrs.define
 class Stranger:
-    """``heard``: method and path of each request; ``secrets``: what of them was no plain look."""
+    """``heard`` has method and path of each request; ``secrets`` has requests other than for the
+    key.
+    """
 
     answer: tuple[int, bytes]
     heard: list[tuple[str, str]] = attrs.field(factory=list[tuple[str, str]])
     secrets: list[str] = attrs.field(factory=list[str])
 
     async def take(self, request: web.Request) -> web.Response:
-        """Write it down, and answer."""
+        """Record a request and answer it."""
         body = await request.read()
         self.heard.append((request.method, request.path))
         if self.heard[-1] == LOOK and not body and "Authorization" not in request.headers:
@@ -48,7 +50,7 @@ class Stranger:
         return web.json_response({})
 
     def app(self) -> web.Application:
-        """What it listens with."""
+        """Return the web application of this server."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.take)
         return app

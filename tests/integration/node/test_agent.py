@@ -1,4 +1,4 @@
-"""The agent against a gateway over a real socket."""
+"""Tests of the node agent against a gateway over a real socket."""
 
 import asyncio
 import os
@@ -146,7 +146,7 @@ async def test_a_short_lease_is_renewed_in_time(peer: Gateway, start: Start) -> 
 async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) -> None:
     async with start() as node:
         await peer.next(Hello)
-        others = descendants(os.getpid())  # the engines of the tests before us
+        others = descendants(os.getpid())  # engines that earlier tests started
         await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
         await until(lambda: any(isinstance(f, JobStatus) and f.progress for f in peer.frames))
         running = descendants(os.getpid()) - others
@@ -157,12 +157,16 @@ async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) 
         assert spooled(node.folder) <= 0
 
 
-async def test_other_attempts_are_not_cancelled(peer: Gateway, start: Start) -> None:
+async def test_other_attempts_are_not_cancelled(
+    peer: Gateway, start: Start, gate: asyncio.Event
+) -> None:
     async with start():
         await peer.next(Hello)
-        await peer.send(peer.dispatch("cpu_benchmark", attempt=2, params={"rows": 50}))
+        await peer.send(peer.dispatch("gated", attempt=2, output=peer.output("o1")))
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
-        answers = [await peer.result("j1"), await peer.result("j1")]
+        answers = [await peer.result("j1")]
+        gate.set()
+        answers.append(await peer.result("j1"))
         assert [(a.status, a.attempt) for a in answers] == [("cancelled", 1), ("completed", 2)]
 
 
@@ -271,27 +275,35 @@ async def test_stopping_gives_running_units_back(peer: Gateway, start: Start) ->
         assert await node.ended() == agent.AgentExit(reason="stopped", ok=True)
 
 
-async def test_drain_finishes_what_runs_and_leaves(peer: Gateway, start: Start) -> None:
+async def test_drain_finishes_what_runs_and_leaves(
+    peer: Gateway, start: Start, gate: asyncio.Event
+) -> None:
     peer.answer = ack_of
     async with start() as node:
         await peer.next(Hello)
-        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 300}))
+        await peer.send(peer.dispatch("gated", output=peer.output("o1")))
         await peer.next(JobStatus)
         await peer.send(Drain())
         await peer.send(peer.dispatch("echo", "j2"))
         assert (await peer.result("j2")).status == "failed"
+        gate.set()
         assert (await peer.result("j1")).status == "completed"
         assert await node.ended() == agent.AgentExit(reason="drained", ok=True)
 
 
-async def test_a_drain_that_is_taken_back_lets_the_node_go_on(peer: Gateway, start: Start) -> None:
+async def test_a_drain_that_is_taken_back_lets_the_node_go_on(
+    peer: Gateway, start: Start, gate: asyncio.Event
+) -> None:
     peer.answer = ack_of
     async with start() as node:
         await peer.next(Hello)
-        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 300}))
+        await peer.send(peer.dispatch("gated", output=peer.output("o1")))
         await peer.next(JobStatus)
         await peer.send(Drain())
         await peer.send(NodeStanding(standing="ACTIVE"))
+        await peer.send(JobCancel(job_id="j0", unit=0, attempt=1))
+        assert (await peer.result("j0")).status == "cancelled", "it has read what came before"
+        gate.set()
         assert (await peer.result("j1")).status == "completed"
         await peer.send(peer.dispatch("echo", "j2", output=peer.output("o2")))
         assert (await peer.result("j2")).status == "completed"
@@ -385,12 +397,16 @@ async def test_agent_leaves_no_task_behind(peer: Gateway, start: Start) -> None:
 async def test_a_check_does_not_wait_for_what_renders(
     peer: Gateway, start: Start, gate: asyncio.Event
 ) -> None:
-    """It has a place of its own beside the slots, for one at a time; a render has none of it."""
+    """Checks have one place of their own beside the slots, which renders cannot use."""
     async with start():
         await peer.next(Hello)
         for job, kind in (("j1", "gated"), ("c1", "check"), ("c2", "check_batch"), ("j2", "gated")):
             await peer.send(peer.dispatch(kind, job, output=peer.output(job)))
-        begun = {(await peer.next(JobStatus)).job_id for _ in range(8)}
+        begun = set[str]()
+        async with asyncio.timeout(120):
+            while len(begun) < 2:
+                begun.add((await peer.next(JobStatus)).job_id)
+        begun |= {(await peer.next(JobStatus)).job_id for _ in range(8)}
         assert begun == {"j1", "c1"}
         gate.set()
         for job in ("j1", "c1", "c2", "j2"):

@@ -1,4 +1,4 @@
-"""The agent as a process of its own: signals, and what is left when it is killed."""
+"""Tests of the agent as a separate process: signals, and what it leaves behind when killed."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ async def test_sigterm_gives_the_unit_back_and_ends_in_seconds(
     peer: Gateway, tmp_path: Path
 ) -> None:
     async with process(peer, tmp_path / "state") as child:
-        await peer.next(Hello, within=60)
+        await peer.next(Hello)
         await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
         await peer.next(JobStatus)
         child.send_signal(signal.SIGTERM)
@@ -65,13 +65,13 @@ async def test_result_of_a_killed_process_is_sent_by_the_next(
     peer: Gateway, tmp_path: Path
 ) -> None:
     async with process(peer, tmp_path / "state") as child:
-        await peer.next(Hello, within=60)
+        await peer.next(Hello)
         await peer.send(peer.dispatch("echo", output=peer.output("o1")))
         first = await peer.result("j1")
         child.kill()
         await child.wait()
     async with process(peer, tmp_path / "state"):
-        assert len((await peer.next(Hello, within=60)).running) == 1
+        assert len((await peer.next(Hello)).running) == 1
         assert await peer.result("j1") == first
 
 
@@ -80,11 +80,9 @@ async def test_result_of_a_killed_process_is_sent_by_the_next(
 async def test_blender_dies_with_a_killed_agent(peer: Gateway, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW).read_bytes()
     async with process(peer, tmp_path / "state") as child:
-        await peer.next(Hello, within=60)
+        await peer.next(Hello)
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
-        await until(
-            lambda: any(isinstance(f, JobStatus) and f.progress for f in peer.frames), within=60
-        )
+        await until(lambda: any(isinstance(f, JobStatus) and f.progress for f in peer.frames))
         workers = descendants(child.pid)
         assert len(workers) >= 2
         os.kill(child.pid, signal.SIGKILL)
@@ -93,17 +91,17 @@ async def test_blender_dies_with_a_killed_agent(peer: Gateway, tmp_path: Path) -
 
 @pytest.mark.nightly
 async def test_a_busy_machine_starves_no_lease(peer: Gateway, tmp_path: Path) -> None:
-    """Other programs want every processor more than once, at a priority as high as the agent's."""
+    """Other programs keep all processors busy at the same priority as the agent's."""
     hogs: list[asyncio.subprocess.Process] = []
     async with process(peer, tmp_path / "state") as child:
-        await peer.next(Hello, within=60)
+        await peer.next(Hello)
         try:
             while len(hogs) < 2 * (os.cpu_count() or 1):
                 hogs += [await asyncio.create_subprocess_exec(sys.executable, "-c", SPINS)]
             lease = attrs.evolve(peer.dispatch("cpu_benchmark", params=LONG), lease_seconds=40)
             await peer.send(lease)
             for _ in range(8):
-                await peer.next(JobStatus, within=60)
+                await peer.next(JobStatus)
         finally:
             for hog in hogs:
                 hog.kill()

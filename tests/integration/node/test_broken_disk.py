@@ -1,4 +1,4 @@
-"""A disk that fails under the node: the unit fails, the node goes on."""
+"""Disk errors on the node: the unit fails and the node continues."""
 
 import os
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_what_is_on_its_way_is_neither_removed_nor_left_for_ever(tmp_path: Path)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"x" * 10)
         os.utime(file, (1000 + age, 1000 + age))
-    make_room(tmp_path, bytes_max=25, size=10)  # the part is in the ten that are to come
+    make_room(tmp_path, bytes_max=25, size=10)  # ``size`` covers the part file as well
     assert sorted(file.name for file in tmp_path.glob("aa/*")) == [".part-1", "new"]
     Cache.forget_parts(tmp_path)
     assert [file.name for file in tmp_path.glob("aa/*")] == ["new"]

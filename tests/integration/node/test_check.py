@@ -1,6 +1,6 @@
-"""The check of a delivered frame, by Blender in the sandbox: honest ones hold, lies do not.
+"""Checks of single frames by Blender in the sandbox: honest results pass, false results are found.
 
-The table of what is seen is printed (``-s``); docs/VERIFICATION.md has it.
+The test prints a table of what is found (``-s``), which docs/VERIFICATION.md shows.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from rendertrust.node.plugin import Completed, Failed
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage, files_of
 from tests.integration.node.edits import LARGE, NAMES, SIZES, edited
 from tests.integration.node.resident import Resident
-from tests.integration.node.scenes import ARTISTS, build, locally, pixels, unit
+from tests.integration.node.scenes import ARTISTS, build, pixels, render_locally, unit
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -36,7 +36,7 @@ def stage(
 
 
 async def test_a_picture_with_evidence_is_the_artists(stage: Stage, tmp_path: Path) -> None:
-    expected = locally(stage.scene, tmp_path / "out", FRAME)[FRAME]
+    expected = render_locally(stage.scene, tmp_path / "out", FRAME)[FRAME]
     (tmp_path / "mine.png").write_bytes(stage.honest.picture)
     assert np.array_equal(pixels(tmp_path / "mine.png"), pixels(expected))
 
@@ -46,7 +46,9 @@ async def test_an_honest_result_is_exact(stage: Stage) -> None:
 
 
 async def test_a_check_to_which_the_scenes_samples_are_stated_sees_the_same(stage: Stage) -> None:
-    """So a stranger's check may always say a number; a look by the gateway's own tells which."""
+    """The gateway can therefore always state the samples that its own verifier read from
+    the scene.
+    """
     looked = await stage.told("looked", stage.honest, draws=[])
     assert not isinstance(looked, Failed), looked
     assert (looked["looked"], looked["samples"]) == (True, 16)
@@ -86,8 +88,8 @@ async def test_a_render_that_is_another_one_is_found(
     assert await stage.verdict(name, lie) == "mismatch"
 
 
-def lies(honest: Files) -> Iterator[tuple[str, Files]]:
-    """What needs no other render."""
+def false_results(honest: Files) -> Iterator[tuple[str, Files]]:
+    """Yield false results that need no further render, with their names."""
     evidence = honest.evidence
     assert evidence is not None
     yield "a black picture", attrs.evolve(honest, picture=black_png(67, 37))
@@ -99,33 +101,33 @@ def lies(honest: Files) -> Iterator[tuple[str, Files]]:
     yield "evidence that is none", attrs.evolve(honest, evidence=b"nothing")
     yield "no evidence", attrs.evolve(honest, evidence=None)
     yield "huge evidence", attrs.evolve(honest, evidence=evidence + bytes(8 << 20))
-    yield "a huge window", attrs.evolve(honest, evidence=huge(evidence))
+    yield "a huge window", attrs.evolve(honest, evidence=with_huge_window(evidence))
 
 
 def black_png(width: int, height: int) -> bytes:
     return receipts.png([bytes(width * 3)] * height, width)
 
 
-def huge(evidence: bytes) -> bytes:
-    """It says that it has four billion pixels."""
+def with_huge_window(evidence: bytes) -> bytes:
+    """Return the evidence with a header that claims four billion pixels."""
     box = evidence.index(b"dataWindow\0box2i\0") + len(b"dataWindow\0box2i\0") + 4
     return evidence[: box + 8] + (65_535).to_bytes(4, "little") * 2 + evidence[box + 16 :]
 
 
 async def test_files_that_are_something_else_are_found(stage: Stage) -> None:
-    for name, files in lies(stage.honest):
+    for name, files in false_results(stage.honest):
         assert await stage.verdict(name.replace(" ", "-"), files) == "mismatch", name
 
 
 async def test_evidence_of_another_picture_is_found(stage: Stage) -> None:
-    """Honest evidence, and a picture that was not made of it: one that was graded afterwards."""
+    """The evidence is honest, but the picture was not made from it."""
     other = await stage.delivered("seven", stage.scene, frame=7)
     lie = attrs.evolve(stage.honest, picture=other.picture)
     assert await stage.verdict("evidence of another", lie) == "mismatch"
 
 
-def of_one_colour(kind: str) -> bytes:
-    """A picture that shows nothing; the last has colours that nobody sees."""
+def one_colour_picture(kind: str) -> bytes:
+    """Return a picture of one visible colour; a transparent picture hides other colours."""
     size, made = (67, 37), io.BytesIO()
     if kind == "transparent":
         colours = np.random.default_rng(1).integers(0, 256, (*size[::-1], 4)).astype(np.uint8)
@@ -138,7 +140,7 @@ def of_one_colour(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "transparent"])
 async def test_a_look_sees_a_picture_of_one_colour(stage: Stage, kind: str) -> None:
-    lie = attrs.evolve(stage.honest, picture=of_one_colour(kind))
+    lie = attrs.evolve(stage.honest, picture=one_colour_picture(kind))
     params = {"format": kind} if kind == "JPEG" else {}
     told = await stage.told(f"look-{kind}", lie, draws=[], **params)
     assert not isinstance(told, Failed), told
@@ -154,7 +156,7 @@ async def test_a_look_at_an_honest_picture_suspects_nothing(stage: Stage) -> Non
 
 
 async def test_a_bomb_harms_the_check_alone(stage: Stage) -> None:
-    """A picture whose rows unpack to a hundred times what its head says."""
+    """The picture's rows unpack to far more data than its header announces."""
     bomb = receipts.png([bytes(67 * 3)] * 37 + [bytes(67 * 3)] * 100_000, 67)
     head = black_png(67, 37)[:33]  # signature and header
     lie = attrs.evolve(stage.honest, picture=head + bomb[33:])
@@ -173,6 +175,6 @@ def large(
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_small_change_of_the_picture_is_found(large: Stage, name: str) -> None:
-    """Beside evidence that is right: each crop holds, and nearly all of the picture does."""
+    """The evidence is right: every crop matches, and so does nearly all of the picture."""
     lie = attrs.evolve(large.honest, picture=edited(large.honest.picture, name))
     assert await large.verdict(name.replace(" ", "-"), lie) in FOUND

@@ -1,4 +1,4 @@
-"""A check of a scene whose seed and samples are animated, of a frame by another instruction set."""
+"""Checks of a scene with animated seed and samples, rendered with another instruction set."""
 
 from pathlib import Path
 
@@ -45,10 +45,12 @@ async def test_its_noise_is_found_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
     animated: str,
 ) -> None:
-    """Rounding is far from it; without it, it would be a thousand times nothing."""
+    """Differences by rounding must be small beside the scene's noise, so the check must measure
+    that noise.
+    """
     scene = build(tmp_path / "scene.blend", HAIR, animated)
     stage = Stage(tmp_path, render, scene, Files(b"", None))
-    monkeypatch.setenv(OTHER_SET, "1")  # of a process of its own
+    monkeypatch.setenv(OTHER_SET, "1")  # for a new process of the renderer
     other = RenderPlugin(scratch=tmp_path / "other", found=found_blender)
     honest = await attrs.evolve(stage, render=other).delivered("honest", scene)
     monkeypatch.delenv(OTHER_SET)

@@ -1,4 +1,4 @@
-"""Results of one job that are opened together, by Blender in the sandbox."""
+"""Batched checks, which open several results of one job together in the sandbox."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,10 @@ def stage(resident_blender: Resident, tmp_path_factory: pytest.TempPathFactory) 
     return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", scene)))
 
 
-async def opened(
+async def open_together(
     stage: Stage, name: str, scene: Path, results: Sequence[Files]
 ) -> Mapping[str, Any]:
-    """What a verifier says of these."""
+    """Return what a batched check says of these results."""
     inputs = {"s.blend": scene}
     for number, files in enumerate(results):
         both = zip(in_batch(number), (files.picture, files.evidence), strict=True)
@@ -54,8 +54,8 @@ async def opened(
     return found.work
 
 
-async def opened_alone(stage: Stage, number: int, results: Sequence[Files]) -> Report:
-    """What a verifier says of one of them, by a check of its own."""
+async def open_alone(stage: Stage, number: int, results: Sequence[Files]) -> Report:
+    """Return the report of a check that opens one of the results alone."""
     told = await stage.told(f"alone-{number}", results[number], draws=[])
     assert isinstance(told, Mapping), told
     read = read_report(told)
@@ -69,7 +69,7 @@ async def test_of_sixteen_results_the_good_ones_are_settled_and_two_are_faults(
     results = [stage.honest] * BATCH_MAX
     results[BROKEN] = attrs.evolve(stage.honest, picture=b"\x89PNG\r\n\x1a\n" + bytes(40))
     results[OTHER_SIZE] = attrs.evolve(stage.honest, picture=black_png(SIZE[0] - 1, SIZE[1]))
-    told = await opened(stage, "sixteen", stage.scene, results)
+    told = await open_together(stage, "sixteen", stage.scene, results)
     said = told["opened"]
     assert len(said) == BATCH_MAX
     assert {n for n, one in enumerate(said) if "fault" in one} == {BROKEN, OTHER_SIZE}
@@ -78,7 +78,7 @@ async def test_of_sixteen_results_the_good_ones_are_settled_and_two_are_faults(
         case = Case.opened(pending(drawn=False))
         assert heard is not None
         alone = (
-            await opened_alone(stage, number, results)
+            await open_alone(stage, number, results)
             if not clears(heard, case.pending.row.work)
             else heard
         )
@@ -91,7 +91,9 @@ async def test_of_sixteen_results_the_good_ones_are_settled_and_two_are_faults(
 
 async def test_each_result_is_told_as_if_it_were_opened_alone(stage: Stage) -> None:
     alone = await stage.told("alone", stage.honest, draws=[])
-    told = await opened(stage, "beside", stage.scene, [stage.honest, attrs.evolve(stage.honest)])
+    told = await open_together(
+        stage, "beside", stage.scene, [stage.honest, attrs.evolve(stage.honest)]
+    )
     assert isinstance(alone, Mapping), alone
     for one in told["opened"]:
         assert one == {name: alone[name] for name in ("looked", "seen")}
@@ -100,16 +102,16 @@ async def test_each_result_is_told_as_if_it_were_opened_alone(stage: Stage) -> N
 async def test_a_picture_of_one_colour_is_left_to_a_check_of_its_own(stage: Stage) -> None:
     plain = attrs.evolve(stage.honest, picture=black_png(*SIZE))
     bare = attrs.evolve(stage.honest, evidence=None)
-    told = await opened(stage, "plain", stage.scene, [stage.honest, plain, bare])
+    told = await open_together(stage, "plain", stage.scene, [stage.honest, plain, bare])
     first, second, third = told["opened"]
     assert (first["looked"], second) == (True, None)
     assert third == {"fault": "the picture has no evidence"}
 
 
 async def test_a_picture_that_breaks_off_is_compared(stage: Stage) -> None:
-    """Blender gives such a one no pixels, and says nothing."""
+    """Blender reads such a picture without pixels and reports no error."""
     cut = attrs.evolve(stage.honest, picture=stage.honest.picture[:-60])
-    told = await opened(stage, "cut", stage.scene, [stage.honest, cut])
+    told = await open_together(stage, "cut", stage.scene, [stage.honest, cut])
     alone = await stage.told("cut-alone", cut, draws=[])
     assert isinstance(alone, Mapping), alone
     assert "suspect" not in told["opened"][0]
@@ -122,11 +124,11 @@ async def test_of_a_scene_that_cannot_be_cut_each_result_says_so(stage: Stage) -
     scene = build(stage.folder / "guided.blend", SMALL, GUIDED)
     bare = attrs.evolve(stage.honest, evidence=None)
     other = attrs.evolve(bare, picture=black_png(SIZE[0] - 1, SIZE[1]))
-    told = await opened(stage, "guided", scene, [bare, other, bare])
+    told = await open_together(stage, "guided", scene, [bare, other, bare])
     first, second, third = told["opened"]
     assert first == third
     assert (first["uncut"], "Path Guiding" in first["unable"]) == (True, True)
     assert "31 by 18" in second["fault"]
     timed = build(stage.folder / "timed.blend", SMALL, TIMED)
-    [one] = (await opened(stage, "timed", timed, [bare]))["opened"]
+    [one] = (await open_together(stage, "timed", timed, [bare]))["opened"]
     assert (one["uncut"], one["loose"], "loose" in first) == (True, True, False)

@@ -1,4 +1,6 @@
-"""A check announces that the result differs before it takes longer, as it may not end."""
+"""A check announces that a result differs before it measures the difference, which may crash or
+hang.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +25,7 @@ SHOWN: Mapping[str, Any] = {**CHUNK, "draws": [], "shown": [0.9]}
 
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the workers announce."""
+    """Record the events that workers announce."""
     found = list[str]()
 
     class Overheard(BlameMessages):
@@ -41,7 +43,7 @@ class Doubts:
     events: list[str]
 
     async def of(self, name: str, files: Files, **params: Any) -> int:
-        """Count them in a check that ends."""
+        """Run a check that succeeds, and return how often it announced a doubt."""
         self.events.clear()
         told = await self.stage.told(name, files, **params)
         assert not isinstance(told, Failed), told

@@ -1,4 +1,4 @@
-"""The check of a frame that EEVEE drew, with another driver: narrower vectors stand for it."""
+"""Checks of frames by EEVEE with another driver, which narrower vectors imitate."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,8 @@ from tests.integration.node.scenes import build, unit
 
 pytestmark = [
     *(pytest.mark.render, pytest.mark.heavy, pytest.mark.nightly),
-    pytest.mark.timeout(1_800),  # a driver without a card compiles shaders for half a minute
+    # without a graphics card, a driver compiles shaders for half a minute
+    pytest.mark.timeout(1_800),
 ]
 SCENE = """
 scene.render.engine = "BLENDER_EEVEE"
@@ -37,7 +38,7 @@ settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTI
 
 @attrs.frozen
 class Drawn:
-    """A frame, and the drawing class of who drew it."""
+    """A frame, and the drawing class of the node that rendered it."""
 
     files: Files
     drawing: str
@@ -93,7 +94,7 @@ async def test_an_honest_frame_of_another_class_is_valid(machines: Machines) -> 
 async def test_a_frame_that_is_not_equal_is_accepted_where_it_is_the_nearest(
     machines: Machines,
 ) -> None:
-    """Each value a step higher or lower, as another driver may round."""
+    """Each value is up to one step higher or lower, as another driver may round."""
     drawn = await machines.drawn(machines.here, "near")
     with Image.open(io.BytesIO(drawn.files.picture)) as image:
         values = np.asarray(image).astype(int)
@@ -142,7 +143,7 @@ async def test_frames_of_several_layers_are_compared_by_their_images(
 
 
 async def test_frames_of_a_chunk_are_compared_as_alone(machines: Machines) -> None:
-    """A frame with fewer samples, among others, is refused by whoever is shown it."""
+    """An honest chunk is accepted, and a chunk with fewer samples is refused."""
     chunk = {"frame": None, "frames": [FRAME, FRAME + 1]}
     for name, samples, outcomes in (("honest", 8, ("exact", "accepted")), ("few", 4, ("refused",))):
         drawn = await machines.drawn(machines.there, f"chunk-{name}", samples=samples, **chunk)

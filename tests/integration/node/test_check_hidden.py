@@ -1,4 +1,6 @@
-"""A scene that shows what a check works on, by its name, makes no liar of an honest node."""
+"""A scene that shows a check's own files by their paths does not make an honest node look
+dishonest.
+"""
 
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-# Missing, and pink, when a node renders.
+# Images in the scene whose files exist during a check only; otherwise Blender shows pink.
 SHOWN = """
 for number, path in enumerate((
     "//check/picture", "//check/evidence.exr", "/job/in/check/picture",

@@ -1,5 +1,5 @@
-"""The check of OpenEXR pictures of several layers, in one part and in a part for each pass, as
-Blender writes them unless it is told otherwise.
+"""Checks of multi-layer OpenEXR pictures, in one part or, as Blender writes by default, in a part
+per pass.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTI
 settings.color_depth = "16"
 settings.use_exr_interleave = {together}
 """
-PARTS = 0x1000  # the flag of a file of several parts
-BRIGHTER = "\nblur.inputs['Size'].default_value = (9, 9)\n"  # the same passes, composed otherwise
+PARTS = 0x1000  # flag in the header of a multi-part file
+# the same passes, composited differently
+BRIGHTER = "\nblur.inputs['Size'].default_value = (9, 9)\n"
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["parts", "together"])
@@ -57,7 +58,7 @@ async def test_a_look_at_a_picture_of_layers_finds_no_fault(stage: Stage) -> Non
 async def test_layers_that_were_not_made_of_the_evidence_are_found(
     stage: Stage, tmp_path: Path
 ) -> None:
-    """Every pass is honest; what was composed of them is not."""
+    """Every pass is honest, but the composite of the passes is not."""
     change = LAYERED.format(together=not _are_parts(stage.honest.picture))
     scene = build(tmp_path / "lie.blend", ARTISTS, change, BRIGHTER)
     other = await stage.delivered("other", scene)

@@ -1,5 +1,5 @@
-"""What is far off in a dark scene, or one of many samples, is little by itself: it is measured by
-the noise. And by every pass, as every one may make the picture.
+"""Checks of dark scenes and of many samples: differences are measured against the noise, and in
+every pass that may make the picture.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.render, pytest.mark.heavy]
 PLAIN = """
 scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
 """
-# Of few pixels, as each of them takes so long.
+# Few pixels, because a pixel takes long at so many samples.
 MANY = """
 scene.cycles.samples = 4096
 scene.render.resolution_x, scene.render.resolution_y = 32, 18
@@ -41,7 +41,7 @@ scatter = tree.nodes.new("ShaderNodeVolumeScatter")
 scatter.inputs["Density"].default_value = 0.05
 tree.links.new(scatter.outputs[0], tree.nodes["World Output"].inputs["Volume"])
 """
-# The picture is the mist alone; as a lie, of a scene that has it elsewhere.
+# The picture shows only the mist pass; the false result has another mist.
 MIST = """
 scene.view_layers[0].use_pass_mist = True
 tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
@@ -56,7 +56,7 @@ TIFF = "\nscene.render.image_settings.file_format = 'TIFF'\n"
 
 @pytest.fixture
 def stage(render: RenderPlugin, tmp_path: Path) -> Stage:
-    """Without a scene yet."""
+    """Return a stage without a scene yet."""
     return Stage(tmp_path, render, tmp_path / "scene.blend", Files(b"", None))
 
 

@@ -1,4 +1,4 @@
-"""The check of a chunk whose simulations are not baked: they depend on the frames before."""
+"""Checks of chunks with simulations that are not baked, so each frame depends on earlier frames."""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""Frames of scenes that cannot be cut: no crop of them is rendered, but they are looked at."""
+"""Scenes of which crops cannot be rendered: a check skips the comparison but still looks at the
+frames.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,7 +107,7 @@ def staged(folder: Path, render: RenderPlugin, change: str) -> Stage:
 
 
 async def delivered(stage: Stage, **params: Any) -> Files:
-    """Of such a scene there is no evidence."""
+    """Return the node's frame of this scene, which has no evidence."""
     given = {"frame": FRAME, "evidence": True, **params}
     folder = stage.folder / f"made{len(params)}"
     made = await stage.render.run(unit(folder, {"s.blend": stage.scene}, given))
@@ -125,7 +127,9 @@ async def seen(stage: Stage, files: Files, draws: list[Any]) -> Mapping[str, Any
 async def test_an_honest_frame_is_not_checked(
     tmp_path: Path, render: RenderPlugin, kind: str
 ) -> None:
-    """Each part of it may be another picture: an honest node's crops would all differ."""
+    """A scene that cannot be cropped looks different in parts, so even an honest node's crops
+    differ.
+    """
     stage = staged(tmp_path, render, UNCUT[kind])
     told = await seen(stage, await delivered(stage), DRAWS)
     assert told["unable"]
@@ -170,8 +174,8 @@ async def test_one_colour_is_suspect(
     assert "one colour" in told["suspect"]
 
 
-async def whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
-    """What is seen where the whole frame is rendered again; it is asked for by its regions."""
+async def check_whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
+    """Return the report of a check that renders the whole frame and answers for each region."""
     told = await stage.told(name, files, whole=True)
     assert not isinstance(told, Failed), told
     assert isinstance(answer(told, len(DRAWS)), Report), "one frame answers for all of them"
@@ -190,9 +194,9 @@ async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
 ) -> None:
     stage = staged(tmp_path, render, UNCUT[kind])
     honest, lie = await delivered(stage), await delivered(stage, samples=1)
-    told = await whole(stage, "honest", honest)
+    told = await check_whole(stage, "honest", honest)
     assert ("unable" in told, told["whole"], told["crops"]) == (False, True, [EQUAL])
     assert bool(told.get("loose")) == (kind == "attribute")
     assert ("seen" in told) == (kind != "tiff")
-    [found] = (await whole(stage, "lie", lie))["crops"]
+    [found] = (await check_whole(stage, "lie", lie))["crops"]
     assert found["off"] > 0.5

@@ -1,4 +1,6 @@
-"""A check of the whole frame: what tells a scene that comes out otherwise in parts from a lie."""
+"""Checks that render the whole frame: they tell a false result from a scene whose parts render
+differently.
+"""
 
 import json
 from pathlib import Path
@@ -17,7 +19,7 @@ from tests.integration.node.test_check_uncut import BY_REGION
 from tests.unit.verifier.stage import pending
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-# Parts may depend on what nobody knows of; as here, where nobody looks at drivers.
+# Without its detection, the worker treats the scene as one whose regions render as in the frame.
 BLIND = """
 import json, sys
 import bpy
@@ -36,7 +38,7 @@ try:
 finally:
     reproducibility.region_dependence, evidence_check.read_evidence = reasons, read
 """
-# Far from a crop at the upper left.
+# Spoils pixels of the evidence far from a crop at the upper left.
 SPOILT = """
 def spoilt(*of):
     layers = read(*of)
@@ -48,8 +50,8 @@ evidence_check.read_evidence = spoilt
 """
 
 
-def blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """What the worker says."""
+def run_blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Run a step of the worker with the detection switched off, and return its report."""
     path = Path(order["out"]) / "told.json"
     make(BLIND.replace("def say", before + "def say"), json.dumps(order), do, str(path))
     found: dict[str, Any] = json.loads(path.read_bytes())
@@ -58,14 +60,14 @@ def blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 @attrs.frozen
 class Delivered:
-    """A frame with its evidence, and the scene that it is to be held against."""
+    """A frame with its evidence, and the order for the check of it."""
 
     order: dict[str, Any]
 
     def verdict(self, name: str, *, whole: bool) -> str:
         out = Path(self.order["out"]).parent / name
         out.mkdir()
-        told = blind("check", {**self.order, "out": str(out), "whole": whole})
+        told = run_blind("check", {**self.order, "out": str(out), "whole": whole})
         read = read_report(told)
         assert isinstance(read, Report), told
         assert told.get("whole", False) is whole
@@ -77,7 +79,7 @@ def delivered(folder: Path, scene: Path, lie: Path | None = None) -> Delivered:
     out.mkdir()
     order: dict[str, Any] = {"scene": str(scene), "inputs": str(folder), "out": str(out)}
     order |= {"frames": [FRAME], "draws": DRAWS}
-    told = blind("prove", {**order, "scene": str(lie or scene)})
+    told = run_blind("prove", {**order, "scene": str(lie or scene)})
     files = {"picture": str(out / told["file"]), "evidence": str(out / told["evidence"])}
     return Delivered({**order, **files})
 
@@ -98,18 +100,18 @@ def test_a_lie_about_such_a_scene_is_found(tmp_path: Path) -> None:
 
 
 def test_its_picture_is_made_of_the_frame_that_was_rendered_here(tmp_path: Path) -> None:
-    """Of what was delivered it may be that nobody can make one."""
+    """The delivered evidence may be spoilt, so the check must not composite from it."""
     found = delivered(tmp_path, build(tmp_path / "p.blend", ARTISTS))
     again = tmp_path / "again"
     again.mkdir()
     order = {**found.order, "out": str(again), "draws": [[0.0, 0.0, None]], "whole": True}
-    told = blind("check", order, SPOILT)
+    told = run_blind("check", order, SPOILT)
     assert [one["equal"] for one in told["crops"]] == [True] * len(told["crops"])
     assert told["finish"]["equal"] is True
 
 
 def test_a_mark_is_found_where_a_creators_comparison_says_that_it_is(tmp_path: Path) -> None:
-    """Nobody would look there otherwise; without the mark the frame is what the scene gives."""
+    """A check of random regions would miss the corner; without the mark the frame is exact."""
     found = delivered(tmp_path, build(tmp_path / "p.blend", ARTISTS))
     corners = ((0.999, 0.0), (0.999, 0.999))
     waits = pending(is_again=True, disputed=corners)
@@ -121,7 +123,7 @@ def test_a_mark_is_found_where_a_creators_comparison_says_that_it_is(tmp_path: P
         asked = case.order(UUID(int=1), b"secret", case.device_class)
         draws = [list(drawn) for drawn in asked.draws]
         order = {**found.order, "out": str(again), "draws": draws, "whole": asked.whole}
-        told = blind("check", order, before)
+        told = run_blind("check", order, before)
         read = answer(told, asked.count, 1)
         assert isinstance(read, Report), told
         case.hear(read, UUID(int=20), case.device_class, DEFAULTS)

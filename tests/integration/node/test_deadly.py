@@ -1,4 +1,4 @@
-"""Files of a stranger's that keep a checker busy, or end it, in another way than by their size."""
+"""Hostile files that make a verifier hang or crash other than by their size."""
 
 import asyncio
 import io
@@ -29,11 +29,11 @@ SCANS = 1_500_000
 
 
 def slow_jpeg() -> bytes:
-    """Of the frame's size, and of scans without end that change nothing: each goes over it all."""
+    """Return a JPEG of the frame's size with endless scans that change nothing but cost time."""
     made = io.BytesIO()
     Image.new("L", SIZE, 90).save(made, "JPEG", progressive=True)
     whole = made.getvalue()
-    codes = b"\xff\xc4\x00\x14\x10\x01" + bytes(15) + b"\xe0"  # of 16,384 blocks that are empty
+    codes = b"\xff\xc4\x00\x14\x10\x01" + bytes(15) + b"\xe0"  # a scan of 16,384 empty blocks
     scan = b"\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00" + b"\x00\x01"
     return whole[:-2] + codes + scan * SCANS + whole[-2:]
 
@@ -44,7 +44,9 @@ def stage(
     found_blender: Blender,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Stage:
-    """Rendered by the one that stays, and checked by workers that may die."""
+    """Return a stage that renders with the resident Blender, and checks with processes that may
+    crash.
+    """
     folder = tmp_path_factory.mktemp("deadly")
     render = resident_blender.render(folder / "scratch")
     bare = Stage(folder, render, build(folder / "s.blend", JPEG), Files(b"", None))
@@ -72,7 +74,9 @@ async def test_a_picture_that_is_never_read_is_found(
 
 
 async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) -> None:
-    """As it is opened alone, after one of ours."""
+    """After a crash, the verifier opens the file again without the scene; a file that opens is not
+    to blame.
+    """
     looked = await told(stage, "looked", stage.honest, 1e-6, draws=[])
     assert looked["looked"] is True
     assert not {"fault", "suspect"} & {*looked}
@@ -95,7 +99,9 @@ async def test_a_scene_that_takes_longer_than_its_check_may_is_to_blame_itself(
 async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
     render: RenderPlugin, tmp_path: Path, suffix: str
 ) -> None:
-    """A kind that a later Blender has must not come to nothing, check after check."""
+    """The verifier blames a file only after it opened a test file of the same type, so it needs a
+    test file of every type.
+    """
     made = tmp_path / f"made{suffix}"
     Image.new("RGB", SIZE, 90).save(made, "PNG")
     task = unit(tmp_path / "alone", {f"shown{suffix}": made}, {})

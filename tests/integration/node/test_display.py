@@ -1,4 +1,6 @@
-"""Light as it is shown, by Blender: the same on both sides, whatever the scene's settings are."""
+"""Conversion of rendered light to display values by Blender: equal on both sides of a comparison,
+whatever the scene's settings are.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Servers that name a Content-Encoding: what is fetched is what was announced, byte for byte."""
+"""Stores that set Content-Encoding: the node keeps the bytes exactly as announced."""
 
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ BOMB = gzip.compress(bytes(64 << 20))
 
 @pytest.fixture
 async def store(aiohttp_server: AiohttpServer) -> TestServer:
-    """Says of whatever it has that it is packed."""
+    """Run a store that labels every file as gzip-encoded."""
 
     async def get(request: web.Request) -> web.Response:
         body = {"picture": PICTURE, "bomb": BOMB}[request.match_info["name"]]

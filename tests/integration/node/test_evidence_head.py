@@ -1,5 +1,7 @@
-"""What lies beside a picture says nothing of how it was rendered: else a trial, which is such a
-file beside another number of samples, could be told from a check.
+"""Headers of evidence do not depend on the number of samples.
+
+A trial gives a verifier evidence with another number of samples than the order states. The verifier
+must not be able to tell trials from checks.
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""An OpenEXR picture has just the channels that its scene puts out: others take memory."""
+"""OpenEXR pictures have only the channels that their scene writes; more channels would
+cost memory.
+"""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The fake node speaks the real protocol."""
+"""Tests that the fake node speaks the real protocol."""
 
 import asyncio
 

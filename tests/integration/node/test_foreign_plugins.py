@@ -1,4 +1,4 @@
-"""Other people's plugins: the one of the manual, installed and run; and bad ones."""
+"""Third-party plugins: the manual's example, installed and run, and faulty plugins."""
 
 import asyncio
 import re
@@ -28,7 +28,7 @@ FILES = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTA
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The manual's example, installed by pip into a folder of its own."""
+    """Install the manual's example plugin with pip into a folder of its own."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
     files = dict(FILES.findall(PAGE))
     assert set(files) == {"word_count.py", "pyproject.toml"}
@@ -62,14 +62,14 @@ async def test_the_plugin_of_the_manual_is_installed_offered_and_run(
 
 
 class Blocks:
-    """Never gives way while it works: it would stop a loop that it shares."""
+    """Plugin that never yields to its event loop while it works."""
 
     job_type: ClassVar[str] = "blocks"
 
     async def run(self, task: Task) -> Result:
         until_when = time.monotonic() + task.params["seconds"]
         while time.monotonic() < until_when and not task.cancelled:
-            time.sleep(0.01)  # noqa: ASYNC251 - that is its fault
+            time.sleep(0.01)  # noqa: ASYNC251 - the plugin's fault
         return Completed()
 
 
@@ -94,7 +94,7 @@ class Waits:
 
 @pytest.fixture
 def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node that has these plugins beside its own."""
+    """Add the faulty plugins to the plugins that a node offers."""
 
     async def offered(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         found = await offer(folder, settings)

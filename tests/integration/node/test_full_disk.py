@@ -1,4 +1,4 @@
-"""A small disk that is full under the node: it is told, it costs one unit, and the node rests."""
+"""Nodes with a full disk: the operator is told, one unit fails, and the node pauses."""
 
 import asyncio
 import os
@@ -15,19 +15,19 @@ from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
-from tests.integration.node.test_manifests import Giving, listed, worked
+from tests.integration.node.test_manifests import UrlSource, listed, run_echo
 from tests.support.until import until
 
 MIB = 1 << 20
 SMALL: AgentSettings = attrs.evolve(QUICK, disk_bytes_least=2 * MIB, look_seconds=0.05)
-# A unit that fills the disk for a moment makes the node rest where it looks just then.
+# This node looks at its disk rarely: it would pause if it looked while a unit fills the disk.
 CALM = attrs.evolve(SMALL, look_seconds=600.0)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk")
 
 
 @pytest.fixture(autouse=True)
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """The state folder is a disk of 8 MiB."""
+    """Mount a disk of 8 MiB as the state folder."""
     place = tmp_path / "state"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "none", place], check=True)
@@ -36,7 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(place: Path, *, but: int = 0) -> Path:
-    """Leave so many bytes alone."""
+    """Fill the disk except for ``but`` bytes with a file, and return the file."""
     ballast = place / "ballast"
     facts = os.statvfs(place)
     with ballast.open("wb", buffering=0) as file:
@@ -68,10 +68,10 @@ async def test_files_of_a_manifest_that_have_no_room_fail_their_unit_alone(
     peer: Gateway, start: Start
 ) -> None:
     files = {f"textures/{number}.exr": os.urandom(5 * MIB) for number in range(2)}
-    peer.answer = Giving(peer, files)
+    peer.answer = UrlSource(peer, files)
     async with start(CALM):
         await peer.next(Hello)
-        assert is_full(await worked(peer, listed(files).written("key")))
+        assert is_full(await run_echo(peer, listed(files).written("key")))
         await peer.send(peer.dispatch("echo", "j2"))
         assert (await peer.result("j2")).status == "completed"
 

@@ -1,4 +1,4 @@
-"""The gateway goes away, store and all, while a unit runs, and comes back much later."""
+"""A gateway and its store that stop while a unit runs, and return much later."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ async def test_what_was_done_while_it_was_away_is_not_done_again(
         await listen(successor, port)
         assert (await successor.next(Hello)).running == (REF,)
         await successor.send(Welcome(keep=(REF,)))
-        # Told again, as after a restart that lost what the session knew.
+        # The gateway sends the unit again, as after a restart that lost the session's state.
         await successor.send(successor.dispatch("gated", output=successor.output("old-address")))
         await successor.next(UrlsRequest)
         fresh = successor.output("new-address")

@@ -1,4 +1,4 @@
-"""A node follows the gateway that it joined, and no other at the same address."""
+"""A node trusts the key of the gateway it joined, and no other gateway at that address."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ async def test_joining_keeps_the_key_and_another_is_refused(peer: Gateway, tmp_p
     assert refused is not None
     assert "--accept-new-key" in refused.reason
     assert kept(tmp_path) == before
-    assert len(peer.registrations) == 1  # nothing was told to the stranger
+    assert len(peer.registrations) == 1  # the node sent nothing to the stranger
     assert await joined(peer, tmp_path, accept=True) is None
     assert kept(tmp_path) != before
 

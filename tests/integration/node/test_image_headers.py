@@ -1,5 +1,6 @@
-"""A picture that says it is larger than the frame is refused by its head, whatever its kind: else
-it takes the memory of who checks it, and hides what lies beside it.
+"""A picture whose header claims more pixels than the frame is refused without decoding.
+
+Decoding the picture would take the verifier's memory and hide its other findings.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ KIND = "scene.render.image_settings.file_format = {!r}\n"
 
 
 def huge_tiff() -> bytes:
-    """50,000 by 50,000 pixels in a hundred KiB: every strip of it is the same one."""
+    """Return a TIFF of 50,000 by 50,000 pixels in 100 KiB; all its strips share one piece of
+    data.
+    """
     strip, count = zlib.compress(bytes(ROWS * SIDE * 4), 9), SIDE // ROWS
     strips = 8 + len(strip)
     lengths, bits, entries = strips + 4 * count, strips + 8 * count, strips + 8 * count + 8

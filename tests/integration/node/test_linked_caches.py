@@ -1,4 +1,6 @@
-"""Files behind files: caches and folders go along, and the picture is what the artist has."""
+"""Files that other files refer to: caches and folders are sent along, and the node renders the
+artist's picture.
+"""
 
 import asyncio
 import json
@@ -12,12 +14,12 @@ from rendertrust.cli import local_preflight
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.preflight.layout import PATHS, Layout
-from tests.integration.node.scenes import SAVE, SMALL, locally, make, pixels, unit
+from tests.integration.node.scenes import SAVE, SMALL, make, pixels, render_locally, unit
 
 pytestmark = pytest.mark.render
 
 FRAME = 3
-# The argument is where the scene comes to lie.
+# The argument is the path at which the scene is saved.
 BEGIN = """
 import os
 path = sys.argv[-1]
@@ -174,7 +176,7 @@ named.data.materials.clear()
 named.data.materials.append(here.materials[0])
 save(sets)
 scene = begin()
-save()  # what is linked relatively is so to the scene
+save()  # relative links need the scene's path
 bpy.data.objects.remove(bpy.data.objects["Cube"])
 with bpy.data.libraries.load(sets, link=True, relative=RELATIVE) as (there, here):
     here.objects = ["Table"]
@@ -224,8 +226,8 @@ KINDS = {
 }
 
 
-def sent(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
-    """The inputs of a job, none of which can be written, as a node's cache gives them out."""
+def inputs_of(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
+    """Return the inputs of a job, read-only as in a node's cache."""
     paths = folder / "paths.json"
     paths.write_text(json.dumps(dict(layout.paths)))
     inputs = {layout.scene: scene, PATHS: paths}
@@ -235,7 +237,7 @@ def sent(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
     return inputs
 
 
-# One of each kind of file: a font, a texture of a library of a library, a bake, a cache, a stage.
+# One file of each kind: a font, a nested library's texture, a bake, a cache, a USD stage.
 BY_DAY = (
     "a font elsewhere",
     "a texture elsewhere of a library of a library",
@@ -256,14 +258,14 @@ async def test_a_node_renders_what_the_artist_would(
         pytest.skip("no font is installed")
     scene = tmp_path.joinpath("artist", *"abcd", "scene.blend")
     make(SMALL + BEGIN + KINDS[kind] + "\nsave()\n", str(scene))
-    wanted = pixels(locally(scene, tmp_path / "local", FRAME)[FRAME])
+    wanted = pixels(render_locally(scene, tmp_path / "local", FRAME)[FRAME])
     layout = (
         await asyncio.to_thread(local_preflight.look, scene, [FRAME])
-    ).layout  # as `submit` does
+    ).layout  # as the command `submit` lists them
     assert layout.missing == ()
-    inputs = sent(layout, scene, tmp_path)
+    inputs = inputs_of(layout, scene, tmp_path)
     work = unit(tmp_path / "node", inputs, {"frame": FRAME, "scene": layout.scene})
-    for place in ("artist", "far"):  # nothing is found where it was
+    for place in ("artist", "far"):  # so nothing is found at its old path
         (tmp_path / place).rename(tmp_path / f"gone {place}")
     done = await render.run(work)
     assert isinstance(done, Completed), done
@@ -285,7 +287,7 @@ async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
 
 
 async def pictures_of(render: RenderPlugin, tmp_path: Path, *scripts: str) -> list[Any]:
-    """What a node renders of each scene, whose files were not sent with it."""
+    """Return a node's picture of each scene; the node gets the scenes without their other files."""
     found: list[Any] = []
     for script in scripts:
         scene = tmp_path / f"{len(found)}.blend"
@@ -302,7 +304,7 @@ async def pictures_of(render: RenderPlugin, tmp_path: Path, *scripts: str) -> li
 async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
-    """Else a picture would tell what lies on a node, and nodes would differ in it."""
+    """Pictures would otherwise reveal a node's files, and differ between nodes."""
     lies = (
         f"FONT = {FONT!r}" + LETTERS + f"words.data.font.filepath = {name!r}\n" + SAVE
         for name in (str(FONT), "/nowhere/letters.ttf")

@@ -1,4 +1,6 @@
-"""What is held against nothing is looked at: whether it is frames, or a tile, at all."""
+"""Quick looks at results that are not compared with their scene: are they frames, or a tile, at
+all?
+"""
 
 import io
 import zipfile
@@ -49,7 +51,7 @@ def noise() -> bytes:
 
 @attrs.frozen
 class Stage:
-    """Who renders and who looks; a scene."""
+    """A scene, and the plugin that renders it and looks at results."""
 
     folder: Path
     render: RenderPlugin
@@ -111,13 +113,15 @@ async def test_a_chunk_of_one_colour_is_suspect_where_the_scene_is_not(
         "suspect": "all frames have one colour, but the scene does not",
     }
     half = packed({"0003.png": noise(), "0004.png": png()})
-    assert await stage.told("half", half, frames=FRAMES) == LOOKED  # cut to black
+    assert await stage.told("half", half, frames=FRAMES) == LOOKED  # a video may cut to black
     empty = attrs.evolve(stage, scene=build(tmp_path / "empty.blend", PLAIN_SCENE))
     assert await empty.told("empty", black, frames=FRAMES) == LOOKED
 
 
 async def test_so_it_is_where_a_compositor_makes_the_picture(stage: Stage, tmp_path: Path) -> None:
-    """The comparison tells whether it makes a black one."""
+    """A black chunk is suspect although the compositor might make it black; the comparison
+    decides.
+    """
     composed = attrs.evolve(stage, scene=build(tmp_path / "composed.blend", COMPOSED))
     black = packed({"0003.png": png(), "0004.png": png()})
     told = await composed.told("composed", black, frames=FRAMES)

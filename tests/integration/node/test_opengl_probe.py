@@ -1,4 +1,4 @@
-"""Engines that draw by OpenGL: a node finds out whether it can, and says so in time."""
+"""Probe of OpenGL, which EEVEE needs: the node finds out in time whether it can draw."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ ENGINES = ("BLENDER_EEVEE", pytest.param("BLENDER_WORKBENCH", marks=pytest.mark.
 
 @attrs.frozen(kw_only=True)
 class WithoutDrivers(Sandbox):
-    """As on a machine on which nobody installed any."""
+    """Sandbox without OpenGL drivers."""
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
         made = Sandbox.command(self, program, folder, worker)

@@ -1,4 +1,4 @@
-"""``rendertrust node`` as an operator types it, in processes of its own."""
+"""Tests of ``rendertrust node`` as an operator runs it, in separate processes."""
 
 import asyncio
 import io
@@ -42,7 +42,7 @@ class Told:
 
 @attrs.frozen
 class Operator:
-    """Somebody at this machine; ``path`` is where programs are found."""
+    """An operator's shell on this machine; programs are found on ``path``."""
 
     state: Path
     path: str = os.environ["PATH"]
@@ -68,7 +68,7 @@ def operator(tmp_path: Path) -> Operator:
 
 
 def without_programs(operator: Operator, tmp_path: Path) -> Operator:
-    """A machine on which bubblewrap is not installed."""
+    """Return an operator whose machine has no bubblewrap."""
     (tmp_path / "bin").mkdir()
     return attrs.evolve(operator, path=str(tmp_path / "bin"))
 
@@ -170,7 +170,7 @@ async def test_accepted_in_words_it_renders_for_its_owner_alone(
 async def test_root_never_renders_without_a_sandbox(
     peer: Gateway, operator: Operator, tmp_path: Path
 ) -> None:
-    """And is told so before it is asked for anything."""
+    """The refusal comes before any question."""
     bare = without_programs(operator, tmp_path)
     words = ("--unsafe-no-sandbox", "--accept", NO_SANDBOX_WORDS)
     told = await bare.run("node", "join", peer.url, "--unowned", *words)

@@ -1,4 +1,4 @@
-"""The extension's names of frames are those that Blender itself would give."""
+"""The extension names frames as Blender itself would name them."""
 
 import json
 from pathlib import Path

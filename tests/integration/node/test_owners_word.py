@@ -1,4 +1,4 @@
-"""What the owner of the machine says: when the node works, for whom, and when it ends."""
+"""Settings of a machine's owner: when the node works, for whom, and when it ends."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -30,8 +30,8 @@ def ack_of(frame: FromNode) -> FromGateway | None:
 
 
 @attrs.define
-class Others:
-    """Who else uses the machine, as the kernel would tell."""
+class OtherPrograms:
+    """Processor times, as the kernel reports them, of other programs on this machine."""
 
     busy: bool = False
     others: int = 0
@@ -43,13 +43,13 @@ class Others:
 
 
 @pytest.fixture
-def others(monkeypatch: pytest.MonkeyPatch) -> Others:
-    found = Others()
+def others(monkeypatch: pytest.MonkeyPatch) -> OtherPrograms:
+    found = OtherPrograms()
     monkeypatch.setattr(idle_detector.IdleDetector, "look", _looking(found))
     return found
 
 
-def _looking(found: Others) -> object:
+def _looking(found: OtherPrograms) -> object:
     look = idle_detector.IdleDetector.look
 
     def looked(self: idle_detector.IdleDetector) -> bool:
@@ -60,7 +60,7 @@ def _looking(found: Others) -> object:
 
 
 async def test_a_busy_machine_finishes_what_runs_hangs_up_and_comes_back(
-    peer: Gateway, start: Start, others: Others, gate: asyncio.Event
+    peer: Gateway, start: Start, others: OtherPrograms, gate: asyncio.Event
 ) -> None:
     peer.answer = ack_of
     async with start(WATCHFUL) as node:
@@ -74,7 +74,7 @@ async def test_a_busy_machine_finishes_what_runs_hangs_up_and_comes_back(
         assert (refused.status, refused.failure) == ("failed", "network")
         assert not peer.sockets[-1].closed
         gate.set()
-        assert (await peer.result("j1", within=60)).status == "completed"
+        assert (await peer.result("j1")).status == "completed"
         await until(lambda: peer.sockets[-1].closed)
         beats = len(peer.beats)
         seen = agent.status(node.folder.path)
@@ -111,10 +111,10 @@ async def test_drained_by_its_owner_it_finishes_gives_back_and_ends(
         node.folder.wish_drain()
         assert (await peer.result("j2")).status == "failed"
         gate.set()
-        assert (await peer.result("j1", within=60)).status == "completed"
+        assert (await peer.result("j1")).status == "completed"
         assert await node.ended(60) == agent.AgentExit(reason="drained", ok=True)
     async with start():
-        await peer.next(Hello)  # the wish was done: it does not end the next one
+        await peer.next(Hello)  # the wish to drain is used up and does not end the next agent
 
 
 async def test_stopped_it_finishes_what_runs_where_it_may(
@@ -128,7 +128,7 @@ async def test_stopped_it_finishes_what_runs_where_it_may(
         node.stop.set()
         await until(lambda: any("a second signal" in line for line in node.told))
         gate.set()
-        assert (await peer.result("j1", within=60)).status == "completed"
+        assert (await peer.result("j1")).status == "completed"
         assert await node.ended(60) == agent.AgentExit(reason="stopped", ok=True)
 
 

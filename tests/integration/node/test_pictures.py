@@ -1,4 +1,4 @@
-"""The artist's picture: frames, chunks and tiles against what his own machine makes."""
+"""Frames, chunks and tiles rendered by a node, compared with the artist's own renders."""
 
 import io
 import itertools
@@ -17,13 +17,13 @@ from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.preflight.layout import PATHS, laid_out
 from rendertrust.tiling import Tile, grid
-from tests.integration.node.scenes import SMALL, build, locally, make, pixels, task, unit
+from tests.integration.node.scenes import SMALL, build, make, pixels, render_locally, task, unit
 
 pytestmark = pytest.mark.render
 
 FRAMES = (1, 4, 10)
 SIZE = (67, 37)
-# Reads every pass of multi-layer files, and saves them as arrays.
+# Read every pass of multi-layer files, and save it as an array.
 READ = """
 import bpy, numpy, sys
 from rendertrust.node.worker.render import passes
@@ -32,7 +32,7 @@ for path in sys.argv[4:]:
     found = passes.read(bpy, path, (int(sys.argv[2]), int(sys.argv[3])), kinds)
     numpy.savez(path + ".npz", **{layer: of["Combined"] for layer, of in found.items()})
 """
-# The undenoised frame, rendered without our worker, every pass of it.
+# Render the frame without denoising and without the node's worker, with every pass.
 NOISY = """
 import bpy, sys
 path, out, frame = sys.argv[1:]
@@ -59,7 +59,7 @@ class Artist:
 
 @pytest.fixture(scope="module")
 def artist(artists: Path, tmp_path_factory: pytest.TempPathFactory) -> Artist:
-    return Artist(artists, locally(artists, tmp_path_factory.mktemp("artist"), *FRAMES))
+    return Artist(artists, render_locally(artists, tmp_path_factory.mktemp("artist"), *FRAMES))
 
 
 def completed(result: Result) -> Completed:
@@ -73,8 +73,8 @@ def file_of(result: Result) -> Path:
     return file
 
 
-def shows(order: Task, shown: dict[int | None, bytes]) -> Task:
-    """The unit, its previews kept by their frame."""
+def keep_previews(order: Task, shown: dict[int | None, bytes]) -> Task:
+    """Return the unit with a callback that keeps its previews by frame."""
 
     def keep(picture: bytes, frame: int | None) -> None:
         shown[frame] = picture
@@ -83,7 +83,7 @@ def shows(order: Task, shown: dict[int | None, bytes]) -> Task:
 
 
 def read(size: tuple[int, int], layers: str, *paths: Path) -> list[dict[str, Any]]:
-    """The pictures in multi-layer files, by view layer; the first row is the lowest."""
+    """Return the pixels of multi-layer files, by view layer; the first row is the lowest."""
     make(READ, layers, *map(str, size), *map(str, paths))
     return [dict(np.load(f"{path}.npz")) for path in paths]
 
@@ -104,7 +104,7 @@ async def test_a_chunk_is_many_frames_of_one_blender(
 ) -> None:
     told: list[float] = []
     shown: dict[int | None, bytes] = {}
-    order = shows(task(tmp_path, artist.scene, {"frames": [10, 1, 4]}, told), shown)
+    order = keep_previews(task(tmp_path, artist.scene, {"frames": [10, 1, 4]}, told), shown)
     result = completed(await render.run(order))
     assert list(shown) == [10, 1, 4]
     with Image.open(io.BytesIO(shown[4])) as small, Image.open(artist.frames[4]) as whole:
@@ -142,7 +142,7 @@ async def test_the_noisy_pass_is_the_undenoised_render_bit_by_bit(
 async def rendered_tiles(
     render: RenderPlugin, scene: Path, folder: Path, tiles: tuple[Tile, ...], frame: int
 ) -> dict[str, Path]:
-    """Each tile by a Blender of its own, as the inputs of the finishing unit."""
+    """Render each tile with a separate Blender; return the files as inputs of the merge."""
     inputs: dict[str, Path] = {}
     for number, tile in enumerate(tiles):
         part = unit(
@@ -173,7 +173,7 @@ async def test_tiles_become_the_artists_picture_by_the_finishing_step(
 async def test_undenoised_tiles_merged_are_the_whole_frame(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
-    """Without a denoiser or compositor, as EXR: every bit of every pixel, at uneven edges."""
+    """Without denoiser or compositor, every bit of every pixel is equal, even for uneven tiles."""
     scene = build(tmp_path / "s.blend", PLAIN)
     whole = tmp_path / "whole.exr"
     make(NOISY, str(scene), str(whole), "1")
@@ -186,7 +186,7 @@ async def test_undenoised_tiles_merged_are_the_whole_frame(
     assert np.array_equal(merged["ViewLayer"], plain["ViewLayer"])
 
 
-# Burnt in at the size and place of the whole frame; nothing in it is another one each time.
+# The note is burnt in at the size and place of the whole frame, with the same text each time.
 BURNT_IN = """
 render = scene.render
 for name in dir(render):
@@ -219,7 +219,7 @@ async def test_tiles_of_what_depends_on_its_surroundings_become_the_frame(
     assert np.array_equal(pixels(file_of(merged)), whole)
 
 
-# Sampling stops early in places, so that what lies over a tile's edge would matter.
+# Sampling stops early in places, so pixels beyond a tile's edge would matter.
 PLAIN = """
 scene.cycles.use_denoising = False
 scene.cycles.samples, scene.cycles.adaptive_threshold = 64, 0.05
@@ -268,7 +268,7 @@ async def test_a_linear_picture_is_shown_small_and_as_it_is_seen(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
     shown: dict[int | None, bytes] = {}
-    order = shows(task(tmp_path, build(tmp_path / "s.blend", LINEAR), {"frame": 3}), shown)
+    order = keep_previews(task(tmp_path, build(tmp_path / "s.blend", LINEAR), {"frame": 3}), shown)
     assert file_of(await render.run(order)).suffix == ".exr"
     with Image.open(io.BytesIO(shown[3])) as small:
         assert (small.format, small.size) == ("JPEG", (256, 144))
@@ -299,7 +299,7 @@ async def test_two_renders_are_one_picture_though_stamped_with_time(
     assert not np.array_equal(plain, pictures[0]), "what the artist burns in stays in"
 
 
-# A texture named absolutely, and one that a linked library names beside itself.
+# One texture has an absolute path; a linked library uses a texture beside its own file.
 MOVED = """
 import os
 folder = sys.argv[-1].rpartition("/artist/")[0]
@@ -337,11 +337,12 @@ bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], relative_remap=False)
 async def test_files_from_elsewhere_are_found_among_the_inputs(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
-    artists = tmp_path / "artist" / "so" / "far" / "down"  # nothing else keeps its place
+    # so deep that no relative path is valid elsewhere
+    artists = tmp_path / "artist" / "so" / "far" / "down"
     artists.mkdir(parents=True)
     scene = artists / "s.blend"
     make(SMALL + MOVED, str(scene))
-    expected = locally(scene, tmp_path / "out", 1)[1]
+    expected = render_locally(scene, tmp_path / "out", 1)[1]
     facts = await scene_inspection.look(scene)
     assert isinstance(facts, dict), facts
     layout = laid_out(scene, facts["files"])

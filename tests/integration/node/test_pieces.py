@@ -1,4 +1,4 @@
-"""Chunks, tiles and what is made of tiles are held against their scene, as single frames are."""
+"""Checks of chunks, tiles and merged frames against their scene, as of single frames."""
 
 import asyncio
 import io
@@ -34,7 +34,7 @@ LEFT, RIGHT = [0, 0, 34, 37], [34, 0, 33, 37]
 
 @attrs.frozen
 class Stage:
-    """Who renders and who checks; a scene with a denoiser and a compositor."""
+    """A scene with a denoiser and a compositor, and the plugin that renders and checks it."""
 
     folder: Path
     render: RenderPlugin
@@ -173,7 +173,7 @@ def large(
 
 @pytest.mark.nightly
 async def test_a_small_change_of_a_frame_of_a_chunk_is_found(large: Stage, tmp_path: Path) -> None:
-    """Each frame has another one."""
+    """Each frame of the chunk has a different edit."""
     frames = [*range(1, 1 + len(EDITS))]
     given: dict[str, Any] = {"frames": frames, "shown": [0.0] * len(frames)}
     files = files_of(await large.made("honest", frames=frames))
@@ -188,7 +188,7 @@ async def test_a_small_change_of_a_frame_of_a_chunk_is_found(large: Stage, tmp_p
 
 @pytest.fixture(scope="module")
 def merged(large: Stage, size: tuple[int, int]) -> tuple[tuple[Path, ...], Path, dict[str, Any]]:
-    """Tiles, the frame that is made of them, and how."""
+    """Return two tiles, the frame merged from them, and the parameters of the merge."""
     across, high = size[0] // 2, size[1]
     given: dict[str, Any] = {"frame": 4, "tiles": [[0, 0, across, high], [across, 0, across, high]]}
 

@@ -1,4 +1,4 @@
-"""What pre-flight finds: a scene for each finding, made by Blender, looked into in the sandbox."""
+"""Findings of preflight: a scene for each finding, made by Blender and inspected in the sandbox."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from web.jobs.scene_facts import facts_in
 pytestmark = pytest.mark.render
 
 CPU = NodeClass(blender=(5, 2), ram_bytes=8 * 2**30)
-# All scenes by one Blender; the argument is the folder for them.
+# Make all scenes with one Blender; the argument is their folder.
 SCENES = """
 import bpy, os, sys
 folder = sys.argv[1]
@@ -248,7 +248,7 @@ for kind in (Foreign, Engine):
 
 @attrs.frozen
 class Case:
-    """Which scene has which finding, and what it says of it."""
+    """A scene, and the finding that preflight must report for it."""
 
     scene: str
     code: str
@@ -280,7 +280,8 @@ async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Map
     return told
 
 
-# As on one's own machine (``inspection.look``), by the Blender that makes the scenes.
+# Inspect as on the user's own machine (``inspection.look``), with the Blender that makes the
+# scenes.
 LOOK = """
 import json, sys
 import bpy
@@ -289,8 +290,8 @@ inspect(bpy, json.loads(sys.argv[1]), lambda event, **told: None)
 """
 
 
-def looked(scene: Path, frames: Sequence[int] | None = None) -> Mapping[str, Any]:
-    """The facts of a scene on this machine."""
+def look_here(scene: Path, frames: Sequence[int] | None = None) -> Mapping[str, Any]:
+    """Return the facts of a scene, inspected on this machine."""
     with tempfile.TemporaryDirectory() as out:
         order: dict[str, Any] = {"scene": str(scene), "out": out}
         if frames is not None:
@@ -372,12 +373,12 @@ async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
 
 
 async def test_what_devices_render_differently_is_told_with_its_reason(scenes: Path) -> None:
-    assert looked(scenes / "dependent.blend")["device_dependent"] == [
+    assert look_here(scenes / "dependent.blend")["device_dependent"] == [
         "Render Properties > Open Shading Language",
         "hair of Object 'Curves'",
         "overlapping surfaces of Object 'Cube' and Object 'Turned'",
     ]
-    facts = looked(scenes / "hairy.blend")
+    facts = look_here(scenes / "hairy.blend")
     assert facts["device_dependent"] == ["hair of Object 'Cube' > Hair"]
     said = by_code(findings(facts, CPU))["device_dependent"].message
     assert "hair of Object 'Cube'" in said
@@ -416,7 +417,7 @@ async def test_scene_of_another_engine_is_not_rendered_by_one_that_is_here(
 
 
 async def test_a_missing_file_that_nothing_uses_is_no_finding(scenes: Path) -> None:
-    told = looked(scenes / "orphans.blend")
+    told = look_here(scenes / "orphans.blend")
     assert [Path(file["file"]).name for file in told["files"]] == ["plain.png"]
     assert not stops(findings(told, CPU))
 
@@ -448,15 +449,16 @@ async def test_missing_tile_and_number_of_a_texture_are_named(
     ("frames", "files"),
     [
         ("1-2", {"fire_0005.png", "fire_0006.png"}),
-        ("1,4-9", {"fire_0005.png", "fire_0008.png"}),  # after its last picture that one stays
-        ("-3-0", set[str]()),  # it has not begun: Blender shows nothing either
+        # after the last picture, the sequence keeps showing it
+        ("1,4-9", {"fire_0005.png", "fire_0008.png"}),
+        ("-3-0", set[str]()),  # before the first picture, Blender shows nothing either
         ("3", {"fire_0007.png"}),
     ],
 )
 async def test_of_a_sequence_the_frames_need_what_they_show(
     scenes: Path, frames: str, files: set[str]
 ) -> None:
-    told = looked(scenes / "sequence.blend", parse(frames))
+    told = look_here(scenes / "sequence.blend", parse(frames))
     assert {Path(file["file"]).name for file in told["files"]} == files
     assert stops(findings(told, CPU, parse(frames))) == (frames == "3")
     missing = laid_out(scenes / "sequence.blend", told["files"]).missing
@@ -464,7 +466,7 @@ async def test_of_a_sequence_the_frames_need_what_they_show(
 
 
 async def test_start_offset_and_cycles_of_a_sequence_are_as_in_blender(scenes: Path) -> None:
-    told = looked(scenes / "cyclic.blend", parse("3,8-9"))
+    told = look_here(scenes / "cyclic.blend", parse("3,8-9"))
     assert [Path(file["file"]).name for file in told["files"]] == ["fire_0005.png", "fire_0006.png"]
     assert told["parts"] == [
         {"owner": "Image 'texture'", "path": "//maps/fire_0005.png", "needed": 2, "there": 3}
@@ -474,14 +476,14 @@ async def test_start_offset_and_cycles_of_a_sequence_are_as_in_blender(scenes: P
 
 
 async def test_a_sequence_whose_numbers_are_animated_is_sent_whole(scenes: Path) -> None:
-    told = looked(scenes / "animated.blend", (1,))
+    told = look_here(scenes / "animated.blend", (1,))
     assert {Path(file["file"]).name for file in told["files"]} == {
         *("fire_0005.png", "fire_0006.png", "fire_0008.png")
     }
 
 
 async def test_of_an_image_strip_the_frames_need_what_they_show(scenes: Path) -> None:
-    told = looked(scenes / "strip.blend", parse("11,12,40"))
+    told = look_here(scenes / "strip.blend", parse("11,12,40"))
     assert [(Path(file["file"]).name, file["bytes"] is None) for file in told["files"]] == [
         ("fire_0006.png", False),
         ("fire_0007.png", True),
@@ -512,7 +514,7 @@ async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
 async def test_what_a_linked_library_lost_is_named(
     resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
-    shutil.copyfile(scenes / "clean.blend", tmp_path / "library.blend")  # it has no chair
+    shutil.copyfile(scenes / "clean.blend", tmp_path / "library.blend")  # this library has no chair
     shutil.copyfile(scenes / "linking.blend", tmp_path / "linking.blend")
     told = await facts_of(
         resident_blender, tmp_path / "w", tmp_path / "linking.blend", "library.blend"
@@ -528,7 +530,7 @@ async def test_own_machine_lists_what_a_scene_links(scenes: Path) -> None:
     assert [file.path for file in layout.files] == ["maps/skin.1001.png", "maps/skin.1002.png"]
     assert all(file.size == file_size(scenes / file.path) for file in layout.files)
     assert [missing.source.name for missing in layout.missing] == ["skin.1011.png"]
-    linking = looked(scenes / "linking.blend")
+    linking = look_here(scenes / "linking.blend")
     (library,) = laid_out(scenes / "linking.blend", linking["files"]).files
     assert (library.kind, library.path) == ("library", "library.blend")
 
@@ -542,7 +544,7 @@ async def test_baked_simulation_beside_the_scene_is_sent_with_it(
     baked = tmp_path / "blendcache_clean" / "cloth_000001_00.bphys"
     baked.parent.mkdir()
     baked.write_bytes(b"a baked frame")
-    told = looked(scene)
+    told = look_here(scene)
     layout = laid_out(scene, told["files"])
     (file,) = layout.files
     assert (file.kind, file.path) == ("cache", "blendcache_clean/cloth_000001_00.bphys")
@@ -554,7 +556,7 @@ def file_size(path: Path) -> int:
 
 
 async def rendertrust(*words: str) -> tuple[int, str]:
-    """The command's exit code, and what it says."""
+    """Run a command; return its exit code and its output."""
     code, out, err = await programs.call(*words, env=os.environ)
     return code, out + err
 

@@ -1,4 +1,4 @@
-"""What a node signs of its work."""
+"""Statements of a node about its work, which receipts contain."""
 
 import hashlib
 from pathlib import Path
@@ -57,8 +57,8 @@ async def test_a_job_that_is_no_uuid_is_done_without(peer: Gateway, start: Start
     assert (result.status, result.signature) == ("completed", None)
 
 
-def hashed(path: Path) -> str:
-    """As another program decodes the picture."""
+def pixel_hash(path: Path) -> str:
+    """Return the hash of a picture's pixels, as decoded by another program."""
     with Image.open(path) as image:
         found = np.asarray(image)
     height, width, channels = found.shape
@@ -73,7 +73,7 @@ async def test_a_picture_is_named_by_its_pixels(
     result = await render.run(task(tmp_path / "unit", small, {"frame": 1}))
     assert isinstance(result, Completed), result
     assert result.file is not None
-    assert result.work["pixels"]["sha256"] == hashed(result.file)
+    assert result.work["pixels"]["sha256"] == pixel_hash(result.file)
 
 
 @pytest.mark.render
@@ -88,7 +88,7 @@ async def test_a_picture_is_named_by_its_pixels(
 async def test_whoever_has_a_result_can_tell_its_pixels(
     render: RenderPlugin, small: Path, tmp_path: Path, params: dict[str, Any]
 ) -> None:
-    """By the file alone; and two renders are the same, whoever wrote them when."""
+    """The file alone is enough, and two renders at different times have the same hash."""
     told: list[str] = []
     for name in ("one", "two"):
         result = await render.run(task(tmp_path / name, small, params))
@@ -106,7 +106,7 @@ def test_every_filter_of_png_is_undone(tmp_path: Path, mode: str) -> None:
     bands = [x * 4 + noise, y * 3 + noise, (x * y) // 9 + noise, 255 - x][: len(mode)]
     path = tmp_path / "x.png"
     Image.fromarray(np.stack(bands, -1).astype(np.uint8), mode).save(path, optimize=True)
-    assert of_file(str(path))["sha256"] == hashed(path)
+    assert of_file(str(path))["sha256"] == pixel_hash(path)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``rendertrust verify --scene``: a frame rendered again beside its picture, by Blender."""
+"""Tests of ``rendertrust verify --scene``, which renders a frame again and compares it."""
 
 import asyncio
 import hashlib
@@ -27,12 +27,12 @@ from rendertrust.node.worker.formats.picture_digest import of_file
 from rendertrust.receipt import receipt_document, sign_work, work_document
 from tests.integration.node import test_check_simulated as simulated
 from tests.integration.node.resident import Resident
-from tests.integration.node.scenes import SAVE, SMALL, build, locally, make, unit
+from tests.integration.node.scenes import SAVE, SMALL, build, make, render_locally, unit
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 NODE = "7d0a7f0e-6f43-4b3a-9a0e-2f6d1d1f0c11"
-# Neither denoised nor composited; what is seen has noise, and a texture if there is one.
+# Neither denoised nor composited: the picture shows noise, and a texture if the scene has one.
 PLAIN = """
 scene.cycles.use_denoising, scene.cycles.samples = False, 16
 bpy.ops.mesh.primitive_monkey_add(location=(2.2, 0, 0.4))
@@ -55,7 +55,7 @@ Said = dict[str, Any]
 
 @attrs.frozen
 class Stage:
-    """A folder with a scene, receipts of its frames, and the program that looks at them."""
+    """A folder with a scene, and receipts of its frames for the program under test."""
 
     folder: Path
     blender: Blender
@@ -63,7 +63,7 @@ class Stage:
     def receipt(
         self, picture: Path, scene: Path, parameters: Mapping[str, Any], **more: Any
     ) -> Path:
-        """The receipt of a frame that a node delivered."""
+        """Write the receipt of a frame that a node delivered, and return its path."""
         return self.signed(picture, (sha256(scene),), parameters, **more)
 
     def signed(
@@ -98,8 +98,8 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def called(*words: object) -> tuple[int, list[Said]]:
-    """The exit code of ``rendertrust verify --json``, and what it printed."""
+def run_verify(*words: object) -> tuple[int, list[Said]]:
+    """Run ``rendertrust verify --json``; return its exit code and its documents."""
     said = io.StringIO()
     session = CliSession(None, Printer(json=True, results=said))
     arguments = [str(word) for word in words]
@@ -111,7 +111,7 @@ def called(*words: object) -> tuple[int, list[Said]]:
 
 @pytest.fixture
 def stage(tmp_path: Path, resident_blender: Resident, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """With the Blender that stays."""
+    """Return a stage whose renders use the resident Blender."""
 
     async def found(*_: object, **__: object) -> Resident:
         return resident_blender
@@ -127,8 +127,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def frames(plain: Path) -> Mapping[int, Path]:
-    """Its honest frames."""
-    return locally(plain, plain.parent / "frames", 1, 2)
+    """Render honest frames of the scene."""
+    return render_locally(plain, plain.parent / "frames", 1, 2)
 
 
 def test_an_honest_frame_is_equal_and_both_lie_side_by_side(
@@ -137,23 +137,23 @@ def test_an_honest_frame_is_equal_and_both_lie_side_by_side(
     receipt = stage.receipt(frames[2], plain, {"frame": 2})
     shown = stage.folder / "both.png"
     words = (receipt, frames[2], "--scene", plain, "--seed", 5, "--regions", 4, "--picture", shown)
-    code, (of_receipt, told) = called(*words)
+    code, (of_receipt, told) = run_verify(*words)
     assert (code, of_receipt["holds"], told["verdict"]) == (0, True, "exact"), told
     assert [region["equal"] for region in told["regions"]] == [True] * 4
     assert told["whole"] is None
     with Image.open(shown) as image:
         assert image.width > 3 * 320
-    assert called(*words)[1][1]["regions"] == told["regions"]
+    assert run_verify(*words)[1][1]["regions"] == told["regions"]
 
 
 def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     stage: Stage, plain: Path, tmp_path: Path
 ) -> None:
     few = build(tmp_path / "few.blend", PLAIN, "\nscene.cycles.samples = 4\n")
-    lie = locally(few, tmp_path / "out", 1)[1]
+    lie = render_locally(few, tmp_path / "out", 1)[1]
     receipt = stage.receipt(lie, plain, {"frame": 1})
     words = ("--scene", plain, "--seed", 5, "--regions", 4)
-    code, (_, told) = called(receipt, lie, *words)
+    code, (_, told) = run_verify(receipt, lie, *words)
     assert (code, told["verdict"]) == (1, "different"), told
     assert told["why_whole"] == "regions of it differ"
     assert told["whole"]["off"] > 0.5
@@ -162,10 +162,10 @@ def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     assert lie.with_suffix(".verify.png").is_file()
     # The gateway does not check the version, so a node may invent one.
     other = stage.receipt(lie, plain, {"frame": 1}, version="5.2.99")
-    assert called(other, lie, *words)[0] == 1
-    # The same of a node that says that it had another Blender: nobody can tell.
+    assert run_verify(other, lie, *words)[0] == 1
+    # A node that claims another Blender build: the comparison is undecided.
     other = stage.receipt(lie, plain, {"frame": 1}, build="0123456789ab")
-    code, (_, told) = called(other, lie, *words, "--whole")
+    code, (_, told) = run_verify(other, lie, *words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided")
     assert "another Blender" in told["reason"]
 
@@ -178,7 +178,7 @@ def test_a_changed_region_is_named(
         pixels = np.asarray(image).copy()
     pixels[y : y + down, x : x + across, :3] = (255, 0, 0)
     Image.fromarray(pixels).save(lie)
-    code, (_, told) = called(
+    code, (_, told) = run_verify(
         stage.receipt(lie, plain, {"frame": 1}), lie, "--scene", plain, "--whole"
     )
     assert (code, told["verdict"], told["why_whole"]) == (1, "different", "you asked for it")
@@ -194,12 +194,12 @@ def test_a_changed_region_is_named(
 def test_a_picture_that_breaks_off_cannot_be_decoded(
     stage: Stage, plain: Path, frames: Mapping[int, Path]
 ) -> None:
-    """Blender gives such a one no pixels, and says nothing."""
+    """Blender reads such a picture without pixels and reports no error."""
     cut = stage.folder / "cut.png"
     cut.write_bytes(frames[2].read_bytes()[:-60])
     whole = of_file(str(frames[2]))
     receipt = stage.receipt(cut, plain, {"frame": 2}, pixels=whole)
-    code, (_, told) = called(receipt, cut, "--scene", plain)
+    code, (_, told) = run_verify(receipt, cut, "--scene", plain)
     assert (code, told["verdict"]) == (1, "different"), told
     assert "the picture cannot be decoded" in told["reason"]
 
@@ -207,15 +207,15 @@ def test_a_picture_that_breaks_off_cannot_be_decoded(
 def test_a_scene_that_is_denoised_and_composited_is_rendered_whole(
     stage: Stage, artists: Path, tmp_path: Path
 ) -> None:
-    frame = locally(artists, tmp_path / "out", 4)[4]
+    frame = render_locally(artists, tmp_path / "out", 4)[4]
     receipt = stage.receipt(frame, artists, {"frame": 4, "evidence": True})
-    code, (_, told) = called(receipt, frame, "--scene", artists)
+    code, (_, told) = run_verify(receipt, frame, "--scene", artists)
     assert (code, told["verdict"], told["regions"]) == (0, "exact", []), told
     assert told["why_whole"] == "view layer ViewLayer is denoised"
 
 
 async def evidence_of(stage: Stage, scene: Path, name: str) -> Completed:
-    """The fourth frame, as a node delivers it, with its evidence beside it."""
+    """Render frame 4 as a node delivers it, with its evidence."""
     assert isinstance(stage.blender, Resident)
     task = unit(stage.folder / name, {"s.blend": scene}, {"frame": 4, "evidence": True})
     result = await stage.blender.render(stage.folder / "scratch").run(task)
@@ -233,23 +233,23 @@ def test_regions_of_a_denoised_scene_are_compared_with_its_evidence(
     asked = {"frame": 4, "evidence": True}
     receipt = stage.receipt(made.file, artists, asked, measured=named)
     words = ("--scene", artists, "--evidence", made.evidence, "--seed", 5)
-    code, (_, told) = called(receipt, made.file, *words)
+    code, (_, told) = run_verify(receipt, made.file, *words)
     assert (code, told["verdict"], told["whole"]) == (0, "exact", None), told
     assert told["finish"]["equal"]
     assert len(told["regions"]) == 12
-    # A picture that was not made of it: graded afterwards.
+    # A picture that was edited afterwards, so it was not made from the evidence.
     lie = tmp_path / "lie.png"
     with Image.open(made.file) as image:
         pixels = np.asarray(image).copy()
     pixels[..., 0] //= 2
     Image.fromarray(pixels).save(lie)
-    code, (_, told) = called(stage.receipt(lie, artists, asked, measured=named), lie, *words)
+    code, (_, told) = run_verify(stage.receipt(lie, artists, asked, measured=named), lie, *words)
     assert (code, told["verdict"]) == (1, "different")
     assert told["why_whole"] == "the picture does not match its evidence"
-    # Evidence that is not the receipt's.
+    # Evidence other than the receipt names.
     receipt = stage.receipt(made.file, artists, asked, measured=named)
-    code, (_, told) = called(receipt, made.file, "--scene", artists, "--evidence", lie)
-    assert (code, said_of("evidence", told)) == (
+    code, (_, told) = run_verify(receipt, made.file, "--scene", artists, "--evidence", lie)
+    assert (code, text_of_step("evidence", told)) == (
         1,
         "lie.png is not the evidence that the receipt names",
     )
@@ -263,23 +263,23 @@ def test_a_picture_of_a_chunk_is_its_frame(
         for number, path in frames.items():
             packed.write(path, f"{number:04d}.png")
     receipt = stage.signed(chunk, [sha256(plain)], {"frames": [1, 2]})
-    code, (_, told) = called(receipt, frames[2], "--scene", plain, "--whole")
+    code, (_, told) = run_verify(receipt, frames[2], "--scene", plain, "--whole")
     assert (code, told["verdict"]) == (0, "exact"), told
-    code, (_, told) = called(receipt, chunk, "--scene", plain)
+    code, (_, told) = run_verify(receipt, chunk, "--scene", plain)
     assert (code, told["verdict"]) == (3, "undecided")
     assert "extract one of them" in told["reason"]
 
 
 def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_path: Path) -> None:
-    """Its simulation is not baked."""
+    """The scene's simulation is not baked, so a frame depends on earlier frames."""
     scene = build(tmp_path / "simulated.blend", simulated.PLAIN, simulated.ZONE)
-    made = locally(scene, tmp_path / "out", 8, 9, 10)
+    made = render_locally(scene, tmp_path / "out", 8, 9, 10)
     chunk = tmp_path / "frames.zip"
     with zipfile.ZipFile(chunk, "w") as packed:
         for number, path in made.items():
             packed.write(path, f"{number:04d}.png")
     receipt = stage.signed(chunk, [sha256(scene)], {"frames": [8, 9, 10]})
-    code, (_, told) = called(receipt, made[10], "--scene", scene, "--regions", 2)
+    code, (_, told) = run_verify(receipt, made[10], "--scene", scene, "--regions", 2)
     assert (code, told["verdict"]) == (0, "exact"), told
 
 
@@ -288,7 +288,7 @@ def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_
 
 @attrs.frozen
 class Project:
-    """A scene with a texture beside it, a frame of it, and the list of both."""
+    """A scene with a texture beside it, a rendered frame, and the list of both files."""
 
     root: Path
     scene: Path
@@ -306,7 +306,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     colours = np.random.default_rng(1).integers(0, 256, (8, 8, 3)).astype(np.uint8)
     Image.fromarray(colours).save(texture)
     build_with(scene, texture)
-    frame = locally(scene, root / "out", 1)[1]
+    frame = render_locally(scene, root / "out", 1)[1]
     places = ((scene, "shots/a.blend"), (texture, "textures/wood.png"))
     entries = (ManifestEntry(p, sha256(f), f.stat().st_size, f"uploads/u/{p}") for f, p in places)
     listed = root / "list.json"
@@ -326,12 +326,12 @@ def of_project(stage: Stage, project: Project) -> Path:
 def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -> None:
     receipt = of_project(stage, project)
     words = (receipt, project.frame, "--scene", project.scene, "--regions", 4)
-    code, (_, told) = called(*words, "--manifest", project.list)
+    code, (_, told) = run_verify(*words, "--manifest", project.list)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "the scene and 1 files beside it match the receipt" in said_of("files", told)
-    code, (_, told) = called(*words, "--files", project.root)
+    assert "the scene and 1 files beside it match the receipt" in text_of_step("files", told)
+    code, (_, told) = run_verify(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "only by its hash" in said_of("files", told)
+    assert "only by its hash" in text_of_step("files", told)
 
 
 def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_undecided(
@@ -342,32 +342,32 @@ def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_und
     (other / "textures").mkdir(parents=True)
     Image.new("RGB", (8, 8), (250, 10, 10)).save(other / "textures" / "wood.png")
     words = (receipt, project.frame, "--scene", project.scene, "--files", other)
-    code, (_, told) = called(*words, "--manifest", project.list)
+    code, (_, told) = run_verify(*words, "--manifest", project.list)
     assert (code, told["verdict"]) == (1, "different")
-    assert said_of("files", told) == "textures/wood.png differs from the file that was sent"
-    code, (_, told) = called(*words, "--whole")
+    assert text_of_step("files", told) == "textures/wood.png differs from the file that was sent"
+    code, (_, told) = run_verify(*words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided"), told
     assert "--manifest" in told["reason"]
     words_of_list = ("--files", project.root, "--manifest", project.list)
-    code, (_, told) = called(receipt, project.frame, "--scene", project.frame, *words_of_list)
+    code, (_, told) = run_verify(receipt, project.frame, "--scene", project.frame, *words_of_list)
     assert (code, told["verdict"]) == (1, "different")
-    assert "is not the scene that the receipt names" in said_of("scene", told)
+    assert "is not the scene that the receipt names" in text_of_step("scene", told)
     (other / "textures" / "wood.png").unlink()
-    code, (_, told) = called(*words, "--manifest", project.list)
+    code, (_, told) = run_verify(*words, "--manifest", project.list)
     assert code == 1
-    assert said_of("files", told) == "textures/wood.png was sent but is missing here"
+    assert text_of_step("files", told) == "textures/wood.png was sent but is missing here"
 
 
-def said_of(name: str, told: Said) -> str:
-    """What the first step of that name says."""
+def text_of_step(name: str, told: Said) -> str:
+    """Return what the first step with this name says."""
     return next(str(step["said"]) for step in told["steps"] if step["name"] == name)
 
 
-# ── what is not rendered ─────────────────────────────────────────────────────────────────────────
+# ── refusals without a render ────────────────────────────────────────────────────────────────────
 
 
 def nowhere(_: str) -> None:
-    """No program is found."""
+    """Stand in for ``shutil.which`` and find no program."""
 
 
 def test_another_scene_is_named_and_nothing_is_rendered(
@@ -382,11 +382,11 @@ def test_another_scene_is_named_and_nothing_is_rendered(
 
     monkeypatch.setattr("rendertrust.node.blender.find", never)
     receipt = stage.receipt(frames[1], plain, {"frame": 1})
-    code, (_, told) = called(receipt, frames[1], "--scene", artists)
+    code, (_, told) = run_verify(receipt, frames[1], "--scene", artists)
     assert (code, told["verdict"]) == (1, "different")
-    assert re.match("artists.blend is not the scene that the receipt", said_of("scene", told))
-    # Nor where the picture is not the receipt's.
-    code, documents = called(receipt, frames[2], "--scene", plain)
+    assert re.match("artists.blend is not the scene that the receipt", text_of_step("scene", told))
+    # A picture other than the receipt's is not rendered again either.
+    code, documents = run_verify(receipt, frames[2], "--scene", plain)
     assert (code, len(documents), documents[0]["holds"]) == (1, 1, False)
 
 
@@ -396,7 +396,7 @@ def test_without_a_blender_it_says_what_to_install(
     monkeypatch.undo()
     monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
     receipt = stage.receipt(frames[1], plain, {"frame": 1})
-    code, (_, told) = called(receipt, frames[1], "--scene", plain)
+    code, (_, told) = run_verify(receipt, frames[1], "--scene", plain)
     assert (code, told["verdict"]) == (3, "undecided")
     assert "pip install 'rendertrust[render]'" in told["reason"]
 
@@ -407,5 +407,5 @@ def test_without_a_sandbox_nothing_is_rendered(
     monkeypatch.undo()
     monkeypatch.setattr("shutil.which", nowhere)
     receipt = stage.receipt(frames[1], plain, {"frame": 1})
-    code, (_, told) = called(receipt, frames[1], "--scene", plain)
+    code, (_, told) = run_verify(receipt, frames[1], "--scene", plain)
     assert (code, told["verdict"], told["reason"]) == (3, "undecided", sandbox.INSTALL_BWRAP)

@@ -1,4 +1,4 @@
-"""One Blender for the units of a job: it stays, and nothing else does."""
+"""One Blender process for all units of a job, which keeps nothing of an earlier unit."""
 
 import asyncio
 import os
@@ -19,26 +19,27 @@ from rendertrust.node.resident_blender import ResidentBlender
 from rendertrust.protocol import Hello, JobResult
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
-from tests.integration.node.processes import descendants, is_alive
-from tests.integration.node.scenes import locally, pixels, task
+from tests.integration.node.processes import descendants, innermost, is_alive
+from tests.integration.node.scenes import pixels, render_locally, task
 from tests.support.until import until
 
 pytestmark = pytest.mark.render
 
 CONTENT = "the same"
-FOR_EVER, REFUSED = 9999, 8888  # samples
-# The worker, but what it loads is no Blender, which takes long to start.
+FOR_EVER, REFUSED = 9999, 8888  # numbers of samples
+# The worker with a stand-in for Blender, which takes long to start.
 QUICK_WORKER = f"""
-import os, sys, time
+import os, signal, sys
 from types import SimpleNamespace
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from worker import ipc, program
 def render(bpy, order, say):
     if order.get("samples") == {REFUSED}:
         raise ipc.SceneError("it is refused")
-    while order.get("samples") == {FOR_EVER}:
+    if order.get("samples") == {FOR_EVER}:
         say("progress", progress=0.5)
-        time.sleep(0.1)
+        while True:
+            signal.pause()
     with open(os.path.join(order["out"], "0001.png"), "w") as file:
         file.write("a picture")
     say("done", file="0001.png")
@@ -53,7 +54,7 @@ program.main()
 
 @attrs.define
 class Farm:
-    """Units of one scene on one node."""
+    """Renders units of one scene on one node."""
 
     render: RenderPlugin
     scene: Path
@@ -61,11 +62,11 @@ class Farm:
     count: int = 0
 
     async def frame(self, number: int, **told: Any) -> Result:
-        """Render one as a unit of its own."""
+        """Render a frame as a separate unit."""
         return await self.render.run(self.unit({"frame": number}, **told))
 
     async def begin(self) -> "asyncio.Task[Result]":
-        """A unit that ends by itself never, as soon as it is being rendered."""
+        """Start a unit that never ends, and return its task once it renders."""
         begun = asyncio.Event()
 
         def heard(_share: float, _detail: str) -> None:
@@ -77,7 +78,7 @@ class Farm:
         return running
 
     def unit(self, params: dict[str, Any], job: str = "j", content: str = CONTENT) -> Task:
-        """A unit, its inputs laid out."""
+        """Return a new unit with its inputs laid out."""
         self.count += 1
         folder = self.folder / f"unit-{self.count}"
         folder.mkdir()
@@ -85,13 +86,13 @@ class Farm:
 
     @property
     def scratch(self) -> list[Path]:
-        """The folders of Blenders."""
+        """Return the work folders of resident Blenders."""
         return list(self.render.scratch.glob("blender-*"))
 
 
 @pytest.fixture
 async def real(found_blender: Blender, artists: Path, tmp_path: Path) -> AsyncGenerator[Farm]:
-    """Blender itself renders."""
+    """Yield a farm that renders with the real Blender."""
     render = RenderPlugin(scratch=tmp_path / "scratch", found=found_blender)
     render.standings.rest_seconds = 600.0
     yield Farm(render, artists, tmp_path)
@@ -100,7 +101,7 @@ async def real(found_blender: Blender, artists: Path, tmp_path: Path) -> AsyncGe
 
 @pytest.fixture
 def farm(real: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
-    """The worker without Blender: for what becomes of the process."""
+    """Return a farm whose worker has no Blender, for tests of the process itself."""
     inside = tmp_path / "worker"
     shutil.copytree(blender.WORKER, inside, ignore=shutil.ignore_patterns("__pycache__"))
     (inside / "launcher.py").write_text(QUICK_WORKER)
@@ -109,14 +110,14 @@ def farm(real: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
 
 
 def blenders() -> set[int]:
-    """The workers below this process: the innermost of each sandbox."""
-    return {pid for pid in descendants(os.getpid()) if not descendants(pid)}
+    """Return the ids of the workers below this process: the innermost process of each sandbox."""
+    return innermost(os.getpid())
 
 
 async def test_frames_of_a_job_have_one_blender_and_are_the_artists(
     real: Farm, artists: Path, tmp_path: Path
 ) -> None:
-    """In whichever order, and as if each had a Blender of its own."""
+    """Frames in any order are the same as if each frame had a Blender of its own."""
     before, seen = blenders(), list[set[int]]()
     pictures: dict[int, Path] = {}
     for number in (7, 3, 5):
@@ -127,13 +128,13 @@ async def test_frames_of_a_job_have_one_blender_and_are_the_artists(
         seen.append(blenders() - before)
     assert len(seen[0]) == 1
     assert seen[0] == seen[1] == seen[2]
-    expected = locally(artists, tmp_path / "local", 3, 5, 7)
+    expected = render_locally(artists, tmp_path / "local", 3, 5, 7)
     for number, file in pictures.items():
         assert (pixels(file) == pixels(expected[number])).all()
 
 
 async def test_what_a_unit_gets_is_its_own(real: Farm) -> None:
-    """Files, settings and words of the unit before are gone."""
+    """Files, settings and log lines of the unit before are gone."""
     first = await real.render.run(real.unit({"frames": [1, 2], "width": 32, "height": 18}))
     work = real.unit({"frame": 3, "evidence": True})
     said = list[str]()
@@ -231,11 +232,11 @@ async def test_unit_that_fails_ends_its_blender(farm: Farm) -> None:
 async def test_one_that_left_a_process_behind_is_given_nothing_more(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a scene would that broke out of Blender: it has no share of the next unit's time."""
+    """A scene that broke out of Blender must not run during the next unit."""
     before, left = blenders(), asyncio.Event()
 
     def family(pid: int) -> list[int]:
-        """A process more than there is, once."""
+        """Return the worker's processes, and one more after the test sets ``left``."""
         return [pid, *descendants(pid), *([0] if left.is_set() else [])]
 
     monkeypatch.setattr("rendertrust.node.resident_blender.family", family)
@@ -257,7 +258,7 @@ async def test_one_that_nothing_comes_for_ends(farm: Farm) -> None:
 async def test_one_that_is_old_or_holds_much_of_units_before_is_replaced(
     farm: Farm, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
 ) -> None:
-    """A unit's bounds are its own: what another left is not counted against it."""
+    """Memory that earlier units left must not count against the limits of the next unit."""
     monkeypatch.setattr(f"rendertrust.node.resident_blender.{bound}", value)
     before = blenders()
     await farm.frame(1)
@@ -278,7 +279,9 @@ async def test_two_slots_have_one_each(farm: Farm) -> None:
 
 
 async def result_of(peer: Gateway, unit: int) -> JobResult:
-    """The unit's; that of another may come again, as nobody has acknowledged it."""
+    """Return the result of this unit; skip unacknowledged results of other units, which may come
+    again.
+    """
     while (result := await peer.result("j1")).unit != unit:
         pass
     return result
@@ -291,7 +294,7 @@ async def test_agent_gives_units_of_a_job_to_one_blender(
     before, seen = blenders(), list[set[int]]()
     given = peer.input("scene.blend", small.read_bytes())
     async with start(attrs.evolve(QUICK, slots=1)):
-        await peer.next(Hello, within=60)
+        await peer.next(Hello)
         for unit in (0, 1):
             order = peer.dispatch(
                 "render",

@@ -1,4 +1,4 @@
-"""Nothing that opens anything leaves for who answers at a gateway's address and is not it."""
+"""A node sends no secrets to a stranger who answers at its gateway's address."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ Appear = Callable[[str, tuple[int, bytes]], Awaitable[Stranger]]
 
 @pytest.fixture
 def stranger(aiohttp_server: AiohttpServer) -> Appear:
-    """Let somebody answer at an address whose gateway is gone."""
+    """Return a function that starts a stranger's server at the address of a stopped gateway."""
 
     async def appear(url: str, answer: tuple[int, bytes]) -> Stranger:
         one = Stranger(answer)
@@ -41,8 +41,8 @@ def stranger(aiohttp_server: AiohttpServer) -> Appear:
     return appear
 
 
-async def leave(peer: Gateway) -> str:
-    """The gateway is gone, and its port is free: its address."""
+async def stop_gateway(peer: Gateway) -> str:
+    """Stop the gateway, free its port, and return its address."""
     url = peer.url
     for socket in peer.sockets:
         await socket.close(code=1012)
@@ -50,16 +50,16 @@ async def leave(peer: Gateway) -> str:
     return url
 
 
-async def spool(peer: Gateway, node: Running) -> None:
-    """Leave a result on the node that its store did not take."""
+async def spool_result(peer: Gateway, node: Running) -> None:
+    """Leave a result on the node that the store did not take."""
     peer.store_answers = [503] * 100
     await peer.next(Hello)
     await peer.send(peer.dispatch("echo", output=peer.output("o1")))
     await until(lambda: bool(peer.puts) and node.folder.told().get("waiting_results") == 1)
 
 
-async def looks(heard: list[tuple[str, str]], node: Running) -> None:
-    """Until it was looked at a few times, or the node has ended of it."""
+async def wait_for_looks(heard: list[tuple[str, str]], node: Running) -> None:
+    """Wait until the node has asked for the key a few times, or has ended."""
     await until(lambda: heard.count(LOOK) >= LOOKS or node.task.done())
 
 
@@ -69,10 +69,10 @@ async def test_a_node_that_starts_shows_nothing(
 ) -> None:
     peer.log_keys = [OLD]
     async with start(kill=True) as before:
-        await spool(peer, before)
-    false = await stranger(await leave(peer), answer)
+        await spool_result(peer, before)
+    false = await stranger(await stop_gateway(peer), answer)
     async with start() as node:
-        await looks(false.heard, node)
+        await wait_for_looks(false.heard, node)
     assert false.secrets == []
     assert LOOK in false.heard
 
@@ -85,15 +85,15 @@ async def test_a_node_that_comes_back_shows_nothing(
     stranger: Appear,
     answer: tuple[int, bytes],
 ) -> None:
-    """Neither its token, nor the address of a result that waits, nor one that is done then."""
+    """The node sends no token, no URL of a spooled result, and no result finished meanwhile."""
     peer.log_keys = [OLD]
     async with start() as node:
-        await spool(peer, node)
+        await spool_result(peer, node)
         await peer.send(peer.dispatch("gated", "j2", output=peer.output("o2")))
         await until(lambda: any(getattr(f, "job_id", "") == "j2" for f in peer.frames))
-        false = await stranger(await leave(peer), answer)
+        false = await stranger(await stop_gateway(peer), answer)
         gate.set()
-        await looks(false.heard, node)
+        await wait_for_looks(false.heard, node)
     assert false.secrets == []
     assert LOOK in false.heard
 
@@ -101,7 +101,9 @@ async def test_a_node_that_comes_back_shows_nothing(
 async def test_who_repeats_what_the_gateway_said_is_shown_nothing(
     peer: Gateway, start: Start, stranger: Appear
 ) -> None:
-    """The checkpoint, with the answer to another nonce and without one: its key stays away."""
+    """A stranger can replay the checkpoint, but without the log's key it cannot answer a new
+    nonce.
+    """
     peer.log_keys = [OLD]
     nonce = f"{peer.url}{gateway_key.PATH}?nonce={'ab' * 32}"
     async with aiohttp.ClientSession() as session, session.get(nonce) as answer:
@@ -109,13 +111,13 @@ async def test_who_repeats_what_the_gateway_said_is_shown_nothing(
     members = orjson.loads(repeated)
     del members["answer"]
     async with start(kill=True) as before:
-        await spool(peer, before)
-    false = await stranger(await leave(peer), (200, repeated))
+        await spool_result(peer, before)
+    false = await stranger(await stop_gateway(peer), (200, repeated))
     for content in (repeated, orjson.dumps(members)):
         false.answer = (200, content)
         false.heard.clear()
         async with start() as node:
-            await looks(false.heard, node)
+            await wait_for_looks(false.heard, node)
         assert false.secrets == []
         assert LOOK in false.heard
 
@@ -147,10 +149,10 @@ async def test_a_node_beats_and_uploads_once_its_gateway_holds(peer: Gateway, st
 async def test_a_result_waits_for_the_gateway_and_is_not_given_up(
     peer: Gateway, start: Start
 ) -> None:
-    """However long nobody could look at the key: its store may be well."""
+    """The node keeps the result however long it cannot check the gateway's key."""
     peer.log_keys = [OLD]
     async with start(kill=True) as before:
-        await spool(peer, before)
+        await spool_result(peer, before)
     peer.checkpoint_status, peer.store_answers = 503, []
     puts = len(peer.puts)
     settings = attrs.evolve(QUICK, upload_seconds_max=0.0)
@@ -158,7 +160,7 @@ async def test_a_result_waits_for_the_gateway_and_is_not_given_up(
         await until(lambda: any("upload of j1 waits" in line for line in node.told), within=60)
         assert len(peer.puts) == puts
         peer.checkpoint_status = 200
-        assert (await peer.result("j1", within=60)).status == "completed"
+        assert (await peer.result("j1")).status == "completed"
 
 
 async def test_a_gateway_that_changes_while_the_machine_is_tried_out_is_not_told(
@@ -193,8 +195,8 @@ async def test_commands_of_the_node_show_nothing(
     program = Program(peer.url, tmp_path)
     tokens = Tokens("access", "refresh")
     CredentialsFile(program.credentials).keep(peer.url, tokens, "jane@example.com")
-    false = await stranger(await leave(peer), ANSWERS["another key"])
-    nowhere = str(tmp_path)  # no sandbox is found: Blender is not tried out
+    false = await stranger(await stop_gateway(peer), ANSWERS["another key"])
+    nowhere = str(tmp_path)  # no sandbox is found, so Blender is not probed
     told = await program.run("node", words, "--state", str(state), PATH=nowhere)
     assert false.secrets == []
     assert (LOOK in false.heard) == (words not in ("status", "drain"))

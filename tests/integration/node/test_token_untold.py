@@ -1,4 +1,6 @@
-"""A node's token is told to its gateway alone: to no log, no file that others read, no ``repr``."""
+"""A node's token goes to its gateway only: it appears in no log, no readable file and no
+``repr``.
+"""
 
 import asyncio
 import gc
@@ -25,31 +27,33 @@ MALFORMED = (
 )
 
 
-def objects() -> Iterator[str]:
-    """What each object of the program that lives says of itself, and what made it."""
+def texts_of_objects() -> Iterator[str]:
+    """Yield type, ``repr`` and text of each live object of the program."""
     for one in gc.get_objects():
-        # As a text: some class of another package gives a descriptor there.
+        # Convert to text, because in some other packages ``__module__`` of a class is a descriptor.
         if str(type(one).__module__).startswith("rendertrust."):
             yield f"{type(one).__qualname__}: {one!r} {one}"
 
 
-async def page(node: Running) -> str:
-    """The health page of the node."""
+async def health_page(node: Running) -> str:
+    """Return the node's health page."""
     port = node.folder.told()["health_port"]
     address = f"http://127.0.0.1:{port}/"
     async with aiohttp.ClientSession() as session, session.get(address) as answer:
         return await answer.text()
 
 
-def files(node: Running) -> Iterator[str]:
-    """All that the agent leaves, but where the token itself is kept."""
+def texts_of_files(node: Running) -> Iterator[str]:
+    """Yield all files that the agent leaves, except the file that keeps the token."""
     for path in node.folder.path.rglob("*"):
         if path.is_file() and path.name != "enrolment.json":
             yield f"{path}: {path.read_bytes()!r}"
 
 
-async def life(peer: Gateway, node: Running) -> None:
-    """Whatever has to do with tokens: one at the start, one by a frame, one by a proof."""
+async def use_tokens(peer: Gateway, node: Running) -> None:
+    """Let the node use tokens in each way: at its start, by a renewal, and by a proof of
+    its key.
+    """
     await peer.next(Hello)
     for text in MALFORMED:
         await peer.sockets[-1].send_str(text)
@@ -71,10 +75,10 @@ async def test_no_token_is_told(
     asyncio.get_running_loop().set_debug(enabled=True)
     async with start(attrs.evolve(QUICK, health_port=0)) as node:
         identity.load_or_create_key(node.folder.key)
-        await life(peer, node)
+        await use_tokens(peer, node)
         assert peer.tokens == {"token-1"}
-        told = [*objects(), await page(node), *files(node)]
-    told += [*node.told, *capfd.readouterr(), *files(node)]
+        told = [*texts_of_objects(), await health_page(node), *texts_of_files(node)]
+    told += [*node.told, *capfd.readouterr(), *texts_of_files(node)]
     told += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
     assert sum("ignored a frame" in line for line in node.told) == len(MALFORMED)
     assert any("got a new token" in line for line in told)

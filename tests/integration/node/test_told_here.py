@@ -1,4 +1,4 @@
-"""What an operator is told where the node runs."""
+"""Status of a running node, as its own commands and pages tell the operator."""
 
 import asyncio
 
@@ -98,7 +98,7 @@ async def test_what_it_did_is_known_after_a_restart(peer: Gateway, start: Start)
 
 
 async def test_a_gateway_that_fell_silent_is_no_connection(peer: Gateway, start: Start) -> None:
-    """The line stays open: nobody told that it is cut."""
+    """The socket stays open, because nothing reported that the connection is cut."""
     async with start(attrs.evolve(QUICK, silent_seconds=1.0, health_port=0)) as node:
         await until(lambda: bool(node.folder.told().get("connected")))
         peer.answers.clear()

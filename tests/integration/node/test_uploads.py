@@ -1,4 +1,4 @@
-"""A result on its way to a store that takes no more of it: another try, not an hour of waiting."""
+"""Uploads to a store that stops reading: the node tries again instead of waiting for an hour."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.faults.proxy import Proxy
 from tests.integration.node.gateway import Gateway
 
 MIB = 1 << 20
-LARGE = 24 * MIB  # more than fits into buffers on the way
+LARGE = 24 * MIB  # more than fits into buffers between node and store
 
 
 @pytest.mark.parametrize("size", [0, 1, LARGE])
@@ -29,7 +29,7 @@ async def test_a_result_is_put_whole(peer: Gateway, tmp_path: Path, size: int) -
 async def test_a_store_that_takes_no_more_is_tried_again(
     peer: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rendertrust.node.uploads.TAKEN_SECONDS", 0.5)
+    monkeypatch.setattr("rendertrust.node.uploads.TAKEN_SECONDS", 2.0)
     file = tmp_path / "result"
     file.write_bytes(b"x" * LARGE)
     async with Proxy(of_http(peer.url)) as proxy, aiohttp.ClientSession() as session:

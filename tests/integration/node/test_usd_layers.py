@@ -1,4 +1,4 @@
-"""The files behind USD files that pxr and Blender wrote."""
+"""Files to which USD files by pxr and Blender refer."""
 
 import json
 import sys
@@ -49,8 +49,10 @@ with open(at("found.json"), "w") as file:
 """
 
 
-def found(folder: Path, program: str, *asked: str) -> dict[str, list[str]]:
-    """Run the program, which writes files into the folder; return what each of ``asked`` uses."""
+def references_found(folder: Path, program: str, *asked: str) -> dict[str, list[str]]:
+    """Run a program that writes files into the folder; return the files that each of ``asked``
+    uses.
+    """
     make(f"import bpy\n{FIND}{program}\nASKED = {asked!r}\n{TOLD}", str(folder))
     result: dict[str, list[str]] = json.loads((folder / "found.json").read_text())
     return result
@@ -90,7 +92,7 @@ made.GetRootLayer().Save()
     names = ("clip.1", "clip.2", "layer", "payload", "reference", "variant")
     wanted = [f"parts/{name}.usdc" for name in names]
     main = f"main.{suffix}"
-    assert found(tmp_path, program, main) == {main: sorted([*wanted, "parts/leaf.usda"])}
+    assert references_found(tmp_path, program, main) == {main: sorted([*wanted, "parts/leaf.usda"])}
 
 
 def test_a_package_is_one_file_and_holds_what_it_uses(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ written("inner.usda", layers=["./parts/leaf.usdc"])
 assert UsdUtils.CreateNewUsdzPackage(at("inner.usda"), at("package.usdz"))
 written("outer.usda", references=["./package.usdz"], layers=["./package.usdz[parts/leaf.usdc]"])
 """
-    assert found(tmp_path, program, "package.usdz", "outer.usda") == {
+    assert references_found(tmp_path, program, "package.usdz", "outer.usda") == {
         "package.usdz": [],
         "outer.usda": ["package.usdz"],
     }
@@ -111,7 +113,7 @@ def test_a_file_that_blender_exported_is_found_behind_a_layer(tmp_path: Path) ->
 bpy.ops.wm.usd_export(filepath=at("parts/cube.usdc"))
 written("stage.usda", layers=["./parts/cube.usdc"])
 """
-    assert found(tmp_path, program, "stage.usda") == {"stage.usda": ["parts/cube.usdc"]}
+    assert references_found(tmp_path, program, "stage.usda") == {"stage.usda": ["parts/cube.usdc"]}
 
 
 def test_damage_and_cycles_end_and_hide_nothing_else(tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ with open(at("other.usda"), "w") as file:
     file.write("#usda 1.0\\n(subLayers = [@./one.usda@])")
 """
     damaged = ["empty.usda", "package.usdz", "short.usdc", "table.usdc"]
-    assert found(tmp_path, program, "one.usda", "other.usda", *damaged) == {
+    assert references_found(tmp_path, program, "one.usda", "other.usda", *damaged) == {
         "one.usda": sorted([*damaged, "other.usda"]),
         "other.usda": sorted([*damaged, "one.usda"]),
         **{name: [] for name in damaged},
@@ -147,7 +149,7 @@ written("parts/leaf.usdc")
 written("crate.usdc", references=["./parts/leaf.usdc"])
 written("text.usda", layers=["./crate.usdc"])
 """
-    found(tmp_path, program)
+    references_found(tmp_path, program)
     monkeypatch.setitem(sys.modules, "pxr", None)
     foreign: Any = SimpleNamespace(utils=SimpleNamespace())
     wanted = [str(tmp_path / "crate.usdc"), str(tmp_path / "parts" / "leaf.usdc")]

@@ -1,4 +1,4 @@
-"""Frames to a video, looked at by a Blender of its own and by the container's own tables."""
+"""Videos made of frames, inspected with another Blender and through the container's own tables."""
 
 import json
 import struct
@@ -18,7 +18,7 @@ from tests.integration.node.scenes import build, make, unit
 
 pytestmark = pytest.mark.render
 
-# Plays a film and says what it is, and how bright each of its frames.
+# Play a film, and print its properties and the brightness of each frame.
 PLAY = """
 import bpy, json, os, sys
 film, out = sys.argv[1:]
@@ -42,7 +42,7 @@ told = {"frames": clip.frame_duration, "fps": clip.fps, "size": list(clip.size)}
 with open(os.path.join(out, "told.json"), "w") as file:
     json.dump(told | {"brightness": brightness}, file)
 """
-LEVELS = {1: 20, 3: 90, 5: 160, 10: 230}  # of a job of frames 1-5x2,10
+LEVELS = {1: 20, 3: 90, 5: 160, 10: 230}  # brightness by frame, for a job with frames 1-5x2,10
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def played(film: Path, out: Path) -> dict[str, Any]:
 
 
 def boxes(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The boxes of an MP4 file, those inside others too."""
+    """Yield the boxes of an MP4 file, including nested boxes."""
     at = 0
     while at + 8 <= len(data):
         size, name = struct.unpack(">I4s", data[at : at + 8])
@@ -109,7 +109,7 @@ async def test_mp4_has_every_frame_once_at_the_right_rate(
 @pytest.mark.heavy
 async def test_webm_of_single_frames_at_the_scenes_rate(video: VideoPlugin, tmp_path: Path) -> None:
     scene = build(tmp_path / "s.blend", "\nscene.render.fps = 25\n")
-    files = pictures(tmp_path / "p", (67, 37))  # the codec has no odd sides: a row is left out
+    files = pictures(tmp_path / "p", (67, 37))  # the codec has no odd sizes and leaves out a row
     inputs = {"scene.blend": scene} | {f"f/{path.name}": path for path in files.values()}
     result = await video.run(unit(tmp_path / "unit", inputs, {"container": "WEBM"}))
     assert isinstance(result, Completed), result

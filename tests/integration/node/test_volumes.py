@@ -1,4 +1,4 @@
-"""Volumes, of which more is rendered around each part: also those that a node group hides."""
+"""Scenes with volumes, even inside node groups, are detected: tiles of them get a larger margin."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a node delivers as a video is held against the pictures that it is made of."""
+"""Checks of videos against the pictures they are made of."""
 
 import sys
 from collections.abc import Callable
@@ -25,36 +25,36 @@ Film = Callable[[int], Any]
 
 
 def ball(number: int) -> Any:
-    """It moves over a slope of colours."""
+    """Return a picture of a ball that moves over a colour gradient."""
     slope = np.stack([COLUMNS + 40, ROWS * 2 + 30, 100 + 0 * ROWS], -1)
     slope[(COLUMNS - 20 - number * 7) ** 2 + (ROWS - 36) ** 2 < 200] = (230, 120, 40)
     return slope
 
 
 def grain(number: int) -> Any:
-    """The same as a camera in the dark sees it."""
+    """Return the ball's picture with the noise of a camera in the dark."""
     noise = np.random.default_rng(number).normal(0, 6, (HEIGHT, WIDTH, 3))
     return ball(number) * 0.4 + noise
 
 
 def stripes(number: int) -> Any:
-    """Red beside blue, of which a codec keeps the half."""
+    """Return red and blue stripes, of which a codec keeps half the colour."""
     is_red = ((COLUMNS + number * 2) // 3) % 2 == 0
     return np.where(is_red[..., None], (255, 0, 0), (0, 0, 255)).astype(float)
 
 
 def confetti(number: int) -> Any:
-    """Full colours by chance, of which next to nothing is left."""
+    """Return pixels in random full colours, of which a codec keeps next to nothing."""
     return np.random.default_rng(number).integers(0, 2, (HEIGHT, WIDTH, 3)) * 255.0
 
 
-BY_DAY = ("grain", "confetti")  # of which a codec leaves least
+BY_DAY = ("grain", "confetti")  # films of which a codec loses most
 FILMS: dict[str, Film] = {"ball": ball, "grain": grain, "stripes": stripes, "confetti": confetti}
 
 
 @attrs.frozen
 class Stage:
-    """Who encodes, and who looks."""
+    """Encodes pictures to videos, and checks them."""
 
     folder: Path
     render: RenderPlugin

@@ -1,4 +1,6 @@
-"""A Blender that stays for all scenes of a test run: its start takes ten times as long as most."""
+"""A Blender process that makes all scenes of a test run, because a start takes far longer than a
+scene.
+"""
 
 import atexit
 import functools
@@ -8,7 +10,8 @@ import sys
 import threading
 from typing import IO
 
-# Blender talks on stdout: answers go another way. Each scene begins with the factory's settings.
+# Blender prints to stdout, so answers use another descriptor. Each scene starts from factory
+# settings.
 _PROGRAM = """
 import json, os, sys, traceback
 answers = os.fdopen(os.dup(1), "w")
@@ -29,26 +32,26 @@ DIED = "Blender has died"
 
 
 class Workshop:
-    """Outside of the sandbox, without our worker; one scene at a time, whoever asks."""
+    """A Blender outside the sandbox and without the node's worker; it makes one scene at a time."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._process = _blender()
 
     def make(self, program: str, *arguments: str) -> None:
-        """Run it with ``bpy`` imported; AssertionError with what it said where it failed."""
+        """Run a program with ``bpy`` imported; raise AssertionError with its output if it fails."""
         with self._turn:
             orders, answers = self._process.stdin, self._process.stdout
             assert orders is not None
             assert answers is not None
             said = _asked(orders, answers, [program, ["scene", *arguments]])
-            if said == DIED:  # the next one finds another
+            if said == DIED:  # so that the next call gets a new process
                 self.close()
                 self._process = _blender()
         assert not said, said[-2000:]
 
     def close(self) -> None:
-        """Let it end."""
+        """Stop Blender."""
         self._process.communicate(timeout=30)
 
 
@@ -71,7 +74,7 @@ def _asked(orders: IO[str], answers: IO[str], order: object) -> str:
 
 @functools.cache
 def workshop() -> Workshop:
-    """The one of this process."""
+    """Return the workshop of this process."""
     made = Workshop()
     atexit.register(made.close)
     return made

@@ -1,1 +1,1 @@
-"""Nodes at whole gateways in this process: real sockets, real actors, a real database."""
+"""Tests of nodes at whole gateways in this process, with real sockets, actors and database."""

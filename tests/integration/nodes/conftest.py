@@ -1,4 +1,4 @@
-"""People at gateways."""
+"""Fixtures with users of gateways."""
 
 from collections.abc import AsyncGenerator
 
@@ -8,7 +8,10 @@ import pytest
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
 from tests.support.http_gateway import settings_for_tests
+from tests.support.patience import patient
 from tests.support.whole_gateway import Whole, whole
+
+__all__ = ["patient"]
 
 
 @pytest.fixture

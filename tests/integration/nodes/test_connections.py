@@ -1,8 +1,9 @@
-"""How nodes came and went, as several gateways of one database write it down."""
+"""Records of nodes' connections, as several gateways write them to one database."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 
@@ -21,7 +22,7 @@ SETTINGS = settings_for_tests(jwt={"secret": "a secret that both of them sign to
 
 @asynccontextmanager
 async def node_of(site: Whole, http: aiohttp.ClientSession) -> AsyncGenerator[FakeNode]:
-    """One whose owner signs his requests from now on."""
+    """Run a node whose owner's token the HTTP session uses from now on."""
     async with http.post(f"{site.url}/api/v1/auth/register", json=PERSON) as answer:
         token = (await answer.json())["tokens"]["access_token"]
     http.headers["Authorization"] = f"Bearer {token}"
@@ -29,10 +30,16 @@ async def node_of(site: Whole, http: aiohttp.ClientSession) -> AsyncGenerator[Fa
         yield node
 
 
-async def codes(site: Whole, http: aiohttp.ClientSession, node: FakeNode) -> list[int | None]:
+async def connections(
+    site: Whole, http: aiohttp.ClientSession, node: FakeNode
+) -> list[dict[str, Any]]:
     async with http.get(f"{site.url}/api/v1/nodes/{node.node_id}/connections") as answer:
         assert answer.status == 200, await answer.text()
-        return [each["code"] for each in (await answer.json())["connections"]]
+        return list((await answer.json())["connections"])
+
+
+async def codes(site: Whole, http: aiohttp.ClientSession, node: FakeNode) -> list[int | None]:
+    return [each["code"] for each in await connections(site, http, node)]
 
 
 async def test_each_gateway_tells_what_the_other_saw(
@@ -62,9 +69,15 @@ async def test_of_a_node_the_last_are_kept_and_those_not_for_ever(
             return await codes(site, http, node) == [None] + [1000] * (KEPT - 1)
 
         await until(all_are_told)
+        before = (await connections(site, http, node))[0]["opened_at"]
         await node.disconnect()
         await node.connect()
-        await until(all_are_told)
+
+        async def the_last_are_told() -> bool:
+            newest = (await connections(site, http, node))[0]["opened_at"]
+            return newest != before and await all_are_told()
+
+        await until(the_last_are_told)
         async with connected(database.owner_dsn) as connection:
             assert await connection.fetchval("SELECT count(*) FROM node_connections") <= KEPT + 2
             past = timedelta(days=SETTINGS.events.keep_days)

@@ -1,4 +1,4 @@
-"""``rendertrust earnings`` and ``disputes`` in processes of their own, at a whole gateway."""
+"""Tests of ``rendertrust earnings`` and ``disputes`` in separate processes, at a whole gateway."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ PASSWORD = "securepassword123"
 
 
 async def program_of(person: Creator, home: Path) -> Program:
-    """The program, logged in as somebody."""
+    """Return the program, logged in as this user."""
     program = Program(person.url, home)
     words = ("login", person.email, "--password-stdin")
     told = await program.run(*words, typed=f"{PASSWORD}\n")
@@ -42,7 +42,7 @@ async def person(http: aiohttp.ClientSession, url: str, name: str) -> Creator:
 
 @pytest.fixture
 async def site(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
-    """Where what was earned is payable at once."""
+    """Run a gateway at which earnings mature at once."""
     async with whole(database, settings_for_tests(earnings={"dispute_hours": 0.0})) as running:
         yield running
 
@@ -54,7 +54,7 @@ async def otto(site: Whole, http: aiohttp.ClientSession) -> Creator:
 
 @pytest.fixture
 def month() -> str:
-    """The one that it is."""
+    """Return the current month."""
     return f"{datetime.now(UTC):%Y-%m}"
 
 
@@ -66,8 +66,8 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     assert (told.code, "node join" in told.err) == (0, True)
     told = await program.run("earnings", "payout")
     assert (told.code, "Nothing is payable" in told.err) == (exit_codes.FAILURE, True)
-    jobs = [await done(site, jane, otto) for _ in range(2)]
-    await payable(otto, "14.0000")
+    jobs = [await complete_job(site, jane, otto) for _ in range(2)]
+    await wait_until_payable(otto, "14.0000")
     rows = [line.split("\t") for line in (await program.run("earnings")).out.splitlines()]
     assert rows[0][:5] == ["EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"]
     assert [row[4] for row in rows[1:]] == jobs[::-1]
@@ -87,8 +87,8 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     assert len(told.document["lines"]) == 3
     told = await program.run("earnings", "statement", "2026-13")
     assert told.code == exit_codes.USAGE
-    await done(site, jane, otto)
-    await payable(otto, "7.0000")
+    await complete_job(site, jane, otto)
+    await wait_until_payable(otto, "7.0000")
     told = await program.run("earnings", "payout", "--to", "money")
     assert told.out == "Requested a payout of 7.0000 in money, for 1 units.\n"
 
@@ -97,8 +97,8 @@ async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
     site: Whole, jane: Creator, otto: Creator, tmp_path: Path, month: str
 ) -> None:
     program = await program_of(otto, tmp_path)
-    job = await done(site, jane, otto)
-    await payable(otto, "7.0000")
+    job = await complete_job(site, jane, otto)
+    await wait_until_payable(otto, "7.0000")
     [share] = (await program.run("earnings", "--json")).document["earnings"]
     state = tmp_path / "state"
     node = Enrolment(url=site.url, node_id=share["node_id"], name="box", token="t")
@@ -129,7 +129,7 @@ async def test_a_creator_disputes_a_unit(
         program = await program_of(jane, tmp_path)
         told = await program.run("disputes", "list")
         assert (told.code, told.err) == (0, "No disputes.\n")
-        job = await done(site, jane, otto)
+        job = await complete_job(site, jane, otto)
         told = await program.run("disputes", "open", job, "--reason", "it is black")
         assert told.out == f"Disputed: unit 0 of {job}, charged 10.0000.\n"
         rows = (await program.run("disputes", "list")).out.splitlines()
@@ -142,7 +142,7 @@ async def test_a_creator_disputes_a_unit(
         assert told.code == exit_codes.USAGE
         compared = tmp_path / "compared.json"
         compared.write_text('{"rerendered": true, "verdict": "different", "reason": "darker"}')
-        other = await done(site, jane, otto)
+        other = await complete_job(site, jane, otto)
         told = await program.run("disputes", "open", other, "--comparison", str(compared))
         assert (told.code, told.out) == (0, f"Disputed: unit 0 of {other}, charged 10.0000.\n")
         [row, _] = (await program.run("disputes", "list")).out.splitlines()[1:]
@@ -150,7 +150,7 @@ async def test_a_creator_disputes_a_unit(
 
 
 def renders(site: Whole) -> Behaviour:
-    """Put a picture where it belongs, which here is in memory, and say so."""
+    """Return a node's behaviour that stores a picture and reports the unit as completed."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
@@ -166,8 +166,8 @@ def renders(site: Whole) -> Behaviour:
     return behave
 
 
-async def done(site: Whole, creator: Creator, owner: Creator) -> str:
-    """A job that a node of the owner has done."""
+async def complete_job(site: Whole, creator: Creator, owner: Creator) -> str:
+    """Let a node of the owner complete a job, and return its id."""
     async with FakeNode(owner.url, user_token=owner.token, behave=renders(site)):
         status, placed = await creator.dispatch("render", queue=True)
         assert status in (200, 202), placed
@@ -175,8 +175,8 @@ async def done(site: Whole, creator: Creator, owner: Creator) -> str:
     return str(placed["job_id"])
 
 
-async def payable(owner: Creator, amount: str) -> None:
-    """Wait until so much is."""
+async def wait_until_payable(owner: Creator, amount: str) -> None:
+    """Wait until this amount has matured."""
 
     async def is_payable() -> bool:
         _, found = await owner.call("GET", "/operators/me/earnings")

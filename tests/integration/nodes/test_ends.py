@@ -1,4 +1,4 @@
-"""What is left of a socket that has ended: nothing that waits for the collector of cycles."""
+"""Ended sockets leave no objects that wait for the garbage collector of cycles."""
 
 import asyncio
 import gc

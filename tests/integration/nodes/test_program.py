@@ -1,4 +1,4 @@
-"""``rendertrust nodes`` in a process of its own, at a whole gateway."""
+"""Tests of ``rendertrust nodes`` in a separate process, at a whole gateway."""
 
 from pathlib import Path
 

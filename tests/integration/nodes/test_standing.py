@@ -1,4 +1,4 @@
-"""What people say about a node, as it notices it: sockets, work, other gateways."""
+"""Changes of a node's standing by people, as seen by its socket, its work and other gateways."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

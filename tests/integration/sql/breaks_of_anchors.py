@@ -1,4 +1,4 @@
-"""How what is known of the chain can be broken on purpose (I12)."""
+"""SQL statements that break the invariants about anchors on the chain (I12)."""
 
 HASH = "sha256('x')"
 CHECKPOINTS = "INSERT INTO checkpoints (size, number, root, at, note) VALUES"
@@ -6,7 +6,7 @@ CHECKPOINT = f"{CHECKPOINTS} (5, 1, {HASH}, now(), 'note');"
 
 
 def sent(nonce: int, *, size: str = "NULL", root: str = "NULL", contract: str = "0xc") -> str:
-    """A transaction that was confirmed."""
+    """Return SQL that inserts a confirmed chain transaction."""
     return (
         "INSERT INTO chain_transactions (chain_id, sender, nonce, contract, size, root, raw,"
         " hashes, state, block_number, created_at, bid_at, confirmed_at) VALUES"
@@ -16,7 +16,7 @@ def sent(nonce: int, *, size: str = "NULL", root: str = "NULL", contract: str = 
 
 
 def epoch(number: int, origin: str) -> str:
-    """An epoch that began with leaf 0."""
+    """Return SQL that inserts an epoch that begins at leaf 0."""
     return (
         f"INSERT INTO epochs VALUES ({number}, {number - 2}, 'leaf', '{origin}', 7, '0xc', 5,"
         f" {HASH}, 'me', 4, now());"

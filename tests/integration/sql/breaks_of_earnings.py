@@ -1,4 +1,4 @@
-"""Shares in every state, and what breaks the invariants about them."""
+"""Earnings in every state, and SQL statements that break the invariants about them."""
 
 from uuid import UUID
 
@@ -124,8 +124,8 @@ BREAKS_OF_EARNINGS = {
 }
 
 
-async def fined(stage: Stage, owner: UUID) -> None:
-    """Shares of this owner's are forfeited, as another result of a node of theirs was invalid."""
+async def forfeit_earnings(stage: Stage, owner: UUID) -> None:
+    """Forfeit earnings of an owner by a strike and a fine for another result of their node."""
     for _ in range(2):
         await worked(stage, owner)
     _, node, job = await stage.dispatched(40)
@@ -138,7 +138,9 @@ async def fined(stage: Stage, owner: UUID) -> None:
 
 
 async def earnings_of_every_kind(stage: Stage) -> None:
-    """Pending, disputed, payable, asked for, paid, sent, rejected, reversed, claimed, unowned."""
+    """Create earnings in every state: pending, disputed, mature, requested, paid, sent, rejected,
+    reversed, claimed and without an owner.
+    """
     otto, owner = await stage.user(), await stage.user()
     await ripened(stage, otto, 2)
     await take(stage, otto)
@@ -155,7 +157,7 @@ async def earnings_of_every_kind(stage: Stage) -> None:
         await dispute(stage, work)
         if upheld is not None:
             await decide(stage, work, upheld=upheld)
-    await fined(stage, otto)
+    await forfeit_earnings(stage, otto)
     claimed = await worked(stage, None)
     await stage.do(EarningClaim(claimed.job, 0, owner))
     await worked(stage, None)

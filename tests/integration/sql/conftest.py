@@ -1,4 +1,4 @@
-"""The books of a database, as a Ledger over it keeps them."""
+"""Fixture with a stage whose Ledger works on a real database."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,7 @@ from tests.integration.conformance.stage import Stage
 
 @pytest.fixture
 async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    """The database, without faults."""
+    """Yield a stage over PostgreSQL, without injected faults."""
     pool = Database(lambda: database.app_dsn)
     yield sql_stage(pool)
     await pool.close()

@@ -1,4 +1,4 @@
-"""Ledgers as gateways run them: real actors over a database, asked by many at once."""
+"""Helpers that run a gateway's Ledger actor over a database for tests with many clients."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,12 +13,12 @@ from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
-ANSWER_SECONDS = 20.0  # requests wait two; a busy machine takes more
+ANSWER_SECONDS = 20.0  # requests wait two seconds; a busy machine takes longer
 
 
 @asynccontextmanager
 async def running_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
-    """One gateway's Ledger, until the block ends."""
+    """Run one gateway's Ledger until the block ends."""
     store, ref = SqlStore(database), Ref[Ledger]("ledger", capacity=20_000)
     child = Child("ledger", lambda: LedgerActor(store, SystemClock(), SystemRandom()), ref=ref)
     tree = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child])
@@ -29,6 +29,6 @@ async def running_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
         await tree.stop()
 
 
-async def told(ledger: Ref[Ledger], commit: Commit) -> Outcome:
-    """What it answers in time."""
+async def ask_ledger(ledger: Ref[Ledger], commit: Commit) -> Outcome:
+    """Ask the Ledger to do a commit, and return its outcome."""
     return await ledger.ask(commit, within=ANSWER_SECONDS)

@@ -1,4 +1,6 @@
-"""A database that goes away, comes back, resets, is silent, or loses an answer to COMMIT."""
+"""Tests with a database that disconnects, returns, resets, falls silent or loses the answer to
+COMMIT.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,6 +20,8 @@ from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
 
+# What the pool waits for is 1.8 s, and it waits for it once; a busy machine takes some besides.
+LESS_THAN_TWICE, HANG_SECONDS = 3.4, 60.0
 LOCKED = "SELECT balance FROM accounts WHERE name = $1 FOR UPDATE"
 
 
@@ -43,7 +47,7 @@ async def fails_in_time(pool: Database) -> None:
     started = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
         await pool.check()
-    assert asyncio.get_running_loop().time() - started < 2
+    assert asyncio.get_running_loop().time() - started < LESS_THAN_TWICE
 
 
 async def test_it_fails_in_time_while_away_and_recovers_by_itself(
@@ -68,7 +72,9 @@ async def test_a_server_that_falls_silent_is_given_up_in_time(proxy: Proxy, pool
 async def test_a_transaction_on_which_nobody_answers_is_given_up_in_time(
     proxy: Proxy, pool: Database, said: bytes
 ) -> None:
-    """Whatever of it was not answered: its end is not waited for either."""
+    """Whichever answer is lost, the client gives up within two seconds and does not wait for the
+    transaction's end.
+    """
 
     async def work() -> None:
         async with pool.transaction() as connection:
@@ -77,8 +83,8 @@ async def test_a_transaction_on_which_nobody_answers_is_given_up_in_time(
     lost = proxy.strand(said)
     started = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
-        await asyncio.wait_for(work(), 4.0)
-    assert asyncio.get_running_loop().time() - started < 2.0
+        await asyncio.wait_for(work(), HANG_SECONDS)
+    assert asyncio.get_running_loop().time() - started < LESS_THAN_TWICE
     assert lost.sprung == 1
     await work()
 
@@ -86,7 +92,9 @@ async def test_a_transaction_on_which_nobody_answers_is_given_up_in_time(
 async def test_who_falls_silent_within_a_statement_keeps_no_locks(
     proxy: Proxy, pool: Database, stage: Stage, database: PostgresEndpoint
 ) -> None:
-    """The server has the statement and waits for its values: that is no idle transaction."""
+    """The server has the statement but waits for its values, so the idle-in-transaction timeout
+    does not end it.
+    """
     user = await stage.user(5)
     name = f"user:{user}"
     lost = proxy.strand(b"of somebody who is gone")
@@ -131,11 +139,12 @@ async def test_what_may_take_long_is_not_ended(
 async def test_an_audit_on_which_nobody_answers_is_given_up(
     proxy: Proxy, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy.strand(b"'statement_timeout', '0'")  # sent once per connection, as it is prepared
+    # The text is sent only once per connection, when the statement is prepared.
+    proxy.strand(b"'statement_timeout', '0'")
     with monkeypatch.context() as impatient:
         impatient.setattr("sql.store.WHOLE_SECONDS", 0.5)
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(stage.store.audit(), 4.0)
+            await asyncio.wait_for(stage.store.audit(), HANG_SECONDS)
     assert await stage.store.audit() == []
 
 
@@ -164,7 +173,7 @@ async def test_books_that_are_away_are_told_and_come_back(proxy: Proxy, stage: S
     ledger = LedgerActor(stage.store, TwinClock(), TwinRandom())
     started = asyncio.get_running_loop().time()
     assert await ledger.commit([order]) == [LedgerUnavailable()]
-    assert asyncio.get_running_loop().time() - started < 2.5
+    assert asyncio.get_running_loop().time() - started < LESS_THAN_TWICE
     await proxy.up()
     assert isinstance((await stage.commit(order))[0], Posted)
     assert await stage.of_user(user) == (12, 0)

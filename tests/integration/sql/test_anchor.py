@@ -1,4 +1,6 @@
-"""The Anchor over PostgreSQL and the chain's twin: whoever dies, no double number and no hole."""
+"""Tests of the Anchor over PostgreSQL and the chain's twin: a crash at any step leaves no duplicate
+nonce and no gap.
+"""
 
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -23,7 +25,7 @@ from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
-from tests.integration.conformance.test_log import asked, posted, sequencing
+from tests.integration.conformance.test_log import ask_for_checkpoint, post_transfers, sequencing
 from tests.support.databases import execute, findings
 from tests.support.examples import series
 from tests.support.until import until
@@ -33,7 +35,7 @@ from tests.twins.signer import TwinSigner
 
 @attrs.define
 class Scene:
-    """A log that grows, a chain, and the rows between them."""
+    """A growing log, a chain twin and the database rows that connect them."""
 
     stage: Stage
     chain: ChainTwin
@@ -41,10 +43,10 @@ class Scene:
     pool: Database
 
     async def grow(self) -> tuple[int, bytes]:
-        """Two entries more, and a checkpoint of them."""
+        """Add two entries to the log and a checkpoint that covers them."""
         async with sequencing(self.stage) as ref:
-            await posted(self.stage, 1)
-            await asked(ref)
+            await post_transfers(self.stage, 1)
+            await ask_for_checkpoint(ref)
         due = await self.anchors.due()
         assert due is not None
         return due
@@ -53,7 +55,7 @@ class Scene:
         return list(await self.anchors.page(None, 100, 0))
 
     async def anchored(self, size: int) -> None:
-        """Wait until so many leaves are confirmed."""
+        """Wait until an anchor of ``size`` leaves is confirmed."""
 
         async def done() -> bool:
             return any((row.size, row.state) == (size, "CONFIRMED") for row in await self.page())
@@ -61,7 +63,7 @@ class Scene:
         await until(done)
 
     async def check(self, *anchors: tuple[int, bytes]) -> None:
-        """The chain has these anchors and no others, each by a transaction of its own."""
+        """Check that the chain has exactly these anchors, each in its own transaction."""
         sent = await self.anchors.sent(CHAIN_ID, SENDER, 0)
         assert [row.nonce for row in sent] == list(range(len(self.chain.blocks)))
         contract = sent[0].contract
@@ -81,7 +83,7 @@ async def scene(database: PostgresEndpoint) -> AsyncIterator[Scene]:
 async def anchoring(
     scene: Scene, store: AnchorStore | None = None, **settings: Any
 ) -> AsyncGenerator[Ref[Anchor]]:
-    """An Anchor at work, until the block ends; a crash starts it anew."""
+    """Run an Anchor until the block ends; a supervisor restarts it after a crash."""
     words: dict[str, Any] = {"every_seconds": 0.01, "anchor_seconds": 0.0, **settings}
     chosen = AnchorSettings(**words)
 
@@ -127,7 +129,7 @@ async def test_an_anchor_is_confirmed_when_it_is_deep_and_kept(scene: Scene) -> 
         scene.chain.kept = True
         await until(lambda: scene.chain.looks >= looks + 10)
         (row,) = await scene.page()
-        assert (row.state, row.confirmed_at) == ("PENDING", None)  # there is no block on top
+        assert (row.state, row.confirmed_at) == ("PENDING", None)  # no block was mined on top of it
     async with anchoring(scene):
         await scene.anchored(due[0])
     await scene.check(due)
@@ -169,7 +171,7 @@ async def test_a_chain_that_is_down_for_an_hour_leaves_one_anchor_for_all_of_it(
         await scene.anchored(first[0])
         scene.chain.away, due = True, first
         for _ in range(6):
-            due = await scene.grow()  # the log grows, and is signed, all the while
+            due = await scene.grow()  # the log grows and gets new checkpoints meanwhile
             scene.stage.clock.pass_by(600)
         backlog = await read_backlog(scene.pool)
         assert backlog is not None
@@ -218,8 +220,8 @@ async def test_two_gateways_use_no_number_twice(scene: Scene) -> None:
     await scene.check(*anchors)
 
 
-class Dying:
-    """A store and a chain whose steps fail, or happen and are not heard of, at random."""
+class FailingAtRandom:
+    """An anchor store and a chain whose steps fail at random, before or after they take effect."""
 
     def __init__(self, scene: Scene, seed: int) -> None:
         self._store, self._chance = scene.anchors, random.Random(seed)
@@ -279,7 +281,7 @@ class Dying:
 async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
     scene: Scene, seed: int
 ) -> None:
-    dying, chance = Dying(scene, seed), random.Random(seed)
+    dying, chance = FailingAtRandom(scene, seed), random.Random(seed)
     async with anchoring(scene, dying):
         for number in range(4):
             await scene.grow()
@@ -290,7 +292,7 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
         assert due is not None
         await scene.anchored(due[0])
 
-        async def kept() -> bool:  # what was confirmed may have been lost just before
+        async def kept() -> bool:  # the chain may have just lost a confirmed transaction
             return len(await scene.anchors.sent(CHAIN_ID, SENDER, 0)) == len(scene.chain.blocks)
 
         await until(kept)
@@ -301,15 +303,17 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
     assert await scene.chain.newest(sent[0].contract) == Anchored(*due)
 
 
-async def run_ahead(scene: Scene, contract: str, anchor: Anchored, previous: bytes) -> None:
-    """The chain has an anchor that the database does not know of."""
+async def anchor_unknown_leaves(
+    scene: Scene, contract: str, anchor: Anchored, previous: bytes
+) -> None:
+    """Put an anchor on the chain that the database does not know of."""
     nonce, bid = len(scene.chain.blocks), await scene.chain.bid()
     signed = await scene.chain.sign_anchor(contract, anchor, previous, nonce, bid)
     await scene.chain.send(signed.raw)
 
 
-async def halted(scene: Scene) -> str:
-    """Why nothing is written, once it is not; the Anchor sends nothing then."""
+async def wait_for_halt(scene: Scene) -> str:
+    """Wait for the halt and return its reason; check that the Anchor sends nothing afterwards."""
 
     async def found() -> str | None:
         halt = await Halts(scene.pool, chain=True).now()
@@ -332,31 +336,33 @@ async def contract_of(scene: Scene) -> str:
 async def test_a_chain_with_another_log_than_the_databases_halts_it(
     scene: Scene, further: int, why: str
 ) -> None:
-    """It is ahead, or grew otherwise than its anchors."""
+    """The chain has more leaves than the log, or a different root for the same leaves."""
     due = await scene.grow()
     async with anchoring(scene):
         await scene.anchored(due[0])
     contract = await contract_of(scene)
-    await run_ahead(scene, contract, Anchored(due[0] + further, b"r" * 32), due[1])
+    await anchor_unknown_leaves(scene, contract, Anchored(due[0] + further, b"r" * 32), due[1])
     await scene.grow()
-    assert await halted(scene) == why
+    assert await wait_for_halt(scene) == why
 
 
 async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
     scene: Scene, database: PostgresEndpoint
 ) -> None:
-    """A backup of before the first anchor: our sender's own numbers lead to the contract."""
+    """After a restore from before the first anchor, the contract is found by the sender's
+    nonces.
+    """
     due = await scene.grow()
     async with anchoring(scene):
         await scene.anchored(due[0])
     contract = await contract_of(scene)
-    await run_ahead(scene, contract, Anchored(due[0] + 50, b"r" * 32), due[1])
+    await anchor_unknown_leaves(scene, contract, Anchored(due[0] + 50, b"r" * 32), due[1])
     await execute(database.owner_dsn, "DELETE FROM chain_transactions")
-    assert await halted(scene) == "AHEAD"
+    assert await wait_for_halt(scene) == "AHEAD"
 
 
 async def sql(endpoint: PostgresEndpoint, statement: str) -> None:
-    """As somebody who may do anything to the database."""
+    """Run a statement as the owner of the database."""
     await execute(endpoint.owner_dsn, statement)
 
 
@@ -372,7 +378,7 @@ async def test_a_contract_of_the_log_that_the_database_lacks_gets_no_second_one_
     async with anchoring(scene):
         await until(lambda: scene.chain.looks >= looks + 5)
     assert scene.chain.sent == sent
-    assert ("I12", f"contract {contract}") in await found_of(scene, database)
+    assert ("I12", f"contract {contract}") in await findings_of(scene, database)
     with pytest.raises(ForeignLog, match="chain reopen"):
         await make_contract(
             scene.chain, scene.anchors, scene.stage.clock, AnchorSettings(), lambda told: None
@@ -386,12 +392,12 @@ async def test_an_earlier_contract_that_nobody_knows_any_more_is_found(
         await scene.anchored((await scene.grow())[0])
     first = await contract_of(scene)
     await sql(database, "DELETE FROM chain_transactions")
-    await make_another(scene)
-    assert ("I12", f"contract {first}") in await found_of(scene, database)
+    await deploy_another(scene)
+    assert ("I12", f"contract {first}") in await findings_of(scene, database)
 
 
-async def make_another(scene: Scene) -> None:
-    """A contract of our sender's, as a row says, too."""
+async def deploy_another(scene: Scene) -> None:
+    """Deploy a second contract of the same sender, and record its transaction in the database."""
     nonce = len(scene.chain.blocks)
     signed = await scene.chain.sign_deploy(nonce, await scene.chain.bid())
     named = (CHAIN_ID, SENDER, nonce, str(signed.contract), None, None, signed.raw)
@@ -415,13 +421,13 @@ async def test_an_anchors_row_that_is_changed_is_found(
         await scene.anchored((await scene.grow())[0])
         size, _ = await scene.grow()
         await scene.anchored(size)
-    assert await found_of(scene, database) == []
+    assert await findings_of(scene, database) == []
     await sql(database, f"UPDATE chain_transactions SET {change} {NEWEST}")
-    assert ("I12", f"anchor {size}") in await found_of(scene, database)
+    assert ("I12", f"anchor {size}") in await findings_of(scene, database)
 
 
-async def found_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
-    """What fsck says, with what only the chain can tell."""
+async def findings_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
+    """Return the findings of fsck, including findings that need the chain."""
     all_ = list(await findings(endpoint.app_dsn))
     all_ += await audit_chain(scene.chain, scene.anchors, scene.stage.clock)
     return [(found.invariant, found.subject) for found in all_]
@@ -434,9 +440,9 @@ async def test_an_anchors_row_that_is_removed_is_found(
     async with anchoring(scene):
         for _ in range(3):
             await scene.anchored((await scene.grow())[0])
-    assert await found_of(scene, database) == []
+    assert await findings_of(scene, database) == []
     await execute(database.owner_dsn, "DELETE FROM chain_transactions WHERE nonce = $1", nonce)
-    found = await found_of(scene, database)
+    found = await findings_of(scene, database)
     name = "contract" if nonce == 0 else f"transaction {nonce} of"
     assert [subject for kind, subject in found if kind == "I12" and name in subject], found
 
@@ -452,14 +458,14 @@ async def test_an_anchor_that_the_chain_has_not_is_found(
         scene.chain.lose(1)
     else:
         scene.chain.blocks[1]["root"] = root
-    found = await found_of(scene, database)
+    found = await findings_of(scene, database)
     assert [subject for kind, subject in found if kind == "I12" and "anchor " in subject], found
 
 
 async def test_of_numbers_that_nobody_knows_the_first_and_the_newest_are_looked_at(
     scene: Scene,
 ) -> None:
-    """However old a backup is: the contract was made by one of the first after it."""
+    """However old the restored backup is, one of the first unknown nonces made the contract."""
     for nonce, count in ((0, 0), (3, 3), (256, 256), (5000, 256 + 1024)):
         found = await scene.anchors.unknown(CHAIN_ID, SENDER, nonce)
         assert (len(found), sorted(set(found))) == (count, list(found))

@@ -1,4 +1,4 @@
-"""A large backlog in a real database is read page by page, by plans that suit it."""
+"""Query plans by which the backlog is read page by page from a large database."""
 
 from uuid import UUID
 
@@ -52,7 +52,9 @@ async def test_a_pass_over_the_database_knows_all_that_is_open(database: Postgre
 async def test_pages_are_read_by_indexes_also_by_plans_of_empty_tables(
     database: PostgresEndpoint,
 ) -> None:
-    """Plans are kept: one that begins with all units at work would do so for each job of a page."""
+    """PostgreSQL keeps a plan made for empty tables. A plan that scans all assigned units would
+    scan all of them for each job of a page.
+    """
     gateway = Database(lambda: database.app_dsn)
     plans = {}
     async with gateway.connection() as connection:

@@ -1,4 +1,6 @@
-"""Somebody who locks in another order than the Ledger: it is the one who tries again."""
+"""Deadlocks between the Ledger and a session that locks accounts in another order: the Ledger tries
+again.
+"""
 
 import asyncio
 from typing import TypeAlias
@@ -23,10 +25,11 @@ DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_data
 async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
-    """PostgreSQL ends whom it finds in one first: mostly the Ledger, which has waited longest.
+    """PostgreSQL ends the session that detects the deadlock first: mostly the Ledger's, which has
+    waited longer.
 
-    A round may have more than one: who was ended may have the lock again before the other one,
-    who is awake but has not run yet.
+    A round may have several deadlocks: the ended session may lock again before the other session,
+    already awake, has run.
     """
     async with connected(database.owner_dsn) as stranger:
         watcher = await asyncpg.connect(database.owner_dsn)
@@ -43,7 +46,9 @@ async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
 
 
 async def is_the_victim(stage: Stage, stranger: Connection, watcher: Connection) -> bool:
-    """Let the Ledger and a stranger wait for each other; whether it was the Ledger that lost."""
+    """Make the Ledger and a stranger deadlock; return True if PostgreSQL ended the Ledger's
+    transaction.
+    """
     one, other = user_account(await stage.user(100)), user_account(await stage.user(100))
     third = await stage.user()
     move = Transfer(one, other, one, 40, "ADJUSTMENT", "move")
@@ -56,7 +61,7 @@ async def is_the_victim(stage: Stage, stranger: Connection, watcher: Connection)
     async with asyncio.TaskGroup() as group:
         batch = group.create_task(stage.commit(Commit((move,)), Commit((grant(third, 5),))))
         await until(waits)
-        lost = await ends(stranger, one)
+        lost = await close_deadlock(stranger, one)
     assert [type(outcome) for outcome in batch.result()] == [Posted, Posted]
     assert [await stage.money(name) for name in (one, other, user_account(third))] == [
         *((60, 0), (140, 0), (5, 0)),
@@ -64,8 +69,8 @@ async def is_the_victim(stage: Stage, stranger: Connection, watcher: Connection)
     return not lost
 
 
-async def ends(stranger: Connection, one: str) -> bool:
-    """Each has what the other one wants, then; whether the stranger was sent away for it."""
+async def close_deadlock(stranger: Connection, one: str) -> bool:
+    """Close the deadlock by locking ``one``; return True if PostgreSQL ended the stranger."""
     try:
         await stranger.fetch(LOCK, one)
     except asyncpg.DeadlockDetectedError:

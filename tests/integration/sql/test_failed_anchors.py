@@ -1,4 +1,4 @@
-"""Transactions that the Anchor gave up, and that the chain has after all."""
+"""Transactions that the Anchor recorded as failed although the chain has them."""
 
 import hashlib
 
@@ -20,16 +20,16 @@ LONG = 61.0
 
 
 def gateway(scene: Scene) -> AnchorActor:
-    """An Anchor that looks when it is told to."""
+    """Return an Anchor that works only when a test calls it."""
     clock = scene.stage.clock
     return AnchorActor(scene.chain, scene.anchors, clock, settings=SETTINGS, signer=TwinSigner())
 
 
 async def anchored(scene: Scene, anchor: AnchorActor) -> tuple[int, bytes]:
-    """The log grows, and the gateway anchors it."""
+    """Grow the log and let this gateway anchor it; return the size and the root."""
     due = await scene.grow()
     for _ in range(10):
-        await anchor.see_to_it()
+        await anchor.run_once()
         if any((row.size, row.state) == (due[0], CONFIRMED) for row in await scene.page()):
             return due
     raise AssertionError(f"{due[0]} leaves are not anchored: {await scene.page()}")
@@ -40,7 +40,9 @@ async def rows(scene: Scene) -> list[SentRow]:
 
 
 async def check(scene: Scene, *anchors: tuple[int, bytes]) -> None:
-    """All transactions are confirmed, and nothing is wrong with them."""
+    """Check that the chain has these anchors, all transactions are confirmed and audits find
+    nothing.
+    """
     await scene.check(*anchors)
     assert [row.state for row in await rows(scene)] == [CONFIRMED] * (1 + len(anchors))
     async with scene.pool.transaction(within=60, snapshot=True) as connection:
@@ -68,24 +70,24 @@ async def test_it_is_looked_for_again_and_again_while_the_gateway_runs(scene: Sc
     anchor = gateway(scene)
     sizes = [await anchored(scene, anchor)]
     sizes.append(await scene.grow())
-    await anchor.see_to_it()
+    await anchor.run_once()
     scene.chain.blind = True
-    await anchor.see_to_it()
+    await anchor.run_once()
     scene.stage.clock.pass_by(LONG)
-    await anchor.see_to_it()
+    await anchor.run_once()
     assert (await rows(scene))[-1].state == FAILED
     for _ in range(3):
         scene.stage.clock.pass_by(LONG)
-        await anchor.see_to_it()
+        await anchor.run_once()
     scene.chain.blind = False
     scene.stage.clock.pass_by(LONG)
     for _ in range(3):
-        await anchor.see_to_it()
+        await anchor.run_once()
     await check(scene, *sizes)
 
 
 async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
-    """It is in a block, where it did nothing."""
+    """The transaction is in a block, but the contract reverted it."""
     anchor = gateway(scene)
     await anchored(scene, anchor)
     contract, (size, root) = (await rows(scene))[0].contract, await scene.grow()
@@ -96,7 +98,7 @@ async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
     named = (CHAIN_ID, SENDER, nonce, contract, size, root, raw, (name,))
     await scene.anchors.keep(SentRow(*named, "PENDING", None, scene.stage.clock.now()))
     for _ in range(4):
-        await anchor.see_to_it()
+        await anchor.run_once()
         scene.stage.clock.pass_by(LONG)
     failed = await scene.anchors.failed(CHAIN_ID, SENDER, nonce + 1, 16)
     assert [row.nonce for row in failed] == [nonce]
@@ -104,25 +106,26 @@ async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
 
 
 async def test_a_doubt_from_long_ago_proves_nothing(scene: Scene) -> None:
-    """A transaction was not found once, and another gateway confirmed it. When the chain loses it
-    much later, it has not been missing all the while.
+    """One gateway once missed a transaction that another gateway confirmed.
+
+    When the chain loses the transaction much later, the time of the first miss must not count.
     """
     one, other = gateway(scene), gateway(scene)
     sizes = [await anchored(scene, one)]
     sizes.append(await scene.grow())
-    await one.see_to_it()
+    await one.run_once()
     scene.chain.blind = True
-    await one.see_to_it()
+    await one.run_once()
     scene.chain.blind = False
     sizes.append(await anchored(scene, other))
-    await one.see_to_it()
+    await one.run_once()
     scene.stage.clock.pass_by(LONG)
     scene.chain.lose(2)
-    await one.see_to_it()
+    await one.run_once()
     scene.chain.blind = True
-    await one.see_to_it()
+    await one.run_once()
     assert FAILED not in {row.state for row in await rows(scene)}
     scene.chain.blind = False
     for _ in range(3):
-        await one.see_to_it()
+        await one.run_once()
     await check(scene, *sizes)

@@ -1,4 +1,4 @@
-"""Each invariant, broken on purpose by the schema's owner, is found."""
+"""Tests that fsck finds each broken invariant; the schema's owner breaks them on purpose."""
 
 import re
 from collections.abc import AsyncIterator
@@ -287,7 +287,7 @@ BREAKS = {
 
 @pytest.fixture
 def stage(stage: Stage) -> Stage:
-    """Where windows that last must last by the database's clock."""
+    """Move the clock far ahead, so dispute windows are open by the database's clock."""
     stage.clock.time += timedelta(days=36_500)
     return stage
 
@@ -296,7 +296,9 @@ def stage(stage: Stage) -> Stage:
 async def owner(
     database: PostgresEndpoint, stage: Stage
 ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Books with one of everything, and a connection that may do anything to them."""
+    """Fill the books with rows of every kind, and yield a connection of the owner with triggers
+    off.
+    """
     await some_of_everything(stage)
     async with connected(database.owner_dsn) as connection:
         for table in ("entries", "transfers"):
@@ -305,7 +307,8 @@ async def owner(
 
 
 async def some_of_everything(stage: Stage) -> None:
-    stage.clock.time += timedelta(days=36_500)  # by the database's clock, too, windows last
+    # dispute windows must also be open by the database's clock
+    stage.clock.time += timedelta(days=36_500)
     user, node = await stage.user(1000), await stage.node()
     done, runs, waits, gone, free = (fresh_id() for _ in range(5))
     key = f"results/{user}/{done}/0/2/x.png"
@@ -325,11 +328,11 @@ async def some_of_everything(stage: Stage) -> None:
     await stage.commit(tiled(user, fresh_id(), (20, 20), 1))
     buyer = await stage.user()
     bought = await buy(stage, buyer, 100)
-    await tell(stage, bought.back("re_1", "REFUND", 20))
+    await tell(stage, bought.reversal("re_1", "REFUND", 20))
     account = user_account(buyer)
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
     await stage.do(postings=(spend,))
-    await tell(stage, bought.back("du_1", "DISPUTE", 50))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 50))
     await earnings_of_every_kind(stage)
 
 
@@ -363,7 +366,7 @@ async def found_by(
 async def test_a_check_of_given_rows_finds_what_a_check_of_all_finds_in_them(
     owner: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
-    """By all ids: what a null finds; by none: nothing."""
+    """All ids give the same findings as NULL instead of ids; an empty list gives no findings."""
     checks = [check for check in INVARIANT_QUERIES if check.rows in BY_ID]
     seen = set[str]()
     for broken, (_, statement) in BREAKS.items():
@@ -389,7 +392,7 @@ async def test_a_check_of_given_rows_finds_what_a_check_of_all_finds_in_them(
 async def test_what_is_held_for_too_long_is_found_whatever_its_work_does(
     stage: Stage, database: PostgresEndpoint, state: str, days: int, found: int
 ) -> None:
-    """By the time of the newest entry, where no hold is newer."""
+    """The age is measured against the newest entry if no hold is newer."""
     user, node, job = await stage.user(1000), await stage.node(), fresh_id()
     await stage.commit(dispatch(user, job, 100, 1, None if state == "QUEUED" else node))
     if state == "RUNNING":

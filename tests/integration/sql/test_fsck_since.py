@@ -1,4 +1,6 @@
-"""What was written since a mark is looked at once all of it is there, however late it commits."""
+"""Incremental audits: rows that were written since a mark are checked once, however late they
+commit.
+"""
 
 import json
 import random
@@ -17,7 +19,7 @@ from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.test_fsck import BREAKS, EVERY_ID, some_of_everything
-from tests.integration.sql.test_log import filled
+from tests.integration.sql.test_log import fill_log
 from tests.support.databases import connected
 from tests.support.until import until
 
@@ -27,7 +29,7 @@ EVERYTHING = AuditMark()
 
 @pytest.fixture
 async def owner(database: PostgresEndpoint, stage: Stage) -> AsyncIterator[Owner]:
-    """A connection that may do anything to the books."""
+    """Yield a connection of the schema's owner with triggers off."""
     async with connected(database.owner_dsn) as connection:
         for table in ("entries", "transfers"):
             await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -54,7 +56,9 @@ async def test_sound_books_have_no_findings_from_any_mark(stage: Stage) -> None:
 async def test_what_breaks_what_was_written_is_found(
     stage: Stage, database: PostgresEndpoint, owner: Owner
 ) -> None:
-    """Each break of an invariant, in books of which everything is new, but for sums of all."""
+    """Every broken invariant is found when all rows are new, except invariants about sums over all
+    rows.
+    """
     await some_of_everything(stage)
     async with connected(database.owner_dsn) as other:
         for broken, (query, statement) in BREAKS.items():
@@ -64,14 +68,15 @@ async def test_what_breaks_what_was_written_is_found(
             transaction = owner.transaction()
             await transaction.start()
             await owner.execute(statement)
-            await other.execute("SELECT pg_current_xact_id()")  # so ours is below the newest
+            # so this transaction's number is below the newest
+            await other.execute("SELECT pg_current_xact_id()")
             found = (await audit_since(owner, EVERYTHING, log_most=1000)).findings
             assert invariant.upper() in {finding.invariant for finding in found}, broken
             await transaction.rollback()
 
 
 async def test_checks_of_few_rows_read_few_rows(database: PostgresEndpoint) -> None:
-    """By index: the smallest table has 2,500 rows."""
+    """The checks use indexes: the smallest table has 2,500 rows."""
     await fill(database.owner_dsn, entries=40_000, open_jobs=500, ended_jobs=2000)
     async with connected(database.app_dsn) as connection, connection.transaction():
         await connection.execute(QUERIES["fsck_settings"], "off")
@@ -85,7 +90,9 @@ async def test_checks_of_few_rows_read_few_rows(database: PostgresEndpoint) -> N
 
 
 def rows_read(plan: dict[str, Any]) -> Iterator[float]:
-    """What each scan of a plan read, with what it left out again."""
+    """Yield the number of rows that each scan of a plan reads, including rows that it
+    filters out.
+    """
     if "Scan" in plan["Node Type"]:
         removed = (plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
         yield (plan["Actual Rows"] + sum(removed)) * plan["Actual Loops"]
@@ -96,8 +103,8 @@ def rows_read(plan: dict[str, Any]) -> Iterator[float]:
 async def test_old_entries_that_somebody_removed_are_found_within_a_day(
     stage: Stage, owner: Owner
 ) -> None:
-    """Nothing is new, and nothing leads to them but the log."""
-    await filled(stage, 300)
+    """No new row refers to these entries; only the walk over the log finds them."""
+    await fill_log(stage, 300)
     mark, found = await first_mark(stage), list[str]()
     await owner.execute("DELETE FROM entries WHERE entry_id IN (5, 270, 590)")
     for walked in (256, 512, 600, 0, 256):
@@ -112,7 +119,9 @@ async def test_old_entries_that_somebody_removed_are_found_within_a_day(
 
 
 async def test_what_was_seen_is_not_looked_at_again(stage: Stage) -> None:
-    """At the latest when all that was under way then has ended, in other databases too."""
+    """Rows are checked once more while a transaction of their time is open, even in another
+    database.
+    """
     mark = await first_mark(stage)
     await stage.dispatched()
     increment = await stage.store.audit_since(mark)
@@ -141,7 +150,7 @@ async def test_a_balance_that_somebody_altered_is_found_though_nothing_was_poste
 async def test_a_transfer_with_one_entry_is_found(stage: Stage, owner: Owner) -> None:
     await stage.user(100)
     mark = await first_mark(stage)
-    number = await half_a_transfer(owner)
+    number = await insert_half_transfer(owner)
     found = (await stage.store.audit_since(mark)).findings
     assert ("I1", f"transfer {number}") in {(f.invariant, f.subject) for f in found}
 
@@ -151,17 +160,19 @@ async def test_a_transfer_with_one_entry_is_found(stage: Stage, owner: Owner) ->
 async def test_entries_of_an_account_that_does_not_follow_them_are_found(
     stage: Stage, database: PostgresEndpoint, owner: Owner, whose: str, late: bool
 ) -> None:
-    """A whole transfer, whose entries follow on: no account has come to be what they end at."""
+    """The transfer is complete, but no account's balance follows from its entries."""
     user, _, _ = await stage.dispatched()
     account = user_account(user) if whose == "user" else "payouts"
     mark = await first_mark(stage)
     await owner.execute("BEGIN")
-    await whole_transfer(owner, "disputes", account)
-    assert await of_accounts(stage, owner, mark, late) == {"disputes", account}
+    await insert_transfer(owner, "disputes", account)
+    assert await accounts_found(stage, owner, mark, late) == {"disputes", account}
 
 
-async def of_accounts(stage: Stage, owner: Owner, mark: AuditMark, late: bool) -> set[str]:
-    """Whose sums are found to be wrong once the owner commits; two audits later, if he is late."""
+async def accounts_found(stage: Stage, owner: Owner, mark: AuditMark, late: bool) -> set[str]:
+    """Commit the owner's transaction and return the accounts with wrong sums; if ``late``, audit
+    twice before it commits.
+    """
     if late:
         mark = (await stage.store.audit_since(mark)).mark
         await stage.user(100)
@@ -171,8 +182,8 @@ async def of_accounts(stage: Stage, owner: Owner, mark: AuditMark, late: bool) -
     return {f.subject for f in found if f.invariant == "I2"}
 
 
-async def whole_transfer(connection: Owner, debit: str, credit: str) -> None:
-    """With both of its entries, and nothing else."""
+async def insert_transfer(connection: Owner, debit: str, credit: str) -> None:
+    """Insert a transfer with both of its entries, without changing the accounts."""
     number = await connection.fetchval(
         "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
         " SELECT d.id, c.id, c.id, 7, 'ADJUSTMENT', gen_random_uuid()::text, now()"
@@ -207,11 +218,11 @@ async def test_a_hold_that_changes_without_its_account_is_found(
     mark = await first_mark(stage)
     await owner.execute("BEGIN")
     await owner.execute(statement)
-    assert user_account(user) in await of_accounts(stage, owner, mark, late)
+    assert user_account(user) in await accounts_found(stage, owner, mark, late)
 
 
-async def half_a_transfer(connection: Owner) -> int:
-    """Credited to the account of payouts, and debited to nobody; its number."""
+async def insert_half_transfer(connection: Owner) -> int:
+    """Insert a transfer with a credit to payouts but no debit; return its number."""
     number: int = await connection.fetchval(
         "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
         " SELECT p.id, a.id, a.id, 7, 'ADJUSTMENT', gen_random_uuid()::text, now()"
@@ -230,11 +241,13 @@ async def half_a_transfer(connection: Owner) -> int:
 async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwhile(
     stage: Stage, database: PostgresEndpoint, owner: Owner
 ) -> None:
-    """Its numbers are below those that were seen; it was there first, and is visible last."""
+    """The late transaction has lower numbers than audited rows, as it began first and committed
+    last.
+    """
     await stage.user(100)
     async with connected(database.owner_dsn) as late:
         await late.execute("BEGIN")
-        number = await half_a_transfer(late)
+        number = await insert_half_transfer(late)
         mark = await first_mark(stage)
         for _ in range(3):
             await stage.user(100)
@@ -274,7 +287,9 @@ async def test_a_row_that_is_changed_late_is_found(
 async def test_whoever_commits_when_he_likes_is_found(
     stage: Stage, database: PostgresEndpoint, seed: int
 ) -> None:
-    """Transactions open and end in any order, among sound ones of the Ledger, and audits."""
+    """Broken transactions begin and end in random order among the Ledger's sound transactions and
+    audits.
+    """
     chance = random.Random(seed)
     user = await stage.user(10_000)
     account = user_account(user)
@@ -290,7 +305,7 @@ async def test_whoever_commits_when_he_likes_is_found(
                 case 0 if idle:
                     connection = idle.pop()
                     await connection.execute("BEGIN")
-                    open_[connection] = await half_a_transfer(connection)
+                    open_[connection] = await insert_half_transfer(connection)
                 case 1 if open_:
                     connection = chance.choice(list(open_))
                     number = open_.pop(connection)
@@ -299,7 +314,8 @@ async def test_whoever_commits_when_he_likes_is_found(
                     wanted |= {f"transfer {number}"} if commits else set()
                     idle.append(connection)
                 case 2 | 3:
-                    # Not on an account of theirs, which the others leave as it should not be.
+                    # Use accounts that no broken transaction has touched, because their balances
+                    # are right.
                     spent = Transfer(account, "revenue", account, 1, "DEDUCTION", f"s{step}")
                     await stage.do(postings=(spent,))
                 case _:
@@ -318,7 +334,7 @@ async def test_a_transaction_that_lasts_over_many_audits_is_found_when_it_ends(
     await stage.user(100)
     async with connected(database.owner_dsn) as stays:
         await stays.execute("BEGIN")
-        number = await half_a_transfer(stays)
+        number = await insert_half_transfer(stays)
         mark = await first_mark(stage)
         for _ in range(5):
             mark = (await stage.store.audit_since(mark)).mark
@@ -330,7 +346,7 @@ async def test_a_transaction_that_lasts_over_many_audits_is_found_when_it_ends(
 async def test_an_entry_that_the_log_covers_later_needs_its_leaf_then(
     stage: Stage, owner: Owner
 ) -> None:
-    """It was new in an earlier audit, and the log had not come to it."""
+    """The entry was audited before the log reached it, and is audited again afterwards."""
     await owner.execute("INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0)")
     mark = await first_mark(stage)
     await stage.user(100)

@@ -1,4 +1,6 @@
-"""The log over PostgreSQL: entries that commit out of order, and what fsck finds altered."""
+"""Tests of the log over PostgreSQL: entries that commit out of order, and altered rows that fsck
+finds.
+"""
 
 import asyncio
 import random
@@ -22,16 +24,22 @@ from sql.proofs import Proofs
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage, fresh_id
-from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
+from tests.integration.conformance.test_log import (
+    ask_for_checkpoint,
+    post_transfers,
+    seen,
+    sequencing,
+    wait_until_covered,
+)
 from tests.support.databases import connected, execute
 
-SIZES = 80  # far more than are kept in memory
+SIZES = 80  # leaves of a log; the gateway keeps far fewer in memory
 LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
 
 
 @pytest.fixture
 async def owner(database: PostgresEndpoint) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A connection that may do anything to the log."""
+    """Yield a connection of the schema's owner with the log's triggers off."""
     async with connected(database.owner_dsn) as connection:
         for table in LOG_TABLES:
             await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -39,15 +47,15 @@ async def owner(database: PostgresEndpoint) -> AsyncIterator["asyncpg.Connection
 
 
 def move(user: UUID, to: UUID) -> Commit:
-    """A transfer that locks these two accounts alone."""
+    """Return a commit with one transfer that locks only these two accounts."""
     account, other = user_account(user), user_account(to)
     return Commit((Transfer(account, other, account, 5, "REFUND", str(fresh_id()), "x"),))
 
 
-async def late(
+async def commit_late(
     stage: Stage, commit: Commit, begun: asyncio.Event, end: "asyncio.Future[bool]"
 ) -> None:
-    """A transfer whose entries are numbered when it begins; it commits if ``end`` says so."""
+    """Number the entries of a transfer now, and commit it only when ``end`` becomes true."""
     assert isinstance(stage.store, SqlStore)
     async with stage.store.transaction(within=30) as books:
         rows = await books.lock(keys_of([commit]))
@@ -61,21 +69,23 @@ async def late(
 async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
     stage: Stage, commits: bool
 ) -> None:
-    """Its number was given before theirs; until it has ended they are not covered."""
+    """The late entry has the lowest number, so the log covers no later entry until its transaction
+    ends.
+    """
     a, b, c, d = [await stage.user(100) for _ in range(4)]
     begun, end = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with sequencing(stage) as ref, asyncio.TaskGroup() as group:
-        await all_in(stage, 8)
+        await wait_until_covered(stage, 8)
         before = (await seen(stage)).newest
-        group.create_task(late(stage, move(a, b), begun, end))
+        group.create_task(commit_late(stage, move(a, b), begun, end))
         await begun.wait()
         await stage.commit(move(c, d))
         for _ in range(5):
-            assert await asked(ref) == CheckpointReady(10)
+            assert await ask_for_checkpoint(ref) == CheckpointReady(10)
         look = await seen(stage)
         assert (look.head.covered, look.newest) == (before, before + 4)
         end.set_result(commits)
-        await all_in(stage, 12 if commits else 10)
+        await wait_until_covered(stage, 12 if commits else 10)
     assert await stage.store.audit() == []
 
 
@@ -83,9 +93,9 @@ async def test_proofs_of_many_sizes_at_once_do_not_forget_what_another_reads(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
     async with sequencing(stage) as ref:
-        await posted(stage, SIZES // 2)
-        await all_in(stage, SIZES)
-        await asked(ref)
+        await post_transfers(stage, SIZES // 2)
+        await wait_until_covered(stage, SIZES)
+        await ask_for_checkpoint(ref)
     pool = Database(lambda: database.app_dsn)
     proofs = Proofs(pool)
     sizes = random.Random(5).choices(range(1, SIZES), k=200)
@@ -98,7 +108,9 @@ async def test_proofs_of_many_sizes_at_once_do_not_forget_what_another_reads(
 
 
 async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None:
-    """Each commits and sequences by itself; deaths in between are those of the kill tests."""
+    """Both gateways commit and sequence at the same time; the kill tests cover crashes in
+    between.
+    """
     people = [await stage.user(10_000) for _ in range(12)]
     chance = random.Random(8)
 
@@ -109,18 +121,18 @@ async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None
 
     async with sequencing(stage, batch=13), sequencing(stage, batch=50, entries=16):
         await asyncio.gather(*(work() for _ in range(5)))
-        await all_in(stage, 24 + 5 * 20 * 4)
+        await wait_until_covered(stage, 24 + 5 * 20 * 4)
     assert await stage.store.audit() == []
 
 
-# ── what is altered is found ─────────────────────────────────────────────────────────────────────
+# ── altered rows ─────────────────────────────────────────────────────────────────────────────────
 
 
-async def filled(stage: Stage, pairs: int) -> None:
-    """A log of twice as many leaves, with checkpoints at every fourth at the least."""
+async def fill_log(stage: Stage, pairs: int) -> None:
+    """Fill the log with ``2 * pairs`` leaves and a checkpoint at least every four leaves."""
     async with sequencing(stage, batch=4, entries=4):
-        await posted(stage, pairs)
-        await all_in(stage, 2 * pairs)
+        await post_transfers(stage, pairs)
+        await wait_until_covered(stage, 2 * pairs)
 
 
 ALTERED = {
@@ -204,7 +216,7 @@ ALTERED = {
 async def test_whatever_is_altered_is_found_and_named(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await filled(stage, 300)
+    await fill_log(stage, 300)
     assert await run_fsck(owner) == []
     for what, (statement, finding) in ALTERED.items():
         transaction = owner.transaction(isolation="repeatable_read")
@@ -216,15 +228,17 @@ async def test_whatever_is_altered_is_found_and_named(
 
 
 async def audited(connection: "asyncpg.Connection[asyncpg.Record]", since: int = 0) -> AuditResult:
-    """The audit inside a transaction that is under way already."""
+    """Run the audit inside a transaction that is already open."""
     return await audit_within(connection, log_since=since)
 
 
 async def test_every_checkpoint_that_is_gone_is_missed(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """The first one, the newest, and those that nothing else refers to."""
-    await filled(stage, 10)
+    """Each checkpoint is deleted in turn: the first, the newest, and checkpoints that no row refers
+    to.
+    """
+    await fill_log(stage, 10)
     rows = await owner.fetch("SELECT number, size FROM checkpoints ORDER BY size")
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     before = 0
@@ -242,8 +256,8 @@ async def test_every_checkpoint_that_is_gone_is_missed(
 async def test_one_altered_entry_is_one_finding(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """What follows it is as it was, whatever is in front of it."""
-    await filled(stage, 100)
+    """The entries before and after an altered entry are not reported."""
+    await fill_log(stage, 100)
     await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 150)")
     assert [finding.subject for finding in await run_fsck(owner)] == ["entry 3", "entry 150"]
 
@@ -251,7 +265,7 @@ async def test_one_altered_entry_is_one_finding(
 async def test_an_audit_goes_on_where_the_last_one_ended(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await filled(stage, 300)
+    await fill_log(stage, 300)
     first = await run_audit(owner, log_most=300)
     assert (first.findings, first.verified) == ([], 300)
     await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 450)")
@@ -265,11 +279,11 @@ async def test_an_audit_goes_on_where_the_last_one_ended(
 
 
 async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage: Stage) -> None:
-    await filled(stage, 3)
-    await posted(stage, 1)
+    await fill_log(stage, 3)
+    await post_transfers(stage, 1)
     stage.clock.pass_by(61)
     assert await stage.store.audit() == []
-    await posted(stage, 1)
+    await post_transfers(stage, 1)
     found = await stage.store.audit()
     assert [(finding.invariant, finding.subject) for finding in found] == [
         ("I7", "entry 7"),
@@ -280,7 +294,7 @@ async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage
 async def test_the_log_is_append_only_for_its_owner_too(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
-    await filled(stage, 150)
+    await fill_log(stage, 150)
     for table in ("leaves", "tiles", "checkpoints", "log_keys", "epochs"):
         for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -305,22 +319,22 @@ async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
     )
 
 
-async def filled_again(stage: Stage, pairs: int) -> None:
-    """So many leaves more, and a checkpoint under the new name."""
+async def fill_further(stage: Stage, pairs: int) -> None:
+    """Add ``2 * pairs`` leaves and a checkpoint to the log after its name has changed."""
     async with sequencing(stage, batch=4, entries=4) as ref:
-        await posted(stage, pairs)
-        assert isinstance(await asked(ref), CheckpointReady)
+        await post_transfers(stage, pairs)
+        assert isinstance(await ask_for_checkpoint(ref), CheckpointReady)
 
 
 async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]", database: PostgresEndpoint
 ) -> None:
-    await filled(stage, 3)
+    await fill_log(stage, 3)
     pool = Database(lambda: database.app_dsn)
     row = await epoch_of(stage, pool)
     assert (row.number, row.leaf_index) == (2, 6)
     assert row.origin.startswith(f"{row.leaf.split('origin ')[1].splitlines()[0]}/epoch/2-")
-    await filled_again(stage, 2)
+    await fill_further(stage, 2)
     assert await run_fsck(owner) == []
     for statement, finding in EPOCHS_ALTERED.items():
         transaction = owner.transaction(isolation="repeatable_read")
@@ -332,6 +346,6 @@ async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(
     again = await epoch_of(stage, pool)
     assert (again.number, again.leaf_index) == (3, 11)
     assert f"origin {row.origin}\n" in again.leaf
-    await filled_again(stage, 2)
+    await fill_further(stage, 2)
     assert await run_fsck(owner) == []
     await pool.close()

@@ -1,4 +1,6 @@
-"""What is read of open jobs every few seconds costs the same however long their parameters are."""
+"""Frequent queries on open jobs read the same number of blocks however long the jobs' parameters
+are.
+"""
 
 import json
 from typing import Any
@@ -19,7 +21,7 @@ INSERT INTO users (id, email, name, password_hash) VALUES ('{USER}', 'a@example.
 INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at)
 VALUES ('{NODE}', 'a', decode(md5('a') || md5('b'), 'hex'), '{{render}}', 'HEALTHY', now());
 """
-# Of text that does not compress: it lies beside the table.
+# The text does not compress, so PostgreSQL stores it outside the row.
 OPEN = """
 WITH made AS (
     INSERT INTO jobs (id, user_id, job_type, payload_ref, plan, status, price, created_at,
@@ -42,7 +44,7 @@ FROM made CROSS JOIN generate_series(0, $3::integer - 1) AS n
 
 
 async def blocks(connection: Any, name: str, *args: Any) -> int:
-    """How many blocks of memory the server reads to answer a query."""
+    """Return how many memory blocks the server reads to answer a query."""
     plan = await connection.fetchval(
         f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {QUERIES[name]}", *args
     )

@@ -1,4 +1,4 @@
-"""Migrations over a real PostgreSQL."""
+"""Tests of the migrations on a real PostgreSQL."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ NEWEST = migrations()[-1].version
 
 @pytest.fixture(scope="session")
 def database_template() -> str:
-    """Nothing in it."""
+    """Return the name of an empty template database."""
     return "template1"
 
 
@@ -38,7 +38,7 @@ async def test_a_pending_migration_is_applied_later(database: PostgresEndpoint) 
 
 
 def later(text: str, number: int = 1) -> Migration:
-    """A migration of a later program."""
+    """Return a migration of a newer version of the program."""
     return Migration(NEWEST + number, f"{NEWEST + number:04}_later", text)
 
 
@@ -69,7 +69,7 @@ async def test_a_newer_database_that_this_program_can_use_is_left_alone(
 async def test_a_program_that_lacks_one_and_has_another_is_refused(
     database: PostgresEndpoint,
 ) -> None:
-    """Two branches of the program: nobody knows whether both go together."""
+    """Database and program come from two branches that may not be compatible."""
     theirs = later(f"-- Compatible from: {NEWEST:04}\nSELECT 1", 2)
     await migrate(database.owner_dsn, [*migrations(), theirs])
     with pytest.raises(MigrationError, match="newer than this program"):
@@ -79,7 +79,9 @@ async def test_a_program_that_lacks_one_and_has_another_is_refused(
 async def test_a_database_of_an_unreleased_version_is_refused(
     database: PostgresEndpoint,
 ) -> None:
-    """Its migrations had other names, and its table of them may lack ``compatible_from``."""
+    """The unreleased version's migrations had other names; its table of migrations may lack
+    ``compatible_from``.
+    """
     await execute(database.owner_dsn, BEFORE_RELEASE)
     with pytest.raises(MigrationError, match="^" + re.escape(UNRELEASED) + "$"):
         await migrate(database.owner_dsn)
@@ -122,7 +124,9 @@ async def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(
 async def test_others_go_on_while_a_migration_waits_for_a_lock(
     database: PostgresEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever asks for a table queues behind a migration that waits for it: not for long."""
+    """Other sessions queue behind a migration that waits for a table lock, so it gives up soon and
+    retries.
+    """
     await migrate(database.owner_dsn)
     backup, other, watcher = [await asyncpg.connect(database.owner_dsn) for _ in range(3)]
     reading = backup.transaction()
@@ -171,7 +175,9 @@ PERSON = (
 
 
 async def test_an_index_is_made_beside_those_who_write(database: PostgresEndpoint) -> None:
-    """What was begun and failed is made anew; those who wait for their turn are in nobody's way."""
+    """A failed index is built again; concurrent migrators wait for their turn without blocking the
+    build.
+    """
     await migrate(database.owner_dsn)
     for email in ("'a@example.org'", "'b@example.org'"):
         await execute(database.owner_dsn, PERSON.format(email))

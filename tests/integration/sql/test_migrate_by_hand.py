@@ -1,4 +1,6 @@
-"""What an operator sees of a migration, and what it leaves to gateways that serve."""
+"""Tests of ``rendertrust db``: its output for operators, and what running gateways may do
+meanwhile.
+"""
 
 import asyncio
 from contextlib import nullcontext
@@ -22,7 +24,7 @@ NEWEST = migrations()[-1]
 
 @pytest.fixture(scope="session")
 def database_template() -> str:
-    """Nothing in it."""
+    """Return the name of an empty template database."""
     return "template1"
 
 
@@ -113,7 +115,7 @@ async def test_the_log_says_for_whom_a_new_index_waits(
 async def test_an_attempt_waits_shorter_than_a_gateways_commit_and_longer_than_an_autovacuum(
     database: PostgresEndpoint,
 ) -> None:
-    """An autovacuum in the way is ended by the server after ``deadlock_timeout``."""
+    """The server cancels a blocking autovacuum after ``deadlock_timeout``."""
     asks = "CREATE TABLE asked AS SELECT current_setting('lock_timeout') AS waits"
     await migrate(database.owner_dsn, [*migrations(), later(asks)])
     async with connected(database.owner_dsn) as connection:

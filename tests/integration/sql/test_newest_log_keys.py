@@ -1,4 +1,4 @@
-"""The newest keys of the log, by which a gateway knows that its own counts."""
+"""Tests of the newest log keys, by which a gateway knows whether its own key is current."""
 
 from datetime import timedelta
 

@@ -1,4 +1,6 @@
-"""Entries under numbers of the past or the future: refused to the application, found of others."""
+"""Rows with numbers of the past or future: the application cannot insert them, and audits find any
+that exist.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
@@ -10,17 +12,17 @@ from actors.ledger.messages import user_account
 from sql.fsck import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage
-from tests.integration.conformance.test_log import all_in, sequencing
+from tests.integration.conformance.test_log import sequencing, wait_until_covered
 from tests.support.databases import connected, execute
 from tests.support.until import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-GAP = 6  # how many numbers a transaction that was never committed had
+GAP = 6  # how many numbers a transaction that rolled back had drawn
 
 
 @pytest.fixture
 async def app(database: PostgresEndpoint) -> AsyncIterator[Connection]:
-    """Whoever holds the role of the application."""
+    """Yield a connection with the role of the application."""
     async with connected(database.app_dsn) as connection:
         yield connection
 
@@ -32,21 +34,23 @@ async def draw(connection: Connection, sequence: str, count: int) -> Sequence[in
     return [int(row["n"]) for row in rows]
 
 
-async def covered_gap(stage: Stage, connection: Connection) -> tuple[Sequence[int], Sequence[int]]:
-    """Numbers of transfers and of entries that nobody used, and that the log has passed."""
+async def make_covered_gap(
+    stage: Stage, connection: Connection
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Return numbers of transfers and entries that nobody used and that the log has passed."""
     await stage.user(100)
     transfers = await draw(connection, "transfers_id_seq", GAP)
     entries = await draw(connection, "entries_entry_id_seq", GAP)
     await stage.user(100)
     async with sequencing(stage):
-        await all_in(stage, 4)
+        await wait_until_covered(stage, 4)
     return transfers, entries
 
 
 async def book(
     connection: Connection, account: str, transfer: int, entries: Sequence[int], amount: int = 7
 ) -> None:
-    """Sound books, but for the numbers: a transfer with two entries, and both accounts moved."""
+    """Write a transfer with two entries and both balances; only its numbers are wrong."""
     await connection.execute(
         "INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at)"
         " OVERRIDING SYSTEM VALUE SELECT $1, d.id, c.id, c.id, $2, 'ADJUSTMENT',"
@@ -71,8 +75,8 @@ async def triggers_off(database: PostgresEndpoint) -> None:
         await execute(database.owner_dsn, f"ALTER TABLE {table} DISABLE TRIGGER USER")
 
 
-async def seen_up_to_now(stage: Stage) -> AuditMark:
-    """A mark above all that was written: audits of nothing new are behind it."""
+async def newest_mark(stage: Stage) -> AuditMark:
+    """Return an audit mark above everything written, once audits find nothing new."""
     mark = (await stage.store.audit_since(None)).mark
 
     async def is_nothing() -> bool:
@@ -90,11 +94,11 @@ async def found_since(stage: Stage, mark: AuditMark) -> set[tuple[str, str]]:
     return {(finding.invariant, finding.subject) for finding in found}
 
 
-# ── what the application cannot do ───────────────────────────────────────────────────────────────
+# ── refusals to the application ──────────────────────────────────────────────────────────────────
 
 
 async def test_an_entry_below_what_the_log_covers_is_refused(stage: Stage, app: Connection) -> None:
-    transfers, entries = await covered_gap(stage, app)
+    transfers, entries = await make_covered_gap(stage, app)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="the log has passed"):
         async with app.transaction():
             await book(app, "disputes", transfers[0], entries[:2])
@@ -112,7 +116,7 @@ async def test_an_entry_below_what_the_log_covers_is_refused(stage: Stage, app: 
 async def test_what_the_log_has_passed_is_not_taken_back_nor_made_up(
     stage: Stage, app: Connection, statement: str
 ) -> None:
-    await covered_gap(stage, app)
+    await make_covered_gap(stage, app)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="the log"):
         await app.execute(statement)
 
@@ -121,7 +125,7 @@ async def test_what_the_log_has_passed_is_not_taken_back_nor_made_up(
 async def test_a_number_that_no_sequence_gave_is_refused(
     stage: Stage, app: Connection, which: str
 ) -> None:
-    """One far above would let the log pass by all that are still to come."""
+    """A number far ahead would make the log skip all entries that are still to come."""
     await stage.user(100)
     far = [10**15, 10**15 + 1]
     near = await draw(app, "entries_entry_id_seq", 2)
@@ -153,7 +157,9 @@ async def test_a_version_below_the_first_is_refused(stage: Stage, app: Connectio
 async def test_a_snapshot_of_before_is_no_way_in(
     stage: Stage, app: Connection, isolation: Any
 ) -> None:
-    """What the log had covered when it was taken says nothing of what it covers now."""
+    """An old snapshot does not show how far the log covers now, so the trigger refuses this
+    isolation level.
+    """
     await stage.user(100)
     numbers = await draw(app, "entries_entry_id_seq", 2)
     [transfer] = await draw(app, "transfers_id_seq", 1)
@@ -163,7 +169,7 @@ async def test_a_snapshot_of_before_is_no_way_in(
 
 
 async def test_a_table_of_ones_own_is_not_asked_instead(stage: Stage, app: Connection) -> None:
-    transfers, entries = await covered_gap(stage, app)
+    transfers, entries = await make_covered_gap(stage, app)
     await app.execute("CREATE TEMP TABLE log_head AS SELECT 0::bigint AS covered")
     await app.execute("SET search_path = pg_temp, public")
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="the log has passed"):
@@ -189,18 +195,18 @@ async def test_a_gap_that_the_log_has_not_passed_is_nobodys_harm(
     async with app.transaction():
         await book(app, "disputes", transfer, entries)
     async with sequencing(stage):
-        await all_in(stage, 6)
+        await wait_until_covered(stage, 6)
     assert await stage.store.audit() == []
 
 
-# ── what got in anyhow ───────────────────────────────────────────────────────────────────────────
+# ── audits ───────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_an_entry_below_what_the_log_covers_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    transfers, entries = await covered_gap(stage, app)
-    mark = await seen_up_to_now(stage)
+    transfers, entries = await make_covered_gap(stage, app)
+    mark = await newest_mark(stage)
     await triggers_off(database)
     async with app.transaction():
         await book(app, "disputes", transfers[0], entries[:2])
@@ -211,10 +217,10 @@ async def test_an_entry_below_what_the_log_covers_is_found_within_a_minute(
 async def test_what_is_wrong_with_an_entry_of_an_old_number_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    """One on a third account, and none of the transfer's."""
-    transfers, entries = await covered_gap(stage, app)
+    """The third entry is on an account that is not part of the transfer."""
+    transfers, entries = await make_covered_gap(stage, app)
     account = user_account(await stage.user(100))
-    mark = await seen_up_to_now(stage)
+    mark = await newest_mark(stage)
     await triggers_off(database)
     async with app.transaction():
         await book(app, account, transfers[0], entries[:2])
@@ -231,9 +237,9 @@ async def test_what_is_wrong_with_an_entry_of_an_old_number_is_found_within_a_mi
 async def test_a_transfer_of_an_old_number_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    """It has no entries at all: nothing else leads to it."""
-    transfers, _ = await covered_gap(stage, app)
-    mark = await seen_up_to_now(stage)
+    """The transfer has no entries, so nothing else refers to it."""
+    transfers, _ = await make_covered_gap(stage, app)
+    mark = await newest_mark(stage)
     await app.execute(
         "INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at)"
         " OVERRIDING SYSTEM VALUE SELECT $1, d.id, c.id, c.id, 7, 'ADJUSTMENT', 'x', now()"
@@ -246,14 +252,14 @@ async def test_a_transfer_of_an_old_number_is_found_within_a_minute(
 async def test_who_waits_until_the_log_has_passed_his_number_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    """It was above what the log covered when he wrote, and is below when he commits."""
+    """The numbers are above what the log covers at the insert, and below it at the commit."""
     await stage.user(100)
     entries = await draw(app, "entries_entry_id_seq", 2)
     [transfer] = await draw(app, "transfers_id_seq", 1)
     await stage.user(100)
     head = "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0)"
     await execute(database.owner_dsn, head)
-    mark = await seen_up_to_now(stage)
+    mark = await newest_mark(stage)
     async with app.transaction():
         await book(app, "disputes", transfer, entries)
         await execute(database.owner_dsn, "UPDATE log_head SET covered = 6")

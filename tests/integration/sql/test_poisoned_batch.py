@@ -1,4 +1,4 @@
-"""What a unique index refuses, unforeseen, among many in one batch: it alone fails, for real."""
+"""In a batch over PostgreSQL, one commit that violates a unique index fails alone."""
 
 from uuid import UUID
 
@@ -9,12 +9,12 @@ from actors.ledger.messages import Commit, GuardFailed, JobInsert, Posted, Repla
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
 
 NEIGHBOURS = 40
-# Half of them are gifts, half are jobs; two jobs were there before.
+# Half of the neighbours are gifts and half are jobs; two jobs existed before.
 DONE = (100_000 + 5 * NEIGHBOURS // 2, 100 * (2 + NEIGHBOURS // 2))
 
 
-def again(order: Commit, job: UUID) -> Commit:
-    """The same as another attempt at ``job``, of which there may be one."""
+def as_retry(order: Commit, job: UUID) -> Commit:
+    """Return the same order as a retry of ``job``, which allows only one retry."""
     (insert,) = order.effects
     assert isinstance(insert, JobInsert)
     return attrs.evolve(order, effects=(attrs.evolve(insert, retry_of=job),))
@@ -23,8 +23,8 @@ def again(order: Commit, job: UUID) -> Commit:
 @pytest.mark.parametrize("place", [0, NEIGHBOURS // 2, NEIGHBOURS])
 async def test_who_violates_an_index_is_refused_alone(stage: Stage, place: int) -> None:
     user, job = await stage.user(100_000), fresh_id()
-    await stage.commit(dispatch(user, job), again(dispatch(user, fresh_id()), job))
-    poison = again(dispatch(user, fresh_id()), job)
+    await stage.commit(dispatch(user, job), as_retry(dispatch(user, fresh_id()), job))
+    poison = as_retry(dispatch(user, fresh_id()), job)
     orders = [Commit((grant(user, 5, str(number)),)) for number in range(NEIGHBOURS)]
     orders[1::2] = [dispatch(user, fresh_id()) for _ in orders[1::2]]
     orders.insert(place, poison)
@@ -44,7 +44,7 @@ async def test_who_violates_an_index_is_refused_alone(stage: Stage, place: int) 
 async def test_of_two_that_want_the_same_place_one_gets_it(stage: Stage) -> None:
     user, job = await stage.user(100_000), fresh_id()
     await stage.commit(dispatch(user, job))
-    both = [again(dispatch(user, fresh_id()), job) for _ in range(2)]
+    both = [as_retry(dispatch(user, fresh_id()), job) for _ in range(2)]
     orders = [Commit((grant(user, 5, str(number)),)) for number in range(6)]
     outcomes = await stage.commit(both[0], *orders, both[1])
     kinds = sorted(type(outcome).__name__ for outcome in (outcomes[0], outcomes[-1]))

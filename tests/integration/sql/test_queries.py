@@ -1,4 +1,4 @@
-"""Every named query against the real schema, as the application's role."""
+"""Tests of every named query against the real schema, with the application's role."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ async def test_the_schema_knows_every_query(database: PostgresEndpoint) -> None:
 async def test_what_is_read_every_few_seconds_is_without_the_jobs_parameters(
     database: PostgresEndpoint,
 ) -> None:
-    """Megabytes, where jobs have long ones: they are read once for each job."""
+    """Parameters can be megabytes, so they are read once per job and not with its units."""
     async with connected(database.app_dsn) as connection:
         statement = await connection.prepare(QUERIES["units_of_jobs"])
         columns = {attribute.name for attribute in statement.get_attributes()}
@@ -38,7 +38,7 @@ async def test_what_is_read_every_few_seconds_is_without_the_jobs_parameters(
 
 
 async def test_the_application_may_run_every_query(database: PostgresEndpoint) -> None:
-    """Rights are checked when a plan is executed: EXPLAIN plans it and checks them."""
+    """EXPLAIN plans a query and checks its rights without running it."""
     async with connected(database.app_dsn) as connection:
         for name, text in QUERIES.items():
             statement = await connection.prepare(text)
@@ -55,7 +55,7 @@ async def test_the_application_may_run_every_query(database: PostgresEndpoint) -
 
 def test_every_name_that_is_used_is_there() -> None:
     for path in sorted((ROOT / "sql").glob("*.py")):
-        if path.name == "migrate.py":  # what it asks comes before the schema
+        if path.name == "migrate.py":  # migrations run before the schema exists
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             for name in _query_names(node):
@@ -100,7 +100,9 @@ def test_a_block_needs_a_comment_and_a_name_of_its_own() -> None:
 async def test_what_was_posted_is_looked_up_also_by_a_plan_of_an_empty_table(
     database: PostgresEndpoint,
 ) -> None:
-    """Plans are kept: what reads an empty table whole would go on to read it when it is full."""
+    """PostgreSQL keeps plans: a plan that scans an empty table would scan it even when it
+    is large.
+    """
     gateway = Database(lambda: database.app_dsn)
     async with gateway.connection() as connection:
         await connection.execute(f"PREPARE found AS {QUERIES['books_rows_lock']}")

@@ -1,4 +1,6 @@
-"""What a release from quarantine leaves of a node's record: of an admin's precaution, nothing."""
+"""Effect of a release from quarantine on a node's strikes, for quarantines by an admin and by the
+Verifier.
+"""
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -25,8 +27,8 @@ VALUES ($1, 0, 7, $2, $3, true, 70, 60, now(), 'DECIDED', $4, '', now(), $5, $4 
 
 
 @attrs.define
-class Desk:
-    """The nodes of an owner, what is found of them, and what is said about them."""
+class OwnedNodes:
+    """Nodes of one owner, with the verdicts and admin decisions on them."""
 
     stage: Stage
     nodes: Nodes
@@ -34,7 +36,7 @@ class Desk:
     owner: UUID
 
     async def node(self) -> UUID:
-        """A new key of his, proved."""
+        """Register and verify a new node of the owner."""
         node, now = uuid4(), datetime.now(UTC)
         key = NewNode(node, "box", node.bytes * 2, ("render",), {})
         await self.nodes.insert(
@@ -43,32 +45,32 @@ class Desk:
         assert await self.nodes.verify(node.bytes * 2, node, now) is not None
         return node
 
-    async def found(self, node: UUID, letters: str, device_class: str = "cpu") -> list[UUID]:
-        """Verdicts on its work: 'v' is valid, 'm' a strike; of which jobs."""
-        return [await self._found(node, letter, device_class) for letter in letters]
+    async def add_verdicts(self, node: UUID, letters: str, device_class: str = "cpu") -> list[UUID]:
+        """Record verdicts on a node's work ('v' valid, 'm' strike); return the jobs."""
+        return [await self._add_verdict(node, letter, device_class) for letter in letters]
 
-    async def _found(self, node: UUID, letter: str, device_class: str) -> UUID:
+    async def _add_verdict(self, node: UUID, letter: str, device_class: str) -> UUID:
         _, other, job = await self.stage.dispatched(100)
         verdict = "invalid" if letter == "m" else "exact"
         async with self.database.connection() as connection:
             await connection.execute(CHECK, job, node, device_class, verdict, other)
         return job
 
-    async def caught(self, node: UUID) -> bool:
-        """The Verifier's word on a node; whether it is new."""
+    async def quarantine_as_verifier(self, node: UUID) -> bool:
+        """Quarantine a node as the Verifier does; return True if this changed anything."""
         act = Act(datetime.now(UTC), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
         return await SqlStore(self.database).quarantine(node, act) is not None
 
-    async def say(self, node: UUID, standing: str) -> None:
+    async def set_standing(self, node: UUID, standing: str) -> None:
         shown = await self.nodes.shown(node)
         assert shown is not None
         word = StandingChange(node, shown.standing.version, standing, "as an admin says")
         assert await self.nodes.stand(word, None) is not None
 
-    async def there_and_back(self, node: UUID) -> None:
-        """An admin puts it into quarantine, and releases it."""
-        await self.say(node, "QUARANTINED")
-        await self.say(node, "ACTIVE")
+    async def quarantine_and_release(self, node: UUID) -> None:
+        """Quarantine a node as an admin, and release it."""
+        await self.set_standing(node, "QUARANTINED")
+        await self.set_standing(node, "ACTIVE")
 
     async def strikes(self, node: UUID) -> int:
         return strikes_of(await self.nodes.records([node]))
@@ -84,79 +86,83 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: PostgresEndpoint) -> AsyncGenerator[Desk]:
+async def owned(database: PostgresEndpoint) -> AsyncGenerator[OwnedNodes]:
     pool = Database(lambda: database.owner_dsn)
     stage = sql_stage(pool)
-    yield Desk(stage, Nodes(pool), pool, await stage.user())
+    yield OwnedNodes(stage, Nodes(pool), pool, await stage.user())
     await pool.close()
 
 
 @pytest.mark.parametrize("letters", ["", "vvv", "mv", "mvmvv"])
 async def test_a_quarantine_by_hand_and_its_release_change_nothing(
-    desk: Desk, letters: str
+    owned: OwnedNodes, letters: str
 ) -> None:
-    node = await desk.node()
-    await desk.found(node, letters)
-    before = await desk.nodes.records([node])
-    await desk.there_and_back(node)
-    assert await desk.nodes.records([node]) == before
+    node = await owned.node()
+    await owned.add_verdicts(node, letters)
+    before = await owned.nodes.records([node])
+    await owned.quarantine_and_release(node)
+    assert await owned.nodes.records([node]) == before
 
 
-async def test_who_is_released_after_his_third_lie_begins_with_two(desk: Desk) -> None:
-    node = await desk.node()
-    await desk.found(node, "mvmm")
-    assert await desk.caught(node)
-    await desk.say(node, "ACTIVE")
-    assert (await desk.strikes(node), await desk.streak(node)) == (STRIKES_MOST - 1, 0)
-    await desk.found(node, "v")
-    before = await desk.nodes.records([node])
-    await desk.there_and_back(node)
-    assert await desk.nodes.records([node]) == before, "an admin's precaution afterwards"
-    await desk.found(node, "m")
-    assert await desk.strikes(node) == STRIKES_MOST
+async def test_who_is_released_after_his_third_lie_begins_with_two(owned: OwnedNodes) -> None:
+    node = await owned.node()
+    await owned.add_verdicts(node, "mvmm")
+    assert await owned.quarantine_as_verifier(node)
+    await owned.set_standing(node, "ACTIVE")
+    assert (await owned.strikes(node), await owned.streak(node)) == (STRIKES_MOST - 1, 0)
+    await owned.add_verdicts(node, "v")
+    before = await owned.nodes.records([node])
+    await owned.quarantine_and_release(node)
+    assert await owned.nodes.records([node]) == before, "an admin's precaution afterwards"
+    await owned.add_verdicts(node, "m")
+    assert await owned.strikes(node) == STRIKES_MOST
 
 
-async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(desk: Desk) -> None:
-    """Its reason is told then; released it begins with two, and is not caught at once."""
-    node = await desk.node()
-    await desk.found(node, "mm")
-    await desk.say(node, "QUARANTINED")
-    await desk.found(node, "m")
-    assert await desk.caught(node)
-    assert not await desk.caught(node), "once"
-    shown = await desk.nodes.shown(node)
+async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(
+    owned: OwnedNodes,
+) -> None:
+    """The quarantine gets the Verifier's reason; after release the node has two strikes and stays
+    active.
+    """
+    node = await owned.node()
+    await owned.add_verdicts(node, "mm")
+    await owned.set_standing(node, "QUARANTINED")
+    await owned.add_verdicts(node, "m")
+    assert await owned.quarantine_as_verifier(node)
+    assert not await owned.quarantine_as_verifier(node), "once"
+    shown = await owned.nodes.shown(node)
     assert shown is not None
     assert (shown.standing.name, shown.standing_reason) == ("QUARANTINED", "it lied")
-    await desk.say(node, "QUARANTINED")
-    await desk.found(node, "v" * 3)
-    await desk.say(node, "ACTIVE")
-    assert await desk.strikes(node) == STRIKES_MOST - 1
+    await owned.set_standing(node, "QUARANTINED")
+    await owned.add_verdicts(node, "v" * 3)
+    await owned.set_standing(node, "ACTIVE")
+    assert await owned.strikes(node) == STRIKES_MOST - 1
 
 
-async def test_a_new_key_of_whose_other_is_in_quarantine_begins_with_two(desk: Desk) -> None:
-    first = await desk.node()
-    await desk.say(first, "QUARANTINED")
-    again = await desk.node()
-    assert await desk.standing(again) == "QUARANTINED"
-    await desk.say(again, "QUARANTINED")
+async def test_a_new_key_of_whose_other_is_in_quarantine_begins_with_two(owned: OwnedNodes) -> None:
+    first = await owned.node()
+    await owned.set_standing(first, "QUARANTINED")
+    again = await owned.node()
+    assert await owned.standing(again) == "QUARANTINED"
+    await owned.set_standing(again, "QUARANTINED")
     for node, strikes in ((again, STRIKES_MOST - 1), (first, 0)):
-        await desk.say(node, "ACTIVE")
-        await desk.found(node, "v")
-        assert await desk.strikes(node) == strikes
+        await owned.set_standing(node, "ACTIVE")
+        await owned.add_verdicts(node, "v")
+        assert await owned.strikes(node) == strikes
 
 
 @pytest.mark.parametrize(("withdrawn", "strikes"), [(1, 2), (2, 1), (3, 0)])
 async def test_strikes_that_were_withdrawn_are_none_at_a_release(
-    desk: Desk, withdrawn: int, strikes: int
+    owned: OwnedNodes, withdrawn: int, strikes: int
 ) -> None:
-    node = await desk.node()
-    jobs = await desk.found(node, "mmm")
-    assert await desk.caught(node)
-    async with desk.database.connection() as connection:
+    node = await owned.node()
+    jobs = await owned.add_verdicts(node, "mmm")
+    assert await owned.quarantine_as_verifier(node)
+    async with owned.database.connection() as connection:
         await withdraw(connection, jobs[:withdrawn])
-    await desk.say(node, "ACTIVE")
-    await desk.found(node, "v")
-    assert await desk.strikes(node) == strikes
+    await owned.set_standing(node, "ACTIVE")
+    await owned.add_verdicts(node, "v")
+    assert await owned.strikes(node) == strikes
 
 
 async def withdraw(connection: Connection, jobs: list[UUID]) -> None:

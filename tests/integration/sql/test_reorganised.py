@@ -1,4 +1,4 @@
-"""Anchors whose blocks the chain put elsewhere, while the sender's numbers stayed used."""
+"""Chain reorganisations that move anchors to other blocks while the sender's nonces stay used."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.until import until
 async def test_what_a_reorganisation_puts_elsewhere_is_pending_until_it_is_deep_there(
     scene: Scene, shifted: int
 ) -> None:
-    """The sender's numbers are used as before: nothing but the blocks tells of it."""
+    """The sender's nonce count stays the same; only the blocks show the reorganisation."""
     first = await scene.grow()
     async with anchoring(scene):
         await scene.anchored(first[0])

@@ -1,4 +1,4 @@
-"""What the application's role can do to the books, and what nobody can."""
+"""Tests of what the application's role may do to the books, and what no role may do."""
 
 import asyncpg
 import pytest

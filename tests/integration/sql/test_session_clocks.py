@@ -1,4 +1,4 @@
-"""Refresh tokens at gateways whose clocks differ."""
+"""Tests of refresh tokens at gateways whose clocks differ."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -18,7 +18,9 @@ WEEK = timedelta(days=7)
 async def test_a_refresh_that_is_sent_again_to_another_gateway_ends_no_login(
     database: PostgresEndpoint, minutes: int
 ) -> None:
-    """The answer of a gateway whose clock is off was lost; another one tells race from theft."""
+    """The first answer, from a gateway whose clock is off, was lost; the second gateway must take
+    the retry for a race, not for theft.
+    """
     user, sid, jti = uuid4(), uuid4(), uuid4()
     insert = "INSERT INTO users (id, email, name, password_hash)"
     await execute(database.owner_dsn, f"{insert} VALUES ('{user}', 'a@example.org', 'A', 'x')")

@@ -1,4 +1,4 @@
-"""Each share has one entry that pays it, on the account on which it lies."""
+"""Each earning has one entry that pays it, on the account that holds the earning."""
 
 from uuid import UUID
 
@@ -35,10 +35,12 @@ async def test_every_share_is_paid_by_one_entry_of_its_account(database: Postgre
 
 
 async def test_an_entry_is_looked_up_and_not_looked_for(database: PostgresEndpoint) -> None:
-    """An operator may have a hundred thousand shares, and the books more entries than that."""
+    """The query uses indexes: an operator may have 100,000 earnings, and the books even more
+    entries.
+    """
     pool = Database(lambda: database.app_dsn)
     async with pool.connection() as connection:
-        for way in ("seqscan", "bitmapscan"):  # which are as good while little is there
+        for way in ("seqscan", "bitmapscan"):  # these plans would be as cheap on a small table
             await connection.execute(f"SET enable_{way} = off")
         asked = "EXPLAIN " + QUERIES["earnings_of_operator"]
         rows = await connection.fetch(asked, UUID(int=1), 101, 0, None, None)

@@ -1,4 +1,6 @@
-"""Gateways that write at the same time do not wait for each other at the platform's accounts."""
+"""Account shards: gateways that write at the same time do not wait for each other at platform
+accounts.
+"""
 
 import asyncio
 import random
@@ -35,8 +37,8 @@ BOTH = Keys(accounts=WITH_TILLS)
 
 
 @attrs.frozen
-class Two:
-    """Two gateways; each has connections of its own."""
+class TwoGateways:
+    """Two gateways with separate connections to one database."""
 
     ours: Stage
     theirs: Stage
@@ -47,7 +49,7 @@ class Two:
             return {name: number for name, number in await connection.fetch(query) if number}
 
     async def lock(self, stack: AsyncExitStack) -> Rows:
-        """A batch that has the accounts for as long as the stack lives."""
+        """Lock the platform's accounts in a batch until the stack closes."""
         transaction = self.database.transaction(within=60.0)
         return await SqlBooks(await stack.enter_async_context(transaction)).lock(BOTH)
 
@@ -57,10 +59,10 @@ class Two:
 
 
 @pytest.fixture
-async def two(database: PostgresEndpoint) -> AsyncIterator[Two]:
+async def two(database: PostgresEndpoint) -> AsyncIterator[TwoGateways]:
     databases = [Database(lambda: database.app_dsn, connections=2 * TILLS) for _ in range(2)]
     ours, theirs = (sql_stage(each) for each in databases)
-    yield Two(ours, theirs, databases[0])
+    yield TwoGateways(ours, theirs, databases[0])
     for each in databases:
         await each.close()
 
@@ -69,7 +71,7 @@ def spend(account: str, units: int, reference: str = "spent") -> Transfer:
     return Transfer(account, ADJUSTMENTS, account, units, "DEDUCTION", reference)
 
 
-async def test_nobody_waits_for_the_account_that_another_has(two: Two) -> None:
+async def test_nobody_waits_for_the_account_that_another_has(two: TwoGateways) -> None:
     account = user_account(await two.ours.user(100))
     hold = Commit((PlaceHold(account, 60, "job:a:0"), spend(account, 5)))
     async with two.ours.store.transaction() as books:
@@ -83,14 +85,14 @@ async def test_nobody_waits_for_the_account_that_another_has(two: Two) -> None:
     assert await two.ours.store.audit() == []
 
 
-async def test_one_gateway_alone_needs_one_till(two: Two) -> None:
+async def test_one_gateway_alone_needs_one_till(two: TwoGateways) -> None:
     for number in range(5):
         await two.ours.user(number + 1)
     assert await two.read(USED) == {ADJUSTMENTS: 1}
     assert await two.ours.money(ADJUSTMENTS) == (-15, 0)
 
 
-async def test_what_was_booked_at_one_till_is_known_at_the_other(two: Two) -> None:
+async def test_what_was_booked_at_one_till_is_known_at_the_other(two: TwoGateways) -> None:
     account = user_account(await two.ours.user(100))
     async with two.ours.store.transaction() as books:
         await books.lock(BOTH)
@@ -101,8 +103,10 @@ async def test_what_was_booked_at_one_till_is_known_at_the_other(two: Two) -> No
     assert other == ExistsWithOtherAmount("spent")
 
 
-async def test_a_reference_of_the_platforms_own_is_used_once(two: Two) -> None:
-    """It is told by the account: whoever wants it waits for that one."""
+async def test_a_reference_of_the_platforms_own_is_used_once(two: TwoGateways) -> None:
+    """The account of a reference is locked itself, not a shard of it, so the second gateway waits
+    and finds the reference used.
+    """
     account = user_account(await two.ours.user(1))
     order = Transfer(REVENUE, account, REVENUE, 9, "ADJUSTMENT", "bonus")
     stages = [two.ours, two.theirs]
@@ -112,7 +116,7 @@ async def test_a_reference_of_the_platforms_own_is_used_once(two: Two) -> None:
     assert await two.ours.store.audit() == []
 
 
-async def test_when_all_tills_are_taken_one_waits_for_the_account(two: Two) -> None:
+async def test_when_all_tills_are_taken_one_waits_for_the_account(two: TwoGateways) -> None:
     async with AsyncExitStack() as others:
         first = await others.enter_async_context(AsyncExitStack())
         taken = [await two.lock(others if number else first) for number in range(TILLS)]
@@ -124,7 +128,7 @@ async def test_when_all_tills_are_taken_one_waits_for_the_account(two: Two) -> N
         assert (await waits).accounts == taken[0].accounts
 
 
-async def test_the_sum_is_right_whoever_wrote(two: Two) -> None:
+async def test_the_sum_is_right_whoever_wrote(two: TwoGateways) -> None:
     people = [await two.ours.user(1_000) for _ in range(8)]
     chance = random.Random(26)
     spent = 0

@@ -1,4 +1,4 @@
-"""What one batch does to a unit, one thing after another, is told as if each came alone."""
+"""Events for several changes of a unit in one batch are the same as if each change came alone."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -29,8 +29,8 @@ async def pool(database: PostgresEndpoint) -> AsyncIterator[Database]:
     await pool.close()
 
 
-async def moved(pool: Database, job: UUID) -> list[tuple[str, int]]:
-    """What is told of the job's money; all that moved is told."""
+async def money_events(pool: Database, job: UUID) -> list[tuple[str, int]]:
+    """Return the money events of a job; check that every movement of money has its event."""
     async with pool.connection() as connection:
         told = await connection.fetch(
             "SELECT money, amount FROM job_events WHERE job_id = $1 AND money IS NOT NULL"
@@ -47,8 +47,8 @@ async def once_failed(stage: Stage) -> tuple[UUID, UUID, UUID]:
     return user, node, job
 
 
-def afterwards(user: UUID, node: UUID, job: UUID) -> dict[str, list[Effect]]:
-    """What may follow in the very batch in which a unit is tried again."""
+def possible_ends(user: UUID, node: UUID, job: UUID) -> dict[str, list[Effect]]:
+    """Return what may follow a requeue in the same batch, by name."""
     assigned = UnitAssign(job, 0, 2, node)
     return {
         "nothing": [],
@@ -79,10 +79,10 @@ async def test_a_unit_that_is_tried_again_and_ends_in_one_batch(
 ) -> None:
     stage = sql_stage(pool)
     user, node, job = await once_failed(stage)
-    effects = [UnitRetry(job, 0, user), *afterwards(user, node, job)[end]]
+    effects = [UnitRetry(job, 0, user), *possible_ends(user, node, job)[end]]
     outcomes = await stage.commit(*(Commit((), (effect,)) for effect in effects))
     assert {type(outcome) for outcome in outcomes} == {Posted}
-    assert await moved(pool, job) == money
+    assert await money_events(pool, job) == money
 
 
 async def test_a_unit_that_is_submitted_and_given_free_in_one_batch(pool: Database) -> None:
@@ -91,4 +91,4 @@ async def test_a_unit_that_is_submitted_and_given_free_in_one_batch(pool: Databa
     free = Commit((), (UnitComplete(job, 0, 1, node, "x", free=True),))
     outcomes = await stage.commit(dispatch(user, job, 100, 1, node), free)
     assert {type(outcome) for outcome in outcomes} == {Posted}
-    assert set(await moved(pool, job)) == {("held", 100), ("released", 100)}
+    assert set(await money_events(pool, job)) == {("held", 100), ("released", 100)}

@@ -1,4 +1,6 @@
-"""Whether a COMMIT happened is not always known: it is found out, nothing is lost or doubled."""
+"""Lost answers to COMMIT: the Ledger finds out whether its transaction was committed, and loses or
+doubles nothing.
+"""
 
 import asyncio
 import random
@@ -38,13 +40,13 @@ from tests.faults.trap import Trap
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import Bought, event
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
-from tests.integration.sql.ledgers import running_ledger, told
+from tests.integration.sql.ledgers import ask_ledger, running_ledger
 from tests.support.examples import series
 from tests.support.until import until
 
 LIVES, ASKED_MOST = 4, 5
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
-# A server ends the transaction of a client that says nothing any more.
+# The server ends the transaction of a client that has fallen silent.
 FORGOTTEN_SECONDS = 30.0
 
 
@@ -56,7 +58,7 @@ async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def ledger(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Ref[Ledger]]:
-    """A gateway's Ledger, by way of the proxy."""
+    """Run a gateway's Ledger that reaches the database through the faulty proxy."""
     pool = Database(lambda: postgres_by(proxy, database.app_dsn))
     async with running_ledger(pool) as ref:
         yield ref
@@ -65,7 +67,7 @@ async def ledger(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Ref[
 
 @pytest.fixture
 async def neighbour(database: PostgresEndpoint) -> AsyncIterator[Ref[Ledger]]:
-    """Another gateway's Ledger, which has no trouble."""
+    """Run the Ledger of another gateway, which has no faults."""
     pool = Database(lambda: database.app_dsn)
     async with running_ledger(pool) as ref:
         yield ref
@@ -77,8 +79,8 @@ def spend(user: UUID, units: int, reference: str) -> Commit:
     return Commit((Transfer(account, ADJUSTMENTS, account, units, "DEDUCTION", reference),))
 
 
-def life(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
-    """Everything that commits are made of, in five steps of which each builds on the last."""
+def steps_of_commits(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
+    """Return commits of every kind, in five steps that build on each other."""
     job, gone, lost, bought = fresh_id(), fresh_id(), fresh_id(), Bought(fresh_id(), user, 3)
     key = IdempotencyKey(user, f"key {number}", b"r" * 32, {"status": 200, "body": {}})
     done = UnitComplete(job, 0, 2, node, "x", verified=True, operator=operator_account(node))
@@ -101,22 +103,22 @@ def life(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
         ],
         [
             *(Commit((), (done,)), Commit((), (UnitFail(lost, 0, 2, node, "scene", "empty"),))),
-            event(bought.back(f"re_{number}", "REFUND", 1)),
+            event(bought.reversal(f"re_{number}", "REFUND", 1)),
         ],
     ]
 
 
-async def posted(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
-    """All at once; each is done, and for the first time as far as anybody was told.
+async def post_all(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
+    """Ask for all commits at once; return their outcomes.
 
-    On a busy machine it may take longer than the Ledger waits: who is told so asks again.
+    A commit that the Ledger could not answer in time on a busy machine is sent again.
     """
-    outcomes = list(await asyncio.gather(*(told(ledger, commit) for commit in commits)))
+    outcomes = list(await asyncio.gather(*(ask_ledger(ledger, commit) for commit in commits)))
     assert {type(outcome) for outcome in outcomes} <= {Posted, LedgerUnavailable}
     for place, commit in enumerate(commits):
         for _ in range(ASKED_MOST):
             if isinstance(outcomes[place], LedgerUnavailable):
-                outcomes[place] = await told(ledger, commit)
+                outcomes[place] = await ask_ledger(ledger, commit)
     assert not any(isinstance(outcome, LedgerUnavailable) for outcome in outcomes)
     return outcomes
 
@@ -142,19 +144,22 @@ async def test_20_commits_of_which_nothing_is_heard_are_found_out(
 ) -> None:
     chance = random.Random(20)
     user, node = await stage.user(1000), await stage.node()
-    steps = [step for number in range(LIVES) for step in life(user, node, number)]
+    steps = [step for number in range(LIVES) for step in steps_of_commits(user, node, number)]
     assert len(steps) == 20
     entries: list[UUID] = []
     for number, step in enumerate(steps, 1):
         lost = chance.choice(kinds)(proxy)
         beside = spend(user, 1, f"beside {number}")
-        outcomes, others = await asyncio.gather(posted(ledger, step), posted(neighbour, [beside]))
+        outcomes, others = await asyncio.gather(
+            post_all(ledger, step), post_all(neighbour, [beside])
+        )
         assert lost.sprung == 1
-        entries += told_of([*outcomes, *others])
+        entries += reported_entries([*outcomes, *others])
     for step in steps:
-        again = await asyncio.gather(*(told(neighbour, commit) for commit in step))
-        entries += told_of(again)
-    # A gift, what was spent, what was spent beside; a purchase of three credits, one given back.
+        again = await asyncio.gather(*(ask_ledger(neighbour, commit) for commit in step))
+        entries += reported_entries(again)
+    # Gifts, charges and other spending per run; a purchase of three credits, of which one was
+    # refunded.
     left = 1000 + LIVES * (500 - 100 - 40 + 2 * 10_000) - len(steps)
     assert await stage.of_user(user) == (left, 0)
     assert await stage.money(operator_account(node)) == (LIVES * 70, 0)
@@ -187,10 +192,10 @@ async def test_what_stays_unknown_is_told_as_away_and_found_when_it_is_asked_aga
     user = await stage.user()
     order = Commit((grant(user, 5, "x"),), act=act("once"))
     lost = swallow_commits(proxy, times=100)
-    assert await told(ledger, order) == LedgerUnavailable()
+    assert await ask_ledger(ledger, order) == LedgerUnavailable()
     assert lost.sprung > 1
     proxy.mend()
-    assert isinstance(await told(ledger, order), Replayed)
+    assert isinstance(await ask_ledger(ledger, order), Replayed)
     assert await stage.of_user(user) == (5, 0)
     assert len(await stage.acts()) == 1
     assert await stage.store.audit() == []
@@ -200,19 +205,21 @@ async def test_what_stays_unknown_is_told_as_away_and_found_when_it_is_asked_aga
 async def test_a_commit_that_comes_late_is_done_once(
     proxy: Proxy, stage: Stage, ledger: Ref[Ledger], neighbour: Ref[Ledger], too_late: bool
 ) -> None:
-    """It lies in the network, perhaps until its sender gave up; another waits for the account."""
+    """The COMMIT is delayed in the network, perhaps until its sender gave up; another gateway waits
+    for the account.
+    """
     user = await stage.user()
     order = Commit((grant(user, 5, "x"),))
     late = proxy.strand(COMMIT)
-    first = asyncio.ensure_future(told(ledger, order))
+    first = asyncio.ensure_future(ask_ledger(ledger, order))
     await until(lambda: late.sprung)
-    second = asyncio.ensure_future(told(neighbour, order))
+    second = asyncio.ensure_future(ask_ledger(neighbour, order))
     if too_late:
         assert await first == LedgerUnavailable()
     proxy.deliver()
     await asyncio.wait((first, second))
     assert await is_posted(order, neighbour)
-    assert isinstance(await told(ledger, order), Replayed)
+    assert isinstance(await ask_ledger(ledger, order), Replayed)
     assert await stage.of_user(user) == (5, 0)
     assert await stage.store.audit() == []
 
@@ -221,11 +228,11 @@ async def test_a_commit_that_comes_late_is_done_once(
 async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
     proxy: Proxy, stage: Stage, ledger: Ref[Ledger], neighbour: Ref[Ledger], said: bytes
 ) -> None:
-    """Its server waits for the rest of a transaction; nobody else may wait for that for long."""
+    """The server ends a half-sent transaction in time, so nobody waits long for its locks."""
     user = await stage.user()
     order, other = Commit((grant(user, 5, "x"),)), Commit((grant(user, 7, "y"),))
     lost = proxy.strand(said)
-    first = asyncio.ensure_future(told(ledger, order))
+    first = asyncio.ensure_future(ask_ledger(ledger, order))
     await until(lambda: lost.sprung)
     await until(lambda: is_posted(other, neighbour), within=FORGOTTEN_SECONDS)
     assert await first == LedgerUnavailable()
@@ -234,11 +241,11 @@ async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
     assert await stage.store.audit() == []
 
 
-def told_of(outcomes: Sequence[Outcome]) -> list[UUID]:
-    """The entries of gifts and spendings, which are told each time they are asked for."""
+def reported_entries(outcomes: Sequence[Outcome]) -> list[UUID]:
+    """Return the ids of gift and spending entries, which a repeated commit reports again."""
     entries = [entry for outcome in outcomes for entry in getattr(outcome, "entries", ())]
     return [entry.id for entry in entries if entry.kind in ("ADJUSTMENT", "DEDUCTION")]
 
 
 async def is_posted(commit: Commit, by: Ref[Ledger]) -> bool:
-    return isinstance(await told(by, commit), Posted | Replayed)
+    return isinstance(await ask_ledger(by, commit), Posted | Replayed)

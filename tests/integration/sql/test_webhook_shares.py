@@ -1,4 +1,4 @@
-"""Endpoints that are told something at once: nobody's take all places."""
+"""Many due webhook endpoints of one user do not take all delivery places."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""People of the tests of accounts: what they send, and what they get."""
+"""Users for tests over HTTP: how they register, log in and send requests."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PASSWORD = "a long password"
 
 @attrs.frozen
 class Person:
-    """Somebody with an account. The tokens are those of the registration or the login."""
+    """A user with the tokens of the registration or of a login."""
 
     face: Face
     id: str
@@ -22,12 +22,15 @@ class Person:
     refresh: str = attrs.field(repr=False)
 
     async def ask(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
-        """Status and body of a request in his name."""
+        """Send a request as this user, and return status and body of the answer."""
         headers = {"Authorization": f"Bearer {token or self.access}"}
         return await ask(self.face, method, path, body, headers)
 
     async def may(self, token: str = "") -> bool:
-        """Whether the token opens his balance. A busy gateway is asked again."""
+        """Return True if the token gives access to the user's balance.
+
+        A busy gateway is asked again.
+        """
         status, _ = await self.ask("GET", "/api/v1/credits/balance", token=token)
         while status == 503:
             status, _ = await self.ask("GET", "/api/v1/credits/balance", token=token)
@@ -35,7 +38,7 @@ class Person:
         return bool(status == 200)
 
     async def balance(self) -> str:
-        """What he has, with what is held of it."""
+        """Return the user's balance, including held credits."""
         status, found = await self.ask("GET", "/api/v1/credits/balance")
         assert status == 200, found
         return str(found["balance"])
@@ -44,13 +47,16 @@ class Person:
 async def ask(
     face: Face, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, Any]:
-    """Status and body of a request."""
+    """Send a request, and return status and body of the answer."""
     async with face.client.request(method, path, json=body, headers=headers) as answer:
         return answer.status, await answer.json()
 
 
 async def register(face: Face, email: str = "jane@example.org") -> Person:
-    """A new user, logged in. A busy gateway is asked again, and may have registered him already."""
+    """Register a user and log them in.
+
+    A busy gateway is asked again, and may have registered them already.
+    """
     body = {"email": email, "name": "Jane", "password": PASSWORD}
     status, answer = await ask(face, "POST", "/api/v1/auth/register", body)
     asked_again = status == 503
@@ -68,7 +74,10 @@ async def register(face: Face, email: str = "jane@example.org") -> Person:
 
 
 async def log_in(face: Face, person: Person, password: str = PASSWORD) -> Person | None:
-    """Another login of the same user; None when it is refused. A busy gateway is asked again."""
+    """Log the same user in once more; return None if the login is refused.
+
+    A busy gateway is asked again.
+    """
     body = {"email": person.email, "password": password}
     status, answer = await ask(face, "POST", "/api/v1/auth/login", body)
     while status == 503:
@@ -80,12 +89,12 @@ async def log_in(face: Face, person: Person, password: str = PASSWORD) -> Person
 
 
 async def refresh(face: Face, token: str) -> tuple[int, Any]:
-    """Status and answer of a refresh."""
+    """Exchange a refresh token, and return status and body of the answer."""
     return await ask(face, "POST", "/api/v1/auth/refresh", {"refresh_token": token})
 
 
 async def with_role(face: Face, dsn: str, role: str, email: str = "ann@example.org") -> Person:
-    """Somebody whom an operator gave a role, logged in with it."""
+    """Register a user, give them a role in the database, and log them in with it."""
     person = await register(face, email)
     await execute(dsn, f"UPDATE users SET role = '{role}' WHERE id = '{person.id}'")
     again = await log_in(face, person)

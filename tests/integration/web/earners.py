@@ -1,4 +1,4 @@
-"""Work that was done and paid for at the HTTP face, so that somebody earned by it."""
+"""Users who earn credits by work that is booked and paid over the HTTP site."""
 
 import secrets
 from datetime import timedelta
@@ -28,7 +28,7 @@ OVER, WEEK = timedelta(0), timedelta(days=7)
 
 @attrs.frozen
 class Earner:
-    """Somebody with a node, and work that it did for others."""
+    """A user with a node that works for others."""
 
     person: Person
     node: UUID
@@ -40,20 +40,22 @@ class Earner:
     async def earn(
         self, creator: Person, *, window: timedelta = WEEK, price: int = 100_000
     ) -> UUID:
-        """The job of which the one unit earned 70 %; it may be disputed for ``window``."""
+        """Book a completed job of one unit, which earned 70 % and may be disputed for ``window``;
+        return its id.
+        """
         return await work(
             self.face, self.node, UUID(self.person.id), creator, window=window, price=price
         )
 
     async def ripen(self, creator: Person, *, price: int = 100_000) -> UUID:
-        """The same, and the share is payable."""
+        """Book a completed job whose earning has matured, and return its id."""
         job = await self.earn(creator, window=OVER, price=price)
         assert isinstance(await do(self.face, EarningMature(job, 0)), Posted)
         return job
 
 
 async def earner(face: Face, email: str = "otto@example.org") -> Earner:
-    """A new one, with a verified node."""
+    """Register a user with a verified node."""
     person = await register(face, email)
     return Earner(person, await verified_node(face, UUID(person.id)))
 
@@ -94,11 +96,11 @@ async def work(
 
 
 async def do(face: Face, effect: Effect) -> Outcome:
-    """One effect, by the real Ledger."""
+    """Apply one effect through the real Ledger."""
     return await commit(face.gateway, Commit((), (effect,)))
 
 
 async def fail(face: Face, job: UUID, *units: int, error: str = "no camera") -> None:
-    """Have these units fail for good, while they wait."""
+    """Let these waiting units fail for good."""
     for unit in units:
         await face.do(UnitFail(job, unit, 0, None, "scene", error))

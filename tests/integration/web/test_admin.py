@@ -1,4 +1,4 @@
-"""What admins do, who may not, and what is written down of it."""
+"""Tests of what admins may do, of who may not do it, and of the audit records."""
 
 from typing import Any
 

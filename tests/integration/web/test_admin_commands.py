@@ -1,4 +1,4 @@
-"""``rendertrust admin`` on a database, as whoever operates the gateway calls it."""
+"""Tests of ``rendertrust admin`` on a database, without a running gateway."""
 
 import json
 from datetime import UTC, datetime
@@ -88,7 +88,7 @@ def test_what_is_no_price_is_a_wrong_use(words: tuple[str, ...], why: str) -> No
 
 @pytest.fixture
 def jane(database: PostgresEndpoint, engine_loop: LoopThread) -> str:
-    """Somebody with 100 credits; her e-mail."""
+    """Insert a user with 100 credits, and return her e-mail address."""
     email = "jane@example.org"
     values = f"'{uuid4()}', '{email}', 'Jane', 'x'"
     insert = f"INSERT INTO users (id, email, name, password_hash) VALUES ({values})"

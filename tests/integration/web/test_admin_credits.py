@@ -1,4 +1,4 @@
-"""What admins do to credits: given, put right and given back, each once and with a record."""
+"""Grants, adjustments and refunds by admins: each takes effect once and leaves an audit record."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ face = face_with(with_ledger)
 async def do(
     admin: Person, act: str, key: str | None = None, **body: Any
 ) -> tuple[int, dict[str, Any]]:
-    """Status and answer; the reason is there unless the body has another."""
+    """Send an admin's request, and return status and body; a default reason is added."""
     headers = {"Authorization": f"Bearer {admin.access}"}
     if key is not None:
         headers["Idempotency-Key"] = key
@@ -41,8 +41,8 @@ async def records(admin: Person) -> list[dict[str, Any]]:
     return kept
 
 
-async def worked(face: Face, dsn: str, user: Person, price: int = 100_000) -> UUID:
-    """A job of the user's that is done and charged."""
+async def book_work(face: Face, dsn: str, user: Person, price: int = 100_000) -> UUID:
+    """Book a completed and charged job of the user, and return its id."""
     job, node, owner = uuid4(), uuid4(), UUID(user.id)
     await execute(
         dsn,
@@ -133,7 +133,7 @@ async def test_more_than_there_is_is_not_taken(admin: Person, jane: Person) -> N
 async def test_what_was_charged_for_work_is_given_back_once(
     face: Face, database: PostgresEndpoint, admin: Person, jane: Person
 ) -> None:
-    job = await worked(face, database.owner_dsn, jane)
+    job = await book_work(face, database.owner_dsn, jane)
     assert await jane.balance() == "90.0000"
     status, entry = await do(admin, "refund", job_id=str(job))
     assert (status, entry["amount"], entry["source"]) == (200, "10.0000", "REFUND")
@@ -149,7 +149,7 @@ async def test_what_was_charged_for_work_is_given_back_once(
 async def test_a_part_is_given_back_and_never_more_than_was_charged(
     face: Face, database: PostgresEndpoint, admin: Person, jane: Person
 ) -> None:
-    job = await worked(face, database.owner_dsn, jane)
+    job = await book_work(face, database.owner_dsn, jane)
     status, problem = await do(admin, "refund", job_id=str(job), amount="10.0001")
     assert (status, problem["errors"][0]["field"]) == (422, "amount")
     answers = await asyncio.gather(
@@ -165,7 +165,7 @@ async def test_a_part_is_given_back_and_never_more_than_was_charged(
 async def test_work_that_cost_nothing_is_not_refunded(
     face: Face, database: PostgresEndpoint, admin: Person, jane: Person
 ) -> None:
-    free = await worked(face, database.owner_dsn, jane, 0)
+    free = await book_work(face, database.owner_dsn, jane, 0)
     status, problem = await do(admin, "refund", job_id=str(free))
     assert (status, problem["detail"]) == (409, "Nothing was charged for it")
     bodies: list[dict[str, Any]] = [{"job_id": NOBODY}, {"job_id": str(free), "unit": 1}]
@@ -177,7 +177,7 @@ async def test_work_that_cost_nothing_is_not_refunded(
 async def test_fsck_finds_a_refund_above_its_charge(
     face: Face, database: PostgresEndpoint, admin: Person, jane: Person
 ) -> None:
-    job = await worked(face, database.owner_dsn, jane)
+    job = await book_work(face, database.owner_dsn, jane)
     await do(admin, "refund", job_id=str(job))
     await execute(database.owner_dsn, "UPDATE holds SET settled = 99999")
     found = [finding.found for finding in await books(database) if "gave back" in finding.found]
@@ -188,7 +188,7 @@ async def books(database: PostgresEndpoint) -> Any:
     return await findings(database.app_dsn)
 
 
-# -- who, whom, what
+# -- rights, recipients and input
 
 
 @pytest.mark.parametrize("role", ["user", "operator", "auditor"])
@@ -196,7 +196,7 @@ async def test_nobody_but_an_admin_moves_credits(
     face: Face, database: PostgresEndpoint, jane: Person, role: str
 ) -> None:
     person = await with_role(face, database.owner_dsn, role)
-    job = await worked(face, database.owner_dsn, jane)
+    job = await book_work(face, database.owner_dsn, jane)
     for act, body in (
         ("grant", {"user_id": jane.id, "amount": "1"}),
         ("adjust", {"user_id": jane.id, "amount": "-1"}),
@@ -210,7 +210,7 @@ async def test_nobody_but_an_admin_moves_credits(
 async def test_nobody_does_it_to_himself(
     face: Face, database: PostgresEndpoint, admin: Person
 ) -> None:
-    job = await worked(face, database.owner_dsn, admin)
+    job = await book_work(face, database.owner_dsn, admin)
     for act, body in (
         ("grant", {"user_id": admin.id, "amount": "1"}),
         ("adjust", {"user_id": admin.id, "amount": "1"}),

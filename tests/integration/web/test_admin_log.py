@@ -1,4 +1,4 @@
-"""``rendertrust admin keys log`` over a database that a gateway has begun a log in."""
+"""Tests of ``rendertrust admin keys log`` on a database in which a gateway has begun a log."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ ORIGIN = "farm.example/log"
 
 @pytest.fixture
 def data(tmp_path: Path, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder with a key, whose gateway's database is elsewhere."""
+    """Make a data folder with a log key, whose settings name the database of the test."""
     monkeypatch.setenv("RENDERTRUST_DATABASE_URL", database.app_dsn)
     path = key_file(tmp_path)
     path.parent.mkdir()
@@ -35,7 +35,7 @@ def call(data: Path, *words: str) -> Any:
 
 
 def begin(loop: LoopThread, database: PostgresEndpoint, data: Path) -> str:
-    """A log with the folder's key; its verifier."""
+    """Begin a log with the folder's key, and return its verifier."""
     verifier = str(keys_of(key_file(data).read_text().split()).verifiers(ORIGIN)[0])
     root = Frontier().root().hex()
     for statement in (
@@ -59,7 +59,7 @@ def test_the_key_is_shown_rotated_and_adopted(
     assert call(data) == {"origin": ORIGIN, "verifier": first, "counts": True, "known": [first]}
     rotated = call(data, "--rotate")
     assert rotated["verifier"] != first
-    assert not rotated["counts"]  # before a gateway has signed with both
+    assert not rotated["counts"]  # the new key counts once a gateway has signed with both
     assert len(key_file(data).read_text().split()) == 2
     adopted = call(data, "--adopt", "--reason", "the disk burnt")
     assert adopted["counts"]

@@ -1,4 +1,6 @@
-"""Anchors at the HTTP face of a whole gateway, over a chain's twin: held against it honestly."""
+"""Anchors at the HTTP API of a whole gateway over a chain twin: verification compares them with the
+chain.
+"""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -33,8 +35,8 @@ async def gateway(database: PostgresEndpoint, chain: ChainTwin) -> AsyncGenerato
         yield running
 
 
-async def verified(creator: Person, entry: Json) -> Json:
-    """The entry's verification, once its anchor is confirmed."""
+async def wait_until_verified(creator: Person, entry: Json) -> Json:
+    """Wait until the anchor of an entry is confirmed, and return the entry's verification."""
 
     async def confirmed() -> Json | None:
         status, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
@@ -48,7 +50,7 @@ async def verified(creator: Person, entry: Json) -> Json:
 
 async def test_an_entry_is_verified_on_the_chain(creator: Person) -> None:
     entry = await creator.deduct()
-    found = await verified(creator, entry)
+    found = await wait_until_verified(creator, entry)
     assert (found["verified"], found["reason"], found["private"]) == (True, None, True)
     assert found["on_chain_root"] == found["merkle_root"]
     _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
@@ -62,7 +64,7 @@ async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
     gateway: Whole, creator: Person, http: aiohttp.ClientSession
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     verdict = verify_proof(proof)
     assert verdict.holds, verdict.steps
@@ -75,7 +77,7 @@ async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
         ("anchor", None),
     ):
         assert not verify_proof({**proof, name: value}).holds
-    status, now = await Person(http, gateway.url).call("GET", "/ledger/checkpoint")
+    status, now = await Person(http, gateway.url).answered("GET", "/ledger/checkpoint")
     assert (status, now["anchor"]) == (200, proof["anchor"])
 
 
@@ -90,12 +92,13 @@ async def test_a_proof_names_no_anchor_that_its_key_did_not_sign(
     creator: Person, database: PostgresEndpoint, statement: str
 ) -> None:
     entry = await creator.deduct()
-    anchor = await verified(creator, entry)
+    anchor = await wait_until_verified(creator, entry)
     await execute(database.owner_dsn, statement)
     _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert verify_proof(proof).holds
     assert [proof[name] for name in (*MEMBERS, "anchor")] == [None] * 5
-    assert proof["merkle_root"] == anchor["merkle_root"]  # who asks the chain finds it
+    # a client that reads the chain finds this root
+    assert proof["merkle_root"] == anchor["merkle_root"]
 
 
 async def test_before_an_anchor_nothing_is_verified_and_why(
@@ -114,7 +117,7 @@ async def test_a_chain_that_is_away_is_503_and_harms_nothing_else(
     creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     chain.away = True
     assert (await creator.call("GET", f"/ledger/{entry['entry_id']}/verify"))[0] == 503
     assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
@@ -127,8 +130,8 @@ ALTERED = {
 }
 
 
-async def changed(database: PostgresEndpoint, statement: str) -> None:
-    """By somebody who may do anything to the database."""
+async def run_as_owner(database: PostgresEndpoint, statement: str) -> None:
+    """Run a statement as the owner of the database, with the log's triggers off."""
     async with connected(database.owner_dsn) as owner:
         for table in ("entries", "leaves", "tiles"):
             await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -141,7 +144,7 @@ async def test_what_was_altered_before_it_was_anchored_is_told(
     chain.mining = False
     entry = await creator.deduct()
     assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
-    await changed(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
+    await run_as_owner(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
     _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert (found["verified"], found["state"]) == (False, "pending")
     assert "it was altered" in found["reason"]
@@ -151,8 +154,8 @@ async def test_an_anchor_on_a_chain_of_before_is_no_word_of_the_chain_of_now(
     creator: Person, database: PostgresEndpoint
 ) -> None:
     entry = await creator.deduct()
-    anchor = await verified(creator, entry)
-    await changed(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
+    anchor = await wait_until_verified(creator, entry)
+    await run_as_owner(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
 
     async def told() -> str | None:
         _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
@@ -168,9 +171,9 @@ async def test_what_was_altered_is_verified_no_more(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint, statement: str
 ) -> None:
     entry = await creator.deduct()
-    anchor = await verified(creator, entry)
+    anchor = await wait_until_verified(creator, entry)
     _, before = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
-    await changed(database, statement)
+    await run_as_owner(database, statement)
     gateway.gateway.tables.proofs.forget()
     _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
@@ -190,19 +193,21 @@ def still_holds(proof: Json) -> bool:
 async def anchored(
     database: PostgresEndpoint, http: aiohttp.ClientSession, chain: ChainTwin
 ) -> AsyncGenerator[tuple[Person, Json]]:
-    """A user and their verified entry, at a gateway whose Anchor looks at the chain only once."""
+    """Yield a user and their verified entry, at a gateway whose Anchor reads the chain only
+    once.
+    """
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
         creator = Person(http, running.url)
         await creator.register()
         entry = await creator.deduct()
-        await verified(creator, entry)
+        await wait_until_verified(creator, entry)
     looks, seldom = chain.looks, AnchorSettings(every_seconds=3600.0)
     async with whole(database, settings, anchoring=(chain, seldom)) as running:
         again = Person(http, running.url)
         again.headers = creator.headers
         await until(lambda: chain.looks > looks)
-        assert (await verified(again, entry))["verified"]
+        assert (await wait_until_verified(again, entry))["verified"]
         yield again, entry
 
 
@@ -211,7 +216,7 @@ async def test_a_chain_with_another_root_is_told(
 ) -> None:
     creator, entry = anchored
     anchors = [block for block in chain.blocks if "root" in block]
-    anchors[0]["root"] = "ab" * 32  # the contract refuses those that follow
+    anchors[0]["root"] = "ab" * 32  # the contract refuses the anchors that follow
     _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
     assert "the chain has" in found["reason"]
@@ -220,7 +225,7 @@ async def test_a_chain_with_another_root_is_told(
 async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
     anchored: tuple[Person, Json], chain: ChainTwin
 ) -> None:
-    """Before the Anchor has looked again: its rows still say where it was."""
+    """The Anchor has not looked yet, so its rows still name the old block."""
     creator, entry = anchored
     for change in ("shifted", "fork", "gone"):
         chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")
@@ -234,7 +239,7 @@ async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
 
 async def test_anchors_are_listed_by_page_and_since(creator: Person) -> None:
     for _ in range(3):
-        await verified(creator, await creator.deduct())
+        await wait_until_verified(creator, await creator.deduct())
     status, whole_list = await creator.answered("GET", "/ledger/anchors")
     assert status == 200
     assert whole_list["count"] == len(whole_list["anchors"]) >= 1

@@ -1,4 +1,4 @@
-"""API keys: shown once, good for their scopes, dead at once when revoked."""
+"""API keys: shown once, limited to their scopes, and useless at once when revoked."""
 
 import logging
 from typing import Any
@@ -17,7 +17,7 @@ BALANCE, JOBS = "/api/v1/credits/balance", "/api/v1/jobs"
 
 
 async def make(person: Person, *scopes: str, **more: Any) -> Any:
-    """A new key with everything that is told of it."""
+    """Create a key, and return the answer, which has the key itself."""
     body = {"name": "render farm", "scopes": list(scopes), **more}
     status, answer = await person.ask("POST", "/api/v1/auth/keys", body)
     assert status == 201, answer
@@ -183,7 +183,7 @@ async def test_a_key_never_reaches_the_log(
 
 
 async def test_a_key_is_good_where_a_token_only_may_come(face: Face, jane: Person) -> None:
-    """Registering a node: without a token it is anonymous, with a key it needs the scope."""
+    """A node can be registered without a token, but an API key needs the scope."""
     key = (await make(jane, "jobs:read"))["key"]
     headers = {"Authorization": f"Bearer {key}"}
     status, answer = await ask(face, "POST", "/api/v1/nodes/register", {}, headers)

@@ -1,4 +1,4 @@
-"""Archives that are asked for from a byte near their end, whose every checksum is wanted first."""
+"""Requests for archives from a byte near the end, which need the checksums of all files first."""
 
 import asyncio
 import io
@@ -43,7 +43,7 @@ FRAMES = [b"\x89PNG\r\n\x1a\n".ljust(PIECE * PIECES, bytes([number])) for number
 
 @attrs.define
 class Watched:
-    """A store of which every read is counted, and waits until the gate is open."""
+    """An object store that records each read and makes it wait until the gate is open."""
 
     store: Any
     reads: list[tuple[str, int]] = attrs.Factory(list[tuple[str, int]])
@@ -53,7 +53,7 @@ class Watched:
         return getattr(self.store, name)
 
     async def piece(self, key: str, start: int, size: int) -> bytes:
-        if size != PIECE:  # of the beginning, which tells the kind
+        if size != PIECE:  # reads the start of a file for its type
             return bytes(await self.store.piece(key, start, size))
         self.reads.append((key, start))
         await self.gate.wait()
@@ -62,7 +62,7 @@ class Watched:
 
 @attrs.define
 class Shop:
-    """A server of archives alone, over a job that is complete."""
+    """A server that serves only archives, for a completed job."""
 
     url: str
     objects: Watched
@@ -96,7 +96,7 @@ face = face_with(with_ledger)
 
 
 async def complete(face: Face, objects: Objects, dsn: str) -> tuple[UUID, UUID]:
-    """A creator, and a job of three frames that is complete."""
+    """Return a creator and their completed job of three frames."""
     jane = await newcomer(face)
     job, node = await film(face, jane), await joined(dsn)
     for unit, frame in enumerate(FRAMES):
@@ -111,7 +111,7 @@ async def complete(face: Face, objects: Objects, dsn: str) -> tuple[UUID, UUID]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces are small, so that there are many."""
+    """Make pieces small, so that an archive has many pieces."""
     monkeypatch.setattr(checksums, "PIECE_BYTES", PIECE)
 
 

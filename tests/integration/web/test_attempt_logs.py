@@ -1,4 +1,4 @@
-"""Why a frame failed, in its node's own words: kept for the job's owner, who may come late."""
+"""Logs of failed attempts in the node's own words, kept for the job's owner."""
 
 import aiohttp
 import pytest
@@ -42,7 +42,7 @@ async def fails_after_words(node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 async def fails_first_frame(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Of two; the other one is at work."""
+    """Fail the first of two frames, and stay at work on the other."""
     if dispatch.unit == 0:
         await fails_after_words(node, dispatch)
         return
@@ -84,7 +84,7 @@ async def test_its_owner_reads_why_a_frame_failed_whenever_he_asks(
 
 
 async def talks_and_completes(node: FakeNode, dispatch: JobDispatch) -> None:
-    """The first frame fails, the others do not."""
+    """Fail the first frame, and complete the other frames after many log lines."""
     if dispatch.unit == 0:
         await fails_after_words(node, dispatch)
         return

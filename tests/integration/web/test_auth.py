@@ -1,4 +1,4 @@
-"""Registering and logging in, against a real database."""
+"""Tests of registration and login on a real database."""
 
 from actors.ledger.messages import Commit, Transfer
 from tests.support.http_gateway import Face

@@ -1,4 +1,6 @@
-"""Each route with each kind of bad input: a listed 4xx whose ``detail`` says what is wrong."""
+"""Every route with every kind of bad input: a documented 4xx whose ``detail`` says what is
+wrong.
+"""
 
 import io
 import json
@@ -22,7 +24,7 @@ DISPATCH = "/api/v1/jobs/dispatch"
 
 @attrs.frozen
 class Route:
-    """A POST with a body that is good, and the field that the bad ones break."""
+    """A POST with a valid body, and the field that the bad bodies break."""
 
     path: str
     body: dict[str, Any]
@@ -97,7 +99,7 @@ def twice(route: Route) -> bytes:
     return dumped(route)[:-1] + f', "{route.field}": "again"}}'.encode()
 
 
-# name: (body, status, what the detail says)
+# name: (body, status, text in the detail)
 BAD: dict[str, tuple[Callable[[Route], bytes], int, str]] = {
     "missing field": (without, 422, "is required"),
     "wrong type": (lambda r: dumped(r, **{r.field: [1]}), 422, "must be a"),
@@ -242,7 +244,8 @@ async def test_a_parameter_that_is_given_twice_is_told(face: Face) -> None:
 async def test_a_job_type_is_one_word(face: Face, job_type: str) -> None:
     body = {"job_type": job_type, "payload_ref": "s3://bucket/key"}
     async with face.client.post(DISPATCH, json=body, headers=await face.user()) as answer:
-        assert answer.status == 400, await answer.text()  # no node can do it
+        # no node can do it, but the type itself is valid
+        assert answer.status == 400, await answer.text()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A node that failed a job, at a whole gateway: it is not given that job again."""
+"""A whole gateway does not give a job again to a node that failed it."""
 
 import aiohttp
 
@@ -11,7 +11,7 @@ from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
 from tests.support.whole_gateway import whole
 
-JOBS = 4  # whether it is read anew in between depends on which of them it is
+JOBS = 4  # several jobs, because in only some of them the blocklist is read between two placements
 
 
 async def test_a_node_that_fails_a_frame_is_not_given_the_others_of_its_job(
@@ -35,11 +35,11 @@ async def test_a_node_that_fails_a_frame_is_not_given_the_others_of_its_job(
                 assert status in (200, 202), placed
                 await jane.job_within(placed["job_id"], "COMPLETED")
                 given = [frame for frame in broken.received if isinstance(frame, JobDispatch)]
-                # The one that it failed, and what it had been given beside that before.
+                # The failed unit, and one unit that the node got before the failure.
                 assert len(given) <= 2, [frame.unit for frame in given]
 
 
 async def has_failed(person: Creator, job: str) -> bool:
-    """Whether an attempt at one of its units came to nothing."""
+    """Return True if an attempt at one of the job's units failed."""
     _, found = await person.call("GET", f"/jobs/{job}/log")
     return any(one["error_class"] for one in found["attempts"])

@@ -1,4 +1,4 @@
-"""Buying credits at a stand-in of Stripe: production's own path, but for the address."""
+"""Purchases at the Stripe stand-in, by the production code with another address."""
 
 import asyncio
 import re
@@ -30,13 +30,13 @@ Json = dict[str, Any]
 
 @attrs.frozen
 class Shop:
-    """The stand-in's own pages, as a browser uses them."""
+    """The stand-in's own pages, used as a browser would."""
 
     http: aiohttp.ClientSession
     url: str
 
     async def press(self, path: str, **fields: str) -> tuple[int, str]:
-        """A button: the status, and where it leads to."""
+        """Submit a form; return the status, and the location or the page."""
         where = path if path.startswith("http") else self.url + path
         async with self.http.post(where, data=fields, allow_redirects=False) as answer:
             return answer.status, answer.headers.get("Location", await answer.text())
@@ -48,7 +48,7 @@ class Shop:
             return await answer.text()
 
     async def button(self, words: str, **fields: str) -> None:
-        """The first button with these words on the page of all payments."""
+        """Press the first button with this label on the page of all payments."""
         page = await self.look()
         found = re.search(rf'action="([^"]+)">(?:<input[^>]*>)?<button>{words}<', page)
         assert found is not None, page
@@ -113,7 +113,9 @@ async def test_who_pays_has_the_credits(face: Face, jane: Person, shop: Shop) ->
 
 
 async def test_refund_and_dispute_buttons_move_credits(jane: Person, shop: Shop) -> None:
-    """Spent meanwhile: the dispute leaves a debt, and its end takes it away."""
+    """The credits are spent meanwhile, so the dispute leaves a debt, which ends with the
+    dispute.
+    """
     _, answer = await checkout(jane)
     await shop.press(f"{answer['url']}/card")
     await has(jane, "200")
@@ -178,7 +180,7 @@ async def test_a_key_is_one_purchase_for_many_requests_at_once(
 async def test_a_purchase_without_a_session_gets_it_under_the_same_key(
     face: Face, jane: Person, tmp_path: Path
 ) -> None:
-    """Stripe was away: nothing is lost, and nothing is there twice."""
+    """Stripe was unreachable at first; the second request continues the same purchase."""
     status, problem = await checkout(jane, key="k")
     assert (status, problem["detail"]) == (503, "Payments are not available now; try again")
     (before,) = await purchases(face)
@@ -193,7 +195,9 @@ async def test_a_purchase_without_a_session_gets_it_under_the_same_key(
 async def test_a_session_that_nobody_wrote_down_is_found_by_its_purchase(
     face: Face, jane: Person, shop: Shop
 ) -> None:
-    """The gateway died after Stripe's answer: the same session again, and its payment counts."""
+    """The gateway crashed after Stripe's answer: it gets the same session again, and the payment
+    counts.
+    """
     _, answer = await checkout(jane, key="k")
     async with face.gateway.database.connection() as connection:
         await connection.execute("UPDATE purchases SET session = NULL, url = NULL")
@@ -207,7 +211,7 @@ async def test_a_session_that_nobody_wrote_down_is_found_by_its_purchase(
 async def test_webhooks_come_again_until_they_are_taken(
     face: Face, jane: Person, shop: Shop, engine: EmbeddedStripe
 ) -> None:
-    """Also those that were not taken before the stand-in ended."""
+    """The stand-in sends undelivered webhooks even after it was restarted."""
     _, answer = await checkout(jane)
     secret = face.gateway.ports.payments
     face.stripe.set(attrs.evolve(face.stripe.get(), webhook_secret="whsec_of_somebody_else"))
@@ -241,7 +245,7 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
     assert status == 200, row
     assert (row["credits"], row["amount"], row["currency"]) == ("120.5000", 1100, "eur")
     await shop.press(f"{before['url']}/card")
-    await has(jane, "200")  # as it was when she began
+    await has(jane, "200")  # at the terms of the checkout's time
     _, after = await checkout(jane)
     assert "11.00 EUR" in await shop.look(after["url"])
     await shop.press(f"{after['url']}/card")
@@ -307,7 +311,9 @@ def test_a_gateway_without_purchases_does_not_load_stripes_library() -> None:
 async def test_two_gateways_with_a_stand_in_each_begin_one_purchase_under_one_key(
     face: Face, jane: Person, shop: Shop, database: PostgresEndpoint, tmp_path: Path
 ) -> None:
-    """Each till opens a session of its own, as none knows of the other; the first one counts."""
+    """Each stand-in opens a session, because neither knows the other's; the first session
+    counts.
+    """
     async with (
         face_over(database, with_ledger) as neighbour,
         standing_in(neighbour, tmp_path / "neighbour"),

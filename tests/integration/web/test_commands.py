@@ -1,4 +1,4 @@
-"""The commands of the database and the books, on a folder that is none."""
+"""Tests of commands on a folder that is no data folder, and on a database without a schema."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Credits at the HTTP face, over the real Ledger and PostgreSQL."""
+"""Credits at the HTTP API, over the real Ledger and PostgreSQL."""
 
 import asyncio
 import json
@@ -110,7 +110,7 @@ async def test_references_of_two_people_have_nothing_to_do_with_each_other(face:
 
 
 async def test_a_deduction_is_in_the_way_of_no_grant_and_no_job(face: Face, user: Headers) -> None:
-    """Its reference may be that of the starter credits, or of a job."""
+    """A deduction may use the same reference as the starter credits or as a job."""
     for reference in (f"starter:{id_of(user)}", f"job:{uuid4()}:0"):
         assert (await deduct(face, user, reference=reference))[0] == 200
 
@@ -220,13 +220,13 @@ SELECT gen_random_uuid(), id, debit, 1 + reference::integer, -1, 0, -1, now() FR
 
 
 def scanned(plan: dict[str, Any]) -> int:
-    """How many rows the greatest step of a plan has touched."""
+    """Return the number of rows that the largest step of a plan touched."""
     own = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
     return max([int(own), *map(scanned, plan.get("Plans", []))])
 
 
 async def explained(connection: Any, name: str, *args: Any) -> int:
-    """How many rows are touched by a query, planned for any arguments as the pool's are."""
+    """Return how many rows a query touches with a generic plan, as the pool's connections use."""
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     types = {"entries_of_user": "uuid, integer, integer, uuid"}
     types |= {"jobs_of_user": types["entries_of_user"]}

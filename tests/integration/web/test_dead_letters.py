@@ -1,4 +1,4 @@
-"""Dead letters: what came to nothing, tried again or put aside."""
+"""Dead letters: failed jobs and events that an admin retries or discards."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.test_fleet import node_of
-from tests.integration.web.test_retries import ORDER, balance, failed
+from tests.integration.web.test_retries import ORDER, balance, make_failed_job
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, face_with, with_scheduler
 from tests.support.stripe_events import event, send, session, standing_in
@@ -48,11 +48,11 @@ async def do(boss: Person, kind: str, verb: str, *ids: str) -> Any:
 async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
     face: Face, boss: Person, jane: Person
 ) -> None:
-    jobs = [await failed(face, jane) for _ in range(3)]
+    jobs = [await make_failed_job(face, jane) for _ in range(3)]
     assert await listed(boss, "jobs") == jobs[::-1]
     done = await do(boss, "jobs", "retry", jobs[0], str(uuid4()), "nonsense")
     assert done["done"] == [jobs[0]]
-    assert {each["why"] for each in done["refused"]} == {"it is not a dead letter (any longer)"}
+    assert {each["why"] for each in done["refused"]} == {"it is not, or no longer, a dead letter"}
     assert await balance(jane) == (1_000_000, 100_000)
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == [jobs[1]]
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == []
@@ -95,13 +95,16 @@ async def test_frames_that_failed_are_tried_again_in_their_job_and_their_history
 async def test_one_that_cannot_be_retried_keeps_no_other_from_it(
     face: Face, boss: Person, database: PostgresEndpoint, jane: Person
 ) -> None:
-    poor, rich = await failed(face, jane), await failed(face, await register(face, "b@example.org"))
+    poor, rich = (
+        await make_failed_job(face, jane),
+        await make_failed_job(face, await register(face, "b@example.org")),
+    )
     taken = "UPDATE accounts SET balance = 0 WHERE name = 'user:{}'"
     await execute(database.owner_dsn, taken.format(jane.id))
     done = await do(boss, "jobs", "retry", poor, rich)
     await execute(database.owner_dsn, taken.format(jane.id).replace("= 0", "= 1000000"))
     assert done["done"] == [rich]
-    assert done["refused"] == [{"id": poor, "why": "its owner has not the credits for it"}]
+    assert done["refused"] == [{"id": poor, "why": "its owner does not have enough credits"}]
 
 
 async def test_an_event_that_did_not_fit_is_read_again(
@@ -122,7 +125,8 @@ async def test_an_event_that_did_not_fit_is_read_again(
         assert await balance(jane) == (1_000_000, 0)
         _, page = await boss.ask("GET", f"{PATH}/events")
         assert [each["tried"] for each in page["letters"]] == [3]
-        # As if it had been our mistake, which is mended now.
+        # Stripe now shows the right payment, as if the mistake had been the gateway's and was
+        # fixed.
         stripe.remember(with_object(wrong, session(PURCHASE)))
         assert (await do(boss, "events", "retry", wrong["id"]))["done"] == [wrong["id"]]
         assert await balance(jane) == (2_000_000, 0)
@@ -155,14 +159,14 @@ async def test_messages_are_told_again_or_kept_no_longer(face: Face, boss: Perso
     done = await do(boss, "messages", "retry", first, "999")
     assert [each["why"] for each in done["refused"]] == [
         "notifier of old has ended, or has no room for it",
-        "it has been dropped",
+        "the message has been dropped",
     ]
     assert (await do(boss, "messages", "discard", first))["done"] == [first]
     assert second in await listed(boss, "messages")
 
 
 async def test_they_are_saved_as_a_file(face: Face, boss: Person, jane: Person) -> None:
-    job = await failed(face, jane, '=cmd("calc"), "and more"')
+    job = await make_failed_job(face, jane, '=cmd("calc"), "and more"')
     headers = {"Authorization": f"Bearer {boss.access}", "Accept": "text/csv"}
     async with face.client.get(f"{PATH}/jobs", headers=headers) as answer:
         assert answer.status == 200

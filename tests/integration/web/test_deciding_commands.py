@@ -1,4 +1,6 @@
-"""``rendertrust admin payouts`` and ``disputes`` on a database, as an admin calls them."""
+"""Tests of ``rendertrust admin payouts`` and ``disputes`` on a database, without a running
+gateway.
+"""
 
 import csv
 import io
@@ -21,14 +23,14 @@ from tests.support.engines import LoopThread
 
 @attrs.frozen
 class Books:
-    """What operators earned in the database on which the commands work."""
+    """Earnings, payouts and disputes in the database that the commands use."""
 
     loop: LoopThread
     stage: Stage
     pool: Database
 
     def requested(self) -> str:
-        """A payout of money to somebody new."""
+        """Create a new operator's request for a payout in money, and return its id."""
 
         async def make() -> str:
             operator = await self.stage.user()
@@ -38,7 +40,7 @@ class Books:
         return self.loop.run(make())
 
     def disputed(self, *, by_gateway: bool = False) -> tuple[Work, str]:
-        """Work, and the dispute of it."""
+        """Create a disputed unit; return the work and the dispute's id."""
 
         async def make() -> tuple[Work, str]:
             work = await worked(self.stage, await self.stage.user())
@@ -155,7 +157,7 @@ def test_a_dispute_is_upheld(books: Books) -> None:
     assert f"Uphold this: unit 0 of {work.job}, 0.0100: all black? [y/N]" in ended.output
     assert books.loop.run(books.stage.of_user(work.creator)) == (100, 0)
     again = call("disputes", "uphold", id_, "--reason", "it is", "--yes")
-    assert again.exit_code == 0  # it is so already
+    assert again.exit_code == 0  # the dispute is upheld already
     other = call("disputes", "reject", id_, "--reason", "it is not", "--yes")
     assert (other.exit_code, "It is upheld already" in other.output) == (1, True)
     assert books.audit() == [("dispute.uphold", f"dispute:{id_}", "it is")]

@@ -1,4 +1,4 @@
-"""Disputes at the HTTP face, over the real Ledger and PostgreSQL."""
+"""Disputes at the HTTP API, over the real Ledger and PostgreSQL."""
 
 import asyncio
 import base64
@@ -32,7 +32,7 @@ face = face_with(with_ledger, audited=True)
 
 @pytest.fixture
 async def otto(face: Face) -> Earner:
-    """Who has a node."""
+    """Register Otto, an operator with a node."""
     return await earner(face)
 
 
@@ -90,7 +90,8 @@ async def test_a_rejected_dispute_lets_the_share_go(
     status, decided = await decide(admin, opened["id"], "reject")
     assert (status, decided["state"]) == (200, "rejected")
     share = await share_of(otto)
-    assert (share["state"], share["disputed"]) == ("pending", False)  # its window is not over
+    # the dispute window is still open
+    assert (share["state"], share["disputed"]) == ("pending", False)
     assert await jane.balance() == "90.0000"
     assert (await dispute(jane, job, reason="still black"))[0] == 409
 
@@ -104,7 +105,7 @@ async def test_what_was_decided_is_decided(otto: Earner, jane: Person, admin: Pe
     assert (status, problem["detail"]) == (409, "The dispute was already decided: it is upheld")
     assert await jane.balance() == "100.0000"
     records = (await admin.ask("GET", f"{AUDIT}?target=dispute:{opened['id']}"))[1]["records"]
-    [record] = records  # the repeated decision changed nothing
+    [record] = records  # the repeated decision left no second record
     assert (record["act"], record["actor"]) == ("dispute.uphold", "ann@example.org")
     assert record["reason"] == "looked at it"
     assert record["details"] == {"job": str(job), "unit": 0, "charge": "10.0000"}
@@ -186,8 +187,10 @@ async def test_only_admins_decide(
 # ── shares that the gateway withholds ────────────────────────────────────────────────────────────
 
 
-async def withheld(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
-    """A unit that another result of its node put in doubt so long ago; and its dispute."""
+async def withhold(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
+    """Create a unit whose share the gateway has withheld for ``days`` days; return the job and the
+    dispute's id.
+    """
     job, dispute = await otto.earn(jane), uuid4()
     reason = "the gateway: another result of its node was invalid"
     of = (dispute, job, 0, UUID(jane.id))
@@ -215,8 +218,10 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
     state: str,
     spent: str,
 ) -> None:
-    """An alert calls for it after 30 days; it is possible before, and written down."""
-    job, id_ = await withheld(otto, jane, database.owner_dsn, days=days)
+    """An alert asks for a decision after 30 days; an admin may decide before, and the audit records
+    it.
+    """
+    job, id_ = await withhold(otto, jane, database.owner_dsn, days=days)
     own = await otto.earn(jane)
     await dispute(jane, own)
     figures = (await read_totals(otto.face.gateway.database)).checks
@@ -247,13 +252,13 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
 async def test_creators_see_that_the_gateway_opened_a_dispute(
     otto: Earner, jane: Person, database: PostgresEndpoint
 ) -> None:
-    await withheld(otto, jane, database.owner_dsn, days=1)
+    await withhold(otto, jane, database.owner_dsn, days=1)
     [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
     assert mine["by_gateway"] is True
     assert "withheld_until" not in mine
 
 
-# ── disputes that carry a comparison ─────────────────────────────────────────────────────────────
+# ── disputes with a comparison ───────────────────────────────────────────────────────────────────
 
 SHOWN = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
 COMPARED: dict[str, Any] = {
@@ -264,8 +269,10 @@ COMPARED: dict[str, Any] = {
 }
 
 
-async def delivered(otto: Earner, jane: Person, *, is_settled: bool = True) -> UUID:
-    """A unit of hers that a verifier opened, and did not compare; or that waits for it."""
+async def deliver(otto: Earner, jane: Person, *, is_settled: bool = True) -> UUID:
+    """Book a delivered unit that a verifier opened but did not compare, or one whose verdict is
+    pending.
+    """
     job, operator = uuid4(), operator_account(UUID(otto.person.id))
     order = dispatch(UUID(jane.id), job, 100_000, 1, otto.node)
     assert isinstance(await commit(otto.face.gateway, order), Posted)
@@ -288,8 +295,10 @@ async def picture_of(person: Person, job: UUID) -> tuple[int, bytes]:
 async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     otto: Earner, jane: Person
 ) -> None:
-    """Both sides see its picture; who asks again sends it again, and it is the same dispute."""
-    job, other = await delivered(otto, jane), await delivered(otto, jane)
+    """Creator and operator see the comparison's picture; a repeated request sends the picture again
+    but opens no second dispute.
+    """
+    job, other = await deliver(otto, jane), await deliver(otto, jane)
     store = SqlStore(otto.face.gateway.database)
     for status in (201, 200):
         found = await dispute(jane, job, **BLACK, comparison=COMPARED)
@@ -316,7 +325,7 @@ async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(
     for _ in range(2):
         _, opened = await dispute(jane, await otto.earn(jane))
         await kept.keep_comparison(UUID(opened["id"]), GivenComparison("different", "x", [], None))
-    job = await delivered(otto, jane, is_settled=False)
+    job = await deliver(otto, jane, is_settled=False)
     assert [one.row.job_id for one in await store.pending_checks(2)] == [job]
 
 
@@ -332,7 +341,7 @@ async def test_a_creator_has_a_bounded_number_of_open_comparisons(
     otto: Earner, jane: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.routes.disputes.COMPARISONS_MOST", 1)
-    first, second = await delivered(otto, jane), await delivered(otto, jane)
+    first, second = await deliver(otto, jane), await deliver(otto, jane)
     assert (await dispute(jane, first, **BLACK, comparison=COMPARED))[0] == 201
     assert (await dispute(jane, first, **BLACK, comparison=COMPARED))[0] == 200
     status, problem = await dispute(jane, second, **BLACK, comparison=COMPARED)
@@ -360,7 +369,7 @@ async def test_a_creator_has_a_bounded_number_of_open_comparisons(
 async def test_what_is_no_comparison_is_refused_and_nothing_is_disputed(
     otto: Earner, jane: Person, wrong: dict[str, Any], field: str
 ) -> None:
-    job = await delivered(otto, jane)
+    job = await deliver(otto, jane)
     status, problem = await dispute(jane, job, **BLACK, comparison={**COMPARED, **wrong})
     assert status == 422
     assert [fault["field"] for fault in problem["errors"]] == [field]

@@ -1,4 +1,4 @@
-"""The description and its pages, as they are served."""
+"""The OpenAPI description and its pages, as the gateway serves them."""
 
 import pytest
 from aiohttp import web
@@ -49,8 +49,8 @@ async def test_a_pages_files_are_served_with_their_types(face: Face) -> None:
 
 
 async def test_every_route_is_an_operation(face: Face) -> None:
-    """The relay is described beside them; the object store's paths, zips', which are like them, and
-    the console's are no API.
+    """The relay is described separately; archives, which act like object URLs, and the console are
+    not part of the API.
     """
     site = face.client.app
     assert isinstance(site, web.Application)

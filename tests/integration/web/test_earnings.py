@@ -1,4 +1,4 @@
-"""Earnings and payouts at the HTTP face, over the real Ledger and PostgreSQL."""
+"""Earnings and payouts at the HTTP API, over the real Ledger and PostgreSQL."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ face = face_with(with_ledger, audited=True)
 
 @pytest.fixture
 async def otto(face: Face) -> Earner:
-    """Who has a node."""
+    """Register Otto, an operator with a node."""
     return await earner(face)
 
 
@@ -31,7 +31,7 @@ async def pay_out(person: Person, to: str = "credits", key: str = "") -> tuple[i
 
 
 async def totals(person: Person) -> dict[str, str]:
-    """Those that are not nothing."""
+    """Return the totals of a user's earnings that are not zero."""
     _, found = await person.ask("GET", EARNINGS)
     return {name: amount for name, amount in found["totals"].items() if amount != "0.0000"}
 

@@ -1,4 +1,4 @@
-"""Webhooks: endpoints are written down, and told what happens to their owner's jobs."""
+"""Webhook endpoints, which users register and which receive events of their owners' jobs."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -43,7 +43,7 @@ face = face_with(with_ledger, webhooks={"private": False})
 
 @asynccontextmanager
 async def delivering(face: Face, post: TwinPost) -> AsyncGenerator[Ref[Courier]]:
-    """A Courier of a gateway's."""
+    """Run a Courier until the block ends."""
     deliveries = Deliveries(face.gateway.database)
     ref = Ref[Courier]("courier")
 
@@ -67,14 +67,14 @@ async def endpoint(person: Person, types: list[str] | None = None, url: str = UR
 
 async def listed(person: Person, of: Json) -> list[Json]:
     status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
-    while status == 503:  # a busy gateway is asked again
+    while status == 503:  # ask a busy gateway again
         status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
     assert status == 200, page
     return list(page["deliveries"])
 
 
-async def come_to(person: Person, of: Json, state: str) -> Json:
-    """The endpoint's one delivery once this is noted, which is after the letter has arrived."""
+async def wait_for_delivery(person: Person, of: Json, state: str) -> Json:
+    """Wait until the endpoint's only delivery is in this state, and return it."""
 
     async def noted() -> Json | None:
         [one] = await listed(person, of)
@@ -85,8 +85,8 @@ async def come_to(person: Person, of: Json, state: str) -> Json:
     return one
 
 
-async def completed(person: Person) -> UUID:
-    """A job that is done at once."""
+async def complete_job(person: Person) -> UUID:
+    """Create a job that completes at once, and return its id."""
     face, node, job = person.face, await verified_node(person.face, None), await job_of(person)
     await do(face, UnitAssign(job, 0, 1, node))
     await do(face, UnitComplete(job, 0, 1, node, "x"))
@@ -100,9 +100,9 @@ def read(letter: Letter, secret: str) -> Json:
 async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> None:
     post = TwinPost()
     post.answer(URL, 200)
-    await completed(jane)  # before there was anybody to be told
+    await complete_job(jane)  # before there was any endpoint
     made = await endpoint(jane)
-    job = await completed(jane)
+    job = await complete_job(jane)
 
     async def are_noted() -> bool:
         return [one["state"] for one in await listed(jane, made)] == 3 * ["DELIVERED"]
@@ -122,7 +122,7 @@ async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> Non
     ids = {letter.headers["webhook-id"] for letter in post.received[URL]}
     assert ids == {one["id"] for one in found}
     _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=1")
-    assert page["events"][0] == first  # the same members as the API has
+    assert page["events"][0] == first  # the same members as in the API
     with pytest.raises(webhooks.InvalidSignature):
         read(post.received[URL][0], webhooks.secret_text(b"another secret of someone"))
 
@@ -131,8 +131,8 @@ async def test_units_are_told_to_who_wants_them_and_nobody_else_s_jobs(jane: Per
     bob, post = await register(jane.face, "bob@example.org"), TwinPost()
     post.answer(URL, 200)
     made = await endpoint(jane, ["unit.completed", "job.failed"])
-    await completed(bob)
-    await completed(jane)
+    await complete_job(bob)
+    await complete_job(jane)
     async with delivering(jane.face, post):
         await until(lambda: post.received[URL])
     assert [one["type"] for one in await listed(jane, made)] == ["unit.completed"]
@@ -141,12 +141,12 @@ async def test_units_are_told_to_who_wants_them_and_nobody_else_s_jobs(jane: Per
 async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
     jane: Person, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The second try is made when the test says so, however long it takes to look at the first.
+    # The test triggers the second attempt itself, however long it takes to look at the first.
     monkeypatch.setattr("actors.courier.policy.PAUSES", (3_600,) * len(PAUSES))
     post = TwinPost()
     post.answer(URL, 500, 204)
     made = await endpoint(jane, ["job.completed"])
-    await completed(jane)
+    await complete_job(jane)
     async with delivering(jane.face, post):
         await until(lambda: post.received[URL])
 
@@ -161,7 +161,7 @@ async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
         assert page["endpoints"][0]["failing_since"] is not None
         await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")
         await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")
-        one = await come_to(jane, made, "DELIVERED")
+        one = await wait_for_delivery(jane, made, "DELIVERED")
     assert (one["tries"], one["status"]) == (2, 204)
     assert [(each["status"], each["error"]) for each in one["answers"]] == [
         (500, None),
@@ -177,7 +177,7 @@ async def test_a_try_and_its_endpoint_are_recorded_together_or_not_at_all(
     jane: Person, database: PostgresEndpoint
 ) -> None:
     made = await endpoint(jane, ["job.completed"])
-    await completed(jane)
+    await complete_job(jane)
     now = jane.face.gateway.ports.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
     [due] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
@@ -198,17 +198,17 @@ async def test_a_try_and_its_endpoint_are_recorded_together_or_not_at_all(
 async def test_what_a_courier_took_and_did_not_finish_another_sends(
     jane: Person, database: PostgresEndpoint
 ) -> None:
-    """At least once: one that is killed leaves what it had for who comes after a minute."""
+    """Delivery is at least once: what a killed Courier had claimed is free again after a minute."""
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
-    await completed(jane)
+    await complete_job(jane)
     now = jane.face.gateway.ports.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
     [taken] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
     assert await deliveries.claim(now, now + timedelta(seconds=60), (), 64) == []
     post.answer(URL, 200)
-    await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")  # a minute later
+    await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")  # as after a minute
     async with delivering(jane.face, post):
-        one = await come_to(jane, made, "DELIVERED")
+        one = await wait_for_delivery(jane, made, "DELIVERED")
     assert post.received[URL][0].headers["webhook-id"] == str(taken.id)
     assert one["tries"] == 2
 
@@ -217,10 +217,10 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_replayed(
     jane: Person, database: PostgresEndpoint
 ) -> None:
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
-    await completed(jane)
+    await complete_job(jane)
     await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
     async with delivering(jane.face, post):
-        one = await come_to(jane, made, "FAILED")
+        one = await wait_for_delivery(jane, made, "FAILED")
         assert one["error"] == "there is no connection to its address"
         post.answer(URL, 200)
         await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")
@@ -237,8 +237,8 @@ async def test_what_was_given_up_is_a_dead_letter_and_an_admin_has_it_sent_again
     boss = await with_role(jane.face, database.owner_dsn, "admin")
     post = TwinPost()
     await endpoint(jane, ["job.completed"])
-    await completed(jane)
-    await completed(jane)
+    await complete_job(jane)
+    await complete_job(jane)
     await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
     async with delivering(jane.face, post):
 
@@ -281,7 +281,7 @@ async def test_an_endpoint_that_is_gone_or_fails_for_long_is_told_no_more(
     if became != 410:
         old = "UPDATE endpoints SET failing_since = now() - interval '4 days'"
         await execute(database.owner_dsn, old)
-    await completed(jane)
+    await complete_job(jane)
     async with delivering(jane.face, post):
 
         async def disabled() -> Json | None:
@@ -293,13 +293,13 @@ async def test_an_endpoint_that_is_gone_or_fails_for_long_is_told_no_more(
         assert found is not None
         assert words in found["disabled_reason"]
         before = len(await listed(jane, made))
-        await completed(jane)
+        await complete_job(jane)
         assert len(await listed(jane, made)) == before
         post.answer(URL, 200)
         post.received.clear()
         status, found = await jane.ask("PATCH", f"{AT}/{made['id']}", {"enabled": True})
         assert (status, found["enabled"], found["failing_since"]) == (200, True, None)
-        await completed(jane)
+        await complete_job(jane)
         await until(lambda: post.received[URL])
 
 
@@ -402,7 +402,7 @@ async def test_who_is_deactivated_is_told_no_more(jane: Person, database: Postgr
 async def test_old_deliveries_are_forgotten(jane: Person, database: PostgresEndpoint) -> None:
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
     post.answer(URL, 200)
-    await completed(jane)
+    await complete_job(jane)
     async with delivering(jane.face, post) as courier:
 
         async def arrived() -> bool:

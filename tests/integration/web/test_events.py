@@ -1,4 +1,4 @@
-"""What happens to a job, told to its owner: page by page, and as it happens."""
+"""Events of a job for its owner: by page, and as a live stream."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -46,21 +46,21 @@ face = face_with(with_ledger)
 
 
 async def job_of(person: Person, *, price: int = 50_000, units: int = 1) -> UUID:
-    """A job that waits."""
+    """Create a waiting job, and return its id."""
     job = uuid4()
     await commit(person.face.gateway, dispatch(UUID(person.id), job, price, units))
     return job
 
 
 async def told(person: Person, job: UUID, query: str = "") -> list[tuple[Any, ...]]:
-    """Number, type, unit and what became of which amount."""
+    """Return number, type, unit, money kind and amount of a job's events."""
     status, page = await person.ask("GET", f"/api/v1/jobs/{job}/events{query}")
     assert status == 200, page
     return [(e["number"], e["type"], e["unit"], e["money"], e["amount"]) for e in page["events"]]
 
 
-async def life(person: Person) -> UUID:
-    """A job of two units: one is complete at its second attempt, the other fails."""
+async def play_life(person: Person) -> UUID:
+    """Create a job of two units: one completes at its second attempt, the other fails."""
     face, node = person.face, await verified_node(person.face, None)
     job = await job_of(person, units=2)
     await do(face, UnitAssign(job, 0, 1, node))
@@ -91,7 +91,7 @@ LIFE = [
 
 
 async def test_the_whole_life_of_a_job_is_told_in_its_order(jane: Person) -> None:
-    job = await life(jane)
+    job = await play_life(jane)
     assert await told(jane, job) == LIFE
     _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=4")
     assert (len(page["events"]), page["next"], page["ended"]) == (4, 4, True)
@@ -111,7 +111,7 @@ async def test_the_whole_life_of_a_job_is_told_in_its_order(jane: Person) -> Non
 async def test_what_is_tried_again_is_held_anew_and_what_is_stopped_given_back(
     jane: Person,
 ) -> None:
-    job, user = await life(jane), UUID(jane.id)
+    job, user = await play_life(jane), UUID(jane.id)
     await do(jane.face, UnitRetry(job, 1, user))
     await do(jane.face, JobStop(job, user))
     assert await told(jane, job, "?after=11") == [
@@ -125,7 +125,7 @@ async def test_what_is_tried_again_is_held_anew_and_what_is_stopped_given_back(
 
 
 async def test_each_end_of_a_job_is_told_once_and_says_the_how_manyth_it_is(jane: Person) -> None:
-    face, job, user = jane.face, await life(jane), UUID(jane.id)
+    face, job, user = jane.face, await play_life(jane), UUID(jane.id)
     node = await verified_node(face, None)
     await do(face, UnitRetry(job, 1, user))
     await do(face, UnitAssign(job, 1, 2, node))
@@ -160,7 +160,7 @@ async def test_only_its_owner_is_told(jane: Person) -> None:
 async def test_old_events_are_removed_but_the_last(
     jane: Person, database: PostgresEndpoint
 ) -> None:
-    old, young = await life(jane), await life(jane)
+    old, young = await play_life(jane), await play_life(jane)
     await execute(
         database.owner_dsn,
         f"UPDATE jobs SET completed_at = now() - interval '31 days' WHERE id = '{old}'",
@@ -177,14 +177,14 @@ async def test_old_events_are_removed_but_the_last(
 
 
 class Reader:
-    """What comes over one stream."""
+    """Reader of the events of one stream."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
         self.last: str | None = None
 
     async def next(self) -> tuple[str, Json]:
-        """The next event's name and data; ('', {}) at the end. Comments are passed over."""
+        """Return the next event's name and data, or ('', {}) at the end; skip comments."""
         name, data = "", {}
         while line := (await self._answer.content.readline()).decode():
             word, _, rest = line.rstrip("\n").partition(": ")
@@ -199,7 +199,7 @@ class Reader:
         return "", {}
 
     async def until(self, wanted: str) -> list[str]:
-        """The names up to that one."""
+        """Read up to the event with this name, and return the names read."""
         names = list[str]()
         while not names or names[-1] != wanted:
             name, _ = await self.next()
@@ -226,7 +226,8 @@ async def test_a_stream_tells_what_was_and_what_comes_and_ends_with_the_job(jane
     url = f"/api/v1/jobs/{job}/events"
     async with following(face.client, url, jane.access) as reader:
         assert await reader.until("job.queued") == ["job.queued"]
-        await do(face, UnitAssign(job, 0, 1, node))  # nobody says so: it is found by looking
+        # no hint is sent, so the stream finds the event by polling
+        await do(face, UnitAssign(job, 0, 1, node))
         assert await reader.until("job.dispatched") == ["unit.assigned", "job.dispatched"]
         assert reader.last == "3"
     await do(face, UnitStart(job, 0, 1, node))
@@ -238,7 +239,7 @@ async def test_a_stream_tells_what_was_and_what_comes_and_ends_with_the_job(jane
         assert await reader.next() == ("", {})
     headers = {**SSE, "Authorization": f"Bearer {jane.access}", "Last-Event-ID": "7"}
     async with face.client.get(url, headers=headers) as answer:
-        assert answer.status == 204  # by which browsers learn not to come back
+        assert answer.status == 204  # tells browsers not to reconnect
     for wrong in ("x", "-1", "9" * 20, "1.0"):
         async with face.client.get(url, headers={**headers, "Last-Event-ID": wrong}) as answer:
             assert answer.status == 422, wrong
@@ -247,7 +248,7 @@ async def test_a_stream_tells_what_was_and_what_comes_and_ends_with_the_job(jane
 async def test_a_user_has_so_many_streams_and_those_that_ended_do_not_count(
     database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # That a reader has left is seen when the next ping cannot be sent.
+    # The gateway notices that a reader has left when it cannot send the next ping.
     monkeypatch.setattr("web.events.event_stream.PING_SECONDS", 0.1)
     async with face_over(database, with_ledger, events={"streams": 1}) as face:
         jane = await register(face)
@@ -277,7 +278,9 @@ async def test_a_stream_ends_when_its_login_does(jane: Person) -> None:
 async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
     database: PostgresEndpoint,
 ) -> None:
-    """As a request would be refused; progress, which costs no query, is told no more either."""
+    """A request would be refused too; the stream sends nothing more, not even progress, which needs
+    no query.
+    """
     proxy = Proxy(of_postgres(database.app_dsn))
     pool = Database(lambda: postgres_by(proxy, database.app_dsn))
     async with proxy, serving(pool, settings_for_tests(), with_ledger(pool)) as face:
@@ -295,14 +298,14 @@ async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
 
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Half of it is told; the rest is done when the test says so."""
+    """Report a progress of one half; the test completes the unit."""
     await node.send(JobStatus(**attempt_of(dispatch), progress=0.5))
 
 
 async def test_whoever_follows_at_another_gateway_is_told_the_same(
     database: PostgresEndpoint,
 ) -> None:
-    """Its bus is another one: what is lost there is found by looking."""
+    """The gateways have separate buses, so the other gateway finds the events by polling."""
     settings = settings_for_tests(credits={"starter": "100"})
     async with (
         whole(database, settings) as one,

@@ -1,4 +1,4 @@
-"""Refresh families against a model: whatever is presented whenever, on the real database."""
+"""Model test of refresh token families: any token presented at any time, on a real database."""
 
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,9 @@ HASH = "$argon2id$…"
 
 @attrs.define
 class Model:
-    """What a family must be: the valid token, when the others were spent, whether it ended."""
+    """Expected state of a family: the valid token, the times when tokens were spent, and
+    ``ended``.
+    """
 
     current: UUID
     expires: datetime
@@ -40,10 +42,10 @@ class Model:
 
 
 class Families(RuleBasedStateMachine):
-    """One login. Time goes on; tokens old and new are presented, singly and at once."""
+    """One login: time passes, and old and new tokens are presented, one by one and together."""
 
     run_on: LoopThread
-    clock: HandClock  # the database's, too
+    clock: HandClock  # also sets the database's time
     sessions: Sessions
     user: UUID
 
@@ -64,7 +66,7 @@ class Families(RuleBasedStateMachine):
         return self.run_on.run(work)
 
     def present(self, jti: UUID) -> bool:
-        """As the route does: rotate, and where that fails look whether it was stolen."""
+        """Present a token as the route does: rotate it, or else check it for reuse."""
         fresh = TokenFamily(self.sid, uuid4(), self.now + LIFE)
         if self.do(self.sessions.rotate(fresh, jti, self.now)):
             self.model.spent[jti] = self.now

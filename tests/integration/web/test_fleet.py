@@ -1,4 +1,4 @@
-"""Nodes as their owners and admins see them, and what they say about them."""
+"""Nodes as their owners and admins see them, and changes of nodes by both."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ NODE = {
 async def node_of(
     face: Face, person: Person | None, name: str = "box", *capabilities: str
 ) -> dict[str, Any]:
-    """A proved node of somebody: its id, token and key."""
+    """Register and verify a node of a user; return its id, token and key."""
     key = generate_key()
     body = {"name": name, "public_key": public_pem(key), "capabilities": ["echo", *capabilities]}
     headers = {} if person is None else {"Authorization": f"Bearer {person.access}"}

@@ -1,4 +1,4 @@
-"""How long a frame of a node may be: 64 KiB, and not a byte more."""
+"""Limit on the size of a node's relay frame: 64 KiB, and not a byte more."""
 
 import aiohttp
 
@@ -10,7 +10,7 @@ TOO_BIG = 1009
 
 
 def frame(size: int) -> str:
-    """One of a type that nobody knows, which is ignored."""
+    """Return a relay frame of this size, of an unknown type that the gateway ignores."""
     head = '{"type": "of another version", "text": "'
     return head + "x" * (size - len(head) - 2) + '"}'
 

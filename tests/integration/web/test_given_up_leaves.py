@@ -1,4 +1,6 @@
-"""Entries whose leaves a reopening gave up: who asks for one is told that there may be no proof."""
+"""Log leaves that a reopening gave up: the answer about such an entry says that there may be no
+proof.
+"""
 
 from typing import Any
 from uuid import uuid4
@@ -6,8 +8,8 @@ from uuid import uuid4
 from rendertrust.client import LeavesGivenUp, NotFound
 from rendertrust.client.errors import refusal
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.test_anchors import verified
-from tests.integration.web.test_halts import begin_epoch, deduct, halted, run_ahead
+from tests.integration.web.test_anchors import wait_until_verified
+from tests.integration.web.test_halts import anchor_unknown_leaves, begin_epoch, deduct, halted
 from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
 from tests.integration.web.test_halts import gateway as gateway  # noqa: PLC0414 - a fixture
 from tests.support.databases import connected
@@ -23,13 +25,13 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     asked = [f"/ledger/{word}/{what}" for word in (999, uuid4()) for what in ("proof", "verify")]
     for path in asked:
         status, before = await creator.answered("GET", path)
         assert (status, before["detail"], "given_up" in before) == (404, ABSENT, False)
         assert type(refusal(404, before)) is NotFound
-    await run_ahead(chain, 50)
+    await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     row = await begin_epoch(gateway, chain)
     assert row.size > row.leaf_index
@@ -50,9 +52,9 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
 async def test_an_entry_that_somebody_removed_is_said_to_be(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
-    """The log has its leaf: no reopening took it, whatever others took."""
-    await verified(creator, await creator.deduct())
-    await run_ahead(chain, 50)
+    """The log has the entry's leaf, so the reopening did not take it."""
+    await wait_until_verified(creator, await creator.deduct())
+    await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     await begin_epoch(gateway, chain)
 
@@ -77,8 +79,8 @@ async def test_an_entry_that_somebody_removed_is_said_to_be(
 async def test_where_nothing_was_given_up_nothing_is_said_of_it(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    """An epoch that began though the chain had no more than the database."""
-    await verified(creator, await creator.deduct())
+    """The epoch began although the chain had no more leaves than the database."""
+    await wait_until_verified(creator, await creator.deduct())
     async with gateway.gateway.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO epochs (number, leaf_index, leaf, origin, chain_id, contract, size, root,"

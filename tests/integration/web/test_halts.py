@@ -1,4 +1,4 @@
-"""A gateway whose chain has more of the log than its database: it writes nothing, and says why."""
+"""A gateway whose chain has more of the log than its database: it writes nothing and says why."""
 
 from collections.abc import AsyncGenerator
 from typing import Any, cast
@@ -16,7 +16,7 @@ from sql.halts import RESTORED, Halt, Halted, write_halt
 from supervisors.chain_audit import audit_chain, see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
-from tests.integration.web.test_anchors import verified
+from tests.integration.web.test_anchors import wait_until_verified
 from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person, holds
@@ -24,7 +24,7 @@ from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 Json = dict[str, Any]
 SETTINGS = AnchorSettings(every_seconds=0.02, anchor_seconds=0.0)
@@ -48,7 +48,7 @@ async def gateway(
 
 
 async def ready(creator: Person) -> Json:
-    """Return how the gateway is, once it has read the state of its log."""
+    """Return the readiness answer, once the gateway has read the state of its log."""
 
     async def read() -> Json | None:
         found: Json = (await creator.call("GET", "/health/ready"))[1]
@@ -67,8 +67,8 @@ async def halted(creator: Person) -> str:
     return found
 
 
-async def run_ahead(chain: ChainTwin, size: int) -> str:
-    """The chain has a checkpoint that the database never saw; the contract."""
+async def anchor_unknown_leaves(chain: ChainTwin, size: int) -> str:
+    """Anchor a checkpoint that the database never saw, and return the contract."""
     contract = next(block["deploy"] for block in chain.blocks if "deploy" in block)
     newest = await chain.newest(contract)
     assert newest is not None
@@ -85,7 +85,7 @@ async def deduct(creator: Person, reference: str) -> tuple[int, Json]:
 
 
 async def begin_epoch(gateway: Whole, chain: ChainTwin) -> EpochRow:
-    """As `chain reopen` does it."""
+    """Begin an epoch as the command `chain reopen` does."""
     database = gateway.gateway.database
     seen = await see(chain, Anchors(database), CLOCK)
     assert seen.halt is not None
@@ -105,8 +105,8 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
-    await run_ahead(chain, 50)
+    await wait_until_verified(creator, entry)
+    await anchor_unknown_leaves(chain, 50)
     why = await halted(creator)
     assert "an older backup was restored" in why
     for method, path, body in (
@@ -121,9 +121,9 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
         assert status == 503, (path, problem)
         assert "`rendertrust chain reopen`" in problem["detail"], path
     for path in ("/credits/balance", "/credits/history", "/jobs", "/ledger/anchors"):
-        assert (await creator.call("GET", path))[0] == 200
-    assert holds((await creator.call("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
-    with pytest.raises(Halted):  # whoever else writes to the books: nodes' results, the Paymaster
+        assert (await creator.answered("GET", path))[0] == 200
+    assert holds((await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
+    with pytest.raises(Halted):  # also for other writers: nodes' results, the Paymaster
         async with gateway.store.transaction():
             pass
 
@@ -132,8 +132,8 @@ async def test_who_wants_to_read_may_log_in(
     gateway: Whole, http: aiohttp.ClientSession, creator: Person, chain: ChainTwin
 ) -> None:
     await creator.call("POST", "/auth/register", {**LOGIN, "name": "Jane"})
-    await verified(creator, await creator.deduct())
-    await run_ahead(chain, 1)
+    await wait_until_verified(creator, await creator.deduct())
+    await anchor_unknown_leaves(chain, 1)
     await halted(creator)
     status, tokens = await creator.call("POST", "/auth/login", LOGIN)
     assert status == 200
@@ -147,12 +147,12 @@ async def test_who_wants_to_read_may_log_in(
 async def test_nothing_is_signed_while_the_chain_has_another_log(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
-    await verified(creator, await creator.deduct())
-    await run_ahead(chain, 3)
+    await wait_until_verified(creator, await creator.deduct())
+    await anchor_unknown_leaves(chain, 3)
     await halted(creator)
-    _, before = await creator.call("GET", "/ledger/checkpoint")
+    _, before = await creator.answered("GET", "/ledger/checkpoint")
     async with connected(database.owner_dsn) as owner:
-        # What a restored database had booked and not yet signed.
+        # Entries that a restored database had booked but not yet signed.
         await owner.execute(
             "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
             " SELECT debit, credit, subject, amount, kind, 'again', created_at"
@@ -169,15 +169,15 @@ async def test_nothing_is_signed_while_the_chain_has_another_log(
             return row is not None and row["size"] > before["size"]
 
         await until(taken)
-    assert (await creator.call("GET", "/ledger/checkpoint"))[1] == before
+    assert (await creator.answered("GET", "/ledger/checkpoint"))[1] == before
 
 
 async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
-    left = await run_ahead(chain, 50)
+    await wait_until_verified(creator, entry)
+    left = await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     row = await begin_epoch(gateway, chain)
     assert (row.number, row.contract) == (2, left)
@@ -194,16 +194,16 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
         return (await creator.call("GET", f"/ledger/{number}/proof"))[0] == 200
 
     await until(proved)
-    found = await verified(creator, fresh)
+    found = await wait_until_verified(creator, fresh)
     assert (found["verified"], found["contract"] != left) == (True, True)
-    assert (await verified(creator, entry))["verified"]
-    _, now = await creator.call("GET", "/ledger/checkpoint")
+    assert (await wait_until_verified(creator, entry))["verified"]
+    _, now = await creator.answered("GET", "/ledger/checkpoint")
     assert now["origin"] == row.origin
-    _, epochs = await creator.call("GET", "/ledger/epochs")
+    _, epochs = await creator.answered("GET", "/ledger/epochs")
     (link,) = epochs["epochs"]
     assert (link["leaf"], link["leaf_index"]) == (row.leaf, row.leaf_index)
-    assert (await creator.call("GET", "/ledger/epochs?size=1"))[1]["epochs"] == []
-    assert (await creator.call("GET", "/ledger/epochs?size=999999"))[0] == 422
+    assert (await creator.answered("GET", "/ledger/epochs?size=1"))[1]["epochs"] == []
+    assert (await creator.answered("GET", "/ledger/epochs?size=999999"))[0] == 422
     assert await gateway.store.audit() == []
     anchors = Anchors(gateway.gateway.database)
     await until(lambda: _sound(chain, anchors))
@@ -214,8 +214,8 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
 async def test_who_looked_before_an_epoch_began_halts_nobody_after_it(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    await verified(creator, await creator.deduct())
-    await run_ahead(chain, 50)
+    await wait_until_verified(creator, await creator.deduct())
+    await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     database = gateway.gateway.database
     late = (await see(chain, Anchors(database), CLOCK)).halt
@@ -248,7 +248,8 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
         assert (await creator.call("GET", "/ledger/checkpoint"))[0] == 503
         found = await ready(creator)
         assert (found["status"], found["log"]["unanchored"]) == ("ready", found["log"]["leaves"])
-        assert found["log"]["unanchored_since"] is not None  # nothing is signed, and yet it waits
+        # nothing is signed, and the age of the unanchored leaves is shown
+        assert found["log"]["unanchored_since"] is not None
         chain.away = False
 
         async def proved() -> bool:
@@ -261,7 +262,7 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
 async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
     chain.away = True
     await write_halt(gateway.gateway.database, Halt(RESTORED, CLOCK.now()))
     assert "has not confirmed yet" in await halted(creator)
@@ -292,7 +293,7 @@ async def test_a_gateway_without_a_chain_has_nobody_to_wait_for(
 async def test_the_backlog_is_told_and_is_no_failure(
     gateway: Whole, creator: Person, chain: ChainTwin, http: aiohttp.ClientSession
 ) -> None:
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
 
     async def nothing_waits() -> bool:
         return bool((await ready(creator))["log"]["unanchored"] == 0)

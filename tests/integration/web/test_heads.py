@@ -1,4 +1,4 @@
-"""Requests whose head cannot be relied on: refused alike on every path, before a handler runs."""
+"""Requests with ambiguous headers: refused alike on every path, before a handler runs."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ UPLOAD = {"sha256": "ab" * 32, "size": 5, "filename": "a.blend"}
 
 
 async def said(face: Face, head: str, body: bytes = b"") -> tuple[int, dict[str, Any]]:
-    """Status and JSON of the answer to exactly these bytes."""
+    """Send exactly these bytes, and return status and JSON of the answer."""
     async with raw(str(face.client.make_url("/"))) as connection:
         await connection.send(f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
         top, _, rest = (await connection.rest()).partition(b"\r\n\r\n")

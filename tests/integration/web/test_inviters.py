@@ -1,4 +1,4 @@
-"""Strangers who invite somebody again and again keep nobody else from inviting them."""
+"""Strangers who send a user many invitations cannot keep other people from inviting the user."""
 
 import pytest
 

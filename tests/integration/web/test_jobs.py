@@ -1,4 +1,4 @@
-"""Jobs at the HTTP face: what is asked of the actors, and how their answers are told."""
+"""Jobs at the HTTP API: the messages that the actors get, and how their answers are shown."""
 
 import gzip
 import hashlib
@@ -221,7 +221,7 @@ async def test_other_buckets_are_taken_by_a_setting_alone(database: PostgresEndp
             found, body, _ = await dispatch(face, user, payload_ref=f"s3://{bucket}/a")
             assert found == status, bucket
         (fault,) = body["errors"]
-        assert "the bucket bucket, which this gateway does not take" in fault["message"]
+        assert "the bucket bucket, which this gateway does not accept" in fault["message"]
 
 
 async def test_an_inactive_user_orders_nothing(
@@ -286,17 +286,17 @@ async def test_a_key_is_visible_ascii(face: Face, user: Headers) -> None:
         assert body["errors"][0]["field"] == "Idempotency-Key"
 
 
-# ── jobs as they are shown ───────────────────────────────────────────────────────────────────────
+# ── jobs in answers ──────────────────────────────────────────────────────────────────────────────
 
 
 async def sql(database: PostgresEndpoint, text: str, *args: Any) -> None:
     await execute(database.owner_dsn, text, *args)
 
 
-async def made(
+async def insert_job(
     database: PostgresEndpoint, user: Headers, status: str, result: str | None = None
 ) -> UUID:
-    """A job in the books."""
+    """Insert a job into the database, and return its id."""
     job = uuid4()
     owner = UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
     ended = "now(), 0" if status in ("COMPLETED", "FAILED", "CANCELLED") else "NULL, 1"
@@ -319,8 +319,10 @@ async def test_jobs_are_listed_newest_first_and_counted_beyond_the_page(
     face: Face, database: PostgresEndpoint
 ) -> None:
     user, stranger = await face.user(), await face.user("bob@example.org")
-    jobs = [await made(database, user, status) for status in ("QUEUED", "COMPLETED", "QUEUED")]
-    await made(database, stranger, "QUEUED")
+    jobs = [
+        await insert_job(database, user, status) for status in ("QUEUED", "COMPLETED", "QUEUED")
+    ]
+    await insert_job(database, stranger, "QUEUED")
     _, listed = await show(face, user, "?limit=2")
     assert [job["id"] for job in listed["jobs"]] == [str(jobs[2]), str(jobs[1])]
     assert listed["count"] == 3
@@ -333,20 +335,20 @@ async def test_jobs_are_listed_newest_first_and_counted_beyond_the_page(
 async def test_progress_and_amounts_stand_beside_what_the_reference_shows(
     face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    job = await made(database, user, "RUNNING")
+    job = await insert_job(database, user, "RUNNING")
     _, shown = await show(face, user, f"/{job}")
     assert (shown["price"], shown["charged"], shown["progress"]) == ("10.0000", "0.0000", None)
     face.script.progress = Progress(job, 0, 1, 0.45)
     assert (await show(face, user, f"/{job}"))[1]["progress"] == 0.45
     for status, progress in (("QUEUED", None), ("COMPLETED", 1.0)):
-        other = await made(database, user, status)
+        other = await insert_job(database, user, status)
         assert (await show(face, user, f"/{other}"))[1]["progress"] == progress
 
 
 async def test_a_cancel_is_judged_by_the_books_and_told_to_the_scheduler(
     face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    job = await made(database, user, "DISPATCHED")
+    job = await insert_job(database, user, "DISPATCHED")
     units = (UnitState(job, 0, "CANCELLED", 1, NODE, "CANCELLED"),)
     face.script.outcome = Posted(units=units)
     async with face.client.post(f"/api/v1/jobs/{job}/cancel", headers=user) as answer:
@@ -369,7 +371,7 @@ async def test_a_result_is_presigned_where_it_may_be(
         (f"s3://rendertrust/results/{owner}/j/0/1/frame.png", "frame.png"),
         ("s3://results/frame.png", "results/frame.png"),
     ):
-        job = await made(database, user, "COMPLETED", reference)
+        job = await insert_job(database, user, "COMPLETED", reference)
         status, body = await show(face, user, f"/{job}/result")
         assert status == 200
         assert (body["job_id"], body["expires_in"]) == (str(job), 3600)
@@ -390,13 +392,13 @@ async def test_a_result_is_presigned_where_it_may_be(
 async def test_there_is_no_result_of_anything_else(
     face: Face, user: Headers, database: PostgresEndpoint, status: str, reference: str | None
 ) -> None:
-    job = await made(database, user, status, reference)
+    job = await insert_job(database, user, status, reference)
     assert (await show(face, user, f"/{job}/result"))[0] == 404
 
 
 async def test_what_is_not_ones_own_is_not_there(face: Face, database: PostgresEndpoint) -> None:
     user, stranger = await face.user(), await face.user("bob@example.org")
-    job = await made(database, user, "COMPLETED", "s3://results/frame.png")
+    job = await insert_job(database, user, "COMPLETED", "s3://results/frame.png")
     for path in (f"/{job}", f"/{job}/result"):
         assert (await show(face, stranger, path))[1]["detail"] == "Job not found"
     async with face.client.post(f"/api/v1/jobs/{job}/cancel", headers=stranger) as answer:

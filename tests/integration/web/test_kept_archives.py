@@ -1,4 +1,4 @@
-"""Archives that are asked for again and again: laid out once, until their job changes."""
+"""Layouts of archives are computed once and kept until the job changes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def objects(face: Face) -> Any:
 
 @pytest.fixture
 def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many files each archive has that is laid out."""
+    """Record the number of files in each archive layout that is computed."""
     found: list[int] = []
 
     def noted(members: Sequence[ZipMember]) -> ZipLayout:

@@ -1,4 +1,4 @@
-"""Limits on requests and on what is open: what the API answers, and what it says of itself."""
+"""Limits on requests and open jobs: what the API answers, and what it documents."""
 
 import pytest
 
@@ -56,7 +56,7 @@ async def test_an_address_registers_so_many_nodes_a_minute(strict: Face) -> None
 async def test_a_user_dispatches_so_many_jobs_a_minute(strict: Face) -> None:
     jane = await register(strict)
     statuses = [(await jane.ask("POST", "/api/v1/jobs/dispatch", JOB))[0] for _ in range(3)]
-    assert statuses == [400, 400, 429]  # there is no node
+    assert statuses == [400, 400, 429]  # 400, because there is no node
 
 
 @pytest.mark.parametrize(

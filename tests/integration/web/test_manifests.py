@@ -1,4 +1,6 @@
-"""Jobs of several files: every file that a manifest names is the caller's own, or nothing is."""
+"""Jobs with several files: every file in a manifest must belong to the user, or the job is
+refused.
+"""
 
 import hashlib
 from typing import Any
@@ -18,7 +20,7 @@ SCENE, WOOD = b"BLENDER a scene", b"wood"
 
 
 async def sent(face: Face, user: Headers, content: bytes, name: str = "a.bin") -> Json:
-    """A completed upload."""
+    """Return a completed upload."""
     sha256 = hashlib.sha256(content).hexdigest()
     upload = await announce(face, user, sha256=sha256, size=len(content), filename=name)
     put = upload["put"]
@@ -36,7 +38,7 @@ def entry(path: str, upload: Json, **other: Any) -> ManifestEntry:
 async def dispatch(
     face: Face, user: Headers, scene: Json, content: bytes | None, **more: Any
 ) -> tuple[int, Json]:
-    """Submit with this manifest."""
+    """Submit a job with this manifest, and return status and body."""
     body = {"job_type": "render", "payload_ref": scene["payload_ref"]}
     if content is not None:
         body["manifest"] = (await sent(face, user, content, FILENAME))["payload_ref"]

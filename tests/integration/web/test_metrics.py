@@ -1,4 +1,4 @@
-"""What /metrics shows, and that nobody can make it show more."""
+"""Contents of /metrics, and the bound on the number of series."""
 
 import random
 from http import HTTPMethod
@@ -16,13 +16,13 @@ from tests.support.whole_gateway import Whole
 from web.middleware.request_metrics import STATUSES, labels_of
 from web.nodes.relay import PATH
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 def series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Every series of this process."""
+    """Return the name and labels of every series of this process."""
     families = text_string_to_metric_families(generate_latest().decode())
     return {
         (sample.name, tuple(sorted(sample.labels.items())))
@@ -32,7 +32,7 @@ def series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
 
 
 async def figures(face: Face) -> dict[str, float]:
-    """Name and labels of every sample, as in the text, with its value."""
+    """Return all samples of /metrics by name and labels."""
     async with face.client.get("/metrics") as answer:
         assert answer.status == 200
         lines = (await answer.text()).splitlines()
@@ -42,7 +42,7 @@ async def figures(face: Face) -> dict[str, float]:
 
 async def test_300_unknown_paths_methods_and_statuses_add_no_series(face: Face) -> None:
     pick = random.Random(4)
-    known = ["/api/v1/jobs", "/health"]  # where a strange method is 405
+    known = ["/api/v1/jobs", "/health"]  # paths that answer 405 to an unknown method
     methods = [*HTTPMethod, "BREW", "PROPFIND", "x"]
 
     async def ask(path: str, method: str) -> None:
@@ -67,8 +67,8 @@ def test_statuses_that_are_none_are_one_label() -> None:
     assert labels_of("GET", "unknown", 404) == labels_of("X", "unknown", 404)
 
 
-def sockets() -> tuple[float, float]:
-    """How many answers of the relay were counted, and how many of them were timed."""
+def relay_counts() -> tuple[float, float]:
+    """Return how many relay connections were counted, and how many of them were timed."""
     route = {"route": PATH}
     counted = {"method": "GET", "status": "101", **route}
     found = (
@@ -81,11 +81,11 @@ def sockets() -> tuple[float, float]:
 async def test_a_socket_is_counted_and_not_timed(
     gateway: Whole, http: aiohttp.ClientSession
 ) -> None:
-    counted, timed = sockets()
+    counted, timed = relay_counts()
     path = PATH.replace("{node_id}", str(uuid4()))
     async with http.ws_connect(f"{gateway.url}{path}") as socket:
         assert (await socket.receive()).data == 4001
-    await until(lambda: sockets() == (counted + 1, timed))
+    await until(lambda: relay_counts() == (counted + 1, timed))
 
 
 async def test_the_figures_of_the_database_and_what_is_up_are_shown(

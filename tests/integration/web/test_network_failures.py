@@ -1,4 +1,4 @@
-"""A unit that the network fails is tried again three times, and then stands among what failed."""
+"""A unit that fails by the network is retried three times and then becomes a dead letter."""
 
 from contextlib import AsyncExitStack
 
@@ -11,7 +11,7 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import Whole
 
-WITHIN = 40.0
+WITHIN = 120.0
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "queue": True}
 
 
@@ -30,7 +30,7 @@ def breaks_off(given_back: bool | None = None) -> Behaviour:
 
 
 async def tried(nodes: list[FakeNode], times: int) -> None:
-    """Until they were given it so often."""
+    """Wait until these nodes were given the unit ``times`` times."""
 
     def given() -> int:
         return sum(isinstance(frame, JobDispatch) for node in nodes for frame in node.received)
@@ -48,15 +48,15 @@ async def test_the_fourth_failure_is_the_last(gateway: Whole, creator: Person) -
         at = f"/jobs/{placed['job_id']}"
 
         async def is_over() -> bool:
-            _, found = await creator.call("GET", at)
+            _, found = await creator.answered("GET", at)
             return bool(found["status"] == "FAILED")
 
         await until(is_over, within=WITHIN)
-        _, found = await creator.call("GET", at)
+        _, found = await creator.answered("GET", at)
         assert (found["retry_count"], found["charged"]) == (3, "0.0000")
         assert "could not be fetched" in found["error_message"]
         await tried(nodes, 4)
-        _, balance = await creator.call("GET", "/credits/balance")
+        _, balance = await creator.answered("GET", "/credits/balance")
         assert (balance["balance"], balance["held"]) == ("100.0000", "0.0000")
 
 
@@ -70,5 +70,5 @@ async def test_what_is_given_back_by_more_nodes_waits_for_the_next(
         status, placed = await creator.call("POST", "/jobs/dispatch", ORDER)
         assert status in (200, 202), placed
         await tried(nodes, 5)
-        _, found = await creator.call("GET", f"/jobs/{placed['job_id']}")
+        _, found = await creator.answered("GET", f"/jobs/{placed['job_id']}")
         assert found["status"] not in ("FAILED", "COMPLETED")

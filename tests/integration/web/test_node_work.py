@@ -1,4 +1,4 @@
-"""Nodes as people look at them: what each of them works on."""
+"""The work of nodes as users see it: which units each of them has."""
 
 from actors.ledger.messages import Posted, UnitAssign, UnitCopy, UnitStart
 from sql.nodes import NodeFilter, NodeViews

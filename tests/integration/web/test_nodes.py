@@ -1,4 +1,4 @@
-"""Nodes: registered, proved, alive."""
+"""Tests of nodes: registration, proof of the key, and heartbeats."""
 
 import json
 from typing import Any
@@ -85,7 +85,9 @@ async def test_a_proof_binds_the_key_and_the_owner(face: Face, user: Headers) ->
 async def prove_to(
     face: Face, signed: str, *, host: str | None = None, said: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """A node signs for the gateway at ``signed``; who passes it on says ``said``, and that Host."""
+    """Sign a proof for the gateway at ``signed``; send it with ``host`` as Host, ``said`` as
+    authority.
+    """
     _, node = await post(face, "register", described())
     proof = {
         "node_id": node["node_id"],
@@ -116,7 +118,9 @@ async def test_a_challenge_is_answered_once(face: Face) -> None:
 
 
 async def test_a_proof_that_was_listened_to_opens_nothing_again(face: Face) -> None:
-    """Not as it was, not with a fresh challenge, and not for another node of the same key."""
+    """A recorded proof fails when repeated, with a new challenge, and for another node with the
+    same key.
+    """
     _, node = await post(face, "register", described())
     challenge = node["challenge"]
     heard = {
@@ -200,7 +204,9 @@ async def test_where_a_proof_is_required_a_heartbeat_before_it_is_no_health(
 
 
 async def test_a_key_that_anybody_could_sign_for_is_refused_with_the_reason(face: Face) -> None:
-    """``cryptography`` loads it, and one signature fits every message under it."""
+    """The library ``cryptography`` accepts such a key, under which one signature fits every
+    message.
+    """
     for raw, reason in (
         (bytes(32), "a point of small order"),
         ((1).to_bytes(32, "little"), "a point of small order"),
@@ -243,7 +249,7 @@ async def test_challenges_are_swept_a_day_after_their_end(
 
 
 async def test_an_owner_stays_the_owner(face: Face) -> None:
-    """Whoever holds the key may claim an unowned node, and no other."""
+    """The holder of the key may claim a node without an owner, but not a node that has an owner."""
     jane, joe = await face.user(), await face.user("joe@example.org")
     _, node = await post(face, "register", described())
     await prove(face, node)

@@ -1,4 +1,4 @@
-"""Organisations: founded, joined, left; who may do what, and that it is written down."""
+"""Organisations: founding, joining and leaving, the rights of members, and the audit records."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -74,7 +74,8 @@ async def test_an_owner_who_is_only_invited_owns_nothing(face: Face, jane: Perso
     await invite(jane, barn, bob, "owner")
     assert (await bob.ask("DELETE", barn))[0] == 403
     assert (await jane.ask("DELETE", f"{barn}/members/{jane.id}"))[0] == 409
-    assert (await bob.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200  # he declines
+    # this request declines the invitation
+    assert (await bob.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200
 
 
 async def test_invitations_keep_nobody_from_founding_an_organisation(
@@ -125,11 +126,11 @@ async def test_every_change_is_written_down(
 
 
 NOBODY = "Nobody@Example.org"
-EMAILS = ["Bob@Example.org", NOBODY]  # the first one has an account
+EMAILS = ["Bob@Example.org", NOBODY]  # only the first address has an account
 
 
-def alike(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]:
-    """What an entry says beside its address, its name in the list, and times."""
+def without(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]:
+    """Return the entries without the members that may differ."""
     return [{k: v for k, v in entry.items() if k not in changing} for entry in entries]
 
 
@@ -142,7 +143,7 @@ async def test_trust_does_not_tell_who_has_an_account(face: Face, jane: Person) 
         assert answers[0][0] == 200
     _, found = await jane.ask("GET", path)
     assert [entry["email"] for entry in found["trusted"]] == ["bob@example.org", NOBODY.lower()]
-    known, unknown = alike(found["trusted"], "email", "user_id", "since")
+    known, unknown = without(found["trusted"], "email", "user_id", "since")
     assert known == unknown
     entries = [entry["user_id"] for entry in found["trusted"]]
     assert bob.id not in entries
@@ -159,7 +160,7 @@ async def test_trust_does_not_tell_who_has_an_account(face: Face, jane: Person) 
 async def test_an_account_that_is_made_later_is_not_trusted(
     face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
-    """Nobody may earn trust by registering an address that somebody mistyped."""
+    """Nobody may gain trust by registering an address that somebody mistyped."""
     await jane.ask("POST", "/api/v1/trusted", {"email": NOBODY})
     barn = await founded(jane)
     await jane.ask("POST", f"{barn}/members", {"email": NOBODY})
@@ -188,7 +189,7 @@ async def test_an_invitation_does_not_tell_who_has_an_account(face: Face, jane: 
     _, whole = await jane.ask("GET", barn)
     invited = whole["members"][1:]
     assert [entry["email"] for entry in invited] == ["bob@example.org", NOBODY.lower()]
-    known, unknown = alike(invited, "email", "user_id", "invited_at")
+    known, unknown = without(invited, "email", "user_id", "invited_at")
     assert known == unknown
     entries = [entry["user_id"] for entry in invited]
     assert bob.id not in entries
@@ -211,7 +212,7 @@ async def test_open_invitations_of_an_organisation_are_bounded(
         assert await invite(jane, barn, bob) == 200
     for email, status in ((NOBODY, 200), ("somebody@example.org", 409)):
         assert (await jane.ask("POST", f"{barns[0]}/members", {"email": email}))[0] == status
-    await founded(bob)  # others' invitations do not keep him from it
+    await founded(bob)  # invitations by other users do not count against Bob's limit
 
 
 async def test_trusted_addresses_are_bounded(

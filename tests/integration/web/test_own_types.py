@@ -1,4 +1,4 @@
-"""Types of jobs that only the gateway itself gives to nodes."""
+"""Job types that are reserved for the gateway itself."""
 
 from typing import Any
 

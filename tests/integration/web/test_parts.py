@@ -1,4 +1,4 @@
-"""Uploads that come in parts: asked for, put, resumed, completed, and removed when abandoned."""
+"""Multipart uploads: requested, sent, resumed, completed, and removed when abandoned."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ async def call(
 async def asked(
     face: Face, headers: Headers, upload: str, numbers: Sequence[int] = (1, 2)
 ) -> dict[int, dict[str, Any]]:
-    """Leave for these parts."""
+    """Request the URLs of these parts, and return them by number."""
     wanted = [{"number": number, "sha256": SHAS[number - 1]} for number in numbers]
     status, found = await call(face, headers, "POST", f"{upload}/parts", {"parts": wanted})
     assert status == 200, found
@@ -43,7 +43,7 @@ async def put(face: Face, leave: dict[str, Any], body: bytes) -> int:
 
 
 async def sent(face: Face, headers: Headers, numbers: Sequence[int] = (1, 2)) -> str:
-    """An upload of which these parts have arrived."""
+    """Send these parts of a new upload, and return its id."""
     upload = (await announce(face, headers, **NEW))["id"]
     leaves = await asked(face, headers, upload, numbers)
     for number in numbers:
@@ -75,7 +75,7 @@ async def test_content_comes_in_parts_and_becomes_one_object(face: Face, user: H
 
 
 async def test_a_part_that_the_store_lists_twice_is_one(face: Face, user: Headers) -> None:
-    """As it does where two clients send it at the same moment."""
+    """A store may list a part twice when two clients send it at the same moment."""
     upload = await sent(face, user)
     face.objects.multiparts.twice = {1}
     assert (await announce(face, user, **NEW))["parts"]["arrived"] == [{"first": 1, "last": 2}]

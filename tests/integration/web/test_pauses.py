@@ -1,4 +1,4 @@
-"""A job that is paused at a whole gateway: what its node has it finishes, and it gets no more."""
+"""Paused jobs at a whole gateway: a node finishes the units it has and gets no more."""
 
 import asyncio
 
@@ -10,12 +10,12 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import Whole
 
-WITHIN = 20.0
+WITHIN = 120.0
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "frames": "1-5"}
 
 
 async def states(creator: Person, job: str) -> list[str]:
-    _, page = await creator.call("GET", f"/jobs/{job}/units")
+    _, page = await creator.answered("GET", f"/jobs/{job}/units")
     return [unit["state"] for unit in page["units"]]
 
 
@@ -51,7 +51,7 @@ async def test_units_that_were_not_sent_are_queued_again_and_cost_nothing(
             return (await states(creator, job))[0] == "COMPLETED"
 
         await until(is_finished, within=WITHIN)
-        _, found = await creator.call("GET", f"/jobs/{job}")
+        _, found = await creator.answered("GET", f"/jobs/{job}")
         assert (found["status"], found["done"], found["charged"]) == ("PAUSED", 1, "10.0000")
         assert sum(isinstance(frame, JobDispatch) for frame in node.received) == 1
         assert (await creator.call("POST", f"/jobs/{job}/resume"))[0] == 200
@@ -60,7 +60,7 @@ async def test_units_that_were_not_sent_are_queued_again_and_cost_nothing(
             return await states(creator, job) == 5 * ["COMPLETED"]
 
         await until(is_over, within=WITHIN)
-    _, found = await creator.call("GET", f"/jobs/{job}")
+    _, found = await creator.answered("GET", f"/jobs/{job}")
     assert (found["status"], found["charged"]) == ("COMPLETED", "50.0000")
     assert await findings(database.owner_dsn) == []
 
@@ -73,7 +73,7 @@ async def test_to_go_on_at_the_cap_it_must_be_raised(gateway: Whole, creator: Pe
         at = f"/jobs/{placed['job_id']}"
 
         async def is_at_cap() -> bool:
-            _, found = await creator.call("GET", at)
+            _, found = await creator.answered("GET", at)
             return (found["status"], found["paused"], found["done"]) == ("PAUSED", "cap", 1)
 
         await until(is_at_cap, within=WITHIN)

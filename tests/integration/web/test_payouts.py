@@ -1,4 +1,4 @@
-"""Payouts of money: approved, exported and noted as paid by admins, over the real Ledger."""
+"""Payouts in money, which admins approve, export and mark as paid, over the real Ledger."""
 
 import asyncio
 import csv
@@ -23,7 +23,7 @@ face = face_with(with_ledger, audited=True)
 
 @attrs.frozen
 class Office:
-    """Ann approves; Jane pays for what Otto's and Olga's nodes do."""
+    """The admin Ann, the creator Jane, and the operators Otto and Olga, who earn from her jobs."""
 
     ann: Person
     jane: Person
@@ -31,7 +31,7 @@ class Office:
     olga: Earner
 
     async def request(self, who: Earner) -> str:
-        """A payout of 7 credits in money; its id."""
+        """Request a payout of 7 credits in money, and return its id."""
         await who.ripen(self.jane)
         status, payout = await who.person.ask("POST", MINE, {"to": "money"})
         assert status == 202, payout
@@ -93,7 +93,8 @@ async def test_money_is_approved_exported_sent_and_noted(office: Office) -> None
     _, mine = await office.otto.person.ask("GET", MINE)
     assert (mine["payouts"][0]["state"], mine["payouts"][0]["reference"]) == ("paid", "wire 7")
     assert await office.records(f"payout:{first}") == ["payout.pay"]
-    assert await office.sent(batch["batch_id"]) == (status, paid)  # it is over
+    # the repeated request changes nothing
+    assert await office.sent(batch["batch_id"]) == (status, paid)
     status, problem = await office.sent(batch["batch_id"], "wire 8")
     assert (status, "under 'wire 7'" in problem["detail"]) == (409, True)
     assert await office.records(f"payout:{first}") == ["payout.pay"]
@@ -188,7 +189,7 @@ async def test_of_two_who_note_a_batch_under_two_references_one_does(office: Off
     answers = await asyncio.gather(*(office.sent(batch["batch_id"], each) for each in told))
     [done] = {each for each, (status, _) in zip(told, answers, strict=True) if status == 200}
     assert {status for status, _ in answers} == {200, 409}
-    for _ in payouts:  # a busy machine notes one at a time
+    for _ in payouts:  # a busy gateway may mark one payout per request
         await office.sent(batch["batch_id"], done)
     _, found = await office.ann.ask("GET", f"{BATCHES}/{batch['batch_id']}")
     assert {(p["state"], p["reference"]) for p in found["payouts"]} == {("paid", done)}
@@ -197,7 +198,7 @@ async def test_of_two_who_note_a_batch_under_two_references_one_does(office: Off
 async def test_what_may_be_on_the_way_is_not_rejected_without_a_word_about_it(
     office: Office,
 ) -> None:
-    """It was approved, and somebody may be sending what he has exported."""
+    """The payout was approved and exported, so somebody may be sending the money already."""
     payout = await office.request(office.otto)
     _, batch = await office.approve(payout)
     await office.ann.ask("GET", f"{BATCHES}/{batch['batch_id']}")

@@ -1,4 +1,4 @@
-"""Requests that stand behind one another on a connection, and bodies in many chunks."""
+"""Pipelined requests on one connection, and bodies in many chunks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,9 @@ ASKED = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @define
 class Face:
-    """A server whose handler never waits; ``most``: requests that it served in one turn."""
+    """Server whose handler never waits; ``most`` is the highest number of requests served in one
+    turn of the loop.
+    """
 
     url: str = ""
     served: int = 0
@@ -26,7 +28,7 @@ class Face:
     bodies: list[int] = field(factory=list[int])
 
     async def watch(self) -> None:
-        """Look at each turn of the loop how many were served in it."""
+        """Measure at each turn of the loop how many requests were served in it."""
         while True:
             before = self.served
             await asyncio.sleep(0)
@@ -107,7 +109,8 @@ async def test_the_body_of_a_refused_request_is_not_parsed_on(face: Face) -> Non
         await connection.send(head_of("/refused") + chunks_of(9, 1))
         while b"401" not in connection.heard:
             assert await connection.more()
-        # As it is dropped unread, not even this is looked at, and the end comes with the answer.
+        # The gateway does not parse this malformed chunk: it drops the body and closes the
+        # connection after the answer.
         await connection.send(b"no chunk\r\n\r\n" + ASKED)
         assert (await connection.rest()).count(b"HTTP/1.1") == 1
         assert b"connection: close" in connection.heard.lower()

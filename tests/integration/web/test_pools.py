@@ -1,4 +1,4 @@
-"""Pools over the real Ledger and Scheduler: who may see whose work, and what it costs then."""
+"""Pools over the real Ledger and Scheduler: which nodes get whose jobs, and at what price."""
 
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ async def living(face: Face, owner: Person | None) -> str:
 
 
 async def dispatched(person: Person, pool: str, **more: Any) -> tuple[int, Any]:
-    """A gateway that has no time is asked again."""
+    """Submit a job to a pool, and ask a busy gateway again; return status and body."""
 
     async def answered() -> tuple[int, Any] | None:
         body = {**ORDER, "pool": pool, **more}
@@ -46,8 +46,10 @@ async def dispatched(person: Person, pool: str, **more: Any) -> tuple[int, Any]:
     return found
 
 
-async def goes_to(person: Person, pool: str, node: str) -> None:
-    """The Scheduler reads anew who belongs together once it was told that somebody does."""
+async def wait_until_goes_to(person: Person, pool: str, node: str) -> None:
+    """Wait until jobs for this pool go to this node; the Scheduler first reads the changed
+    membership.
+    """
 
     async def given() -> bool:
         status, found = await dispatched(person, pool)
@@ -59,7 +61,7 @@ async def goes_to(person: Person, pool: str, node: str) -> None:
 async def test_who_took_his_node_back_gets_no_scene_of_others_any_more(
     face: Face, jane: Person, bob: Person
 ) -> None:
-    """Not even of whoever asks at once when that was answered."""
+    """Submissions right after the answer no longer reach the node, either."""
     node = await living(face, bob)
     _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
     barn = f"/api/v1/organisations/{made['id']}"
@@ -84,7 +86,7 @@ async def test_a_job_on_ones_own_node_holds_charges_and_earns_nothing(
     face: Face, jane: Person, database: PostgresEndpoint
 ) -> None:
     node = await living(face, jane)
-    await goes_to(jane, "mine", node)
+    await wait_until_goes_to(jane, "mine", node)
     _, page = await jane.ask("GET", "/api/v1/jobs")
     for job in page["jobs"]:
         assert (job["pool"], job["price"]) == ("mine", "0.0000")
@@ -148,8 +150,8 @@ async def test_the_trusted_are_whom_the_creator_named(
     assert (await dispatched(jane, "trusted"))[0] == 400
     status, _ = await jane.ask("POST", "/api/v1/trusted", {"email": "BOB@example.org"})
     assert status == 200
-    await goes_to(jane, "trusted", node)
-    assert await held(jane) != "0.0000"  # it is another's machine
+    await wait_until_goes_to(jane, "trusted", node)
+    assert await held(jane) != "0.0000"  # the job costs credits on another user's machine
     status, found = await jane.ask("GET", "/api/v1/trusted")
     (entry,) = found["trusted"]
     assert entry["email"] == bob.email
@@ -168,11 +170,12 @@ async def test_a_node_that_is_lent_is_every_members(face: Face, jane: Person, bo
     _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
     barn = f"/api/v1/organisations/{made['id']}"
     assert (await jane.ask("POST", f"{barn}/members", {"email": bob.email}))[0] == 200
-    assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 404  # not in yet
+    # Bob has not accepted the membership yet
+    assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 404
     assert (await bob.ask("POST", f"{barn}/accept"))[0] == 200
     assert (await dispatched(jane, "mine"))[0] == 400
     assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 200
-    await goes_to(jane, "mine", node)
+    await wait_until_goes_to(jane, "mine", node)
     assert await held(jane) == "0.0000"
     status, whole = await jane.ask("GET", barn)
     assert (status, [lent["node_id"] for lent in whole["nodes"]]) == (200, [node])
@@ -186,7 +189,7 @@ async def test_a_node_that_is_lent_is_every_members(face: Face, jane: Person, bo
 
 
 async def test_what_a_job_needs_of_a_node_is_kept_to(face: Face, jane: Person) -> None:
-    await living(face, jane)  # it said nothing of itself
+    await living(face, jane)  # this node reported no resources
     for needs in ({"device": "gpu"}, {"blender": "5.2"}, {"memory": 1 << 33}):
         assert (await dispatched(jane, "any", needs=needs))[0] == 400
     for needs in ({"device": "tpu"}, {"blender": "five"}, {"memory": 0}):

@@ -1,4 +1,4 @@
-"""Scenes that a node looks into before anybody pays, through a whole gateway."""
+"""Preflights through a whole gateway: a node inspects a scene before anybody pays."""
 
 import hashlib
 from base64 import b64encode
@@ -70,7 +70,7 @@ async def somebody(gateway: Whole, http: aiohttp.ClientSession, name: str) -> Cr
 
 
 def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
-    """A node that says this of every scene."""
+    """Return a node's behaviour that sends this report for every scene."""
     content = report if isinstance(report, bytes) else orjson.dumps(report)
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -91,7 +91,7 @@ def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
 
 
 async def sent(gateway: Whole, person: Creator, content: bytes = SCENE) -> str:
-    """An upload of somebody's; the payload's reference."""
+    """Upload a scene of a user, and return its payload reference."""
     sha256 = hashlib.sha256(content).hexdigest()
     body = {"sha256": sha256, "size": len(content), "filename": "scene.blend"}
     status, upload = await person.call("POST", "/uploads", body)
@@ -107,8 +107,8 @@ async def look(person: Creator, scene: str, **more: Any) -> tuple[int, Json]:
     return await person.call("POST", "/jobs/preflight", {"payload_ref": scene, **more})
 
 
-async def looked(person: Creator, scene: str, **more: Any) -> Json:
-    """What a node found, once it has."""
+async def wait_for_look(person: Creator, scene: str, **more: Any) -> Json:
+    """Wait until a node has inspected the scene, and return the result."""
 
     async def done() -> Json:
         status, found = await look(person, scene, **more)
@@ -124,16 +124,17 @@ async def held(person: Creator) -> str:
 async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Creator) -> None:
     scene = await sent(gateway, jane)
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)) as node:
-        found = await looked(jane, scene, frames="1-10")
+        found = await wait_for_look(jane, scene, frames="1-10")
         assert (found["status"], found["stops"], found["findings"]) == ("DONE", False, [])
         assert found["scene"]["frame_end"] == 10
         assert found["thumbnail"] == f"/api/v1/jobs/{found['job_id']}/preview?frame=4"
         estimate = found["estimate"]
-        # 20,000 pixels at 1e-4 s each, and one second for each frame; five for Blender each time
+        # 20,000 pixels at 1e-4 s each and one second per frame; five seconds for each start of
+        # Blender
         assert (estimate["least"], estimate["likely"], estimate["most"]) == (70.0, 80.0, 100.0)
         assert (estimate["frames"], estimate["slots"], estimate["elapsed"]) == (10, 1, 80.0)
         more = {"params": {"width": 100, "height": 100, "samples": 50}}
-        assert (await looked(jane, scene, **more))["estimate"]["likely"] == 6.5
+        assert (await wait_for_look(jane, scene, **more))["estimate"]["likely"] == 6.5
         chunks = {"job_type": "render", "payload_ref": scene, "frames": "1-10", "chunk": 4}
         _, quote = await jane.call("POST", "/jobs/quote", chunks)
         assert quote["preflight"]["estimate"]["likely"] == 45.0
@@ -155,7 +156,7 @@ async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
     scene = await sent(gateway, jane)
     report = {**REPORT, "has_camera": False, "cameras": ["Camera"], "samples": 5000}
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, report)):
-        found = await looked(jane, scene)
+        found = await wait_for_look(jane, scene)
         assert [(one["code"], one["level"]) for one in found["findings"]] == [
             ("no_camera", "error"),
             ("many_samples", "warning"),
@@ -180,7 +181,7 @@ async def test_a_scene_of_eevee_is_for_no_node_without_opengl(
     order: Json = {"job_type": "render", "payload_ref": scene, "as_is": True}
     async with FakeNode(gateway.url, capabilities=BOTH, behave=tells, greet=False) as node:
         await node.send(Hello(version="1", capabilities=BOTH, opengl=False))
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
         status, refused = await jane.call("POST", "/jobs/dispatch", order)
         assert status == 400, refused
         status, job = await jane.call("POST", "/jobs/dispatch", {**order, "queue": True})
@@ -207,7 +208,7 @@ async def test_a_scene_that_devices_render_differently_is_for_processors_unless_
     tells = telling(gateway, {**REPORT, "device_dependent": ["hair of Object 'Cube'"]})
     async with FakeNode(gateway.url, capabilities=BOTH, behave=tells, greet=False) as node:
         await node.send(Hello(version="1", capabilities=BOTH, device_class=device_class))
-        [note] = (await looked(jane, scene))["findings"]
+        [note] = (await wait_for_look(jane, scene))["findings"]
         assert (note["code"], note["level"]) == ("device_dependent", "note")
         order = {"job_type": "render", "payload_ref": scene, "needs": needs}
         assert (await jane.call("POST", "/jobs/dispatch", order))[0] == status
@@ -221,7 +222,7 @@ async def test_tiles_of_a_scene_that_cannot_be_cut_are_refused_and_nothing_is_he
     order: Json = {"job_type": "render", "payload_ref": scene, "frames": "1-2", "tiles": "2x2"}
     order["params"] = {"width": 100, "height": 100}
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, report)):
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
         for as_is in (False, True):
             status, refused = await jane.call("POST", "/jobs/dispatch", {**order, "as_is": as_is})
             (fault,) = refused["errors"]
@@ -242,7 +243,7 @@ async def test_without_a_node_it_waits_and_says_so(gateway: Whole, jane: Creator
     assert "preflight" in found["waiting"]["words"]
     assert (await look(jane, scene))[1]["job_id"] == found["job_id"]
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
-        assert (await looked(jane, scene))["job_id"] == found["job_id"]
+        assert (await wait_for_look(jane, scene))["job_id"] == found["job_id"]
 
 
 async def test_what_a_node_says_is_a_strangers_word(gateway: Whole, jane: Creator) -> None:
@@ -256,9 +257,9 @@ async def test_what_a_node_says_is_a_strangers_word(gateway: Whole, jane: Creato
     async with FakeNode(gateway.url, capabilities=BOTH, behave=behave):
         for number, lie in enumerate(lies):
             scene = await sent(gateway, jane, b"BLENDER %d" % number)
-            found = await looked(jane, scene)
+            found = await wait_for_look(jane, scene)
             assert (found["status"], found["stops"]) == ("FAILED", False), lie
-            assert found["error"].startswith("What the node said of the scene cannot be read")
+            assert found["error"].startswith("The node's report on the scene cannot be read")
 
 
 async def test_nobody_is_told_what_another_ones_scene_is(
@@ -267,22 +268,22 @@ async def test_nobody_is_told_what_another_ones_scene_is(
     scene = await sent(gateway, jane)
     eve = await somebody(gateway, http, "eve")
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
-        mine = await looked(jane, scene)
+        mine = await wait_for_look(jane, scene)
         assert (await look(eve, scene))[0] == 422
-        theirs = await sent(gateway, eve)  # the same content
-        assert (await looked(eve, theirs))["job_id"] != mine["job_id"]
+        theirs = await sent(gateway, eve)  # the same content as Jane's scene
+        assert (await wait_for_look(eve, theirs))["job_id"] != mine["job_id"]
 
 
 async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Creator) -> None:
     first, *others, last = [await sent(gateway, jane, b"BLENDER %d" % n) for n in range(5)]
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
-        before = (await looked(jane, first))["job_id"]
+        before = (await wait_for_look(jane, first))["job_id"]
         status, again = await look(jane, first, again=True)
         assert status == 202
         assert again["job_id"] != before
-        await looked(jane, first)
+        await wait_for_look(jane, first)
         for scene in others:
-            await looked(jane, scene)
+            await wait_for_look(jane, scene)
         status, refused = await look(jane, last)
         assert status == 429
         assert "4 scenes" in refused["detail"]
@@ -307,7 +308,7 @@ async def test_what_was_found_long_ago_is_forgotten(
 ) -> None:
     old, new = [await sent(gateway, jane, b"BLENDER %d" % n) for n in range(2)]
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
-        before = {(await looked(jane, scene))["job_id"]: scene for scene in (old, new)}
+        before = {(await wait_for_look(jane, scene))["job_id"]: scene for scene in (old, new)}
         first = next(iter(before))
         days = gateway.gateway.settings.retention.results_days + 1
         long = f"UPDATE preflights SET asked_at = asked_at - interval '{days} days'"

@@ -1,4 +1,4 @@
-"""What jobs cost: who changes it, what is kept of it, and what jobs keep of it."""
+"""Prices of jobs: who may change them, their history, and the price that a job keeps."""
 
 import asyncio
 import itertools
@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import asyncpg
 import attrs
@@ -31,7 +32,7 @@ FIRST = {"*": "1.0000", "cpu_benchmark": "1.0000", "echo": "0.0000"} | {
 
 @pytest.fixture
 async def gateways(database: PostgresEndpoint) -> AsyncGenerator[list[Face]]:
-    """Two gateways with one database."""
+    """Run two gateways on one database."""
     async with AsyncExitStack() as stack:
         faces = list[Face]()
         for _ in range(2):
@@ -43,14 +44,29 @@ async def gateways(database: PostgresEndpoint) -> AsyncGenerator[list[Face]]:
 
 
 async def put(person: Person, job_type: str, price: str | None, **more: Any) -> tuple[int, Any]:
-    """Status and answer of a change."""
+    """Change a price, and return status and body."""
     body = {"price": price, "reason": "dearer electricity", **more}
     status, answer = await person.ask("PUT", f"{PRICES}/{quote(job_type, safe='')}", body)
     return status, answer
 
 
+async def changed(person: Person, price: str) -> Any:
+    """Change the price of a render job, and return the answer.
+
+    The request is repeated while the gateway is busy (503): setting the same price again changes
+    nothing.
+    """
+
+    async def answered() -> Any:
+        status, answer = await put(person, "render", price)
+        assert status in (200, 503), answer
+        return answer if status == 200 else None
+
+    return await until(answered)
+
+
 async def prices(person: Person) -> dict[str, str]:
-    """What each type costs."""
+    """Return the price of each job type."""
     status, answer = await person.ask("GET", PRICES)
     assert status == 200, answer
     return {price["job_type"]: price["price"] for price in answer["prices"]}
@@ -59,7 +75,7 @@ async def prices(person: Person) -> dict[str, str]:
 async def test_whoever_loses_a_deadlock_may_try_again(
     admin: Person, database: PostgresEndpoint
 ) -> None:
-    """Nothing happened, and nobody is to blame."""
+    """PostgreSQL aborts this change, so nothing happened and the answer is 503."""
     other = await asyncpg.connect(database.owner_dsn)
     waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'prices'::regclass AND NOT granted"
     try:
@@ -76,10 +92,24 @@ async def test_whoever_loses_a_deadlock_may_try_again(
 
 
 async def submit(person: Person, job_type: str) -> Any:
-    """A job that waits for a node, as its owner sees it."""
+    """Submit a job that waits for a node, and return it as its owner sees it."""
     status, placed = await person.ask("POST", f"{JOBS}/dispatch", {**ORDER, "job_type": job_type})
     assert status == 202, placed
     return (await person.ask("GET", f"{JOBS}/{placed['job_id']}"))[1]
+
+
+async def ordered(person: Person) -> tuple[int, Any]:
+    """Order a render job, again while the gateway is busy; return the status and the answer."""
+    body = {**ORDER, "job_type": "render"}
+    headers = {"Authorization": f"Bearer {person.access}", "Idempotency-Key": str(uuid4())}
+
+    async def answered() -> tuple[int, Any] | None:
+        status, answer = await ask(person.face, "POST", f"{JOBS}/dispatch", body, headers)
+        return None if status == 503 else (status, answer)
+
+    found = await until(answered)
+    assert found is not None
+    return found
 
 
 # -- what an admin does
@@ -189,7 +219,7 @@ async def test_a_clock_that_is_behind_does_not_turn_the_history_around(
     assert (await prices(admin))["render"] == "7.0000"
 
 
-# -- what becomes of jobs
+# -- effect on jobs
 
 
 async def test_a_job_keeps_the_price_that_it_was_submitted_under(
@@ -227,7 +257,7 @@ async def test_the_same_order_again_costs_what_it_did(
 
 @attrs.frozen
 class Done:
-    """Something between two moments: a job's id, or a price's number."""
+    """A request with the times before and after it, and the job's id or the price's number."""
 
     begun: float
     ended: float
@@ -237,33 +267,31 @@ class Done:
 async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
     gateways: list[Face], database: PostgresEndpoint
 ) -> None:
-    """Each job has one of the prices that held while it was asked for, and holds exactly that."""
+    """Each job's hold has a price that was valid during its request."""
     admin = await with_role(gateways[0], database.owner_dsn, "admin")
     people = [await register(gateways[n % 2], f"{n}@example.org") for n in range(4)]
     changes, orders = list[Done](), list[Done]()
-    ordered, over = asyncio.Event(), asyncio.Event()
+    taken, over = asyncio.Event(), asyncio.Event()
 
     async def change() -> None:
         """Change the price, each time after an order was taken since the last change."""
         for number, face in zip(range(1, 25), itertools.cycle(gateways), strict=False):
             begun = time.monotonic()
             asker = attrs.evolve(admin, face=face)
-            status, answer = await put(asker, "render", f"0.{number:04d}")
-            assert status == 200, answer
+            answer = await changed(asker, f"0.{number:04d}")
             changes.append(Done(begun, time.monotonic(), answer["number"]))
-            ordered.clear()
-            await ordered.wait()
+            taken.clear()
+            await taken.wait()
         over.set()
 
     async def order(person: Person) -> None:
-        body = {**ORDER, "job_type": "render"}
         while not over.is_set():
             begun = time.monotonic()
-            status, answer = await person.ask("POST", f"{JOBS}/dispatch", body)
+            status, answer = await ordered(person)
             assert status in (202, 402), answer
             if status == 202:
                 orders.append(Done(begun, time.monotonic(), answer["job_id"]))
-                ordered.set()
+                taken.set()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(change())

@@ -1,4 +1,4 @@
-"""Frames priced by the work that the gateway's own node measured, through a whole gateway."""
+"""Prices of frames by the work that the gateway's own node measured, through a whole gateway."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -20,10 +20,10 @@ from tests.integration.web.test_preflights import (
     REPORT,
     held,
     look,
-    looked,
     sent,
     somebody,
     telling,
+    wait_for_look,
 )
 from tests.support.api_clients import Creator
 from tests.support.http_gateway import settings_for_tests
@@ -40,7 +40,7 @@ def key() -> Ed25519PrivateKey:
 
 
 async def own_node(database: PostgresEndpoint, key: Ed25519PrivateKey) -> str:
-    """The id of the gateway's own node, which joined before anybody could say that it is."""
+    """Register a node before it is marked as the gateway's own, and return its id."""
     async with (
         whole(database, settings_for_tests()) as before,
         FakeNode(before.url, capabilities=BOTH, key=key) as node,
@@ -75,7 +75,7 @@ async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Creator:
 
 
 def heavier(times: float) -> Json:
-    """The report of a scene each pixel of which takes so many times as long."""
+    """Return the report of a scene whose pixels take ``times`` times as long."""
     frames = [{**REPORT["probe"]["frames"][0], "pixel": 1e-4 * times, "most": 1e-3 * times}]
     return {**REPORT, "probe": {**REPORT["probe"], "frames": frames}}
 
@@ -104,8 +104,8 @@ async def test_a_heavy_scene_costs_more_than_a_light_one_before_anything_is_held
     light, heavy = await sent(gateway, jane, b"BLENDER light"), await sent(gateway, jane)
     for scene, report in ((light, REPORT), (heavy, heavier(30))):
         async with ours(gateway, key, report):
-            assert (await looked(jane, scene))["status"] == "DONE"
-    # a second for each frame, and 20,000 pixels at 1e-4 s, or at 3e-3; 60 s cost 10 credits
+            assert (await wait_for_look(jane, scene))["status"] == "DONE"
+    # one second per frame, and 20,000 pixels at 1e-4 s or at 3e-3 s; 60 s cost 10 credits
     of_light, of_heavy = await quoted(jane, light), await quoted(jane, heavy)
     assert (of_light["priced_by"], of_light["reference_seconds"]) == ("work", 30.0)
     assert (of_light["frame_price"], of_light["price"]) == ("0.5000", "5.0000")
@@ -121,7 +121,7 @@ async def test_what_is_charged_is_what_was_quoted(
 ) -> None:
     scene = await sent(gateway, jane)
     async with ours(gateway, key, heavier(7)):
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
     quote = await quoted(jane, scene, chunk=4)
     status, placed = await dispatched(jane, scene, chunk=4, quoted=quote["price"])
     assert status in (200, 202), placed
@@ -147,7 +147,7 @@ async def test_a_job_that_costs_more_by_now_than_was_quoted_is_refused(
 ) -> None:
     scene = await sent(gateway, jane)
     async with ours(gateway, key, REPORT):
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
         quote = await quoted(jane, scene)
         now, prices = gateway.gateway.ports.clock.now(), gateway.gateway.tables.prices
         await prices.set("render", 200_000, Act(now, None, "ann", "prices.set", "render", "power"))
@@ -164,7 +164,7 @@ async def test_a_stranger_measures_no_price_and_the_own_node_goes_first(
     scene, other = await sent(gateway, jane), await sent(gateway, jane, b"BLENDER other")
     stranger = FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, heavier(1000)))
     async with stranger:
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
         quote = await quoted(jane, scene)
         assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
         assert (quote["reference_seconds"], quote["measurable"]) == (None, False)
@@ -174,8 +174,8 @@ async def test_a_stranger_measures_no_price_and_the_own_node_goes_first(
             assert (quote["priced_by"], quote["measurable"]) == ("table", True)
             assert "not measured by one of the gateway's nodes" in quote["priced_how"]
             assert (await look(jane, scene, again=True))[0] == 202
-            await looked(jane, scene)
-            await looked(jane, other)
+            await wait_for_look(jane, scene)
+            await wait_for_look(jane, other)
             assert (await quoted(jane, scene))["price"] == "5.0000"
             assert sum(isinstance(one, JobDispatch) for one in mine.received) == 2
 
@@ -189,11 +189,12 @@ async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_re
     await gateway.gateway.tables.nodes.embed(embedded)
     async with ours(gateway, key, REPORT) as verifier:
         assert verifier.node_id == str(embedded.id)
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
         assert (await quoted(jane, scene))["price"] == "5.0000"
         status, placed = await dispatched(jane, scene)
         assert (status, placed["status"]) == (202, "QUEUED")
-    await gateway.gateway.tables.nodes.embed(embedded)  # as at each of its starts
+    # the gateway repeats this at each start of its node
+    await gateway.gateway.tables.nodes.embed(embedded)
     row = await gateway.gateway.tables.nodes.shown(embedded.id)
     assert row is not None
     assert row.verified_at is not None
@@ -211,7 +212,7 @@ async def test_what_stays_at_the_price_of_the_table_says_so(
         nameless = {"job_type": "render", "frames": FRAMES}
         status, before = await jane.call("POST", "/jobs/quote", nameless)
         assert (status, before["measurable"], before["price"]) == (200, True, "100.0000")
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
         alone = {"job_type": "render", "payload_ref": scene}
         status, one = await jane.call("POST", "/jobs/quote", alone)
         assert (status, one["price"], one["priced_by"]) == (200, "10.0000", "table")
@@ -229,7 +230,7 @@ async def test_a_scene_whose_small_pieces_cannot_be_rendered_is_refused(
     slow = {**REPORT, "unprobed": "the inspection of the scene took too long", "probe_failed": True}
     del slow["probe"]
     async with ours(gateway, key, slow):
-        found = await looked(jane, scene)
+        found = await wait_for_look(jane, scene)
         (finding,) = found["findings"]
         assert (finding["code"], finding["level"]) == ("not_measured", "error")
         assert "took too long" in finding["message"]
@@ -247,7 +248,7 @@ async def test_a_frame_of_months_is_refused(
 ) -> None:
     scene = await sent(gateway, jane)
     async with ours(gateway, key, heavier(1e7)):
-        assert (await looked(jane, scene, frames=FRAMES))["estimate"]["likely"] > 86_400
+        assert (await wait_for_look(jane, scene, frames=FRAMES))["estimate"]["likely"] > 86_400
         status, refused = await dispatched(jane, scene)
         assert (status, refused["errors"][0]["code"]) == (422, "too_slow")
         assert await held(jane) == "0.0000"
@@ -267,7 +268,7 @@ async def test_a_gateway_may_take_no_frames_that_were_not_measured(
         alone = {"job_type": "render", "payload_ref": scene, "queue": True}
         assert (await jane.call("POST", "/jobs/dispatch", alone))[0] in (200, 202)
         async with ours(gateway, key, REPORT):
-            await looked(jane, scene)
+            await wait_for_look(jane, scene)
             assert (await dispatched(jane, scene))[0] in (200, 202)
 
 
@@ -279,7 +280,7 @@ async def test_without_nodes_of_its_own_all_frames_cost_the_same(
         scene = await sent(gateway, jane)
         behave = telling(gateway, heavier(50))
         async with FakeNode(gateway.url, capabilities=BOTH, behave=behave):
-            await looked(jane, scene)
+            await wait_for_look(jane, scene)
             quote = await quoted(jane, scene)
             assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
-            assert quote["priced_how"] == "Each frame costs what the table says."
+            assert quote["priced_how"] == "Each frame costs the fixed price in the price table."

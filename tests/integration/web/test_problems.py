@@ -1,4 +1,4 @@
-"""What goes wrong is answered in one shape, and says no more than it should."""
+"""Error answers have one shape and reveal no more than they should."""
 
 import asyncio
 import json
@@ -13,10 +13,10 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, Headers, face_over, serving, settings_for_tests
 from web.middleware.response_headers import ALWAYS
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
-ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 
 
 async def test_an_unknown_path_is_404_without_a_token(face: Face) -> None:
@@ -137,7 +137,7 @@ async def test_readiness_names_what_is_missing_and_is_200(face: Face) -> None:
         assert await answer.json() == {
             "status": "ready",
             "checks": dict.fromkeys(CHECKS, "connected"),
-            "log": None,  # it begins with the first run of a Sequencer
+            "log": None,  # the log begins with the first run of a Sequencer
         }
     face.gateway.monitoring.probes["redis"] = _no
     async with face.client.get("/api/v1/health/ready") as answer:
@@ -192,7 +192,7 @@ async def test_what_is_no_http_is_a_400_in_json_that_quotes_nothing(
 
 
 async def test_a_body_that_nobody_reads_is_not_waited_for(face: Face) -> None:
-    """Whatever the headers ask."""
+    """The answer comes at once, whatever the request's headers are."""
     head = b"GET /health HTTP/1.1\r\nHost: a\r\nIdempotency-Key: a\r\nContent-Length: 100\r\n\r\n"
     assert (await raw_exchange(face, head)).startswith(b"HTTP/1.1 200")
 

@@ -1,4 +1,6 @@
-"""A database that an older copy was put over: the gateway has a checkpoint that it has not."""
+"""A database replaced by an older copy: the gateway's file has a checkpoint that the database
+lacks.
+"""
 
 import contextlib
 import json
@@ -38,7 +40,7 @@ CLOCK = SystemClock()
 
 @attrs.define
 class Machine:
-    """A database that can be copied and put back, a chain, and the gateway's own file."""
+    """A database that can be copied and restored, a chain, and the gateway's own file."""
 
     database: PostgresEndpoint
     chain: ChainTwin
@@ -100,8 +102,8 @@ async def proved(person: Person, number: int) -> Json:
     return found
 
 
-async def entered(person: Person, reference: str) -> int:
-    """The number of an entry, as soon as it is taken."""
+async def deduct_when_accepted(person: Person, reference: str) -> int:
+    """Wait until a deduction is accepted, and return the number of its entry."""
 
     async def done() -> int | None:
         status, found = await deduct(person, reference)
@@ -112,8 +114,10 @@ async def entered(person: Person, reference: str) -> int:
     return found
 
 
-async def refused(person: Person, reference: str) -> str:
-    """Why an entry is not taken; it is not at any time."""
+async def reason_of_refusal(person: Person, reference: str) -> str:
+    """Wait for the reason why deductions are refused, and check that no deduction is accepted
+    meanwhile.
+    """
 
     async def why() -> str | None:
         status, found = await deduct(person, reference)
@@ -126,24 +130,28 @@ async def refused(person: Person, reference: str) -> str:
     return found
 
 
-async def history(machine: Machine) -> Person:
-    """Jane's first entry is in the copy, her second one is not, though a checkpoint has it."""
+async def make_history(machine: Machine) -> Person:
+    """Make Jane's first entry before the copy and two after it, restore the copy, and return
+    Jane.
+    """
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
     await machine.copy()
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await proved(again, await entered(again, "second"))
-        machine.chain.away = True  # what is signed from here on is anchored nowhere
-        proof = await proved(again, await entered(again, "third"))
+        await proved(again, await deduct_when_accepted(again, "second"))
+        machine.chain.away = True  # checkpoints from here on are not anchored
+        proof = await proved(again, await deduct_when_accepted(again, "third"))
         await until(lambda: machine.kept["size"] >= proof["tree_size"])
     await machine.put_back()
     return jane
 
 
 async def begin_epoch(machine: Machine) -> EpochRow:
-    """As `chain reopen` does it, where the chain has nothing that the database has not."""
+    """Begin an epoch as `chain reopen` does, where the chain has nothing that the database
+    lacks.
+    """
     pool, chain = Database(lambda: machine.database.app_dsn), machine.chain
     seen, now = await see(chain, Anchors(pool), CLOCK), CLOCK.now()
     assert seen.newest is not None
@@ -159,19 +167,19 @@ async def begin_epoch(machine: Machine) -> EpochRow:
 async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away(
     machine: Machine,
 ) -> None:
-    jane = await history(machine)
+    jane = await make_history(machine)
     before = machine.kept
     async with machine.gateway() as (running, again):
         again.headers = jane.headers
-        for number in range(5):  # the first one, too
-            why = await refused(again, str(number))
+        for number in range(5):  # the first request is refused, too
+            why = await reason_of_refusal(again, str(number))
             assert f"a checkpoint of {before['size']} leaves" in why, why
         with pytest.raises(Halted):
             async with running.store.transaction():
                 pass
-        _, newest = await again.call("GET", "/ledger/checkpoint")
+        _, newest = await again.answered("GET", "/ledger/checkpoint")
         assert newest["size"] < before["size"]
-        assert (await again.call("GET", "/credits/balance"))[0] == 200
+        assert (await again.answered("GET", "/credits/balance"))[0] == 200
         assert "chain reopen" in await halted(again)
     assert machine.kept == before
     async with connected(machine.database.app_dsn) as connection:
@@ -180,34 +188,34 @@ async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away
 
 
 async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machine) -> None:
-    jane = await history(machine)
+    jane = await make_history(machine)
     before = machine.kept
     machine.chain.away = False
-    machine.chain.lose(1)  # the anchor that the copy has not
+    machine.chain.lose(1)  # remove the anchor that the copy lacks
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
         looks = machine.chain.looks
         await until(lambda: machine.chain.looks > looks + 3)
-        await refused(again, "no")
-        assert (await again.call("GET", "/ledger/checkpoint"))[1]["size"] < before["size"]
+        await reason_of_refusal(again, "no")
+        assert (await again.answered("GET", "/ledger/checkpoint"))[1]["size"] < before["size"]
         row = await begin_epoch(machine)
 
-        proof = await proved(again, await entered(again, "yes"))
+        proof = await proved(again, await deduct_when_accepted(again, "yes"))
         assert proof["checkpoint"].startswith(f"{row.origin}\n")
         await until(lambda: machine.kept["origin"] == row.origin)
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await entered(again, "after a start")
+        await deduct_when_accepted(again, "after a start")
     other = machine.file.with_name("another gateway's")
     other.write_text(json.dumps(before))
     async with machine.gateway(other) as (_, again):
         again.headers = jane.headers
-        await entered(again, "at another gateway")
+        await deduct_when_accepted(again, "at another gateway")
         assert (await ready(again))["log"]["halted"] is None
 
 
 async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
-    jane = await history(machine)
+    jane = await make_history(machine)
     machine.chain.away = False
     row = None
     async with machine.gateway() as (_, again):
@@ -219,26 +227,26 @@ async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
     machine.chain.away = True
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        assert row.origin in await refused(again, "no")
+        assert row.origin in await reason_of_refusal(again, "no")
     assert machine.kept["origin"] == row.origin
 
 
 async def test_a_file_that_lags_behind_or_is_lost_harms_nobody(machine: Machine) -> None:
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
         await until(machine.file.exists)
         old = machine.file.read_text()
-        await proved(jane, await entered(jane, "second"))
+        await proved(jane, await deduct_when_accepted(jane, "second"))
         await until(lambda: machine.file.read_text() != old)
     machine.file.write_text(old)
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await entered(again, "one")
+        await deduct_when_accepted(again, "one")
     machine.file.unlink()
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await entered(again, "two")
+        await deduct_when_accepted(again, "two")
         await until(machine.file.exists)
 
 
@@ -247,7 +255,7 @@ async def test_a_gateway_that_signs_nothing_learns_what_the_other_one_signed(
 ) -> None:
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
     other = machine.file.with_name("other")
     async with machine.gateway(other):
         await until(other.exists)
@@ -275,13 +283,16 @@ async def test_what_is_noted_is_there_after_a_start_and_never_goes_back(tmp_path
     (tmp_path / "log-seen").unlink()
     assert memory.head is None
     tmp_path.chmod(0o500)
-    await memory.note(SeenHead("log/epoch/2-00000000", 9, b"d" * 32, later))  # told, not raised
+    # the failed write is logged, not raised
+    await memory.note(SeenHead("log/epoch/2-00000000", 9, b"d" * 32, later))
     tmp_path.chmod(0o700)
 
 
 async def test_who_looked_before_the_epoch_halts_nobody_after_it(machine: Machine) -> None:
-    """A gateway that asked before the operator's word may write down what it found after it."""
-    await history(machine)
+    """A gateway may compare the logs before the operator reopens the log, and record its finding
+    only afterwards.
+    """
+    await make_history(machine)
     machine.chain.away = False
     head = FileMemory(machine.file).head
     assert isinstance(head, SeenHead)

@@ -1,4 +1,4 @@
-"""Readiness asks what a submission needs, not only whether the dependencies answer."""
+"""Readiness checks what a submission needs, not only whether dependencies answer."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.until import until
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 
 async def ready(face: Face) -> dict[str, Any]:
@@ -35,7 +35,7 @@ async def test_a_scheduler_that_has_not_read_what_is_open_is_not_ready(face: Fac
 async def test_a_ledger_that_cannot_write_is_not_ready_though_the_database_answers(
     database: PostgresEndpoint,
 ) -> None:
-    """As on a standby, or with a full disk: reading goes on."""
+    """The database is read-only, as on a standby or with a full disk."""
     gateway = Database(lambda: database.app_dsn)
     async with serving(gateway, settings_for_tests(), with_ledger(gateway)) as face:
         assert (await ready(face))["status"] == "ready"

@@ -1,4 +1,4 @@
-"""Receipts at the HTTP face of a whole gateway: held by whoever has the file alone."""
+"""Receipts at the HTTP API of a whole gateway, verified with the file alone."""
 
 import hashlib
 from collections.abc import AsyncGenerator
@@ -58,14 +58,16 @@ async def placed(creator: Person, job_type: str = "render") -> str:
 
 async def ended(creator: Person, job: str) -> str:
     async def status() -> str | None:
-        _, found = await creator.call("GET", f"/jobs/{job}")
+        _, found = await creator.answered("GET", f"/jobs/{job}")
         return found["status"] if found["completed_at"] else None
 
     return str(await until(status, within=WITHIN))
 
 
 def delivering(gateway: Whole, change: Any = None) -> Behaviour:
-    """Its object is put where it belongs; ``change`` is what it makes of its signed result."""
+    """Return a node's behaviour that stores a result and signs it; ``change`` alters the signed
+    result.
+    """
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
@@ -89,7 +91,7 @@ async def test_work_that_was_paid_for_has_a_receipt(
     async with FakeNode(gateway.url, behave=delivering(gateway)) as node:
         job = await placed(creator)
         assert await ended(creator, job) == "COMPLETED"
-        status, document = await creator.call("GET", f"/jobs/{job}/receipt")
+        status, document = await creator.answered("GET", f"/jobs/{job}/receipt")
         assert status == 200, document
         verdict = verify_receipt(document)
         assert verdict.holds, verdict
@@ -100,7 +102,7 @@ async def test_work_that_was_paid_for_has_a_receipt(
         assert read.work.object == hashlib.sha256(CONTENT).digest()
         assert read.gateway == TwinSigner().receipts().public
         assert document["receipt"]["work"]["parameters"] == {"frame": 3}
-        assert (await creator.call("GET", f"/jobs/{job}/units/0/receipt"))[1] == document
+        assert (await creator.answered("GET", f"/jobs/{job}/units/0/receipt"))[1] == document
     assert await run_fsck(owner) == []
 
 
@@ -111,7 +113,7 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
     async with FakeNode(gateway.url, behave=delivering(gateway)):
         job = await placed(creator)
         assert await ended(creator, job) == "COMPLETED"
-    _, before = await creator.call("GET", f"/jobs/{job}/receipt")
+    _, before = await creator.answered("GET", f"/jobs/{job}/receipt")
     assert "withdrawn" not in before
     status, _ = await creator.call(
         "POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"}
@@ -120,9 +122,9 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
     [row] = await owner.fetch("SELECT job_id, unit, user_id FROM disputes")
     decided = DisputeDecide(row["job_id"], 0, row["user_id"], upheld, "looked at it")
     assert isinstance(await commit(gateway.gateway, Commit((), (decided,))), Posted)
-    _, after = await creator.call("GET", f"/jobs/{job}/receipt")
-    [unit] = (await creator.call("GET", f"/jobs/{job}/units"))[1]["units"]
-    assert (await creator.call("GET", f"/jobs/{job}"))[1]["given_back"] == int(upheld)
+    _, after = await creator.answered("GET", f"/jobs/{job}/receipt")
+    [unit] = (await creator.answered("GET", f"/jobs/{job}/units"))[1]["units"]
+    assert (await creator.answered("GET", f"/jobs/{job}"))[1]["given_back"] == int(upheld)
     if not upheld:
         assert (after, unit["given_back"]) == (before, None)
         return
@@ -131,7 +133,7 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
     assert after == {**before, "proof": after["proof"]}, "what was signed is what it was"
     assert verify_receipt(after).holds
     assert not verify_receipt({**after, "withdrawn": gone}).holds
-    _, history = await creator.call("GET", "/credits/history")
+    _, history = await creator.answered("GET", "/credits/history")
     assert history["entries"][0]["source"] == "REFUND"
     [entry] = await owner.fetch(
         "SELECT e.entry_id FROM entries e JOIN transfers t ON t.id = e.transfer_id"
@@ -164,7 +166,7 @@ async def test_work_that_cost_nothing_has_one_without_an_entry(
     async with FakeNode(gateway.url, behave=delivering(gateway)):
         job = await placed(creator, "echo")
         assert await ended(creator, job) == "COMPLETED"
-    _, document = await creator.call("GET", f"/jobs/{job}/receipt")
+    _, document = await creator.answered("GET", f"/jobs/{job}/receipt")
     assert (document["entry_id"], document["proof"]) == (None, None)
     assert document["receipt"]["price"] == 0
     assert verify_receipt(document).holds
@@ -178,10 +180,10 @@ async def test_anothers_receipt_is_as_absent_as_none(
     async with FakeNode(gateway.url, behave=delivering(gateway)):
         job = await placed(creator)
         assert await ended(creator, job) == "COMPLETED"
-    assert (await eve.call("GET", f"/jobs/{job}/receipt"))[0] == 404
-    assert (await eve.call("GET", f"/jobs/{job}/units/0/receipt"))[0] == 404
-    assert (await creator.call("GET", f"/jobs/{job}/units/1/receipt"))[0] == 404
-    assert (await creator.call("GET", f"/jobs/{uuid4()}/receipt"))[0] == 404
+    assert (await eve.answered("GET", f"/jobs/{job}/receipt"))[0] == 404
+    assert (await eve.answered("GET", f"/jobs/{job}/units/0/receipt"))[0] == 404
+    assert (await creator.answered("GET", f"/jobs/{job}/units/1/receipt"))[0] == 404
+    assert (await creator.answered("GET", f"/jobs/{uuid4()}/receipt"))[0] == 404
 
 
 async def test_a_node_that_signs_nothing_is_paid_without_one(
@@ -190,7 +192,7 @@ async def test_a_node_that_signs_nothing_is_paid_without_one(
     async with FakeNode(gateway.url, behave=delivering(gateway), signs=False):
         job = await placed(creator)
         assert await ended(creator, job) == "COMPLETED"
-    assert (await creator.call("GET", f"/jobs/{job}/receipt"))[0] == 404
+    assert (await creator.answered("GET", f"/jobs/{job}/receipt"))[0] == 404
 
 
 def another_signature(_: FakeNode, told: JobResult) -> JobResult:
@@ -259,11 +261,11 @@ async def test_who_signs_what_is_not_so_is_not_paid(
         job = await placed(creator)
 
         async def failure() -> str | None:
-            _, found = await creator.call("GET", f"/jobs/{job}/units")
+            _, found = await creator.answered("GET", f"/jobs/{job}/units")
             said: str | None = found["units"][0]["error_class"]
             return said
 
         assert await until(failure, within=WITHIN) == "node"
-        _, found = await creator.call("GET", f"/jobs/{job}")
+        _, found = await creator.answered("GET", f"/jobs/{job}")
         assert found["charged"] == "0.0000"
     assert await run_fsck(owner) == []

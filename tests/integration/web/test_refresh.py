@@ -1,4 +1,4 @@
-"""Staying logged in: refresh tokens are exchanged, each once."""
+"""Tests of refresh tokens, each of which can be exchanged once."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
 
-async def later(dsn: str, seconds: int) -> None:
-    """Let so many seconds have gone by since whatever was exchanged."""
+async def age_exchanges(dsn: str, seconds: int) -> None:
+    """Move all exchanges of tokens this many seconds into the past."""
     await execute(
         dsn,
         f"UPDATE spent_refresh_tokens SET spent_at = spent_at - interval '{seconds} seconds'",
@@ -57,7 +57,7 @@ async def test_one_that_comes_again_late_ends_the_login_and_its_access_tokens(
     other = await log_in(face, jane)
     assert other is not None
     _, tokens = await refresh(face, jane.refresh)
-    await later(database.owner_dsn, 11)
+    await age_exchanges(database.owner_dsn, 11)
     status, _ = await refresh(face, jane.refresh)
     assert status == 401
     assert not await jane.may()
@@ -71,7 +71,7 @@ async def test_an_older_one_is_known_too(
     face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
     _, second = await refresh(face, jane.refresh)
-    await later(database.owner_dsn, 11)
+    await age_exchanges(database.owner_dsn, 11)
     _, third = await refresh(face, second["refresh_token"])
     status, _ = await refresh(face, second["refresh_token"])
     assert status == 401, "exchanged just now: a race"

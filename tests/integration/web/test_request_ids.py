@@ -1,4 +1,4 @@
-"""One name for a request: in its answer, in the problem it met, in every line that it logged."""
+"""Request ids: the same in the answer, in its problem document and in every log line."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""What is kept no longer goes; what somebody needs stays; who keeps too much is told what to do."""
+"""Retention: expired files are removed, files in use stay, and a user over quota is told what to
+do.
+"""
 
 import hashlib
 from typing import Any
@@ -31,7 +33,7 @@ async def call(
 
 
 async def submitted(face: Face, user: Headers, scene: Json, **more: Any) -> str:
-    """A job that waits, or that a node has. A gateway that has no time is asked again."""
+    """Submit a job, and ask a busy gateway again; return the job's id."""
 
     async def placed() -> str | None:
         body = {"job_type": "echo", "payload_ref": scene["payload_ref"], "queue": True, **more}
@@ -44,7 +46,7 @@ async def submitted(face: Face, user: Headers, scene: Json, **more: Any) -> str:
 
 
 async def pass_days(database: PostgresEndpoint, days: int) -> None:
-    """All that was is so many days older."""
+    """Make uploads and completed jobs this many days older."""
     for column in ("uploads SET used_at = used_at", "jobs SET completed_at = completed_at"):
         await execute(database.owner_dsn, f"UPDATE {column} - interval '{days} days'")
 
@@ -58,7 +60,7 @@ async def is_there(face: Face, user: Headers, upload: Json) -> bool:
 
 
 async def finish(face: Face, job: str, node: str, key: str) -> None:
-    """As its node does, with an object of ours."""
+    """Complete a job as its node does, with an object in the store."""
     await face.gateway.ports.objects.put(key, b"a picture")
     reference = f"s3://rendertrust/{key}"
     sha256 = hashlib.sha256(b"a picture").digest()
@@ -167,7 +169,7 @@ async def test_what_a_refused_attempt_left_goes_as_a_result_does(
 
 
 async def pass_days_of_attempts(database: PostgresEndpoint, days: int) -> None:
-    """What the books do not let anybody do: attempts ended so many days earlier."""
+    """Move the ends of attempts into the past; the trigger that forbids it is off meanwhile."""
     change = "ALTER TABLE attempts {} TRIGGER attempts_append_only"
     older = f"UPDATE attempts SET ended_at = ended_at - interval '{days} days'"
     for statement in (change.format("DISABLE"), older, change.format("ENABLE")):
@@ -250,7 +252,8 @@ async def test_what_was_begun_before_a_fall_is_gone_on_with(
     scene = await sent(face, user, b"a scene", "a.blend")
     await pass_days(database, 31)
     now = face.gateway.ports.clock.now()
-    assert len(await face.gateway.tables.retention.inputs(now, now)) == 1  # marked, and no more
+    # the upload is marked as expired, but its file is still there
+    assert len(await face.gateway.tables.retention.inputs(now, now)) == 1
     body = {"sha256": scene["sha256"], "size": scene["size"], "filename": "a.blend"}
     assert (await call(face, user, "POST", "/api/v1/uploads", body))[0] == 503
     await remove_expired(face.gateway)
@@ -274,6 +277,7 @@ async def test_who_keeps_too_much_is_told_what_to_do(
     assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 200
     assert (await call(face, jane, "POST", "/api/v1/uploads", almost))[0] == 201
     more = {**NEW, "size": 1, "sha256": "cd" * 32}
-    assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 413  # it may come yet
+    # the announced upload may still arrive, so its size counts
+    assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 413
     await pass_days(database, 2)
     assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 201

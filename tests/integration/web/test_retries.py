@@ -1,4 +1,4 @@
-"""Jobs that are done again: a new job, held anew, once."""
+"""Retries of jobs: a new job with new holds, created once."""
 
 import asyncio
 from typing import Any
@@ -18,8 +18,10 @@ ORDER = {"job_type": "render", "payload_ref": "s3://bucket/in.blend", "queue": T
 face = face_with(with_scheduler)
 
 
-async def failed(face: Face, person: Person, error: str = "the scene has no camera") -> str:
-    """A job of his that nobody will do any more."""
+async def make_failed_job(
+    face: Face, person: Person, error: str = "the scene has no camera"
+) -> str:
+    """Submit a job of the user, let it fail for good, and return its id."""
     status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
     assert status == 202, placed
     job = UUID(placed["job_id"])
@@ -37,7 +39,7 @@ async def balance(person: Person) -> tuple[int, int]:
 
 
 async def retry(person: Person, job: str) -> tuple[int, Any]:
-    """Asked until it is answered: a machine that is busy may say 503 first."""
+    """Retry a job, and ask again while a busy machine answers 503."""
     return await answered(person, f"/api/v1/jobs/{job}/retry", None)
 
 
@@ -52,7 +54,7 @@ async def answered(person: Person, path: str, body: Any) -> tuple[int, Any]:
 
 async def test_a_failed_job_is_done_again_as_a_new_one_that_is_held_anew(face: Face) -> None:
     person = await register(face)
-    job = await failed(face, person)
+    job = await make_failed_job(face, person)
     assert await balance(person) == (1_000_000, 0)
     status, placed = await retry(person, job)
     assert (status, placed["status"]) == (202, "QUEUED")
@@ -66,7 +68,7 @@ async def test_a_failed_job_is_done_again_as_a_new_one_that_is_held_anew(face: F
 
 async def test_asked_twice_or_at_once_there_is_one(face: Face) -> None:
     person = await register(face)
-    job = await failed(face, person)
+    job = await make_failed_job(face, person)
     answers = await asyncio.gather(*(retry(person, job) for _ in range(5)))
     done = {answer["job_id"] for status, answer in answers if status in (200, 202)}
     assert done == {str(retry_id(UUID(job)))}
@@ -77,7 +79,7 @@ async def test_asked_twice_or_at_once_there_is_one(face: Face) -> None:
 
 async def test_a_retry_that_failed_is_retried_itself(face: Face) -> None:
     person = await register(face)
-    job = await failed(face, person)
+    job = await make_failed_job(face, person)
     _, first = await retry(person, job)
     await fail(face, UUID(first["job_id"]), 0)
     _, same = await retry(person, job)
@@ -95,18 +97,18 @@ async def test_what_is_not_over_or_anothers_is_not_retried(face: Face) -> None:
         409,
         "Job is QUEUED; only FAILED and CANCELLED jobs are retried",
     )
-    job = await failed(face, person)
+    job = await make_failed_job(face, person)
     assert (await retry(other, job))[0] == 404
     assert await balance(other) == (1_000_000, 0)
 
 
 async def test_a_retry_costs_what_it_costs_today(face: Face, database: PostgresEndpoint) -> None:
     person = await register(face)
-    job, cheap = await failed(face, person), await failed(face, person)
+    job, cheap = await make_failed_job(face, person), await make_failed_job(face, person)
     boss = await with_role(face, database.owner_dsn, "admin")
     raised = "INSERT INTO prices (job_type, units, since, changed_by, reason)"
     await execute(database.owner_dsn, f"{raised} VALUES ('render', 110000, now(), '', '')")
-    # Who pays decides on a higher price, not an admin.
+    # A higher price needs the consent of the user who pays, not of an admin.
     path = f"/api/v1/admin/jobs/{job}/retry"
     status, answer = await boss.ask("POST", path, {"reason": "a broken node"})
     assert status == 409
@@ -123,7 +125,7 @@ async def test_a_retry_costs_what_it_costs_today(face: Face, database: PostgresE
 
 async def test_without_credits_nothing_is_retried(face: Face) -> None:
     person = await register(face)
-    jobs = [await failed(face, person) for _ in range(11)]
+    jobs = [await make_failed_job(face, person) for _ in range(11)]
     statuses = [(await retry(person, job))[0] for job in jobs]
     assert statuses == [202] * 10 + [402]
     assert await balance(person) == (1_000_000, 1_000_000)
@@ -131,7 +133,7 @@ async def test_without_credits_nothing_is_retried(face: Face) -> None:
 
 async def test_what_an_admin_does_is_written_down(face: Face, database: PostgresEndpoint) -> None:
     person = await register(face)
-    job = await failed(face, person)
+    job = await make_failed_job(face, person)
     boss = await with_role(face, database.owner_dsn, "admin")
     reason = {"reason": "a broken node"}
     status, placed = await answered(boss, f"/api/v1/admin/jobs/{job}/retry", reason)
@@ -153,8 +155,8 @@ async def test_what_an_admin_does_is_written_down(face: Face, database: Postgres
 
 async def test_admins_look_for_jobs_by_words(face: Face, database: PostgresEndpoint) -> None:
     person, other = await register(face), await register(face, "bob@example.org")
-    job = await failed(face, person, "no camera in <script>")
-    await failed(face, other)
+    job = await make_failed_job(face, person, "no camera in <script>")
+    await make_failed_job(face, other)
     boss = await with_role(face, database.owner_dsn, "admin")
     path = "/api/v1/admin/jobs"
 
@@ -181,7 +183,7 @@ async def test_admins_look_for_jobs_by_words(face: Face, database: PostgresEndpo
 async def test_attempts_that_came_to_nothing_are_kept(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    """A trigger writes them: whoever takes a unit from its node, and whatever for."""
+    """A database trigger records the attempts, whoever takes a unit from its node and why."""
     person = await register(face)
     status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
     assert status == 202

@@ -1,4 +1,4 @@
-"""Revocation as gateways see it: over one database, and while it is away."""
+"""Revocations shared by gateways over one database, and while the database is unreachable."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -37,12 +37,12 @@ from web.identity.tokens import Claims, TokenType
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
 READ = "/api/v1/credits/balance"
 CLOCK = SystemClock()
-ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 
 
 @attrs.frozen
-class Set:
-    """One gateway's worth: the set, and what fills it."""
+class RevocationSet:
+    """One gateway's set of revocations, and the actor that fills the set."""
 
     revocations: Revocations
     ref: Ref[RevocationsMarker]
@@ -58,8 +58,8 @@ def claims(sid: UUID, kind: TokenType = TokenType.ACCESS, subject: UUID | None =
 
 
 @asynccontextmanager
-async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[Set]:
-    """A set that is being filled from the database."""
+async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[RevocationSet]:
+    """Run a set of revocations that an actor fills from the database."""
     rows, logins = Rows(database), Sessions(database)
     revocations, ref, heard = (
         Revocations(clock),
@@ -75,7 +75,7 @@ async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[Set
     tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
     await tree.start()
     try:
-        yield Set(revocations, ref, heard)
+        yield RevocationSet(revocations, ref, heard)
     finally:
         await tree.stop()
 
@@ -90,7 +90,7 @@ async def pool(database: PostgresEndpoint) -> AsyncIterator[Database]:
 async def test_what_one_gateway_revokes_all_refuse_at_once(
     pool: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Nothing is read by the clock: the database has said so.
+    # Polling is off: the database has sent a notification.
     monkeypatch.setattr("actors.revocations.actor.READ_EVERY_SECONDS", 3_600.0)
     async with filled(pool) as one, filled(pool) as other:
         sids = [uuid4() for _ in range(5)]
@@ -114,7 +114,7 @@ async def test_a_gateway_that_starts_knows_what_was_revoked_before(pool: Databas
 async def test_what_is_committed_late_is_not_overlooked(
     pool: Database, database: PostgresEndpoint
 ) -> None:
-    """A transaction that began first and ends last has the smaller numbers."""
+    """A transaction that begins first and commits last has the smaller numbers."""
     early, late = uuid4(), uuid4()
     async with connected(database.owner_dsn) as connection, filled(pool) as watching:
         slow = connection.transaction()
@@ -133,7 +133,7 @@ async def test_kinds_are_what_they_name(pool: Database) -> None:
         names = {kind: uuid4() for kind in ("session", "token", "key", "node", "user")}
         for kind, id_ in names.items():
             await Rows(pool).insert(kind, [id_], FAR)
-        # A user's name may be heard twice: it is remembered by nobody.
+        # The set does not remember users' ids, so it may report an id twice.
         await until(lambda: set(watching.heard) == set(names.values()))
         refuses = watching.revocations.refuses
         assert refuses(claims(names["session"]))
@@ -188,7 +188,7 @@ async def test_what_concerns_no_token_any_more_is_forgotten(
         assert await fetchval(database.owner_dsn, "SELECT count(*) FROM revocations") == 0
 
 
-# ── while the database is away ───────────────────────────────────────────────────────────────────
+# ── unreachable database ─────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def distant(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Face]:
-    """A site that reaches its database through the proxy."""
+    """Run a site that reaches its database through the proxy."""
     pool = Database(lambda: postgres_by(proxy, database.app_dsn))
     async with serving(pool, settings_for_tests()) as face:
         yield face
@@ -247,14 +247,21 @@ async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
         assert found in (401, 503)
         return found == 401
 
+    async def is_served() -> bool:
+        found = await status(distant, bob.access)
+        assert found in (200, 503)
+        return found == 200
+
     await until(back)
-    assert await status(distant, bob.access) == 200
+    await until(is_served)
 
 
 async def test_a_route_that_needs_no_query_is_refused_while_the_set_is_old(
     distant: Face, proxy: Proxy
 ) -> None:
-    """Token, then set, then body: a wrong body gets 422 only from a gateway that may look."""
+    """The order is token, revocations, body: a wrong body gets 422 only once the revocations were
+    checked.
+    """
     jane = await register(distant)
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
     await proxy.down()

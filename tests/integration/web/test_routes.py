@@ -1,4 +1,4 @@
-"""Whatever a gateway serves, of a whole one: each route has a declared audience and limit."""
+"""Every route of a whole gateway has a declared audience and rate limit."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ from web.nodes.relay import Relay
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[web.Application]:
-    """The application as it is served, not started."""
+    """Build the application as it is served, without starting it."""
     with engine_folder() as folder:
         data, off = str(folder / "data"), {"enabled": False}
         settings = load(overrides={"data": data, "jwt": {"secret": SECRET}, "verification": off})
@@ -35,7 +35,7 @@ def site() -> Iterator[web.Application]:
 
 
 def declared(route: web.AbstractRoute) -> tuple[Any, Any] | None:
-    """Audience and limit of what serves the route."""
+    """Return audience and rate limit of the handler that serves the route."""
     owner = getattr(route.handler, "__self__", None)
     if isinstance(owner, Endpoint):
         return owner.operation.audience, owner.operation.rate

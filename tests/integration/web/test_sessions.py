@@ -1,4 +1,4 @@
-"""Logging out, the list of logins, and passwords."""
+"""Tests of logging out, of the list of logins and of password changes."""
 
 import asyncio
 

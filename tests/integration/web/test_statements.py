@@ -1,4 +1,4 @@
-"""Statements of a month as JSON and CSV: what the entries say, to the last one."""
+"""Monthly statements as JSON and CSV have every entry of the account."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ face = face_with(with_ledger)
 
 @pytest.fixture
 async def otto(face: Face) -> Earner:
-    """Who has a node."""
+    """Register Otto, an operator with a node."""
     return await earner(face)
 
 
@@ -40,8 +40,8 @@ async def text_of(otto: Earner, query: str, accept: str = "") -> str:
         return await answer.text()
 
 
-async def moved_to(database: PostgresEndpoint, entries: int, month: str) -> None:
-    """The first entries of the operator's account come from another month."""
+async def move_entries(database: PostgresEndpoint, entries: int, month: str) -> None:
+    """Move the first entries of the operator's account to another month."""
     async with connected(database.owner_dsn) as owner:
         await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
         await owner.execute(
@@ -56,7 +56,7 @@ async def test_a_statement_begins_where_the_last_one_ended(
 ) -> None:
     for _ in range(3):
         await otto.ripen(jane)
-    await moved_to(database, 2, "2026-01")
+    await move_entries(database, 2, "2026-01")
     job = await otto.earn(jane)
     await otto.person.ask("POST", PAYOUTS, {"to": "credits"})
     now = f"{datetime.now(UTC):%Y-%m}"

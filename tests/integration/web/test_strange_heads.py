@@ -1,4 +1,4 @@
-"""A gateway that keeps a checkpoint of another log, or something that nobody can read."""
+"""A gateway whose kept checkpoint belongs to another log or cannot be read."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,9 @@ from tests.integration.web.test_halts import halted, ready
 from tests.integration.web.test_put_back import (
     NOW,
     Machine,
-    entered,
+    deduct_when_accepted,
     proved,
-    refused,
+    reason_of_refusal,
 )
 from tests.integration.web.test_put_back import machine as machine  # noqa: PLC0414 - a fixture
 from tests.support.until import until
@@ -23,11 +23,11 @@ OTHER = {"origin": "another.example/log", "size": 9, "root": "ab" * 32, "time": 
 KEPT = [json.dumps(OTHER), "", "{", "[]", '{"origin": "x"}', "\xff"]
 
 
-async def noted(machine: Machine) -> None:
-    """A log of its own, and Jane with an entry in it."""
+async def begin_log(machine: Machine) -> None:
+    """Begin the machine's own log, with an entry by Jane."""
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
 
 
 async def halts_written(machine: Machine) -> int:
@@ -42,27 +42,27 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
     other = machine.file.with_name("another gateway's")
     async with machine.gateway(other) as (_, jane):
         await jane.register()
-        first = await entered(jane, "first")
+        first = await deduct_when_accepted(jane, "first")
     machine.file.write_text(text, "latin-1")
     async with machine.gateway() as (_, here), machine.gateway(other) as (_, there):
         here.headers = there.headers = jane.headers
-        why = await refused(here, "no")
+        why = await reason_of_refusal(here, "no")
         assert "gateway/log-seen" in why
         assert "move `gateway/log-seen` on this machine" in why
         assert ("another.example/log" in why) == (text == KEPT[0])
         assert "this gateway writes nothing" in await halted(here)
-        await proved(there, await entered(there, "yes"))
+        await proved(there, await deduct_when_accepted(there, "yes"))
         assert (await ready(there))["log"]["halted"] is None
         assert (await here.call("GET", "/credits/balance"))[0] == 200
         await proved(here, first)
-        await refused(here, "still not")
+        await reason_of_refusal(here, "still not")
     assert machine.file.read_text("latin-1") == text
     assert await halts_written(machine) == 0
 
 
 async def test_it_signs_nothing(machine: Machine) -> None:
-    """The database may be another one."""
-    await noted(machine)
+    """The gateway cannot know whether it has the right database."""
+    await begin_log(machine)
     machine.file.write_text(json.dumps(OTHER))
     async with connected(machine.database.owner_dsn) as connection:
         before = await connection.fetchval("SELECT max(size) FROM checkpoints")
@@ -95,7 +95,7 @@ async def test_it_signs_nothing(machine: Machine) -> None:
 async def test_an_operator_moves_it_away_and_the_gateway_goes_on(
     machine: Machine, text: str
 ) -> None:
-    await noted(machine)
+    await begin_log(machine)
     machine.file.write_text(text)
     async with machine.gateway() as (_, jane):
         await halted(jane)
@@ -106,7 +106,7 @@ async def test_an_operator_moves_it_away_and_the_gateway_goes_on(
 
         await until(goes_on)
         await jane.register()
-        proof = await proved(jane, await entered(jane, "yes"))
+        proof = await proved(jane, await deduct_when_accepted(jane, "yes"))
         assert "/epoch/" not in proof["checkpoint"]
         await until(lambda: machine.file.exists() and machine.kept["size"] >= proof["tree_size"])
 
@@ -123,7 +123,7 @@ async def test_without_a_chain_it_halts_nothing_and_stays_as_it_is(tmp_path: Pat
 
 
 async def test_what_saw_nothing_yet_gives_way(tmp_path: Path) -> None:
-    """A log of no leaves is everybody's beginning."""
+    """A checkpoint without leaves fits any log."""
     path = tmp_path / "log-seen"
     path.write_text(json.dumps({**OTHER, "size": 0}))
     head = SeenHead("log", 3, b"r" * 32, NOW)

@@ -1,4 +1,4 @@
-"""The parts of uploads that nobody goes on with are removed."""
+"""Parts of abandoned uploads are removed."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from web.edge_children import sweeper_child
 
 @asynccontextmanager
 async def sweeping(face: Face) -> AsyncGenerator[Ref[Sweeper]]:
-    """The sweeper in a tree of its own."""
+    """Run a sweeper under its own supervisor."""
     registry = Registry()
     child = sweeper_child(face.gateway, registry)
     tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
@@ -28,8 +28,8 @@ async def sweeping(face: Face) -> AsyncGenerator[Ref[Sweeper]]:
         await tree.stop()
 
 
-async def age(database: PostgresEndpoint, hours: int) -> None:
-    """So long ago leave for a part was asked for last."""
+async def age_requests(database: PostgresEndpoint, hours: int) -> None:
+    """Set the last request for URLs of parts to this many hours ago."""
     await execute(
         database.owner_dsn, f"UPDATE multiparts SET asked_at = now() - interval '{hours} hours'"
     )
@@ -40,7 +40,7 @@ async def test_parts_are_removed_a_day_after_the_last_was_asked_for(
 ) -> None:
     jane, bob = await face.user(), await face.user("bob@example.org")
     old = await sent(face, jane, (1,))
-    await age(database, 25)
+    await age_requests(database, 25)
     young = await sent(face, bob, (1,))
     async with sweeping(face) as sweeper:
         await sweeper.ask(SweepDue(), within=60)
@@ -55,7 +55,7 @@ async def test_an_upload_that_takes_days_is_left_alone(
     face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
     upload = await sent(face, user, (1,))
-    await age(database, 25)
+    await age_requests(database, 25)
     leave = (await asked(face, user, upload, (2,)))[2]
     async with sweeping(face) as sweeper:
         await sweeper.ask(SweepDue(), within=60)
@@ -65,7 +65,7 @@ async def test_an_upload_that_takes_days_is_left_alone(
 
 async def test_a_store_that_is_away_is_asked_again(face: Face, database: PostgresEndpoint) -> None:
     await sent(face, await face.user(), (1,))
-    await age(database, 25)
+    await age_requests(database, 25)
     async with sweeping(face) as sweeper:
         face.objects.away = True
         await sweeper.ask(SweepDue(), within=60)

@@ -1,4 +1,4 @@
-"""Small pictures of frames, as they come: told by an event, shown to the job's owner alone."""
+"""Thumbnails of frames: announced by events as they arrive, and shown only to the job's owner."""
 
 import base64
 from typing import Any
@@ -28,7 +28,7 @@ def showing(
 
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
-    """A chunk of the frames 1 and 2: pictures that count, and such that do not."""
+    """Send previews for a chunk of frames 1 and 2: valid previews, and previews to be ignored."""
     said = attempt_of(dispatch)
     await node.send(JobStatus(**said, progress=0.1))
     await node.send(showing(dispatch, 1, JPEG + b"1"))

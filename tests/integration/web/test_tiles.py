@@ -1,4 +1,4 @@
-"""Frames in tiles that do not come to be: what was delivered is charged, and can be fetched."""
+"""Tiled frames that cannot be completed: delivered tiles are charged and can be fetched."""
 
 import io
 import zipfile
@@ -37,17 +37,17 @@ async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Creator:
 
 
 def tile_of_two(dispatch: JobDispatch) -> bool:
-    """The right tile of the second frame."""
+    """Return True for the right tile of the second frame."""
     return dispatch.params.get("tile") == [32, 0, 32, 32] and dispatch.params["frame"] == 2
 
 
 def merge_of_two(dispatch: JobDispatch) -> bool:
-    """What makes the second frame of its tiles."""
+    """Return True for the unit that merges the second frame."""
     return "tiles" in dispatch.params and dispatch.params["frame"] == 2
 
 
 def rendering(gateway: Whole, spoiled: Which, instead: Behaviour) -> Behaviour:
-    """A node that renders tiles and merges them, and does something else with one unit."""
+    """Return a node's behaviour that renders and merges tiles, except for one spoiled unit."""
     tile, frame = telling(gateway, EXR), telling(gateway, PNG)
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:

@@ -1,4 +1,6 @@
-"""Frames that take over three times their quote, through a whole gateway: it has a new one."""
+"""Frames that take over three times their quote, through a whole gateway: they fail and get a new
+quote.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -13,7 +15,7 @@ from config.settings import Leases
 from rendertrust.protocol import JobCancel
 from rendertrust.testing import FakeNode, hangs
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.test_preflights import REPORT, held, looked, sent, somebody
+from tests.integration.web.test_preflights import REPORT, held, sent, somebody, wait_for_look
 from tests.integration.web.test_pricing import (
     Json,
     dispatched,
@@ -47,7 +49,7 @@ async def test_over_three_times_its_quote_on_nodes_of_three_owners(
     jane = await somebody(gateway, http, "jane")
     scene = await sent(gateway, jane)
     async with ours(gateway, key, REPORT):
-        await looked(jane, scene)
+        await wait_for_look(jane, scene)
     before = await quoted(jane, scene, **ONE)
     assert before["priced_by"] == "work"
     status, placed = await dispatched(jane, scene, **ONE, quoted=before["price"])

@@ -1,4 +1,4 @@
-"""Jobs of many units at the HTTP face, over the real Ledger and Scheduler."""
+"""Jobs of many units at the HTTP API, over the real Ledger and Scheduler."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign, UnitComplete, UnitDeliver
-from actors.verifier.messages import Outcome, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from tests.integration.web.earners import verified_node
 from tests.support.http_gateway import Face, Headers, face_with, with_scheduler
 from tests.support.until import until
@@ -23,7 +23,7 @@ face = face_with(with_scheduler)
 async def call(
     face: Face, user: Headers, method: str, path: str, body: Json | None = None
 ) -> tuple[int, Any]:
-    """A gateway that has no time is asked again: under a key, so that it is done once."""
+    """Send a request, and ask a busy gateway again under the same key; return status and body."""
     target, headers = f"/api/v1/jobs{path}", dict(user)
     if path == "/dispatch":
         headers.setdefault("Idempotency-Key", uuid4().hex)
@@ -163,10 +163,10 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
 
 
 async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> None:
-    """Whether or not it is paid for, as its node was found honest before."""
+    """An unverifiable unit is not called verified even if the operator is paid for it."""
     user, node = await face.user(), await verified_node(face, None)
     job = await submitted(face, user, job_type="inference", frames="1-4")
-    outcomes: tuple[Outcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
+    outcomes: tuple[VerdictOutcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
     name = UUID(job["id"])
     for number, outcome in enumerate(outcomes):
         of = (name, number, 1)
@@ -186,7 +186,7 @@ async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> Non
 async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face, user: Headers) -> None:
     job = await submitted(face, user, job_type="inference", frames="1-4")
     at = f"/{job['id']}"
-    for _ in range(2):  # asked again it says the same
+    for _ in range(2):  # the second request gets the same answer
         status, found = await call(face, user, "POST", f"{at}/pause")
         assert (status, found["status"], found["paused"]) == (200, "PAUSED", "owner")
     assert (await call(face, user, "GET", "?status=PAUSED"))[1]["count"] == 1
@@ -226,7 +226,8 @@ async def test_what_is_not_there_or_another_s_is_the_same_404(face: Face) -> Non
     assert (await call(face, bob, "PATCH", at, {"priority": "low"}))[0] == 404
     assert (await call(face, jane, "POST", f"{at}/units/2/retry"))[0] == 404
     assert (await call(face, jane, "POST", f"{at}/units/x/retry"))[0] == 404
-    assert (await call(face, jane, "POST", f"{at}/units/0/retry"))[0] == 200  # it waits: as wished
+    # a unit that waits already is left as it is
+    assert (await call(face, jane, "POST", f"{at}/units/0/retry"))[0] == 200
 
 
 async def test_a_key_answers_the_same_job_again(face: Face) -> None:
@@ -256,7 +257,7 @@ async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(
         "max_credits": "20.0000",
         "frame_price_least": "5.0000",
         "priced_by": "table",
-        "priced_how": "Each frame costs what the table says.",
+        "priced_how": "Each frame costs the fixed price in the price table.",
         "reference_seconds": None,
         "measurable": False,
         "preflight": None,

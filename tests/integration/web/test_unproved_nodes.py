@@ -1,4 +1,4 @@
-"""Registrations of nodes that nobody proves are forgotten, where a proof is required."""
+"""Where a proof is required, registrations that were never proved are removed after a day."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -14,7 +14,7 @@ from tests.support.databases import execute
 from tests.support.http_gateway import Face, face_with
 
 OLD = "now() - interval '25 hours'"
-# A node that is old, and has been given a unit.
+# An old node that has been given a unit.
 WORKS = """
 WITH job AS (
     INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price, created_at, queued_at, updated_at, open_units)

@@ -1,4 +1,4 @@
-"""Uploads: announced, put, completed; each user's own."""
+"""Uploads: announced, sent and completed; each belongs to one user."""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""The words of a command line, and what is answered without any other module."""
+"""Command lines that are answered without importing other modules."""
 
 import json
 import subprocess
@@ -56,7 +56,7 @@ def test_exit_codes_as_json() -> None:
 
 @pytest.mark.parametrize("words", [("--help",), ("version",), ("help", "exit-codes")])
 def test_quick_answers_import_nothing_heavy(words: tuple[str, ...]) -> None:
-    """The reason why --help is quick; how quick it is, bench/startup.py tells."""
+    """Quick answers must import no heavy module; bench/startup.py measures how long they take."""
     code = (
         f"import sys; sys.argv[1:] = {list(words)!r}\n"
         "from rendertrust.__main__ import main\n"

@@ -1,4 +1,4 @@
-"""The file of logins."""
+"""The command line's file of logins."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""``--help`` of the scripts answers before anything is set up, and as the command itself does."""
+"""``--help`` of the scripts answers before any setup, with the same text as the command."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What exceptions mean at the command line."""
+"""Reports of exceptions on the command line: exit code, name and hint."""
 
 import pytest
 

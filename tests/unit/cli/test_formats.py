@@ -1,4 +1,4 @@
-"""Values in words."""
+"""Formatting of values for people."""
 
 import unicodedata
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A job of many units, followed while the gateway comes and goes."""
+"""Progress of a job with many units while the gateway comes and goes."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ THEN = datetime(2026, 1, 2, tzinfo=UTC)
 
 @attrs.define
 class Client:
-    """Of its answers about units those of these numbers never come."""
+    """A client that gets no answer to the requests about units with the numbers in ``lost``."""
 
     lost: set[int]
     asked: int = 0

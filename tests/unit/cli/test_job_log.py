@@ -1,4 +1,4 @@
-"""Lines of a log of which only the last are known are printed once each."""
+"""Each line of a job's log is printed once, though each answer has the last lines again."""
 
 from hypothesis import given
 from hypothesis import strategies as st

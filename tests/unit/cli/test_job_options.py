@@ -1,4 +1,4 @@
-"""A job is described on the command line by the fields of ``JobSpec``."""
+"""Options of the command line that describe a job, one for each field of ``JobSpec``."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from rendertrust.job_spec import JobSpec, NodeNeeds
 
 
 def described(*words: str) -> JobSpec:
-    """What a command with these options submits."""
+    """Return the specification that a command with these options submits."""
     found: list[JobSpec] = []
 
     @click.command()

@@ -1,4 +1,4 @@
-"""What ``rendertrust node`` says about a node, in words."""
+"""What ``rendertrust node`` prints about a node."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ JANE = LoggedInUser("jane", "token")
     ("changes", "me", "words"),
     [
         ({}, JANE, "yours"),
-        ({"owner": None}, JANE, "yours"),  # it does not say whose
+        ({"owner": None}, JANE, "yours"),  # the answer does not name the owner
         ({}, LoggedInUser("joe", "token"), "already owned by another user"),
         ({}, None, "already owned by another user"),
         ({"owned": False, "owner": None}, None, "unowned"),

@@ -1,4 +1,4 @@
-"""``rendertrust nodes``: what was found of a node's work, in a line."""
+"""The column of ``rendertrust nodes`` that sums up the checks of a node's work."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""How long it will take."""
+"""Estimates of a job's remaining time."""
 
 from hypothesis import given
 from hypothesis import strategies as st

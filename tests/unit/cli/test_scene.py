@@ -1,4 +1,4 @@
-"""What is found out before anything is sent."""
+"""Checks of a scene and of the output folder before anything is sent."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""What a scene that is submitted asks of nodes."""
+"""Requirements and refusals that follow from the local inspection of a scene."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from rendertrust.preflight.layout import laid_out
 GIB = 1 << 30
 
 
-def sees(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
-    """This machine's Blender finds that in any scene."""
+def let_inspection_find(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
+    """Make the local inspection return ``looked`` for every scene."""
 
     def look(path: Path, frames: tuple[int, ...]) -> LocalFindings:
         return looked
@@ -35,10 +35,10 @@ def sees(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
 def test_a_scene_that_takes_much_memory_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, needs: NodeNeeds | None
 ) -> None:
-    """Nodes that have it are asked alone; what any has is not worth a word."""
+    """Much memory becomes a requirement; an amount that any node has is left out."""
     scene = tmp_path / "s.blend"
     looked = LocalFindings((), laid_out(scene, ()), memory)
-    sees(monkeypatch, looked)
+    let_inspection_find(monkeypatch, looked)
     spec = JobSpec("render")
     assert packed(Printer(), scene, ()).add_needs(spec).needs == needs
     assert attrs.evolve(alone(scene), memory=memory).add_needs(spec).needs == needs
@@ -59,10 +59,10 @@ def looked_at(scene: Path, *findings: Finding) -> LocalFindings:
 def test_what_should_be_mended_stops_a_scene_or_goes_along_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With all that is there: an artist knows what he does not mind."""
+    """With ``--as-is`` the scene is sent with the files that are there."""
     scene = tmp_path / "s.blend"
     gone = Finding(code="missing_file", level="error", message="is not there", setting="find it")
-    sees(monkeypatch, looked_at(scene, gone))
+    let_inspection_find(monkeypatch, looked_at(scene, gone))
     with pytest.raises(CommandExit) as stopped:
         packed(Printer(), scene, ())
     assert "--as-is" in (stopped.value.ending.hint or "")
@@ -74,7 +74,7 @@ def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = tmp_path / "s.blend"
-    sees(monkeypatch, looked_at(scene))
+    let_inspection_find(monkeypatch, looked_at(scene))
     size = packed(Printer(), scene, ()).size
     tiled = JobSpec("render", params={"samples": 4}, frames="1", tiles="2x2")
     found = job_options.sized(tiled, size)
@@ -89,10 +89,10 @@ def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
 def test_a_scene_that_cannot_be_cut_is_not_sent_in_tiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not as it is, either: each tile would fail."""
+    """Even ``--as-is`` does not help, because each tile would fail."""
     scene = tmp_path / "s.blend"
     why = "stereoscopy is on"
-    sees(
+    let_inspection_find(
         monkeypatch,
         looked_at(scene, Finding(code="no_tiles", level="note", message="", setting=why)),
     )

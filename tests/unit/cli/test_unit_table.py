@@ -1,4 +1,4 @@
-"""A unit as the command line shows it."""
+"""A unit in the command line's table."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Refusals as exceptions."""
+"""Refusals of the gateway as exceptions."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ def test_a_key_that_was_used_for_another_request_has_a_kind_of_its_own() -> None
 
 
 def test_whatever_the_gateway_refuses_has_a_kind_of_its_own() -> None:
-    """Every refusal of every operation that is described."""
+    """Every status that the OpenAPI document lists for a refusal has its own exception."""
     document = json.loads(Description(OPERATIONS).document().body)
     statuses = {
         int(status)

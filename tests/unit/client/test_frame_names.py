@@ -1,4 +1,4 @@
-"""What frames are called in a folder: as one likes, or as Blender calls them."""
+"""File names of downloaded frames: by the user's pattern, or as Blender names them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A job's spec is the body of the request, both ways."""
+"""A job's specification becomes the body of the request, and can be read back from it."""
 
 from datetime import UTC
 

@@ -1,4 +1,4 @@
-"""Answers from JSON: tolerant of more, strict about what is promised."""
+"""Decoding of JSON answers: unknown members are ignored, missing members are errors."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-# As the reference shows it: nothing that was added beside.
+# The answer of the API reference, without members that were added later.
 JOB: dict[str, Any] = json.loads("""{
     "id": "uuid", "node_id": "uuid", "job_type": "render", "payload_ref": "s3://...",
     "status": "COMPLETED", "result_ref": "s3://results/...", "error_message": null,

@@ -1,4 +1,4 @@
-"""Server-sent events are the same however the bytes are cut."""
+"""Server-sent events are parsed the same however their bytes are split."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Addresses, and what headers say."""
+"""Addresses of the gateway, and the parsing of headers."""
 
 import pytest
 

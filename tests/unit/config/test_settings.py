@@ -1,4 +1,4 @@
-"""Where settings come from, and which are refused."""
+"""Sources of settings, and settings that are refused."""
 
 from pathlib import Path
 
@@ -132,7 +132,7 @@ def test_production_refuses_to_start_without_a_verifier_unless_it_is_told_to() -
 
 
 def test_production_refuses_starter_credits() -> None:
-    """Whoever registers again and again would be paid for what was free."""
+    """Starter credits could be earned again and again by registering new users."""
     production = {"environment": "production", "jwt": {"secret": SECRET}, "stripe": STRIPE}
     with pytest.raises(SettingsError, match=r"credits\.starter must be 0"):
         load(overrides={**production, "credits": {"starter": "0.5"}})
@@ -144,7 +144,7 @@ def test_production_refuses_starter_credits() -> None:
 def test_starter_credits_are_refused_in_development_too_where_stripe_takes_money(
     kind: str, insecure: bool
 ) -> None:
-    """Also those that development grants by default."""
+    """The default grant of development is refused, too."""
     live = {"secret_key": f"{kind}_live_{SECRET}", "webhook_secret": STRIPE["webhook_secret"]}
     development = {"stripe": live, "server": {"insecure_development": insecure}}
     for given in ({}, {"starter": "0.5"}):

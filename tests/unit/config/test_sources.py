@@ -1,4 +1,4 @@
-"""Where settings come from, and that no secret is among what is shown."""
+"""Sources of settings, which are shown without secrets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and when an endpoint is given up."""
+"""Retry policy for webhook deliveries, and the end of failing endpoints."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The systemd unit and the files beside it hold what the runbook promises."""
+"""Tests that the systemd unit and the files beside it match the runbook."""
 
 import re
 import shutil
@@ -16,11 +16,11 @@ from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy/systemd"
-EXPOSURE_MAX = 2.0  # of 10, as systemd-analyze counts
+EXPOSURE_MAX = 2.0  # on the scale of systemd-analyze, from 0 to 10
 
 
 def directives() -> dict[str, list[str]]:
-    """Every assignment of the unit, by name."""
+    """Return all assignments of the unit, by name."""
     found: dict[str, list[str]] = {}
     for line in (DEPLOY / "rendertrust.service").read_text().splitlines():
         if matched := re.match(r"(\w+)=(.*)", line):
@@ -32,8 +32,9 @@ def test_the_unit_waits_for_the_gateway_and_feeds_on_its_watchdog() -> None:
     unit = directives()
     assert unit["Type"] == ["notify"]
     assert float(unit["WatchdogSec"][0]) >= 2 * LOOK_SECONDS
-    assert float(unit["TimeoutStopSec"][0]) > 60 + LISTENER_STOP_SECONDS + 40  # drain, web, engines
-    assert unit["TimeoutStartSec"] == ["infinity"]  # a migration takes as long as it takes
+    # the times to drain, to stop the web server and to stop the engines
+    assert float(unit["TimeoutStopSec"][0]) > 60 + LISTENER_STOP_SECONDS + 40
+    assert unit["TimeoutStartSec"] == ["infinity"]  # a migration may take any time
     assert unit["Restart"] == ["on-failure"]
     assert unit["RestartPreventExitStatus"] == [f"2 {BROKEN_EXIT_CODE}"]
     assert unit["KillMode"] == ["mixed"]
@@ -51,14 +52,14 @@ def test_the_unit_takes_away_what_the_gateway_does_not_need() -> None:
 
 
 def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
-    """Where its program is at hand; elsewhere the tests above must do."""
+    """The check needs ``systemd-analyze``; without it the test passes."""
     program = shutil.which("systemd-analyze")
     text = (DEPLOY / "rendertrust.service").read_text()
     assert text.count("/opt/rendertrust/.venv/gateway/bin/python") == 1
     if program is None:
         return
     unit = tmp_path / "rendertrust.service"
-    # What is named must exist for its check.
+    # The check needs an existing program.
     unit.write_text(text.replace("/opt/rendertrust/.venv/gateway/bin/python", sys.executable))
     done = subprocess.run(
         [program, "verify", "--man=no", unit], capture_output=True, text=True, check=False
@@ -76,7 +77,9 @@ def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
 def test_the_sample_of_settings_is_refused_until_it_has_secrets_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then it starts: the unit has no sandbox, and the sample says that nothing is verified."""
+    """With secrets the sample is accepted; it switches verification off, as the unit has no
+    sandbox.
+    """
     own = "dGhpcyBpcyBhIHNlY3JldCBvZiBvbmVzIG93bg-48-characters"
     secrets = {"jwt.secret": own, "stripe.secret_key": "sk_live_" + own}
     secrets["stripe.webhook_secret"] = "whsec_" + own

@@ -1,4 +1,4 @@
-"""One real session with a socket in memory, and probes for the Scheduler, Ledger and Notifier."""
+"""A real session with an in-memory socket, and probes for the Scheduler, Ledger and Notifier."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -7,10 +7,11 @@ from typing import Any
 import attrs
 
 from actors.kernel import Message, Ref
-from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases
+from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases, UnitDeliver
 from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.messages import Assignments, Received, Send
 from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
+from actors.node_session.sampling import Sampling
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
 from actors.verifier.messages import Verifier
@@ -33,6 +34,8 @@ from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.ports import twin_ports
+from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
 from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, Cast, assignment, decide, state_of
@@ -42,7 +45,9 @@ BUCKET = "rendertrust"
 
 @attrs.frozen
 class Play:
-    """A session on stage; ``opened`` is how it announced itself."""
+    """A running session with its probes; ``opened`` is the session's first message to the
+    Scheduler.
+    """
 
     cast: Cast
     ref: Ref[Any]
@@ -54,7 +59,7 @@ class Play:
     overruns: OverrunTracker
 
     def hear(self, frame: FromNode) -> None:
-        """The node sends a frame."""
+        """Receive a relay frame from the node."""
         assert self.ref.tell(Received(encode(frame)))
 
     def hear_text(self, text: str) -> None:
@@ -68,7 +73,9 @@ class Play:
             assert self.ref.tell(Send(unit))
 
     async def greeted(self, *units: Assignment, slots: int = 1) -> None:
-        """Past hello: the node has been told about ``units``, which it does not have."""
+        """Exchange hello and welcome; assign ``units``, which the hello does not name, to
+        the node.
+        """
         self.hear(Hello(version="1", slots=slots))
         self.assign(*units)
         await self.welcome()
@@ -77,19 +84,19 @@ class Play:
         return await self.socket.expect(Welcome)
 
     async def told(self, kind: type[Any]) -> Any:
-        """The next message of a kind that the Scheduler is told; others are let through."""
+        """Return the next message of a kind to the Scheduler; skip messages of other kinds."""
         while True:
             message = await self.cast.scheduler.expect(Message)
             if isinstance(message, kind):
                 return message
 
     async def working(self, unit: Assignment | None = None) -> JobDispatch:
-        """A greeted node has been sent the unit."""
+        """Let the node say hello and get the unit; return the relay frame with the unit."""
         await self.greeted(unit or assignment())
         return await self.socket.expect(JobDispatch)
 
     async def commit(self, *, within: float = 5.0) -> Commit:
-        """The next commit; leases on the way are let through."""
+        """Return the next commit; skip renewals of leases."""
         await until(lambda: self.cast.ledger.ref.depth, within=within)
         head = self.cast.ledger.ref.mailbox.items[0]
         if isinstance(getattr(head, "message", head), RenewLeases):
@@ -98,11 +105,18 @@ class Play:
         return await self.cast.ledger.expect(Commit)
 
     async def effect(self, outcome: Outcome | None = None, *, within: float = 5.0) -> Any:
-        """The one effect of the next commit, which is decided so."""
+        """Answer the next commit with the outcome, and return its only effect."""
         commit = await self.commit(within=within)
         [effect] = commit.effects
         decide(commit, outcome or Posted(units=(state_of("COMPLETED"),)))
         return effect
+
+
+class AllCompared(Sampling):
+    """Has all deliveries compared."""
+
+    async def draw(self, delivery: UnitDeliver, price: int) -> tuple[float, float]:
+        return 0.0, 1.0
 
 
 @asynccontextmanager
@@ -116,7 +130,7 @@ async def session(
     clock: TwinClock | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Play]:
-    """A session that has just opened."""
+    """Run a session that has just opened."""
     cast, clock, socket = Cast(), clock or TwinClock(), TwinSocket()
     objects = TwinObjects(clock.monotonic)
     peers = SessionPeers(
@@ -126,9 +140,10 @@ async def session(
         ports=twin_ports(
             clock=clock, store=cast.store, objects=objects, tokens=tokens or TwinTokens()
         ),
-        verifier=None if verifier is None else verifier.ref,
+        verifier=Ref("verifier") if verifier is None else verifier.ref,
         progress=progress or ProgressTracker(),
         overruns=OverrunTracker(),
+        sampling=AllCompared(cast.store, TwinSigner(), TwinRandom(), 1.0),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = DynamicSupervisor("nodes")

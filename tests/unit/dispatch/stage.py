@@ -1,4 +1,4 @@
-"""The working actors on stage: real ones under a real supervisor, with probes for their peers."""
+"""Real dispatch actors under a real supervisor, with probes in the place of their peers."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
@@ -54,13 +54,13 @@ USER, OWNER = UUID(int=100), UUID(int=101)
 JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
-class ShelfStore(MultipartsOfResults):
-    """What the database would answer, laid out beforehand; Unavailable while ``away``."""
+class PreparedStore(MultipartsOfResults):
+    """A fake database with prepared answers; it raises Unavailable while ``away``."""
 
     def __init__(self) -> None:
         super().__init__()
         self.away = False
-        self.has_bug = False  # the next read raises what nobody expects
+        self.has_bug = False  # the next read raises an unexpected error
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
         self.done: list[UnitDuration] = []
@@ -73,8 +73,8 @@ class ShelfStore(MultipartsOfResults):
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[MaturedEarning] = []
         self.claimable: list[ClaimableEarning] = []
-        self.asked: list[timedelta] = []  # how old what was never sent must be
-        self.clock = TwinClock()  # the database's own
+        self.asked: list[timedelta] = []  # minimal age in each request for unsent units
+        self.clock = TwinClock()  # the database's clock
         self.reads = 0
         self.on_read: Callable[[], object] = lambda: None
         self.ties: Access = ALONE
@@ -87,7 +87,7 @@ class ShelfStore(MultipartsOfResults):
         return self.overruns[-newest:]
 
     async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
-        """Of the one unit that there is."""
+        """Return the prepared reports about the only unit."""
         self._check()
         assert (job, unit) == (JOB, 0)
         return self.scene_said
@@ -102,24 +102,24 @@ class ShelfStore(MultipartsOfResults):
             raise Unavailable("away")
 
     def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
-        raise AssertionError("nobody but the Ledger writes")
+        raise AssertionError("only the Ledger writes")
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int, int, UUID]]:
-        raise AssertionError("nobody but the Ledger writes")
+        raise AssertionError("only the Ledger writes")
 
     async def audit(self) -> Sequence[Finding]:
-        raise AssertionError("nobody but the NightAuditor audits")
+        raise AssertionError("only the NightAuditor audits")
 
     async def note_audit(
         self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
     ) -> None:
-        raise AssertionError("nobody but the Auditor audits")
+        raise AssertionError("only the Auditor audits")
 
     async def last_audit(self) -> NotedAudit | None:
-        raise AssertionError("nobody but the Auditor asks")
+        raise AssertionError("only the Auditor reads audits")
 
     async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
-        raise AssertionError("nobody but the Auditor audits")
+        raise AssertionError("only the Auditor audits")
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         self._check()
@@ -197,42 +197,42 @@ class ShelfStore(MultipartsOfResults):
     async def claim_checks(
         self, gateway: UUID, checks: Collection[CheckId], seconds: float
     ) -> frozenset[CheckId]:
-        raise AssertionError("nobody but the Verifier claims any")
+        raise AssertionError("only the Verifier claims checks")
 
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
-        raise AssertionError("nobody but the Verifier claims any")
+        raise AssertionError("only the Verifier claims checks")
 
     async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
+        raise AssertionError("only the Verifier records reports")
 
     async def meet_verifiers(
         self, connected: Mapping[UUID, str], within: float
     ) -> Sequence[SeenVerifier]:
-        raise AssertionError("nobody but the Verifier has verifiers")
+        raise AssertionError("only the Verifier knows verifiers")
 
     async def draw_secret(self) -> bytes | None:
-        raise AssertionError("nothing is drawn here")
+        raise AssertionError("these tests draw no results")
 
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
-        raise AssertionError("nothing is drawn here")
+        raise AssertionError("these tests draw no results")
 
     async def newest_log_keys(self) -> LogKeys | None:
-        raise AssertionError("nothing is drawn here")
+        raise AssertionError("these tests draw no results")
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
-        raise AssertionError("nobody but the Verifier asks")
+        raise AssertionError("only the Verifier reads records and earnings")
 
     async def note_uncut(self, scene: UncutScene) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
+        raise AssertionError("only the Verifier records reports")
 
     async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
-        raise AssertionError("nobody but the Verifier asks")
+        raise AssertionError("only the Verifier reads records and earnings")
 
     async def longest_wait(self) -> float:
         return 0.0
 
     async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
-        raise AssertionError("nobody but the Verifier does that")
+        raise AssertionError("only the Verifier quarantines nodes")
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         self._check()
@@ -335,7 +335,7 @@ Planned = TypeVar("Planned", Dispatch, JobInsert, OpenUnit, Unit)
 
 
 def with_plan(row: Planned, **changes: Any) -> Planned:
-    """The row or message with changes of its plan; ``pool`` is of its spec."""
+    """Return the row or message with a changed plan; ``pool`` is changed in its specification."""
     if isinstance(row, Dispatch):
         return attrs.evolve(row, insert=with_plan(row.insert, **changes))
     spec = row.plan.spec
@@ -351,13 +351,13 @@ def state_of(
 
 
 def decide(commit: Commit, outcome: Outcome) -> None:
-    """Answer the observer of a commit, as the Ledger does."""
+    """Send the outcome to the observer of a commit, as the Ledger does."""
     assert commit.observer is not None
     assert commit.observer.tell(Decided(commit.tag, outcome))
 
 
 class Cast:
-    """Probes for everybody; ``crash`` names are set by tests."""
+    """Probes in the place of an actor's peers, and a fake database."""
 
     def __init__(self) -> None:
         self.ledger: Probe[Any] = Probe("ledger")
@@ -365,12 +365,12 @@ class Cast:
         self.notifier: Probe[Any] = Probe("notifier")
         self.session: Probe[Any] = Probe("session")
         self.second: Probe[Any] = Probe("second")
-        self.store = ShelfStore()
+        self.store = PreparedStore()
 
 
 @asynccontextmanager
 async def on_stage(name: str, make: Callable[[], Actor[Any]]) -> AsyncGenerator[Ref[Any], None]:
-    """Run one actor, restarted when it crashes."""
+    """Run one actor, which is restarted when it crashes."""
     child = Child(name, make)
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), [child])
     await root.start()

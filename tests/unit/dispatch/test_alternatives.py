@@ -1,4 +1,4 @@
-"""Who else could do what a node could not: what a session asks before it books anything."""
+"""Nodes that could do a failed unit, which a session asks for before it books the failure."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -22,7 +22,7 @@ ASKED = FindAlternatives(JOB, 0, 1, NODE, SESSION, memory=4 * GIB + 1)
 
 
 def farm(owners: Mapping[UUID, UUID], memory: Mapping[UUID, int]) -> SchedulerState:
-    """Connected nodes of these owners that give so much memory to a unit, in GiB."""
+    """Return a state with connected nodes of these owners and this memory per unit in GiB."""
     board, _ = board_with(*(node_row(node) for node in owners))
     for name, owner in owners.items():
         node = board.index.node(name)
@@ -90,7 +90,7 @@ def test_a_node_that_only_sends_heartbeats_is_nobody() -> None:
 @pytest.mark.parametrize(
     ("owners", "expected"),
     [
-        ({OTHER: None, THIRD: None}, (1, False)),  # nodes without an account are one owner's
+        ({OTHER: None, THIRD: None}, (1, False)),  # nodes without an owner count as one owner's
         ({OTHER: None, THIRD: STRANGER}, (1, True)),
         ({OTHER: STRANGER, THIRD: STRANGER}, (2, False)),
         ({OTHER: STRANGER, THIRD: UUID(int=778)}, (2, True)),

@@ -1,4 +1,6 @@
-"""Everything that is open, read in pages: the same as one reading of all, however slow."""
+"""Reading all open units in pages gives the same state as one reading, however slowly
+pages come.
+"""
 
 import asyncio
 import itertools
@@ -27,7 +29,7 @@ from tests.unit.dispatch.stage import (
     JOB,
     NODE,
     OTHER,
-    ShelfStore,
+    PreparedStore,
     node_row,
     open_unit,
     state_of,
@@ -35,12 +37,12 @@ from tests.unit.dispatch.stage import (
 from tests.unit.dispatch.test_scheduler import USUAL, scheduling
 from tests.unit.simulated_time import simulated
 
-MANY = 2_000  # jobs: several pages
-FEW = 64  # units of a page, where many pages are wanted
+MANY = 2_000  # jobs that fill several pages
+FEW = 64  # units per page in tests with many pages
 
 
 def job(number: int, **changes: Any) -> OpenUnit:
-    """The one unit of a job; two jobs in a row were queued at the same time."""
+    """Return the only unit of a job; each two jobs in a row were queued at the same time."""
     later = EPOCH + timedelta(seconds=number // 2)
     return open_unit(UUID(int=9_000 + number), queued_at=later, **changes)
 
@@ -50,8 +52,8 @@ def jobs(number: int, **changes: Any) -> list[OpenUnit]:
 
 
 @attrs.define
-class Said:
-    """Counts what sessions would be told."""
+class MessageCollector:
+    """Callback that collects the messages that sessions would get."""
 
     messages: list[object] = attrs.field(factory=list)
 
@@ -60,8 +62,8 @@ class Said:
         return True
 
 
-class SlowStore(ShelfStore):
-    """A database that needs ``seconds`` for a page, and far too long for ``most`` units or more."""
+class SlowStore(PreparedStore):
+    """A database that takes ``seconds`` per page, but fails at reads of ``most`` units or more."""
 
     most, seconds, node_reads = MANY, 0.0, 0
 
@@ -80,7 +82,7 @@ class SlowStore(ShelfStore):
 
 
 async def read_all(backlog: BacklogReader) -> int:
-    """One whole pass; how many pages it took."""
+    """Read one whole pass and return the number of pages."""
     for pages in itertools.count(1):
         if await backlog.read_page():
             return pages
@@ -109,11 +111,15 @@ def rows_of(shelf: dict[int, tuple[str, int, UUID | None]]) -> list[OpenUnit]:
 def test_pages_tell_what_one_reading_of_all_tells(
     before: dict[int, Any], after: dict[int, Any], most: int
 ) -> None:
-    """Jobs may begin and end from one pass to the next; attempts only grow."""
+    """Jobs may appear and end between two passes; attempts only grow."""
     after = {n: max(row, before.get(n, row), key=lambda one: one[1]) for n, row in after.items()}
 
     async def passes() -> None:
-        store, paged, whole = SlowStore(), SchedulerState(Said()), SchedulerState(Said())
+        store, paged, whole = (
+            SlowStore(),
+            SchedulerState(MessageCollector()),
+            SchedulerState(MessageCollector()),
+        )
         store.most = most
         backlog = BacklogReader(store, paged, lambda: EPOCH)
         for shelf in (before, after):
@@ -142,7 +148,7 @@ def test_a_page_has_a_job_and_not_many_more_units_than_it_may(units: list[int], 
 
 
 async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdrawn() -> None:
-    store, said = ShelfStore(), Said()
+    store, said = PreparedStore(), MessageCollector()
     board = SchedulerState(said)
     store.units = jobs(MANY, state="DISPATCHED", attempt=1, node=NODE)
     backlog = BacklogReader(store, board, lambda: EPOCH)
@@ -151,7 +157,7 @@ async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdra
     first, *rest = store.units
     again = attrs.evolve(first, queued_at=EPOCH + timedelta(days=1))
     early = open_unit(JOB, state="DISPATCHED", attempt=1, node=NODE, queued_at=EPOCH)
-    board.take_over([early], EPOCH)  # it stands before what was read already
+    board.take_over([early], EPOCH)  # its place is before the pages that were already read
     store.units = [early, *rest, again]
     said.messages.clear()
     while not await backlog.read_page():
@@ -161,12 +167,12 @@ async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdra
 
 
 async def test_what_ended_within_a_pass_is_forgotten_at_its_end() -> None:
-    store, board = ShelfStore(), SchedulerState(Said())
+    store, board = PreparedStore(), SchedulerState(MessageCollector())
     store.units = jobs(MANY)
     backlog = BacklogReader(store, board, lambda: EPOCH)
     await read_all(backlog)
     store.units = store.units[:1]
-    assert await read_all(backlog) > 2  # those that are gone are read in pages, too
+    assert await read_all(backlog) > 2  # jobs that are gone are read in pages, too
     assert list(known(board)) == [store.units[0].job]
 
 
@@ -185,7 +191,7 @@ async def test_a_scheduler_comes_to_serve_whose_database_is_too_slow_for_a_page(
 async def test_dispatches_are_answered_while_a_pass_is_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each page is a message of its own: what comes meanwhile is handled between two pages."""
+    """Each page is a message of its own, so that other messages are handled between two pages."""
     monkeypatch.setattr("actors.scheduler.backlog_reader.ROWS_MOST", FEW)
     store, pages = SlowStore(), 6
     store.seconds, store.nodes = 0.1, [node_row()]
@@ -214,8 +220,8 @@ async def test_nodes_are_read_once_a_minute_however_long_a_pass_takes(
         await until(lambda: play.ref.ask(IsLoaded(), within=2.0))
         play.open(epoch=2)
         await play.cast.session.expect(Assignments)
-        store.seconds = 2.0  # with the pauses a pass takes over a minute and a half
-        store.nodes = [attrs.evolve(node_row(), epoch=3)]  # a newer session, of which no hint told
+        store.seconds = 2.0  # with pauses, a pass takes over a minute and a half
+        store.nodes = [attrs.evolve(node_row(), epoch=3)]  # a newer session, of which no hint came
         minute = USUAL.poll_seconds * USUAL.node_polls
         page = (1 + PAGE_PAUSE_FACTOR) * store.seconds
         closed = await play.cast.session.expect(Close, within=minute + page)

@@ -1,4 +1,4 @@
-"""Nodes that failed a job, and its other units."""
+"""A node that failed a unit is not chosen for other units of the job."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from actors.scheduler.state import SchedulerState
 from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 
 UNITS = 4
-# As the Ledger says it: who waits has no node.
+# A failed attempt, as the Ledger reports it: the unit waits and has no node.
 GIVEN_UP = attrs.evolve(state_of("QUEUED", JOB, node=None), job_status="RUNNING")
 
 
@@ -20,7 +20,7 @@ def rows(**of: Any) -> list[OpenUnit]:
     return [attrs.evolve(open_unit(JOB), unit=n, units=UNITS, **of) for n in range(UNITS)]
 
 
-def farm(*found: OpenUnit) -> tuple[SchedulerState, Hearing]:
+def farm(*found: OpenUnit) -> tuple[SchedulerState, MessageRecorder]:
     board, heard = board_with(node_row(), node_row(OTHER), node_row(THIRD))
     for node in board.index:
         node.slots = 1
@@ -30,7 +30,7 @@ def farm(*found: OpenUnit) -> tuple[SchedulerState, Hearing]:
 
 
 def test_a_node_that_fails_a_unit_is_not_given_the_next_of_its_job_at_once() -> None:
-    """What waits here was read before it failed one."""
+    """The job's other units were read before the failure, so they do not name the node yet."""
     at_work = attrs.evolve(rows()[0], state="RUNNING", attempt=1, node=NODE, assigned_at=EPOCH)
     board, _ = farm(at_work, *rows()[1:])
     board.apply(GIVEN_UP)

@@ -1,4 +1,4 @@
-"""Who was given which inputs lately: the newest nodes of the newest inputs, and no more."""
+"""Record of which nodes recently got which inputs, bounded in nodes and inputs."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Jobs whose units are to be alike: which class of nodes does them, and that no other does."""
+"""Jobs whose units must all run on nodes of the same device class."""
 
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
 
 
 def farm(*classes: str, owners: int = 1) -> SchedulerState:
-    """A node of each of these; '' tells none."""
+    """Return a state with one node for each device class; '' stands for a node without a class."""
     ids = [UUID(int=number) for number in range(1, len(classes) + 1)]
     board, _ = board_with(*(node_row(node) for node in ids))
     for number, (node, name) in enumerate(zip(ids, classes, strict=True)):

@@ -1,4 +1,4 @@
-"""Units that came back from three nodes without failing: they wait, and an admin is told."""
+"""Units that three nodes returned without a failure are held, and an admin is told."""
 
 from uuid import UUID
 

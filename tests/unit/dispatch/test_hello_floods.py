@@ -1,4 +1,4 @@
-"""Nodes that say hello again and again: the Scheduler hears of the last one, now and then."""
+"""Nodes that repeat hello: the Scheduler gets only the newest hello, at intervals."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ HELLO = Hello(version="1", slots=1, ram=1 << 30)
 
 
 async def heard(play: Play, seconds: float) -> list[int | None]:
-    """What memory the Scheduler was told of in that time."""
+    """Return the memory in each hello that the Scheduler got within ``seconds``."""
     await asyncio.sleep(seconds)
     told: list[int | None] = []
     while play.cast.scheduler.ref.depth:

@@ -1,4 +1,4 @@
-"""Lists of files that sessions have read stay read, up to a bound over all sessions."""
+"""Manifests that sessions have read are cached, up to a bound over all sessions."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ SETTINGS = NodeSessionSettings(bucket="rendertrust")
 
 @pytest.fixture
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many files the lists have that are read."""
+    """The number of files of each manifest that is parsed."""
     found: list[int] = []
 
     def noted(content: bytes, place: str) -> Manifest:
@@ -36,7 +36,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def unit_of(objects: TwinObjects, files: int) -> Assignment:
-    """A unit whose list has so many of the files."""
+    """Return a unit whose manifest has the first ``files`` files."""
     content = manifest_of(CONTENTS[:files]).written("key")
     key = f"manifests/{files}.json"
     await objects.put(key, content)
@@ -44,7 +44,7 @@ async def unit_of(objects: TwinObjects, files: int) -> Assignment:
 
 
 async def given(kept: Manifests, unit: Assignment, objects: TwinObjects) -> int:
-    """How many URLs a node gets that asks for all files."""
+    """Return how many URLs a node gets when it asks for all files."""
     wanted = [sha(content) for content in CONTENTS]
     return len((await FrameBuilder(objects, kept, SETTINGS).urls(unit, wanted)).inputs)
 
@@ -87,7 +87,7 @@ def test_no_more_files_are_kept_than_the_bound(
             assert await given(kept, await unit_of(objects, files), objects) == files
 
     several()
-    # With three there is room for one more: that was asked for last.
+    # Beside the third manifest only one more fits: the manifest that was used last.
     assert readings == [1, 2, 3, 2]
 
 

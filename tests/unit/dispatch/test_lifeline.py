@@ -1,4 +1,4 @@
-"""The Lifeline takes units from nodes that fell silent."""
+"""The Lifeline requeues the units of silent nodes."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -151,5 +151,5 @@ def test_a_clock_was_set_ahead_where_it_gained_on_the_steady_one(
     before = Clocks(EPOCH + timedelta(seconds=steady + skew), steady)
     now = Clocks(before.database + timedelta(seconds=passed + moved), steady + passed)
     assert not stepped(None, now)
-    if abs(moved - STEP_SECONDS) > 0.001:  # as far as such numbers tell
+    if abs(moved - STEP_SECONDS) > 0.001:  # within the precision of the numbers
         assert stepped(before, now) == (moved > STEP_SECONDS)

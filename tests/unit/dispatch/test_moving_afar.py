@@ -1,4 +1,4 @@
-"""What waits at a node of one gateway goes to a node of another's that has nothing to do."""
+"""Work stealing between gateways: a waiting unit goes to an idle node of another gateway."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -19,6 +19,7 @@ from actors.notifier.messages import ToOthers, UnitsMoved
 from actors.notifier.scheduler_hints import decoded, encoded
 from actors.scheduler import placement
 from actors.scheduler.messages import (
+    JobPaused,
     PeerAssigned,
     PeerClaimed,
     PeerServes,
@@ -38,16 +39,20 @@ from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, decide, on_stage, state_of
 from tests.unit.dispatch.test_scheduler import Play, scheduling
-from tests.unit.dispatch.test_state import SESSION, Hearing
+from tests.unit.dispatch.test_state import SESSION, MessageRecorder
 from tests.unit.dispatch.test_work_stealing import JOBS, LATER, at, recalls, taken
 from tests.unit.simulated_time import simulated
 
 LEASED = EPOCH + timedelta(seconds=60)
 
 
-def serving(*nodes: UUID, rows: list[OpenUnit], slots: int = 1) -> tuple[SchedulerState, Hearing]:
-    """A gateway that serves these nodes; of others it knows what is in the database."""
-    heard = Hearing()
+def serving(
+    *nodes: UUID, rows: list[OpenUnit], slots: int = 1
+) -> tuple[SchedulerState, MessageRecorder]:
+    """Return the state of a gateway that serves these nodes and knows other nodes from the
+    database.
+    """
+    heard = MessageRecorder()
     board = SchedulerState(heard.say)
     for name in nodes:
         node = board.index.node(name)
@@ -60,7 +65,7 @@ def serving(*nodes: UUID, rows: list[OpenUnit], slots: int = 1) -> tuple[Schedul
 
 
 def held(node: UUID, *jobs: UUID, **of: Any) -> list[OpenUnit]:
-    """Units that a node has, and for which its session vouches."""
+    """Return units that a node has, with a lease from its session."""
     return at(node, *jobs, lease_until=LEASED, **of)
 
 
@@ -161,13 +166,13 @@ def test_what_came_back_and_is_not_given_is_placed_like_anything_that_waits() ->
     assert [booking.node for booking in placement.place(theirs, LATER, 7.0)] == [NODE]
 
 
-# -- whatever happens
+# -- random orders of events
 
 
 @attrs.define
 class Gateway:
     board: SchedulerState
-    heard: Hearing
+    heard: MessageRecorder
     hints: list[Any] = attrs.field(factory=list[Any])
     stealing: WorkStealing = attrs.field(init=False)
 
@@ -176,8 +181,10 @@ class Gateway:
 
 
 class Pair:
-    """Two gateways over one database, with two nodes each. Words between them may come late, or
-    never; sessions answer when they like, by what is in the database.
+    """Two gateways over one database, with two nodes each.
+
+    Hints between the gateways may be late or lost. Sessions answer at any time, from what is in the
+    database.
     """
 
     def __init__(self, rows: list[OpenUnit], slots: int) -> None:
@@ -196,7 +203,7 @@ class Pair:
             self.both[1 - number].hints.append(wish)
 
     def hear(self, number: int, *, lost: bool) -> None:
-        """The next word of the other gateway's comes, unless it is lost."""
+        """Deliver the next hint from the other gateway, or lose it."""
         one, other = self.both[number], self.both[1 - number]
         if not one.hints:
             return
@@ -213,7 +220,7 @@ class Pair:
             one.board.take_over(rows, self.now)
 
     def answer(self, number: int, *, keeps: bool) -> None:
-        """The session of a node that was asked for a unit has it, or gives it back."""
+        """Let the session of a node that was asked for a unit keep it or return it."""
         one, other = self.both[number], self.both[1 - number]
         asked = [told for _, told in one.heard if isinstance(told, Recall)]
         if not asked:
@@ -231,7 +238,7 @@ class Pair:
         one.board.apply(state_of("QUEUED", told.job, attempt=told.attempt, node=row.node))
 
     def place(self, number: int, *, answered: bool = True) -> None:
-        """Commit what the Scheduler decided; the database lets the first one win."""
+        """Commit the Scheduler's decisions; the database accepts the first commit for a unit."""
         one, other = self.both[number], self.both[1 - number]
         for booking in list(placement.place(one.board, self.now, self.clock)):
             if not self._commits(booking):
@@ -261,7 +268,7 @@ class Pair:
         return True
 
     def begin(self, number: int, chance: Any) -> None:
-        """A node of this gateway's begins, or ends, one of its units."""
+        """Let a node of this gateway begin or end one of its units."""
         here = [row for row in self.rows.values() if row.node in self.nodes[number]]
         if not here:
             return
@@ -280,7 +287,7 @@ class Pair:
         board.expire(self.now, self.clock)
 
     def agree(self) -> None:
-        """Both know what is in the database, and count it so."""
+        """Check that both gateways agree with the database."""
         for one in self.both:
             for node in one.board.index:
                 has = {(row.job, 0) for row in self.rows.values() if row.node == node.id}
@@ -323,7 +330,7 @@ def test_whatever_is_lost_or_late_each_unit_is_one_nodes_and_both_agree_in_the_e
             pair.begin(number, chance)
         else:
             pair.poll(number)
-    for _ in range(3):  # what was promised and never answered is given up, and placed here
+    for _ in range(3):  # promises without an answer expire, and the units are placed here
         for number in (0, 1):
             pair.clock += 40.0
             pair.later()
@@ -346,6 +353,7 @@ def test_whatever_is_lost_or_late_each_unit_is_one_nodes_and_both_agree_in_the_e
             PeerAssigned((NODE, OTHER)),
             PeerServes(NODE, 7),
             PeerClaimed(((JOB, 3, 2), (JOB, 4, 1))),
+            JobPaused(JOB),
         ]
     )
 )
@@ -354,7 +362,7 @@ def test_a_hint_comes_as_it_was_told(hint: Any) -> None:
 
 
 def test_names_that_came_from_the_database_go_over_the_bus() -> None:
-    """What asyncpg reads is a UUID of its own making."""
+    """asyncpg returns UUIDs of a class of its own."""
     told = RecallDeclined(
         asyncpg.pgproto.pgproto.UUID(str(JOB)), 0, 1, asyncpg.pgproto.pgproto.UUID(str(NODE))
     )
@@ -368,7 +376,7 @@ def test_what_is_no_hint_is_none(payload: bytes) -> None:
 
 @asynccontextmanager
 async def notifying(bus: TwinBus, scheduler: Any) -> AsyncGenerator[Any]:
-    async with on_stage("notifier", lambda: NotifierActor(bus, scheduler=scheduler)) as ref:
+    async with on_stage("notifier", lambda: NotifierActor(bus, scheduler, UUID(int=1))) as ref:
         yield ref
 
 
@@ -388,7 +396,7 @@ async def test_the_schedulers_of_all_gateways_hear_it() -> None:
 
 
 async def told_others(play: Play) -> Any:
-    """The next hint but those about sessions."""
+    """Return the next hint to other gateways that is not about sessions."""
     while True:
         hint = (await play.cast.notifier.expect(ToOthers, within=7.0)).hint
         if not isinstance(hint, PeerServes):

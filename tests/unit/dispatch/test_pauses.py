@@ -1,4 +1,4 @@
-"""Nodes that give units back: the Scheduler lets them be for a while."""
+"""Pauses of nodes that decline units."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Dispatches that wait for an answer, and whose orders others wait for."""
+"""Submissions that wait for their answer, and submissions that wait for another submission."""
 
 import asyncio
 from collections.abc import Sequence

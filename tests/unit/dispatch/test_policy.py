@@ -1,4 +1,4 @@
-"""Which node gets a unit."""
+"""Choice of a node for a unit."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -21,12 +21,13 @@ from actors.scheduler.node import (
     resources_of,
 )
 from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, candidates, choose, rank
+from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, rank
 from actors.scheduler.units import PlacementRequest, RequestKind, age, has_ended
 from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 from sql.units import ANY, MINE, TRUSTED
+from tests.unit.dispatch.node_choice import candidates, choose
 
 TYPES = ("echo", "render", PREFLIGHT)
 SESSION: Ref[object] = Ref("session")
@@ -101,7 +102,7 @@ SOME_NEEDS = (
 
 @st.composite
 def ties(draw: st.DrawFn) -> Access:
-    """Two organisations, eight nodes, two users."""
+    """Draw memberships, lent nodes and trust among two organisations, eight nodes and two users."""
     members = st.tuples(st.sampled_from(USERS), st.sampled_from(ORGS))
     lent = st.tuples(st.integers(1, 8).map(lambda n: UUID(int=n)), st.sampled_from(ORGS))
     trusts = st.sampled_from(((USERS[0], USERS[1]), (USERS[1], USERS[0])))
@@ -125,7 +126,7 @@ def demands(draw: st.DrawFn) -> PlacementRequest:
 
 
 def is_of(node: Node, user: UUID | None, circles: Access) -> bool:
-    """Whether it is his own, or lent to an organisation of his."""
+    """Return whether the node is the user's own or lent to one of the user's organisations."""
     if user is None:
         return False
     lent = circles.lent.get(node.id)
@@ -133,7 +134,7 @@ def is_of(node: Node, user: UUID | None, circles: Access) -> bool:
 
 
 def is_forbidden(node: Node, demand: PlacementRequest, circles: Access) -> bool:
-    """What must never be, each rule by itself."""
+    """Return whether a placement is forbidden, with each rule written out."""
     user, pool, own = demand.user, demand.kind.pool, is_of(node, demand.user, circles)
     says_no = node.standing.name in (DRAINING, REVOKED)
     quarantined = node.standing.name == QUARANTINED and (user is None or node.owner != user)
@@ -231,7 +232,8 @@ def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -
     for number in range(4):
         assert index.choose(asked) is holder
         index.take(holder, (UUID(int=number), 0))
-    assert index.choose(asked) is index.node(UUID(int=1))  # it would only wait there
+    # the node with the inputs is full, so the unit would wait there
+    assert index.choose(asked) is index.node(UUID(int=1))
 
 
 def test_more_kinds_of_needs_than_are_listed_are_chosen_for_all_the_same() -> None:
@@ -267,7 +269,7 @@ def test_needs_are_met_by_as_much_or_more() -> None:
 
 
 def test_memory_is_what_a_unit_gets_of_it() -> None:
-    """A node gives each slot its share; what a device of its own renders must fit into that too."""
+    """Slots share a node's memory; a GPU job must fit into the GPU's memory and the node's."""
     assert resources_of("cpu/x86_64", None, 16 * GIB, slots=4).memory == 4 * GIB
     assert resources_of("cpu/x86_64", None, 16 * GIB, 0, 1).memory == 16 * GIB
     assert resources_of("cuda/sm_89", None, 64 * GIB, 8 * GIB, 2).memory == 4 * GIB

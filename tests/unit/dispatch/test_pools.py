@@ -1,4 +1,4 @@
-"""Pools: which node gets whose work, what it is told, and what other units wait for."""
+"""Pools: which users' work a node gets, how it learns of its pools, and why units wait."""
 
 from uuid import UUID
 
@@ -31,14 +31,14 @@ from tests.unit.dispatch.test_state import board_with
 TRUSTING = Access.of(trusts=((OWNER, USER),))
 
 
-def closed(node: Node) -> None:
-    """It has no sandbox."""
+def remove_sandbox(node: Node) -> None:
+    """Take the sandbox away from the node."""
     node.pools, node.slots = frozenset({"mine", "trusted"}), 1
 
 
 def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
     board, _ = board_with(node_row(NODE))
-    closed(board.index.node(NODE))
+    remove_sandbox(board.index.node(NODE))
     board.index.changed(board.index.node(NODE))
     assert isinstance(placement.reserve(board, insert(), EPOCH, 0.0), NoCapableNode)
     assert board.index.set_access(TRUSTING)
@@ -65,7 +65,7 @@ def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
 
 
 def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
-    """More of it than is looked at in a row, of somebody who has nothing at work."""
+    """One placement looks at fewer units than wait for their owner's nodes."""
     board, _ = board_with(node_row(NODE), node_row(OTHER))
     for node in board.index:
         node.session, node.slots = Ref("session"), 1

@@ -1,4 +1,4 @@
-"""Of one user's units the greatest priority is first, wherever the others wait already."""
+"""A user's units are placed by priority, wherever the user's other units wait."""
 
 from typing import Any
 from uuid import UUID
@@ -15,20 +15,20 @@ from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, node_row, open_unit, state_of
 from tests.unit.dispatch.test_session_fair_order import ANNA, jobs
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 from tests.unit.simulated_time import simulated
 
 LOW, HIGH = -1, 1
 
 
 def units_of(job: UUID, many: int, *, priority: int = 0, first: int = 0) -> list[OpenUnit]:
-    """Units of one job that wait."""
+    """Return waiting units of one job."""
     row = attrs.evolve(open_unit(job), user=ANNA, priority=priority, units=many + first)
     return [attrs.evolve(row, unit=n, place=n) for n in range(first, first + many)]
 
 
 def given_to(node: UUID, many: int, *, first: int = 0, **of: Any) -> list[OpenUnit]:
-    """Jobs of one unit that a node was given already."""
+    """Return single-unit jobs that a node already has."""
     rows = (
         open_unit(unit.job, state="DISPATCHED", attempt=1, node=node, queued_at=unit.queued_at)
         for unit in jobs(ANNA, many, first=first)
@@ -36,7 +36,7 @@ def given_to(node: UUID, many: int, *, first: int = 0, **of: Any) -> list[OpenUn
     return [attrs.evolve(row, user=ANNA, **of) for row in rows]
 
 
-def with_slots(*nodes: UUID, slots: int = 1) -> tuple[SchedulerState, Hearing]:
+def with_slots(*nodes: UUID, slots: int = 1) -> tuple[SchedulerState, MessageRecorder]:
     board, heard = board_with(*(node_row(node) for node in nodes))
     for name in nodes:
         node = board.index.node(name)
@@ -46,18 +46,20 @@ def with_slots(*nodes: UUID, slots: int = 1) -> tuple[SchedulerState, Hearing]:
 
 
 def placed(board: SchedulerState) -> list[AssignmentTag]:
-    """What is given to nodes now; it is in the books at once."""
+    """Place and confirm all units that can be placed now."""
     found = list(placement.place(board, EPOCH, 0.0))
     for booking in found:
         board.confirm(booking, EPOCH, 0.0)
     return found
 
 
-# -- what nodes were given before
+# -- units that nodes already have
 
 
 def test_a_greater_priority_does_not_wait_for_the_end_of_ones_own_backlog() -> None:
-    """One of it is at the node at any time, and the session sends that first."""
+    """The node gets one high-priority unit at a time; its session sends that unit before the
+    backlog.
+    """
     board, _ = with_slots(NODE)
     board.reconcile([*given_to(NODE, 9, priority=LOW), *units_of(JOB, 5, priority=HIGH)], EPOCH)
     for number in range(5):
@@ -98,11 +100,11 @@ def test_what_comes_later_in_turn_waits_in_the_queue() -> None:
     assert not placed(board)
 
 
-# -- a priority that is raised
+# -- raised priorities
 
 
 def low_and_raised() -> tuple[SchedulerState, list[OpenUnit]]:
-    """A job of which more waits than is read at once was raised to high."""
+    """Return a state in which a job, larger than one reading, was raised to high priority."""
     board, _ = with_slots(NODE)
     rows = units_of(JOB, 40, priority=LOW)
     board.reconcile(rows[:WINDOW], EPOCH)
@@ -134,7 +136,7 @@ def test_what_is_read_anew_is_placed_once() -> None:
 
 
 def test_old_places_do_not_count_as_units_that_wait() -> None:
-    """A job is read on when few units of it are left, however often its priority was changed."""
+    """A job is read on when few of its units are left, however often its priority changed."""
     board, raised = low_and_raised()
     more = units_of(JOB, REFILL, priority=HIGH, first=WINDOW)
     board.top_up([JOB], more, EPOCH)

@@ -1,4 +1,4 @@
-"""The secret by which gateways draw: one for all of them, and nobody's who reads the database."""
+"""The secret for random draws is the same for all gateways and unreadable in the database."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ SECRETS = st.binary(min_size=1, max_size=64)
 NONCES = st.binary(min_size=12, max_size=12)
 
 
-class Known(StoreTwin):
+class KnownNodeStore(StoreTwin):
     """A database in which the node has a long record."""
 
     letters = "v" * HISTORY
@@ -36,7 +36,7 @@ def sampling(store: StoreTwin, signer: TwinSigner, seed: int = 1) -> Sampling:
 
 
 async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[bool]:
-    """What it draws of so many results, for which the node signed this work."""
+    """Return which of ``count`` results are drawn; ``work`` is what the node signed for each."""
     results = [UnitComplete(UUID(int=n), 0, 1, NODE, None, b"r" * 32) for n in range(count)]
     found = [await by.draw(UnitDeliver(result, CLASS, work=work), 0) for result in results]
     assert {odds for _, odds in found} <= {0.5, 1.0}
@@ -45,7 +45,7 @@ async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[
 
 @simulated
 async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> None:
-    store = Known()
+    store = KnownNodeStore()
     first = await drawn(sampling(store, TwinSigner(1), 1))
     assert 10 < sum(first) < 54
     assert await drawn(sampling(store, TwinSigner(1), 2)) == first
@@ -55,15 +55,15 @@ async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> No
 
 @simulated
 async def test_all_frames_that_eevee_drew_are_compared() -> None:
-    """Who refuses them by another driver gives no strike."""
-    by = sampling(Known(), TwinSigner(1))
+    """An invalid verdict by another driver gives no strike, so sampling would not deter lies."""
+    by = sampling(KnownNodeStore(), TwinSigner(1))
     assert all(await drawn(by, work='{"measured": {"drawing": "OPENGL; Mesa"}}'))
     assert not all(await drawn(by, work='{"measured": {"drawing": null}}'))
 
 
 @simulated
 async def test_a_secret_that_nobody_can_open_is_replaced() -> None:
-    store = Known()
+    store = KnownNodeStore()
     first = await drawn(sampling(store, TwinSigner(1), 1))
     store.log_keys = LogKeys("a/log", [str(v) for v in TwinSigner(3).verifiers("a/log")])
     second = await drawn(sampling(store, TwinSigner(3), 2))
@@ -73,9 +73,9 @@ async def test_a_secret_that_nobody_can_open_is_replaced() -> None:
 
 @simulated
 async def test_where_gateways_have_different_keys_all_is_checked() -> None:
-    """One of them was faster each time: nobody is to gain by that."""
+    """Nobody should gain when another gateway keeps replacing the secret."""
 
-    class Hasty(Known):
+    class Hasty(KnownNodeStore):
         async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
             self.sealed_secret = seal(signing_key(9), b"another's", b"n" * 12)
 
@@ -84,7 +84,7 @@ async def test_where_gateways_have_different_keys_all_is_checked() -> None:
 
 @simulated
 async def test_what_stands_in_the_database_tells_no_secret() -> None:
-    store = Known()
+    store = KnownNodeStore()
     await drawn(sampling(store, TwinSigner(1)), 1)
     assert store.sealed_secret is not None
     secret = TwinSigner(1).unseal(store.sealed_secret)

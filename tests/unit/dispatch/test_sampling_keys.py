@@ -1,28 +1,28 @@
-"""Gateways with different keys of the log: they do not replace each other's secret of draws."""
+"""A gateway without the newest log key does not replace the secret for random draws."""
 
 from actors.node_session.sampling import READ_AGAIN
 from sql.log import LogKeys
 from tests.twins.signer import TwinSigner
-from tests.unit.dispatch.test_sampling import Known, drawn, sampling
+from tests.unit.dispatch.test_sampling import KnownNodeStore, drawn, sampling
 from tests.unit.simulated_time import simulated
 
 ORIGIN = "farm.example/log"
 
 
-def of_log(store: Known, *numbers: int) -> None:
-    """Let the log count these keys, the newest last."""
+def of_log(store: KnownNodeStore, *numbers: int) -> None:
+    """Set the log's keys in the database, the newest last."""
     *_, newest = numbers
     store.log_keys = LogKeys(ORIGIN, [str(v) for v in TwinSigner(newest).verifiers(ORIGIN)])
 
 
 @simulated
 async def test_a_gateway_whose_key_does_not_count_checks_all_and_replaces_nothing() -> None:
-    store = Known()
+    store = KnownNodeStore()
     of_log(store, 1)
     ours = sampling(store, TwinSigner(1), 1)
     first = await drawn(ours)
     kept = store.sealed_secret
-    for seed in (2, 3):  # it is also started again
+    for seed in (2, 3):  # a restart of the gateway
         assert all(await drawn(sampling(store, TwinSigner(9), seed)))
         assert store.sealed_secret == kept
     assert await drawn(ours) == first
@@ -31,7 +31,7 @@ async def test_a_gateway_whose_key_does_not_count_checks_all_and_replaces_nothin
 
 @simulated
 async def test_a_gateway_whose_key_counts_replaces_what_it_cannot_open_once() -> None:
-    store = Known()
+    store = KnownNodeStore()
     other = sampling(store, TwinSigner(9), 1)
     assert not all(await drawn(other)), "there was nothing to replace"
     of_log(store, 1)
@@ -46,7 +46,7 @@ async def test_a_gateway_whose_key_counts_replaces_what_it_cannot_open_once() ->
 
 @simulated
 async def test_a_gateway_that_was_left_with_the_key_before_a_rotation_replaces_nothing() -> None:
-    store = Known()
+    store = KnownNodeStore()
     of_log(store, 1)
     left = sampling(store, TwinSigner(1), 1)
     first = await drawn(left)
@@ -62,7 +62,7 @@ async def test_a_gateway_that_was_left_with_the_key_before_a_rotation_replaces_n
 
 @simulated
 async def test_before_the_log_begins_nobody_replaces_a_secret() -> None:
-    store = Known()
+    store = KnownNodeStore()
     await drawn(sampling(store, TwinSigner(1), 1))
     kept = store.sealed_secret
     assert all(await drawn(sampling(store, TwinSigner(9), 2)))

@@ -1,4 +1,4 @@
-"""The Scheduler with probes for the Ledger and the sessions."""
+"""The Scheduler, with probes in the place of the Ledger and the sessions."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -62,7 +62,7 @@ from tests.unit.dispatch.stage import (
     OTHER,
     OWNER,
     Cast,
-    ShelfStore,
+    PreparedStore,
     decide,
     node_row,
     on_stage,
@@ -103,7 +103,7 @@ async def scheduling(
     nodes: Any = None,
     units: Any = (),
     settings: SchedulerSettings = USUAL,
-    store: ShelfStore | None = None,
+    store: PreparedStore | None = None,
     **state: Any,
 ) -> AsyncGenerator[Play]:
     cast_, clock = Cast(), TwinClock()
@@ -131,7 +131,7 @@ async def scheduling(
 
 @simulated
 async def test_a_job_that_is_known_is_not_placed_twice() -> None:
-    """The same retry, asked for at once: the second must not take the first one's place."""
+    """The second of two simultaneous retries must not take the place of the first retry."""
     async with scheduling() as play:
         first = play.dispatch()
         _, later = await play.cast.ledger.expect_ask(Commit)
@@ -184,7 +184,7 @@ async def test_a_refused_or_replayed_booking_is_not_sent_and_frees_its_slot() ->
         await play.cast.session.expect(Assignments)
         first_answer = {"status": 200, "body": {"job_id": str(JOB2)}}
         for outcome in (InsufficientCredits(0, 1), Replayed(answer=first_answer)):
-            for _ in range(40):  # more than there are slots
+            for _ in range(40):  # more often than there are slots
                 answer = play.dispatch()
                 decide(await play.commit(), outcome)
                 answer.cancel()
@@ -225,10 +225,10 @@ async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
     settings = SchedulerSettings(Limits(open_jobs=2))
     async with scheduling(units=[open_unit(attempt=1)], settings=settings) as play:
         answers = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
-        assert await answers[1] == TooManyOpen(2)  # the first is not in the books yet
+        assert await answers[1] == TooManyOpen(2)  # the first job is not booked yet
         assert isinstance(await play.commit(), Commit)
         other = play.dispatch(job=JOB2, user=OWNER)
-        decide(await play.commit(), Posted())  # what is open is one user's own
+        decide(await play.commit(), Posted())  # the limit is per user
         play.ref.tell(UnitsChanged((state_of("COMPLETED", attempt=1),)))
         again = play.dispatch(job=type(JOB)(int=9))
         assert (await play.commit()).effects
@@ -253,7 +253,7 @@ async def test_a_user_has_no_more_free_jobs_open_than_he_may_and_priced_ones_bes
 
 @simulated
 async def test_a_users_open_jobs_are_of_no_more_kinds_than_may_be() -> None:
-    """What is of a kind that is open already is taken."""
+    """A kind that is already open counts once."""
     settings = SchedulerSettings(Limits(open_kinds=2))
     async with scheduling(nodes=[], settings=settings) as play:
         taken = [
@@ -284,7 +284,7 @@ async def test_what_its_owner_paused_is_counted_as_open_until_it_ends(
     async with scheduling(nodes=[], units=[unit], settings=settings) as play:
         store = play.cast.store
         store.units = [paused]
-        await asyncio.sleep(2 * settings.poll_seconds)  # all is read again
+        await asyncio.sleep(2 * settings.poll_seconds)  # the database is read again
         refused = await play.dispatch(job=JOB2, job_type="render", queue=True)
         assert refused == TooManyOpen(1, of)
         store.units = []
@@ -296,14 +296,14 @@ async def test_what_its_owner_paused_is_counted_as_open_until_it_ends(
 
 @simulated
 async def test_a_paused_job_that_is_listed_no_more_has_ended() -> None:
-    """Another gateway ended it, and its word of it was lost."""
+    """Another gateway ended the job, and its hint was lost."""
     paused = attrs.evolve(open_unit(), paused="owner")
     settings = SchedulerSettings(Limits(open_jobs=1))
     async with scheduling(nodes=[], units=[paused], settings=settings) as play:
         assert await play.dispatch(job=JOB2, queue=True) == TooManyOpen(1)
         store = play.cast.store
         store.units = []
-        await asyncio.sleep(2 * settings.poll_seconds)  # all is read again
+        await asyncio.sleep(2 * settings.poll_seconds)  # the database is read again
         taken = play.dispatch(job=JOB2, queue=True)
         assert isinstance(await play.commit(), Commit)
         taken.cancel()
@@ -373,7 +373,7 @@ async def test_a_newer_session_replaces_the_older_one() -> None:
         play.open(play.cast.second, epoch=2)
         await play.cast.second.expect(Assignments)
         assert (await play.cast.session.expect(Close)).code == 4003
-        play.open(epoch=1)  # the old one had not heard yet
+        play.open(epoch=1)  # the old session has not noticed yet
         assert (await play.cast.session.expect(Close)).code == 4003
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         answer = play.dispatch()
@@ -388,7 +388,7 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.open(epoch=2)
         await play.cast.session.expect(Assignments)
         assert (await play.cast.notifier.expect(ToOthers)).hint == PeerServes(NODE, 2)
-        play.ref.tell(PeerServes(NODE, 2))  # its own hint, or one that is late
+        play.ref.tell(PeerServes(NODE, 2))  # this gateway's own hint, or a late hint
         play.ref.tell(PeerServes(NODE, 1))
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
@@ -396,7 +396,8 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.ref.tell(PeerServes(NODE, 3))
         assert (await play.cast.session.expect(Close)).code == 4003
         answer.cancel()
-        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))  # at the other gateway
+        # A hint from the other gateway.
+        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
         other = play.dispatch(job=JOB2)
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED", JOB2),)))
         while (told := await play.cast.notifier.expect(Message)) != ToOthers(PeerAssigned((NODE,))):
@@ -435,7 +436,7 @@ def test_in_any_order_only_the_newest_session_of_all_gateways_serves(
                     if epoch < newest:
                         del probes[epoch]
                 newest = max(newest, epoch)
-            for probe in probes.values():  # the newest of all is at another gateway
+            for probe in probes.values():  # the newest session is at another gateway
                 assert (await probe.expect(Close)).code == 4003
 
     run()
@@ -575,10 +576,10 @@ async def test_a_node_whose_socket_closed_is_given_nothing_until_it_is_heard_of_
         play.ref.tell(SessionReady(NODE, play.cast.session.ref, hello(1)))
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         assert await play.dispatch() == NoCapableNode()
-        await asyncio.sleep(70)  # the database knows it as healthy for a while
+        await asyncio.sleep(70)  # the database still shows the node as healthy
         assert await play.dispatch() == NoCapableNode()
         play.cast.store.nodes = [attrs.evolve(node_row(), silent_seconds=0.0)]
-        await asyncio.sleep(70)  # at another gateway
+        await asyncio.sleep(70)  # the node is at another gateway
         play.dispatch()
         await play.commit()
 

@@ -1,4 +1,4 @@
-"""A session whose work waits for a verdict, and one whose node checks the work of others."""
+"""Sessions of nodes whose work waits for a verdict, and of nodes that check other nodes' work."""
 
 import asyncio
 import hashlib
@@ -74,13 +74,13 @@ ORDER = RunCheck(
 async def delivered(
     play: Play, unit: object = RENDER, proof: bytes | None = PROOF, **said: Any
 ) -> JobDispatch:
-    """The node was sent the unit, and says that it is done."""
+    """Send the unit to the node, upload a result, and let the node report it."""
     play.hear(Hello(version="1", device_class=CLASS))
     play.assign(unit)  # type: ignore[arg-type]
     await play.welcome()
     sent = await play.socket.expect(JobDispatch)
     assert sent.output is not None
-    # As a node puts it: the store knows no SHA-256 of such an object.
+    # The upload is a node's plain PUT, for which the store has no SHA-256.
     await play.objects.request("PUT", sent.output.url, sent.output.headers, CONTENT)
     if proof is not None:
         await play.objects.put(PROOF_KEY, proof)
@@ -110,7 +110,7 @@ async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
 async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no_lie(
     is_evidence: bool,
 ) -> None:
-    """Who fetches it would decode it, and see other bytes than its node signed for."""
+    """A client would decode the object and see other bytes than the node has signed."""
     async with session(verified_types=VERIFIED) as play:
         encoded = {"Content-Encoding": "gzip"}
         play.hear(Hello(version="1", device_class=CLASS))
@@ -151,7 +151,7 @@ async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no
 async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_failed(
     failure: str, work: dict[str, Any] | None, is_unread: bool
 ) -> None:
-    """Whatever the error says: a file of the scene may have the name of the delivery."""
+    """The error's text does not count, as a file of the scene may have the delivery's name."""
     error = "check/picture could not be fetched"
     verifier: Probe[Verifier] = Probe("verifier")
     async with session(verifier=verifier) as play:
@@ -165,7 +165,7 @@ async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_
 
 
 async def leases_until(play: Play, seconds: float) -> list[float]:
-    """When the unit's lease was renewed, in seconds from now."""
+    """Return the times, in seconds from now, at which the unit's lease is renewed."""
     begun, found = play.clock.monotonic(), list[float]()
     while play.clock.monotonic() - begun < seconds:
         renewed = await play.cast.ledger.expect(RenewLeases, within=seconds)
@@ -188,7 +188,7 @@ async def test_a_slow_store_holds_up_neither_leases_nor_the_node() -> None:
 
 
 async def delivered_slowly(play: Play) -> None:
-    """The node says that it is done, while the store answers nobody."""
+    """Let the node deliver a result while the store does not answer."""
     play.hear(Hello(version="1", device_class=CLASS))
     play.assign(RENDER)
     await play.welcome()
@@ -208,14 +208,14 @@ async def test_a_store_that_never_answers_is_asked_again() -> None:
         await delivered_slowly(play)
         await leases_until(play, 60.0)
         hung, play.objects.open = play.objects.open, asyncio.Event()
-        play.objects.open.set()  # for calls from now on
+        play.objects.open.set()  # calls from now on get answers
         assert isinstance(await play.effect(within=60.0), UnitDeliver)
         assert not hung.is_set()
 
 
 @simulated
 async def test_a_result_is_looked_at_again_though_an_answer_about_its_start_was_awaited() -> None:
-    """Else its lease was renewed for ever, and its node never heard that it was taken."""
+    """Without another look, the lease would be renewed for ever, and the node would get no ack."""
     async with session(verified_types=VERIFIED, retry_seconds=1.0) as play:
         play.hear(Hello(version="1", device_class=CLASS))
         play.assign(RENDER)
@@ -229,7 +229,7 @@ async def test_a_result_is_looked_at_again_though_an_answer_about_its_start_was_
         play.objects.away = True
         told = {"sha256": SHA256, "size": len(CONTENT), "result_ref": KEY}
         play.hear(result(unit=0, attempt=1, **told))
-        await asyncio.sleep(2.0)  # it was to be looked at again by now
+        await asyncio.sleep(2.0)  # by now the result would have been examined
         play.objects.away = False
         decide(start, LedgerUnavailable())
         assert isinstance(await play.effect(within=120.0), UnitDeliver)
@@ -303,9 +303,9 @@ async def test_picture_and_evidence_have_places_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("proof", "error"),
     [
-        (None, "there is no evidence where it should be"),
-        (b"other eviden", "the evidence is another one than the result says"),
-        (b"eVidence", "the evidence is another one than the result says"),
+        (None, "no evidence was uploaded"),
+        (b"other eviden", "the evidence differs from what the result says"),
+        (b"eVidence", "the evidence differs from what the result says"),
     ],
 )
 async def test_evidence_is_what_the_node_says(proof: bytes | None, error: str) -> None:
@@ -319,32 +319,36 @@ async def test_evidence_is_what_the_node_says(proof: bytes | None, error: str) -
 @simulated
 @pytest.mark.parametrize("missing", ["sha256", "size"])
 async def test_what_is_to_be_checked_has_a_name(missing: str) -> None:
-    """A store may know neither; then nobody could be asked about it."""
+    """The object store may not know SHA-256 and size, so the node must report both."""
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, **{missing: None})
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
         assert effect.error_class == "node"
-        assert "its SHA-256 and its size" in effect.error
+        assert "its SHA-256 and size" in effect.error
 
 
 @simulated
 async def test_what_is_to_be_checked_is_signed() -> None:
-    """Else nobody could say whose lie it was, and there would be no receipt."""
+    """Without a signature a lie could be blamed on nobody, and there would be no receipt."""
     node = NodeIdentity(NODE, OWNER, ("render",), verified=True, key=b"k" * 32)
     async with session(verified_types=VERIFIED, node=node) as play:
         await delivered(play)
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
         assert effect.error_class == "node"
-        assert effect.error == "a result that waits for a verdict is signed by its node's key"
+        assert (
+            effect.error == "a result that waits for a verdict must be signed with its node's key"
+        )
         assert effect.caught is None, "it is no lie"
 
 
 @simulated
 @pytest.mark.parametrize("place", ["s3://elsewhere/picture", "none:render", None])
 async def test_what_is_to_be_checked_lies_where_it_was_offered(place: str | None) -> None:
-    """Else it would be charged without a look, where objects need not be ours."""
+    """A result elsewhere could not be checked, because the gateway reads only its own
+    object store.
+    """
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, result_ref=place)
         effect = await play.effect()
@@ -359,7 +363,7 @@ async def test_what_is_to_be_checked_lies_where_it_was_offered(place: str | None
 async def test_where_no_evidence_is_required_a_plain_result_completes_unverified(
     said: dict[str, Any],
 ) -> None:
-    """It is charged, and its node earns only by an object that the gateway has."""
+    """The unit is charged, but the operator earns only if the gateway has the object."""
     node = NodeIdentity(NODE, OWNER, ("render",), verified=True, key=b"k" * 32)
     async with session(verified_types=VERIFIED, node=node, require_evidence=False) as play:
         await delivered(play, **said)
@@ -407,7 +411,7 @@ def test_why_a_result_is_unverified_is_told_by_a_code(
 
 @simulated
 async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() -> None:
-    """Some scenes have none; whether this one has the check tells."""
+    """Some scenes give no evidence; the check finds out whether the unit's scene is among them."""
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, proof=None, evidence=None)
         effect = await play.effect()
@@ -437,7 +441,7 @@ async def test_a_wrong_sum_is_seen_though_the_store_cannot_tell_it() -> None:
         assert found.sha256 is None
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
-        assert effect.error == "the object has another SHA-256 than the result says"
+        assert effect.error == "the object's SHA-256 differs from the result's"
         assert effect.caught == CLASS
 
 
@@ -448,7 +452,7 @@ async def test_a_chunk_says_what_it_is() -> None:
         await delivered(play, unit, sha256=None)
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
-        assert effect.error == "a result that waits for a verdict says its SHA-256 and its size"
+        assert effect.error == "a result that waits for a verdict must name its SHA-256 and size"
 
 
 @simulated
@@ -460,14 +464,14 @@ async def test_without_the_setting_everything_is_as_it_was() -> None:
 
 
 async def checking(play: Play, verifier: Probe[Verifier], order: RunCheck = ORDER) -> JobDispatch:
-    """The node says that it can check, and is asked to."""
+    """Let the node offer checks, and send it a check."""
     seen = await seen_by(play, verifier, "check")
     assert seen.session.tell(order)
     return await play.socket.expect(JobDispatch)
 
 
 async def seen_by(play: Play, verifier: Probe[Verifier], *offered: str) -> CheckerSeen:
-    """What the Verifier hears of a node that offers this."""
+    """Return what the Verifier is told about a node with these capabilities."""
     play.hear(Hello(version="1", device_class=CLASS, capabilities=("render", *offered)))
     play.assign()
     await play.welcome()
@@ -508,7 +512,9 @@ async def test_a_batch_is_sent_to_a_node_that_offers_batches_and_its_reports_tol
 
 @simulated
 async def test_a_batch_that_fits_into_no_frame_comes_to_nothing() -> None:
-    """The URLs of some stores are long. Then its results are opened one by one."""
+    """If the URLs of a batch do not fit into one relay frame, the results are checked one
+    by one.
+    """
     verifier: Probe[Verifier] = Probe("verifier")
     long = StoredObject(f"results/{'x' * 3000}", SHA256, len(CONTENT))
     async with session(verifier=verifier) as play:
@@ -562,7 +568,7 @@ async def test_a_check_is_sent_and_its_report_told() -> None:
         play.hear(told)
         assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, "it completed")
         await play.socket.expect(Ack)
-        play.hear(told)  # twice: nobody waits for it any more
+        play.hear(told)  # the gateway ignores the repetition
         await play.socket.expect(Ack)
         assert verifier.ref.depth == 0
 
@@ -581,7 +587,7 @@ async def test_a_check_that_fails_is_the_verifiers_to_know() -> None:
 
 @simulated
 async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivered() -> None:
-    """Of parts the store does not know the sum of the whole: whoever fetches them does."""
+    """Of a multipart upload the store knows no SHA-256; the checker computes it."""
     verifier: Probe[Verifier] = Probe("verifier")
     error = "the content is not what was announced (SHA-256 differs)"
     for unread, report in (("check/picture", {"fault": error}), ("s.blend", None)):
@@ -623,7 +629,7 @@ async def test_the_verifier_hears_that_it_goes() -> None:
 
 @simulated
 async def test_the_verifier_hears_with_each_ping_that_it_is_there() -> None:
-    """One that was restarted knows nobody."""
+    """A restarted Verifier knows no node until its session reports again."""
     verifier: Probe[Verifier] = Probe("verifier")
     async with session(verifier=verifier) as play:
         await checking(play, verifier)
@@ -647,7 +653,7 @@ async def test_a_check_that_is_over_is_cancelled() -> None:
     async with session(verifier=verifier) as play:
         await checking(play, verifier)
         assert play.ref.tell(DropCheck(CHECK))
-        assert play.ref.tell(DropCheck(CHECK))  # twice: it is said once
+        assert play.ref.tell(DropCheck(CHECK))  # the repetition sends no second relay frame
         cancel = await play.socket.expect(JobCancel)
         assert (cancel.job_id, cancel.unit, cancel.attempt) == (str(CHECK), 0, 1)
         play.hear(JobResult(job_id=str(CHECK), unit=0, attempt=1, status="cancelled"))

@@ -1,4 +1,4 @@
-"""The parts of a session, each by itself: no actor, no supervisor."""
+"""The parts of a session, each tested alone, without actor and supervisor."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,9 @@ from tests.unit.simulated_time import simulated
 
 
 class StandInContext:
-    """The kernel for one part: its messages to its actor arrive at ``actor``."""
+    """A stand-in for the kernel; messages of the session to itself arrive at the probe
+    ``actor``.
+    """
 
     def __init__(self) -> None:
         self.actor: Probe[NodeSession] = Probe("session")
@@ -68,7 +70,7 @@ def hold(state: SessionState, unit: Assignment, phase: Phase) -> HeldUnit:
 
 @attrs.frozen
 class Line:
-    """A connection, and how often it said that it has ended."""
+    """A connection, and how often it reported its end."""
 
     socket: TwinSocket
     connection: NodeConnection

@@ -1,4 +1,4 @@
-"""Whose unit a node is sent next, of those that wait at it."""
+"""The order in which a session sends a node its waiting units."""
 
 from collections import Counter
 from datetime import timedelta
@@ -26,7 +26,7 @@ ANNA, BOB = UUID(int=701), UUID(int=702)
 
 
 def jobs(user: UUID, many: int, *, first: int = 0, **of: Any) -> list[Assignment]:
-    """One-frame jobs of a user, submitted one after the other."""
+    """Return single-frame jobs of a user, submitted one after the other."""
     found: list[Assignment] = []
     for number in range(first, first + many):
         job, at = UUID(int=user.int * 1000 + number), EPOCH + timedelta(seconds=number)
@@ -35,7 +35,7 @@ def jobs(user: UUID, many: int, *, first: int = 0, **of: Any) -> list[Assignment
 
 
 def order_of(units: list[Assignment]) -> list[Assignment]:
-    """In which they are sent, if all of them wait from the beginning."""
+    """Return the units in the order in which they are sent if all of them wait."""
     turns, waiting, found = FairOrder(), [HeldUnit(unit) for unit in units], list[Assignment]()
     while (held := turns.next(waiting)) is not None:
         turns.took(held)
@@ -98,8 +98,8 @@ def test_who_was_away_has_saved_nothing() -> None:
     assert 2 <= Counter(sent)[ANNA] <= 4
 
 
-async def works(play: Play) -> UUID:
-    """The node is sent its next unit, and ends it."""
+async def finish_next_unit(play: Play) -> UUID:
+    """Let the node get its next unit and fail it; return the job."""
     frame = await play.socket.expect(JobDispatch)
     play.hear(attrs.evolve(result(status="failed", error="broken"), job_id=frame.job_id))
     return UUID(frame.job_id)
@@ -107,7 +107,9 @@ async def works(play: Play) -> UUID:
 
 @simulated
 async def test_a_high_priority_is_sent_before_what_filled_the_backlog_earlier() -> None:
-    """One slot; thirty jobs of no hurry wait, then another's comes, and then an urgent one."""
+    """On one slot, thirty low-priority jobs wait; then another user's job and an urgent
+    job come.
+    """
     low, bobs = jobs(ANNA, 30, priority=-1), jobs(BOB, 1, first=80, priority=1)
     urgent = jobs(ANNA, 1, first=90, priority=1)
     async with session() as play:
@@ -115,7 +117,11 @@ async def test_a_high_priority_is_sent_before_what_filled_the_backlog_earlier() 
         first = await play.socket.expect(JobDispatch)
         play.send(*bobs, *urgent)
         play.hear(attrs.evolve(result(status="failed", error="broken"), job_id=first.job_id))
-        assert [await works(play) for _ in range(3)] == [bobs[0].job, urgent[0].job, low[1].job]
+        assert [await finish_next_unit(play) for _ in range(3)] == [
+            bobs[0].job,
+            urgent[0].job,
+            low[1].job,
+        ]
 
 
 @simulated
@@ -127,14 +133,14 @@ async def test_a_priority_that_is_raised_counts_for_what_waits_at_its_node() -> 
         raised = waiting[2]
         play.ref.tell(Promote(raised.job, raised.unit, raised.attempt, 1))
         play.hear(attrs.evolve(result(status="failed", error="x"), job_id=str(waiting[0].job)))
-        assert await works(play) == waiting[2].job
+        assert await finish_next_unit(play) == waiting[2].job
 
 
 # -- what the Scheduler gives
 
 
 def crowded(*more: Any) -> Any:
-    """A node with one slot that was given a dozen jobs of one user, past the queue."""
+    """Return a state in which a node with one slot has a dozen jobs of one user."""
     board, heard = board_with()
     node = board.index.node(NODE)
     node.slots = 1

@@ -1,4 +1,4 @@
-"""A session and its node: units out, their leases, hello, and how the line ends."""
+"""A session and its node: dispatch, leases, hello, status, and the end of the connection."""
 
 import asyncio
 from typing import Any
@@ -144,7 +144,7 @@ SHUT_OUT = NodeIdentity(NODE, OWNER, ("echo",), verified=True, base="http://h:99
 
 @simulated
 async def test_what_cannot_be_signed_for_a_connection_goes_back_and_nobody_is_blamed() -> None:
-    """The node is given nothing for a while: it would come back at once."""
+    """The session declines for its node; else the node would get the unit again at once."""
     async with session(node=SHUT_OUT) as play:
         await play.greeted(assignment(), assignment(JOB2))
         for job in (JOB, JOB2):
@@ -308,7 +308,7 @@ async def test_a_dispatched_unit_that_the_node_does_not_have_is_sent_again_as_it
     async with session() as play:
         await play.greeted(assignment(attempt=2))
         assert (await play.socket.expect(JobDispatch)).attempt == 2
-        play.hear(Hello(version="1"))  # the node began anew, on the same socket
+        play.hear(Hello(version="1"))  # the node has restarted, on the same socket
         await play.welcome()
         assert (await play.socket.expect(JobDispatch)).attempt == 2
 
@@ -458,7 +458,7 @@ async def test_fresh_urls_are_sent_on_request() -> None:
         assert urls.output.key == first.output.key
 
 
-# -- the line
+# -- end of the connection
 
 
 @simulated
@@ -489,7 +489,7 @@ async def test_lines_about_ones_own_unit_are_passed_on() -> None:
 
 @simulated
 async def test_what_was_said_while_it_ran_is_not_said_again_with_the_failure() -> None:
-    """A node has told its program's last lines already when it sends them once more."""
+    """The error's detail repeats the program's last lines, which the log already has."""
     async with session() as play:
         await play.working()
         for text in ("Fra:1\nError: Cannot ren", "der, no camera\n"):

@@ -1,4 +1,4 @@
-"""A unit of several files: the list goes with the dispatch, URLs go to whoever asks for them."""
+"""Units with several files: the manifest comes with the dispatch, URLs only on request."""
 
 import hashlib
 from typing import Any
@@ -25,7 +25,7 @@ def key_of(content: bytes, user: Any = USER) -> str:
 
 
 async def listed(play: Play, manifest: Manifest) -> JobDispatch:
-    """What the node is sent of a unit with this list."""
+    """Return the relay frame that dispatches a unit with this manifest."""
     content = manifest.written("key")
     await play.objects.put("manifests/m.json", content)
     files = FileList("manifests/m.json", sha(content), len(content))
@@ -109,5 +109,5 @@ async def test_as_many_as_may_be_asked_for_fit_a_frame() -> None:
         play.hear(ask(*(sha(content) for content in contents)))
         urls = await play.socket.expect(Urls)
         assert len(urls.inputs) == FILES_ASKED_MAX
-        # A store's real URLs have some 450 characters more than these.
+        # A real store's URLs are some 450 characters longer.
         assert len(encode(urls)) + 500 * FILES_ASKED_MAX < FRAME_BYTES_MAX

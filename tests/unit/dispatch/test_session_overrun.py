@@ -1,4 +1,4 @@
-"""A unit that takes over three times the work that its price is for is stopped, without blame."""
+"""A unit that takes over three times its quoted work is stopped, without blame."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,11 +20,11 @@ from sql.overruns import Overrun, agreed
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, assignment, state_of
-from tests.unit.dispatch.test_session_progress import PATIENT, began, goes_on
+from tests.unit.dispatch.test_session_progress import PATIENT, began, report_progress
 from tests.unit.simulated_time import simulated
 
-QUOTED = 100  # seconds: ten credits, of which one pays for ten seconds
-FAR: dict[str, Any] = {**PATIENT, "still_seconds": 1e6}
+QUOTED = 100  # seconds: the unit costs ten credits, and one credit pays for ten seconds
+FAR: dict[str, Any] = {**PATIENT, "stall_seconds": 1e6}
 PRICED: dict[str, Any] = {
     "price": 100_000,
     "pricing": Pricing(work=1, price=10_000, pays_for=10),
@@ -48,12 +48,12 @@ async def stopped(play: Play) -> UnitFail:
 async def test_over_three_times_its_quote_it_goes_to_another_node() -> None:
     async with session(**FAR) as play:
         await began(play, **PRICED)
-        await goes_on(play, 3 * QUOTED + 40, 0.25)
+        await report_progress(play, 3 * QUOTED + 40, 0.25)
         play.hear(status(progress=0.5))
         effect = await stopped(play)
         assert effect.retry_at is not None
         assert effect.error_code == "too_slow"
-        assert "quoted were 100 s: over 3 times" in effect.error
+        assert "over 3 times the quoted 100 s" in effect.error
         (noted,) = play.cast.store.overruns
         assert (noted.attempt, noted.node, noted.owner) == (1, NODE, OWNER)
         assert 600 <= noted.percent <= 640, "three times at its half"
@@ -61,11 +61,11 @@ async def test_over_three_times_its_quote_it_goes_to_another_node() -> None:
 
 @simulated
 async def test_what_passes_before_the_first_of_it_is_rendered_is_no_work() -> None:
-    """Blender's start, on a machine that is busy with other things."""
+    """Blender may take long to start on a busy machine; the time before the first pixel is free."""
     async with session(**FAR) as play:
         await began(play, **PRICED)
-        await goes_on(play, 10 * QUOTED, 0.0)
-        await goes_on(play, 3 * QUOTED + 30, 0.25)
+        await report_progress(play, 10 * QUOTED, 0.0)
+        await report_progress(play, 3 * QUOTED + 30, 0.25)
         assert play.cast.store.overruns == []
         play.hear(status(progress=0.5))
         await stopped(play)
@@ -75,7 +75,7 @@ async def test_what_passes_before_the_first_of_it_is_rendered_is_no_work() -> No
 
 def test_what_is_quoted_in_hundredths_of_a_second_is_not_called_nothing() -> None:
     unit = assignment(price=53)
-    assert "quoted were 0.032 s" in overrun_error(0.0318, 62.0)
+    assert "the quoted 0.032 s" in overrun_error(0.0318, 62.0)
     assert "Quoted were 0.032 s of work for 0.0053 credits, and it takes about 0.11 s" in (
         underquoted_error(unit, 0.0318, 350)
     )
@@ -86,7 +86,7 @@ async def test_nodes_of_three_owners_make_it_underquoted() -> None:
     async with session(**FAR) as play:
         play.cast.store.overruns = [overrun(uuid4(), 1, 400), overrun(uuid4(), 2, 900)]
         await began(play, **PRICED, attempt=3, faults=2)
-        await goes_on(play, 3 * QUOTED + 40, 0.5)
+        await report_progress(play, 3 * QUOTED + 40, 0.5)
         effect = await stopped(play)
         assert effect.retry_at is None
         assert effect.error_code == "underquoted"
@@ -101,14 +101,14 @@ async def test_an_owner_is_asked_once() -> None:
     async with session(**FAR) as play:
         play.cast.store.overruns = [overrun(OWNER, 1)]
         await began(play, **PRICED, attempt=2, faults=1)
-        await goes_on(play, 20 * QUOTED, *(number / 100 for number in range(100)))
+        await report_progress(play, 20 * QUOTED, *(number / 100 for number in range(100)))
 
 
 @simulated
 async def test_what_has_no_quote_takes_as_long_as_it_takes() -> None:
     async with session(**FAR) as play:
         await began(play, price=100_000)
-        await goes_on(play, 20 * QUOTED, *(number / 100 for number in range(100)))
+        await report_progress(play, 20 * QUOTED, *(number / 100 for number in range(100)))
         assert play.cast.store.overruns == []
 
 
@@ -116,7 +116,7 @@ async def test_what_has_no_quote_takes_as_long_as_it_takes() -> None:
 async def test_what_is_late_and_right_is_paid_as_quoted() -> None:
     async with session(**FAR) as play:
         await began(play, **PRICED)
-        await goes_on(play, 3 * QUOTED, 0.9)
+        await report_progress(play, 3 * QUOTED, 0.9)
         play.hear(result())
         effect = await play.effect(Posted(units=(state_of("COMPLETED"),)))
         assert isinstance(effect, UnitComplete)
@@ -129,7 +129,7 @@ async def test_a_node_that_is_slow_at_everything_has_more_time() -> None:
         for _ in range(3):
             play.overruns.note(NODE, uuid4(), 4.0)
         await began(play, **PRICED)
-        await goes_on(play, 11 * QUOTED, *(number / 100 for number in range(100)))
+        await report_progress(play, 11 * QUOTED, *(number / 100 for number in range(100)))
         assert play.cast.store.overruns == []
 
 

@@ -1,4 +1,4 @@
-"""Results that come in parts: the node is given leave for its own alone, and completes nothing."""
+"""Multipart results: a node sends parts of its own units only; the gateway completes the upload."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ from tests.unit.dispatch.stage import JOB, USER, assignment
 from tests.unit.simulated_time import simulated
 
 MIB = 1 << 20
-PART = 5 * MIB  # the least that a store takes
+PART = 5 * MIB  # the smallest part that a store accepts
 BODIES = [bytes([number]) * PART for number in (1, 2)] + [b"end"]
 WHOLE = b"".join(BODIES)
 SUMS = tuple(hashlib.sha256(body).hexdigest() for body in BODIES)
@@ -55,7 +55,7 @@ async def offered(play: Play, *numbers: int, **more: Any) -> PartsOffered:
 
 
 async def put(play: Play, given: PartsOffered, *numbers: int) -> None:
-    """Send these parts to where they were to go."""
+    """Put these parts to the granted URLs."""
     for place in given.places:
         if place.number in numbers:
             body = BODIES[place.number - 1]
@@ -72,13 +72,13 @@ async def test_a_slow_store_holds_up_no_session_that_gives_leave_to_put_parts() 
     async with session(part_bytes=PART, look_seconds=60.0) as play:
         await working(play)
         play.objects.open.clear()
-        for _ in range(3):  # who gets no answer asks again
+        for _ in range(3):  # a node without an answer asks again
             play.hear(asked(1, 2, 3))
         assert await play.ref.ask(FramesHandled(), within=1.0)
         play.hear(status(status="running", progress=0.9))
         assert isinstance(await play.effect(), UnitStart)
         hung, play.objects.open = play.objects.open, asyncio.Event()
-        play.objects.open.set()  # for calls from now on
+        play.objects.open.set()  # calls from now on get answers
         await asyncio.sleep(61.0)
         assert not hung.is_set()
         answer = await play.socket.expect(Urls)
@@ -117,7 +117,7 @@ async def test_what_has_arrived_is_not_sent_again() -> None:
 
 @simulated
 async def test_a_result_that_was_made_one_and_not_booked_is_told_again() -> None:
-    """The gateway was killed between the two: the node repeats its word."""
+    """The gateway was killed between completing the upload and booking the result."""
     async with session(part_bytes=PART) as play:
         await working(play)
         await put(play, await offered(play, 1, 2, 3), 1, 2, 3)
@@ -219,7 +219,7 @@ async def test_what_is_short_or_too_long_comes_in_no_parts(size: int) -> None:
 
 @simulated
 async def test_whoever_changes_the_length_again_and_again_is_done_with() -> None:
-    async with session(part_bytes=PART, begun_most=2) as play:
+    async with session(part_bytes=PART, aborted_uploads_most=2) as play:
         await working(play)
         await offered(play, 1)
         play.hear(asked(1, size=len(WHOLE) + 1))
@@ -228,7 +228,7 @@ async def test_whoever_changes_the_length_again_and_again_is_done_with() -> None
         failed = await play.effect()
         assert (failed.error_class, failed.error) == (
             "node",
-            "its result is of another length each time",
+            "the node announced another length of its result too often",
         )
         assert play.objects.multiparts.open == set()
 
@@ -244,7 +244,7 @@ async def test_evidence_that_nobody_wants_is_not_taken() -> None:
 
 @simulated
 async def test_after_its_end_no_parts_are_given() -> None:
-    """Its word is on its way into the books: nothing changes any more what was looked at."""
+    """Once the result is being booked, its content must not change."""
     async with session(part_bytes=PART) as play:
         await working(play)
         given = await offered(play, 1, 2, 3)

@@ -1,4 +1,4 @@
-"""A unit whose node gets no further with it is taken back; whoever is slow and gets on keeps it."""
+"""A unit without progress is taken from its node; a unit with slow progress stays."""
 
 import asyncio
 from datetime import timedelta
@@ -28,7 +28,7 @@ from tests.unit.dispatch.stage import JOB, assignment, state_of
 from tests.unit.simulated_time import simulated
 
 STILL = 100.0
-PATIENT: dict[str, Any] = {"still_seconds": STILL, "pong_seconds": 1e6, "leases": Leases(80_000.0)}
+PATIENT: dict[str, Any] = {"stall_seconds": STILL, "pong_seconds": 1e6, "leases": Leases(80_000.0)}
 
 
 async def began(play: Play, **fields: Any) -> None:
@@ -37,8 +37,8 @@ async def began(play: Play, **fields: Any) -> None:
     await play.effect(Posted(units=(state_of("RUNNING"),)))
 
 
-async def taken_back(play: Play, code: str = "stalled") -> str:
-    """Why; the node is told so."""
+async def wait_until_taken_back(play: Play, code: str = "stalled") -> str:
+    """Wait until the unit fails and the node is told to stop; return the error."""
     effect = await play.effect(within=60.0)
     assert isinstance(effect, UnitFail)
     assert (effect.error_class, effect.error_code) == ("node", code)
@@ -47,8 +47,8 @@ async def taken_back(play: Play, code: str = "stalled") -> str:
     return effect.error
 
 
-async def goes_on(play: Play, seconds: float, *progress: float) -> None:
-    """The node says how far it is, every ten seconds; for so long nothing is decided."""
+async def report_progress(play: Play, seconds: float, *progress: float) -> None:
+    """Report progress every ten seconds, and check that the unit is not taken back."""
     steps = int(seconds // 10)
     for step in range(steps):
         await asyncio.sleep(10)
@@ -62,10 +62,10 @@ async def goes_on(play: Play, seconds: float, *progress: float) -> None:
 async def test_words_without_progress_hold_a_unit_no_longer() -> None:
     async with session(**PATIENT) as play:
         await began(play)
-        await goes_on(play, STILL, 0.3)
+        await report_progress(play, STILL, 0.3)
         play.hear(status(progress=0.3))
         await asyncio.sleep(20)
-        said = await taken_back(play)
+        said = await wait_until_taken_back(play)
         assert "30 %" in said
 
 
@@ -73,27 +73,27 @@ async def test_words_without_progress_hold_a_unit_no_longer() -> None:
 async def test_less_than_a_hundredth_is_no_progress() -> None:
     async with session(**PATIENT) as play:
         await began(play)
-        await goes_on(play, STILL, 0.3, 0.302, 0.305, 0.309)
+        await report_progress(play, STILL, 0.3, 0.302, 0.305, 0.309)
         await asyncio.sleep(30)
-        assert "30 %" in await taken_back(play)
+        assert "30 %" in await wait_until_taken_back(play)
 
 
 @simulated
 async def test_a_slow_node_that_gets_on_keeps_its_unit() -> None:
     async with session(**PATIENT) as play:
         await began(play)
-        await goes_on(play, 20 * STILL, *(number / 40 for number in range(40)))
+        await report_progress(play, 20 * STILL, *(number / 40 for number in range(40)))
 
 
 @simulated
 async def test_what_is_fetched_first_and_sent_last_has_twice_the_time() -> None:
     async with session(**PATIENT) as play:
         await began(play)
-        await goes_on(play, 2 * STILL - 20, 0.0)
-        await goes_on(play, STILL - 20, 0.5)
-        await goes_on(play, 2 * STILL - 20, 1.0)
+        await report_progress(play, 2 * STILL - 20, 0.0)
+        await report_progress(play, STILL - 20, 0.5)
+        await report_progress(play, 2 * STILL - 20, 1.0)
         await asyncio.sleep(60)
-        assert "100 %" in await taken_back(play)
+        assert "100 %" in await wait_until_taken_back(play)
 
 
 @simulated
@@ -101,9 +101,11 @@ async def test_large_inputs_may_come_over_a_slow_line() -> None:
     async with session(**PATIENT) as play:
         large = Inputs(InputFile("uploads/x", "x.blend", "0" * 64, 100 << 20))
         await began(play, inputs=large, payload_ref="s3://rendertrust/uploads/x")
-        await goes_on(play, 4 * STILL, 0.0)  # 400 s more at 256 KiB a second
+        await report_progress(
+            play, 4 * STILL, 0.0
+        )  # 400 s more for the download at 256 KiB a second
         await asyncio.sleep(260)
-        assert "0 %" in await taken_back(play)
+        assert "0 %" in await wait_until_taken_back(play)
 
 
 @simulated
@@ -113,19 +115,19 @@ async def test_parts_that_are_wanted_give_time_to_put_them_once() -> None:
         play.hear(status(progress=1.0))
         parts = (WantedPart(number=1, sha256="1" * 64), WantedPart(number=2, sha256="2" * 64))
         wanted = PartsWanted(what="result", size=20 << 20, parts=parts)
-        for _ in range(3):  # again and again is no more than once
+        for _ in range(3):  # repeated requests do not extend the time
             play.hear(UrlsRequest(job_id=str(JOB), wanted=wanted))
             await play.socket.expect(Urls)
-        await goes_on(play, 2 * STILL + 60, 1.0)
+        await report_progress(play, 2 * STILL + 60, 1.0)
         await asyncio.sleep(60)
-        assert "100 %" in await taken_back(play)
+        assert "100 %" in await wait_until_taken_back(play)
 
 
 @simulated
 async def test_connecting_anew_is_no_progress() -> None:
     async with session(**PATIENT) as play:
         await began(play)
-        await goes_on(play, STILL - 20, 0.3)
+        await report_progress(play, STILL - 20, 0.3)
         progress = play.progress
     async with session(**PATIENT, progress=progress, clock=play.clock) as again:
         again.hear(Hello(version="1", running=(running(),)))
@@ -133,7 +135,7 @@ async def test_connecting_anew_is_no_progress() -> None:
         await again.welcome()
         again.hear(status(progress=0.3))
         await asyncio.sleep(40)
-        assert "30 %" in await taken_back(again)
+        assert "30 %" in await wait_until_taken_back(again)
 
 
 @simulated
@@ -153,9 +155,9 @@ async def test_many_times_as_long_as_the_others_is_too_long_whatever_is_said() -
     async with session(**PATIENT, expected_times=20.0) as play:
         play.cast.store.done = [UnitDuration(JOB, "7", False, 10.0) for _ in range(3)]
         await began(play, assigned_at=play.clock.now() - timedelta(seconds=1))
-        await goes_on(play, 190.0, *(number / 40 for number in range(19)))
+        await report_progress(play, 190.0, *(number / 40 for number in range(19)))
         await asyncio.sleep(30)
-        assert "20 times" in await taken_back(play, "too_slow")
+        assert "20 times" in await wait_until_taken_back(play, "too_slow")
 
 
 @simulated
@@ -164,7 +166,7 @@ async def test_whoever_is_not_that_slow_keeps_it() -> None:
         play.cast.store.done = [UnitDuration(JOB, "7", False, 10.0) for _ in range(3)]
         frames = {"frames": list(range(10))}
         await began(play, params=frames)
-        await goes_on(play, 1900.0, *(number / 100 for number in range(100)))
+        await report_progress(play, 1900.0, *(number / 100 for number in range(100)))
 
 
 @simulated
@@ -175,7 +177,7 @@ async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_da
 ) -> None:
     clock, limit = TwinClock(), 1000.0
     clock.skew = skew
-    limits: dict[str, Any] = {**PATIENT, "still_seconds": 2 * limit, "runtime_seconds_most": limit}
+    limits: dict[str, Any] = {**PATIENT, "stall_seconds": 2 * limit, "runtime_seconds_most": limit}
     async with session(clock=clock, **limits) as play:
         await asyncio.sleep(limit - 100)
         began_at = clock.monotonic() - (limit - 100)
@@ -185,9 +187,9 @@ async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_da
         play.hear(Hello(version="1", running=(running(),)))
         play.assign(unit)
         await play.welcome()
-        await goes_on(play, 60.0, 0.5)
+        await report_progress(play, 60.0, 0.5)
         await asyncio.sleep(60)
-        assert await taken_back(play, "too_slow")
+        assert await wait_until_taken_back(play, "too_slow")
 
 
 @simulated
@@ -195,14 +197,14 @@ async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_da
 async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
     says: tuple[Running, ...] | None,
 ) -> None:
-    """A client of the reference says nothing; others say at each hello that they have it or not."""
+    """The node sends no hello, or only hellos that name the unit, or only hellos without a unit."""
     clock, gateways, limit = TwinClock(), (ProgressTracker(), ProgressTracker()), 1000.0
     begun = clock.now()
     unit = assignment(assigned_at=begun)
     for turn in range(10):
         limits: dict[str, Any] = {
             **PATIENT,
-            "still_seconds": 2 * limit,
+            "stall_seconds": 2 * limit,
             "runtime_seconds_most": limit,
         }
         async with session(progress=gateways[turn % 2], clock=clock, **limits) as play:

@@ -1,4 +1,4 @@
-"""A session and the results of its node: judged, booked, and only then acknowledged."""
+"""A session and its node's results: judged, booked, and only then acknowledged."""
 
 import asyncio
 import hashlib
@@ -233,7 +233,7 @@ async def test_a_repeated_result_is_booked_once_and_acknowledged_once_it_is() ->
         await play.socket.expect(Ack)
         assert play.cast.ledger.ref.depth == 0
         play.hear(result())
-        await play.socket.expect(Ack)  # it ended long ago
+        await play.socket.expect(Ack)  # the unit has ended already
         assert play.cast.ledger.ref.depth == 0
 
 
@@ -303,7 +303,7 @@ RENDERS = frozenset({"render"})
 async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
     faults: int, *, is_final: bool
 ) -> None:
-    """Two of them may be friends; the last try is for whoever is trusted, where one is there."""
+    """Two strangers may be friends, so the last try goes to a trusted node if there is one."""
     async with session(verified_types=RENDERS) as play:
         play.cast.store.scene_said = [SceneReport(OTHER, THIRD)] * bool(faults)
         await play.working(attrs.evolve(assignment(attempt=faults + 1), faults=faults))
@@ -329,8 +329,8 @@ async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
 BEYOND = {"status": "failed", "failure": "node", "error": "it is big", "lacks": "memory"}
 
 
-async def beyond(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
-    """What is booked of a unit that is beyond its node, when the Scheduler has answered so."""
+async def effect_when_too_big(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
+    """Return the effect for a unit that is too big for its node, given the Scheduler's answer."""
     play.hear(result(**BEYOND))
     asked = await play.told(FindAlternatives)
     assert asked.memory == (8 << 30) // 2 + 1, "what it gives to one unit, and more"
@@ -344,7 +344,7 @@ async def beyond(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
     ("is_able", "is_seconded", "needs"),
     [
         (True, True, (4 << 30) + 1),
-        (True, False, 0),  # anybody may say that a scene is too big for him
+        (True, False, 0),  # one stranger's word about memory is not enough
         (False, True, 0),
         (False, False, 0),
     ],
@@ -357,7 +357,7 @@ async def test_what_is_too_big_for_two_owners_nodes_goes_to_a_larger_one(
         play.assign(assignment())
         await play.welcome()
         await play.socket.expect(JobDispatch)
-        effect = await beyond(play, is_able=is_able, is_seconded=is_seconded)
+        effect = await effect_when_too_big(play, is_able=is_able, is_seconded=is_seconded)
         assert (effect.error_class, effect.uncounted, effect.needs_memory) == ("scene", True, needs)
         assert effect.retry_at is not None
         assert effect.accused is None
@@ -373,7 +373,7 @@ async def test_whom_the_creator_trusts_is_believed_that_it_is_too_big() -> None:
         play.assign(assignment(pool="trusted"))
         await play.welcome()
         await play.socket.expect(JobDispatch)
-        assert (await beyond(play, is_able=False, is_seconded=False)).retry_at is None
+        assert (await effect_when_too_big(play, is_able=False, is_seconded=False)).retry_at is None
 
 
 NO_OPENGL = {**BEYOND, "lacks": "opengl", "error": "it is EEVEE's"}
@@ -486,7 +486,7 @@ async def test_a_unit_that_is_given_back_without_fault_pauses_the_node() -> None
 
 @simulated
 async def test_what_was_asked_for_wrongly_pauses_nobody() -> None:
-    """One job must not keep a node from all others'."""
+    """A job that fails on every node must not pause the nodes for other jobs."""
     async with session() as play:
         await play.working()
         play.hear(result(status="failed", failure="gateway", error="no such work here"))

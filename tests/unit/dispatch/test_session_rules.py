@@ -1,4 +1,4 @@
-"""What a session decides without waiting: comparing, vouching, judging, trying again."""
+"""Pure decisions of a session: comparing, vouching, judging and retrying."""
 
 from uuid import UUID
 
@@ -113,7 +113,7 @@ def test_a_word_renews_a_lease_once(work: HeldUnits) -> None:
 def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
     error_class: str, attempt: int, before: int, faults: int, avoid: frozenset[UUID]
 ) -> None:
-    """Whatever failed: after one, two and four seconds, and then no more."""
+    """Retries come after one, two and four seconds; then the failure is final."""
     unit = assignment(attempt=attempt, failures=before, faults=faults, avoid=avoid)
     failed = before + faults + 1
     effect = unit_failures.failed(unit, NODE, Failure(error_class, "broken"), EPOCH)
@@ -182,7 +182,7 @@ def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_s
         is_untried=is_untried,
     )
     lack = unit_failures.MissingCapability(unit_failures.MEMORY, 1 << 30, "it is big")
-    effect = unit_failures.beyond(unit, NODE, lack, others, is_trusted=False, now=EPOCH)
+    effect = unit_failures.incapable(unit, NODE, lack, others, is_trusted=False, now=EPOCH)
     assert effect.retry_at is not None
     assert effect.uncounted
     assert 1 <= (effect.retry_at - EPOCH).total_seconds() <= (4 if is_untried else 600)
@@ -196,7 +196,7 @@ def test_in_our_bucket_nothing_but_our_key_counts(reference: str) -> None:
         named = results.named(reference, unit, settings)
         assert isinstance(named, results.ResultRefused)
         ours = results.named(
-            f"s3://rendertrust/{results.place_of(unit, results.RESULT)}", unit, settings
+            f"s3://rendertrust/{results.object_key(unit, results.RESULT)}", unit, settings
         )
         assert isinstance(ours, results.OwnObject)
 
@@ -222,7 +222,7 @@ def test_an_object_has_16_gib_at_most(size: int, taken: bool) -> None:
 
 
 def test_keys_of_different_attempts_and_users_differ() -> None:
-    keys = {results.place_of(assignment(attempt=n), results.RESULT) for n in range(1, 5)}
+    keys = {results.object_key(assignment(attempt=n), results.RESULT) for n in range(1, 5)}
     assert len(keys) == 4
     assert all(key.startswith(f"results/{USER}/{JOB}/") for key in keys)
 
@@ -231,7 +231,7 @@ def test_an_unowned_node_earns_for_suspense() -> None:
     node = NodeIdentity(NODE, None, ("echo",), verified=True)
     found = ObjectInfo("key", 3, None)
     effect = results.completion(
-        assignment(), node, SETTINGS, worth=results.OwnObject(), found=found
+        assignment(), node, SETTINGS, named=results.OwnObject(), found=found
     )
     assert (effect.verified, effect.operator) == (True, "suspense")
 
@@ -241,7 +241,7 @@ def test_a_flood_is_what_comes_too_often_in_one_window(most: int, times: list[fl
     guard = FloodGuard(most, 10.0)
     admitted = [now for now in times if guard.admits(now)]
     for start in admitted:
-        # Two windows may meet in any ten seconds, never three.
+        # Any ten seconds overlap with two windows at most.
         assert sum(start <= now < start + 10.0 for now in admitted) <= 2 * most
     if len(times) <= most:
         assert admitted == times

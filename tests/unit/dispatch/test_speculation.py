@@ -1,4 +1,4 @@
-"""Which units straggle, and how a second node comes to have one."""
+"""Stragglers, and their speculative copies on other nodes."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from sql.units import OpenUnit, UnitDuration, UnitDurations, frames_of, paces
 from tests.support.probe import Probe
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, THIRD, node_row, open_unit, state_of
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 
 MINUTE = EPOCH + timedelta(seconds=60)
 USUAL = Scheduling()
@@ -37,8 +37,8 @@ def row(
     return attrs.evolve(found, **{"units": 9, "frames": "5", **of})
 
 
-def two_nodes() -> tuple[SchedulerState, Hearing]:
-    """One that works on the job's last unit, and an idle one."""
+def two_nodes() -> tuple[SchedulerState, MessageRecorder]:
+    """Return a state with a node that runs the job's last unit, and an idle node."""
     board, heard = board_with(node_row(NODE), node_row(OTHER))
     for node in board.index:
         node.slots = 1
@@ -48,8 +48,8 @@ def two_nodes() -> tuple[SchedulerState, Hearing]:
     return board, heard
 
 
-def copied(board: SchedulerState, heard: Hearing) -> None:
-    """With a copy that stands in the books."""
+def copied(board: SchedulerState, heard: MessageRecorder) -> None:
+    """Reserve and confirm a copy of the unit."""
     (unit,) = speculation.late_units(board, MINUTE, USUAL)
     booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
@@ -61,7 +61,7 @@ def working(board: SchedulerState) -> dict[UUID, int]:
     return {node.id: len(node.assigned) for node in board.index}
 
 
-# -- who straggles
+# -- stragglers
 
 
 @given(SECONDS, st.integers(1, 64), SECONDS, st.integers(0, 20))
@@ -259,7 +259,7 @@ def test_when_the_copy_delivers_the_first_goes_on_until_its_verdict() -> None:
     copied(board, heard)
     waits = attrs.evolve(state_of("RUNNING"), copied=2, answered=True)
     board.apply(waits)
-    assert heard == [(OTHER, Withdraw(JOB, 0, 2))]  # which its session has not any more
+    assert heard == [(OTHER, Withdraw(JOB, 0, 2))]  # the session has already dropped the copy
     assert (working(board), speculation.late_units(board, MINUTE, USUAL)) == (
         {NODE: 1, OTHER: 0},
         [],

@@ -1,4 +1,4 @@
-"""What people say about a node: how the Scheduler and the node's session hold to it."""
+"""Standings of nodes, as the Scheduler and the node's session follow them."""
 
 import asyncio
 from datetime import timedelta
@@ -44,7 +44,7 @@ def word(standing: StandingRecord, *, node: UUID = NODE, seconds: float = 0.0) -
 
 
 async def placed_on(play: Play) -> UUID:
-    """The node that the next commit assigns a unit to."""
+    """Confirm the next commit and return the node that it assigns a unit to."""
     commit = await play.commit()
     (assigned,) = [effect for effect in commit.effects if isinstance(effect, UnitAssign)]
     decide(commit, Posted(units=(state_of("DISPATCHED", assigned.job, node=assigned.node),)))
@@ -52,7 +52,7 @@ async def placed_on(play: Play) -> UUID:
 
 
 async def opened(play: Play) -> Assignments:
-    """The session that has just opened is told what there is."""
+    """Open the session and return the assignments that it is told."""
     play.open()
     while True:
         message = await play.cast.session.expect(Message)
@@ -60,7 +60,7 @@ async def opened(play: Play) -> Assignments:
             return message
 
 
-# ── the Scheduler ────────────────────────────────────────────────────────────────────────────────
+# -- the Scheduler
 
 
 @simulated
@@ -166,7 +166,7 @@ async def test_a_database_that_was_away_is_read_again() -> None:
         assert (await play.cast.session.expect(StandingUpdate)).standing == DRAINS
 
 
-# ── the session ──────────────────────────────────────────────────────────────────────────────────
+# -- the session
 
 
 @simulated
@@ -300,7 +300,7 @@ async def test_a_token_that_has_expired_meanwhile_is_renewed_at_once() -> None:
         await play.socket.expect(TokenRenewal, within=1)
 
 
-# ── whose work a node takes ──────────────────────────────────────────────────────────────────────
+# -- pools of a node
 
 
 @simulated

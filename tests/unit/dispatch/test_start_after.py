@@ -1,4 +1,4 @@
-"""A job that is to start later waits in the queue until then, whatever nodes are there."""
+"""A job with a start time waits in the queue until then, even if nodes are idle."""
 
 from datetime import datetime, timedelta
 

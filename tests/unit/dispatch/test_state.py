@@ -1,4 +1,4 @@
-"""What the Scheduler knows, and how it takes over what it is told and what it reads."""
+"""The Scheduler's state, and how it follows messages and readings of the database."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,8 +34,8 @@ SESSION: Ref[Any] = Ref("session")
 HOUR = 3600.0
 
 
-class Hearing(list[Any]):
-    """What was said to sessions; ``deaf``: they do not take it."""
+class MessageRecorder(list[Any]):
+    """Recorder of the messages to sessions; while ``deaf`` it refuses them."""
 
     deaf = False
 
@@ -45,8 +45,8 @@ class Hearing(list[Any]):
         return not self.deaf
 
 
-def board_with(*nodes: Any, session: bool = True) -> tuple[SchedulerState, Hearing]:
-    heard = Hearing()
+def board_with(*nodes: Any, session: bool = True) -> tuple[SchedulerState, MessageRecorder]:
+    heard = MessageRecorder()
     board = SchedulerState(heard.say)
     board.refresh(nodes or (node_row(),), 0.0)
     for node in board.index:
@@ -157,7 +157,7 @@ def test_what_a_node_was_given_of_a_paused_job_is_recalled_once() -> None:
     other = open_unit(JOB2, state="DISPATCHED", attempt=1, node=NODE)
     board.reconcile([attrs.evolve(row, paused="owner"), attrs.evolve(other, paused="cap")], EPOCH)
     assert len(heard) == 3
-    board.reconcile([row, other], EPOCH)  # it goes on, before the node gave it back
+    board.reconcile([row, other], EPOCH)  # the job is resumed before the node has returned the unit
     board.reconcile([attrs.evolve(row, paused="owner"), other], EPOCH)
     assert heard[3:] == [(NODE, Recall(JOB, 0, 1))]
 

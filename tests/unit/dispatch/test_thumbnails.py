@@ -1,4 +1,4 @@
-"""Which small pictures of a unit's frames are kept."""
+"""Which previews of a unit's frames are kept."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whose turn it is: fair shares of users by weight, and priority, age and turn within a user's."""
+"""Fair shares of users by weight; within a user priority, age and turn."""
 
 from collections import Counter
 from datetime import timedelta
@@ -146,7 +146,7 @@ def test_a_long_job_is_read_piece_by_piece() -> None:
     assert board.jobs_to_refill == {JOB}
     board.top_up(board.jobs_to_refill, rows_of(3, WINDOW + REFILL), EPOCH)
     assert len(place(board)) == 3
-    assert not board.jobs_to_refill  # fewer came than were asked for: there are no more
+    assert not board.jobs_to_refill  # fewer units came than were asked for, so there are no more
 
 
 def test_what_was_read_beyond_the_window_stays_until_the_job_is_another() -> None:
@@ -159,7 +159,7 @@ def test_what_was_read_beyond_the_window_stays_until_the_job_is_another() -> Non
     higher = [attrs.evolve(row, priority=1) for row in rows_of(WINDOW)]
     board.reconcile(higher, EPOCH)
     assert len(board.units) == WINDOW
-    board.reconcile([], EPOCH)  # paused, perhaps
+    board.reconcile([], EPOCH)  # as if the job were paused
     assert len(board.units) == 0
 
 
@@ -168,7 +168,7 @@ def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     placed = place(board)
     assert len(placed) == REFILL
-    for rows in (rows_of(WINDOW), []):  # none is committed yet; then all are, and complete
+    for rows in (rows_of(WINDOW), []):  # first no unit is committed, then all are complete
         board.reconcile(rows, EPOCH)
         assert set(board.waiting_keys({JOB})) == {booking.unit.key for booking in placed}
     board.refuse(placed[0])
@@ -182,8 +182,8 @@ def test_what_is_in_line_is_not_read_again() -> None:
     placed = place(board)
     assert len(placed) == 2 * DEPTH
     assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(REFILL)}
-    board.confirm(placed[0], EPOCH, 0.0)  # what a node has is not read with what waits
-    board.refuse(placed[1])  # nobody knows how it stands in the books
+    board.confirm(placed[0], EPOCH, 0.0)  # a unit that a node has is no waiting unit
+    board.refuse(placed[1])  # the unit's state in the database is unknown
     assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(2, REFILL)}
     assert board.waiting_keys({UUID(int=7)}) == []
 
@@ -245,4 +245,4 @@ def test_a_client_of_the_reference_is_not_given_one_of_many_units() -> None:
     alone.index.changed(alone.index.node(UUID(int=1)))
     booking = placement.reserve(alone, with_plan(insert(), units=(PIECE, PIECE)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
-    assert booking.node is None  # it may yet say hello
+    assert booking.node is None  # the node may still say hello

@@ -1,4 +1,4 @@
-"""Units that were given to a node which cannot be reached, and nodes that can be."""
+"""Units whose node has no session, and dispatches to nodes that have a session."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from actors.scheduler.state import SchedulerState
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, decide, node_row, open_unit, state_of
 from tests.unit.dispatch.test_scheduler import Play, scheduling
-from tests.unit.dispatch.test_state import Hearing
+from tests.unit.dispatch.test_state import MessageRecorder
 from tests.unit.simulated_time import simulated
 
 REASON = "its node cannot be reached"
@@ -25,8 +25,8 @@ MOVE = (
 SESSION: Ref[Any] = Ref("session")
 
 
-async def give_away(play: Play) -> None:
-    """A dispatch to the one node there is, booked."""
+async def dispatch_and_book(play: Play) -> None:
+    """Dispatch a unit to the only node, and confirm the booking."""
     answer = play.dispatch()
     commit = await play.commit()
     play.cast.store.units = [open_unit(state="DISPATCHED", attempt=1, node=NODE)]
@@ -42,7 +42,7 @@ async def stays_quiet(play: Play, seconds: float = 20.0) -> None:
 @simulated
 async def test_a_unit_of_an_unreachable_node_goes_to_one_that_connects() -> None:
     async with scheduling() as play:
-        await give_away(play)
+        await dispatch_and_book(play)
         await stays_quiet(play, 6)
         play.open(node=OTHER)
         await play.cast.session.expect(Assignments)
@@ -56,7 +56,7 @@ async def test_a_unit_of_an_unreachable_node_goes_to_one_that_connects() -> None
 @simulated
 async def test_it_goes_as_soon_as_its_own_node_had_time_to_come() -> None:
     async with scheduling() as play:
-        await give_away(play)
+        await dispatch_and_book(play)
         play.open(node=OTHER)
         await stays_quiet(play, 4.9)
         assert (await play.cast.ledger.expect(Commit, within=0.2)).effects == MOVE
@@ -73,7 +73,7 @@ async def test_after_a_restart_its_own_node_has_that_time_too() -> None:
 @simulated
 async def test_a_node_that_comes_in_time_keeps_its_units() -> None:
     async with scheduling() as play:
-        await give_away(play)
+        await dispatch_and_book(play)
         play.open(play.cast.second, node=OTHER)
         await asyncio.sleep(1)
         play.open()
@@ -87,7 +87,7 @@ async def test_a_unit_that_its_node_may_work_on_is_left_to_its_lease() -> None:
     async with scheduling() as play:
         play.open()
         await play.cast.session.expect(Assignments)
-        await give_away(play)
+        await dispatch_and_book(play)
         await play.cast.session.expect(Send)
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         play.open(play.cast.second, node=OTHER)
@@ -97,7 +97,7 @@ async def test_a_unit_that_its_node_may_work_on_is_left_to_its_lease() -> None:
 @simulated
 async def test_a_move_that_is_refused_is_tried_again() -> None:
     async with scheduling() as play:
-        await give_away(play)
+        await dispatch_and_book(play)
         play.open(node=OTHER)
         commit = await play.commit()
         decide(commit, GuardFailed("UnitRequeue", "DISPATCHED"))
@@ -116,7 +116,7 @@ async def test_a_unit_waits_where_it_is_while_no_reachable_node_has_room() -> No
 
 
 def test_the_first_node_is_told_when_it_came_while_the_unit_was_moved() -> None:
-    heard = Hearing()
+    heard = MessageRecorder()
     board = SchedulerState(heard.say)
     board.refresh([node_row(), node_row(OTHER), node_row(THIRD)], 0.0)
     board.reconcile([open_unit(state="DISPATCHED", attempt=1, node=NODE)], EPOCH)

@@ -1,4 +1,4 @@
-"""Whose work a verifier that is there could compare."""
+"""Preference for nodes whose results an online verifier can compare."""
 
 from uuid import UUID
 
@@ -49,15 +49,15 @@ def test_of_who_is_not_there_nobody_can_tell() -> None:
 @pytest.mark.parametrize(
     ("pool", "ours", "busy", "first"),
     [
-        (ANY, True, False, True),  # idle, and what it renders can be checked
-        (ANY, True, True, False),  # one that waits is no reason to wait
-        (ANY, False, False, False),  # nobody of the gateway's own is there
+        (ANY, True, False, True),  # the node is idle, and a verifier covers it
+        (ANY, True, True, False),  # the node is busy, and no unit waits for it
+        (ANY, False, False, False),  # the verifier is not one of the gateway's own
     ],
 )
 def test_strangers_work_goes_to_who_can_be_checked_first(
     pool: str, ours: bool, busy: bool, first: bool
 ) -> None:
-    """The other one has the lesser load, and had the inputs."""
+    """The other node has the lower load and the inputs in its cache."""
     index = waiting_board(NODE, OTHER, THIRD).index
     odd, common, verifier = (index.node(one) for one in (NODE, OTHER, THIRD))
     for node, device_class in ((odd, RARE), (common, COMMON), (verifier, COMMON)):

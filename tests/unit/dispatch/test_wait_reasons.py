@@ -1,4 +1,4 @@
-"""Why a unit waits: figures over what the Scheduler knows."""
+"""Reasons why a unit waits, from the Scheduler's state."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ from sql.units import MINE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, with_plan
 from tests.unit.dispatch.test_state import board_with, booked
-from web.jobs.wait_reasons import kept
+from web.jobs.wait_reasons import obstacles
 
 FOURTH = UUID(int=4)
 
@@ -146,4 +146,4 @@ def test_who_has_no_opengl_is_told_apart() -> None:
     found = waiting_of(board, JOB, 0)
     assert found is not None
     assert found == WaitCounts(ready=1, no_opengl=1)
-    assert kept(attrs.evolve(found, ready=0)) == ["1 has no OpenGL, which EEVEE needs"]
+    assert obstacles(attrs.evolve(found, ready=0)) == ["1 has no OpenGL, which EEVEE needs"]

@@ -1,4 +1,4 @@
-"""The Watchman is open while it stands, and closes the sessions when it stops."""
+"""Tests of the Watchman, which closes the sessions when it stops."""
 
 import asyncio
 import logging
@@ -15,12 +15,12 @@ from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.stand_in import StandIn
-from tests.unit.dispatch.stage import NODE, ShelfStore, open_unit
+from tests.unit.dispatch.stage import NODE, PreparedStore, open_unit
 from tests.unit.simulated_time import simulated
 
 
-class Sitting(StandIn[NodeSession]):
-    """A session that notes when it is told to close, and takes so long."""
+class SlowSession(StandIn[NodeSession]):
+    """A session that records when it is told to close, and takes ``seconds`` for it."""
 
     def __init__(self, closed: list[tuple[float, int]], seconds: float) -> None:
         self._closed = closed
@@ -43,7 +43,7 @@ class Records(logging.Handler):
 
 
 async def stop_with(
-    store: ShelfStore, sessions: int, seconds: float = 0.0
+    store: PreparedStore, sessions: int, seconds: float = 0.0
 ) -> list[tuple[float, int]]:
     closed: list[tuple[float, int]] = []
     nodes = DynamicSupervisor("nodes")
@@ -51,7 +51,7 @@ async def stop_with(
     root = Supervisor("root", Strategy.REST_FOR_ONE, Intensity(), [nodes, watchman])
     await root.start()
     for number in range(sessions):
-        await nodes.start_child(Child(f"session-{number}", lambda: Sitting(closed, seconds)))
+        await nodes.start_child(Child(f"session-{number}", lambda: SlowSession(closed, seconds)))
     ref: Ref[Any] = watchman.ref
     assert await ref.ask(IsOpen(), within=1.0)
     await root.stop()
@@ -60,13 +60,13 @@ async def stop_with(
 
 @simulated
 async def test_the_sessions_are_closed_with_1012() -> None:
-    closed = await stop_with(ShelfStore(), 3)
+    closed = await stop_with(PreparedStore(), 3)
     assert [code for _, code in closed] == [1012] * 3
 
 
 @simulated
 async def test_sessions_that_take_their_time_are_closed_in_batches() -> None:
-    closed = await stop_with(ShelfStore(), 250, seconds=0.5)
+    closed = await stop_with(PreparedStore(), 250, seconds=0.5)
     times = [time for time, _ in closed]
     assert len(times) == 250
     assert [sum(round(t - times[0], 2) == late for t in times) for late in (0.0, 0.25, 0.5)] == [
@@ -78,7 +78,7 @@ async def test_sessions_that_take_their_time_are_closed_in_batches() -> None:
 
 @simulated
 async def test_units_that_still_run_are_reported() -> None:
-    store = ShelfStore()
+    store = PreparedStore()
     store.units = [open_unit(state="RUNNING", attempt=1, node=NODE), open_unit()]
     handler = Records()
     log = logging.getLogger("actors.watchman.actor")
@@ -96,7 +96,7 @@ async def test_units_that_still_run_are_reported() -> None:
 def test_the_gateway_stops_whether_the_database_is_there_or_not(away: bool) -> None:
     @simulated
     async def play() -> None:
-        store = ShelfStore()
+        store = PreparedStore()
         store.away = away
         assert len(await stop_with(store, 1)) == 1
 

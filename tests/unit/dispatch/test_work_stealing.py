@@ -1,4 +1,4 @@
-"""What waits behind other work at one node goes to a node that has nothing to do."""
+"""Work stealing: a unit that waits at a busy node goes to an idle node."""
 
 import asyncio
 from datetime import timedelta
@@ -32,7 +32,7 @@ from tests.unit.dispatch.stage import (
     with_plan,
 )
 from tests.unit.dispatch.test_scheduler import scheduling
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 from tests.unit.simulated_time import simulated
 
 LATER = EPOCH + timedelta(seconds=5)
@@ -42,7 +42,7 @@ JOBS = [UUID(int=2000 + n) for n in range(12)]
 def at(
     node: UUID, *jobs: UUID, state: str = "DISPATCHED", job_type: str = "echo", **of: Any
 ) -> list[OpenUnit]:
-    """Units that a node has, one after the other."""
+    """Return units that a node has, assigned one after the other."""
     rows = [open_unit(job, state=state, attempt=1, node=node, job_type=job_type) for job in jobs]
     return [
         attrs.evolve(row, assigned_at=EPOCH + timedelta(milliseconds=n), **of)
@@ -50,8 +50,8 @@ def at(
     ]
 
 
-def farm(*rows: OpenUnit, slots: int = 1, nodes: int = 2) -> tuple[SchedulerState, Hearing]:
-    """Nodes that said hello, the first ones with units."""
+def farm(*rows: OpenUnit, slots: int = 1, nodes: int = 2) -> tuple[SchedulerState, MessageRecorder]:
+    """Return a state with connected nodes, the first of which have units."""
     board, heard = board_with(*(node_row(UUID(int=n + 1)) for n in range(nodes)))
     for node in board.index:
         node.slots = slots
@@ -61,12 +61,12 @@ def farm(*rows: OpenUnit, slots: int = 1, nodes: int = 2) -> tuple[SchedulerStat
     return board, heard
 
 
-def recalls(heard: Hearing) -> list[tuple[UUID, UUID]]:
+def recalls(heard: MessageRecorder) -> list[tuple[UUID, UUID]]:
     return [(node, told.job) for node, told in heard if isinstance(told, Recall)]
 
 
 def comes_back(board: SchedulerState, job: UUID, attempt: int = 1) -> bool:
-    """Its session gave it back, and the books say so."""
+    """Tell the state that the session has returned the unit."""
     return board.apply(state_of("QUEUED", job, attempt=attempt))
 
 
@@ -145,7 +145,7 @@ def test_a_session_that_does_not_answer_keeps_no_slot_for_ever() -> None:
     WorkStealing(board).balance(LATER, 5.0)
     board.expire(LATER, 5.0 + RECALL_SECONDS)
     assert taken(board) == {NODE: 2, OTHER: 0}
-    comes_back(board, JOBS[1])  # after all: it is read with what waits
+    comes_back(board, JOBS[1])  # after the recall expired, so the unit is read again
     assert board.jobs_to_refill == frozenset({JOBS[1]})
     assert taken(board) == {NODE: 1, OTHER: 0}
 
@@ -223,7 +223,7 @@ def test_a_paused_job_gets_nothing_in_its_place() -> None:
 def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
     where: list[int], slots: int, steps: list[str], chance: Any
 ) -> None:
-    """Four nodes; of each unit one node has it at any time, and a recall keeps one slot."""
+    """Each unit is at one of four nodes at any time, and a recall reserves one slot."""
     rows = [
         row
         for n in range(4)

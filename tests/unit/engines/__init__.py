@@ -1,1 +1,1 @@
-"""The engines' parts that need no engine."""
+"""Parts of the engines that can be tested without an engine."""

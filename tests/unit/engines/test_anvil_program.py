@@ -1,4 +1,4 @@
-"""Which npm fetches the EVM node."""
+"""The choice of the npm that fetches the EVM node."""
 
 import subprocess
 from importlib.machinery import ModuleSpec

@@ -1,4 +1,4 @@
-"""The embedded verifier's sandbox, bounds and identity; and an engine that may come late."""
+"""The embedded verifier's sandbox, limits and identity, and its late start."""
 
 import asyncio
 import os
@@ -113,7 +113,7 @@ async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
 
 
 def found(*readable: Path) -> renderer.Renderer:
-    """The place of a Blender that is this Python."""
+    """Return a renderer whose Blender is this Python."""
     return renderer.Renderer(kind="bpy", before=(sys.executable,), after=(), readable=readable)
 
 
@@ -171,7 +171,7 @@ seen += [name for name in os.environ if name.startswith("RENDERTRUST")]
 print(seen, len([pid for pid in os.listdir("/proc") if pid.isdigit()]))
 """
         ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe])
-    assert ran.stdout == "[] 2\n"  # itself, and the sandbox's first process
+    assert ran.stdout == "[] 2\n"  # the probe and the sandbox's first process
 
 
 @needs_sandbox
@@ -183,7 +183,7 @@ def test_a_sandbox_that_does_not_start_is_told_in_one_line(tmp_path: Path) -> No
 
 
 class Engine:
-    """It starts at the third try."""
+    """An engine that starts at the third try."""
 
     name, pid = "verifier", 7
 

@@ -1,4 +1,4 @@
-"""Data folders of test runs: none is left behind for good, and none is taken from a live run."""
+"""Data folders of test runs: abandoned folders are removed, folders of live runs stay."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Account, folder, lock, secrets, ports and programs: what an engine finds before it starts."""
+"""An engine's account, folder, lock, secrets, ports and programs, before it starts."""
 
 import os
 import socket
@@ -58,7 +58,9 @@ def test_a_closed_folder_behind_a_link_is_seen(tmp_path: Path) -> None:
 def test_the_class_of_user_that_counts(
     tmp_path: Path, mode: int, uid: int, gid: int, allowed: bool
 ) -> None:
-    """0 stands for the folder's own user or group, 1 for another."""
+    """``uid`` and ``gid`` are added to the ids of the folder's owner and group, so 1 gives another
+    account.
+    """
     folder = make(tmp_path / "folder", mode)
     status = folder.stat()
     account = EngineAccount("a", status.st_uid + uid, status.st_gid + gid)

@@ -1,4 +1,4 @@
-"""A cluster's files and strings, without a server."""
+"""Files and strings of a PostgreSQL cluster, without a server."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Presigned URLs: what botocore's own signer makes of the same request at the same time."""
+"""Presigned URLs are identical to the URLs of botocore's signer."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -38,8 +38,8 @@ def endpoint_of(bucket: str = "farm") -> ObjectsEndpoint:
     )
 
 
-def wanted(method: str, url: str, headers: Mapping[str, str], at: "At") -> str:
-    """By botocore."""
+def botocore_url(method: str, url: str, headers: Mapping[str, str], at: "SigningContext") -> str:
+    """Return the URL that botocore signs."""
     endpoint = endpoint_of()
     credentials = Credentials(endpoint.access_key, endpoint.secret_key)
     request = AWSRequest(method=method, url=url, headers={**headers, "Host": host_of(at.base)})
@@ -50,8 +50,8 @@ def wanted(method: str, url: str, headers: Mapping[str, str], at: "At") -> str:
 
 
 @attrs.frozen
-class At:
-    """When and where."""
+class SigningContext:
+    """Base URL and time of a signature."""
 
     base: str
     now: datetime
@@ -65,11 +65,11 @@ class At:
         return f"{self.base.rstrip('/')}/{bucket}/{quote(key, safe='/~')}"
 
 
-ATS = st.builds(At, st.sampled_from(BASES), TIMES, st.integers(1, 86_400))
+ATS = st.builds(SigningContext, st.sampled_from(BASES), TIMES, st.integers(1, 86_400))
 
 
 @given(KEYS, ATS, st.booleans(), st.none() | KEYS)
-def test_to_put(key: str, at: At, once: bool, multipart: str | None) -> None:
+def test_to_put(key: str, at: SigningContext, once: bool, multipart: str | None) -> None:
     presigner = at.presigner
     url = at.url(key)
     if multipart is None:
@@ -77,21 +77,21 @@ def test_to_put(key: str, at: At, once: bool, multipart: str | None) -> None:
     else:
         made = presigner.part(key, multipart, 3, within=at.within, size=7, sha256=b"s" * 32)
         url += "?" + urlencode({"partNumber": 3, "uploadId": multipart})
-    assert made.url == wanted("PUT", url, made.headers, at)
+    assert made.url == botocore_url("PUT", url, made.headers, at)
 
 
 @given(KEYS, ATS, st.sampled_from([None, "other"]))
-def test_to_get(key: str, at: At, bucket: str | None) -> None:
+def test_to_get(key: str, at: SigningContext, bucket: str | None) -> None:
     made = at.presigner.get(key, within=at.within, bucket=bucket)
-    assert made == wanted("GET", at.url(key, bucket or "farm"), {}, at)
+    assert made == botocore_url("GET", at.url(key, bucket or "farm"), {}, at)
 
 
 @pytest.mark.parametrize("base", BASES)
 def test_to_list(base: str) -> None:
-    at = At(base, datetime(2026, 3, 13, tzinfo=UTC))
-    presigner = At("http://elsewhere", at.now).presigner.at(base)
+    at = SigningContext(base, datetime(2026, 3, 13, tzinfo=UTC))
+    presigner = SigningContext("http://elsewhere", at.now).presigner.at(base)
     url = f"{base.rstrip('/')}/farm?list-type=2&max-keys=1"
-    assert presigner.bucket(within=at.within) == wanted("GET", url, {}, at)
+    assert presigner.bucket(within=at.within) == botocore_url("GET", url, {}, at)
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -1,4 +1,6 @@
-"""Presigned URLs that the gateway lets through to the store: its own, unchanged and in time."""
+"""The gateway passes presigned URLs on to the store if it signed them and they are unchanged and
+fresh.
+"""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The tether, with small programs in the engine's place."""
+"""The tether, with small programs in the place of an engine."""
 
 import asyncio
 import fcntl
@@ -16,7 +16,7 @@ from supervisors.engines.errors import EngineError
 from supervisors.engines.tethered_process import Command, Tethered, run_once
 from tests.support.until import until
 
-# Says that it is there, and ends by the signals that it is told not to hear only when killed.
+# Program that creates a file when it has started, and ignores the given signals.
 STUBBORN = """
 import signal, sys, time
 for number in sys.argv[2:]: signal.signal(int(number), signal.SIG_IGN)
@@ -35,7 +35,9 @@ def folder(tmp_path: Path) -> EngineFolder:
 async def launch(
     folder: EngineFolder, *ignored: int, stop: tuple[tuple[int, float], ...]
 ) -> tuple[Tethered, int]:
-    """The stubborn program under its tether, and the descriptor of the lock."""
+    """Start the stubborn program under a tether; return the process and the descriptor of
+    the lock.
+    """
     lock = await folder.lock(within=60.0)
     there = folder.path / "there"
     numbers = [str(int(number)) for number in ignored]
@@ -96,7 +98,7 @@ async def test_the_engine_takes_nothing_from_our_environment(folder: EngineFolde
 
 
 async def test_a_tether_that_loses_its_gateway_ends_the_engine(tmp_path: Path) -> None:
-    """Started by hand: the pipe closes without any word."""
+    """The tether is started directly; its pipe closes without a message."""
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     left = tmp_path / "left"

@@ -1,4 +1,4 @@
-"""An actor with one handler of every sort, and a tree that runs it, for the tests of the kernel."""
+"""Stage for kernel tests: an actor with handlers of every sort, and a tree that runs it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
@@ -25,50 +25,50 @@ from supervisors.supervisor import Supervisor
 
 
 class Stage:
-    """Marker."""
+    """Marker of the stage actors."""
 
 
 @attrs.frozen
 class Note(Message[Stage, int]):
-    """Written down; the reply is how many have been written down."""
+    """Message that is logged; the reply is the length of the log."""
 
     text: str
 
 
 @attrs.frozen
 class Line(Message[Stage, str]):
-    """Handled in batches; the reply is the text in capitals."""
+    """Message that is handled in batches; the reply is the text in capitals."""
 
     text: str
 
 
 @attrs.frozen
 class Hold(Message[Stage, str]):
-    """Keeps the handler busy until the gate opens."""
+    """Message that keeps the handler busy until the gate opens."""
 
 
 @attrs.frozen
 class Boom(Message[Stage, None]):
-    """Raises an error whose text is ``secret``."""
+    """Message whose handler raises an error with the text ``secret``."""
 
     secret: str = "hunter2"
 
 
 @attrs.frozen
 class Wait(Message[Stage, str]):
-    """The asker is kept until ``Release``."""
+    """Message whose asker waits for a ``Release``."""
 
 
 @attrs.frozen
 class Release(Message[Stage, None]):
-    """Answers the askers of all ``Wait``s."""
+    """Message that answers the askers of all ``Wait``s."""
 
     text: str = "released"
 
 
 @attrs.frozen
 class Pass(Message[Stage, int]):
-    """Forwarded to another actor, as a Note."""
+    """Message that is forwarded to another actor, as a Note."""
 
     to: Ref["Stage"]
     text: str
@@ -76,7 +76,7 @@ class Pass(Message[Stage, int]):
 
 @attrs.frozen
 class Load(Message[Stage, None]):
-    """Coalesces by node."""
+    """Message that coalesces by node."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
     node: str
@@ -88,7 +88,7 @@ class Load(Message[Stage, None]):
 
 @attrs.frozen
 class Progress(Message[Stage, None]):
-    """The oldest is dropped."""
+    """Message of a kind whose oldest message is dropped when the mailbox is full."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
     value: int
@@ -96,7 +96,7 @@ class Progress(Message[Stage, None]):
 
 @attrs.frozen
 class Frame(Message[Stage, None]):
-    """Waits for room."""
+    """Message that waits for room in the mailbox."""
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
     value: int
@@ -104,13 +104,13 @@ class Frame(Message[Stage, None]):
 
 @attrs.frozen
 class Do(Message[Stage, Any]):
-    """Runs a piece of the test inside the actor."""
+    """Message that runs a function of the test inside the actor."""
 
     what: Callable[["StageActor"], Any]
 
 
 class Script:
-    """What all instances of one StageActor share: a log, a gate, and what their hooks do."""
+    """State that all instances of a StageActor share: a log, a gate, and what their hooks do."""
 
     def __init__(self) -> None:
         self.log: list[Any] = []
@@ -124,7 +124,7 @@ class Script:
 
 
 async def settle(value: object) -> None:
-    """Wait for it, if it can be waited for."""
+    """Await the value if it is a coroutine."""
     if asyncio.iscoroutine(value):
         await value
 
@@ -211,7 +211,7 @@ class StageActor(Actor[Stage]):
 
 
 class Play:
-    """One tree of stage actors while it runs."""
+    """A running tree of stage actors."""
 
     def __init__(self, root: Supervisor, children: Sequence[Child], scripts: list[Script]) -> None:
         self.root = root
@@ -232,7 +232,7 @@ async def play(
     restarts: int = 5,
     stop_within: float = 5.0,
 ) -> AsyncGenerator[Play, None]:
-    """Run so many stage actors, restarted one for one; they stop at the end of the block."""
+    """Run ``actors`` stage actors, restarted one for one, until the block ends."""
     scripts = [Script() for _ in range(actors)]
     script(scripts[0])
     children = [

@@ -1,4 +1,4 @@
-"""What is refused before anything runs, and what a class may leave out."""
+"""Class definitions of actors: what is refused early, and what a class may leave out."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Shop:
-    """Marker."""
+    """Marker of the shop's actors."""
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class Sell(Message[Shop, None]):
 
 @attrs.frozen
 class Heard(Message[Any, None]):
-    """Addressed to whoever wants it."""
+    """Message that is addressed to any actor."""
 
 
 class ShopActor(Actor[Shop]):
@@ -105,7 +105,7 @@ def test_subclass_inherits_and_overrides_handlers() -> None:
 
 def test_generic_base_class_is_not_checked() -> None:
     class Base(Actor[T], Generic[T]):
-        """Handles nothing by itself."""
+        """Generic base class without handlers."""
 
     with pytest.raises(TypeError, match="no handler for Buy, Sell"):
 

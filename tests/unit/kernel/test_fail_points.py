@@ -1,16 +1,23 @@
-"""Fail points: nothing while unset, and exactly what was asked for while set."""
+"""Fail points have no effect unless set, and then exactly the requested one."""
 
 import pytest
 
 from actors.kernel import fail_point
-from actors.kernel.fail_point import CRASH_AT, RAISE_AT, FailPointReached, laced, plans_of, reach
+from actors.kernel.fail_point import (
+    CRASH_AT,
+    RAISE_AT,
+    FailPointReached,
+    plans_of,
+    reach,
+    with_fail_points,
+)
 from actors.ledger.actor import LedgerActor
 
 TABLE = LedgerActor.__handlers__
 
 
 class Frame:
-    """Something that is sent."""
+    """A message type that matches a fail point."""
 
 
 def arm(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -18,7 +25,7 @@ def arm(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def passes(times: int) -> list[int]:
-    """Which of so many passages failed, from 1."""
+    """Return which of ``times`` passages fail, counted from 1."""
     failed = []
     for number in range(1, times + 1):
         try:
@@ -29,7 +36,7 @@ def passes(times: int) -> list[int]:
 
 
 def test_unset_handlers_are_the_actors_own() -> None:
-    assert laced("ledger", TABLE) is TABLE
+    assert with_fail_points("ledger", TABLE) is TABLE
     assert passes(3) == []
 
 
@@ -53,7 +60,9 @@ async def test_a_message_is_a_point_by_its_actor_and_by_its_kind(
     monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     arm(monkeypatch, f"{point}:1")
-    by_name = {kind.__name__: handler for kind, handler in laced("node 7 #1", TABLE).items()}
+    by_name = {
+        kind.__name__: handler for kind, handler in with_fail_points("node 7 #1", TABLE).items()
+    }
     handle, limit = by_name["Commit"]
     assert limit == 1000
     with pytest.raises(FailPointReached):

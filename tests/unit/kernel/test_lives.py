@@ -1,4 +1,4 @@
-"""One life after another: hooks, lanes, stop, crash, kill."""
+"""Lives of an actor: hooks, lanes, stop, crash and kill."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ from tests.unit.simulated_time import simulated
 
 
 class Life:
-    """A cell without a supervisor: each of its ends is noted, and nothing follows."""
+    """A cell without a supervisor; each end is recorded and nothing follows."""
 
     def __init__(self, *, capacity: int = 8) -> None:
         self.script = Script()
@@ -51,7 +51,7 @@ def now() -> float:
 
 
 async def stubborn(script: Script) -> None:
-    """A handler that survives its cancellation."""
+    """Wait for the gate, even when cancelled."""
     while not script.gate.is_set():
         try:
             await script.gate.wait()
@@ -75,7 +75,7 @@ async def test_started_comes_first() -> None:
 
 @simulated
 async def test_stop_lets_the_message_in_hand_finish() -> None:
-    """A stop lets the message in hand finish, goes before the queued ones, and runs stopped."""
+    """A stop lets the message in hand finish, goes before queued messages, and runs stopped."""
     life = Life()
     await life.cell.launch()
     asker = asyncio.create_task(life.ref.ask(Hold(), within=9.0))
@@ -283,7 +283,7 @@ async def test_handler_that_survives_its_kill_is_left_behind() -> None:
         await asker
 
     assert await life.cell.launch() is None
-    life.script.gate.set()  # the one left behind ends while its successor runs
+    life.script.gate.set()  # the old handler ends while the new instance runs
     await quiet()
     assert life.cell.state is State.RUNNING
     assert life.ends == []
@@ -327,7 +327,7 @@ async def test_start_that_takes_too_long_fails() -> None:
 
 @simulated
 async def test_queued_messages_wait_for_the_next_instance() -> None:
-    """What is queued at a crash stays, in order, for the next instance, its asks included."""
+    """Messages queued at a crash stay, in order, for the next instance, asks included."""
     async with play() as it:
         it.ref.tell(Hold())
         await quiet()
@@ -357,7 +357,7 @@ async def test_message_in_hand_at_a_crash_is_gone() -> None:
 
 @simulated
 async def test_each_instance_is_new() -> None:
-    """Each start makes a new instance, without the memory of the one before."""
+    """Each start makes a new instance, without the memory of the instance before."""
     async with play() as it:
         it.ref.tell(Boom())
         await quiet()

@@ -1,4 +1,4 @@
-"""Properties of mailboxes, against a model that is a plain list."""
+"""Properties of mailboxes, checked against a model that is a plain list."""
 
 import attrs
 from hypothesis import given
@@ -21,7 +21,7 @@ steps = st.lists(st.one_of(tells, st.just("take"), st.just("batch"), st.just("ti
 
 @attrs.define
 class Model:
-    """The overflow policies as one would explain them."""
+    """A mailbox with the overflow policies in their simplest form."""
 
     capacity: int
     queue: list[Told] = attrs.field(factory=list[Told])

@@ -1,4 +1,4 @@
-"""The written contract and the tests say the same, word for word."""
+"""Tests that the runtime semantics in the docs and the docstrings of tests are the same."""
 
 import ast
 import re

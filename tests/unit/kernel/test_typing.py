@@ -1,4 +1,4 @@
-"""Both type checkers, strict, accept the right use of the kernel and refuse nine mistakes."""
+"""Both strict type checkers accept correct use of the kernel and refuse nine mistakes."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ CHECKERS = {
 @pytest.mark.parametrize("checker", series(CHECKERS, ["mypy"]))
 def test_type_checker(checker: str, tmp_path: Path) -> None:
     """mypy and pyright refuse a wrong addressee, reply, field or handler, or a missing deadline."""
-    # It lies under another name in the repository, so that checking the whole finds no mistakes.
+    # In the repository the sample has another suffix, so that type checks of it find no mistakes.
     refused = tmp_path / "refused.py"
     refused.write_text((SAMPLES / "refused.py.sample").read_text())
     command = [sys.executable, "-m", checker, *CHECKERS[checker]]

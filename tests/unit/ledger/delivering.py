@@ -1,4 +1,4 @@
-"""Deliveries and their verdicts, among everything else, against the same model."""
+"""State machine of deliveries and verdicts among all other operations of the ledger."""
 
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ from tests.unit.ledger.everything import Everything, Share
 
 @attrs.define
 class Check:
-    """What was delivered in one attempt."""
+    """The delivery of one attempt, and its check."""
 
     operator: int | None
     verified: bool
@@ -39,17 +39,18 @@ class Check:
 
 
 def job_waits(job: Job) -> bool:
-    """For the verdict on an attempt at it."""
+    """Return whether an attempt at the job waits for its verdict."""
     return job.state == "VERIFYING" or job.copy_delivered
 
 
 class Delivering(Everything):
-    """All operations, and work that waits for a verdict."""
+    """All operations of the ledger, with work that waits for a verdict."""
 
     def __init__(self, *args: Any) -> None:
         self.checks: dict[tuple[UUID, int], Check] = {}  # by job and attempt
-        self.waiting: dict[int, float] = {}  # since when, as the batch began
-        self.staked: list[tuple[int, Share]] = []  # what was at stake, as the batch began
+        # time of the oldest waiting delivery by operator, when the batch began
+        self.waiting: dict[int, float] = {}
+        self.staked: list[tuple[int, Share]] = []  # shares at stake when the batch began
         self.pending_before: list[tuple[int, Share]] = []
         super().__init__(*args)
 
@@ -67,7 +68,9 @@ class Delivering(Everything):
                 self.staked += [] if job in disputed else [(share.operator, share)]
 
     def may_lose(self, batch: list[Sent]) -> bool:
-        """Nor what looks at others' work as it was before the batch."""
+        """Return False if effects of the batch depend on the state before it; no answer may get
+        lost then.
+        """
         effects = [effect for sent in batch for effect in sent.commit.effects]
         looks = (EarningMature, DisputeDecide)
         is_mixed = any(isinstance(effect, UnitVerdict) for effect in effects)
@@ -80,7 +83,7 @@ class Delivering(Everything):
         return super().is_ripe(share) and (since is None or since >= share.until)
 
     def odds_of(self, job: Job, operator: int | None, asked: float | None) -> float | None:
-        """At which a delivery is drawn, by what was at stake and is yet."""
+        """Return the odds of a draw, from what was at stake before the batch and still is."""
         if asked is None:
             return None
         amount = job.price * 70 // 100
@@ -156,7 +159,7 @@ class Delivering(Everything):
         copy: bool,
         withdrawn: bool,
     ) -> None:
-        """``other``: the account is not the one that was delivered for."""
+        """Decide a delivery; with ``other`` the verdict names an account that did not deliver."""
         waiting = [job for job in self.jobs if job_waits(job)]
         job = data.draw(st.sampled_from(self.jobs if data.draw(RARELY) else waiting))
         of_copy = job.copy is not None and (copy or job.state != "VERIFYING")
@@ -207,7 +210,9 @@ class Delivering(Everything):
         self.add(Commit((), (effect,)), model)
 
     def is_decided_by(self, job: Job, verdict: Any, *, beside: bool, withdrawn: bool) -> bool:
-        """Of two attempts: whether this verdict ends the other, or else this one alone."""
+        """Return whether this verdict decides the unit; False if it decides only one of two
+        attempts.
+        """
         over = withdrawn and not job.waits(copy=not beside)
         if job.copy is None:
             return True
@@ -225,7 +230,7 @@ class Delivering(Everything):
         return True
 
     def fines(self, job: Job, check: Check, fine: int, *, withdrawn: bool) -> None:
-        """Pending shares are forfeited, the newest first; or what was forfeited is given back."""
+        """Forfeit the newest pending shares, or with ``withdrawn`` give forfeited shares back."""
         others = [one for (of, _), one in self.checks.items() if of == job.id]
         check.is_withdrawn = withdrawn
         if withdrawn:
@@ -241,7 +246,7 @@ class Delivering(Everything):
                 self.moves(share, "FORFEITED", share.amount)
 
     def is_returned(self, share: Share) -> bool:
-        """Give it back, unless its creator was refunded."""
+        """Give a forfeited share back and return True; False if the job's creator was refunded."""
         [job] = [each for each in self.jobs if self.shares.get(each.id) is share]
         if job.dispute == "UPHELD":
             return False

@@ -1,9 +1,9 @@
-"""Money, holds and work, in batches and in any order, against a model that keeps no books.
+"""State machine of money, holds and work, with batches in any order, against a simple model.
 
-Three people are creators, buyers and operators at once. The model knows of each what he has, what
-of it is held, what he owes and what he earned, and of a job its state. Each operation is a commit,
-and a function that does the same to the model and says what the commit is to be answered with: so
-any of them may come again at any time, in its own batch too.
+Three people are creators, buyers and operators at once. The model knows each person's balance,
+holds, debt and earnings, and each job's state. An operation is a commit, with a function that does
+the same to the model and returns the expected answer. So any operation may be repeated at any time,
+even within its own batch.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ RARELY = st.sampled_from([False, False, False, True])
 
 @attrs.define
 class Purse:
-    """In units of money."""
+    """A person's money, in the ledger's integer units."""
 
     has: int = 0
     held: int = 0
@@ -92,11 +92,11 @@ class Job:
     error: str = ""
     ended: float = 0.0
     verified: bool = False
-    refunded: int | None = None  # by hand, or by a dispute under the same reference
+    refunded: int | None = None  # by an admin, or by a dispute under the same reference
     dispute: str = ""
     dispute_id: UUID | None = None
-    copied: int = 0  # the newest attempt beside another
-    copy: int | None = None  # the node that has it still
+    copied: int = 0  # number of the newest speculative attempt
+    copy: int | None = None  # node of the copy, while it lives
     copy_ran: bool = False
     copy_delivered: bool = False
 
@@ -105,23 +105,23 @@ class Job:
         return max(self.attempt, self.copied) + 1
 
     def is_copy(self, attempt: int, node: int | None) -> bool:
-        """Whether that is its living copy; node None: nobody says whose."""
+        """Return whether the attempt is the living copy; a node of None matches any node."""
         return self.copy is not None and attempt == self.copied and node in (None, self.copy)
 
     def is_first(self, attempt: int, node: int | None) -> bool:
-        """Whether that is the attempt that its copy is beside."""
+        """Return whether the attempt has a speculative copy; a node of None matches any node."""
         return self.copy is not None and attempt == self.attempt and node in (None, self.node)
 
     def waits(self, *, copy: bool) -> bool:
-        """Whether that one of two delivered, and has no verdict."""
+        """Return whether the first attempt (or the copy) has delivered and has no verdict."""
         return self.copy_delivered if copy else self.state == "VERIFYING"
 
     def alone(self) -> None:
-        """Without its copy."""
+        """Drop the copy."""
         self.copy, self.copy_delivered = None, False
 
     def promote(self) -> None:
-        """The copy is its only attempt."""
+        """Make the copy the job's only attempt."""
         self.attempt, self.node = self.copied, self.copy
         self.ran = self.ran or self.copy_ran
         self.state = "RUNNING" if self.copy_ran else "DISPATCHED"
@@ -131,9 +131,10 @@ class Job:
     def left_to_other(
         self, attempt: int, node: int | None, word: str, *, both: bool = False
     ) -> Answer | None:
-        """One of two attempts came to nothing, and the other goes on; None: it was none of two.
+        """Let one of two attempts fail while the other goes on; None if there are no two attempts.
 
-        ``both``: it ends the other, too, unless that delivered. What delivered cannot fail.
+        With ``both`` the other attempt ends, too, unless it has delivered. An attempt that has
+        delivered cannot fail.
         """
         copy = self.is_copy(attempt, node)
         if not copy and not self.is_first(attempt, node):
@@ -152,7 +153,7 @@ class Job:
 
 @attrs.define
 class Hold:
-    """Without a job: what settles a part of it, or nothing."""
+    """A hold that belongs to no job."""
 
     user: int
     amount: int
@@ -161,7 +162,7 @@ class Hold:
 
 @attrs.define
 class Sent:
-    """A commit of the batch, and what it is to be answered with."""
+    """A commit of the batch, with the expected answer."""
 
     commit: Commit
     model: Model
@@ -169,12 +170,15 @@ class Sent:
 
 
 def jobs_in(*states: str) -> Callable[[Any], bool]:
-    """A precondition: there is such a job."""
+    """Return a precondition: there is a job in one of these states."""
     return lambda self: any(job.state in states for job in self.jobs)
 
 
 class Everyday(RuleBasedStateMachine):
-    """Money, holds and work. Each rule adds to a batch; ``flush`` commits it, through failures."""
+    """State machine of money, holds and work.
+
+    Each rule adds a commit to a batch; ``flush`` commits the batch, with injected failures.
+    """
 
     def __init__(self, stage: Stage, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -209,7 +213,7 @@ class Everyday(RuleBasedStateMachine):
             self.pay_debts()
         sent = Sent(commit, model, answer)
         self.batch.append(sent)
-        if commit.idempotency is None:  # who repeats a request has another job's id in it
+        if commit.idempotency is None:  # a repeated request would carry another job's id
             self.past.append(sent)
 
     def pay_debts(self) -> None:
@@ -218,12 +222,12 @@ class Everyday(RuleBasedStateMachine):
             purse.has -= paid
             purse.owes -= paid
 
-    # ── money ────────────────────────────────────────────────────────────────────────────────────
+    # -- money
 
     @rule(person=st.sampled_from(PEOPLE), amount=AMOUNTS, word=st.sampled_from("abc"),
           up=st.sampled_from([True, True, False]))  # fmt: skip
     def give(self, person: int, amount: int, word: str, *, up: bool) -> None:
-        """An admin grants, or adjusts downwards; a word stands for one act alone."""
+        """Let an admin grant credits or adjust them downwards; a reference stands for one act."""
         account, reference = user_account(self.people[person]), f"{up}:{person}:{word}"
         sides = (ADJUSTMENTS, account) if up else (account, ADJUSTMENTS)
         transfer = Transfer(*sides, account, amount, "ADJUSTMENT", reference)
@@ -237,7 +241,7 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((transfer,), act=act(reference)), model)
 
     def moved(self, person: int, amount: int, platform: str, reference: str) -> Answer:
-        """Between somebody and an account of the platform's."""
+        """Move money between a person and an account of the platform."""
         if -amount > self.purses[person].available:
             return InsufficientCredits
         self.references[reference] = abs(amount)
@@ -263,7 +267,7 @@ class Everyday(RuleBasedStateMachine):
 
         self.add(Commit((Transfer(one, other, one, amount, "DEDUCTION", reference),)), model)
 
-    # ── holds without work ───────────────────────────────────────────────────────────────────────
+    # -- holds without work
 
     @rule(person=st.sampled_from(PEOPLE), amount=AMOUNTS, word=st.sampled_from("xyz"))
     def hold(self, person: int, amount: int, word: str) -> None:
@@ -286,6 +290,7 @@ class Everyday(RuleBasedStateMachine):
     @precondition(lambda self: self.holds)
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
+        """Settle a hold."""
         reference = data.draw(st.sampled_from(sorted(self.holds)))
         hold = self.holds[reference]
 
@@ -322,7 +327,7 @@ class Everyday(RuleBasedStateMachine):
         self.purses[person].has -= charge
         self.platform["revenue"] += charge
 
-    # ── work ─────────────────────────────────────────────────────────────────────────────────────
+    # -- work
 
     @rule(person=st.sampled_from(PEOPLE), price=PRICES, node=st.sampled_from([None, *NODES]),
           key=st.sampled_from([None, None, "k", "l"]))  # fmt: skip
@@ -339,7 +344,8 @@ class Everyday(RuleBasedStateMachine):
         def model() -> Answer:
             if key is not None and (person, key) in self.keys:
                 return Replayed if self.keys[person, key] == request else KeyConflict
-            if job in self.jobs:  # its insertion was done, but assigning it may not be done again
+            # the job counts as inserted, but the assignment may be to another node
+            if job in self.jobs:
                 same = (job.attempt, job.node) == (1, node) or node is None
                 return Replayed if same else GuardFailed
             if price > self.purses[person].available:
@@ -355,13 +361,13 @@ class Everyday(RuleBasedStateMachine):
         self.add(commit, model)
 
     def back(self, job: Job) -> None:
-        """It waits again; what it would have cost may be spent on others of its job."""
+        """Put the job back in the queue; its price no longer counts towards a cap."""
         job.state = "QUEUED"
         if job.paused == "cap" and job.price:
             job.paused = None
 
     def draw_job(self, data: st.DataObject, *states: str) -> Job:
-        """One in such a state, most of the time; but what is not to be done is refused, too."""
+        """Draw a job in one of these states, or rarely any job, to test refusals."""
         wanted = [job for job in self.jobs if job.state in states]
         return data.draw(st.sampled_from(self.jobs if data.draw(RARELY) else wanted))
 
@@ -391,7 +397,7 @@ class Everyday(RuleBasedStateMachine):
     @precondition(jobs_in("DISPATCHED", "RUNNING"))
     @rule(data=st.data(), ahead=st.sampled_from([1, 1, 1, 0]), same=RARELY)
     def copy(self, data: st.DataObject, ahead: int, *, same: bool) -> None:
-        """The other node is given it, too; or the same one, which may not be."""
+        """Give the job to a second node; rarely to the same node, which must be refused."""
         job = self.draw_job(data, "DISPATCHED", "RUNNING")
         attempt, beside = job.next_attempt - 1 + ahead, job.attempt
         node = ((job.node or 0) + int(not same)) % 2
@@ -414,7 +420,9 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((), (UnitCopy(job.id, 0, attempt, self.nodes[node], beside),)), model)
 
     def one_of(self, job: Job, *, copy: bool, stranger: bool = False) -> tuple[int, int]:
-        """An attempt at it, and who has it: the copy, if there is one."""
+        """Return an attempt at the job and its node; with ``copy`` the speculative
+        attempt, if any.
+        """
         if copy and job.copy is not None:
             return job.copied, (job.copy + int(stranger)) % 2
         return job.attempt, ((job.node or 0) + int(stranger)) % 2
@@ -442,7 +450,7 @@ class Everyday(RuleBasedStateMachine):
     @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
     @rule(data=st.data(), final=st.booleans(), gateway=st.booleans(), copy=st.booleans())
     def fail(self, data: st.DataObject, *, final: bool, gateway: bool, copy: bool) -> None:
-        """A node says so; or the gateway gives up, a unit that waited too long, too: it expires."""
+        """Let the node report a failure, or the gateway give the job up."""
         job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
         attempt, whose = self.one_of(job, copy=copy)
         node = None if gateway else whose
@@ -511,7 +519,7 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((), (JobCancel(job.id, user),)), model)
 
     def ended(self, job: Job, state: str) -> None:
-        """Nothing is held for it any more."""
+        """End the job and release its hold."""
         job.state, job.paused = state, None
         job.alone()
         self.purses[job.user].held -= job.price
@@ -532,7 +540,7 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((), (JobStop(job.id, self.people[job.user]),)), model)
 
     def stopped(self, job: Job) -> None:
-        """What was delivered waits for its verdict, and nothing else goes on."""
+        """Stop the job; a delivered attempt still waits for its verdict."""
         if job.copy is not None and job.copy_delivered and job.state != "VERIFYING":
             job.promote()
         elif job.copy is not None and not job.copy_delivered:
@@ -545,7 +553,7 @@ class Everyday(RuleBasedStateMachine):
     @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
     @rule(data=st.data(), paused=st.sampled_from(["owner", None]))
     def pause(self, data: st.DataObject, paused: str | None) -> None:
-        """Or resume."""
+        """Pause or resume the job."""
         job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
         kind = JobPause if paused else JobResume
 
@@ -563,7 +571,7 @@ class Everyday(RuleBasedStateMachine):
     @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
     @rule(data=st.data(), cap=AMOUNTS)
     def limit(self, data: st.DataObject, cap: int) -> None:
-        """What it may cost."""
+        """Change the job's cap."""
         job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
 
         def model() -> Answer:
@@ -580,7 +588,7 @@ class Everyday(RuleBasedStateMachine):
     @precondition(jobs_in("FAILED"))
     @rule(data=st.data())
     def revive(self, data: st.DataObject) -> None:
-        """Try the unit again; what was held for it is held anew."""
+        """Retry the failed unit, with a new hold."""
         job = self.draw_job(data, "FAILED")
 
         def model() -> Answer:
@@ -596,12 +604,12 @@ class Everyday(RuleBasedStateMachine):
 
         self.add(Commit((), (UnitRetry(job.id, 0, self.people[job.user]),)), model)
 
-    # ── batches ──────────────────────────────────────────────────────────────────────────────────
+    # -- batches
 
     @precondition(lambda self: self.past)
     @rule(data=st.data(), many=st.integers(1, 3))
     def again(self, data: st.DataObject, many: int) -> None:
-        """What was ordered before, in this batch too: somebody did not get the answer."""
+        """Repeat earlier commits, as clients do that got no answer."""
         for _ in range(many):
             sent = data.draw(st.sampled_from(self.past[-12:]))
             self.add(sent.commit, sent.model)
@@ -615,10 +623,10 @@ class Everyday(RuleBasedStateMachine):
     @rule(failures=st.lists(st.sampled_from([Unavailable, Conflict]), max_size=3),
           lost=st.sampled_from([0, 0, 0, 1, 3]))  # fmt: skip
     def flush(self, failures: list[type[Exception]], lost: int) -> None:
-        """All at once; what fails on the way is tried again.
+        """Commit the batch at once; failed attempts are repeated.
 
-        With lost answers one by one: in a batch that is decided anew, a refusal may find its
-        credits after all.
+        If answers get lost, commits are sent one by one: in a batch that is decided again, a
+        refused commit might find enough credits.
         """
         batch, self.batch, store = self.batch, [], self.stage.store
         lost = lost if self.may_lose(batch) else 0
@@ -631,8 +639,10 @@ class Everyday(RuleBasedStateMachine):
         self.settled()
 
     def may_lose(self, batch: list[Sent]) -> bool:
-        """Not where payouts find what was there before the batch; nor of a unit that had two
-        attempts: one that came to nothing is gone, and asked again, it is not found.
+        """Return whether an answer may get lost.
+
+        No answer may get lost of a payout, which depends on the state before the batch, or of a
+        unit that had two attempts: a repeated effect would not find a failed attempt.
         """
         effects = [effect for sent in batch for effect in sent.commit.effects]
         raced = {job.id for job in self.jobs if job.copied}
@@ -644,7 +654,8 @@ class Everyday(RuleBasedStateMachine):
     def commit(self, batch: list[Sent]) -> None:
         outcomes = self.run_to_end(self.stage.commit(*(sent.commit for sent in batch)))
         for sent, outcome in zip(batch, outcomes, strict=True):
-            # Decided anew, what had been done before may be told as done now.
+            # When a batch is decided again, an effect may be answered as new although it was done
+            # before.
             kinds = (sent.answer, *((Posted,) if sent.answer is Replayed else ()))
             assert isinstance(outcome, kinds) or self.is_paused_by(sent, outcome), (
                 sent.commit,
@@ -653,18 +664,18 @@ class Everyday(RuleBasedStateMachine):
             )
 
     def is_paused_by(self, sent: Sent, outcome: Outcome) -> bool:
-        """Decided anew, an assignment that paused its job at the cap finds it paused."""
+        """Return whether a repeated assignment was refused because it paused its job at the cap."""
         found = isinstance(outcome, GuardFailed) and (outcome.effect, outcome.found)
         capping = any(each is sent.commit for each in self.capping)
         return capping and found == ("UnitAssign", "PAUSED")
 
     def settled(self) -> None:
-        """The batch is done."""
+        """End the batch and compare the books with the model."""
         if isinstance(self.stage.store, StoreTwin):
             self.stage.store.lose_commit_answer(0)
         self.run_to_end(self.compare())
 
-    # ── what is so at all times ──────────────────────────────────────────────────────────────────
+    # -- invariants
 
     async def compare(self) -> None:
         bare = {name for name, hold in self.holds.items() if hold.state == "OPEN"}

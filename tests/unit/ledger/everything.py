@@ -1,7 +1,7 @@
-"""The rest: what operators earn, disputes, payouts, purchases, and what Stripe takes back.
+"""State machine of earnings, disputes, payouts and purchases.
 
-Beside ``everyday.py``, and in the same batches. The model knows of each share whose it is and its
-state, of each payout what it took, and of a payment what Stripe knows.
+This state machine adds to ``everyday.py`` and shares its batches. The model knows each share's
+owner and state, each payout's shares, and what Stripe knows of each payment.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ KINDS: Final[list[PayoutKind]] = ["CREDITS", "MONEY"]
 @attrs.define
 class Share:
     amount: int
-    operator: int | None  # None: suspense
+    operator: int | None  # None stands for suspense
     until: float
     state: str = "PENDING"
     payout: UUID | None = None
@@ -69,7 +69,7 @@ class Payout:
 
 @attrs.define
 class Payment:
-    """A purchase as Stripe sees it, and what the books made of it, in cents."""
+    """A purchase as Stripe sees it; ``known`` has the refunded and disputed cents in the books."""
 
     bought: Bought
     person: int
@@ -78,8 +78,8 @@ class Payment:
     told: bool = False
     refunds: dict[str, int] = attrs.field(factory=dict[str, int])
     failed: set[str] = attrs.field(factory=set[str])
-    dispute: str = ""  # '', open, lost, won
-    known: tuple[int, int] = (0, 0)  # refunded, disputed
+    dispute: str = ""  # '', open, lost or won
+    known: tuple[int, int] = (0, 0)  # refunded and disputed
 
     @property
     def refunded(self) -> int:
@@ -91,12 +91,12 @@ class Payment:
 
 
 class Everything(Everyday):
-    """All operations."""
+    """All operations of the ledger without verification."""
 
     def __init__(self, *args: Any) -> None:
         self.shares: dict[UUID, Share] = {}
         self.payouts: dict[UUID, Payout] = {}
-        self.free: dict[int, list[Share]] = {}  # what could be paid out when the batch began
+        self.free: dict[int, list[Share]] = {}  # payable shares by person when the batch began
         self.payouts_before: set[UUID] = set()
         self.payout_batch = fresh_id()
         self.payments: list[Payment] = []
@@ -113,7 +113,7 @@ class Everything(Everyday):
             for person in PEOPLE
         }  # fmt: skip
 
-    # ── work that is done ────────────────────────────────────────────────────────────────────────
+    # -- completed work
 
     @precondition(jobs_in("DISPATCHED", "RUNNING"))
     @rule(data=st.data(), stranger=RARELY, verified=st.sampled_from([True, True, False]),
@@ -158,10 +158,10 @@ class Everything(Everyday):
         self.add(Commit((), (effect,)), model)
 
     def overtaken(self, job: Job, attempt: int) -> None:
-        """If that attempt delivered, nobody looks at it."""
+        """Tell a subclass that an attempt was overtaken, so that its delivery needs no verdict."""
 
     def done(self, job: Job, operator: int | None, *, verified: bool, free: bool = False) -> Answer:
-        """It is complete, charged, and paid to whom it is owed; or nobody pays it."""
+        """Complete the job, charge it and book the operator's share, unless the job is free."""
         job.state, job.verified, job.ended = "COMPLETED", verified, self.now
         job.paused = None
         job.alone()
@@ -180,14 +180,14 @@ class Everything(Everyday):
     @rule(person=st.sampled_from(PEOPLE), price=st.sampled_from([99_999, 100_000]),
           operator=st.sampled_from([None, *PEOPLE]))  # fmt: skip
     def work(self, person: int, price: int, operator: int | None) -> None:
-        """From the submission to the result, in one batch."""
+        """Submit and complete a job in one batch."""
         before = len(self.jobs)
         self.submit(person=person, price=price, node=0, key=None)
         if len(self.jobs) > before:
             self.completes(self.jobs[-1], (1, 0), operator, verified=True)
 
     def owed(self, share: Share, amount: int) -> None:
-        """To the operator, or to nobody yet."""
+        """Book the share for its operator, or in suspense if there is none."""
         if share.operator is None:
             self.platform["suspense"] += amount
         else:
@@ -196,7 +196,7 @@ class Everything(Everyday):
     @precondition(lambda self: any(j.state == "COMPLETED" and j.price for j in self.jobs))
     @rule(data=st.data(), whole=st.booleans())
     def refund_work(self, data: st.DataObject, *, whole: bool) -> None:
-        """By an admin."""
+        """Let an admin refund the job, or half of it."""
         done = [j for j in self.jobs if j.state == "COMPLETED" and j.price]
         job = data.draw(st.sampled_from(done))
         amount = job.price if whole else max(job.price // 2, 1)
@@ -264,12 +264,12 @@ class Everything(Everyday):
     def is_ripe(self, share: Share) -> bool:
         return self.now >= share.until
 
-    # ── shares and payouts ───────────────────────────────────────────────────────────────────────
+    # -- shares and payouts
 
     @precondition(lambda self: any(s.state == "PENDING" for s in self.shares.values()))
     @rule(data=st.data())
     def mature(self, data: st.DataObject) -> None:
-        """Most of the time of one whose window is over."""
+        """Mature a share; if possible a share whose window is over."""
         ripe = [j for j in self.jobs if j.id in self.shares and self.shares[j.id].until <= self.now]
         self.matures(data.draw(st.sampled_from(ripe)) if ripe else self.draw_job(data, "COMPLETED"))
 
@@ -288,7 +288,7 @@ class Everything(Everyday):
     @precondition(lambda self: any(s.state == "PENDING" for s in self.shares.values()))
     @rule()
     def ripen(self) -> None:
-        """Windows pass by, and the Paymaster comes; what he finds is in the next batch."""
+        """Let all windows pass, and mature the shares as the Paymaster would."""
         self.wait(seconds=WINDOW.total_seconds())
         for job in [job for job, share in self.shares.items() if share.state == "PENDING"]:
             self.matures(next(each for each in self.jobs if each.id == job))
@@ -315,7 +315,7 @@ class Everything(Everyday):
     @precondition(lambda self: any(self.free.values()))
     @rule(data=st.data(), nobody=RARELY, kind=st.sampled_from(KINDS))
     def take(self, data: st.DataObject, kind: PayoutKind, *, nobody: bool) -> None:
-        """All that was payable when the batch began."""
+        """Request a payout of all that was payable when the batch began."""
         rich = [person for person, free in self.free.items() if free]
         person, id_ = data.draw(st.sampled_from(PEOPLE if nobody else rich)), fresh_id()
 
@@ -379,7 +379,7 @@ class Everything(Everyday):
             elif payout.state == "REJECTED":
                 share.payout = None
 
-    # ── purchases ────────────────────────────────────────────────────────────────────────────────
+    # -- purchases
 
     @rule(person=st.sampled_from(PEOPLE), cents=st.integers(1, 100))
     def open_purchase(self, person: int, cents: int) -> None:
@@ -393,7 +393,7 @@ class Everything(Everyday):
         self.add(payment.bought.opened(), model)
 
     def tell(self, fact: SessionFact | ReversalFact, change: Callable[[], None]) -> None:
-        """An event; what it says is so from the first time on that it is told."""
+        """Send a Stripe event; it changes the model only the first time."""
         commit = event(fact)
         (told,) = commit.effects
         assert isinstance(told, StripeEvent)
@@ -411,7 +411,7 @@ class Everything(Everyday):
     @precondition(lambda self: self.facts)
     @rule(data=st.data())
     def tell_again(self, data: st.DataObject) -> None:
-        """The same facts in new events: nothing moves."""
+        """Send known facts in a new event, which must change nothing."""
         self.tell(data.draw(st.sampled_from(self.facts)), lambda: None)
 
     @precondition(lambda self: self.payments)
@@ -443,7 +443,7 @@ class Everything(Everyday):
             payment.refunds[id_] = cents
             self.reconcile(payment)
 
-        self.tell(payment.bought.back(id_, "REFUND", cents), change)
+        self.tell(payment.bought.reversal(id_, "REFUND", cents), change)
 
     @precondition(lambda self: any(p.refunded for p in self.payments))
     @rule(data=st.data())
@@ -455,12 +455,12 @@ class Everything(Everyday):
             payment.failed.add(id_)
             self.reconcile(payment)
 
-        self.tell(payment.bought.back(id_, "REFUND", payment.refunds[id_], "VOID"), change)
+        self.tell(payment.bought.reversal(id_, "REFUND", payment.refunds[id_], "VOID"), change)
 
     @precondition(lambda self: any(p.paid and p.dispute in ("", "open") for p in self.payments))
     @rule(data=st.data(), after=st.sampled_from(["won", "lost"]))
     def dispute_payment(self, data: st.DataObject, after: str) -> None:
-        """Opened, or decided if it was."""
+        """Open a dispute of a payment, or decide an open dispute."""
         found = [p for p in self.payments if p.paid and p.dispute in ("", "open")]
         payment = data.draw(st.sampled_from(found))
         state = after if payment.dispute else "open"
@@ -471,10 +471,12 @@ class Everything(Everyday):
 
         kind = "VOID" if state == "won" else "COUNTS"
         name = f"du_{payment.bought.intent}"
-        self.tell(payment.bought.back(name, "DISPUTE", payment.bought.credits, kind), change)
+        self.tell(payment.bought.reversal(name, "DISPUTE", payment.bought.credits, kind), change)
 
     def reconcile(self, payment: Payment) -> None:
-        """Take what went back as far as it is there, and the rest as debt; or give it again."""
+        """Deduct refunded and disputed credits from the balance, then as debt; add what Stripe
+        returned.
+        """
         if not payment.told:
             return
         disputed = payment.left if payment.dispute in ("open", "lost") else 0
@@ -488,7 +490,7 @@ class Everything(Everyday):
             self.platform[name] += change
         payment.known = now
 
-    # ── what is so at all times ──────────────────────────────────────────────────────────────────
+    # -- invariants
 
     async def compare(self) -> None:
         await super().compare()

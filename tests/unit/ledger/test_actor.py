@@ -1,4 +1,4 @@
-"""The ledger actor over the twin: batches, lost answers, a database that is away."""
+"""The ledger actor over the in-memory database: batches, lost answers, and database failures."""
 
 import asyncio
 import itertools
@@ -84,7 +84,7 @@ async def test_the_observer_is_told_by_the_tag_of_the_commit() -> None:
 
 @simulated
 async def test_a_lost_answer_to_commit_is_found_out() -> None:
-    """Every kind of commit is answered as if its first answer had come, and done once."""
+    """Every kind of commit is done once and answered as if its first answer had arrived."""
     stage = twin_stage()
     store = twin(stage)
     user, node = await stage.user(1000), await stage.node()
@@ -116,7 +116,7 @@ async def test_a_lost_answer_to_commit_is_found_out() -> None:
 
 @simulated
 async def test_another_request_under_the_key_of_a_lost_commit_is_replayed() -> None:
-    """A client that repeats a dispatch has a new job id: he gets the first answer."""
+    """A client that repeats a dispatch sends a new job id, and gets the first answer."""
     stage = twin_stage()
     user, node = await stage.user(1000), await stage.node()
     key = IdempotencyKey(user, "k", b"r" * 32, {"status": 200, "body": {"n": 1}})
@@ -134,7 +134,7 @@ async def test_another_request_under_the_key_of_a_lost_commit_is_replayed() -> N
 async def test_copies_in_a_batch_whose_attempt_failed_hear_that_they_are_copies(
     round_trip: int,
 ) -> None:
-    """Wherever it failed: before COMMIT, in it, or on the way back."""
+    """The attempt may fail before, during or after COMMIT."""
     stage = twin_stage()
     user, store = await stage.user(), twin(stage)
     copy = Commit((grant(user, 5, "x"),))
@@ -158,7 +158,7 @@ async def test_copies_in_a_batch_whose_attempt_failed_hear_that_they_are_copies(
 async def test_what_was_bought_and_charged_is_counted_once_when_an_answer_is_lost(
     *, done: bool
 ) -> None:
-    """Done or not done: the attempt, or the one after it, counts."""
+    """The counters rise once, by the first attempt at the batch or by its repetition."""
     stage = twin_stage()
     user, node, job = await stage.dispatched(30_000)
     bought = await new_purchase(stage, user, 100)
@@ -176,7 +176,7 @@ async def test_what_was_bought_and_charged_is_counted_once_when_an_answer_is_los
 
 
 def counted() -> list[float]:
-    """Credits bought, credits charged, events that counted."""
+    """Return the counters of credits bought, credits charged, and events counted."""
     return [
         REGISTRY.get_sample_value("rendertrust_credits_bought_total") or 0.0,
         REGISTRY.get_sample_value("rendertrust_credits_charged_total") or 0.0,
@@ -186,7 +186,7 @@ def counted() -> list[float]:
 
 @simulated
 async def test_what_another_gateway_did_meanwhile_is_no_work_of_a_failed_attempt() -> None:
-    """No COMMIT was sent: so it was not this gateway."""
+    """The failed attempt sent no COMMIT, so another gateway must have done the work."""
     stage = twin_stage()
     user, store = await stage.user(), twin(stage)
     order = Commit((grant(user, 5, "x"),))
@@ -203,7 +203,7 @@ async def test_what_another_gateway_did_meanwhile_is_no_work_of_a_commit_that_ne
     trips = itertools.count()
 
     def race() -> None:
-        """COMMIT gets lost, and before the next attempt another has done it."""
+        """Lose the COMMIT, and let another gateway commit the same before the next attempt."""
         number = next(trips)
         if number == 3:
             store.fail_next()

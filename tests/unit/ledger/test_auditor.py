@@ -1,4 +1,4 @@
-"""The auditor actors over the twin: when they look, what they remember, and when they stop all."""
+"""The auditor actors over the in-memory database: their times, marks and findings."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -16,7 +16,6 @@ from actors.auditor.messages import Audit, Auditor, LastAudit
 from actors.kernel import Ref
 from actors.night_auditor.actor import NightAuditorActor, is_due
 from actors.night_auditor.messages import NightAuditor
-from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
 from supervisors.restart_policy import Intensity, Strategy
@@ -33,8 +32,8 @@ JOB_IS_WRONG = Finding("I9", "job 1", "counts wrongly")
 SHARE_IS_WRONG = Finding("I4", "unit 1", "is not booked")
 
 
-class Ears(StoreTwin):
-    """A store that hears when it is audited, and says what the test wants."""
+class RecordingStore(StoreTwin):
+    """A store that records when it is audited, and returns the test's findings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,11 +58,11 @@ class Ears(StoreTwin):
 
 @asynccontextmanager
 async def auditing(
-    store: StoreTwin, leadership: Leadership = ALONE
+    store: StoreTwin, leadership: TwinLeadership | None = None
 ) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
-    """Both actors, as the tree has them."""
+    """Run both auditor actors, connected as in the tree."""
     auditor, night = Ref[Auditor]("auditor", capacity=99), Ref[NightAuditor]("night", capacity=99)
-    ports = twin_ports(store=store, leadership=leadership)
+    ports = twin_ports(store=store, leadership=leadership or TwinLeadership(Leads()))
     children = [
         Child(
             "auditor",
@@ -102,7 +101,7 @@ def last(invariant: str, run: str) -> float | None:
 
 @simulated
 async def test_what_is_new_is_audited_each_minute_from_where_the_last_audit_ended() -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store) as (_, auditor):
         assert await auditor.ask(LastAudit(), within=1.0) is None
         await asyncio.sleep(400)
@@ -121,11 +120,11 @@ async def test_what_is_new_is_audited_each_minute_from_where_the_last_audit_ende
 
 @simulated
 async def test_all_is_audited_after_the_start_and_then_each_night_at_its_time() -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store):
         await asyncio.sleep(3 * DAY)
     start, *nights = store.whole
-    assert start == store.since[0][0]  # once there is a mark: what is before it is in the whole
+    assert start == store.since[0][0]  # the first increment after the whole audit sets the mark
     assert len(nights) == 3
     for number, at in enumerate(nights):
         assert 0 <= at - (number * DAY + 3 * 3600) <= 66
@@ -133,7 +132,7 @@ async def test_all_is_audited_after_the_start_and_then_each_night_at_its_time() 
 
 @simulated
 async def test_what_is_new_is_looked_at_while_the_whole_takes_its_time() -> None:
-    store = Ears()
+    store = RecordingStore()
     store.whole_takes = 4000.0
     async with auditing(store):
         await asyncio.sleep(3000)
@@ -143,7 +142,7 @@ async def test_what_is_new_is_looked_at_while_the_whole_takes_its_time() -> None
 
 @simulated
 async def test_a_night_without_a_database_is_made_up_for() -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store):
         await asyncio.sleep(3 * 3600 - 300)
         store.away = True
@@ -156,7 +155,7 @@ async def test_a_night_without_a_database_is_made_up_for() -> None:
 
 @simulated
 async def test_an_auditor_that_crashed_and_lost_its_mark_has_all_audited() -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store):
         await asyncio.sleep(130)
         store.audit_since, kept = (crash, store.audit_since)  # type: ignore[method-assign]
@@ -173,7 +172,7 @@ async def crash(mark: AuditMark | None) -> AuditIncrement:
 
 @simulated
 async def test_a_finding_counts_until_all_was_looked_at_without_it() -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store) as (_, auditor):
         await asyncio.sleep(140)
         assert known("I9") == 0
@@ -195,7 +194,7 @@ async def test_a_finding_counts_until_all_was_looked_at_without_it() -> None:
 
 @simulated
 async def test_a_finding_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store):
         store.new = [JOB_IS_WRONG]
         await asyncio.sleep(1000)
@@ -204,7 +203,7 @@ async def test_a_finding_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 
 @simulated
 async def test_each_invariant_has_the_time_of_its_last_audit() -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store):
         await asyncio.sleep(200)
         for invariant in INVARIANTS:
@@ -238,7 +237,7 @@ async def test_broken_books_stop_the_tree_and_say_so() -> None:
 @pytest.mark.parametrize("invariant", ["I1", "I2"])
 @simulated
 async def test_a_break_of_the_last_minute_stops_the_tree(invariant: str) -> None:
-    store = Ears()
+    store = RecordingStore()
     async with auditing(store) as (root, _):
         await asyncio.sleep(200)
         store.new = [Finding(invariant, "x", "y"), JOB_IS_WRONG]
@@ -274,12 +273,16 @@ def test_a_night_is_due_once_its_time_was_passed(
     assert is_due(now, None, night)
 
 
-# -- of several gateways
+# -- several gateways
 
 
 @asynccontextmanager
-async def two(store: StoreTwin) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor], TwinLeadership]]:
-    """A gateway that does not lead, and the leadership of the one that does."""
+async def follower_and_leader(
+    store: StoreTwin,
+) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor], TwinLeadership]]:
+    """Run a follower beside a leading gateway; yield the follower's actors and the leader's
+    leadership.
+    """
     leads = Leads()
     leading = TwinLeadership(leads)
     assert await leading.leads("auditor")
@@ -289,9 +292,9 @@ async def two(store: StoreTwin) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]
 
 @simulated
 async def test_a_gateway_that_does_not_lead_tells_what_the_leader_found() -> None:
-    store = Ears()
+    store = RecordingStore()
     store.all, store.new = [JOB_IS_WRONG], [SHARE_IS_WRONG]
-    async with two(store) as (_, auditor, _):
+    async with follower_and_leader(store) as (_, auditor, _):
         await asyncio.sleep(300)
         assert len(store.whole) == 1
         told = await said(auditor)
@@ -301,8 +304,8 @@ async def test_a_gateway_that_does_not_lead_tells_what_the_leader_found() -> Non
 
 @simulated
 async def test_broken_books_stop_the_gateways_that_do_not_audit_too() -> None:
-    store = Ears()
-    async with two(store) as (root, _, _):
+    store = RecordingStore()
+    async with follower_and_leader(store) as (root, _, _):
         await asyncio.sleep(200)
         store.new = [JOB_IS_WRONG, Finding("I2", "x", "y")]
         assert "the books are broken: I2; run fsck" in await in_time(root.failed())
@@ -311,8 +314,8 @@ async def test_broken_books_stop_the_gateways_that_do_not_audit_too() -> None:
 
 @simulated
 async def test_what_was_found_before_a_start_stops_nobody() -> None:
-    """The books were mended since; the next audit tells."""
-    store, leads = Ears(), Leads()
+    """The books may have been repaired since the last audit; only the next audit can tell."""
+    store, leads = RecordingStore(), Leads()
     assert await TwinLeadership(leads).leads("auditor")
     await store.note_audit(EPOCH, EPOCH, [Finding("I2", "x", "y")])
     async with auditing(store, TwinLeadership(leads)) as (_, auditor):
@@ -324,9 +327,9 @@ async def test_what_was_found_before_a_start_stops_nobody() -> None:
 
 @simulated
 async def test_a_leader_that_lost_the_lead_keeps_no_figures_and_begins_anew_when_it_leads() -> None:
-    store = Ears()
+    store = RecordingStore()
     store.all = [JOB_IS_WRONG]
-    async with two(store) as (_, _, leading):
+    async with follower_and_leader(store) as (_, _, leading):
         await asyncio.sleep(200)
         leading.cut()
         await asyncio.sleep(300)

@@ -1,4 +1,4 @@
-"""A job of several units counts them rightly, whatever happens to them, and in which batches."""
+"""Counters of a job with several units stay right through all effects and batches."""
 
 import asyncio
 from uuid import UUID
@@ -22,12 +22,12 @@ from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.twins.clock import EPOCH
 
 UNITS = 3
-Step = tuple[int, int]  # of which unit, and which of the effects that may follow
+Step = tuple[int, int]  # number of the unit, and of the effect
 steps = st.tuples(st.integers(0, UNITS - 1), st.integers(0, 11))
 
 
 def effects_on(unit: UnitRow, node: UUID, user: UUID) -> list[Effect]:
-    """What may happen to it next; some of it is refused when another in its batch comes first."""
+    """Return effects that may follow; some are refused after another effect of the batch."""
     job, number, attempt = unit.job_id, unit.number, unit.attempt
     if unit.state == "QUEUED":
         assign = UnitAssign(job, number, attempt + 1, node)

@@ -1,4 +1,4 @@
-"""Every operation in any order and in any batch, over the twin."""
+"""All operations of the ledger in any order and batch, over the in-memory database."""
 
 import asyncio
 import inspect
@@ -17,11 +17,11 @@ from tests.unit.ledger import delivering, everyday, everything
 from tests.unit.ledger.delivering import Delivering
 from tests.unit.ledger.everyday import Sent
 
-pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 
 class OverTheTwin(Delivering):
-    """In a loop of its own."""
+    """The state machine with an event loop of its own."""
 
     def __init__(self) -> None:
         super().__init__(twin_stage(), asyncio.new_event_loop())
@@ -32,14 +32,14 @@ class OverTheTwin(Delivering):
 
 
 class Racing(OverTheTwin):
-    """Begins with a unit of which there are two attempts, and does little else than with those."""
+    """A state machine that begins with a unit with two attempts, and mostly changes that unit."""
 
     def __init__(self) -> None:
         super().__init__()
         self.race(250_001)
 
     def may_lose(self, batch: list[Sent]) -> bool:
-        """Of two attempts one that came to nothing is gone: asked again, it is not found."""
+        """Return False: a repeated effect would not find an attempt that has failed."""
         return False
 
     @rule(price=st.sampled_from([0, 250_001]))
@@ -57,7 +57,7 @@ RACES = {
 
 
 def _as_before(name: str) -> Callable[..., None]:
-    """It may be called, and is no rule any more."""
+    """Return a method that still works but is no rule of the state machine."""
 
     def method(self: Racing, *args: Any, **named: Any) -> None:
         getattr(OverTheTwin, name)(self, *args, **named)
@@ -76,7 +76,7 @@ TestEverything.settings = examples(2, stateful_step_count=100)
 
 
 def test_no_posting_and_no_effect_is_left_out() -> None:
-    """What the Ledger can be asked is a closed set, and the machine asks all of it."""
+    """Postings and effects are closed sets, and the state machine uses all of them."""
     modules = (stage, purchases, everyday, everything, delivering)
     known = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
     assert set(get_args(Posting)) <= known

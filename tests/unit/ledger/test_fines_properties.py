@@ -1,6 +1,6 @@
-"""Random lives of what is at stake: draws, fines, and fines given back, against a model.
+"""State machine of stakes: draws, fines, and fines that are given back.
 
-The model knows of each share its state, and of each delivery what was at stake as it was drawn.
+The model knows the state of each share, and what was at stake when each delivery was drawn.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from actors.ledger.messages import (
     operator_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, PayoutTake
-from actors.verifier.messages import Outcome, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of
@@ -34,11 +34,11 @@ from tests.integration.conformance.earnings import WINDOW, Work, worked
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import examples
 
-pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 T = TypeVar("T")
 PRICES, OPERATORS = st.integers(2, 300), st.sampled_from([0, 1])
-VERDICT_MOST = 4  # steps that a verdict takes
+VERDICT_MOST = 4  # number of steps that a verdict takes
 STEPS = st.sampled_from([1.0, 1800.0, 3600.0])
 
 
@@ -61,14 +61,14 @@ class Delivery:
     opened: float
     share: int
     odds: float
-    stake: list[Share]  # what was pending at the draw, and nobody disputed
+    stake: list[Share]  # undisputed shares that were pending at the draw
     drawn: bool
     verdict: str = ""
     fined: list[Share] = attrs.field(factory=list[Share])
 
 
 class Fines(RuleBasedStateMachine):
-    """Each rule commits at once, by a gateway of its own, and knows the outcome before."""
+    """State machine whose rules each commit at once and know the outcome in advance."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Fines(RuleBasedStateMachine):
         self.deliveries: list[Delivery] = []
 
     def made(self) -> Stage:
-        """The store, with nothing in it."""
+        """Return a stage with an empty store."""
         return twin_stage()
 
     def teardown(self) -> None:
@@ -103,7 +103,7 @@ class Fines(RuleBasedStateMachine):
         opened = [one.opened for one in self.waiting() if one.operator == share.operator]
         return self.now >= share.until and min(opened, default=share.until) >= share.until
 
-    # -- what happens
+    # -- rules
 
     @rule(operator=OPERATORS, price=PRICES)
     def earn(self, operator: int, price: int) -> None:
@@ -199,7 +199,7 @@ class Fines(RuleBasedStateMachine):
         made = data.draw(st.sampled_from(self.waiting()))
         row = self.run_to_end(self.check_of(made))
         due = fine_of(made.share, row.odds) if is_lie and made.drawn else 0
-        outcome: Outcome = "invalid" if is_lie else "exact"
+        outcome: VerdictOutcome = "invalid" if is_lie else "exact"
         effect = UnitVerdict(
             *(made.job, 0, 1, outcome),
             operator=operator_account(self.operators[made.operator]),
@@ -209,7 +209,7 @@ class Fines(RuleBasedStateMachine):
         )
         made.verdict = outcome
         self.expect(effect, Posted)
-        self.expect(effect, Replayed)  # of another gateway
+        self.expect(effect, Replayed)  # as another gateway may send it
         if is_lie:
             self.fine(made, due)
         else:
@@ -217,7 +217,9 @@ class Fines(RuleBasedStateMachine):
             self.earned(Work(creator, made.job, made.node), made.share, made.operator)
 
     def fine(self, made: Delivery, due: int) -> None:
-        """What was at stake and is not gone covers it, and no more is taken than it asks for."""
+        """Forfeit the newest pending shares until they cover the fine; check the sum against the
+        stake.
+        """
         left = [one for one in made.stake if one.state not in ("REVERSED", "FORFEITED")]
         assert all(one.state == "PENDING" for one in left), "nothing of it has matured"
         for share in reversed(self.shares):
@@ -233,7 +235,7 @@ class Fines(RuleBasedStateMachine):
     @precondition(lambda self: any(one.verdict == "invalid" for one in self.deliveries))
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
-        """Another node delivers the same: the scene is at fault."""
+        """Withdraw a strike: another node has delivered the same, so the scene is at fault."""
         lies = [one for one in self.deliveries if one.verdict == "invalid"]
         made = data.draw(st.sampled_from(lies))
         node = self.run_to_end(self.stage.node())
@@ -252,7 +254,7 @@ class Fines(RuleBasedStateMachine):
                 share.state = "PENDING"
         made.fined = [share for share in made.fined if share.state == "FORFEITED"]
 
-    # -- what is so at all times
+    # -- invariants
 
     @invariant()
     def the_books_are_sound(self) -> None:
@@ -294,13 +296,13 @@ TestFines.settings = examples(1, stateful_step_count=40)
 def test_an_operator_who_always_has_a_delivery_waiting_is_paid(
     pace: list[tuple[float, int]],
 ) -> None:
-    """Each share matures once what was delivered within its window has its verdict."""
+    """Each share matures once all that was delivered within its window has a verdict."""
 
     async def work() -> None:
         stage = twin_stage()
         operator = await stage.user()
-        waiting: list[tuple[int, UnitVerdict]] = []  # in which step each has its verdict
-        done: list[tuple[float, Work]] = []  # until when the window of its share lasts
+        waiting: list[tuple[int, UnitVerdict]] = []  # step in which each verdict comes
+        done: list[tuple[float, Work]] = []  # end of each share's window
         times = list[float]()
         for step, (seconds, later) in enumerate(pace):
             stage.clock.pass_by(seconds)

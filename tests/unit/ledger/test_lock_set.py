@@ -1,4 +1,4 @@
-"""What a batch locks: what it is about, and nothing beside it."""
+"""Rows that a batch locks: the rows that it concerns, and no other rows."""
 
 from uuid import UUID
 

@@ -1,6 +1,6 @@
-"""Jobs of any shape, whatever fails, is lost, killed, paused or tried again, and in which batches.
+"""State machine of jobs of any shape, with failures, kills, pauses and retries in any batch.
 
-Each completed unit was charged its price, once; in the end nothing is held.
+Each completed unit is charged once; at the end nothing is held.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from tests.support.examples import examples
 from tests.twins.clock import EPOCH
 from tests.twins.store import StoreTwin
 
-pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 RICH = 100_000
 PRICES = st.lists(st.sampled_from([0, 1, 70, 100, 9_999]), min_size=1, max_size=6)
@@ -51,7 +51,7 @@ PRICES = st.lists(st.sampled_from([0, 1, 70, 100, 9_999]), min_size=1, max_size=
 
 @attrs.frozen
 class Shape:
-    """Frames at these prices; or one frame or two, each of tiles at these prices."""
+    """A job: frames at these prices, or one or two frames of tiles at these prices."""
 
     prices: list[int]
     tiled: int
@@ -79,7 +79,7 @@ SHAPES = st.builds(
 
 @attrs.frozen
 class Step:
-    """What happens to which job, and to which of its units; as far as they can be told apart."""
+    """An event, with numbers that select the job, the unit, the effect and the node."""
 
     job: int
     unit: int
@@ -92,7 +92,7 @@ FAULTS = st.lists(st.sampled_from([Unavailable, Conflict]), max_size=2)
 
 
 def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> Effect:
-    """Half of the time what comes next, else whatever may come at any time."""
+    """Return the effect of a step: half the time the usual next effect, otherwise any effect."""
     number, attempt, node = unit.number, unit.attempt, unit.node_id or nodes[step.node]
     at_any_time: list[Effect] = [
         JobPause(job.id, job.user_id),
@@ -149,7 +149,7 @@ class Farm:
     async def run(
         self, steps: Sequence[Step], faults: Sequence[type[Exception]], lost: int
     ) -> None:
-        """A batch, which may be decided anew; whoever was killed asks for all of it again."""
+        """Commit a batch despite injected failures, and check the books."""
         commits: list[Commit] = []
         for step in steps:
             job = self.store.jobs[self.jobs[step.job % len(self.jobs)]]
@@ -174,7 +174,7 @@ class Farm:
             assert row.cap is None or row.committed <= row.cap
 
     async def finish(self) -> None:
-        """Everything goes well from now on: each job ends, and nothing is held."""
+        """Let every job end without further faults, and check that nothing is held."""
         for job in self.jobs:
             row = self.store.jobs[job]
             if row.status not in ENDED:

@@ -1,4 +1,4 @@
-"""The Paymaster finds what is due, and leaves the deciding to the Ledger."""
+"""The Paymaster, which finds what is due and leaves the decision to the Ledger."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -77,7 +77,7 @@ async def test_a_claim_is_looked_for_when_somebody_says_so_and_now_and_then() ->
         told = await cast.ledger.expect(Commit, within=1.0)
         assert told.effects == (EarningClaim(JOB, 0, OWNER),)
         await asyncio.sleep(20)
-        assert cast.ledger.ref.depth == 0  # being told starts no second timer
+        assert cast.ledger.ref.depth == 0  # the message starts no second timer
         await cast.ledger.expect(Commit, within=15.0)
         await cast.ledger.expect(Commit, within=35.0)
 

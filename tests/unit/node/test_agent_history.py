@@ -1,4 +1,4 @@
-"""What an agent did outlives it, and is bounded."""
+"""History of a node agent, which survives restarts and is bounded."""
 
 from pathlib import Path
 

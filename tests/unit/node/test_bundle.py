@@ -1,4 +1,4 @@
-"""Bundles from elsewhere: nothing leaves its folder, nothing is named twice, sizes are bounded."""
+"""Bundles of strangers: files stay in their folder, names are unique, and sizes are bounded."""
 
 import shutil
 import struct
@@ -75,7 +75,7 @@ def test_bomb_is_stopped_while_it_is_written(
 
 
 def crowded(path: Path, entries: int) -> Path:
-    """A zip of so many empty files without a name."""
+    """Write a zip of ``entries`` empty files without names."""
     entry = b"PK\x01\x02".ljust(46, b"\0")
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, entries * len(entry), 0, 0)
     path.write_bytes(entry * entries + end)
@@ -83,7 +83,7 @@ def crowded(path: Path, entries: int) -> Path:
 
 
 def memory_to_refuse(source: Path) -> int:
-    """How many bytes it takes at most to see that there are too many."""
+    """Return the peak memory for refusing a zip with too many entries."""
     tracemalloc.start()
     try:
         with pytest.raises(BundleError, match="over 100000 files in one zip"):
@@ -102,7 +102,7 @@ def test_a_directory_that_is_said_to_be_huge_is_not_read(tmp_path: Path) -> None
     source = tmp_path / "z.zip"
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 1 << 30, 0, 0)
     with source.open("wb") as file:
-        file.seek(1 << 30)  # a hole
+        file.seek(1 << 30)  # a hole in the file
         file.write(end)
     assert memory_to_refuse(source) < 4 << 20
 
@@ -149,7 +149,7 @@ def test_a_packing_that_nobody_needs_is_refused(tmp_path: Path) -> None:
 
 
 @given(place=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.integers(0, 60))
-@example(place=3486, value=57, cut=0)  # a member that lies before the beginning
+@example(place=3486, value=57, cut=0)  # a member that begins before the file
 def test_whatever_becomes_of_its_bytes_nothing_else_is_raised(
     place: int, value: int, cut: int
 ) -> None:

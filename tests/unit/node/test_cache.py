@@ -1,4 +1,4 @@
-"""Where inputs may lie, and which of them go when room is needed."""
+"""Places of cached inputs, and which inputs are removed to make room."""
 
 import os
 from pathlib import Path

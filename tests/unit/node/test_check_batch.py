@@ -1,4 +1,4 @@
-"""What a batch's plugin makes of what its worker says, and of its worker's end."""
+"""Results of a check batch, from its worker's lines and exit."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ SAID: Mapping[str, Any] = {"event": "opened", "number": 0, "told": LOOKED}
 
 @attrs.define
 class Worker:
-    """Says these lines to whoever gives it an order, and ends."""
+    """A worker that sends these lines for any order, and ends."""
 
     lines: list[Mapping[str, Any]]
     ending: ProcessExit = DONE
@@ -125,7 +125,7 @@ async def test_words_are_cut_so_that_sixteen_reports_fit_into_a_frame(tmp_path: 
 
 @pytest.mark.parametrize("results", [0, 17, True, "3", None, 4])
 async def test_an_order_that_names_no_results_is_refused(tmp_path: Path, results: Any) -> None:
-    """A fourth was not delivered."""
+    """An order may name the results 1 to 3 only."""
     found = await CheckBatchPlugin(cast("RenderPlugin", Worker([]))).run(task(tmp_path, results))
     assert isinstance(found, Failed)
     assert found.failure == "scene"

@@ -1,4 +1,4 @@
-"""A child process that speaks JSON lines."""
+"""Child processes that speak JSON lines."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from tests.support.until import until
 
 
 async def run(
-    program: str, *, within: float = 20, heard: list[Mapping[str, Any]] | None = None
+    program: str, *, within: float = 120, heard: list[Mapping[str, Any]] | None = None
 ) -> ProcessExit:
     command = [sys.executable, "-u", "-c", program]
     into = heard if heard is not None else []
@@ -39,11 +39,11 @@ async def test_process_is_killed_at_its_deadline() -> None:
     began = time.monotonic()
     ending = await run("import time; time.sleep(60)", within=0.5)
     assert ending.code is None
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50, "its own end was waited for"
 
 
 async def test_process_that_never_stops_talking_is_killed_at_its_deadline() -> None:
-    """What it said last fills its pipes, and nobody empties them any more."""
+    """When the process is killed, its pipes are full and nobody reads them."""
     talk = "import os\nwhile True: os.write(1, b'x' * 10**6), os.write(2, b'y' * 10**6)"
     async with asyncio.timeout(60):
         ending = await run(talk, within=0.5)
@@ -72,7 +72,7 @@ async def test_cancelled_conversation_leaves_no_process(tmp_path: Path) -> None:
         "time.sleep(60)"
     )
     talk = asyncio.ensure_future(run(program))
-    await until(lambda: mark.exists() and len(mark.read_text().split()) == 2, within=20)
+    await until(lambda: mark.exists() and len(mark.read_text().split()) == 2)
     talk.cancel()
     await asyncio.wait((talk,))
     pids = mark.read_text().split()

@@ -1,4 +1,4 @@
-"""The side-by-side picture: its file, its sizes, its difference."""
+"""The side-by-side picture of a comparison: its file, sizes and difference column."""
 
 import io
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_what_is_transparent_shows_what_lies_behind_and_light_becomes_what_a_scr
 
 def test_three_columns_show_both_and_their_difference(tmp_path: Path) -> None:
     ours = GREY.copy()
-    ours[:18, :32] += 0.1  # the lower left quarter, as its first row is the lowest
+    ours[:18, :32] += 0.1  # the lower left quarter, as the first row is the lowest
     marks = [
         MarkedRegion((0, 18, 32, 18), True, "far"),
         MarkedRegion((40, 4, 8, 8), False, "equal"),

@@ -23,7 +23,7 @@ FILES: Final = LimitExceeded("the scene made more than 9 files", "scene")
 
 @attrs.define
 class Worker:
-    """A worker that says these lines and ends so, however often it is asked."""
+    """A worker that always sends ``lines`` and exits as ``ending`` says."""
 
     lines: Sequence[Mapping[str, Any]]
     ending: ProcessExit
@@ -83,5 +83,7 @@ async def test_the_scene_is_not_to_blame_while_a_delivered_file_is_open(
 async def test_the_scene_is_not_to_blame_after_the_result_differed(
     ending: ProcessExit, lines: list[Mapping[str, Any]], tmp_path: Path
 ) -> None:
-    """The check of a lie takes longer than that of an honest result: it must not be paid for it."""
+    """A check of a lie takes longer than a check of an honest result, which must not help
+    the liar.
+    """
     assert not await is_of_scene(Worker(lines, ending), tmp_path)

@@ -1,4 +1,4 @@
-"""Frames that EEVEE drew: the nearest number of samples, by whole frames."""
+"""Checks of EEVEE frames, which compare whole frames at the nearest number of samples."""
 
 from typing import Any
 
@@ -26,23 +26,25 @@ Array = Any
 APART = st.floats(0, 1)
 
 
-def frame(samples: int, driver: float = 0.0) -> Array:
-    """A picture whose edges depend on the number of samples, by a driver that rounds its way."""
+def stepped_picture(samples: int, driver: float = 0.0) -> Array:
+    """Return a picture whose edges depend on the samples; ``driver`` shifts all values slightly."""
     ramp = np.linspace(0, 1, 64 * 36).reshape(36, 64, 1) * np.ones(3)
     return np.floor(ramp * samples) / samples + driver
 
 
 def distances(theirs: Array, samples: int = 16) -> list[float | None]:
-    return [distance(frame(of), theirs) for of in (samples, samples * 3 // 4, samples // 2)]
+    return [
+        distance(stepped_picture(of), theirs) for of in (samples, samples * 3 // 4, samples // 2)
+    ]
 
 
 def test_another_driver_with_as_many_samples_is_accepted() -> None:
-    assert outcome(distances(frame(16, 0.004))) == (ACCEPTED, [])
+    assert outcome(distances(stepped_picture(16, 0.004))) == (ACCEPTED, [])
 
 
 @pytest.mark.parametrize("samples", [12, 10, 8, 4])
 def test_fewer_samples_are_refused(samples: int) -> None:
-    said, codes = outcome(distances(frame(samples, 0.004)))
+    said, codes = outcome(distances(stepped_picture(samples, 0.004)))
     assert said == REFUSED
     assert codes
 
@@ -53,7 +55,7 @@ def test_the_code_says_that_fewer_samples_are_nearer() -> None:
 
 
 def test_another_picture_is_refused_though_it_is_the_nearest() -> None:
-    theirs = frame(16)[::-1] * 0.999
+    theirs = stepped_picture(16)[::-1] * 0.999
     found = distances(theirs)
     assert found[0] is not None
     assert found[0] > APART_MOST
@@ -81,15 +83,15 @@ def test_the_scenes_own_number_comes_first_and_no_other_is_as_large(samples: int
 
 
 def test_pictures_of_another_shape_say_nothing() -> None:
-    assert outcome(distances(frame(16)[:, :-1])) == (UNSAID, [NO_NUMBERS])
+    assert outcome(distances(stepped_picture(16)[:, :-1])) == (UNSAID, [NO_NUMBERS])
     assert distance(np.zeros((0, 0, 3)), np.zeros((0, 0, 3))) is None
     assert outcome([]) == (UNSAID, [NO_NUMBERS])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_compared_as_it_is_shown(value: float) -> None:
-    """A scene may give such pixels, and a node may write them."""
-    ours, theirs = frame(16), frame(16)
+    """A scene may produce pixels that are no numbers, and a node may write such pixels."""
+    ours, theirs = stepped_picture(16), stepped_picture(16)
     ours[3, 4, 1] = theirs[3, 4, 1] = value
     assert distance(ours, theirs) == 0.0
     assert outcome(distances(np.full_like(ours, value)))[0] == REFUSED

@@ -1,4 +1,4 @@
-"""The health page: for whoever is at this machine, and for no page of another's."""
+"""The health page, which answers only requests to this machine's own name."""
 
 import aiohttp
 import pytest
@@ -21,7 +21,7 @@ from rendertrust.node.health import HealthPage
     ],
 )
 async def test_it_answers_who_asks_for_this_machine_by_its_own_name(name: str, status: int) -> None:
-    """Else a page in a browser here, whose name was made to mean this machine, could read it."""
+    """Else a web page whose host name was pointed at this machine could read the health page."""
     page = HealthPage(lambda: {"connected": True, "node": "n"})
     await page.start(0)
     try:

@@ -1,4 +1,4 @@
-"""How far pictures are apart: what is small counts wherever it lies, and rounding does not."""
+"""Distance of pictures: small edits count wherever they are, and rounding does not."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ sides = st.integers(CELL, 80)
 
 
 def shown(seed: int, height: int, width: int, *, top: float = 0.8) -> Pixels:
-    """A picture that varies smoothly and has a little noise, (height, width, 3)."""
+    """Return a smooth picture with a little noise, of shape (height, width, 3)."""
     random = np.random.default_rng(seed)
     slope = np.linspace(0.2, 0.6, width)[None, :, None] * np.linspace(0.6, 1, height)[:, None, None]
     noise = random.normal(0, 0.01, (height, width, 3))
@@ -50,7 +50,7 @@ def test_an_edit_counts_wherever_it_lies_and_however_large_the_picture(
     side, by = data.draw(st.integers(1, CELL)), data.draw(st.floats(0.05, 0.2))
     theirs = ours.copy()
     theirs[y : y + side, x : x + side] += by
-    # It lies in four cells at most, so half of it is in one.
+    # The edit lies in at most four cells, so one cell has at least a quarter of the edit.
     least = by * side / CELL / 2 / GRAIN_CELL
     assert off(ours, theirs) >= least * 0.99 / float(ours.max())
 
@@ -89,10 +89,10 @@ def test_theirs_is_as_far_from_ours_as_ours_from_theirs(seed: int, height: int, 
 def test_values_that_round_otherwise_are_a_match_wherever_they_lie(
     seed: int, height: int, width: int, share: float
 ) -> None:
-    """One level of 8 bits, in one pixel of a hundred at most: twice what was seen."""
+    """The test rounds one pixel in a hundred by one 8-bit level, twice as many as was observed."""
     ours = np.round(shown(seed, height, width) / LEVEL).astype(np.float32)
     random = np.random.default_rng(seed)
-    count = int(share * height * width)  # of each channel
+    count = int(share * height * width)  # in each channel
     one_channel = np.arange(height * width).reshape(height, width, 1) < count
     rounds = one_channel * random.choice([-1, 1], ours.shape)
     placed = random.permuted(random.permuted(rounds, axis=0), axis=1)
@@ -113,7 +113,7 @@ def test_what_is_well_below_the_noise_is_a_match(seed: int, height: int, width: 
 def test_an_edit_stands_out_of_the_noise_around_it(
     seed: int, height: int, width: int, data: st.DataObject
 ) -> None:
-    """A cell is far off by its own noise, whatever all of it is."""
+    """A cell is compared with the noise in its own neighbourhood, not in the whole picture."""
     ours = shown(seed, height, width)
     other, theirs = noisy(seed + 1, ours, 0.02), ours.copy()
     x, y = (CELL * data.draw(st.integers(0, side // CELL - 1)) for side in (width, height))
@@ -127,7 +127,7 @@ def test_an_edit_stands_out_of_the_noise_around_it(
 def test_what_is_faint_and_large_stands_out_of_the_noise(
     seed: int, height: int, width: int
 ) -> None:
-    """Such as a watermark of a fifth of the noise."""
+    """The edit is like a watermark with a fifth of the noise's strength."""
     ours = shown(seed, height, width)
     other, theirs = noisy(seed + 1, ours, 0.1), ours.copy()
     theirs[:, : width // 2] += 0.02
@@ -141,7 +141,7 @@ def test_what_has_no_noise_may_be_rounded_up_everywhere(by: float) -> None:
 
 
 def test_a_pixel_that_rounds_to_another_step_is_no_other_picture_where_there_is_no_noise() -> None:
-    """Of a region of one colour in 8 bits, as another machine may round one pixel of it."""
+    """Another machine may round a pixel of a flat 8-bit region differently."""
     ours = np.full((32, 32, 3), 0.5, np.float32)
     theirs = ours.copy()
     theirs[3, 4] += 1 / 255
@@ -152,7 +152,7 @@ def test_a_pixel_that_rounds_to_another_step_is_no_other_picture_where_there_is_
 
 
 def test_cells_that_the_edge_cuts_count_their_pixels() -> None:
-    """One pixel more, rounded otherwise, in a cell of one pixel is no more than elsewhere."""
+    """A changed pixel in a cell that the edge cuts to one pixel counts as much as elsewhere."""
     ours = np.full((CELL * 20 + 1, CELL * 20 + 1, 1), 0.5, np.float32)
     within, edge = ours.copy(), ours.copy()
     within[3, 3] -= 0.2

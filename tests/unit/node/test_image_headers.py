@@ -1,4 +1,4 @@
-"""How large a stranger's picture is, read before anything unpacks it."""
+"""Sizes of strangers' pictures, read from the header before anything is decoded."""
 
 import io
 import struct
@@ -71,7 +71,7 @@ def test_a_head_that_breaks_off(suffix: str, tmp_path: Path) -> None:
 
 
 def test_tiff_of_what_a_decoder_would_take_memory_for(tmp_path: Path) -> None:
-    """Tiles, slices, many channels, wide ones, strips that are far too high, a tag twice."""
+    """Headers with tiles, slices, too many or wide channels, huge strips, or a repeated tag."""
     plain = {256: 67, 257: 37, 258: 8, 277: 1}
     assert read(tmp_path, tiff(plain), ".tif") == SIZE
     for more in ({322: 60_000}, {32997: 9}, {277: 40_000}, {258: 4_096}, {278: 1 << 30}, {259: 7}):

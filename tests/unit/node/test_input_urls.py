@@ -1,4 +1,4 @@
-"""A node's questions for the URLs of a manifest's files, and answers that come when they like."""
+"""Requests of a node for the URLs of a manifest's files, with answers in any order."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ def answer(*files: str) -> Urls:
 
 
 class Asking:
-    """Addresses of one unit; ``asked`` is what was sent."""
+    """The input URLs of one unit; ``asked`` are the requests that were sent."""
 
     def __init__(self) -> None:
         self.asked: list[FromNode] = []
         self.addresses = InputUrls(REF, self.asked.append, again_seconds=10, within_seconds=60)
 
     async def of(self, files: Sequence[str], *answers: Urls) -> object:
-        """What comes of a question that is answered so, in this order."""
+        """Return the outcome of a request that gets these answers in this order."""
         asking = asyncio.ensure_future(self.addresses.of(files))
         await asyncio.sleep(1)
         for one in answers:

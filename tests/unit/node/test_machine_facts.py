@@ -1,4 +1,4 @@
-"""The class of a machine: of two that render otherwise, no two are alike."""
+"""Device classes of machines: machines that render differently have different classes."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def intel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def processor(folder: Path, flags: str) -> Path:
-    """What the kernel says of one."""
+    """Write a ``/proc/cpuinfo`` with these flags and return its path."""
     file = folder / "cpuinfo"
     file.write_text(f"processor\t: 0\nmodel name\t: some\nflags\t\t: {flags}\nbugs\t\t: avx2\n")
     return file

@@ -1,4 +1,4 @@
-"""How long a check may be at what a stranger delivered: by processors, not by threads together."""
+"""CPU time limits for opening a stranger's file, for each thread and for all threads together."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What a render order may say, and what the worker's end means."""
+"""Render orders that a plugin accepts, and the plugin's result for each way its worker ends."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""When a node works: its hours, and whether others use the machine."""
+"""Times in which a node works: its hours, and while nobody else uses the machine."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -61,8 +61,8 @@ def test_this_machine_says_its_times() -> None:
     assert 0 < found.others < found.total
 
 
-def played(*shares: float) -> Callable[[], CpuTimes | None]:
-    """Readings in which others use such shares between two."""
+def cpu_readings(*shares: float) -> Callable[[], CpuTimes | None]:
+    """Return readings between which other programs use these shares of the CPU."""
     times, others, total = [CpuTimes(0, 0)], 0, 0
     for share in shares:
         others, total = others + int(share * 100), total + 100
@@ -72,7 +72,9 @@ def played(*shares: float) -> Callable[[], CpuTimes | None]:
 
 
 def test_a_machine_is_quiet_after_a_while_and_busy_at_once() -> None:
-    looked = IdleDetector(0.25, 3, played(0.1, 0.1, 0.5, 0.1, 0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1))
+    looked = IdleDetector(
+        0.25, 3, cpu_readings(0.1, 0.1, 0.5, 0.1, 0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1)
+    )
     assert [looked.look() for _ in range(12)] == [
         *(False, False, False, False, False, False, True),
         *(True, True, True, False, False),

@@ -1,4 +1,4 @@
-"""Which Blender is chosen, and its command line."""
+"""Choice of the Blender to use, and its command line."""
 
 import sys
 from importlib.machinery import ModuleSpec
@@ -19,7 +19,7 @@ def _missing(_: str) -> None:
 
 def test_module_is_preferred_and_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", _found)
-    monkeypatch.delitem(sys.modules, "bpy", raising=False)  # another test may have wanted it
+    monkeypatch.delitem(sys.modules, "bpy", raising=False)  # another test may have imported it
     found = renderer.find()
     assert found is not None
     assert found.kind == "bpy"

@@ -1,4 +1,4 @@
-"""Which paths of drivers lead to the region that is rendered."""
+"""Driver paths that affect the rendered region."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which pixels of a frame that is rendered again are compared: pure."""
+"""Placement of rerendered regions in a frame, without Blender."""
 
 import numpy as np
 from hypothesis import given
@@ -58,7 +58,7 @@ def test_a_jpeg_is_compared_by_whole_blocks(width: int, height: int, x: float, y
 def test_a_region_lies_in_the_empty_frame_where_it_lay_in_its_own(
     width: int, height: int, x: float, y: float, margin: int
 ) -> None:
-    """Whatever was rendered around it; first rows are the lowest."""
+    """The place is the same whatever margin was rendered; the first row is the lowest."""
     crop = crop_of(width, height, x, y)
     left, top = max(crop[0] - margin, 0), max(crop[1] - margin, 0)
     right, below = min(crop[0] + crop[2] + margin, width), min(crop[1] + crop[3] + margin, height)

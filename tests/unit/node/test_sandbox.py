@@ -1,4 +1,4 @@
-"""The sandbox's command line, and what is said where there is none."""
+"""The sandbox's command line, and the message where no sandbox works."""
 
 from pathlib import Path
 
@@ -44,12 +44,13 @@ def test_root_drops_to_a_stranger_before_the_program_starts() -> None:
 
 def test_each_work_folder_of_roots_has_a_stranger_of_its_own() -> None:
     guests = {sandbox.guest_of(Path(f"/w/{number}")) for number in range(20)}
-    assert len(guests) > 10 or guests == {sandbox.NOBODY}  # a container may know no such uids
+    # in a container these user ids may not exist
+    assert len(guests) > 10 or guests == {sandbox.NOBODY}
 
 
 @pytest.mark.parametrize("as_root", [True, False])
 def test_no_device_of_a_graphics_card_is_within_reach(as_root: bool) -> None:
-    """A card's memory cannot be bounded, so nobody gets at it: /dev is one of bwrap's own."""
+    """The memory of a graphics card cannot be limited, so the sandbox has a /dev of its own."""
     command = box(as_root=as_root).command(["blender"], Path("/w"), Path("/inside"))
     assert command[command.index("--dev") + 1] == "/dev"
     assert not [word for word in command if word.startswith("--dev-bind")]
@@ -64,7 +65,8 @@ def test_everything_but_the_work_folder_is_read_only(as_root: bool) -> None:
     assert "--unshare-net" in command
     assert "--clearenv" in command
     assert "--die-with-parent" in command
-    assert command.index("/") > command.index("/worker/inside")  # remounted read-only last
+    # the root is remounted read-only last
+    assert command.index("/") > command.index("/worker/inside")
 
 
 @pytest.mark.parametrize(

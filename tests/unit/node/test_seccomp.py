@@ -1,4 +1,4 @@
-"""The filter of system calls, as a kernel would run it."""
+"""The seccomp filter, interpreted as a kernel would."""
 
 import struct
 
@@ -10,7 +10,7 @@ ALLOWED, KINDS = 0x7FFF0000, sorted(MACHINES)
 
 
 def verdict(program: bytes, machine: int, number: int, first: int = 0) -> int:
-    """What the program returns for a call."""
+    """Return the filter's result for a system call."""
     data = struct.pack("<iIQQ", number, machine, 0, first)
     lines, at, held = list(struct.iter_unpack("<HBBI", program)), 0, 0
     while True:

@@ -1,4 +1,4 @@
-"""Outcomes of a check across devices: of the same seed, and of all view layers together."""
+"""Outcomes of a check across devices: for the same seed, and over all view layers."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_the_same_seed_decides_where_it_is_near(
         ([GOOD], ACCEPTED),
         ([GOOD, BAD], REFUSED),
         ([BAD, FLAT], REFUSED),
-        ([GOOD, FLAT], ACCEPTED),  # nothing differs in the second
+        ([GOOD, FLAT], ACCEPTED),  # nothing differs in the second layer
         ([GOOD, HALF_FLAT], UNSAID),
         ([FLAT], UNSAID),
         ([Seen(3, 80, unsaid=FEW_CELLS)], UNSAID),

@@ -1,4 +1,4 @@
-"""The unit that ``node install`` writes."""
+"""The systemd unit that ``node install`` writes."""
 
 import configparser
 import shlex

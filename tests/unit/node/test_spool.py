@@ -1,4 +1,4 @@
-"""Results that wait for the gateway."""
+"""The spool: results that wait for the gateway."""
 
 import os
 import sqlite3
@@ -58,7 +58,7 @@ def test_result_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_spool_with_further_columns_keeps_results(tmp_path: Path) -> None:
-    """As an agent of another version may leave it."""
+    """An agent of another version may leave a spool with more columns."""
     spool(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "spool" / "results.sqlite")) as rows:
         rows.execute("alter table results add column note text")
@@ -158,5 +158,6 @@ def test_what_cannot_be_uploaded_is_told_as_failed(tmp_path: Path) -> None:
     failed = result(status="failed")
     kept.give_up(failed)
     assert (kept.ready(), kept.uploads(), file.exists()) == ([failed], [], False)
-    kept.uploaded(Running(job_id="other"), RESULT, StoredFile("k"))  # it was acknowledged meanwhile
+    # the job was acknowledged meanwhile
+    kept.uploaded(Running(job_id="other"), RESULT, StoredFile("k"))
     kept.close()

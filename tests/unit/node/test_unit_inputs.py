@@ -1,4 +1,4 @@
-"""What a check looks at lies where no scene and no manifest names it."""
+"""Files that a check examines, kept apart from the scene's own files."""
 
 import hashlib
 from pathlib import Path
@@ -18,7 +18,7 @@ SCENE, TEXTURE, DELIVERED = b"BLENDER", b"a texture of the scene's", b"what was 
 
 
 def held(cache: Cache, path: str, content: bytes) -> Input:
-    """In the cache already."""
+    """Put the content into the cache and return it as an input."""
     sha256 = hashlib.sha256(content).hexdigest()
     place = cache.folder / sha256[:2] / sha256
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def held(cache: Cache, path: str, content: bytes) -> Input:
 
 
 def order(cache: Cache, *inputs: Input, job_type: str = CHECK) -> JobDispatch:
-    """A check of a scene that has a file of its own under the name of what is delivered."""
+    """Return a check of a scene that itself has a file named like the delivered picture."""
     files = {"s.blend": SCENE, PICTURE: TEXTURE}
     entries = [
         ManifestEntry(of.path, of.sha256, of.size, "k")

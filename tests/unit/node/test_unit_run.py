@@ -1,4 +1,4 @@
-"""What a unit's program says, in pieces."""
+"""A unit's log, sent to the gateway in pieces."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ REF = Running(job_id="j", unit=0, attempt=1)
 
 
 class Wire:
-    """A clock, and a way to the gateway that may be down."""
+    """A clock, and a connection to the gateway that may be down."""
 
     def __init__(self) -> None:
         self.now, self.is_open = 100.0, True
@@ -45,7 +45,8 @@ def test_a_program_that_talks_without_end_is_heard_once_a_second() -> None:
         wire.log.hear("x" * LOG_CHARACTERS_MAX)
         wire.now += LOG_SECONDS / 100
     assert len(wire.sent) <= 11
-    assert wire.sent[-1].offset > len(wire.sent) * LOG_CHARACTERS_MAX  # what was left out shows
+    # the offset shows what was left out
+    assert wire.sent[-1].offset > len(wire.sent) * LOG_CHARACTERS_MAX
 
 
 def test_what_was_said_while_nobody_listened_is_told_later() -> None:

@@ -1,4 +1,4 @@
-"""The worker's pure parts."""
+"""Functions of the worker that need no Blender."""
 
 from pathlib import Path
 from types import SimpleNamespace

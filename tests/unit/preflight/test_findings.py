@@ -1,4 +1,4 @@
-"""What facts mean where no fixture scene is needed to say it."""
+"""Findings about single facts, without a fixture scene."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where a scene's files go: near ones keep their place, far ones are moved and named."""
+"""Layout of a scene's files: near files keep their place, far files are moved and renamed."""
 
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any

@@ -1,4 +1,4 @@
-"""docs/RENDERING.md names every finding, docs/PROTOCOL.md every parameter, and no others."""
+"""docs/RENDERING.md lists exactly the findings, and docs/PROTOCOL.md exactly the parameters."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ PROTOCOL = (ROOT / "docs" / "PROTOCOL.md").read_text()
 
 
 def table(heading: str, page: str = PAGE) -> dict[str, list[str]]:
-    """The rows of the first table after a heading, by what stands in backticks first."""
+    """Return the rows of the first table after a heading, by the name in backticks."""
     lines = iter(page.partition(heading)[2].splitlines())
     rows: dict[str, list[str]] = {}
     for line in lines:
@@ -27,9 +27,9 @@ def table(heading: str, page: str = PAGE) -> dict[str, list[str]]:
 
 
 def levels_of_codes() -> dict[str, str]:
-    """What the source says: the code and the level of each finding."""
+    """Return code and level of each finding in the source."""
     found = {one.code: "error" for one in findings.MISSING_OUTPUT.values()} | dict.fromkeys(
-        sent(), "error"
+        unsendable_codes(), "error"
     )
     for node in ast.walk(ast.parse(Path(findings.__file__).read_text())):
         if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Finding":
@@ -44,8 +44,8 @@ def levels_of_codes() -> dict[str, str]:
     return found
 
 
-def sent() -> list[str]:
-    """The codes of what cannot be sent."""
+def unsendable_codes() -> list[str]:
+    """Return the codes of findings about files that cannot be sent."""
     source = Path(unsendable_files.__file__).read_text()
     return re.findall(r'_error\(\s*"([a-z_]+)"', source)
 

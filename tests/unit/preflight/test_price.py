@@ -1,4 +1,4 @@
-"""Reference seconds from a probe: the line through what was measured."""
+"""Reference seconds of a frame, fitted to the measurements of a probe."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def test_seconds_grow_with_pixels_and_samples_and_lie_between_frames() -> None:
 def test_what_every_frame_costs_is_not_counted_by_the_pixel() -> None:
     probe = probe_of(done(measured(1, 2.0, 2.1, 2.3)))
     assert probe.frames[0].base == 2.0
-    assert probe.frames[0].pixel == pytest.approx(0.4 / 200 * 10)  # at 640 samples, not 64
+    assert probe.frames[0].pixel == pytest.approx(0.4 / 200 * 10)  # for 640 samples instead of 64
     slow_start = probe_of(done(measured(1, 9.0, 2.1, 2.3)))
     assert slow_start.frames[0].base == 2.1
 

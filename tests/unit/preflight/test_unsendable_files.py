@@ -1,4 +1,4 @@
-"""What a manifest refuses is a finding before anything is sent."""
+"""A file name that a manifest would refuse is a finding before anything is sent."""
 
 from rendertrust.preflight.layout import laid_out
 from rendertrust.preflight.unsendable_files import unsendable

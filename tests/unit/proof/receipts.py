@@ -1,4 +1,4 @@
-"""A receipt and its proof, made with keys that are nobody's, and small pictures."""
+"""A receipt and its proof, made with test keys, and small pictures."""
 
 import hashlib
 import struct
@@ -20,16 +20,17 @@ from rendertrust.receipt import (
     work_document,
 )
 from rendertrust.receipt_check import FILE
+from tests.support.merkle_proofs import inclusion_proof
 
 GATEWAY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NODE = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 TIME = datetime(2026, 3, 13, 12, 0, 0, tzinfo=UTC)
 ORIGIN = "farm.example/log"
-ROWS = [bytes([10, 20, 30, 40, 50, 60]), bytes([11, 22, 33, 200, 100, 5])]  # 2 by 2, RGB
+ROWS = [bytes([10, 20, 30, 40, 50, 60]), bytes([11, 22, 33, 200, 100, 5])]  # two by two pixels, RGB
 
 
 def png(rows: list[bytes], width: int, *, level: int = 9, kind: int = 0) -> bytes:
-    """An 8-bit RGB picture, its rows filtered by ``kind``: 0 or 2."""
+    """Return an 8-bit RGB PNG whose rows use filter ``kind`` 0 or 2."""
     above, raw = bytes(len(rows[0])), bytearray()
     for row in rows:
         values = row if kind == 0 else bytes((a - b) % 256 for a, b in zip(row, above, strict=True))
@@ -73,12 +74,12 @@ RECEIPT = receipt_document(
 
 
 def proof_of(receipt: dict[str, Any], *, kind: str = "USAGE", amount: int = -100_000) -> Any:
-    """The proof of an entry that pays for it, the second leaf of three."""
+    """Return the inclusion proof of an entry that pays for the receipt, one of three leaves."""
     digest = hashlib.sha256(canonical(receipt)).digest()
     leaf = Leaf(42, TIME, kind, amount, hashlib.sha256(b"private").digest(), digest)
     leaves = [b"first", leaf.canonical, b"third"]
     root = merkle.root(leaves)
-    hashes = merkle.inclusion_proof(leaves, 1)
+    hashes = inclusion_proof(leaves, 1)
     return {
         "entry_id": 42,
         "merkle_root": root.hex(),
@@ -94,7 +95,7 @@ def proof_of(receipt: dict[str, Any], *, kind: str = "USAGE", amount: int = -100
 
 
 def file_of(receipt: dict[str, Any] = RECEIPT, *, proved: bool = True) -> dict[str, Any]:
-    """The receipt's file, signed anew."""
+    """Return a receipt file for the receipt, signed by the gateway."""
     return {
         "format": FILE,
         "receipt": receipt,

@@ -1,4 +1,4 @@
-"""RFC 9162, section 2.1, written down as it stands: slow, and nothing of ours."""
+"""Reference implementation of RFC 9162, section 2.1: slow, literal, and without our code."""
 
 import functools
 from hashlib import sha256
@@ -8,7 +8,7 @@ Leaves: TypeAlias = tuple[bytes, ...]
 
 
 def half(n: int) -> int:
-    """The largest power of two smaller than n."""
+    """Return the largest power of two smaller than n."""
     k = 1
     while k * 2 < n:
         k *= 2
@@ -17,7 +17,7 @@ def half(n: int) -> int:
 
 @functools.cache
 def mth(d: Leaves) -> bytes:
-    """Section 2.1.1."""
+    """Return the Merkle tree hash (section 2.1.1)."""
     if not d:
         return sha256().digest()
     if len(d) == 1:
@@ -27,7 +27,7 @@ def mth(d: Leaves) -> bytes:
 
 
 def path(m: int, d: Leaves) -> list[bytes]:
-    """Section 2.1.3.1."""
+    """Return the inclusion proof (section 2.1.3.1)."""
     if len(d) == 1:
         return []
     k = half(len(d))
@@ -37,7 +37,7 @@ def path(m: int, d: Leaves) -> list[bytes]:
 
 
 def proof(m: int, d: Leaves) -> list[bytes]:
-    """Section 2.1.4.1."""
+    """Return the consistency proof (section 2.1.4.1)."""
     return subproof(m, d, b=True)
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint that somebody kept: what it says, what links it, and what a chain says of it."""
+"""Checks of a kept checkpoint: its content, its links, and what a chain says of it."""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def kept_of(document: Any) -> KeptCheckpoint:
 def kept(
     log: Log, size: int, anchored: int | None = None, root: bytes | None = None
 ) -> KeptCheckpoint:
-    """A checkpoint of the log, and its gateway's word on an anchor of so many leaves."""
+    """Return a kept checkpoint of the log, with a note about an anchor of ``anchored`` leaves."""
     anchor = None
     if anchored is not None:
         there = log.at(anchored).root if root is None else root
@@ -59,7 +59,7 @@ def kept(
 def said(
     of: KeptCheckpoint, shown: Sequence[ConsistencyProof] = (), absent: int | None = None
 ) -> Said:
-    """A chain that has the log's root at each place, but at ``absent`` leaves."""
+    """Return a chain's answers: the log's root at each place, and nothing at ``absent`` leaves."""
     found: Said = {}
     for place in places(of, shown, named=True):
         there = attrs.evolve(CHAIN, root=LOG.at(place.at.size).root)
@@ -122,7 +122,7 @@ def test_an_anchor_of_another_root_at_its_own_size_is_a_contradiction() -> None:
     assert words(verdict) == [("checkpoint", True), ("claim", False)]
 
 
-# ── another checkpoint vouches for it ────────────────────────────────────────────────────────────
+# -- another checkpoint vouches for it
 
 
 @pytest.mark.parametrize(("known", "mine"), [(3, 7), (7, 3), (5, 5)])
@@ -148,7 +148,9 @@ def test_another_root_at_a_size_that_is_known_is_a_fork() -> None:
 
 
 def test_one_that_another_key_signed_is_told() -> None:
-    """A newer one is refused; an older one the known one leads to, and the key is mentioned."""
+    """A newer checkpoint by another key is refused. An older checkpoint is accepted with a remark,
+    because the known checkpoint contains it.
+    """
     witness = LOG.witness(5)
     strange = attrs.evolve(witness, verifier=OTHER)
     shown = [LOG.shown(5, 7), LOG.shown(3, 5)]
@@ -172,7 +174,7 @@ def test_the_link_of_an_epoch_leads_to_what_it_names_and_to_what_was_kept() -> N
     assert "restored from a backup" in lost.steps[-1].said
 
 
-# ── a chain vouches for it ───────────────────────────────────────────────────────────────────────
+# -- a chain vouches for it
 
 
 def test_the_chain_vouches_where_it_has_the_root_at_this_size() -> None:
@@ -208,7 +210,7 @@ def test_an_anchor_of_fewer_leaves_vouches_as_far_as_a_proof_links_both() -> Non
 
 
 def test_a_plain_note_is_vouched_for_by_what_a_proof_links_it_with() -> None:
-    """Also by an anchor of more leaves; one that does not hold shows no place to ask at."""
+    """An anchor of more leaves also counts; behind an invalid proof no anchor is looked for."""
     for older, newer in ((5, 7), (7, 5)):
         one, shown = kept(LOG, older), [LOG.shown(min(older, newer), max(older, newer))]
         asked = places(one, shown, named=True)

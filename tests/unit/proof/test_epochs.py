@@ -1,4 +1,6 @@
-"""A log that went back to a backup: its epochs, their first leaves, and who can follow."""
+"""A log that was reset to a backup: its epochs, their first leaves, and the links between
+epochs.
+"""
 
 import copy
 from typing import Any
@@ -17,6 +19,7 @@ from rendertrust.leaf import Leaf, PrivatePart
 from rendertrust.proof_check import ConsistencyProof, KnownCheckpoint, Verdict, read_epochs, verify
 from tests.golden.files import golden
 from tests.golden.signed import EPOCH
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.unit.proof.test_note import KEY, TIME
 from tests.unit.proof.test_proof_check import flipped
 from web.openapi.examples.log import EPOCHS
@@ -28,12 +31,12 @@ PRIVATE = PrivatePart("user:jane", 1, 0, 5, "a", "b")
 
 
 def leaf(number: int) -> bytes:
-    """Of an entry."""
+    """Return the leaf of an entry."""
     return Leaf(number + 1, TIME, "USAGE", -5, PRIVATE.digest(bytes(32))).canonical
 
 
 class Log:
-    """Leaves under a name, and what its gateway says of them."""
+    """A log with a name and leaves, and its gateway's answers about the log."""
 
     def __init__(self, origin: str, leaves: list[bytes]) -> None:
         self.origin, self.leaves = origin, leaves
@@ -50,7 +53,7 @@ class Log:
         return {
             "entry_id": index + 1,
             "merkle_root": merkle.root(part).hex(),
-            "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, index)],
+            "proof_hashes": [p.hex() for p in inclusion_proof(part, index)],
             "directions": ["right" if start > index else "left" for start, _ in ranges],
             "leaf": part[index].decode(),
             "leaf_hash": merkle.leaf_hash(part[index]).hex(),
@@ -61,7 +64,7 @@ class Log:
         }
 
     def anchored(self, size: int, transaction: str, block: int, where: tuple[int, str]) -> Any:
-        """What a proof says of its anchor: on which chain, and in which contract."""
+        """Return a proof's members about its anchor on a chain and in a contract."""
         named = (*where, size, self.at(size).root, transaction, block)
         return {
             "anchor_tx_hash": transaction,
@@ -73,11 +76,11 @@ class Log:
 
     def shown(self, m: int, n: int) -> ConsistencyProof:
         part = self.leaves[:n]
-        proof = tuple(merkle.consistency_proof(part, m, n))
+        proof = tuple(consistency_proof(part, m, n))
         return ConsistencyProof(m, n, merkle.root(part[:m]), merkle.root(part), proof)
 
     def links(self, size: int) -> dict[str, Any]:
-        """The answer of /ledger/epochs."""
+        """Return the answer of /ledger/epochs."""
         part = self.leaves[:size]
         begun = [n for n, one in enumerate(part) if one.startswith(b"rendertrust-epoch-v1")]
         return {
@@ -85,7 +88,7 @@ class Log:
                 {
                     "leaf": part[n].decode(),
                     "leaf_index": n,
-                    "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, n)],
+                    "proof_hashes": [p.hex() for p in inclusion_proof(part, n)],
                 }
                 for n in begun
             ],
@@ -94,7 +97,7 @@ class Log:
         }
 
 
-# Of nine leaves, all anchored, six were in the backup.
+# Six of nine leaves were in the backup; all nine were anchored.
 OLD = Log(BASE, [leaf(n) for n in range(9)])
 LINK = EpochLeaf(2, TIME, BASE, 7, CONTRACT, 9, merkle.root(OLD.leaves))
 SECOND = epoch.origin_of(LINK)
@@ -216,7 +219,7 @@ def test_who_saw_what_was_lost_and_is_in_no_link_is_told() -> None:
 
 
 def test_a_link_counts_in_its_own_tree_alone() -> None:
-    """A log of the same name and size, with another root: forked after the epoch began."""
+    """A fork after the epoch began has the same name and size, but another root."""
     forked = Log(SECOND, [*OLD.leaves[:6], LINK.canonical, leaf(30), leaf(31), leaf(32)])
     found = read_epochs(forked.links(10))
     assert not isinstance(found, str)
@@ -225,7 +228,7 @@ def test_a_link_counts_in_its_own_tree_alone() -> None:
 
 
 def test_a_link_names_one_root() -> None:
-    """Who saw another log of the size that the link names lost what he saw."""
+    """A witness of a log with the same size but another root must not be accepted."""
     other = Log(BASE, [*OLD.leaves[:8], leaf(77)])
     unlinked(verify(NEW.proof(0, 10), witness=other.witness(9), epochs=links(10)))
 

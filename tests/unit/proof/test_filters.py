@@ -1,4 +1,4 @@
-"""Rows of a PNG file, filtered as PNG 1.2 says, are what they were before."""
+"""Removing the filters of PNG 1.2 restores the rows of a picture exactly."""
 
 import hypothesis.strategies as st
 from hypothesis import given
@@ -9,7 +9,7 @@ STEPS = (1, 2, 3, 4, 6, 8)
 
 
 def predicted(kind: int, row: bytes, above: bytes, step: int, place: int) -> int:
-    """What a filter takes away from one byte (PNG 1.2, 6.2 to 6.6)."""
+    """Return what a filter subtracts from one byte (PNG 1.2, 6.2 to 6.6)."""
     left, corner = (of[place - step] if place >= step else 0 for of in (row, above))
     over = above[place]
     guess = left + over - corner

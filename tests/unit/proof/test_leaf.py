@@ -1,4 +1,4 @@
-"""The canonical bytes of entries; golden files hold them."""
+"""Canonical bytes of entries, in addition to the entries in the golden files."""
 
 from datetime import timedelta, timezone
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tiles: the root that is read from them, and the edge where they grow."""
+"""Log tiles: the root that is computed from them, and the edge at which they grow."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ HASHES = [merkle.leaf_hash(leaf) for leaf in LEAVES]
 
 
 def tiled(hashes: list[bytes]) -> dict[TilePlace, bytes]:
-    """All tiles over these leaves, the incomplete ones too."""
+    """Return all log tiles over these leaves, including incomplete tiles."""
     made: dict[TilePlace, bytes] = {}
     level, row = 0, hashes
     while row:

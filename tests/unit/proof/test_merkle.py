@@ -1,4 +1,4 @@
-"""Roots and proofs against the RFC written down naively, for every size and index up to 200."""
+"""Roots and proofs compared with a literal RFC 9162, for every size and index up to 200."""
 
 import functools
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import merkle
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.unit.proof import reference
 
 SIZES = 200
@@ -29,7 +30,7 @@ def flipped(raw: bytes, bit: int) -> bytes:
     return bytes(b ^ (1 << bit % 8 if at == bit // 8 else 0) for at, b in enumerate(raw))
 
 
-# ── the same as the RFC ──────────────────────────────────────────────────────────────────────────
+# -- equal to the RFC
 
 
 def test_the_empty_tree_hashes_nothing() -> None:
@@ -38,7 +39,7 @@ def test_the_empty_tree_hashes_nothing() -> None:
 
 
 def test_a_known_tree() -> None:
-    """The eight leaves and the root that implementations of RFC 6962 test themselves with."""
+    """Implementations of RFC 6962 test themselves with these eight leaves and this root."""
     leaves = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657"]
     leaves.append("606162636465666768696a6b6c6d6e6f")
     known = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
@@ -52,7 +53,7 @@ def test_every_root() -> None:
 
 @pytest.fixture
 def each_subtree_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subtree's root is computed by our code, and once: twenty thousand proofs share them."""
+    """Cache subtree roots, which twenty thousand proofs share; our code still computes them."""
     monkeypatch.setattr(merkle, "root", functools.cache(merkle.root))
 
 
@@ -63,7 +64,7 @@ def test_every_inclusion_proof_is_the_rfcs_and_holds() -> None:
         for index in range(size):
             proof = reference.path(index, leaves)
             assert included(index, size, proof)
-            assert merkle.inclusion_proof(leaves, index) == proof
+            assert inclusion_proof(leaves, index) == proof
 
 
 @pytest.mark.usefixtures("each_subtree_once")
@@ -72,7 +73,7 @@ def test_every_consistency_proof_is_the_rfcs_and_holds() -> None:
         for m in range(1, n + 1):
             proof = reference.proof(m, LEAVES[:n])
             assert consistent(m, n, proof)
-            assert merkle.consistency_proof(LEAVES, m, n) == proof
+            assert consistency_proof(LEAVES, m, n) == proof
 
 
 def test_a_frontier_says_every_root_and_goes_on_from_any_size() -> None:
@@ -84,12 +85,12 @@ def test_a_frontier_says_every_root_and_goes_on_from_any_size() -> None:
     assert frontier.root() == ROOTS[SIZES]
 
 
-# ── what does not hold ───────────────────────────────────────────────────────────────────────────
+# -- invalid proofs
 
 
 @pytest.mark.parametrize(("index", "size"), [(0, 1), (0, 2), (4, 7), (6, 7), (3, 8), (99, 100)])
 def test_every_bit_of_an_inclusion_proof_counts(index: int, size: int) -> None:
-    proof = merkle.inclusion_proof(LEAVES[:size], index)
+    proof = inclusion_proof(LEAVES[:size], index)
     for place, part in enumerate(proof):
         for bit in range(256):
             assert not included(
@@ -103,7 +104,7 @@ def test_every_bit_of_an_inclusion_proof_counts(index: int, size: int) -> None:
 
 @pytest.mark.parametrize(("m", "n"), [(1, 2), (3, 7), (4, 7), (6, 7), (64, 100), (65, 100)])
 def test_every_bit_of_a_consistency_proof_counts(m: int, n: int) -> None:
-    proof = merkle.consistency_proof(LEAVES, m, n)
+    proof = consistency_proof(LEAVES, m, n)
     for place, part in enumerate(proof):
         for bit in range(256):
             assert not consistent(m, n, [*proof[:place], flipped(part, bit), *proof[place + 1 :]])
@@ -114,7 +115,7 @@ def test_every_bit_of_a_consistency_proof_counts(m: int, n: int) -> None:
 
 
 def test_a_proof_holds_for_one_place_alone() -> None:
-    """Another index is refused always; another size only sometimes has another shape of proof."""
+    """Another index is always refused; another size may need a proof of the same shape."""
     for size in range(1, 40):
         for index in range(size):
             proof = reference.path(index, LEAVES[:size])
@@ -138,9 +139,9 @@ def test_hashes_too_many_or_too_few_are_refused() -> None:
 
 
 def test_a_proof_of_a_larger_tree_has_more_hashes() -> None:
-    """One that leads to the root of a smaller one is none, though both its roots are there."""
+    """A proof for a smaller tree's root is invalid even though both its roots exist."""
     for size in range(1, 40):
-        larger = size + (1 << size.bit_length())  # the same shape below, and a level more above
+        larger = size + (1 << size.bit_length())  # the same shape below, with another level on top
         for index in range(size):
             leaf, proof = HASHES[index], reference.path(index, LEAVES[:size])
             assert not merkle.verify_inclusion(leaf, index, larger, proof, ROOTS[size])
@@ -150,8 +151,8 @@ def test_a_proof_of_a_larger_tree_has_more_hashes() -> None:
 
 
 def test_an_inner_node_is_no_leaf() -> None:
-    """What the two prefixes are for: a node's two hashes, given as a leaf, prove nothing."""
-    proof = merkle.inclusion_proof(LEAVES[:4], 0)
+    """The two hash prefixes prevent a node's two hashes from passing as a leaf."""
+    proof = inclusion_proof(LEAVES[:4], 0)
     assert not merkle.verify_inclusion(
         merkle.leaf_hash(HASHES[0] + HASHES[1]), 0, 2, proof[1:], ROOTS[4]
     )
@@ -184,13 +185,13 @@ def test_nothing_makes_a_verifier_raise(
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (-1, 5), (5, 5)])
 def test_no_proof_is_made_of_a_leaf_that_is_not_there(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="no leaf"):
-        merkle.inclusion_proof(LEAVES[:size], index)
+        inclusion_proof(LEAVES[:size], index)
 
 
 @pytest.mark.parametrize(("m", "n"), [(0, 5), (6, 5), (-1, 5), (1, SIZES + 1)])
 def test_no_proof_is_made_between_sizes_that_do_not_follow(m: int, n: int) -> None:
     with pytest.raises(ValueError, match="leaves"):
-        merkle.consistency_proof(LEAVES, m, n)
+        consistency_proof(LEAVES, m, n)
 
 
 @pytest.mark.parametrize(("size", "hashes"), [(-1, []), (3, HASHES[:1]), (1, [b"short"])])

@@ -1,4 +1,4 @@
-"""The note by which a gateway shows that it holds its log's key now."""
+"""The note by which a gateway proves that it holds the log's key now."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Signed notes as others write them, and checkpoints in them."""
+"""Signed notes of other programs, and the checkpoints in them."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from rendertrust import checkpoint, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import NoteRefused, Verifier
 
-# The note that Go's checksum database documents the format with.
+# The example note in the documentation of Go's checksum database.
 KNOWN_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 KNOWN_TEXT = (
     "If you think cryptography is the answer to your problem,\n"
@@ -51,7 +51,7 @@ def test_signatures_of_others_are_passed_over() -> None:
 
 
 def test_every_signature_of_the_key_must_hold() -> None:
-    """One that holds does not excuse another of the same key that does not."""
+    """A valid signature does not excuse an invalid signature of the same key."""
     note_of_two = note.sign(KNOWN_TEXT, VERIFIER.name, KEY, KEY)
     assert note.read(note_of_two, VERIFIER) == KNOWN_TEXT
     body, _, good = note.sign(KNOWN_TEXT, VERIFIER.name, KEY).rpartition("\n\n")
@@ -109,7 +109,7 @@ def test_nothing_makes_reading_raise(text: str, key: str) -> None:
     assert isinstance(checkpoint.read(text, VERIFIER), NoteRefused)
 
 
-# ── checkpoints ──────────────────────────────────────────────────────────────────────────────────
+# -- checkpoints
 
 
 def test_a_checkpoint_is_a_text_of_four_lines() -> None:

@@ -1,4 +1,4 @@
-"""What a picture is, however it is written: JPEG, OpenEXR, and zips of pictures."""
+"""Picture digests that do not depend on the encoding: JPEG, OpenEXR, and zips of pictures."""
 
 import io
 import struct
@@ -62,7 +62,7 @@ def test_any_other_bit_of_a_jpeg_counts(tmp_path: Path) -> None:
     assert len(known) == 3
     scan = content.index(b"\xff\xda") + 14
     for begin in (content.index(b"\xff\xdb") + 9, scan + 40, scan + 400):
-        # Not where a marker would come to be, or be gone.
+        # Avoid bytes whose change would create or remove a marker.
         place = next(at for at in range(begin, begin + 9) if content[at - 1] < 254 > content[at])
         changed = bytearray(content)
         changed[place] ^= 1
@@ -81,9 +81,9 @@ def test_a_jpeg_that_never_says_its_size_is_none(tmp_path: Path) -> None:
             of_file(written(tmp_path, content))
 
 
-# ── OpenEXR ──────────────────────────────────────────────────────────────────────────────────────
+# -- OpenEXR
 
-ROW = WIDTH * 3 * 2  # three channels of half
+ROW = WIDTH * 3 * 2  # three channels of half floats
 
 
 def attribute(name: str, kind: str, value: bytes) -> bytes:
@@ -101,7 +101,7 @@ def exr(
     window: tuple[int, int] = (WIDTH, HEIGHT),
     version: int = 2,
 ) -> bytes:
-    """A file as the format's page has it; ``lines`` are its samples from the top."""
+    """Return an OpenEXR file with these samples, from the top row down."""
     channels = b"".join(
         name + b"\0" + struct.pack("<iiii", 1, 0, 1, 1) for name in (b"B", b"G", b"R")
     )
@@ -125,7 +125,7 @@ def exr(
 
 
 def packed(part: bytes, level: int) -> bytes:
-    """OpenEXR's ZIP: every second byte first, differences, deflated."""
+    """Return the data in OpenEXR's ZIP compression: bytes reordered, differences, deflated."""
     apart = np.frombuffer(part[0::2] + part[1::2], np.uint8).astype(np.int64)
     apart[1:] = apart[1:] - apart[:-1] + 128
     return zlib.compress((apart % 256).astype(np.uint8).tobytes(), level)
@@ -182,19 +182,21 @@ def test_an_exr_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
     content = exr(LINES, 0)
-    begin = len(content) - HEIGHT * (8 + 8 + ROW)  # of the offsets: one for each row
+    begin = len(content) - HEIGHT * (8 + 8 + ROW)  # start of the table of offsets, one per row
     head, block = content[:begin], content[-8 - ROW :]
     offsets = struct.pack("<Q", begin + 8 * HEIGHT) * HEIGHT
     with pytest.raises(NoPixels, match="its blocks overlap"):
         of_file(written(tmp_path, head + offsets + block))
 
 
-def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
-    """A file of several parts, each that of a file of one; ``numbers`` as its blocks say them."""
+def multi_part(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
+    """Return a multi-part EXR file made of these EXR files; ``numbers`` override the part
+    numbers.
+    """
     names = [f"part {number}".encode() for number in range(len(pictures))]
     heads, blocks = b"", list[list[bytes]]()
     for name, picture in zip(names, pictures, strict=True):
-        head, count, found = apart(picture)
+        head, count, found = split_exr(picture)
         more = attribute("chunkCount", "int", struct.pack("<i", count))
         more += attribute("name", "string", name)
         heads += head + more + attribute("type", "string", b"scanlineimage") + b"\0"
@@ -209,8 +211,8 @@ def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
     return begin + struct.pack(f"<{len(offsets)}Q", *offsets) + body
 
 
-def apart(picture: bytes) -> tuple[bytes, int, list[bytes]]:
-    """The attributes of a file of one part, how many blocks it has, and these."""
+def split_exr(picture: bytes) -> tuple[bytes, int, list[bytes]]:
+    """Split a single-part EXR file; return its attributes, its number of blocks, and the blocks."""
     end = picture.index(b"dataWindow") + len(b"dataWindow\0box2i\0") + 4 + 16
     count = (struct.unpack("<Q", picture[end + 1 : end + 9])[0] - end - 1) // 8
     offsets = struct.unpack(f"<{count}Q", picture[end + 1 : end + 1 + 8 * count])
@@ -220,18 +222,18 @@ def apart(picture: bytes) -> tuple[bytes, int, list[bytes]]:
 
 def test_an_exr_of_several_parts_counts_by_all_of_them(tmp_path: Path) -> None:
     other = bytes(reversed(LINES))
-    plain = of_file(written(tmp_path, parted(exr(LINES), exr(other))))
+    plain = of_file(written(tmp_path, multi_part(exr(LINES), exr(other))))
     size = {"width": WIDTH, "height": HEIGHT, "channels": 6, "bits": 16}
     assert plain == {**size, "sha256": plain["sha256"]}
-    assert size_of(written(tmp_path, parted(exr(LINES), exr(other))), ".exr") == (WIDTH, HEIGHT)
-    packed_otherwise = parted(exr(LINES, level=1), exr(other, raw=True))
+    assert size_of(written(tmp_path, multi_part(exr(LINES), exr(other))), ".exr") == (WIDTH, HEIGHT)
+    packed_otherwise = multi_part(exr(LINES, level=1), exr(other, raw=True))
     assert hash_of(tmp_path, packed_otherwise) == plain["sha256"]
     changed = bytearray(other)
     changed[-1] ^= 1
     different = (
-        parted(exr(other), exr(LINES)),
-        parted(exr(LINES), exr(bytes(changed))),
-        parted(exr(LINES)),
+        multi_part(exr(other), exr(LINES)),
+        multi_part(exr(LINES), exr(bytes(changed))),
+        multi_part(exr(LINES)),
         exr(LINES),
     )
     found = {hash_of(tmp_path, one) for one in different}
@@ -241,13 +243,13 @@ def test_an_exr_of_several_parts_counts_by_all_of_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        parted(exr(LINES), exr(LINES))[:-3],
-        parted(exr(LINES), exr(LINES))[:300],
-        parted(exr(LINES), exr(LINES), numbers=(0, 0)),
-        parted(exr(LINES), exr(LINES[:ROW], window=(WIDTH, 1))),
-        parted(exr(LINES), exr(LINES)).replace(b"scanlineimage", b"deepscanline!"),
-        parted(exr(LINES), exr(LINES)).replace(b"\x03\0\0\0name", b"\x04\0\0\0name"),
-        parted(*[exr(LINES[:ROW], window=(WIDTH, 1))] * 300),
+        multi_part(exr(LINES), exr(LINES))[:-3],
+        multi_part(exr(LINES), exr(LINES))[:300],
+        multi_part(exr(LINES), exr(LINES), numbers=(0, 0)),
+        multi_part(exr(LINES), exr(LINES[:ROW], window=(WIDTH, 1))),
+        multi_part(exr(LINES), exr(LINES)).replace(b"scanlineimage", b"deepscanline!"),
+        multi_part(exr(LINES), exr(LINES)).replace(b"\x03\0\0\0name", b"\x04\0\0\0name"),
+        multi_part(*[exr(LINES[:ROW], window=(WIDTH, 1))] * 300),
     ],
 )
 def test_an_exr_of_several_parts_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
@@ -255,7 +257,7 @@ def test_an_exr_of_several_parts_that_is_none_is_refused(tmp_path: Path, content
         of_file(written(tmp_path, content))
 
 
-# ── several ──────────────────────────────────────────────────────────────────────────────────────
+# -- zips of several pictures
 
 
 def zipped(files: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:

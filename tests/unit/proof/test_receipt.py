@@ -1,4 +1,4 @@
-"""Receipts: their bytes never change, and any bit that is changed in one is refused."""
+"""Receipts: their bytes never change, and any changed bit is refused."""
 
 import hashlib
 import json
@@ -76,7 +76,7 @@ def test_without_a_proof_nobody_vouches_for_it() -> None:
 
 
 def test_one_that_was_withdrawn_does_not_hold() -> None:
-    """Whether it has the proof of the entry, and whatever else is said of it."""
+    """A withdrawn receipt is refused with or without the withdrawal's own proof."""
     for told in ({"entry_id": 50, "at": "x", "proof": None}, {"entry_id": 50}):
         verdict = verify_receipt({**FILE, "withdrawn": told})
         [fault] = [step for step in verdict.steps if not step.holds]
@@ -89,7 +89,7 @@ def test_one_that_was_withdrawn_does_not_hold() -> None:
 
 
 def altered(value: Any) -> Iterator[Any]:
-    """The value with each bit of each field in it changed, members' names included."""
+    """Yield the value with each bit of each member and of each member's name changed."""
     if isinstance(value, dict):
         for name, part in value.items():
             for changed in altered(part):
@@ -127,7 +127,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
             changed[place] ^= 1 << bit
             found = read_document(bytes(changed))
             if isinstance(found, str):
-                assert found  # why it is no document
+                assert found  # the reason why the bytes are no document
             elif found != FILE:
                 verdict = verify_receipt(found)
                 assert not verdict.holds
@@ -136,7 +136,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
 
 @pytest.mark.parametrize("member", RECEIPT)
 def test_a_gateway_cannot_be_made_to_say_something_else(member: str) -> None:
-    """Signed by the gateway itself, it is still not what its log has."""
+    """Even a receipt signed by the gateway is refused if the log has another receipt."""
     forged = {**RECEIPT, member: {"price": 1, "verdict": "exact"}.get(member, RECEIPT[member])}
     document = {**file_of(forged), "proof": FILE["proof"]}
     assert verify_receipt(document).holds is (forged == RECEIPT)
@@ -170,7 +170,7 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
         return verify_receipt(FILE, picture=read_picture(path)).holds
 
     assert holds(PICTURE)
-    assert holds(png(receipts.ROWS, 2, level=0, kind=2))  # written otherwise, the same picture
+    assert holds(png(receipts.ROWS, 2, level=0, kind=2))  # another encoding of the same picture
     rows = [bytes(row) for row in receipts.ROWS]
     for place in range(6):
         for bit in bits(8, place):
@@ -186,7 +186,9 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
 
 
 def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Path) -> None:
-    """A node signs what it likes beside the hash that was looked at."""
+    """A node could sign other pixels beside the hash of the whole file, of which only the hash was
+    checked.
+    """
     path = tmp_path / "other.png"
     path.write_bytes(png([bytes(6)] * 2, 2))
     other = read_picture(path).pixels

@@ -1,4 +1,4 @@
-"""A receipt or its picture altered by one bit, as ``rendertrust verify`` reads them."""
+"""A receipt or its picture with one changed bit, as ``rendertrust verify`` reads them."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ RECEIPT = golden("receipts", "receipt-file.json")
 
 
 def verdicts(folder: Path, receipt: bytes, picture: bytes) -> list[Verdict]:
-    """Of both files."""
+    """Return the verdicts on both files."""
     files = (folder / "receipt.json", folder / "frame.png")
     for file, content in zip(files, (receipt, picture), strict=True):
         file.write_bytes(content)
@@ -28,7 +28,7 @@ def verdicts(folder: Path, receipt: bytes, picture: bytes) -> list[Verdict]:
 
 
 def altered(content: bytes, place: int) -> bytes:
-    """One bit of a byte is another; which, goes round."""
+    """Return the content with one bit of a byte changed, another bit at each place."""
     return content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :]
 
 
@@ -44,7 +44,7 @@ def test_every_byte_of_the_receipt_counts(tmp_path: Path, part: int) -> None:
     for place in range(part, len(RECEIPT), 8):
         changed = altered(RECEIPT, place)
         if read_document(changed) == before:
-            continue  # the same in other words: white space, or an escape
+            continue  # the same document, with other white space or escapes
         refused(verdicts(tmp_path, changed, PICTURE))
 
 
@@ -54,7 +54,7 @@ def test_every_byte_of_the_picture_counts(tmp_path: Path) -> None:
 
 
 def refused(found: list[Verdict]) -> None:
-    """With a line that says what differs."""
+    """Check that the verdicts refuse the files with a line that says what differs."""
     assert exit_code(found) == 1
     assert all(step.said for verdict in found for step in verdict.steps if not step.holds)
     assert any(not step.holds for verdict in found for step in verdict.steps)

@@ -1,4 +1,4 @@
-"""Which frame a receipt names, where its regions lie, and what a comparison says: pure."""
+"""Rerendering of a receipt's frame: which frame, which regions, and the conclusion."""
 
 import base64
 import hashlib
@@ -65,7 +65,7 @@ CHUNK = {"sha256": "cc" * 32, "files": 2, "pictures": {"0012.png": "dd" * 32, "0
 
 
 def subject(picture: PictureFile = FRAME, **more: Any) -> RerenderSubject | str:
-    """What the receipt of such a work names."""
+    """Return what a receipt names for rerendering; ``more`` changes the signed work."""
     done = attrs.evolve(receipts.DONE, **{"inputs": (SCENE,), **more})
     work = work_document(done, NODE, receipts.NODE.public_key())
     read = read_receipt(
@@ -146,7 +146,7 @@ def test_a_noisy_pass_is_no_finished_frame() -> None:
     assert found == "0012.noisy.exr is not a finished frame"
 
 
-# ── files ────────────────────────────────────────────────────────────────────────────────────────
+# -- files
 
 ENTRIES = (
     ManifestEntry("shots/a.blend", SCENE, 10, "uploads/u/a.blend"),
@@ -224,7 +224,7 @@ def test_what_is_no_report_is_not_read(said: dict[str, Any]) -> None:
         read_report(said)
 
 
-# ── regions ──────────────────────────────────────────────────────────────────────────────────────
+# -- regions
 
 
 @examples(2)
@@ -239,7 +239,7 @@ def test_every_second_region_lies_where_much_varies_and_a_seed_draws_the_same(
     assert all(0 <= number < 1 for drawn in found for number in drawn if number is not None)
 
 
-# ── what it says ─────────────────────────────────────────────────────────────────────────────────
+# -- conclusions
 
 SAME = RegionDifference(equal=True, at=(0, 0, 8, 8))
 NEAR = RegionDifference(equal=False, off=0.2, at=(8, 0, 8, 8))
@@ -354,7 +354,7 @@ def test_programs_are_told_all_of_it() -> None:
 def test_a_check_looks_where_a_comparison_says_that_it_differs(
     size: tuple[int, int], x: float, y: float
 ) -> None:
-    """A region of a comparison comes back as the same rectangle."""
+    """A check's region is the same rectangle as in the comparison."""
     at = place((x, y, None), size, [])
     report = RerenderReport(regions=(SAME, RegionDifference(equal=False, off=0.9, at=at)))
     [spot] = spots(report, size)

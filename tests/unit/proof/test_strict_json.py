@@ -1,4 +1,4 @@
-"""Files of strangers are read by everybody alike, or told what is wrong with them."""
+"""JSON files of strangers are read in one way only, or refused with a reason."""
 
 import json
 
@@ -26,7 +26,7 @@ def test_what_is_plain_is_read() -> None:
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "c is repeated"),
         (b'{"a": ' + b"[" * 200_000, "nested deeper than 64 levels"),
         (b'{"a": "' + b"[" * 200, "not JSON: Unterminated string"),
-        # Far from minutes, however many there are.
+        # Many keys must not take minutes.
         (f'{{{MANY},"z":1,"z":2}}'.encode(), "z is repeated"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A downloaded file is named after what it is."""
+"""A downloaded file gets the suffix of its actual type."""
 
 import pytest
 from hypothesis import given

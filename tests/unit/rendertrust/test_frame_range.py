@@ -1,4 +1,4 @@
-"""Ranges of frames: what is read, what is refused, and that no order loses a frame."""
+"""Frame ranges: accepted and refused texts, and orders that keep every frame."""
 
 import pytest
 from hypothesis import given

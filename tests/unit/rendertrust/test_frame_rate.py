@@ -1,4 +1,4 @@
-"""Frames a second, as people write them."""
+"""Frame rates as people write them."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Manifests: what they say is read back, and nothing of them leads out of a folder."""
+"""Manifests are read back as written, and no path in them leaves its folder."""
 
 from pathlib import PurePosixPath
 from typing import Any

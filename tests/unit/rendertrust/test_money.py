@@ -1,4 +1,4 @@
-"""Credits: what is written is what is counted."""
+"""Amounts of credits as text and as integers."""
 
 import pytest
 from hypothesis import given

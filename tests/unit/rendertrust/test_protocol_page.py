@@ -1,4 +1,4 @@
-"""``docs/PROTOCOL.md`` names every frame, every field and every close code, and no others."""
+"""``docs/PROTOCOL.md`` lists exactly the relay frames, their members and the close codes."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ FRAMES = [(side, name) for side, frames in SIDES.items() for name in frames]
 
 
 def section(side: str) -> str:
-    """What stands under a heading of the second level."""
+    """Return the section under a second-level heading."""
     return PAGE.split(f"\n## {side}\n")[1].split("\n## ")[0]
 
 

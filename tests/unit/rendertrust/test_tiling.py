@@ -1,4 +1,4 @@
-"""Tiles: every pixel in exactly one."""
+"""Tiles cover every pixel exactly once."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Deliveries of webhooks as a receiver reads them."""
+"""Webhook deliveries as a receiver verifies them."""
 
 import base64
 
@@ -13,7 +13,7 @@ NOW = 1_773_000_000
 
 
 def test_it_is_the_signature_of_the_standard() -> None:
-    """The example of Standard Webhooks' own libraries."""
+    """The example comes from the libraries of Standard Webhooks."""
     secret = secret_bytes("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body, id_, at = b'{"test": 2432232314}', "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330
     assert webhooks.signature(secret, id_, at, body) == (

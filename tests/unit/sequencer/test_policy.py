@@ -1,4 +1,4 @@
-"""When a checkpoint is due, and whose signature counts."""
+"""When a checkpoint is due, and which keys may sign."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,8 +20,8 @@ def look(*, size: int = 0, checked: int | None = 0, age: float = 0.0, newest: in
 @pytest.mark.parametrize(
     ("seen", "size", "due"),
     [
-        (look(checked=None), 0, True),  # a log begins with one
-        (look(checked=0, age=1e6), 0, False),  # nothing new
+        (look(checked=None), 0, True),  # a log begins with a checkpoint
+        (look(checked=0, age=1e6), 0, False),  # there are no new entries
         (look(checked=0, age=9.9), 99, False),
         (look(checked=0, age=10.0), 1, True),
         (look(checked=0, age=0.0), 100, True),
@@ -48,7 +48,7 @@ def test_nobody_is_idle_who_has_entries_to_take_up_to_cover_or_to_check() -> Non
     [
         (set(), ["a"], ("a",)),
         ({"a"}, ["a"], ()),
-        ({"a"}, ["b", "a"], ("b",)),  # a rotation: the one before signs beside it
+        ({"a"}, ["b", "a"], ("b",)),  # a rotation: the old key signs, too
         ({"a", "b"}, ["b", "a"], ()),
         ({"a"}, ["b"], None),
         ({"a"}, ["c", "b"], None),
@@ -74,8 +74,8 @@ def test_it_rests_less_the_further_it_is_behind_and_not_at_all_before_entries_ar
 
 @pytest.mark.parametrize("keeps_up", [0.15, 0.5, 0.9])
 def test_under_a_load_that_goes_on_no_entry_becomes_late(keeps_up: float) -> None:
-    """The log needs so much of the time to take up what is posted in it."""
-    now = done = worst = 0.0  # all that was posted until ``done`` is taken up
+    """The log needs the fraction ``keeps_up`` of the time to take in what is posted."""
+    now = done = worst = 0.0  # all that was posted until ``done`` is in the log
     while now < 600.0:
         work = min(now - done, 1.0) * keeps_up + 0.01
         done = min(done + 1.0, now)

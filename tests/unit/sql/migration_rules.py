@@ -1,4 +1,4 @@
-"""Rules for migrations: a gateway of the version before works while one is applied, and after it.
+"""Rules for migrations, so that gateways of the previous version work during and after a migration.
 
 >>> faults("CREATE INDEX jobs_by_type ON jobs (job_type);")
 ['CREATE INDEX jobs_by_type: make it CONCURRENTLY, in a file of its own']
@@ -10,15 +10,17 @@ from typing import Final
 
 from sql.migrate import Migration
 
-FIRST: Final = 9  # files before it make the schema of an empty database: nobody works meanwhile
-# They do not grow with work or people: to read or write all of one takes no time.
+# Number of the first migration that the rules apply to: earlier files make the schema of an empty
+# database, which no gateway uses yet.
+FIRST: Final = 9
+# Tables that stay small, so that reading or writing all rows takes no time.
 SMALL: Final = frozenset(
     {
         "epochs", "gateway_lives", "log_halt", "log_head", "log_keys", "node_connections",
         "organisations", "prices", "schema_migrations", "skus",
     }
 )  # fmt: skip
-# Such a file is applied while no gateway runs; those of the version before do not work with it.
+# Marks a migration that is applied while no gateway runs, as older gateways do not work with it.
 STOPS: Final = re.compile(r"^-- Stop all gateways first: .", re.MULTILINE)
 UNUSED: Final = re.compile(r"^-- Unused since: (\d{4})$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"--.*")
@@ -31,7 +33,7 @@ _NAMED: Final = re.compile(
     r"|INDEX.*? ON(?: ONLY)?) (\w+)",
     re.IGNORECASE,
 )
-# Of a statement that changes rows, beside or behind a WITH; but no SELECT … FOR UPDATE.
+# Statements that change rows, also inside or after a WITH, but not SELECT … FOR UPDATE.
 _CHANGES: Final = re.compile(r"^(?:WITH|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
 _CHANGED: Final = re.compile(
     r"(?<!FOR )(?<!KEY )(?<!DO )\b(?:UPDATE|DELETE FROM|MERGE INTO)(?: ONLY)? (\w+)", re.IGNORECASE
@@ -47,7 +49,7 @@ _STEADY: Final = (
     r"now|transaction_timestamp|make_interval|jsonb_build_object|CHECK"  # or no function
 )
 _TOO_MANY: Final = "it may be large: let the gateway write its rows, some at a time"
-# Of a table that is there: what may not stand in a statement about it, and what to do instead.
+# What a statement about an existing table may not contain, and what to do instead.
 _REFUSED: Final = {
     r"^CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)": "make it CONCURRENTLY, in a file of its own",
     r"\bADD (?:CONSTRAINT \w+ )?(?:CHECK|FOREIGN KEY)(?!.*NOT VALID)": (
@@ -78,14 +80,14 @@ _REFUSED: Final = {
 }
 _REMOVES: Final = re.compile(
     r"^DROP (?!INDEX\b)|\bRENAME\b|^REVOKE\b"
-    # A column's, without the word; and no word of ALTER COLUMN … DROP.
+    # DROP [COLUMN] name, but neither DROP CONSTRAINT nor ALTER COLUMN … DROP NOT NULL and the like.
     r"|^ALTER TABLE\b.*\bDROP (?!(?:CONSTRAINT|NOT NULL|DEFAULT|EXPRESSION|IDENTITY)\b)",
     re.IGNORECASE,
 )
 _ALONE: Final = re.compile(r"^(?:BEGIN|START|COMMIT|ROLLBACK|VACUUM|CLUSTER|SET)\b", re.IGNORECASE)
 
 
-def untold(migration: Migration) -> str | None:
+def compatibility_fault(migration: Migration) -> str | None:
     """Return what is wrong with a file that does not say which programs it is compatible with."""
     if migration.compatible_from is not None or STOPS.search(migration.text):
         return None
@@ -97,7 +99,7 @@ def untold(migration: Migration) -> str | None:
 
 
 def faults(text: str) -> list[str]:
-    """Statements that break a rule, each with what to do instead."""
+    """Return the statements that break a rule, each with what to do instead."""
     plain = _COMMENT.sub("", text)
     code = _QUOTED.sub("''", plain)
     statements = [*_statements(code), *_of_blocks(plain)]
@@ -117,7 +119,7 @@ def _statements(code: str) -> list[str]:
 
 
 def _of_blocks(code: str) -> list[str]:
-    """The statements within DO blocks, which are executed at once; functions are called later."""
+    """Return the statements in DO blocks, which run at once, unlike statements in functions."""
     bodies = (_QUOTED.sub("''", body) for _, body in _DO.findall(code))
     return [one for body in bodies for one in _statements(_OF_A_BLOCK.sub(";", body))]
 
@@ -145,7 +147,7 @@ def _wrong(statement: str, created: set[str], text: str) -> Iterator[str]:
 
 
 def _beside(statements: list[str]) -> Iterator[str]:
-    """A file of indexes: each one is dropped first, as one that failed would stay, and invalid."""
+    """Yield faults of a file of indexes; an earlier failed index must be dropped first."""
     dropped: set[str] = set()
     for statement in statements:
         if drop := _PAIR.fullmatch(statement):

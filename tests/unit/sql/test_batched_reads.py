@@ -1,4 +1,4 @@
-"""Reads that are gathered: what is asked while one is under way is answered by the next."""
+"""Batched reads: keys that are requested during a read are read by the next read."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tests.support.until import until
 
 
 class Slow:
-    """A read that ends when it is let go, and what it was asked for."""
+    """A read that waits until it is let go; ``asked`` are the keys of each read."""
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""The plan of a job is stored whole, and says what each unit is to do."""
+"""A job's plan is stored whole and tells what each unit has to do."""
 
 from datetime import UTC
 from uuid import UUID
@@ -65,7 +65,7 @@ def test_what_has_its_default_is_not_stored() -> None:
 
 
 def test_the_names_that_queries_read() -> None:
-    """Queries find the pool, the tiles, the inputs and the measured work by these names."""
+    """Queries read the pool, the tiles, the inputs and the measured work by these names."""
     job = UUID(int=7)
     plan = JobPlan(
         JobSpec("render", "x", {"frame": 3}, tiles="2x3", pool="mine"),

@@ -1,4 +1,4 @@
-"""The migrations keep the rules, and the rules find what breaks them."""
+"""The migrations keep the rules, and the rules detect violations."""
 
 import re
 
@@ -6,13 +6,13 @@ import pytest
 
 from sql import migrate
 from sql.migrate import Migration, migrations
-from tests.unit.sql.migration_rules import FIRST, STOPS, UNUSED, faults, untold
+from tests.unit.sql.migration_rules import FIRST, STOPS, UNUSED, compatibility_fault, faults
 
 
 def wrong(migration: Migration) -> list[str]:
     """Return what is wrong with a migration of a schema that gateways work on."""
     found = faults(migration.text)
-    if (lacks := untold(migration)) is not None:
+    if (lacks := compatibility_fault(migration)) is not None:
         found.append(lacks)
     oldest = migration.compatible_from
     if oldest is not None and STOPS.search(migration.text):
@@ -159,9 +159,9 @@ def test_what_disturbs_others_is_found(text: str, why: str) -> None:
 
 def test_each_new_migration_says_with_which_programs_it_goes() -> None:
     text = "ALTER TABLE jobs ADD COLUMN pictures integer;"
-    refused = untold(Migration(10, "0010_pictures", text))
+    refused = compatibility_fault(Migration(10, "0010_pictures", text))
     assert refused is not None
     assert '"-- Compatible from: NNNN"' in refused
     assert "refuse" in refused, "it says what becomes of older programs"
     for line in ("-- Compatible from: 0009", "-- Stop all gateways first: names changed"):
-        assert untold(Migration(10, "0010_pictures", f"{line}\n{text}")) is None
+        assert compatibility_fault(Migration(10, "0010_pictures", f"{line}\n{text}")) is None

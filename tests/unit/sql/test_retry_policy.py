@@ -1,4 +1,4 @@
-"""What counts as a try of a unit, when the next one is, and which is the last."""
+"""Counting of a unit's tries, the time of the next try, and the last try."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Settings of the chain, as the Anchor gets them."""
+"""Settings of the chain as the Anchor receives them."""
 
 import attrs
 import pytest

@@ -1,4 +1,4 @@
-"""An actor that its outside failed."""
+"""An actor that fails because something outside failed."""
 
 import pytest
 
@@ -10,11 +10,11 @@ from tests.unit.simulated_time import simulated
 
 
 class Guest:
-    """Marker."""
+    """Marker of the guest's address."""
 
 
 class Sit(Message[Guest, None]):
-    """Raises."""
+    """Message whose handler raises Mishap."""
 
 
 class GuestActor(Actor[Guest]):

@@ -17,7 +17,7 @@ from tests.unit.simulated_time import simulate
 
 
 class Worker:
-    """Marker."""
+    """Marker of the workers' addresses."""
 
 
 @attrs.frozen
@@ -27,7 +27,7 @@ class Count(Message[Worker, int]):
 
 @attrs.frozen
 class Fail(Message[Worker, None]):
-    """Raises."""
+    """Message whose handler raises an error."""
 
 
 @attrs.frozen
@@ -85,7 +85,7 @@ async def ask(ref: Ref[Worker], number: int, replies: list[int]) -> None:
 async def stormy_day(
     strategy: Strategy, crashes: list[set[int]]
 ) -> tuple[list[list[Any]], list[Any], list[list[int]]]:
-    """Three workers who crash under load, and one who watches them to their end."""
+    """Run three workers that crash under load, and a watcher; return their logs and replies."""
     logs: list[list[Any]] = [[], [], []]
     seen: list[Any] = []
     replies: list[list[int]] = [[], [], []]

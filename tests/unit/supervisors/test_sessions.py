@@ -1,4 +1,4 @@
-"""Sessions as the tree opens them: what they know of a node outlives each of them."""
+"""Sessions that the tree opens: each session knows what earlier sessions learned about the node."""
 
 import asyncio
 from typing import Any
@@ -32,13 +32,14 @@ from tests.twins.store import StoreTwin
 from tests.unit.dispatch.stage import NODE, OWNER, USER
 from tests.unit.simulated_time import simulated
 
-PRICE, QUOTED = 100_000, 100  # units of money, and the seconds of work that they pay for
+# price in the ledger's units, and the seconds of work that it pays for
+PRICE, QUOTED = 100_000, 100
 PRICED = Pricing(work=1, price=10_000, pays_for=10)
-STEP = 20  # seconds between two words of the node
+STEP = 20  # seconds between two reports of the node
 
 
-class Grid:
-    """A gateway over twins, and one node that connects to it again and again."""
+class GatewayWithNode:
+    """A gateway over in-memory ports, with one node that connects repeatedly."""
 
     def __init__(self) -> None:
         self.registry = Registry()
@@ -60,7 +61,7 @@ class Grid:
         assert isinstance(funded, Posted)
 
     async def connect(self) -> None:
-        """End the session, if there is one, and begin another."""
+        """End the current session, if any, and open another session."""
         if self.session is not None:
             self.session.tell(Disconnected())
         self.socket = TwinSocket()
@@ -73,13 +74,13 @@ class Grid:
         assert self.session.tell(Received(encode(frame)))
 
     async def expect(self, kind: type[Any]) -> Any:
-        """The next frame of a kind; others are let through."""
+        """Return the next relay frame of a kind; skip other relay frames."""
         while not isinstance(frame := await self.socket.expect(object), kind):  # type: ignore[type-var]
             pass
         return frame
 
     async def render(self, seconds: int) -> None:
-        """Let the node take so long for the next job, and complete it."""
+        """Submit a job and let the node complete it after this many seconds."""
         job = uuid4()
         order = Dispatch(JobInsert(job, USER, planned("render", pricing=PRICED, price=PRICE)))
         placed = await self.registry.ref(Scheduler).ask(order, within=2.0)
@@ -99,8 +100,8 @@ class Grid:
 
 @simulated
 async def test_how_slow_a_node_is_is_known_when_it_connects_again() -> None:
-    # Three jobs showed that it takes 2.6 times as long as others, so it may.
-    grid = Grid()
+    # Three jobs show that the node takes 2.6 times as long as usual, so the node gets more time.
+    grid = GatewayWithNode()
     await grid.start()
     for _ in range(3):
         await grid.connect()

@@ -1,4 +1,4 @@
-"""Which parts of the tree end the process when a handler of theirs never returns."""
+"""Parts of the tree that end the process when one of their handlers never returns."""
 
 import asyncio
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from actors.pulse.stuck_detector import StuckDetector
 from supervisors.registry import Registry
 from supervisors.tree import MAY_TAKE_MINUTES
 from tests.unit.simulated_time import simulated
-from tests.unit.supervisors.test_sessions import Grid
+from tests.unit.supervisors.test_sessions import GatewayWithNode
 from web.edge_children import hub_child, sweeper_child
 
 LOOK, HOUR = 5, 3_600
@@ -26,12 +26,12 @@ async def for_ever(*_: Any) -> None:
 def test_an_actor_that_hangs_is_noticed_also_where_its_own_timer_is_its_only_message(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def laced(address: str, table: Table) -> Table:
+    def with_fail_points(address: str, table: Table) -> Table:
         hangs: Table = {kind: (for_ever, limit) for kind, (_, limit) in table.items()}
         return hangs if address == name else table
 
-    monkeypatch.setattr(fail_point, "laced", laced)
-    assert noticed() == {name}
+    monkeypatch.setattr(fail_point, "with_fail_points", with_fail_points)
+    assert first_stuck_actors() == {name}
 
 
 def test_what_may_take_minutes_for_one_message_is_left_out() -> None:
@@ -43,13 +43,13 @@ def test_what_may_take_minutes_for_one_message_is_left_out() -> None:
 
 
 def test_nothing_is_noticed_where_nothing_hangs() -> None:
-    assert noticed() == set()
+    assert first_stuck_actors() == set()
 
 
 @simulated
-async def noticed() -> set[str]:
-    """The first names that are called stuck within an hour."""
-    grid, vitality, loop = Grid(), StuckDetector(), asyncio.get_running_loop()
+async def first_stuck_actors() -> set[str]:
+    """Return the first actors that are found stuck within an hour."""
+    grid, vitality, loop = GatewayWithNode(), StuckDetector(), asyncio.get_running_loop()
     await grid.tree.root.start()
     try:
         for _ in range(HOUR // LOOK):

@@ -1,4 +1,4 @@
-"""What is shown of many children at once: sums that never go back."""
+"""Totals over many children, which never decrease."""
 
 from actors.kernel import State
 from supervisors.dynamic_supervisor import DynamicSupervisor

@@ -1,4 +1,4 @@
-"""The whole tree over twins: whose crash touches whom."""
+"""The whole tree over in-memory ports: which crashes affect which actors."""
 
 import asyncio
 from uuid import UUID
@@ -21,14 +21,14 @@ from tests.unit.simulated_time import simulated
 
 
 class BrokenBus(TwinBus):
-    """Raises, against its promise."""
+    """A Bus that raises an unexpected error."""
 
     async def publish(self, topic: str, payload: bytes) -> None:
         raise ZeroDivisionError(topic)
 
 
-class City:
-    """The tree, how often its web was started, and the socket of one node."""
+class RunningTree:
+    """A running tree; ``webs`` counts starts of its web server, and ``socket`` is a node's."""
 
     def __init__(self) -> None:
         self.webs = 0
@@ -54,7 +54,7 @@ class City:
 async def test_a_crash_of_the_notifier_closes_no_socket_and_restarts_nobody_else(
     crashes: int,
 ) -> None:
-    city = City()
+    city = RunningTree()
     await city.start()
     notifier = city.registry.ref(Notifier)
     for number in range(crashes):

@@ -1,4 +1,4 @@
-"""A tree whose actors write down what happens to them, for the tests of the supervisors."""
+"""A tree whose actors log what happens to them, for the tests of supervisors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,27 +7,27 @@ import attrs
 
 from actors.kernel import Actor, AskFailed, Fatal, Message, Ref, State, handles
 from supervisors.child import Child, ChildSupervisor
-from supervisors.restart_policy import Backoff, GiveUp, Intensity, Restart, Strategy
+from supervisors.restart_policy import Backoff, GiveUp, Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
 
 class House:
-    """Marker."""
+    """Marker of the houses' addresses."""
 
 
 @attrs.frozen
 class Crash(Message[House, None]):
-    """Raises."""
+    """Message whose handler raises an error."""
 
 
 @attrs.frozen
 class Ruin(Message[House, None]):
-    """Finds what no restart mends."""
+    """Message whose handler raises Fatal."""
 
 
 @attrs.frozen
 class Leave(Message[House, None]):
-    """Ends normally."""
+    """Message that ends the actor normally."""
 
 
 @attrs.frozen
@@ -37,11 +37,11 @@ class Say(Message[House, None]):
 
 @attrs.frozen
 class Dawdle(Message[House, None]):
-    """Waits for ever."""
+    """Message whose handler waits for ever."""
 
 
 class Town:
-    """The log of all houses, and what each does when it starts or stops."""
+    """The common log of all houses, and their hooks for start and stop."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -49,21 +49,15 @@ class Town:
         self.on_stop: dict[str, Callable[[], Awaitable[None] | None]] = {}
         self.refs: dict[str, Ref[House]] = {}
 
-    def house(
-        self, name: str, restart: Restart = Restart.PERMANENT, *, stop_within: float = 5.0
-    ) -> Child:
+    def house(self, name: str, *, stop_within: float = 5.0) -> Child:
         child = Child(
-            name,
-            lambda: HouseActor(self, name),
-            restart=restart,
-            stop_within=stop_within,
-            start_within=9.0,
+            name, lambda: HouseActor(self, name), stop_within=stop_within, start_within=9.0
         )
         self.refs[name] = child.ref
         return child
 
     def since(self) -> str:
-        """What has been logged, in one line, and forget it."""
+        """Return what was logged since the last call, in one line."""
         text = " ".join(self.log)
         self.log.clear()
         return text
@@ -81,7 +75,7 @@ class Town:
 
 
 class HouseActor(Actor[House]):
-    """Logs ``+name`` when it starts, ``-name`` when it stops, ``!name`` when it crashes."""
+    """An actor that logs ``+name`` at its start, ``-name`` at its stop and ``!name`` at a crash."""
 
     def __init__(self, town: Town, name: str) -> None:
         self.town = town
@@ -124,7 +118,7 @@ async def call(hook: Callable[[], Awaitable[None] | None] | None) -> None:
 
 
 def refuse() -> None:
-    """A hook that fails."""
+    """Raise an error, as a hook that fails."""
     raise OSError("no water")
 
 
@@ -157,5 +151,5 @@ async def quiet(turns: int = 40) -> None:
 
 
 def states(supervisor: Supervisor) -> dict[str, State]:
-    """The children's states by name."""
+    """Return the states of the children by name."""
     return {child.name: child.state for child in supervisor.snapshot().children}

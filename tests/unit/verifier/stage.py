@@ -1,4 +1,4 @@
-"""A Verifier over a real Ledger and the twin of the database; sessions and the rest are probes."""
+"""A Verifier over a real Ledger and an in-memory database, with probes as sessions."""
 
 import hashlib
 import itertools
@@ -56,7 +56,7 @@ from tests.twins.store_checks import records
 CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
 NODE = UUID(int=10)
-OURS = frozenset(UUID(int=number) for number in (20, 21, 22))  # verifiers of the gateway's
+OURS = frozenset(UUID(int=number) for number in (20, 21, 22))  # the gateway's own verifiers
 PRICE = 1_000
 CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
@@ -67,13 +67,13 @@ EXACT: Mapping[str, Any] = {
 
 
 def apart(value: float) -> Mapping[str, Any]:
-    """A report of one crop that is off."""
+    """Return a report in which one of three crops differs by ``value``."""
     return {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "off": value}]}
 
 
 @attrs.define
 class Inspector:
-    """A verifier, as its session's probe."""
+    """A verifier node, with the probe that stands in for its session."""
 
     node: UUID
     device_class: str
@@ -81,12 +81,12 @@ class Inspector:
 
 
 class Store(StoreTwin):
-    """Where every owner has so much pending that it covers any fine, unless a test is of that."""
+    """A database in which, if ``covers`` is set, each owner's pending earnings cover any fine."""
 
     covers = True
 
     def price_of(self, check: CheckRow) -> int:
-        """The units of results before the test were as large as those of the test."""
+        """Return the price of the check's unit, or ``PRICE`` for a result from before the test."""
         unit = self.units.get(check.id[:2])
         return PRICE if unit is None else unit.price
 
@@ -96,7 +96,7 @@ class Store(StoreTwin):
 
 @attrs.define
 class Play:
-    """``verifier`` is on stage."""
+    """A running Verifier with its ledger, database and probes."""
 
     verifier: Ref[Verifier]
     ledger: Ref[Ledger]
@@ -108,7 +108,7 @@ class Play:
     begin: Callable[[], tuple[Supervisor, Ref[Verifier], Ref[Ledger]]]
     sampling: Sampling
     jobs: int = 0
-    work: str | None = None  # what nodes sign
+    work: str | None = None  # the work that nodes sign
     window: timedelta = timedelta(days=7)
 
     async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
@@ -116,13 +116,13 @@ class Play:
         assert isinstance(outcome, Posted), outcome
 
     async def delivered(self, node: UUID = NODE, owner: UUID = OPERATOR, **params: Any) -> UUID:
-        """A unit that a node delivered: its object is there, and nothing is charged."""
+        """Return a job that a node has delivered; its object exists, and nothing is charged yet."""
         job = await self.assigned(node, owner, **params)
         await self.again(job, node, 1, owner)
         return job
 
     async def assigned(self, node: UUID, owner: UUID = OPERATOR, **params: Any) -> UUID:
-        """A unit that a node was given."""
+        """Return a job that was assigned to a node."""
         self.jobs += 1
         job, user = UUID(int=1000 + self.jobs), params.pop("user", CREATOR)
         if node not in self.store.nodes:
@@ -139,7 +139,7 @@ class Play:
         return job
 
     async def refused(self, node: UUID) -> UUID:
-        """A unit of which this node says that its scene is at fault, and that another delivers."""
+        """Return a job that this node blamed on the scene and that another node then delivered."""
         job = await self.assigned(node)
         now = self.clock.now()
         fault = UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now, accused=CLASS)
@@ -151,7 +151,7 @@ class Play:
     async def again(
         self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR, *, unit: int = 0
     ) -> None:
-        """What a node delivers for an attempt that it was given."""
+        """Deliver an attempt that the node has."""
         user = self.store.jobs[job].user_id
         key = result_key(user, job, unit, attempt)
         await self.objects.put(key, CONTENT)
@@ -175,25 +175,25 @@ class Play:
     def inspector(
         self, number: int = 20, device_class: str = CLASS, *, batches: bool = False
     ) -> Inspector:
-        """A node connects that can check; one of ``OURS`` is a verifier of the gateway's."""
+        """Connect a node that can check; nodes in ``OURS`` are the gateway's own verifiers."""
         probe: Probe[NodeSession] = Probe(f"session {number}")
         node = UUID(int=number)
         assert self.verifier.tell(CheckerSeen(node, device_class, probe.ref, batches))
         return Inspector(node, device_class, probe)
 
     def appears(self, checker: Inspector) -> None:
-        """The same node again, as after a restart."""
+        """Announce the same node again, as after a restart of the Verifier."""
         seen = CheckerSeen(checker.node, checker.device_class, checker.probe.ref)
         assert self.verifier.tell(seen)
 
     def comes_back(self, checker: Inspector) -> Inspector:
-        """It lost its connection, and has another one."""
+        """Reconnect the node with a new session."""
         probe: Probe[NodeSession] = Probe(f"session of {checker.node}, again")
         assert self.verifier.tell(CheckerSeen(checker.node, checker.device_class, probe.ref))
         return Inspector(checker.node, checker.device_class, probe)
 
     async def restarts(self) -> None:
-        """The gateway is restarted: another Verifier over the same database."""
+        """Restart the gateway: a new Verifier over the same database."""
         await self.root.stop()
         self.root, self.verifier, self.ledger = self.begin()
         await self.root.start()
@@ -205,7 +205,7 @@ class Play:
         return await checker.probe.expect(RunCheck, within=60)
 
     async def dropped(self, checker: Inspector, order: RunCheck) -> None:
-        """It is told that nobody waits for the check any more."""
+        """Wait until the node is told to drop the check."""
         assert await checker.probe.expect(DropCheck, within=60) == DropCheck(order.check)
 
     def says(
@@ -222,26 +222,26 @@ class Play:
         assert self.verifier.tell(told)
 
     async def checks(self, checker: Inspector, report: Mapping[str, Any] | None) -> RunCheck:
-        """It is asked, and answers so."""
+        """Wait until the node gets a check, and answer it with the report."""
         order = await self.asked(checker)
         self.says(checker, order, report, "it failed")
         return order
 
     async def confirms(self, checker: Inspector, report: Mapping[str, Any]) -> RunCheck:
-        """It is asked for crops, and for the same of the whole frame; both are so."""
+        """Answer a check of crops, and then a check of the whole frame, with the report."""
         order = await self.checks(checker, report)
         await self.renders_whole(checker, report)
         return order
 
     async def renders_whole(self, checker: Inspector, report: Mapping[str, Any]) -> RunCheck:
-        """It is asked for the whole frame, whose parts compare so."""
+        """Answer a check of the whole frame with the report."""
         order = await self.asked(checker)
         assert order.whole
         self.says(checker, order, {**report, "whole": True})
         return order
 
     async def ends(self, job: UUID, state: str) -> UnitRow:
-        """The unit, once it is in this state; the books are in order."""
+        """Wait until the unit is in this state, audit the books, and return the unit."""
         await until(lambda: self.store.units[job, 0].state == state, within=60)
         found = await self.store.audit()
         assert found == [], found
@@ -259,7 +259,7 @@ class Play:
         )
 
     def told(self) -> list[Any]:
-        """What the Scheduler was told."""
+        """Return the messages to the Scheduler so far."""
         items = list(self.scheduler.ref.mailbox.items)
         return [item.message if isinstance(item, Envelope) else item for item in items]
 
@@ -267,7 +267,7 @@ class Play:
         return self.store.nodes[node].standing.name
 
     def release(self, node: UUID = NODE) -> None:
-        """As an admin does."""
+        """Release a node from quarantine, as an admin does."""
         row = self.store.nodes[node]
         row.standing = StandingRecord("ACTIVE", row.standing.version + 1)
         if begins_anew(row.caught, records(self.store, [node])):
@@ -275,7 +275,7 @@ class Play:
         row.caught, row.quarantined = None, False
 
     def known(self, letters: str, node: UUID = NODE, device_class: str = CLASS) -> None:
-        """Verdicts of before: 'v' is valid, 'm' a strike."""
+        """Give a node earlier verdicts: 'v' is a valid result, 'm' a strike."""
         if node not in self.store.nodes:
             self.store.add_node(node, ("render",), owner=OPERATOR)
         for letter in letters:
@@ -309,7 +309,7 @@ class Play:
 
 @asynccontextmanager
 async def verifying(**settings: Any) -> AsyncGenerator[Play]:
-    """``settings`` are the Verifier's."""
+    """Run a Verifier with these settings."""
     store, clock = Store(), TwinClock()
     objects = TwinObjects(clock.monotonic)
     scheduler, notifier = Probe[Scheduler]("scheduler"), Probe[Notifier]("notifier")
@@ -357,7 +357,7 @@ def pending(
     job_type: str = "render",
     **more: Any,
 ) -> Pending:
-    """A delivery that waits, without a database."""
+    """Return a delivery that waits for its verdict, without a database."""
     row = CheckRow(
         job_id=UUID(int=1001),
         unit=0,

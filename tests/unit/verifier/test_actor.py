@@ -1,4 +1,4 @@
-"""The Verifier: who is asked about a delivery, and the money that follows from its verdict."""
+"""The Verifier: which verifiers are asked about a delivery, and the money that a verdict moves."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ async def test_what_is_invalid_is_neither_charged_nor_paid_and_is_rendered_again
 
 @simulated
 async def test_what_no_node_was_sent_is_no_try_of_what_a_check_refuses() -> None:
-    """Twelve numbers were given, and one of them to a node that had it."""
+    """Of twelve attempts, only the last attempt was sent to a node."""
     async with verifying() as play:
         job = await play.assigned(NODE)
         for attempt in range(1, 12):
@@ -88,7 +88,7 @@ async def test_what_no_node_was_sent_is_no_try_of_what_a_check_refuses() -> None
         assert (unit.attempt, unit.unsent, unit.failures) == (12, 11, 1)
 
 
-# ── who is asked ─────────────────────────────────────────────────────────────────────────────────
+# -- choice of the verifier
 
 
 @simulated
@@ -105,7 +105,7 @@ async def test_nobody_is_asked_but_the_gateways_verifiers() -> None:
 @simulated
 @pytest.mark.parametrize("drawn", [True, False])
 async def test_no_verifier_is_asked_about_its_owners_other_nodes(drawn: bool) -> None:
-    """Another verifier is asked, or the result waits for one."""
+    """The result is checked by another verifier, or waits for one."""
     mine = UUID(int=20)
     async with verifying(wait_seconds=60.0, least_odds=0.0) as play:
         play.store.add_node(mine, ("check",), owner=OPERATOR)
@@ -165,7 +165,7 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
 
 @simulated
 async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
-    """Else a node could lie freely once the verifiers have another build."""
+    """If such results were paid, a node could lie freely once the verifiers have another build."""
     async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector(20, "cpu/avx2/4.5")
@@ -189,7 +189,7 @@ async def test_of_such_a_build_what_cannot_be_opened_is_a_strike(drawn: bool) ->
 
 @simulated
 async def test_without_a_verifier_everything_waits() -> None:
-    """However long: what was drawn is never settled without a verdict, nor the rest unopened."""
+    """A drawn result waits for its verdict; any other result waits until a verifier opens it."""
     async with verifying(wait_seconds=60.0, **NEVER_DRAWN) as play:
         drawn = await play.delivered()
         play.known("v" * 1000)
@@ -278,7 +278,8 @@ async def test_what_takes_each_verifier_along_ends_and_others_are_checked_meanwh
             else:
                 play.says(checker, order, EXACT)
                 await play.ends(order.unit.job, "COMPLETED")
-                await asyncio.sleep(15 * 2**orders)  # the deadly one rests ever longer
+                # the pause before the next check of the fatal result
+                await asyncio.sleep(15 * 2**orders)
         await play.ends(deadly, "COMPLETED")
         assert play.verdict(deadly) == "unverifiable"
         assert (deadly, 0) not in play.store.earnings
@@ -313,7 +314,7 @@ async def test_the_check_of_what_does_not_wait_any_more_is_taken_back() -> None:
         await play.dropped(checker, order)
 
 
-# ── what nobody can tell ─────────────────────────────────────────────────────────────────────────
+# -- results that cannot be compared
 
 
 @simulated
@@ -323,7 +324,9 @@ async def test_the_check_of_what_does_not_wait_any_more_is_taken_back() -> None:
 async def test_what_cannot_be_compared_for_its_scene_is_paid_to_who_is_known(
     letters: str, is_paid: bool
 ) -> None:
-    """And charged only then: a creator pays nothing that nobody earns."""
+    """The unit is charged only if its operator is paid: a creator pays nothing that
+    nobody earns.
+    """
     async with verifying(least_odds=1.0) as play:
         play.known(letters)
         job = await play.delivered()
@@ -335,7 +338,7 @@ async def test_what_cannot_be_compared_for_its_scene_is_paid_to_who_is_known(
 
 @simulated
 async def test_a_scene_of_which_regions_say_nothing_is_rendered_whole_from_then_on() -> None:
-    """Also in another life of the gateway."""
+    """The gateway still renders the scene whole after a restart."""
     async with verifying() as play:
         job, checker = await play.delivered(), play.inspector()
         regions = await play.checks(checker, apart(0.9))
@@ -350,7 +353,7 @@ async def test_a_scene_of_which_regions_say_nothing_is_rendered_whole_from_then_
         assert [*play.store.uncut_scenes] == [(CREATOR, "s3://rendertrust/x")]
 
 
-# ── what was signed, and what is there ───────────────────────────────────────────────────────────
+# -- signatures and stored objects
 
 
 @simulated
@@ -388,7 +391,7 @@ async def test_an_object_that_the_store_lost_is_rendered_again_and_is_no_strike(
 async def test_who_signs_for_pixels_that_are_not_there_is_not_paid(
     seen: str | None, strike: bool
 ) -> None:
-    """A receipt would vouch for them."""
+    """If the node were paid, a receipt would vouch for pixels that do not exist."""
     async with verifying() as play:
         pixels = {"sha256": "0" * 64, "width": 1, "height": 1}
         play.work = json.dumps({"pixels": pixels})
@@ -399,11 +402,11 @@ async def test_who_signs_for_pixels_that_are_not_there_is_not_paid(
         assert play.store.checks[job, 0, 1].strike is strike
 
 
-# ── what was not drawn ───────────────────────────────────────────────────────────────────────────
+# -- results that were not drawn
 
 
-async def known(play: Play, device_class: str = CLASS) -> Inspector:
-    """A node of which nothing is drawn any more, and a verifier."""
+async def known_node(play: Play, device_class: str = CLASS) -> Inspector:
+    """Give the node a record with which it is hardly ever drawn, and return a verifier."""
     play.known("v" * 1000)
     return play.inspector(20, device_class)
 
@@ -411,7 +414,7 @@ async def known(play: Play, device_class: str = CLASS) -> Inspector:
 @simulated
 async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known(play, "cpu/sse/5.2")
+        checker = await known_node(play, "cpu/sse/5.2")
         job = await play.delivered()
         order = await play.asked(checker)
         assert order.draws == ()
@@ -424,7 +427,7 @@ async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> N
 @simulated
 async def test_what_is_odd_when_it_is_opened_is_compared() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker, job = await known(play), await play.delivered()
+        checker, job = await known_node(play), await play.delivered()
         await play.checks(checker, {**LOOKED, "suspect": "the picture is of one colour"})
         assert len((await play.checks(checker, EXACT)).draws) == 3
         await play.ends(job, "COMPLETED")
@@ -433,9 +436,9 @@ async def test_what_is_odd_when_it_is_opened_is_compared() -> None:
 
 @simulated
 async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
-    """Whether somebody opens it already, or it waits for that."""
+    """Both a result that is being opened and a result that waits for its check are compared."""
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known(play)
+        checker = await known_node(play)
         jobs = [await play.delivered(), await play.delivered()]
         order = await play.asked(checker)
         play.known("m")
@@ -450,7 +453,9 @@ async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
 
 @simulated
 async def test_what_waits_of_a_node_is_compared_as_soon_as_other_work_of_it_is_in_doubt() -> None:
-    """Else it would be paid while the whole frame of the other one is rendered."""
+    """Otherwise a waiting result could be paid while the doubtful result's whole frame is
+    rendered.
+    """
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         seen, other = await play.delivered(), await play.delivered()
@@ -465,9 +470,9 @@ async def test_what_waits_of_a_node_is_compared_as_soon_as_other_work_of_it_is_i
         assert (order.unit.job, len(order.draws)) == (({seen, other} - {first.unit.job}).pop(), 3)
 
 
-# ── pieces of frames, and videos ─────────────────────────────────────────────────────────────────
+# -- parts of frames, and videos
 
-# With it: of how many regions, or whole pictures, a verifier is asked.
+# Parameters of a job, and how many regions or whole pictures the verifier must compare.
 PARTS: tuple[tuple[Mapping[str, Any], int, int], ...] = (
     ({"frame": None, "frames": [1, 2]}, 0, 1),
     ({"tile": [0, 0, 8, 8]}, 3, 0),
@@ -477,7 +482,7 @@ PARTS: tuple[tuple[Mapping[str, Any], int, int], ...] = (
 
 
 def told_of(order: RunCheck, one: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A report of every place that was asked about."""
+    """Return a report with the same finding for every place of the check."""
     return {"crops": [one] * order.count, "finish": {"equal": True, "off": None}}
 
 
@@ -495,7 +500,8 @@ async def test_what_is_no_whole_frame_is_checked_as_frames_are(
         told = {name: value for name, value in params.items() if value and name != "job_type"}
         assert told.items() <= order.unit.params.items()
         play.says(checker, order, told_of(order, {"equal": off is None, "off": off}))
-        if off is not None and draws:  # regions of it may come out otherwise than the whole tile
+        # regions of a tile may render differently from the whole tile
+        if off is not None and draws:
             order = await play.asked(checker)
             assert order.whole
             report = {**told_of(order, {"equal": False, "off": off}), "whole": True}
@@ -518,7 +524,7 @@ async def test_who_leaves_out_a_frame_of_a_chunk_says_nothing() -> None:
         await play.ends(job, "COMPLETED")
 
 
-# ── strikes and quarantine ───────────────────────────────────────────────────────────────────────
+# -- strikes and quarantine
 
 
 async def lies(play: Play, checker: Inspector) -> None:
@@ -529,7 +535,7 @@ async def lies(play: Play, checker: Inspector) -> None:
 
 @simulated
 async def test_the_third_strike_is_quarantine() -> None:
-    """No strangers' work any more: the Scheduler is told, the reason stands beside the node."""
+    """The Scheduler is told, so that strangers' work stops, and the reason stays with the node."""
     async with verifying() as play:
         checker = play.inspector()
         for _ in range(STRIKES_MOST):
@@ -591,8 +597,8 @@ async def test_a_quarantine_that_the_database_missed_comes_once_it_is_back() -> 
         await until(lambda: play.standing() == "QUARANTINED", within=60)
 
 
-async def _thrice(play: Play, owners: Sequence[int]) -> UUID:
-    """A unit that as many nodes deliver one after the other, each found to be another one."""
+async def _deliver_in_turn(play: Play, owners: Sequence[int]) -> UUID:
+    """Return a job that nodes of these owners deliver in turn; each result is found to differ."""
     checker = play.inspector()
     job = await play.delivered(NODE, UUID(int=owners[0]))
     for attempt, owner in enumerate(owners, 1):
@@ -617,7 +623,7 @@ async def test_what_three_owners_deliver_alike_is_the_scenes_fault_and_nobodys_s
     owners: tuple[int, ...], whose: str
 ) -> None:
     async with verifying() as play:
-        job = await _thrice(play, owners)
+        job = await _deliver_in_turn(play, owners)
         unit = await play.ends(job, "FAILED")
         assert (unit.error_class, play.charged()) == (whose, 0)
         assert await _strikes(play, job) == ([] if whose == "scene" else [1, 1, 1])
@@ -625,7 +631,7 @@ async def test_what_three_owners_deliver_alike_is_the_scenes_fault_and_nobodys_s
 
 @simulated
 async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -> None:
-    """Each is compared, whoever delivers it: by a valid one the word is refuted."""
+    """A result of a blamed scene is always compared, and a valid result refutes the blame."""
     liar = UUID(int=30)
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
@@ -648,7 +654,7 @@ async def test_checks_become_rare_and_a_strike_makes_them_certain() -> None:
         checker = play.inspector()
 
         async def one(report: Mapping[str, Any]) -> str | None:
-            """What becomes of a delivery of which this is found if it is compared."""
+            """Return the verdict on a delivery; ``report`` is the answer if it is compared."""
             job = await play.delivered()
             while play.verdict(job) is None:
                 order = await play.asked(checker)
@@ -667,7 +673,7 @@ async def test_checks_become_rare_and_a_strike_makes_them_certain() -> None:
         assert await play.store.audit() == []
 
 
-# ── when others are away ─────────────────────────────────────────────────────────────────────────
+# -- unavailable peers
 
 
 @simulated
@@ -696,7 +702,7 @@ async def test_a_verdict_whose_commit_was_not_answered_counts_once() -> None:
 
 @simulated
 async def test_what_waits_when_verification_is_switched_off_is_paid_unverified() -> None:
-    """Also while somebody could look: nobody is asked any more."""
+    """The result is not opened even if a verifier is connected."""
     async with verifying(enabled=False) as play:
         checker, job = play.inspector(), await play.delivered()
         await play.ends(job, "COMPLETED")

@@ -1,4 +1,4 @@
-"""What a report makes of a delivery: the next step, or the verdict."""
+"""The case of a delivery: reports lead to the case's next step or to the verdict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ UNABLE = {"unable": "its simulation is not baked"}
 UNREAD = {"crops": EXACT["crops"], "finish": None}
 UNMADE = {"crops": EXACT["crops"], "unmade": True}
 PLAIN = {**LOOKED, "suspect": "the picture is of one colour"}
-UNLIKE = {"equal": False, "off": None}  # nothing can be measured
+UNLIKE = {"equal": False, "off": None}  # the distance cannot be measured
 OTHER_FINISH = {**EXACT, "finish": {"equal": False, "off": 9.0}}
 
 
@@ -33,7 +33,7 @@ def whole(report: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
 def heard(
     *reports: Mapping[str, Any], device_class: str = CLASS, drawn: bool = True, **of: Any
 ) -> Case:
-    """A delivery, drawn unless told otherwise, once these reports came."""
+    """Return the case of a delivery (drawn unless ``drawn`` is False) after these reports."""
     case = Case.opened(pending(drawn=drawn, **of))
     for told in reports:
         order = case.order(UUID(int=1), b"secret", device_class)
@@ -131,7 +131,9 @@ def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
 def test_what_regions_have_nothing_to_do_with_is_invalid_at_once(
     report: Mapping[str, Any], more: dict[str, Any]
 ) -> None:
-    """A fault of the file, a picture that is not made of its evidence, whole frames of a chunk."""
+    """A fault of the file, a picture that its evidence does not give, and differing frames of a
+    chunk.
+    """
     found = heard(report, **more).verdict
     assert found is not None
     assert (found.outcome, found.strike) == ("invalid", True)
@@ -141,8 +143,8 @@ def test_what_regions_have_nothing_to_do_with_is_invalid_at_once(
     ("owner", "drawn", "report", "is_excused"),
     [
         (2, True, apart(0.9), True),
-        (6, True, apart(0.9), False),  # two owners
-        (2, False, apart(0.9), False),  # it was compared for another reason
+        (6, True, apart(0.9), False),  # two owners only
+        (2, False, apart(0.9), False),  # compared without being drawn
         (2, True, FAULT, False),  # nothing was compared
     ],
 )
@@ -188,7 +190,7 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault(
 def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
     reports: tuple[Mapping[str, Any], ...], outcome: str, strike: bool
 ) -> None:
-    """Where honest frames of such a scene may differ, it is not taken, but no strike."""
+    """Where honest frames may differ too, the result is refused without a strike."""
     found = heard(*reports).verdict
     assert found is not None
     assert (found.outcome, found.strike) == (outcome, strike)
@@ -224,7 +226,9 @@ def test_what_was_not_drawn_of_a_scene_that_cannot_be_cut_is_not_rendered_whole(
 def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
     report: Mapping[str, Any],
 ) -> None:
-    """A refusal is no strike there, so lies that are not drawn would gain."""
+    """A refusal of such a node's result is no strike, so lies would pay if only drawn results were
+    compared.
+    """
     case = heard(report, device_class=OTHER_CLASS, drawn=False, is_uncut=report is LOOKED)
     assert case.verdict is None
     assert case.order(UUID(int=2), b"secret", OTHER_CLASS).count > 0
@@ -236,7 +240,7 @@ def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
 
 @pytest.mark.parametrize("report", [UNCUT, LOOKED])
 def test_what_honest_frames_may_differ_in_is_always_compared(report: Mapping[str, Any]) -> None:
-    """A refusal is no strike there, either."""
+    """A refusal is no strike, as honest frames may differ."""
     loose, chunk = {**report, "loose": True}, {"frame": None, "frames": [1, 2]}
     of: Mapping[str, Any] = {"params": chunk} if report is LOOKED else {}
     case = heard(loose, drawn=False, **of)

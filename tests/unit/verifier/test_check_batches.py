@@ -1,4 +1,4 @@
-"""Batches: results of one job that a verifier opens in one check."""
+"""Batches: several results of one job that a verifier opens in one check."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -45,11 +45,11 @@ NEVER_DRAWN: Mapping[str, Any] = {"least_odds": 0.0}
 NODES = {OPERATOR: (NODE, UUID(int=11)), UUID(int=3): (UUID(int=12),)}
 
 
-# ── which ones ───────────────────────────────────────────────────────────────────────────────────
+# -- choice of the results
 
 
 def case(unit: int, owner: UUID | None = OPERATOR, size: int = 1, **more: Any) -> Case:
-    """A result that waits to be opened."""
+    """Return the case of a result that waits to be opened."""
     row = {name: more.pop(name) for name in ("job_id", "node_id", "sha256") if name in more}
     state = {n: more.pop(n) for n in ("is_alone", "failed", "rests_until", "unread") if n in more}
     found = pending(owner=owner, **more)
@@ -63,7 +63,7 @@ def case(unit: int, owner: UUID | None = OPERATOR, size: int = 1, **more: Any) -
 
 @st.composite
 def cases(draw: st.DrawFn) -> list[Case]:
-    """Results of two jobs and of several owners, some of which no batch may have."""
+    """Draw results of two jobs and several owners, some of which must not be in a batch."""
     drawn = st.sampled_from
     rare: Mapping[str, Any] = {
         "is_alone": True,
@@ -115,7 +115,7 @@ def test_sixteen_that_wait_are_one_batch_and_what_runs_is_in_none() -> None:
     assert [one.pending.row.unit for one in batch] == [0, 1, 2, *range(4, 17)]
 
 
-# ── reports ──────────────────────────────────────────────────────────────────────────────────────
+# -- reports
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -164,13 +164,13 @@ def test_a_batch_blames_nobody(report: Report, is_cleared: bool) -> None:
     assert clears(report, one.pending.row.work) is is_cleared
 
 
-# ── on stage ─────────────────────────────────────────────────────────────────────────────────────
+# -- with a running Verifier
 
 
 async def rendered(
     play: Play, count: int, owner: UUID = OPERATOR, nodes: Sequence[UUID] = ()
 ) -> UUID:
-    """A job of so many frames, delivered in turn by nodes that are known, none drawn."""
+    """Return a job of ``count`` frames, delivered in turn by known nodes; no frame is drawn."""
     play.jobs += 1
     job, nodes = UUID(int=1000 + play.jobs), nodes or NODES[owner][:1]
     for node in nodes:
@@ -200,7 +200,7 @@ def keys_of(job: UUID, units: Sequence[int]) -> list[str]:
 
 
 async def verdicts(play: Play, job: UUID, count: int) -> list[str | None]:
-    """Those of all units, once there are so many."""
+    """Wait until ``count`` units have a verdict, and return the verdicts of all units."""
 
     def found() -> list[str | None]:
         rows = sorted(
@@ -213,7 +213,7 @@ async def verdicts(play: Play, job: UUID, count: int) -> list[str | None]:
 
 
 async def alone(play: Play, checker: Inspector, units: Sequence[int], job: UUID) -> list[RunCheck]:
-    """These are opened one by one; nothing is wrong with any."""
+    """Let these units be opened one by one without a fault."""
     orders = [await play.checks(checker, LOOKED) for _ in units]
     assert [keys(order) for order in orders] == [keys_of(job, [unit]) for unit in units]
     return orders
@@ -251,7 +251,7 @@ async def test_what_a_batch_finds_wrong_or_says_nothing_of_is_opened_alone() -> 
 @simulated
 @pytest.mark.parametrize("end", ["no report", "time", "lost"])
 async def test_a_batch_that_comes_to_nothing_is_no_failure_of_its_results(end: str) -> None:
-    """Each is opened alone at once. What comes to nothing then is tried again later."""
+    """Each result is then opened alone at once; a result that fails again is retried later."""
     async with verifying(check_seconds=20.0, again_seconds=30.0, **NEVER_DRAWN) as play:
         job = await rendered(play, 3)
         checker = play.inspector(batches=True)

@@ -1,4 +1,4 @@
-"""What who fakes some frames of each chunk earns, by what is drawn: no more than by honest work."""
+"""A node that fakes some frames of each chunk does not earn more than honest work would."""
 
 import random
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ OWN, LOOKED = UUID(int=20), {"looked": True}
 
 
 def looked_at(frames: int, number: int) -> list[int]:
-    """Which frames the first check of a chunk looks at."""
+    """Return the frames that the first check of a chunk compares."""
     name, result = b"job:%d:1" % number, number.to_bytes(32)
     return picked([*check_orders.places("chunk", frames, SECRET, name, result).shown], frames)
 
@@ -26,18 +26,19 @@ def looked_at(frames: int, number: int) -> list[int]:
 @pytest.mark.parametrize("frames", [2, 3, 8, 9, 16, 64, 128, 250])
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_a_check_costs_a_liar_more_than_he_saves(frames: int, share: float) -> None:
-    """The whole chunk is unpaid: so whichever frames are faked, one of them or many, a check takes
-    as many frames' pay as were not rendered, at least, as it does of single frames.
+    """An invalid chunk is unpaid as a whole. A check therefore costs a liar at least as many
+    frames' pay as were faked, as with single frames.
     """
     faked = set(random.Random(frames).sample(range(frames), max(round(frames * share), 1)))
     often = sum(not faked.isdisjoint(looked_at(frames, n)) for n in range(2000)) / 2000
-    assert often * frames >= len(faked) * 0.8  # of 2,000 draws
+    assert often * frames >= len(faked) * 0.8  # a tolerance for 2,000 draws
 
 
 @attrs.define
 class Life:
-    """A node that fakes so many frames of each chunk until it is quarantined. All that it earned
-    is pending when it is caught, and each frame of it is looked at then.
+    """A node that fakes frames of each chunk until it is quarantined.
+
+    At the quarantine all its earnings are still pending, and each frame behind them is compared.
     """
 
     frames: int
@@ -69,7 +70,7 @@ class Life:
 
 
 def profit(frames: int, faked: int) -> float:
-    """Frames that are paid for, of each that was rendered: honest work has 1."""
+    """Return paid frames per rendered frame; honest work gives 1."""
     lives = [Life(frames, faked, random.Random(seed)) for seed in range(LIVES)]
     for life in lives:
         list(life.lives(CHUNKS))

@@ -1,4 +1,4 @@
-"""A dispute with its creator's comparison: a verifier renders the whole frame, and that decides."""
+"""Disputes with the creator's comparison, which a verifier decides by rendering the whole frame."""
 
 import asyncio
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ from tests.unit.verifier.stage import (
 SHARE: Final = PRICE * 70 // 100
 NEVER_DRAWN: Final = {"least_odds": 0.0}
 PLACE: Final = (0.25, 0.5)
-COUNT: Final = 4  # the place that its creator names, and three by secret
+COUNT: Final = 4  # the place that the creator names, and three secret places
 GRAPHICS: Final = "optix/x86_64/5.2"
 OTHER_CLASS: Final = "cpu/sse/5.2"
 
 
 def whole(off: float = 0.0, count: int = COUNT, **more: Any) -> Mapping[str, Any]:
-    """A report of the whole frame, of which one place is so far off."""
+    """Return a report on the whole frame in which one place differs by ``off``."""
     at = {"equal": off == 0, "off": off or None}
     return {**EXACT, "whole": True, "crops": [at, *[{"equal": True}] * (count - 1)], **more}
 
@@ -49,7 +49,7 @@ FINISH: Final = {"equal": False, "off": 9.0}
 
 
 async def disputed(play: Play, checker: Inspector, **params: Any) -> UUID:
-    """A unit that was settled without a comparison, and that its creator compared."""
+    """Return a unit that was settled without a comparison and then disputed with a comparison."""
     job = await play.delivered(**params)
     await play.checks(checker, {"looked": True})
     await play.ends(job, "COMPLETED")
@@ -98,7 +98,7 @@ async def test_the_whole_frame_decides_a_dispute(
 
 @simulated
 async def test_a_lie_found_by_a_dispute_costs_as_much_as_a_drawn_one() -> None:
-    """It is a strike and a fine, and the node's other results that were not compared follow."""
+    """The lie brings a strike and a fine, and the node's other uncompared results are compared."""
     async with verifying(least_odds=0.25) as play:
         play.known("v" * 1000)
         checker, settled = play.inspector(), list[UUID]()
@@ -255,7 +255,7 @@ def test_of_another_instruction_set_what_differs_at_the_named_places_alone_is_fo
 def test_what_other_seeds_say_does_not_decide_a_dispute(
     outcome: str, verdict: str, is_for_admin: bool
 ) -> None:
-    """A verifier of another device kind compares by statistics, which a small mark escapes."""
+    """A verifier of another device kind compares statistically, which would miss a small mark."""
     waits = pending(is_again=True, disputed=(PLACE,))
     row = attrs.evolve(waits.row, evidence_sha256=b"e" * 32, evidence_size=9)
     case = Case.opened(attrs.evolve(waits, row=row))

@@ -1,4 +1,4 @@
-"""Checks of frames that EEVEE drew: equal within a drawing class, else the nearest of samples."""
+"""Checks of EEVEE frames: equal within a drawing class, otherwise the nearest number of samples."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
 
 
 def drawn(outcome: str, *why: str, drawing: str | None = MESA, **more: Any) -> Mapping[str, Any]:
-    """A report on the whole frame."""
+    """Return a report on a whole frame drawn with this drawing class."""
     return {
         "crops": [EQUAL if outcome == "exact" else UNEQUAL],
         "finish": EQUAL,
@@ -40,7 +40,7 @@ def drawn(outcome: str, *why: str, drawing: str | None = MESA, **more: Any) -> M
 def heard(
     report: Mapping[str, Any], signed: str | None, device_class: str = CLASS, **of: Any
 ) -> Case:
-    """A drawn delivery by a node that signed for this drawing class."""
+    """Return the case of a drawn delivery whose node signed this drawing class."""
     work = json.dumps({"pixels": None, "measured": {"drawing": signed}})
     given = pending(drawn=True, **of)
     case = Case.opened(attrs.evolve(given, row=attrs.evolve(given.row, work=work)))
@@ -119,7 +119,7 @@ def test_nodes_of_unknown_drawing_class_are_of_another_one(signed: Any) -> None:
 def test_who_signs_for_no_drawing_class_gets_a_strike_for_what_is_refused(
     report: Mapping[str, Any], device_class: str, signed: Any, strike: bool
 ) -> None:
-    """Else one would be compared as seldom as for frames by Cycles, at no risk."""
+    """Without a strike, a liar would risk nothing and be compared as seldom as with Cycles."""
     verdict = heard(report, signed, device_class).verdict
     assert verdict is not None
     assert verdict.strike == strike

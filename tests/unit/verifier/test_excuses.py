@@ -1,4 +1,4 @@
-"""Invalid results of several owners: the scene was at fault, or accomplices lied."""
+"""Equal invalid results of several owners: either the scene is at fault, or accomplices lie."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ WRONG = apart(200.0)
 
 
 class Draws:
-    """The numbers that deliveries draw; each node is known, so that the odds are a twentieth."""
+    """Fixes the draws of deliveries; each node is known, so that the odds are a twentieth."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.number = 0.9
@@ -39,8 +39,8 @@ class Draws:
         monkeypatch.setattr(Sampling, "draw", draw)
 
 
-async def lied(play: Play, draws: Draws, checker: Inspector) -> UUID:
-    """A unit that its first node lied in, which was drawn and fined; two others are known, too."""
+async def deliver_a_lie(play: Play, draws: Draws, checker: Inspector) -> UUID:
+    """Return a unit whose first node lied, was drawn and fined; two further nodes are known."""
     for node, owner in {**OWNERS, WITNESS: UUID(int=33)}.items():
         play.store.add_node(node, ("render",), owner=owner)
     for node in (NODE, *OWNERS):
@@ -58,10 +58,10 @@ async def lied(play: Play, draws: Draws, checker: Inspector) -> UUID:
     return job
 
 
-async def follows(
+async def deliver_again(
     play: Play, checker: Inspector, job: UUID, attempts: Mapping[int, UUID], told: Mapping[str, Any]
 ) -> None:
-    """These nodes deliver the unit next; a check says so of what it compares."""
+    """Let these nodes deliver the unit in turn; a check answers with ``told`` for this unit."""
     for attempt, node in attempts.items():
         await play.do(UnitAssign(job, 0, attempt, node))
         await play.again(job, node, attempt, OWNERS[node])
@@ -88,9 +88,9 @@ async def test_broken_files_of_accomplices_excuse_no_lie(monkeypatch: pytest.Mon
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()
-        job = await lied(play, draws, checker)
+        job = await deliver_a_lie(play, draws, checker)
         draws.number = 0.9
-        await follows(
+        await deliver_again(
             play, checker, job, dict(enumerate(OWNERS, 2)), {"fault": "it cannot be opened"}
         )
         await asyncio.sleep(20)
@@ -103,18 +103,18 @@ async def test_broken_files_of_accomplices_excuse_no_lie(monkeypatch: pytest.Mon
 async def test_a_lie_that_accomplices_repeat_where_no_draw_found_them_is_not_excused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A fourth account says that the scene is at fault, so the others are compared for sure."""
+    """A fourth account blames the scene, so all further results are compared."""
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()
-        job = await lied(play, draws, checker)
+        job = await deliver_a_lie(play, draws, checker)
         draws.number = 0.9
         now = play.clock.now()
         await play.do(UnitAssign(job, 0, 2, WITNESS))
         await play.do(
             UnitFail(job, 0, 2, WITNESS, "scene", "no camera", retry_at=now, accused=CLASS)
         )
-        await follows(play, checker, job, dict(enumerate(OWNERS, 3)), WRONG)
+        await deliver_again(play, checker, job, dict(enumerate(OWNERS, 3)), WRONG)
         await asyncio.sleep(20)
         assert (returned(play), strikes(play, NODE)) == (0, 1)
 
@@ -126,9 +126,9 @@ async def test_results_that_were_all_drawn_and_agree_excuse_each_other(
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()
-        job = await lied(play, draws, checker)
+        job = await deliver_a_lie(play, draws, checker)
         fined = len(play.store.fines)
-        await follows(play, checker, job, dict(enumerate(OWNERS, 2)), WRONG)
+        await deliver_again(play, checker, job, dict(enumerate(OWNERS, 2)), WRONG)
         assert (returned(play), strikes(play, NODE)) == (fined, 0)
         assert [strikes(play, node) for node in OWNERS] == [0, 0]
         assert await play.store.audit() == []

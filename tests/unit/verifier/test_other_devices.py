@@ -1,4 +1,4 @@
-"""Checks by a verifier of another device kind: whom they are asked of, and what a report makes."""
+"""Checks by a verifier of another device kind: which results, and what a report leads to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,20 +25,20 @@ UNEQUAL = {"equal": False, "off": 1.2}
 
 
 def compared(outcome: str, *why: str, off: float | None = 1.2, **more: Any) -> Mapping[str, Any]:
-    """A report of the comparison across devices."""
+    """Return a report with a comparison across devices."""
     looks = [[{"layer": "ViewLayer", "outcome": outcome, "reasons": list(why), "unsaid": None}]]
     report = EXACT if off is None else apart(off)
     return {**report, "across": {"outcome": outcome, "looks": looks}, **more}
 
 
 def refused(**more: Any) -> Mapping[str, Any]:
-    """What both looks refuse; the picture is not made of such evidence."""
+    """Return a report with a refusal by both looks, and without a check of the finish."""
     told = {**compared("refused", "fewer-samples", "softened"), **more}
     return {name: value for name, value in told.items() if name != "finish"}
 
 
 def heard(*reports: Mapping[str, Any], **of: Any) -> Case:
-    """A drawn delivery by a processor, once a graphics card's reports came."""
+    """Return the case of a drawn CPU delivery after these reports of a GPU."""
     given: dict[str, Any] = {"drawn": True, **of}
     case = Case.opened(pending(**given))
     for told in reports:
@@ -130,7 +130,7 @@ def test_a_report_that_gives_no_reasons_is_read(looks: Any) -> None:
 def test_an_order_for_another_device_says_where_a_second_look_lies() -> None:
     case = Case.opened(pending(drawn=True))
     assert case.order(UUID(int=1), b"secret", CLASS).across == ()
-    assert case.order(UUID(int=1), b"secret", SSE).across == (), "it rounds otherwise, no more"
+    assert case.order(UUID(int=1), b"secret", SSE).across == (), "the same seed decides first"
     order = case.order(UUID(int=1), b"secret", OPTIX)
     assert len(order.across) == len(order.draws) == 3
     assert not {*order.across} & {*order.draws}
@@ -138,8 +138,55 @@ def test_an_order_for_another_device_says_where_a_second_look_lies() -> None:
     assert Case.opened(pending(drawn=True, **CHUNK)).order(UUID(int=1), b"s", OPTIX).across == ()
 
 
+def other_set(*reports: Mapping[str, Any]) -> Case:
+    """Return the case of a drawn delivery after these reports of another instruction set."""
+    case = Case.opened(pending(drawn=True))
+    for told in reports:
+        order = case.order(UUID(int=1), b"secret", SSE)
+        report = answer(told, order.count)
+        assert isinstance(report, Report), report
+        case.hear(report, VERIFIER, SSE, DEFAULTS)
+    return case
+
+
+@pytest.mark.parametrize("first", [0.4, 1.2])
+def test_another_instruction_set_compares_with_other_seeds_before_the_whole_frame(
+    first: float,
+) -> None:
+    case = other_set(apart(first))
+    assert (case.step, case.verdict) == ("more", None)
+    assert len(case.order(UUID(int=1), b"secret", SSE).across) == 3
+    assert case.order(UUID(int=1), b"secret", CLASS).across == (), "the same set compares bits"
+
+
+@pytest.mark.parametrize(
+    ("second", "outcome", "said"),
+    [
+        (compared("accepted"), "consistent", "other-seeds"),
+        (compared("consistent", off=0.2), "consistent", "0.2 times the noise"),
+        (compared("accepted", finish=UNEQUAL), "invalid", "1.2 times the noise"),
+    ],
+)
+def test_other_seeds_clear_what_instruction_sets_render_differently(
+    second: Mapping[str, Any], outcome: str, said: str
+) -> None:
+    """A scene may amplify the smallest difference, as dense volumes do."""
+    found = other_set(apart(1.2), second).verdict
+    assert found is not None
+    assert (found.outcome, found.said) == (outcome, said)
+
+
+@pytest.mark.parametrize("second", [refused(), compared("unsaid", "few-cells")])
+def test_what_other_seeds_do_not_clear_is_rendered_whole(second: Mapping[str, Any]) -> None:
+    case = other_set(apart(1.2), second)
+    assert (case.step, case.why, case.verdict) == ("whole", "regions", None)
+    found = other_set(apart(1.2), second, {**apart(1.2), "whole": True}).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == ("invalid", True)
+
+
 def fleet(*classes: str) -> VerifierFleet:
-    """Verifiers without owners, numbered from 20, that gateways had lately."""
+    """Return a fleet of ownerless verifiers of these classes, numbered from 20."""
     seen = [SeenVerifier(UUID(int=n), of, None) for n, of in enumerate(classes, 20)]
     return VerifierFleet(StoreTwin(), 60.0, seen={one.node: one for one in seen})
 
@@ -168,7 +215,7 @@ def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
 
 @simulated
 async def test_a_refusal_by_another_device_is_unpaid_and_goes_back_to_the_queue() -> None:
-    """No fine, no strike and no clawback: the next node of the same kind may be honest, too."""
+    """There is no fine, strike or clawback; the next node of the same kind may be honest, too."""
     async with verifying(least_odds=1.0) as play:
         play.known("v" * 12)
         job, checker = await play.delivered(), play.inspector(device_class=OPTIX)

@@ -1,4 +1,4 @@
-"""Who is checked how often, where, by whom, and what a verdict changes: pure decisions."""
+"""Pure decisions of verification: odds, regions, verdicts and reputations."""
 
 import math
 from uuid import UUID
@@ -32,7 +32,7 @@ GRIDS = st.integers(1, 12).flatmap(
     )
 )
 
-# ── odds ─────────────────────────────────────────────────────────────────────────────────────────
+# -- odds
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1))
@@ -53,10 +53,10 @@ def test_as_many_are_drawn_as_was_said() -> None:
 @given(RESULTS, st.binary(min_size=1), st.binary(min_size=1))
 def test_another_secret_draws_otherwise(result: bytes, one: bytes, other: bytes) -> None:
     same = sampling.draw(one, b"x", UNIT, result) == sampling.draw(other, b"x", UNIT, result)
-    assert same is (one.rstrip(b"\0") == other.rstrip(b"\0"))  # HMAC fills keys up with zeros
+    assert same is (one.rstrip(b"\0") == other.rstrip(b"\0"))  # HMAC pads keys with zeros
 
 
-# ── crops ────────────────────────────────────────────────────────────────────────────────────────
+# -- crops
 
 
 @given(RESULTS, SIZES, GRIDS | st.just([]))
@@ -96,7 +96,7 @@ def test_where_much_varies_is_looked_at_half_of_the_time() -> None:
         found = placed(bytes([number % 256, number // 256]), (1600, 1600), grid)
         centres = [(x + across / 2, y + down / 2) for x, y, across, down in found]
         hits += sum(200 <= x <= 400 and 1200 <= y <= 1400 for x, y in centres)
-    assert 1350 < hits < 1750  # half of 3,000, and a 64th of the other half
+    assert 1350 < hits < 1750  # expected: half of 3,000, and a 64th of the other half
 
 
 def test_a_frame_without_pixels_has_no_crops() -> None:
@@ -104,7 +104,7 @@ def test_a_frame_without_pixels_has_no_crops() -> None:
         placed(RESULT, (0, 10))
 
 
-# ── verdicts ─────────────────────────────────────────────────────────────────────────────────────
+# -- verdicts
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_nothing_compared_is_no_verdict() -> None:
         thresholds.of_all([])
 
 
-# ── reputation ───────────────────────────────────────────────────────────────────────────────────
+# -- reputation
 
 
 @given(st.text(alphabet="vm", max_size=200), st.integers(0, 200))
@@ -153,7 +153,9 @@ def test_a_reputation_is_what_the_verdicts_were(said: str, split: int) -> None:
 
 @given(st.text(alphabet="vm", max_size=80), st.text(alphabet="vm", max_size=80))
 def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -> None:
-    """Whatever was before: the next invalid result is one too many, until it is made good."""
+    """Whatever the record was, the next invalid result means quarantine unless valid results follow
+    the release.
+    """
     record = Record(UUID(int=1), "cpu", True, before, since)
     known = record.reputation
     assert known.invalid == (before + since).count("m")
@@ -183,7 +185,7 @@ def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:
 
 
 def test_each_attempt_at_a_unit_is_drawn_anew() -> None:
-    """Else whoever delivers the same result again knows whether it is looked at."""
+    """If one draw held for all attempts, a node that repeats a result would know the draw."""
     names = [sampling.unit_name(UUID(int=1), 0, attempt) for attempt in (1, 2)]
     first, second = (sampling.draw(SECRET, b"drawn", name, RESULT) for name in names)
     assert first != second

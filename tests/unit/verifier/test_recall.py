@@ -1,4 +1,4 @@
-"""Clawback: what a node has pending that was not compared is compared once it is found out."""
+"""Clawback: uncompared pending results of a node are compared once the node is found lying."""
 
 import asyncio
 from datetime import timedelta
@@ -35,8 +35,8 @@ CHUNK = {**EXACT, "crops": EXACT["crops"][:2]}
 NEVER_DRAWN = {"least_odds": 0.0}
 
 
-async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: Any) -> UUID:
-    """A unit of a known node that was not drawn."""
+async def settle_undrawn(play: Play, checker: Inspector, node: UUID = NODE, **params: Any) -> UUID:
+    """Return a job of a known node that was settled without being drawn."""
     job = await play.delivered(node, **params)
     await play.checks(checker, LOOKED)
     await play.ends(job, "COMPLETED")
@@ -44,8 +44,8 @@ async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: A
     return job
 
 
-def is_found_out(play: Play, node: UUID = NODE) -> None:
-    """As by its session."""
+def report_lie(play: Play, node: UUID = NODE) -> None:
+    """Report a lie of the node, as its session does."""
     play.known("m", node)
     assert play.verifier.tell(LieDetected(node))
 
@@ -67,9 +67,9 @@ async def test_it_is_compared_and_given_back_if_it_is_invalid(
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         assert (play.charged(), play.earned()) == (PRICE, SHARE)
-        is_found_out(play)
+        report_lie(play)
         order = await play.asked(checker)
         assert (order.unit.job, len(order.draws)) == (job, 3)
         await is_held(play, job)
@@ -86,8 +86,8 @@ async def test_an_object_that_the_store_lost_is_left_to_an_admin() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
-        is_found_out(play)
+        job = await settle_undrawn(play, checker)
+        report_lie(play)
         order = await play.asked(checker)
         await play.objects.delete(order.picture.key)
         play.says(checker, order, EXACT)
@@ -103,8 +103,8 @@ async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
         play.known("v" * 1000)
         play.known("v" * 1000, other)
         checker = play.inspector()
-        job = await settled(play, checker, other)
-        is_found_out(play)
+        job = await settle_undrawn(play, checker, other)
+        report_lie(play)
         assert play.store.nodes[other].owner == OPERATOR
         assert (await play.checks(checker, EXACT)).unit.job == job
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
@@ -112,13 +112,13 @@ async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
 
 @simulated
 async def test_what_another_gateway_settles_within_the_minute_is_held_back_too() -> None:
-    """It had not heard of the lie."""
+    """The other gateway had not heard of the lie."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         share = play.store.earnings.pop((job, 0))
-        is_found_out(play)
+        report_lie(play)
         await asyncio.sleep(30)
         play.store.earnings[job, 0] = share
         await until(lambda: (job, 0) in play.store.disputes, within=60)
@@ -131,13 +131,13 @@ async def test_what_another_gateway_settles_within_the_minute_is_held_back_too()
 async def test_what_was_delivered_before_is_held_back_however_late_it_is_settled(
     after: float,
 ) -> None:
-    """By another node of the owner, whose results are not all compared."""
+    """The job is of another node of the owner, whose results are not all compared."""
     other = UUID(int=11)
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         play.known("v" * 1000, other)
         job = await play.delivered(other)
-        is_found_out(play)
+        report_lie(play)
         await asyncio.sleep(after)
         checker = play.inspector()
         await play.checks(checker, LOOKED)
@@ -152,16 +152,16 @@ async def test_what_was_delivered_before_is_held_back_however_late_it_is_settled
 async def test_a_dispute_that_an_admin_rejected_saves_no_share_from_a_check(
     is_compared: bool,
 ) -> None:
-    """Unless a check decided it: the creator had rendered the frame again."""
+    """A share is safe only if a check with the creator's comparison decided the dispute."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job, name = await settled(play, checker), UUID(int=5)
+        job, name = await settle_undrawn(play, checker), UUID(int=5)
         await play.do(DisputeOpen(name, job, 0, CREATOR, "too dark", timedelta(days=7)))
         if is_compared:
             play.store.comparisons[name] = ((0.5, 0.5),)
         await play.do(DisputeDecide(job, 0, CREATOR, False, "as dark as the scene"))
-        is_found_out(play)
+        report_lie(play)
         if is_compared:
             await asyncio.sleep(600)
             assert not play.store.disputes[job, 0].by_gateway
@@ -175,11 +175,11 @@ async def test_a_dispute_that_an_admin_rejected_saves_no_share_from_a_check(
 
 @simulated
 async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_not() -> None:
-    """It died within the second."""
+    """The first gateway died within a second of the verdict."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         first = play.root
         play.root, play.verifier, play.ledger = play.begin()
         await play.root.start()
@@ -193,11 +193,11 @@ async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_
 
 @simulated
 async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() -> None:
-    """A gateway that died as its node was found out finds it."""
+    """A gateway that died when its node was found lying resumes the clawback after a restart."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         play.goes(checker)
         await play.root.stop()
         play.known("m")
@@ -212,21 +212,22 @@ async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() ->
 @simulated
 @pytest.mark.parametrize("enabled", [True, False], ids=["no such build", "off"])
 async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) -> None:
-    """Nobody pays or cancels it but an admin, or a verifier that comes."""
+    """Only an admin or a verifier that connects can then decide about the share."""
     async with verifying(**NEVER_DRAWN, enabled=enabled, wait_seconds=10.0) as play:
         play.known("v" * 1000)
         checker = play.inspector()
         if enabled:
-            job = await settled(play, checker)
+            job = await settle_undrawn(play, checker)
             play.goes(checker)
             play.inspector(21, "gpu/x/9")
         else:
             job = await play.delivered()
             await play.ends(job, "COMPLETED")
             row = play.store.checks[job, 0, 1]
-            play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")  # as it was on
+            # as if the job had been settled while verification was on
+            play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")
             play.goes(checker)
-        is_found_out(play)
+        report_lie(play)
         await is_held(play, job)
         await asyncio.sleep(15)
         assert play.store.disputes[job, 0].state == "OPEN"
@@ -241,8 +242,8 @@ async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
     async with verifying(**NEVER_DRAWN, again_seconds=1.0) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
-        is_found_out(play)
+        job = await settle_undrawn(play, checker)
+        report_lie(play)
         for _ in range(3):
             play.says(checker, await play.asked(checker), None, "no space left on the disk")
         await asyncio.sleep(30)
@@ -254,9 +255,9 @@ async def test_recalled_results_take_turns_with_fresh_ones() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        first, second = await settled(play, checker), await settled(play, checker)
+        first, second = await settle_undrawn(play, checker), await settle_undrawn(play, checker)
         play.goes(checker)
-        is_found_out(play)
+        report_lie(play)
         await is_held(play, first)
         await is_held(play, second)
         fresh = [await play.delivered(UUID(int=12), UUID(int=5)) for _ in range(4)]
@@ -271,7 +272,7 @@ async def test_recalled_results_take_turns_with_fresh_ones() -> None:
 
 @simulated
 async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
-    """Of a chunk most frames were not looked at."""
+    """The check of a chunk compared only a few of its frames."""
     async with verifying(**NEVER_DRAWN) as play:
         checker = play.inspector()
         frame = await play.delivered()
@@ -280,17 +281,17 @@ async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
         await play.checks(checker, CHUNK)
         for job in (frame, chunk):
             await play.ends(job, "COMPLETED")
-        is_found_out(play)
+        report_lie(play)
         assert (await play.checks(checker, CHUNK)).unit.job == chunk
         await until(lambda: play.store.disputes[chunk, 0].state == "REJECTED", within=60)
         assert [*play.store.disputes] == [(chunk, 0)]
 
 
-# ── fines ────────────────────────────────────────────────────────────────────────────────────────
+# -- fines
 
 
-async def earned_in_all(play: Play, checker: Inspector, count: int) -> None:
-    """As many units of an honest node, each compared."""
+async def earn_units(play: Play, checker: Inspector, count: int) -> None:
+    """Let an honest node deliver ``count`` units, and check each unit."""
     for _ in range(count):
         job = await play.delivered()
         order = await play.asked(checker)
@@ -300,10 +301,10 @@ async def earned_in_all(play: Play, checker: Inspector, count: int) -> None:
 
 @simulated
 async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
-    """By how seldom such results are compared; what is taken is the newest that is pending."""
+    """The fine grows as comparisons are rarer; it takes the newest pending shares."""
     async with verifying(least_odds=0.25) as play:
         checker = play.inspector()
-        await earned_in_all(play, checker, 12)
+        await earn_units(play, checker, 12)
         play.store.covers = False
         job = await play.delivered()
         while not (order := await play.asked(checker)).draws:
@@ -326,10 +327,10 @@ async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
 
 @simulated
 async def test_what_is_always_compared_is_not_fined() -> None:
-    """It could never have earned anything."""
+    """A lie in a result that is always compared could never have earned anything."""
     async with verifying() as play:
         checker = play.inspector()
-        await earned_in_all(play, checker, 3)
+        await earn_units(play, checker, 3)
         before = play.earned()
         job = await play.delivered()
         await play.confirms(checker, apart(0.9))
@@ -343,7 +344,7 @@ async def test_what_was_found_without_a_draw_is_not_fined() -> None:
     """A file that cannot be opened is always found."""
     async with verifying(least_odds=0.25) as play:
         checker = play.inspector()
-        await earned_in_all(play, checker, 12)
+        await earn_units(play, checker, 12)
         before = play.earned()
         job = await play.delivered()
         while (order := await play.asked(checker)).draws:

@@ -1,4 +1,4 @@
-"""Strikes are a node's, and so is what makes them good, whatever classes it says that it is of."""
+"""Strikes and valid results belong to a node, whichever device classes it reports."""
 
 from uuid import UUID
 

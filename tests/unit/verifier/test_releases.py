@@ -1,5 +1,6 @@
-"""Releases in any order with lies, keys and quarantines: an admin's precaution costs nothing, and
-no order washes off a lie.
+"""Releases from quarantine mixed with lies, new keys and quarantines.
+
+An admin's precaution costs an honest owner nothing, and no order of events erases a lie.
 """
 
 from collections.abc import Sequence
@@ -22,12 +23,14 @@ from sql.reputation import (
 )
 
 NODE, KEYS, CLASSES = UUID(int=1), 3, ("cpu/a/5.2", "cpu/b/5.2")
-Event: TypeAlias = tuple[str, int, str]  # what, of which key, of which class
+Event: TypeAlias = tuple[str, int, str]  # event, number of the key, device class
 
 
 @attrs.define(eq=False)
 class Key:
-    """A node, as its row has it; ``told`` are the verdicts on it: when, of which class, which."""
+    """A node with a key, as its row describes it; ``told`` has time, class and letter of each
+    verdict.
+    """
 
     born: int
     standing: str = "ACTIVE"
@@ -38,9 +41,9 @@ class Key:
 
 
 class Owner:
-    """His keys, to which happens what the gateway, an admin and he himself do.
+    """An owner's keys, changed by the gateway, an admin and the owner.
 
-    ``always``: each release begins anew, as it once was.
+    With ``always`` each release begins the record anew, as under an earlier rule.
     """
 
     def __init__(self, *, always: bool = False) -> None:
@@ -78,14 +81,14 @@ class Owner:
         self._judge()
 
     def _judge(self) -> None:
-        """The gateway's own word, on whomever it has to be said."""
+        """Quarantine each node that has too many strikes, as the gateway does."""
         for key in self.keys:
             if key.caught is None and self.strikes(key) >= STRIKES_MOST:
                 key.caught, key.quarantined = LIES, True
                 key.standing = "REVOKED" if key.standing == "REVOKED" else "QUARANTINED"
 
     def records(self, key: Key) -> list[Record]:
-        """With the lies of keys that were given up before."""
+        """Return the key's records, with the lies of keys that its owner gave up before."""
         given_up = [k for k in self.keys if k.standing == "REVOKED" and k.born < key.born]
         lies = [one for k in given_up for one in k.told if one[2] == "m"]
         return [self._record(key, sorted(key.told + lies), one) for one in CLASSES]
@@ -134,7 +137,7 @@ def test_a_release_gives_two_or_leaves_everything_as_it_was(done: Sequence[Event
 def test_what_an_admin_does_to_who_was_not_caught_leaves_no_trace(
     done: Sequence[Event], precautions: Sequence[tuple[int, int]]
 ) -> None:
-    """At whatever moments; but that a new key, which is enrolled in between, begins there."""
+    """The moments are arbitrary; only a key that is enrolled during a precaution is affected."""
     plain, careful = Owner(), Owner()
     for number, event in enumerate(done):
         for _, key in [one for one in precautions if one[0] == number]:
@@ -148,7 +151,7 @@ def test_what_an_admin_does_to_who_was_not_caught_leaves_no_trace(
 
 @given(events())
 def test_nothing_changes_for_whom_the_gateway_itself_quarantines(done: Sequence[Event]) -> None:
-    """Each release ends what lies or another key brought about: all is as if it always counted."""
+    """A release after lies, or because of another key's lies, always begins the record anew."""
     now, before = Owner(), Owner(always=True)
     for event in done:
         now.does(event)
@@ -173,7 +176,7 @@ def test_no_order_gives_who_was_caught_fewer_strikes_than_if_each_release_counte
 
 @pytest.mark.parametrize("caught", [None, LIES])
 def test_who_has_lied_too_often_begins_anew_before_the_gateway_says_so(caught: str | None) -> None:
-    """Else it would be in quarantine again at once."""
+    """With its old record the node would be quarantined again at once."""
     lied = Record(NODE, CLASSES[0], False, "", "mmm")
     assert begins_anew(caught, [lied])
     assert not begins_anew(None, [attrs.evolve(lied, since="mm")])

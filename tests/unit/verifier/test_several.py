@@ -1,4 +1,4 @@
-"""Several gateways: each check is made at one of them, whose verifiers can make it."""
+"""Several gateways: each check is done at one gateway that has a suitable verifier."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
@@ -15,8 +15,8 @@ from tests.unit.verifier.stage import EXACT, Play, verifying
 
 
 @asynccontextmanager
-async def beside(play: Play) -> AsyncGenerator[Play]:
-    """Another gateway over the same database."""
+async def another_gateway(play: Play) -> AsyncGenerator[Play]:
+    """Run another gateway over the same database."""
     root, verifier, ledger = play.begin()
     await root.start()
     here = (play.store, play.objects, play.clock, root, play.scheduler, play.begin, play.sampling)
@@ -28,7 +28,7 @@ async def beside(play: Play) -> AsyncGenerator[Play]:
 
 @simulated
 async def test_a_gateway_without_verifiers_leaves_a_check_to_one_that_has_some() -> None:
-    async with verifying() as play, beside(play) as other:
+    async with verifying() as play, another_gateway(play) as other:
         drawn = await play.delivered()
         await other.checks(other.inspector(), EXACT)
         await play.ends(drawn, "COMPLETED")
@@ -38,8 +38,8 @@ async def test_a_gateway_without_verifiers_leaves_a_check_to_one_that_has_some()
 
 @simulated
 async def test_a_check_of_a_gateway_that_died_is_made_at_another() -> None:
-    """Once its claim has run out."""
-    async with verifying(claim_seconds=30.0) as play, beside(play) as other:
+    """The check moves once the dead gateway's claim has expired."""
+    async with verifying(claim_seconds=30.0) as play, another_gateway(play) as other:
         first = play.inspector()
         job = await play.delivered()
         await play.asked(first)
@@ -53,7 +53,7 @@ async def test_a_check_of_a_gateway_that_died_is_made_at_another() -> None:
 
 @simulated
 async def test_one_verifier_is_asked_however_many_gateways_there_are() -> None:
-    async with verifying() as play, beside(play) as other:
+    async with verifying() as play, another_gateway(play) as other:
         here, there = play.inspector(), other.inspector(21)
         job = await play.delivered()
         await asyncio.sleep(10)
@@ -69,7 +69,7 @@ async def test_one_verifier_is_asked_however_many_gateways_there_are() -> None:
 async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_day(
     skew: float,
 ) -> None:
-    """The database says how long a delivery waits, and the monotonic clock counts on."""
+    """The database tells how long a delivery has waited; from then on a monotonic clock counts."""
     async with verifying(wait_seconds=60.0) as play:
         checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()
@@ -83,7 +83,9 @@ async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_da
 
 @simulated
 async def test_what_waited_before_a_start_waits_as_long_again() -> None:
-    """Nobody could look while no gateway ran."""
+    """The time during which no gateway ran does not count, because nobody could check the
+    result.
+    """
     async with verifying(wait_seconds=60.0) as play:
         checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()
@@ -121,8 +123,13 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
 
 @simulated
 async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_build() -> None:
-    """A gateway whose own verifiers lack the node's build leaves the result to the other one."""
-    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
+    """A gateway whose own verifiers lack the node's build leaves the result to the other
+    gateway.
+    """
+    async with (
+        verifying(wait_seconds=60.0, first_seconds=900.0) as play,
+        another_gateway(play) as other,
+    ):
         play.inspector(20, "gpu/x/9")
         able = other.inspector(21)
         await asyncio.sleep(15)  # until each gateway knows the other's verifier
@@ -139,7 +146,10 @@ async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_bui
 
 @simulated
 async def test_a_build_whose_last_verifier_left_is_waited_for_before_nobody_can_tell() -> None:
-    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
+    async with (
+        verifying(wait_seconds=60.0, first_seconds=900.0) as play,
+        another_gateway(play) as other,
+    ):
         checker = play.inspector(20, "gpu/x/9")
         gone = other.inspector(21)
         await asyncio.sleep(15)

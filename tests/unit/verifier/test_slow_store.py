@@ -1,4 +1,4 @@
-"""A store that is slow, or does not answer, keeps no handler of the Verifier for a minute."""
+"""A slow or silent store blocks no handler of the Verifier for a minute."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ DELIVERIES = 80
 
 
 class SlowObjects:
-    """The twin, whose ``head`` takes ``seconds``."""
+    """An in-memory object store whose ``head`` takes ``seconds``."""
 
     def __init__(self, objects: TwinObjects, seconds: float) -> None:
         self.seconds, self._head = seconds, objects.head
@@ -30,7 +30,7 @@ class SlowObjects:
 async def test_a_slow_store_ends_no_process_and_what_waits_is_settled(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with verifying(enabled=False) as play:  # all that waits is settled in one look
+    async with verifying(enabled=False) as play:  # all waiting results are settled in one look
         slow, vitality = SlowObjects(play.objects, seconds), StuckDetector()
         monkeypatch.setattr(play.objects, "head", slow.head)
         jobs = [await play.delivered(NODE) for _ in range(DELIVERIES)]

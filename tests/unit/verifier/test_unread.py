@@ -1,4 +1,4 @@
-"""Deliveries that a verifier cannot read: the gateway reads them before anybody is blamed."""
+"""Deliveries that a verifier cannot read, which the gateway then reads itself before blaming."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ SHARE = PRICE * 70 // 100
 
 
 async def cannot_read(play: Play, checker: Inspector) -> None:
-    """It is asked, and the store gives it what it cannot use."""
+    """Let the checker report that it cannot read the delivery."""
     order = await play.asked(checker)
     why = "check/picture could not be fetched: ClientPayloadError"
     play.says(checker, order, None, why, is_unread=True)

@@ -1,4 +1,4 @@
-"""API keys: how they look, and what is remembered of them."""
+"""API keys: their format, and the cache of lookups."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ KEY = make_key(TwinRandom())
 
 
 class Rows(ApiKeys):
-    """One user's keys, and how often they were looked up."""
+    """The API keys of one user, with a count of lookups."""
 
     def __init__(self) -> None:
         super().__init__(Database(lambda: ""))

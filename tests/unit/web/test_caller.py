@@ -1,4 +1,4 @@
-"""Whose request it is, when proxies stand between: only the word of our own counts."""
+"""The client's address behind proxies: only trusted proxies are believed."""
 
 from ipaddress import ip_network
 
@@ -59,15 +59,15 @@ def test_a_proxy_that_says_nothing_is_the_caller() -> None:
     ("said", "client"),
     [
         (["203.0.113.7"], CLIENT),
-        (["1.1.1.1, 203.0.113.7"], CLIENT),  # the first is what the client made up
+        (["1.1.1.1, 203.0.113.7"], CLIENT),  # the client has invented the first address
         (["127.0.0.1, 203.0.113.7"], CLIENT),
-        (["1.1.1.1", "203.0.113.7"], CLIENT),  # two lines are one list
-        (["203.0.113.7, 10.9.9.9"], CLIENT),  # two proxies of ours, one behind the other
+        (["1.1.1.1", "203.0.113.7"], CLIENT),  # two lines form one list
+        (["203.0.113.7, 10.9.9.9"], CLIENT),  # two trusted proxies in a row
         (["203.0.113.7, 10.9.9.9, 127.0.0.1"], CLIENT),
         (["203.0.113.7:5061"], CLIENT),
         (["[2001:db8::7]:5061, 10.9.9.9"], "2001:db8::7"),
         (["::ffff:203.0.113.7"], CLIENT),
-        (["10.9.9.9"], "10.9.9.9"),  # a client inside
+        (["10.9.9.9"], "10.9.9.9"),  # a client inside the trusted network
         (["unknown"], PROXY),
         (["1.1.1.1, unknown"], PROXY),
         ([""], PROXY),

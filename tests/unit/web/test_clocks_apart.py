@@ -1,4 +1,4 @@
-"""Gateways whose clocks differ accept each other's tokens, within five minutes."""
+"""Gateways accept each other's tokens if their clocks differ by up to five minutes."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ RANDOM = SystemRandom()
 
 
 async def seen_by_another(kind: TokenType, ahead: timedelta) -> tuple[Claims | None, Claims | None]:
-    """What a gateway with the right time makes of a token at first, and what of it later."""
+    """Return what a gateway with the right time makes of a token, at first and from its cache."""
     clock = MovedClock()
     clock.ahead = ahead
     token, _ = Tokens(SETTINGS, clock, RANDOM).issue(kind, RANDOM.uuid(), RANDOM.uuid())

@@ -1,4 +1,4 @@
-"""The request of a job as a shell command: it submits the same again, however the job was cut."""
+"""A job as a curl command, which submits the same job again."""
 
 import shlex
 from uuid import UUID
@@ -61,6 +61,6 @@ def test_all_that_was_said_of_it_is_said_again() -> None:
 
 
 def test_what_one_request_does_not_submit_has_none() -> None:
-    """A video is made of a job's frames."""
+    """A video is made from another job's frames, so there is no request for it."""
     plan = planned("video", inputs=Inputs(frames_of=UUID(int=1)))
     assert curl_of("", attrs.evolve(JOB, plan=plan)) is None

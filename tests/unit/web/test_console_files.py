@@ -1,4 +1,4 @@
-"""The console's own files: small, nothing inline, and what others wrote as they published it."""
+"""The console's static files: small, nothing inline, and foreign files as published."""
 
 import gzip
 import hashlib
@@ -44,7 +44,7 @@ def test_every_vendored_file_is_as_its_package_has_it(folder: Path) -> None:
 
 
 def test_the_console_is_small() -> None:
-    """KiB, with gzip and with what browsers take over TLS."""
+    """The limits in KiB are for gzip, and for what browsers get over TLS."""
     sizes = {name: len(asset.compressed) for name, asset in assets().files.items()}
     over_tls = {name: len(asset.brotli or b"") for name, asset in assets().files.items()}
     assert sum(sizes.values()) <= IN_ALL_KIB * 1024, sizes
@@ -58,7 +58,7 @@ def test_the_console_is_small() -> None:
 
 
 def loaded(template: Path) -> set[str]:
-    """The files that a template names, and those that these import; but for charts."""
+    """Return the files that a template names and their imports, except the chart library."""
     named = re.findall(r"asset\(['\"]([^'\"]+)['\"]\)", template.read_text())
     found = {assets().url(name).rpartition("/")[2] for name in named} - {CHARTS}
     imports = (IMPORT.findall(sources()[name].decode()) for name in found)
@@ -98,7 +98,7 @@ def test_files_are_what_they_were_before_they_were_compressed() -> None:
 
 
 def test_each_file_was_packed_as_it_is_now() -> None:
-    """A browser of the tests shows that what was packed is the same file."""
+    """A browser test shows that the packed files have the same content."""
     old = [asset.name for asset in assets().files.values() if asset.brotli is None]
     assert not old, "run python -m scripts.pack_console, and commit what it writes"
     ours = {name for name in assets().files if is_shortened(name)}

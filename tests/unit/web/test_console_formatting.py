@@ -1,4 +1,4 @@
-"""How numbers, times and money are written on pages, and what becomes of hostile text."""
+"""Formatting of numbers, times and money on pages, and escaping of hostile text."""
 
 from datetime import UTC, datetime
 

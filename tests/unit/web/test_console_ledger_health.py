@@ -1,4 +1,4 @@
-"""What the console says of the books: sound, broken, or not known yet."""
+"""The console's statement about the books: sound, broken, or not known yet."""
 
 from datetime import UTC, datetime
 

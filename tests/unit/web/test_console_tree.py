@@ -1,4 +1,4 @@
-"""The supervision tree as rows and drawings, and what of it is an alert."""
+"""The supervision tree as rows and drawings, and its alerts."""
 
 from actors.kernel import Restart, State, Statistics
 from supervisors.snapshot import ChildTotals, RestartAllowance, Snapshot

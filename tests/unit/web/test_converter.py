@@ -1,4 +1,4 @@
-"""Bodies and queries as attrs classes."""
+"""Conversion of bodies and queries to attrs classes."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal

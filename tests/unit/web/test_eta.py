@@ -1,4 +1,4 @@
-"""When a job will be done, from its own units."""
+"""Estimates of a job's remaining time from its own units."""
 
 from heapq import heapify, heapreplace
 
@@ -55,7 +55,7 @@ def test_more_to_do_never_takes_less(done: int, mean: float, work: list[float], 
 def test_one_more_who_begins_does_not_make_it_later(
     done: int, mean: float, work: list[float], left: int
 ) -> None:
-    """He takes what waits."""
+    """The additional node takes one of the waiting units."""
     alone = seconds_left(done, mean, work, left + 1)
     helped = seconds_left(done, mean, [*work, 0.0], left)
     assert alone is not None
@@ -72,7 +72,7 @@ def test_one_more_who_begins_does_not_make_it_later(
 def test_it_is_what_really_passes_but_for_one_unit(
     done: int, mean: float, shares: list[float], left: int
 ) -> None:
-    """Of nodes that each take the next unit when they are free."""
+    """The comparison is a farm whose nodes take the next unit as soon as they are free."""
     work = [mean * share for share in shares]
     free = [mean - gone for gone in work]
     heapify(free)

@@ -1,4 +1,4 @@
-"""The filter's language: what is understood, and what is said of what is not."""
+"""The language of the job filter: accepted filters, and messages for refused filters."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql.jobs import JobFilter
-from web.jobs.job_filter import WORDS, Misread, Term, terms_of, wish_of, with_status, without
+from web.jobs.job_filter import WORDS, Misread, Term, filter_of, terms_of, with_status, without
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 
@@ -33,12 +33,12 @@ NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
     ],
 )
 def test_what_is_understood(text: str, wish: JobFilter) -> None:
-    assert wish_of(text, NOW) == wish
+    assert filter_of(text, NOW) == wish
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "\ufffd"])
 def test_what_nobody_can_type_is_said_to_be_there(character: str) -> None:
-    found = wish_of(f"status:failed{character}", NOW)
+    found = filter_of(f"status:failed{character}", NOW)
     assert isinstance(found, Misread)
     assert "cannot be typed" in found.said
     assert with_status(f"node:a{character}", "failed") == "status:failed"
@@ -64,20 +64,20 @@ def test_what_nobody_can_type_is_said_to_be_there(character: str) -> None:
     ],
 )
 def test_what_is_not_understood_is_said_with_what_to_write(text: str, part: str) -> None:
-    found = wish_of(text, NOW)
+    found = filter_of(text, NOW)
     assert isinstance(found, Misread)
     assert part in found.said
 
 
 def test_creators_have_their_own_jobs_alone() -> None:
-    found = wish_of("user:bob", NOW, of_everybody=False)
+    found = filter_of("user:bob", NOW, of_everybody=False)
     assert isinstance(found, Misread)
     assert "admins" in found.said
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    assert isinstance(wish_of(text, NOW), JobFilter | Misread)
+    assert isinstance(filter_of(text, NOW), JobFilter | Misread)
 
 
 VALUES = st.from_regex(r"[a-z0-9<>'&][a-z0-9 <>'&]{0,12}[a-z0-9]", fullmatch=True)

@@ -1,4 +1,4 @@
-"""Reading JSON strictly."""
+"""Strict parsing of JSON."""
 
 import json
 from typing import Annotated, Any

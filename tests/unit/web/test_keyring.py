@@ -1,4 +1,4 @@
-"""The keys that sign tokens: kept in a file, and rotated while the gateway runs."""
+"""Keys that sign tokens: stored in a file, and rotated while the gateway runs."""
 
 import stat
 from datetime import timedelta
@@ -16,7 +16,7 @@ LIFETIME = timedelta(days=7)
 
 
 class Clock(MovedClock):
-    """``later`` seconds of its own time have gone by."""
+    """A clock whose monotonic time is ``later`` seconds ahead."""
 
     later = 0.0
 

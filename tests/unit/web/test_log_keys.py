@@ -1,4 +1,4 @@
-"""The keys that sign checkpoints: from the settings or a file, rotated while the gateway runs."""
+"""Keys that sign checkpoints: from the settings or a file, rotated while the gateway runs."""
 
 import stat
 from datetime import UTC, datetime

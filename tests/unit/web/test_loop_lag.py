@@ -1,4 +1,4 @@
-"""What is remembered of the loop's lag: the worst of every two seconds, for ten minutes."""
+"""The record of the event loop's lag: the worst of every two seconds, for ten minutes."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The heap of a gateway: large buffers stay out of it, and its sockets read no large ones."""
+"""The heap of a gateway: large buffers stay out of it, and sockets read small buffers."""
 
 import platform
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 from web.process.memory_tuning import MAPPED_BYTES, READ_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
-# A block of 8 MiB is freed, which teaches glibc to cut blocks of 1 MiB from its heap; then eight of
-# these are made. The size of what is mapped on its own tells where they are.
+# Freeing a block of 8 MiB teaches glibc to cut 1 MiB blocks from its heap. Then eight such blocks
+# are allocated; the size of separately mapped memory tells where the blocks are.
 PROGRAM = """
 import ctypes
 from web.process.memory_tuning import keep_heap_small
@@ -31,14 +31,14 @@ print(libc.mallinfo2().hblkhd - before)
 
 
 def mapped(call: str) -> int:
-    """Bytes of eight blocks of 1 MiB that stand outside of the heap, in a process of its own."""
+    """Return the bytes of eight 1 MiB blocks outside the heap, in a process of its own."""
     words = [sys.executable, "-c", PROGRAM.replace("CALL", call)]
     return int(subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's heap is set")
 def test_large_buffers_stay_out_of_the_heap_after_one_was_freed() -> None:
-    assert mapped("") == 0  # as it is without
+    assert mapped("") == 0  # without the tuning
     assert mapped("keep_heap_small()") >= 8 << 20
 
 
@@ -59,13 +59,14 @@ asyncio.run(main())
 
 
 def test_what_a_socket_reads_at_once_is_cut_from_the_heap() -> None:
-    """Else each packet would cost two calls of the system more."""
+    """A buffer outside the heap would cost two more system calls per packet."""
     words = [sys.executable, "-c", SOCKET]
     told = int(subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout)
     assert told == READ_BYTES < MAPPED_BYTES
 
 
-# Blocks of 64 KiB are freed, each behind a small one that stays: none of that is at the heap's end.
+# Blocks of 64 KiB are freed, each behind a small block that stays, so no freed block is at the
+# heap's end.
 GAPS = """
 from pathlib import Path
 from web.process.memory_tuning import keep_heap_small, tidy
@@ -92,5 +93,5 @@ def given_back(call: str) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's heap is given back")
 def test_what_is_free_between_blocks_that_stay_is_given_back() -> None:
-    assert given_back("") < 1 << 20  # as it is without
+    assert given_back("") < 1 << 20  # without the tuning
     assert given_back("tidy()") > 50 << 20

@@ -1,4 +1,4 @@
-"""The table of metrics, the alerts and the dashboard speak of what there is, and of all of it."""
+"""The table of metrics, the alerts and the dashboard name exactly the existing metrics."""
 
 import json
 import re
@@ -15,14 +15,14 @@ import web.app
 ROOT = Path(web.app.__file__).resolve().parent.parent
 OURS = ("rendertrust_", "process_", "python_")
 NAME = re.compile(r"\b(?:rendertrust|process|python)_[a-z_]+")
-# What Prometheus itself adds to every series, and what histograms have.
+# Labels that Prometheus adds, and the label of histogram buckets.
 ADDED = {"job", "instance", "le"}
 ENDINGS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 ROW = re.compile(r"^\| (\w+) \| (\w+) \| ([\w, ]*?) ?\| ([^|]+) \|", re.MULTILINE)
 
 
 def exposed() -> dict[str, tuple[str, frozenset[str]]]:
-    """Name as the table has it, with type and labels, of every metric of the gateway."""
+    """Return type and labels of each metric by its name in the table."""
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for collector, names in vars(REGISTRY)["_collector_to_names"].items():
         declared = vars(collector).get("_labelnames")
@@ -47,13 +47,13 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def test_the_table_lists_exactly_our_metrics() -> None:
-    """The standard ones, ``process_`` and ``python_``, need no row."""
+    """The standard metrics, ``process_`` and ``python_``, need no row."""
     ours = {name: found for name, found in exposed().items() if name.startswith("rendertrust_")}
     assert documented() == ours
 
 
 def samples() -> dict[str, frozenset[str]]:
-    """Every name that an expression may use, with its labels."""
+    """Return every name that an expression may use, with its labels."""
     return {
         name.removesuffix("_total") + ending if kind == "counter" else name + ending: labels
         for name, (kind, labels) in exposed().items()

@@ -1,4 +1,4 @@
-"""What a demo tells, for people and for programs."""
+"""The output of the demo, for people and for programs."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""How slowly a body may come."""
+"""Least rate at which a request's body must arrive."""
 
 import asyncio
 from unittest.mock import Mock
@@ -13,7 +13,7 @@ from web.objects.transfer_rate import PACE_BYTES
 
 
 async def taken(pieces: int, size: int, pause: float) -> bytes:
-    """What arrives of so many pieces with pauses behind them."""
+    """Return what arrives of ``pieces`` pieces, sent with pauses between them."""
     loop = asyncio.get_running_loop()
     content = StreamReader(Mock(_reading_paused=False), 2**16, loop=loop)
     body = RequestBody(make_mocked_request("PUT", "/", payload=content))

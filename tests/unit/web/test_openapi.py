@@ -1,4 +1,4 @@
-"""The API's description: valid, whole, and true to the classes it is made of."""
+"""The OpenAPI document: valid, complete, and consistent with its classes."""
 
 import json
 from datetime import datetime
@@ -43,7 +43,7 @@ def test_it_is_valid_openapi() -> None:
 
 def test_operation_ids_are_one_operations_each() -> None:
     ids = [o["operationId"] for path in DOCUMENT["paths"].values() for o in path.values()]
-    assert len(ids) == len(set(ids)) == len(SHOWN) + 1  # and the relay
+    assert len(ids) == len(set(ids)) == len(SHOWN) + 1  # the relay is added
 
 
 @pytest.mark.parametrize("operation", SHOWN, ids=name_of)
@@ -97,7 +97,7 @@ def test_a_request_is_closed_and_an_answer_open() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["NewJob"]["additionalProperties"] is False
     assert "additionalProperties" not in schemas["Job"]
-    left_out = {"start_after"}  # where a job has none
+    left_out = {"start_after"}  # absent from a job without it
     assert {*schemas["Job"]["required"], *left_out} == set(schemas["Job"]["properties"])
     assert not left_out & {*schemas["Job"]["required"]}
 
@@ -110,7 +110,7 @@ def test_security_says_whose_token_it_takes() -> None:
     assert paths["/api/v1/nodes/heartbeat"]["post"]["security"] == [{"node": []}]
 
 
-# ── the relay ────────────────────────────────────────────────────────────────────────────────────
+# -- the relay
 
 
 def test_every_close_code_and_frame_is_described() -> None:
@@ -131,7 +131,7 @@ def test_frames_fit_their_schemas() -> None:
         check({"type": "job_status"}, {"$ref": "#/components/schemas/FrameJobStatus"})
 
 
-# ── schemas ──────────────────────────────────────────────────────────────────────────────────────
+# -- schemas
 
 
 @attrs.frozen
@@ -142,7 +142,7 @@ class Inner:
 
 @attrs.frozen
 class Outer:
-    """All ``kinds``."""
+    """Class with members of all kinds."""
 
     id: UUID
     inner: list[Inner]

@@ -1,4 +1,4 @@
-"""What every operation has to declare."""
+"""Declarations that every operation must have."""
 
 from collections.abc import Iterable
 from typing import Any, get_args
@@ -39,7 +39,7 @@ def test_what_an_api_key_may_do_is_said_of_every_operation(operation: Operation)
 
 
 def claims(role: UserRole, scopes: Iterable[Scope] | None = None) -> Claims:
-    """``scopes`` are of an API key; without them it is a person."""
+    """Return claims of a user, or with ``scopes`` those of an API key."""
     now, of_key = SystemClock().now(), None if scopes is None else frozenset(scopes)
     ids = (UUID(int=1), UUID(int=2), UUID(int=3))
     return Claims(*ids, TokenType.ACCESS, now, now, role, of_key)
@@ -74,7 +74,7 @@ def test_an_operation_has_the_limit_of_reads_or_of_writes_unless_it_names_one() 
     operations = Operations()
 
     async def anything(call: Call[Any]) -> Problem | None:
-        """Nothing."""
+        """Do nothing."""
         return None
 
     operations.get("/read", answers={200: None})(anything)

@@ -1,4 +1,4 @@
-"""Passwords are hashed beside the loop, and never too many at a time."""
+"""Passwords are hashed outside the event loop, and only a few at a time."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""For which host presigned URLs are made."""
+"""The host for which presigned URLs are made."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A process that stood still: its actors are not stuck for that."""
+"""Actors of a process that was suspended are not considered stuck."""
 
 import asyncio
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from web.process.service_manager import ServiceManager
 
 @attrs.define
 class StoppedClock(SystemClock):
-    """The steady clock of a process that was stopped for so long."""
+    """The monotonic clock of a process that was suspended for ``stopped`` seconds."""
 
     stopped: float = 0.0
 

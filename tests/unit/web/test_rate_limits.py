@@ -1,4 +1,4 @@
-"""Rate limits: counted per subject, in a table that is bounded."""
+"""Rate limits: counted by subject in a bounded table."""
 
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from web.http.rate_limits import NOT_COUNTED, RateCounters, RateLimits, RateStat
 
 
 class HandClock:
-    """Time passes by hand."""
+    """A clock that a test sets by hand."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -66,7 +66,7 @@ async def test_subjects_and_limits_are_counted_apart() -> None:
 
 
 async def test_passwords_are_not_tried_while_gateways_cannot_count_together() -> None:
-    """Otherwise each gateway would allow as many tries as its limit says."""
+    """Counting alone, each gateway would allow as many tries as the limit for all gateways."""
     clock = HandClock()
     limits = settings_for_tests(limits={"login": 5, "read": 1}).limits
     rates = RateLimits(limits, clock, SharedRates(Handle(), clock.monotonic))

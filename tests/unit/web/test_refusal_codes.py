@@ -1,4 +1,4 @@
-"""Codes of refusals: every refusal of the API has one, and every one is documented and given."""
+"""Codes of refusals: every refusal of the API has a code, and every code is documented and used."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from web.http.problem import Problem, invalid, unavailable
 from web.http.refusal_code import OF_STATUS, RefusalCode, table
 
 ROOT = Path(__file__).resolve().parents[3]
-# Where the code follows from the status: aiohttp's own refusals, and examples.
+# Files in which the code follows from the status: aiohttp's refusals, and examples.
 BY_STATUS = {
     "web/http/problem.py",
     "web/middleware/problem_responses.py",
@@ -22,7 +22,7 @@ def sources() -> Iterator[tuple[str, str]]:
 
 
 def test_every_refusal_of_the_api_names_its_code() -> None:
-    """Pages of the console show no codes."""
+    """Pages of the console are left out, as they show no codes."""
     for name, text in sources():
         if name in BY_STATUS or name.startswith("web/console/"):
             continue

@@ -1,4 +1,4 @@
-"""The relay's reader: what a node sends waits in its socket, and not in our memory."""
+"""The relay's reader leaves relay frames in the node's socket while the session is busy."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ FRAME = "x" * 65_000
 
 
 class BusySession(StandIn[NodeSession]):
-    """It handles no frame before it may."""
+    """A session that handles no relay frame until it is allowed to."""
 
     def __init__(self, may: asyncio.Event) -> None:
         self._may = may
@@ -33,7 +33,7 @@ class BusySession(StandIn[NodeSession]):
 
 
 class Frames:
-    """So many frames of a socket; ``taken`` were read."""
+    """A socket with ``most`` relay frames; ``taken`` counts the relay frames that were read."""
 
     def __init__(self, most: int) -> None:
         self.taken = 0

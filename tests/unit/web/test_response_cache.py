@@ -1,4 +1,4 @@
-"""An answer that is made once a second, however many ask."""
+"""A cached answer that is made at most once a second, however many ask for it."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from tests.twins.clock import TwinClock
 from web.process.response_cache import SECONDS, ResponseCache
 
 
-class Hand(TwinClock):
-    """A clock that goes on when it is told to."""
+class HandClock(TwinClock):
+    """A clock that a test sets by hand."""
 
     seconds = 0.0
 
@@ -17,8 +17,8 @@ class Hand(TwinClock):
         return self.seconds
 
 
-class Made:
-    """Numbers that take a while, one after the other; ``fails``: as often there is none."""
+class SlowNumbers:
+    """A slow function that returns consecutive numbers; its first ``fails`` calls fail."""
 
     def __init__(self, *, fails: int = 0) -> None:
         self.count, self._fails = 0, fails
@@ -33,7 +33,7 @@ class Made:
 
 
 async def test_all_who_ask_meanwhile_get_one_answer() -> None:
-    made, latest = Made(), ResponseCache[int](TwinClock())
+    made, latest = SlowNumbers(), ResponseCache[int](TwinClock())
     asking = [asyncio.create_task(latest.get(made)) for _ in range(100)]
     await asyncio.sleep(0)
     made.may_end.set()
@@ -41,7 +41,7 @@ async def test_all_who_ask_meanwhile_get_one_answer() -> None:
 
 
 async def test_an_answer_is_made_anew_after_a_second() -> None:
-    made, clock = Made(), Hand()
+    made, clock = SlowNumbers(), HandClock()
     made.may_end.set()
     latest, found = ResponseCache[int](clock), list[int]()
     for wait in (0.0, SECONDS * 0.9, SECONDS * 0.2, 0.0):
@@ -51,7 +51,7 @@ async def test_an_answer_is_made_anew_after_a_second() -> None:
 
 
 async def test_one_who_leaves_or_fails_leaves_it_to_the_next() -> None:
-    made, latest = Made(fails=2), ResponseCache[int](TwinClock())
+    made, latest = SlowNumbers(fails=2), ResponseCache[int](TwinClock())
     first, second, third = (asyncio.create_task(latest.get(made)) for _ in range(3))
     await asyncio.sleep(0)
     first.cancel()

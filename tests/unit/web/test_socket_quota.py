@@ -1,4 +1,4 @@
-"""Places of sockets: so many of each address, and a rest for who floods."""
+"""Quotas of sockets by address, and pauses for addresses that connect too often."""
 
 from contextlib import ExitStack
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Reading what Stripe says: whatever it is, it is read or passed over, and never an exception."""
+"""Reading of Stripe events: any JSON is read or skipped, and never raises an exception."""
 
 from typing import Any
 from uuid import UUID

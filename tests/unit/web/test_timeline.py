@@ -1,4 +1,4 @@
-"""The way of a job and its bill, from what stands in the database."""
+"""The timeline and the bill of a job, from rows of the database."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -86,7 +86,7 @@ def test_a_job_that_waits_again_after_a_lost_attempt_does_not_run() -> None:
 
 
 def of_many(status: str, ended: float | None, charges: ConsoleCharges) -> TimelineFacts:
-    """A job of three units."""
+    """Return the facts about a job of three units."""
     over = None if ended is None else at(ended)
     job = attrs.evolve(JOB, status=status, completed_at=over, units=3)
     unit = attrs.evolve(UNIT, state="COMPLETED", attempt=1, assigned_at=at(2), started_at=at(3))
@@ -123,7 +123,7 @@ def test_a_job_of_many_units_was_dispatched_to_no_single_node() -> None:
 
 
 def test_steps_stand_in_the_order_in_which_they_happened() -> None:
-    """The last frame failed, or was put together, long after the last one that was charged."""
+    """The last frame may fail or be assembled long after the last charge."""
     found = steps_of(of_many("FAILED", 30, ConsoleCharges(2, at(6), at(7))))
     assert [step.name for step in found[3:]] == ["Charged", "In the log", "Failed", "Anchored"]
     assert [step.took for step in found[3:]] == [3, 1, 23, None]

@@ -1,4 +1,4 @@
-"""Least rate of transfers, by the time that was spent waiting."""
+"""Least rate of transfers, measured over the time spent waiting."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What others wrote is here as they published it, and named with its licence."""
+"""Vendored files are unchanged and named with their licence."""
 
 import hashlib
 import json

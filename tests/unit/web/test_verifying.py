@@ -1,4 +1,4 @@
-"""Who verifies, by the settings and by what this machine can do."""
+"""Which verifier a gateway uses, by its settings and what its machine can do."""
 
 from datetime import UTC, datetime
 from pathlib import Path

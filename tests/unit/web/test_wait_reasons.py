@@ -1,4 +1,4 @@
-"""Why a unit waits, in words."""
+"""Texts for the reasons why a unit waits."""
 
 from datetime import UTC, datetime
 from typing import get_args
@@ -93,5 +93,5 @@ def test_what_keeps_nodes_is_counted_in_words() -> None:
     said = reason(job(), unit(), WaitCounts(low_memory=3))
     assert (said.code, said.words) == (
         "nobody",
-        "No node can do it now: 3 give too little memory for it.",
+        "No node can do it now: 3 have too little memory for it.",
     )

@@ -1,4 +1,4 @@
-"""The watchdog is fed while the loop and the tree are alive; a stuck actor ends the process."""
+"""The watchdog is fed while loop and tree are alive; a stuck actor ends the process."""
 
 import asyncio
 import itertools
@@ -45,7 +45,7 @@ class Hang(Message[Worker, None]):
 
 
 class WorkerActor(Actor[Worker]):
-    """Hangs until it is let go."""
+    """An actor whose handler hangs until it is let go."""
 
     def __init__(self, go_on: asyncio.Event) -> None:
         self._go_on = go_on
@@ -173,7 +173,7 @@ asyncio.run(main())
 
 
 async def test_a_process_ends_though_its_stuck_handler_takes_no_notice_of_its_end() -> None:
-    """Without ``exit_within`` the loop waits for that handler for ever."""
+    """Without ``exit_within`` the loop would wait for that handler for ever."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", IMMOVABLE, cwd=ROOT)
     try:
         async with asyncio.timeout(60):

@@ -1,4 +1,4 @@
-"""Zips whose every byte's place is known: read by Python's reader, and large ones by numbers."""
+"""Zips with a known layout, read by Python's reader; large zips are checked by their numbers."""
 
 import contextlib
 import io

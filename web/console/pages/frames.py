@@ -22,7 +22,7 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.affordable_retry import AffordableRetry
-from web.jobs.job_control import SPENT, failed_again, steered
+from web.jobs.job_control import SPENT, commit_effects, retry_failed_units
 from web.jobs.price_overruns import refused_of
 from web.jobs.submission import NOT_FOUND
 from web.objects.archives import RESTING, address_of
@@ -69,7 +69,8 @@ class FramePath:
 class ThumbnailQuery:
     """Query of a thumbnail.
 
-    ``frame`` None: the newest. ``of`` distinguishes versions in browsers' caches.
+    ``frame`` None: the newest thumbnail of the job. ``of`` distinguishes versions in browsers'
+    caches.
     """
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
@@ -168,14 +169,14 @@ async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
     def effect(job: UUID, user: UUID) -> OfJob:
         return UnitRetry(job, view.query.unit, user)
 
-    return await _steer(view, "retry_unit", effect, "It is retried; its price is held again.")
+    return await _steer(view, "retry_unit", effect, "The unit is retried; its price is held again.")
 
 
 @pages.action("/jobs/{id}/retry-failed", absent=NOT_FOUND, within=25.0)
 async def retry_failed(view: View) -> Redirect | Problem:
     """Retry all failed frames, or as many as the credits suffice for."""
     dearer = await refused_of(view.gateway, view.ids["id"])
-    return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
+    return await _done(view, "retry_failed", retry_failed_units, SOME_AGAIN if dearer else AGAIN)
 
 
 @pages.action("/jobs/{id}/change", absent=NOT_FOUND, form_on="/jobs/{id}")
@@ -197,7 +198,7 @@ async def _steer(
     """Apply the effect to the user's own job, or as an admin to any job."""
 
     async def act_on(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
-        return await steered(gateway, effect(row.id, row.user_id), act=act)
+        return await commit_effects(gateway, effect(row.id, row.user_id), act=act)
 
     return await _done(view, name, act_on, said)
 

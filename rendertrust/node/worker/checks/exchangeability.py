@@ -33,7 +33,7 @@ FEW_CELLS, FEW_NOISY = "few-cells", "few-noisy-cells"
 OURS_NOT_FINITE, THEIRS_NOT_FINITE = "ours-not-finite", "theirs-not-finite"
 OTHER_SHAPE = "other-shape"
 
-ACCEPTED, REFUSED, UNSAID, AGAIN = "accepted", "refused", "unsaid", "again"
+ACCEPTED, REFUSED, UNSAID = "accepted", "refused", "unsaid"
 
 
 class Exchangeability(NamedTuple):
@@ -67,18 +67,6 @@ class Exchangeability(NamedTuple):
         if self.unsaid is not None:
             return UNSAID
         return REFUSED if self.reasons else ACCEPTED
-
-
-def decision(looks: list[Exchangeability]) -> str:
-    """Return the outcome of one look or two: ``accepted``, ``refused``, ``unsaid`` or ``again``.
-
-    ``again``: a second look at other regions with other seeds must confirm a refusal.
-    """
-    if not looks:
-        return UNSAID
-    if looks[0].outcome != REFUSED:
-        return looks[0].outcome
-    return AGAIN if len(looks) == 1 else looks[1].outcome
 
 
 def cells_of(picture: Array) -> Array:

@@ -1,4 +1,4 @@
-"""A Scheduler that forwards to a batching Ledger: both type checkers accept it."""
+"""Sample code that both type checkers accept: a Scheduler that forwards to a batching Ledger."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles, hand
 
 
 class Ledger:
-    """Marker."""
+    """Marker of the ledger's address."""
 
 
 class Scheduler:
-    """Marker."""
+    """Marker of the scheduler's address."""
 
 
 @attrs.frozen
@@ -46,12 +46,12 @@ class Dispatch(Message[Scheduler, Outcome]):
 
 @attrs.frozen
 class Park(Message[Scheduler, str]):
-    """Answered by the next Poke."""
+    """Message whose asker waits for the next Poke."""
 
 
 @attrs.frozen
 class Poke(Message[Scheduler, None]):
-    """An event."""
+    """Message without a reply."""
 
 
 class LedgerActor(Actor[Ledger]):

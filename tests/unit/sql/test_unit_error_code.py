@@ -1,10 +1,12 @@
-"""Codes of failed units: the database takes exactly these, and the document lists each."""
+"""Error codes of units: the database accepts exactly these codes, and the API's document lists
+them.
+"""
 
 import re
 from pathlib import Path
 from typing import get_args
 
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 
 ROOT = Path(__file__).resolve().parents[3]
 CODES = set(get_args(ErrorCode))

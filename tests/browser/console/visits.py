@@ -1,4 +1,4 @@
-"""Somebody in front of the console: what he sees, and what must never happen meanwhile."""
+"""Visits of the console in a browser, with checks of what must never happen on a page."""
 
 import json
 import os
@@ -20,21 +20,21 @@ Motion = Literal["reduce", "no-preference"]
 Theme = Literal["light", "dark"]
 NARROW: ViewportSize = {"width": 390, "height": 844}
 Look = tuple[ViewportSize, Theme]
-# Each width and each theme once.
+# Looks that together have each width and each theme once.
 LOOKS: tuple[Look, ...] = ((NARROW, "dark"), (WIDE, "light"))
 PHONE, DESK = LOOKS[:1], LOOKS[1:]
 FAULTS = """
 async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
 """
 BUSY = "the server responded with a status of 503"
-# Blocked by the policy, and what a page says of its own mistakes.
+# Records violations of the content security policy.
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 """
-# What was blocked; names that two elements have, so that a link, a label or a change of the page
-# would find the wrong one; and what a hostile name did.
+# Returns policy violations, ids that two elements share (they would mislead links, labels and
+# updates), and effects of hostile names.
 WRONG = """
 () => [
   window.violations,
@@ -46,7 +46,7 @@ WRONG = """
 
 
 @attrs.define
-class Looking:
+class Visit:
     """One page of one browser."""
 
     page: Page
@@ -60,7 +60,7 @@ class Looking:
         self.page.on("request", lambda request: self._asked(request))  # noqa: PLW0108
 
     def _said(self, said: ConsoleMessage) -> None:
-        """On a busy machine the gateway may say 503; pages try again, and what must come comes."""
+        """Record an error, but not an answer 503 of a busy gateway, after which pages try again."""
         if said.type == "error" and BUSY not in said.text:
             self.errors.append(said.text)
 
@@ -74,15 +74,15 @@ class Looking:
         return self.page
 
     async def sign_in(self, name: str, there: str = "/console") -> None:
-        """As somebody would: by the form."""
+        """Sign in by the form."""
         await self.go(there)
         await self.page.get_by_label("E-mail").fill(f"{name}@example.org")
         await self.page.get_by_label("Password").fill(PASSWORD)
         await self.page.get_by_role("button", name="Sign in").click()
         await self.page.locator("header.side").wait_for()
 
-    async def did_nothing_wrong(self) -> None:
-        """Nothing that must not happen has happened."""
+    async def check_no_faults(self) -> None:
+        """Check that no violation, duplicate id, script error or foreign request occurred."""
         violations, twice, hacked = await self.page.evaluate(WRONG)
         assert violations == []
         assert twice == []
@@ -90,30 +90,32 @@ class Looking:
         assert self.errors == [], self.errors
         assert self.elsewhere == []
 
-    async def is_well(self, name: str = "", by_day: Sequence[Look] = PHONE) -> None:
-        """The same, and it fits and can be used by all; with ``name`` pictures are kept.
+    async def check_page(self, name: str = "", by_day: Sequence[Look] = PHONE) -> None:
+        """Check the page as ``check_no_faults`` does, its width in all looks, and its
+        accessibility.
 
-        What axe says takes most of the time of a test: by day it is asked of one look.
+        With ``name``, screenshots are kept. Axe takes most of a test's time, so by day axe checks
+        only some looks.
         """
-        await self.did_nothing_wrong()
+        await self.check_no_faults()
         asked = chosen(day=by_day, night=LOOKS)
         for size, theme in LOOKS:
             await self.page.set_viewport_size(size)
             await self.page.emulate_media(color_scheme=theme)
-            await self.fits(size["width"])
+            await self.check_width(size["width"])
             if (size, theme) in asked:
                 await self._axe(f"{theme} {size['width']}")
             await self._picture(f"{name}-{size['width']}-{theme}" if name else "")
         await self.page.emulate_media(color_scheme="light")
         await self.page.set_viewport_size(WIDE)
 
-    async def fits(self, width: int) -> None:
-        """The page itself does not scroll sideways."""
+    async def check_width(self, width: int) -> None:
+        """Check that the page does not scroll sideways."""
         wide = await self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{wide} px in {width}"
 
     async def _axe(self, where: str) -> None:
-        """What axe says."""
+        """Check the page's accessibility with axe."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE)
         found = await self.page.evaluate(FAULTS)
@@ -127,7 +129,7 @@ class Looking:
 
 
 @asynccontextmanager
-async def looking(
+async def visiting(
     browser: Browser,
     stage: Stage,
     name: str = "",
@@ -136,11 +138,11 @@ async def looking(
     motion: Motion = "reduce",
     anew: bool = False,
     zone: str | None = None,
-) -> AsyncGenerator[Looking]:
-    """A browser of somebody's own; signed in, if ``name`` says who.
+) -> AsyncGenerator[Visit]:
+    """Open a browser context, signed in as ``name`` if given.
 
-    Who has signed in before has the cookies of that login. ``anew``: with a login of this test's
-    own, which it may end. ``zone``: the time zone of the browser.
+    If the user has signed in before, the browser gets that login's cookies; ``anew`` makes a new
+    login, which the test may end. ``zone`` is the browser's time zone.
     """
     login = None if anew else stage.logins.get(name)
     context: BrowserContext = await browser.new_context(
@@ -151,16 +153,16 @@ async def looking(
         timezone_id=zone,
     )
     await context.add_init_script(WATCH)
-    eyes = Looking(await context.new_page(), stage.url)
-    eyes.page.set_default_timeout(WITHIN_MS)
-    eyes.listen()
+    visit = Visit(await context.new_page(), stage.url)
+    visit.page.set_default_timeout(WITHIN_MS)
+    visit.listen()
     try:
         if login is not None:
-            await eyes.go(there)
+            await visit.go(there)
         elif name:
-            await eyes.sign_in(name, there)
+            await visit.sign_in(name, there)
             if not anew:
                 stage.logins[name] = await context.storage_state()
-        yield eyes
+        yield visit
     finally:
         await context.close()
