@@ -1,4 +1,7 @@
-"""Reading of untrusted zips, with a limit on what is unpacked, whatever the zip claims."""
+"""Reading of untrusted zips.
+
+The limit counts the unpacked bytes, not the sizes that the zip claims.
+"""
 
 import errno
 import struct
@@ -11,13 +14,13 @@ from os import PathLike
 from rendertrust.node.worker.formats import bounds
 
 PIECE = 1 << 20
-# Accepted compression methods; further decoders would only be more attack surface.
+# Accepted compression methods. Further decoders would only add attack surface.
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 
 
 class BadZip(Exception):
-    """The zip cannot be read; the text says why."""
+    """The zip cannot be read; the exception's text says why."""
 
 
 class ZipTooLarge(BadZip):
@@ -25,7 +28,7 @@ class ZipTooLarge(BadZip):
 
 
 class Zip:
-    """An open zip, of whose members at most ``most`` bytes are read in all."""
+    """An open zip. At most ``most`` bytes of all its members together are read."""
 
     def __init__(self, packed: zipfile.ZipFile, most: int) -> None:
         self._packed, self._left = packed, most
@@ -64,6 +67,6 @@ def _told() -> Generator[None]:
     except _BROKEN as fault:
         raise BadZip(str(fault) or type(fault).__name__) from fault
     except OSError as fault:
-        if fault.errno != errno.EINVAL:  # otherwise the disk failed, not the zip
+        if fault.errno != errno.EINVAL:  # any other OSError is a fault of the disk
             raise
         raise BadZip("it names an offset before its start") from fault
