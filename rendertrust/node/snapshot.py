@@ -30,14 +30,14 @@ def told_of(standing: str, node: str, reason: str) -> str:
 
 @attrs.define(kw_only=True)
 class AgentActivity:
-    """The agent's current activity. ``rest``: why the agent has decided to take no work.
+    """The agent's current activity. ``rest``: why the agent takes no work; None if it works.
 
-    ``is_told_to_drain``: the gateway asked for the drain, and may cancel it.
+    ``is_told_to_drain``: the gateway asked for the drain, and may cancel the drain.
     """
 
     is_draining: bool = False
     is_told_to_drain: bool = False
-    standing: str = "ACTIVE"  # as the gateway reported it
+    standing: str = "ACTIVE"  # as the gateway last reported
     standing_reason: str = ""
     rest: str | None = None
     health_port: int | None = None
@@ -45,7 +45,7 @@ class AgentActivity:
 
     @property
     def status(self) -> str:
-        """Return draining, running or resting."""
+        """Return ``draining``, ``running`` or ``resting``."""
         if self.is_draining:
             return "draining"
         return "running" if self.rest is None else "resting"
@@ -62,7 +62,7 @@ def snapshot(
     connected: bool,
     silent_seconds: int | None,
 ) -> Mapping[str, Any]:
-    """Return the state as JSON data. A silent connection counts as disconnected."""
+    """Return the agent's state as JSON data. A silent connection counts as disconnected."""
     return {
         "status": doing.status,
         "why": doing.rest,
