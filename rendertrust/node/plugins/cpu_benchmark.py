@@ -1,4 +1,4 @@
-"""Plugin ``cpu_benchmark``: times a few seconds of the same work on every machine."""
+"""Plugin ``cpu_benchmark``: times a computation that is the same on every machine."""
 
 import asyncio
 import sys
