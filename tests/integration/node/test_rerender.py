@@ -155,7 +155,7 @@ def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     words = ("--scene", plain, "--seed", 5, "--regions", 4)
     code, (_, told) = run_verify(receipt, lie, *words)
     assert (code, told["verdict"]) == (1, "different"), told
-    assert told["why_whole"] == "regions of it differ"
+    assert told["why_whole"] == "regions of the frame differ"
     assert told["whole"]["off"] > 0.5
     assert told["regions"][0]["off"] > 0.5
     assert Path(told["picture"]) == lie.with_suffix(".verify.png")
