@@ -191,9 +191,7 @@ def _by_chain(
     epochs: Sequence[LeafLink],
     said: Mapping[ExpectedRoot, OnChain | ChainUnknown],
 ) -> tuple[list[Step], bool]:
-    """Return a step for each answer of the chain, and whether one of them confirms the
-    checkpoint.
-    """
+    """Return a step for each answer of the chain, and True if an answer confirms the checkpoint."""
     steps, vouched = list[Step](), False
     for place, one in said.items():
         steps += [step for step in _at(place, one) if step not in steps]

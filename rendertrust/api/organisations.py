@@ -68,8 +68,9 @@ class OrganisationPage:
 
 @attrs.frozen
 class Trusted:
-    """A trusted address. ``user_id`` names the entry, for ``DELETE``; it is not an account's id.
-    ``name`` is always empty.
+    """A trusted address. ``user_id`` names the entry, for ``DELETE``.
+
+    It is not an account's id. ``name`` is always empty.
 
     So the list does not reveal whether an address has an account.
     """

@@ -57,8 +57,9 @@ class Unit:
 
 @attrs.frozen
 class Units:
-    """A page of units by number. ``count`` is the job's total; ``next`` is the ``after`` of the
-    next page.
+    """A page of units by number. ``count`` is the job's total.
+
+    ``next`` is the ``after`` of the next page.
     """
 
     units: tuple[Unit, ...]

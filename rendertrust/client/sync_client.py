@@ -364,8 +364,7 @@ class Client:
     def events(
         self, job_id: Id, *, after: int = 0, progress: bool = False
     ) -> Iterator[api.JobEvent]:
-        """Yield the events of a job with a number above ``after``, each once, until the job has
-        ended.
+        """Yield each event of a job with a number above ``after`` once, until the job has ended.
 
         Waits up to two minutes for a gateway that does not answer. ``progress`` adds events on the
         progress of units, which have no number. Raises NotFound if the job does not exist or is not
@@ -404,8 +403,9 @@ class Client:
     def download(
         self, job_id: Id, path: Path | str, *, stem: str | None = None, progress: Progress = unheard
     ) -> Path:
-        """Download the result to ``path``, complete and verified or not at all; return the file's
-        path.
+        """Download the result to ``path``, complete and verified or not at all.
+
+        Return the file's path.
 
         If ``path`` is a folder, the file is named ``stem`` (default: the job's id) plus a suffix
         for its type. An interrupted download resumes, also in a later call, from a hidden ``.part``
@@ -458,8 +458,9 @@ class Client:
         )
 
     def archive(self, job_id: Id) -> api.ResultUrl:
-        """Return a URL of a zip of all complete frames; ``tiles/`` in it has tiles of incomplete
-        frames.
+        """Return a URL of a zip of all complete frames.
+
+        ``tiles/`` in it has tiles of incomplete frames.
 
         Raises Conflict if the job has not ended or has one unit, NotFound if no unit is complete.
         """
@@ -540,8 +541,9 @@ class Client:
         return self._loop_thread.run(self._client.log_checkpoint(accept=accept))
 
     def entry_proof(self, entry_id: int | Id, *, opening: bool = False) -> api.EntryProof:
-        """Return a verified proof that your entry is in the log; ``opening`` includes private
-        parts.
+        """Return a verified proof that your entry is in the log.
+
+        ``opening`` includes private parts.
 
         Raises NotProved if the proof is invalid, Forked if the log is not the log seen before.
         """
@@ -645,10 +647,9 @@ class Client:
         return self._loop_thread.each(self._client.each_payout())
 
     def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> api.Payout:
-        """Pay out all payable earnings, once per ``idempotency_key``: as credits at once, or as
-        money on request.
+        """Pay out all payable earnings, once per ``idempotency_key``.
 
-        Raises Conflict if nothing is payable.
+        Credits arrive at once; money is requested. Raises Conflict if nothing is payable.
         """
         return self._loop_thread.run(self._client.pay_out(to, idempotency_key=idempotency_key))
 

@@ -109,8 +109,7 @@ class Sandbox:
         )
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
-        """Return a command line that runs ``program`` in the sandbox, on the work folder
-        ``folder``.
+        """Return a command line that runs ``program`` in the sandbox, in the folder ``folder``.
 
         ``worker``: a program, or a folder with the program ``launcher.py``.
         """

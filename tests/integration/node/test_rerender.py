@@ -331,7 +331,7 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     assert "the scene and 1 files beside it match the receipt" in text_of_step("files", told)
     code, (_, told) = run_verify(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "only by its hash" in text_of_step("files", told)
+    assert "only the hash of" in text_of_step("files", told)
 
 
 def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_undecided(
