@@ -32,9 +32,7 @@ class CliSession:
 
     @property
     def named(self) -> str:
-        """Return the gateway's address from --url, the environment or the last login, or the
-        default.
-        """
+        """Return the gateway's address: --url, the environment, the last login, or the default."""
         named = self.given or os.environ.get(VARIABLE)
         return named or self.credentials.current() or DEFAULT
 

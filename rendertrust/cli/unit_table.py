@@ -63,7 +63,7 @@ def is_several(unit: "Unit") -> bool:
 
 
 def cells(unit: "Unit") -> tuple[str, ...]:
-    """Return a unit's cells: frames, state, attempts, node, time, credits, error or waiting reason."""
+    """Return a unit's row: frames, state, attempts, node, time, credits, error or reason."""
     name = unit.frames or str(unit.number)
     seconds = unit.seconds if unit.state in ENDED else None
     return (

@@ -215,9 +215,7 @@ class ProofFiles:
             self.kept[path] = kept
 
     def witness(self, path: Path) -> None:
-        """Read the checkpoint to compare with: a response of the API, or a note signed by a known
-        key.
-        """
+        """Read the witness checkpoint: a response of the API, or a note signed by a known key."""
         from rendertrust.proof_check import read_noted, read_witness
 
         raw = self._raw(path)

@@ -57,7 +57,7 @@ class FrameDownloads:
     with_tiles: bool = False
 
     async def fetched(self, units: Sequence[Unit]) -> FrameFiles:
-        """Download all complete wanted frames and, with ``with_tiles``, tiles of incomplete frames."""
+        """Download all complete wanted frames; with ``with_tiles``, also tiles of other frames."""
         wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
         ready = [unit for unit in wanted if unit.download_url is not None]
         tiles = self._loose(units) if self.with_tiles else []
