@@ -1,8 +1,9 @@
-"""Links between two checkpoints: do the newer one's leaves begin with those of the older one?
+"""Links between two checkpoints, an older and a newer checkpoint of a log.
 
-A consistency proof shows that they do. After a restore of an older backup there is no such proof,
-and the first leaf of the new epoch takes its place. This leaf names the size and root of the
-earlier log on the chain. All leaves before the epoch's first leaf were kept from the earlier log.
+A consistency proof shows that the newer checkpoint's leaves begin with the older checkpoint's
+leaves. After a restore of an older backup there is no such proof, and the first leaf of the new
+epoch takes its place. This leaf names the size and root of the earlier log on the chain. All leaves
+before the epoch's first leaf were kept from the earlier log.
 """
 
 from collections.abc import Sequence

@@ -34,8 +34,8 @@ _LEAF: Final = re.compile(
 class EpochLeaf:
     """First leaf of epoch ``number``.
 
-    ``origin``, ``size`` and ``root`` describe the earlier log as it was anchored on the chain.
-    ``time``: UTC, whole seconds.
+    ``origin``, ``size`` and ``root`` describe the earlier log at its anchor on the chain. ``time``:
+    UTC, whole seconds.
     """
 
     number: int

@@ -6,7 +6,7 @@
     parse("-5-5")               frames before zero are frames too
 
 A frame that is named twice is rendered once. ``canonical`` writes frames in the shortest form that
-``parse`` reads, so that equal ranges have equal texts.
+``parse`` reads. Equal ranges therefore have equal texts.
 """
 
 import re

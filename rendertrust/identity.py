@@ -73,7 +73,7 @@ def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
 
 
 def weakness_of(encoded: bytes) -> str | None:
-    """Return why these bytes are not a safe public key; None if they are safe."""
+    """Return why ``encoded`` is not a safe public key; return None for a safe key."""
     if len(encoded) != 32:
         return "not 32 bytes"
     number = int.from_bytes(encoded, "little")

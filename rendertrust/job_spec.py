@@ -102,8 +102,8 @@ class RenderParams:
 class JobSpec:
     """A job to submit or to quote. A quote without ``payload_ref`` examines no file.
 
-    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames; with
-    ``tiles`` it has a unit for each tile of a frame, and a last unit that puts the tiles together.
+    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames. With
+    ``tiles`` a frame has a unit for each tile, and a last unit that puts the tiles together.
     """
 
     job_type: Annotated[JobType, Doc("``render``, or what a plugin on your nodes does.")]

@@ -110,7 +110,7 @@ class TreeEdge:
 
 
 def tile_root(tile: bytes) -> bytes:
-    """Return a complete tile's hash, as it appears in the tile above."""
+    """Return a complete tile's hash, which is an element of the tile above."""
     row = [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
     while len(row) > 1:
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]

@@ -180,7 +180,7 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 
 class Frontier:
-    """An append-only tree, stored as one hash for each one-bit of its size.
+    """An append-only tree, stored as a hash for each bit 1 of the tree's size.
 
     To continue a tree, pass its ``size`` and the ``hashes`` of its complete subtrees, the largest
     first. Raises ValueError if the number of hashes does not match ``size``.

@@ -60,7 +60,7 @@ class OnChain:
 
     ``mined``: block of the anchor's transaction. ``named``: the caller named the contract.
     ``final``: the anchor's block is final, by the node's report or by the blocks on top; None if
-    unknown. ``fault``: what is wrong, if anything.
+    unknown. ``fault`` describes a fault of the anchor, if any.
     """
 
     chain_id: int
@@ -85,7 +85,7 @@ class OnChain:
 
 @attrs.frozen
 class _Claim:
-    """Statements of a proof about its anchor; all of them are compared with the chain."""
+    """Statements of a proof about its anchor, which are compared with the chain."""
 
     transaction: str
     block: int

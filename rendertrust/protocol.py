@@ -1,7 +1,7 @@
 """Encoding and decoding of the relay frames that nodes and gateway exchange.
 
-Decoding never raises. It returns a relay frame, ``Malformed`` or ``Unknown``. Unknown members are
-ignored, so node and gateway may have different versions.
+Decoding never raises. Decoding returns a relay frame, ``Malformed`` or ``Unknown``. Unknown members
+are ignored, so node and gateway may have different versions.
 
     decode_from_node(text)      called by the gateway
     decode_from_gateway(text)   called by a node

@@ -78,8 +78,8 @@ class WorkStatement:
 class Receipt:
     """A gateway's statement about a work.
 
-    ``price``: in 1/10,000 credit; ``gateway``: its public key. ``reason``: why the work is
-    unverified; a code of ``REASONS`` or of a later version.
+    ``price``: in 1/10,000 credit; ``gateway``: its public key. ``reason`` is the cause if the work
+    is unverified: a code of ``REASONS`` or of a later version.
     """
 
     document: Document = attrs.field(repr=False)
@@ -139,7 +139,7 @@ def _must_be_plain(value: Any) -> None:
 def drawing_of(work: str | None) -> str | None:
     """Return the graphics driver that a signed ``work`` (JSON) names.
 
-    Return None if it names no driver.
+    Return None if ``work`` names no driver.
     """
     measured = None if work is None else json.loads(work).get("measured")
     found = measured.get(DRAWING) if isinstance(measured, dict) else None

@@ -82,7 +82,7 @@ def verify_receipt(
 ) -> Verdict:
     """Verify a receipt's file and return every step.
 
-    The other arguments are those of ``verify``.
+    The other arguments are the arguments of ``verify``.
     """
     if not (isinstance(document, dict) and _has_members(document) and is_receipt(document)):
         return Verdict((Step("form", False, f"it does not have the members of a {FILE}"),))
@@ -191,7 +191,10 @@ def _looked(read: Receipt) -> str:
 
 
 def _among(work: receipt.WorkStatement, pixels: bytes) -> str | None:
-    """Return the name of the chunk's picture that has these pixels; None if there is none."""
+    """Return the name of the chunk's picture with these pixels.
+
+    Return None without such a picture.
+    """
     if not are_its_own(untrusted.members(work.document["pixels"])):
         return None
     named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))

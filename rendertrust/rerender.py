@@ -247,11 +247,11 @@ class RerenderReport:
     """Result of rendering a frame again.
 
     ``regions``: the rendered regions. If the whole frame was rendered, only the regions that differ
-    too much, worst first. ``whole``: the difference of the whole frame. ``why_whole``: why the
-    whole frame was rendered. ``finish``: the difference to the picture rebuilt from its evidence.
-    ``is_loose``: honest machines may render different pictures. ``fault``: what is wrong with the
-    delivered picture. ``unable``: why the picture cannot be compared. ``amplified``: factor by
-    which the comparison sheet amplifies differences.
+    too much, worst first. ``whole``: the difference of the whole frame. ``why_whole`` is the reason
+    for rendering the whole frame. ``finish``: the difference to the picture rebuilt from its
+    evidence. ``is_loose``: honest machines may render different pictures. ``fault`` is the fault of
+    the delivered picture. ``unable`` is the reason why the picture cannot be compared.
+    ``amplified``: factor by which the comparison sheet amplifies differences.
     """
 
     regions: tuple[RegionDifference, ...] = ()

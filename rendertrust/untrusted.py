@@ -1,4 +1,7 @@
-"""Parsers for untrusted JSON values. They return None for an invalid value and never raise."""
+"""Parsers for untrusted JSON values.
+
+The parsers return None for an invalid value and never raise.
+"""
 
 import re
 from collections.abc import Mapping

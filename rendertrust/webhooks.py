@@ -56,8 +56,8 @@ def read(
 ) -> dict[str, Any]:
     """Verify a webhook and return its event.
 
-    ``body``: the raw bytes. ``headers``: names in any case. Raises InvalidSignature, and ValueError
-    if ``secret`` is malformed.
+    ``body`` has the raw bytes of the request. The names in ``headers`` may have any case. Raises
+    InvalidSignature, and ValueError if ``secret`` is malformed.
     """
     given = {name.lower(): value for name, value in headers.items()}
     id_, said, signatures = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))

@@ -71,10 +71,10 @@ class OrganisationPage:
 
 @attrs.frozen
 class Trusted:
-    """A trusted address. ``user_id`` names the entry, for ``DELETE``.
+    """A trusted address. ``user_id`` names the trusted address in a ``DELETE`` request.
 
-    It is not an account's id. ``name`` is always empty. The list therefore does not reveal whether
-    an address has an account.
+    ``user_id`` is not an account's id. ``name`` is always empty. The list therefore does not reveal
+    whether an address has an account.
     """
 
     user_id: Id

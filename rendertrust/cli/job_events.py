@@ -48,7 +48,7 @@ def events(session: CliSession, job: UUID, follow: bool, after: int, progress: b
 
 
 async def _print(session: CliSession, found: "AsyncIterator[JobEvent]") -> None:
-    """Print one line per event as it arrives."""
+    """Print a line for each event when the event arrives."""
     async for event in found:
         session.output.document(event)
         session.output.say("\t".join(row(event)))

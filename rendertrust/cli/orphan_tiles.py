@@ -33,7 +33,7 @@ def hint(job: "Job") -> str | None:
 
 
 def tell(output: Printer, job: "Job") -> None:
-    """Print the number and cost of orphan tiles, if any, and the command to download the tiles."""
+    """Print the number and cost of orphan tiles, and how to download the tiles, if any."""
     if (said := words(job)) is not None:
         output.say(said)
     if (how := hint(job)) is not None:

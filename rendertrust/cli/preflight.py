@@ -67,8 +67,8 @@ def preflight(
     List the problems, with the settings that fix the problems, and the files that the scene links.
     The exit code is 1 if there is an error.
 
-    With --farm, or if there is no Blender here, the scene is uploaded and a node checks it; the
-    node also renders small parts of some frames and estimates the time. This is free.
+    With --farm, or if there is no Blender here, the scene is uploaded and a node checks the scene.
+    The node also renders small parts of some frames and estimates the time. This is free.
     """
     asked = _frames(frames)
     output, checked = session.output, scene.checked(path)

@@ -17,7 +17,7 @@ FIRST_LOOK_SECONDS = 5.0  # timeout of the first reply, even if the deadline is 
 class JobPoller:
     """Poller of one job for at most ``within`` seconds.
 
-    It waits up to OUTAGE_SECONDS_MAX for a gateway that restarts.
+    The poller waits up to OUTAGE_SECONDS_MAX for a gateway that restarts.
     """
 
     job_id: str

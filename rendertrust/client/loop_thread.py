@@ -10,7 +10,7 @@ Element = TypeVar("Element")
 
 
 class LoopThread:
-    """Thread with an event loop. It runs coroutines while the caller waits, until ``close``."""
+    """Thread with an event loop. The thread runs coroutines while callers wait, until ``close``."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

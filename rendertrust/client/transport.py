@@ -103,7 +103,10 @@ class Transport:
         return await self._once(call, token)
 
     async def stream(self, call: ApiCall, token: str) -> AsyncGenerator[bytes]:
-        """Yield the content of a reply as it arrives. Raises Refused, NoAnswer; never retries."""
+        """Yield the content of a reply while the content arrives.
+
+        Raises Refused, NoAnswer; never retries.
+        """
         headers = {**call.headers, "Authorization": f"Bearer {token}"}
         try:
             async with self.session().request(

@@ -29,7 +29,7 @@ _SCHEMA: Final = """
 class HistoryLine:
     """A line of the history.
 
-    It occurred ``times`` times between ``since`` and ``until`` (ISO 8601, UTC).
+    The line occurred ``times`` times between ``since`` and ``until`` (ISO 8601, UTC).
     """
 
     since: str

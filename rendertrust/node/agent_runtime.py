@@ -368,7 +368,10 @@ class Agent:
             await asyncio.sleep(self._settings.heartbeat_seconds)
 
     def _facts(self) -> Mapping[str, Any]:
-        """Return the heartbeat's metadata; ``resting``: why the node takes no work now."""
+        """Return the heartbeat's metadata.
+
+        ``resting`` is the reason why the node takes no work now.
+        """
         load = round(machine_facts.load(), 3)
         return {"cpu_load": load, "version": __version__, "resting": self._doing.rest}
 

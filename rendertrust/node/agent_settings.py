@@ -65,5 +65,5 @@ class AgentSettings:
 
     @property
     def memory_each(self) -> int | None:
-        """Return the bytes of memory per slot; None if there is no limit."""
+        """Return the bytes of memory per slot; return None without a limit."""
         return None if self.ram_bytes is None else self.ram_bytes // self.slots

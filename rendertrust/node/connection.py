@@ -55,7 +55,7 @@ class Closed:
 class Connection:
     """The connection.
 
-    It calls ``on_open`` after each connect, and ``on_frame`` for each relay frame.
+    The connection calls ``on_open`` after each connect, and ``on_frame`` for each relay frame.
     """
 
     def __init__(

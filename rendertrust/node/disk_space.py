@@ -48,7 +48,7 @@ class DiskSpace:
     _is_full: bool = False
 
     def why_not(self) -> str | None:
-        """Return why there is not enough disk space for work; None if there is enough."""
+        """Return why the disk space is too small for work; return None with enough space."""
         try:
             left = self._left()
         except OSError as fault:

@@ -32,7 +32,7 @@ RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
 
 @attrs.frozen
 class Diagnosis:
-    """The result of one check. ``remedy``: how to fix the problem; '' without a problem."""
+    """The result of one check. ``remedy`` tells how to fix the problem; '' without a problem."""
 
     name: str
     state: str
@@ -41,7 +41,7 @@ class Diagnosis:
 
 
 async def examine(state: Path | None = None) -> AsyncIterator[Diagnosis]:
-    """Run all checks, the quick ones first."""
+    """Run all checks, quick checks first."""
     folder = StateFolder(state) if state else StateFolder()
     yield system()
     yield memory()

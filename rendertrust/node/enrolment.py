@@ -51,7 +51,7 @@ class Joined:
 class JoinRefused:
     """The reason why this node did not join. ``code``: an HTTP status; None without a response.
 
-    ``remedy``: what the operator can do; '' if unknown.
+    ``remedy`` tells the operator what to do; '' if unknown.
     """
 
     reason: str

@@ -113,7 +113,7 @@ MACHINES: Final = {
 
 
 def filter_of(machine: str = platform.machine()) -> bytes | None:
-    """Return the filter for an architecture; None if its call numbers are unknown."""
+    """Return the filter for an architecture; return None if the call numbers are unknown."""
     known = MACHINES.get(machine)
     return None if known is None else b"".join(struct.pack("<HBBI", *line) for line in _of(known))
 

@@ -29,7 +29,7 @@ class SelfTestResult:
     """Result of the self-test. ``faults``: the reason for each job type that is not offered.
 
     ``cpu``: million steps per second on one processor. ``render``: pixel samples per second. None
-    means not measured.
+    stands for a value that was not measured.
     """
 
     faults: Mapping[str, str]

@@ -24,7 +24,10 @@ ASK_AGAIN_SECONDS: Final = 10.0
 
 
 class Slots:
-    """Runner of dispatched units. It spools results, and calls ``on_spooled`` after each result."""
+    """Runner of dispatched units.
+
+    The runner spools results, and calls ``on_spooled`` after each result.
+    """
 
     def __init__(
         self,
@@ -94,7 +97,7 @@ class Slots:
         self._on_spooled()
 
     def cancel(self, ref: Running, reason: str | None = None) -> None:
-        """Cancel a unit or forget its result. ``reason``: why the gateway recalled the unit."""
+        """Cancel a unit or forget its result. ``reason`` is the gateway's reason for the recall."""
         running = self._matching(ref)
         if reason is not None:
             number = "" if ref.unit is None else f" unit {ref.unit}"

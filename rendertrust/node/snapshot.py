@@ -30,8 +30,9 @@ def told_of(standing: str, node: str, reason: str) -> str:
 
 @attrs.define(kw_only=True)
 class AgentActivity:
-    """The agent's current activity. ``rest``: why the agent takes no work; None if it works.
+    """The agent's current activity.
 
+    ``rest`` is the reason why the agent takes no work; None if the agent takes work.
     ``is_told_to_drain``: the gateway asked for the drain, and may cancel the drain.
     """
 

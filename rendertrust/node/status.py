@@ -22,11 +22,12 @@ class NotJoined:
 class Status:
     """State of the agent on a state folder, now or at its end.
 
-    ``draining``: the agent takes no new units, and ends when its units are done. ``resting``: why
-    the agent takes no work now. ``serves``: the node's pools. ``standing``: the node's standing at
-    the last connection, with the reason of a quarantine. ``opengl``: EEVEE and Workbench can draw;
-    None if unknown. ``silent_seconds``: for how long an open connection has been silent; None if
-    not long. ``history``: recent lines, newest last. ``units_ended``: number of units by outcome.
+    ``draining``: the agent takes no new units, and ends when its units are done. ``resting`` is the
+    reason why the agent takes no work now. ``serves``: the node's pools. ``standing``: the node's
+    standing at the last connection, with the reason of a quarantine. ``opengl``: EEVEE and
+    Workbench can draw; None if unknown. ``silent_seconds``: for how long an open connection has
+    been silent; None if not long. ``history``: recent lines, newest last. ``units_ended``: number
+    of units by outcome.
     """
 
     node_id: str

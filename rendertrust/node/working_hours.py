@@ -14,7 +14,7 @@ HOW: Final = "must be like 20-8 or 22:30-6:15: start and end in this machine's l
 class WorkingHours:
     """Hours from minute ``first`` of the day to minute ``last``.
 
-    They include midnight if ``last`` is less.
+    The hours include midnight if ``last`` is less than ``first``.
     """
 
     first: int

@@ -232,7 +232,7 @@ def _camera(facts: Facts) -> Iterator[Finding]:
 def showing(file: Facts) -> frozenset[int] | None:
     """Return the frames that show a missing file of a sequence.
 
-    None if all frames do, or if unknown.
+    Return None if all frames show the file, or if the frames are unknown.
     """
     return frozenset(frame_range.parse(file["frames"])) if file.get("frames") else None
 

@@ -31,7 +31,7 @@ class PluginOffer:
 
     @property
     def render(self) -> RenderPlugin | None:
-        """Return the render plugin; None if it is not offered."""
+        """Return the render plugin; return None if the node does not offer ``render``."""
         plugin = self.plugins.get(RenderPlugin.job_type)
         return plugin if isinstance(plugin, RenderPlugin) else None
 

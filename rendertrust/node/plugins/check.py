@@ -67,7 +67,7 @@ class CheckPlugin:
     async def why_not(self) -> str | None:
         """Return why this machine cannot render or open untrusted scenes.
 
-        Return None if it can do both.
+        Return None if this machine can render and open such scenes.
         """
         return await why_no_strangers(self.render)
 

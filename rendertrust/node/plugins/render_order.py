@@ -11,7 +11,7 @@ from rendertrust.tiling import TILES_MAX
 FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
 PIXELS_MAX: Final = 16_384
 SAMPLES_MAX: Final = 65_536
-CHUNK_MAX: Final = 64  # most frames in one unit
+CHUNK_MAX: Final = 64  # maximum number of frames in a unit
 PATHS: Final = "rendertrust-paths.json"  # input that maps paths in the scene to inputs
 KNOWN: Final = frozenset(
     (

@@ -80,7 +80,7 @@ def compared(
 def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
     """Compare our picture with the delivered picture.
 
-    Return None if they differ and their format cannot be read.
+    Return None if the pictures differ and their format cannot be read.
     """
     known = may_be_opened(picture, os.path.splitext(path)[1], size)
     if not known and _same(path, picture):

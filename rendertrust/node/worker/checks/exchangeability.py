@@ -217,8 +217,7 @@ def _brightness(means: Array) -> Array:
 def _stands_apart(means: Array, of: int) -> Array:
     """Return the cells in which one picture is an outlier. ``means``: (pictures, cells, channels).
 
-    The distance of an outlier from the others is several times the distance of any other from the
-    rest.
+    An outlier is several times as far from the other values as any other value is from the rest.
     """
     others = np.delete(means, of, 0)
     middle = others.mean(0)

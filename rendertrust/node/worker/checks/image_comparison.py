@@ -127,7 +127,7 @@ def is_near(one: dict[str, Any]) -> bool:
 
 
 def is_far(found: list[dict[str, Any]]) -> bool:
-    """Return True if any comparison differs so much that the picture must be another."""
+    """Return True if a difference is above FAR. The delivered picture is then a wrong picture."""
     return any(_badness(one) > FAR for one in found)
 
 

@@ -70,7 +70,7 @@ def _open(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> No
 def _like(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> str:
     """Write a test file of this size.
 
-    It has random content, which compresses worse than pictures.
+    The test file has random content, which compresses worse than pictures.
     """
     chance = np.random.default_rng(1)
     if kinds:

@@ -186,9 +186,9 @@ def shows_itself(scene: Any) -> bool:
 def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Report ``looked`` or a ``fault`` for each of the ``results``.
 
-    Nothing is rendered, so the scene stays unchanged and is opened only once. ``unable``: why the
-    scene cannot be checked in regions. A picture of one colour gets no report, because only a
-    render shows whether it is wrong.
+    Nothing is rendered, so the scene stays unchanged and is opened only once. ``unable`` is the
+    reason why the scene cannot be checked in regions. A picture of one colour gets no report,
+    because only a render shows whether it is wrong.
     """
     started = time.monotonic()
     scene = opened(bpy, order)

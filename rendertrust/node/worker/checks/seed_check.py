@@ -26,7 +26,7 @@ COMBINED = "Combined"
 
 
 class SeedCheck(NamedTuple):
-    """How to render for the check.
+    """Settings of the renders for a check.
 
     ``anew`` opens the stripped scene without kept data. ``whole``: render the whole frame or tile,
     and cut the regions out, instead of rendering only regions.

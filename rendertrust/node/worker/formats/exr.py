@@ -4,7 +4,7 @@ The files are untrusted. Headers are read before anything decodes the picture (O
 "Header"). A decoded picture cannot be larger than the window and channels in the header.
 
 Some compressions are lossy, so decoded pixels are not defined to the last bit. Therefore the hash
-is over the coded picture. It does not depend on metadata or lossless packing.
+is over the coded picture. The hash does not depend on metadata or lossless packing.
 
 For a file of one part in scan lines, the hash is over ``rendertrust-coded-v1 exr {width} {height}
 {compression}``, a newline, the value of ``channels``, and the blocks from the top. Each block
@@ -12,8 +12,8 @@ follows its length in four bytes. Deflated blocks (ZIPS, ZIP) are inflated first
 hashed as stored.
 
 For a file of several parts, the hash is over ``rendertrust-coded-v1 exr-parts {number}``, a
-newline, and the following bytes of each part in the file's order. These are the part's name, a
-newline, and the bytes that are hashed for a file of only this part.
+newline, and the following bytes of each part in the file's order. The bytes of a part are the
+part's name, a newline, and the bytes that are hashed for a file of only this part.
 """
 
 import hashlib
@@ -25,7 +25,10 @@ from typing import Any
 from .bounds import NoPixels, check_size, read_exactly
 
 MAGIC = b"\x76\x2f\x31\x01"
-OTHER_KINDS, PARTS = 0x0A00, 0x1000  # flags in the version: tiled or deep; several parts
+OTHER_KINDS, PARTS = (
+    0x0A00,
+    0x1000,
+)  # flags of the version field: OTHER_KINDS for tiled or deep files, PARTS for several parts
 PARTS_MAX = 256
 NAME_MAX = 255
 ATTRIBUTES_MAX = 256

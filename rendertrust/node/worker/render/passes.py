@@ -241,9 +241,9 @@ def _denoised(bpy: Any, scene: Any, layer: str, bands: dict[str, Array], out: st
     """Denoise with Cycles' denoiser and the scene's settings.
 
     The denoiser reads files from the top row, and the direction affects the result, so the file is
-    flipped. The denoiser requires a motion pass, but uses it only between frames. It also requires
-    a number of samples, by which it multiplies and divides. With 1 sample, the values keep their
-    bits.
+    flipped. The denoiser requires a motion pass, but uses it only between frames. The denoiser also
+    requires a number of samples, by which values are multiplied and divided. With 1 sample, the
+    values keep their bits.
     """
     import _cycles  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 

@@ -46,8 +46,9 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
 
     ``path``: the path as the scene has it. ``file``: the file's path on disk. ``bytes``: the file's
     size, None if the file is missing. ``frames``: if the file is missing, the frames that show it;
-    left out if all frames do. ``stands``: what the path stands for, if not for a single file.
-    ``within``: the folder whose files must stay together. ``of``: the library that names the file.
+    left out if all frames do. ``stands``: the file or folder for which the path stands, if the path
+    does not name a single file. ``within``: the folder whose files must stay together. ``of``: the
+    library that names the file.
     """
     found: dict[tuple[str, str], File] = {}
     for told in chain(_named_files(bpy, frames), _in_folders(bpy)):
@@ -88,7 +89,7 @@ def _in_folders(bpy: Any) -> Iterator[File]:
 
 
 def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
-    """Yield the files of a folder. These files must stay together."""
+    """Yield the files of a folder. The files of that folder must stay together."""
     folder = os.path.normpath(folder)
     whole = {"kind": "cache", "stands": folder, "within": os.path.dirname(folder)}
     for place in simulation_caches.inside(folder):

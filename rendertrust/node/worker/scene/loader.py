@@ -154,7 +154,10 @@ class InputPaths:
         return os.path.normpath(str(self.bpy.path.abspath(written)))
 
     def check_libraries(self) -> None:
-        """Raise SceneError if a library was sent but not found. Its objects would be missing."""
+        """Raise SceneError if a library was sent but not found.
+
+        The library's objects would be missing.
+        """
         found = set(self.libraries.values())
         for key in self.paths:
             if "|" not in key and key.lower().endswith(".blend") and key not in found:
