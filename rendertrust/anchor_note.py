@@ -16,7 +16,8 @@ from rendertrust.merkle import SIZE_MAX
 from rendertrust.note import NoteRefused, Verifier
 
 VERSION: Final = "rendertrust-anchor-v1"
-# The members of a proof that name its anchor: either all are present, or none.
+# The members of a proof that name the proof's anchor. A proof has all of these members or no such
+# member.
 MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,18})"
 _TEXT: Final = re.compile(

@@ -1,7 +1,7 @@
 """Verification of a kept checkpoint, step by step and without the gateway.
 
     kept = read_kept(read_document(raw))        # an answer of GET /ledger/checkpoint
-    kept = read_kept_note(text, keys)           # or only the signed note
+    kept = read_kept_note(text, keys)           # for a signed note without the response
     said = {place: await anchored(url, place.document, contract=…) for place in places(kept)}
     verdict = verify_checkpoint(kept, witness=witness, shown=shown, said=said)
 

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 HASH_BYTES: Final = 32
 SIZE_MAX: Final = 2**63 - 1
 
-# Leaves from ``start`` up to, not including, ``end``.
+# Leaves from ``start`` up to ``end``, without ``end``.
 Range: TypeAlias = tuple[int, int]
 
 

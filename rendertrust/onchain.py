@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 SECONDS: Final = 20.0
 BYTES_MAX: Final = 1 << 20
-CONFIRMATIONS: Final = 12  # used if the chain's node reports no finalized block
+# Blocks until an anchor is final, if the chain's node reports no finalized block.
+CONFIRMATIONS: Final = 12
 PRIVATE_CONFIRMATIONS: Final = 1  # a development node creates a block only on demand
 ROOT_AT: Final = "0xeaa38b41"  # selector of rootAt(uint64)
 SIZE: Final = "0x949d225d"  # selector of size(): leaves of the newest anchor

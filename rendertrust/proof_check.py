@@ -110,7 +110,7 @@ class _Proof:
     verifier: str
     opening: tuple[bytes, str] | None
     claims: tuple[str, int, int, str] | None  # the anchor's transaction, block, chain, contract
-    anchor: str | None  # the gateway's note about the anchor
+    anchor: str | None  # the gateway's note on the anchor
 
 
 def verify(
@@ -124,8 +124,8 @@ def verify(
     """Verify a response of ``GET /ledger/{entry_id}/proof`` and return every step.
 
     ``shown`` links the proof's checkpoint with the witness's checkpoint if their sizes differ.
-    ``epochs`` links them if the log began another epoch between them. ``chain``: the result of
-    ``anchored``.
+    ``epochs`` links these checkpoints if the log began another epoch between the two. ``chain``:
+    the result of ``anchored``.
     """
     proof = _proof_of(document)
     if isinstance(proof, str):
@@ -256,9 +256,8 @@ def _witnessed(
 ) -> Step:
     known = witness.checkpoint
     older, newer = consistency.in_order(known, signed)
-    is_older = older is signed and consistency.same_log(
-        known, signed
-    )  # then links from the known checkpoint prove it
+    # If this checkpoint is older, links from the known checkpoint prove this checkpoint.
+    is_older = older is signed and consistency.same_log(known, signed)
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
             "witness", False, f"it is not signed by the key that you know: {witness.verifier}"

@@ -18,10 +18,10 @@ from rendertrust.node.worker.checks.crop_placement import SIDE, SIDE_LEAST
 from rendertrust.receipt import Receipt, WorkStatement
 from rendertrust.receipt_check import PictureFile
 
-SPOTS_MOST: Final = 8  # most regions that a dispute can name
-CONSISTENT_MOST: Final = 0.3  # times the noise; device classes differ by at most this
-DIFFERENT_LEAST: Final = 0.5  # times the noise; rendering 2/3 of the samples differs by this
-FINISHED_MOST: Final = 0.1  # times the noise; limit for a picture rebuilt from its passes
+SPOTS_MOST: Final = 8  # maximum number of regions that a dispute can name
+CONSISTENT_MOST: Final = 0.3  # maximum difference of device classes, as a multiple of the noise
+DIFFERENT_LEAST: Final = 0.5  # multiple of the noise by which 2/3 of the samples differ
+FINISHED_MOST: Final = 0.1  # maximum for a picture rebuilt from passes, in multiples of the noise
 EXACT: Final = "exact"
 CONSISTENT: Final = "consistent"
 DIFFERENT: Final = "different"

@@ -64,7 +64,7 @@ class Submission:
             raise CommandExit(job_outcome.lost(self.placed.job_id, error)) from error
 
     async def run(self, client: "AsyncClient") -> None:
-        """Upload, submit, and watch or download as asked."""
+        """Upload the scene, submit the job, and watch or download as the options ask."""
         if not self.looks:
             await self._agree(client)
         bundle = await self._upload(client)
@@ -184,9 +184,7 @@ class Submission:
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
         has_numbers = job.units > 1 or self.spec.frames is not None
-        if (
-            has_numbers and job.done and self.out is not None
-        ):  # also if the job failed or was cancelled
+        if has_numbers and job.done and self.out is not None:  # however the job has ended
             name, arrived = self.path.stem, self.arrived
             told = await job_units.saved(
                 output, client, job.id, self.out, name=name, arrived=arrived

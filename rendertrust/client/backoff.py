@@ -10,7 +10,7 @@ Uniform = Callable[[float, float], float]
 
 @attrs.frozen(kw_only=True)
 class Retries:
-    """Retry up to ``times`` times.
+    """Retries of a request, at most ``times``.
 
     The first delay is ``first`` seconds, and each delay is twice the previous delay, up to
     ``most``. There is no retry if Retry-After asks for more than ``patience`` seconds. There is no

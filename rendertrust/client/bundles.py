@@ -44,7 +44,7 @@ class Bundle:
 
 @attrs.define
 class TotalProgress:
-    """Progress of several files, reported as one progress."""
+    """Total progress of several files."""
 
     progress: Progress
     total: int

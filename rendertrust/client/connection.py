@@ -10,7 +10,7 @@ from rendertrust.client.login import Login
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall
 
-PAGE_LIMIT_MAX: Final = 100  # most elements of a page
+PAGE_LIMIT_MAX: Final = 100  # maximum number of elements of a page
 Model = TypeVar("Model")
 
 
@@ -121,7 +121,7 @@ class ApiConnection:
             found = elements(page)
             for element in found:
                 if after is None:
-                    if element.id in seen:  # moved from the previous page since
+                    if element.id in seen:  # the element has moved here from the previous page
                         continue
                     seen.add(element.id)
                 yield element

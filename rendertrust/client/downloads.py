@@ -120,7 +120,7 @@ class Download:
         raise TransferFailed("The object store returned other content than the gateway announced")
 
     async def _arrive(self) -> None:
-        """Download to the end. Try again as long as tries make progress."""
+        """Download the rest of the content. Try again while tries make progress."""
         delays, best = self.transport.retries.delays(), self.part.size
         while True:
             try:

@@ -124,7 +124,7 @@ class Login:
                 async for content in stream:
                     yield content
             return
-        except NotAuthenticated as refused:  # before any content arrived
+        except NotAuthenticated as refused:  # the reply arrived before any content
             fresh = await self.renewed(tokens, refused)
         async with aclosing(self.transport.stream(call, fresh.access_token)) as stream:
             async for content in stream:

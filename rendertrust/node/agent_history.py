@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-KEPT_MOST: Final = 500  # lines; beyond this number the oldest line is deleted
+KEPT_MOST: Final = 500  # maximum number of lines; the oldest line is deleted above this number
 CHARACTERS_MOST: Final = 500
 _SCHEMA: Final = """
     pragma synchronous = off;

@@ -38,7 +38,7 @@ class AgentSettings:
     health_port: int | None = 8081
     unsafe_no_sandbox: bool = False
     cache_bytes_max: int = 10 * GIB
-    disk_bytes_least: int = GIB  # below this, the node rests
+    disk_bytes_least: int = GIB  # the node rests with less free disk space
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0

@@ -14,7 +14,7 @@ from rendertrust.node.resource_monitor import LimitExceeded, ResourceMonitor
 
 LINE_BYTES_MAX: Final = 64 * 1024
 TAIL_BYTES_MAX: Final = 4 * 1024
-LAST_WORDS_SECONDS: Final = 5.0  # to read the pipes after the process has ended
+LAST_WORDS_SECONDS: Final = 5.0  # time for reading the pipes after the process has ended
 _CHUNK: Final = 16 * 1024
 
 

@@ -32,9 +32,9 @@ from rendertrust.protocol import (
 )
 
 OUTGOING_MAX: Final = 256
-SILENCE_SECONDS_MAX: Final = 120.0  # the gateway pings every 30 s
+SILENCE_SECONDS_MAX: Final = 120.0  # timeout of a silent connection; the gateway pings every 30 s
 PONG_SECONDS: Final = 30.0
-CONNECT_SECONDS_MAX: Final = 40.0  # includes the check of the gateway's key
+CONNECT_SECONDS_MAX: Final = 40.0  # timeout of a connect, including the check of the gateway's key
 REFUSALS_MAX: Final = 3
 FORBIDDEN: Final = 403
 STEADY_SECONDS: Final = 10.0  # a connection that lasts this long resets the back-off

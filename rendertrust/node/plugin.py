@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 DETAIL_CHARACTERS_MAX: Final = 500
-PREVIEW_BYTES_MAX: Final = 36 * 1024  # so many bytes fit into a relay frame as base64
+PREVIEW_BYTES_MAX: Final = 36 * 1024  # a relay frame has room for this many bytes in base64
 CHECK: Final = "check"
 PICTURE: Final = "check/picture"  # name of the delivered picture among a check's inputs
 EVIDENCE: Final = "check/evidence.exr"  # name of the picture's evidence, if any

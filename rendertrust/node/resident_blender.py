@@ -25,7 +25,7 @@ from rendertrust.node.rmtree import clear
 LIFE_SECONDS: Final = 1800.0  # an older process gets no new orders, to bound memory leaks
 REST_SECONDS: Final = 4.0
 RESETTING_SECONDS: Final = 20.0
-LEFT_BYTES_MAX: Final = 512 * 2**20  # limit of what units leave in memory or on disk
+LEFT_BYTES_MAX: Final = 512 * 2**20  # maximum number of bytes that units leave in memory or on disk
 OVER: Final = ("done", "failed")
 RESTING: Final = "resting"
 Hear = Callable[[Mapping[str, Any]], None]
@@ -66,7 +66,7 @@ class ResidentBlender:
     _resting: asyncio.Event = attrs.field(factory=asyncio.Event)
     _orders: int = attrs.field(init=False)
     _pid: int = 0
-    _processes: int = 0  # number before the first order, with the sandbox's
+    _processes: int = 0  # number of processes before the first order, with the sandbox's processes
     _held: int = 0  # bytes of memory before the first order
     _life: "asyncio.Task[ProcessExit]" = attrs.field(init=False)
     _old_at: float = attrs.field(init=False)

@@ -19,7 +19,7 @@ from rendertrust.node.machine_facts import ram_bytes
 
 MIB: Final = 2**20
 MEMORY_EVERY: Final = 0.5
-DISK_EVERY: Final = 2  # checks of the memory per check of the disk
+DISK_EVERY: Final = 2  # number of memory checks per disk check
 SCENES, MACHINES = "scene", "node"
 MEMORY: Final = "memory"
 # If the machine's memory runs out, a scene that uses over a fourth of its limit is blamed.

@@ -19,7 +19,7 @@ from rendertrust.node.rmtree import clear
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 
 ROWS: Final = 200
-CHECKSUM: Final = 8_268_688_513_963_245  # of ROWS rows, on every machine without faults
+CHECKSUM: Final = 8_268_688_513_963_245  # checksum of ROWS rows on every machine without faults
 RENDER_SECONDS_MAX: Final = 300.0
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "rendertrust-node.service"
-STOP_SECONDS: Final = 30  # added to the time in which running units may finish
+STOP_SECONDS: Final = 30  # seconds beyond the time in which running units may finish
 
 _UNIT: Final = """\
-# Written by `rendertrust node install`, which overwrites it.
+# Written by `rendertrust node install`, which overwrites this file.
 [Unit]
 Description=RenderTrust node
 Wants=network-online.target

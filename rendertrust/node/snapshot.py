@@ -38,7 +38,7 @@ class AgentActivity:
 
     is_draining: bool = False
     is_told_to_drain: bool = False
-    standing: str = "ACTIVE"  # as the gateway last reported
+    standing: str = "ACTIVE"  # standing of the node in the gateway's last report
     standing_reason: str = ""
     rest: str | None = None
     health_port: int | None = None

@@ -24,7 +24,7 @@ from rendertrust.protocol import Input, JobDispatch
 from rendertrust.relay_frames import FILES_ASKED_MAX
 
 AT_ONCE: Final = 4
-ROUNDS: Final = 3  # tries, because a URL may expire while other files are fetched
+ROUNDS: Final = 3  # number of tries, because a URL may expire while other files are fetched
 
 
 @attrs.frozen(eq=False)

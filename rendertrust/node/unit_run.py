@@ -295,5 +295,5 @@ def _completed(
         return told
     try:
         return attrs.evolve(told, work=signed[0], signature=signed[1])
-    except ValueError:  # the work does not fit into a relay frame: no receipt
+    except ValueError:  # the unit gets no receipt, because the work does not fit into a relay frame
         return told

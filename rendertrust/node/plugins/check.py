@@ -77,7 +77,7 @@ class CheckPlugin:
         If memory or time ran out while no delivered file was open, the failure blames the scene.
         Otherwise it blames the verifier.
         """
-        # in a thread, because a video's frames are unpacked
+        # runs in a thread, because a video's frames are unpacked
         order = await asyncio.to_thread(_order_for, task)
         if isinstance(order, Failed):
             return order

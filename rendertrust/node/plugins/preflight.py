@@ -24,7 +24,7 @@ INSPECT_SECONDS: Final = 120.0
 PROBE_SECONDS: Final = 180.0
 MEMORY_SHARE: Final = 0.9
 FRAMES_CHARACTERS: Final = 1000
-FILES_MAX: Final = 100  # most missing files in the report
+FILES_MAX: Final = 100  # maximum number of missing files in the report
 # The facts that findings and estimates need.
 _TOLD: Final = (
     *("opened", "error", "is_newer", "saved_by", "blender", "engine", "samples", "is_adaptive"),

@@ -93,11 +93,11 @@ class _ThirdPartyRun:
         self._is_cancelled = True
         if self._running is not None:
             loop, running = self._running
-            with contextlib.suppress(RuntimeError):  # the plugin has just ended
+            with contextlib.suppress(RuntimeError):  # the plugin's loop may be closed already
                 loop.call_soon_threadsafe(running.cancel)
 
     def _tell(self, what: Callable[..., object], *words: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the agent has ended
+        with contextlib.suppress(RuntimeError):  # the agent's loop is closed if the agent has ended
             self.home.call_soon_threadsafe(what, *words)
 
     def _finish(self, result: Result) -> None:

@@ -73,7 +73,7 @@ def take_standard_output() -> int:
 
 
 def share_of(text: str) -> float | None:
-    """Return the share that is done from a message of Blender.
+    """Parse a message of Blender, and return the completed share of the render.
 
     Return None if the message has no numbers.
     """

@@ -20,7 +20,7 @@ from .open_watchdog import PICTURE, OpenProgress
 
 Array = Any
 SHARES = (1.0, 0.75, 0.5)  # shares of the samples
-APART_MOST = 0.03  # mean difference, in units of white
+APART_MOST = 0.03  # maximum mean difference of two pictures, in units of white
 EXACT, ACCEPTED, REFUSED, UNSAID = "exact", "accepted", "refused", "unsaid"
 _FROM_WORST = (REFUSED, UNSAID, ACCEPTED, EXACT)
 # Codes that say why a frame is refused, or why there is no decision.

@@ -23,7 +23,7 @@ SEEDS_FIRST, SEEDS_SECOND = 3, 5
 FEWER = 0.8  # a smaller share of effective samples is refused
 SHARE_MORE = 0.22  # allowed excess over the share that chance gives
 Z_MOST = 3.5
-BIAS_LEAST = 0.02  # share of a cell's brightness or contrast
+BIAS_LEAST = 0.02  # minimum distance of an outlier, as a share of a cell's brightness or contrast
 TIMES_FARTHER = 4.0
 FAR_LEAST, FAR_TIMES = 5, 3
 CAP = 4.0  # limits the effect of a single firefly
@@ -186,8 +186,8 @@ def _contrast(every: Array) -> Array:
 def _effective_samples(ours: Array, theirs: Array) -> float:
     """Return the share of the samples in the delivered picture, estimated from its noise.
 
-    An honest picture has 1, half of the samples give 0.5, and a denoised picture has more. The
-    noise of each cell is divided by the pooled noise, and capped.
+    The share is 1 for an honest picture, 0.5 for half of the samples, and above 1 for a denoised
+    picture. The noise of each cell is divided by the pooled noise, and capped.
     """
     seeds, mean = ours.shape[0], ours.mean(0)
     own = (_within_cell(ours - mean) ** 2).sum((0, 2, 3)) / (seeds - 1)

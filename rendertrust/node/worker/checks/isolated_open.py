@@ -20,9 +20,9 @@ from .composited_check import beside
 from .delivered_files import DeliveryFault, pixels_of
 from .open_watchdog import EVIDENCE, OpenProgress
 
-LONGER = 20.0  # factor to the time that the test file takes
+LONGER = 20.0  # time limit as a multiple of the time for the test file
 FORMATS = {suffix: name for name, suffix in reversed(SUFFIXES.items())}
-ANY = "PNG"  # for unknown suffixes, because Blender recognises files by content
+ANY = "PNG"  # format for unknown suffixes, because Blender recognises files by content
 
 
 def alone(bpy: Any, order: dict[str, Any], say: Say) -> None:

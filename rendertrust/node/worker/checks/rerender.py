@@ -47,9 +47,9 @@ from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
 Bands = dict[str, Any]  # array of a picture, or an array for each pass of each layer
-FINISHED_MOST = 0.1  # limit for a picture rebuilt from the same passes
-OFF_MOST = 0.3  # times the noise: device classes differ by at most this
-SHOWN_MOST = 12  # most regions of a whole frame that the report lists
+FINISHED_MOST = 0.1  # maximum difference of a picture rebuilt from the same passes
+OFF_MOST = 0.3  # maximum difference of device classes, as a multiple of the noise
+SHOWN_MOST = 12  # maximum number of regions of a whole frame in the report
 CELLS = 10  # cells of a whole frame, in each direction
 SAME: dict[str, Any] = {"equal": True, "off": None}
 BLOCK = 16  # side in pixels of the blocks that a JPEG codes together

@@ -20,7 +20,7 @@ from .exchangeability import ACCEPTED, FEW_NOISY, REFUSED, UNSAID, Exchangeabili
 from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import OpenProgress
 
-CONSISTENT_MOST = 0.3  # times the noise, with the same seed
+CONSISTENT_MOST = 0.3  # maximum difference with the same seed, as a multiple of the noise
 EXACT, CONSISTENT = "exact", "consistent"
 COMBINED = "Combined"
 

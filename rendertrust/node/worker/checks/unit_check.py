@@ -102,7 +102,7 @@ def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
     compared = [one for one in found if one is not None]
     if len(compared) < len(found):
         return {"unable": UNREAD}
-    return {"crops": compared, "finish": EQUAL}  # these are finished pictures
+    return {"crops": compared, "finish": EQUAL}  # the compared pictures are finished pictures
 
 
 def _frame(

@@ -62,5 +62,5 @@ def open_zip(path: Any, most: int) -> Generator[zipfile.ZipFile]:
     with _Counted(io.FileIO(path)) as file:
         file.most = most
         with zipfile.ZipFile(file) as packed:
-            file.most = None  # from here on, reads return contents of members
+            file.most = None  # later reads return contents of members
             yield packed

@@ -25,10 +25,8 @@ from typing import Any
 from .bounds import NoPixels, check_size, read_exactly
 
 MAGIC = b"\x76\x2f\x31\x01"
-OTHER_KINDS, PARTS = (
-    0x0A00,
-    0x1000,
-)  # flags of the version field: OTHER_KINDS for tiled or deep files, PARTS for several parts
+# Flags of the version field: OTHER_KINDS for tiled or deep files, PARTS for several parts.
+OTHER_KINDS, PARTS = 0x0A00, 0x1000
 PARTS_MAX = 256
 NAME_MAX = 255
 ATTRIBUTES_MAX = 256

@@ -14,7 +14,7 @@ from .bounds import NoPixels, check_size, read_exactly
 
 NAME = "rendertrust-coded-v1"
 BEGIN = b"\xff\xd8"
-SEGMENTS_MAX = 256  # most segments before the frame header
+SEGMENTS_MAX = 256  # maximum number of segments before the frame header
 PIECE = 1 << 20
 FIRST_PIECE = 256  # first bytes to read of a scan, because a file can have very many short scans
 SCANS = (0xD8, *range(0xD0, 0xD8), 0x01)  # markers without a length

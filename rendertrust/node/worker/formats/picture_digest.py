@@ -14,7 +14,7 @@ from .bounds import NoPixels
 
 NAME = "rendertrust-pictures-v1"
 FILES_MAX = 4096
-NAMED_MAX = 64  # if there are more pictures, their hashes are not listed
+NAMED_MAX = 64  # the hashes of more pictures than this are not listed
 ZIP = b"PK\x03\x04"
 
 

@@ -23,7 +23,7 @@ KEPT = (
     *("media_type", "file_format", "color_depth", "color_mode"),
     *("exr_codec", "use_exr_interleave", "quality"),
 )
-THUMBNAIL = 256  # pixels of the longer side
+THUMBNAIL = 256  # pixels of the thumbnail's longer side
 
 
 def render(bpy: Any, order: dict[str, Any], say: Say) -> None:

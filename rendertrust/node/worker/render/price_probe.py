@@ -29,10 +29,10 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     prepare(scene, order)
     if scene.render.engine != "CYCLES":
         raise SceneError(f"the engine is {scene.render.engine}; only Cycles can be probed")
-    loaded = time.monotonic() - order["began"]  # includes the time to load Blender
+    loaded = time.monotonic() - order["began"]  # load time of Blender and the scene
     samples, width_height = scene.cycles.samples, size_of(scene)
     scene.cycles.samples = min(samples, order["samples_most"])
-    scene.cycles.use_adaptive_sampling = False  # the price is for all samples
+    scene.cycles.use_adaptive_sampling = False  # the measured price must be for all samples
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.cycles.use_denoising = scene.render.use_compositing = False
     progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1) + 2)

@@ -21,7 +21,7 @@ from . import passes
 from .frames import facts, still, thumbnail
 from .passes import Array, Kinds, Layers, denoise, exact, kinds_of
 
-Rectangle = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
+Rectangle = tuple[int, int, int, int]  # x and y from the upper left corner; then width and height
 # Adaptive sampling continues at a pixel while its neighbours are noisy. Therefore pixels beyond a
 # tile's edge affect pixels at the edge. A margin of so many pixels is rendered, and dropped when
 # tiles are merged.

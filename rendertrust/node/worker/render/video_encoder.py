@@ -67,7 +67,7 @@ def _look_at(bpy: Any, path: str) -> tuple[int, int, bool]:
     except RuntimeError as fault:
         raise SceneError(f"the first frame cannot be read: {one_line(fault)}") from fault
     (width, height), is_linear = image.size, bool(image.is_float)
-    if width == 0 and _is_exr(path):  # a multi-layer file, whose size is not known yet
+    if width == 0 and _is_exr(path):  # the size of a multi-layer file is not known yet
         (width, height), is_linear = _size_in_layers(bpy, path), True
     if min(width, height) < 2:
         raise SceneError("the frames are not pictures, or smaller than 2 x 2 pixels")

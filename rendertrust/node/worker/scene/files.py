@@ -414,7 +414,7 @@ def _elements(strip: Any, frames: Sequence[int] | None) -> Mapping[str, list[int
     """Return the strip's pictures that the frames show; if ``frames`` is None, all pictures."""
     if frames is None:
         return dict.fromkeys(element.filename for element in strip.elements)
-    is_new = hasattr(strip, "left_handle")  # True since Blender 5.2; the old names end with 6.0
+    is_new = hasattr(strip, "left_handle")  # the name since Blender 5.2; 6.0 removes the old name
     first = strip.left_handle if is_new else strip.frame_final_start
     end = strip.right_handle if is_new else strip.frame_final_end
     found: dict[str, list[int]] = {}

@@ -14,7 +14,7 @@ from .memory_estimate import memory_of, too_large
 from .output import MOVIES, compositor_nodes, shows_strips, size_of, unmade
 from .reproducibility import animated, unbaked
 
-SOME = 200  # most items of each list
+SOME = 200  # maximum number of items of each list
 NAME = "facts.json"
 
 

@@ -12,15 +12,15 @@ from typing import Any
 from .output import size_of
 
 BASE = 300 * 2**20
-TRIANGLE = 220  # bytes per triangle, with its share of the ray tracing tree
+TRIANGLE = 220  # bytes per triangle, with a share of the ray tracing tree
 VERTEX = 60
-FACE = 120  # bytes in Blender, with its corners, edges and points
+FACE = 120  # bytes per face in Blender, with corners, edges and points
 COPY = 1024  # bytes of an instance, with its share of the ray tracing tree
 HAIR_KEY = 100  # bytes of a point of a hair, with its share of the ray tracing tree
 VOXELS = 4  # bytes in memory per byte of a volume's compressed file
 PASS_CHANNELS = 16  # channels of a picture with a denoiser and some passes
 BUILT_MAX = 2_000_000  # an object with more faces is not built for counting
-COPIES_MAX = 1_000_000  # more instances are not counted
+COPIES_MAX = 1_000_000  # instances above this number are not counted
 KINDS = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 SIDES = 6  # sides of a box, which approximates a remeshed surface
 # Arguments: modifier, object, scene, True for a render. Returns the factor by which the modifier
@@ -302,7 +302,7 @@ def _level(modifier: Any, tree: Any, node: Any) -> int:
         return 0
     name = link.from_socket.identifier
     interface = getattr(modifier, "properties", None)
-    # since Blender 5.2; before, inputs are members of the modifier
+    # Blender before 5.2 has the inputs as members of the modifier
     inputs = getattr(interface, "inputs", None)
     told = (
         modifier.get(name) if inputs is None else getattr(getattr(inputs, name, None), "value", 0)
