@@ -76,7 +76,7 @@ def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
 
 
 def claims(document: untrusted.Document) -> "tuple[str, int, int, str] | str | None":
-    """Return a proof's ``MEMBERS``, or what is wrong with them.
+    """Return a proof's ``MEMBERS``, or a text on their fault.
 
     Return None if the proof names no anchor.
     """

@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-HEAD_BYTES: Final = 4096  # a Blender file is recognised by so many bytes at its start
+HEAD_BYTES: Final = 4096  # number of bytes at the start of a file that identify a Blender file
 HEAD: Final = b"BLENDER"
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"

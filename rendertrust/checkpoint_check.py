@@ -6,8 +6,9 @@
     verdict = verify_checkpoint(kept, witness=witness, shown=shown, said=said)
 
 A checkpoint states the size and root of a log. A second checkpoint from another source, or an
-anchor on a chain, confirms it. Both must have the same size and root, or a consistency proof must
-link them. No function raises on untrusted input. ``docs/PROOF-FORMATS.md`` describes the formats.
+anchor on a chain, confirms a checkpoint. Both checkpoints must have the same size and root, or a
+consistency proof must link them. No function raises on untrusted input. ``docs/PROOF-FORMATS.md``
+describes the formats.
 """
 
 from collections.abc import Mapping, Sequence

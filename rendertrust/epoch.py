@@ -58,7 +58,7 @@ class EpochLeaf:
 
 
 def read(text: str) -> EpochLeaf | None:
-    """Parse an epoch's leaf; None if the text is not one. Never raises."""
+    """Parse an epoch's leaf; return None for any other text. Never raises."""
     found = _LEAF.fullmatch(text)
     if found is None:
         return None

@@ -1,11 +1,11 @@
 """A node's identity: an Ed25519 key, its text form, and the proof of possession.
 
 The proof is a signature over ASCII ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``.
-The authority is the gateway's host and port, so that no gateway can relay another's challenge.
-Some 32-byte strings load as public keys but identify no one: under a key of small order, one
-signature is valid for every message. A public key is therefore accepted only if it is the canonical
-encoding of a curve point whose order is not small (RFC 8032 §5.1.3; Chalkias et al., "Taming the
-many EdDSAs", 2020, §2).
+The authority is the gateway's host and port; no gateway can therefore relay another gateway's
+challenge. Some 32-byte strings load as public keys but identify no one: under a key of small order,
+one signature is valid for every message. A public key is therefore accepted only if it is the
+canonical encoding of a curve point whose order is not small (RFC 8032 §5.1.3; Chalkias et al.,
+"Taming the many EdDSAs", 2020, §2).
 """
 
 import os

@@ -149,7 +149,8 @@ def path_fault(path: str) -> str | None:
 def alike(paths: Iterable[str]) -> tuple[str, str] | None:
     """Return two paths that a case-insensitive or normalizing file system considers equal.
 
-    Windows and macOS have such file systems. Return None if all paths are distinct on them.
+    Windows and macOS have such file systems. Return None if all paths are distinct on such file
+    systems.
     """
     seen: dict[str, str] = {}
     for path in paths:

@@ -236,7 +236,7 @@ async def _found(
 
 
 async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> str | None:
-    """Return what is wrong with the transaction that a proof names; None if the anchor is in it.
+    """Return a text on the fault of the transaction that a proof names; None for a valid anchor.
 
     The transaction's event is read, because only some nodes keep the state of old blocks.
     """

@@ -156,7 +156,7 @@ def stamp(at: datetime) -> str:
 
 @attrs.frozen(kw_only=True)
 class CompletedWork:
-    """Completed work as its node knows it.
+    """The facts that a node knows about its completed work.
 
     ``inputs``: SHA-256 hashes in hexadecimal, as dispatched.
     """
@@ -196,7 +196,7 @@ def work_document(done: CompletedWork, node: str, key: Ed25519PublicKey) -> dict
 
 
 def parameters_of(given: Mapping[str, Any]) -> Any:
-    """Return parameters as a ``work`` contains them: if they are long, only their hash.
+    """Return the parameters for a ``work``; for long parameters, return only the hash.
 
     Raises ValueError if the parameters have no canonical form.
     """
@@ -285,7 +285,10 @@ def _signed(name: str, document: Document) -> bytes:
 
 
 def read_work(document: object) -> WorkStatement | str:
-    """Parse a ``work``; a string says why it is invalid. Checks no signature. Never raises."""
+    """Parse a ``work``; a returned string says why the ``work`` is invalid. Checks no signature.
+
+    Never raises.
+    """
     if not isinstance(document, dict) or document.keys() != _WORK_MEMBERS:
         return f"it does not have the members of a {WORK}"
     fault = _form_of(document) or _fault_in(document)
@@ -306,7 +309,10 @@ def read_work(document: object) -> WorkStatement | str:
 
 
 def read_receipt(document: object) -> Receipt | str:
-    """Parse a ``receipt``; a string says why it is invalid. Checks no signature. Never raises."""
+    """Parse a ``receipt``; a returned string says why the ``receipt`` is invalid.
+
+    Checks no signature. Never raises.
+    """
     if not isinstance(document, dict) or frozenset(document) - {REASON} != _RECEIPT_MEMBERS:
         return f"it does not have the members of a {RECEIPT}"
     if document["format"] != RECEIPT:

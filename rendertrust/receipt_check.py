@@ -109,7 +109,7 @@ def _has_members(document: untrusted.Document) -> bool:
 def _withdrawn(document: untrusted.Document) -> list[Step]:
     """Return a failed step if the receipt is marked as withdrawn.
 
-    The mark needs no signature, because nobody gains by forging it.
+    The mark needs no signature, because nobody gains by forging the mark.
     """
     if WITHDRAWN not in document:
         return []

@@ -118,7 +118,7 @@ class WantedPart:
 
 @attrs.frozen(kw_only=True)
 class PartsWanted:
-    """Request for URLs to upload ``parts`` of a result or of evidence, which has ``size`` bytes."""
+    """Request for upload URLs for ``parts`` of content: a result or evidence of ``size`` bytes."""
 
     what: str = attrs.field(validator=one_of(*DELIVERED))
     size: int = attrs.field(validator=_SIZE)
@@ -386,7 +386,7 @@ class Preview:
 class Pong:
     """Heartbeat of clients whose library cannot answer pings.
 
-    For the gateway it is as good as a pong.
+    For the gateway, this relay frame is as good as a pong.
     """
 
 

@@ -266,7 +266,10 @@ class RerenderReport:
 
     @property
     def farness(self) -> float:
-        """Return the largest difference; the whole frame's difference if all of it was rendered."""
+        """Return the largest difference.
+
+        Return the whole frame's difference if the whole frame was rendered.
+        """
         if self.whole is not None:
             return self.whole.farness
         compared = (*self.regions, *(() if self.finish is None else (self.finish,)))

@@ -9,8 +9,8 @@ import attrs
 class Limits:
     """Limits of a value, for ``Annotated``.
 
-    The gateway checks requests by them; the client does not. ``ge`` and ``le`` limit a number.
-    ``description`` explains the ``pattern`` of a text to people.
+    The gateway checks requests by these limits; the client does not. ``ge`` and ``le`` limit a
+    number. ``description`` explains the ``pattern`` of a text to people.
     """
 
     format: str | None = None

@@ -38,12 +38,12 @@ class Zip:
         """Yield a member's content in pieces. Raises BadZip or its subclass ZipTooLarge."""
         with _told():
             if member.compress_type not in PACKINGS:
-                raise BadZip("a file in it is neither stored nor deflated")
+                raise BadZip("a file in the zip is neither stored nor deflated")
             with self._packed.open(member) as content:
                 while piece := content.read(PIECE):
                     self._left -= len(piece)
                     if self._left < 0:
-                        raise ZipTooLarge("it unpacks to more than the limit")
+                        raise ZipTooLarge("the zip unpacks to more than the limit")
                     yield piece
 
 
@@ -69,4 +69,4 @@ def _told() -> Generator[None]:
     except OSError as fault:
         if fault.errno != errno.EINVAL:  # any other OSError is a fault of the disk
             raise
-        raise BadZip("it names an offset before its start") from fault
+        raise BadZip("the zip names an offset before its start") from fault

@@ -1,4 +1,7 @@
-"""Exit codes of ``rendertrust``, for scripts. ``rendertrust help exit-codes`` prints them."""
+"""Exit codes of ``rendertrust``, for scripts.
+
+``rendertrust help exit-codes`` prints the exit codes.
+"""
 
 from typing import Final
 

@@ -170,7 +170,7 @@ def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
 @job_argument
 @pass_session
 def cancel(session: CliSession, job: UUID) -> None:
-    """Cancel a job that no node has begun. The credits held for it are released."""
+    """Cancel a job that no node has begun. The credits held for the job are released."""
     cancelled = session.fetch(lambda client: _cancel(client, job))
     session.output.say(f"Job {job} is {cancelled.status}.")
 

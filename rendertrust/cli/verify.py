@@ -74,10 +74,10 @@ def verify(  # noqa: PLR0917 - click passes all options by name
     the picture of a receipt. FILES may also be checkpoints from /ledger/checkpoint or plain signed
     notes, and answers of /ledger/consistency and /ledger/epochs, which link checkpoints.
 
-    The exit code is 0 if everything is valid and the checkpoint or the chain confirms it. The exit
-    code is 3 if everything is valid but unconfirmed: no checkpoint or chain is given, the chain is
-    private, or an anchor is not final yet. Otherwise the exit code is 1, also for an unknown kind
-    of file.
+    The exit code is 0 if all files are valid and the checkpoint or the chain confirms the files.
+    The exit code is 3 if everything is valid but unconfirmed: no checkpoint or chain is given, the
+    chain is private, or an anchor is not final yet. Otherwise the exit code is 1, also for an
+    unknown kind of file.
 
     With --scene, this machine's Blender renders the receipt's frame again in a sandbox. The render
     is compared with the picture, in multiples of the noise. A PNG beside the picture shows both

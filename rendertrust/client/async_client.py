@@ -247,7 +247,7 @@ class AsyncClient:
         return self._connection.each(api.KeptUploads, _UPLOADS, lambda page: page.uploads)
 
     async def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs it."""
+        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
         await self._connection.send("DELETE", f"{_UPLOADS}/{uuid(upload_id)}")
 
     # Jobs
@@ -257,9 +257,9 @@ class AsyncClient:
     ) -> api.Preflight:
         """Have a node check the scene of a job and estimate the time of its frames, for free.
 
-        A scene is checked once; ``again`` has it checked again. The method waits for the result.
-        After ``within`` seconds (0: at once) it returns a preflight that is still ``PENDING``.
-        Raises RateLimited if you have used up this hour's preflights.
+        A scene is checked once; with ``again``, a node checks the scene again. The method waits for
+        the result. After ``within`` seconds (0: at once) the method returns a preflight that is
+        still ``PENDING``. Raises RateLimited if you have used up this hour's preflights.
         """
         body = {name: value for name, value in spec.body().items() if name in _CHECKED}
         path = f"{_JOBS}/preflight"
@@ -274,7 +274,7 @@ class AsyncClient:
         return await self._connection.post(api.Preflight, path, body)
 
     async def quote(self, spec: JobSpec) -> api.Quote:
-        """Return what it would cost to ``dispatch`` this job, and what would be held.
+        """Return the cost of this job, and the credits that ``dispatch`` would hold.
 
         Without a ``payload_ref`` the files are not checked. Raises the exceptions of ``dispatch``
         except InsufficientCredits; see ``enough`` in the quote.
@@ -423,7 +423,9 @@ class AsyncClient:
         for unit in page.units:
             if unit.number == number:
                 return unit
-        raise NotFound(404, f"Job has no unit {number}; it has {page.count}, from 0 on")
+        raise NotFound(
+            404, f"Job has no unit {number}; the job has {page.count} units, numbered from 0"
+        )
 
     async def retry_unit(self, job_id: Id, number: int) -> api.Unit:
         """Render a failed unit again, or all failed tiles of a frame.
@@ -541,7 +543,7 @@ class AsyncClient:
     async def archive(self, job_id: Id) -> api.ResultUrl:
         """Return a URL of a zip of all complete frames.
 
-        ``tiles/`` in it has tiles of incomplete frames.
+        The zip's folder ``tiles/`` has tiles of incomplete frames.
 
         Raises Conflict if the job has not ended or has one unit, NotFound if no unit is complete.
         """
@@ -557,8 +559,8 @@ class AsyncClient:
     async def evidence(self, job_id: Id, number: int = 0) -> api.ResultUrl:
         """Return a URL of a unit's evidence: all render passes, which verifiers compare.
 
-        Raises NotFound if the unit has no evidence. A unit has evidence only if the gateway wanted
-        to check it.
+        Raises NotFound if the unit has no evidence. A unit has evidence only if the gateway
+        requested evidence for a check.
         """
         path = f"{_JOBS}/{uuid(job_id)}/units/{number}/evidence"
         return await self._connection.get(api.ResultUrl, path)
@@ -787,7 +789,10 @@ class AsyncClient:
         return await self._connection.get(api.OrganisationPage, path)
 
     async def found_organisation(self, name: str) -> api.Organisation:
-        """Create an organisation and own it. Raises Conflict if you are in too many."""
+        """Create an organisation and own it.
+
+        Raises Conflict if you are in too many organisations.
+        """
         body = {"name": name}
         return await self._connection.post(api.Organisation, _ORGANISATIONS, body, repeatable=False)
 

@@ -84,7 +84,7 @@ class ApiConnection:
     async def post_once(
         self, model: type[Model], path: str, body: Mapping[str, Any], key: str | None
     ) -> Model:
-        """Send a POST with an idempotency key (default: random), so that retries are safe."""
+        """Send a POST with an idempotency key (default: random), which makes retries safe."""
         headers = {"Idempotency-Key": key or str(uuid4())}
         return read(model, await self.login.send(ApiCall("POST", path, body, headers=headers)))
 

@@ -37,7 +37,7 @@ class FileStamp:
 class SourceFile:
     """A file to upload.
 
-    The file is read twice, to hash and to send it, and must not change between.
+    The file is read twice, for its hash and for the upload, and must not change in the meantime.
     """
 
     file: BinaryIO

@@ -138,12 +138,12 @@ class InsufficientCredits(Refused):
 
     @property
     def available(self) -> str | None:
-        """Return the available credits, as the gateway reported them."""
+        """Return the available credits that the gateway reported."""
         return _text(self.extra.get("available"))
 
     @property
     def requested(self) -> str | None:
-        """Return the required credits, as the gateway reported them."""
+        """Return the required credits that the gateway reported."""
         return _text(self.extra.get("requested"))
 
 

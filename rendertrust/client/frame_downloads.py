@@ -29,10 +29,10 @@ _MEMBERS_MAX: Final = 2 * 64
 
 @attrs.frozen
 class FrameFiles:
-    """Frames in a folder: all ``paths`` in order, and which of them are ``new``.
+    """Frames in a folder: all ``paths`` in order, and the ``new`` paths.
 
-    ``missing``: number of units that are not complete yet; a later call downloads them. ``tiles``:
-    files of tiles of incomplete frames, if tiles were asked for.
+    ``missing``: number of units that are not complete yet; a later call downloads these units.
+    ``tiles``: files of tiles of incomplete frames, if tiles were asked for.
     """
 
     paths: tuple[Path, ...]

@@ -30,7 +30,7 @@ class Pins(Protocol):
     """Storage for the pin of one gateway."""
 
     def read(self) -> Pin | None:
-        """Return the pin. Raises PinUnreadable if it is damaged."""
+        """Return the pin. Raises PinUnreadable if the pin is damaged."""
         ...
 
     def write(self, pin: Pin) -> None:
@@ -90,7 +90,8 @@ class LogMonitor:
 
     The first checkpoint of a gateway is trusted. Later checkpoints must extend the pinned log, and
     a new key is accepted only if the old key also signs. After a restore from a backup the log may
-    begin a new epoch, if the epoch has all leaves of the pinned checkpoint or names it.
+    begin a new epoch, if the epoch has all leaves of the pinned checkpoint or names that
+    checkpoint.
     """
 
     get: Get  # sends a request without login
@@ -125,8 +126,8 @@ class LogMonitor:
     async def proof(self, entry: int | str | UUID, *, opening: bool) -> tuple[EntryProof, Verdict]:
         """Return a proof that is valid by itself and against the pin, and the verdict on the proof.
 
-        Raises NotProved if the proof is invalid or for another entry, Forked if it is for another
-        log.
+        Raises NotProved if the proof is invalid or for another entry. Raises Forked if the proof is
+        for another log.
         """
         text = str(entry)
         word = text if text.isdecimal() else str(UUID(text))
@@ -181,7 +182,10 @@ class LogMonitor:
     async def _linked(
         self, known: KnownCheckpoint, now: KnownCheckpoint, *, newest: bool
     ) -> ConsistencyEvidence:
-        """Return the proofs that link two checkpoints. Raises _Fork if nothing links them."""
+        """Return the proofs that link two checkpoints.
+
+        Raises _Fork if no proof links the checkpoints.
+        """
         before, found = known.checkpoint, now.checkpoint
         older, newer = in_order(before, found)
         if newest and older is found and older is not newer and _place(older) != _place(newer):
@@ -195,7 +199,7 @@ class LogMonitor:
     async def _across(self, older: Checkpoint, newer: Checkpoint) -> ConsistencyEvidence:
         """Return the proofs that link checkpoints of two epochs.
 
-        Raises _Fork if nothing links them.
+        Raises _Fork if no proof links the checkpoints.
         """
         try:
             links = read_links(await self.get("/api/v1/ledger/epochs", {"size": str(newer.size)}))

@@ -131,7 +131,7 @@ class Login:
                 yield content
 
     async def renewed(self, stale: Tokens, refused: Refused | None = None) -> Tokens:
-        """Return tokens newer than ``stale``; this or another process has renewed them."""
+        """Return tokens newer than ``stale``; this or another process has renewed the tokens."""
         async with self.keeper.renewing():
             kept = self._kept()
             if kept != stale:

@@ -207,7 +207,7 @@ class Client:
         return self._loop_thread.each(self._client.each_upload())
 
     def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs it."""
+        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
         self._loop_thread.run(self._client.delete_upload(upload_id))
 
     def preflight(
@@ -215,14 +215,14 @@ class Client:
     ) -> api.Preflight:
         """Have a node check the scene of a job and estimate the time of its frames, for free.
 
-        A scene is checked once; ``again`` has it checked again. The method waits for the result.
-        After ``within`` seconds (0: at once) it returns a preflight that is still ``PENDING``.
-        Raises RateLimited if you have used up this hour's preflights.
+        A scene is checked once; with ``again``, a node checks the scene again. The method waits for
+        the result. After ``within`` seconds (0: at once) the method returns a preflight that is
+        still ``PENDING``. Raises RateLimited if you have used up this hour's preflights.
         """
         return self._loop_thread.run(self._client.preflight(spec, again=again, within=within))
 
     def quote(self, spec: JobSpec) -> api.Quote:
-        """Return what it would cost to ``dispatch`` this job, and what would be held.
+        """Return the cost of this job, and the credits that ``dispatch`` would hold.
 
         Without a ``payload_ref`` the files are not checked. Raises the exceptions of ``dispatch``
         except InsufficientCredits; see ``enough`` in the quote.
@@ -460,7 +460,7 @@ class Client:
     def archive(self, job_id: Id) -> api.ResultUrl:
         """Return a URL of a zip of all complete frames.
 
-        ``tiles/`` in it has tiles of incomplete frames.
+        The zip's folder ``tiles/`` has tiles of incomplete frames.
 
         Raises Conflict if the job has not ended or has one unit, NotFound if no unit is complete.
         """
@@ -477,8 +477,8 @@ class Client:
     def evidence(self, job_id: Id, number: int = 0) -> api.ResultUrl:
         """Return a URL of a unit's evidence: all render passes, which verifiers compare.
 
-        Raises NotFound if the unit has no evidence. A unit has evidence only if the gateway wanted
-        to check it.
+        Raises NotFound if the unit has no evidence. A unit has evidence only if the gateway
+        requested evidence for a check.
         """
         return self._loop_thread.run(self._client.evidence(job_id, number))
 
@@ -666,7 +666,10 @@ class Client:
         return self._loop_thread.run(self._client.organisation(organisation_id))
 
     def found_organisation(self, name: str) -> api.Organisation:
-        """Create an organisation and own it. Raises Conflict if you are in too many."""
+        """Create an organisation and own it.
+
+        Raises Conflict if you are in too many organisations.
+        """
         return self._loop_thread.run(self._client.found_organisation(name))
 
     def end_organisation(self, organisation_id: Id) -> None:

@@ -40,8 +40,8 @@ async def run(
 ) -> AgentExit:
     """Run the agent until it ends.
 
-    ``stop`` acts like SIGTERM. ``needs``: a job type; the agent ends at once if this machine cannot
-    do it.
+    ``stop`` acts like SIGTERM. ``needs`` is a job type; the agent ends at once if this machine
+    cannot do this type.
     """
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()

@@ -57,7 +57,7 @@ class AgentHistory:
         self._rows: sqlite3.Connection | None = None
 
     def tell(self, said: str) -> None:
-        """Append a line. If it repeats the last line, count the repetition instead."""
+        """Append a line. If the text repeats the last line, count the repetition instead."""
         line, now = said[:CHARACTERS_MOST], self._clock()
         self._write(lambda rows: _tell(rows, line, now))
 

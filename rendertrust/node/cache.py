@@ -141,8 +141,8 @@ class Cache:
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:
     """Remove the least recently used files until ``size`` more bytes fit.
 
-    ``size`` includes running downloads. Removal does not disturb units, because they have their own
-    links to the files.
+    ``size`` includes running downloads. Removal does not disturb units, because units have their
+    own links to the files.
     """
     files: list[tuple[float, int, Path]] = []
     for path in folder.glob("??/*"):

@@ -94,7 +94,7 @@ async def converse(
 class _Pipe:
     """A pipe to the child process.
 
-    With asyncio's own pipes, the process's exit is reported only after they are read.
+    With asyncio's own pipes, a process's exit is reported only after the pipes are read.
     """
 
     def __init__(self) -> None:

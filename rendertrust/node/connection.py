@@ -1,9 +1,9 @@
 """The node's WebSocket to its gateway, which the node opens again after a close.
 
 After close code 4001, the node gets a new token; after more than three refusals in a row, the node
-ends. After 4003, the node ends, because another connection of this node took over. After 1008, the
-node waits the longest time, because it sent too much. After any other code, the node reconnects
-with a back-off and jitter.
+ends. After 4003, the node ends, because another connection of this node took over. After close code
+1008, the node waits the longest time, because the node sent too much. After any other code, the
+node reconnects with a back-off and jitter.
 """
 
 import asyncio

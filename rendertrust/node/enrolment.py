@@ -150,7 +150,7 @@ class _Gateway:
 async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
     """Check that a gateway responds.
 
-    If the node joined it before, check that its key is the same.
+    If the node joined this gateway before, check that the gateway's key is the same.
     """
     address = normal_url(url)
     if address is None:

@@ -19,8 +19,8 @@ NO_SUCH_ROUTE: Final = (404, 405)
 class NodeRegistered:
     """The gateway has registered the node. ``proven`` is False if the gateway cannot verify keys.
 
-    ``owner``: the operator's id; None if the node has no operator, or the gateway does not name
-    them.
+    ``owner``: the operator's id; None if the node has no operator, or the gateway does not name the
+    operator.
     """
 
     node_id: str

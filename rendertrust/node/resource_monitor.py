@@ -45,7 +45,7 @@ def _spared() -> int:
 
 @attrs.frozen(kw_only=True)
 class ResourceLimits:
-    """Limits of one unit, and the memory and disk space that it must leave free."""
+    """Limits of a unit, and the memory and disk space that the unit must leave free."""
 
     memory_bytes: int
     processes: int = 32

@@ -55,8 +55,8 @@ async def inspect(
 ) -> Mapping[str, Any] | Failed:
     """Return a scene's facts from the sandbox, for ``rendertrust.preflight.findings``.
 
-    The scene is not opened if Blender would need more than ``memory_bytes`` (default: Blender's
-    limit) for it.
+    The scene is not opened if the scene needs more than ``memory_bytes`` (default: Blender's
+    limit).
     """
     blender.box.prepare(where.folder)
     order = where.order("inspect", memory_bytes=memory_bytes or blender.bounds.memory_bytes)

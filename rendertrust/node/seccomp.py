@@ -3,7 +3,7 @@
 Keyrings are in no namespace, and bubblewrap's children inherit the keyrings of its caller.
 Hypervisor sockets are in no network namespace. A nested user namespace would restore capabilities.
 The kernel's code for io_uring, bpf and similar calls has had many bugs. The filter is a BPF program
-(``struct sock_filter``), which bubblewrap loads before it starts the renderer.
+(``struct sock_filter``), which bubblewrap loads before bubblewrap starts the renderer.
 """
 
 import platform

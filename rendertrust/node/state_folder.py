@@ -1,6 +1,7 @@
 """The state folder of a node: its key, enrolment, spool, cache and work folders.
 
-The folder is ``$RENDERTRUST_STATE`` or in the XDG state folder. Only its owner can read it.
+The folder is ``$RENDERTRUST_STATE`` or in the XDG state folder. Only the folder's owner can read
+the folder.
 """
 
 import contextlib

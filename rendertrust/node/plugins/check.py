@@ -75,7 +75,7 @@ class CheckPlugin:
         """Run the check. A failure of the check says nothing about the checked result.
 
         If memory or time ran out while no delivered file was open, the failure blames the scene.
-        Otherwise it blames the verifier.
+        Otherwise the failure blames the verifier.
         """
         # runs in a thread, because a video's frames are unpacked
         order = await asyncio.to_thread(_order_for, task)

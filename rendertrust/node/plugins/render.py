@@ -117,7 +117,7 @@ class ProgressEstimate:
 
     Cycles renders samples in batches and reports after each batch, on a slow machine once a minute.
     Between reports, Blender's estimate of the remaining time is used for interpolation. The
-    interpolation slows down, so that it never reaches the end before Blender does. Times are
+    interpolation slows down, and therefore never reaches the end before Blender does. Times are
     seconds of the same clock.
     """
 

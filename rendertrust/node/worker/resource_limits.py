@@ -20,7 +20,10 @@ LIBRARIES = (None, "librt.so.1")  # in older glibc, timers are in librt
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Set soft and hard limits. Without a capability, the process cannot raise them again."""
+    """Set soft and hard limits.
+
+    Without a capability, the process cannot raise these limits again.
+    """
     kinds = {
         "cpu_seconds": resource.RLIMIT_CPU,
         "file_bytes": resource.RLIMIT_FSIZE,
@@ -93,7 +96,7 @@ def _of_this_thread(seconds: float) -> Generator[None]:
 
 
 def _timers() -> ctypes.CDLL:
-    """Return the library with POSIX timers. Raises OSError if no library has them."""
+    """Return the library with POSIX timers. Raises OSError if no library has the timers."""
     libraries = (ctypes.CDLL(name, use_errno=True) for name in LIBRARIES)
     return next(one for one in libraries if hasattr(one, "timer_create"))
 

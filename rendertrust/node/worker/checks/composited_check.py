@@ -56,8 +56,8 @@ def compared(
 ) -> dict[str, Any] | None:
     """Compare our render with the delivered picture.
 
-    If they differ, render with a different seed to measure the noise. Return None if the pictures
-    differ, and their format cannot be read.
+    If the pictures differ, render with a different seed to measure the noise. Return None if the
+    pictures differ, and their format cannot be read.
     """
     path, picture = of
     scene = bpy.context.scene

@@ -134,7 +134,7 @@ def _across(
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
-    """Open the scene again and strip it. Blender keeps no prepared data between renders."""
+    """Open the scene again and strip the scene. Blender keeps no prepared data between renders."""
     scene = opened(bpy, order)
     prepare(scene, order)
     tiles.strip(scene)

@@ -140,7 +140,7 @@ def _badness(one: dict[str, Any]) -> float:
 def _seen(light: Array) -> Array:
     """Compress values above 1 by a logarithm, and negative values symmetrically.
 
-    Thus a very bright light counts in the comparison, but does not dominate it.
+    Thus a very bright light counts in the comparison, but does not dominate the comparison.
     """
     size = np.abs(light.astype(np.float64))
     return np.sign(light) * np.where(size <= 1.0, size, 1.0 + np.log(np.maximum(size, 1.0)))

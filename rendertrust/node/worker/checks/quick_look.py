@@ -159,7 +159,10 @@ def _varies(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress)
 def _opened_uncut(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[bool, dict[str, Any]]:
-    """Return True if ``picture`` has one colour, and the report on it. Raises DeliveryFault."""
+    """Return True if ``picture`` has a single colour, and the report on ``picture``.
+
+    Raises DeliveryFault.
+    """
     suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
     path, told = copy_picture(order, suffix, size), reproducibility.note(bpy, scene)
     with progress.about(PICTURE, size, theirs=path):
@@ -187,8 +190,8 @@ def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Report ``looked`` or a ``fault`` for each of the ``results``.
 
     Nothing is rendered, so the scene stays unchanged and is opened only once. ``unable`` is the
-    reason why the scene cannot be checked in regions. A picture of one colour gets no report,
-    because only a render shows whether it is wrong.
+    reason why the scene cannot be checked in regions. A picture of a single colour gets no report,
+    because only a render shows whether such a picture is wrong.
     """
     started = time.monotonic()
     scene = opened(bpy, order)

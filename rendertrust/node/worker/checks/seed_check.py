@@ -50,8 +50,8 @@ def other_seeds(
 ) -> dict[str, Any]:
     """Return the result of the second step.
 
-    The first look uses the first crops. If it leads to a refusal, a second look uses other crops
-    and other seeds.
+    The first look uses the first crops. If the first look leads to a refusal, a second look uses
+    other crops and other seeds.
     """
     first, second = exchangeability.SEEDS_FIRST, exchangeability.SEEDS_SECOND
     numbers = range(1, first + 1), range(first + 1, first + second + 1)

@@ -225,7 +225,7 @@ def _hash_part(
 def _own(file: Any, offset: int, number: int | None) -> int:
     """Return where the block begins.
 
-    In a file of several parts, check the part's number before it.
+    In a file of several parts, check the part's number before the block.
     """
     if number is None:
         return offset

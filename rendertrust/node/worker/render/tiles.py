@@ -106,7 +106,7 @@ def _blender() -> Any:
 
 
 def select(scene: Any, area: Rectangle) -> None:
-    """Set the render region to exactly these pixels, and crop the picture to it."""
+    """Set the render region to exactly these pixels, and crop the picture to that region."""
     render, (width, height) = scene.render, size_of(scene)
     x, y, across, down = area
     below = height - y - down

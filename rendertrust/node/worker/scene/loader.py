@@ -216,7 +216,7 @@ def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
 
 
 def _leave_out_imports(bpy: Any) -> None:
-    """Let import nodes with a computed path read nothing, so that all machines behave alike."""
+    """Let import nodes with a computed path read nothing; all machines then behave alike."""
     for tree, node in list(computed_imports(bpy)):
         for link in list(node.inputs[IMPORT_PATH].links):
             tree.links.remove(link)
