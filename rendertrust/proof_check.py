@@ -147,7 +147,10 @@ def verify(
 
 
 def read_witness(document: object) -> KnownCheckpoint | str:
-    """Read a kept response of ``GET /ledger/checkpoint``; a string says why it is invalid."""
+    """Read a kept response of ``GET /ledger/checkpoint``.
+
+    A returned string says why the response is invalid.
+    """
     found = untrusted.members(document)
     text, key = found.get("checkpoint"), found.get("verifier")
     if not isinstance(text, str) or not isinstance(key, str):

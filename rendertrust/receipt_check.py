@@ -58,7 +58,7 @@ def is_receipt(document: untrusted.Document) -> bool:
 
 
 def read_picture(path: Path) -> PictureFile:
-    """Hash a file and its pixels. Raises OSError."""
+    """Read a picture: return the hash of the file and the hash of its pixels. Raises OSError."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while piece := file.read(_PIECE):

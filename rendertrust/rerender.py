@@ -176,7 +176,7 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
 
 
 def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
-    """Parse the job's manifest; a string says why it is not the manifest that the receipt names."""
+    """Parse a manifest; a returned string says why the receipt names another manifest."""
     if subject.manifest is None:
         return "the receipt names no list of files, because the scene was sent alone"
     if hashlib.sha256(content).hexdigest() != subject.manifest:

@@ -11,10 +11,10 @@ from rendertrust.value_types import Id
 class JobEvent:
     """An event of a job, in a page of events or in the stream.
 
-    ``type`` is ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1. ``money`` is
-    ``held``, ``charged`` or ``released``, and ``amount`` is the amount of credits.
-    ``unit.progress`` has a ``progress`` (0 to 1) and no number. After ``unit.thumbnail``,
-    ``preview`` has a picture of ``frame``.
+    ``type`` is ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1. ``money`` says
+    whether ``amount`` credits were held, charged or released. ``unit.progress`` has a ``progress``
+    (0 to 1) and no number. After ``unit.thumbnail``, the client's method ``preview`` returns a
+    picture of ``frame``.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""Types of the clients' arguments, and the request bodies that are built from them."""
+"""Types of the clients' arguments, and the request bodies that are built from these arguments."""
 
 from typing import Any, Literal, TypeAlias
 from uuid import UUID

@@ -147,7 +147,7 @@ def _words(said: object) -> str | None:
 
 
 def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
-    """Lay out the files as a node does: inputs in ``in``, the picture where no scene can find it.
+    """Lay out the files as a node does: inputs in ``in``, and the picture out of the scene's reach.
 
     Raises ValueError if an input's path leaves the folder.
     """

@@ -1,4 +1,4 @@
-"""Check of a video against the pictures that it was encoded from.
+"""Check of a video against the pictures from which the video was encoded.
 
 Encoding is lossy and differs between machines, so a frame of the video never equals its picture. A
 drawn frame must be close enough to its picture, or as close as in our own encoding. No other
