@@ -109,8 +109,8 @@ def ordered(frames: Iterable[int], order: str = "sequential", nth: int = NTH) ->
     """Return the frames in the order in which they are rendered.
 
     ``every_nth`` begins with every ``nth`` frame, and then adds the frames between.
-    ``middle_first`` begins with both ends, then takes the middle of each gap. Both orders show a
-    mistake anywhere in the range early.
+    ``middle_first`` begins with both ends, then takes the middle of each gap. Both of these orders
+    show a mistake anywhere in the range early.
     """
     if order not in ORDERS:
         raise FrameRangeError(f"the order must be one of {', '.join(ORDERS)}")

@@ -78,7 +78,10 @@ class NodeNeeds:
 
 @attrs.frozen
 class RenderParams:
-    """Parameters of the job type ``render``. The scene sets the parameters that are left out."""
+    """Parameters of the job type ``render``.
+
+    The scene's own settings replace parameters that are left out.
+    """
 
     frame: Annotated[Frame | None, Doc("The frame (default: the scene's current one).")] = None
     width: Annotated[

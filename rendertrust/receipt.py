@@ -1,7 +1,7 @@
 """Receipts: a node's signed statement of its work, within the gateway's signed statement.
 
 Both statements are JSON objects in ``canonical`` form: sorted members, no blanks, only ASCII and
-only whole numbers. ``docs/PROOF-FORMATS.md`` lists the members of both; examples are in
+only whole numbers. ``docs/PROOF-FORMATS.md`` lists the members of both statements; examples are in
 ``tests/golden/files/receipts``.
 """
 

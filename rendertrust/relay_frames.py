@@ -1,4 +1,4 @@
-"""The relay frames, one frozen class each.
+"""The relay frames, with a frozen class for each kind.
 
 The constructor checks every bound and raises ValueError, which is the sender's bug. Fields that the
 API reference lacks are optional. ``rendertrust.protocol`` encodes and decodes relay frames.

@@ -21,7 +21,7 @@ def _refuse(attribute: "attrs.Attribute[Any]", reason: str) -> ValueError:
 def is_clean(value: str) -> bool:
     """Return True if ``value`` has no NUL and no lone surrogate.
 
-    Databases and UTF-8 refuse these.
+    Databases and UTF-8 refuse such characters.
     """
     if value.isascii():
         return "\0" not in value

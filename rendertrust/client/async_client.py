@@ -632,7 +632,7 @@ class AsyncClient:
     async def log_checkpoint(self, *, accept: bool = False) -> api.LogCheckpoint:
         """Return the log's newest checkpoint, verified against the checkpoint seen before.
 
-        Raises Forked, which has evidence against the gateway, if the log is not the same.
+        Raises Forked, which has evidence against the gateway, if the log contradicts the known log.
         ``accept`` trusts the new log from now on.
         """
         return await self._log_monitor.newest(accept=accept)

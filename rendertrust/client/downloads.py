@@ -198,7 +198,7 @@ class Download:
 def begins_at(header: str | None) -> int:
     """Return the offset at which a partial reply begins.
 
-    Raises TransferFailed if the header has none.
+    Raises TransferFailed if the header has no position.
     """
     found = _RANGE.fullmatch(header or "")
     if found is None:

@@ -38,7 +38,7 @@ class Pins(Protocol):
         ...
 
     def replace(self, before: Pin | None, now: Pin) -> bool:
-        """Replace the pin if it is still ``before``; return True if it was.
+        """Replace the pin if the pin is still ``before``; return True if the pin was replaced.
 
         Other processes may replace the pin at the same time. Raises PinUnreadable.
         """
@@ -65,7 +65,7 @@ class MemoryPins:
         self.pin = pin
 
     def replace(self, before: Pin | None, now: Pin) -> bool:
-        """Replace the pin if it is ``before``; return True if it was."""
+        """Replace the pin if the pin is ``before``; return True if the pin was replaced."""
         if self.pin != before:
             return False
         self.pin = now
@@ -169,7 +169,7 @@ class LogMonitor:
     async def _held(self, before: Pin, pin: Pin, *, newest: bool) -> ConsistencyEvidence:
         """Verify a checkpoint against an earlier checkpoint.
 
-        Raises Forked, and keeps both as evidence.
+        Raises Forked, and keeps both checkpoints as evidence.
         """
         known, now = _witness(before), _witness(pin)
         try:

@@ -535,7 +535,7 @@ class Client:
     def log_checkpoint(self, *, accept: bool = False) -> api.LogCheckpoint:
         """Return the log's newest checkpoint, verified against the checkpoint seen before.
 
-        Raises Forked, which has evidence against the gateway, if the log is not the same.
+        Raises Forked, which has evidence against the gateway, if the log contradicts the known log.
         ``accept`` trusts the new log from now on.
         """
         return self._loop_thread.run(self._client.log_checkpoint(accept=accept))

@@ -84,7 +84,7 @@ async def run(
 def _chosen(settings: AgentSettings, folder: StateFolder) -> AgentSettings:
     """Return the settings.
 
-    Allow rendering without a sandbox if the machine's owner accepted that.
+    Allow rendering without a sandbox if the machine's owner accepted this risk.
     """
     accepts = folder.accepts_no_sandbox
     return attrs.evolve(settings, unsafe_no_sandbox=True) if accepts else settings

@@ -169,7 +169,7 @@ class ResidentBlender:
             self._processes, self._held = len(processes), held_bytes(processes)
 
     def _left_bytes(self) -> int:
-        """Return the bytes that earlier units have left in memory or on disk, whichever is more."""
+        """Return the larger number of bytes that earlier units have left: in memory or on disk."""
         return max(held_bytes(family(self._pid)) - self._held, written_bytes(self.folder))
 
     def _keep(self, said: bytes) -> None:

@@ -64,7 +64,7 @@ class Slots:
 
     @property
     def busy(self) -> int:
-        """Return the number of slots in use; checks use none."""
+        """Return the number of slots in use; checks use no slot."""
         return sum(unit.is_running and not _is_check(unit) for unit in self.units.values())
 
     def accept(self, frame: JobDispatch) -> None:

@@ -125,7 +125,9 @@ class StateFolder:
 
     @property
     def accepts_no_sandbox(self) -> bool:
-        """Return True if the owner accepts rendering without a sandbox if the machine has none."""
+        """Return True if the owner accepts that renders run unprotected on a machine without a
+        sandbox.
+        """
         return _read(self.path / "no-sandbox.json").get("accepted") == NO_SANDBOX_WORDS
 
     def wish_drain(self) -> None:

@@ -9,8 +9,8 @@ Array = Any
 
 # Least noise that is assumed, as a share of the brightness. Rounding alone differs by this much.
 NOISE_LEAST = 1e-4
-NEAR = 0.1  # times the noise: honest renders of one device class differ by at most this
-FAR = 0.5  # times the noise: rendering only 2/3 of the samples differs by this
+NEAR = 0.1  # maximum difference of honest renders of one device class, as a multiple of the noise
+FAR = 0.5  # difference of renders with only 2/3 of the samples, as a multiple of the noise
 GRAIN = 1e-2  # assumed noise of a finished picture, as a share of its brightness
 CELL = 8  # side of a cell in pixels; smaller changes are not detected
 # By chance and rounding, a single cell differs this much more than the whole picture.

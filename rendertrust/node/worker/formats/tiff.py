@@ -14,7 +14,7 @@ SHORT, LONG = 3, 4
 WIDTH, HEIGHT, BITS, PACKING, SHOWS, CHANNELS, ROWS = 256, 257, 258, 259, 262, 277, 278
 # Tags of tiled pictures and of sliced pictures.
 TILES, DEPTHS = (322, 323, 324, 325), (32997, 32998)
-PACKINGS = (1, 5, 8, 32773, 32946)  # none, LZW, Deflate (two numbers), PackBits
+PACKINGS = (1, 5, 8, 32773, 32946)  # uncompressed, LZW, Deflate (two numbers), PackBits
 GREY_OR_RGB = (0, 1, 2)
 CHANNELS_MAX, BITS_OF_ALL_MAX = 4, 128
 ROWS_MORE = 64  # a strip may have this many more rows than the picture

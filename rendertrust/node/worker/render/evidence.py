@@ -1,4 +1,4 @@
-"""Rendering with evidence: the raw passes of Cycles, and the picture made from exactly these.
+"""Rendering with evidence: raw passes of Cycles, and the picture made from exactly these passes.
 
 With evidence and picture, anybody can render parts of the evidence again, and repeat the step from
 the evidence to the picture. The passes of a denoised render are no evidence. The denoiser changes

@@ -86,7 +86,7 @@ def shown_bytes(scene: Any) -> dict[str, int]:
 
 
 def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
-    """Yield the rendered objects once each, including those in instanced collections."""
+    """Yield each rendered object once, including the objects in instanced collections."""
     for thing in things:
         if thing.hide_render or thing.name_full in seen:
             continue
@@ -250,7 +250,10 @@ def _turned(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
 
 
 def _waves(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
-    """Return the growth by a generated ocean, whose side has the squared resolution in faces."""
+    """Return the factor by which a generated ocean enlarges a mesh.
+
+    A side of the ocean has the squared resolution in faces.
+    """
     if modifier.geometry_mode != "GENERATE":
         return 1.0
     resolution = modifier.resolution if render else modifier.viewport_resolution
