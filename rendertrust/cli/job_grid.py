@@ -53,7 +53,7 @@ async def followed(
 async def _looked(seen: UnitTable, job: "Job") -> "list[Unit]":
     """Return the changed units.
 
-    Return nothing while the gateway is away, because the watch itself waits for the gateway.
+    Return an empty list while the gateway is away, because the watch itself waits for the gateway.
     """
     from rendertrust.client import NoAnswer, Unavailable
 

@@ -286,7 +286,7 @@ class Agent:
             self._uploader.redirect(ref)
 
     def _stand(self, frame: NodeStanding) -> None:
-        """Tell the operator the node's standing, because the console may stay unread."""
+        """Show the operator the node's standing, also without a look at the console."""
         said, doing = (frame.standing, frame.reason or ""), self._doing
         if said != (doing.standing, doing.standing_reason) or doing.is_told_to_drain:
             doing.standing, doing.standing_reason = said

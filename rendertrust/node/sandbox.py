@@ -190,7 +190,10 @@ def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
 
 @attrs.frozen(kw_only=True)
 class NoSandbox:
-    """Replacement of the sandbox if the machine's owner trusts every scene. Never used as root."""
+    """Replacement of the sandbox if the machine's owner trusts every scene.
+
+    An agent of root never uses this class.
+    """
 
     def view(self, folder: Path, worker: Path) -> SandboxView:
         """Return the paths of the worker's files."""

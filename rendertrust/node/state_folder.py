@@ -125,9 +125,7 @@ class StateFolder:
 
     @property
     def accepts_no_sandbox(self) -> bool:
-        """Return True if the owner accepts that renders run unprotected on a machine without a
-        sandbox.
-        """
+        """Return True if the owner accepts unprotected renders on a machine without a sandbox."""
         return _read(self.path / "no-sandbox.json").get("accepted") == NO_SANDBOX_WORDS
 
     def wish_drain(self) -> None:

@@ -1,9 +1,10 @@
 """Check of whole frames that EEVEE drew.
 
 EEVEE's pixels are not independent, so a region that is rendered alone differs from the same region
-of the frame. Frames of one drawing class are equal to the last bit. Across classes the delivered
-frame is compared with renders with all, three quarters and half of the samples. The render with all
-samples must be the closest. If a scene has at most three samples, some of these renders are equal.
+of the frame. Frames of one drawing class are equal to the last bit. Across drawing classes, the
+delivered frame is compared with renders with all, three quarters and half of the samples. The
+render with all samples must be the closest. If a scene has at most three samples, some of these
+renders are equal.
 """
 
 from typing import Any
