@@ -253,7 +253,7 @@ async def test_a_job_of_which_something_was_given_back_says_so(
     job_id = gateway.add_job("COMPLETED", done=1, given_back=1)
     shown = await jane.run("jobs", "show", job_id)
     assert shown.code == 0, shown
-    assert f"1 of 1, found invalid later: rendertrust jobs units {job_id}" in shown.out
+    assert f"1 of 1 units, found invalid later: rendertrust jobs units {job_id}" in shown.out
 
 
 async def test_an_absent_job_ends_with_7(jane: Program) -> None:

@@ -15,7 +15,7 @@ import pytest
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins import GROUP, PluginOffer, offer
-from rendertrust.node.plugins.third_party import apart
+from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import Start
@@ -98,7 +98,7 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def offered(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         found = await offer(folder, settings)
-        more = {plugin.job_type: apart(plugin()) for plugin in (Blocks, Breaks, Waits)}
+        more = {plugin.job_type: in_thread(plugin()) for plugin in (Blocks, Breaks, Waits)}
         return attrs.evolve(found, plugins={**found.plugins, **more})
 
     monkeypatch.setattr("rendertrust.node.agent.plugins.offer", offered)

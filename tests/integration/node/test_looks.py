@@ -142,7 +142,7 @@ async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     wrong = await stage.told("wrong", tile, frame=3, tile=[0, 0, 16, 36])
     assert wrong["fault"].startswith("the tile is ")
     none = await stage.told("none", b"no tile", frame=3, tile=[0, 0, 32, 36])
-    assert none == {"fault": "the tile cannot be read: it is not an OpenEXR file"}
+    assert none == {"fault": "the tile cannot be read: the file is not an OpenEXR file"}
     tiles = [[0, 0, 32, 36], [32, 0, 32, 36]]
     assert await stage.told("merged", noise(), frame=3, tiles=tiles) == LOOKED
     text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)

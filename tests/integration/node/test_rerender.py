@@ -155,7 +155,7 @@ def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     words = ("--scene", plain, "--seed", 5, "--regions", 4)
     code, (_, told) = run_verify(receipt, lie, *words)
     assert (code, told["verdict"]) == (1, "different"), told
-    assert told["why_whole"] == "regions of it differ"
+    assert told["why_whole"] == "regions of the frame differ"
     assert told["whole"]["off"] > 0.5
     assert told["regions"][0]["off"] > 0.5
     assert Path(told["picture"]) == lie.with_suffix(".verify.png")
@@ -331,7 +331,7 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     assert "the scene and 1 files beside it match the receipt" in text_of_step("files", told)
     code, (_, told) = run_verify(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "only by its hash" in text_of_step("files", told)
+    assert "only the hash of" in text_of_step("files", told)
 
 
 def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_undecided(

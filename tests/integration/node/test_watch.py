@@ -134,9 +134,9 @@ async def test_it_is_such_a_video_at_all(stage: Stage) -> None:
     mp4 = await stage.encoded("mp4", ball)
     assert (await stage.told("look", ball, mp4, shown=[])).get("looked") is True
     faults: dict[str, tuple[bytes, dict[str, Any], str]] = {
-        "text": (b"I am no video", {}, "it is not MP4 with the requested codec"),
-        "head": (mp4[:200], {}, "it is not MP4 with the requested codec"),
-        "other": (mp4, {"container": "WEBM"}, "it is not WEBM with the requested codec"),
+        "text": (b"I am no video", {}, "the video is not MP4 with the requested codec"),
+        "head": (mp4[:200], {}, "the video is not MP4 with the requested codec"),
+        "other": (mp4, {"container": "WEBM"}, "the video is not WEBM with the requested codec"),
         "rate": (mp4, {"fps": 25}, "the video has 24 frames a second, not 25"),
     }
     for name, (video, params, fault) in faults.items():

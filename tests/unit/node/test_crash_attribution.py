@@ -45,7 +45,7 @@ def ended(
 async def is_of_scene(worker: Worker, folder: Path) -> bool:
     task = unit(folder, {}, {})
     order = {"do": "check", "draws": [[0.1, 0.1, None]], "open_seconds": 1.0}
-    told = await crash_attribution.told(cast("RenderPlugin", worker), order, task)
+    told = await crash_attribution.run_check(cast("RenderPlugin", worker), order, task)
     return told.get("of_scene") is True
 
 

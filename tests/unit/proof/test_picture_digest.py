@@ -185,7 +185,7 @@ def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
     begin = len(content) - HEIGHT * (8 + 8 + ROW)  # start of the table of offsets, one per row
     head, block = content[:begin], content[-8 - ROW :]
     offsets = struct.pack("<Q", begin + 8 * HEIGHT) * HEIGHT
-    with pytest.raises(NoPixels, match="its blocks overlap"):
+    with pytest.raises(NoPixels, match="the file's blocks overlap"):
         of_file(written(tmp_path, head + offsets + block))
 
 
