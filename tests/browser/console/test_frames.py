@@ -73,7 +73,7 @@ async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Sta
             leave.release()
             page.once("dialog", lambda dialog: dialog.accept())
             await page.get_by_role("button", name="Retry frame 3").click()
-            await expect(page.get_by_role("status").first).to_contain_text("It is retried")
+            await expect(page.get_by_role("status").first).to_contain_text("retried")
             await expect(page.locator("#frames li.completed")).to_have_count(4)
             await expect(frames.nth(2)).to_contain_text("attempt 2")
             await expect(page.locator("#state")).to_contain_text("completed")

@@ -419,7 +419,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     assert (known["invalid"], known["strikes"], known["valid"]) == (3, 3, 0)
     _, told_of = await eve.answered("GET", f"/nodes/{node.node_id}/checks")
     assert {one["verdict"] for one in told_of["checks"]} == {"invalid"}
-    assert all("another SHA-256" in one["said"] for one in told_of["checks"])
+    assert all("SHA-256 differs" in one["said"] for one in told_of["checks"])
     asked = len([frame for frame in node.received if isinstance(frame, JobDispatch)])
     other = await farm.node("olga", Silent(), "render")
     job = await farm.place()

@@ -121,7 +121,7 @@ async def test_an_event_that_did_not_fit_is_read_again(
         stripe.remember(wrong)
         for _ in range(2):
             done = await do(boss, "events", "retry", wrong["id"])
-            assert "still what was paid is not what" in done["refused"][0]["why"]
+            assert "the payment does not match" in done["refused"][0]["why"]
         assert await balance(jane) == (1_000_000, 0)
         _, page = await boss.ask("GET", f"{PATH}/events")
         assert [each["tried"] for each in page["letters"]] == [3]

@@ -286,7 +286,7 @@ async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Creator
             await wait_for_look(jane, scene)
         status, refused = await look(jane, last)
         assert status == 429
-        assert "4 scenes" in refused["detail"]
+        assert "4 preflights" in refused["detail"]
 
 
 async def test_a_look_is_not_done_again_by_a_retry_that_costs(

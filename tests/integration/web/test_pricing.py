@@ -264,7 +264,7 @@ async def test_a_gateway_may_take_no_frames_that_were_not_measured(
         scene = await sent(gateway, jane)
         status, refused = await dispatched(jane, scene)
         assert (status, await held(jane)) == (409, "0.0000")
-        assert "first measured" in refused["detail"]
+        assert "have the scene measured" in refused["detail"]
         alone = {"job_type": "render", "payload_ref": scene, "queue": True}
         assert (await jane.call("POST", "/jobs/dispatch", alone))[0] in (200, 202)
         async with ours(gateway, key, REPORT):

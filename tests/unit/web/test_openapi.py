@@ -154,7 +154,7 @@ def test_times_have_their_format_and_patterns_hold_for_the_whole() -> None:
     assert made["Inner"]["properties"]["at"] == {"type": "string", "format": "date-time"}
     assert made["Inner"]["properties"]["until"]["anyOf"][0]["format"] == "date-time"
     assert made["Outer"]["properties"]["code"]["pattern"] == "^(?:a|b)$"
-    assert made["Outer"]["description"] == "All `kinds`."
+    assert made["Outer"]["description"] == "Class with members of all kinds."
 
 
 def test_a_class_goes_one_way() -> None:
