@@ -177,7 +177,7 @@ async def test_linear_frames_get_the_scenes_view_transform(
     frames = {f"{n:04d}.exr": tmp_path / kind / f"{n:04d}.exr" for n in (1, 2)}
     without = await video.run(unit(tmp_path / "a", frames, {"fps": 24}))
     assert isinstance(without, Failed)
-    assert "needs the scene" in without.error or "need the scene" in without.error
+    assert "add the scene to the inputs" in without.error or "needs the scene" in without.error
     result = await video.run(unit(tmp_path / "b", {"s.blend": scene, **frames}, {}))
     assert isinstance(result, Completed), result
     assert result.file is not None
