@@ -53,9 +53,9 @@ CREATE TABLE checks (
 );
 CREATE INDEX checks_waiting ON checks (opened_at) WHERE state = 'PENDING';
 CREATE INDEX checks_of_operator ON checks (operator, opened_at) WHERE state = 'PENDING';
--- The record of a node: strikes, and valid results of other users' work.
+-- The record of a node: invalid results, and valid results of other users' work.
 CREATE INDEX checks_told ON checks (node_id, device_class, decided_at)
-    WHERE strike OR (verdict IN ('exact', 'consistent') AND NOT is_own);
+    WHERE verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own);
 CREATE INDEX checks_strikes ON checks (decided_at) WHERE strike;
 -- Deleting a node searches the rows that refer to it.
 CREATE INDEX checks_node ON checks (node_id);

@@ -131,7 +131,8 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 
 -- name: checks_records
 -- Verdicts on the work of nodes $1, the newest $2 per device class, oldest first: 'v' is valid, 'm' a strike, by a
--- check or for a refuted report about a scene. Separately those before and those since the node's last release. Valid
+-- check or for a refuted report about a scene, 'x' an invalid result that is no strike. Results that no verifier found
+-- invalid, as the object was lost or unreadable, do not count. Separately those before and those since the node's last release. Valid
 -- results of the owner's own work do not count. Strikes of a key that the owner gave up count for the new key:
 -- otherwise a new key would erase them. And the sum of the shares of the valid results in a row at the end.
 WITH looked AS (
@@ -142,22 +143,23 @@ WITH looked AS (
     WHERE n.id = ANY($1::uuid[])
 ), told AS (
 SELECT n.node, n.released_at, k.device_class, c.*,
-       count(*) FILTER (WHERE c.letter = 'm') OVER (
+       count(*) FILTER (WHERE c.letter <> 'v') OVER (
            PARTITION BY n.node, k.device_class
            ORDER BY c.decided_at DESC, c.job_id DESC, c.unit DESC) = 0 AS in_row
 FROM looked n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
-                    WHERE node_id = n.by AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
+                    WHERE node_id = n.by AND (verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own))
                     UNION
                     SELECT device_class FROM refuted_words WHERE node_id = n.by) k
-CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' ELSE 'v' END AS letter,
-                            CASE WHEN strike THEN 0 ELSE share_percent END AS percent
+CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' WHEN verdict = 'invalid' THEN 'x' ELSE 'v' END AS letter,
+                            CASE WHEN verdict = 'invalid' THEN 0 ELSE share_percent END AS percent
                      FROM checks m
                      WHERE node_id = n.by AND device_class = k.device_class
-                       AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
-                       AND (NOT strike OR verifier_id IS NULL
-                            OR NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
-                                           AND w.unit = m.unit AND w.withdrawn))
+                       AND (verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own))
+                       AND CASE WHEN verdict <> 'invalid' THEN true
+                                WHEN verifier_id IS NULL THEN strike
+                                ELSE NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
+                                                 AND w.unit = m.unit AND w.withdrawn) END
                      ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2)
                     UNION ALL
                     (SELECT at, job_id, unit, 'm', 0 FROM refuted_words

@@ -230,6 +230,21 @@ async def test_what_is_invalid_and_nobodys_fault_is_not_paid_either_and_is_no_st
     assert await stage.store.audit() == []
 
 
+async def test_an_invalid_result_without_a_strike_ends_the_row_of_valid_ones(stage: Stage) -> None:
+    first, verifier = await delivered(stage), await stage.node()
+    await stage.do(said(first.job, "exact", first.operator))
+    stage.clock.pass_by(1)
+    user, job = await stage.user(200), fresh_id()
+    await stage.commit(dispatch(user, job, 100, 1, first.node))
+    await stage.do(delivery(job, first.node, first.operator))
+    now = stage.clock.now()
+    refusal = said(job, "invalid", first.operator, strike=False, verifier=verifier, retry_at=now)
+    assert isinstance(await stage.do(refusal), Posted)
+    [found] = await stage.store.records([first.node])
+    assert found == Record(first.node, CLASS, False, "", "vx", 0)
+    assert (found.reputation.valid_in_row, found.reputation.strikes) == (0, 0)
+
+
 async def test_the_last_invalid_result_gives_the_creator_all_back(stage: Stage) -> None:
     case = await delivered(stage)
     outcome = await stage.do(said(case.job, "invalid", case.operator))

@@ -120,7 +120,7 @@ def test_what_is_none_does_not_open(short: bytes) -> None:
     assert unseal([signing_key(1)], short) is None
 
 
-LETTERS = st.text("vm", max_size=60)
+LETTERS = st.text("vmx", max_size=60)
 
 
 @given(LETTERS, LETTERS, st.floats(0, 1))
@@ -131,10 +131,11 @@ def test_who_is_new_or_has_strikes_is_always_checked(
     if of_another_class:
         records.append(Record(NODE, "gpu", False, "", of_another_class))
     chance, known = odds_of(records, CLASS, 0.0, least), records[0].reputation
-    if known.valid_in_row < ALWAYS_UNTIL or letters.endswith("m"):
+    if known.valid_in_row < ALWAYS_UNTIL or letters.endswith(("m", "x")):
         assert chance == 1.0
     if "m" not in letters + of_another_class:
-        assert chance == pytest.approx(odds(len(letters), least))
+        in_row = len(letters.rpartition("x")[2])
+        assert chance == pytest.approx(odds(in_row, least))
     assert odds_of([], CLASS, 0.0, least) == 1.0
 
 
@@ -162,7 +163,7 @@ def test_overload_lowers_the_odds_to_their_least_but_not_of_who_is_new(
     assert busy == (1.0 if in_row < ALWAYS_UNTIL else least)
 
 
-@pytest.mark.parametrize("device_class", ["optix/x/5.2", "CPU/avx2/5.2"])
+@pytest.mark.parametrize("device_class", ["optix/x/5.2", "CPU/avx2/5.2", "/avx2/5.2", ""])
 def test_on_a_device_whose_refusals_are_no_strikes_each_result_is_compared(
     device_class: str,
 ) -> None:
