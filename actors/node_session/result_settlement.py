@@ -36,6 +36,7 @@ from rendertrust.protocol import JobResult
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
+from sql.units import kind_of
 
 log = logging.getLogger("node-session")
 UNSENDABLE: Final = Counter(
@@ -250,7 +251,9 @@ class ResultSettlement:
         """Commit the delivery, with the random number that decides whether it is compared."""
         if self._sampling is not None:
             try:
-                number, odds = await self._sampling.draw(delivery, held.assignment.price)
+                unit = held.assignment
+                kind = kind_of(unit.job_type, unit.params)
+                number, odds = await self._sampling.draw(delivery, unit.price, kind)
             except Unavailable:
                 self._commits.retry(held)
                 return

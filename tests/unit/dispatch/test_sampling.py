@@ -11,6 +11,7 @@ from actors.verifier.messages import UnitDeliver
 from sql.log import LogKeys
 from sql.reputation import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, covered_odds, fine_of, odds, odds_of
+from sql.units import Kind
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner, signing_key
 from tests.twins.store import StoreTwin
@@ -18,6 +19,11 @@ from tests.unit.simulated_time import simulated
 from web.log.log_keys import seal, unseal
 
 NODE, CLASS = UUID(int=10), "cpu"
+OFFERS: dict[tuple[Kind, int], float] = {
+    ("merged", 0): 1.0,
+    ("video", 0): 1.0,
+    ("frame", 0): 0.5,
+}
 SECRETS = st.binary(min_size=1, max_size=64)
 NONCES = st.binary(min_size=12, max_size=12)
 
@@ -62,6 +68,17 @@ async def test_all_frames_that_eevee_drew_are_compared() -> None:
     by = sampling(KnownNodeStore(), TwinSigner(1))
     assert all(await drawn(by, work='{"measured": {"drawing": "OPENGL; Mesa"}}'))
     assert not all(await drawn(by, work='{"measured": {"drawing": null}}'))
+
+
+@simulated
+async def test_all_merged_frames_and_free_videos_are_compared() -> None:
+    """An invalid one that costs nothing has no fine, so sampling would not deter."""
+    by, delivery = (
+        sampling(KnownNodeStore(), TwinSigner(1)),
+        UnitDeliver(UUID(int=1), 0, 1, NODE, CLASS, None),
+    )
+    odds = {(kind, price): (await by.draw(delivery, price, kind))[1] for kind, price in OFFERS}
+    assert odds == OFFERS
 
 
 @simulated
