@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.kernel import Message
 from actors.ledger.messages import UnitStart
 from actors.node_session.messages import DropCheck, RunCheck
+from sql.checks import Pending
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -290,3 +292,28 @@ async def serve(play: Play, checker: Inspector, order: RunCheck, needs: int) -> 
         if checker.probe.ref.depth:
             return
     play.says(checker, order, EXACT)
+
+
+@simulated
+async def test_long_checks_of_twenty_new_creators_come_after_a_short_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first long check has begun when the short result is delivered."""
+    async with verifying() as play:
+        read, honest = play.store.pending_checks, UUID(int=999)
+
+        async def read_with_times(*given: Any) -> list[Pending]:
+            found = await read(*given)
+            return [attrs.evolve(one, took=2.0 if one.user == honest else 900.0) for one in found]
+
+        monkeypatch.setattr(play.store, "pending_checks", read_with_times)
+        for number in range(20):
+            of = UUID(int=500 + number), UUID(int=600 + number)
+            await play.delivered(*of, user=UUID(int=700 + number))
+        checker = play.inspector()
+        await play.asked(checker)
+        job, begun = await play.delivered(user=honest), play.clock.monotonic()
+        await checker.probe.expect(DropCheck, within=1000)
+        order = await play.asked(checker)
+        assert order.unit.job == job
+        assert play.clock.monotonic() - begun < 400
