@@ -156,6 +156,16 @@ class Pending:
     waited: float = 0.0  # seconds since the check was opened, by the database's clock, when read
 
     @property
+    def seconds(self) -> float:
+        """How long the unit takes: as long as its node had it, or as the price's measurement says.
+
+        The longer of both, as a node may deliver a wrong result at once.
+        """
+        pricing = self.plan.pricing
+        measured = None if pricing is None else pricing.seconds_of(self.price)
+        return max(self.took, measured or 0.0)
+
+    @property
     def pool(self) -> str:
         """The pool of nodes that may do the job."""
         return self.plan.spec.pool

@@ -64,7 +64,7 @@ class CheckQueue:
     def _seconds_of(self, case: Case, now: float) -> float:
         """Return how long the case's next check takes, for its place in the order."""
         is_old = now - case.since >= self.patience
-        return 0.0 if is_old else min(case.pending.took, SECONDS_MOST)
+        return 0.0 if is_old else min(case.pending.seconds, SECONDS_MOST)
 
     def is_overdue(self, case: Case, now: float) -> bool:
         """Return True if the next check of the case may begin although other results wait."""

@@ -10,7 +10,10 @@ import pytest
 from actors.kernel import Message
 from actors.ledger.messages import UnitStart
 from actors.node_session.messages import DropCheck, RunCheck
+from actors.verifier.case import Case, Step
+from actors.verifier.settings import VerifierSettings
 from sql.checks import Pending
+from sql.job_plan import Pricing
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -21,6 +24,7 @@ from tests.unit.verifier.stage import (
     Inspector,
     Play,
     apart,
+    pending,
     verifying,
 )
 from tests.unit.verifier.test_several import another_gateway
@@ -317,3 +321,14 @@ async def test_long_checks_of_twenty_new_creators_come_after_a_short_one(
         order = await play.asked(checker)
         assert order.unit.job == job
         assert play.clock.monotonic() - begun < 400
+
+
+@pytest.mark.parametrize(("step", "took"), [("regions", 400.0), ("whole", 1.0), ("more", 1.0)])
+def test_a_quick_lie_does_not_shorten_the_later_checks(step: Step, took: float) -> None:
+    """The price was measured: the unit, a quarter of the job's price, takes 400 seconds."""
+    pricing = Pricing(work=1_600_000_000, price=PRICE // 4, pays_for=100)
+    delivery = pending(drawn=True, took=took)
+    case = Case.opened(attrs.evolve(delivery, plan=attrs.evolve(delivery.plan, pricing=pricing)))
+    case.step = step
+    first, later = 900.0, 900.0 + 400.0
+    assert VerifierSettings().seconds_of(case) == (first if step == "regions" else later)
