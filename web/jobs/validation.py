@@ -11,6 +11,7 @@ from rendertrust import money
 from rendertrust.blend_file import HEAD_BYTES, is_blend
 from rendertrust.job_spec import JobSpec, Reference, RenderParams
 from rendertrust.value_types import Doc
+from sql.database import as_stored
 from sql.job_plan import NO_INPUTS, NO_NEEDS, InputFile, Inputs, JobPlan
 from sql.jobs import JobTerms
 from sql.uploads import UploadRow
@@ -102,7 +103,9 @@ def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list
         return [Fault("params", "value", "must not contain names that begin with _")]
     if len(orjson.dumps(given)) > PARAMS_BYTES_MAX:
         return [Fault("params", "value", f"must not be larger than {PARAMS_BYTES_MAX} bytes")]
-    return given
+    # The node signs the parameters that it was sent, also if another gateway reads them.
+    stored: dict[str, Any] = as_stored(given)
+    return stored
 
 
 def _render(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
