@@ -278,7 +278,12 @@ class EvidenceRow:
 
 
 class EvidenceReads(Table):
-    """Reads of evidence for the web."""
+    """Reads of evidence, and of who can check it, for the web."""
+
+    async def verifier_classes(self, within: float) -> frozenset[str]:
+        """Return the device classes of the verifiers connected within so many seconds."""
+        rows = await self._database.all("verifier_classes", within)
+        return frozenset(row["device_class"] for row in rows)
 
     async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
         """Return the evidence of a unit of one of ``owner``'s jobs, unless it has expired."""

@@ -223,6 +223,10 @@ WITH here AS (
 )
 SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN nodes n ON n.id = v.node_id;
 
+-- name: verifier_classes
+-- The device classes of the verifiers that any gateway has recorded within $1 seconds.
+SELECT DISTINCT device_class FROM verifiers WHERE seen_at >= now() - make_interval(secs => $1);
+
 -- name: check_view_page
 -- The newest $5 checks; optionally only those of node $2, with outcome $3, or with $4 in the reason.
 SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, c.node_id, n.name AS node_name, c.device_class,
