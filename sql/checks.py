@@ -25,7 +25,16 @@ CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 Place: TypeAlias = tuple[datetime, UUID, int]  # time, job, unit
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
-    *("decided_at", "strike", "withdrawn", "compared", "remade", "distance", "verifier_class"),
+    *(
+        "decided_at",
+        "strike",
+        "withdrawn",
+        "compared",
+        "remade",
+        "distance",
+        "verifier_class",
+        "loose",
+    ),
 )
 PENDING: Final = "pending"  # what the console shows as the verdict of an undecided check
 
@@ -64,7 +73,8 @@ class CheckRow:
     the unit counts as a strike. ``drawn``: the result was drawn for a comparison, with probability
     ``odds``. ``compared``: ``regions`` or ``whole``. ``remade``: the picture was also rebuilt from
     the evidence and compared. ``distance``: the largest difference, in multiples of the noise; None
-    if unknown. ``verifier_class``: the verifier's device class.
+    if unknown. ``verifier_class``: the verifier's device class. ``loose``: the verifier says that
+    honest frames of the scene may differ.
     """
 
     job_id: UUID
@@ -97,6 +107,7 @@ class CheckRow:
     remade: bool = False
     distance: float | None = None
     verifier_class: str | None = None
+    loose: bool = False
 
     @property
     def id(self) -> CheckId:

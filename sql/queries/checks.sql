@@ -12,17 +12,18 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-                    drawn, odds, compared, remade, distance, verifier_class, is_own)
+                    drawn, odds, compared, remade, distance, verifier_class, loose, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::text[],
             $19::text[], $20::text[], $21::uuid[], $22::timestamptz[], $23::boolean[], $24::boolean[],
-            $25::boolean[], $26::real[], $27::text[], $28::boolean[], $29::double precision[], $30::text[])
+            $25::boolean[], $26::real[], $27::text[], $28::boolean[], $29::double precision[], $30::text[],
+            $31::boolean[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
            evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-           drawn, odds, compared, remade, distance, verifier_class);
+           drawn, odds, compared, remade, distance, verifier_class, loose);
 
 -- name: books_words_insert
 -- Insert nodes' reports about scenes.
@@ -33,12 +34,13 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::t
 -- Decide checks, once; later, another check of a settled result may still find it invalid.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
                     decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
-                    compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class
+                    compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class,
+                    loose = n.loose
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
             $7::timestamptz[], $8::boolean[], $9::boolean[], $10::text[], $11::boolean[], $12::double precision[],
-            $13::text[])
+            $13::text[], $14::boolean[])
      AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn, compared, remade,
-           distance, verifier_class)
+           distance, verifier_class, loose)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt
   AND (c.state = 'PENDING' OR n.verdict = 'invalid');
 

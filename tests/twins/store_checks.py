@@ -209,7 +209,7 @@ def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tupl
     for word in store.words:
         node = word.node_id
         for row in list(store.checks.values()):
-            valid = row.verdict in VALID and row.decided_at is not None
+            valid = row.verdict in VALID and row.decided_at is not None and not row.loose
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
                 assert row.decided_at is not None, "it has a verdict"
