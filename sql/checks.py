@@ -25,16 +25,8 @@ CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 Place: TypeAlias = tuple[datetime, UUID, int]  # time, job, unit
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
-    *(
-        "decided_at",
-        "strike",
-        "withdrawn",
-        "compared",
-        "remade",
-        "distance",
-        "verifier_class",
-        "loose",
-    ),
+    *("decided_at", "strike", "withdrawn", "compared", "remade", "distance"),
+    *("verifier_class", "loose"),
 )
 PENDING: Final = "pending"  # what the console shows as the verdict of an undecided check
 
