@@ -11,6 +11,7 @@ import attrs
 from attrs.validators import optional
 
 from rendertrust.validators import (
+    device_class_form,
     headers,
     hexadecimal,
     hexadecimals,
@@ -269,7 +270,7 @@ class Hello:
     version: str = attrs.field(validator=text(64))
     slots: int = attrs.field(default=1, validator=integer(1, RUNNING_MAX))
     device_class: str | None = attrs.field(
-        default=None, validator=optional(text(200)), metadata=_wire("class")
+        default=None, validator=optional(device_class_form(200)), metadata=_wire("class")
     )
     cores: int | None = attrs.field(default=None, validator=optional(integer(1, 65_536)))
     ram: int | None = attrs.field(default=None, validator=optional(_SIZE))

@@ -5,6 +5,7 @@ value, which may be secret or hostile.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -53,6 +54,25 @@ def hexadecimal(length: int) -> Validator:
 
 
 _HEX = "0123456789abcdef"
+
+
+def device_class_form(most: int) -> Validator:
+    """Accept the kind of a device, and after it parts like an instruction set and a build."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, str):
+            raise _refuse(attribute, "must be a string")
+        if len(value) > most or _DEVICE_CLASS.fullmatch(value) is None:
+            raise _refuse(
+                attribute,
+                f"must be at most {most} characters like cpu/x86_64/avx2/e13b728c6880: a kind that "
+                "begins with a lower-case letter, and after each slash letters, digits or .:_=+-",
+            )
+
+    return check
+
+
+_DEVICE_CLASS = re.compile("[a-z][a-z0-9.:_=+-]*(/[A-Za-z0-9.:_=+-]+)*")
 
 
 def hexadecimals(most: int, length: int) -> Validator:

@@ -25,7 +25,8 @@ CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 Place: TypeAlias = tuple[datetime, UUID, int]  # time, job, unit
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
-    *("decided_at", "strike", "withdrawn", "compared", "remade", "distance", "verifier_class"),
+    *("decided_at", "strike", "withdrawn", "compared", "remade", "distance"),
+    *("verifier_class", "loose"),
 )
 PENDING: Final = "pending"  # what the console shows as the verdict of an undecided check
 
@@ -64,7 +65,8 @@ class CheckRow:
     the unit counts as a strike. ``drawn``: the result was drawn for a comparison, with probability
     ``odds``. ``compared``: ``regions`` or ``whole``. ``remade``: the picture was also rebuilt from
     the evidence and compared. ``distance``: the largest difference, in multiples of the noise; None
-    if unknown. ``verifier_class``: the verifier's device class.
+    if unknown. ``verifier_class``: the verifier's device class. ``loose``: the verifier says that
+    honest frames of the scene may differ.
     """
 
     job_id: UUID
@@ -97,6 +99,7 @@ class CheckRow:
     remade: bool = False
     distance: float | None = None
     verifier_class: str | None = None
+    loose: bool = False
 
     @property
     def id(self) -> CheckId:
@@ -153,6 +156,16 @@ class Pending:
     # Places (x, y) where the creator's own render differs most, as the creator's comparison says.
     disputed: tuple[tuple[float, float], ...] | None = None
     waited: float = 0.0  # seconds since the check was opened, by the database's clock, when read
+
+    @property
+    def seconds(self) -> float:
+        """How long the unit takes: as long as its node had it, or as the price's measurement says.
+
+        The longer of both, as a node may deliver a wrong result at once.
+        """
+        pricing = self.plan.pricing
+        measured = None if pricing is None else pricing.seconds_of(self.price)
+        return max(self.took, measured or 0.0)
 
     @property
     def pool(self) -> str:
@@ -267,7 +280,12 @@ class EvidenceRow:
 
 
 class EvidenceReads(Table):
-    """Reads of evidence for the web."""
+    """Reads of evidence, and of who can check it, for the web."""
+
+    async def verifier_classes(self, within: float) -> frozenset[str]:
+        """Return the device classes of the verifiers connected within so many seconds."""
+        rows = await self._database.all("verifier_classes", within)
+        return frozenset(row["device_class"] for row in rows)
 
     async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
         """Return the evidence of a unit of one of ``owner``'s jobs, unless the evidence has

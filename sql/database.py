@@ -9,7 +9,8 @@ Queries are named; their texts are in ``sql/queries/``. jsonb is converted to Py
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TypeAlias, TypeVar
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 import attrs
@@ -324,6 +325,21 @@ async def _made(connection: Any) -> None:
 
 def _ms(seconds: float) -> str:
     return str(int(seconds * 1000))
+
+
+def as_stored(value: Any) -> Any:
+    """Return a JSON value as a jsonb column returns it.
+
+    The database writes numbers without exponents, so 1e17 is read as a whole number; it keeps no
+    sign of zero.
+    """
+    if isinstance(value, dict):
+        return {name: as_stored(one) for name, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [as_stored(one) for one in cast("list[Any]", value)]
+    if not isinstance(value, float):
+        return value
+    return orjson.loads(f"{Decimal(orjson.dumps(value + 0.0).decode()):f}")
 
 
 def _encode_json(value: Any) -> bytes:

@@ -95,6 +95,13 @@ class Pricing:
     pays_for: int
     looked: UUID | None = None
 
+    def seconds_of(self, price: int) -> float | None:
+        """Return the work that a unit's ``price`` pays for, in seconds of the measuring machine.
+
+        None if it is free.
+        """
+        return price * self.pays_for / self.price if price and self.price else None
+
 
 @attrs.frozen
 class JobPlan:

@@ -10,7 +10,8 @@ STRIKES_MOST: Final = 3  # strikes that lead to quarantine
 FORGIVEN_BY: Final = 20  # valid results in a row that remove one strike
 FORGIVEN_MOST: Final = 2  # strikes removed in total; otherwise occasional lying would pay
 HISTORY: Final = 1000  # newest verdicts that count
-VALID, INVALID = "v", "m"  # letters of a record
+# letters of a record; the last is an invalid result that is no strike
+VALID, INVALID, REJECTED = "v", "m", "x"
 LIES, KIN = "LIES", "KIN"  # reasons why the gateway quarantined a node
 
 
@@ -76,6 +77,9 @@ def after(before: Reputation, letters: str) -> Reputation:
     for letter in letters:
         if letter == INVALID:
             streak, strikes = 0, strikes + 1
+            continue
+        if letter == REJECTED:
+            streak = 0
             continue
         streak += 1
         if strikes and streak % FORGIVEN_BY == 0 and forgiven < FORGIVEN_MOST:

@@ -48,7 +48,7 @@ def odds_of(
     processors, where an invalid result is no strike because the noise was not measured. ``waited``:
     the seconds that the oldest delivery has been waiting for its check.
     """
-    if strikes_of(records) > 0 or kin_of(device_class)[0] not in ("", MEASURED_KIND):
+    if strikes_of(records) > 0 or kin_of(device_class)[0] != MEASURED_KIND:
         return 1.0
     found = [one.reputation for one in records if one.device_class == device_class]
     in_row = [one.valid_for(share) for one in found]

@@ -319,9 +319,7 @@ def quoted_seconds(unit: Assignment) -> float | None:
     None if the price does not depend on measured work.
     """
     pricing = unit.plan.pricing
-    if pricing is None or not pricing.price or not unit.price:
-        return None
-    return unit.price * pricing.pays_for / pricing.price
+    return None if pricing is None else pricing.seconds_of(unit.price)
 
 
 def quote_share(seconds: float, quoted: float, slots: int) -> float:

@@ -35,6 +35,7 @@ from rendertrust.protocol import JobResult
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
+from sql.units import unit_kind
 
 log = logging.getLogger("node-session")
 UNSENDABLE: Final = Counter(
@@ -254,8 +255,10 @@ class ResultSettlement:
 
     async def _deliver(self, held: HeldUnit, delivery: UnitDeliver) -> None:
         """Commit the delivery, with the random number that decides whether it is compared."""
+        unit = held.assignment
+        kind = unit_kind(unit.job_type, unit.params)
         try:
-            number, odds = await self._sampling.draw(delivery, held.assignment.price)
+            number, odds = await self._sampling.draw(delivery, unit.price, kind)
         except Unavailable:
             self._commits.retry(held)
             return

@@ -9,10 +9,12 @@ from actors.ledger.messages import UnitDeliver
 from actors.ports import CheckpointSigner, Random, Store
 from rendertrust.receipt import drawing_of
 from sql.sampling import draw, odds_of, unit_name
+from sql.units import Kind
 
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 READ_AGAIN: Final = 100  # draws after which the secret is read again, as it may have changed
+ASSEMBLED: Final[tuple[Kind, ...]] = ("merged", "video")  # their checks take little time
 log = logging.getLogger(__name__)
 
 
@@ -33,11 +35,13 @@ class Sampling:
         self._draws_left = 0  # draws with this secret before it is read again
         self._is_logged = False  # an error about the missing secret was logged
 
-    async def draw(self, delivery: UnitDeliver, price: int) -> tuple[float, float]:
+    async def draw(
+        self, delivery: UnitDeliver, price: int, kind: Kind = "frame"
+    ) -> tuple[float, float]:
         """Return a random number for the delivery, and the odds that its node's record requires.
 
-        The delivery is compared if the number is below the odds. ``price``: the price of the unit.
-        Raises Unavailable.
+        The delivery is compared if the number is below the odds. ``price`` and ``kind``: the price
+        and kind of the unit. Raises Unavailable.
         """
         records = await self._store.records([delivery.node])
         waited = await self._store.longest_wait()
@@ -45,6 +49,8 @@ class Sampling:
         odds = odds_of(records, delivery.device_class, waited, self._least_odds, share)
         if drawing_of(delivery.work) is not None:
             odds = 1.0  # always compare: EEVEE frames by other drivers may differ without a strike
+        if price == 0 and kind in ASSEMBLED:
+            odds = 1.0  # an invalid one has no share and no fine, so sampling would not deter
         secret = await self._read()
         if secret is None:
             return 0.0, 1.0

@@ -136,6 +136,7 @@ class VerifierActor(Actor[Verifier]):
 
         Cases that another gateway has claimed are left out.
         """
+        self._turns.wait({case.turn for case in self._cases.values()})
         for case in cases:
             await self._assess(case)
         begun = {one for one in self._cases.values() if one.is_begun}

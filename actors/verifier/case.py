@@ -501,6 +501,7 @@ class Case:
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
+        self.verifier = None  # the gateway's own reading decides, not a verifier's finding
         self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
 
     def end_missing(self) -> None:
@@ -511,6 +512,7 @@ class Case:
         if self.is_again:
             self.verdict = Verdict("unverifiable", MISSING)
         else:
+            self.verifier = None  # no verifier found it invalid
             self._is_invalid(MISSING, strike=False)
 
     def end_swapped(self) -> None:

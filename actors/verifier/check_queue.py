@@ -10,9 +10,9 @@ import attrs
 from actors.ports import Store
 from actors.verifier.case import Case
 from rendertrust.relay_frames import BATCH_MAX
-from sql.checks import Place
 
 CREATORS_MOST: Final = 10_000
+SECONDS_MOST: Final = 3600.0  # expected of a check at most
 QUARTER: Final = 4  # checks of overdue cases take at most a quarter of the time
 # limit of a batch, as all its files are fetched before the first is opened
 BYTES_MOST: Final = 256 << 20
@@ -21,11 +21,13 @@ Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 
 @attrs.define
 class CheckQueue:
-    """Start-time fair queueing over creators, in seconds of verifiers' time.
+    """Fair queueing over creators by virtual finish times, in seconds of verifiers' time.
 
-    A creator's next check has the virtual time at which the creator's last check ended, or the
-    present virtual time if that is later. So creators whose checks take long are served less often,
-    and unused time is not saved up.
+    A creator's next check begins at the virtual time at which the creator's last check ended, or
+    at which the creator arrived if that is later. So creators whose checks take long are served
+    less often, and unused time is not saved up. The check that would end first goes first, if each
+    took as long as its unit did: short checks do not wait for the long ones of many new creators.
+    A case that was delivered more than ``patience`` seconds ago counts as short.
 
     Cases with failed or dropped checks (``is_last``) come last. A case with ``is_last`` is overdue
     if its result was delivered more than ``patience`` seconds ago. An overdue case is served in
@@ -36,22 +38,36 @@ class CheckQueue:
     patience: float = math.inf
     _now: float = 0.0  # virtual time of the check that began last
     _ends: dict[UUID, float] = attrs.field(factory=dict[UUID, float])
+    _arrivals: dict[UUID, float] = attrs.field(factory=dict[UUID, float])  # of waiting creators
     _rests_until: float = -math.inf  # when the next check of an overdue case may begin
 
     def of(self, creator: UUID) -> float:
-        """Return the virtual time of the creator's next check; the smallest goes first."""
-        return max(self._now, self._ends.get(creator, 0.0))
+        """Return the virtual time at which the creator's next check begins."""
+        return max(self._arrivals.get(creator, self._now), self._ends.get(creator, 0.0))
+
+    def wait(self, creators: Iterable[UUID]) -> None:
+        """Record the creators with pending results; those who were not waiting arrive now."""
+        before = self._arrivals
+        self._arrivals = {who: before.get(who, self._now) for who in creators}
 
     def in_order(self, cases: Iterable[Case], now: float) -> list[Case]:
         """Sort the cases in fair order; cases with failed or dropped checks come last until they
         are overdue.
         """
-
-        def key(case: Case) -> tuple[bool, float, Place]:
+        ends = dict[tuple[UUID, bool], float]()
+        keys = dict[Case, tuple[bool, float]]()
+        by_age = sorted(cases, key=lambda case: case.pending.place)
+        for case in by_age:
             is_last = case.is_last and not self.is_overdue(case, now)
-            return is_last, self.of(case.turn), case.pending.place
+            begins = ends.get((case.turn, is_last), self.of(case.turn))
+            ends[case.turn, is_last] = begins + self._seconds_of(case, now)
+            keys[case] = is_last, ends[case.turn, is_last]
+        return sorted(by_age, key=keys.__getitem__)
 
-        return sorted(cases, key=key)
+    def _seconds_of(self, case: Case, now: float) -> float:
+        """Return how long the case's next check takes, for its place in the order."""
+        is_old = now - case.since >= self.patience
+        return 0.0 if is_old else min(case.pending.seconds, SECONDS_MOST)
 
     def is_overdue(self, case: Case, now: float) -> bool:
         """Return True if the next check of the case may begin although other results wait."""
@@ -68,7 +84,7 @@ class CheckQueue:
 
     def begin(self, creator: UUID) -> None:
         """Record that a check for this creator begins."""
-        self._now = self.of(creator)
+        self._now = max(self._now, self.of(creator))
 
     def spend(self, creator: UUID, seconds: float) -> None:
         """Record how long a check for this creator took."""

@@ -32,12 +32,13 @@ class Comparison:
 
     ``compared``: regions of the frame, or the whole frame. ``remade``: the picture was also rebuilt
     from the evidence and compared. ``distance``: the largest difference, in multiples of the noise;
-    None if unknown.
+    None if unknown. ``loose``: honest frames of the scene may differ.
     """
 
     compared: Literal["regions", "whole"]
     remade: bool
     distance: float | None
+    loose: bool = False
 
 
 @attrs.frozen

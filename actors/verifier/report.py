@@ -82,7 +82,8 @@ class Report:
         if not self.compared:
             return None
         distance = self.farthest if math.isfinite(self.farthest) else None
-        return Comparison("whole" if self.is_whole else "regions", self.is_finished, distance)
+        scope: Literal["regions", "whole"] = "whole" if self.is_whole else "regions"
+        return Comparison(scope, self.is_finished, distance, self.is_loose)
 
     def rests_on_crops(self, limits: Thresholds) -> bool:
         """Return True if the delivery is wrong only in crops: there is no fault, and the picture

@@ -45,12 +45,13 @@ class VerifierSettings:
 
         A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``.
         So a scene that is too large for the verifiers does not delay other scenes for long. Later
-        checks of the same result may take longer. A check may be dropped after ``wait_seconds``, or
-        for an overdue result after ``check_seconds``, if results of other creators wait.
+        checks of the same result may take longer by the time of the unit, which a quick lie does
+        not shorten if its price was measured. A check may be dropped after ``wait_seconds``, or for
+        an overdue result after ``check_seconds``, if results of other creators wait.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):
-            return most + min(took, TOOK_MOST)
+            return most + min(case.pending.seconds, TOOK_MOST)
         return min(max(self.first_seconds, FIRST_FACTOR * took), most)
 
 

@@ -44,6 +44,7 @@ CREATE TABLE checks (
     compared        text CONSTRAINT checks_compared CHECK (compared IN ('regions', 'whole')),
     remade          boolean NOT NULL DEFAULT false, -- the picture was also rebuilt from the evidence
     distance        double precision CONSTRAINT checks_distance CHECK (distance >= 0), -- in multiples of the noise
+    loose           boolean NOT NULL DEFAULT false, -- the verifier says that honest frames of the scene may differ
     decided_at      timestamptz,
     PRIMARY KEY (job_id, unit, attempt),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number),
@@ -53,9 +54,9 @@ CREATE TABLE checks (
 );
 CREATE INDEX checks_waiting ON checks (opened_at) WHERE state = 'PENDING';
 CREATE INDEX checks_of_operator ON checks (operator, opened_at) WHERE state = 'PENDING';
--- The record of a node: strikes, and valid results of other users' work.
+-- The record of a node: invalid results, and valid results of other users' work.
 CREATE INDEX checks_told ON checks (node_id, device_class, decided_at)
-    WHERE strike OR (verdict IN ('exact', 'consistent') AND NOT is_own);
+    WHERE verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own);
 CREATE INDEX checks_strikes ON checks (decided_at) WHERE strike;
 -- Deleting a node searches the rows that refer to it.
 CREATE INDEX checks_node ON checks (node_id);
@@ -116,11 +117,13 @@ CREATE TABLE scene_words (
 );
 CREATE INDEX scene_words_of_node ON scene_words (node_id);
 
--- Refuted reports: another owner's result of the same unit was found valid.
+-- Refuted reports: another owner's result of the same unit was found valid. If honest frames of the scene may differ,
+-- the scene may have failed on the other machine.
 CREATE VIEW refuted_words AS
 SELECT w.node_id, w.job_id, w.unit, w.attempt, g.decided_at AS at, w.device_class
 FROM scene_words w
 JOIN checks g ON g.job_id = w.job_id AND g.unit = w.unit AND g.verdict IN ('exact', 'consistent')
+              AND NOT g.loose
 JOIN nodes n ON n.id = w.node_id
 JOIN nodes o ON o.id = g.node_id
 WHERE o.owner_id IS DISTINCT FROM n.owner_id;

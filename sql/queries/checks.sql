@@ -12,17 +12,18 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-                    drawn, odds, compared, remade, distance, verifier_class, is_own)
+                    drawn, odds, compared, remade, distance, verifier_class, loose, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::text[],
             $19::text[], $20::text[], $21::uuid[], $22::timestamptz[], $23::boolean[], $24::boolean[],
-            $25::boolean[], $26::real[], $27::text[], $28::boolean[], $29::double precision[], $30::text[])
+            $25::boolean[], $26::real[], $27::text[], $28::boolean[], $29::double precision[], $30::text[],
+            $31::boolean[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
            evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-           drawn, odds, compared, remade, distance, verifier_class);
+           drawn, odds, compared, remade, distance, verifier_class, loose);
 
 -- name: books_words_insert
 -- Insert nodes' reports about scenes.
@@ -33,12 +34,13 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::t
 -- Decide checks, once; later, another check of a settled result may still find it invalid.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
                     decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
-                    compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class
+                    compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class,
+                    loose = n.loose
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
             $7::timestamptz[], $8::boolean[], $9::boolean[], $10::text[], $11::boolean[], $12::double precision[],
-            $13::text[])
+            $13::text[], $14::boolean[])
      AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn, compared, remade,
-           distance, verifier_class)
+           distance, verifier_class, loose)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt
   AND (c.state = 'PENDING' OR n.verdict = 'invalid');
 
@@ -131,7 +133,8 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 
 -- name: checks_records
 -- Verdicts on the work of nodes $1, the newest $2 per device class, oldest first: 'v' is valid, 'm' a strike, by a
--- check or for a refuted report about a scene. Separately those before and those since the node's last release. Valid
+-- check or for a refuted report about a scene, 'x' an invalid result that is no strike. Results that no verifier found
+-- invalid, as the object was lost or unreadable, do not count. Separately those before and those since the node's last release. Valid
 -- results of the owner's own work do not count. Strikes of a key that the owner gave up count for the new key:
 -- otherwise a new key would erase them. And the sum of the shares of the valid results in a row at the end.
 WITH looked AS (
@@ -142,22 +145,23 @@ WITH looked AS (
     WHERE n.id = ANY($1::uuid[])
 ), told AS (
 SELECT n.node, n.released_at, k.device_class, c.*,
-       count(*) FILTER (WHERE c.letter = 'm') OVER (
+       count(*) FILTER (WHERE c.letter <> 'v') OVER (
            PARTITION BY n.node, k.device_class
            ORDER BY c.decided_at DESC, c.job_id DESC, c.unit DESC) = 0 AS in_row
 FROM looked n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
-                    WHERE node_id = n.by AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
+                    WHERE node_id = n.by AND (verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own))
                     UNION
                     SELECT device_class FROM refuted_words WHERE node_id = n.by) k
-CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' ELSE 'v' END AS letter,
-                            CASE WHEN strike THEN 0 ELSE share_percent END AS percent
+CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' WHEN verdict = 'invalid' THEN 'x' ELSE 'v' END AS letter,
+                            CASE WHEN verdict = 'invalid' THEN 0 ELSE share_percent END AS percent
                      FROM checks m
                      WHERE node_id = n.by AND device_class = k.device_class
-                       AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
-                       AND (NOT strike OR verifier_id IS NULL
-                            OR NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
-                                           AND w.unit = m.unit AND w.withdrawn))
+                       AND (verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own))
+                       AND CASE WHEN verdict <> 'invalid' THEN true
+                                WHEN verifier_id IS NULL THEN strike
+                                ELSE NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
+                                                 AND w.unit = m.unit AND w.withdrawn) END
                      ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2)
                     UNION ALL
                     (SELECT at, job_id, unit, 'm', 0 FROM refuted_words
@@ -220,6 +224,10 @@ WITH here AS (
     WHERE seen_at >= now() - make_interval(secs => $3) AND node_id <> ALL($1::uuid[])
 )
 SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN nodes n ON n.id = v.node_id;
+
+-- name: verifier_classes
+-- The device classes of the verifiers that any gateway has recorded within $1 seconds.
+SELECT DISTINCT device_class FROM verifiers WHERE seen_at >= now() - make_interval(secs => $1);
 
 -- name: check_view_page
 -- The newest $5 checks; optionally only those of node $2, with outcome $3, or with $4 in the reason.

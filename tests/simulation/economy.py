@@ -160,6 +160,8 @@ class Market:
                 self.gain -= lost
                 account.pending = deque(left)
                 account.stake = sum(one.amount for one in left)
+            else:
+                account.valid = (0, 0)
             return step.is_strike
         if drawn:
             account.valid = raised(account.valid, step.share)
@@ -281,9 +283,10 @@ def _deliver(
         sums.lies += likely
         sums.gain += likely * (1 - found) * _earned(step)
         sums.gain -= likely * found * (lost + (1 - step.part) * step.share)
-    leaves = found if step.is_strike else 0.0
     following[raised(valid, step.share)] += likely * (chance - found)
-    following[valid] += likely * (1 - (chance - found) - leaves)
+    following[valid] += likely * (1 - chance)
+    if not step.is_strike:
+        following[0, 0] += likely * found
 
 
 def _burst(sums: Sums, likely: float, step: Step, chance: float, pending: int) -> None:

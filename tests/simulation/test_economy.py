@@ -37,6 +37,12 @@ def test_without_its_rule_a_strategy_would_gain(strategy: Strategy) -> None:
     assert expected(attrs.evolve(strategy, lives=tuple(lies))) > 0
 
 
+def test_lies_that_are_no_strikes_gain_only_until_the_first_is_found() -> None:
+    lie = attrs.evolve(LIE, is_strike=False)
+    sums = expected_of((*([HONEST] * 20), *([lie] * 500)))
+    assert 0 < sums.gain < 25 * SHARE
+
+
 STEPS: Final = st.builds(
     Step,
     is_lie=st.booleans(),

@@ -213,22 +213,30 @@ def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tupl
     for word in store.words:
         node = word.node_id
         for row in list(store.checks.values()):
-            valid = row.verdict in VALID and row.decided_at is not None
+            valid = row.verdict in VALID and row.decided_at is not None and not row.loose
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
                 assert row.decided_at is not None, "it has a verdict"
                 yield node, word.device_class, (row.decided_at, *word.id[:2], "m", 0)
 
 
+def _letter(store: "StoreTwin", row: CheckRow) -> str | None:
+    """Return the letter of a check in its node's record; None if it does not count."""
+    if row.verdict in VALID:
+        return None if row.id in store.own_work else "v"
+    if row.verifier_id is None:
+        return "m" if row.strike else None
+    is_cleared = row.verdict != "invalid" or any(one.withdrawn for one in _of_unit(store, row))
+    return None if is_cleared else "m" if row.strike else "x"
+
+
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     """Return the record of each node's verdicts, by device class."""
     told: dict[tuple[UUID, str], list[Told]] = {}
     for row in store.checks.values():
-        if row.node_id in nodes and (row.strike or row.verdict in VALID):
+        letter = _letter(store, row)
+        if row.node_id in nodes and letter is not None:
             assert row.decided_at is not None, "it has a verdict"
-            letter = "m" if row.strike else "v"
-            if _is_withdrawn(store, row) or (letter == "v" and row.id in store.own_work):
-                continue
             share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
             found = (row.decided_at, row.job_id, row.unit, letter, share)
             told.setdefault((row.node_id, row.device_class), []).append(found)

@@ -115,12 +115,13 @@ from_gateway: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Ack, **fence),
     st.builds(Welcome, keep=some_running, drop=some_running),
 )
+classes = st.from_regex(r"[a-z]{1,8}(/[A-Za-z0-9_.]{1,12}){0,3}", fullmatch=True)
 from_node: st.SearchStrategy[Frame] = st.one_of(
     st.builds(
         Hello,
         version=words(64),
         slots=st.integers(1, 256),
-        device_class=st.none() | words(200),
+        device_class=st.none() | classes,
         cores=st.none() | st.integers(1, 65_536),
         ram=st.none() | sizes,
         vram=st.none() | sizes,
@@ -232,6 +233,14 @@ BROKEN = [
     ({"type": "hello", "version": "1", "running": ["j"]}, "running"),
     ({"type": "hello", "version": "1", "running": [{"job_id": "j"}] * 257}, "running"),
     ({"type": "hello", "version": "1", "capabilities": [1]}, "capabilities"),
+    ({"type": "hello", "version": "1", "class": 7}, "device_class"),
+    ({"type": "hello", "version": "1", "class": ""}, "device_class"),
+    ({"type": "hello", "version": "1", "class": "/avx2/5.2"}, "a kind that begins with"),
+    ({"type": "hello", "version": "1", "class": "cpu//5.2"}, "a kind that begins with"),
+    ({"type": "hello", "version": "1", "class": "cpu/avx2/"}, "a kind that begins with"),
+    ({"type": "hello", "version": "1", "class": "CPU/avx2/5.2"}, "a kind that begins with"),
+    ({"type": "hello", "version": "1", "class": "cpu /avx2/5.2"}, "a kind that begins with"),
+    ({"type": "hello", "version": "1", "class": "cpu/" + "x" * 200}, "at most 200 characters"),
 ]
 
 

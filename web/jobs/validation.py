@@ -9,11 +9,15 @@ import orjson
 from actors.ports import ObjectMissing, ObjectsUnavailable, place_of
 from rendertrust import money
 from rendertrust.blend_file import HEAD_BYTES, is_blend
+from rendertrust.device_class import are_comparable
 from rendertrust.job_spec import JobSpec, Reference, RenderParams
 from rendertrust.value_types import Doc
+from sql.database import as_stored
 from sql.job_plan import NO_INPUTS, NO_NEEDS, InputFile, Inputs, JobPlan
 from sql.jobs import JobTerms
+from sql.units import CHECKED, MINE
 from sql.uploads import UploadRow
+from web.gateway import Gateway
 from web.http.converter import structure
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
@@ -27,6 +31,8 @@ PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
 OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 START_MOST: Final = timedelta(days=30)
 PRICE_MOST: Final = 10**18  # highest price of a job, in 1/10,000 credits
+VERIFIER_SECONDS: Final = 30.0  # least time since a verifier was seen for which it counts
+NO_VERIFIER: Final = "must have a build of Blender that a verifier of this gateway has"
 NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As), and send that"
 
 
@@ -58,6 +64,8 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     plan = await with_needs_of_scene(call.gateway, call.caller, plan)
     if not terms.active:
         return TOKEN_REFUSED
+    if (fault := await _uncheckable_class(call.gateway, plan)) is not None:
+        return invalid([fault])
     tariff = await tariff_of(call.gateway, call.caller, plan, terms.price)
     if isinstance(tariff, Problem):
         return tariff
@@ -67,6 +75,23 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     plan = attrs.evolve(plan, units=split.units, pricing=tariff.pricing(split.frames))
     faults = _unpayable(plan)
     return invalid(faults) if faults else PricedJob(plan, tariff, split.frames)
+
+
+async def _uncheckable_class(gateway: Gateway, plan: JobPlan) -> Fault | None:
+    """Return a fault if no verifier has the build of the class that the job names.
+
+    Its results could not be compared, so that they would be free. Results of the creator's own
+    nodes are not compared anyway.
+    """
+    named, verification = plan.needs.device_class, gateway.settings.verification
+    is_checked = verification.enabled and plan.job_type in CHECKED and plan.spec.pool != MINE
+    if named is None or not is_checked:
+        return None
+    within = max(verification.wait_seconds, VERIFIER_SECONDS)
+    known = await gateway.tables.evidence.verifier_classes(within)
+    if not known or any(are_comparable(named, one) for one in known):
+        return None
+    return Fault("needs.device_class", "value", NO_VERIFIER)
 
 
 def _unpayable(plan: JobPlan) -> list[Fault]:
@@ -102,7 +127,9 @@ def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list
         return [Fault("params", "value", "must not contain names that begin with _")]
     if len(orjson.dumps(given)) > PARAMS_BYTES_MAX:
         return [Fault("params", "value", f"must not be larger than {PARAMS_BYTES_MAX} bytes")]
-    return given
+    # The node signs the parameters that it was sent, also if another gateway reads them.
+    stored: dict[str, Any] = as_stored(given)
+    return stored
 
 
 def _render(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:

@@ -223,6 +223,21 @@ async def test_what_is_invalid_and_nobodys_fault_is_not_paid_either_and_is_no_st
     assert await stage.store.audit() == []
 
 
+async def test_an_invalid_result_without_a_strike_ends_the_row_of_valid_ones(stage: Stage) -> None:
+    first, verifier = await delivered(stage), await stage.node()
+    await stage.do(said(first.job, "exact", first.operator))
+    stage.clock.pass_by(1)
+    user, job = await stage.user(200), fresh_id()
+    await stage.commit(dispatch(user, job, 100, 1, first.node))
+    await stage.do(delivery(job, first.node, first.operator))
+    now = stage.clock.now()
+    refusal = said(job, "invalid", first.operator, strike=False, verifier=verifier, retry_at=now)
+    assert isinstance(await stage.do(refusal), Posted)
+    [found] = await stage.store.records([first.node])
+    assert found == Record(first.node, CLASS, False, "", "vx", 0)
+    assert (found.reputation.valid_in_row, found.reputation.strikes) == (0, 0)
+
+
 async def test_the_last_invalid_result_gives_the_creator_all_back(stage: Stage) -> None:
     case = await delivered(stage)
     outcome = await stage.do(said(case.job, "invalid", case.operator))
@@ -644,10 +659,21 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
     assert await stage.store.audit() == []
 
 
-@pytest.mark.parametrize("outcome", ["exact", "sampled-out", "unverified", "invalid"])
+@pytest.mark.parametrize(
+    ("outcome", "loose"),
+    [
+        ("exact", False),
+        ("exact", True),
+        ("consistent", True),
+        ("sampled-out", False),
+        ("unverified", False),
+        ("invalid", False),
+    ],
+)
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
-    stage: Stage, outcome: VerdictOutcome
+    stage: Stage, outcome: VerdictOutcome, *, loose: bool
 ) -> None:
+    """Unless the check says that honest frames may differ: the scene may fail on one of them."""
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()
     owners = [await stage.user() for _ in range(2)]
@@ -660,6 +686,8 @@ async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     assert await stage.store.scene_words(job, 0) == [SceneReport(node, owners[0])]
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(delivery(job, other, attempt=2))
-    await stage.do(said(job, outcome, attempt=2))
-    refuted = [Record(node, CLASS, False, "", "m")] if outcome == "exact" else []
+    comparison = Comparison("regions", remade=True, distance=0.0, loose=loose)
+    await stage.do(said(job, outcome, attempt=2, comparison=comparison))
+    is_refuted = outcome == "exact" and not loose
+    refuted = [Record(node, CLASS, False, "", "m")] if is_refuted else []
     assert await stage.store.records([node]) == refuted

@@ -26,3 +26,28 @@ async def test_whoever_has_a_node_is_told_whether_it_can_be_checked(farm: Farm) 
     assert {one["id"]: one["checkable"] for one in found["nodes"]}[str(node.node_id)] is True
     _, found = await farm.operators["olga"].answered("GET", f"/nodes/{other.node_id}")
     assert found["checkable"] is None, "it renders nothing"
+
+
+async def test_a_job_that_names_a_build_without_a_verifier_is_refused(farm: Farm) -> None:
+    """Its frames could not be compared, and would be free."""
+    body = {
+        "job_type": "render",
+        "payload_ref": "s3://bucket/k.blend",
+        "params": {"frame": 3},
+        "queue": True,
+        "needs": {"device_class": "cpu/avx2/5.1"},
+    }
+    status, answer = await farm.jane.call("POST", "/jobs/dispatch", body)
+    assert status == 202, answer
+    await farm.verifier(EXACT)
+
+    async def refused() -> Any:
+        status, answer = await farm.jane.call("POST", "/jobs/dispatch", body)
+        return answer["errors"] if status == 422 else None
+
+    [fault] = await until(refused, within=WITHIN)
+    assert (fault["field"], fault["code"]) == ("needs.device_class", "value")
+    own = {**body, "pool": "mine"}
+    assert (await farm.jane.call("POST", "/jobs/dispatch", own))[0] == 202
+    known = {**body, "needs": {"device_class": "cpu/sse/5.2"}}
+    assert (await farm.jane.call("POST", "/jobs/dispatch", known))[0] == 202

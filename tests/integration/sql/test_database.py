@@ -1,10 +1,13 @@
 """Tests of the connection pool over a real PostgreSQL."""
 
 import asyncio
+import random
+from typing import Any
 
+import orjson
 import pytest
 
-from sql.database import Database, Unavailable
+from sql.database import Database, Unavailable, as_stored
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import execute
 from tests.support.listening import listening
@@ -79,3 +82,16 @@ async def test_json_comes_and_goes_as_values(database: PostgresEndpoint) -> None
     async with pool.connection() as connection:
         assert await connection.fetchval("SELECT $1::jsonb", {"a": [1, "ü"]}) == {"a": [1, "ü"]}
     await pool.close()
+
+
+async def test_numbers_return_from_the_database_as_foretold(database: PostgresEndpoint) -> None:
+    numbers: list[Any] = [1e15, 1e16, -1e17, 1e19, 1e20, 1e22, 1e300, -0.0, 1e-7, 5e-324, 0.1]
+    chance = random.Random(1)
+    numbers += [chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300) for _ in range(100)]
+    numbers += [float(chance.randint(-(10**20), 10**20)) for _ in range(100)]
+    numbers += [10.0**exponent for exponent in range(-30, 30)]
+    pool = Database(lambda: database.app_dsn)
+    async with pool.transaction() as connection:
+        found = await connection.fetchval("SELECT $1::jsonb", numbers)
+    await pool.close()
+    assert orjson.dumps(as_stored(numbers)) == orjson.dumps(found)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.integration.web.test_jobs import dispatch
@@ -25,3 +26,12 @@ async def test_a_job_of_the_gateways_own_type_is_refused(
 @pytest.mark.parametrize("job_type", ["echo", "checks", "Check", "preflight2"])
 def test_other_types_are_for_everybody(job_type: str) -> None:
     assert parameters_of(job_type, {"a": 1}) == {"a": 1}
+
+
+def test_numbers_are_those_that_the_database_returns() -> None:
+    """A node signs the parameters; a gateway that read them from the database compares them."""
+    given = {"x": 1e17, "of": [{"y": -0.0, "z": 1.5}], "many": 10**19, "no": True}
+    found = parameters_of("echo", given)
+    assert orjson.dumps(found) == (
+        b'{"x":100000000000000000,"of":[{"y":0.0,"z":1.5}],"many":10000000000000000000,"no":true}'
+    )

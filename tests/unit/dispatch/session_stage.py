@@ -25,6 +25,7 @@ from rendertrust.protocol import (
     Welcome,
     encode,
 )
+from sql.units import Kind
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.restart_policy import Intensity, Strategy
@@ -115,7 +116,9 @@ class Play:
 class AllCompared(Sampling):
     """Has all deliveries compared."""
 
-    async def draw(self, delivery: UnitDeliver, price: int) -> tuple[float, float]:
+    async def draw(
+        self, delivery: UnitDeliver, price: int, kind: Kind = "frame"
+    ) -> tuple[float, float]:
         return 0.0, 1.0
 
 

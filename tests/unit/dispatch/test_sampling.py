@@ -11,6 +11,7 @@ from actors.node_session.sampling import Sampling
 from sql.log import LogKeys
 from sql.reputation import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, covered_odds, fine_of, odds, odds_of
+from sql.units import Kind
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner, signing_key
 from tests.twins.store import StoreTwin
@@ -18,6 +19,11 @@ from tests.unit.simulated_time import simulated
 from web.log.log_keys import seal, unseal
 
 NODE, CLASS = UUID(int=10), "cpu"
+OFFERS: dict[tuple[Kind, int], float] = {
+    ("merged", 0): 1.0,
+    ("video", 0): 1.0,
+    ("frame", 0): 0.5,
+}
 SECRETS = st.binary(min_size=1, max_size=64)
 NONCES = st.binary(min_size=12, max_size=12)
 
@@ -59,6 +65,15 @@ async def test_all_frames_that_eevee_drew_are_compared() -> None:
     by = sampling(KnownNodeStore(), TwinSigner(1))
     assert all(await drawn(by, work='{"measured": {"drawing": "OPENGL; Mesa"}}'))
     assert not all(await drawn(by, work='{"measured": {"drawing": null}}'))
+
+
+@simulated
+async def test_all_merged_frames_and_free_videos_are_compared() -> None:
+    """An invalid one that costs nothing has no fine, so sampling would not deter."""
+    by = sampling(KnownNodeStore(), TwinSigner(1))
+    delivery = UnitDeliver(UnitComplete(UUID(int=1), 0, 1, NODE, None), CLASS)
+    odds = {(kind, price): (await by.draw(delivery, price, kind))[1] for kind, price in OFFERS}
+    assert odds == OFFERS
 
 
 @simulated
@@ -117,7 +132,7 @@ def test_what_is_none_does_not_open(short: bytes) -> None:
     assert unseal([signing_key(1)], short) is None
 
 
-LETTERS = st.text("vm", max_size=60)
+LETTERS = st.text("vmx", max_size=60)
 
 
 @given(LETTERS, LETTERS, st.floats(0, 1))
@@ -128,10 +143,11 @@ def test_who_is_new_or_has_strikes_is_always_checked(
     if of_another_class:
         records.append(Record(NODE, "gpu", False, "", of_another_class))
     chance, known = odds_of(records, CLASS, 0.0, least), records[0].reputation
-    if known.valid_in_row < ALWAYS_UNTIL or letters.endswith("m"):
+    if known.valid_in_row < ALWAYS_UNTIL or letters.endswith(("m", "x")):
         assert chance == 1.0
     if "m" not in letters + of_another_class:
-        assert chance == pytest.approx(odds(len(letters), least))
+        in_row = len(letters.rpartition("x")[2])
+        assert chance == pytest.approx(odds(in_row, least))
     assert odds_of([], CLASS, 0.0, least) == 1.0
 
 
@@ -159,7 +175,7 @@ def test_overload_lowers_the_odds_to_their_least_but_not_of_who_is_new(
     assert busy == (1.0 if in_row < ALWAYS_UNTIL else least)
 
 
-@pytest.mark.parametrize("device_class", ["optix/x/5.2", "CPU/avx2/5.2"])
+@pytest.mark.parametrize("device_class", ["optix/x/5.2", "CPU/avx2/5.2", "/avx2/5.2", ""])
 def test_on_a_device_whose_refusals_are_no_strikes_each_result_is_compared(
     device_class: str,
 ) -> None:

@@ -649,6 +649,21 @@ async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -
 
 
 @simulated
+async def test_who_blames_a_scene_whose_honest_frames_may_differ_gets_no_strike() -> None:
+    """A driver that reads the machine may make it fail on one node only."""
+    honest = UUID(int=30)
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        play.store.add_node(honest, ("render",), owner=UUID(int=7))
+        checker = play.inspector()
+        job = await play.refused(honest)
+        await play.checks(checker, {**EXACT, "loose": True})
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job, 2) == "exact"
+        assert await play.store.records([honest]) == []
+
+
+@simulated
 async def test_checks_become_rare_and_a_strike_makes_them_certain() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         checker = play.inspector()

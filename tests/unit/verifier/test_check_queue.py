@@ -4,18 +4,23 @@ long.
 
 from uuid import UUID
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.verifier.case import Case
 from actors.verifier.check_queue import CREATORS_MOST, CheckQueue
 from tests.support.examples import examples
+from tests.unit.verifier.stage import pending
 
 FLOOD, OTHERS = UUID(int=1), [UUID(int=2), UUID(int=3)]
 SECONDS = st.floats(0.5, 60.0)
 
 
 def next_of(queue: CheckQueue, waiting: dict[UUID, list[float]]) -> UUID:
-    return min((who for who, checks in waiting.items() if checks), key=queue.of)
+    queue.wait(who for who, checks in waiting.items() if checks)
+    ends = {who: queue.of(who) + checks[-1] for who, checks in waiting.items() if checks}
+    return min(ends, key=ends.__getitem__)
 
 
 @given(
@@ -49,6 +54,34 @@ def test_a_creator_who_floods_takes_at_most_an_equal_share(
         for other, had in before.items():
             if waiting[other]:
                 assert spent[FLOOD] - had <= spent[other] + 2 * longest
+
+
+def test_a_short_check_goes_before_long_ones_that_waited_longer() -> None:
+    queue, took = CheckQueue(patience=3600.0), [900.0] * 20 + [2.0]
+    cases = [
+        Case.opened(attrs.evolve(pending(took=seconds), user=UUID(int=number)))
+        for number, seconds in enumerate(took)
+    ]
+    queue.wait(case.turn for case in cases)
+    assert queue.in_order(cases, 0.0)[0] is cases[-1]
+    assert queue.in_order(cases, 3600.0)[0] is cases[0], "a long one does not wait for ever"
+
+
+def test_a_long_check_goes_when_others_had_as_much_time() -> None:
+    """Creators who keep having short checks do not keep a long one back."""
+    queue = CheckQueue()
+    long = Case.opened(attrs.evolve(pending(took=900.0), user=FLOOD))
+    short = Case.opened(attrs.evolve(pending(took=2.0), user=OTHERS[0]))
+    spent = 0.0
+    while True:
+        queue.wait([long.turn, short.turn])
+        first = queue.in_order([long, short], 0.0)[0]
+        queue.begin(first.turn)
+        if first is long:
+            break
+        queue.spend(first.turn, 2.0)
+        spent += 2.0
+    assert 800 < spent < 1000
 
 
 def test_whoever_has_been_away_saves_nothing_up() -> None:

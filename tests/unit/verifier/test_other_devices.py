@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from actors.verifier.thresholds import DEFAULTS
 from actors.verifier.verifier_registry import VerifierFleet, VerifierRegistry
 from sql.checks import SeenVerifier
 from tests.twins.store import StoreTwin
+from tests.twins.store_checks import records
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CLASS, EXACT, NODE, apart, pending, verifying
 
@@ -242,3 +244,18 @@ async def test_what_devices_render_differently_is_unverifiable_and_free(before: 
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "unverifiable"
         assert (play.charged(), play.earned()) == (0, 0)
+
+
+@simulated
+async def test_a_refusal_without_a_strike_has_the_next_results_compared() -> None:
+    async with verifying() as play:
+        checker = play.inspector(device_class=OPTIX)
+        play.known("v" * 20)
+        job = await play.delivered()
+        play.store.checks[job, 0, 1] = attrs.evolve(play.store.checks[job, 0, 1], drawn=True)
+        await play.checks(checker, refused())
+        await play.ends(job, "QUEUED")
+        assert not play.store.checks[job, 0, 1].strike
+        [found] = records(play.store, [NODE])
+        assert found.reputation.valid_in_row == 0
+        assert play.store.checks[await play.delivered(), 0, 1].odds == 1.0

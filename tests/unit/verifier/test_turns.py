@@ -4,11 +4,16 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.kernel import Message
 from actors.ledger.messages import UnitStart
 from actors.node_session.messages import DropCheck, RunCheck
+from actors.verifier.case import Case, Step
+from actors.verifier.settings import VerifierSettings
+from sql.checks import Pending
+from sql.job_plan import Pricing
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -19,6 +24,7 @@ from tests.unit.verifier.stage import (
     Inspector,
     Play,
     apart,
+    pending,
     verifying,
 )
 from tests.unit.verifier.test_several import another_gateway
@@ -290,3 +296,39 @@ async def serve(play: Play, checker: Inspector, order: RunCheck, needs: int) -> 
         if checker.probe.ref.depth:
             return
     play.says(checker, order, EXACT)
+
+
+@simulated
+async def test_long_checks_of_twenty_new_creators_come_after_a_short_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first long check has begun when the short result is delivered."""
+    async with verifying() as play:
+        read, honest = play.store.pending_checks, UUID(int=999)
+
+        async def read_with_times(*given: Any) -> list[Pending]:
+            found = await read(*given)
+            return [attrs.evolve(one, took=2.0 if one.user == honest else 900.0) for one in found]
+
+        monkeypatch.setattr(play.store, "pending_checks", read_with_times)
+        for number in range(20):
+            of = UUID(int=500 + number), UUID(int=600 + number)
+            await play.delivered(*of, user=UUID(int=700 + number))
+        checker = play.inspector()
+        await play.asked(checker)
+        job, begun = await play.delivered(user=honest), play.clock.monotonic()
+        await checker.probe.expect(DropCheck, within=1000)
+        order = await play.asked(checker)
+        assert order.unit.job == job
+        assert play.clock.monotonic() - begun < 400
+
+
+@pytest.mark.parametrize(("step", "took"), [("regions", 400.0), ("whole", 1.0), ("more", 1.0)])
+def test_a_quick_lie_does_not_shorten_the_later_checks(step: Step, took: float) -> None:
+    """The price was measured: the unit, a quarter of the job's price, takes 400 seconds."""
+    pricing = Pricing(work=1_600_000_000, price=PRICE // 4, pays_for=100)
+    delivery = pending(drawn=True, took=took)
+    case = Case.opened(attrs.evolve(delivery, plan=attrs.evolve(delivery.plan, pricing=pricing)))
+    case.step = step
+    first, later = 900.0, 900.0 + 400.0
+    assert VerifierSettings().seconds_of(case) == (first if step == "regions" else later)

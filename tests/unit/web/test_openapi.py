@@ -125,7 +125,7 @@ def test_frames_fit_their_schemas() -> None:
     frame = DispatchFrame(job_id="1", job_type="render", payload_ref="s3://bucket/key")
     schema = {"$ref": "#/components/schemas/FrameJobDispatch"}
     check(json.loads(encode(frame)), schema)
-    hello = {"type": "hello", "version": "1", "class": "RTX 4090"}
+    hello = {"type": "hello", "version": "1", "class": "cuda/RTX-4090"}
     check(hello, {"$ref": "#/components/schemas/FrameHello"})
     with pytest.raises(jsonschema_rs.ValidationError):
         check({"type": "job_status"}, {"$ref": "#/components/schemas/FrameJobStatus"})
