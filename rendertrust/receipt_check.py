@@ -20,6 +20,7 @@ import attrs
 from rendertrust import note, receipt, untrusted
 from rendertrust.node.worker.formats.bounds import NoPixels
 from rendertrust.node.worker.formats.picture_digest import are_its_own, of_file
+from rendertrust.node.worker.formats.png import ForeignChunk
 from rendertrust.note import NoteRefused
 from rendertrust.onchain import ChainUnknown, OnChain
 from rendertrust.proof_check import (
@@ -44,12 +45,17 @@ WORDS_MOST: Final = 120
 
 @attrs.frozen
 class PictureFile:
-    """A local file: its hash, and the hash of its pixels or the reason why they cannot be read."""
+    """A local file: its hash, and the hash of its pixels or the reason why they cannot be read.
+
+    ``is_foreign``: the file has parts that Blender does not write, so viewers may show another
+    picture.
+    """
 
     name: str
     sha256: bytes
     size: int
     pixels: bytes | str
+    is_foreign: bool = False
 
 
 def is_receipt(document: untrusted.Document) -> bool:
@@ -64,11 +70,12 @@ def read_picture(path: Path) -> PictureFile:
         while piece := file.read(_PIECE):
             digest.update(piece)
             size += len(piece)
+    is_foreign = False
     try:
         pixels: bytes | str = bytes.fromhex(of_file(str(path))["sha256"])
     except NoPixels as fault:
-        pixels = str(fault)
-    return PictureFile(path.name, digest.digest(), size, pixels)
+        pixels, is_foreign = str(fault), isinstance(fault, ForeignChunk)
+    return PictureFile(path.name, digest.digest(), size, pixels, is_foreign)
 
 
 def verify_receipt(
@@ -158,6 +165,9 @@ def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
     """Check that the file is the delivered one, or has the same pixels."""
     work = read.work
     same = (work.object, work.size) == (picture.sha256, picture.size)
+    if picture.is_foreign and (not same or work.document["job_type"] == "render"):
+        said = f"{picture.name} is not the picture that was signed: {picture.pixels}"
+        return [Step("file", False, f"{said}, so viewers may show another picture")]
     if same:
         said = f"{picture.name} is the file that was delivered"
         if work.pixels is None or isinstance(picture.pixels, str):

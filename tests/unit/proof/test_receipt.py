@@ -28,7 +28,17 @@ from rendertrust.strict_json import read_document
 from tests.golden.files import golden
 from tests.support.examples import chosen
 from tests.unit.proof import receipts
-from tests.unit.proof.receipts import GATEWAY, NODE, PICTURE, RECEIPT, TIME, WORK, file_of, png
+from tests.unit.proof.receipts import (
+    GATEWAY,
+    NODE,
+    PICTURE,
+    RECEIPT,
+    TIME,
+    WORK,
+    animated,
+    file_of,
+    png,
+)
 from tests.unit.proof.test_proof_check import bits, flipped
 
 KEPT = golden("receipts", "receipt-file.json")
@@ -183,6 +193,20 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
         broken = bytearray(PICTURE)
         broken[place] ^= 1
         assert not holds(bytes(broken))
+
+
+@pytest.mark.parametrize("is_delivered", [False, True])
+def test_an_animation_beside_the_signed_pixels_is_refused(
+    tmp_path: Path, *, is_delivered: bool
+) -> None:
+    """Browsers would show the animation instead of the signed pixels."""
+    path = tmp_path / "frame.png"
+    path.write_bytes(content := animated(PICTURE))
+    made = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    work = {**WORK, "object": made} if is_delivered else WORK
+    receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
+    verdict = verify_receipt(file_of(receipt), picture=read_picture(path))
+    assert "is not the picture that was signed: it has a chunk (acTL)" in said(verdict)
 
 
 def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Path) -> None:

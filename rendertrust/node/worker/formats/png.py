@@ -3,7 +3,9 @@
 The same pixels may be encoded differently by other versions or numbers of threads, so the file's
 own hash would not do. The hash is over one line of ASCII, ``rendertrust-pixels-v1 {width} {height}
 {channels} {bits}``, a newline, and the samples as in the file, row by row from the top. The format
-is PNG 1.2 without palette and interlacing, which Blender does not write.
+is PNG 1.2 without palette and interlacing, which Blender does not write. Files with chunks that
+Blender does not write are refused, because viewers may show something else than these samples: an
+animation, or samples made transparent.
 """
 
 import hashlib
@@ -18,6 +20,13 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NAME = "rendertrust-pixels-v1"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 PIECE = 1 << 20
+CHUNKS = frozenset(
+    b"IHDR IDAT IEND cHRM cICP eXIf gAMA iCCP iTXt oFFs pHYs sBIT sRGB tEXt tIME zTXt".split()
+)
+
+
+class ForeignChunk(NoPixels):
+    """The file has a chunk that Blender does not write."""
 
 
 def digest_of(file: Any) -> dict[str, Any]:
@@ -39,7 +48,21 @@ def size_of(path: str) -> tuple[int, int]:
     """Return width and height from the header. Raises OSError and NoPixels."""
     with open(path, "rb") as file:
         width, height, _, _ = _head(file)
+        _check_chunks(file)
         return width, height
+
+
+def _check_chunks(file: Any) -> None:
+    """Raise ForeignChunk if the rest of the file has a foreign chunk; skip the contents."""
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        _check_kind(head[4:])
+        file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+
+
+def _check_kind(kind: bytes) -> None:
+    if kind not in CHUNKS:
+        name = kind.decode("ascii") if kind.isalpha() else kind.hex()
+        raise ForeignChunk(f"it has a chunk ({name}) that Blender does not write")
 
 
 def _head(file: Any) -> tuple[int, int, int, int]:
@@ -102,6 +125,7 @@ def _unpacked(file: Any) -> Iterator[bytes]:
     unpacker = zlib.decompressobj()
     while True:
         kind, length = _begin(file)
+        _check_kind(kind)
         for body in _body(file, kind, length):
             # after the end of the stream, the decompressor would buffer more data
             if kind == b"IDAT" and not unpacker.eof:
