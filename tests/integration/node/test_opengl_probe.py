@@ -91,6 +91,31 @@ async def test_a_node_without_it_renders_by_cycles(bare: Blender, tmp_path: Path
         await render.standings.end()
 
 
+COMPOSED_BY_DRIVER = """
+scene.render.resolution_x = scene.render.resolution_y = 32
+tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+scene.compositing_node_group = tree
+tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
+blur = tree.nodes.new("CompositorNodeBlur")
+tree.links.new(layers.outputs["Image"], blur.inputs[0])
+tree.links.new(blur.outputs[0], out.inputs[0])
+scene.render.compositor_device = "GPU"
+scene.render.keyframe_insert("compositor_device", frame=1)
+"""
+
+
+async def test_no_scene_is_composited_by_a_graphics_driver(bare: Blender, tmp_path: Path) -> None:
+    """Blender would crash on this node, and drivers round differently."""
+    render = RenderPlugin(scratch=tmp_path / "scratch", found=attrs.evolve(bare, opengl=False))
+    scene = build(tmp_path / "scene.blend", COMPOSED_BY_DRIVER)
+    try:
+        result = await render.run(task(tmp_path / "work", scene, {"frame": 3}))
+    finally:
+        await render.standings.end()
+    assert isinstance(result, Completed), result
+
+
 @pytest.mark.parametrize("opengl", [True, False, None])
 def test_a_node_says_what_it_found_out(found_blender: Blender, opengl: bool | None) -> None:
     node = attrs.evolve(found_blender, opengl=opengl)

@@ -16,6 +16,7 @@ from typing import Any
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
 from . import simulation_caches
 from .files import IMPORT_PATH, computed_imports, is_essential
+from .settings import composite_on_processor
 
 SAID_MAX = 1 << 20
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
@@ -52,6 +53,8 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
             "opengl", f"the scene's engine is {name_of_engine(scene)}, {NO_OPENGL}"
         )
     shut(bpy, order["inputs"])
+    for each in bpy.data.scenes:  # strips show other scenes
+        composite_on_processor(each)
     simulation_caches.pack_bakes(bpy)
     return scene
 
