@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
-from . import simulation_caches
+from . import reproducibility, simulation_caches
 from .files import IMPORT_PATH, computed_imports, is_essential
 from .settings import composite_on_processor
 
@@ -48,10 +48,8 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
-    if order.get("opengl") is False and draws_by_opengl(scene.render.engine):
-        raise MissingCapability(
-            "opengl", f"the scene's engine is {name_of_engine(scene)}, {NO_OPENGL}"
-        )
+    if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
+        raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
     shut(bpy, order["inputs"])
     for each in bpy.data.scenes:  # strips show other scenes
         composite_on_processor(each)
@@ -59,15 +57,13 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     return scene
 
 
-def draws_by_opengl(engine: str) -> bool:
-    """Return True if the engine needs OpenGL, without which Blender crashes."""
-    return engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH"
-
-
-def name_of_engine(scene: Any) -> str:
-    """Return the engine's name as users know it."""
-    name: str = scene.render.engine
-    return "EEVEE" if "EEVEE" in name else "Workbench"
+def drawn_by_opengl(bpy: Any, scene: Any) -> str | None:
+    """Return what needs OpenGL, without which Blender crashes; None if nothing does."""
+    engine: str = scene.render.engine
+    if engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH":
+        return f"the scene's engine is {'EEVEE' if 'EEVEE' in engine else 'Workbench'}"
+    pencil = reproducibility.grease_pencil(bpy)
+    return None if pencil is None else f"{pencil} is Grease Pencil"
 
 
 def _open(bpy: Any, path: str) -> str:
