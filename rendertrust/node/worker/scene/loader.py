@@ -15,7 +15,7 @@ from typing import Any
 
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
 from . import reproducibility, simulation_caches
-from .files import IMPORT_PATH, computed_imports, is_essential
+from .files import IMPORT_PATH, computed_imports
 from .settings import composite_on_processor
 
 SAID_MAX = 1 << 20
@@ -176,19 +176,36 @@ def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
 def shut(bpy: Any, inputs: str) -> None:
     """Block all files that were not sent, even if this machine has them.
 
-    Otherwise pictures could reveal local files, and would differ between machines.
+    Otherwise pictures could reveal local files, and would differ between machines. Files of
+    Blender's own folder are no exception, because a scene names them by their absolute paths.
     """
-    blenders = filter(None, (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM")))
-    kept = [os.path.realpath(of) + os.sep for of in (inputs, *blenders)]
     _leave_out_imports(bpy)
 
     def visit(owner: Any, path: str, *_: Any) -> str | None:
         place = os.path.realpath(bpy.path.abspath(path, library=owner.library))
-        if not path or path.startswith("<") or place.startswith(tuple(kept)) or is_essential(place):
+        sent = os.path.realpath(inputs) + os.sep
+        if not path or path.startswith("<") or place.startswith(sent):
             return None
         return os.path.join(inputs, NOWHERE, os.path.basename(place))
 
+    _empty(bpy, [of for of in bpy.data.libraries if _is_read(of) and visit(of, of.filepath)])
     _rewrite(bpy, visit)
+
+
+def _is_read(library: Any) -> bool:
+    """Return True if the library's data was read from its file, not from the scene."""
+    is_inside = getattr(library, "is_archive", False) or library.packed_file is not None
+    return not is_inside and any(not of.is_missing for of in library.users_id)
+
+
+def _empty(bpy: Any, libraries: list[Any]) -> None:
+    """Make the data of these libraries missing, as if their files did not exist."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, library in enumerate(libraries):
+            path = os.path.join(folder, f"{number}.blend")
+            bpy.data.libraries.write(path, set())
+            library.filepath = path
+            library.reload()
 
 
 def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
