@@ -52,6 +52,12 @@ def size_of(path: str) -> tuple[int, int]:
         return width, height
 
 
+def head_of(file: Any) -> dict[str, int]:
+    """Return width, height and channels from the header. Raises NoPixels."""
+    width, height, channels, _ = _head(file)
+    return {"width": width, "height": height, "channels": channels}
+
+
 def _check_chunks(file: Any) -> None:
     """Raise ForeignChunk if the rest of the file has a foreign chunk; skip the contents."""
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
