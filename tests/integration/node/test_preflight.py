@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from PIL import Image
 
 from rendertrust.frame_range import canonical, parse
 from rendertrust.node import blender, scene_inspection
@@ -624,7 +625,8 @@ async def test_probe_measures_small_parts_of_three_frames(
     assert not isinstance(probed, Failed), probed
     (shown,) = [line for line in lines if line["event"] == "frame"]
     assert shown["frame"] == told["frame_current"]
-    assert (tmp_path / "out" / shown["thumbnail"]).read_bytes().startswith(b"\xff\xd8\xff")
+    with Image.open(tmp_path / "out" / shown["thumbnail"]) as image:
+        assert (image.format, image.size) == ("JPEG", (16, 9))  # a quarter of the frame's sides
     assert [frame.frame for frame in probed.frames] == [1, 126, 250]
     assert (probed.width, probed.height, probed.samples) == (64, 36, 16)
     assert 0 < spread_of(probed, [77]).likely < 60
