@@ -62,6 +62,7 @@ def picture(tmp_path: Path) -> Path:
 
 def test_it_holds_step_by_step(picture: Path) -> None:
     found = read_document(KEPT)
+    assert not isinstance(found, str)
     verdict = verify_receipt(found, picture=picture_for(found, picture))
     assert verdict.holds, said(verdict)
     assert not verdict.witnessed
