@@ -1,11 +1,11 @@
-"""Percentage of results that the comparison across devices refuses, honest ones and lies.
+"""Percentages of honest results and of lies that the comparison across devices refuses.
 
 Renders with other seeds represent results that are honest but not equal to the last bit. Each scene
-is rendered a fixed number of times and kept below ``--folder``. Each draw takes one picture as
-theirs, others as ours, and regions of the frame, so draws share pictures. The first look has three
-seeds. After a refusal, a second look uses five other seeds and other regions; the second column
-counts refusals by both. The known scenes are those of ``bench.verify_scenes``, the new ones those
-of ``bench.across_scenes``.
+is rendered a fixed number of times and kept below ``--folder``. Each draw takes one picture as the
+delivery, other pictures as the verifier's, and regions of the frame, so several draws use the same
+picture. The first look compares with three seeds. After a refusal, a second look uses five other
+seeds and other regions; the second column counts pictures that both looks refuse. The known scenes
+are in ``bench.verify_scenes``, the new scenes in ``bench.across_scenes``.
 """
 
 import argparse
@@ -42,7 +42,7 @@ HONEST: Final = "honest"
 BRIGHTER: Final = {"1 % brighter": 1.01, "3 % brighter": 1.03}
 HALF: Final = "half resolution"
 BLOCKS: Final = "half resolution, in blocks"
-# Fraction of the samples, and whether a denoiser follows.
+# Fraction of the samples that are rendered, and whether the picture is denoised.
 SAMPLED: Final[Mapping[str, tuple[float, bool]]] = {
     "half the samples": (0.5, False),
     "three quarters": (0.75, False),
@@ -76,13 +76,13 @@ class Size:
 
 @attrs.frozen
 class Drawn:
-    """Both looks of a draw; the second is None if the first did not refuse."""
+    """Both looks of a draw; the second look is None if the first did not refuse the picture."""
 
     first: exchangeability.Exchangeability
     second: exchangeability.Exchangeability | None
 
     def is_refused(self, *, twice: bool) -> bool:
-        """Return True if refused by the first look, or by both."""
+        """Return True if the first look refuses the picture; with ``twice``, if both looks do."""
         of = self.second if twice else self.first
         return of is not None and of.outcome == exchangeability.REFUSED
 
@@ -144,7 +144,7 @@ def smooth(small: Array) -> Array:
 
 
 def rendered(name: str, folder: Path, size: Size) -> Mapping[str, Array]:
-    """Return pictures of the scene by case; missing ones are rendered in a separate Blender."""
+    """Return pictures of the scene by case; missing pictures are rendered in a separate Blender."""
     path, began = folder / f"{name}.npz", time.monotonic()
     if not path.exists():
         program = "".join((HEAD, ALL[name], SAVE))
@@ -185,7 +185,7 @@ def look(chance: Any, theirs: Array, ours: Array) -> exchangeability.Exchangeabi
 
 
 def draw(chance: Any, pictures: Mapping[str, Array], case: str) -> Drawn:
-    """Draw a delivery and compare it, a second time if the first look refuses it."""
+    """Draw a delivery and compare it; compare it again if the first look refuses it."""
     number = int(chance.integers(len(pictures[case])))
     theirs = pictures[case][number]
     others = [
@@ -225,7 +225,7 @@ def table(found: Mapping[str, Mapping[str, list[Drawn]]]) -> Sequence[str]:
 
 
 def is_guarded(look: exchangeability.Exchangeability) -> bool:
-    """Return True if only the guard of two per cent prevents a refusal."""
+    """Return True if the picture is accepted only because its bias is at most two per cent."""
     if look.outcome != exchangeability.ACCEPTED or look.bias > exchangeability.BIAS_LEAST:
         return False
     return bool(exchangeability.judged(look._replace(bias=1.0)).reasons)

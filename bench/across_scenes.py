@@ -2,8 +2,8 @@
 
 The rule (``rendertrust.node.worker.checks.exchangeability``) was frozen before the first eight
 scenes were rendered, with one exception: the statistic ``softest`` was added because of what four
-of them showed. The other six scenes were made and rendered after that. No number of the rule was
-chosen by them.
+of these scenes showed. The other six scenes were made and rendered after that. No threshold of the
+rule was chosen by any of the scenes.
 """
 
 from collections.abc import Mapping

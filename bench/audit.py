@@ -1,11 +1,12 @@
-"""Cost of audits of the books: of everything, and of new entries only.
+"""Cost of audits of all books, and of audits that cover only new entries.
 
     python -m bench.audit [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 5]
                           [--transfers 10000] [--jobs 500]
 
-The bench fills books of that size, with their log. In each round it posts transfers and ends jobs,
-audits these, and then audits everything, as at night. Goal: an audit of a minute's work costs in
-proportion to that work, not to the size of the books.
+The benchmark fills books of the given size, and their log. In each round the benchmark posts
+transfers and ends jobs, audits these transfers and jobs, and then audits everything, as the nightly
+audit does. Goal: an audit of a minute's work costs in proportion to that work, not to the size of
+the books.
 """
 
 import argparse
@@ -40,7 +41,7 @@ Cost = tuple[float, float, float]  # in seconds: wall clock, our CPU time, Postg
 
 
 def engine_cpu(pid: int) -> float:
-    """Return the CPU seconds of a process, its descendants, and those of them that have ended."""
+    """Return the CPU seconds of a process and its descendants, also of ended ones."""
     total = 0
     for each in (pid, *descendants(pid)):
         fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()

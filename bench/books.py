@@ -33,7 +33,7 @@ from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
 WITHIN_SECONDS: Final = 60.0
-ROOM: Final = 4096  # of its mailbox; a gateway's mailbox is smaller and refuses more
+ROOM: Final = 4096  # messages in the Ledger's mailbox; a gateway's mailbox is smaller
 WORDS: Final = "Job execution: render"
 TABLES: Final = ("transfers", "entries")
 ROWS_OF_TRANSFER: Final = 3
@@ -43,7 +43,7 @@ CREATE SCHEMA copies;
 CREATE TABLE copies.transfers (LIKE public.transfers);
 CREATE TABLE copies.entries (LIKE public.entries);
 """
-# The same columns, checks and indexes; the next one also has the foreign keys.
+# Tables with the Ledger's columns, checks and indexes; ``REFERRING`` also has its foreign keys.
 INDEXED: Final = """
 DROP SCHEMA IF EXISTS copies CASCADE;
 CREATE SCHEMA copies;
@@ -69,14 +69,14 @@ class Books:
         self._people = people
 
     async def post(self, payer: int, _: int, reference: str) -> None:
-        """Deduct one unit from a user."""
+        """Deduct an amount of 1 from a user."""
         account = self._people[payer]
         await self._commit(
             Transfer(account, ADJUSTMENTS, account, 1, "DEDUCTION", reference, WORDS)
         )
 
     async def place(self, payer: int, reference: str) -> None:
-        """Hold one unit of a user."""
+        """Hold an amount of 1 of a user's balance."""
         await self._commit(PlaceHold(self._people[payer], 1, reference))
 
     async def settle(self, reference: str, _: int) -> None:
@@ -84,7 +84,7 @@ class Books:
         await self._commit(SettleHold(reference, description=WORDS))
 
     async def grant(self, units: int) -> None:
-        """Grant units to every user."""
+        """Grant credits to every user."""
         for account in self._people:
             gift = Transfer(ADJUSTMENTS, account, account, units, "ADJUSTMENT", "gift")
             await self._commit(gift)
@@ -139,7 +139,7 @@ async def analyse(endpoint: PostgresEndpoint) -> None:
 
 
 async def check(endpoint: PostgresEndpoint) -> None:
-    """Check the invariants with fsck; holds without work are closed by now."""
+    """Check the invariants with fsck; no hold may be open."""
     connection = await asyncpg.connect(endpoint.owner_dsn)
     findings = await run_fsck(connection)
     await connection.close()
@@ -173,7 +173,7 @@ class Copy:
             await connection.close()
 
     async def write(self, copies: str) -> float:
-        """Return the seconds of one transaction that copies all of them into new tables."""
+        """Return the seconds of one transaction that copies all the rows into new tables."""
         await self.connection.execute(copies)
         begun = time.perf_counter()
         async with self.connection.transaction():

@@ -1,13 +1,13 @@
-"""Cost of open consoles: 100 of them at 200 events a second.
+"""Cost of 100 open consoles at 200 events a second.
 
     python -m bench.console [--consoles 100] [--events 200] [--seconds 20] [--rounds 3]
 
 The gateway runs in a separate process with 100 nodes, each owned by another creator. Each event
 changes a node, so every update has something new. The cases take turns: no console; all admins on
-the overview; half of them on the actors; twenty creators on their own overviews beside the admins;
-a hundred creators alone, who share no reads; and twenty admins' browsers with five windows each,
-which have one stream per browser. Goal: less than 10 % of a core for all consoles, beyond the cost
-of the events.
+the overview; half of the admins on the page of actors; twenty creators on their own overviews
+beside the admins; a hundred creators without admins, who share no reads; and twenty admins'
+browsers with five windows each and one stream per browser. Goal: less than 10 % of a core for all
+consoles, beyond the cost of the events.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from tests.support.databases import execute
 from tests.support.gateway_process import Gateway, running_gateway
 
 PASSWORD: Final = "securepassword123"
-NODES, ADMINS, CREATORS = 100, 10, 20  # creators beside the admins
+NODES, ADMINS, CREATORS = 100, 10, 20  # CREATORS: creators beside the admins
 SETTLE_SECONDS: Final = 3.0
 OVERVIEW, ACTORS = "/console", "/console/actors"
 WINDOWS = (OVERVIEW, ACTORS, "/console/jobs", "/console/fleet", "/console/ledger")
@@ -123,7 +123,7 @@ class Stage:
 
 
 async def look(http: aiohttp.ClientSession, url: str, who: tuple[str, str], got: Got) -> None:
-    """Read a browser's stream until cancelled; ``who`` is its cookie and its windows."""
+    """Read a browser's stream until cancelled; ``who`` is its cookie and its windows' addresses."""
     cookie, addresses = who
     headers = {"Cookie": cookie, **OWN}
     async with http.post(f"{url}/console/live", data=addresses, headers=headers) as answer:
@@ -134,7 +134,7 @@ async def look(http: aiohttp.ClientSession, url: str, who: tuple[str, str], got:
 
 
 async def turn(stage: Stage, kind: str, options: argparse.Namespace) -> Figure:
-    """Run one turn: wait until it has settled, then measure."""
+    """Run one turn: wait until the load has settled, then measure."""
     got, process = Got(), stage.gateway.process
     assert process is not None
     connector = aiohttp.TCPConnector(limit=0)

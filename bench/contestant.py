@@ -1,4 +1,4 @@
-"""Servers to compare with, each in a separate process."""
+"""Servers that a benchmark compares with the gateway, each in a separate process."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ class Contestant:
 
 @attrs.frozen
 class Baseline:
-    """A server to start; ``python`` belongs to the environment that it needs."""
+    """A server to start; ``python`` is the interpreter of the environment that the server needs."""
 
     name: str
     file: str

@@ -99,7 +99,7 @@ class Crowd:
         node.say(orjson.dumps(result))
 
     async def give_results(self) -> None:
-        """Wait until all frames have arrived, return all results, and wait for the acks."""
+        """Wait until the nodes have all jobs, return all results, and wait for the acks."""
         await until(lambda: self.seen.came.keys() >= self.seen.asked.keys(), within=30)
         kept, self._kept = self._kept, []
         for node, job in kept:
@@ -116,7 +116,7 @@ class Crowd:
         self.seen.asked[orjson.loads(body)["job_id"]] = start
         self.seen.answered_ms.append((time.perf_counter() - start) * 1e3)
 
-    # -- loads, which return the seconds that they took
+    # -- loads; each method returns the seconds that its load took
 
     async def at_once(self, *, seconds: float = 3600.0, jobs: int = 1_000_000_000) -> float:
         """Closed loop: each creator submits jobs one after the other, for a time or a number."""
@@ -131,7 +131,7 @@ class Crowd:
         return time.perf_counter() - start
 
     async def at_a_rate(self, seconds: float, rate: float) -> float:
-        """Open loop: a job is due every 1/rate seconds; creators that still wait are skipped."""
+        """Open loop: a job is due every 1/rate seconds, but skipped while all creators wait."""
         self.seen = LoadTimes()
         start, free = time.perf_counter(), list(self._creators)
 

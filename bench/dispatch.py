@@ -1,13 +1,13 @@
-"""Dispatches per second through a real gateway, and how soon the frame is on the node's socket.
+"""Dispatches per second through a real gateway, and the time until a dispatch is on the socket.
 
     python -m bench.dispatch [--seconds 4] [--rounds 3] [--concurrent 64] [--rate 200]
                              [--nodes 10] [--many 10000]
 
 The gateway runs in a separate process on embedded engines (fsync on); this process plays creators
 and nodes over bare sockets. Rows: nodes that keep their jobs (the cost of a dispatch alone), nodes
-that answer at once (complete jobs), a steady rate, and a second gateway with many more nodes known
-by heartbeats (inserted into ``nodes`` here). Rounds are interleaved. ``one core``: the rate that
-the gateway's CPU time would allow on a dedicated core.
+that answer at once (complete jobs), a steady rate, and a second gateway with many more rows in
+``nodes``, which this program inserts. Rounds are interleaved. ``one core``: the rate that the
+gateway's CPU time would allow on a dedicated core.
 """
 
 import argparse
@@ -42,7 +42,7 @@ FROM unnest($1::uuid[]) AS n (id)
 
 @dataclass
 class Bench:
-    """The figures of every row of the table, round by round."""
+    """Figures for each row of the table, one per round."""
 
     http: aiohttp.ClientSession
     rows: dict[str, list[list[float]]]
@@ -75,18 +75,17 @@ class Bench:
 async def running(
     http: aiohttp.ClientSession, folder: Path, options: argparse.Namespace, known: int = 0
 ) -> AsyncGenerator[Crowd]:
-    """Run a gateway with its load; ``known`` nodes exist besides the connected ones."""
+    """Run a gateway with its load; ``known`` more nodes exist without a connection."""
     gateway = Gateway(folder, **SETTINGS)
     await gateway.start()
     crowd = Crowd(gateway)
     try:
-        # Skip the first minute of a gateway's life, as PostgreSQL plans differently for empty
-        # tables.
+        # Fill the tables first, because PostgreSQL makes other plans for empty tables.
         await fill(owner_dsn(folder), entries=40_000, open_jobs=0, ended_jobs=20_000)
         if known:
             await insert_nodes(folder, known)
             await gateway.stop()
-            await gateway.start()  # it reads at its start which nodes are healthy
+            await gateway.start()  # a gateway reads at its start which nodes are healthy
         await crowd.connect_nodes(http, options.nodes, SLOTS)
         await crowd.register_creators(http, options.concurrent)
         await asyncio.sleep(0.5)

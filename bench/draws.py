@@ -2,16 +2,16 @@
 
     python -m bench.draws [--gateways 1 2 3] [--units 1000] [--odds 0.2] [--nodes 3] [--verifiers 8]
 
-Each gateway runs in a separate process; they share engines (fsync on). At each, ``--nodes`` nodes
-upload a small picture for each unit at once, and ``--verifiers`` verifiers fetch the results that
-they should open or compare, and report them as correct. All of a node's results are compared until
-ten of them are valid. From then on the odds are ``--odds``, and the ``--units`` measured results
-begin.
+Each gateway runs in a separate process; all share the engines (fsync on). At each gateway,
+``--nodes`` nodes upload a small picture for each unit at once. There, ``--verifiers`` verifiers
+fetch the results that they should open or compare, and report all as correct. All of a node's
+results are compared until ten results are valid. From then on the odds are ``--odds``, and the
+``--units`` measured results begin.
 
-The books tell how many of these were drawn, who checked them, and which gateway claimed each check.
-Goal: as many are drawn as the odds say, within two-sided binomial bounds of 99.9 %. Just those are
-compared; each is checked once, by a verifier at the gateway that claimed it. All gateways take
-part. The exit code is 1 where the goal is missed.
+The database has for each measured result whether it was drawn, which verifier checked it, and which
+gateway claimed the check. Goal: the number of drawn results fits the odds, within two-sided
+binomial bounds of 99.9 %. Only drawn results are compared; each check is done once, by a verifier
+at the gateway that claimed it. All gateways take part. The exit code is 1 where the goal is missed.
 """
 
 import argparse
@@ -62,8 +62,8 @@ SCENE, PROOF = "s3://elsewhere/a.blend", b"evidence"
 SLOTS: Final = 4
 SURE: Final = 0.999
 WITHIN: Final = 900.0
-UPLOADED: Final = (200, 412)  # 412: an earlier try has put it
-ROUNDS_MOST: Final = 20  # rounds of jobs until all nodes are known
+UPLOADED: Final = (200, 412)  # 412: an earlier try has stored the file
+ROUNDS_MOST: Final = 20  # rounds of jobs until all nodes have enough valid results
 KNOWN: Final = "SELECT node_id FROM checks WHERE verdict = 'exact' GROUP BY 1 HAVING count(*) >= $1"
 VERIFIER: Final = """
 INSERT INTO nodes (id, name, public_key, capabilities, verified_at)
@@ -77,7 +77,7 @@ SELECT sha256, node_id, drawn, verdict, verifier_id, claimed_by FROM checks WHER
 def bounds(count: int, odds: float) -> tuple[int, int]:
     """Return the smallest and largest likely numbers of successes in ``count`` trials.
 
-    Each tail beyond them has half of the probability that is missing from ``SURE``.
+    The probability of fewer successes is at most ``(1 - SURE) / 2``, and so is that of more.
     """
 
     def chance(k: int) -> float:
@@ -93,9 +93,9 @@ def bounds(count: int, odds: float) -> tuple[int, int]:
 class Delivery:
     """A row of ``checks``, with what the verifiers saw; gateways are numbers.
 
-    ``at`` is the gateway of the node; ``by`` that of the verifier that checked it, or None.
-    ``asked`` are the gateways whose verifiers were asked. ``claimed_by`` is the id under which a
-    gateway's process claims checks.
+    ``at`` is the gateway of the node; ``by`` is the gateway of the verifier that checked the
+    delivery, or None. ``asked`` are the gateways whose verifiers were asked. ``claimed_by`` is the
+    id under which a gateway's process claims checks.
     """
 
     at: int
@@ -107,14 +107,14 @@ class Delivery:
 
     @property
     def is_settled(self) -> bool:
-        """Return whether it was checked once, and compared if it was drawn."""
+        """Return whether the delivery was checked once, and compared only if it was drawn."""
         said = "exact" if self.drawn else "sampled-out"
         return self.verdict == said and [*self.asked] == [self.by]
 
 
 @attrs.frozen
 class Tally:
-    """Deliveries that one run measured with this number of gateways."""
+    """Deliveries measured in one run with ``gateways`` gateways."""
 
     gateways: int
     odds: float
@@ -133,13 +133,13 @@ class Tally:
 
     @property
     def names(self) -> dict[UUID | None, int | None]:
-        """Gateways by the ids under which they claim; most checks of an id tell the gateway."""
+        """Gateways by claim id: for each id, the gateway whose verifiers did most of its checks."""
         made = Counter((one.claimed_by, one.by) for one in self.checked)
         return {name: by for (name, by), _ in reversed(made.most_common())}
 
     @property
     def is_met(self) -> bool:
-        """Return whether counts and verdicts are as due, and every gateway had a part."""
+        """Return whether counts and verdicts meet the goal, and every gateway took part."""
         low, high = bounds(self.units, self.odds)
         names, there = self.names, [*range(self.gateways)]
         return (
@@ -184,9 +184,9 @@ class Tally:
 
 @attrs.define
 class Fleet:
-    """The nodes at all gateways, which are numbers here.
+    """The nodes at all gateways; gateways are numbers.
 
-    ``asked`` names the gateways whose verifiers were asked to check a result, by its SHA-256.
+    ``asked`` lists, by a result's SHA-256, the gateways whose verifiers were asked to check it.
     """
 
     at: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
@@ -223,14 +223,14 @@ async def delivers(node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 async def put(node: FakeNode, dispatch: JobDispatch, content: bytes) -> None:
-    """Upload once; raise ConnectionError if the gateway is overloaded."""
+    """Send a file to its upload URL once; raise ConnectionError if the gateway is overloaded."""
     status = await node.upload(dispatch, content)
     if status not in UPLOADED:
         raise ConnectionError(f"an upload was answered with {status}")
 
 
 async def patiently(act: Callable[[], Awaitable[object]]) -> None:
-    """Repeat an act until the gateway has time for it."""
+    """Call ``act`` until it succeeds without a connection error or timeout."""
 
     async def is_done() -> bool:
         with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
@@ -292,7 +292,7 @@ async def fleet(
 
 
 async def render_jobs(creators: Sequence[Creator], units: int) -> list[UUID]:
-    """Submit one job per gateway, with ``units`` in all; return the jobs once they have ended."""
+    """Submit one job per gateway, with ``units`` units in all; return the jobs at their end."""
     each, more = divmod(units, len(creators))
     jobs = list[str]()
     for number, creator in enumerate(creators):
@@ -309,14 +309,14 @@ async def render_jobs(creators: Sequence[Creator], units: int) -> list[UUID]:
 async def make_known(
     creators: Sequence[Creator], nodes: Fleet, books: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """Let all nodes deliver until each has enough valid results for the lowest odds."""
+    """Let all nodes deliver until every node has enough valid results for the lowest odds."""
     known = set[UUID]()
     for _ in range(ROUNDS_MOST):
         await render_jobs(creators, ALWAYS_UNTIL * len(nodes.delivering))
         known = {row["node_id"] for row in await books.fetch(KNOWN, ALWAYS_UNTIL)}
         if nodes.delivering <= known:
             return
-    raise AssertionError(f"{len(nodes.delivering - known)} nodes are not known yet")
+    raise AssertionError(f"{len(nodes.delivering - known)} nodes have too few valid results")
 
 
 def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
@@ -333,7 +333,7 @@ def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
 
 
 async def measure(count: int, options: argparse.Namespace) -> Tally:
-    """Run so many gateways, audit the books, and return the tally."""
+    """Run ``count`` gateways, audit the books, and return the tally."""
     own = {uuid4(): generate_key() for _ in range(count * options.verifiers)}
     settings = VERIFYING | {
         "RENDERTRUST_VERIFICATION_LEAST_ODDS": str(options.odds),

@@ -21,7 +21,8 @@ import numpy as np
 from bench.verify_scenes import HEAD, SAVE, SCENES
 from rendertrust.node.worker.checks.eevee_check import SHARES, distance, outcome
 
-# Environments of processes that draw. The first two belong to one drawing class.
+# Environment variables of the drawing processes. The first two variants have the same drawing
+# class.
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "two threads": {"LP_NUM_THREADS": "2"},
     "one thread": {"LP_NUM_THREADS": "1"},
@@ -37,7 +38,7 @@ EEVEE: Final = """
 scene.render.engine = "BLENDER_EEVEE"
 scene.eevee.use_shadows = True
 """
-# Further features of EEVEE, each switched on in some of the scenes.
+# Settings that switch on further features of EEVEE, by scene.
 SETTINGS: Final[Mapping[str, str]] = {
     "glass": "scene.eevee.use_raytracing = True",
     "text": "scene.eevee.use_raytracing = True",
@@ -47,7 +48,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 
 def draw(path: str, out: str, width: int, height: int, samples: int) -> None:
-    """Draw a scene with each share of the samples, in this process."""
+    """Draw a scene with each fraction of the samples (``SHARES``), in this process."""
     import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy: Any = module
@@ -90,7 +91,7 @@ def run(command: Sequence[str], more: Mapping[str, str]) -> None:
 
 
 def tell(name: str, pictures: Mapping[str, list[Any]]) -> str:
-    """Return a row of the table."""
+    """Return the scene's row of the table."""
     ours, cells = pictures[FIRST], [name]
     cells.append("yes" if all(map(np.array_equal, ours, pictures[AGAIN])) else "no")
     cells.append(", ".join(f"{distance(ours[0], few):.2g}" for few in ours[1:]))

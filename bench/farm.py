@@ -6,14 +6,14 @@ The gateway runs in a separate process on embedded engines (fsync on); this proc
 and nodes over bare sockets. Each user submits jobs of up to 5,000 ``echo`` frames. Nodes return
 each result at once, so a waiting node is idle. The output:
 
-* units acknowledged per second over the whole run, CPU µs of each in the gateway and its engines;
+* units acknowledged per second over the whole run, CPU µs per unit of the gateway and its engines;
 * flatness: the rate in the last third beside that in the first (goal: at least 0.9);
 * how long a node waits from its result to the ack, and to its next frame;
-* the share of users when the first of them has ended: all have about as much (fair shares);
+* the units done for each user when the first user has all results: about equal (fair shares);
 * memory of the gateway: when all nodes are connected, at the most, and at the end.
 
-Goals (D1, J1, W1, W2) are about the same paths by themselves: ``bench.dispatch``, ``bench.life``,
-``bench.sessions``. Here they meet: no part may grow with what waits.
+The goals D1, J1, W1 and W2 are about single steps: see ``bench.dispatch``, ``bench.life`` and
+``bench.sessions``. Here all steps run together: no step's cost may grow with the backlog.
 """
 
 import argparse
@@ -43,12 +43,12 @@ WITHIN = 3_600.0
 
 @dataclass
 class Farm:
-    """What the nodes see; ``acked`` are times in seconds since the first submission."""
+    """Observations of the nodes; ``acked`` has the seconds from the first job to each ack."""
 
     owners: dict[str, str] = field(default_factory=dict[str, str])  # job -> user
     acked: list[float] = field(default_factory=list[float])
     done: Counter[str] = field(default_factory=Counter[str])  # by user
-    shares: Counter[str] | None = None  # units done by user when the first user was finished
+    shares: Counter[str] | None = None  # units done by user when the first user had all results
     each: int = 0  # units of each user
     to_ack_ms: list[float] = field(default_factory=list[float])
     to_next_ms: list[float] = field(default_factory=list[float])

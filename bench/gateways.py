@@ -1,10 +1,10 @@
-"""Two gateways over one database: how often one claims a unit that the other already has.
+"""Two gateways over one database: how often both claim the same unit.
 
     python -m bench.gateways [--nodes 100] [--units 4000] [--users 4] [--slots 4]
 
-Each gateway runs in a separate process; they share engines (fsync on). Half of the nodes connect to
-each gateway and return each result at once. The output has the units acknowledged per second, and
-for each gateway the units that it assigned and the claims that it lost.
+Each gateway runs in a separate process; both share the engines (fsync on). Half of the nodes
+connect to each gateway and return each result at once. The output has the units acknowledged per
+second, and for each gateway the units that it assigned and the claims that it lost.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway, started
 
 NAMES = ("rendertrust_dispatches_total", "rendertrust_claims_lost_total")
-HEARD_SECONDS = 8.0  # by then each gateway knows the other
+HEARD_SECONDS = 8.0  # after this time each gateway knows the other
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ async def engines(data: Path) -> AsyncGenerator[dict[str, str]]:
 
 @asynccontextmanager
 async def running(count: int, **settings: str) -> AsyncGenerator[list[Gateway]]:
-    """Run so many gateways in separate processes with shared engines."""
+    """Run ``count`` gateways in separate processes with shared engines."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         os.chmod(folder, 0o711)  # noqa: PTH101 - engines of root run as somebody else

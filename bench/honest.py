@@ -3,11 +3,11 @@
     python -m bench.honest [--units 500] [--output honest.jsonl] [--only SCENE]
 
 A real gateway compares every result with its embedded verifier, which renders with two threads. The
-agents have an owner each, and 1, 3, 1 and 4 threads. Two of them do not use AVX2
+agents have an owner each, and 1, 3, 1 and 4 threads. Two agents do not use AVX2
 (``CYCLES_CPU_NO_AVX2=1``). The ten scenes (``verify_scenes``) have 96 by 54 pixels, as no rule
-depends on the size; every second one is denoised. Goal: no result is invalid, no node has a strike,
-and at most 1 % is unverifiable; otherwise the exit code is 1. ``--output`` gets a line for each
-finished scene; a later run with the same file skips these scenes.
+depends on the size; every second scene is denoised. Goal: no result is invalid, no node has a
+strike, and at most 1 % is unverifiable; otherwise the exit code is 1. ``--output`` gets a line for
+each finished scene; a later run with the same file skips these scenes.
 """
 
 import argparse
@@ -48,12 +48,12 @@ VERDICTS: Final = (*VALID, "unverifiable", INVALID)
 UNKNOWN_MOST: Final = 0.01  # fraction of all units
 HEADS: Final = ("scene", "results", *VERDICTS, "strikes", "more attempts", "time")
 SCOPES: Final = ("nodes:write", "credits:read")
-CHECKS_MOST: Final = 500  # in one answer of the API
+CHECKS_MOST: Final = 500  # rows in one answer of the API
 
 
 @attrs.frozen
 class Machine:
-    """A machine that differs from the others."""
+    """A simulated machine, which differs from the others by threads or instruction set."""
 
     name: str
     threads: int
@@ -77,7 +77,7 @@ class Node:
     agent: Agent
 
     async def told(self, what: str) -> Any:
-        """Return the gateway's record of the node."""
+        """Return the gateway's answer about the node at the path ``what``."""
         return await get_answer(self.owner, f"/nodes/{self.agent.id}{what}")
 
 
@@ -114,7 +114,7 @@ class Tally:
         )
 
     def count(self, *verdicts: str) -> int:
-        """Return how many results have one of these verdicts."""
+        """Return the number of results whose verdict is among these."""
         return sum(of.get(one, 0) for of in self.verdicts.values() for one in verdicts)
 
     @property
@@ -172,7 +172,7 @@ async def at_work(gateway: Gateway, folder: Path) -> AsyncGenerator[tuple[Creato
 
 
 async def submit_scene(creator: Creator, folder: Path, name: str, frames: int) -> str:
-    """Submit a job of so many frames of a scene, and return it."""
+    """Submit a job of ``frames`` frames of a scene, and return its id."""
     denoised = (DENOISED,) if list(SCENES).index(name) % 2 else ()
     scene = await asyncio.to_thread(build, folder / f"{name}.blend", name, *denoised)
     payload = await creator.upload(await asyncio.to_thread(scene.read_bytes))
@@ -188,13 +188,13 @@ async def honest(
     within: float,
     hear: Callable[[str, Tally], None] = lambda name, tally: None,
 ) -> Tally:
-    """Render and check so many frames of each scene, and require a clean fsck."""
+    """Render and check ``frames`` frames of each scene, and require that fsck finds nothing."""
     total = Tally()
     async with running_gateway(**SETTINGS) as gateway:
         async with at_work(gateway, folder) as (creator, nodes):
             began = time.monotonic()
             jobs = {name: await submit_scene(creator, folder, name, frames) for name in scenes}
-            for name, job in jobs.items():  # the following ones are rendered meanwhile
+            for name, job in jobs.items():  # the jobs after it are rendered meanwhile
                 await wait_until_ended(creator, job, within)
                 tally = await tally_of(creator, nodes, job)
                 tally, began = (
@@ -209,7 +209,7 @@ async def honest(
 
 
 async def wait_until_ended(creator: Creator, job: str, within: float) -> None:
-    """Wait until a job has ended in any state."""
+    """Wait until a job has ended, completed or not."""
 
     async def over() -> bool:
         return bool((await get_answer(creator, f"/jobs/{job}"))["completed_at"])
@@ -248,7 +248,7 @@ async def tally_of(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:
 
 
 def tell(tallies: Mapping[str, Tally]) -> Tally:
-    """Print the table and the remarks; return the sum."""
+    """Print the table and the remarks; return the sum of all tallies."""
     total = sum(tallies.values(), Tally())
     print("| " + " | ".join(HEADS) + " |\n" + "| --- " * len(HEADS) + "|")
     for name, tally in (*tallies.items(), ("all", total)):

@@ -4,14 +4,14 @@
         [--strangers 30]
 
 The gateway runs in a separate process on embedded engines, with production's limits except for
-registration. These clients run in separate processes at different loopback addresses:
+registration. The following clients run in separate processes at different loopback addresses:
 
 * well-behaved nodes, which say hello, answer pings, send heartbeats, and do units of some seconds;
-* clients that send headers and bodies a few bytes at a time, and reconnect when they are cut off;
-* nodes that flood, each in another way, and reconnect when they are cut off;
-* nodes that connect with an invalid Host header, and reconnect when they are refused;
-* clients that send bodies which are expensive to parse, one after the other;
-* a client that asks for ``/health`` at a steady rate; delays count from when a request was due.
+* slow clients, which send headers and bodies a few bytes at a time, and reconnect if cut off;
+* nodes that flood the gateway, each in another way, and reconnect when cut off;
+* nodes that connect with an invalid Host header, and reconnect when refused;
+* clients that send one body after another, each expensive to parse;
+* a client that requests ``/health`` at a steady rate; delays count from the time a request is due.
 
 Goals: p99 of ``/health`` is below 200 ms over at least 5,000 samples, and no answer takes above a
 second. RSS at the end is at most 1.1 times that after the first minute. No well-behaved node is cut
@@ -44,7 +44,7 @@ P99_MS, LONGEST_MS, SAMPLES, GROWTH = 200.0, 1_000.0, 5_000, 1.1
 WORK_SECONDS, UNITS_OF_A_JOB = 20.0, 5_000
 SENDERS, REST_SECONDS = 4, 0.25  # clients that send bodies, each with a pause after an answer
 PROBES_PER_SECOND = 50.0
-# connections that take turns, so that one late answer does not delay the next requests
+# Probing connections, which take turns: one late answer does not delay the next requests.
 PROBES_AT_ONCE = 20
 DRIP_SECONDS, LIFE_SECONDS = 0.5, 15.0
 SETTINGS: Final = {
@@ -55,11 +55,11 @@ SETTINGS: Final = {
     "RENDERTRUST_LIMITS_SOCKET": "3000",
     "RENDERTRUST_LIMITS_READ": "3000",
     "RENDERTRUST_LIMITS_WRITE": "1200",
-    "RENDERTRUST_LIMITS_NODE": "100000",  # they all register before the run begins
+    "RENDERTRUST_LIMITS_NODE": "100000",  # all nodes register before the run begins
 }
 HEAD = b"POST /api/v1/nodes/verify HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 DRIPS: Final = (b"GET /health HTTP/1.1\r\nHost: bench\r\n", HEAD + b"Content-Length: 1000\r\n\r\n")
-# Kind and payload of each relay frame of a flood; fragments belong to a frame that never ends.
+# Kind and payload of each WebSocket frame of a flood; the fragments belong to an endless message.
 FLOODS: Final = (
     (TEXT, b'{"type": "pong"}'),
     (TEXT, b'{"type": "job_status", "job_id": "none", "status": "running"}'),
@@ -122,7 +122,7 @@ async def be_nodes(url: str, known: list[list[str]], seconds: float) -> dict[str
 
 
 def _works(node: NodeLine, text: bytes) -> None:
-    """Return the result of a unit some seconds after it came."""
+    """Return the result of a unit some seconds after the unit has arrived."""
     frame = json.loads(text)
     if frame["type"] != "job_dispatch":
         return
@@ -137,7 +137,7 @@ def _deaf(_: NodeLine, __: bytes) -> None:
     """Ignore the gateway's relay frames."""
 
 
-# -- clients that drip
+# -- slow clients
 
 
 async def drip(url: str, number: int, end: float, seen: Counter[str]) -> None:
@@ -179,7 +179,7 @@ async def be_drips(url: str, number: int, seconds: float) -> dict[str, Any]:
 
 
 class Flood(NodeLine):
-    """A flooding node that notices when it is cut off and when it should wait."""
+    """A flooding node that notices when the gateway cuts it off or tells it to wait."""
 
     def __init__(self, upgrade: bytes, heard: Callable[[NodeLine, bytes], None]) -> None:
         super().__init__(upgrade, heard)
@@ -353,10 +353,10 @@ class Role:
 
 
 def play(name: str) -> None:
-    """Run a role in this process."""
+    """Play a role in this process."""
     words = json.loads(sys.stdin.readline())
     if name != "probe":
-        os.nice(10)  # in reality they would have machines of their own
+        os.nice(10)  # in reality the clients run on other machines
     found = asyncio.run(ROLES[name](*words))
     print(json.dumps(found), flush=True)
 
@@ -425,7 +425,7 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
 
 
 async def submit_jobs(creator: Creator, units: float) -> list[str]:
-    """Submit jobs with at least so many units, and return their ids."""
+    """Submit jobs with at least ``units`` units, and return the jobs' ids."""
     found: list[str] = []
     while len(found) * UNITS_OF_A_JOB < units + UNITS_OF_A_JOB:
         status, job = await creator.dispatch("bench", frames=f"1-{UNITS_OF_A_JOB}", queue=True)

@@ -2,14 +2,14 @@
 
     python -m bench.http [--rounds 7] [--requests 2000] [--concurrent 1,32] [--no-fastapi]
 
-Three routes: ``/health`` for everybody; one for known callers that reads nothing (added to the real
-gateway by bench/known.py); ``GET /credits/balance`` with a read from the gateway's PostgreSQL. All
-contestants run in turns in separate processes; this process is the load, over bare sockets. FastAPI
-has a separate environment, which ``scripts/environment.py bench`` makes from ``scripts/locks`` at
-the first call. Contestants with a pool use the best of four sizes, found before the rounds.
+Three routes: ``/health``, which needs no token; a route of bench/known.py, which needs a token and
+reads nothing; ``GET /credits/balance``, which reads from the gateway's PostgreSQL. All contestants
+run in turns in separate processes; this process is the load, over bare sockets. FastAPI has a
+separate environment, which ``scripts/environment.py bench`` makes from ``scripts/locks`` at the
+first call. Contestants with a pool use the best of four sizes, found before the rounds.
 
-Goals: a known caller's request costs at most 1.5 times the CPU of the bare handler, the balance
-with its read at most 5 times. Then eight logins at once: no stall of the loop above 25 ms.
+Goals: a request with a token costs at most 1.5 times the CPU of the bare handler, the balance at
+most 5 times. Then eight clients log in at once: no stall of the loop exceeds 25 ms.
 """
 
 import argparse
@@ -79,7 +79,7 @@ class Figure:
 class Field:
     """The contestants of the benchmark, and their figures round by round."""
 
-    gateway: int  # the process whose engines answer all reads
+    gateway: int  # process id of the gateway whose engines answer all reads
     token: str = attrs.field(repr=False)
     requests: int
     seen: defaultdict[tuple[str, str, int], list[Figure]] = attrs.field(
@@ -102,7 +102,7 @@ class Field:
         self.seen[at.name, path, concurrent].append(await self.burst(at, path, concurrent))
 
     def ratio(self, name: str, path: str, concurrent: int) -> float:
-        """Return the CPU time relative to the bare handler's in the same rounds."""
+        """Return the CPU time per request relative to the bare handler's in the same rounds."""
         bare = self.seen[BARE.name, HEALTH, concurrent]
         pairs = zip(self.seen[name, path, concurrent], bare, strict=True)
         return median(its.server / other.server for its, other in pairs)
@@ -128,7 +128,7 @@ def in_order(item: tuple[tuple[str, str, int], object]) -> tuple[int, int]:
 
 
 async def send(lines: Sequence[HttpLine], asking: bytes, requests: int) -> None:
-    """Send so many requests over all connections, one at a time on each; all must return 200."""
+    """Send this many requests, one at a time on each connection; all must return 200."""
     numbers = iter(range(requests))
 
     async def one(line: HttpLine) -> None:

@@ -1,7 +1,7 @@
 """The gateway's actors in this process, over a real database, with nodes that answer at once.
 
-There is no HTTP and no socket: creators ask the Scheduler, and nodes are at the other side of the
-sessions' socket port.
+There is no HTTP and no socket: creators ask the Scheduler, and nodes implement the socket port of
+their sessions.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from actors.kernel import Ref
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
+    JobInsert,
     Ledger,
     Posted,
     Transfer,
@@ -59,7 +60,7 @@ FROM unnest($1::uuid[], $2::uuid[]) AS n (id, owner)
 
 
 class AnsweringNode:
-    """A node behind its session's socket port; it returns the result of each unit at once."""
+    """A node that implements its session's socket port and returns each unit's result at once."""
 
     def __init__(self, acknowledged: dict[str, asyncio.Future[None]]) -> None:
         self._acknowledged = acknowledged
@@ -80,7 +81,7 @@ class AnsweringNode:
             self.session.tell(PongSeen())
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Do nothing; no peer needs to hear it."""
+        """Do nothing: this node needs no close code."""
 
     def abort(self) -> None:
         """Do nothing."""
@@ -91,7 +92,7 @@ class AnsweringNode:
 
 
 class Inside:
-    """The running actors; ``run`` is what is measured."""
+    """The running actors; the benchmark measures ``run``."""
 
     def __init__(self, registry: Registry, creators: list[UUID]) -> None:
         self._ledger, self._scheduler = registry.ref(Ledger), registry.ref(Scheduler)
@@ -107,7 +108,7 @@ class Inside:
             assert isinstance(outcome, Posted), outcome
 
     async def run(self, seconds: float, concurrent: int) -> tuple[int, float]:
-        """Run whole lives of jobs, so many at once; return their number and the seconds taken."""
+        """Run whole lives of jobs, ``concurrent`` at once; return their number and the time."""
         start = time.perf_counter()
         lives = (self._create(n, concurrent, start + seconds) for n in range(concurrent))
         done = sum(await asyncio.gather(*lives))
@@ -127,7 +128,7 @@ class Inside:
         ended = self.acknowledged[str(job)] = asyncio.get_running_loop().create_future()
         place = "s3://elsewhere/input/scene.blend"
         plan = JobPlan(JobSpec(JOB_TYPE, place, queue=True), units=(NewUnit(PRICE),))
-        order = Dispatch(job, creator, plan)
+        order = Dispatch(JobInsert(job, creator, plan))
         outcome = await self._scheduler.ask(order, within=WITHIN_SECONDS)
         assert isinstance(outcome, Posted), outcome
         await ended

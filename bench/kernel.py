@@ -1,4 +1,4 @@
-"""Speed of the kernel: asks with deadlines by 100 askers, and tell and ask compared with Pykka.
+"""Speed of the kernel: asks with deadlines by 100 askers, and tells and asks compared with Pykka.
 
     python -m bench.kernel [--rounds 5] [--messages 20000]
 
@@ -48,7 +48,7 @@ class CounterActor(Actor[Counter]):
 
 
 class PykkaCounter(pykka.ThreadingActor):
-    """The same counter as a Pykka actor, which runs in a thread."""
+    """A counter as a Pykka actor, which runs in a thread."""
 
     def __init__(self) -> None:
         super().__init__()

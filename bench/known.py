@@ -1,8 +1,8 @@
-"""The gateway with one additional operation, which requires a known caller and reads nothing.
+"""The gateway with one additional operation, which requires a token and reads nothing.
 
     python -m bench.known serve …
 
-So the cost of the whole HTTP stack can be measured on a route that does nothing else.
+On this route a benchmark measures the cost of the whole HTTP stack and of nothing else.
 """
 
 from uuid import UUID

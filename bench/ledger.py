@@ -2,14 +2,14 @@
 
     python -m bench.ledger [--rounds 5] [--seconds 2]
 
-A transfer moves one unit from one of 1,000 users to the platform, once per reference, if the unit
-is available. It writes one transfer and an entry for each side. All contestants have the same
-tables, indexes and checks in the same PostgreSQL (fsync on), without HTTP. The baselines
-(bench/baselines/double_entry.py) use an interactive transaction, or one SQL function, per transfer.
-Each runs with the best of four numbers of connections for each load. They also run with the
-platform's account spread over sixteen, which ours is not. A hold is placed and then settled, by two
-commits. In "hot", one user pays everything. COPY writes the Ledger's rows into tables like the
-Ledger's.
+A transfer moves an amount of 1 from one of 1,000 users to the platform, once per reference, if the
+user has the amount. A transfer writes one row of transfers and an entry for each side. All
+contestants have the same tables, indexes and checks in the same PostgreSQL (fsync on), without
+HTTP. The baselines (bench/baselines/double_entry.py) use an interactive transaction, or one SQL
+function, per transfer. Each baseline runs with the best of four numbers of connections for each
+load. Each baseline also runs with the platform's account spread over sixteen accounts; the Ledger
+runs with one account. In loads with holds, a hold is placed by one commit and settled by another.
+In "hot", one user pays everything. COPY writes the Ledger's rows into tables like the Ledger's.
 
 CPU is the time of the process and the engines together. No checkpoint happens during a run, because
 it would slow the current contestant. Contestants take turns; ratios are medians over the rounds.
@@ -87,7 +87,7 @@ class Writer(Protocol):
 
 @attrs.frozen
 class Load:
-    """A load: number of concurrent transfers, users and platform accounts; holds or none."""
+    """A load: numbers of concurrent transfers, users and platform accounts; ``hold`` adds holds."""
 
     concurrent: int = MANY
     people: int = PEOPLE
@@ -191,12 +191,12 @@ class Contest:
 
     async def _ours(self, ours: Books) -> None:
         while (await self._measured(ours, Load(), 1.0))[1] < EARLIER:
-            pass  # as many as the baselines have
+            pass  # the baselines have as many transfers
         for load in (PLAIN, HOT, HOLDS, CROWD, ALONE):
             self._add(OURS, load, ours)
 
     async def _baselines(self, kind: str, dsn: str) -> None:
-        """Add a baseline, with the best number of connections for each load."""
+        """Add a baseline, each load with its best number of connections."""
         writers: dict[int, Writer] = {}
         for number in CONNECTIONS:
             over = KINDS[kind].over(dsn, number)
@@ -234,7 +234,7 @@ class Contest:
         self._runs[who, load] = run
 
     async def _measured(self, writer: Writer, load: Load, seconds: float) -> tuple[Figure, float]:
-        """Measure a load; also return the number of commits in batches so far."""
+        """Measure a load; also return the number of batched commits so far."""
         own, engines = cpu_seconds(os.getpid()), engines_seconds(self._engines)
         before = batches()
         latencies, passed = await load.put_on(writer, seconds)
@@ -245,7 +245,7 @@ class Contest:
         return Figure(len(latencies) / passed, *times, own, engines, batch), after[0]
 
     def _used(self, own: float, engines: float, transfers: int) -> tuple[float, float]:
-        """Return the CPU µs per transfer of this process and of the engines since then."""
+        """Return the CPU µs per transfer of this process and the engines since earlier readings."""
         own, engines = cpu_seconds(os.getpid()) - own, engines_seconds(self._engines) - engines
         return own * 1e6 / transfers, engines * 1e6 / transfers
 
@@ -287,7 +287,7 @@ def cpu(figure: Figure) -> float:
 
 @attrs.frozen
 class Goal:
-    """A goal: ``of`` relative to ``to`` is at least ``bound``, or with ``most`` at most."""
+    """A goal: ``of`` relative to ``to`` is at least ``bound``; with ``most``, at most ``bound``."""
 
     name: str
     of: Name

@@ -6,9 +6,10 @@ In its life a job is submitted with a hold, dispatched to a node, completed and 
 is charged, and the node's owner is paid. Both contestants have the same books in the same
 PostgreSQL (fsync on), without HTTP or sockets. The gateway's actors run in this process
 (bench/inside.py), and so do the baseline's connections (bench/baselines/skip_locked.py), with the
-best of four numbers of them. The baseline comes with interactive transactions, with one SQL
-function per step, and with functions and its busiest account spread over sixteen, which ours is
-not. CPU is the time of process and engines together; it decides where the disk is fast.
+best of four numbers of connections. The baseline has three forms: interactive transactions; one SQL
+function per step; functions and the busiest account spread over sixteen accounts. The Ledger runs
+without that spread. CPU is the time of process and engines together; it decides where the disk is
+fast.
 
 The last row is the whole gateway in a separate process, over HTTP and sockets (bench/crowd.py).
 Contestants take turns, round after round.
@@ -50,9 +51,9 @@ BASELINES: Final[Mapping[str, tuple[type[SkipLocked], int]]] = {
     "SKIP LOCKED, functions": (SkipLocked, 1),
     f"the same, {SHARDS_MOST} platform accounts": (SkipLocked, SHARDS_MOST),
 }
-# Runs for so many seconds; returns the number of lives and the seconds taken.
+# Runs for the given seconds; returns the number of lives and the seconds taken.
 Run: TypeAlias = Callable[[float], Awaitable[tuple[int, float]]]
-# Returns the commits and batches so far.
+# Returns the numbers of commits and batches so far.
 Batches: TypeAlias = Callable[[], Awaitable[tuple[float, float]]]
 
 
@@ -92,7 +93,7 @@ class Contestant:
 
 
 async def one_each() -> tuple[float, float]:
-    """Return no commits and batches, for contestants that do not batch."""
+    """Return zero commits and zero batches, for contestants that do not batch."""
     return 0.0, 0.0
 
 
@@ -172,7 +173,7 @@ class Bench:
         return Contestant(OVER_HTTP, run, process, process, batches)
 
     def ratios(self, name: str) -> tuple[float, float]:
-        """Return our rate relative to theirs, and their CPU relative to ours, by rounds."""
+        """Return median ratios: our rate to a contestant's, and its CPU per life to ours."""
         pairs = list(zip(self._figures[OURS], self._figures[name], strict=True))
         rates = median(ours.rate / theirs.rate for ours, theirs in pairs)
         return rates, median(theirs.cpu / ours.cpu for ours, theirs in pairs)

@@ -5,13 +5,13 @@
 COPY writes the Ledger's transfers and entries in one transaction: into bare tables, into tables
 with the Ledger's checks and indexes, and into tables with its foreign keys, too. ``pgbench``, a
 client in C that comes with PostgreSQL, runs its TPC-B-like transactions (five statements, four rows
-of which three are updates). It also runs the SQL function of bench/baselines/double_entry.sql,
-which makes one transfer. Each uses the best of four numbers of connections. The Ledger posts 256
-transfers at once. fsync is on, and no checkpoint happens during a run. Contestants take turns; the
-table shows medians.
+of which three are updates). ``pgbench`` also runs the SQL function of
+bench/baselines/double_entry.sql, which makes one transfer. pgbench runs both with 1, 4, 16 and 64
+connections; the best rate counts. The Ledger posts 256 transfers at once. fsync is on, and no
+checkpoint happens during a run. Contestants take turns; the table shows medians.
 
-These are limits, not goals: no double-entry ledger with these tables and a durable commit for every
-batch can be faster than COPY.
+The rates are limits, not goals: no double-entry ledger with these tables and a durable commit for
+every batch can be faster than COPY.
 """
 
 import argparse
@@ -50,7 +50,7 @@ from supervisors.engines.postgres import PROGRAMS, EmbeddedPostgres
 from tests.support.engines import engine_folder
 
 CONNECTIONS: Final = (1, 4, 16, 64)
-ROWS_OF_TPC_B: Final = 4  # three of them are updates
+ROWS_OF_TPC_B: Final = 4  # three of these rows are updates
 POST: Final = f"""
 \\set payer random(0, {PEOPLE - 1})
 SELECT double_entry.post(:payer, {FIRST_PLATFORM}, 1, 'DEDUCTION',
@@ -71,7 +71,7 @@ class Pgbench:
     dsn: str
 
     async def fill(self, scale: int) -> None:
-        """Create its tables, with 100,000 accounts for each step of the scale."""
+        """Create pgbench's tables, with 100,000 accounts for each step of the scale."""
         await self._told("--initialize", "--quiet", f"--scale={scale}")
 
     async def rate(self, connections: int, what: str, seconds: float) -> float:
@@ -179,7 +179,7 @@ class Limits:
         self._runs[name], self._rows[name] = run, rows
 
     def table(self) -> Table:
-        """Return the table; its rows per second count inserts and updates, except of balances."""
+        """Return the table; its rows per second are inserts and updates, without balances."""
         table = Table("", "transactions per second", "rows per second", "Ledger's rows by these")
         ours = next(iter(self.rates))
         for name, rates in self.rates.items():

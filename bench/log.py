@@ -2,10 +2,10 @@
 
     python -m bench.log [--leaves 1000000] [--transfers 20000] [--rounds 5]
 
-Proofs and their verification are timed for a tree in memory with so many leaves. Then transfers are
-posted in batches of 256: without a Sequencer, with the usual one, and with one that never pauses,
-in turns. Goals: with the Sequencer at least 0.9 of the rate without it, and 100,000 proofs a
-second.
+Proofs and their verification are timed for a tree in memory with ``--leaves`` leaves. Then
+transfers are posted in batches of 256: without a Sequencer, with the usual Sequencer, and with a
+Sequencer that never pauses, in turns. Goals: with the Sequencer at least 0.9 of the rate without
+it, and 100,000 proofs a second.
 """
 
 import argparse
@@ -56,14 +56,14 @@ CONTESTANTS: dict[str, Clock | None] = {
 
 
 def per_second(count: int, work: Callable[[], object]) -> str:
-    """Return how often ``work`` does its task per second of CPU time."""
+    """Return the number of tasks that ``work`` does per second of CPU time."""
     begun = time.process_time()
     work()
     return f"{count / (time.process_time() - begun):,.0f}"
 
 
 def in_memory(leaves: int) -> Table:
-    """Measure appending, proving and verifying over so many leaves."""
+    """Measure appending, proving and verifying over this many leaves."""
     table = Table(f"{leaves:,} leaves in memory", "per second of CPU")
     hashes = [merkle.leaf_hash(b"%d" % number) for number in range(leaves)]
     edge, made = TreeEdge(), dict[TilePlace, bytes]()
@@ -84,7 +84,7 @@ def in_memory(leaves: int) -> Table:
     def prove() -> None:
         proofs.extend(tree.inclusion(index) for index in asked)
 
-    prove()  # computes the hashes over each tile once
+    prove()  # the first proof computes the hashes over each tile
     proofs.clear()
     table.add("inclusion proofs", per_second(len(asked), prove))
 
@@ -122,7 +122,7 @@ def older(rows: dict[TilePlace, TileHashes], size: int) -> bytes:
 
 
 def rows_of(hashes: list[bytes]) -> dict[TilePlace, bytes]:
-    """Return the tiles of all levels, incomplete ones included."""
+    """Return the log tiles of all levels, including incomplete tiles."""
     found: dict[TilePlace, bytes] = {}
     level, row = 0, hashes
     while row:
@@ -134,7 +134,7 @@ def rows_of(hashes: list[bytes]) -> dict[TilePlace, bytes]:
 
 
 def entry(number: int) -> LogEntry:
-    """Return an entry like those in the books."""
+    """Return an entry like the entries in the books."""
     job = f"job:{fresh_id()}:0"
     return LogEntry(
         number,
@@ -152,7 +152,7 @@ def entry(number: int) -> LogEntry:
 
 
 async def post(stage: Stage, people: list[str], transfers: int) -> tuple[float, float]:
-    """Return the transfers per second, and per second of this process's CPU time."""
+    """Post transfers; return their number per second, and per second of this process's CPU time."""
     chance = random.Random(transfers)
     begun, used = time.perf_counter(), time.process_time()
     for _ in range(0, transfers, BATCH):

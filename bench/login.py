@@ -62,7 +62,7 @@ async def time_of_refusal(
 
 
 async def stall() -> tuple[float, float]:
-    """Return in ms the longest stall of the loop, and the time until all eight are hashed."""
+    """Return in ms the longest stall of the loop, and the time to check all eight passwords."""
     passwords = Passwords()
     kept = await passwords.hash(RIGHT)
     longest = 0.0

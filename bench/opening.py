@@ -1,8 +1,8 @@
-"""Cost of opening results that were not drawn: singly, and in batches.
+"""Cost of opening results that were not drawn for comparison: singly, and in batches.
 
 A scene of ``verify_scenes`` is rendered once, and its result is opened as often as a batch has
-results. All times are CPU seconds of the worker. The last lines give the verifiers' time relative
-to the frame's, at the lowest odds.
+results. All times are CPU seconds of the worker. The last lines give the verifiers' CPU time
+relative to that of rendering the frame, at the lowest odds.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python -m bench.payouts [--shares 5000] [--rounds 3]
 
-Units are completed in turns, without and with a share; then all shares of an operator become
-payable, a thousand in a batch, and one payout pays them. Goal: a payout of 5,000 shares is done
-well within the Ledger's 1.8 s, as others wait for its batch.
+Jobs are completed in turns, without and with shares; then all shares of an operator become payable,
+a thousand in a batch, and one payout pays them. Goal: a payout of 5,000 shares takes well below the
+Ledger's limit of 1.8 s, because other commits wait for its batch.
 """
 
 import argparse
@@ -48,7 +48,7 @@ class Scene:
     operator: UUID
 
     async def complete(self, *, shares: bool) -> tuple[UUID, float]:
-        """Complete a job of a thousand units; return it and the seconds of the completion."""
+        """Complete a job of a thousand units; return its id and the seconds of the completion."""
         user, job = await self.stage.user(PRICE * UNITS), fresh_id()
         await self.stage.commit(dispatch(user, job, PRICE, UNITS))
         assigned = [UnitAssign(job, number, 1, self.node) for number in range(UNITS)]
@@ -103,7 +103,7 @@ async def measure(scene: Scene, reads: Operators, shares: int, rounds: int) -> T
 
 
 async def read(what: Callable[[], Awaitable[Any]]) -> float:
-    """Return the median seconds of five calls."""
+    """Return the median seconds of five calls of ``what``."""
     found: list[float] = []
     for _ in range(5):
         began = time.perf_counter()
@@ -118,7 +118,7 @@ def show(table: Table, what: str, seconds: float, count: int | None) -> None:
 
 
 async def sound(stage: Stage) -> bool:
-    """Return True if the books are sound, once the log has the newest entries."""
+    """Return True if the audit finds nothing; the log must have the newest entries."""
     return await stage.store.audit() == []
 
 

@@ -2,8 +2,8 @@
 
     python -m bench.plans [--entries 1000000] [--open 10000] [--ended 100000] [--verbose]
 
-Each named query is planned as the gateway runs it: once, for any arguments. Only queries that are
-meant to read all rows (fsck) should be listed. ``--verbose`` prints every plan.
+Each named query is planned as the gateway runs it: one plan for all arguments. Only queries that
+are meant to read all rows (fsck) should be listed. ``--verbose`` prints every plan.
 """
 
 import argparse

@@ -24,7 +24,7 @@ def engines_seconds(gateway: int) -> float:
     """Return the CPU time of all processes that a gateway has started."""
     total = 0.0
     for pid in descendants(gateway):
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError):  # the process has just ended
             total += cpu_seconds(pid)
     return total
 
@@ -42,7 +42,7 @@ class Cost:
         return cls(cpu_seconds(gateway), engines_seconds(gateway), cpu_seconds(load))
 
     def since(self, before: "Cost", jobs: int) -> "tuple[float, float, float]":
-        """Return the microseconds per job of each since an earlier reading."""
+        """Return microseconds per job since an earlier reading: gateway, engines, this process."""
         each = (
             self.gateway - before.gateway,
             self.engines - before.engines,

@@ -1,9 +1,9 @@
-"""The gateway's site and actors in a process that pushes job frames to all its sessions.
+"""The gateway's site and actors in a process that sends units to all its node sessions.
 
     BENCH_OWNER_DSN=… BENCH_DSN=… python -m bench.pushing
 
-It prints its address. For each line with a number on stdin it tells each session to send that many
-units, as the Scheduler does. None of them is booked.
+The process prints its address. For each line with a number on stdin it tells each session to send
+that many units, as the Scheduler does. The units are not in the database.
 """
 
 import asyncio

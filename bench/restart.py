@@ -2,10 +2,10 @@
 
     python -m bench.restart [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 3]
 
-The times run from the start of the process to three events: its output that it serves; readiness of
-all parts; and the answer to a dispatch, for which the Scheduler must have read all open jobs. Goal:
-ready in less than 5 s. The table also has the longest answer of ``/health`` until then and for as
-long again, while the backlog is read once more. At the end fsck checks the books. A large backlog:
+The times run from the start of the process to three events: it prints that it serves; all its parts
+are ready; it answers a dispatch, for which the Scheduler must have read all open jobs. Goal: ready
+in less than 5 s. The table also has the longest answer of ``/health`` until then and for as long
+again, because the backlog is read once more. At the end fsck checks the books. A large backlog:
 
     python -m bench.restart --open 150000 --entries 400000 --ended 0 --rounds 1
 """
@@ -46,7 +46,7 @@ async def start_and_time(gateway: Gateway, creator: Creator) -> list[float]:
     await until(is_ready, within=READY_SECONDS)
     times.append(time.perf_counter() - begun)
     status, answer = await creator.call("POST", "/jobs/dispatch", JOB)
-    assert status in (400, 402), answer  # no node can do it, and no credits pay for it
+    assert status in (400, 402), answer  # no node can do the job, or no credits pay for it
     times.append(time.perf_counter() - begun)
     await asyncio.sleep(max(times[-1], 10.0))
     looking.cancel()

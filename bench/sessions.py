@@ -1,15 +1,16 @@
-"""Cost of a node's session: memory, CPU while idle, and pushed frames.
+"""Cost of a node's session: memory, CPU while idle, and pushed relay frames.
 
     python -m bench.sessions [--sessions 10000] [--seconds 60] [--rounds 5] [--pushed 1000]
 
 First a gateway in a separate process (embedded engines, fsync on) is measured without nodes, with a
-tenth of the sessions, and with all of them. Then it is left idle except for pings. Goals: at most
-24 KiB of RSS for each session with its actor, for the last sessions as for the first; all idle
-sessions together take at most 5 % of a core.
+tenth of the sessions, and with all of them. Then the gateway is left idle except for pings. Goals:
+each session with its actor takes at most 24 KiB of RSS, the last as the first; all idle sessions
+together take at most 5 % of a core.
 
-Then the gateway pushes job frames to ``--pushed`` sessions, compared with bare aiohttp that makes
-and sends the same frames (bench/baselines/bare_sockets.py). They run in separate processes, in
-turns, with new sockets in each round. Goal: at least 0.8 of bare aiohttp, by CPU per frame.
+Then the gateway pushes relay frames to ``--pushed`` sessions, compared with bare aiohttp that makes
+and sends the same relay frames (bench/baselines/bare_sockets.py). Both run in separate processes,
+in turns, with new sockets in each round. Goal: at least 0.8 of bare aiohttp, by CPU per relay
+frame.
 """
 
 import argparse
@@ -47,10 +48,10 @@ from web.identity.tokens import Tokens, TokenType
 
 KIB: Final = 1024
 RSS_GOAL_KIB, IDLE_GOAL, PUSH_GOAL = 24.0, 0.05, 0.8
-FILES_BESIDE: Final = 500  # pipes of engines, logs and libraries
+FILES_BESIDE: Final = 500  # files besides sockets: pipes of engines, logs and libraries
 AT_ONCE: Final = 50  # concurrent handshakes
 QUIET_SECONDS: Final = 5.0  # time for answers to hellos, and for garbage collection
-FRAMES: Final = 8  # to each session in a round, which has as many slots
+FRAMES: Final = 8  # relay frames to each session in a round; a node has as many slots
 HELLO: Final = orjson.dumps({"type": "hello", "version": "bench", "slots": FRAMES})
 LIMITS: Final = {
     "RENDERTRUST_LIMITS_PROBE": "100000000",
@@ -68,7 +69,7 @@ FROM unnest($1::uuid[]) AS n (id)
 
 
 def files_for(sessions: int) -> int:
-    """Return how many sessions the limit of open files allows, raising it if possible."""
+    """Raise the limit of open files if possible; return how many of these sessions it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = sessions + FILES_BESIDE
     if soft < wanted:
@@ -99,7 +100,7 @@ class Nodes:
 
 
 class Lines:
-    """Sockets of nodes; ``heard`` counts the job frames that arrived."""
+    """Sockets of nodes; ``heard`` counts the units that arrived."""
 
     def __init__(self, url: str, nodes: Nodes) -> None:
         self._url = url
@@ -179,7 +180,7 @@ async def grow(
     few = total // 10
 
     async def settled(number: int) -> tuple[int, int]:
-        """Wait until so many sockets are open; return their exact number and the memory."""
+        """Wait until about ``number`` sockets are open; return their number and the memory."""
 
         async def are_open() -> bool:
             return abs(await sockets_of(http, gateway.url) - number) <= number // 100
@@ -188,7 +189,7 @@ async def grow(
         await asyncio.sleep(QUIET_SECONDS)
         return await sockets_of(http, gateway.url), resident(pid)
 
-    await lines.connect(200)  # lets everything be allocated that is needed only once
+    await lines.connect(200)  # allocates what the gateway needs only once
     lines.close()
     sizes = [await settled(0)]
     for number in (few, total):
@@ -230,7 +231,7 @@ async def idle(pid: int, sessions: int, seconds: float) -> None:
 
 @attrs.frozen
 class Pusher:
-    """A process that pushes job frames on request."""
+    """A process that pushes relay frames on request."""
 
     name: str
     process: asyncio.subprocess.Process
@@ -263,7 +264,7 @@ async def pushing(name: str, module: str, **settings: str) -> AsyncGenerator[Pus
 
 
 async def burst(pusher: Pusher, nodes: Nodes, sessions: int) -> tuple[float, float]:
-    """Return job frames per second and CPU µs per frame, over new sockets."""
+    """Return relay frames per second and CPU µs per relay frame, over new sockets."""
     lines = Lines(pusher.url, nodes)
     await lines.connect(sessions)
     if pusher.name == OURS:

@@ -2,12 +2,12 @@
 
     python -m bench.soak [--minutes 60] [--warm 10] [--creators 16] [--nodes 10] [--kib 20]
 
-The gateway runs in a separate process on embedded engines; this process plays creators and nodes.
-A creator uploads a scene, submits it, asks until it is complete and downloads the result, with a
-new connection for each request; a node fetches the scene and uploads the result. Each minute the
-jobs so far and the resident memory of the gateway are printed. Goal: at the end it is at most 5 %
-more than after ``--warm`` minutes, when every bounded memory is full (the console keeps ten
-minutes); else the exit code is 1.
+The gateway runs in a separate process on embedded engines; this process plays creators and nodes. A
+creator uploads a scene, submits it, asks until it is complete and downloads the result, with a new
+connection for each request; a node fetches the scene and uploads the result. Each minute the jobs
+so far and the resident memory of the gateway are printed. Goal: at the end the memory is at most 5
+% larger than after ``--warm`` minutes, when every bounded buffer is full (the console keeps ten
+minutes). Otherwise the exit code is 1.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Time saved by resident Blenders, and a comparison of their pictures.
 
-The same frames of each scene of ``verify_scenes`` are rendered twice, each as a unit: with a new
-Blender per frame, and with one Blender for all, in another order. The frames are small, so that the
-overhead of a frame shows.
+The same frames of each scene of ``verify_scenes`` are rendered twice, each frame as a unit: with a
+new Blender per frame, and with one Blender for all frames, in another order. The frames are small,
+so that the fixed cost of a frame shows.
 """
 
 import argparse
@@ -57,7 +57,7 @@ class Farm:
 
 
 async def of_scene(farm: Farm, name: str) -> tuple[float, float, bool]:
-    """Return seconds per frame with new Blenders and with a resident one, and if both are equal."""
+    """Return seconds per frame with new Blenders and with one, and whether the files are equal."""
     scene = build(farm.folder / f"{name}.blend", name)
     began = time.monotonic()
     each = await farm.render(scene, FRAMES, "")

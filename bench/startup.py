@@ -37,7 +37,7 @@ def main() -> int:
     runs = max(RUNS_LEAST, int(sys.argv[1]) if len(sys.argv) > 1 else RUNS_LEAST)
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for words in COMMANDS.values():
-        milliseconds(words)  # warms up byte code and page cache
+        milliseconds(words)  # fills the caches of byte code and pages
     for _ in range(runs):
         for name, words in COMMANDS.items():
             taken[name].append(milliseconds(words))

@@ -5,10 +5,11 @@
 The gateway has the settings of production (``docs/OPERATIONS.md``): embedded engines with fsync, an
 embedded verifier, Stripe's keys (Stripe is not called), and TLS by a reverse proxy with the
 configuration in ``deploy/``. An operator joins one node by an API key. A creator with granted
-credits orders Cycles frames one after the other; a first frame sets their samples so that the node
-renders each for about ``--seconds``. The node is new, so every result is compared with its scene.
-Goal: each is charged within 30 s of its delivery; otherwise the exit code is 1. The first frame is
-listed separately, because the verifier starts its Blender for it.
+credits orders Cycles frames one after the other. The time of a first frame gives the number of
+samples with which the node renders a frame for about ``--seconds``. The node is new, so every
+result is compared with its scene. Goal: each frame is charged within 30 s of its delivery;
+otherwise the exit code is 1. The first frame is listed separately, because the verifier starts
+Blender for it.
 """
 
 import argparse
@@ -45,7 +46,7 @@ SCOPES: Final = ("nodes:write", "credits:read")
 
 
 def production(url: str) -> dict[str, str]:
-    """Return settings with which production starts."""
+    """Return the settings of a gateway in production at this URL."""
     return {
         "RENDERTRUST_ENVIRONMENT": "production",
         "RENDERTRUST_SERVER_HOST": "127.0.0.1",
@@ -54,7 +55,7 @@ def production(url: str) -> dict[str, str]:
         "RENDERTRUST_JWT_SECRET": secrets.token_urlsafe(48),
         "RENDERTRUST_STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(24)}",
         "RENDERTRUST_STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
-        "RENDERTRUST_VERIFICATION_ENABLED": "true",  # as in production; test gateways have it off
+        "RENDERTRUST_VERIFICATION_ENABLED": "true",  # as in production; test gateways do not verify
     }
 
 
@@ -143,7 +144,7 @@ async def stage(kind: str) -> AsyncGenerator[Stage]:
 
 
 def executed(*words: str) -> Sequence[str]:
-    """Return the command as it is."""
+    """Return the command unchanged."""
     return words
 
 

@@ -1,11 +1,11 @@
 """Accuracy and cost of checks, for lies and honest work (goal R1: 6 % of the rendering).
 
 Each of ten scenes (``verify_scenes``) is rendered honestly, twice, and with lies; each result is
-checked as a verifier node does it. The threshold is chosen by five scenes and reported on the other
+checked as a verifier node checks it. The threshold is chosen by five scenes and tested on the other
 five. Checks decide by multiples of the noise. The PSNR in decibels of the worst crop of the picture
 is shown beside it; if only the finished picture was edited (``edits``), most crops are equal.
-``--only NAME`` selects scenes. ``--pixels`` and ``--samples`` make the frames larger, because a
-small frame tells nothing about the cost.
+``--only NAME`` selects scenes. ``--pixels`` and ``--samples`` set the size of the frames: small
+frames say nothing about the cost in production.
 """
 
 import argparse
@@ -43,7 +43,7 @@ FRAME: Final = 4
 SECRET: Final = b"bench.verify" * 3
 LEAST_ODDS: Final = 0.05
 HONEST: Final = ("honest", "no AVX2, by its like")
-ACROSS: Final = "no AVX2, by AVX2"  # a verifier of another class is not asked; this shows why
+ACROSS: Final = "no AVX2, by AVX2"  # shows why no verifier of another device class is asked
 Crop = tuple[int, int, int, int]  # x and y from the upper left corner, width, height
 MOVES: Final = ("motion blur", "simulation cache")
 COSTS: Final = ("rendering", "checking", "opening")
@@ -56,7 +56,7 @@ class OtherMachine:
     renderer: Any
 
     def program(self, worker: str, order: str) -> list[str]:
-        """Return its command line."""
+        """Return Blender's command line."""
         return ["/usr/bin/env", "CYCLES_CPU_NO_AVX2=1", *self.renderer.program(worker, order)]
 
 
@@ -72,7 +72,7 @@ class Delivery:
 class Seen:
     """A checked result, with CPU seconds of rendering, checking, and opening it in a batch.
 
-    ``psnr`` is that of the worst crop in decibels; inf means that all crops are equal.
+    ``psnr`` is the PSNR of the worst crop in decibels; inf means that all crops are equal.
     """
 
     scene: str
@@ -85,7 +85,7 @@ class Seen:
     opening: float = 0.0
 
     def shares(self) -> tuple[float, float]:
-        """Return the cost of verification in per cent of rendering, at odds 1 and at the least."""
+        """Return verification's cost in per cent of rendering, at odds 1 and at the least odds."""
         least = LEAST_ODDS * self.checking + (1 - LEAST_ODDS) * self.opening
         return 100 * self.checking / self.rendering, 100 * least / self.rendering
 
@@ -138,16 +138,16 @@ class Counted:
 
     @property
     def box(self) -> Any:
-        """The sandbox, which a plugin asks for."""
+        """The sandbox of Blender, which a plugin reads."""
         return self.blender.box
 
     @property
     def said(self) -> Any:
-        """The last output, which a resident worker asks for."""
+        """The last output of Blender, which a resident worker reads."""
         return self.blender.said
 
     async def obey(self, *given: Any, hear: Hear, **named: Any) -> ProcessExit:
-        """Pass the order on and add up its CPU seconds."""
+        """Pass the order on to Blender and add up its CPU seconds."""
 
         def heard(line: Mapping[str, Any]) -> None:
             self.seconds += float(line.get("cpu") or 0.0)
@@ -164,7 +164,7 @@ class Bench:
     here: Blender
     params: Mapping[str, Any]
     count: int = 0
-    seconds: float = 0.0  # CPU seconds of the last order
+    seconds: float = 0.0  # CPU seconds of the last render or check
 
     def place(self) -> Path:
         """Make a new work folder."""
@@ -180,7 +180,7 @@ class Bench:
         return RenderPlugin(scratch=self.folder / "scratch", found=counted), counted
 
     async def rendered(self, scene: Path, *, other: bool = False, **more: Any) -> Delivery:
-        """Render with one thread, as a node; ``other`` stands for a CPU without AVX2."""
+        """Render with one thread, as a node; with ``other`` without AVX2."""
         given = {"frame": FRAME, "evidence": True, **self.params, **more}
         render, counted = self.machine(other=other)
         made = await render.run(task(self.place(), scene, given, 1))
@@ -202,7 +202,7 @@ class Bench:
         found = await CheckPlugin(render).run(work)
         self.seconds = counted.seconds
         if not isinstance(found, Completed) or found.file is None:
-            raise SystemExit(f"a check came to nothing: {found}")
+            raise SystemExit(f"a check ended without a report: {found}")
         told = orjson.loads(found.file.read_bytes())
         read = read_report(told)
         if not isinstance(read, Report) or read.unable is not None:
@@ -211,7 +211,7 @@ class Bench:
 
 
 async def opened(bench: Bench, scene: Path, result: Delivery, count: int) -> float:
-    """Return the seconds per result of a check that opens so many results."""
+    """Return the CPU seconds per result of a check that opens ``count`` results."""
     folder, given = bench.place(), {"frame": FRAME, **bench.params}
     names = [(PICTURE, EVIDENCE)] if count == 1 else [in_batch(number) for number in range(count)]
     files = {
@@ -240,7 +240,7 @@ def must_be_good(found: Result, count: int) -> None:
     assert isinstance(found, Completed)
     told = found.work["opened"] if count > 1 else [found.work]
     if len(told) != count or not all(one and one.get("looked") for one in told):
-        raise SystemExit(f"a good result is not taken for one: {told}")
+        raise SystemExit(f"a valid result was not accepted: {told}")
 
 
 async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
@@ -287,7 +287,7 @@ async def seen(
     *,
     other: bool = False,
 ) -> Seen:
-    """Check the first of both deliveries, and compare it with the honest second one."""
+    """Check the first of both deliveries, and compare it with the second, honest delivery."""
     began, (result, honest) = time.monotonic(), of_both
     report, crops = await bench.checked(scene, result, " ".join(named), other=other)
     farthest = max((one.off for one in report.compared), default=math.inf)
@@ -311,7 +311,8 @@ def psnr(one: Path, other: Path, crops: Sequence[Crop]) -> float:
 def chosen(found: Sequence[Seen]) -> float:
     """Return the threshold for these scenes, between the best lie and the worst honest result.
 
-    It is their geometric mean; the latter counts for at least a hundredth of the former.
+    The threshold is the geometric mean of both distances. The honest distance counts as at least a
+    hundredth of the lie's.
     """
     best = min((one.farthest for one in found if one.case not in HONEST), default=math.nan)
     worst = max((one.farthest for one in found if one.case in HONEST), default=0.0)
@@ -352,7 +353,7 @@ def tell(found: Sequence[Seen]) -> None:
 
 
 def tell_costs(honest: Sequence[Seen]) -> None:
-    """Print the cost of verification as a Markdown table: CPU seconds, and per cent (R1)."""
+    """Print the cost of verification as a Markdown table: CPU seconds and percentages (goal R1)."""
     summed = [sum(getattr(one, of) for one in honest) for of in COSTS]
     print("\n| scene | rendered | compared | opened, of 16 | at odds 1 | at the least odds |")
     print("| --- " * 6 + "|")

@@ -1,4 +1,4 @@
-"""Ten scenes; each has a thing that may make honest renders differ or lies hard to see."""
+"""Ten scenes; each has a feature that may make honest renders differ or hide lies."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -141,8 +141,7 @@ links.new(fog.outputs[0], nodes["Material Output"].inputs["Volume"])
 give(cube, smoke)
 """,
 }
-# Thresholds are chosen by the first five scenes and reported on the others, which do not influence
-# them.
+# Thresholds are chosen by the first five scenes and tested on the other five.
 TUNED_ON: Final = ("hair", "volume", "textures", "displacement", "simulation cache")
 REPORTED_ON: Final = tuple(name for name in SCENES if name not in TUNED_ON)
 SEED: Final = "\nscene.cycles.seed = 99\n"

@@ -1,8 +1,8 @@
 """Sound books of a given size, like a gateway's after a year, written by a few statements.
 
 Every transfer moves 100 units from ``adjustments`` to one of 20,000 users. Ended jobs were
-cancelled, so their holds are released. Of ten open jobs, nine wait for a node, and one is with a
-node under a lease that lasts for an hour.
+cancelled, so their holds are released. Of ten open jobs, nine wait for a node; the tenth is with a
+node, and its lease lasts for an hour.
 """
 
 import asyncpg
@@ -73,7 +73,7 @@ STATEMENTS = (
 
 
 async def fill(dsn: str, *, entries: int, open_jobs: int, ended_jobs: int) -> None:
-    """Fill an empty schema, as its owner."""
+    """Fill an empty schema; ``dsn`` is the owner's."""
     connection = await asyncpg.connect(dsn)
     sizes = (entries, open_jobs, ended_jobs)
     for statement in STATEMENTS:

@@ -2,8 +2,8 @@
 
     python -m bench.webhooks [--endpoints 10] [--deliveries 5000]
 
-It runs on a separate embedded PostgreSQL, which has the deliveries already. The figure covers
-claiming, signing, sending over HTTP and recording the outcome, by one Courier.
+The benchmark runs on a separate embedded PostgreSQL, which has the deliveries already. The figure
+covers one Courier's work: claiming, signing, sending over HTTP and recording the outcome.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Minimal connections for load generators, which cost far less than what they measure.
+"""Minimal connections for load generators, which use far less CPU than the measured server.
 
-They rely on the format of aiohttp's server: bodies with a Content-Length, and unmasked frames
-without fragments.
+The connections accept only what aiohttp's server sends: bodies with a Content-Length, and unmasked
+WebSocket frames without fragments.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
-CONTINUATION = 0x00  # for a frame that is continued
+CONTINUATION = 0x00  # opcode of a fragment that continues a message
 UNMASKED = bytes(4)  # a mask that changes nothing
 
 
@@ -24,7 +24,7 @@ def address(url: str) -> tuple[str, int]:
 def request(
     method: str, url: str, token: str, body: object = None, host: str | None = None
 ) -> bytes:
-    """Return the bytes of a request with a JSON or binary body; ``host`` is another Host header."""
+    """Return a request as bytes; the body is JSON or bytes, ``host`` overrides the Host header."""
     parts = urlsplit(url)
     sent = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -67,7 +67,7 @@ class HttpLine(asyncio.Protocol):
     async def ask(self, sent: bytes) -> tuple[int, bytes]:
         """Send a request; return status and body of the answer, or raise ConnectionError."""
         if self._transport.is_closing():
-            raise ConnectionResetError("closed before anything was asked")
+            raise ConnectionResetError("the connection was closed before the request")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(sent)
         return await self._answer
@@ -87,7 +87,7 @@ class HttpLine(asyncio.Protocol):
 
 
 class NodeLine(asyncio.Protocol):
-    """A node's WebSocket; ``heard`` is called with the text of each frame. It answers pings."""
+    """A node's WebSocket, which answers pings; ``heard`` gets each message's text."""
 
     def __init__(self, upgrade: bytes, heard: Callable[["NodeLine", bytes], None]) -> None:
         self._upgrade = upgrade
@@ -104,7 +104,7 @@ class NodeLine(asyncio.Protocol):
         source: str | None = None,
         host: str | None = None,
     ) -> Self:
-        """Open a node's WebSocket; raise ConnectionRefusedError with the answer if it is refused.
+        """Open a node's WebSocket; raise ConnectionRefusedError with the answer if refused.
 
         ``source`` is the local address, and ``host`` overrides the Host header.
         """
@@ -149,7 +149,7 @@ class NodeLine(asyncio.Protocol):
         self._transport.close()
 
     def _take(self) -> bool:
-        """Take one frame from the buffer; return False if it is incomplete."""
+        """Take one WebSocket frame from the buffer; return False if the frame is incomplete."""
         read = self._read
         if len(read) < 2:
             return False

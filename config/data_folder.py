@@ -15,7 +15,8 @@ FOR_ROOT = Path("/var/lib/rendertrust")
 def data_folder(settings: Settings) -> Path:
     """Return the absolute data folder, without creating it.
 
-    For root the default is not below a home, which the engines' unprivileged user could not enter.
+    For root the default folder is not below a home, as the engines' unprivileged user could not
+    enter a home.
     """
     if settings.data:
         return Path(settings.data).expanduser().absolute()

@@ -16,7 +16,7 @@ class Declared:
 
     meaning: str
     bounds: tuple[float, float] | None
-    by_environment: Mapping[str, Any]  # defaults of development and production, if they differ
+    by_environment: Mapping[str, Any]  # defaults of development and production, if these differ
 
 
 def setting(
@@ -30,9 +30,10 @@ def setting(
 ) -> T:
     """Return the attrs field of a setting.
 
-    ``meaning`` is its documentation. ``bounds`` are the least and the greatest number allowed.
-    ``development`` and ``production`` replace the default in that environment. ``secret`` values
-    are left out of representations, and masked where settings are shown.
+    ``meaning`` is the documentation of the setting. ``bounds`` are the least and the greatest
+    number allowed. ``development`` and ``production`` replace the default in the environment of
+    that name. Values of a ``secret`` setting are left out of representations, and masked where
+    settings are shown.
     """
     given = {"development": development, "production": production}
     other = {name: value for name, value in given.items() if value is not None}
@@ -43,7 +44,7 @@ def setting(
 
 @attrs.frozen
 class Setting:
-    """A setting of a gateway. ``name`` has its section, as in ``server.port``."""
+    """A setting of a gateway. ``name`` includes the section, as in ``server.port``."""
 
     name: str
     default: Any
@@ -52,7 +53,9 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """Return the environment variable: ``server.port`` is RENDERTRUST_SERVER_PORT."""
+        """Return the name of the setting's environment variable: RENDERTRUST_SERVER_PORT for
+        ``server.port``.
+        """
         return PREFIX + self.name.replace(".", "_").upper()
 
     def of(self, settings: Any) -> Any:
@@ -61,7 +64,7 @@ class Setting:
 
 
 def settings_in(cls: type[Any], section: str = "") -> Iterator[Setting]:
-    """Yield the settings that a class and its sections declare, in their order."""
+    """Yield the settings that a class and its sections declare, in the order of declaration."""
     for field in attrs.fields(cls):
         if field.type is not None and attrs.has(field.type):
             yield from settings_in(field.type, f"{field.name}.")

@@ -26,7 +26,7 @@ FREE_MONEY = (
 
 
 class SettingsError(Exception):
-    """The settings are invalid; the text says in one line which, and why."""
+    """The settings are invalid; the text names the invalid setting and the reason, in one line."""
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -52,9 +52,9 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
 
 @cache
 def _converter(_: Path) -> Converter:
-    """Return a converter for a working folder, which it needs to resolve relative paths.
+    """Return a converter of values, which resolves relative paths against the working folder.
 
-    It is cached because generating its functions takes most of the loading time.
+    The converter is cached because generating its functions takes most of the loading time.
     """
     return ts.default_converter()
 
@@ -92,7 +92,7 @@ def _loaders(environment: str, file: Path | None, overrides: Mapping[str, Any]) 
 
 
 def _defaults_of(environment: str) -> dict[str, Any]:
-    """Return the defaults of this environment that differ from the general ones, by section."""
+    """Return the defaults of this environment that differ from the general defaults, by section."""
     found = dict[str, Any]()
     for one in SETTINGS:
         if environment in one.declared.by_environment:
@@ -215,7 +215,7 @@ def _weak(secret: str) -> bool:
 
 
 def _is_stripes(secret: str, *prefixes: str) -> bool:
-    """Return True if it looks like a secret from Stripe."""
+    """Return True if the text looks like a secret from Stripe."""
     return secret.startswith(prefixes) and len(secret) >= 24 and len(set(secret)) >= 12
 
 

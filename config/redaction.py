@@ -17,8 +17,8 @@ from uuid import UUID
 import attrs
 
 HIDDEN: Final = "[hidden]"
-VALUE_CHARACTERS_MIN: Final = 6  # a shorter value would hide ordinary words
-DEPTH_MAX: Final = 8  # levels of nested containers; deeper ones are shown by their repr
+VALUE_CHARACTERS_MIN: Final = 6  # hiding a shorter value would hide ordinary words, too
+DEPTH_MAX: Final = 8  # levels of nested containers; deeper containers are shown by their repr
 INTEGER_MAX: Final = 2**53 - 1  # JSON parsers disagree about larger numbers
 
 Plain: TypeAlias = "str | int | float | bool | datetime | UUID | list[Any] | dict[str, Any] | None"
@@ -29,8 +29,9 @@ _CALLED = (
 )
 _NAME = re.compile(rf"(?i)(?:{_CALLED})")
 _NO_SECRETS = frozenset({"token_type"})
-_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # such as most paths, which cannot match a pattern below
-# Each pattern's first group is kept. All take linear time, because the texts are untrusted.
+_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # most paths, for example, which match no pattern below
+# The first group of each pattern is kept. All patterns take linear time, because the texts are
+# untrusted.
 _SHAPES = (
     # token=… password: "…" 'secret': '…' X-Amz-Signature%3D… and \"api_key\": \"…\" in JSON in JSON
     re.compile(
@@ -42,7 +43,7 @@ _SHAPES = (
     re.compile(r"()(?<![\w-])eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"),  # JSON web tokens
     # keys of Stripe and of this gateway
     re.compile(r"()(?<![A-Za-z0-9])(?:whsec|sk|rk|rtk)_[\w.+/=-]{4,}"),
-    # A password in a DSN: up to the last @, because it may contain one.
+    # A password in a DSN: up to the last @, because the password may contain an @.
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,100}:)[^\s\"'<>]{1,512}(?=@)"),
     re.compile(r"(?i)(\bbearer\s{1,4})(?!\[hidden\])[\w.~+/-]+=*"),
     re.compile(r"(\bBasic\s{1,4})[A-Za-z0-9+/]{8,}={0,2}"),
@@ -66,7 +67,7 @@ def hide(*values: str) -> None:
     """Register values as secrets; values that are too short are ignored."""
     forms = {form for value in values for form in _forms(value)}
     KNOWN.values |= forms
-    if KNOWN.values:  # the longest first, as one may be a prefix of another
+    if KNOWN.values:  # the longest first, as a value may be a prefix of another
         longest = sorted(KNOWN.values, key=len, reverse=True)
         KNOWN.pattern = re.compile("|".join(re.escape(value) for value in longest))
 
@@ -86,7 +87,7 @@ def hide_settings(settings: Any) -> None:
             hide_settings(value)
         elif not field.repr and isinstance(value, str):
             hide(value)
-            with contextlib.suppress(ValueError):  # it is not a URL
+            with contextlib.suppress(ValueError):  # the value is not a URL
                 hide(unquote(urlsplit(value).password or ""))
 
 
@@ -133,7 +134,7 @@ def called_a_secret(name: Any, value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Return the repr; if that fails, the class."""
+    """Return the value's repr; if that fails, the name of its class."""
     try:
         return repr(value)
     except Exception:

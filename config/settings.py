@@ -1,6 +1,7 @@
-"""The settings of a gateway: each with its type, default, bounds and meaning.
+"""The settings of a gateway, each with its type, default, bounds and meaning.
 
-To add a setting, add a field here; ``scripts/settings_table.py`` then updates the documentation.
+To add a setting, add a field to a class in this module; ``scripts/settings_table.py`` then updates
+the documentation.
 """
 
 from datetime import UTC, datetime, time
@@ -372,7 +373,7 @@ class Events:
 
 @attrs.frozen
 class Webhooks:
-    """Allowed webhook endpoints, and when a failing one is disabled."""
+    """Allowed webhook endpoints, and when a failing endpoint is disabled."""
 
     private: bool = setting(
         False,
@@ -403,7 +404,7 @@ class Limits:
         (1, 100_000_000),
         development=10_000_000,
     )
-    # Requests per 60 s, these per address:
+    # Requests per 60 s; the limits below are per address:
     login: int = setting(5, "login attempts, successful ones too", (1, 1_000_000))
     refresh: int = setting(3, "refreshing a login", (1, 1_000_000))
     register: int = setting(10, "new accounts", (1, 1_000_000))
@@ -419,7 +420,7 @@ class Limits:
         (1, 100_000_000),
         development=10_000_000,
     )
-    # These per user or node; per address for anonymous callers:
+    # The limits below are per user or node, and for anonymous callers per address:
     read: int = setting(
         3000, "requests that change nothing", (1, 100_000_000), development=10_000_000
     )
@@ -472,7 +473,7 @@ class Settings:
 
     @property
     def is_for_money(self) -> bool:
-        """Return True if credits cost money here, so that earnings are worth money."""
+        """Return True if this gateway sells credits for real money, so earnings are worth money."""
         return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
     @property

@@ -28,7 +28,10 @@ class Value:
 
 
 def sources_of(settings: Settings, file: Path | None) -> Mapping[str, str]:
-    """Return each setting's source. Call it when the settings are loaded. Raises SettingsError."""
+    """Return each setting's source.
+
+    Call this function when the settings are loaded. Raises SettingsError.
+    """
     given = {} if file is None else _flat(read_file(file))
     return {one.name: _source(one, settings, file, given) for one in SETTINGS}
 
@@ -81,7 +84,10 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_same(value: Any, said: Any) -> bool:
-    """Return True if a layer has the effective value; assumed for yes or no in a variable."""
+    """Return True if the value ``said`` by a source is the effective value.
+
+    Always return True for yes-or-no settings that a variable sets.
+    """
     if isinstance(value, bool) and not isinstance(said, bool):
         return True
     try:

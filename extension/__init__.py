@@ -15,12 +15,15 @@ PARTS = (preferences, state, operators, panel)
 
 
 def register() -> None:
-    """Register the extension; Blender calls this when it is enabled."""
+    """Register the extension; Blender calls this function when the extension is enabled."""
     for part in PARTS:
         part.register()
 
 
 def unregister() -> None:
-    """Unregister the extension; Blender calls this when it is disabled, or at exit."""
+    """Unregister the extension.
+
+    Blender calls this function when the extension is disabled, or at exit.
+    """
     for part in reversed(PARTS):
         part.unregister()

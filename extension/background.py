@@ -1,8 +1,8 @@
-"""Background work in one thread, with results passed to Blender's main thread.
+"""Background work in a single thread, with results passed to Blender's main thread.
 
 Only the main thread may use Blender's data. A thread therefore reports changes as names and values
 of the ``State``, and a Blender timer applies them. Without a window (``blender -b``) there are no
-timers; call ``hear`` instead.
+timers; callers must call ``hear`` instead.
 """
 
 import queue
@@ -25,7 +25,10 @@ Work = Callable[[Tell], None]
 
 
 class Background:
-    """Runs at most one thread; ``member`` is the State's text about it."""
+    """Runner of at most one thread.
+
+    ``member`` names the text in the State about the running work.
+    """
 
     def __init__(self, member: str) -> None:
         self.member = member
@@ -34,7 +37,10 @@ class Background:
 
     @property
     def is_busy(self) -> bool:
-        """Return True if work is running; its last report may not have been applied yet."""
+        """Return True if work is running.
+
+        After the end of the work, reports may still have to be applied.
+        """
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, doing: str, work: Work) -> None:
@@ -46,7 +52,7 @@ class Background:
         self._thread.start()
 
     def tell(self, **told: Any) -> None:
-        """Report changes, from any thread."""
+        """Queue a report of changes, from any thread."""
         self._told.put(told)
 
     def hear(self, ear: Hear) -> None:
@@ -62,7 +68,7 @@ class Background:
     def _run(self, work: Work) -> None:
         try:
             work(self.tell)
-        except Exception as fault:  # without a report the panel would wait for ever
+        except Exception as fault:  # without a report the panel would wait forever
             if not _is_for_people(fault):
                 traceback.print_exc()
             self.tell(error=str(fault) or type(fault).__name__)
@@ -71,7 +77,7 @@ class Background:
 
 
 def _is_for_people(fault: Exception) -> bool:
-    """Return True if the error's text tells people what happened and what to do."""
+    """Return True if the error's text is written for people."""
     from rendertrust.client import RenderTrustError
 
     return isinstance(fault, RenderTrustError | OSError | ValueError)

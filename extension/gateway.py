@@ -1,6 +1,6 @@
 """Requests to the gateway, made in a thread without Blender's API.
 
-Results are reported by ``tell``.
+Methods report results by calling ``tell``.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,13 @@ if TYPE_CHECKING:
     from rendertrust.client import Job, Quote
 
 Verb = Literal["pause", "stop"]
-MORE = Decimal("1.1")  # tolerated increase of a price, as two measurements always differ a little
+MORE = Decimal("1.1")  # tolerated factor of a price, because measurements differ a little
 LOOK_SECONDS = 300.0  # a node may be busy with other work
 
 
 @attrs.frozen
 class Folder:
-    """The folder of the frames, and the pattern of their names, in which ``#`` stands for a
-    digit.
-    """
+    """The folder of the frames, and the pattern of file names, with ``#`` for each digit."""
 
     path: Path
     stem: str
@@ -34,7 +32,7 @@ class Folder:
 
 @attrs.frozen
 class Gateway:
-    """A gateway by its address; the login is shared with the command line."""
+    """A gateway at the address ``url``; the login is shared with the command line."""
 
     url: str
     is_left: Callable[[], bool] = lambda: False
@@ -65,14 +63,14 @@ class Gateway:
             tell(email="", available="")
 
     def quote(self, spec: "JobSpec", tell: Tell) -> None:
-        """Get the price; nothing is held or sent."""
+        """Get the price of a job; no credits are held and no files are sent."""
         with self.client() as client:
             tell(**priced(client.quote(spec)))
 
     def measure(self, spec: "JobSpec", packed: "SceneBundle", tell: Tell) -> None:
         """Get the price by measured work.
 
-        The scene is uploaded, and a node measures it; nothing is held.
+        The scene is uploaded, and a node measures the scene; no credits are held.
         """
         with self.client() as client:
             sent = self._sent(client, spec, packed, tell)
@@ -80,15 +78,15 @@ class Gateway:
             tell(**priced(self._measured(client, sent)))
 
     def _measured(self, client: "Client", spec: "JobSpec") -> "Quote":
-        """Return a quote after a node has checked the uploaded scene, if one does so in time."""
+        """Wait until a node has checked the uploaded scene, or ``LOOK_SECONDS``; return a quote."""
         client.preflight(spec, within=LOOK_SECONDS)
         return client.quote(spec)
 
     def _agreed(self, quote: "Quote", shown_price: str, tell: Tell) -> str:
         tell(**priced(quote))
         if shown_price and Decimal(quote.price) > MORE * Decimal(shown_price):
-            said = f"It costs {quote.price} credits, but {shown_price} were shown"
-            raise ValueError(f"{said}. Nothing is held; press again to render it at that price")
+            said = f"The job costs {quote.price} credits, but {shown_price} were shown"
+            raise ValueError(f"{said}. No credits are held; press again to render at the new price")
         return quote.price
 
     def _sent(
@@ -108,8 +106,8 @@ class Gateway:
     ) -> None:
         """Upload changed files, submit, and download all frames.
 
-        If frames are priced by their work, it is measured first. Raise ValueError if the price is
-        higher than was shown.
+        If frames are priced by work, a node measures the work first. Raise ValueError if the price
+        is higher than was shown.
         """
         with self.client() as client:
             sent = self._sent(client, spec, packed, tell)
@@ -132,9 +130,9 @@ class Gateway:
             tell(**shown(getattr(client, verb)(job_id)))
 
     def resume(self, job_id: str, cap: str | None, tell: Tell) -> None:
-        """Resume a job; if it is paused at its cap, change the cap first.
+        """Resume a job; if the job is paused at its cap, change the cap first.
 
-        Raise ValueError if the next frame still costs more than remains.
+        Raise ValueError if the next frame still costs more than is left under the cap.
         """
         with self.client() as client:
             job = client.job(job_id)

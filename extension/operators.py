@@ -1,4 +1,4 @@
-"""The buttons: each starts work in a thread, or shows a result."""
+"""The buttons: a button starts work in a thread, or shows a result."""
 
 # pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
 import tempfile
@@ -62,7 +62,7 @@ def packed_of(
 ) -> "tuple[tempfile.TemporaryDirectory[str], SceneBundle]":
     """Return a temporary folder with a copy of the scene, and the scene's files.
 
-    Raise ValueError if the scene has errors, unless the artist submits it nevertheless.
+    Raise ValueError if the scene has errors, unless the artist chose Submit as it is.
     """
     looked = scene.looked_into(context.scene, spec.frames or "")
     show_findings(context, looked.findings)
@@ -77,7 +77,7 @@ class Button(bpy.types.Operator):
     """Base of all buttons. An error that people can fix becomes a report instead of a traceback."""
 
     def execute(self, context: Any) -> set[str]:
-        """Run the button; Blender calls this."""
+        """Run the button; Blender calls this function."""
         try:
             return self.act(context)
         except (ValueError, OSError, RuntimeError) as fault:
@@ -90,7 +90,7 @@ class Button(bpy.types.Operator):
         raise NotImplementedError
 
     def start(self, background: Background, doing: str, work: Work) -> set[str]:
-        """Start work in a thread."""
+        """Start ``work`` in the thread of ``background``."""
         background.start(doing, work)
         if not bpy.app.timers.is_registered(hear):
             bpy.app.timers.register(hear)
@@ -98,7 +98,7 @@ class Button(bpy.types.Operator):
 
 
 class SignIn(Button):
-    """Log in to the gateway; this also logs in the command line."""
+    """Log in to the gateway, also for the command line."""
 
     bl_idname = "rendertrust.sign_in"
     bl_label = "Sign In"
@@ -128,7 +128,7 @@ class SignIn(Button):
 
 
 class SignOut(Button):
-    """Log out, also of the command line."""
+    """Log out of the gateway, also for the command line."""
 
     bl_idname = "rendertrust.sign_out"
     bl_label = "Sign Out"
@@ -139,7 +139,7 @@ class SignOut(Button):
 
 
 class Check(Button):
-    """Check what in this scene would not render on another machine, and which files it links."""
+    """Find problems of this scene on other machines, and the files that the scene links."""
 
     bl_idname = "rendertrust.check"
     bl_label = "Check Scene"
@@ -160,7 +160,7 @@ class ShowFinding(Button):
     __annotations__ = {"index": props.IntProperty()}
 
     def act(self, context: Any) -> set[str]:
-        """Select only these objects and make the first one active."""
+        """Select only the objects of the finding, and make the first object active."""
         finding = state_of(context).findings[self.properties.index]
         here = [
             one
@@ -176,7 +176,7 @@ class ShowFinding(Button):
 
 
 class Quote(Button):
-    """Get the price of these frames; nothing is held."""
+    """Get the price of these frames; no credits are held."""
 
     bl_idname = "rendertrust.quote"
     bl_label = "Get Quote"
@@ -188,13 +188,13 @@ class Quote(Button):
 
 
 class Measure(Button):
-    """Send the open scene and have a node measure it; nothing is held."""
+    """Send the open scene, which a node measures; no credits are held."""
 
     bl_idname = "rendertrust.measure"
     bl_label = "Measure Scene"
 
     def act(self, context: Any) -> set[str]:
-        """Start the measurement; the price follows from it."""
+        """Start the measurement, which determines the price."""
         gateway, spec = gateway_of(context), spec_of(context)
         folder, packed = packed_of(context, spec)
 
@@ -206,7 +206,7 @@ class Measure(Button):
 
 
 class Submit(Button):
-    """Send the open scene, and download each frame when it is ready."""
+    """Send the open scene, and download each frame when the frame is ready."""
 
     bl_idname = "rendertrust.submit"
     bl_label = "Render on the Farm"
@@ -252,8 +252,8 @@ class Speak(Button):
     def description(cls, context: Any, properties: Any) -> str:
         """Return the tooltip of the button."""
         return {
-            "pause": "Start no further frames; nodes finish the running ones",
-            "resume": "Continue with the remaining frames; a job at its cap gets this Cap",
+            "pause": "Start no further frames; nodes finish the running frames",
+            "resume": "Continue with the remaining frames; a job at its cap gets the Cap above",
             "stop": "End the job; holds of the remaining frames are released",
         }.get(properties.verb, "")
 

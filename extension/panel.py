@@ -21,7 +21,7 @@ class Panel(bpy.types.Panel):
     bl_context = "output"
 
     def draw(self, context: Any) -> None:
-        """Draw the panel; Blender calls this."""
+        """Draw the panel; Blender calls this function."""
         layout, state = self.layout, state_of(context)
         layout.use_property_split = True
         _account(layout, state)
@@ -96,7 +96,7 @@ def _controls(layout: Any, state: Any) -> None:
 
 
 def _sentence(layout: Any, text: str, icon: str) -> None:
-    """Draw a text over several labels, which do not wrap."""
+    """Draw a text as several labels, because a label does not wrap."""
     line = ""
     for word in text.split():
         if line and len(line) + len(word) > 58:

@@ -22,14 +22,12 @@ class Unsaved(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Save the file once (File > Save): its linked files are found relative to it"
+            "Save the file once (File > Save): linked files are found relative to the saved file"
         )
 
 
 def frames_of(scene: Any, asked: str) -> str:
-    """Return the frames to render in the gateway's notation: the given ones, or the scene's
-    range.
-    """
+    """Return ``asked``, or by default the scene's frame range, in the gateway's notation."""
     if asked.strip():
         return asked.replace(" ", "")
     step = f"x{scene.frame_step}" if scene.frame_step > 1 else ""
@@ -37,7 +35,7 @@ def frames_of(scene: Any, asked: str) -> str:
 
 
 def looked_into(scene: Any, frames: str) -> "LocalFindings":
-    """Return the findings and the linked files. Raises Unsaved, FrameRangeError."""
+    """Return the findings and the linked files. Raise Unsaved or FrameRangeError."""
     from rendertrust import frame_range
     from rendertrust.cli.local_preflight import NODES, LocalFindings
     from rendertrust.node.worker.scene.inspector import facts
@@ -68,10 +66,10 @@ def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
 
 
 def out_of(scene: Any) -> Folder:
-    """Return the output folder of the scene, and the pattern of Blender's names for its frames.
+    """Return the output folder of the scene, and the pattern of Blender's names for the frames.
 
-    ``//out/`` has ``0001.png``, ``//out/shot_`` has ``shot_0001.png``, ``//out/shot_##`` has
-    ``shot_01.png``. Raise RuntimeError for a path that Blender cannot resolve.
+    The first frame of ``//out/`` is ``0001.png``, of ``//out/shot_`` ``shot_0001.png``, and of
+    ``//out/shot_##`` ``shot_01.png``. Raise RuntimeError for a path that Blender cannot resolve.
     """
     last, first = (Path(scene.render.frame_path(frame=frame)).name for frame in (LAST, 0))
     head, _, tail = last.rpartition(str(LAST))
@@ -81,9 +79,7 @@ def out_of(scene: Any) -> Folder:
 
 
 def objects_of(name: str) -> list[Any]:
-    """Return the objects that a finding is about: ``Object 'Cube'``, or all users of ``Image
-    'wood'``.
-    """
+    """Return the objects of a finding: ``Object 'Cube'``, or all users of ``Image 'wood'``."""
     found = NAMED.match(name)
     if found is None:
         return []

@@ -20,19 +20,19 @@ PRIORITIES = [
     ("high", "High", "Before all your other jobs"),
 ]
 POOLS = [
-    ("mine", "Mine", "Your own and your organisations' (free)"),
-    ("trusted", "Trusted", "Yours, and those of users you trust"),
+    ("mine", "Mine", "Your nodes and your organisations' nodes (free)"),
+    ("trusted", "Trusted", "Your nodes, and the nodes of users you trust"),
     ("any", "Any", "All nodes"),
 ]
 ORDERS = [
     ("sequential", "In a row", "From the first frame to the last"),
-    ("every_nth", "Every nth", "Every tenth frame first, then the others"),
+    ("every_nth", "Every nth", "Every tenth frame first, then the other frames"),
     ("middle_first", "Middle first", "Both ends first, then the middle of each gap"),
 ]
 
 
 class Settings(bpy.types.PropertyGroup):
-    """Settings of one scene, saved with it."""
+    """Settings of a scene, saved in that scene."""
 
     __annotations__ = {
         "frames": props.StringProperty(
@@ -41,7 +41,7 @@ class Settings(bpy.types.PropertyGroup):
         ),
         "chunk": props.IntProperty(
             name="Frames per unit",
-            description="How many frames a node renders in one go; use more for quick frames",
+            description="How many frames a node renders as one unit; use more for quick frames",
             default=1,
             min=1,
             max=64,
@@ -49,11 +49,11 @@ class Settings(bpy.types.PropertyGroup):
         "priority": props.EnumProperty(name="Priority", items=PRIORITIES, default="normal"),
         "max_credits": props.StringProperty(
             name="Cap",
-            description="The job pauses before it would cost more credits; empty: no cap",
+            description="The job pauses before its cost exceeds this many credits; empty: no cap",
         ),
         "pool": props.EnumProperty(
             name="Pool",
-            description="Nodes that may render the scene: a node sees what it renders",
+            description="Nodes that may render the scene; such nodes can see the scene",
             items=POOLS,
             default="any",
         ),
@@ -118,7 +118,7 @@ TERMS = ("chunk", "order", "priority", "max_credits", "pool", "start_after")
 def terms_of(settings: Any) -> dict[str, Any]:
     """Return the members of a ``JobSpec`` that the settings contain; empty texts are left out.
 
-    Raises ValueError if the time cannot be read; it is this machine's local time.
+    ``start_after`` is this machine's local time. Raise ValueError for an invalid time.
     """
     values = {name: getattr(settings, name) for name in TERMS}
     texts = {
@@ -170,7 +170,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Remove both."""
+    """Remove the Settings and the State from Blender."""
     del bpy.types.WindowManager.rendertrust
     del bpy.types.Scene.rendertrust
     for one in reversed(CLASSES):

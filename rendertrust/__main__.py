@@ -39,7 +39,7 @@ def run(typed: list[str]) -> int:
         return exit_codes.OK
     if not words.rest:
         return complain(catalogue.overview())
-    from rendertrust.cli.app import main as call  # noqa: PLC0415 - brings click
+    from rendertrust.cli.app import main as call  # noqa: PLC0415 - imports click
 
     return call(words)
 
@@ -52,7 +52,7 @@ def moved_first(typed: list[str], command: str) -> list[str]:
 
 def gateway(words: list[str]) -> int:
     """Run a command of the gateway. Only this function imports the gateway's packages."""
-    import gc  # noqa: PLC0415 - what --help does without
+    import gc  # noqa: PLC0415 - not needed by --help
     from pathlib import Path  # noqa: PLC0415 - a third of the time that --help takes
 
     # Modules are never freed; with the default threshold, importing them takes a tenth longer.
@@ -64,7 +64,7 @@ def gateway(words: list[str]) -> int:
         return complain(NO_CHECKOUT)
     # The gateway's packages have common names, so the checkout comes first on the path.
     sys.path.insert(0, str(checkout))
-    from rendertrust.cli.app import main as call  # noqa: PLC0415 - brings click
+    from rendertrust.cli.app import main as call  # noqa: PLC0415 - imports click
 
     try:
         from web.commands import group  # noqa: PLC0415 - the wheel has no web

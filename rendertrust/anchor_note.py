@@ -1,7 +1,8 @@
 """Signed statement about an anchor: which transaction wrote which log root to a chain.
 
-It is a C2SP signed note by the log's key. A proof carries it beside members with the same content,
-so that only the gateway can change them. Only the chain shows that the statement is true.
+The statement is a C2SP signed note by the log's key. A proof contains this note beside members with
+the same content, so that only the gateway can change those members. Only the chain shows that the
+statement is true.
 """
 
 import re
@@ -15,7 +16,8 @@ from rendertrust.merkle import SIZE_MAX
 from rendertrust.note import NoteRefused, Verifier
 
 VERSION: Final = "rendertrust-anchor-v1"
-# The members of a proof that name its anchor: either all are present, or none.
+# The members of a proof that name the proof's anchor. A proof has all of these members or no such
+# member.
 MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,18})"
 _TEXT: Final = re.compile(
@@ -54,12 +56,12 @@ class AnchorNote:
 
 
 def sign(made: AnchorNote, *keys: Ed25519PrivateKey) -> str:
-    """Return the signed note. The signer's name is the log's origin, whichever of its keys sign."""
+    """Return the note signed by ``keys``, each under the log's origin as its name."""
     return note.sign(made.text, made.origin, *keys)
 
 
 def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
-    """Return the anchor note signed by ``verifier``, or why it is refused. Never raises."""
+    """Return the anchor note signed by ``verifier``, or why the note is refused. Never raises."""
     text = note.read(signed, verifier)
     if isinstance(text, NoteRefused):
         return text
@@ -74,7 +76,10 @@ def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
 
 
 def claims(document: untrusted.Document) -> "tuple[str, int, int, str] | str | None":
-    """Return a proof's ``MEMBERS``, or what is wrong with them; None if it names no anchor."""
+    """Return a proof's ``MEMBERS``, or a text on their fault.
+
+    Return None if the proof names no anchor.
+    """
     if all(document.get(name) is None for name in MEMBERS):
         return None
     transaction, block, chain_id, contract = (document.get(name) for name in MEMBERS)

@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-HEAD_BYTES: Final = 4096  # bytes at the file's start that suffice to recognise it
+HEAD_BYTES: Final = 4096  # number of bytes at the start of a file that identify a Blender file
 HEAD: Final = b"BLENDER"
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -13,7 +13,7 @@ def is_blend(head: bytes) -> bool:
     """Return True if a file that begins with ``head`` was written by Blender.
 
     Blender compressed with gzip until 2.9 and uses zstd since 3.0. Python 3.13 cannot read zstd, so
-    every zstd file is accepted here, and the node finds out.
+    every zstd file is accepted here. The node rejects a zstd file that Blender cannot open.
     """
     if head.startswith(GZIP):
         return _unzipped(head).startswith(HEAD)

@@ -1,7 +1,7 @@
-"""Checkpoints: the size and root of a log at one time, signed by its gateway.
+"""Checkpoints: the size and root of a log at one time, signed by the log's gateway.
 
 The text is a C2SP tlog-checkpoint: origin, size, root in base64, and one extension line with the
-time. The origin names the log and, after the first, its epoch.
+time. The origin names the log and, after the first epoch, also the epoch.
 """
 
 import base64
@@ -47,12 +47,12 @@ class Checkpoint:
 
 
 def sign(checkpoint: Checkpoint, *keys: Ed25519PrivateKey) -> str:
-    """Return the signed note. The signer's name is the log's origin, whichever of its keys sign."""
+    """Return the note signed by ``keys``, each under the log's origin as its name."""
     return note.sign(checkpoint.text, checkpoint.origin, *keys)
 
 
 def read(signed: str, verifier: Verifier) -> Checkpoint | NoteRefused:
-    """Return the checkpoint that ``verifier`` signed, or why it is refused. Never raises."""
+    """Return the checkpoint that ``verifier`` signed, or why the note is refused. Never raises."""
     text = note.read(signed, verifier)
     if isinstance(text, NoteRefused):
         return text

@@ -1,13 +1,14 @@
 """Verification of a kept checkpoint, step by step and without the gateway.
 
     kept = read_kept(read_document(raw))        # an answer of GET /ledger/checkpoint
-    kept = read_kept_note(text, keys)           # or the signed note alone
+    kept = read_kept_note(text, keys)           # for a signed note without the response
     said = {place: await anchored(url, place.document, contract=…) for place in places(kept)}
     verdict = verify_checkpoint(kept, witness=witness, shown=shown, said=said)
 
-A checkpoint states the size and root of a log. Another checkpoint from elsewhere, or a chain,
-confirms it: by the same root at the same size, or at another size that a consistency proof links
-to this one. Untrusted input never raises. ``docs/PROOF-FORMATS.md`` describes the formats.
+A checkpoint states the size and root of a log. A second checkpoint from another source, or an
+anchor on a chain, confirms a checkpoint. Both checkpoints must have the same size and root, or a
+consistency proof must link them. No function raises on untrusted input. ``docs/PROOF-FORMATS.md``
+describes the formats.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ _BESIDE: Final = "the members beside the note contradict the note"
 
 @attrs.frozen
 class KeptCheckpoint:
-    """A checkpoint, its note, and the gateway's signed note about its newest anchor."""
+    """A checkpoint, its signed note, and the gateway's signed note about the newest anchor."""
 
     signed: Checkpoint
     verifier: Verifier
@@ -44,7 +45,7 @@ class KeptCheckpoint:
 
     @property
     def anchored(self) -> Checkpoint | None:
-        """Return the anchor as a checkpoint of the same time."""
+        """Return the newest anchor as a checkpoint with the time of ``signed``, or None."""
         if self.anchor is None:
             return None
         said = self.anchor
@@ -56,7 +57,7 @@ class ExpectedRoot:
     """The root that a chain must have at a size, if the chain has a root of that size."""
 
     at: Checkpoint
-    claim: AnchorNote | None = None  # the gateway's signed statement that the chain has it
+    claim: AnchorNote | None = None  # the gateway's signed statement that the chain has this root
 
     @property
     def document(self) -> untrusted.Document:
@@ -70,12 +71,12 @@ class ExpectedRoot:
 
 
 def is_checkpoint(document: untrusted.Document) -> bool:
-    """Return True if it looks like a response of ``GET /ledger/checkpoint``, or a part of one."""
+    """Return True if the document looks like a response of ``GET /ledger/checkpoint``."""
     return "checkpoint" in document and "leaf" not in document and "proof" not in document
 
 
 def read_kept(document: object) -> KeptCheckpoint | str:
-    """Read a response of ``GET /ledger/checkpoint``; a string says why it is invalid."""
+    """Read a response of ``GET /ledger/checkpoint``; a string says why the response is invalid."""
     found = untrusted.members(document)
     noted, key = untrusted.text(found.get("checkpoint")), untrusted.text(found.get("verifier"))
     if noted is None or key is None:
@@ -93,7 +94,7 @@ def read_kept(document: object) -> KeptCheckpoint | str:
 
 
 def read_kept_note(text: str, keys: Sequence[Verifier]) -> KeptCheckpoint | str:
-    """Read a plain signed note by one of these keys; a string says why it is invalid."""
+    """Read a plain note signed by one of ``keys``; a string says why the note is refused."""
     read = read_noted(text, keys)
     return read if isinstance(read, str) else KeptCheckpoint(read.checkpoint, read.verifier, text)
 
@@ -124,8 +125,9 @@ def verify_checkpoint(
 ) -> Verdict:
     """Check a checkpoint and return every step.
 
-    ``key``: the key that must have signed it. ``said``: the chain's answer for each expected root.
-    ``newest``: the size of the newest root in the contract, if that was asked.
+    ``key``: the key that must have signed the checkpoint. ``said``: the chain's answer for each
+    expected root. ``newest``: the size of the newest anchor in the contract; None if no contract
+    was asked.
     """
     signed = kept.signed
     what = f"{signed.size} leaves, root {signed.root.hex()}, at {_time(signed)}"
@@ -190,9 +192,7 @@ def _by_chain(
     epochs: Sequence[LeafLink],
     said: Mapping[ExpectedRoot, OnChain | ChainUnknown],
 ) -> tuple[list[Step], bool]:
-    """Return a step for each answer of the chain, and whether one of them confirms the
-    checkpoint.
-    """
+    """Return a step for each answer of the chain, and True if an answer confirms the checkpoint."""
     steps, vouched = list[Step](), False
     for place, one in said.items():
         steps += [step for step in _at(place, one) if step not in steps]
@@ -211,7 +211,7 @@ def _at(place: ExpectedRoot, one: OnChain | ChainUnknown) -> list[Step]:
 
 
 def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
-    """Return what the caller must fetch to link the checkpoint with the chain."""
+    """Return a step that says what to fetch to link the checkpoint with the chain."""
     if newest is None:
         wanted = "--contract names the contract with the gateway's anchors"
         return Step("link", True, f"it names no anchor, and so no contract to ask: {wanted}")
@@ -226,7 +226,7 @@ def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
 
 
 def _is_beside(found: untrusted.Document, signed: Checkpoint) -> bool:
-    """Return True if the optional members beside the note agree with it."""
+    """Return True if the optional members beside the note agree with the note."""
     says: dict[str, object] = {
         "origin": signed.origin,
         "size": signed.size,
@@ -255,7 +255,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
 
 
 def _other_ends(own: Checkpoint, shown: Sequence[ConsistencyProof]) -> list[tuple[int, bytes]]:
-    """Return the checkpoints to which valid consistency proofs link ``own``."""
+    """Return size and root of each checkpoint to which a valid consistency proof links ``own``."""
     held = [one for one in shown if one.holds]
     later = [(one.n, one.root_n) for one in held if (one.m, one.root_m) == (own.size, own.root)]
     before = [(one.m, one.root_m) for one in held if (one.n, one.root_n) == (own.size, own.root)]

@@ -1,8 +1,9 @@
-"""Links between two checkpoints: do the newer one's leaves begin with those of the older one?
+"""Links between two checkpoints, an older and a newer checkpoint of a log.
 
-A consistency proof shows it. If the log was restored from an older backup in between, an epoch's
-first leaf shows it: that leaf names the earlier log as the chain had it, and every leaf before it
-was kept from that log.
+A consistency proof shows that the newer checkpoint's leaves begin with the older checkpoint's
+leaves. After a restore of an older backup there is no such proof, and the first leaf of the new
+epoch takes its place. This leaf names the size and root of the earlier log on the chain. All leaves
+before the epoch's first leaf were kept from the earlier log.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class ConsistencyProof:
 
 @attrs.frozen
 class ConsistencyResult:
-    """Outcome of comparing two checkpoints; ``holds`` is None if nothing proves or refutes it."""
+    """Outcome of comparing two checkpoints; ``holds`` is None if the outcome is unknown."""
 
     holds: bool | None
     said: str
@@ -57,9 +58,7 @@ def linked(
     shown: Sequence[ConsistencyProof],
     epochs: Sequence[LeafLink],
 ) -> ConsistencyResult:
-    """Return whether ``newer`` continues ``older`` and what proves it, or what to fetch to find
-    out.
-    """
+    """Return whether ``newer`` continues ``older``, with the evidence or with what to fetch."""
     if (older.origin, older.size) == (newer.origin, newer.size):
         if older.root == newer.root:
             return ConsistencyResult(True, "the same checkpoint")
@@ -91,7 +90,7 @@ def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
 
 
 def read_links(document: object) -> tuple[LeafLink, ...] | str:
-    """Read a response of ``GET /ledger/epochs``; a string says why it is invalid."""
+    """Read a response of ``GET /ledger/epochs``; a string says why the response is invalid."""
     found = untrusted.members(document)
     size, root = untrusted.size(found.get("tree_size")), untrusted.sha256(found.get("merkle_root"))
     listed = found.get("epochs")
@@ -115,7 +114,7 @@ def _link(document: object, size: int, root: bytes) -> LeafLink | str:
 
 
 def names(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
-    """Return the link whose epoch, in the tree of ``newer``, continues exactly from ``older``."""
+    """Return the first leaf of the next epoch if it names exactly ``older`` as the earlier log."""
     link = after(links, older, newer)
     if link is None or (link.leaf.size, link.leaf.root) != (older.size, older.root):
         return None
@@ -123,7 +122,7 @@ def names(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> Le
 
 
 def after(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
-    """Return the first leaf of the epoch after ``older``, in the tree of ``newer``."""
+    """Return the first leaf of the epoch after that of ``older``, in the tree of ``newer``."""
     wanted = (older.origin, epoch.split(older.origin)[1] + 1, newer.size, newer.root)
     for link in links:
         if (link.leaf.origin, link.leaf.number, link.size, link.root) == wanted:
@@ -132,18 +131,18 @@ def after(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> Le
 
 
 def same_log(one: Checkpoint, other: Checkpoint) -> bool:
-    """Return True if both belong to one log, perhaps in different epochs."""
+    """Return True if both checkpoints belong to one log, perhaps in different epochs."""
     return epoch.split(one.origin)[0] == epoch.split(other.origin)[0]
 
 
 def in_order(one: Checkpoint, other: Checkpoint) -> tuple[Checkpoint, Checkpoint]:
-    """Return the two in order of epoch, then of size."""
+    """Return the two checkpoints in order of epoch, then of size."""
     older, newer = sorted((one, other), key=lambda c: (epoch.split(c.origin)[1], c.size))
     return older, newer
 
 
 def read_shown(document: object) -> ConsistencyProof | str:
-    """Read a response of ``GET /ledger/consistency``; a string says why it is invalid."""
+    """Read a response of ``GET /ledger/consistency``; a string says why the response is invalid."""
     found = untrusted.members(document)
     sizes = [untrusted.size(found.get(name)) for name in ("from_size", "to_size")]
     roots = [untrusted.sha256(found.get(name)) for name in ("from_root", "to_root")]

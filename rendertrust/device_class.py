@@ -7,23 +7,24 @@ Kin: TypeAlias = tuple[str, str]  # the kind of device, the build
 
 
 def is_kin(one: str, other: str) -> bool:
-    """Return True if two device classes differ at most in their instruction sets.
+    """Return True if two device classes have the same kind of device and the same build of Blender.
 
-    They have the same kind of device and the same build of Blender.
+    The instruction sets of the two may differ.
     """
     return kin_of(one) == kin_of(other)
 
 
 def are_comparable(one: str, other: str) -> bool:
-    """Return True if renders of two device classes can be compared.
-
-    They have the same build of Blender, on any kind of device.
+    """Return True if renders of two device classes can be compared: both have the same build of
+    Blender.
     """
     return kin_of(one)[1] == kin_of(other)[1]
 
 
 @lru_cache(maxsize=256)
 def kin_of(device_class: str) -> Kin:
-    """Return the kind of device and the build, without the instruction set."""
+    """Return the kind of device and the Blender build of a device class, without the instruction
+    set.
+    """
     device, *rest = device_class.split("/")
     return device, rest[-1] if rest else ""

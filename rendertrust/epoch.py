@@ -1,9 +1,9 @@
-"""Epochs of a log: each restore of an older backup begins one, with a new name and a first leaf.
+"""Epochs of a log: each restore of an older backup begins an epoch with a new name and first leaf.
 
 After the first epoch the log's origin ends with ``/epoch/{number}-{hash}``. An epoch's first leaf
-names the earlier log, with the size and root that a chain had of it. The hash in the name is the
-start of that leaf's hash, so that no two epochs share a name. All leaves before it belong to the
-earlier epoch. ``docs/PROOF-FORMATS.md`` describes the lines.
+names the earlier log, with the size and root of the log's anchor on a chain. The ``{hash}`` in the
+name is the start of this leaf's hash, so that no two epochs share a name. All leaves before an
+epoch's first leaf belong to earlier epochs. ``docs/PROOF-FORMATS.md`` describes the lines.
 """
 
 import re
@@ -34,8 +34,8 @@ _LEAF: Final = re.compile(
 class EpochLeaf:
     """First leaf of epoch ``number``.
 
-    ``origin``, ``size`` and ``root``: those of the earlier log, as the chain has it. ``time``: UTC,
-    whole seconds.
+    ``origin``, ``size`` and ``root`` describe the earlier log at its anchor on the chain. ``time``:
+    UTC, whole seconds.
     """
 
     number: int
@@ -48,7 +48,7 @@ class EpochLeaf:
 
     @property
     def canonical(self) -> bytes:
-        """The leaf's bytes."""
+        """Return the leaf's bytes."""
         time = self.time.astimezone(UTC).strftime(_TIME)
         return (
             f"{VERSION}\nepoch {self.number}\ntime {time}\norigin {self.origin}\n"
@@ -58,7 +58,7 @@ class EpochLeaf:
 
 
 def read(text: str) -> EpochLeaf | None:
-    """Parse an epoch's leaf; None if the text is not one. Never raises."""
+    """Parse an epoch's leaf; return None for any other text. Never raises."""
     found = _LEAF.fullmatch(text)
     if found is None:
         return None
@@ -74,7 +74,7 @@ def read(text: str) -> EpochLeaf | None:
 
 
 def split(origin: str) -> tuple[str, int]:
-    """Return the log's name in its first epoch, and the number of this epoch."""
+    """Return the log's name in its first epoch, and the number of the epoch in ``origin``."""
     found = _NAMED.fullmatch(origin)
     if found is None or int(found["number"]) < 2:
         return origin, 1
@@ -82,6 +82,6 @@ def split(origin: str) -> tuple[str, int]:
 
 
 def origin_of(leaf: EpochLeaf) -> str:
-    """Return the log's name in the epoch that begins with this leaf."""
+    """Return the log's origin in the epoch that begins with ``leaf``."""
     base, named = split(leaf.origin)[0], leaf_hash(leaf.canonical)[:4].hex()
     return f"{base}/epoch/{leaf.number}-{named}"

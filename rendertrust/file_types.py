@@ -1,4 +1,4 @@
-"""File types of results by their first bytes, as what a node says is not trusted."""
+"""File types of results by their first bytes, because a node's statements are not trusted."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ BEGINNINGS: Final = {
     b"\x1a\x45\xdf\xa3": ".webm",
     b"{": ".json",
 }
-# Media types of all files that nodes deliver, by suffix; any other file is BYTES.
+# Media types of the files that nodes deliver, by suffix. Files with other suffixes have type BYTES.
 MEDIA: Final[Mapping[str, str]] = MappingProxyType(
     {
         ".png": "image/png",

@@ -6,7 +6,7 @@
     parse("-5-5")               frames before zero are frames too
 
 A frame that is named twice is rendered once. ``canonical`` writes frames in the shortest form that
-``parse`` reads, so that equal ranges have equal texts.
+``parse`` reads. Equal ranges therefore have equal texts.
 """
 
 import re
@@ -36,7 +36,7 @@ def parse(text: str) -> tuple[int, ...]:
 
 
 def ranges_of(text: str) -> list[range]:
-    """Return the ranges that ``text`` names, in its order. Raises FrameRangeError."""
+    """Return the ranges that ``text`` names, in the order of the text. Raises FrameRangeError."""
     if len(text) > TEXT_MAX:
         raise FrameRangeError(
             f"the text is longer than {TEXT_MAX} characters; name fewer frames or ranges"
@@ -96,7 +96,7 @@ def canonical(frames: Iterable[int]) -> str:
 
 
 def _run(frames: Sequence[int], at: int) -> int:
-    """Return the last index of the run with equal steps that begins at index ``at``."""
+    """Return the last index of the run of frames with equal steps that begins at index ``at``."""
     end = at
     if at + 1 < len(frames):
         step = frames[at + 1] - frames[at]
@@ -108,8 +108,9 @@ def _run(frames: Sequence[int], at: int) -> int:
 def ordered(frames: Iterable[int], order: str = "sequential", nth: int = NTH) -> tuple[int, ...]:
     """Return the frames in the order in which they are rendered.
 
-    ``every_nth`` takes each ``nth`` first and then fills in; ``middle_first`` takes both ends, then
-    the middle, then the middles between. Both show a mistake anywhere in the range early.
+    ``every_nth`` begins with every ``nth`` frame, and then adds the frames between.
+    ``middle_first`` begins with both ends, then takes the middle of each gap. Both of these orders
+    show a mistake anywhere in the range early.
     """
     if order not in ORDERS:
         raise FrameRangeError(f"the order must be one of {', '.join(ORDERS)}")

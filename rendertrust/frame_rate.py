@@ -1,9 +1,7 @@
 """Frame rates as Blender stores them: a whole number divided by a base.
 
-parse("24")             24 / 1
-parse("23.976")         24000 / 1001, the broadcast rate; also 29.97, 59.94 …
-parse("30000/1001")     30000 / 1001
-parse("12.5")           25 / 2
+parse("24") 24 / 1 parse("23.976") 24000 / 1001, the broadcast rate; also 29.97, 59.94 …
+parse("30000/1001") 30000 / 1001 parse("12.5") 25 / 2
 """
 
 import math

@@ -1,11 +1,11 @@
 """A node's identity: an Ed25519 key, its text form, and the proof of possession.
 
 The proof is a signature over ASCII ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``.
-The authority is the gateway's host and port, so that no gateway can relay another's challenge.
-Some 32-byte strings load as public keys but identify no one: under a key of small order, one
-signature is valid for every message. A public key is therefore accepted only if it is the canonical
-encoding of a curve point whose order is not small (RFC 8032 §5.1.3; Chalkias et al., "Taming the
-many EdDSAs", 2020, §2).
+The authority is the gateway's host and port; no gateway can therefore relay another gateway's
+challenge. Some 32-byte strings load as public keys but identify no one: under a key of small order,
+one signature is valid for every message. A public key is therefore accepted only if it is the
+canonical encoding of a curve point whose order is not small (RFC 8032 §5.1.3; Chalkias et al.,
+"Taming the many EdDSAs", 2020, §2).
 """
 
 import os
@@ -35,8 +35,8 @@ _ONE_KEY: Final = re.compile(
 )
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, _P - 2, _P) % _P
-# The y coordinates, canonical, of the eight points whose order divides 8. Those of order 8 are
-# roots of d·y⁴ + 2·y² - 1.
+# Canonical y coordinates of the eight points whose order divides 8. The y coordinates of points of
+# order 8 are roots of d·y⁴ + 2·y² - 1.
 _Y_OF_ORDER_8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _SMALL_ORDER_Y: Final = frozenset(
     {
@@ -57,7 +57,7 @@ class KeyRefused:
 
 
 def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
-    """Return the key in a PEM ``SubjectPublicKeyInfo``, or why it is refused. Never raises."""
+    """Return the key in a PEM ``SubjectPublicKeyInfo``, or why the key is refused. Never raises."""
     if len(pem) > PEM_CHARACTERS_MAX:
         return KeyRefused(f"longer than {PEM_CHARACTERS_MAX} characters")
     if not _ONE_KEY.fullmatch(pem):
@@ -73,7 +73,7 @@ def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
 
 
 def weakness_of(encoded: bytes) -> str | None:
-    """Return why these bytes are not a safe public key; None if they are one."""
+    """Return why ``encoded`` is not a safe public key; return None for a safe key."""
     if len(encoded) != 32:
         return "not 32 bytes"
     number = int.from_bytes(encoded, "little")
@@ -103,8 +103,8 @@ def public_pem(key: Ed25519PrivateKey) -> str:
 def proof_message(node_id: str, challenge: str, authority: str | None = None) -> bytes:
     """Return the bytes that prove possession of a node's key to the gateway at ``authority``.
 
-    Without an authority the proof is valid at any gateway (the contract's first form). Raises
-    UnicodeError on non-ASCII.
+    Without an authority, the bytes have the older format v1, and the proof is valid at any gateway.
+    Raises UnicodeError on non-ASCII.
     """
     if authority is None:
         return f"rendertrust-node-v1\n{node_id}\n{challenge}".encode("ascii")
@@ -119,9 +119,9 @@ def sign_proof(
 
 
 def authority_of(url: str) -> str | None:
-    """Return host and port of an http(s) URL in the form of a proof; None without a host.
+    """Return host and port of an http(s) URL as a proof contains them; None if the URL has no host.
 
-    The name is in lower case, and the scheme's default port is omitted.
+    The host is in lower case, and the scheme's default port is omitted.
     """
     try:
         parts = urlsplit(url)
@@ -177,7 +177,7 @@ def save_key(path: Path, key: Ed25519PrivateKey) -> None:
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:
-    """Return the private key at ``path``. Raises ValueError as ``load_or_create_key``."""
+    """Return the private key at ``path``. Raises ValueError as ``load_or_create_key`` does."""
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise ValueError(f"{path} is readable by others; run: chmod 600 {path}")
     key = load_pem_private_key(path.read_bytes(), None)

@@ -1,7 +1,16 @@
 """A job as its creator describes it: the body of a request, and the argument of the clients.
 
 A new parameter of jobs is declared here, with its limits and its documentation. The gateway parses
-requests with these classes and derives their schemas; the command line derives its options.
+requests with these classes and derives their schemas; the command line derives its options; and the
+plan that is stored with a job contains the whole ``JobSpec``.
+
+A term of the job is a field of ``JobSpec``. A requirement is a field of ``NodeNeeds``. If
+``rendertrust.api.jobs.Job`` has a field of the same name, the gateway's answers show it.
+
+A parameter of ``render`` is a field of ``RenderParams``. Nodes parse it in
+``rendertrust/node/plugins/render_order.py`` (also add it to ``KNOWN``) and apply it in
+``rendertrust/node/worker/scene/settings.py``; older nodes refuse it as unknown. The console's form
+is ``web/console/pages/new_job.py``, the table for people is in ``docs/RENDERING.md``.
 """
 
 from datetime import datetime
@@ -15,7 +24,7 @@ from rendertrust.value_types import Amount, Doc, Limits, Quoted
 CHUNK_MAX: Final = 64
 FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
 
-# One word, as it is used in lists, labels and paths.
+# A job type is one word, because it appears in lists, labels and paths.
 JobType: TypeAlias = Annotated[
     str, Limits(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")
 ]
@@ -47,17 +56,24 @@ Format: TypeAlias = Literal["PNG", "JPEG", "OPEN_EXR"]
 
 @attrs.frozen
 class NodeNeeds:
-    """Requirements that the nodes of a job must meet; what is left out does not matter."""
+    """Requirements that the nodes of a job must meet.
+
+    A member that is left out requires nothing.
+    """
 
     device: Annotated[Device | None, Doc("The kind of device that renders.")] = None
     blender: Annotated[Version | None, Doc("This version of Blender or a newer one.")] = None
     memory: Annotated[Memory | None, Doc("Memory for a unit, in bytes.")] = None
     device_class: Annotated[
         DeviceClass | None,
-        Doc("Exactly this class: device, instruction set and build of Blender, as nodes report."),
+        Doc(
+            "Exactly this device class: device, instruction set and build of Blender, as nodes"
+            " report them."
+        ),
     ] = None
     alike: Annotated[
-        bool | None, Doc("All units on nodes of one class, which is chosen at submission.")
+        bool | None,
+        Doc("Run all units on nodes of one device class, which is chosen at submission."),
     ] = None
     opengl: Annotated[
         bool | None,
@@ -65,13 +81,16 @@ class NodeNeeds:
     ] = None
 
     def members(self) -> dict[str, Any]:
-        """Return what is required, by the names of the API."""
+        """Return the requirements that are given, by their names in the API."""
         return _said(self, NodeNeeds())
 
 
 @attrs.frozen
 class RenderParams:
-    """Parameters of the job type ``render``; what is left out is taken from the scene."""
+    """Parameters of the job type ``render``.
+
+    The scene's own settings replace parameters that are left out.
+    """
 
     frame: Annotated[Frame | None, Doc("The frame (default: the scene's current one).")] = None
     width: Annotated[
@@ -87,7 +106,7 @@ class RenderParams:
     noisy: Annotated[bool | None, Doc("Also write the noisy pass of each frame.")] = None
 
     def members(self) -> dict[str, Any]:
-        """Return the parameters that are given, by the names of the API."""
+        """Return the parameters that are given, by their names in the API."""
         return _said(self, RenderParams())
 
 
@@ -95,8 +114,8 @@ class RenderParams:
 class JobSpec:
     """A job to submit or to quote. A quote without ``payload_ref`` examines no file.
 
-    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames; with
-    ``tiles`` each frame is rendered in parts, which a last unit puts together.
+    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames. With
+    ``tiles`` a frame has a unit for each tile, and a last unit that puts the tiles together.
     """
 
     job_type: Annotated[JobType, Doc("``render``, or what a plugin on your nodes does.")]
@@ -124,25 +143,30 @@ class JobSpec:
         ),
     ] = "sequential"
     priority: Annotated[Priority, Doc("Order among your own jobs (default normal).")] = "normal"
-    max_credits: Annotated[Amount | None, Doc("Pause the job before it would cost more.")] = None
+    max_credits: Annotated[
+        Amount | None, Doc("Pause the job before it costs more credits than this.")
+    ] = None
     pool: Annotated[
         Pool,
         Doc(
-            "Which nodes may render it: yours and your organisations' (mine, for free), also those"
+            "Which nodes may do the job: yours and your organisations' (mine, for free), also those"
             " of users whom you trust (trusted), or any (default)."
         ),
     ] = "any"
-    needs: Annotated[NodeNeeds | None, Doc("Requirements that its nodes must meet.")] = None
+    needs: Annotated[NodeNeeds | None, Doc("Requirements that the job's nodes must meet.")] = None
     start_after: Annotated[
         datetime | None, Doc("Start the job after this time, at most 30 days from now.")
     ] = None
-    as_is: Annotated[bool, Doc("Submit despite errors that the check found in the scene.")] = False
+    as_is: Annotated[bool, Doc("Submit despite errors that the preflight found in the scene.")] = (
+        False
+    )
     quoted: Annotated[
-        Quoted | None, Doc("The price that you were quoted; refused with 409 if it is higher now.")
+        Quoted | None,
+        Doc("The price that you were quoted. A job that costs more now is refused with 409."),
     ] = None
 
     def body(self) -> dict[str, Any]:
-        """Return the body of the request. Members that have their defaults are left out."""
+        """Return the body of the request. Members with default values are left out."""
         return _said(self, JobSpec(""))
 
 

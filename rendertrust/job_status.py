@@ -1,4 +1,4 @@
-"""Statuses of a job. A unit ends in the same ones."""
+"""Statuses of a job. A unit ends with one of the statuses in ``ENDED``, too."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """A ledger entry as a leaf of the log: a public part, and a salted hash of the private part.
 
-So a receipt can be shown without the creator's balance, and the salt opens the private part. A leaf
-is UTF-8 text with one line per field, each ended by a newline, in this order:
+A receipt can be shown without showing the creator's balance. Whoever has the salt can prove the
+private part. A leaf is UTF-8 text with one line per field, each ended by a newline, in this order:
 
     rendertrust-entry-v1
     entry {entry_id}                  decimal
@@ -34,7 +34,7 @@ SALT_BYTES: Final = 32
 
 
 class Private(Protocol):
-    """The fields of a private part; implemented by the part itself and by the ledger's entries."""
+    """Interface of objects that have the fields of a private part, such as the ledger's entries."""
 
     @property
     def account(self) -> str: ...
@@ -63,11 +63,14 @@ class PrivatePart:
 
     @property
     def canonical(self) -> bytes:
-        """Return the bytes that are hashed behind the salt."""
+        """Return the bytes of the private part, which are hashed after the salt."""
         return private_bytes(self)
 
     def digest(self, salt: bytes) -> bytes:
-        """SHA-256(salt ‖ private part). Raises ValueError for a salt of another length."""
+        """Return SHA-256(salt ‖ private part).
+
+        Raises ValueError if the salt does not have 32 bytes.
+        """
         return private_hash(salt, self.canonical)
 
 
@@ -91,7 +94,7 @@ class Leaf:
         )
 
 
-# The Sequencer hashes thousands of entries at once, and these functions avoid an object for each.
+# The Sequencer hashes thousands of entries at once. These functions create no object per entry.
 
 
 def private_bytes(of: Private) -> bytes:
@@ -108,7 +111,7 @@ def private_bytes(of: Private) -> bytes:
 
 
 def private_hash(salt: bytes, private: bytes) -> bytes:
-    """SHA-256(salt ‖ private part). Raises ValueError for a salt of another length."""
+    """Return SHA-256(salt ‖ private part). Raises ValueError if the salt does not have 32 bytes."""
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
     return hashlib.sha256(salt + private).digest()
@@ -117,7 +120,10 @@ def private_hash(salt: bytes, private: bytes) -> bytes:
 def leaf_bytes(
     entry_id: int, time: datetime, kind: str, amount: int, *, private: bytes, receipt: bytes | None
 ) -> bytes:
-    """Return the leaf's bytes; ``private`` is a hash. Raises ValueError as ``private_bytes``."""
+    """Return the leaf's bytes; ``private`` is a hash.
+
+    Raises ValueError as ``private_bytes`` does.
+    """
     return _lines(
         f"{VERSION}\n"
         f"entry {entry_id}\n"

@@ -7,7 +7,7 @@
 checks each of its files when the job is submitted, and keeps a copy that has object keys instead of
 ids (``key``). Nodes get that copy.
 
-Gateway and node both read strictly, so that the paths always stay below one folder.
+Gateway and node both refuse a path that leads out of the folder in which a node lays out the files.
 """
 
 import re
@@ -21,7 +21,8 @@ import orjson
 VERSION: Final = 1
 FILENAME: Final = "rendertrust-manifest.json"
 BYTES_MAX: Final = 2 << 20
-KEPT_BYTES_MAX: Final = 2 * BYTES_MAX  # of the gateway's copy; keys are longer than ids
+# The gateway's copy is longer than the upload, because object keys are longer than upload ids.
+KEPT_BYTES_MAX: Final = 2 * BYTES_MAX
 FILES_MAX: Final = 5_000
 TOTAL_BYTES_MAX: Final = 256 << 30
 FILE_BYTES_MAX: Final = 64 << 30
@@ -33,7 +34,10 @@ _PLACE: Final = {"upload": 36, "key": 1024}
 
 
 class ManifestError(ValueError):
-    """The manifest is invalid. ``path``: the file concerned, '' for the whole manifest."""
+    """The manifest is invalid.
+
+    ``path``: the file with the fault, '' if the fault concerns the whole manifest.
+    """
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
@@ -43,7 +47,7 @@ class ManifestError(ValueError):
 
 @attrs.frozen
 class ManifestEntry:
-    """One file. ``place``: the upload id or object key of its content."""
+    """A file of a manifest. ``place``: the upload id or object key of the file's content."""
 
     path: str
     sha256: str
@@ -71,7 +75,8 @@ class Manifest:
     def written(self, place: str) -> bytes:
         """Return the manifest as JSON.
 
-        ``place``: the name of the member for the content, upload or key.
+        ``place``: ``upload`` or ``key``, the name of the member that says where a file's content
+        is.
         """
         files = {
             entry.path: {"sha256": entry.sha256, "size": entry.size, place: entry.place}
@@ -122,10 +127,10 @@ def _entry(path: str, members: Any, place: str) -> ManifestEntry:
 
 
 def path_fault(path: str) -> str | None:
-    """Return why a manifest may not contain this path; None if it may."""
+    """Return why a manifest may not contain this path; None if the path is allowed."""
     if not 1 <= len(path) <= PATH_CHARACTERS_MAX:
         return f"a path must have 1 to {PATH_CHARACTERS_MAX} characters"
-    if path.startswith("/") or "\\" in path or path[1:2] == ":":  # also a Windows drive
+    if path.startswith("/") or "\\" in path or path[1:2] == ":":  # the colon of a Windows drive
         return "a path must be relative, with / between its folders"
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         return "a path must not contain control characters"
@@ -144,7 +149,8 @@ def path_fault(path: str) -> str | None:
 def alike(paths: Iterable[str]) -> tuple[str, str] | None:
     """Return two paths that a case-insensitive or normalizing file system considers equal.
 
-    Windows and macOS have such file systems. None if all paths are distinct there.
+    Windows and macOS have such file systems. Return None if all paths are distinct on such file
+    systems.
     """
     seen: dict[str, str] = {}
     for path in paths:
@@ -154,7 +160,7 @@ def alike(paths: Iterable[str]) -> tuple[str, str] | None:
 
 
 def folded(path: str) -> str:
-    """Return the path as such a file system compares it."""
+    """Return the path as a case-insensitive, normalizing file system compares it."""
     return unicodedata.normalize("NFC", path).casefold()
 
 

@@ -1,7 +1,7 @@
 """The Merkle tree of RFC 9162, section 2: roots, proofs, and their verification.
 
-Leaves are bytes; hashes are SHA-256, 32 bytes. The ``verify`` functions take untrusted input: they
-return True or False and never raise.
+Leaves are bytes. Hashes are SHA-256 and have 32 bytes. The ``verify`` functions take untrusted
+input: they return True or False and never raise.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 HASH_BYTES: Final = 32
 SIZE_MAX: Final = 2**63 - 1
 
-# Leaves from ``start`` up to, not including, ``end``.
+# Leaves from ``start`` up to ``end``, without ``end``.
 Range: TypeAlias = tuple[int, int]
 
 
@@ -33,30 +33,10 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return frontier.root()
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Return the hashes from leaf ``index`` up to the root of all ``leaves``, PATH (§2.1.3.1).
-
-    Raises ValueError if there is no such leaf.
-    """
-    return [root(leaves[start:end]) for start, end in inclusion_ranges(index, len(leaves))]
-
-
-def consistency_proof(leaves: Sequence[bytes], m: int, n: int) -> list[bytes]:
-    """Return the proof that the first ``n`` leaves begin with the first ``m``, PROOF (§2.1.4.1).
-
-    It is empty if ``m == n``.
-
-    Raises ValueError unless ``0 < m <= n <= len(leaves)``.
-    """
-    if n > len(leaves):
-        raise ValueError(f"there are {len(leaves)} leaves, not {n}")
-    return [root(leaves[start:end]) for start, end in consistency_ranges(m, n)]
-
-
 def verify_inclusion(
     leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> bool:
-    """Return True if the tree of ``size`` leaves with this root has the leaf (§2.1.3.2)."""
+    """Return True if ``proof`` shows that leaf ``index`` is in the tree ``root`` (§2.1.3.2)."""
     if not (_sizes(index, size) and index < size and _hashes([leaf_hash, root], proof)):
         return False
     at, last, found = index, size - 1, leaf_hash
@@ -75,12 +55,12 @@ def verify_inclusion(
 def verify_consistency(
     m: int, n: int, proof: Sequence[bytes], root_m: bytes, root_n: bytes
 ) -> bool:
-    """Return True if the tree of ``n`` leaves begins with the tree of ``m`` (§2.1.4.2)."""
+    """Return True if ``proof`` shows that the tree ``root_n`` begins with ``root_m`` (§2.1.4.2)."""
     if not (_sizes(m, n) and 0 < m <= n and _hashes([root_m, root_n], proof)):
         return False
     if m == n:
         return not proof and root_m == root_n
-    # the smaller tree is a complete node of the larger one, and its root is known
+    # If True, the smaller tree is a subtree of the larger one, and its root begins the path.
     whole = m & (m - 1) == 0
     path = [root_m, *proof] if whole else list(proof)
     return bool(path) and _leads_to_both(path, m, n, root_m, root_n)
@@ -104,7 +84,7 @@ def _leads_to_both(path: Sequence[bytes], m: int, n: int, root_m: bytes, root_n:
 
 
 def _up_to_right_child(at: int, last: int) -> tuple[int, int]:
-    """Climb from a node at the right edge, which has no sibling, up to the next right child."""
+    """Climb from a tree node without sibling, at the right edge, up to the next right child."""
     while at and not at & 1:
         at, last = at >> 1, last >> 1
     return at, last
@@ -117,10 +97,10 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
     """Return the subtrees whose hashes make up the inclusion proof, from the leaf up.
 
     A sibling whose range begins after ``index`` is a right sibling. Raises ValueError if there is
-    no such leaf.
+    no leaf ``index``.
     """
     if not 0 <= index < size:
-        raise ValueError(f"there is no leaf {index} among {size}")
+        raise ValueError(f"there is no leaf {index} in a tree of {size} leaves")
     siblings: list[Range] = []
     start, end = 0, size
     while end - start > 1:
@@ -137,7 +117,7 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
 def consistency_ranges(m: int, n: int) -> list[Range]:
     """Return the subtrees of the consistency proof. Raises ValueError unless ``0 < m <= n``."""
     if not 0 < m <= n:
-        raise ValueError(f"a tree of {n} leaves does not begin with one of {m}")
+        raise ValueError(f"a tree of {n} leaves does not begin with a tree of {m}")
     siblings: list[Range] = []
     start, end = 0, n
     while m != end:
@@ -148,7 +128,7 @@ def consistency_ranges(m: int, n: int) -> list[Range]:
         else:
             siblings.append((start, middle))
             start = middle
-    if start:  # otherwise the old tree is one complete node, whose hash the verifier has
+    if start:  # otherwise the old tree is one subtree, whose hash the verifier has
         siblings.append((start, end))
     return siblings[::-1]
 
@@ -159,9 +139,9 @@ def split(size: int) -> int:
 
 
 def whole_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the range as complete subtrees, left to right: (level, index), 2**level leaves each.
+    """Yield (level, index) of the complete subtrees that make up a range of leaves, left to right.
 
-    ``start`` must be where a subtree begins, as in the ranges of proofs.
+    A subtree has 2**level leaves. A subtree must begin at ``start``, as in the ranges of proofs.
     """
     while start < end:
         level = (end - start).bit_length() - 1
@@ -170,7 +150,7 @@ def whole_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:
-    """Return the root over adjacent complete subtrees, the largest on the left."""
+    """Return the root over the hashes of adjacent complete subtrees, the largest on the left."""
     if not hashes:
         return hashlib.sha256(b"").digest()
     found = hashes[-1]
@@ -180,10 +160,10 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 
 class Frontier:
-    """An append-only tree, stored as one hash for each one-bit of its size.
+    """An append-only tree, stored as a hash for each bit 1 of the tree's size.
 
-    ``hashes``: those of the complete subtrees, the largest first, to continue another frontier.
-    Raises ValueError if ``size`` needs another number of them.
+    To continue a tree, pass its ``size`` and the ``hashes`` of its complete subtrees, the largest
+    first. Raises ValueError if the number of hashes does not match ``size``.
     """
 
     def __init__(self, size: int = 0, hashes: Sequence[bytes] = ()) -> None:

@@ -1,8 +1,8 @@
-"""Proof that a gateway has its log's key now: a signed note over the asker's nonce.
+"""Proof that a gateway has its log's key now: a signed note over a nonce of the client.
 
-A checkpoint can be replayed by anybody who has seen it; the answer to a fresh nonce cannot. It is a
-C2SP signed note by the log's key. Its first line distinguishes it from everything else that the key
-signs.
+Anybody who has seen a checkpoint can replay it, but nobody can replay the answer to a fresh nonce.
+The proof is a C2SP signed note by the log's key. The note's first line distinguishes it from all
+other texts that the key signs.
 """
 
 import re
@@ -18,7 +18,7 @@ NONCE: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 
 
 def sign(origin: str, nonce: str, *keys: Ed25519PrivateKey) -> str:
-    """Return the signed note; the signer's name is the origin, whichever of its keys sign.
+    """Return the note signed by ``keys``, each under ``origin`` as its name.
 
     Raises ValueError if the nonce is not 64 lower-case hexadecimal digits.
     """
@@ -28,7 +28,7 @@ def sign(origin: str, nonce: str, *keys: Ed25519PrivateKey) -> str:
 
 
 def refusal(signed: str, verifier: Verifier, nonce: str) -> str | None:
-    """Return why the note does not prove that ``verifier`` signed this nonce; None if it does."""
+    """Return why the note does not prove that ``verifier`` signed this nonce; None if valid."""
     text = note.read(signed, verifier)
     if isinstance(text, NoteRefused):
         return text.reason

@@ -1,6 +1,6 @@
-"""Signed notes (C2SP signed-note): a text, and Ed25519 signatures below it.
+"""Signed notes (C2SP signed-note): a text with Ed25519 signatures below.
 
-The name of a key is that of its gateway, without blanks and plus signs. As text, a key is the
+The name of a key is its log's origin, without blanks and plus signs. As text, a key is the
 *verifier key* ``{name}+{id}+{base64 of 0x01 and the public key}``; the id is the first four bytes
 of SHA-256(name ‖ newline ‖ 0x01 ‖ public key) in hexadecimal.
 """
@@ -39,7 +39,7 @@ class Verifier:
 
     @property
     def key_id(self) -> bytes:
-        """Return the four bytes that distinguish keys of one name."""
+        """Return the four bytes that distinguish keys with the same name."""
         named = self.name.encode() + b"\n" + _ED25519 + self.public_key
         return hashlib.sha256(named).digest()[:4]
 
@@ -49,14 +49,17 @@ class Verifier:
 
 
 def verifier_of(name: str, key: Ed25519PrivateKey) -> Verifier:
-    """Return the verifier of a signing key under a name. Raises ValueError for an invalid name."""
+    """Return the verifier of a signing key with this name.
+
+    Raises ValueError for an invalid name.
+    """
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a valid name: it has blanks or a plus sign, or is empty")
     return Verifier(name, key.public_key().public_bytes_raw())
 
 
 def read_verifier(text: str) -> Verifier | NoteRefused:
-    """Parse a verifier key; a refusal says why it is invalid. Never raises."""
+    """Parse a verifier key; a NoteRefused says why the key is invalid. Never raises."""
     name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")
     raw = _decoded(encoded)
@@ -74,7 +77,7 @@ def read_verifier(text: str) -> Verifier | NoteRefused:
 def sign(text: str, name: str, *keys: Ed25519PrivateKey) -> str:
     """Return the note over ``text``, which must end with a newline, signed by each of the keys.
 
-    Raises ValueError for another text, or without a key.
+    Raises ValueError if the text does not end with a newline or has an empty line, or without keys.
     """
     if not text.endswith("\n") or "\n\n" in text:
         raise ValueError("the text of a note must be non-empty lines, each ended by a newline")
@@ -91,7 +94,7 @@ def _line(text: str, name: str, key: Ed25519PrivateKey) -> str:
 def read(note: str, verifier: Verifier) -> str | NoteRefused:
     """Return the text that ``verifier`` signed, or why the note is refused. Never raises.
 
-    Signatures by other keys are ignored; an invalid one by this key refuses the note.
+    Signatures by other keys are ignored. An invalid signature by this key refuses the note.
     """
     if len(note) > NOTE_CHARACTERS_MAX:
         return NoteRefused(f"the note is longer than {NOTE_CHARACTERS_MAX} characters")
@@ -112,7 +115,10 @@ def read(note: str, verifier: Verifier) -> str | NoteRefused:
 
 
 def is_signed_by(note: str, verifier: str) -> bool:
-    """Return True if a signature claims to be by this verifier key; only ``read`` checks it."""
+    """Return True if a signature names this verifier key.
+
+    Only ``read`` checks the signature itself.
+    """
     name, key_id, _ = verifier.split("+", 2)
     lines = map(_SIGNATURE.fullmatch, note.rpartition("\n\n")[2].splitlines())
     signed = [_decoded(line[2]) for line in lines if line is not None and line[1] == name]

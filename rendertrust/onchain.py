@@ -3,8 +3,9 @@
     found = await anchored("https://…", proof, contract="0x…")
     verdict = verify(proof, chain=found)
 
-The caller chooses the node; its responses are untrusted. Without ``contract``, the contract in the
-proof is asked: compare it with the one that the gateway publishes.
+The caller chooses the chain's node; the node's responses are untrusted. Without ``contract``, the
+contract that the proof names is asked. Compare that contract with the contract that the gateway
+publishes.
 """
 
 import re
@@ -25,21 +26,25 @@ T = TypeVar("T")
 
 SECONDS: Final = 20.0
 BYTES_MAX: Final = 1 << 20
-CONFIRMATIONS: Final = 12  # blocks, if the node does not report a finalized one
-PRIVATE_CONFIRMATIONS: Final = 1  # a private node creates a block only on demand
+# Blocks until an anchor is final, if the chain's node reports no finalized block.
+CONFIRMATIONS: Final = 12
+PRIVATE_CONFIRMATIONS: Final = 1  # a development node creates a block only on demand
 ROOT_AT: Final = "0xeaa38b41"  # selector of rootAt(uint64)
 SIZE: Final = "0x949d225d"  # selector of size(): leaves of the newest anchor
 # Topic of the event Anchored(uint64,bytes32,bytes32).
 ANCHORED: Final = "0xba6fa5dea6400fd3f16d05cd937a297f64cef648be1045ecd472456d19d0e3f7"
 _WORD: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,16}")
-# Development nodes, whose owner can create blocks at will.
+# Development nodes of Ethereum, whose owner can create blocks at will.
 PRIVATE_NODES: Final = ("anvil", "hardhat", "ganache", "testrpc", "ethereumjs")
 
 
 @attrs.frozen
 class ChainUnknown:
-    """The reason why the chain's state is unknown. ``harmless``: nothing is anchored yet."""
+    """The reason why the chain's state is unknown.
+
+    ``harmless``: no fault, nothing is anchored yet.
+    """
 
     reason: str
     harmless: bool = False
@@ -55,8 +60,8 @@ class OnChain:
     """A contract's root at the proof's size, as the chain's node reports it.
 
     ``mined``: block of the anchor's transaction. ``named``: the caller named the contract.
-    ``final``: the block is final, by the node's report or by the blocks on top; None if unknown.
-    ``fault``: what is wrong, if anything.
+    ``final``: the anchor's block is final, by the node's report or by the blocks on top; None if
+    unknown. ``fault`` describes a fault of the anchor, if any.
     """
 
     chain_id: int
@@ -73,14 +78,15 @@ class OnChain:
     def is_outside(self) -> bool:
         """Return True if this is final evidence from outside the gateway.
 
-        A contract that only the proof names may be anybody's; the caller must know it.
+        The caller must have named the contract, because a contract that only the proof names may be
+        anybody's.
         """
         return self.named and not self.private and self.final is True
 
 
 @attrs.frozen
 class _Claim:
-    """Statements of a proof about its anchor; all of them are compared with the chain."""
+    """Statements of a proof about its anchor, which are compared with the chain."""
 
     transaction: str
     block: int
@@ -102,9 +108,9 @@ async def anchored(
 ) -> OnChain | ChainUnknown:
     """Ask the chain at ``url`` about the anchor of a proof. Never raises.
 
-    An anchor is final at or below the block that the node reports as finalized. If it reports none,
-    an anchor is final after ``confirmations`` blocks (default 12), counting its own. On a private
-    chain it is final at its own block, or after ``confirmations``.
+    An anchor is final at or below the block that the chain's node reports as finalized. If the node
+    reports no finalized block, an anchor is final after ``confirmations`` blocks (default 12),
+    which count the anchor's own block. On a development chain the default is 1.
     """
     named = None if contract is None else untrusted.address(contract)
     if contract is not None and named is None:
@@ -142,10 +148,13 @@ async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | 
 async def _asked(
     url: str, seconds: float, ask: "Callable[[_Node], Awaitable[T]]"
 ) -> "T | ChainUnknown":
-    """Run ``ask`` against a node within a deadline; a ChainUnknown says why it failed."""
+    """Run ``ask`` against a chain's node within a deadline.
+
+    A ChainUnknown says why ``ask`` failed.
+    """
     import asyncio  # noqa: PLC0415
 
-    import aiohttp  # noqa: PLC0415 - only who asks a chain waits for it
+    import aiohttp  # noqa: PLC0415 - imported only to ask a chain
 
     try:
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
@@ -187,7 +196,7 @@ class _Node:
 
 
 def _claim_of(proof: untrusted.Document) -> "_Claim | ChainUnknown | None":
-    """Return what the proof says about its anchor; None if it names no anchor."""
+    """Return what the proof says about its anchor; None if the proof names no anchor."""
     found = claims(proof)
     if found is None:
         return None
@@ -227,7 +236,7 @@ async def _found(
 
 
 async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> str | None:
-    """Return what is wrong with the transaction that a proof names; None if it made this anchor.
+    """Return a text on the fault of the transaction that a proof names; None for a valid anchor.
 
     The transaction's event is read, because only some nodes keep the state of old blocks.
     """
@@ -257,7 +266,10 @@ def _listed(value: object) -> list[object]:
 
 
 def _event(log: object, contract: str) -> tuple[list[str], str | None]:
-    """Return an event's topics and the first 32 bytes of its data; empty for other contracts."""
+    """Return an event's topics and the first 32 bytes of its data.
+
+    ([], None) for other contracts.
+    """
     found = untrusted.members(log)
     if untrusted.address(found.get("address")) != contract:
         return [], None
@@ -281,7 +293,7 @@ async def _was_there(
 ) -> bool | None:
     """Return True if the contract had the root at the newest final block.
 
-    None if the node cannot tell.
+    Return None if the chain's node does not answer for that block.
     """
     if settled < 0:
         return False

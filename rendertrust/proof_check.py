@@ -3,7 +3,7 @@
     verdict = verify(read_document(raw), witness=witness)
     for step in verdict.steps: print(step.name, step.holds, step.said)
 
-Untrusted input never raises. ``docs/PROOF-FORMATS.md`` describes the formats.
+No function raises on untrusted input. ``docs/PROOF-FORMATS.md`` describes the formats.
 """
 
 import hashlib
@@ -72,7 +72,10 @@ class Step:
 
 @attrs.frozen
 class Verdict:
-    """All steps of a verification. ``witnessed``: something outside the proof confirms its root."""
+    """All steps of a verification.
+
+    ``witnessed``: a source outside the proof confirms the proof's root.
+    """
 
     steps: tuple[Step, ...]
     witnessed: bool = False
@@ -85,7 +88,7 @@ class Verdict:
 
 @attrs.frozen
 class KnownCheckpoint:
-    """A checkpoint from another source, and the key that the caller trusts for it."""
+    """A checkpoint from another source, and the key that the caller trusts to sign checkpoints."""
 
     verifier: Verifier
     checkpoint: Checkpoint
@@ -107,7 +110,7 @@ class _Proof:
     verifier: str
     opening: tuple[bytes, str] | None
     claims: tuple[str, int, int, str] | None  # the anchor's transaction, block, chain, contract
-    anchor: str | None  # the gateway's note about the anchor
+    anchor: str | None  # the gateway's note on the anchor
 
 
 def verify(
@@ -120,8 +123,9 @@ def verify(
 ) -> Verdict:
     """Verify a response of ``GET /ledger/{entry_id}/proof`` and return every step.
 
-    ``shown`` links the proof's checkpoint with the witness's if their sizes differ, ``epochs`` if
-    the log began another epoch between them. ``chain``: the result of ``anchored``.
+    ``shown`` links the proof's checkpoint with the witness's checkpoint if their sizes differ.
+    ``epochs`` links these checkpoints if the log began another epoch between the two. ``chain``:
+    the result of ``anchored``.
     """
     proof = _proof_of(document)
     if isinstance(proof, str):
@@ -143,7 +147,10 @@ def verify(
 
 
 def read_witness(document: object) -> KnownCheckpoint | str:
-    """Read a kept response of ``GET /ledger/checkpoint``; a string says why it is invalid."""
+    """Read a kept response of ``GET /ledger/checkpoint``.
+
+    A returned string says why the response is invalid.
+    """
     found = untrusted.members(document)
     text, key = found.get("checkpoint"), found.get("verifier")
     if not isinstance(text, str) or not isinstance(key, str):
@@ -156,7 +163,7 @@ def read_witness(document: object) -> KnownCheckpoint | str:
 
 
 def read_noted(text: str, keys: Sequence[Verifier]) -> KnownCheckpoint | str:
-    """Read a plain signed note by one of these keys; a string says why it is invalid."""
+    """Read a plain note signed by one of ``keys``; a string says why the note is refused."""
     origin = text.partition("\n")[0]
     ours = [key for key in keys if epoch.split(key.name)[0] == epoch.split(origin)[0]]
     if not ours:
@@ -252,9 +259,8 @@ def _witnessed(
 ) -> Step:
     known = witness.checkpoint
     older, newer = consistency.in_order(known, signed)
-    is_older = older is signed and consistency.same_log(
-        known, signed
-    )  # then the links from the known checkpoint show it
+    # If this checkpoint is older, links from the known checkpoint prove this checkpoint.
+    is_older = older is signed and consistency.same_log(known, signed)
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
             "witness", False, f"it is not signed by the key that you know: {witness.verifier}"
@@ -269,14 +275,14 @@ def _witnessed(
 
 
 def is_signed_by(noted: str, signed: Checkpoint, key: Verifier) -> bool:
-    """Return True if ``key`` signed the note under the log's name in that epoch."""
+    """Return True if ``key`` signed the note under the log's origin in the epoch of ``signed``."""
     if epoch.split(signed.origin)[0] == epoch.split(key.name)[0]:
         key = attrs.evolve(key, name=signed.origin)
     return isinstance(checkpoint.read(noted, key), Checkpoint)
 
 
 def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
-    """Return why a proof from an earlier epoch is void; None if its leaf was kept."""
+    """Return why a proof from an earlier epoch is void; None if the proof's leaf was kept."""
     if link is None or proof.index < link.index:
         return None
     begun = f"epoch {link.leaf.number} continued from a backup on {link.leaf.time:%Y-%m-%d}"

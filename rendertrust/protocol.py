@@ -1,7 +1,7 @@
 """Encoding and decoding of the relay frames that nodes and gateway exchange.
 
-Decoding never raises: it returns a frame, ``Malformed`` or ``Unknown``. Unknown members are
-ignored, so either side may be newer than the other.
+Decoding never raises. Decoding returns a relay frame, ``Malformed`` or ``Unknown``. Unknown members
+are ignored, so node and gateway may have different versions.
 
     decode_from_node(text)      called by the gateway
     decode_from_gateway(text)   called by a node
@@ -89,13 +89,16 @@ __all__ = [
 
 
 class CloseCode(IntEnum):
-    """The reason for closing a node's socket; the comments say what the node does then."""
+    """The reason for closing a node's socket.
 
-    MALFORMED = 1007  # not a relay frame: reconnect
-    FLOOD = 1008  # too many relay frames: reconnect, later
+    The comments say what the node does after the close.
+    """
+
+    MALFORMED = 1007  # the node's message was not a relay frame: reconnect
+    FLOOD = 1008  # the node sent too many relay frames: reconnect later
     SERVICE_RESTART = 1012  # the gateway or this session restarts: reconnect soon
-    AUTHENTICATION_FAILED = 4001  # get a new token, or stop
-    HEARTBEAT_TIMEOUT = 4002  # no pong for 90 s: reconnect
+    AUTHENTICATION_FAILED = 4001  # the token is not accepted: get a new token, or stop
+    HEARTBEAT_TIMEOUT = 4002  # the node sent no pong for 90 s: reconnect
     REPLACED = 4003  # another connection of this node took over: stop
 
 
@@ -160,7 +163,7 @@ _FIELDS: Final = {kind: _fields_of(kind) for kind in (*_TYPE_OF, *_PARTS.values(
 def encode(frame: Frame) -> str:
     """Return the relay frame as JSON text, without empty optional fields.
 
-    Raises ValueError if it is longer than FRAME_BYTES_MAX.
+    Raises ValueError if the text is longer than FRAME_BYTES_MAX.
     """
     members = {"type": _TYPE_OF[type(frame)], **_members(frame)}
     encoded = orjson.dumps(members)

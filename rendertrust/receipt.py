@@ -1,7 +1,7 @@
 """Receipts: a node's signed statement of its work, within the gateway's signed statement.
 
-Both are JSON objects in ``canonical`` form: sorted members, no blanks, only ASCII and only whole
-numbers. ``docs/PROOF-FORMATS.md`` lists their members; golden files are in
+Both statements are JSON objects in ``canonical`` form: sorted members, no blanks, only ASCII and
+only whole numbers. ``docs/PROOF-FORMATS.md`` lists the members of both statements; examples are in
 ``tests/golden/files/receipts``.
 """
 
@@ -38,7 +38,7 @@ REASONS: Final[Mapping[str, str]] = {
     OWN_NODE: "its creator's own node rendered it",
 }
 WHOLE_MAX: Final = 2**53 - 1  # JSON parsers disagree about larger numbers
-PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer parameters are replaced by their hash
+PARAMETERS_BYTES_MAX: Final = 16 * 1024  # a receipt has only the hash of longer parameters
 _WORK_MEMBERS: Final = frozenset(
     (
         *("format", "job", "unit", "attempt", "job_type", "inputs", "parameters", "renderer"),
@@ -57,10 +57,10 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2
 
 @attrs.frozen
 class WorkStatement:
-    """A parsed ``work``: who did it, and what it made. ``document``: the complete ``work``.
+    """A parsed ``work``: the node, its unit, and the result. ``document``: the complete ``work``.
 
-    ``pixels``: SHA-256 over the decoded picture, if there is one. ``object`` and ``size``: SHA-256
-    and size of the file, if there is one.
+    ``pixels``: SHA-256 over the decoded picture; None without a picture. ``object`` and ``size``:
+    SHA-256 and size of the delivered file; None without a file.
     """
 
     document: Document = attrs.field(repr=False)
@@ -76,9 +76,10 @@ class WorkStatement:
 
 @attrs.frozen
 class Receipt:
-    """A gateway's statement about a work. ``price``: in units of money; ``gateway``: its key.
+    """A gateway's statement about a work.
 
-    ``reason``: why the work is unverified, a code of ``REASONS`` or of a later release.
+    ``price``: in 1/10,000 credit; ``gateway``: its public key. ``reason`` is the cause if the work
+    is unverified: a code of ``REASONS`` or of a later version.
     """
 
     document: Document = attrs.field(repr=False)
@@ -91,8 +92,9 @@ class Receipt:
 
     @property
     def hash(self) -> bytes:
-        """Return the SHA-256 of the canonical form, which is also in the leaf of the paying
-        entry.
+        """Return the SHA-256 of the canonical form.
+
+        The leaf of the entry that paid contains this hash.
         """
         return hashlib.sha256(canonical(self.document)).digest()
 
@@ -108,7 +110,7 @@ def canonical(document: Document) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """Replace fractions and too large numbers by strings: ``0.5`` becomes ``"0.5"``."""
+    """Replace fractions and numbers above WHOLE_MAX by strings: ``0.5`` becomes ``"0.5"``."""
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -135,9 +137,9 @@ def _must_be_plain(value: Any) -> None:
 
 
 def drawing_of(work: str | None) -> str | None:
-    """Return the graphics driver of an EEVEE frame from its signed ``work`` (JSON).
+    """Return the graphics driver that a signed ``work`` (JSON) names.
 
-    None without one.
+    Return None if ``work`` names no driver.
     """
     measured = None if work is None else json.loads(work).get("measured")
     found = measured.get(DRAWING) if isinstance(measured, dict) else None
@@ -145,7 +147,7 @@ def drawing_of(work: str | None) -> str | None:
 
 
 def stamp(at: datetime) -> str:
-    """Return a time in the form of receipts: UTC, with microseconds."""
+    """Return a time as receipts contain it: UTC, with microseconds."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
@@ -154,7 +156,7 @@ def stamp(at: datetime) -> str:
 
 @attrs.frozen(kw_only=True)
 class CompletedWork:
-    """Completed work as its node knows it.
+    """The facts that a node knows about its completed work.
 
     ``inputs``: SHA-256 hashes in hexadecimal, as dispatched.
     """
@@ -194,9 +196,9 @@ def work_document(done: CompletedWork, node: str, key: Ed25519PublicKey) -> dict
 
 
 def parameters_of(given: Mapping[str, Any]) -> Any:
-    """Return parameters in the form of a work.
+    """Return the parameters for a ``work``; for long parameters, return only the hash.
 
-    Raises ValueError if they have no canonical form.
+    Raises ValueError if the parameters have no canonical form.
     """
     parameters = plain(given)
     encoded = canonical(parameters)
@@ -206,7 +208,7 @@ def parameters_of(given: Mapping[str, Any]) -> Any:
 
 
 def sign_work(work: Document, key: Ed25519PrivateKey) -> str:
-    """Return the node's signature, in hexadecimal."""
+    """Return the node's signature of a ``work``, in hexadecimal."""
     return key.sign(_signed(WORK, work)).hex()
 
 
@@ -235,7 +237,7 @@ def receipt_document(
 
 @attrs.frozen
 class IssuedReceipt:
-    """A receipt that its gateway signed, as canonical JSON. ``price`` in units of money."""
+    """A receipt that its gateway signed, as canonical JSON. ``price``: in 1/10,000 credit."""
 
     document: str = attrs.field(repr=False)
     signature: bytes = attrs.field(repr=False)
@@ -271,7 +273,7 @@ def issue(
 
 
 def receipt_message(receipt: Document) -> bytes:
-    """Return the bytes that the gateway signs."""
+    """Return the bytes of a receipt that the gateway signs."""
     return _signed(RECEIPT, receipt)
 
 
@@ -283,7 +285,10 @@ def _signed(name: str, document: Document) -> bytes:
 
 
 def read_work(document: object) -> WorkStatement | str:
-    """Parse a ``work``; a string says why it is invalid. Checks no signature. Never raises."""
+    """Parse a ``work``; a returned string says why the ``work`` is invalid. Checks no signature.
+
+    Never raises.
+    """
     if not isinstance(document, dict) or document.keys() != _WORK_MEMBERS:
         return f"it does not have the members of a {WORK}"
     fault = _form_of(document) or _fault_in(document)
@@ -304,7 +309,10 @@ def read_work(document: object) -> WorkStatement | str:
 
 
 def read_receipt(document: object) -> Receipt | str:
-    """Parse a ``receipt``; a string says why it is invalid. Checks no signature. Never raises."""
+    """Parse a ``receipt``; a returned string says why the ``receipt`` is invalid.
+
+    Checks no signature. Never raises.
+    """
     if not isinstance(document, dict) or frozenset(document) - {REASON} != _RECEIPT_MEMBERS:
         return f"it does not have the members of a {RECEIPT}"
     if document["format"] != RECEIPT:
@@ -338,12 +346,12 @@ def read_receipt(document: object) -> Receipt | str:
 
 
 def is_signed(work: WorkStatement, signature: bytes) -> bool:
-    """Return True if the node whose key the work names signed it."""
+    """Return True if ``signature`` is the work's, by the node key that the work names."""
     return _holds(work.node_key, signature, _signed(WORK, work.document))
 
 
 def is_issued(receipt: Receipt, signature: bytes) -> bool:
-    """Return True if the gateway whose key the receipt names signed it."""
+    """Return True if ``signature`` is the receipt's, by the gateway key that the receipt names."""
     return _holds(receipt.gateway, signature, receipt_message(receipt.document))
 
 

@@ -2,11 +2,11 @@
 
     verdict = verify_receipt(read_document(raw), picture=read_picture(path), witness=witness)
 
-A receipt's file has the receipt, its gateway's signature, and a proof that its hash is in the log,
-in the public part of the entry that paid for the work. Without a proof nothing outside the file
-confirms it, and it is not ``witnessed``. A withdrawn receipt is invalid. The gateway marks it in
-the file, unsigned, so a file that was fetched earlier, or edited, does not show it.
-Untrusted input never raises.
+A receipt's file has the receipt, the gateway's signature, and a proof. The proof shows that the
+receipt's hash is in the log, in the public part of the entry that paid for the work. Without a
+proof the verdict is never ``witnessed``, because nothing outside the file confirms the receipt. A
+withdrawn receipt is invalid. The gateway adds an unsigned mark to its file; a file that was fetched
+earlier, or edited, has no mark. No function raises on untrusted input.
 """
 
 import hashlib
@@ -48,9 +48,9 @@ AREA_MOST: Final = 1 << 26  # of a chunk's frame whose size the receipt does not
 
 @attrs.frozen
 class PictureFile:
-    """A local file: its hash, and the hash of its pixels or the reason why they cannot be read.
+    """A local file: its hash, and the hash of its pixels or why the pixels cannot be read.
 
-    ``is_other``: that reason shows that it is another picture than the receipt's.
+    ``is_other``: that reason shows that the file is another picture than the receipt's.
     """
 
     name: str
@@ -108,11 +108,11 @@ def _check_heads(path: Path, work: receipt.WorkStatement) -> None:
     heads, pixels = heads_of(str(path)), untrusted.members(work.document["pixels"])
     wanted = {name: pixels[name] for name in _HEAD if type(pixels.get(name)) is int}
     if any(head[name] != wanted[name] for head in heads for name in wanted):
-        raise OtherPicture("its size or channels are not the receipt's")
+        raise OtherPicture("the file's size or channels are not the receipt's")
     most = _area(pixels) or _area(work.document["measured"]) or AREA_MOST
     files = untrusted.size(pixels.get("files", 1)) or 1
     if len(heads) > files or any(head["width"] * head["height"] > most for head in heads):
-        raise OtherPicture("it has more pictures or pixels than the receipt")
+        raise OtherPicture("the file has more pictures or pixels than the receipt")
 
 
 def _area(told: object) -> int | None:
@@ -130,7 +130,10 @@ def verify_receipt(
     epochs: Sequence[LeafLink] = (),
     chain: OnChain | ChainUnknown | None = None,
 ) -> Verdict:
-    """Verify a receipt's file and return every step; arguments as for ``verify``."""
+    """Verify a receipt's file and return every step.
+
+    The other arguments are the arguments of ``verify``.
+    """
     if not (isinstance(document, dict) and _has_members(document) and is_receipt(document)):
         return Verdict((Step("form", False, f"it does not have the members of a {FILE}"),))
     read = receipt.read_receipt(document["receipt"])
@@ -154,7 +157,10 @@ def _has_members(document: untrusted.Document) -> bool:
 
 
 def _withdrawn(document: untrusted.Document) -> list[Step]:
-    """Fail a receipt that is marked as withdrawn; the mark is unsigned: forging it is useless."""
+    """Return a failed step if the receipt is marked as withdrawn.
+
+    The mark needs no signature, because nobody gains by forging the mark.
+    """
     if WITHDRAWN not in document:
         return []
     entry = untrusted.size(untrusted.members(document[WITHDRAWN]).get("entry_id"))
@@ -171,7 +177,7 @@ def _node(read: Receipt) -> Step:
 
 
 def _renderer(work: receipt.WorkStatement) -> str:
-    """Return the renderer as the node states it, which the gateway cannot check."""
+    """Return the renderer that the node states. The gateway cannot check this statement."""
     told = untrusted.members(work.document["renderer"])
     named = [told[name] for name in ("name", "version", "build") if isinstance(told.get(name), str)]
     plain = "".join(one if one.isprintable() else "?" for one in " ".join(named)[:WORDS_MOST])
@@ -192,12 +198,12 @@ def _gateway(read: Receipt, signature: object) -> Step:
 
 
 def _why(read: Receipt) -> str:
-    """Return why the work is unverified, if the receipt says so."""
+    """Return the receipt's reason why the work is unverified; '' without a reason."""
     return "" if read.reason is None else f" ({receipt.REASONS.get(read.reason, read.reason)})"
 
 
 def _of_several(read: Receipt) -> str:
-    """Return a note for chunks, whose verdict comes from checks of some frames."""
+    """Return a note for a chunk, whose verdict is from checks of only some frames; '' otherwise."""
     files = untrusted.members(read.work.document["pixels"]).get("files")
     if type(files) is not int or files < 2 or read.verdict in _NOT_COMPARED:
         return ""
@@ -205,7 +211,7 @@ def _of_several(read: Receipt) -> str:
 
 
 def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
-    """Check that the file is the delivered one, or has the same pixels."""
+    """Check that the file is the delivered file, or has the same pixels."""
     work = read.work
     same = (work.object, work.size) == (picture.sha256, picture.size)
     is_render = work.document["job_type"] == "render"
@@ -230,7 +236,7 @@ def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
 
 
 def _looked(read: Receipt) -> str:
-    """Return a note if only the node's word connects these pixels with the scene."""
+    """Return a note if only the node's statement connects these pixels with the scene, or ''."""
     return (
         "; only its node says so: the result was not compared with the scene"
         if read.verdict in _NOT_COMPARED
@@ -239,7 +245,10 @@ def _looked(read: Receipt) -> str:
 
 
 def _among(work: receipt.WorkStatement, pixels: bytes) -> str | None:
-    """Return the name of the chunk's picture that has these pixels."""
+    """Return the name of the chunk's picture with these pixels.
+
+    Return None without such a picture.
+    """
     if not are_its_own(untrusted.members(work.document["pixels"])):
         return None
     named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))

@@ -1,7 +1,7 @@
-"""The relay frames, one frozen class each.
+"""The relay frames, with a frozen class for each kind.
 
-Constructing one checks every bound; a ValueError is the sender's bug. Fields that the API reference
-does not show are optional. ``rendertrust.protocol`` encodes and decodes relay frames.
+The constructor checks every bound and raises ValueError, which is the sender's bug. Fields that the
+API reference lacks are optional. ``rendertrust.protocol`` encodes and decodes relay frames.
 """
 
 from collections.abc import Mapping
@@ -25,17 +25,17 @@ from rendertrust.validators import (
 )
 
 FRAME_BYTES_MAX: Final = 64 * 1024
-FRAME_MAX: Final = 1_048_574  # Blender's limit for a scene's frame, positive and negative
+FRAME_MAX: Final = 1_048_574  # Blender's limit of frame numbers, positive and negative
 PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
 LOG_CHARACTERS_MAX: Final = 8 * 1024
 URL_CHARACTERS_MAX: Final = 4096
 INPUTS_MAX: Final = 64
-FILES_ASKED_MAX: Final = 48  # files of a manifest in one request for URLs
+FILES_ASKED_MAX: Final = 48  # maximum number of files in a request for URLs
 RUNNING_MAX: Final = 256
-BATCH_MAX: Final = 16  # results that one check_batch opens
-PARTS_MAX: Final = 128  # parts of one multipart upload
-PARTS_ASKED_MAX: Final = 16  # parts in one request for URLs
-PART_BYTES_LEAST: Final = 5 << 20  # the store's minimum, except for the last part
+BATCH_MAX: Final = 16  # maximum number of results in a check_batch
+PARTS_MAX: Final = 128  # maximum number of parts of a multipart upload
+PARTS_ASKED_MAX: Final = 16  # maximum number of parts in a request for URLs
+PART_BYTES_LEAST: Final = 5 << 20  # the object store's minimum for all but the last part
 PART_BYTES_MOST: Final = 5 << 30
 BYTES_MAX: Final = 2**53
 UNIT_MAX: Final = 10**7
@@ -46,9 +46,7 @@ DELIVERED: Final = ("result", "evidence")
 STANDINGS: Final = ("ACTIVE", "QUARANTINED")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
 LACKS: Final = ("memory", "opengl")
-UNREAD: Final = (
-    "unread"  # member of the work of a failed check: the delivered file that it could not fetch
-)
+UNREAD: Final = "unread"  # member of a failed check's ``work``: the file that could not be fetched
 
 
 _JOB_ID = text(64)
@@ -69,7 +67,7 @@ def _wire(name: str) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True)
 class Running:
-    """A unit and attempt that a node runs, or that the gateway tells it to continue or to drop."""
+    """A unit and attempt that a node runs, or that the gateway tells a node to continue or drop."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -93,8 +91,8 @@ class Input:
 class Output:
     """Destination of a result: PUT to ``url`` with exactly these ``headers``.
 
-    ``key`` names the object. ``part_bytes``: a longer result may be sent in parts of this size,
-    whose URLs are requested.
+    ``key`` names the object. ``part_bytes``: a longer result may be sent in parts of this size. The
+    node requests the URLs of parts by ``UrlsRequest``.
     """
 
     url: str = attrs.field(validator=_URL, repr=False)
@@ -120,7 +118,7 @@ class WantedPart:
 
 @attrs.frozen(kw_only=True)
 class PartsWanted:
-    """Request for URLs to upload ``parts`` of the ``result`` or ``evidence`` of ``size`` bytes."""
+    """Request for upload URLs for ``parts`` of content: a result or evidence of ``size`` bytes."""
 
     what: str = attrs.field(validator=one_of(*DELIVERED))
     size: int = attrs.field(validator=_SIZE)
@@ -142,7 +140,7 @@ class PartPlace:
 
 @attrs.frozen(kw_only=True)
 class PartsOffered:
-    """The parts that have ``arrived``, and the ``places`` of the wanted parts that have not."""
+    """Parts that have ``arrived``, and ``places`` for the wanted parts that have not arrived."""
 
     what: str = attrs.field(validator=one_of(*DELIVERED))
     size: int = attrs.field(validator=_SIZE)
@@ -168,10 +166,11 @@ class Evidence:
 class JobDispatch:
     """Run this unit.
 
-    ``lease_seconds``: a node that reports nothing for so long loses the unit. ``params`` belong to
-    the job type. ``pool``: the creator is the node's owner, a user who trusts the owner, or any
-    user. ``manifest`` names further inputs (``rendertrust.manifest``), whose URLs are requested.
-    ``evidence``: its destination, if the gateway wants evidence.
+    ``lease_seconds``: a node that reports nothing during this time loses the unit. ``params``:
+    parameters of the job type. ``pool``: the creator is the node's owner, a user who trusts the
+    owner, or any user. ``manifest`` lists further inputs (``rendertrust.manifest``); the node
+    requests their URLs. ``evidence``: the destination of the evidence, if the gateway wants
+    evidence.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -222,7 +221,7 @@ class Drain:
 
 @attrs.frozen(kw_only=True)
 class NodeStanding:
-    """The node's standing. ``QUARANTINED``: only its owner's work, because of ``reason``."""
+    """The node's standing. A QUARANTINED node gets only its owner's work, because of ``reason``."""
 
     standing: str = attrs.field(validator=one_of(*STANDINGS))
     reason: str | None = attrs.field(default=None, validator=optional(text(500)))
@@ -237,7 +236,7 @@ class TokenRenewal:
 
 @attrs.frozen(kw_only=True)
 class Ack:
-    """The gateway has booked the unit's result, or never will: the node may forget it."""
+    """The gateway has booked the unit's result, or never will. The node may forget the result."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -246,7 +245,10 @@ class Ack:
 
 @attrs.frozen(kw_only=True)
 class Welcome:
-    """Answer to ``hello``: which of the node's units to continue, and which to kill."""
+    """Answer to ``hello``.
+
+    The node continues the units in ``keep`` and kills the units in ``drop``.
+    """
 
     keep: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
     drop: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
@@ -257,11 +259,11 @@ class Welcome:
 
 @attrs.frozen(kw_only=True)
 class Hello:
-    """First relay frame of a node after each connect. ``ram`` and ``vram`` are bytes.
+    """First relay frame of a node after each connect. ``ram`` and ``vram`` are in bytes.
 
-    ``running`` lists units in progress *and* units whose results await an ack: none of them may be
-    dispatched again. ``pools``: the pools that it serves, all if empty. ``opengl``: EEVEE and
-    Workbench can draw here; None if that was not tested.
+    ``running`` lists units in progress *and* units whose results await an ack. The gateway may
+    dispatch none of these units again. ``pools``: the pools that the node serves, all if empty.
+    ``opengl``: EEVEE and Workbench can draw on the node; None if not tested.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -283,7 +285,7 @@ class Hello:
 
 @attrs.frozen(kw_only=True)
 class JobStatus:
-    """Progress report of a running unit; each one renews the unit's lease."""
+    """Progress report of a running unit. Each report renews the unit's lease."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     status: str = attrs.field(default="running", validator=one_of("running", "completed", "failed"))
@@ -300,12 +302,12 @@ class JobResult:
     ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
     ``detail`` (further lines) and ``failure`` (one of FAILURE_CLASSES; none means ``node``).
     ``given_back`` with ``network``: nothing failed, the node drains, pauses or stops. ``lacks``
-    with ``node`` (one of LACKS): nothing failed, another node may have what it needs. ``cancelled``
-    answers ``job_cancel``: the worker has ended, its slot is free, no ack follows. ``sha256`` and
-    ``size`` describe the uploaded object, ``part_sums`` its parts in a multipart upload. ``work``:
-    the node's measurements, or the work of a receipt with the node's ``signature``
-    (``rendertrust.receipt``); of a check that failed, ``unread`` in it names the delivered file
-    that could not be fetched.
+    (one of LACKS) with ``node``: nothing failed, but the node lacks what the unit needs.
+    ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, and no ack
+    follows. ``sha256`` and ``size`` describe the uploaded object; ``part_sums`` has the SHA-256 of
+    each part of a multipart upload. ``work``: the node's measurements, or the work of a receipt
+    with the node's ``signature`` (``rendertrust.receipt``). If a check fails, ``unread`` in
+    ``work`` names the delivered file that could not be fetched.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -332,10 +334,11 @@ class JobResult:
 
 @attrs.frozen(kw_only=True)
 class UrlsRequest:
-    """Request for new presigned URLs, because the unit's have expired or soon will.
+    """Request for new presigned URLs.
 
-    ``files``: instead, URLs of these files of its manifest, by SHA-256. ``wanted``: instead, parts
-    of a multipart upload.
+    Without ``files`` and ``wanted``, the node requests the unit's URLs again, because they expire
+    soon. ``files``: the node requests URLs of these files of the manifest, by SHA-256. ``wanted``:
+    the node requests URLs of parts of a multipart upload.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -349,7 +352,10 @@ class UrlsRequest:
 
 @attrs.frozen(kw_only=True)
 class Log:
-    """Piece of a unit's log: ``sequence`` counts pieces, ``offset`` the bytes before it."""
+    """Piece of a unit's log.
+
+    ``sequence``: number of the piece; ``offset``: bytes of log before the piece.
+    """
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -363,7 +369,7 @@ class Log:
 class Preview:
     """Preview picture of the work so far: ``data`` is base64 of a ``mime`` picture.
 
-    ``frame``: the frame of the scene that it shows.
+    ``frame``: the frame of the scene that the picture shows.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -378,7 +384,10 @@ class Preview:
 
 @attrs.frozen(kw_only=True)
 class Pong:
-    """Heartbeat of clients whose library cannot answer pings; the gateway counts it as a pong."""
+    """Heartbeat of clients whose library cannot answer pings.
+
+    For the gateway, this relay frame is as good as a pong.
+    """
 
 
 # ------------------------------------------------------------------------ results of decoding
@@ -386,13 +395,13 @@ class Pong:
 
 @attrs.frozen
 class Malformed:
-    """Undecodable text: broken JSON, a missing field, or a value out of bounds. Never sent."""
+    """Result of decoding an invalid relay frame; ``reason`` says what is wrong."""
 
     reason: str
 
 
 @attrs.frozen
 class Unknown:
-    """Well-formed object of a type that this version does not know. Never sent."""
+    """Result of decoding a JSON object of a type that this version does not know."""
 
     type: str

@@ -1,7 +1,7 @@
-"""Re-rendering of a receipt's frame: what to render, where, and how to judge the result. Pure.
+"""Re-rendering of a receipt's frame: what to render, which regions, and the verdict.
 
-A receipt names the scene and its linked files by SHA-256, and the parameters of the unit. So
-anybody with the files can repeat the work, and compare the picture with the delivered one.
+Pure functions. A receipt names the scene and its linked files by SHA-256, and the parameters of the
+unit. Therefore anybody with the files can repeat the work and compare the two pictures.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from rendertrust.node.worker.checks.crop_placement import SIDE, SIDE_LEAST
 from rendertrust.receipt import Receipt, WorkStatement
 from rendertrust.receipt_check import PictureFile
 
-SPOTS_MOST: Final = 8  # regions that a dispute can name
-CONSISTENT_MOST: Final = 0.3  # multiple of the noise: the difference between device classes
-DIFFERENT_LEAST: Final = 0.5  # multiple of the noise: the effect of rendering 2/3 of the samples
-FINISHED_MOST: Final = 0.1  # multiple of the noise: for a picture rebuilt from the same passes
+SPOTS_MOST: Final = 8  # maximum number of regions that a dispute can name
+CONSISTENT_MOST: Final = 0.3  # maximum difference of device classes, as a multiple of the noise
+DIFFERENT_LEAST: Final = 0.5  # multiple of the noise by which 2/3 of the samples differ
+FINISHED_MOST: Final = 0.1  # maximum for a picture rebuilt from passes, in multiples of the noise
 EXACT: Final = "exact"
 CONSISTENT: Final = "consistent"
 DIFFERENT: Final = "different"
@@ -53,10 +53,11 @@ UNKNOWN_FILES: Final = (
 class RerenderSubject:
     """A frame to render again.
 
-    ``scene``: SHA-256 of a scene that was sent alone. Otherwise ``manifest``: SHA-256 of the job's
-    manifest, and ``place``: the scene's path in it. ``blender`` (name, version, build) and
-    ``seconds`` (for this frame) are the node's statements. ``evidence``: SHA-256 of the frame's
-    evidence. ``before``: the frames of its chunk before it, on which unbaked simulations depend.
+    ``scene``: SHA-256 of a scene that was sent alone. For a job of several files, ``manifest`` is
+    the SHA-256 of the manifest, and ``place`` the scene's path in the manifest. ``blender`` (name,
+    version, build) and ``seconds`` (for this frame) are the node's statements. ``evidence``:
+    SHA-256 of the frame's evidence. ``before``: the earlier frames of the same chunk, on which
+    unbaked simulations depend.
     """
 
     parameters: Mapping[str, Any]
@@ -70,21 +71,21 @@ class RerenderSubject:
 
     @property
     def frame(self) -> int | None:
-        """Return the frame's number; None for the scene's current frame."""
+        """Return the frame's number; None if the scene's current frame was rendered."""
         frame: int | None = self.parameters.get("frame")
         return frame
 
 
 def subject_of(receipt: Receipt, picture: PictureFile) -> RerenderSubject | str:
-    """Return the frame that a receipt's picture shows, or why it cannot be rendered again."""
+    """Return the frame that a receipt's picture shows, or why nothing can be rendered again."""
     document = receipt.work.document
     if document["job_type"] != "render":
-        return f"it is from a {document['job_type']} job; only frames can be rendered again"
+        return f"the receipt is for a {document['job_type']} job; only frames can be rendered again"
     asked = document["parameters"]
     if not isinstance(asked, dict):
         return "the receipt has only a hash of its parameters, because they are long"
     if "tile" in asked:
-        return "it is one tile; use the receipt of the frame that the tiles make"
+        return "the receipt is for one tile; use the receipt of the complete frame"
     parameters = _of_one_frame(receipt.work, picture)
     if isinstance(parameters, str):
         return parameters
@@ -104,7 +105,7 @@ def subject_of(receipt: Receipt, picture: PictureFile) -> RerenderSubject | str:
 
 
 def _before(frame: object, frames: object) -> tuple[int, ...]:
-    """Return the frames of a chunk before this one."""
+    """Return the frames of a chunk before ``frame``; empty if the chunk has no such frame."""
     if not isinstance(frames, list) or frame not in frames:
         return ()
     earlier = frames[: frames.index(frame)]
@@ -112,15 +113,15 @@ def _before(frame: object, frames: object) -> tuple[int, ...]:
 
 
 def _evidence(measured: object) -> str | None:
-    """Return the SHA-256 of the node's evidence."""
+    """Return the SHA-256 of the node's evidence; None without evidence."""
     sha256 = untrusted.members(untrusted.members(measured).get("evidence")).get("sha256")
     return sha256 if isinstance(sha256, str) else None
 
 
 def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | None] | str:
-    """Return the scene or manifest among the inputs.
+    """Return the SHA-256 of the scene or of the manifest.
 
-    The scene is the first, a manifest the last.
+    The scene is the first input, a manifest the last.
     """
     tiles, place = asked.get("tiles"), asked.get("scene")
     if len(inputs) != 1 + (len(tiles) if isinstance(tiles, list) else 0):
@@ -133,7 +134,7 @@ def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | N
 
 
 def _of_one_frame(work: WorkStatement, picture: PictureFile) -> dict[str, Any] | str:
-    """Return the parameters for the picture's frame, which may be one of a chunk."""
+    """Return the parameters for the picture's frame, which may belong to a chunk."""
     asked: Mapping[str, Any] = work.document["parameters"]
     left = ("frames", "tiles", "noisy", "evidence", "scene")
     parameters = {name: value for name, value in asked.items() if name not in left}
@@ -152,7 +153,7 @@ def _of_one_frame(work: WorkStatement, picture: PictureFile) -> dict[str, Any] |
 
 
 def _name_in(work: WorkStatement, picture: PictureFile) -> str | None:
-    """Return the picture's name in the delivered zip."""
+    """Return the picture's name in the delivered zip; None if the zip has no such picture."""
     named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))
     if isinstance(picture.pixels, str):
         return None
@@ -176,7 +177,7 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
 
 
 def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
-    """Parse the job's manifest; a string says why it is not the one in the receipt."""
+    """Parse a manifest; a returned string says why the receipt names another manifest."""
     if subject.manifest is None:
         return "the receipt names no list of files, because the scene was sent alone"
     if hashlib.sha256(content).hexdigest() != subject.manifest:
@@ -191,7 +192,7 @@ def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
 
 
 def differing(manifest: Manifest, found: Mapping[str, str]) -> list[str]:
-    """Return which files are missing or changed. ``found``: SHA-256 by path."""
+    """Return a message for each file that is missing or changed. ``found``: SHA-256 by path."""
     faults = list[str]()
     for entry in manifest.files:
         if entry.path not in found:
@@ -205,10 +206,10 @@ def differing(manifest: Manifest, found: Mapping[str, str]) -> list[str]:
 
 
 def draws(random: Callable[[], float], count: int) -> list[list[float | None]]:
-    """Draw the positions of regions: every second one anywhere, the others where the contrast is
-    high.
+    """Draw positions of regions.
 
-    ``random`` returns a number from 0 up to 1.
+    Every second region is anywhere, the rest where the contrast is high. ``random`` returns a
+    number in [0, 1).
     """
     return [[random(), random(), random() if number % 2 else None] for number in range(count)]
 
@@ -220,8 +221,8 @@ def draws(random: Callable[[], float], count: int) -> list[list[float | None]]:
 class RegionDifference:
     """Difference of two regions' pixels, in multiples of the noise.
 
-    ``off`` is None if they are equal or cannot be compared. ``at``: x and y from the upper left
-    corner, width, height.
+    ``off`` is None if the regions are equal or cannot be compared. ``at``: x and y of the upper
+    left corner, width, height.
     """
 
     equal: bool
@@ -230,7 +231,7 @@ class RegionDifference:
 
     @property
     def farness(self) -> float:
-        """Return the difference as a number: 0 if equal, infinite if incomparable."""
+        """Return the difference as a number: 0 if equal, infinite if it cannot be measured."""
         if self.equal:
             return 0.0
         return float("inf") if self.off is None else self.off
@@ -246,11 +247,12 @@ class RegionDifference:
 class RerenderReport:
     """Result of rendering a frame again.
 
-    ``regions``: all rendered regions; of a whole frame, those that differ too much, worst first.
-    ``whole``: the whole frame; ``why_whole``: why it was rendered. ``finish``: the picture rebuilt
-    from its evidence. ``is_loose``: honest machines may differ. ``fault``: what is wrong with the
-    picture; ``unable``: why it cannot be compared. ``amplified``: factor by which the comparison
-    sheet amplifies differences.
+    ``regions``: the rendered regions. If the whole frame was rendered, only the regions that differ
+    too much, worst first. ``whole``: the difference of the whole frame. ``why_whole`` is the reason
+    for rendering the whole frame. ``finish``: the difference to the picture rebuilt from its
+    evidence. ``is_loose``: honest machines may render different pictures. ``fault`` is the fault of
+    the delivered picture. ``unable`` is the reason why the picture cannot be compared.
+    ``amplified``: factor by which the comparison sheet amplifies differences.
     """
 
     regions: tuple[RegionDifference, ...] = ()
@@ -265,7 +267,10 @@ class RerenderReport:
 
     @property
     def farness(self) -> float:
-        """Return the largest difference; that of the whole frame, if it was rendered."""
+        """Return the largest difference.
+
+        Return the whole frame's difference if the whole frame was rendered.
+        """
         if self.whole is not None:
             return self.whole.farness
         compared = (*self.regions, *(() if self.finish is None else (self.finish,)))
@@ -282,7 +287,7 @@ def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float
                  key=lambda one: -one.farness)  # fmt: skip
     found = list[dict[str, float]]()
     for one in far[:SPOTS_MOST]:
-        assert one.at is not None, "other regions were left out"
+        assert one.at is not None, "regions without a place were left out above"
         x, y, across, down = one.at
         middle = zip((x + across / 2, y + down / 2), size, strict=True)
         shares = [_share(at, side) for at, side in middle]
@@ -291,7 +296,7 @@ def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float
 
 
 def _share(middle: float, side: int) -> float:
-    """Return the position, 0 to 1, of a region with this middle along a side of the frame."""
+    """Return the position, 0 to 1, along a side of the frame of a region with this middle."""
     extent = min(max(side // SIDE, SIDE_LEAST), side)
     free = side - extent
     start = min(max(middle - extent / 2, 0.0), float(free))
@@ -300,24 +305,24 @@ def _share(middle: float, side: int) -> float:
 
 @attrs.frozen
 class Judgement:
-    """Verdict on a picture: EXACT, CONSISTENT, DIFFERENT or UNDECIDED, and why."""
+    """Verdict on a picture (EXACT, CONSISTENT, DIFFERENT or UNDECIDED) with its reason."""
 
     verdict: str
     reason: str
 
     @property
     def holds(self) -> bool:
-        """Return True if the scene renders to this picture."""
+        """Return True if the delivered picture is what the scene renders to."""
         return self.verdict in HOLDING
 
 
 def judge(report: RerenderReport, *, is_same_blender: bool, knows_files: bool) -> Judgement:
-    """Judge the delivered picture by its comparison.
+    """Judge the delivered picture by its difference from the new render.
 
     Machines of one device class render equal pictures. A receipt does not name its node's
-    processor, so differences that are known between device classes count as consistent. With larger
-    differences and another build of Blender, the picture stays undecided. A statistical comparison
-    across classes would belong here, in place of OTHER_CLASS.
+    processor, so differences that are known between device classes count as consistent. If the
+    difference is larger and this machine has another build of Blender, the verdict is UNDECIDED. A
+    statistical comparison across device classes could replace OTHER_CLASS.
     """
     if report.fault is not None:
         return Judgement(DIFFERENT, report.fault)

@@ -17,10 +17,10 @@ def http_session(
     middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     timeout: aiohttp.ClientTimeout = USUAL,
 ) -> aiohttp.ClientSession:
-    """Return a session that asks for uncompressed bodies and does not decode any.
+    """Return a session that asks for uncompressed bodies and decodes no compressed body.
 
-    An object store repeats the Content-Encoding that an object's uploader sent, but the content
-    must be exactly the bytes that were announced and hashed.
+    An object store sends the Content-Encoding that an object's uploader named. Decoding would
+    change the bytes whose hash is checked.
     """
     return aiohttp.ClientSession(
         auto_decompress=False,

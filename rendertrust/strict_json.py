@@ -1,4 +1,4 @@
-"""Strict JSON that all parsers understand alike: UTF-8, no repeated members, only RFC 8259."""
+"""Strict JSON, which all parsers understand alike: UTF-8, RFC 8259, no repeated names."""
 
 import json
 import re
@@ -10,14 +10,15 @@ from rendertrust.untrusted import Document
 
 DEPTH_MAX: Final = 64
 DIGITS_MAX: Final = 80  # a proof contains no number above 2²⁵⁶
-# An unclosed string matches up to the end; otherwise each quote in it would be tried again.
+# An unclosed string matches up to the end. Otherwise the search would start again at each later
+# quote, in quadratic time.
 _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def read_document(raw: bytes) -> Document | str:
-    """Parse a JSON object; a string says why it is invalid. Never raises."""
+    """Parse a JSON object; a string says why the text is invalid. Never raises."""
     if is_deeper(raw, DEPTH_MAX):
         return f"it is nested deeper than {DEPTH_MAX} levels"
     try:
@@ -36,8 +37,8 @@ def read_document(raw: bytes) -> Document | str:
 def is_deeper(raw: bytes, depth_max: int) -> bool:
     """Return True if brackets outside strings nest deeper than ``depth_max``.
 
-    Must run before the parser: a recursive parser could crash the process on such a text (CPython
-    3.11 with a raised recursion limit).
+    Call this function before the parser. A recursive parser could crash the process on deeply
+    nested text (CPython 3.11 with a raised recursion limit).
     """
     if raw.count(b"[") + raw.count(b"{") <= depth_max:
         return False
@@ -46,7 +47,7 @@ def is_deeper(raw: bytes, depth_max: int) -> bool:
 
 
 def first_repeated(names: Iterable[str]) -> str:
-    """Return the first name that is repeated. Raises ValueError if there is none."""
+    """Return the first name that is repeated. Raises ValueError if no name is repeated."""
     seen = set[str]()
     for name in names:
         if name in seen:

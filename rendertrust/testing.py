@@ -1,7 +1,7 @@
 """A fake node for testing a gateway, or software built on one, without a machine that renders.
 
-It registers, proves its key, opens the relay and speaks the real protocol (docs/PROTOCOL.md) over
-a real socket. You supply the function that handles a dispatch.
+The fake node registers, proves its key, opens the relay and speaks the real protocol
+(docs/PROTOCOL.md) over a real socket. You supply the function that handles a dispatch.
 
     async with FakeNode(url, behave=works(lambda task: b"a picture")) as node:
         ...submit a job...
@@ -54,10 +54,11 @@ Behaviour = Callable[["FakeNode", JobDispatch], Awaitable[None]]
 
 
 class FakeNode:
-    """One node, connected inside ``async with``. Raises ConnectionError if refused.
+    """A node that is connected inside ``async with``.
 
-    ``received``: every relay frame from the gateway; ``close_code``: the code with which it closed
-    the socket. An exception in a behaviour is raised at the end of the block, unless the block
+    Raises ConnectionError if the gateway refuses the connection. ``received``: every relay frame
+    from the gateway; ``close_code``: the code with which the gateway closed the socket. An
+    exception in a behaviour is raised at the end of the ``async with`` block, unless the block
     itself failed.
     """
 
@@ -136,7 +137,8 @@ class FakeNode:
     async def connect(self) -> None:
         """Open the relay (again), send hello, and wait for the first ping or the end of the socket.
 
-        The gateway pings as soon as the session exists; dispatches reach the node from then on.
+        The gateway pings as soon as the node's session exists. From this moment, dispatches reach
+        the node.
         """
         self.close_code, self._is_served = None, False
         self._socket = await self._session.ws_connect(
@@ -180,7 +182,7 @@ class FakeNode:
     async def next(self, kind: type[Kind], *, within: float) -> Kind:
         """Return the next relay frame of ``kind`` that was not returned before.
 
-        Skips frames of other kinds before it. Raises TimeoutError.
+        Skips relay frames of other kinds that came before. Raises TimeoutError.
         """
         async with asyncio.timeout(within), self._arrived:
             while True:
@@ -201,7 +203,7 @@ class FakeNode:
     async def upload(self, dispatch: JobDispatch, content: bytes) -> int | None:
         """PUT ``content`` to the dispatch's output and return the HTTP status.
 
-        None without an output.
+        Return None if the dispatch has no output.
         """
         if dispatch.output is None:
             return None
@@ -214,7 +216,7 @@ class FakeNode:
             return response.status
 
     def signed(self, dispatch: JobDispatch, told: JobResult) -> JobResult:
-        """Add the signed work for a receipt to a result, unless ``signs`` is off."""
+        """Add the signed ``work`` of a receipt to a result, unless ``signs`` is False."""
         if not self._signs or told.sha256 is None or told.size is None:
             return told
         build = (self.device_class or "").rpartition("/")[2] or None
@@ -227,7 +229,10 @@ class FakeNode:
         return told if made is None else attrs.evolve(told, work=made[0], signature=made[1])
 
     async def fetch(self, dispatch: JobDispatch) -> dict[str, bytes]:
-        """Return the inputs of a dispatch by path. Raises ConnectionError if a hash differs."""
+        """Return the inputs of a dispatch by path.
+
+        Raises ConnectionError if an input's hash differs.
+        """
         found = {given.path: await self._content(given) for given in dispatch.inputs}
         if dispatch.manifest is None:
             return found
@@ -320,20 +325,20 @@ Work = Callable[[FakeTask], "bytes | Fails | Awaitable[bytes | Fails]"]
 
 
 def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
-    """Fetch the inputs, call ``work``, and deliver the bytes or the Fails that it returns.
+    """Fetch the inputs, call ``work``, and deliver the bytes or the Fails that ``work`` returns.
 
-    The unit is RUNNING while ``work`` runs; ``progress`` is reported afterwards. Without
-    ``progress`` the node reports nothing but the result.
+    The unit is RUNNING while ``work`` runs, and ``progress`` is reported afterwards. If
+    ``progress`` is empty, the node reports only the result.
     """
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
-        if progress:  # as a real node does when it begins
+        if progress:  # a real node reports 0 when it begins
             await node.send(_status(dispatch, 0.0))
         task = FakeTask(dispatch, await node.fetch(dispatch))
         try:
             made = work(task)
             done = await made if inspect.isawaitable(made) else made
-        except Exception as fault:  # do not let the caller wait for a broken function
+        except Exception as fault:  # report the failure, so that the caller does not wait
             await fails("node", f"{type(fault).__name__} in the test's function")(node, dispatch)
             raise
         if isinstance(done, Fails):
@@ -345,7 +350,7 @@ def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
 
 
 def completes(content: bytes = b"fake result", *, progress: Sequence[float] = (0.5,)) -> Behaviour:
-    """Report ``progress``, upload ``content`` if the dispatch has an output, and complete."""
+    """Report ``progress``, upload ``content`` if the dispatch has an output, and report success."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         for share in progress:
@@ -384,7 +389,7 @@ def fails(failure: str = "node", error: str = "it failed") -> Behaviour:
 
 
 def hangs(progress: float | None = None) -> Behaviour:
-    """Never finish; report ``progress`` once, if given."""
+    """Report ``progress`` once, if given, and never report a result."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         if progress is not None:

@@ -1,6 +1,6 @@
 """Tiling of a frame: rectangles that cover each pixel exactly once.
 
-Pixels count from the upper left corner, as in image files; Blender counts from the lower left.
+Coordinates begin at the upper left corner, as in image files. Blender's begin at the lower left.
 """
 
 from itertools import pairwise
@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-TILES_MAX: Final = 48  # one unit fetches and assembles them all
+TILES_MAX: Final = 48  # one unit fetches and assembles all tiles of a frame
 SIDE_LEAST: Final = 16
 
 
@@ -23,7 +23,7 @@ class Tile:
 
     @property
     def members(self) -> list[int]:
-        """Return the tile as a unit's parameters have it."""
+        """Return the tile as the parameters of a unit contain it."""
         return [self.x, self.y, self.width, self.height]
 
 
@@ -36,7 +36,7 @@ def grid(width: int, height: int, columns: int, rows: int) -> tuple[Tile, ...]:
         raise ValueError(f"a frame can have 1 to {TILES_MAX} tiles")
     if columns * SIDE_LEAST > max(width, SIDE_LEAST) or rows * SIDE_LEAST > max(height, SIDE_LEAST):
         raise ValueError(
-            f"a tile must be at least {SIDE_LEAST} pixels wide and high; ask for fewer"
+            f"a tile must be at least {SIDE_LEAST} pixels wide and high; ask for fewer tiles"
         )
     xs, ys = _cuts(width, columns), _cuts(height, rows)
     return tuple(

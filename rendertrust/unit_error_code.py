@@ -3,19 +3,19 @@
 from typing import Final, Literal, TypeAlias
 
 ErrorCode: TypeAlias = Literal[
-    "underquoted",  # on nodes of three owners it took over three times the quoted work
-    "every_node",  # it failed on several nodes
-    "part_failed",  # one of its tiles failed, or another tile of its frame
-    "parts_gone",  # the parts in which its result was uploaded no longer exist
-    "invalid",  # a check found that it shows another picture
-    "lost",  # its nodes disappeared
-    "given_back",  # its nodes returned it unfinished
-    "stalled",  # it made no progress
-    "too_slow",  # it took far longer than permitted
-    "no_node",  # no node finished it in time
-    "unsendable",  # it cannot be sent to a node
-    "too_much_memory",  # more memory than its node, or any node, has
-    "reported",  # reported by its node, in the node's words
+    "underquoted",  # the unit took over three times the quoted work on nodes of three owners
+    "every_node",  # the unit failed on several nodes
+    "part_failed",  # a tile of the frame failed
+    "parts_gone",  # the uploaded parts of the unit's result no longer exist
+    "invalid",  # a check found that the result is another picture
+    "lost",  # the unit's nodes disappeared
+    "given_back",  # the nodes returned the unit unfinished
+    "stalled",  # the unit made no progress
+    "too_slow",  # the unit took far longer than permitted
+    "no_node",  # no node finished the unit in time
+    "unsendable",  # the unit cannot be sent to a node
+    "too_much_memory",  # the unit needs more memory than its node, or any node, has
+    "reported",  # the node reported the error, in its own words
 ]
 UNDERQUOTED: Final = "underquoted"
 REPORTED: Final = "reported"

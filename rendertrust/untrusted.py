@@ -1,4 +1,7 @@
-"""Parsers for untrusted JSON values. They return None for an invalid value and never raise."""
+"""Parsers for untrusted JSON values.
+
+The parsers return None for an invalid value and never raise.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from rendertrust.merkle import SIZE_MAX
 
 Document: TypeAlias = Mapping[str, Any]
-PROOF_HASHES_MAX: Final = 64  # in a tree of up to SIZE_MAX leaves
+PROOF_HASHES_MAX: Final = 64  # hashes in an inclusion proof of a tree with up to SIZE_MAX leaves
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _AMOUNT: Final = re.compile(r"-?[1-9][0-9]{0,18}", re.ASCII)
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -15,7 +18,7 @@ _NAME: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def members(document: object) -> Document:
-    """Return an object's members; an empty mapping if it is not an object."""
+    """Return the members of a JSON object; an empty mapping if ``document`` is not an object."""
     return document if isinstance(document, dict) else {}
 
 
@@ -31,12 +34,12 @@ def text(value: object) -> str | None:
 
 
 def size(value: object) -> int | None:
-    """Return a whole number that can be a size or position in the tree."""
+    """Return a whole number that can be the size of a tree or a position in it."""
     return value if type(value) is int and 0 <= value <= SIZE_MAX else None
 
 
 def amount(value: object) -> int:
-    """Return a leaf's signed amount; 0, which no entry has, if the value is invalid."""
+    """Return a leaf's signed amount. Return 0, which no entry has, if the value is invalid."""
     return int(value) if isinstance(value, str) and _AMOUNT.fullmatch(value) else 0
 
 
@@ -47,7 +50,7 @@ def sha256(value: object) -> bytes | None:
 
 
 def hashes(value: object) -> tuple[bytes, ...] | None:
-    """Return a list of hashes that is not longer than any proof."""
+    """Return a list of hashes if it is no longer than the longest proof."""
     if not isinstance(value, list) or len(value) > 2 * PROOF_HASHES_MAX:
         return None
     found = [sha256(part) for part in value]

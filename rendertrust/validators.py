@@ -1,7 +1,7 @@
-"""attrs validators for relay frames, which check type, length and range at once.
+"""attrs validators for relay frames; they check type, length and range at once.
 
-Each raises ValueError with the field's name and the fault, but never with the value, which may be
-secret or hostile.
+Each validator raises ValueError with the field's name and the fault. The text never contains the
+value, which may be secret or hostile.
 """
 
 import math
@@ -19,7 +19,10 @@ def _refuse(attribute: "attrs.Attribute[Any]", reason: str) -> ValueError:
 
 
 def is_clean(value: str) -> bool:
-    """Return True if ``value`` has no NUL or lone surrogate, which databases and UTF-8 refuse."""
+    """Return True if ``value`` has no NUL and no lone surrogate.
+
+    Databases and UTF-8 refuse such characters.
+    """
     if value.isascii():
         return "\0" not in value
     return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
@@ -135,8 +138,9 @@ def headers(most: int, length: int) -> Validator:
 
 
 def json_object(most: int) -> Validator:
-    """Accept a JSON object of at most ``most`` values in all: finite, clean and not deeply
-    nested.
+    """Accept a JSON object with at most ``most`` names and values in total.
+
+    Numbers must be finite, strings clean, and nesting is limited to DEPTH_MAX.
     """
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
@@ -149,9 +153,9 @@ def json_object(most: int) -> Validator:
 
 
 def _fault_in(value: Any, most: int) -> str | None:
-    """Return what is wrong with a JSON value.
+    """Return what is wrong with a JSON value; None if nothing is wrong.
 
-    It walks level by level to avoid recursion.
+    The function walks level by level to avoid recursion.
     """
     level: list[Any] = [value]
     seen = 0

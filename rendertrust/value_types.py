@@ -7,9 +7,10 @@ import attrs
 
 @attrs.frozen
 class Limits:
-    """Limits of a value, for ``Annotated``. The gateway checks requests; the client checks nothing.
+    """Limits of a value, for ``Annotated``.
 
-    ``ge`` and ``le`` limit a number. ``description`` explains the ``pattern`` of a text to people.
+    The gateway checks requests by these limits; the client does not. ``ge`` and ``le`` limit a
+    number. ``description`` explains the ``pattern`` of a text to people.
     """
 
     format: str | None = None
@@ -23,7 +24,7 @@ class Limits:
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """The JSON Schema keywords that are given, except the description."""
+        """Return the limits as JSON Schema keywords, without the description."""
         members = {
             "format": self.format,
             "pattern": self.pattern,
@@ -38,24 +39,26 @@ class Limits:
 
 @attrs.frozen
 class Doc:
-    """Documentation of a field, for ``Annotated``: the API's reference and the options of the
-    command line show it.
+    """Documentation of a field, for ``Annotated``.
+
+    The API reference and ``--help`` show the text.
     """
 
     text: str
 
 
 def one_of(choices: Any) -> Limits:
-    """Return the limits of a text that is one of the choices of a ``Literal``."""
+    """Return the limits of a text that must be one of the choices of a ``Literal``."""
     return Limits(enum=tuple(sorted(get_args(choices))))
 
 
-# Metadata of a member that is left out while it is None, as strict clients do not know it.
+# Metadata of a member that is left out of the JSON while it is None, because strict clients do not
+# know the member.
 ABSENT: Final = {"absent": True}
 
-# Metadata of members that the API reference lacks. The gateway always sends them, and those marked
-# SENT are never null. The client does not require them, so that it understands every gateway that
-# follows the reference.
+# Metadata of members that the API reference lacks. The gateway always sends these members, and
+# members marked SENT are never null. The client does not require these members, so that it
+# understands every gateway that follows the reference.
 ADDED: Final = {"added": True}
 SENT: Final = {"added": True, "sent": True}
 

@@ -3,9 +3,9 @@
     event = webhooks.read(body, request.headers, "whsec_…")   # raises InvalidSignature
 
 A signature is ``v1,`` and the base64 of HMAC-SHA256 over
-``{webhook-id}.{webhook-timestamp}.{body}``. While a secret is rotated there are two signatures.
-``webhook-id`` is the same in every attempt of a delivery, so a receiver that keeps the ids handles
-each event once.
+``{webhook-id}.{webhook-timestamp}.{body}``. During the rotation of a secret, a webhook has two
+signatures. ``webhook-id`` is the same in every attempt of a delivery. A receiver that stores the
+ids can handle each event only once.
 """
 
 import base64
@@ -23,7 +23,7 @@ TOLERANCE_SECONDS: Final = 300
 
 
 class InvalidSignature(Exception):
-    """The signature is missing, wrong or too old. Ignore the request and answer 400."""
+    """The webhook's signature is missing, wrong or too old. Ignore the request and answer 400."""
 
 
 def secret_text(secret: bytes) -> str:
@@ -32,11 +32,11 @@ def secret_text(secret: bytes) -> str:
 
 
 def secret_bytes(text: str) -> bytes:
-    """Decode a copied secret. Raises ValueError."""
+    """Decode a copied secret. Raises ValueError if the text is not base64."""
     try:
         return base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
     except binascii.Error as error:
-        raise ValueError("is not an endpoint's secret: whsec_…") from error
+        raise ValueError("not the secret of a webhook endpoint, like whsec_…") from error
 
 
 def signature(secret: bytes, id_: str, timestamp: int, body: bytes) -> str:
@@ -56,8 +56,8 @@ def read(
 ) -> dict[str, Any]:
     """Verify a webhook and return its event.
 
-    ``body``: the raw bytes. ``headers``: names in any case. Raises InvalidSignature, and ValueError
-    if ``secret`` is malformed.
+    ``body`` has the raw bytes of the request. The names in ``headers`` may have any case. Raises
+    InvalidSignature, and ValueError if ``secret`` is malformed.
     """
     given = {name.lower(): value for name, value in headers.items()}
     id_, said, signatures = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))

@@ -1,4 +1,7 @@
-"""Reading of untrusted zips, with a limit on what is unpacked, whatever the zip claims."""
+"""Reading of untrusted zips.
+
+The limit counts the unpacked bytes, not the sizes that the zip claims.
+"""
 
 import errno
 import struct
@@ -11,13 +14,13 @@ from os import PathLike
 from rendertrust.node.worker.formats import bounds
 
 PIECE = 1 << 20
-# Accepted compression methods; further decoders would only be more attack surface.
+# Accepted compression methods. Further decoders would only add attack surface.
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 
 
 class BadZip(Exception):
-    """The zip cannot be read; the text says why."""
+    """The zip cannot be read; the exception's text says why."""
 
 
 class ZipTooLarge(BadZip):
@@ -25,7 +28,7 @@ class ZipTooLarge(BadZip):
 
 
 class Zip:
-    """An open zip, of whose members at most ``most`` bytes are read in all."""
+    """An open zip. At most ``most`` bytes of all its members together are read."""
 
     def __init__(self, packed: zipfile.ZipFile, most: int) -> None:
         self._packed, self._left = packed, most
@@ -35,12 +38,12 @@ class Zip:
         """Yield a member's content in pieces. Raises BadZip or its subclass ZipTooLarge."""
         with _told():
             if member.compress_type not in PACKINGS:
-                raise BadZip("a file in it is neither stored nor deflated")
+                raise BadZip("a file in the zip is neither stored nor deflated")
             with self._packed.open(member) as content:
                 while piece := content.read(PIECE):
                     self._left -= len(piece)
                     if self._left < 0:
-                        raise ZipTooLarge("it unpacks to more than the limit")
+                        raise ZipTooLarge("the zip unpacks to more than the limit")
                     yield piece
 
 
@@ -64,6 +67,6 @@ def _told() -> Generator[None]:
     except _BROKEN as fault:
         raise BadZip(str(fault) or type(fault).__name__) from fault
     except OSError as fault:
-        if fault.errno != errno.EINVAL:  # otherwise the disk failed, not the zip
+        if fault.errno != errno.EINVAL:  # any other OSError is a fault of the disk
             raise
-        raise BadZip("it names an offset before its start") from fault
+        raise BadZip("the zip names an offset before its start") from fault

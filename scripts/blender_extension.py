@@ -1,8 +1,8 @@
 """Build Blender's extension: a zip of its sources and every wheel that it imports.
 
-Blender installs bundled wheels and downloads none, so a zip is for one platform. The wheels are
-those of ``locks/client-3.13.txt``, checked by hash; RenderTrust's own wheel is built from this
-checkout.
+Blender installs bundled wheels and downloads none, so a zip is for one platform. Other projects'
+wheels are those of ``locks/client-3.13.txt``, checked by hash; RenderTrust's own wheel is built
+from this checkout.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PLATFORMS = {
     "macos-arm64": ("macosx_11_0_arm64",),
 }
 NOT_IMPORTED = ("setuptools-",)
-# the same time for all entries, so that equal sources make equal zips
+# One time for all members of a zip, so that equal sources make equal zips.
 LONG_AGO = (2020, 1, 1, 0, 0, 0)
 
 
@@ -95,7 +95,7 @@ def pack(target: Path, wheels: list[Path], platform: str) -> None:
 
 
 def add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
-    """Add a member with a fixed time and no owner."""
+    """Add a member to the zip, with a fixed time and no owner."""
     packed.writestr(zipfile.ZipInfo(name, LONG_AGO), content, zipfile.ZIP_DEFLATED)
 
 

@@ -3,8 +3,8 @@
 Run ``python scripts/demo_scene.py OUT.blend`` with ``bpy``, or without it
 ``blender -b --factory-startup -P scripts/demo_scene.py -- OUT.blend``.
 
-Coloured glass on a pale floor at dusk: a low sun from the left, a cool sky, coloured shadows.
-Everything is made here from nothing; there are no textures and no add-ons.
+Coloured glass on a pale floor at dusk: a low sun from the left, a cool sky, coloured shadows. The
+script builds all objects itself, without textures and add-ons.
 """
 
 import math
@@ -18,9 +18,9 @@ HAZE, SKY_STRENGTH = (0.85, 0.43, 0.26), 0.75
 
 
 def new_material(bpy: Any, name: str) -> tuple[Any, Any, Any]:
-    """Create an empty node material: (material, nodes, links)."""
+    """Create a material without shader nodes; return the material, its nodes and its links."""
     material = bpy.data.materials.new(name)
-    if bpy.app.version < (5, 0):  # newer versions always have nodes, and warn
+    if bpy.app.version < (5, 0):  # newer versions always use nodes, and warn here
         material.use_nodes = True
     material.node_tree.nodes.clear()
     return material, material.node_tree.nodes, material.node_tree.links
@@ -29,7 +29,8 @@ def new_material(bpy: Any, name: str) -> tuple[Any, Any, Any]:
 def glass(bpy: Any, name: str, colour: tuple[float, float, float], roughness: float = 0.0) -> Any:
     """Create coloured glass with a coloured shadow.
 
-    For shadow rays it is a tinted filter, which resembles real glass without the noise of caustics.
+    For shadow rays the glass is a tinted filter, which resembles real glass without the noise of
+    caustics.
     """
     material, nodes, links = new_material(bpy, name)
     out = nodes.new("ShaderNodeOutputMaterial")

@@ -29,7 +29,9 @@ def say(text: str) -> None:
 
 
 def folder_of(name: str) -> Path:
-    """Return the folder: in the checkout, or in the user's cache if the checkout is read-only."""
+    """Return the environment's folder: in the checkout, or in the user's cache if the checkout is
+    read-only.
+    """
     version = ".".join(platform.python_version_tuple()[:2])
     home = CHECKOUT / ".venv"
     if not os.access(CHECKOUT, os.W_OK):
@@ -41,7 +43,7 @@ def folder_of(name: str) -> Path:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Lock the environment; a second process waits."""
+    """Lock the environment during the block; a second process waits."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,8 +1,9 @@
 """Generate the blocking ``Client`` from the source of ``AsyncClient``.
 
-Run it as ``python -m scripts.generate_sync_client`` after a change of ``AsyncClient``, in an
-environment of this repository. Each public method gets a twin with the same signature, types and
-docstring, which runs it on the client's loop thread. Async iterators become iterators.
+Run this module as ``python -m scripts.generate_sync_client`` after a change of ``AsyncClient``, in
+an environment of this repository. Each public method gets a blocking twin with the same signature,
+types and docstring, which runs the method on the client's loop thread. Async iterators become
+iterators.
 """
 
 import ast
@@ -42,7 +43,7 @@ ENTER_AND_EXIT = """\
 
 
 def generated(source: str) -> str:
-    """Return the source of ``Client`` for that of ``AsyncClient``."""
+    """Return the source of ``Client``, generated from the source of ``AsyncClient``."""
     module = ast.parse(source)
     classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
     (client,) = (node for node in classes if node.name == ASYNC)

@@ -1,9 +1,10 @@
 """Write ``web/console/packed/``: the console's files as they are sent to browsers.
 
-Run it as ``python -m scripts.pack_console`` after a change of the console's scripts or styles, in
-the environment ``dev``. Its minifier shortens the console's own scripts and styles; its Node.js
-compresses every file with brotli, which Python's standard library lacks. Files whose source has not
-changed are skipped, so that a change of one script changes one packed script.
+Run this module as ``python -m scripts.pack_console`` after a change of the console's scripts or
+styles, in the environment ``dev``. The environment's minifier shortens the console's own scripts
+and styles. The environment's Node.js compresses every file with brotli, which Python's standard
+library lacks. Files whose source has not changed are skipped, so that a change of one script
+changes one packed script.
 """
 
 import hashlib

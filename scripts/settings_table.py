@@ -1,4 +1,4 @@
-"""Write the table of settings into ``docs/OPERATIONS.md``, from their declarations."""
+"""Write the table of settings, made from their declarations, into ``docs/OPERATIONS.md``."""
 
 from collections.abc import Iterable
 from pathlib import Path

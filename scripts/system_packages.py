@@ -1,8 +1,9 @@
 """Install the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
 
-Root installs them with apt; other users get the exact command, and nothing is changed. Proxies for
-tests are not installed, as installing would start them: their packages are unpacked beside this
-environment, which does not need root. Only root installs Debian's PostgreSQL, for tests.
+Root installs the packages with apt; other users get the exact command, and nothing is changed.
+Proxies for tests are not installed, as installing would start them: their packages are unpacked
+beside this environment, which does not need root. Only root installs Debian's PostgreSQL, for
+tests.
 """
 
 import ctypes
@@ -20,7 +21,7 @@ PROGRAMS = {"bwrap": "bubblewrap"}
 TEST_PROGRAMS = {"ip": "iproute2", "chromium-headless-shell": "chromium-headless-shell"}
 UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
 UNPACKED_IN = Path(sys.prefix) / "programs"
-POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian's servers are not on the PATH
+POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian does not put its servers on the PATH
 CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 SEARCHED = [UNPACKED_IN / "usr/sbin", UNPACKED_IN / "usr/bin", "/usr/sbin", "/usr/local/sbin"]
 
@@ -45,7 +46,7 @@ def install(packages: list[str]) -> bool:
 
 
 def apt(*words: str, within: str | None = None) -> bool:
-    """Run apt-get without questions, showing only its errors."""
+    """Run apt-get without questions and show only its errors; return True if it succeeded."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "-qq", *words]
     done = subprocess.run(
@@ -61,7 +62,7 @@ def not_at_hand() -> list[str]:
 
 
 def unpack(packages: list[str]) -> bool:
-    """Download and unpack the packages without installing them."""
+    """Download and unpack the packages without installing them; return True if that succeeded."""
     print(f"Unpacking for tests: {' '.join(packages)}", file=sys.stderr, flush=True)
     if os.geteuid() == 0:
         apt("update")
@@ -83,7 +84,7 @@ def see_to_proxies() -> int:
 
 
 def see_to_postgres() -> None:
-    """Install Debian's PostgreSQL if possible; without it its tests are skipped.
+    """Install Debian's PostgreSQL if possible; without Debian's PostgreSQL its tests are skipped.
 
     No cluster is created, so nothing starts.
     """

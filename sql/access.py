@@ -21,8 +21,9 @@ def _ties(pairs: Iterable[tuple[UUID, UUID]]) -> Ties:
 class Access:
     """Relations between users.
 
-    By user: their ``organisations``, the users they ``trusts``, and those ``trusting`` them. By
-    node: the organisation it is ``lent`` to.
+    ``organisations``: the organisations of each user. ``trusts``: for each user, the users whom
+    they trust. ``trusting``: for each user, the users who trust them. ``lent``: for each lent node,
+    the organisation to which it is lent.
     """
 
     organisations: Ties = attrs.field(factory=dict[UUID, frozenset[UUID]])
@@ -37,8 +38,8 @@ class Access:
         lent: Iterable[tuple[UUID, UUID]] = (),
         trusts: Iterable[tuple[UUID, UUID]] = (),
     ) -> "Access":
-        """Build from (user, organisation), (node, organisation) and (truster, trusted user)
-        pairs.
+        """Build an Access from (user, organisation), (node, organisation) and (truster, trusted
+        user) pairs.
         """
         pairs = tuple(trusts)
         return cls(_ties(members), dict(lent), _ties(pairs), _ties((b, a) for a, b in pairs))
@@ -55,7 +56,7 @@ ALONE: Final = Access()
 
 
 def circles_of(rows: Iterable[Any]) -> Access:
-    """Build from rows of the query ``access_circles``."""
+    """Build an Access from rows of the query ``access_circles``."""
     found: dict[str, list[tuple[UUID, UUID]]] = {"member": [], "lent": [], "trust": []}
     for row in rows:
         found[row["kind"]].append((row["one"], row["other"]))

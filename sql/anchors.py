@@ -1,4 +1,4 @@
-"""Rows of transactions that the gateway sent to a chain. Only the Anchor writes them."""
+"""Rows of transactions that the gateway sent to a chain. Only the Anchor writes these rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,9 +19,9 @@ FAILED: Final = "FAILED"
 class SentRow:
     """A transaction. ``size`` and ``root`` are None for the deployment of the contract.
 
-    A transaction is signed again with a higher fee if it stays pending. ``raw``: its newest
-    version; ``hashes``: those of all versions, newest last; ``mined_hash``: that of the confirmed
-    version.
+    A transaction is signed again with a higher fee if it stays pending. ``raw``: the newest version
+    of the transaction; ``hashes``: the hashes of all versions, newest last; ``mined_hash``: the
+    hash of the confirmed version.
     """
 
     chain_id: int
@@ -36,7 +36,7 @@ class SentRow:
     block_number: int | None
     bid_at: datetime
     mined_hash: str | None = None
-    block_hash: str | None = None  # None: not recorded
+    block_hash: str | None = None  # None if it was not recorded
     origin: str | None = None  # the checkpoint's log
 
 
@@ -85,8 +85,8 @@ class CoveringAnchor:
     contract: str
     hash: str
     block_number: int
-    block_hash: str | None  # None: not recorded
-    anchor: str | None  # the signed anchor note; None: none was signed
+    block_hash: str | None  # None if it was not recorded
+    anchor: str | None  # the signed anchor note, if one was signed
     signed: SignedCheckpoint
 
     @property
@@ -97,7 +97,9 @@ class CoveringAnchor:
 
 class Anchors(Table):
     async def sent(self, chain_id: int, sender: str, nonce: int) -> Sequence[SentRow]:
-        """Return the sender's pending and lost transactions, newest contract and newest anchor."""
+        """Return the sender's pending transactions, those numbered from ``nonce`` on, and the
+        newest confirmed contract and anchor.
+        """
         rows = await self._database.all("anchors_of_sender", chain_id, sender, nonce)
         return [_sent(dict(row)) for row in rows]
 
@@ -134,9 +136,8 @@ class Anchors(Table):
         await self._database.execute("anchors_state", *named, *told, became.note)
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Return numbers below ``nonce`` that the sender used outside the range that has rows.
-
-        Only numbers of this epoch.
+        """Return numbers below ``nonce`` that the sender used in this epoch, outside the range that
+        has rows.
         """
         rows = await self._database.all("anchors_unknown", chain_id, sender, nonce)
         return [row["nonce"] for row in rows]
@@ -147,8 +148,8 @@ class Anchors(Table):
         return None if row is None else row["nonce"]
 
     async def holes(self, chain_id: int, sender: str) -> Sequence[int]:
-        """Return numbers without a row between two numbers of the sender that have one, in this
-        epoch.
+        """Return the sender's numbers in this epoch that lie between numbers with rows but have no
+        row.
         """
         return [r["nonce"] for r in await self._database.all("anchors_holes", chain_id, sender)]
 
@@ -157,7 +158,9 @@ class Anchors(Table):
         return [r["contract"] for r in await self._database.all("anchors_unmade", chain_id, sender)]
 
     async def contracts(self, chain_id: int, sender: str) -> dict[str, int]:
-        """Return the sender's contracts of this epoch, each with the size of its newest anchor."""
+        """Return the sender's contracts of this epoch, each with the largest size of its anchors
+        that have not failed.
+        """
         rows = await self._database.all("anchors_contracts", chain_id, sender)
         return {row["contract"]: row["size"] for row in rows}
 
@@ -168,7 +171,7 @@ class Anchors(Table):
     async def own(self, size: int) -> tuple[int, bytes | None]:
         """Return the log's size, and its root at ``size``.
 
-        The root is None if the log is smaller.
+        The root is None if the log has fewer leaves.
         """
         return await own_root(self._database, size)
 
@@ -177,9 +180,9 @@ class Anchors(Table):
         await write_halt(self._database, halt)
 
     async def resume(self) -> None:
-        """End the halt that the chain caused, as it has nothing that the log lacks.
+        """End the halt that follows a restore, as the chain has no anchor newer than the backup.
 
-        Other halts stay.
+        Halts with other causes stay.
         """
         await self._database.execute("halts_asked")
 

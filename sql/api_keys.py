@@ -9,7 +9,7 @@ import attrs
 
 from sql.database import Table
 
-LIVING_MAX: Final = 100  # per user
+LIVING_MAX: Final = 100  # unrevoked keys per user
 
 
 @attrs.frozen
@@ -46,7 +46,7 @@ class ApiKeyHolder:
 
 class ApiKeys(Table):
     async def insert(self, user: UUID, key: NewApiKey) -> ApiKeyRow | None:
-        """Insert a key; None if the user has too many."""
+        """Insert a key; None if the user has too many keys."""
         return await self._database.row(
             ApiKeyRow,
             "api_key_insert",
@@ -63,9 +63,11 @@ class ApiKeys(Table):
         return await self._database.number("api_key_count", user)
 
     async def use(self, sha256: bytes, now: datetime) -> ApiKeyHolder | None:
-        """Record a use of the key and return its holder; None unless it is valid now."""
+        """Record that the key is used now, and return its holder; None if the key is not valid."""
         return await self._database.row(ApiKeyHolder, "api_key_use", sha256, now)
 
     async def revoke(self, key: UUID, user: UUID, now: datetime) -> bool:
-        """Revoke a key of this user; False if it was revoked, or is another user's."""
+        """Revoke a key of this user; False if the key was revoked before, or belongs to another
+        user.
+        """
         return await self._database.one("api_key_revoke", key, user, now) is not None

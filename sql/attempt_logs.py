@@ -9,10 +9,10 @@ import attrs
 
 from sql.database import Table
 
-LOGS_MOST: Final = 40  # per job, of failed attempts
-DONE_MOST: Final = 100  # per job, of successful attempts
-DONE_LINES: Final = 64  # per successful attempt, the last ones,
-DONE_CHARACTERS: Final = 4_000  # within this many characters
+LOGS_MOST: Final = 40  # logs of failed attempts per job
+DONE_MOST: Final = 100  # logs of successful attempts per job
+DONE_LINES: Final = 64  # newest lines of a successful attempt
+DONE_CHARACTERS: Final = 4_000  # characters of these lines together
 SHOWN_MOST: Final = 20  # attempts of each kind in one read
 
 
@@ -40,9 +40,9 @@ class AttemptLogs(Table):
         return await self._database.rows(AttemptLog, "attempt_logs", job, unit, SHOWN_MOST)
 
     async def expire(self, before: datetime, jobs: int) -> bool:
-        """Delete logs of up to ``jobs`` jobs that ended before then.
+        """Delete logs of up to ``jobs`` jobs that ended before ``before``.
 
-        Return True if there were any.
+        Return True if there were any logs.
         """
         return bool(await self._database.all("attempt_logs_expire", before, jobs))
 

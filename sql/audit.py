@@ -35,11 +35,13 @@ class ActRow(Act):
 
 class AuditLog(Table):
     async def page(self, before: int | None, target: str | None, limit: int) -> Sequence[ActRow]:
-        """Return actions, newest first; optionally only those before a number, or on a target."""
+        """Return actions, newest first; if given, only those with numbers below ``before``, or on a
+        ``target``.
+        """
         return await self._database.rows(ActRow, "audit_page", before, target, limit)
 
     async def note(self, act: Act) -> None:
-        """Record an action in a separate transaction, before it is done."""
+        """Record an action in a separate transaction, before the action is carried out."""
         async with self._database.transaction() as connection:
             await record(connection, act)
 

@@ -1,4 +1,6 @@
-"""Batch reads of many callers: requests that arrive during one query are answered by the next."""
+"""Batch reads of many callers: one query answers the requests that arrived during the previous
+query.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,10 +12,11 @@ KEYS_MOST = 500
 
 
 class BatchedReads(Generic[K, V]):
-    """``read`` returns the values for a list of keys, in order.
+    """Reads values by key for many callers.
 
-    Nothing is cached: each read begins after all requests that it answers. A hundred concurrent
-    requests cost few round trips, and a single one costs no more than before.
+    ``read`` returns the values for a list of keys, in order. No value is cached: each read begins
+    after all requests that it answers. A hundred concurrent requests cost few round trips, and a
+    single request costs no more than without batches.
     """
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Sequence[V]]]) -> None:
@@ -22,7 +25,7 @@ class BatchedReads(Generic[K, V]):
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V:
-        """Return what ``read`` returns for the key; raises what it raises."""
+        """Return what ``read`` returns for the key; raises what ``read`` raises."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[V] = loop.create_future()
         self._waiting.append((key, answer))

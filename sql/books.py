@@ -49,14 +49,6 @@ UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
 MADE_WHEN_NEEDED = ("user:", "operator:", "debt:")
-PLATFORM_ACCOUNTS = (
-    "purchases",
-    "revenue",
-    "adjustments",
-    "payouts",
-    "disputes",
-    "suspense",
-)
 # Each of these is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
 WITH_TILLS = frozenset({"revenue", "adjustments"})
@@ -143,15 +135,30 @@ class HoldRow:
 
 
 @attrs.frozen
+class NewJob:
+    """What the row of a new job has beside ``JobRow``. It never changes; the Ledger only writes it.
+
+    ``plan``: as stored. ``price_number``: the row of the price table that applied at submission.
+    ``retry_of``: the job that this one repeats.
+    """
+
+    id: UUID
+    payload_ref: str
+    plan: dict[str, Any]
+    price: int
+    price_number: int | None
+    retry_of: UUID | None
+    created_at: datetime
+
+
+@attrs.frozen
 class JobRow:
+    """The columns of a job that effects read or change; ``books_rows_lock`` reads them in order."""
+
     id: UUID
     user_id: UUID
     job_type: str
-    payload_ref: str
-    plan: dict[str, Any]  # as stored; the ledger does not read it
     status: str
-    price: int
-    created_at: datetime
     queued_at: datetime
     updated_at: datetime
     node_id: UUID | None = None
@@ -164,8 +171,6 @@ class JobRow:
     failed_units: int = 0
     cancelled_units: int = 0
     unit_error: str | None = None  # error of the unit that failed most recently
-    price_number: int | None = None  # row of the price table that applied at submission
-    retry_of: UUID | None = None  # the job that this one repeats
     units: int = 1
     priority: int = 0  # -1 to 1; greater ones go first
     cap: int | None = None  # the most that the job may cost
@@ -173,7 +178,10 @@ class JobRow:
     charged: int = 0  # the price of complete units
     paused: str | None = None  # why: 'owner', 'cap' or 'stopped'
     reached: str = "QUEUED"  # the furthest state: QUEUED, DISPATCHED or RUNNING
-    avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job
+    avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job; the last column
+
+
+_OF_JOB: tuple[str, ...] = tuple(field.name for field in attrs.fields(JobRow))
 
 
 @attrs.frozen
@@ -320,7 +328,7 @@ class Rows:
 
 @attrs.frozen
 class Changes:
-    """The rows to write, in their new state. New holds, new jobs and so on are listed by key."""
+    """The rows to write, in their new state. New holds and so on are listed by key."""
 
     accounts: tuple[AccountRow, ...] = ()
     holds: tuple[HoldRow, ...] = ()
@@ -331,7 +339,7 @@ class Changes:
     idempotency: tuple[KeyRow, ...] = ()
     acts: tuple[Act, ...] = ()
     new_holds: frozenset[str] = frozenset()
-    new_jobs: frozenset[UUID] = frozenset()
+    new_jobs: tuple[NewJob, ...] = ()  # each with a row in ``jobs``
     earnings: tuple[EarningRow, ...] = ()
     disputes: tuple[DisputeRow, ...] = ()
     payouts: tuple[PayoutRow, ...] = ()
@@ -481,8 +489,8 @@ class SqlBooks:
             values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
             rows.holds[row["reference"]] = HoldRow(**values)
         for row in found["jobs"]:
-            values = row_values(JobRow, {**row, "avoid": tuple(row["avoid"])})
-            rows.jobs[row["id"]] = JobRow(**values)
+            *values, avoid = row
+            rows.jobs[values[0]] = JobRow(*values, avoid=tuple(avoid))
         for row in found["units"]:
             values = row_values(UnitRow, row)
             values |= {name: tuple(row[name]) for name in _LISTS}
@@ -558,20 +566,22 @@ def _one_time(rows: Sequence[TransferRow] | Sequence[EntryRow]) -> list[datetime
 
 def _jobs(changes: Changes) -> tuple[tuple[str, Columns], tuple[str, Columns]]:
     """Return the writes of new jobs and of changed ones."""
-    new = [job for job in changes.jobs if job.id in changes.new_jobs]
-    old = [job for job in changes.jobs if job.id not in changes.new_jobs]
-    names = [field.name for field in attrs.fields(JobRow)]
-    columns = columns_of(new, *names)
-    columns[names.index("plan")] = [orjson.dumps(job.plan).decode() for job in new]
+    new, ids = changes.new_jobs, {job.id for job in changes.new_jobs}
+    rows = {job.id: job for job in changes.jobs}
+    old = [job for job in changes.jobs if job.id not in ids]
+    columns = columns_of(new, "payload_ref", "price", "created_at", "price_number", "retry_of")
+    columns.append([orjson.dumps(job.plan).decode() for job in new])
+    columns += columns_of([rows[job.id] for job in new], *_OF_JOB)
     return (
-        ("books_jobs_insert", _as_texts(columns, names.index("avoid"))),
+        ("books_jobs_insert", _as_texts(columns, -1)),
         ("books_jobs_update", _as_texts(columns_of(old, "id", *_JOB_UPDATED), -1)),
     )
 
 
 def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
-    new = [unit for unit in changes.units if unit.job_id in changes.new_jobs]
-    old = [unit for unit in changes.units if unit.job_id not in changes.new_jobs]
+    jobs = {job.id for job in changes.new_jobs}
+    new = [unit for unit in changes.units if unit.job_id in jobs]
+    old = [unit for unit in changes.units if unit.job_id not in jobs]
     waiting = [unit for unit in new if is_untouched(unit)]
     moved = [unit for unit in new if not is_untouched(unit)]
     names = ("job_id", "number", *_UNIT_NEW, "missing")

@@ -1,6 +1,6 @@
 """Checks of deliveries, and their evidence.
 
-The ledger writes them; actors and the web read them.
+The Ledger writes checks and evidence; actors and the web read them.
 """
 
 import json
@@ -57,7 +57,7 @@ class SceneReport:
 
 @attrs.frozen
 class CheckRow:
-    """A check; its state is PENDING, then DECIDED with a ``verdict``.
+    """A check, whose state is PENDING, and later DECIDED with a ``verdict``.
 
     ``work``: the work record that the node signed, in canonical JSON. ``strike``: the invalid
     result counts as a strike for the node. ``withdrawn``: the scene is at fault, so no result of
@@ -132,26 +132,25 @@ class SeenVerifier:
 
 @attrs.frozen
 class Pending:
-    """A pending check with the facts of its job."""
+    """A pending check with the data of its job that decisions need."""
 
     row: CheckRow
     plan: JobPlan = attrs.field(repr=False)
     user: UUID
     frames: str | None
     price: int
-    failures: int  # caused by nodes
-    faults: int  # not caused by a node
+    failures: int  # failed attempts by the nodes' fault
+    faults: int  # failed attempts by no node's fault
     unsent: int  # earlier attempts that no node ever received
-    owner: UUID | None  # owner of the node that delivered
+    owner: UUID | None  # owner of the node that delivered the result
     # Owners with an invalid result of this unit that was drawn and compared, of the same pixels.
     agreeing: frozenset[UUID] = frozenset()
     tile: int | None = None
-    parts: tuple[PartResult, ...] = ()  # results of the units that this one is assembled from
+    parts: tuple[PartResult, ...] = ()  # results of the units from which this unit is assembled
     took: float = 0.0  # seconds that the node had the unit, by the gateway's clock
-    is_uncut: bool = False  # regions of its scene cannot be compared
+    is_uncut: bool = False  # regions of the scene cannot be compared
     is_again: bool = False  # the result was settled without a comparison and is compared now
-    # Places (x, y) where the creator's own render differs most, by their comparison; a check
-    # decides.
+    # Places (x, y) where the creator's own render differs most, as the creator's comparison says.
     disputed: tuple[tuple[float, float], ...] | None = None
     waited: float = 0.0  # seconds since the check was opened, by the database's clock, when read
 
@@ -175,9 +174,9 @@ class Pending:
         return self.row.opened_at, self.row.job_id, self.row.unit
 
     def is_between(self, after: "Place | None", until: "Place | None") -> bool:
-        """Return True if a read of the range ``after`` to ``until`` would have returned it.
+        """Return True if the check's place lies after ``after`` and not after ``until``.
 
-        None: unbounded.
+        None means no bound.
         """
         return (after is None or self.place > after) and (until is None or self.place <= until)
 
@@ -194,7 +193,7 @@ _OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
 async def lock_checks(connection: Connection, keys: "Keys", rows: "Rows") -> None:
     """Read the checks of all attempts at the units into ``rows``.
 
-    If a unit has two attempts, a verdict on one may end the other.
+    If a unit has two attempts, a verdict on one attempt may end the other attempt.
     """
     both = {key for key, unit in rows.units.items() if unit.is_delivered_beside}
     concerned = sorted(keys.checks | both)
@@ -207,7 +206,7 @@ async def lock_checks(connection: Connection, keys: "Keys", rows: "Rows") -> Non
 
 
 def check_parts(changes: "Changes") -> Iterator[Part]:
-    """Yield the writes: inserts of deliveries and updates of decided checks."""
+    """Yield the writes of a batch: inserts of deliveries and updates of decided checks."""
     new = [row for row in changes.checks if row.id in changes.new_checks]
     decided = [row for row in changes.checks if row.id not in changes.new_checks]
     yield "books_checks_insert", columns_of(new, *_NAMES)
@@ -271,7 +270,9 @@ class EvidenceReads(Table):
     """Reads of evidence for the web."""
 
     async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
-        """Return the evidence of a unit of one of ``owner``'s jobs, unless it has expired."""
+        """Return the evidence of a unit of one of ``owner``'s jobs, unless the evidence has
+        expired.
+        """
         return await self._database.row(EvidenceRow, "evidence_of_unit", job, unit, owner)
 
 
@@ -279,8 +280,8 @@ class EvidenceReads(Table):
 class ConsoleCheck:
     """A check with its unit and nodes, for the console.
 
-    ``verdict``: the outcome, or ``pending``; ``said``: the reason for it. ``grid``: the columns and
-    rows of tiles, if the job's frames are cut.
+    ``verdict``: the outcome, or ``pending``; ``said``: the reason for the verdict. ``grid``: the
+    columns and rows of tiles, if the job's frames are cut.
     """
 
     job_id: UUID
@@ -302,7 +303,9 @@ class ConsoleCheck:
 
 @attrs.frozen
 class CheckFilter:
-    """Filter for checks: by node, by verdict, by a text in the node's name or the reason."""
+    """Filter for checks: by node, by verdict, by a text in the node's name or the verdict's
+    reason.
+    """
 
     node: UUID | None = None
     verdict: str | None = None
@@ -310,16 +313,20 @@ class CheckFilter:
 
 
 class CheckViews(Table):
-    """Reads; each raises ``sql.database.Unavailable``. ``owner`` None: nodes of all users."""
+    """Queries of checks for the console.
+
+    Methods raise ``sql.database.Unavailable``. If ``owner`` is None, checks on the nodes of all
+    users are read.
+    """
 
     async def page(
         self, owner: UUID | None, wanted: CheckFilter, limit: int
     ) -> Sequence[ConsoleCheck]:
-        """Return the newest checks that match."""
+        """Return the newest checks that match the filter."""
         about = (wanted.node, wanted.verdict, wanted.text)
         return await self._database.rows(ConsoleCheck, "check_view_page", owner, *about, limit)
 
     async def counts(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
-        """Count checks by verdict: those decided since then, and all pending ones."""
+        """Count checks by verdict: checks of deliveries since ``since``, and all pending checks."""
         rows = await self._database.all("check_view_counts", owner, since)
         return {row["verdict"]: row["number"] for row in rows}

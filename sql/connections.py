@@ -9,12 +9,15 @@ import attrs
 
 from sql.database import Table
 
-KEPT: Final = 20  # per node
+KEPT: Final = 20  # connections per node
 
 
 @attrs.define(eq=False)
 class ConnectionRow:
-    """One connection of a node. ``by_us``: a gateway closed it, not the node or the network."""
+    """One connection of a node.
+
+    ``by_us``: a gateway closed the connection, not the node or the network.
+    """
 
     id: UUID
     node_id: UUID
@@ -27,13 +30,16 @@ class ConnectionRow:
 
 
 class ConnectionRows(Table):
-    """Each method raises ``sql.database.Unavailable`` and ``Conflict``, and may be repeated."""
+    """Rows of connections.
+
+    Methods raise ``sql.database.Unavailable`` and ``Conflict``, and may be repeated.
+    """
 
     async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool:
         """Record that a gateway is alive, and the state of some of its connections.
 
-        False: the gateway had not done so for more than ``within`` seconds. Other gateways may then
-        have ended its connections, so it must write all open ones again.
+        Return False if the gateway's last record is older than ``within`` seconds. Other gateways
+        may then have ended its connections, so it must write all open connections again.
         """
         names = [each.name for each in attrs.fields(ConnectionRow)]
         columns = [[getattr(row, name) for row in rows] for name in names]
@@ -50,5 +56,7 @@ class ConnectionRows(Table):
         await self._database.execute("connections_end", silent, code)
 
     async def expire(self, before: datetime, most: int) -> bool:
-        """Delete some connections that ended before; return True if there were any."""
+        """Delete up to ``most`` connections that ended before ``before``; return True if there were
+        any.
+        """
         return bool(await self._database.all("connections_expire", before, most))

@@ -1,6 +1,6 @@
-"""Balances, entries and holds of a user, and those of all accounts for the console.
+"""Balances, entries and holds of a user, and entries of all accounts for the console.
 
-Only the Ledger writes them.
+Only the Ledger writes balances, entries and holds.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
 from sql.page import Page
 
-SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
+SORTED_MOST: Final = 10_000  # only so many newest entries are sorted; a filter finds older ones
 NEWEST: Final = "-entry_id"
 KINDS: Final = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "DEDUCTION", "REFUND"),
@@ -46,7 +46,7 @@ class AccountEntryRow:
 
 @attrs.frozen
 class OpenHoldRow:
-    """An open hold; ``job_id`` is None if it is not for a job.
+    """An open hold; ``job_id`` is None if the hold is not for a job.
 
     ``grid``: the columns and rows of tiles, if the job's frames are cut.
     """
@@ -86,7 +86,9 @@ class ChargedUnit:
 
 @attrs.frozen
 class RefundableUnit:
-    """A unit of work, its charge and the refunded part of it (None: not refunded)."""
+    """A unit of work, its charge, and the refunded part of the charge; None if nothing was
+    refunded.
+    """
 
     number: int
     frames: str | None
@@ -96,7 +98,10 @@ class RefundableUnit:
 
 
 class Credits:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
+    """Queries of balances, entries, holds and charges.
+
+    Methods raise ``sql.database.Unavailable`` while the database is down.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -111,7 +116,7 @@ class Credits:
     async def page(self, user: UUID, span: Page) -> Sequence[AccountEntryRow] | None:
         """Return a page of a user's entries, newest first.
 
-        None if ``span.after`` is not the user's.
+        None if ``span.after`` is not an entry of the user.
         """
         if span.after is not None:
             known = await self._database.one("entry_is_of_user", user, span.after)
@@ -137,17 +142,19 @@ class Credits:
         return await self._database.rows(UsageRow, "usage_of_user", user, first, last)
 
     async def charged_unit(self, job: UUID, number: int) -> ChargedUnit | None:
-        """Return the charge for a unit of a job; None: there is no such unit."""
+        """Return the charge for a unit of a job; None if there is no such unit."""
         return await self._database.row(ChargedUnit, "charged_unit", job, number)
 
     async def refundable_units(self, job: UUID) -> Sequence[RefundableUnit]:
-        """Return the units of a job by number, including free ones."""
+        """Return the units of a job by number, including free units."""
         return await self._database.rows(RefundableUnit, "refundable_units", job)
 
 
 @attrs.frozen
 class EntryFilter:
-    """Filter for entries. ``account``: a prefix of its name, or part of its owner's name or e-mail.
+    """Filter for entries.
+
+    ``account``: a prefix of the account's name, or part of the name or e-mail of its owner.
 
     ``reference``: part of the reference. ``before``: only smaller entry numbers. ``sort``: an
     attribute of the rows, with '-' for descending.
@@ -198,9 +205,10 @@ class ConsoleEntryRow:
 
 
 class LedgerViews(Table):
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
+    """Queries of entries for the console.
 
-    ``owner`` None: all accounts.
+    Methods raise ``sql.database.Unavailable`` while the database is down. If ``owner`` is None, the
+    entries of all accounts are read.
     """
 
     async def page(

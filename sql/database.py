@@ -20,14 +20,14 @@ from sql.query_loader import QUERIES, READS
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-WITHIN_SECONDS: Final = 1.8  # leaves the web time for a 503 within two seconds
+WITHIN_SECONDS: Final = 1.8  # the web then has time for a 503 within two seconds
 STATEMENT_SECONDS: Final = 60.0  # the server ends statements that run longer
-# A client that disappears within a transaction must not keep its locks. Others wait up to 1.8 s for
-# them, while healthy transactions take milliseconds.
+# A client that disappears within a transaction must not keep its locks. Other clients wait up to
+# 1.8 s for the locks, while healthy transactions take milliseconds.
 IDLE_SECONDS: Final = 1.5
-# Also ends transactions whose client disappeared between a statement's text and its values:
-# PostgreSQL considers that client neither idle nor within a statement. Waiting clients have given
-# up before this.
+# This limit also ends transactions whose client disappeared between a statement's text and its
+# values: PostgreSQL considers that client neither idle nor within a statement. Waiting clients have
+# given up before this.
 TRANSACTION_SECONDS: Final = 2.0
 # How often the server checks whether the client of a statement is still connected.
 CHECK_SECONDS: Final = 1.0
@@ -35,7 +35,7 @@ RETRY_SECONDS: Final = 0.05
 SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 AWAY = (
-    OSError,  # refused, reset, no such socket; includes TimeoutError
+    OSError,  # connection refused or reset, no such socket; includes TimeoutError
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timed out
     asyncpg.InsufficientResourcesError,  # too many connections, disk or memory full
@@ -57,7 +57,7 @@ class Unavailable(Exception):
 
 
 class AnswerLost(Unavailable):
-    """COMMIT was sent, but no answer came: it is unknown whether it happened."""
+    """COMMIT was sent, but no answer came: it is unknown whether the transaction was committed."""
 
 
 class Conflict(Exception):
@@ -65,8 +65,8 @@ class Conflict(Exception):
 
 
 class Mismatch(Conflict):
-    """The stored rows do not match the write: another was faster, or the write can never
-    succeed.
+    """The stored rows do not match the write: another transaction was faster, or the write can
+    never succeed.
     """
 
 
@@ -93,7 +93,7 @@ def refused(error: Exception) -> bool:
 
 @attrs.frozen
 class PoolUse:
-    """Numbers of open connections and of those in use, and the limit."""
+    """The number of open connections, the number of connections in use, and the limit."""
 
     open: int
     busy: int
@@ -101,7 +101,7 @@ class PoolUse:
 
 
 class Database:
-    """A pool whose connections are opened on demand, to the current address.
+    """A pool of connections, which are opened on demand to the server's current address.
 
     While the server is down every method raises Unavailable within two seconds, and works again
     once the server is back. A read-only query is repeated once if its connection breaks; a write
@@ -132,14 +132,17 @@ class Database:
         return [kind(**row) for row in await self.all(name, *args)]
 
     async def number(self, name: str, *args: Any) -> int:
-        """Return the first value of the first row, 0 if there is no row. Raises Unavailable."""
+        """Return the first value of the first row of a named query; 0 if there is no row.
+
+        Raises Unavailable.
+        """
         row = await self.one(name, *args)
         return 0 if row is None else int(row[0])
 
     async def execute(self, name: str, *args: Any) -> None:
         """Run a named query that returns no rows.
 
-        After Unavailable it is unknown whether it took effect.
+        After Unavailable it is unknown whether the query took effect.
         """
         await self._ask(name, lambda c: c.execute(QUERIES[name], *args))
 
@@ -160,7 +163,7 @@ class Database:
         try:
             async with asyncio.timeout(within):
                 connection = await self._acquire()
-                async with self._given_back(connection):
+                async with self._returned_at_exit(connection):
                     yield connection
         except AGAIN as error:
             raise Conflict(type(error).__name__) from error
@@ -173,10 +176,11 @@ class Database:
     async def transaction(
         self, *, within: float = WITHIN_SECONDS, snapshot: bool = False
     ) -> AsyncGenerator[Connection]:
-        """Yield a connection in a transaction. AnswerLost: it is unknown whether it was committed.
+        """Yield a connection in a transaction.
 
-        Unavailable: it was not committed. With ``snapshot`` all reads see one moment, and writes
-        are not possible.
+        After AnswerLost it is unknown whether the transaction was committed. After Unavailable the
+        transaction was not committed. With ``snapshot`` all reads see one moment, and writes are
+        not possible.
         """
         ended = False
         try:
@@ -201,7 +205,7 @@ class Database:
                 raise AnswerLost(str(error)) from error
             raise
 
-    async def apart(self) -> "asyncpg.Connection[asyncpg.Record]":
+    async def open_unpooled(self) -> "asyncpg.Connection[asyncpg.Record]":
         """Open a connection outside the pool, for a listener; the caller closes it.
 
         Raises asyncpg's errors.
@@ -242,8 +246,8 @@ class Database:
                 await asyncio.sleep(RETRY_SECONDS)
 
     @asynccontextmanager
-    async def _given_back(self, connection: Connection) -> AsyncGenerator[None]:
-        """Return the connection to the pool afterwards, or close it if its state is unknown."""
+    async def _returned_at_exit(self, connection: Connection) -> AsyncGenerator[None]:
+        """Return the connection to the pool at exit; close it if its state is unknown."""
         try:
             yield
         except BaseException as error:
@@ -291,7 +295,10 @@ class Database:
 
 
 class Table:
-    """Rows of one noun. Each method raises Unavailable while the database is down."""
+    """Base class for the queries about one kind of row.
+
+    Methods raise Unavailable while the database is down.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database

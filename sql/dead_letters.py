@@ -12,7 +12,7 @@ from sql.database import Table
 from sql.query_loader import QUERIES
 
 Kind: TypeAlias = Literal["job", "event", "webhook"]
-NEWEST: Final = "-at"  # one of about, reason, whose, where, tried, at; '-' for descending
+NEWEST: Final = "-at"  # a column: about, reason, whose, where, tried or at; '-': descending
 
 
 @attrs.frozen
@@ -73,7 +73,7 @@ class DeadWebhook:
     type: str
     job_id: UUID
     url: str
-    is_disabled: bool  # the endpoint is disabled
+    is_disabled: bool
     user_id: UUID
     email: str
     tries: int
@@ -98,7 +98,9 @@ class DeadLetters(Table):
         offset: int = 0,
         sort: str = NEWEST,
     ) -> Sequence[DeadJob]:
-        """Return dead jobs; optionally only those of one owner, or with these ids."""
+        """Return jobs that failed for good; if given, only the jobs of ``owner``, or with these
+        ``ids``.
+        """
         return await self._database.rows(
             DeadJob, "dead_jobs", owner, ids and list(ids), limit, offset, sort
         )
@@ -115,7 +117,7 @@ class DeadLetters(Table):
         offset: int = 0,
         sort: str = NEWEST,
     ) -> Sequence[DeadEvent]:
-        """Return dead events, only those with these ids if given."""
+        """Return Stripe events that failed; if given, only events with these ``ids``."""
         return await self._database.rows(
             DeadEvent, "dead_events", ids and list(ids), limit, offset, sort
         )
@@ -128,7 +130,7 @@ class DeadLetters(Table):
         offset: int = 0,
         sort: str = NEWEST,
     ) -> Sequence[DeadWebhook]:
-        """Return dead webhooks, only those with these ids if given."""
+        """Return webhooks that failed for good; if given, only webhooks with these ``ids``."""
         return await self._database.rows(
             DeadWebhook, "dead_webhooks", ids and list(ids), limit, offset, sort
         )
@@ -146,7 +148,7 @@ class DeadLetters(Table):
     async def discard(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
         """Discard dead letters and record the admin's act.
 
-        Return those that were not discarded before.
+        Return the ids of dead letters that had not been discarded before.
         """
         async with self._database.transaction() as connection:
             by, reason = act.actor_id, act.reason

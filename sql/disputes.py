@@ -13,7 +13,7 @@ from sql.page import Page
 
 @attrs.frozen
 class DisputeShown:
-    """A dispute and the share it stops; amounts in units of money.
+    """A dispute and the share that it withholds; amounts in units of money.
 
     ``by_gateway``: the gateway withholds the share until a check decides. ``operator_id`` and
     ``operator`` (an e-mail address) are None if the unit earned nothing. ``frames``, ``tile`` and
@@ -42,9 +42,9 @@ class DisputeShown:
 
     @property
     def withheld_until(self) -> datetime | None:
-        """The time at which an admin must decide if no check has.
+        """The time from which an admin must decide the dispute, if no check has decided it.
 
-        None: the gateway withholds no share.
+        None if the gateway withholds no share.
         """
         is_withheld = self.by_gateway and self.state == "OPEN"
         return self.opened_at + WITHHELD_MOST if is_withheld else None
@@ -52,9 +52,10 @@ class DisputeShown:
 
 @attrs.frozen
 class WithheldShares:
-    """``number``: shares that the gateway withholds.
+    """Numbers of withheld shares.
 
-    ``due``: those of them that an admin must decide.
+    ``number``: all shares that the gateway withholds. ``due``: the withheld shares about which an
+    admin must decide.
     """
 
     number: int
@@ -92,7 +93,10 @@ class DisputableUnit:
 
 @attrs.frozen
 class MovedEntry:
-    """An entry that a decision made; ``is_logged``: it has a leaf, and so a proof."""
+    """An entry that a decision made.
+
+    ``is_logged``: the entry has a leaf in the log, and so a proof.
+    """
 
     entry_id: int
     kind: str
@@ -102,9 +106,10 @@ class MovedEntry:
 
 
 class Disputes(Table):
-    """Reads, and comparisons; each raises ``sql.database.Unavailable`` while the database is down.
+    """Queries of disputes, and storage of creators' comparisons.
 
-    ``owner`` None: the disputes of all creators.
+    Methods raise ``sql.database.Unavailable`` while the database is down. If ``owner`` is None, the
+    disputes of all creators are read.
     """
 
     async def page(
@@ -112,7 +117,8 @@ class Disputes(Table):
     ) -> Sequence[DisputeShown] | None:
         """Return a page of disputes, newest first; None if ``span.after`` is unknown.
 
-        ``by_gateway``: only those that the gateway opened, or only the others.
+        ``by_gateway``: if True, only disputes that the gateway opened; if False, only disputes that
+        creators opened.
         """
         if not await span.is_known(self._database, "dispute_is_known", owner):
             return None
@@ -153,9 +159,8 @@ class Disputes(Table):
         return await self._database.row(Comparison, "comparison", dispute)
 
     async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
-        """Return the PNG if ``who`` is the unit's creator or operator.
-
-        ``who`` None: for any user.
+        """Return the PNG of the comparison if ``who`` is the unit's creator or operator, or None
+        for no such restriction.
         """
         row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])

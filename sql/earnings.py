@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sql.books import Changes, Keys, Rows, UnitId
 
 SHARES_MOST = 5_000  # per payout; operators with more shares repeat the request
-WITHHELD_MOST = timedelta(days=30)  # after this an admin decides, if no check did
-# newest shares of an operator to read: more than a fine of equal shares may take
+WITHHELD_MOST = timedelta(days=30)  # then an admin decides, if no check has
+# number of an operator's newest shares to read; a fine of equal shares takes fewer
 STAKE_SHARES = 400
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
@@ -25,7 +25,7 @@ FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit and a
 
 @attrs.frozen
 class EarningRow:
-    """The operator's share for one unit. While the node has no owner, it is held in suspense."""
+    """The operator's share for one unit. While the node has no owner, the share is in suspense."""
 
     id: UUID
     job_id: UUID
@@ -40,15 +40,16 @@ class EarningRow:
 
     @property
     def account(self) -> str:
-        """The account that has the share."""
+        """The account that holds the share."""
         return SUSPENSE if self.operator_id is None else f"{OPERATOR}{self.operator_id}"
 
 
 @attrs.frozen
 class DisputeRow:
-    """A dispute. ``by_gateway``: the gateway opened it, and a check decides it.
+    """A dispute. ``by_gateway``: the gateway opened the dispute, and a check decides the dispute.
 
-    The gateway opens one if the node had an invalid result later and this unit was not compared.
+    The gateway opens a dispute if this unit was not compared and the node had an invalid result
+    later.
     """
 
     id: UUID
@@ -66,7 +67,10 @@ class DisputeRow:
 
 @attrs.frozen
 class GivenComparison:
-    """The result of a creator's own render; ``places``: where it differs most."""
+    """The result of a creator's own render.
+
+    ``places``: where that render differs most from the delivered frame.
+    """
 
     verdict: str
     said: str
@@ -168,7 +172,10 @@ async def earners(connection: Connection, keys: "Keys") -> frozenset[str]:
 
 
 async def lock_earnings(connection: Connection, keys: "Keys", rows: "Rows") -> None:
-    """Read earnings into ``rows``; their accounts must be locked. Raises Conflict if one moved."""
+    """Read earnings into ``rows``; their accounts must be locked.
+
+    Raises Conflict if an earning has moved to another account.
+    """
     if keys.earnings or keys.payouts:
         named = (*_units(keys.earnings), list(keys.payouts))
         [found] = await connection.fetch(QUERIES["books_earnings_lock"], *named)
@@ -223,7 +230,7 @@ def _add(rows: "Rows", found: Any) -> None:
 
 
 def earning_parts(changes: "Changes") -> Iterator[Part]:
-    """Yield the writes, each with a column of values per parameter."""
+    """Yield the writes of a batch, each with a column of values per parameter."""
     new = [row for row in changes.earnings if (row.job_id, row.unit) in changes.new_earnings]
     old = [row for row in changes.earnings if (row.job_id, row.unit) not in changes.new_earnings]
     names = ("id", "job_id", "unit", "node_id", "operator_id", "amount", "state", "earned_at")
@@ -283,7 +290,9 @@ def _disputes(changes: "Changes") -> Iterator[Part]:
 
 
 def places_text(given: GivenComparison) -> str:
-    """Return the places as PostgreSQL reads an array; arrays of arrays cannot be unnested."""
+    """Return the places in PostgreSQL's text form of an array, as arrays of arrays cannot be
+    unnested.
+    """
     return "{" + ",".join(repr(share) for place in given.places for share in place) + "}"
 
 

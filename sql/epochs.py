@@ -1,4 +1,6 @@
-"""Epochs of the log: an operator begins a new one after a backup was restored."""
+"""Epochs of the log: the person who runs the gateway begins a new epoch after restoring a
+backup.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -29,7 +31,10 @@ class BrokenLogEnd(Exception):
 
 @attrs.frozen
 class EpochRow:
-    """An epoch after the first. ``leaf_index``: its first leaf; earlier leaves were kept."""
+    """An epoch after the first.
+
+    ``leaf_index``: the epoch's first leaf; the leaves before it were kept.
+    """
 
     number: int
     leaf_index: int

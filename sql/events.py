@@ -40,7 +40,7 @@ class EventRow:
 
 @attrs.frozen
 class EventPage:
-    """Events of one job in order, with the job's status at that moment."""
+    """Events of one job in order, with the job's status when they were read."""
 
     events: Sequence[EventRow]
     status: str
@@ -48,10 +48,10 @@ class EventPage:
 
 
 class Events(Table):
-    """Reads, and deletes old events; each raises ``sql.database.Unavailable``."""
+    """Queries and deletion of job events. Methods raise ``sql.database.Unavailable``."""
 
     async def page(self, job: UUID, user: UUID, after: int, limit: int) -> EventPage | None:
-        """Return events with greater numbers than ``after``; None if the job is not the user's."""
+        """Return a job's events with numbers above ``after``; None if the user has no such job."""
         rows = await self._database.all("events_of_job", job, user, after, limit)
         if not rows:
             return None
@@ -59,14 +59,16 @@ class Events(Table):
         return EventPage(found, rows[0]["status"], rows[0]["ended"])
 
     async def newest(self, jobs: Sequence[UUID]) -> dict[UUID, int]:
-        """Return the number of the newest event of each job that has any."""
+        """Return the number of the newest event of each of these jobs; jobs without events are left
+        out.
+        """
         rows = await self._database.all("events_newest", list(jobs))
         return {row["job"]: row["number"] for row in rows}
 
     async def expire(self, since: datetime, before: datetime, most: int) -> datetime:
         """Delete events of up to ``most`` jobs that ended from ``since`` to ``before``.
 
-        Return where to continue.
+        Return the time from which to continue.
         """
         row = await self._database.one("events_expire", since, before, most)
         assert row is not None, "it names a time"

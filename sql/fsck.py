@@ -12,9 +12,9 @@ since. New rows are recognised by their transactions, as entry numbers may be co
 forged, and gateways' clocks differ. The previous audit saw every transaction below ``horizon``, so
 rows of later transactions are checked, some of them twice.
 
-New rows are compared with old ones: a new entry must follow the previous one, and an account's
-balance must be that of its newest entry. Each audit also checks a few old leaves of the log, so
-that the whole log is checked within a day.
+New rows are compared with old rows: a new entry must follow the previous entry, and an account's
+balance must be the balance after its newest entry. Each audit also checks a few old leaves of the
+log, so that the whole log is checked within a day.
 """
 
 import re
@@ -32,12 +32,12 @@ from sql.query_loader import QUERIES
 
 FINDINGS_MAX: Final = 1000  # per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
-INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # I12 always checks all of its few rows
-BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # a violation of one of these stops all postings
+INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # each audit checks all rows of I12, as they are few
+BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # each violation stops all postings
 # How many rows to check at once, by kind; jobs come with all their units.
 BY_ID: Final = {"transfers": 5000, "entries": 5000, "accounts": 5000, "jobs": 250}
 WALKS: Final = 1200  # audits that one walk over the whole log takes: most of a day's minutes
-WALK_LEAST: Final = 256  # leaves per audit
+WALK_LEAST: Final = 256  # least number of leaves per audit
 XIDS: Final = 1 << 32
 _NAME = re.compile(r"fsck_(transfers|entries|accounts|jobs|always|whole)_i(\d+)(?:_\w+)?")
 
@@ -75,12 +75,12 @@ class AuditResult:
 
 @attrs.frozen
 class AuditMark:
-    """How far the books were checked. The first mark is below everything."""
+    """How far the books were checked. The first mark lies before all rows."""
 
-    horizon: int = 0  # transactions below it had ended and were checked
+    horizon: int = 0  # transactions with lower ids had ended and were checked
     covered: int = 0  # an entry number, from the log's head
     leaves: int = 0  # number of leaves of the log that were correct
-    walked: int = 0  # how many of them the current walk has checked again
+    walked: int = 0  # leaves that the current walk has checked again
 
 
 @attrs.frozen
@@ -123,7 +123,7 @@ async def run_fsck(
 ) -> Sequence[Finding]:
     """Return every violation of I1 to I5, I7 to I9, I11 and I12, in one snapshot.
 
-    It changes nothing and takes no blocking locks.
+    The function changes nothing and takes no blocking locks.
     """
     return (await run_audit(connection)).findings
 
@@ -131,7 +131,7 @@ async def run_fsck(
 async def run_audit(
     connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
 ) -> AuditResult:
-    """Check all rows, and up to ``log_most`` leaves after the first ``log_since`` ones."""
+    """Check all rows, and up to ``log_most`` leaves after the first ``log_since`` leaves."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return await audit_within(connection, log_since=log_since, log_most=log_most)
 
@@ -182,8 +182,8 @@ async def _audit_log(connection: Any, since: int, most: int) -> AuditResult:
 async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int) -> AuditIncrement:
     """Return the violations in rows written since the mark, and a new mark.
 
-    Without a mark, return only a new mark. Runs in the caller's transaction, which must see one
-    snapshot.
+    Without a mark, return only a new mark. The function runs in the caller's transaction, which
+    must see one snapshot.
     """
     await connection.execute(QUERIES["fsck_settings"], "off")
     seen = await connection.fetchrow(QUERIES["fsck_snapshot"])
@@ -221,7 +221,7 @@ def _queries_of(rows: str) -> Iterator[InvariantQuery]:
 async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], int]:
     """Check some more old leaves; return faults, and where the walk continues.
 
-    This finds old entries that somebody altered, within a day.
+    The walk finds old entries that somebody altered, within a day.
     """
     slice_ = min(max(-(-mark.leaves // WALKS), WALK_LEAST), mark.leaves - mark.walked)
     if slice_ <= 0:

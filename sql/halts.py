@@ -110,7 +110,7 @@ class Halt:
 
     @property
     def text(self) -> str:
-        """A description of the contradiction, and what to do."""
+        """A description of the contradiction, and what the person who runs the gateway shall do."""
         if self.reason == RESTORED:
             return f"{self.found}: nothing is written until then"
         if self.reason == STRANGE:
@@ -134,11 +134,13 @@ class Halted(Unavailable):
 
 
 class Halts:
-    """Reasons not to write. Ask before every write; the database is queried at most once a second.
+    """The reasons not to write.
+
+    Callers query the reasons before every write; the database is queried at most once a second.
 
     ``chain``: the gateway has a chain. ``seen`` returns this gateway's memory of the log, by which
-    it notices an older database before the chain does. A memory of another log, or an unreadable
-    one, halts only this gateway. Raises Unavailable while the database is down.
+    the gateway notices an older database before the chain does. A memory of another log, or an
+    unreadable memory, halts only this gateway. Raises Unavailable while the database is down.
     """
 
     def __init__(
@@ -201,13 +203,15 @@ class Backlog:
 
 
 async def read_backlog(database: Database) -> Backlog | None:
-    """Return the backlog; None before the log has begun. Raises Unavailable."""
+    """Return the log's backlog; None before the log has begun. Raises Unavailable."""
     row = await database.one("halts_backlog")
     return None if row is None else Backlog(**row)
 
 
 async def own_root(database: Database, size: int) -> tuple[int, bytes | None]:
-    """Return the log's size, and its root at ``size``; the root is None if the log is smaller."""
+    """Return the log's size, and its root at ``size``; the root is None if the log has fewer
+    leaves.
+    """
     row = await database.one("halts_own", size)
     if row is None or size > row["size"]:
         return (0 if row is None else row["size"]), None
@@ -226,7 +230,7 @@ class ChainHead:
 
 
 def halt_over(found: ChainHead, own: tuple[int, bytes | None], at: datetime) -> Halt | None:
-    """Compare the chain's anchor with our own size and root; return None if they agree."""
+    """Compare the chain's anchor with the log's own size and root; return None if they agree."""
     have, root = own
     if found.size == 0 or root == found.root:
         return None

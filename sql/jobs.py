@@ -491,7 +491,7 @@ class AttemptView:
 
 @attrs.frozen
 class ConsoleHold:
-    """The hold of a unit. ``settled``: the part that was charged; the rest is released."""
+    """The hold of a unit. ``settled``: the amount that was charged."""
 
     number: int
     amount: int

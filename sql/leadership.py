@@ -10,8 +10,8 @@ from sql.database import WITHIN_SECONDS, Database, Unavailable, away
 from sql.halts import Halts
 from sql.query_loader import QUERIES
 
-# The server ends a connection without queries for this long, as its gateway hangs or its machine is
-# gone. A leader queries more often.
+# The server ends a connection that has sent no query for this long: its gateway hangs, or its
+# machine is gone. A leader queries more often.
 IDLE_SECONDS: Final = 60.0
 LOCKS: Final = {"auditor": 0x72656E64_0001, "lifeline": 0x72656E64_0002}
 WRITING: Final = frozenset({"lifeline"})  # roles that write to the books
@@ -20,8 +20,8 @@ WRITING: Final = frozenset({"lifeline"})  # roles that write to the books
 class SqlLeadership:
     """Leadership by advisory locks over a separate connection, which is reopened when it breaks.
 
-    ``halts``: this gateway's halts. While only this gateway must not write, it gives up the roles
-    that write.
+    ``halts`` says whether this gateway may write. While only this gateway must not write, it gives
+    up the roles that write.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class SqlLeadership:
         self._turn = asyncio.Lock()
 
     async def leads(self, role: str) -> bool:
-        """See the port."""
+        """Return True if this gateway leads in the role now; see ``actors.ports.Leadership``."""
         try:
             async with asyncio.timeout(WITHIN_SECONDS), self._turn:
                 return await self._leads(role)
@@ -56,7 +56,7 @@ class SqlLeadership:
             values = () if role in self._held else (LOCKS[role],)
             row = await connection.fetchrow(QUERIES[name], *values)
         except BaseException:
-            self._drop()  # this releases the locks, now or shortly
+            self._drop()  # the server then frees the locks, now or shortly
             raise
         assert row is not None, "the function returns one row"
         if "leads" in row and not row["leads"]:
@@ -65,7 +65,7 @@ class SqlLeadership:
         return True
 
     async def _give_up(self, role: str) -> None:
-        """Give up one role and keep the others."""
+        """Give up one role and keep the other roles."""
         if role not in self._held or self._connection is None:
             return
         try:
@@ -78,7 +78,7 @@ class SqlLeadership:
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None or self._connection.is_closed():
             self._drop()
-            self._connection = await self._database.apart()
+            self._connection = await self._database.open_unpooled()
             lasts = str(int(self._idle_seconds * 1000))
             await self._connection.fetchrow(QUERIES["leadership_lasts"], lasts)
         return self._connection

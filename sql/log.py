@@ -57,7 +57,8 @@ class LogEntry:
 class Head:
     """The end of the log.
 
-    Every entry up to ``covered`` has a leaf, and no new entry can appear below it.
+    Every entry up to the number ``covered`` has a leaf, and no new entry can appear below that
+    number.
     """
 
     origin: str
@@ -70,9 +71,9 @@ class Head:
 class LogView:
     """The log at one moment.
 
-    ``own``: id of the reading transaction, 0 if it has none; ``oldest``: id of the oldest running
-    transaction; ``newest``: number of the newest entry. ``waiting``: numbers of entries without a
-    leaf.
+    ``own``: id of the reading transaction, 0 if the transaction has no id; ``oldest``: id of the
+    oldest running transaction; ``newest``: number of the newest entry. ``waiting``: numbers of
+    entries without a leaf.
     """
 
     head: Head
@@ -120,13 +121,15 @@ class LogTransaction(Protocol):
     """One transaction over the log."""
 
     async def lead(self) -> bool:
-        """Become the appending gateway for this transaction; False if another one is appending."""
+        """Become the appending gateway for this transaction; False if another gateway is
+        appending.
+        """
         ...
 
     async def look(self, limit: int) -> LogView | None:
         """Lock the head and read the log, with at most ``limit`` waiting entries.
 
-        None: no log yet.
+        None before the log has begun.
         """
         ...
 
@@ -135,7 +138,7 @@ class LogTransaction(Protocol):
         ...
 
     async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
-        """Return these entries, in order of their numbers."""
+        """Return the entries with these numbers, in order."""
         ...
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
@@ -145,7 +148,7 @@ class LogTransaction(Protocol):
         ...
 
     async def write(self, append: Append) -> None:
-        """Write everything. Raises Conflict if the leaves already exist."""
+        """Write all rows of ``append``. Raises Conflict if the leaves already exist."""
         ...
 
 
@@ -175,7 +178,7 @@ class SqlLog:
 
     async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
         rows = await self._connection.fetch(QUERIES["log_entries"], numbers)
-        return [LogEntry(*row) for row in rows]  # the columns are its fields, in order
+        return [LogEntry(*row) for row in rows]  # the columns are the fields of LogEntry, in order
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
         return await edge_tiles(self._connection, size)
@@ -195,7 +198,7 @@ async def look(database: Database, limit: int) -> LogView | None:
 
 
 def look_of(row: Any) -> LogView:
-    """Build a view from the row of ``log_look``."""
+    """Build a LogView from the row of the query ``log_look``."""
     return LogView(
         head=Head(row["origin"], row["size"], row["root"], row["covered"]),
         checked=row["checked"],

@@ -39,7 +39,7 @@ class LogAuditResult:
 async def audit_log(
     connection: Any, *, since: int = 0, most: int = SIZE_MAX, faults_max: int = 1000
 ) -> LogAuditResult:
-    """Check up to ``most`` leaves after the first ``since`` ones.
+    """Check up to ``most`` leaves after the first ``since`` leaves.
 
     The connection must be in a transaction that sees one snapshot.
     """
@@ -63,7 +63,7 @@ async def audit_log(
 class _Audit:
     """An audit from some leaf on.
 
-    It continues with the stored hashes, so that a wrong leaf is one fault.
+    The audit continues with the stored hashes, so that a wrong leaf counts as one fault.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class _Audit:
 
 
 async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
-    """Return anchors whose note lacks a valid signature of the log for the row's data, and why."""
+    """Return anchors whose note has no valid signature of the log for the row's data, and why."""
     texts = [row["verifier"] for row in await connection.fetch(QUERIES["fsck_log_keys"])]
     read = [note.read_verifier(text) for text in texts]
     known = [verifier for verifier in read if isinstance(verifier, Verifier)]
@@ -165,7 +165,7 @@ async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
 
 
 def _says(row: Mapping[str, Any], known: Sequence[Verifier]) -> bool:
-    """Return True if one of the keys signed what the row says."""
+    """Return True if one of the keys signed the anchor that the row describes."""
     expected = AnchorNote(
         origin=row["origin"],
         chain_id=row["chain_id"],

@@ -1,8 +1,8 @@
 """Migrations: numbered SQL files, applied in order, each in a separate transaction.
 
-Gateways of the previous version keep running, so no migration may block them for long: one that
-waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY cannot
-run in a transaction, so files with them are executed one statement at a time.
+Gateways of the previous version keep running, so no migration may block them for long. A migration
+that waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY
+cannot run in a transaction, so files with them are executed one statement at a time.
 ``docs/OPERATIONS.md`` explains how to upgrade gateways.
 """
 
@@ -19,8 +19,8 @@ import asyncpg
 import attrs
 
 LOCK: Final = 0x52656E646572  # 'Render': of many gateways that start at once, only one migrates
-TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often the lock is tried
-# Other users of the table, such as commits of gateways, wait as long; those give up after 1.8 s.
+TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # pauses between tries to lock, at first and at most
+# Other users of the table, such as commits of gateways, wait as long; gateways give up after 1.8 s.
 # PostgreSQL ends a blocking autovacuum after one second (deadlock_timeout), so this must be longer.
 LOCK_MILLISECONDS: Final = 1_200
 PAUSE_SECONDS_MOST: Final = 30.0
@@ -29,7 +29,7 @@ TOLD_SECONDS, TOLD_SECONDS_MOST = 10.0, 600.0
 APPLICATION: Final = "rendertrust_app"  # migrations grant rights to this role
 # A new index may take hours, so no setting of the server or role may end a migration. On a new
 # database, syncing to disk would take most of the time, so only the last migration syncs: earlier
-# ones precede it in PostgreSQL's log.
+# migrations precede it in PostgreSQL's log.
 _SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
     ('statement_timeout', '0'), ('transaction_timeout', '0'), ('lock_timeout', '0'),
@@ -37,7 +37,7 @@ SELECT set_config(name, value, false) FROM (VALUES
 WHERE current_setting(name, true) IS NOT NULL
 """
 # ``compatible_from``: the oldest program that works with the schema after this migration, named by
-# its newest migration. Null: only programs that have this migration.
+# its newest migration. Null: only programs that have this migration are compatible.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version         integer PRIMARY KEY,
@@ -57,7 +57,7 @@ UNRELEASED: Final = (
     " one removed)"
 )
 # With wal_level minimal, PostgreSQL may assign numbers of a new sequence without a log record, and
-# assign them again after a crash. Setting the sequence again prevents that.
+# assign them again after a crash. Setting the sequence again prevents a second assignment.
 _NUMBERS: Final = """
 SELECT setval(seqrelid, pg_sequence_last_value(seqrelid)) FROM pg_sequence
 WHERE xmin = pg_current_xact_id()::xid AND pg_sequence_last_value(seqrelid) IS NOT NULL
@@ -105,7 +105,7 @@ class Migration:
     def compatible_from(self) -> int | None:
         """The newest migration of the oldest compatible program.
 
-        None: no older program is compatible.
+        None if no older program is compatible.
         """
         found = _COMPATIBLE.search(self.text)
         return int(found[1]) if found else None
@@ -113,9 +113,9 @@ class Migration:
 
 @attrs.frozen
 class MigrationStatus:
-    """The state of the database's migrations, by name; ``newer``: those of a later program.
+    """The state of the database's migrations, by name; ``newer``: migrations of a later program.
 
-    ``refused``: why this program cannot use the database, if it cannot.
+    ``refused``: why this program cannot use the database; None if it can.
     """
 
     applied: tuple[str, ...]
@@ -136,8 +136,8 @@ async def migrate(
 ) -> list[str]:
     """Apply pending migrations, as the schema's owner; return their names. Raises MigrationError.
 
-    There is no time limit. If the process is killed, finished migrations stay and the next call
-    continues. ``application``: the gateways' database URL, whose role is checked first.
+    Migrations have no time limit. If the process is killed, finished migrations stay and the next
+    call continues. ``application``: the gateways' database URL, whose role is checked first.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -206,8 +206,8 @@ def _needs_role() -> str:
 async def turn(connection: Any) -> AsyncGenerator[None]:
     """Hold the migration lock during the block; other processes poll for it.
 
-    They do not wait in a statement, as it would hold a snapshot, and a new index waits for all
-    snapshots: each would wait for the other.
+    Waiting processes do not wait within a statement, as a statement holds a snapshot. The creation
+    of an index waits for all snapshots, so the processes would wait for each other.
     """
     pause = TURN_SECONDS
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
@@ -218,7 +218,7 @@ async def turn(connection: Any) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        if not connection.is_closed():  # otherwise the lock ended with the connection
+        if not connection.is_closed():  # a closed connection has lost the lock
             await connection.fetchval("SELECT pg_advisory_unlock($1)", LOCK)
 
 
@@ -230,7 +230,9 @@ class _Comparison:
 
 
 def check_release(first: str | None) -> None:
-    """Raise MigrationError if the database's first migration is not one of a released version."""
+    """Raise MigrationError if the database's first migration is not the first migration of released
+    versions.
+    """
     if first not in (None, FIRST):
         raise MigrationError(UNRELEASED)
 

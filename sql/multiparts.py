@@ -28,11 +28,13 @@ class Multipart:
 
 class Multiparts(Table):
     async def of(self, upload: UUID) -> Multipart | None:
-        """Return the unfinished multipart upload of an upload."""
+        """Return the unfinished multipart upload of a user's upload, if there is one."""
         return await self._database.row(Multipart, "multipart_of", upload)
 
     async def keep(self, begun: Multipart, now: datetime) -> Multipart:
-        """Store the multipart upload unless there is one; return the stored one."""
+        """Store the multipart upload unless the upload has one; return the stored multipart
+        upload.
+        """
         row = await self._database.one(
             "multipart_keep", begun.upload_id, begun.store_id, begun.object_key, now
         )
@@ -40,7 +42,7 @@ class Multiparts(Table):
         return Multipart(**row)
 
     async def asked(self, multipart: Multipart, now: datetime) -> None:
-        """Record that parts were granted."""
+        """Record that upload URLs for parts were granted."""
         await self._database.execute(
             "multipart_asked", multipart.upload_id, multipart.store_id, now
         )
@@ -50,7 +52,7 @@ class Multiparts(Table):
         await self._database.execute("multipart_end", multipart.upload_id, multipart.store_id)
 
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
-        """Return some multipart uploads without activity since then, oldest first."""
+        """Return some multipart uploads without activity since ``since``, oldest first."""
         return await self._database.rows(Multipart, "multipart_abandoned", since)
 
 
@@ -77,13 +79,13 @@ class ResultMultipart:
 
 class ResultMultiparts(Table):
     async def of(self, name: MultipartName) -> ResultMultipart | None:
-        """Return the unfinished upload, if any."""
+        """Return the unfinished multipart upload of this name, if any."""
         return await self._database.row(ResultMultipart, "result_multipart_of", *name)
 
     async def keep(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
-        """Store the upload unless there is one.
+        """Store the multipart upload unless the result has one.
 
-        Return the stored one, marked as used at ``now``.
+        Return the stored multipart upload, marked as used at ``now``.
         """
         row = await self._database.one(
             "result_multipart_keep",
@@ -101,8 +103,8 @@ class ResultMultiparts(Table):
         await self._database.execute("result_multipart_end", *multipart.name, multipart.store_id)
 
     async def abandoned(self, since: datetime, over: datetime) -> Sequence[ResultMultipart]:
-        """Return some multipart uploads without activity since then, oldest first.
+        """Return some multipart uploads without activity since ``since``, oldest first.
 
-        If the attempt has ended, without activity since ``over``.
+        For an attempt that has ended, ``over`` replaces ``since``.
         """
         return await self._database.rows(ResultMultipart, "result_multipart_abandoned", since, over)

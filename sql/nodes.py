@@ -16,14 +16,17 @@ from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, begins_anew, record
 
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
-SORTED_MOST: Final = 5_000  # only the newest are sorted; a filter finds older ones
+SORTED_MOST: Final = 5_000  # only so many newest nodes are sorted; a filter finds older ones
 STATUSES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 STANDINGS: Final = (ACTIVE, DRAINING, QUARANTINED, REVOKED)
 
 
 @attrs.frozen
 class StandingRecord:
-    """A node's standing with its reason. Of two records the one with the greater version counts."""
+    """A node's standing with its reason.
+
+    Of two records the record with the greater version counts.
+    """
 
     name: str = ACTIVE
     version: int = 0
@@ -59,15 +62,16 @@ class NodeRow:
     capabilities: tuple[str, ...]
     load: float
     verified: bool
-    silent_seconds: float | None = None  # since its last sign of life; None: there was none
-    epoch: int = 0  # of its newest session
+    silent_seconds: float | None = None  # since the last sign of life; None if there was none
+    epoch: int = 0  # number of the node's newest session
 
 
 @attrs.frozen
 class SessionStart:
-    """The epoch of a node's session among those of all gateways, and its start.
+    """A new session of a node.
 
-    The time is the database's.
+    ``epoch``: the number of the session, counted over all gateways. ``at``: the start of the
+    session, by the database's clock.
     """
 
     epoch: int
@@ -84,7 +88,7 @@ class NodeIdentity:
     status: str
     verified_at: datetime | None
     standing: StandingRecord
-    public_key: bytes | None = None  # only where requested
+    public_key: bytes | None = None  # only set where the query reads it
 
 
 @attrs.frozen
@@ -123,7 +127,9 @@ class CheckShown:
 
 @attrs.frozen
 class StandingChange:
-    """A change of a node's standing; ``version``: that of the standing that was seen."""
+    """A change of a node's standing; ``version``: the version of the standing that the change
+    replaces.
+    """
 
     node: UUID
     version: int
@@ -160,7 +166,7 @@ class NewNode:
 
 @attrs.frozen
 class NewChallenge:
-    """A stored challenge; ``owner`` will own the node once it is answered."""
+    """A stored challenge; ``owner`` will own the node once the node has answered the challenge."""
 
     challenge: bytes
     owner: UUID | None
@@ -209,9 +215,9 @@ class Nodes(Table):
         return await self._database.row(NodeChallenge, "node_challenge", challenge, node)
 
     async def verify(self, challenge: bytes, node: UUID, now: datetime) -> NodeIdentity | None:
-        """Set key and owner.
+        """Use a challenge that the node has answered, and set the node's key and owner.
 
-        None if the challenge was used, or another node proved the key first.
+        None if the challenge was used or has expired, or if another node proved the key first.
         """
         try:
             row = await self._database.one("node_verify", challenge, node, now)
@@ -227,7 +233,7 @@ class Nodes(Table):
         *,
         require_proof: bool,
     ) -> NodeIdentity | None:
-        """Record a sign of life; None: no such node.
+        """Record a sign of life; None if there is no such node.
 
         The node becomes HEALTHY, unless it must prove its key first.
         """
@@ -239,11 +245,15 @@ class Nodes(Table):
         return None if row is None else _identity(row)
 
     async def sweep(self, before: datetime) -> None:
-        """Delete challenges that expired before then."""
+        """Delete challenges that expired before ``before``."""
         await self._database.execute("challenges_sweep", before)
 
     async def forget_unproved(self, before: datetime, most: int) -> int:
-        """Delete up to ``most`` unproved registrations from before then; return how many."""
+        """Delete up to ``most`` registrations whose key was never proved, and that were made and
+        gave their last sign of life before ``before``.
+
+        Return their number.
+        """
         return len(await self._database.all("nodes_forget", before, most))
 
     # ── for the console and the API ──────────────────────────────────────────────────────────────
@@ -253,7 +263,7 @@ class Nodes(Table):
         return None if row is None else _shown(row)
 
     async def page(self, owner: UUID | None, span: Page) -> Sequence[NodeShown]:
-        """Return a page of one owner's nodes, or of all, newest first."""
+        """Return a page of one owner's nodes, or of all nodes, newest first."""
         bounds = (span.limit, span.offset, span.after)
         if owner is None:
             rows = await self._database.all("nodes_of_all", *bounds)
@@ -262,7 +272,7 @@ class Nodes(Table):
         return [_shown(row) for row in rows]
 
     async def count(self, owner: UUID | None) -> int:
-        """Count the nodes of one owner, or all."""
+        """Count the nodes of one owner, or all nodes."""
         if owner is None:
             return await self._database.number("nodes_of_all_count")
         return await self._database.number("nodes_of_owner_count", owner)
@@ -277,7 +287,9 @@ class Nodes(Table):
         return await self._database.rows(CheckShown, "checks_page", node, limit)
 
     async def stand(self, word: StandingChange, act: Act | None) -> NodeShown | None:
-        """Change a standing, with an audit record; None if it has changed in the meantime."""
+        """Change a standing, with an audit record; None if the standing has changed in the
+        meantime.
+        """
         said = (word.node, word.version, word.standing, word.reason)
         async with self._database.transaction() as connection:
             anew = word.is_release and await _begins_anew(connection, word.node)
@@ -314,9 +326,10 @@ def _with_standing(row: Any) -> dict[str, Any]:
 
 @attrs.frozen
 class ListedNode:
-    """A row of the console's list.
+    """A row of the console's list of nodes.
 
-    ``job_id`` and the following fields: the current one of ``units`` units.
+    ``job_id``, ``unit``, ``job_type`` and ``assigned_at`` describe one of the node's ``units``
+    units.
     """
 
     id: UUID
@@ -363,7 +376,7 @@ class NodeWork:
 class NodeShare:
     """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
-    ``entry_id``: the entry that pays it; ``decision`` as in ``sql.operators``.
+    ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operators``.
     """
 
     id: UUID
@@ -394,7 +407,7 @@ class NodeFilter:
     """Filter for nodes.
 
     ``text``: part of a name, capability or e-mail; ``word``: a status or standing. ``heard``:
-    connected nodes in the order for the sort key ``pong``; others come last.
+    connected nodes in the order for the sort key ``pong``; other nodes come last.
     """
 
     text: str | None = None
@@ -404,9 +417,10 @@ class NodeFilter:
 
 
 class NodeViews(Table):
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
+    """Queries of nodes for the console.
 
-    ``owner`` None: all users.
+    Methods raise ``sql.database.Unavailable`` while the database is down. If ``owner`` is None, the
+    nodes of all users are read.
     """
 
     async def page(
@@ -428,11 +442,11 @@ class NodeViews(Table):
         return found
 
     async def work(self, node: UUID, limit: int) -> Sequence[NodeWork]:
-        """Return a node's running units, then its queued ones."""
+        """Return a node's running units, then its queued units."""
         return await self._database.rows(NodeWork, "node_view_units", node, limit)
 
     async def earned(self, owner: UUID, node: UUID, since: datetime) -> NodeEarnings:
-        """Return what a node has earned for its owner since then."""
+        """Return what a node has earned for its owner since ``since``."""
         return (
             await self._database.row(NodeEarnings, "node_view_earned", owner, node, since)
             or NodeEarnings()
@@ -441,7 +455,9 @@ class NodeViews(Table):
     async def shares(
         self, owner: UUID, node: UUID, since: datetime, limit: int
     ) -> Sequence[NodeShare]:
-        """Return what a node has earned for its owner since then by unit, newest first."""
+        """Return what a node has earned for its owner since ``since``, unit by unit, newest
+        first.
+        """
         return await self._database.rows(NodeShare, "node_view_earnings", owner, node, since, limit)
 
     async def email(self, user: UUID | None) -> str | None:

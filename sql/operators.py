@@ -15,8 +15,8 @@ class ShareRow:
     """An operator's share of a charge.
 
     ``disputed``: there is an open dispute. ``has_receipt``: the node signed its work. ``entry_id``:
-    the entry that pays it. ``decision``: for a reversed share, the check's finding; '' if an admin
-    decided.
+    the entry that pays the share. ``decision``: for a reversed share, the check's finding; '' if an
+    admin decided.
     """
 
     id: UUID
@@ -69,7 +69,7 @@ class PayoutShown:
 
 @attrs.frozen
 class AccountVersion:
-    """An account between two entries; ``version``: the number of the entry before that moment."""
+    """An account at one moment; ``version``: the number of the account's last entry before it."""
 
     version: int = 0
     balance: int = 0
@@ -100,7 +100,7 @@ class Operators(Table):
     ) -> Sequence[ShareRow] | None:
         """Return a page of an operator's shares, newest first.
 
-        None if ``after`` is not the operator's.
+        None if ``span.after`` is not a share of the operator.
         """
         if not await span.is_known(self._database, "earning_is_of_operator", operator):
             return None
@@ -123,7 +123,7 @@ class Operators(Table):
     ) -> Sequence[PayoutShown] | None:
         """Return a page of payouts, newest first, of one operator or of all.
 
-        None if ``after`` is unknown.
+        None if ``span.after`` is not one of these payouts.
         """
         if not await span.is_known(self._database, "payout_is_known", operator):
             return None
@@ -136,13 +136,13 @@ class Operators(Table):
     async def payouts_by_id(
         self, ids: Sequence[UUID] = (), batches: Sequence[UUID] = ()
     ) -> Sequence[PayoutShown]:
-        """Return these payouts, and those of these batches, oldest first."""
+        """Return the payouts with these ids, and the payouts of these batches, oldest first."""
         return await self._database.rows(PayoutShown, "payouts_by_id", list(ids), list(batches))
 
     # -- statements
 
     async def moment(self, operator: UUID, at: datetime) -> AccountVersion:
-        """Return an operator's account as of a time."""
+        """Return an operator's account as it was at a time."""
         return (
             await self._database.row(AccountVersion, "statement_at", operator, at)
             or AccountVersion()

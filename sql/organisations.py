@@ -28,8 +28,8 @@ class ChangeOutcome(Enum):
     """The outcome of a change."""
 
     DONE = auto()
-    ABSENT = auto()  # it does not exist, as far as the caller may see
-    NOT_OWNER = auto()  # only owners may
+    ABSENT = auto()  # there is none that the caller may see
+    NOT_OWNER = auto()  # only owners may make the change
     ALREADY = auto()  # nothing to change
     TOO_MANY = auto()
     LAST_OWNER = auto()  # an organisation needs an owner
@@ -39,7 +39,7 @@ class ChangeOutcome(Enum):
 class Organisation:
     """An organisation as one user sees it.
 
-    ``joined`` False: only invited. ``role``: the user's role.
+    ``joined`` is False for a user who is only invited. ``role``: the user's role.
     """
 
     id: UUID
@@ -55,7 +55,8 @@ class Organisation:
 class Member:
     """A member, or an open invitation.
 
-    For an invitation, ``user_id`` names the entry, not an account, and ``name`` is empty.
+    For an invitation, ``user_id`` is an id of the invitation, not of an account, and ``name`` is
+    empty.
     """
 
     user_id: UUID
@@ -77,7 +78,7 @@ class LentNode:
 
 @attrs.frozen
 class Trusted:
-    """A trusted address. ``user_id`` names the entry, not an account."""
+    """A trusted address. ``user_id`` is an id of the trusted address, not of an account."""
 
     user_id: UUID
     email: str
@@ -87,7 +88,7 @@ class Trusted:
 def handle(scope: UUID, email: str) -> UUID:
     """Return an id for an e-mail address within the list of a user or organisation.
 
-    It does not depend on whether an account has the address.
+    The id does not depend on whether an account has the address.
     """
     return uuid5(scope, email)
 
@@ -95,8 +96,8 @@ def handle(scope: UUID, email: str) -> UUID:
 class Organisations(Table):
     """Organisations and trust.
 
-    Raises ``sql.database.Unavailable``: it is unknown whether it happened. The caller is
-    ``act.actor_id``.
+    Methods raise ``sql.database.Unavailable``; it is then unknown whether the change was made. The
+    caller is ``act.actor_id``.
     """
 
     # -- read
@@ -116,7 +117,7 @@ class Organisations(Table):
     # -- as an owner
 
     async def found(self, organisation: UUID, name: str, act: Act) -> Organisation | None:
-        """Create an organisation; None: the user has too many."""
+        """Create an organisation; None if the user has too many organisations."""
         async with self._database.transaction() as connection:
             values = (organisation, name, act.actor_id, act.at, OF_USER_MOST)
             row = await connection.fetchrow(QUERIES["organisation_found"], *values)
@@ -168,7 +169,7 @@ class Organisations(Table):
         """Remove a member with the nodes they lent, or an invitation: by themselves, or by an
         owner.
 
-        An owner identifies an invitation as ``members`` does.
+        An owner names an invitation by the id that ``members`` returns.
         """
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
@@ -188,7 +189,7 @@ class Organisations(Table):
             return await _do(connection, "organisation_leave", left, act)
 
     async def lend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
-        """Lend one's own node to an organisation, whose members may use it for free."""
+        """Lend a node of the caller to an organisation, whose members may use the node for free."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
@@ -208,18 +209,21 @@ class Organisations(Table):
     # -- trust
 
     async def trusted(self, user: UUID) -> Sequence[Trusted]:
-        """Return the addresses that a user trusts, including those without an account."""
+        """Return the addresses that a user trusts, including addresses without an account."""
         rows = await self._database.all("trust_list", user)
         return [Trusted(handle(user, row["email"]), row["email"], row["since"]) for row in rows]
 
     async def trust(self, email: str, act: Act) -> ChangeOutcome:
-        """Trust the current owner of this address. The outcome does not reveal an account."""
+        """Trust the current owner of this address.
+
+        The outcome does not reveal whether an account has the address.
+        """
         async with self._database.transaction() as connection:
             values = (act.actor_id, email, act.at, TRUSTED_MOST)
             return await _addressed(connection, "trust_add", values, act)
 
     async def distrust(self, entry: UUID, act: Act) -> ChangeOutcome:
-        """Stop trusting an address; ``entry`` names it as ``trusted`` does."""
+        """Stop trusting an address; ``entry`` is its id as ``trusted`` returns it."""
         assert act.actor_id is not None, "a user trusts"
         async with self._database.transaction() as connection:
             rows = await connection.fetch(QUERIES["trust_list"], act.actor_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-# owners whose nodes must agree: a single one may be slow, or hope for a better price
+# owners whose nodes must agree: a single node may be slow, or its owner may hope for a better price
 OWNERS: Final = 3
 
 
@@ -15,8 +15,8 @@ OWNERS: Final = 3
 class Overrun:
     """An attempt that took far longer than quoted.
 
-    ``percent``: its estimated share of the quoted work. ``owner``: the owner of the node at that
-    time. ``frames``: those of the unit, if the job has any.
+    ``percent``: the estimated work of the attempt, in percent of the quoted work. ``owner``: the
+    owner of the node at that time. ``frames``: the frames of the unit, if its job has frames.
     """
 
     job: UUID
@@ -33,8 +33,8 @@ class Overrun:
 class Underquoted:
     """An overrun of a failed unit.
 
-    ``price``: the unit's, in units of money. ``together``: numbers of the units that are retried
-    with it.
+    ``price``: the unit's price, in units of money. ``together``: numbers of the units that are
+    retried with it.
     """
 
     overrun: Overrun
@@ -45,7 +45,8 @@ class Underquoted:
 def agreed(overruns: Iterable[Overrun]) -> int | None:
     """Return the agreed work in percent of the quote; None if fewer than three owners agree.
 
-    It is the median over the owners' newest attempts. Nodes without an owner count as one owner's.
+    The result is the median over the owners' newest attempts. All nodes without an owner count as
+    nodes of one owner.
     """
     newest = sorted(overruns, key=lambda one: one.attempt)
     said = sorted({one.owner: one.percent for one in newest}.values())

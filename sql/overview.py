@@ -26,7 +26,7 @@ class CreditSummary:
     charged: int = 0
     refunded: int = 0
     balance: int | None = None
-    earned: int | None = None  # nodes' earnings that were not paid out yet; None: never earned
+    earned: int | None = None  # earnings not paid out yet; None if the user never earned
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class Minute:
 
 @attrs.frozen
 class JobThumbnail:
-    """A job with thumbnails; ``frame``: the last frame that has one.
+    """A job with thumbnails; ``frame``: the last frame that has a thumbnail.
 
     ``first`` and ``last``: the frames of its first and last unit, None if its parameters have them.
     ``feeds``: the unit that is assembled from its first unit. ``file``: the scene's name, if known.
@@ -76,7 +76,9 @@ class JobThumbnail:
 
     @property
     def frames(self) -> int:
-        """The number of frames; the frames of a chunk count singly, the tiles of a frame as one."""
+        """The number of frames; each frame of a chunk counts, and the tiles of a frame count as one
+        frame.
+        """
         if self.first is None or self.last is None:
             return self.units
         if self.feeds is not None:
@@ -93,15 +95,16 @@ class ResultRow:
 
 
 class Overview(Table):
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
+    """Queries for the console's first page.
 
-    ``owner`` None: all users.
+    Methods raise ``sql.database.Unavailable`` while the database is down. If ``owner`` is None, the
+    figures of all users are read.
     """
 
     async def jobs(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
-        """Count by status the open jobs, and those that ended since then.
+        """Count open jobs, and jobs that ended since ``since``, by status.
 
-        ``held``: the credits held for paused jobs, in units.
+        The key ``held`` has the credits held for paused jobs, in units of money.
         """
         found = await self._database.all("overview_open_jobs", owner)
         ended = await self._database.all("overview_ended_jobs", owner, since)
@@ -115,7 +118,7 @@ class Overview(Table):
         return dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in rows}
 
     async def money(self, owner: UUID | None, since: datetime) -> CreditSummary:
-        """Return the sums of holds, and of charges since then."""
+        """Return the sums of holds, and of charges since ``since``."""
         if owner is not None:
             row = await self._database.one("overview_credits_of_user", owner, since)
             return CreditSummary(balance=0) if row is None else CreditSummary(**row)

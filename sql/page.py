@@ -1,4 +1,4 @@
-"""A range of a list."""
+"""A range of a list, as a page of the API or the console shows it."""
 
 from uuid import UUID
 
@@ -9,12 +9,17 @@ from sql.database import Database
 
 @attrs.frozen
 class Page:
-    """At most ``limit`` elements, ``offset`` after ``after`` (None: the beginning)."""
+    """At most ``limit`` elements, from ``offset`` elements after the element ``after`` on.
+
+    If ``after`` is None, the range counts from the beginning.
+    """
 
     limit: int
     offset: int = 0
     after: UUID | None = None
 
     async def is_known(self, database: Database, query: str, owner: UUID | None) -> bool:
-        """Return True if ``after`` is an element of the owner's list, by the query."""
+        """Return True if ``after`` is None, or the query finds ``after`` among the owner's
+        elements.
+        """
         return self.after is None or await database.one(query, owner, self.after) is not None

@@ -16,8 +16,9 @@ HOUR: Final = timedelta(hours=1)
 class PreflightRow:
     """A preflight.
 
-    ``facts``: its result. Until then ``status`` and the following fields describe its job; they are
-    None if there is none. ``node_id``: the node that ran it; ``by_embedded``: an embedded verifier.
+    ``facts``: the result of the preflight. Until there is a result, ``status`` and the following
+    fields describe the preflight's job; they are None without a job. ``node_id``: the node that ran
+    the preflight. ``by_embedded``: that node is an embedded verifier.
     """
 
     job_id: UUID
@@ -32,7 +33,7 @@ class PreflightRow:
 
 class Preflights(Table):
     async def of(self, user: UUID, content: bytes) -> PreflightRow | None:
-        """Return the preflight of a content, if any."""
+        """Return the user's preflight of some content, if any."""
         return await self._database.row(PreflightRow, "preflight_of", user, content)
 
     async def overruns(self, user: UUID, content: bytes) -> list[Overrun]:
@@ -52,7 +53,9 @@ class Preflights(Table):
     async def begin(
         self, user: UUID, content: bytes, job: UUID, now: datetime, before: UUID | None
     ) -> bool:
-        """Record that ``job`` replaces ``before`` as the preflight; False if another was faster."""
+        """Record that ``job`` replaces ``before`` as the job of the preflight; False if another job
+        was faster.
+        """
         row = await self._database.one("preflight_begin", user, content, job, now, before)
         return row is not None
 
@@ -67,5 +70,5 @@ class Preflights(Table):
         return row["count"], row["first"]
 
     async def expire(self, before: datetime) -> None:
-        """Delete preflights requested before then."""
+        """Delete preflights that were requested before ``before``."""
         await self._database.execute("preflight_expire", before)

@@ -15,7 +15,7 @@ EVERY_OTHER = "*"  # job type that stands for all types without a price
 
 @attrs.frozen
 class PriceRow:
-    """A price from ``since`` on, in units; None: the type's price was removed."""
+    """A price from ``since`` on; ``units`` is None if the type's price was removed."""
 
     number: int
     job_type: str
@@ -29,20 +29,22 @@ class Prices(Table):
     async def now(self) -> Sequence[PriceRow]:
         """Return the current prices by type.
 
-        ``EVERY_OTHER`` for all types without a price.
+        The type ``EVERY_OTHER`` stands for all types without a price.
         """
         return await self._database.rows(PriceRow, "prices_of_now")
 
     async def history(
         self, job_type: str | None, before: int | None, limit: int
     ) -> Sequence[PriceRow]:
-        """Return changes, newest first; optionally only of one type, or before a number."""
+        """Return price changes, newest first; if given, only of ``job_type``, or with numbers below
+        ``before``.
+        """
         return await self._database.rows(PriceRow, "prices_history", job_type, before, limit)
 
     async def set(self, job_type: str, units: int | None, act: Act) -> PriceRow | None:
         """Set the price for jobs submitted from now on, with an audit record.
 
-        Setting the current price again changes nothing. None: there is no price to remove.
+        Setting the current price again changes nothing. None if there is no price to remove.
         """
         async with self._database.transaction() as connection:
             await connection.execute(QUERIES["prices_lock"])

@@ -1,4 +1,4 @@
-"""Data for proofs: leaves, log tiles and checkpoints. Only the Sequencer writes them."""
+"""Data for proofs: leaves, log tiles and checkpoints. Only the Sequencer writes these data."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from sql.database import Database
 from sql.log import LogEntry, edge_tiles
 from sql.query_loader import QUERIES
 
-TILES_KEPT: Final = 1024  # some 40 KiB each
+TILES_KEPT: Final = 1024  # log tiles of some 40 KiB each
 EDGES_KEPT: Final = 8  # right edges of the newest sizes
 Rows: TypeAlias = Mapping[TilePlace, TileHashes]
 _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
@@ -26,7 +26,7 @@ _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 class LeafPosition:
     """The position of an entry in the log.
 
-    ``hash``: the one in the log, even if the entry was altered.
+    ``hash``: the leaf's hash in the log, even if the entry was altered.
     """
 
     leaf_index: int
@@ -36,7 +36,9 @@ class LeafPosition:
 
 @attrs.frozen
 class OwnEntry:
-    """An entry of the caller; ``place`` is None until the Sequencer has appended its leaf."""
+    """An entry of the caller; ``place`` is None until the Sequencer has appended the entry's
+    leaf.
+    """
 
     entry: LogEntry
     place: LeafPosition | None
@@ -60,7 +62,7 @@ class SignedCheckpoint:
 
 
 class Proofs:
-    """Reads for proofs; each raises ``sql.database.Unavailable`` while the database is down.
+    """Queries for proofs. Methods raise ``sql.database.Unavailable`` while the database is down.
 
     Parts of the tree are cached: a complete log tile never changes, nor does the right edge of a
     log of a given size.
@@ -77,7 +79,9 @@ class Proofs:
         self._edges.clear()
 
     async def entry(self, user: UUID | None, key: int | UUID) -> OwnEntry | None:
-        """Return an entry of this user's accounts (None: of any account), by number or id."""
+        """Return an entry of this user's accounts, or of any account if ``user`` is None, by number
+        or id.
+        """
         named = (key, None) if isinstance(key, int) else (None, key)
         row = await self._database.one("log_entry_of_user", user, *named)
         if row is None:
@@ -111,7 +115,7 @@ class Proofs:
     async def _tree(self, ranges: Sequence[Range], size: int) -> LogTree:
         """Return a log of ``size`` leaves with all rows in memory that these ranges need.
 
-        It has its own rows, as the cache may drop some during the read.
+        The returned log has its own rows, as the cache may drop rows during the read.
         """
         wanted = {place for place in needed(ranges) if _is_whole(place, size)}
         whole = {place: row for place in wanted if (row := self._whole.get(place)) is not None}
@@ -127,7 +131,7 @@ class Proofs:
     async def _read(
         self, places: Sequence[TilePlace], size: int, edge: Rows | None
     ) -> tuple[Rows, Rows]:
-        """Read complete log tiles and, if ``edge`` is None, the incomplete ones at the right
+        """Read complete log tiles and, if ``edge`` is None, the incomplete log tiles at the right
         edge.
         """
         names = [place.level for place in places], [place.index for place in places]
@@ -142,7 +146,7 @@ class Proofs:
 
 
 def _keep(kept: "OrderedDict[Any, Any]", used: Mapping[Any, Any], most: int) -> None:
-    """Add to the cache, and drop the least recently used entries."""
+    """Add rows to the cache, and drop the least recently used rows."""
     for key, value in used.items():
         kept[key] = value
         kept.move_to_end(key)

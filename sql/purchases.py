@@ -1,4 +1,4 @@
-"""Purchases, reversals and Stripe events. Only the Ledger writes them."""
+"""Purchases, reversals and Stripe events. Only the Ledger writes these rows."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -93,9 +93,9 @@ NO_PURCHASES: Final = PurchaseKeys()
 
 
 async def with_owners(connection: Connection, keys: "Keys") -> "Keys":
-    """Return the keys with the accounts of the purchases' owners.
+    """Return the keys, with the accounts of the purchases' owners added.
 
-    A debt account is included if credits may be taken from its owner.
+    A debt account is added if credits may be taken from its owner.
     """
     asked = keys.purchases
     named = (list(asked.ids), list(asked.sessions), list(asked.intents))
@@ -136,7 +136,7 @@ def check_owners(asked: PurchaseKeys, rows: "Rows") -> None:
 
 
 def purchase_parts(changes: "Changes") -> Iterator[Part]:
-    """Yield the writes, each with a column of values per parameter."""
+    """Yield the writes of a batch, each with a column of values per parameter."""
     new = [row for row in changes.purchases if row.id in changes.new_purchases]
     old = [row for row in changes.purchases if row.id not in changes.new_purchases]
     yield "books_purchases_insert", columns_of(new, *_FIXED, *_CHANGING, "paid_at")

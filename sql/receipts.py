@@ -12,7 +12,7 @@ from sql.database import Table
 class ReceiptRow:
     """A receipt. ``document`` is canonical JSON, ``hash`` its SHA-256.
 
-    ``entry_id`` None: it was free.
+    ``entry_id`` is None for work that was free.
     """
 
     job_id: UUID
@@ -35,9 +35,9 @@ class WithdrawnRow:
 
 @attrs.frozen
 class ShownReceipt:
-    """A receipt, and how its verdict was found.
+    """A receipt, and how the verdict on the result was found.
 
-    ``device_class``: that of the node, '' if unknown. ``is_verified``: a verifier opened or
+    ``device_class``: the node's device class, '' if unknown. ``is_verified``: a verifier opened or
     compared the result. ``compared``, ``remade`` and ``distance`` as in ``CheckRow``.
     """
 
@@ -58,9 +58,8 @@ class Receipts(Table):
     """Reads of receipts for the web."""
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
-        """Return the receipt of a unit if ``owner`` is its creator or operator.
-
-        None: for any user.
+        """Return the receipt of a unit if ``owner`` is its creator or operator, or None for no such
+        restriction.
         """
         return await self._database.row(ReceiptRow, "receipt_of_unit", job, unit, owner)
 
@@ -69,5 +68,5 @@ class Receipts(Table):
         return await self._database.row(ShownReceipt, "receipt_shown", job, unit)
 
     async def withdrawn(self, job: UUID, unit: int) -> WithdrawnRow | None:
-        """Return the refund of a unit that was found invalid later, if any."""
+        """Return the refund of a unit whose result was found invalid later, if there is one."""
         return await self._database.row(WithdrawnRow, "receipt_withdrawn", job, unit)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import attrs
 
-STRIKES_MOST: Final = 3  # this many end in quarantine
-FORGIVEN_BY: Final = 20  # this many valid results in a row remove one strike
+STRIKES_MOST: Final = 3  # strikes that lead to quarantine
+FORGIVEN_BY: Final = 20  # valid results in a row that remove one strike
 FORGIVEN_MOST: Final = 2  # strikes removed in total; otherwise occasional lying would pay
 HISTORY: Final = 1000  # newest verdicts that count
 VALID, INVALID = "v", "m"  # letters of a record
@@ -18,22 +18,23 @@ LIES, KIN = "LIES", "KIN"  # reasons why the gateway quarantined a node
 class Reputation:
     """The reputation of a node in one device class; only compared results count.
 
-    ``valid_in_row``: the streak that makes checks rarer. ``strikes``: invalid results, less
-    forgiven ones. ``work``: the sum of the shares of the valid results in a row.
+    ``valid_in_row``: the number of valid results in a row, which makes checks rarer. ``strikes``:
+    invalid results, without forgiven ones. ``work``: the sum of the shares of the valid results in
+    a row.
     """
 
     valid_in_row: int = 0
     valid: int = 0
     invalid: int = 0
     strikes: int = 0
-    forgiven: int = 0  # strikes removed since an admin last released the node; in total if none did
+    forgiven: int = 0  # removed strikes, since an admin last ended a quarantine of the node
     work: int = 0
 
     def valid_for(self, share: int) -> int:
         """Return how many valid results in a row count for a unit with this share.
 
-        At most as many as the units of this size that they add up to: ten of the cheapest units
-        say little of an expensive one, and an accomplice can order them for little.
+        The number is at most the sum of those results' shares divided by ``share``. Ten cheap units
+        say little of an expensive unit, and an accomplice can order cheap units for little.
         """
         return self.valid_in_row if share <= 0 else min(self.valid_in_row, self.work // share)
 
@@ -50,9 +51,9 @@ NEW: Final = Reputation()
 class Record:
     """Verdicts on a node's work in one device class, oldest first, one letter each.
 
-    ``before`` and ``since`` its last release that reset the record; if not ``released``, all
-    verdicts are in ``since``. ``work``: the sum of the shares of the valid results in a row at its
-    end.
+    ``before`` and ``since``: the verdicts before and since the node's last release from quarantine
+    that reset the record. If the node was never ``released``, all verdicts are in ``since``.
+    ``work``: the sum of the shares of the valid results in a row at the end of ``since``.
     """
 
     node: UUID
@@ -70,7 +71,7 @@ class Record:
 
 
 def after(before: Reputation, letters: str) -> Reputation:
-    """Return the reputation after these verdicts, as plain numbers, for lists of many nodes."""
+    """Return the reputation after the verdicts ``letters``, from the reputation ``before``."""
     streak, strikes, forgiven = before.valid_in_row, before.strikes, before.forgiven
     for letter in letters:
         if letter == INVALID:
@@ -92,24 +93,24 @@ def strikes_of(records: Sequence[Record]) -> int:
     """Return a node's strikes over all device classes, less forgiven ones.
 
     Forgiveness is limited per node, as nodes report their device class themselves. After a release
-    the record begins with two strikes.
+    from quarantine the record begins with two strikes.
     """
     forgiven = min(sum(one.reputation.forgiven for one in records), FORGIVEN_MOST)
     return max(_struck(records) - forgiven, 0)
 
 
 def _struck(records: Sequence[Record]) -> int:
-    """Count initial strikes and later ones, without forgiveness."""
+    """Count initial and later strikes, without forgiveness."""
     begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
     return begun + sum(one.since.count(INVALID) for one in records)
 
 
 def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
-    """Return True if a release resets the node's record to two strikes.
+    """Return True if a release from quarantine resets the node's record to two strikes.
 
-    It does if the gateway quarantined the node for invalid results that still count, or for another
-    key of the same owner (``caught``). After an admin's own quarantine the record is kept; it has
-    fewer than three strikes.
+    The record is reset if the gateway quarantined the node for invalid results that still count, or
+    for another key of the same owner (``caught``). After a quarantine by an admin the record is
+    kept, as it has fewer than three strikes.
     """
     if strikes_of(records) >= STRIKES_MOST:
         return True
@@ -117,7 +118,9 @@ def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
 
 
 def released(before: Reputation) -> Reputation:
-    """Return the reputation after a release that reset the record: every result is checked."""
+    """Return the reputation after a release from quarantine that reset the record: every result is
+    compared.
+    """
     return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1, forgiven=0)
 
 

@@ -1,4 +1,4 @@
-"""Databases for a restore: one is created beside the current one, filled, and swapped in
+"""Databases for a restore: a new database is created beside the current one, filled, and swapped in
 atomically.
 
 Names of databases cannot be parameters of statements, so they are quoted here.
@@ -67,7 +67,7 @@ async def kept(connection: Connection) -> Sequence[str]:
 
 
 async def make(dsn: str, name: str) -> None:
-    """Create an empty database; replace one that a killed restore has left."""
+    """Create an empty database; replace a database of this name that a killed restore has left."""
     async with connected(in_database(dsn, MAINTENANCE)) as connection:
         await connection.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
         await connection.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE template0")

@@ -23,7 +23,7 @@ class ExpiredInput:
 
 @attrs.frozen
 class ExpiredResult:
-    """A unit's result to be deleted; ``result_key``: as its node named it."""
+    """A unit's result to be deleted; ``result_key``: the key as the unit's node named it."""
 
     job_id: UUID
     unit: int
@@ -59,7 +59,9 @@ class Retention(Table):
         await self._database.execute("retention_input_gone", upload)
 
     async def results(self, before: datetime, now: datetime) -> Sequence[ExpiredResult]:
-        """Mark some results of jobs that ended before; return those whose objects remain."""
+        """Mark some results of jobs that ended before ``before``; return results whose objects
+        remain to be deleted.
+        """
         await self._database.execute("retention_results", before, now)
         return await self._database.rows(ExpiredResult, "retention_results_left")
 
@@ -67,7 +69,9 @@ class Retention(Table):
         await self._database.execute("retention_result_gone", result.job_id, result.unit, now)
 
     async def attempts(self, before: datetime) -> Sequence[ExpiredAttempt]:
-        """Return some failed attempts that ended before, whose objects are to be deleted."""
+        """Return some failed attempts that ended before ``before``, whose objects are to be
+        deleted.
+        """
         return await self._database.rows(ExpiredAttempt, "retention_attempts", before)
 
     async def attempt_gone(self, one: ExpiredAttempt, now: datetime) -> None:
@@ -77,7 +81,7 @@ class Retention(Table):
     # -- use of inputs
 
     async def use(self, user: UUID, rows: Sequence[UploadRow], now: datetime) -> bool:
-        """Record that uploads belong to a job; False if one of them is being deleted."""
+        """Record that uploads are used by a job; False if one of the uploads is being deleted."""
         if any(row.expired_at is not None for row in rows):
             return False
         stale = {row.id for row in rows if row.used_at < now - FRESH}
@@ -92,7 +96,9 @@ class Retention(Table):
         await self._database.execute("retention_manifest", key, sorted(set(uploads)))
 
     async def renew(self, job: UUID, user: UUID, now: datetime) -> bool:
-        """Record that a job's inputs are used again; False if one of them no longer exists."""
+        """Record that a job's inputs are used again; False if one of the inputs no longer
+        exists.
+        """
         found = await self._database.one("retention_inputs_of", job)
         if found is None or found["gone"]:
             return False
@@ -108,7 +114,9 @@ class Retention(Table):
         return StorageUsage(**row)
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[tuple[UploadRow, int]]:
-        """Return a user's uploads, largest first, each with the number of jobs that need it."""
+        """Return a user's uploads, largest first, each with the number of jobs that need the
+        upload.
+        """
         rows = [
             dict(row) for row in await self._database.all("retention_page", user, limit, offset)
         ]
@@ -116,5 +124,7 @@ class Retention(Table):
         return [(UploadRow(**row), jobs) for row, jobs in zip(rows, needed, strict=True)]
 
     async def expire(self, upload: UUID, user: UUID, now: datetime) -> ExpiredInput | None:
-        """Mark an upload for deletion by its owner; None if it is not theirs or a job needs it."""
+        """Mark an upload of this user for deletion; None if the user has no such upload, or a job
+        needs it.
+        """
         return await self._database.row(ExpiredInput, "retention_expire", upload, user, now)

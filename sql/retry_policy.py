@@ -6,7 +6,7 @@ Used by sessions, the Lifeline and the Verifier.
 from typing import Final
 
 NODE_FAILURES_MOST: Final = 3
-TRIES_MOST: Final = 12  # with any outcome
+TRIES_MOST: Final = 12  # tries of a unit, with any outcome
 RETRY_SECONDS: Final = (1, 2, 4)
 HELD_NODES: Final = 3  # different nodes that returned a unit unfinished before an admin is alerted
 HELD_SECONDS_MOST: Final = 60
@@ -15,7 +15,7 @@ OWNERS_MOST: Final = 3
 
 
 def tries(attempt: int, unsent: int) -> int:
-    """Count the tries, including this one.
+    """Count the tries of a unit, including the present try.
 
     ``unsent`` attempts, which no node received, do not count.
     """
@@ -25,10 +25,11 @@ def tries(attempt: int, unsent: int) -> int:
 def wait_seconds(
     *, failures: int, faults: int, tried: int, is_nodes: bool, is_given_back: bool = False
 ) -> int | None:
-    """Return the pause after a failure; None: it was the last try.
+    """Return the pause after a failure; None after the last try.
 
-    ``failures`` of nodes and other ``faults`` are those before this one. ``is_given_back``: the
-    node returned the unit without a failure, which only counts towards the maximum of tries.
+    ``failures`` counts earlier failures by a node's fault, ``faults`` other earlier failures.
+    ``is_given_back``: the node returned the unit without a failure; the return only counts towards
+    the maximum of tries.
     """
     failures, faults = failures + is_nodes, faults + (not is_nodes)
     count = tried if is_given_back else failures + faults
@@ -41,8 +42,8 @@ def wait_seconds(
 def held_seconds(*, nodes: int, times: int) -> int:
     """Return how long a unit waits that was returned ``times`` times without a failure.
 
-    ``nodes``: the number of different nodes that could not receive it, or lost it. The pause grows
-    even if two nodes alternate, as attempt numbers are finite.
+    ``nodes``: the number of different nodes that could not receive the unit, or lost it. The pause
+    grows even if two nodes alternate, as attempt numbers are finite.
     """
     if nodes >= HELD_NODES:
         return HELD_SECONDS_MOST

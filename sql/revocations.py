@@ -1,4 +1,4 @@
-"""Rows of revocations, and the connection over which a gateway learns of new ones."""
+"""Rows of revocations, and the connection over which a gateway learns of new revocations."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -22,33 +22,33 @@ class Revocation:
 
     id: UUID
     kind: str
-    expires_at: datetime  # every token that it concerns has expired by then
+    expires_at: datetime  # when every token that it revokes has expired
 
 
 @attrs.frozen
 class Revoked:
-    """The result of a read; ``horizon``: where the next one begins."""
+    """The result of a read; ``horizon``: the transaction from which the next read begins."""
 
     horizon: int
     found: Sequence[Revocation]
 
 
 class Revocations(Table):
-    """Writes; each raises ``sql.database.Unavailable`` while the database is down."""
+    """Writes of revocations. Methods raise ``sql.database.Unavailable``."""
 
     async def insert(self, kind: str, ids: Iterable[UUID], expires_at: datetime) -> None:
-        """Revoke ids explicitly. Ending a login, key or user revokes it without this."""
+        """Revoke ids explicitly. The queries that end a login, key or user revoke it themselves."""
         await self._database.execute("revocation_insert", list(ids), kind, expires_at)
 
     async def purge(self, before: datetime) -> None:
-        """Delete revocations that expired before."""
+        """Delete revocations that expired before ``before``."""
         await self._database.execute("revocation_purge", before)
 
 
 class RevocationFeed:
-    """Reads over a separate connection: a busy pool must not delay revocations.
+    """Reads revocations over a separate connection, as a busy pool must not delay them.
 
-    ``hint`` is called when there is a new revocation; the receiver then reads.
+    ``hint`` is called when there is a new revocation; the receiver then calls ``read``.
     """
 
     def __init__(self, database: Database, hint: Callable[[], None]) -> None:
@@ -82,7 +82,7 @@ class RevocationFeed:
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None:
             # Stored before anything is awaited on it, so that a cancelled read closes it.
-            self._connection = await self._database.apart()
+            self._connection = await self._database.open_unpooled()
             await self._connection.add_listener(CHANNEL, self._heard)
         connection: asyncpg.Connection[asyncpg.Record] = self._connection
         return connection

@@ -1,15 +1,16 @@
 """Sampling: how often a node's results are compared, and the fine for an invalid one.
 
-At first every result is compared; later, the longer the node's results are valid, the fewer, but
-always enough that cheating does not pay. A draw is computed from a secret and the result: nodes
-cannot predict it, and repeating it gives the same answer.
+At first every result is compared. The more results of the node were valid in a row, the fewer are
+compared, but always so many that cheating does not pay. A draw is computed from a secret and the
+result: nodes cannot predict it, and repeating it gives the same answer.
 
 Why cheating does not pay: let ``s`` be the share for a result that is compared with probability
-``p``. An invalid one is paid with probability 1 - p, and otherwise costs a fine of ``FINES * s / p
-- s`` in addition to the pay. So it earns (1 - p) * s - (FINES * s - p * s) = s - FINES * s < 0 on
-average, for any p. The fine is taken from the owner's pending shares, so the probability is at
-least ``FINES * s / (s + pending)``: pending shares always suffice, or the result is compared for
-certain. The Ledger reads the pending sum in the transaction that records the delivery.
+``p``. An invalid result is paid with probability 1 - p, and otherwise costs a fine of ``FINES * s /
+p - s`` in addition to the pay. So an invalid result earns (1 - p) * s - (FINES * s - p * s) = s -
+FINES * s < 0 on average, for any p. The fine is taken from the owner's pending shares, so the
+probability is at least ``FINES * s / (s + pending)``: pending shares always suffice, or the result
+is compared for certain. The Ledger reads the pending sum in the transaction that records the
+delivery.
 """
 
 import hmac
@@ -20,8 +21,8 @@ from uuid import UUID
 from rendertrust.device_class import kin_of
 from sql.reputation import Record, strikes_of
 
-ALWAYS_UNTIL: Final = 10  # valid results in a row
-FINES: Final = 2  # 1: cheating earns nothing on average; 2: it costs as much as it would earn
+ALWAYS_UNTIL: Final = 10  # valid results in a row before which every result is compared
+FINES: Final = 2  # 1: cheating earns nothing on average; 2: cheating costs as much as it would earn
 MEASURED_KIND: Final = "cpu"
 OVERLOADED_SECONDS: Final = 60.0  # wait from which the verifiers count as overloaded
 _DRAWS: Final = 2**64
@@ -30,7 +31,8 @@ _DRAWS: Final = 2**64
 def odds(valid_in_row: int, least: float, waited: float = 0.0) -> float:
     """Return the probability of a comparison after so many valid results in a row.
 
-    It is ``least`` while the verifiers are overloaded.
+    After ALWAYS_UNTIL valid results, the probability is ``least`` while the verifiers are
+    overloaded.
     """
     if valid_in_row < ALWAYS_UNTIL:
         return 1.0
@@ -42,9 +44,9 @@ def odds_of(
 ) -> float:
     """Return the probability of a comparison that a node's record requires for such a share.
 
-    It is 1 while the node has strikes, and on devices other than processors: there an invalid
-    result is no strike, as their noise was not measured. ``waited``: the seconds that the oldest
-    delivery has been waiting for its check.
+    The probability is 1 while the node has strikes. The probability is also 1 on devices other than
+    processors, where an invalid result is no strike because the noise was not measured. ``waited``:
+    the seconds that the oldest delivery has been waiting for its check.
     """
     if strikes_of(records) > 0 or kin_of(device_class)[0] not in ("", MEASURED_KIND):
         return 1.0

@@ -9,7 +9,8 @@ import attrs
 
 from sql.database import Table
 
-# A token presented again this soon after its exchange indicates a lost answer or a race.
+# A refresh token that is presented again this soon after its exchange indicates a lost answer or a
+# race, not theft.
 GRACE: Final = timedelta(seconds=10)
 
 
@@ -34,7 +35,7 @@ class LoginState:
 
 @attrs.frozen
 class SessionRow:
-    """A login. ``rotated_at``: the last refresh, initially the login itself."""
+    """A login. ``rotated_at``: the time of the last refresh, initially of the login itself."""
 
     sid: UUID
     client: str
@@ -45,7 +46,9 @@ class SessionRow:
 
 class Sessions(Table):
     async def open(self, checked: LoginState, family: TokenFamily, now: datetime) -> bool:
-        """Insert a login; False if the user was deactivated or changed since the check."""
+        """Insert a login; False if the user was deactivated or changed since the password was
+        checked.
+        """
         row = await self._database.one(
             "session_open",
             *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
@@ -56,8 +59,8 @@ class Sessions(Table):
     async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
         """Exchange the refresh token ``spent`` for ``family.jti``.
 
-        Of several at once, one gets True. False also if the family has ended or the user is not
-        active.
+        Of several calls at once, only one returns True. Return False also if the family has ended
+        or the user is not active.
         """
         row = await self._database.one(
             "session_rotate",
@@ -66,7 +69,7 @@ class Sessions(Table):
         return row is not None
 
     async def reused(self, sid: UUID, jti: UUID, now: datetime) -> bool:
-        """After a failed rotation: return True if the token is an old one, and end its family."""
+        """After a failed rotation: return True if the token is an old token, and end its family."""
         row = await self._database.one("session_reused", sid, jti, now, GRACE)
         return row is not None
 
@@ -86,9 +89,9 @@ class Sessions(Table):
         return await self._database.number("session_count", user, now)
 
     async def end(self, sid: UUID, user: UUID, now: datetime) -> bool:
-        """End a login of this user; False if it had ended, or is another user's."""
+        """End a login of this user; False if the login had ended, or belongs to another user."""
         return await self._database.one("session_end", sid, user, now) is not None
 
     async def purge(self, before: datetime) -> None:
-        """Delete logins that expired before then."""
+        """Delete logins that expired before ``before``."""
         await self._database.execute("session_purge", before)

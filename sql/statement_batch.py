@@ -11,7 +11,7 @@ import attrs
 from sql.query_loader import QUERIES
 
 Columns: TypeAlias = list[list[Any]]
-Part: TypeAlias = tuple[str, Columns]  # a named write and its columns
+Part: TypeAlias = tuple[str, Columns]  # the name of a write, and its columns of values
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -19,8 +19,8 @@ _PARAMETER = re.compile(r"\$(\d+)")
 def together(parts: tuple[tuple[str, int], ...]) -> str:
     """Combine the named writes, each with its number of parameters.
 
-    The statement returns how many rows each has written, and the transaction's id. All writes see
-    the state before the statement, and their order is undefined: no two may write the same row.
+    The statement returns how many rows each write has written, and the transaction's id. All writes
+    see the state before the statement, and their order is undefined: no two may write the same row.
     Foreign keys are checked at the end.
     """
     written: list[str] = []
@@ -41,7 +41,7 @@ def row_values(kind: type[Any], row: Any) -> dict[str, Any]:
 
 
 def columns_of(rows: Sequence[Any], *names: str) -> Columns:
-    """Return a column of values for each attribute."""
+    """Return, for each named attribute, the column of its values in the rows."""
     return [list(map(attrgetter(name), rows)) for name in names]
 
 

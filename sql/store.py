@@ -58,18 +58,21 @@ from sql.units import (
 )
 
 BOOKS_SECONDS: Final = 1.8
-LOG_SECONDS: Final = 10.0  # long, as no request waits for it
+LOG_SECONDS: Final = 10.0  # long, as no request waits for the log
 PLANS_MOST: Final = 256  # jobs whose plans are read at once
 TURN: Final = 256  # rows between two yields to the event loop
 AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
-# leaves of the log per snapshot; the next snapshot continues after them
+# leaves of the log per snapshot; the next snapshot continues after these leaves
 AUDIT_LEAVES: Final = 200_000
 _OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit) if field.name != "plan")
 
 
 class SqlStore:
-    """Every method raises Unavailable while the database is down."""
+    """The Store and LogStore ports over PostgreSQL.
+
+    Every method raises Unavailable while the database is down.
+    """
 
     def __init__(self, database: Database, halts: Halts | None = None) -> None:
         self._database = database
@@ -79,9 +82,10 @@ class SqlStore:
     def transaction(
         self, *, within: float = BOOKS_SECONDS
     ) -> AbstractAsyncContextManager[BooksTransaction]:
-        """Commit at exit.
+        """Begin the Ledger's transaction on the books, which is committed at exit; see
+        ``actors.ports.Store``.
 
-        After Unavailable it is unknown whether the transaction was committed. See the port.
+        After AnswerLost it is unknown whether the transaction was committed.
         """
         return self._transaction(within)
 
@@ -91,12 +95,12 @@ class SqlStore:
         try:
             async with self._database.transaction(within=within) as connection:
                 yield SqlBooks(connection)
-        except asyncpg.UniqueViolationError as error:  # inserted since our read, or invisible to it
+        except asyncpg.UniqueViolationError as error:  # a row inserted since our read
             raise Mismatch(f"{error.constraint_name} is taken") from error
         except orjson.JSONEncodeError as error:
             raise Refused(type(error).__name__) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # the message names columns and constraints; only its detail has data of rows
+            # the error's message names columns and constraints; only its detail has data of rows
             if refused(error):
                 raise Refused(f"{type(error).__name__}: {error}") from error
             raise
@@ -131,7 +135,7 @@ class SqlStore:
             [lease.seconds for lease in leases],
         )
         rows = await self._database.all("units_renew_leases", *columns)
-        if len(rows) < len(leases):  # some may belong to copies
+        if len(rows) < len(leases):  # some leases may belong to copies of units
             rows = [*rows, *await self._database.all("units_renew_copies", *columns)]
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 

@@ -7,6 +7,7 @@ from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
 from sql.audit import AuditLog
 from sql.checks import EvidenceReads
+from sql.connections import ConnectionRows
 from sql.credits import Credits
 from sql.database import Database
 from sql.disputes import Disputes
@@ -39,6 +40,7 @@ class Tables:
     api_keys: ApiKeys
     attempt_logs: AttemptLogs
     audit: AuditLog
+    connections: ConnectionRows
     credits: Credits
     disputes: Disputes
     endpoints: Endpoints

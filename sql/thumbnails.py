@@ -29,18 +29,23 @@ class ThumbnailInfo:
 
 class Thumbnails(Table):
     async def of_job(self, job: UUID, user: UUID | None, frame: int | None) -> Thumbnail | None:
-        """Return a thumbnail of a user's job (None: any user's): that of a frame, or the newest."""
+        """Return a thumbnail of a job: of ``frame`` if given, otherwise the newest.
+
+        None if ``user`` is given and the job belongs to another user.
+        """
         return await self._database.row(Thumbnail, "thumbnail_of_job", job, user, frame)
 
     async def shown(
         self, job: UUID, frames: Sequence[int] | None = None
     ) -> Sequence[ThumbnailInfo]:
-        """Return which of the frames (None: all) have a thumbnail, newest last."""
+        """Return the thumbnails of these frames, or of all frames, without pictures; the newest is
+        last.
+        """
         wanted = None if frames is None else list(frames)
         return await self._database.rows(ThumbnailInfo, "thumbnails_shown", job, wanted)
 
     async def expire(self, before: datetime, jobs: int) -> bool:
-        """Delete thumbnails of up to ``jobs`` jobs that ended before then.
+        """Delete thumbnails of up to ``jobs`` jobs that ended before ``before``.
 
         Return True if there were any.
         """

@@ -30,8 +30,8 @@ class ChecksWaiting:
 class GatewayTotals:
     """One reading of the totals. ``held`` is in units of money."""
 
-    jobs: Mapping[str, int]  # open ones, by status
-    nodes: Mapping[str, int]  # by status
+    jobs: Mapping[str, int]  # open jobs, by status
+    nodes: Mapping[str, int]  # nodes, by status
     holds: int
     held: int
     checks: ChecksWaiting

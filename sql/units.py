@@ -158,7 +158,7 @@ class Lease:
         return self.job, self.unit, self.attempt, self.node
 
 
-def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:
+def unit_kind(job_type: str, params: Mapping[str, Any]) -> Kind:
     """Return the kind of result of a unit with this job type and these parameters."""
     if job_type == VIDEO:
         return "video"

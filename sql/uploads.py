@@ -20,7 +20,7 @@ class UploadRow:
     completed_at: datetime | None
     created_at: datetime
     used_at: datetime
-    expired_at: datetime | None  # when its deletion began
+    expired_at: datetime | None  # when the deletion of the upload began
 
 
 @attrs.frozen
@@ -36,7 +36,9 @@ class NewUpload:
 
 class Uploads(Table):
     async def announce(self, user: UUID, content: NewUpload) -> UploadRow | None:
-        """Return the row for this content, creating it if necessary; None: no such user."""
+        """Return the user's upload of this content, creating it if necessary; None if there is no
+        such user.
+        """
         try:
             row = await self._database.one(
                 "upload_announce",
@@ -64,5 +66,5 @@ class Uploads(Table):
         return await self._database.row(UploadRow, "upload_by_key", user, object_key)
 
     async def completed(self, user: UUID, uploads: Sequence[UUID]) -> Sequence[UploadRow]:
-        """Return those of the uploads that belong to this user and are complete."""
+        """Return the uploads with these ids that belong to this user and are complete."""
         return await self._database.rows(UploadRow, "uploads_completed", user, list(uploads))

@@ -12,12 +12,15 @@ from sql.database import Connection, Table
 from sql.query_loader import QUERIES
 from sql.sessions import TokenFamily
 
-SORTED_MOST: Final = 5_000  # only the newest are sorted; a search finds older ones
+SORTED_MOST: Final = 5_000  # only so many newest users are sorted; a search finds older ones
 
 
 @attrs.frozen
 class UserRow:
-    """A user. ``has_nodes``: they own or owned a node; only set when read by id."""
+    """A user.
+
+    ``has_nodes``: the user owns or owned a node; only set when the user is read by id.
+    """
 
     id: UUID
     email: str
@@ -102,9 +105,10 @@ class EndedLogins:
 
 
 class Administration(Table):
-    """Admins' changes. Raises ``sql.database.Unavailable``; it is then unknown whether it happened.
+    """Changes of users by admins.
 
-    None always means that there is no such user, or that it has changed in the meantime.
+    Methods raise ``sql.database.Unavailable``; it is then unknown whether the change was made. None
+    always means that there is no such user, or that the user has changed in the meantime.
     """
 
     async def create(self, user: NewUser, act: Act) -> UserRow | None:
@@ -132,16 +136,18 @@ class Administration(Table):
     async def change_password(
         self, user: UUID, old_hash: str, new_hash: str, keep: UUID, now: datetime
     ) -> EndedLogins | None:
-        """Change one's own password, given the old hash; all logins but ``keep`` end."""
+        """Change the user's own password, given the old hash; all logins but ``keep`` end."""
         async with self._database.transaction() as connection:
             return await _password(connection, (user, old_hash, new_hash), keep, now)
 
     async def end_session(self, user: UUID, sid: UUID, act: Act) -> bool:
-        """End one login of a user; False: it had ended, or is another user's."""
+        """End one login of a user; False if the login had ended, or belongs to another user."""
         return await self._ended("session_end", (sid, user, act.at), act)
 
     async def revoke_key(self, user: UUID, key: UUID, act: Act) -> bool:
-        """Revoke one API key of a user; False: it was revoked, or is another user's."""
+        """Revoke one API key of a user; False if the key was revoked before, or belongs to another
+        user.
+        """
         return await self._ended("api_key_revoke", (key, user, act.at), act)
 
     async def _ended(self, query: str, values: tuple[Any, ...], act: Act) -> bool:
@@ -164,7 +170,8 @@ class Administration(Table):
 async def _password(
     connection: Connection, values: tuple[UUID, str | None, str], keep: UUID | None, now: datetime
 ) -> EndedLogins | None:
-    # Locks the user's row first, so that a login with the old password is ended below or refused.
+    # Locks the user's row first, so that a login with the old password is refused, or ended by the
+    # query below.
     row = await connection.fetchrow(QUERIES["user_set_password"], *values)
     if row is None:
         return None

@@ -1,4 +1,6 @@
-"""Webhook endpoints and deliveries, for their owners and for the Courier, which sends them."""
+"""Webhook endpoints and deliveries, for their owners and for the Courier, which sends the
+deliveries.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +14,7 @@ from sql.events import EventRow
 from sql.query_loader import QUERIES
 
 ANSWERS_SHOWN: Final = 3
-ENDPOINTS_MAX: Final = 20  # per user
+ENDPOINTS_MAX: Final = 20  # endpoints per user
 OF_ENDPOINT_MOST: Final = 8  # deliveries of one endpoint at the same time
 OF_USER_MOST: Final = 4  # endpoints of one user at the same time, per gateway
 
@@ -21,8 +23,8 @@ OF_USER_MOST: Final = 4  # endpoints of one user at the same time, per gateway
 class EndpointRow:
     """A webhook endpoint.
 
-    ``failing_since``: the first failure since the last success; ``disabled_at``: nothing is sent
-    since then.
+    ``failing_since``: time of the first failure since the last success. ``disabled_at``: time since
+    which nothing is sent.
     """
 
     id: UUID
@@ -66,7 +68,7 @@ class DeliveryRow:
 
     @property
     def answer(self) -> str | None:
-        """A summary of the last tries; None: not tried yet."""
+        """A summary of the last tries; None before the first try."""
         said = [one["error"] or str(one["status"]) for one in self.answers[-ANSWERS_SHOWN:]]
         return (
             ", then ".join(said)
@@ -86,7 +88,7 @@ class NewEndpoint:
 
 @attrs.frozen
 class EndpointPatch:
-    """Changes to an endpoint; None: unchanged."""
+    """Changes to an endpoint; a field that is None changes nothing."""
 
     url: str | None = None
     types: Sequence[str] | None = None
@@ -98,10 +100,14 @@ _OF_DELIVERY = tuple(field.name for field in attrs.fields(DeliveryRow))
 
 
 class Endpoints(Table):
-    """Endpoints. Raises ``sql.database.Unavailable``; None: the endpoint is not the user's."""
+    """Webhook endpoints.
+
+    Methods raise ``sql.database.Unavailable``. Methods return None or False if the user has no such
+    endpoint.
+    """
 
     async def insert(self, user: UUID, new: NewEndpoint) -> EndpointRow | None:
-        """Insert an endpoint; None if the user has ENDPOINTS_MAX."""
+        """Insert an endpoint; None if the user has ENDPOINTS_MAX endpoints."""
         values = (new.id, user, new.url, list(new.types), new.secret, new.created_at)
         return await self._one("endpoint_insert", *values, ENDPOINTS_MAX)
 
@@ -122,7 +128,7 @@ class Endpoints(Table):
     async def rotate(
         self, endpoint: UUID, user: UUID, secret: bytes, until: datetime
     ) -> EndpointRow | None:
-        """Set another secret; the previous one also signs until then."""
+        """Set another secret; until ``until``, the previous secret also signs."""
         return await self._one("endpoint_rotate", endpoint, user, secret, until)
 
     async def delete(self, endpoint: UUID, user: UUID) -> bool:
@@ -158,14 +164,14 @@ def _delivery(row: Any) -> DeliveryRow:
 class DueDelivery:
     """An event to deliver.
 
-    ``tries`` includes this one; ``event`` is None if the event has expired.
+    ``tries`` includes the present try; ``event`` is None if the event has expired.
     """
 
     id: UUID
     endpoint: UUID
     user: UUID
     url: str
-    secrets: Sequence[bytes] = attrs.field(repr=False)  # each of them signs the delivery
+    secrets: Sequence[bytes] = attrs.field(repr=False)  # each secret signs the delivery
     job: UUID
     type: str
     tries: int
@@ -188,9 +194,9 @@ class DeliveryOutcome:
 
 @attrs.frozen
 class EndpointHealth:
-    """The health of an endpoint: it pauses until ``not_before``.
+    """The health of an endpoint, which pauses until ``not_before``.
 
-    With a ``reason`` it is disabled.
+    With a ``reason`` the endpoint is disabled.
     """
 
     endpoint: UUID
@@ -206,8 +212,8 @@ class Deliveries(Table):
     ) -> Sequence[DueDelivery]:
         """Claim due deliveries of up to ``most`` endpoints for this caller, until ``until``.
 
-        ``but``: endpoints with a delivery in progress; including those, no user has more than four
-        at once.
+        ``but``: endpoints with a delivery in progress, which are left out. Including these, no user
+        has more than OF_USER_MOST endpoints with deliveries at once.
         """
         given = now, until, OF_ENDPOINT_MOST, list(but), most, OF_USER_MOST
         rows = await self._database.all("deliveries_claim", *given)
@@ -218,8 +224,8 @@ class Deliveries(Table):
     ) -> None:
         """Store the outcomes of tries and the health of their endpoints in one transaction.
 
-        Endpoints are locked first, as in the deletion of an endpoint. May also raise
-        ``sql.database.Conflict``.
+        Endpoints are locked before deliveries, in the same order as when an endpoint is deleted.
+        May also raise ``sql.database.Conflict``.
         """
         async with self._database.transaction() as connection:
             if standings:
@@ -228,7 +234,9 @@ class Deliveries(Table):
                 await connection.execute(QUERIES["deliveries_settle"], *_columns(settled))
 
     async def expire(self, before: datetime, most: int) -> int:
-        """Delete deliveries created before then; return how many."""
+        """Delete up to ``most`` deliveries that were created before ``before``; return their
+        number.
+        """
         return len(await self._database.all("deliveries_expire", before, most))
 
     async def waiting(self) -> int:

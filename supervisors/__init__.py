@@ -1,1 +1,1 @@
-"""Supervisors, which start, restart and stop the actors; and the engines, which actors run."""
+"""Supervisors, which start, restart and stop actors, and the engines that some actors run."""

@@ -37,14 +37,14 @@ from actors.sequencer.actor import SequencerActor
 from actors.sequencer.messages import Sequencer
 from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import Verifier
-from actors.verifier.settings import VerifierPeers, VerifierSettings
+from actors.verifier.settings import VerifierPeers
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
 from supervisors.actor_settings import ActorSettings
 from supervisors.registry import Registry
 
 # In messages: a Send and two answers of the Ledger for each unit that a node may have, and an
-# eighth more for the node's own frames.
+# eighth more for relay frames from the node.
 SESSION_CAPACITY: Final = 1_024
 
 Maker: TypeAlias = Callable[[], Actor[Any]]
@@ -68,7 +68,7 @@ class ActorMakers:
         self._numbers = count(1)
 
     def all(self) -> Mapping[type[Any], Maker]:
-        """Return the constructor of each actor, by its marker.
+        """Return the constructor of each actor, by the actor's marker.
 
         Actors that are switched off are left out.
         """
@@ -81,18 +81,15 @@ class ActorMakers:
             Paymaster: lambda: PaymasterActor(to(Ledger), p.store, settings=s.paymaster),
             Scheduler: lambda: SchedulerActor(p, to(Ledger), to(Notifier), sessions, s.scheduler),
             Lifeline: lambda: LifelineActor(p, to(Ledger), to(Scheduler), to(Notifier), s.lifeline),
-            Notifier: lambda: NotifierActor(p.bus, scheduler=to(Scheduler), name=p.random.uuid()),
+            Notifier: lambda: NotifierActor(p.bus, to(Scheduler), p.random.uuid()),
+            Verifier: self._verifier(),
             Watchman: lambda: WatchmanActor(sessions, p.store),
-            **self._verifier(),
             **self._courier(),
             **self._anchor(),
         }
 
-    def _verifier(self) -> Mapping[type[Any], Maker]:
-        p, settings = self._ports, self._settings.verifier
-        if settings is None:
-            return {}
-        gateway = p.random.uuid()
+    def _verifier(self) -> Maker:
+        p, settings, gateway = self._ports, self._settings.verifier, self._ports.random.uuid()
 
         def make() -> VerifierActor:
             peers = VerifierPeers(
@@ -103,12 +100,12 @@ class ActorMakers:
                 objects=p.objects,
                 clock=p.clock,
                 random=p.random,
-                signer=p.receipts,
+                signer=p.signer,
                 gateway=gateway,
             )
             return VerifierActor(peers, settings)
 
-        return {Verifier: make}
+        return make
 
     def _courier(self) -> Mapping[type[Any], Maker]:
         p, settings, deliveries = self._ports, self._settings.courier, self._ports.deliveries
@@ -140,18 +137,14 @@ class ActorMakers:
     @cached_property
     def _peers(self) -> SessionPeers:
         """Return the parts of the gateway that all sessions share."""
-        to, checks = self._to, self._settings.verifier
+        to, p, checks = self._to, self._ports, self._settings.verifier.verification
         return SessionPeers(
             scheduler=to(Scheduler),
             ledger=to(Ledger),
             notifier=to(Notifier),
-            ports=self._ports,
+            ports=p,
             progress=ProgressTracker(),
             overruns=OverrunTracker(),
-            verifier=None if checks is None else to(Verifier),
-            sampling=None if checks is None else self._sampling(checks),
+            verifier=to(Verifier),
+            sampling=Sampling(p.store, p.signer, p.random, checks.least_odds),
         )
-
-    def _sampling(self, checks: VerifierSettings) -> Sampling:
-        p = self._ports
-        return Sampling(p.store, p.signer, p.random, checks.verification.least_odds)

@@ -1,4 +1,4 @@
-"""Settings of the actors, from those of the gateway."""
+"""Settings of the actors, made from the settings of the gateway."""
 
 from typing import Final
 from uuid import UUID
@@ -21,7 +21,7 @@ IDLE_LOOK_SECONDS: Final = 10.0
 
 @attrs.frozen
 class ActorSettings:
-    """Settings of each actor. ``verifier`` None: there is no Verifier."""
+    """Settings of each actor."""
 
     session: NodeSessionSettings
     sequencer: SequencerSettings = attrs.field(factory=SequencerSettings)
@@ -29,7 +29,7 @@ class ActorSettings:
     auditor: Audit = DEFAULTS.audit
     scheduler: SchedulerSettings = attrs.field(factory=SchedulerSettings)
     lifeline: Leases = DEFAULTS.leases
-    verifier: VerifierSettings | None = None
+    verifier: VerifierSettings = attrs.field(factory=VerifierSettings)
     courier: Webhooks = DEFAULTS.webhooks
     anchor: AnchorSettings = attrs.field(factory=AnchorSettings)
 
@@ -39,8 +39,8 @@ def actor_settings(
 ) -> ActorSettings:
     """Return the settings of the actors.
 
-    ``verifiers``: the nodes that the gateway runs as verifiers; ``unverified_why``: the code of
-    receipts if the gateway verifies nothing.
+    ``verifiers``: the nodes that serve the gateway as verifiers. ``unverified_why``: the code in
+    receipts if the gateway does not verify results.
     """
     return ActorSettings(
         session=session_settings(settings, verifiers, unverified_why),
@@ -76,8 +76,8 @@ def verifier_settings(
 ) -> VerifierSettings:
     """Return the Verifier's settings.
 
-    If verification is off, the Verifier still runs, and now and then handles results that wait from
-    before.
+    If verification is off, the Verifier still runs, and now and then handles results that were
+    delivered before it was switched off.
     """
     given, pays = settings.verification, not settings.is_for_money
     if not given.enabled:

@@ -22,11 +22,12 @@ ANCHOR_LOOK_SECONDS_LEAST: Final = 0.5
 
 @attrs.frozen
 class ChainView:
-    """The chain's state, and what the database knows of it.
+    """The chain's state, and what the database knows of the chain.
 
-    ``missing``: transaction numbers without a row above all that have one. ``holes``: numbers
-    without a row between others. ``unmade``: contracts with anchors whose deployment has no row.
-    ``strays``: contracts with leaves of the log that the database does not know.
+    ``missing``: the sender's transaction numbers that have no row and lie above all numbers with
+    rows. ``holes``: numbers without a row that lie between numbers with rows. ``unmade``: contracts
+    with anchors whose deployment has no row. ``strays``: contracts that the database does not know,
+    with leaves of the log.
     """
 
     state: ChainState
@@ -41,7 +42,9 @@ class ChainView:
 
     @property
     def halt(self) -> Halt | None:
-        """The halt that counts: that of the contract with the most leaves."""
+        """The halt that counts: the one of the contract with the most leaves; None if there is
+        none.
+        """
         return self.halts[0] if self.halts else None
 
     @property
@@ -51,7 +54,7 @@ class ChainView:
 
 
 def anchor_settings(given: ChainSettings) -> AnchorSettings:
-    """Return the Anchor's settings; it runs at least as often as it may anchor."""
+    """Return the Anchor's settings, with which it runs at least as often as it may anchor."""
     often = max(given.anchor_seconds, ANCHOR_LOOK_SECONDS_LEAST)
     return AnchorSettings(
         every_seconds=min(AnchorSettings().every_seconds, often),
@@ -136,9 +139,11 @@ async def make_contract(
     settings: AnchorSettings,
     tell: Callable[[str], None],
 ) -> str:
-    """Deploy the contract, and return its address once confirmed; a gateway may run beside it.
+    """Deploy the contract, and return its address once the deployment is confirmed.
 
-    Raises the errors of its ports, and ForeignLog if the chain has another log.
+    A gateway may run at the same time.
+
+    Raises the errors of the ports, and ForeignLog if the chain has another log.
     """
     anchor = AnchorActor(
         chain, anchors, clock, settings=attrs.evolve(settings, anchors=False, every_seconds=0.0)

@@ -9,7 +9,6 @@ from actors.kernel import Actor, Ref, State
 from actors.kernel.exit import Exit
 from actors.kernel.ref import CAPACITY
 from actors.kernel.system import System
-from supervisors.restart_policy import Restart
 from supervisors.snapshot import Snapshot
 
 
@@ -18,27 +17,32 @@ class StartFailed(Exception):
 
 
 class ChildSupervisor(Protocol):
-    """A nested supervisor, as its parent uses it. It may be launched and halted many times."""
+    """A nested supervisor, as its parent uses it.
+
+    A nested supervisor may be launched and halted many times.
+    """
 
     @property
     def name(self) -> str:
-        """The name in the tree."""
+        """The supervisor's name in the tree."""
         ...
 
     @property
     def state(self) -> State:
-        """The lifecycle state."""
+        """The supervisor's lifecycle state."""
         ...
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Receive what the tree shares, and whom to notify after giving up.
+        """Receive the tree's shared state, and the function to call after giving up.
 
-        Before the first launch.
+        Called before the first launch.
         """
         ...
 
     async def launch(self) -> Exit | None:
-        """Start all children; if one fails, stop the others and return its Exit."""
+        """Start all children; if a child fails to start, stop the other children and return its
+        Exit.
+        """
         ...
 
     async def halt(self) -> None:
@@ -60,16 +64,16 @@ def _ref_of(child: "Child") -> Ref[Any]:
 
 @attrs.frozen
 class Child:
-    """A child: ``make`` creates an actor for each start, or it is a nested supervisor.
+    """A child: ``make`` is a function that creates an actor for each start, or a nested supervisor.
 
-    ``stop_within`` and ``start_within`` are seconds, for actors only (the children of a nested
-    supervisor have their own); None: the start may take any time. ``capacity`` is the limit of the
-    mailbox, in messages. ``ref``: the address; if it is given, it keeps its own capacity.
+    ``stop_within`` and ``start_within`` are seconds, for actors only, as the children of a nested
+    supervisor have their own limits. If ``start_within`` is None, the start may take any time.
+    ``capacity`` is the limit of the mailbox, in messages. ``ref``: the address; an address that is
+    given keeps its own capacity.
     """
 
     name: str
     make: Callable[[], Actor[Any]] | ChildSupervisor
-    restart: Restart = Restart.PERMANENT
     stop_within: float = 5.0
     start_within: float | None = 10.0
     capacity: int = CAPACITY

@@ -13,7 +13,10 @@ from supervisors.snapshot import Snapshot
 
 
 class ChildSlot:
-    """One child. ``ended`` is True from its end until the supervisor has handled it."""
+    """One child.
+
+    ``ended`` is True from the child's end until the supervisor has handled that end.
+    """
 
     def __init__(
         self,
@@ -25,7 +28,7 @@ class ChildSlot:
         self.child = child
         self.name = child.name
         self.window = RestartWindow(intensity)
-        self.failures = 0  # failures in a row
+        self.failures = 0  # failures of the child in a row
         self.pending: asyncio.TimerHandle | None = None  # a restart that the back-off delays
         self.ended = False
         self._began = 0.0
@@ -45,21 +48,21 @@ class ChildSlot:
 
     @property
     def down(self) -> bool:
-        """True if it is down for good."""
+        """True if the child is down for good."""
         return self._runs.state is State.DOWN
 
     @property
     def idle(self) -> bool:
-        """True if it does not run but should."""
+        """True if the child does not run but should."""
         return self._runs.state in {State.NEW, State.RESTARTING}
 
     @property
     def awaited(self) -> bool:
-        """True while its end, or a delayed restart, has not been handled yet."""
+        """True while the child's end has not been handled, or its restart is delayed."""
         return self.ended or self.pending is not None
 
     async def start(self) -> Exit | None:
-        """Start the child; return the Exit if that fails."""
+        """Start the child; return the Exit if the start fails."""
         failure = await self._runs.launch()
         self._began = asyncio.get_running_loop().time()
         return failure
@@ -74,7 +77,7 @@ class ChildSlot:
         self._runs.bury(reason)
 
     def settle(self) -> None:
-        """Forget its end and a delayed restart."""
+        """Forget the child's end, and cancel a delayed restart."""
         self.ended = False
         if self.pending is not None:
             self.pending.cancel()

@@ -15,9 +15,9 @@ LIMIT = 20_000
 
 
 class DynamicSupervisor:
-    """Children are temporary, whatever their settings: one that ends is not restarted.
+    """Children are temporary: one that ends is not restarted.
 
-    There are at most ``limit`` children at a time. They are stopped concurrently.
+    There are at most ``limit`` children at a time. A halt stops all children concurrently.
     """
 
     def __init__(self, name: str, *, limit: int = LIMIT) -> None:
@@ -52,7 +52,7 @@ class DynamicSupervisor:
         return child.ref
 
     async def terminate(self, ref: Ref[Any]) -> None:
-        """Stop a child within its time limit, then by force; no effect if it has ended."""
+        """Stop a child within its time limit, then by force; no effect if the child has ended."""
         cell = self._cells.get(ref)
         if cell is not None:
             await cell.halt()
@@ -64,11 +64,13 @@ class DynamicSupervisor:
 
     @property
     def state(self) -> State:
-        """The lifecycle state."""
+        """The supervisor's lifecycle state."""
         return self._state
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Receive what the tree shares; only a ``Fatal`` in a child is ever reported."""
+        """Receive the tree's shared state, and the function to call after a ``Fatal`` in a child;
+        other ends are not reported.
+        """
         self._system, self._on_exit = system, on_exit
 
     async def launch(self) -> Exit | None:
@@ -95,9 +97,10 @@ class DynamicSupervisor:
             self._lose(cell, reason)
 
     def snapshot(self, *, brief: bool = False) -> Snapshot:
-        """Return the state of this supervisor and its children; 100 ms for ten thousand.
+        """Return the state of this supervisor and its children.
 
-        With ``brief``, totals instead of children; this takes 5 ms.
+        For ten thousand children this takes 100 ms. With ``brief``, the snapshot has totals instead
+        of children, and takes 5 ms.
         """
         return Snapshot(
             self.name,
@@ -150,7 +153,7 @@ class DynamicSupervisor:
         if end.normal:
             return
         reason = self._last_error = f"{cell.ref.name}: {end.reason}"
-        if isinstance(end.error, Fatal):  # the parent stops all children here
+        if isinstance(end.error, Fatal):  # the parent then stops all children of this supervisor
             self._on_exit(Exit(normal=False, reason=reason, error=end.error))
 
     def _lose(self, cell: Cell, reason: str) -> None:

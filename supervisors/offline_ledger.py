@@ -1,4 +1,4 @@
-"""A Ledger for a command, beside those of running gateways."""
+"""A Ledger for a command, beside the Ledgers of running gateways."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from supervisors.supervisor import Supervisor
 
 @asynccontextmanager
 async def offline_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
-    """Yield a Ledger; locks in the database isolate it from those of gateways."""
+    """Yield a Ledger; locks in the database isolate it from the Ledgers of gateways."""
     ref = Ref[Ledger]("ledger")
     ledger = Child(
         "ledger", lambda: LedgerActor(SqlStore(database), SystemClock(), SystemRandom()), ref=ref

@@ -10,8 +10,8 @@ To = TypeVar("To")
 class Registry:
     """Addresses by marker.
 
-    It is filled while the tree is built, before its actors start, so that they can refer to each
-    other.
+    The registry is filled while the tree is built, before the actors start, so that they can refer
+    to each other.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Registry:
     def register(self, marker: type[To], ref: Ref[To]) -> Ref[To]:
         """Register the address of the actor marked ``marker``.
 
-        LookupError if there is one already.
+        Raises LookupError if the marker has an address already.
         """
         if marker in self._refs:
             raise LookupError(f"an address is already registered for {marker.__name__}")
@@ -28,7 +28,10 @@ class Registry:
         return ref
 
     def ref(self, marker: type[To]) -> Ref[To]:
-        """Return the address of the actor marked ``marker``; LookupError if there is none."""
+        """Return the address of the actor marked ``marker``.
+
+        Raises LookupError if the marker has no address.
+        """
         if marker not in self._refs:
             known = ", ".join(sorted(known.__name__ for known in self._refs)) or "none"
             raise LookupError(f"no address is registered for {marker.__name__} (known: {known})")

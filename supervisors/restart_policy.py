@@ -14,27 +14,13 @@ class Strategy(Enum):
     """Which children a supervisor restarts when one of them has ended."""
 
     ONE_FOR_ONE = auto()  # that one
-    ONE_FOR_ALL = auto()  # all children
     REST_FOR_ONE = auto()  # that one, and those started after it
 
     def affected(self, children: Sequence[T], ended: T) -> Sequence[T]:
         """Return the children to restart, in the order of their start."""
         if self is Strategy.ONE_FOR_ONE:
             return (ended,)
-        if self is Strategy.ONE_FOR_ALL:
-            return tuple(children)
         return tuple(children[children.index(ended) :])
-
-
-class Restart(Enum):
-    """Which ends of a child lead to a restart."""
-
-    PERMANENT = auto()  # every end
-    TRANSIENT = auto()  # crashes
-
-    def wanted(self, *, normal: bool) -> bool:
-        """Return True if a child that ended this way is restarted."""
-        return self is Restart.PERMANENT or not normal
 
 
 class GiveUp(Enum):

@@ -7,11 +7,13 @@ from supervisors.child import Child
 
 
 class Schema:
-    """Marker: the address of the actor that migrates; it has no messages."""
+    """Marker: the address of the actor that migrates, which has no messages."""
 
 
 class SchemaActor(Actor[Schema]):
-    """Migrates at its start, after the database has started and before its users start."""
+    """Migrates the schema at its start, after the database has started and before other actors use
+    the database.
+    """
 
     def __init__(self, bring: Callable[[], Awaitable[object]]) -> None:
         self._bring = bring
@@ -21,5 +23,5 @@ class SchemaActor(Actor[Schema]):
 
 
 def schema_child(bring: Callable[[], Awaitable[object]]) -> Child:
-    """Return the child that runs ``bring``, without a time limit."""
+    """Return a supervisor's child that runs ``bring`` at its start, without a time limit."""
     return Child("schema", lambda: SchemaActor(bring), start_within=None)

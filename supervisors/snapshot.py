@@ -7,13 +7,15 @@ from actors.kernel import State, Statistics
 
 @attrs.frozen
 class ChildTotals:
-    """Totals of a dynamic supervisor's children: the running ones, and all that there ever were."""
+    """Totals of a dynamic supervisor's children: the running children, and all children that there
+    ever were.
+    """
 
     kind: str = ""
     living: int = 0
-    depth: int = 0  # messages queued for the running ones
+    depth: int = 0  # messages queued for running children
     deepest: int = 0
-    handled: int = 0  # of all children, like the following
+    handled: int = 0  # messages handled by all children, also ended ones
     busy: float = 0.0
     dead_letters: int = 0
 

@@ -209,12 +209,6 @@ class Supervisor:
     async def _ended(self, slot: ChildSlot, end: Exit) -> None:
         """Handle a child that ended by itself, or failed to restart."""
         slot.ended = False
-        if not slot.child.restart.wanted(normal=end.normal):
-            slot.bury(end.reason)
-            await self._revive(
-                slot
-            )  # continue with children that waited for it, in a group restart
-            return
         self._last_error = f"{slot.name}: {end.reason}"
         if isinstance(end.error, Fatal):  # at every level up to the root, whatever the policy
             await self._escalate(Exit(normal=False, reason=self._last_error, error=end.error))
@@ -280,13 +274,8 @@ class Supervisor:
             await slot.stop()
 
     def _forget(self, slots: Sequence[ChildSlot]) -> None:
-        """Drop pending events of stopped children, except final ends."""
-        events, self._events = self._events, deque()
-        for slot, end in events:
-            if slot not in slots:
-                self._events.append((slot, end))
-            elif end is not None and not slot.child.restart.wanted(normal=end.normal):
-                slot.bury(end.reason)
+        """Drop pending events of stopped children."""
+        self._events = deque(event for event in self._events if event[0] not in slots)
         for slot in slots:
             slot.settle()
 

@@ -37,7 +37,11 @@ STOP_SECONDS: Final = 5.0
 
 @attrs.frozen
 class Leaf:
-    """An actor. ``capacity``: that of its mailbox; ``slow``: a message may take minutes."""
+    """An actor.
+
+    ``capacity``: the capacity of the actor's mailbox. ``slow``: the actor may take minutes for one
+    message.
+    """
 
     name: str
     marker: type[Any]
@@ -48,7 +52,7 @@ class Leaf:
 
 @attrs.frozen
 class Given:
-    """A child that the composition root provides, by its name; it may be absent."""
+    """A child that the composition root may provide, by its name."""
 
     name: str
     slow: bool = False
@@ -69,11 +73,11 @@ Part: TypeAlias = Leaf | Given | Branch
 ONE, REST = Strategy.ONE_FOR_ONE, Strategy.REST_FOR_ONE
 SESSIONS: Final = "Nodes"  # the sessions of connected nodes, which start and end by themselves
 
-# If the mailbox of the Ledger or Scheduler is full, it refuses and the API answers 503. The slow
-# ones: the audits read all books, the sweeper removes everything expired, and the console's hub
-# reads all open pages, at most two seconds each; endpoints may take ten seconds to answer the
-# Courier; the Watchman closes sockets in batches. Without the revocations of the Fence all tokens
-# are refused.
+# If the mailbox of the Ledger or Scheduler is full, it refuses messages and the API answers 503.
+# Slow actors: the audits read all books, the sweeper removes everything expired, and the console's
+# hub reads all open pages, at most two seconds each. Endpoints may take ten seconds to answer the
+# Courier, and the Watchman closes sockets in batches. While the actor of revocations (in Fence)
+# does not run, all tokens are refused.
 # fmt: off
 TREE: Final = Branch("Root", REST, Intensity(3, 60), (
     Branch("Engines", ONE, Intensity(5, 30), (
@@ -115,7 +119,10 @@ VITAL: Final = ("Books", "Dispatch", "Edge")
 
 
 class Tree:
-    """The tree before its start. Start ``root``; ``registry`` has the addresses."""
+    """The supervision tree, built but not started.
+
+    Start ``root``; ``registry`` has the addresses of the actors.
+    """
 
     def __init__(
         self,
@@ -146,7 +153,7 @@ class Tree:
             raise LookupError(f"no place in the tree for {', '.join(self._given)}")
 
     def _grown(self, branch: Branch) -> list[Child | ChildSupervisor]:
-        """Return the children of a supervisor; absent ones are left out."""
+        """Return the children of a supervisor; children that are not provided are left out."""
         children = (self._grow(part) for part in branch.children)
         return [child for child in children if child is not None]
 
@@ -176,7 +183,7 @@ class Tree:
     def vital(self) -> list[Snapshot]:
         """Return the state of the vital actors.
 
-        Those that may take minutes for one message are left out.
+        Actors that may take minutes for one message are left out.
         """
         parts = [leaf for part in self._vital for leaf in leaves_of(part.snapshot())]
         return [part for part in parts if part.name not in MAY_TAKE_MINUTES]
@@ -197,7 +204,7 @@ def leaves_of(part: Snapshot) -> Iterator[Snapshot]:
 
 
 def slow_parts(branch: Branch) -> Iterator[str]:
-    """Yield the names of the children below that may take minutes for one message."""
+    """Yield the names of the children below a supervisor that may take minutes for one message."""
     for part in branch.children:
         if isinstance(part, Branch):
             yield from slow_parts(part)

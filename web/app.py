@@ -156,7 +156,6 @@ def ports_of(outside: Adapters, tokens: Tokens, signer: LogSigner, memory: LogMe
         payments=outside.payments,
         post=outside.post,
         leadership=outside.leadership,
-        receipts=signer,
         memory=memory,
         chain=outside.chain,
         anchors=Anchors(database),

@@ -55,7 +55,7 @@ def recorder_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that removes what has expired."""
+    """Return the child that removes expired rows and objects."""
     ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
     return Child(
         "sweeper",
@@ -65,20 +65,8 @@ def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 def sweeper_ports(gateway: Gateway) -> SweeperPorts:
-    """Return what the Sweeper removes."""
-    return SweeperPorts(
-        clock=gateway.ports.clock,
-        objects=gateway.ports.objects,
-        multiparts=gateway.tables.multiparts,
-        result_multiparts=gateway.tables.result_multiparts,
-        retention=gateway.tables.retention,
-        preflights=gateway.tables.preflights,
-        thumbnails=gateway.tables.thumbnails,
-        attempt_logs=gateway.tables.attempt_logs,
-        connections=gateway.connections,
-        events=gateway.tables.events,
-        nodes=gateway.tables.nodes,
-    )
+    """Return the ports to the rows and objects that the Sweeper removes."""
+    return SweeperPorts(gateway.ports.clock, gateway.ports.objects, gateway.tables)
 
 
 def sweeper_settings(settings: Settings) -> SweeperSettings:
@@ -114,7 +102,7 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 def event_hub_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that wakes streams of events; if it stays down, only these fail."""
+    """Return the child that wakes streams of events; if it stays down, only the streams fail."""
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
     return Child("events", lambda: EventHubActor(gateway.ports.bus, gateway.tables.events), ref=ref)
 

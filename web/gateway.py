@@ -10,7 +10,6 @@ from aiohttp import web
 from actors.kernel import DeadLetters, Restart
 from actors.ports import Clock, Ports
 from config.settings import Settings
-from sql.connections import ConnectionRows
 from sql.database import Database
 from sql.halts import Halts
 from sql.tables import Tables
@@ -41,7 +40,7 @@ class Identity:
 
     @classmethod
     def of(cls, tokens: Tokens, tables: Tables, clock: Clock) -> "Identity":
-        """Return a new instance, which has read no revocation yet."""
+        """Return a new identity object, which has read no revocations yet."""
         revocations = Revocations(clock)
         keys = VerifiedKeys.over(tables.api_keys, clock, revocations)
         return cls(tokens, Passwords(), keys, revocations)
@@ -68,7 +67,9 @@ class Monitoring:
 
 @attrs.frozen
 class TreeView:
-    """The supervision tree for pages and metrics. ``root`` returns it once it is built."""
+    """The supervision tree for pages and metrics. ``root`` returns the root of the tree once the
+    tree is built.
+    """
 
     root: Callable[[], Supervisor]
 
@@ -150,7 +151,7 @@ def make_gateway(
             {**probes, **needs_of_submissions(registry, halts)}, database, clock, halts
         ),
         console=console,
-        connections=Connections(own, ConnectionRows(database), clock, ports.random),
+        connections=Connections(own, tables.connections, clock, ports.random),
         verifiers=verifiers,
         starter=starter,
         url=url,

@@ -52,8 +52,8 @@ class AnchorActor(Actor[Anchor]):
     """Writes the root hash of the newest checkpoint to the chain.
 
     Several gateways may share a sender account, as the database keeps transaction numbers unique.
-    Transactions survive a crash: they are stored before they are sent, and one that is in no block
-    is sent again.
+    Transactions survive a crash: they are stored before they are sent, and a transaction that is in
+    no block is sent again.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class AnchorActor(Actor[Anchor]):
     async def run_once(self) -> None:
         """Check sent transactions, and send an anchor or a higher fee if due.
 
-        Raises the errors of its ports.
+        Raises the errors of the ports that it uses.
         """
         state = await self._chain.state()
         sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
         situation = situation_of(state, sent)
-        standing = await self._standing(state, situation.contract)
+        standing = await self._compare_with_log(state, situation.contract)
         if standing.halt is not None:
             return
         less = [LESS] if has_lost_anchors(situation, standing.newest) else []
@@ -114,7 +114,7 @@ class AnchorActor(Actor[Anchor]):
         if may_send(situation) and not moved:
             await self._next(state, situation, standing)
 
-    async def _standing(self, state: ChainState, contract: str | None) -> ChainCheck:
+    async def _compare_with_log(self, state: ChainState, contract: str | None) -> ChainCheck:
         """Compare the chain with the log; if they disagree, stop all writing and signing.
 
         The result is stored in the database, where the auditor finds it, and sent to the Sequencer.
@@ -132,11 +132,11 @@ class AnchorActor(Actor[Anchor]):
         return standing
 
     async def _has_moved(self, situation: Situation) -> bool:
-        """Set the newest confirmed transaction to PENDING if the chain replaced its block; return
-        True if so.
+        """Set the newest confirmed transaction to PENDING, and return True, if the chain replaced
+        its block.
 
         The blocks of earlier transactions may be replaced, too; the next run checks the newest of
-        them.
+        these transactions.
         """
         row = situation.newest_confirmed
         if row is None:
@@ -151,8 +151,8 @@ class AnchorActor(Actor[Anchor]):
         return True
 
     async def _found_failed(self, state: ChainState) -> bool:
-        """Look for failed transactions on the chain, every ``doubt_seconds``; set those found to
-        PENDING, and return True if there are any.
+        """Look for failed transactions on the chain, every ``doubt_seconds``; set the transactions
+        found to PENDING, and return True if there are any.
 
         A transaction may have been marked as failed because a node of the chain lagged behind, or
         because its block was replaced.
@@ -186,8 +186,8 @@ class AnchorActor(Actor[Anchor]):
     def _is_gone(self, row: SentRow) -> bool:
         """Return True once a transaction has been in no block for ``doubt_seconds``.
 
-        One request is not enough: behind a load balancer, it may reach a node of the chain that
-        lags behind.
+        One request is not enough, as a load balancer may send it to a node of the chain that lags
+        behind.
         """
         if not self._doubts.last(_unknown(row), self._clock.now()):
             return False
@@ -225,7 +225,7 @@ class AnchorActor(Actor[Anchor]):
         """Send a transaction again; after ``rebid_seconds``, sign a version with a higher fee."""
         if needs_higher_fee(row, self._clock.now(), self._settings):
             signed = await self._signed(row, raised=len(row.hashes))
-            if signed.hash != row.hashes[-1]:  # otherwise it already offers the maximum fee
+            if signed.hash != row.hashes[-1]:  # equal at the maximum fee
                 now = self._clock.now()
                 if not await self._store.rebid(row, signed.raw, signed.hash, now):
                     return
@@ -238,7 +238,9 @@ class AnchorActor(Actor[Anchor]):
             # Another version is in a block; the next run finds it.
 
     async def _next(self, state: ChainState, situation: Situation, standing: ChainCheck) -> None:
-        """Deploy the contract if there is none; otherwise anchor the newest checkpoint if due."""
+        """Deploy the contract if there is none; otherwise anchor the newest checkpoint if that is
+        due.
+        """
         contract, newest = situation.contract, standing.newest
         if has_lost_anchors(situation, newest) and (
             await self._chain.state() != state or not self._doubts.last(LESS, self._clock.now())

@@ -14,8 +14,8 @@ class ChainCheck:
     """Result of the comparison of the chain with the database.
 
     ``contract``: the contract for new anchors, if it exists; ``newest``: its newest anchor.
-    ``halts``: one per contract with an anchor that the log does not match, largest first.
-    ``strays``: contracts with anchors of this log that the database does not know.
+    ``halts``: a halt for each contract whose newest anchor the log does not match, largest anchor
+    first. ``strays``: contracts that the database does not know, with anchors of this log.
     """
 
     contract: str | None
@@ -34,7 +34,7 @@ class ChainChecker:
 
     If a backup from before the first anchor was restored, the database has no trace of the
     contract. The only hint is that the sender account has used transaction numbers without a row in
-    the database, one of which deployed a contract.
+    the database. One of the transactions with these numbers deployed the contract.
     """
 
     def __init__(self, chain: Chain, store: AnchorStore) -> None:
@@ -43,7 +43,9 @@ class ChainChecker:
         self._asked: dict[int, str | None] = {}
 
     async def standing(self, state: ChainState, contract: str | None, at: datetime) -> ChainCheck:
-        """Compare the log with the newest anchor of each contract, known or not."""
+        """Compare the log with the newest anchor of each contract, also of contracts that the
+        database does not know.
+        """
         newest = None if contract is None else await self._chain.newest(contract)
         known = [] if contract is None or newest is None else [(contract, newest)]
         lost = await self._lost(state)

@@ -11,4 +11,6 @@ class Anchor:
 
 @attrs.frozen
 class AnchorDue(Message[Anchor, None]):
-    """From the Anchor's own timer: check sent transactions, and send an anchor if one is due."""
+    """From the Anchor's own timer: check sent transactions, and send an anchor if an anchor
+    is due.
+    """

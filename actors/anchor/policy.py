@@ -13,10 +13,11 @@ from sql.anchors import CONFIRMED, PENDING, SentRow
 class AnchorSettings:
     """Settings of the Anchor.
 
-    ``every_seconds``: interval of its runs. ``anchor_seconds``: least time between anchors.
-    ``confirmations``: blocks until an anchor is CONFIRMED. ``rebid_seconds``: after this time in no
-    block, a transaction is sent again with a higher fee. ``doubt_seconds``: how long a node of the
-    chain must repeat that something is missing before that is believed, as it may only lag behind.
+    ``every_seconds``: interval of the Anchor's runs. ``anchor_seconds``: least time between
+    anchors. ``confirmations``: blocks until an anchor is CONFIRMED. ``rebid_seconds``: after this
+    time in no block, a transaction is sent again with a higher fee. ``doubt_seconds``: how long a
+    node of the chain must report something as missing before the Anchor believes it. A node that
+    only lags behind reports it for a shorter time.
     """
 
     every_seconds: float = 5.0
@@ -24,15 +25,15 @@ class AnchorSettings:
     confirmations: int = 1
     rebid_seconds: float = 120.0
     doubt_seconds: float = 120.0
-    anchors: bool = True  # False: only deploy the contract
+    anchors: bool = True  # if False, only the contract is deployed
 
 
 @attrs.frozen
 class Situation:
     """Sent transactions, grouped by what to do about them.
 
-    ``unmined``: in no block yet. ``lost``: those of them that were in a block before, which the
-    chain has replaced. ``to_check``: pending ones whose number the chain has used.
+    ``unmined``: in no block yet. ``lost``: unmined transactions that had been in a block, which the
+    chain has replaced. ``to_check``: pending transactions whose number the chain has used.
     """
 
     unmined: tuple[SentRow, ...]
@@ -43,12 +44,14 @@ class Situation:
 
     @property
     def contract(self) -> str | None:
-        """The address of the contract that receives the anchors; None before it is deployed."""
+        """The address of the contract that receives the anchors; None before the contract is
+        deployed.
+        """
         return None if self.made is None else self.made.contract
 
     @property
     def newest_confirmed(self) -> SentRow | None:
-        """The newest confirmed anchor; before the first one, the deployment of the contract."""
+        """The newest confirmed anchor; before the first anchor, the deployment of the contract."""
         return self.newest or self.made
 
 
@@ -79,7 +82,7 @@ def may_send(situation: Situation) -> bool:
 
 
 def has_lost_anchors(situation: Situation, newest: Anchored | None) -> bool:
-    """Return True if the chain lacks a confirmed anchor or contract, as blocks were replaced."""
+    """Return True if replaced blocks removed a confirmed anchor or contract from the chain."""
     if newest is None:
         return situation.contract is not None
     known = situation.newest

@@ -40,16 +40,6 @@ log = logging.getLogger("auditor")
 
 
 @attrs.frozen
-class AuditorSettings:
-    """Settings of the Auditor: new rows are audited every ``every_seconds``."""
-
-    every_seconds: float = 60.0
-
-
-USUAL: Final = AuditorSettings()
-
-
-@attrs.frozen
 class _Kept:
     finding: Finding
     seen: datetime

@@ -25,7 +25,7 @@ from actors.kernel import Actor, AskFailed, Ref, handles
 from actors.ports import Bus, Clock, Subscription
 from sql.database import Unavailable
 
-TICK_SECONDS: Final = 0.25  # interval of updates; nobody reads more than four a second
+TICK_SECONDS: Final = 0.25  # interval of updates, as people cannot follow more than four a second
 READ_SECONDS: Final = 2.0  # limit for reading a page
 AWAY_SECONDS: Final = 1.0  # pause of a page after a failed reading
 LOOK_SECONDS: Final = 1.0  # how often the database is probed
@@ -153,9 +153,9 @@ class HubActor(Actor[Hub]):
         self._look_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _show(self, watched: OpenView) -> None:
-        """Read a view, and send its viewers the changed blocks.
+        """Read a view, and send the view's viewers the changed blocks.
 
-        An error in one page does not affect others.
+        An error in one page does not affect other pages.
         """
         begun = self._clock.monotonic()
         watched.begun()

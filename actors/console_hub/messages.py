@@ -35,8 +35,8 @@ class PageUpdate:
     """An update of a page in a browser.
 
     ``fragments``: the changed blocks. ``word``: ``here`` if the page's content is current, ``away``
-    if it is outdated, and ``beat`` for a sign of life without content, without which the page would
-    report a broken connection.
+    if the content is outdated, and ``beat`` for a sign of life without content. Without signs of
+    life, the page would report a broken connection.
     """
 
     fragments: tuple[Fragment, ...] = ()
@@ -47,8 +47,9 @@ class PageWatcher:
     """Pending changes of a page for one viewer; the hub adds changes, the viewer's stream sends
     them.
 
-    Only the newest version of a block is kept, so a slow reader gets fewer updates, not later ones.
-    ``filled`` is set when there is something to take; several watchers of one stream share it.
+    Only the newest version of a block is kept, so a slow reader gets fewer updates, but no outdated
+    updates. ``filled`` is set when there is something to take; all watchers of one stream share
+    this event.
     """
 
     def __init__(self, filled: asyncio.Event) -> None:
@@ -58,13 +59,13 @@ class PageWatcher:
         self.is_open = True
 
     def put(self, fragments: Iterable[Fragment]) -> None:
-        """Add changed blocks; an empty list says that the page's content is current."""
+        """Add changed blocks; an empty list tells the viewer that the page's content is current."""
         self._pending.update((fragment.name, fragment) for fragment in fragments)
         self._word = "here"
         self._filled.set()
 
-    def put_away(self) -> None:
-        """Record that nothing can be read now, so that the page's content is outdated."""
+    def put_outdated(self) -> None:
+        """Tell the viewer that the page could not be read again, so its content may be outdated."""
         self._word = "away"
         self._filled.set()
 
@@ -90,9 +91,9 @@ class LiveView:
     """A page with its data, for one or more viewers; views of the same ``key`` are read only once.
 
     The view is read again when one of its ``topics`` changes, at least every ``every`` seconds, and
-    at most every ``rest`` seconds. ``inside``: it can be read without the database. ``read``
-    returns the rendered blocks, or None if the page's object no longer exists; it raises
-    Unavailable and AskFailed, and any other error is a bug of the page.
+    at most every ``rest`` seconds. ``inside``: the page can be read without the database. ``read``
+    returns the rendered blocks, or None if the page's object no longer exists; it may raise
+    Unavailable or AskFailed. Any other error is a bug of the page.
     """
 
     key: str
@@ -119,7 +120,8 @@ class Watch(Message[Hub, bool]):
 class TopicChanged(Message[Hub, None]):
     """From the bus, or from a user's action in the console: data of this topic have changed.
 
-    Of several such messages one is kept, as a single reading shows all changes.
+    Of several queued messages with the same topic only the newest is kept, as a single reading
+    shows all changes.
     """
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE

@@ -17,10 +17,10 @@ SHARE: Final = 9
 class OpenView:
     """A view that is open in a browser.
 
-    ``watchers``: viewers who have got its content. ``joined``: viewers who came after it was last
-    read. ``stirred``: its data may have changed since then. ``away``: its viewers were told that
-    they see outdated content. ``rested_at``: when it may be read again. ``due_at``: when it is read
-    again even if nothing has changed.
+    ``watchers``: viewers who have got the view's content. ``joined``: viewers who came after the
+    last reading of the view. ``stirred``: the view's data may have changed since the last reading.
+    ``away``: the viewers were informed that they see outdated content. ``rested_at``: when the view
+    may be read again. ``due_at``: when the view is read again even if nothing has changed.
     """
 
     view: LiveView
@@ -30,7 +30,7 @@ class OpenView:
     stirred: bool = True
     away: bool = False
     rested_at: float = -math.inf
-    # when it may be read for new viewers, even if that is before ``rested_at``
+    # When the view may be read for new viewers, even if that is before ``rested_at``.
     relieved_at: float = -math.inf
     due_at: float = -math.inf
     took: float = 0.0  # seconds that the last reading took
@@ -38,12 +38,12 @@ class OpenView:
     def join(self, watcher: PageWatcher) -> None:
         """Add a viewer, who gets the content of the next reading.
 
-        The viewer's page may be newer than the last reading, so that one is not sent.
+        The viewer's page may be newer than the last reading, so the last reading is not sent.
         """
         self.joined.append(watcher)
         self.stirred, self.rested_at = True, min(self.rested_at, self.relieved_at)
         if self.away:
-            watcher.put_away()
+            watcher.put_outdated()
 
     def is_left(self) -> bool:
         """Return True if no viewer is left."""
@@ -64,10 +64,12 @@ class OpenView:
         self.stirred = False
 
     def failed(self, until: float) -> None:
-        """Record that the view cannot be read until a time, and inform all viewers once."""
+        """Record that the view cannot be read before the time ``until``, and inform all viewers
+        once.
+        """
         self.stirred, self.rested_at, self.relieved_at = True, until, until
         for watcher in self.everybody if not self.away else ():
-            watcher.put_away()
+            watcher.put_outdated()
         self.away = True
 
     def shown(self, fresh: list[Fragment]) -> None:
@@ -85,8 +87,8 @@ class OpenView:
     def read_at(self, now: float, took: float, all_took: float) -> None:
         """Set the pause after a reading, in proportion to its duration ``took``.
 
-        ``all_took``: the duration of the last readings of all views together. The more that is, the
-        less often each view is read.
+        ``all_took``: the duration of the last readings of all views together. The longer all
+        readings take, the less often each view is read.
         """
         self.took = took
         rest = max(self.view.rest, RESTS * took, min(SHARE * all_took, self.view.every))

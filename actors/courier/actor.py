@@ -1,10 +1,10 @@
 """The Courier actor: delivers webhooks at least once.
 
 A delivery is stored before it is sent, and leased to a Courier for a minute. If that Courier dies,
-another one sends it under the same id. Any number of Couriers may run at once.
+another Courier sends the delivery under the same id. Any number of Couriers may run at once.
 
 Endpoints do not wait for each other. The next deliveries of an endpoint are claimed once the
-outcome of its previous ones is stored.
+outcomes of its previous deliveries are stored.
 """
 
 import asyncio
@@ -168,7 +168,7 @@ class CourierActor(Actor[Courier]):
     ) -> Sequence[EndpointHealth]:
         """Return the health of each endpoint after these deliveries.
 
-        One successful delivery makes an endpoint healthy, in spite of failed ones.
+        One successful delivery makes an endpoint healthy, even if other deliveries failed.
         """
         now, give_up = self._clock.now(), timedelta(days=self._settings.give_up_days)
         found: dict[object, EndpointHealth] = {}
@@ -196,18 +196,18 @@ class CourierActor(Actor[Courier]):
 def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
     """Return the signed request for a delivery, as defined by Standard Webhooks.
 
-    Its header ``webhook-id`` is the same for every try.
+    The header ``webhook-id`` of a delivery is the same for every try.
     """
     body = orjson.dumps(
-        {"type": event.type, "timestamp": event.at, "data": _told(due, event)},
+        {"type": event.type, "timestamp": event.at, "data": _event_fields(due, event)},
         option=orjson.OPT_UTC_Z,
     )
     headers = webhooks.headers_for(due.secrets, str(due.id), timestamp, body)
     return Letter(due.url, headers, body, due.user)
 
 
-def _told(due: DueDelivery, event: EventRow) -> dict[str, object]:
-    """Return an event's fields, which are the same as in the API."""
+def _event_fields(due: DueDelivery, event: EventRow) -> dict[str, object]:
+    """Return an event's fields in the form in which the API returns them."""
     return {
         "number": event.number,
         "type": event.type,

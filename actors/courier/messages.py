@@ -25,7 +25,11 @@ class Deliver(Message[Courier, int]):
 
 @attrs.frozen
 class Sent(Message[Courier, None]):
-    """From a finished task (``became``): it has sent these ``due`` deliveries of an endpoint."""
+    """From the Courier's own task: requests to an endpoint have ended.
+
+    ``due``: the deliveries that the task has sent. ``became``: the finished task, with the outcomes
+    of the deliveries.
+    """
 
     endpoint: UUID
     due: Sequence[DueDelivery]

@@ -37,7 +37,11 @@ class NewestEvents(Protocol):
     """Query for the number of each job's newest event."""
 
     async def newest(self, jobs: Sequence[UUID]) -> Mapping[UUID, int]:
-        """Return the number of the newest event of each job that has any. Raises Unavailable."""
+        """Return the number of the newest event of each of these jobs; jobs without events are left
+        out.
+
+        Raises Unavailable.
+        """
         ...
 
 

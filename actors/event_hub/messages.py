@@ -10,7 +10,7 @@ import attrs
 
 from actors.kernel import Message, Overflow
 
-PROGRESS_MAX: Final = 256  # units whose progress is kept for a stream that does not read it
+PROGRESS_MAX: Final = 256  # units whose progress is kept for a stream that does not read
 
 
 class EventHub:

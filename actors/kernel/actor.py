@@ -31,8 +31,8 @@ class Life(Protocol):
 class Actor(Generic[To]):
     """An actor with one mailbox that handles one message (or one batch) at a time.
 
-    ``To`` is its marker class. A subclass has a ``@handles`` or ``@handles_batch`` method for every
-    message addressed to its marker; otherwise TypeError is raised at class creation.
+    ``To`` is the actor's marker class. A subclass has a ``@handles`` or ``@handles_batch`` method
+    for every message addressed to its marker; otherwise TypeError is raised at class creation.
     """
 
     __handlers__: ClassVar[Table] = {}
@@ -47,7 +47,7 @@ class Actor(Generic[To]):
         check_table(cls, cls.__marker__, cls.__handlers__)
 
     async def started(self) -> None:
-        """Run before the first message. An exception here is a crash."""
+        """Run before the first message. An exception in this method is a crash of the actor."""
 
     async def stopped(self) -> None:
         """Run after the last message, both at a stop and after a crash (even of ``started``)."""
@@ -67,8 +67,8 @@ class Actor(Generic[To]):
     def later(self, reply: object) -> Later[Any]:
         """Return an object with which a later handler answers the current message.
 
-        Its sender keeps waiting. ``reply``: the current message, or the type of its reply, which
-        only the type checker uses.
+        The sender of the current message keeps waiting. ``reply`` has no effect; it tells the type
+        checker the type of the reply. Pass the current message, or the type of its reply.
         """
         return Later(self.__instance__.one_in_hand())
 
@@ -94,7 +94,8 @@ class Actor(Generic[To]):
         self.__instance__.background(work, within, otherwise)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Receive one ``Down`` when ``ref`` is down for good, or at once if it already is.
+        """Receive one ``Down`` when ``ref`` is down for good, or at once if ``ref`` is down
+        already.
 
         A watch ends with the instance. Raises TypeError if the actor has no handler for ``Down``.
         """

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class Cell:
     """Starts, stops and kills instances of an actor; its supervisor decides about restarts.
 
-    ``on_exit`` is called when a running instance ends by itself. It is not called after ``halt`` or
-    ``kill``, nor after a failed start, which ``launch`` reports.
+    ``on_exit`` is called when a running instance ends by itself. ``on_exit`` is not called after
+    ``halt`` or ``kill``, nor after a failed start, which ``launch`` reports.
     """
 
     __slots__ = (
@@ -94,7 +94,7 @@ class Cell:
         finally:
             self._note(end)
             ended.set_result(end)
-            if self.instance is instance:  # otherwise it was abandoned, and another instance runs
+            if self.instance is instance:  # false if this instance was abandoned
                 self._vacate(end)
 
     def _vacate(self, end: Exit) -> None:

@@ -13,8 +13,8 @@ KEPT = 100
 class DeadLetter:
     """One undelivered message: its kind and addressee, without its content.
 
-    ``number`` counts from 1. ``at``: when it became a dead letter, by the event loop's clock.
-    ``again``: a function that sends the message again, and returns False if it is refused.
+    ``number`` counts from 1. ``at``: when the message became a dead letter, by the event loop's
+    clock. ``again``: a function that sends the message again, and returns False if it is refused.
     """
 
     kind: str

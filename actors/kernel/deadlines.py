@@ -17,8 +17,8 @@ Bucket = dict["asyncio.Future[Any]", str]
 class Deadlines:
     """Timer wheel that fails futures at the first tick after their deadline.
 
-    Futures fail never early, and at most 50 ms late. The wheel keeps no reference to its event
-    loop, as that would keep both alive.
+    Futures never fail early, and fail at most 50 ms late. The wheel keeps no reference to its event
+    loop, as such a reference would keep loop and wheel alive.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,8 @@ class Deadlines:
     def arm(self, reply: "asyncio.Future[Any]", deadline: float, addressee: str) -> Bucket:
         """Let ``reply`` fail after ``deadline`` (loop time).
 
-        Returns the bucket that contains it; the caller removes ``reply`` from it once answered.
+        Returns the bucket that contains ``reply``; the caller removes ``reply`` from the bucket
+        once it is answered.
         """
         tick = int(deadline * TICKS_PER_SECOND) + 1
         bucket = self._buckets.get(tick)
@@ -80,7 +81,10 @@ _recent: tuple[asyncio.AbstractEventLoop | None, Deadlines] = (None, Deadlines()
 
 
 def deadlines_of(loop: asyncio.AbstractEventLoop) -> Deadlines:
-    """Return the timer wheel of a loop; the last one is cached, as most processes have one loop."""
+    """Return the timer wheel of a loop.
+
+    The last wheel is cached, as most processes have one loop.
+    """
     global _recent  # noqa: PLW0603 - a cache of one
     known, wheel = _recent
     if known is not loop:

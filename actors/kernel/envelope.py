@@ -1,4 +1,4 @@
-"""Entries of a mailbox: plain messages of ``tell``, and envelopes around all others."""
+"""Items of a mailbox: plain messages of ``tell``, and envelopes around all other messages."""
 
 import asyncio
 from typing import Any
@@ -8,8 +8,8 @@ from actors.kernel.message import Message
 
 
 class Envelope:
-    """A message, the future of its sender if that waits for a reply, and the deadline (loop
-    time).
+    """A message, its deadline (loop time), and the future of its sender if the sender waits for a
+    reply.
     """
 
     __slots__ = ("deadline", "message", "reply")
@@ -22,13 +22,13 @@ class Envelope:
         self.deadline = deadline
 
     def answer(self, value: object) -> None:
-        """Send the reply; no effect if the sender does not wait for a reply, or no longer does."""
+        """Send the reply; no effect if no sender waits for a reply."""
         reply = self.reply
         if reply is not None and not reply.done():
             reply.set_result(value)
 
     def fail(self, error: AskFailed) -> None:
-        """Let the sender's ``ask`` raise ``error``; no effect if the sender does not wait."""
+        """Let the sender's ``ask`` raise ``error``; no effect if no sender waits for a reply."""
         reply = self.reply
         if reply is not None and not reply.done():
             reply.set_exception(error)
@@ -37,7 +37,7 @@ class Envelope:
 class Reminder(Envelope):
     """Message of a timer or of background work, which even a full mailbox accepts.
 
-    It is dropped when the instance that requested it (``owner``) ends.
+    A reminder is dropped when the instance that requested it (``owner``) ends.
     """
 
     __slots__ = ("owner",)

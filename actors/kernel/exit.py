@@ -11,8 +11,8 @@ DETAIL_CHARACTERS = 200
 class Exit:
     """How an instance of an actor ended.
 
-    ``normal``: it was stopped. ``reason`` is short and contains no data of messages; ``error`` is
-    only for the log.
+    ``normal``: the instance was stopped. ``reason`` is short and contains no data of messages;
+    ``error`` is only for the log.
     """
 
     normal: bool
@@ -28,8 +28,8 @@ def crash(error: BaseException, where: str, *, detail: bool = False) -> Exit:
     """Describe a crash by the error's type and place, without its text, which may contain data of a
     message.
 
-    The text is included for ``Fatal`` and ``Mishap``, whose texts are written for logs, and with
-    ``detail``, which is for starts, when no message is handled.
+    The text is included for ``Fatal`` and ``Mishap``, whose texts are written for logs. With
+    ``detail`` the text is included, too: for starts, when no message is handled.
     """
     detail = detail or isinstance(error, Fatal | Mishap)
     reason = f"{type(error).__name__} in {where}"

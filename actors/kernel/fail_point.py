@@ -65,7 +65,7 @@ def fail() -> None:
 
 
 def plans_of(environment: Mapping[str, str]) -> tuple[Plan, ...]:
-    """Parse the three environment variables. Raises ValueError if one is malformed."""
+    """Parse the three environment variables. Raises ValueError if a variable is malformed."""
     plans: list[Plan] = []
     for variable, act in ((CRASH_AT, crash), (PAUSE_AT, pause), (RAISE_AT, fail)):
         text = environment.get(variable, "")

@@ -30,17 +30,18 @@ class ActorStopped(AskFailed):
 
 
 class Mishap(Exception):
-    """Raised by an actor when an outside system failed it; logged without a traceback.
+    """Raised by an actor when an outside system failed; logged without a traceback.
 
-    Its text is shown and logged as the reason, so it must not contain data of messages.
+    The error's text is shown and logged as the reason, so the text must not contain data of
+    messages.
     """
 
 
 class Fatal(Exception):
     """Raised by an actor for an error that no restart can repair; stops the whole tree.
 
-    Its text is shown and logged as the reason, so it must not contain data of messages.
-    ``exit_code`` becomes that of the process.
+    The error's text is shown and logged as the reason, so the text must not contain data of
+    messages. ``exit_code`` becomes the exit code of the process.
     """
 
     exit_code = 1

@@ -8,7 +8,7 @@ from actors.kernel.message import Message, R, To, kinds_addressed_to
 
 M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)
 S = TypeVar("S")  # the actor's class
-# a handler's method, and the limit of its batches; 0 if it takes single messages
+# a handler's method, and the limit of its batches; 0 if the method takes single messages
 Handler = tuple[Callable[..., Awaitable[Any]], int]
 Table = dict[type[Message[Any, Any]], Handler]
 
@@ -35,7 +35,7 @@ class handles_batch(Generic[M_co]):
 
     A batch has at most ``limit`` messages.
 
-    It returns one reply per message, in the same order.
+    The method returns one reply per message, in the same order.
     """
 
     def __init__(self, kind: type[M_co], *, limit: int = 1000) -> None:

@@ -49,8 +49,8 @@ NOBODY: Handler = (refuse, 0)
 class Instance:
     """Runs an actor.
 
-    Before each message it checks four lanes in this order: kill (the task is cancelled), stop,
-    death notices, messages.
+    Before each message, the instance checks four lanes in this order: kill (the task is cancelled),
+    stop, death notices, messages.
     """
 
     __slots__ = (
@@ -86,10 +86,10 @@ class Instance:
         self.loop = asyncio.get_running_loop()
         self.started: asyncio.Future[None] = self.loop.create_future()
         self.clock = clock_of(self.loop)
-        self.current: Item | None = None  # the message that is being handled, if it is a single one
+        self.current: Item | None = None  # the single message that is being handled
         self.batch: list[Item] = []  # the messages that are being handled as a batch
         self.killed = self.stopping = self.signalled = False
-        self.downs: list[Down] = []  # at most one per watched address
+        self.downs: list[Down] = []  # at most one notice per watched address
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
         self.at_work: set[asyncio.Task[None]] = set()  # background tasks
@@ -108,7 +108,9 @@ class Instance:
         self.killed = self.signalled = True
 
     def notify(self, down: Down) -> None:
-        """Deliver a death notice in its own lane, so that a full mailbox cannot delay it."""
+        """Deliver a death notice in a lane of its own, so that a full mailbox cannot delay the
+        notice.
+        """
         self.watching.pop(down.ref, None)
         self.downs.append(down)
         self.signalled = True
@@ -179,7 +181,7 @@ class Instance:
             log.warning("%s: a future that it awaited was cancelled", task.get_name())
         except Exception as error:
             log.exception("%s: %s", task.get_name(), type(error).__name__)
-        if task in self.at_work:  # otherwise the instance has ended
+        if task in self.at_work:  # False once the instance has ended
             self.mailbox.remind(Reminder(message, self))
 
     def watch(self, ref: Ref[Any]) -> None:
@@ -270,7 +272,7 @@ class Instance:
                 if isinstance(item, Envelope):
                     message, reply = item.message, item.reply
                     if reply is not None and (reply.done() or item.deadline <= before):
-                        continue  # its sender no longer waits
+                        continue  # the sender no longer waits
                 handler = table.get(type(message), NOBODY)
             method, limit = handler
             if limit:

@@ -16,8 +16,8 @@ from actors.kernel.message import Message, Overflow
 class Mailbox:
     """Bounded queue of an actor's messages.
 
-    ``closed``: why the address is down for good; None while it is not. A closed mailbox has the
-    capacity 0, so that sending needs only one comparison.
+    ``closed``: why the address is down for good; None until then. A closed mailbox has the capacity
+    0, so that sending needs only one comparison.
     """
 
     __slots__ = (
@@ -43,7 +43,7 @@ class Mailbox:
         self.items: deque[Item] = deque()
         self.peak = 0
         self.waiter: asyncio.Future[None] | None = None
-        # Queued ``tell`` messages that a newer one may replace, by kind and key.
+        # Queued ``tell`` messages that a newer message may replace, by kind and key.
         self.latest: dict[tuple[type, Hashable], Envelope] = {}
         self.room: deque[asyncio.Future[None]] | None = None  # senders that wait in ``offer``
         self.watchers: dict[Hashable, Callable[[str], None]] = {}
@@ -51,7 +51,7 @@ class Mailbox:
         self.dead_letters: DeadLetters | None = None
 
     def tell(self, message: Message[Any, Any]) -> bool:
-        """Queue a message according to its overflow policy; False if it is refused.
+        """Queue a message according to its overflow policy; False if the message is refused.
 
         ``Ref.tell`` queues ordinary messages without this call.
         """
@@ -79,7 +79,7 @@ class Mailbox:
             return True
         if len(self.items) >= self.capacity:
             return False
-        # In an envelope, so that a newer message can replace it.
+        # The message gets an envelope, in which a newer message can replace it.
         self.latest[key] = envelope = Envelope(message, None, 0.0)
         self._append(envelope)
         return True
@@ -179,7 +179,7 @@ class Mailbox:
         except asyncio.CancelledError:
             if waiting in self.room:
                 self.room.remove(waiting)
-            else:  # it was woken for room that it does not use, so wake the next sender
+            else:  # the sender was woken for room that it does not use, so wake the next one
                 self.make_room()
             raise
 
@@ -197,7 +197,9 @@ class Mailbox:
         return MailboxFull(self.name, f"mailbox full ({self.capacity})")
 
     def close(self, reason: str) -> None:
-        """Close for good, once: asks fail, tells become dead letters, watchers are notified."""
+        """Close the mailbox for good, once: asks fail, tells become dead letters, watchers are
+        notified.
+        """
         if self.closed is not None:
             return
         self.closed = reason

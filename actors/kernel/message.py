@@ -22,9 +22,9 @@ class Overflow(Enum):
 class Message(Generic[To, R]):
     """A request to the actor marked ``To``, to which it replies with an ``R``.
 
-    An event's ``R`` is None. Subclasses are frozen attrs classes. ``Ledger`` below is a marker: an
-    empty class that stands for the actor's address, so that messages can be imported without the
-    actor.
+    For an event, to which nobody replies, ``R`` is None. Subclasses are frozen attrs classes.
+    ``Ledger`` below is a marker: an empty class that stands for the actor's address, so that
+    messages can be imported without the actor.
 
         @attrs.frozen
         class Balance(Message[Ledger, int]):
@@ -44,7 +44,7 @@ class Message(Generic[To, R]):
             kinds[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def coalesce_key(self) -> Hashable:
-        """Return the key by which a newer message replaces a queued one, for
+        """Return the key by which a newer message replaces a queued message, for
         ``Overflow.COALESCE``.
         """
         return None

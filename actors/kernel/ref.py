@@ -1,4 +1,4 @@
-"""Addresses of actors, through which all others send them messages."""
+"""Addresses of actors, to which messages are sent."""
 
 import asyncio
 from typing import Any, Generic
@@ -65,8 +65,9 @@ class Ref(Generic[To]):
     async def offer(self, message: Message[To, Any]) -> None:
         """Queue the message, and wait for room in the mailbox if necessary.
 
-        For readers of sockets, which then read no further, so that TCP slows down the peer. Not for
-        handlers, as they must not wait. Raises ActorStopped when the actor is down for good.
+        Readers of sockets use this: while they wait for room they read nothing, and TCP slows down
+        the peer. Handlers must not use it, as they must not wait. Raises ActorStopped when the
+        actor is down for good.
         """
         mailbox = self.mailbox
         again = False
@@ -80,7 +81,7 @@ class Ref(Generic[To]):
     async def down(self) -> str:
         """Wait until the actor is down for good, and return the reason.
 
-        For code outside of actors, which use ``Actor.watch``.
+        Code outside of actors uses this; actors use ``Actor.watch``.
         """
         mailbox = self.mailbox
         if mailbox.closed is not None:

@@ -38,7 +38,7 @@ class Statistics:
     last_error: str | None
     dead_letters: int
     samples: Sequence[float] = ()
-    capacity: int = 0  # of the mailbox; 0 once it is down for good
+    capacity: int = 0  # of the mailbox; 0 once the address is down for good
     is_handling: bool = False  # a message or a batch is being handled
 
     @property
@@ -59,7 +59,7 @@ class Gauge:
     def __init__(self) -> None:
         self.state = State.NEW
         self.runs = 0  # number of handler runs; a batch is one run
-        self.batched = 0  # messages in batches beyond the first one of each
+        self.batched = 0  # messages in batches, without the first message of each batch
         self.busy = 0.0
         self.samples = array("f", bytes(4 * SAMPLES))
         self.restarts = 0

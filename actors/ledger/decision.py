@@ -32,9 +32,9 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitStart,
-    work_reference,
 )
 from actors.ledger.postings import Refusal, book, booked_before
 from actors.paymaster.messages import (
@@ -44,7 +44,7 @@ from actors.paymaster.messages import (
     EarningMature,
     OfPayout,
 )
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.books import Changes, KeyRow, Rows, UnitRow
 
 
@@ -116,26 +116,12 @@ def _apply_all(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
         if not isinstance(step, bool):
             return step
         changed = changed or step
-    missing = _missing_hold(draft, commit)
-    if missing is not None:
-        return missing
     if changed and commit.act is not None:
         draft.note(commit.act)
     entries, units = tuple(draft.booked), draft.touched_states()
     if changed or again:
         return Posted(entries, units)
     return Replayed(entries, units=units)
-
-
-def _missing_hold(draft: Draft, commit: Commit) -> GuardFailed | None:
-    """Refuse new units whose holds differ from their prices."""
-    for effect in commit.effects:
-        if isinstance(effect, JobInsert):
-            for number, piece in enumerate(effect.plan.units):
-                hold = draft.holds.get(work_reference(effect.job, number)) if piece.price else None
-                if piece.price != (0 if hold is None else hold.amount):
-                    return GuardFailed("JobInsert", "no hold")
-    return None
 
 
 def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:

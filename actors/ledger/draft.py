@@ -15,6 +15,7 @@ from sql.books import (
     JobRow,
     KeyId,
     KeyRow,
+    NewJob,
     Rows,
     TransferKey,
     TransferRow,
@@ -87,6 +88,7 @@ class Draft:
         self.accounts: Layer[str, AccountRow] = Layer(rows.accounts)
         self.holds: Layer[str, HoldRow] = Layer(rows.holds)
         self.jobs: Layer[UUID, JobRow] = Layer(rows.jobs)
+        self.new_jobs: Layer[UUID, NewJob] = Layer({})
         self.units: Layer[UnitId, UnitRow] = Layer(rows.units)
         self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = Layer(rows.transfers)
         self.answers: Layer[KeyId, KeyRow] = Layer(rows.idempotency)
@@ -106,7 +108,7 @@ class Draft:
         self.words: Layer[CheckId, WordRow] = Layer({})
         self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
-        rows_of_work = (self.holds, self.jobs, self.units, self.answers, self._numbers)
+        work = (self.holds, self.jobs, self.new_jobs, self.units, self.answers, self._numbers)
         money = (self.accounts, self.transfers, self.entries, self.acts)
         earned = (
             self.checks,
@@ -120,7 +122,7 @@ class Draft:
             self.payable,
         )
         bought = (self.purchases, self.reversals, self.events)
-        self._layers: tuple[Layer[Any, Any], ...] = (*rows_of_work, *money, *earned, *bought)
+        self._layers: tuple[Layer[Any, Any], ...] = (*work, *money, *earned, *bought)
         self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
         self.booked: list[Booked] = []
         self.touched: dict[UnitId, None] = {}
@@ -146,9 +148,10 @@ class Draft:
 
     # -- jobs
 
-    def add_job(self, job: JobRow, units: Sequence[UnitRow]) -> None:
+    def add_job(self, job: JobRow, new: NewJob, units: Sequence[UnitRow]) -> None:
         """Add a job and its QUEUED units; the commit's outcome contains only the first unit."""
         self.jobs.put(job.id, job)
+        self.new_jobs.put(job.id, new)
         self._numbers.put(job.id, tuple(unit.number for unit in units))
         for unit in units:
             self.units.put((unit.job_id, unit.number), unit)
@@ -241,7 +244,7 @@ class Draft:
             idempotency=tuple(self.answers.kept.values()),
             acts=tuple(self.acts.kept.values()),
             new_holds=self.holds.new(),
-            new_jobs=self.jobs.new(),
+            new_jobs=tuple(self.new_jobs.kept.values()),
             earnings=tuple(self.earnings.kept.values()),
             disputes=tuple(self.disputes.kept.values()),
             payouts=tuple(self.payouts.kept.values()),

@@ -93,24 +93,24 @@ def after_loss(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     return attrs.evolve(unit, avoid=avoid, not_before=now + wait)
 
 
-def record_claims(draft: Draft, effect: UnitFail, attempt: int) -> None:
+def record_claims(draft: Draft, effect: UnitFail) -> None:
     """Record a false claim of the attempt's node, or its report that the scene is at fault."""
     if effect.caught is not None:
-        _record_false_claim(draft, effect, attempt, effect.caught)
+        _record_false_claim(draft, effect, effect.caught)
     elif effect.accused is not None:
         assert effect.node is not None, "the report comes from a node"
-        of = (effect.job, effect.unit, attempt)
+        of = (effect.job, effect.unit, effect.attempt)
         word = WordRow(*of, effect.node, effect.accused, draft.now)
         draft.words.put(word.id, word)
 
 
-def _record_false_claim(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
+def _record_false_claim(draft: Draft, effect: UnitFail, device_class: str) -> None:
     """Record a node's false claim as an invalid result, although no check was made."""
     assert effect.node is not None, "a false claim comes from a node"
     row = CheckRow(
         job_id=effect.job,
         unit=effect.unit,
-        attempt=attempt,
+        attempt=effect.attempt,
         node_id=effect.node,
         device_class=device_class,
         result_ref=None,

@@ -12,9 +12,8 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import REVENUE, Transfer
+from actors.ledger.messages import REVENUE, Transfer, UnitDeliver
 from actors.ledger.postings import Refusal, book
-from actors.verifier.messages import UnitDeliver
 from sql.books import UnitRow
 from sql.checks import CheckId, CheckRow
 from sql.earnings import OPERATOR, EarningRow, FineRow
@@ -40,8 +39,9 @@ def draw_comparison(
     """
     if effect.draw is None:
         return None, None
-    share = 0 if effect.operator is None else unit.price * effect.share_percent // 100
-    odds = max(effect.odds, covered_odds(share, _stake(draft, operator_of(effect.operator))))
+    result = effect.result
+    share = 0 if result.operator is None else unit.price * result.share_percent // 100
+    odds = max(effect.odds, covered_odds(share, _stake(draft, operator_of(result.operator))))
     return effect.draw < odds, odds
 
 

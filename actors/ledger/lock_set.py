@@ -15,9 +15,9 @@ from actors.ledger.messages import (
     PURCHASES,
     REVENUE,
     SUSPENSE,
+    CheckEffect,
     Commit,
     Effect,
-    HoldUnits,
     JobCancel,
     JobChange,
     JobInsert,
@@ -34,6 +34,7 @@ from actors.ledger.messages import (
     SettleHold,
     Transfer,
     UnitComplete,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitRetry,
@@ -51,7 +52,7 @@ from actors.paymaster.messages import (
     PayoutPay,
     PayoutTake,
 )
-from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
 from sql.purchases import NO_PURCHASES, PurchaseKeys
 
@@ -136,9 +137,6 @@ def _add_posting(gathered: TouchedRows, posting: Posting) -> None:
     elif isinstance(posting, PlaceHold):
         gathered.accounts.add(posting.account)
         gathered.holds.add(posting.reference)
-    elif isinstance(posting, HoldUnits):
-        gathered.accounts.add(posting.account)
-        gathered.holds |= posting.by_reference.keys()
     elif isinstance(posting, SettleHold):
         _add_settling(gathered, posting.reference, posting.operator)
     else:
@@ -155,8 +153,10 @@ def _add_effect(gathered: TouchedRows, effect: Effect) -> None:
     if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | JobChange | UnitRetry):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
-            numbers = (number for number, piece in enumerate(effect.plan.units) if piece.price)
+            numbers = [number for number, piece in enumerate(effect.plan.units) if piece.price]
             gathered.holds |= {work_reference(effect.job, number) for number in numbers}
+            if numbers:
+                gathered.accounts.add(user_account(effect.user))
         return
     if isinstance(effect, OfPayout):
         _add_payout(gathered, effect)
@@ -179,8 +179,8 @@ def _add_effect(gathered: TouchedRows, effect: Effect) -> None:
 
 
 def _add_of_check(gathered: TouchedRows, effect: CheckEffect) -> None:
-    operator = operator_of(effect.operator)
     if isinstance(effect, UnitDeliver):
+        operator = operator_of(effect.result.operator)
         if operator is not None and effect.draw is not None and effect.odds < 1:
             gathered.accounts.add(operator_account(operator))
             gathered.stakes.add(operator)

@@ -4,7 +4,7 @@ A ``Commit`` contains postings (changes of money) and effects (guarded changes o
 made all or none. Many commits share one database transaction; each gets a separate outcome.
 
 ``lock_set`` collects the rows that a commit locks, ``commands`` applies effects, ``postings``
-applies transfers and holds. Verifiers' effects and those on operators' money are declared with the
+applies transfers and holds. Verdicts and effects on operators' money are declared with the
 messages of the actors that send them.
 """
 
@@ -16,7 +16,7 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.paymaster.messages import OperatorEffect
-from actors.verifier.messages import CheckEffect
+from actors.verifier.messages import UnitVerdict
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from rendertrust.unit_error_code import REPORTED, ErrorCode
 from sql.audit import Act
@@ -86,7 +86,7 @@ class PlaceHold:
 
 @attrs.frozen
 class SettleHold:
-    """Charge ``amount`` of a hold to revenue, release the rest, and pay the operator's share.
+    """Charge a whole hold to revenue, and pay the operator's share.
 
     ``operator``: the account that gets the share from revenue; None: no share is paid. If no hold
     has this reference, nothing is settled: free work has none. ``receipt``: the hash of the receipt
@@ -94,28 +94,10 @@ class SettleHold:
     """
 
     reference: str
-    amount: int | None = None  # None: the whole hold
     operator: str | None = None
     share_percent: int = 0  # of the charge, rounded down
     description: str = ""
     receipt: bytes | None = None
-
-
-@attrs.frozen
-class HoldUnits:
-    """Set credits of ``account`` aside for all units of a job: one hold for each amount above 0.
-
-    ``amounts`` are ordered by unit number. All holds are placed or none; ``InsufficientCredits``
-    states their sum.
-    """
-
-    account: str
-    job: UUID
-    amounts: tuple[int, ...]
-
-    @property
-    def by_reference(self) -> dict[str, int]:
-        return {work_reference(self.job, n): a for n, a in enumerate(self.amounts) if a > 0}
 
 
 @attrs.frozen
@@ -125,7 +107,7 @@ class ReleaseHold:
     reference: str
 
 
-Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
+Posting: TypeAlias = Transfer | PlaceHold | SettleHold | ReleaseHold
 
 
 # ── effects on jobs and units that creators ask for ──────────────────────────────────────────────
@@ -133,19 +115,29 @@ Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
 
 @attrs.frozen
 class JobInsert:
-    """Insert a QUEUED job and the units of its ``plan``.
+    """Insert a QUEUED job and the units of its ``plan``, and hold the price of each unit.
 
-    The same commit must place a hold for each unit with a price (``PlaceHold``, ``HoldUnits``). The
-    outcome contains only the first unit. ``price_number``: the row of the price table.
+    ``InsufficientCredits`` states the sum of the prices. The outcome of the commit contains only
+    the first unit. ``price_number``: the row of the price table.
     ``retry_of``: an ended job that this one repeats. A job is repeated at most once, so the new id
     must be derived from the old one.
     """
 
     job: UUID
     user: UUID
-    plan: JobPlan
+    plan: JobPlan = attrs.field(repr=False)
     price_number: int | None = None
     retry_of: UUID | None = None
+
+    @property
+    def is_many(self) -> bool:
+        """True if the job has several units."""
+        return len(self.plan.units) > 1
+
+    @property
+    def is_free(self) -> bool:
+        """True if the job costs nothing, so that no credits are held for it."""
+        return not self.plan.price
 
 
 @attrs.frozen
@@ -271,14 +263,13 @@ class UnitStart:
 class UnitComplete:
     """Complete a DISPATCHED or RUNNING unit and charge its hold, if attempt and node match.
 
-    If ``verified``, the node's owner is paid their share. ``attempt`` None: the attempt assigned to
-    that node. ``free``: no operator is paid, so the creator is not charged: the price becomes 0 and
-    the hold is released.
+    If ``verified``, the node's owner is paid their share. ``free``: no operator is paid, so the
+    creator is not charged: the price becomes 0 and the hold is released.
     """
 
     job: UUID
     unit: int
-    attempt: int | None
+    attempt: int
     node: UUID
     result_ref: str | None
     sha256: bytes | None = None
@@ -289,6 +280,45 @@ class UnitComplete:
     dispute_window: timedelta = timedelta(days=7)  # how long the operator's share stays pending
     receipt: IssuedReceipt | None = None
     free: bool = False
+
+
+@attrs.frozen
+class UnitDeliver:
+    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING if attempt and node match.
+
+    The delivery is recorded; nothing is charged or paid yet. ``result``: the effect of a valid
+    verdict. ``work``: the work record that the node signed, canonical. ``draw``: a number from 0 up
+    to 1; the result is compared if it is below the ``odds``, which depend on the node's record, or
+    below the odds at which the operator's pending shares cover a fine.
+    """
+
+    result: UnitComplete
+    device_class: str
+    work: str | None = attrs.field(default=None, repr=False)
+    node_signature: str | None = attrs.field(default=None, repr=False)
+    evidence_sha256: bytes | None = None
+    evidence_size: int | None = None
+    draw: float | None = None
+    odds: float = 1.0
+
+    @property
+    def job(self) -> UUID:
+        return self.result.job
+
+    @property
+    def unit(self) -> int:
+        return self.result.unit
+
+    @property
+    def attempt(self) -> int:
+        return self.result.attempt
+
+    @property
+    def node(self) -> UUID:
+        return self.result.node
+
+
+CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
 
 
 @attrs.frozen
@@ -311,7 +341,7 @@ class UnitFail:
 
     job: UUID
     unit: int
-    attempt: int | None
+    attempt: int
     node: UUID | None
     error_class: str
     error: str

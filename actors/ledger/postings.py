@@ -15,12 +15,13 @@ from actors.ledger.messages import (
     ExistsWithOtherAmount,
     GuardFailed,
     HoldClosed,
-    HoldUnits,
     InsufficientCredits,
+    JobInsert,
     PlaceHold,
     Posting,
     SettleHold,
     Transfer,
+    user_account,
     work_reference,
 )
 from sql.books import AccountRow, EntryRow, HoldRow, TransferRow
@@ -34,27 +35,44 @@ def book(draft: Draft, posting: Posting) -> bool | Refusal:
         return _transfer(draft, posting, named=True)
     if isinstance(posting, PlaceHold):
         return _place(draft, posting)
-    if isinstance(posting, HoldUnits):
-        return _place_all(draft, posting)
     if isinstance(posting, SettleHold):
         return settle(draft, posting)
     return release(draft, posting.reference)
 
 
+def hold_units(draft: Draft, insert: JobInsert) -> Refusal | None:
+    """Hold the prices of a new job's units, one hold for each price above 0: all or none."""
+    prices = {
+        work_reference(insert.job, number): piece.price
+        for number, piece in enumerate(insert.plan.units)
+        if piece.price
+    }
+    if not prices:
+        return None
+    account = draft.accounts.get(user_account(insert.user))
+    if account is None or any(draft.holds.get(reference) for reference in prices):
+        return GuardFailed("JobInsert", "")
+    short = _short(account, sum(prices.values()))
+    if short is not None:
+        return short
+    for reference, price in prices.items():
+        hold = HoldRow(draft.uuid(), account.name, reference, price, draft.now)
+        draft.holds.put(reference, hold)
+    draft.accounts.put(account.name, account.holding(account.held + sum(prices.values())))
+    return None
+
+
 def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
-    """Charge a hold to revenue, release its rest, and pay the operator's share from revenue."""
+    """Charge a whole hold to revenue, and pay the operator's share from revenue."""
     hold = draft.holds.get(order.reference)
     if hold is None:
         return False
-    charge = hold.amount if order.amount is None else order.amount
-    if hold.state == "SETTLED" and hold.settled == charge:
+    if hold.state == "SETTLED":
         return False
     if hold.state != "OPEN":
         return HoldClosed(order.reference)
-    if not 0 <= charge <= hold.amount:
-        return GuardFailed("SettleHold", f"a hold of {hold.amount}")
-    _close(draft, hold, "SETTLED", charge)
-    for transfer in _settling(order, hold.account, charge):
+    _close(draft, hold, "SETTLED", hold.amount)
+    for transfer in _settling(order, hold):
         moved = _transfer(draft, transfer)
         if moved is not True:  # False: another posting made this transfer under the reference
             return ExistsWithOtherAmount(order.reference) if moved is False else moved
@@ -96,15 +114,12 @@ def booked_before(draft: Draft, order: Transfer) -> Booked | None:
     return None if before is None else _booked(*before)
 
 
-def _settling(order: SettleHold, account: str, charge: int) -> list[Transfer]:
-    reference, words = order.reference, order.description
-    transfers: list[Transfer] = []
-    if charge > 0:
-        usage = Transfer(
-            account, REVENUE, account, charge, "USAGE", reference, words, order.receipt
-        )
-        transfers.append(usage)
-    share = charge * order.share_percent // 100
+def _settling(order: SettleHold, hold: HoldRow) -> list[Transfer]:
+    reference, words, account = order.reference, order.description, hold.account
+    transfers = [
+        Transfer(account, REVENUE, account, hold.amount, "USAGE", reference, words, order.receipt)
+    ]
+    share = hold.amount * order.share_percent // 100
     if order.operator is not None and share > 0:
         earner = order.operator
         transfers.append(
@@ -175,26 +190,6 @@ def _place(draft: Draft, order: PlaceHold) -> bool | Refusal:
     draft.holds.put(hold.reference, hold)
     draft.accounts.put(account.name, account.holding(account.held + hold.amount))
     return True
-
-
-def _place_all(draft: Draft, order: HoldUnits) -> bool | Refusal:
-    wanted = order.by_reference
-    before = {reference: draft.holds.get(reference) for reference in wanted}
-    if wanted and all(hold is not None for hold in before.values()):
-        found = {name: hold and (hold.account, hold.amount) for name, hold in before.items()}
-        same = found == {name: (order.account, amount) for name, amount in wanted.items()}
-        return False if same else ExistsWithOtherAmount(work_reference(order.job, 0))
-    account = draft.accounts.get(order.account)
-    if account is None or any(before.values()) or min(order.amounts, default=0) < 0:
-        return GuardFailed("HoldUnits", "")
-    short = _short(account, sum(wanted.values()))
-    if short is not None:
-        return short
-    for reference, amount in wanted.items():
-        hold = HoldRow(draft.uuid(), account.name, reference, amount, draft.now)
-        draft.holds.put(reference, hold)
-    draft.accounts.put(account.name, account.holding(account.held + sum(wanted.values())))
-    return bool(wanted)
 
 
 def _close(draft: Draft, hold: HoldRow, state: str, settled: int) -> None:

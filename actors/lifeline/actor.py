@@ -39,7 +39,9 @@ STEP_SECONDS: Final = 5.0  # largest difference of two healthy clocks between tw
 
 @attrs.frozen
 class Clocks:
-    """Readings of the database's clock and of this machine's monotonic clock, taken together."""
+    """Readings of the database's clock and of this machine's monotonic clock, taken at the same
+    time.
+    """
 
     database: datetime
     steady: float
@@ -49,8 +51,8 @@ class LifelineActor(Actor[Lifeline]):
     """Finds lost and overdue units, and commits their requeue or failure.
 
     A lost commit is repeated in the next sweep. Of several gateways only the leader sweeps. After a
-    start, a database outage, or a jump of the database's clock it pauses for
-    ``leases.grace_seconds``: leases could not be renewed in the meantime, and a node agent waits up
+    start, a database outage, or a jump of the database's clock the leader pauses for
+    ``leases.grace_seconds``. Leases could not be renewed in the meantime, and a node agent waits up
     to 30 s between two tries to connect. All gateways watch the clocks, as any may become the
     leader.
     """
@@ -116,7 +118,7 @@ class LifelineActor(Actor[Lifeline]):
     def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:
         for unit, effect in decided:
             if not self._ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=unit)):
-                return  # the next sweep handles the rest
+                return  # the mailbox is full: the next sweep handles the remaining units
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:

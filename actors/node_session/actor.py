@@ -1,8 +1,8 @@
 """Session of one connected node: an actor that lives as long as the node's socket.
 
-It owns the socket, sends units, receives reports and results, and asks the Ledger to book them.
-Its state need not survive: the Scheduler knows the units, and a node repeats results that were not
-acknowledged.
+The actor owns the socket, sends units, receives reports and results, and asks the Ledger to book
+them. Its state need not survive a crash: the Scheduler knows the units, and a node repeats results
+that were not acknowledged.
 """
 
 import logging
@@ -96,7 +96,7 @@ from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
-FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # after other outcomes: commit again
+FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit
 log = logging.getLogger(__name__)
 
 
@@ -110,16 +110,16 @@ class SessionPeers:
     ports: Ports
     progress: ProgressTracker  # shared by all sessions
     overruns: OverrunTracker  # shared by all sessions
-    verifier: Ref[Verifier] | None = None  # None: the node is never asked to check results
-    sampling: Sampling | None = None  # shared by all sessions; None: compare all results
+    verifier: Ref[Verifier]
+    sampling: Sampling  # shared by all sessions
     manifests: Manifests = attrs.field(factory=Manifests)  # shared by all sessions
 
 
 class NodeSessionActor(Actor[NodeSession]):
     """Actor that serves one node over a ``socket`` that is already accepted and authenticated.
 
-    The relay reads the socket, and sends the session each frame, ping and pong as a message. The
-    handlers below are in the order of a session's life.
+    The relay reads the socket, and sends the session each relay frame, ping and pong as a message.
+    The handlers below are in the order of a session's life.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class NodeSessionActor(Actor[NodeSession]):
             self._objects_of,
             self,
             sampling=peers.sampling,
-            signer=ports.receipts,
+            signer=ports.signer,
         )
         self._checks = VerifierChecks(state, connection, self._frames, peers.verifier, self)
         self._standing = StandingUpdates(
@@ -191,7 +191,7 @@ class NodeSessionActor(Actor[NodeSession]):
     async def key_proved(self, message: KeyProved) -> None:
         self._state.node = attrs.evolve(self._state.node, owner=message.owner, verified=True)
 
-    # -- frames from the node
+    # -- relay frames from the node
 
     @handles(Received)
     async def received(self, message: Received) -> None:
@@ -339,7 +339,7 @@ class NodeSessionActor(Actor[NodeSession]):
                     progress.allow_transfer((file.sha256, file.size) for file in urls.inputs)
                 await self._connection.send(urls)
         except (ObjectsUnavailable, Unavailable, ValueError) as fault:
-            # The node will ask again.
+            # The node will send the request for URLs again.
             log.warning("URLs for a unit could not be signed: %s", type(fault).__name__)
 
     @handles(PartsInspected)

@@ -21,12 +21,14 @@ class Announcements:
         self._state = state
         self._scheduler = scheduler
         self._actor = actor
-        self._ready: SessionReady | None = None  # the last one sent
-        self._ready_at: float | None = None  # when it was sent, on the monotonic clock
+        self._ready: SessionReady | None = None  # the last SessionReady that was sent
+        self._ready_at: float | None = None  # monotonic time when ``_ready`` was sent
         self._is_ready_due = False  # a ReadyDue timer is running
 
     def opened(self) -> None:
-        """Tell the Scheduler that the session is open; repeat until it sends the assignments."""
+        """Tell the Scheduler that the session is open; repeat until the Scheduler sends the
+        assignments.
+        """
         state, node = self._state, self._state.node
         opened = SessionOpened(
             node.id, node.owner, node.capabilities, self._actor.ref, state.epoch, state.standing
@@ -40,8 +42,8 @@ class Announcements:
     def ready(self) -> None:
         """Tell the Scheduler what the node can do, as its hello says.
 
-        Each change makes the Scheduler reconsider all waiting units. So of several changes within
-        ``ready_seconds`` only the last is sent, at the end of that time.
+        Each change of a hello makes the Scheduler reconsider all waiting units. So of several
+        changes within ``ready_seconds`` only the last change is sent, at the end of that time.
         """
         ready = self._readiness()
         now, seconds = self._state.now, self._state.settings.ready_seconds

@@ -1,5 +1,5 @@
-"""The connection to a node: sends relay frames with a deadline, and limits the rate of frames from
-the node.
+"""The connection to a node: sends relay frames with a deadline, and limits the rate of relay frames
+from the node.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Socket(Protocol):
     """
 
     async def send(self, text: str) -> None:
-        """Write one text frame."""
+        """Write one WebSocket text frame."""
         ...
 
     async def ping(self) -> None:
@@ -39,11 +39,13 @@ class Socket(Protocol):
         ...
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Close the socket with a close frame that carries this code and reason."""
+        """Close the socket with a WebSocket close frame that carries this code and reason."""
         ...
 
     def abort(self) -> None:
-        """Close the socket at once, without a close frame; reads from it then end."""
+        """Close the socket at once, without a WebSocket close frame; reads from the socket then
+        end.
+        """
         ...
 
 
@@ -83,7 +85,7 @@ class NodeConnection:
         self._on_end = on_end
         self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
         self.is_open = True  # until the socket fails or is closed
-        self.pong_at = clock.monotonic()  # time of the last pong, at first of the opening
+        self.pong_at = clock.monotonic()  # time of the last pong, or of the opening
 
     @property
     def is_silent(self) -> bool:
@@ -91,16 +93,19 @@ class NodeConnection:
         return self._clock.monotonic() - self.pong_at > self._settings.pong_seconds
 
     async def admits(self) -> bool:
-        """Count a frame from the node; return False, and close, if it exceeds the rate limit."""
+        """Count a relay frame from the node.
+
+        If the relay frame exceeds the rate limit, close the socket and return False.
+        """
         if self._flood.admits(self._clock.monotonic()):
             return True
         await self.end(CloseCode.FLOOD, "too many frames")
         return False
 
     async def send(self, frame: FromGateway) -> bool:
-        """Send the node a frame; return False if the connection has ended.
+        """Send the node a relay frame; return False if the connection has ended.
 
-        Raises ValueError if the frame is too long.
+        Raises ValueError if the relay frame is too long.
         """
         fail_point.reach("before_send", (frame,))
         text = encode(frame)
@@ -129,7 +134,7 @@ class NodeConnection:
         self._on_end()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket, if it is open; by the code the node decides whether to reconnect."""
+        """Close the socket, if it is open; the node decides by the code whether to reconnect."""
         if not self.is_open:
             return
         self.is_open = False

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, place_of
+from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, object_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
@@ -68,7 +68,7 @@ class Unsendable(ValueError):
 class FrameBuilder:
     """Builds the relay frames that send units to one node.
 
-    ``base``: the address at which the node reaches the gateway, for presigned URLs; None: the
+    ``base``: the address at which the node reaches the gateway, for presigned URLs; None for the
     default address. Methods raise ObjectsUnavailable, and ValueError if no URL can be signed for
     that address.
     """
@@ -134,7 +134,7 @@ class FrameBuilder:
         )
 
     async def input(self, path: str, key: str, sha256: str, size: int) -> Input:
-        """Return an input of a frame: an object, its URL, and its ``path`` on the node."""
+        """Return an input for a relay frame: an object, its URL, and its ``path`` on the node."""
         url = await self.objects.presign_get(key, within=self.settings.url_seconds, base=self.base)
         return Input(path=path, url=url, sha256=sha256, size=size)
 
@@ -151,7 +151,7 @@ class FrameBuilder:
             raise Unsendable(str(fault)) from fault
 
     async def _output(self, unit: Assignment, what: str) -> Output:
-        settings, key = self.settings, place_of(unit, what)
+        settings, key = self.settings, object_key(unit, what)
         put = await self.objects.presign_put(
             key, within=settings.url_seconds, once=True, base=self.base
         )
@@ -173,7 +173,9 @@ class FrameBuilder:
         return (await self.input(file.path, file.key, file.sha256, file.size), *parts)
 
     async def _manifest(self, unit: Assignment) -> Input | None:
-        """Return the unit's manifest; the node asks for URLs of its files as it needs them."""
+        """Return the unit's manifest; the node asks for the URLs of the manifest's files as it
+        needs the files.
+        """
         files = unit.plan.inputs.files
         if files is None:
             return None
@@ -206,7 +208,7 @@ class FrameBuilder:
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
-    # This parameter asks the node for evidence besides the picture.
+    # The parameter EVIDENCE asks the node for evidence besides the picture.
     return {**unit.params, EVIDENCE: True} if is_checked(unit, settings) else unit.params
 
 

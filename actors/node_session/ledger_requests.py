@@ -16,7 +16,9 @@ from actors.scheduler.messages import FindAlternatives, NodeDeclined, Scheduler
 
 @attrs.frozen
 class PendingCommit:
-    """Tag of a commit to the Ledger: its unit, and whether it ends the unit in this session."""
+    """Tag of a commit to the Ledger: the unit, and whether the commit ends the unit in this
+    session.
+    """
 
     held: HeldUnit
     ends: bool
@@ -45,7 +47,10 @@ class UnitCommits:
         self._commit(held, UnitStart(*held.id, self._state.node.id), ends=False)
 
     def end(self, held: HeldUnit, effect: Effect) -> None:
-        """Commit the end of the unit in this session, which holds it until the end is booked."""
+        """Commit the end of the unit in this session.
+
+        The session holds the unit until the end is booked.
+        """
         held.phase, held.effect = Phase.ENDING, effect
         self._commit(held, effect, ends=True)
 
@@ -55,7 +60,7 @@ class UnitCommits:
         """Commit that the attempt failed.
 
         If an outside node (``SessionState.is_outsider``) reports a failure that would end the unit,
-        the Scheduler is first asked which ``others`` could do the unit.
+        the Scheduler is first asked which other nodes (``others``) could do the unit.
         """
         unit, node, now = held.assignment, self._state.node.id, self._state.clock.now()
         is_certain = failure.final or (failure.is_of_scene and failure.confirmed)
@@ -70,7 +75,9 @@ class UnitCommits:
             self.end(held, effect)
 
     def fail_doubted(self, held: HeldUnit, others: AlternativesFound) -> None:
-        """Commit the ``doubted`` failure, now that the Scheduler has named the ``others``."""
+        """Commit the ``doubted`` failure, now that the Scheduler has described the other nodes
+        (``others``).
+        """
         assert held.doubted is not None, "the failure waited for the Scheduler's answer"
         (failure, at), held.doubted = held.doubted, None
         unit, node = held.assignment, self._state.node.id
@@ -91,8 +98,8 @@ class UnitCommits:
         self._scheduler.tell(NodeDeclined(self._state.node.id, self._actor.ref))
 
     def may_ask(self, held: HeldUnit) -> bool:
-        """Return whether the Ledger may be asked about the unit: no earlier answer is pending, or
-        it is overdue.
+        """Return whether the Ledger may be asked about the unit: no answer about it is pending, or
+        the answer is overdue.
         """
         seconds = self._state.settings.answer_seconds
         return held.asked_at is None or self._state.now - held.asked_at > seconds
@@ -162,7 +169,7 @@ def renewals(
 ) -> tuple[Lease, ...]:
     """Return leases for the units that were vouched for since their last lease.
 
-    The new lease is recorded as ``vouched_at`` of the unit.
+    The time from which the new lease runs is recorded in the unit's ``vouched_at``.
     """
     leases: list[Lease] = []
     for held in units:

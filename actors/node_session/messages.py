@@ -17,7 +17,7 @@ class NodeSession:
 
 @attrs.frozen
 class Received(Message[NodeSession, None]):
-    """From the relay: an undecoded text frame.
+    """From the relay: an undecoded relay frame.
 
     The relay waits while the mailbox is full, so TCP slows the node down.
     """
@@ -29,14 +29,16 @@ class Received(Message[NodeSession, None]):
 
 @attrs.frozen
 class FramesHandled(Message[NodeSession, bool]):
-    """From the relay, periodically: the session answers once it has handled all earlier frames."""
+    """From the relay, periodically: the session answers once it has handled all earlier relay
+    frames.
+    """
 
 
 @attrs.frozen
 class PongSeen(Message[NodeSession, None]):
     """From the relay: a WebSocket pong arrived.
 
-    A pong counts towards the node's frame rate limit.
+    A pong counts towards the node's rate limit for relay frames.
     """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
@@ -46,7 +48,7 @@ class PongSeen(Message[NodeSession, None]):
 class PingSeen(Message[NodeSession, None]):
     """From the relay, which answers the ping: a WebSocket ping arrived.
 
-    A ping counts towards the node's frame rate limit.
+    A ping counts towards the node's rate limit for relay frames.
     """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
@@ -71,8 +73,8 @@ class AlternativesFound(Message[NodeSession, None]):
     serves it. ``is_untried``: a node that has not tried the unit could do it. ``is_other``: an
     owner none of whose nodes has tried the unit has a node that could do it. ``is_seconded``: a
     connected node of another owner has tried the unit, too. ``owners``: how many owners the nodes
-    have that tried the unit, including this session's node. Nodes without an account count as one
-    owner's.
+    have that tried the unit, including this session's node. All nodes without an account count as
+    nodes of one owner.
     """
 
     job: UUID
@@ -118,7 +120,8 @@ class RunCheck(Message[NodeSession, None]):
     positions of the frames to compare in a chunk or video. ``whole``: render the whole frame or
     tile, and cut the crops out of it. ``across``: positions for a second comparison, for a result
     from another kind of device. ``further``: more results of a batch, which are only opened, and
-    not compared; only verifiers that offer batches get one. ``seconds``: time limit for rendering.
+    not compared; only verifiers that offer batches get further results. ``seconds``: time limit for
+    rendering.
     """
 
     check: UUID
@@ -134,7 +137,7 @@ class RunCheck(Message[NodeSession, None]):
 
     @property
     def count(self) -> int:
-        """The number of crops or frames to compare; 0: the result is only opened."""
+        """The number of crops or frames to compare; 0 if the result is only opened."""
         return len(self.draws) or len(self.shown)
 
 
@@ -158,9 +161,9 @@ class Withdraw(Message[NodeSession, None]):
 class Recall(Message[NodeSession, None]):
     """From the Scheduler: requeue the unit, unless it was already sent to the node.
 
-    The reason is that its job was paused, or, with ``for_another``, that an idle node could begin
-    it. A session whose node already has the unit answers a recall ``for_another`` with
-    ``RecallDeclined``.
+    The unit is recalled because its job was paused, or, with ``for_another``, because an idle node
+    could begin the unit. A session whose node already has the unit answers a recall ``for_another``
+    with ``RecallDeclined``.
     """
 
     job: UUID
@@ -251,9 +254,9 @@ class ResultInspected(Message[NodeSession, None]):
 class PartsInspected(Message[NodeSession, None]):
     """To itself, from a background task: answer to a node's request for upload URLs of parts.
 
-    ``what``: ``result`` or ``evidence``. ``is_known`` False: the store is unavailable or too slow.
-    ``offered`` None with ``is_known``: the stored parts were of a file of another length, and were
-    discarded.
+    ``what``: ``result`` or ``evidence``. ``is_known`` is False if the store is unavailable or too
+    slow. ``offered`` is None although ``is_known`` is True if the stored parts were of a file of
+    another length; these parts were discarded.
     """
 
     job: UUID
@@ -271,7 +274,7 @@ class RenewDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class TokenDue(Message[NodeSession, None]):
-    """Timer: send the node a new token before its current one expires."""
+    """Timer: send the node a new token before its current token expires."""
 
 
 @attrs.frozen

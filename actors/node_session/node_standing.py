@@ -32,7 +32,7 @@ class StandingUpdates:
         self._tokens = tokens
         self._actor = actor
         self._on_change = on_change
-        self._is_draining = False  # a Drain frame was sent
+        self._is_draining = False  # a Drain relay frame was sent
 
     def start(self) -> None:
         """Start the timer for the node's next token; send Drain again if the node is DRAINING."""
@@ -70,7 +70,7 @@ class StandingUpdates:
             await self._connection.send(frame_of(self._state.standing))
 
     async def renew_token(self) -> None:
-        """Send the node a new token, and start the timer for the one after it."""
+        """Send the node a new token, and start the timer for the next token."""
         token = self._tokens.issue(self._state.node.id)
         if await self._connection.send(TokenRenewal(token=token.text)):
             self._renew_token_before(token.seconds)

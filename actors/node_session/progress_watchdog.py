@@ -3,9 +3,9 @@
 Any message of a node about a unit renews the unit's lease, so the watchdog also requires that the
 reported progress grows. Transfers of files extend the limit by the time that they need on a slow
 line. An attempt may take three times the work that the unit's price pays for. The gateway measures
-that time itself: it begins with the first reported progress, and excludes the time allowed for
-transfers and one minute for the start. How slow a node is follows from the times that it took for
-other jobs, not from its own claims.
+the time of an attempt itself. The time begins with the first reported progress, and excludes the
+time that transfers are allowed, and one minute for the start. How slow a node is follows from the
+times that the node took for other jobs, not from its claims.
 
 The trackers outlive a session, as reconnecting is no progress.
 """
@@ -19,14 +19,13 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Outcome, Posted, Replayed, UnitComplete
+from actors.ledger.messages import Outcome, Posted, Replayed, UnitComplete, UnitDeliver
 from actors.node_session.connection import NodeConnection
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.session_state import AttemptId, HeldUnit, Phase, SessionState
 from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
-from actors.verifier.messages import UnitDeliver
 from rendertrust.money import render
 from rendertrust.unit_error_code import UNDERQUOTED, ErrorCode
 from sql.database import Unavailable
@@ -38,7 +37,7 @@ LINE_BYTES: Final = 256 << 10  # bytes per second of a slow line
 KEPT_MOST: Final = 10_000  # attempts in a ProgressTracker
 DONE_LEAST: Final = 3  # completed units of a job that are needed to know its pace
 TIMES: Final = 3  # multiple of its quote that an attempt may take
-PROGRESS_LEAST: Final = 0.1  # estimates of the whole assume at least this progress
+PROGRESS_LEAST: Final = 0.1  # estimates of an attempt's whole work assume at least this progress
 JOBS_LEAST: Final = 3  # jobs of a node that are needed to know how slow it is
 JOBS_MOST: Final = 20  # jobs that are remembered per node
 TOO_SLOW: ErrorCode = "too_slow"
@@ -91,7 +90,9 @@ class ProgressTracker:
         self._known: OrderedDict[AttemptId, AttemptProgress] = OrderedDict()
 
     def of(self, attempt: AttemptId, now: float) -> AttemptProgress:
-        """Return the progress of an attempt; a new record begins at ``now`` if there is none."""
+        """Return the progress of an attempt; if there is no record of it yet, a new record begins
+        at ``now``.
+        """
         progress = self._known.setdefault(attempt, AttemptProgress(now))
         self._known.move_to_end(attempt)
         if len(self._known) > KEPT_MOST:
@@ -105,8 +106,8 @@ class ProgressTracker:
 
 @attrs.define
 class OverrunTracker:
-    """Shares of their quotes that nodes took for their most recent jobs, in all sessions of a
-    gateway.
+    """For each node, the shares of the quotes that it took for its most recent jobs, in all
+    sessions of a gateway.
     """
 
     _known: dict[UUID, OrderedDict[UUID, float]] = attrs.field(
@@ -151,7 +152,9 @@ class ProgressWatchdog:
         self._overruns = overruns
 
     async def check(self) -> None:
-        """Fail the attempts that ran too long, made no progress, or are far slower than others."""
+        """Fail the attempts that ran too long, made no progress, or are far slower than other units
+        of their job or than their quote.
+        """
         state, settings = self._state, self._state.settings
         now = state.now
         for held in overdue(state.units, now, settings.runtime_seconds_most):
@@ -180,7 +183,8 @@ class ProgressWatchdog:
     async def _check_paces(self) -> None:
         """Fail attempts that take far longer than other units of their job.
 
-        Only attempts older than ``stall_seconds`` are compared, as each needs a database query.
+        Only attempts older than ``stall_seconds`` are compared, as each comparison needs a database
+        query.
         """
         now, settings = self._state.now, self._state.settings
         pause = settings.stall_seconds / 10
@@ -245,7 +249,7 @@ class ProgressWatchdog:
             return
         others = [one for one in known if one.attempt != unit.attempt]
         if any(one.owner == node.owner for one in others):
-            return  # no other owner could do the unit: the attempt continues at the quoted price
+            return  # another attempt by this owner overran: this one continues at the quoted price
         self._overruns.note(node.id, unit.job, share)
         await self._stop_overrun(held, agreed(known))
 
@@ -267,7 +271,8 @@ class ProgressWatchdog:
 
 
 def stall_error(progress: AttemptProgress, now: float, seconds: float) -> str | None:
-    """Return the error of an attempt without progress for ``seconds``; None if it progresses.
+    """Return the error of an attempt without progress for ``seconds``; None if the attempt
+    progresses.
 
     The limit is doubled before the first progress and at 100 %, when the node transfers files.
     """
@@ -279,9 +284,9 @@ def stall_error(progress: AttemptProgress, now: float, seconds: float) -> str | 
 
 
 def pace_error(seconds: float, frames: int, pace: UnitDurations | None, times: float) -> str | None:
-    """Return the error of an attempt that takes over ``times`` as long as others of its job.
+    """Return the error of an attempt that takes over ``times`` as long as other units of its job.
 
-    None if it is not that slow, or the job's pace is not known.
+    None if the attempt takes at most ``times`` as long, or the job's pace is not known.
     """
     if pace is None or pace.done < DONE_LEAST or not times:
         return None
@@ -338,7 +343,9 @@ def figures(seconds: float) -> str:
 
 
 def overrun_error(quoted: float, seconds: float) -> str:
-    """Return the error of an attempt that exceeded its quote; it does not count as a failure."""
+    """Return the error of an attempt that exceeded its quote; such an attempt does not count as a
+    failure.
+    """
     return (
         f"running for {seconds:.0f} s, over {TIMES} times the quoted {figures(quoted)} s;"
         " another node will try the unit, and this does not count as the node's failure"

@@ -1,4 +1,4 @@
-"""Objects of a result in the object store, and multipart uploads of large ones.
+"""Objects of a result in the object store, and multipart uploads of large objects.
 
 To upload a file in parts, a node names one of its units and the length of the file. The gateway
 chooses the object's key and keeps the upload id secret, so a node can upload only parts of its own
@@ -23,7 +23,7 @@ from actors.node_session.results import (
     InspectedResult,
     ResultRefused,
     is_checked,
-    place_of,
+    object_key,
 )
 from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
 from actors.node_session.settings import NodeSessionSettings
@@ -86,9 +86,10 @@ class ResultObjects:
     base: str | None = None
 
     async def offer(self, wanted: PartsWanted) -> PartsOffered | None:
-        """Return which parts have arrived, and upload URLs for the other wanted parts.
+        """Return which parts of the result have arrived, and upload URLs for the other wanted
+        parts.
 
-        None if an upload of a file of another length was begun before; that upload is aborted.
+        None if an upload of a file of another length had begun before; that upload is aborted.
         """
         begun = await self._begin(wanted)
         if begun.size != wanted.size:
@@ -122,7 +123,7 @@ class ResultObjects:
                 return ResultRefused("a result in parts must name the SHA-256 of the whole")
             found = await self.join(RESULT, result.part_sums, result.size)
         else:
-            found = await self.objects.head(place_of(self.unit, RESULT))
+            found = await self.objects.head(object_key(self.unit, RESULT))
             if waits and found is not None:
                 found = await self._hashed(found)
         if isinstance(found, ResultRefused | PartsLost):
@@ -137,9 +138,10 @@ class ResultObjects:
         )
 
     async def _hashed(self, found: ObjectInfo) -> ObjectInfo | None:
-        """Return the object with its SHA-256, computed if the store does not know it.
+        """Return the object with its SHA-256, which is computed if the store does not know it.
 
-        Objects above HASHED_MOST are returned without. None if the object is no longer there.
+        Objects above HASHED_MOST are returned without a SHA-256. None if the object is no longer in
+        the store.
         """
         if found.sha256 is not None or found.size > HASHED_MOST:
             return found
@@ -158,7 +160,7 @@ class ResultObjects:
         if named.part_sums:
             found = await self.join(EVIDENCE, named.part_sums, named.size)
         else:
-            found = await self.objects.head(place_of(self.unit, EVIDENCE))
+            found = await self.objects.head(object_key(self.unit, EVIDENCE))
         if isinstance(found, ResultRefused | PartsLost):
             return found
         if found is None:
@@ -176,7 +178,7 @@ class ResultObjects:
 
     async def join(self, what: str, sums: Sequence[str], size: int | None) -> Joined:
         """Complete the multipart upload, unless that is done already, and return its object."""
-        key, digests = place_of(self.unit, what), [bytes.fromhex(one) for one in sums]
+        key, digests = object_key(self.unit, what), [bytes.fromhex(one) for one in sums]
         found = await self.objects.head(key)
         begun = await self.store.result_multipart(self._name(what))
         if found is None:
@@ -222,7 +224,7 @@ class ResultObjects:
         found = await self.store.result_multipart(name)
         if found is not None and await self._listed(found) is not None:
             return await self.store.keep_result_multipart(found, now)
-        key = place_of(self.unit, wanted.what)
+        key = object_key(self.unit, wanted.what)
         store_id = await self.objects.begin_multipart(key)
         begun = ResultMultipart(*name, store_id, key, wanted.size)
         kept = await self.store.keep_result_multipart(begun, now)
@@ -262,7 +264,9 @@ class ResultObjects:
         return -(-size // self.settings.part_bytes)
 
     def _size_of(self, number: int, size: int) -> int:
-        """Return the length of part ``number`` of a file of ``size`` bytes; 0 if there is none."""
+        """Return the length of part ``number`` of a file of ``size`` bytes; 0 if there is no such
+        part.
+        """
         part_bytes = self.settings.part_bytes
         return max(0, min(part_bytes, size - (number - 1) * part_bytes))
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 from prometheus_client import Counter
 
-from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitRequeue
+from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitDeliver, UnitRequeue
 from actors.node_session import results, unit_failures
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import AlternativesFound, ResultInspected
@@ -31,7 +31,6 @@ from actors.node_session.unit_failures import OPENGL, SCENE, Failure
 from actors.node_session.unit_reports import UnitReports
 from actors.ports import ObjectsUnavailable, ReceiptSigner
 from actors.scheduler.messages import Assignment
-from actors.verifier.messages import UnitDeliver
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
@@ -53,8 +52,8 @@ DECLINES: Final = "network"
 class ResultSettlement:
     """Settles the results of a session's units.
 
-    ``objects_of`` returns the stored objects of a unit's result. Without ``sampling``, all
-    deliveries are compared. Without ``signer``, no receipts are issued.
+    ``objects_of`` returns the stored objects of a unit's result. ``sampling`` decides which
+    deliveries are compared.
     """
 
     def __init__(
@@ -65,8 +64,8 @@ class ResultSettlement:
         objects_of: Callable[[Assignment], ResultObjects],
         actor: ActorContext,
         *,
-        sampling: Sampling | None = None,
-        signer: ReceiptSigner | None = None,
+        sampling: Sampling,
+        signer: ReceiptSigner,
     ) -> None:
         self._state = state
         self._commits = commits
@@ -77,7 +76,10 @@ class ResultSettlement:
         self._signer = signer
 
     async def settle(self, held: HeldUnit) -> None:
-        """Ask the Ledger to end a unit, with the effect if it is decided, or else by its result."""
+        """Ask the Ledger to end a unit.
+
+        If the effect that ends the unit is not decided yet, it follows from the unit's result.
+        """
         result = held.result
         if held.doubted is not None:
             self._commits.find_alternatives(held)
@@ -91,7 +93,9 @@ class ResultSettlement:
                 await self._settle_completed(held, result)
 
     async def alternatives_found(self, held: HeldUnit, others: AlternativesFound) -> None:
-        """Settle a failure, now that the Scheduler has named the ``others`` that could do it."""
+        """Settle a failure, now that the Scheduler has described the other nodes (``others``) that
+        could do the unit.
+        """
         if held.effect is not None:
             return
         if held.doubted is not None:
@@ -117,7 +121,9 @@ class ResultSettlement:
         self._commits.end(held, effect)
 
     async def inspected(self, held: HeldUnit, result: JobResult, found: Found | None) -> None:
-        """Judge the result's stored objects; ``found`` None: the store is unavailable or slow."""
+        """Judge the result's stored objects; ``found`` is None if the store is unavailable or
+        slow.
+        """
         held.is_inspected = False
         if found is None:
             self._commits.retry(held)
@@ -152,8 +158,8 @@ class ResultSettlement:
     ) -> None:
         """Fail the attempt with the error that the node reported.
 
-        ``confirmed``: a failure that the scene caused ends the unit. It is False for an outside
-        node's report as long as a node of another owner could try the unit.
+        ``confirmed``: a failure that the scene caused ends the unit. ``confirmed`` is False for an
+        outside node's report as long as a node of another owner could try the unit.
         """
         declines = result.failure == DECLINES
         failure = Failure(
@@ -248,41 +254,28 @@ class ResultSettlement:
 
     async def _deliver(self, held: HeldUnit, delivery: UnitDeliver) -> None:
         """Commit the delivery, with the random number that decides whether it is compared."""
-        if self._sampling is not None:
-            try:
-                number, odds = await self._sampling.draw(delivery, held.assignment.price)
-            except Unavailable:
-                self._commits.retry(held)
-                return
-            delivery = attrs.evolve(delivery, draw=number, odds=odds)
-        self._commits.end(held, delivery)
+        try:
+            number, odds = await self._sampling.draw(delivery, held.assignment.price)
+        except Unavailable:
+            self._commits.retry(held)
+            return
+        self._commits.end(held, attrs.evolve(delivery, draw=number, odds=odds))
 
     def _delivery(
         self, made: UnitComplete, work: SignedWork | None, proof: DeliveredEvidence | None
     ) -> UnitDeliver:
         """Return the effect of a result that waits for its verdict, instead of being settled."""
-        assert made.attempt is not None, "a unit of a session has an attempt"
         return UnitDeliver(
-            job=made.job,
-            unit=made.unit,
-            attempt=made.attempt,
-            node=made.node,
-            device_class=self._state.device_class,
-            result_ref=made.result_ref,
-            sha256=made.sha256,
-            size=made.size,
+            made,
+            self._state.device_class,
             work=None if work is None else canonical(work.work.document).decode(),
             node_signature=None if work is None else work.signature,
             evidence_sha256=None if proof is None else proof.sha256,
             evidence_size=None if proof is None else proof.size,
-            verified=made.verified,
-            operator=made.operator,
-            share_percent=made.share_percent,
-            dispute_window=made.dispute_window,
         )
 
     def _receipt(self, unit: Assignment, work: SignedWork | None) -> IssuedReceipt | None:
-        if work is None or self._signer is None:
+        if work is None:
             return None
         key, now = self._signer.receipts(), self._state.clock.now()
         reason = results.why_unverified(unit, self._state.settings)

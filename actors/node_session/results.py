@@ -17,7 +17,7 @@ from rendertrust import receipt
 from rendertrust.device_class import kin_of
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, IssuedReceipt
-from sql.units import CHECKED, RENDER, evidence_key, kind_of, result_key
+from sql.units import CHECKED, RENDER, evidence_key, result_key, unit_kind
 
 SCHEME: Final = "s3://"
 RESULTS: Final = "results/"  # prefix of the keys of results
@@ -28,7 +28,7 @@ UNVERIFIED: Final = "unverified"
 CLOCKS_APART: Final = timedelta(days=1)  # tolerated difference of a node's clock
 
 
-def place_of(unit: Assignment, what: str) -> str:
+def object_key(unit: Assignment, what: str) -> str:
     """Return the object key of an attempt's RESULT or EVIDENCE; no other attempt uses that key."""
     key = evidence_key if what == EVIDENCE else result_key
     return key(unit.user, unit.job, unit.unit, unit.attempt)
@@ -40,8 +40,10 @@ def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
 
 
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Return whether the node must deliver evidence beside the result, as it must for one frame."""
-    return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
+    """Return whether the node must deliver evidence: if the result is a single frame that waits for
+    a verdict.
+    """
+    return waits(unit, settings) and unit_kind(unit.job_type, unit.params) == "frame"
 
 
 def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
@@ -79,7 +81,7 @@ Named: TypeAlias = OwnObject | ForeignObject | ResultRefused
 
 def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSettings) -> Named:
     """Return which object a result names; in the gateway's bucket it may only name its own key."""
-    key = place_of(unit, RESULT)
+    key = object_key(unit, RESULT)
     if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
         return OwnObject()
     if result_ref is not None and result_ref.startswith((f"{SCHEME}{settings.bucket}/", RESULTS)):
@@ -136,12 +138,12 @@ def completion(
 ) -> UnitComplete:
     """Return the effect that settles the unit; its node earns only for an object in the bucket.
 
-    ``said``: the SHA-256 that the node claims. It is recorded if the store does not know the
-    object's SHA-256, so that downloads can be compared with it.
+    ``said``: the SHA-256 that the node claims. If the store does not know the object's SHA-256,
+    ``said`` is recorded, so that downloads can be compared with it.
     """
     ours = isinstance(named, OwnObject)
     verified = ours and node.verified
-    place = f"{SCHEME}{settings.bucket}/{place_of(unit, RESULT)}"
+    place = f"{SCHEME}{settings.bucket}/{object_key(unit, RESULT)}"
     return UnitComplete(
         job=unit.job,
         unit=unit.unit,
@@ -176,8 +178,8 @@ class DeliveredEvidence:
 class InspectedResult:
     """Objects of a result in the store.
 
-    ``found``: the result; None if it does not exist. ``proof``: its evidence; None if it names
-    none, or is not checked.
+    ``found``: the object of the result; None if the object does not exist. ``proof``: the result's
+    evidence; None if the result names no evidence, or is not checked.
     """
 
     found: ObjectInfo | None
@@ -201,10 +203,11 @@ def read_signed_work(
     *,
     device_class: str,
 ) -> SignedWork | ResultRefused | None:
-    """Return the result's signed work record; None if it has none, or the node's key is unknown.
+    """Return the result's signed work record; None if the result has none, or the node's key is
+    unknown.
 
     Refuse the result if the record differs from the objects in the store (``seen``), or from the
-    parameters and inputs that the gateway sent, as a receipt vouches for all of it. For renders,
+    parameters and inputs that the gateway sent. A receipt vouches for all of these. For renders,
     the Blender build in the record must be that of the node's ``device_class``.
     """
     if result.signature is None or result.work is None or node.key is None:
@@ -234,7 +237,7 @@ def _implausible_claim(
 ) -> str | None:
     """Return the error of a wrong Blender build or impossible times in a work record, or None.
 
-    Such an error is no lie, as an honest node may make it.
+    A wrong build or time is not counted as a lie, as an honest node may report it.
     """
     build = work.document["renderer"].get("build") or ""
     is_other = bool(device_class) and build != kin_of(device_class)[1]

@@ -5,14 +5,14 @@ compared.
 import logging
 from typing import Final
 
+from actors.ledger.messages import UnitDeliver
 from actors.ports import CheckpointSigner, Random, Store
-from actors.verifier.messages import UnitDeliver
 from rendertrust.receipt import drawing_of
 from sql.sampling import draw, odds_of, unit_name
 
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-READ_AGAIN: Final = 100  # draws after which the secret is read again, as it may be replaced
+READ_AGAIN: Final = 100  # draws after which the secret is read again, as it may have changed
 log = logging.getLogger(__name__)
 
 
@@ -36,20 +36,20 @@ class Sampling:
     async def draw(self, delivery: UnitDeliver, price: int) -> tuple[float, float]:
         """Return a random number for the delivery, and the odds that its node's record requires.
 
-        The delivery is compared if the number is below the odds. ``price``: the unit's. Raises
-        Unavailable.
+        The delivery is compared if the number is below the odds. ``price``: the price of the unit.
+        Raises Unavailable.
         """
         records = await self._store.records([delivery.node])
         waited = await self._store.longest_wait()
-        share = price * delivery.share_percent // 100
+        share = price * delivery.result.share_percent // 100
         odds = odds_of(records, delivery.device_class, waited, self._least_odds, share)
         if drawing_of(delivery.work) is not None:
-            odds = 1.0  # EEVEE frames of other drivers differ without a strike: always compare
+            odds = 1.0  # always compare: EEVEE frames by other drivers may differ without a strike
         secret = await self._read()
         if secret is None:
             return 0.0, 1.0
         name = unit_name(delivery.job, delivery.unit, delivery.attempt)
-        return draw(secret, b"drawn", name, delivery.sha256 or b""), odds
+        return draw(secret, b"drawn", name, delivery.result.sha256 or b""), odds
 
     async def _read(self) -> bytes | None:
         """Return the shared secret, after creating, replacing or sealing it again if necessary.

@@ -23,13 +23,13 @@ from sql.units import ANY
 
 UnitKey: TypeAlias = tuple[UUID, int]
 AttemptId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
-LINES_MOST: Final = 80  # of one unit's log
+LINES_MOST: Final = 80  # lines of one unit's log
 LINE_CHARACTERS_MOST: Final = 400
-LOG_CHARACTERS_MOST: Final = 16_000  # of all lines together
+LOG_CHARACTERS_MOST: Final = 16_000  # characters of these lines together
 
 
 class ActorContext(Protocol):
-    """Services of the session's actor for the classes in it: address, timers, background work."""
+    """Services of the session's actor for the objects in it: address, timers, background work."""
 
     @property
     def ref(self) -> Ref[NodeSession]:
@@ -57,14 +57,14 @@ class Phase(Enum):
     """How far a unit is, as far as this session knows."""
 
     WAITING = auto()  # not sent yet: the node has no free slot, or has sent no hello
-    SENT = auto()  # sent; the node has not reported on it yet
-    RUNNING = auto()  # the node has reported that it runs
-    ENDING = auto()  # its end in this session was requested from the Ledger, or is being prepared
+    SENT = auto()  # sent; the node has not reported on the unit yet
+    RUNNING = auto()  # the node has reported that the unit runs
+    ENDING = auto()  # the unit's end in this session is being prepared or requested
 
 
 @attrs.define
 class LogTail:
-    """The last log lines of a unit, without blank ones; kept to show why it failed."""
+    """The last log lines of a unit, without blank lines; kept to show why the unit failed."""
 
     _lines: deque[str] = attrs.field(factory=lambda: deque[str](maxlen=LINES_MOST), repr=False)
 
@@ -91,9 +91,9 @@ class LogTail:
 class HeldUnit:
     """One unit of the session. Times are seconds of the monotonic clock.
 
-    ``heard_at``: when the node last reported on the unit. ``vouched_at``: the time from which its
-    last lease was counted (``ledger_requests.vouched_at``). ``asked_at``: when the pending commit
-    about it was sent to the Ledger. ``begun_at``: when the attempt began.
+    ``heard_at``: when the node last reported on the unit. ``vouched_at``: the time from which the
+    unit's last lease was counted (``ledger_requests.vouched_at``). ``asked_at``: when the pending
+    commit about it was sent to the Ledger. ``begun_at``: when the attempt began.
     """
 
     assignment: Assignment
@@ -102,22 +102,22 @@ class HeldUnit:
     vouched_at: float | None = None
     asked_at: float | None = None
     begun_at: float | None = None
-    pace_checked_at: float | None = None  # when it was last compared with others of its job
-    quote_checked_at: float | None = None  # when it was last compared with its quote
-    is_started: bool = False  # the Ledger has booked it as RUNNING
+    pace_checked_at: float | None = None  # when the unit was last compared with others
+    quote_checked_at: float | None = None  # when the unit was last compared with its quote
+    is_started: bool = False  # the Ledger has booked the unit as RUNNING
     result: JobResult | None = None
     effect: Effect | None = None  # requested from the Ledger to end the unit in this session
     # A failure that would end the unit, and its time. An outside node reported it, so the Scheduler
     # is first asked which other nodes could do the unit.
     doubted: tuple[Failure, datetime] | None = None
-    is_stuck: bool = False  # several nodes lost it or lack what it needs, so admins are alerted
-    is_inspected: bool = False  # its result is being inspected in the store, in the background
+    is_stuck: bool = False  # several nodes lost the unit or lack what it needs: alert admins
+    is_inspected: bool = False  # the unit's result is being inspected in the background
     # Requests for upload URLs of "result" or "evidence" that are being answered; the value is the
     # node's last further request.
     part_requests: dict[str, PartsWanted | None] = attrs.field(
         factory=dict[str, PartsWanted | None]
     )
-    tries: int = 0  # to send or settle it, since it was last sent
+    tries: int = 0  # tries to send or settle the unit since it was last sent
     aborted_uploads: int = 0  # multipart uploads that were aborted for another length
     log: LogTail = attrs.field(factory=LogTail)
     thumbnails: set[int] = attrs.field(factory=set[int])  # frames with a stored thumbnail
@@ -174,7 +174,9 @@ class HeldUnits:
         return held if held is not None and held.attempt == attempt else None
 
     def named(self, job_id: str, unit: int | None, attempt: int | None) -> HeldUnit | None:
-        """Return the unit that a relay frame names; it may omit the unit's number and attempt."""
+        """Return the unit that a relay frame names; the relay frame may omit the unit's number and
+        attempt.
+        """
         try:
             job = UUID(job_id)
         except ValueError:
@@ -190,7 +192,9 @@ class HeldUnits:
         return min(units, key=lambda held: held.key[1]) if units else None
 
     def sendable(self, slots: int | None) -> list[HeldUnit]:
-        """Return the units of which one may be sent now; none while all ``slots`` are in use."""
+        """Return the units of which one may be sent now; no units while all ``slots`` are in
+        use.
+        """
         out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
         return self.waiting() if slots is None or out < slots else []
 
@@ -221,8 +225,9 @@ class HeldUnits:
 class HelloComparison:
     """Comparison of the units that a hello lists with the units of the session.
 
-    ``keep``: units in both. ``drop``: units in the hello that are not the node's. Units that the
-    hello does not list are ``lost`` if they were RUNNING, and ``unsent`` if they were only SENT.
+    ``keep``: units in both. ``drop``: units in the hello that are not assigned to the node. Units
+    that the hello does not list are ``lost`` if they were RUNNING, and ``unsent`` if they were only
+    SENT.
     """
 
     keep: tuple[HeldUnit, ...]
@@ -272,14 +277,17 @@ class SessionState:
         return 0 if hello is None else min(hello.ram or 0, MEMORY_MOST) // hello.slots
 
     def serves(self, pool: str) -> bool:
-        """Return whether the node accepts work of a pool; with no pools in its hello, of all."""
+        """Return whether the node accepts work of a pool; a node whose hello names no pools accepts
+        all work.
+        """
         pools = () if self.hello is None else self.hello.pools
         return not pools or pool in pools
 
     def is_outsider(self, unit: Assignment) -> bool:
         """Return whether neither the gateway nor the unit's creator owns or trusts the node.
 
-        Its report of a failure does not end the unit while nodes of other owners could try it.
+        An outsider's report of a failure does not end the unit while nodes of other owners could
+        try it.
         """
         node, own = self.node, self.settings.own
         return pool_of(unit, node.owner) == ANY and node.id not in own
@@ -287,8 +295,8 @@ class SessionState:
     def assigned_time(self, unit: Assignment) -> float:
         """Return when a unit was assigned, on the monotonic clock; at most the present.
 
-        For units that an earlier session sent, this counts as the begin of the attempt. Database
-        times are converted by ``opened_at``, as this machine's clock may be wrong.
+        For units that an earlier session sent, this time counts as the start of the attempt.
+        Database times are converted by ``opened_at``, as this machine's clock may be wrong.
         """
         now = self.now
         if unit.given_at is not None:

@@ -16,7 +16,7 @@ class NodeSessionSettings:
     """Settings of node sessions.
 
     ``bucket``: the gateway's bucket in the object store. ``require_object``: refuse results that
-    have no object in it.
+    have no object in this bucket.
     """
 
     bucket: str
@@ -30,28 +30,28 @@ class NodeSessionSettings:
     pong_seconds: float = 90.0  # close the socket after this time without a pong
     seen_seconds: float = 45.0  # least time between records of a pong in the database
     first_lease_seconds: float = 2.0  # delay of the lease renewal after the units changed
-    answer_seconds: float = 10.0  # wait for the Ledger's answer to a commit, then send it again
+    answer_seconds: float = 10.0  # wait for the Ledger's answer, then send the commit again
     retry_seconds: float = 1.0  # first pause between tries; doubled up to retry_seconds_most
     retry_seconds_most: float = 15.0
     look_seconds: float = 300.0  # limit for inspecting a result in the store, then try again
     url_seconds: int = 3600  # validity of presigned URLs
     part_bytes: int = 64 << 20  # size of a part; longer files may be uploaded in parts
     aborted_uploads_most: int = 8  # multipart uploads that a node may cause to be aborted
-    send_seconds: float = 10.0  # limit for sending a frame, then the socket is aborted
-    close_seconds: float = 2.0  # limit for sending the close frame
-    token_share: float = 0.5  # share of a token's life after which the node gets a new one
+    send_seconds: float = 10.0  # limit for sending a relay frame, then the socket is aborted
+    close_seconds: float = 2.0  # limit for sending the WebSocket close frame
+    token_share: float = 0.5  # share of a token's life after which the node gets a new token
     verified_types: frozenset[str] = frozenset()  # job types whose results wait for a verdict
     unverified_why: str = OFF  # code in receipts while results of no job type wait for verdicts
-    require_evidence: bool = True  # False: results without evidence are accepted as unverified
+    require_evidence: bool = True  # if False, results without evidence are unverified
     pays_unverified: bool = True  # whether nodes are paid for unverified work
     own: frozenset[UUID] = frozenset()  # the gateway's own nodes, whose reports are trusted
     result_bytes_most: int = 16 * 2**30  # limit of one object, as evidence is large
     runtime_seconds_most: float = 6 * 3600.0  # limit of one attempt
     stall_seconds: float = 1800.0  # limit without progress; transfers of files extend it
-    expected_times: float = 20.0  # limit as a multiple of the job's median unit; 0: no limit
-    quote_start_seconds: float = 60.0  # allowance for loading the scene, which quotes exclude
-    flood_seconds: float = 10.0  # window of the rate limit of frames
-    flood_frames: int = 2000  # frames that a node may send in that window
+    expected_times: float = 20.0  # limit as a multiple of the job's median; 0 for no limit
+    quote_start_seconds: float = 60.0  # allowance for loading the scene, not part of quotes
+    flood_seconds: float = 10.0  # window of the rate limit of relay frames
+    flood_frames: int = 2000  # relay frames that a node may send in that window
 
 
 @attrs.frozen
@@ -59,7 +59,7 @@ class NodeIdentity:
     """Identity of a session's node.
 
     ``verified``: the node proved its key; only then its owner earns. ``base``: scheme and host at
-    which the node reached the gateway; None: the address in the settings.
+    which the node reached the gateway; if None, the address in the settings counts.
     """
 
     id: UUID

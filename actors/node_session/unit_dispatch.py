@@ -26,8 +26,8 @@ class FairOrder:
 
     The Scheduler may assign a node far more units than it runs, so a user who submits one job after
     another could fill the node's backlog. The more of a user's units were sent lately, the later
-    the user's next unit is sent. A new user starts at the present virtual time, and unused turns
-    are not saved.
+    the user's next unit is sent. A new user starts at the present virtual time, and a user without
+    waiting units saves up no turns.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,10 @@ class FairOrder:
         self._now = 0.0  # virtual time of the unit that was sent last
 
     def next(self, waiting: Iterable[HeldUnit]) -> HeldUnit | None:
-        """Return the unit to send next; None if none waits.
+        """Return the unit to send next; None if no unit waits.
 
-        Of the units of one user, that is the one of the highest priority, then of the oldest job.
+        Of one user's units, the unit of the highest priority is sent first; of these, the unit of
+        the oldest job.
         """
         firsts: dict[UUID, HeldUnit] = {}
         for held in waiting:
@@ -55,7 +56,7 @@ class FairOrder:
         self._now = max(self._now, begin)
 
     def _update_users(self, users: Iterable[UUID]) -> None:
-        """Add the waiting ``users``; remove others whose virtual time has passed."""
+        """Add the waiting ``users``; remove other users whose virtual time has passed."""
         kept = {user: until for user, until in self._ends.items() if until > self._now}
         waiting = {user: self._ends.get(user, self._now) for user in users}
         self._ends = {**kept, **waiting}
@@ -162,7 +163,7 @@ class UnitDispatcher:
     async def _return_unsendable(self, held: HeldUnit, fault: ValueError) -> bool:
         """Fail a unit that cannot be sent to any node; requeue it if only this node is affected.
 
-        Returns False if the object store is unavailable, so that the unit still waits.
+        Returns False if the object store is unavailable; the unit then still waits.
         """
         unit, node = held.assignment, self._state.node.id
         try:

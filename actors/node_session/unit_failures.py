@@ -23,7 +23,7 @@ from sql.retry_policy import (
 
 LACKING_SECONDS_MOST: Final = 600  # longest pause of a unit that no node can do
 GIVEN_BACK: Final = "its node returned it unfinished"
-GIVEN_BACK_MOST: Final = 3  # attempts that may be returned before that counts as a failure
+GIVEN_BACK_MOST: Final = 3  # last try of a unit at which its return is not a failure
 ERROR_CHARACTERS_MOST: Final = 500
 MIB: Final = 2**20
 SCENE: Final = "scene"
@@ -38,10 +38,10 @@ LESS_MEMORY: Final = (
 class Failure:
     """A failed attempt, as its node or this session reports it.
 
-    ``error_class``: whose fault it is. ``final``: no other node shall try the unit. ``confirmed``:
-    the unit ends if the scene is at fault. ``given_back``: the node returned the unit because it
-    drains or stops, and nothing failed. ``accused``: device class of a node that blames the scene.
-    ``caught``: device class of a node that lied.
+    ``error_class``: whose fault the failure is. ``final``: no other node shall try the unit.
+    ``confirmed``: the unit ends if the scene is at fault. ``given_back``: the node returned the
+    unit because it drains or stops, and nothing failed. ``accused``: device class of a node that
+    blames the scene. ``caught``: device class of a node that lied.
     """
 
     error_class: str
@@ -70,9 +70,9 @@ def failed(
     """Return the effect of a failed attempt: a retry, or the end of the unit.
 
     A failure of the scene ends the unit if it is ``confirmed``. The third failure that is a node's
-    fault ends it, too; if these were three different nodes, the scene is blamed. Other failures are
-    retried after 1, 2 and 4 seconds. A unit that is ``given_back`` did not fail, and is tried up to
-    twelve times.
+    fault ends the unit, too; if three different nodes failed, the scene is blamed. After other
+    failures the unit is retried, after 1, 2 and 4 seconds. A unit that is ``given_back`` did not
+    fail, and is tried up to twelve times.
 
     ``others`` is given for a report of an outside node, which ends the unit only if ``is_agreed``.
     For such a report, lost and returned attempts do not count towards the twelve tries.
@@ -111,8 +111,8 @@ def failed(
 def is_agreed(others: AlternativesFound) -> bool:
     """Return whether failures that outside nodes report end a unit.
 
-    They do if nodes of three owners tried the unit, or no other owner has a node that could. Nodes
-    without an account count as one owner's.
+    These failures end a unit if nodes of three owners tried it, or no other owner has a node that
+    could do it. All nodes without an account count as nodes of one owner.
     """
     return others.owners >= OWNERS_MOST or not others.is_other
 
@@ -141,9 +141,9 @@ def incapable(
     """Return the effect of an attempt on a node that lacks what the unit needs.
 
     The attempt does not count as a failure. If the node ``is_trusted`` (no outside node) and lacks
-    memory, and no node has more, the unit ends. Otherwise the unit is retried. The report of a
-    trusted node raises the unit's requirements. The report of an outside node raises them only if a
-    node of another owner has tried the unit, too, and a capable node exists.
+    memory, and no node has more, the unit ends. In all other cases the unit is retried. The report
+    of a trusted node raises the unit's requirements. The report of an outside node raises the
+    requirements only if a node of another owner has tried the unit, too, and a capable node exists.
     """
     is_memory = lack.what == MEMORY
     ends = is_memory and is_trusted and not others.is_able
@@ -219,8 +219,8 @@ def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
 def given_back(unit: Assignment) -> UnitRequeue | None:
     """Requeue a unit that its node returned unfinished, for example because the node stops.
 
-    None from the fourth try on, which counts as a failure: a node that always returns units would
-    otherwise get this unit again and again.
+    Returns None from the fourth try on; the caller then records a failure. If returns never counted
+    as failures, a node that always returns units would get this unit again and again.
     """
     if unit.tries > GIVEN_BACK_MOST:
         return None

@@ -17,7 +17,7 @@ from rendertrust.protocol import JobStatus, Preview
 from sql.database import Unavailable
 
 JPEG: Final = b"\xff\xd8\xff"
-FRAMES_MAX: Final = 64  # of one unit
+FRAMES_MAX: Final = 64  # frames of one unit whose thumbnails are stored
 log = logging.getLogger(__name__)
 
 
@@ -92,7 +92,7 @@ def frame_of(preview: Preview, params: Mapping[str, Any], known: set[int]) -> in
     """Return the number of the frame that a thumbnail shows.
 
     None if the unit has no such frame, or the frame has a thumbnail already (``known``). A unit
-    whose parameters name no frames has exactly one, which the scene determines.
+    whose parameters name no frames has exactly one frame, which the scene determines.
     """
     named = params.get("frames") or [params["frame"]] if {"frame", "frames"} & set(params) else []
     frame = preview.frame if preview.frame is not None else (named or [0])[0]

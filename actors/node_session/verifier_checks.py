@@ -37,14 +37,14 @@ log = logging.getLogger(__name__)
 
 
 class VerifierChecks:
-    """Checks that run on one node; none if ``verifier`` is None."""
+    """Checks that run on one node; there are none if ``verifier`` is None."""
 
     def __init__(
         self,
         state: SessionState,
         connection: NodeConnection,
         frames: FrameBuilder,
-        verifier: Ref[Verifier] | None,
+        verifier: Ref[Verifier],
         actor: ActorContext,
     ) -> None:
         self._state = state
@@ -57,7 +57,7 @@ class VerifierChecks:
     def offer(self) -> None:
         """Tell the Verifier that the node can check, if its hello says so and its key is proved."""
         node, hello = self._state.node, self._state.hello
-        if self._verifier is None or hello is None or self._state.standing.name != ACTIVE:
+        if hello is None or self._state.standing.name != ACTIVE:
             return
         if CHECK in hello.capabilities and node.verified and hello.device_class:
             batches = BATCH in hello.capabilities
@@ -72,8 +72,7 @@ class VerifierChecks:
 
     def withdraw(self) -> None:
         """Tell the Verifier that the node is no longer available for checks."""
-        if self._verifier is not None:
-            self._verifier.tell(CheckerGone(self._state.node.id, self._actor.ref))
+        self._verifier.tell(CheckerGone(self._state.node.id, self._actor.ref))
 
     async def run(self, order: RunCheck) -> None:
         """Send the node a check."""
@@ -114,8 +113,7 @@ class VerifierChecks:
 
     def report_lie(self) -> None:
         """Tell the Verifier that the node made a false claim, which is already booked."""
-        if self._verifier is not None:
-            self._verifier.tell(LieDetected(self._state.node.id))
+        self._verifier.tell(LieDetected(self._state.node.id))
 
     async def urls(self, check: RunCheck, asked: UrlsRequest) -> Urls:
         """Return URLs for the check's files. Raises ObjectsUnavailable, ValueError."""
@@ -134,10 +132,9 @@ class VerifierChecks:
         is_unread: bool = False,
         is_scene: bool = False,
     ) -> None:
-        if self._verifier is not None:
-            found = report if isinstance(report, dict) else None
-            node = self._state.node.id
-            self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
+        found = report if isinstance(report, dict) else None
+        node = self._state.node.id
+        self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
 
     async def _frame_of(self, order: RunCheck) -> JobDispatch:
         """Return the relay frame of a check, with the unit's inputs and the delivered files.
@@ -165,7 +162,7 @@ def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> 
             **own,
             "draws": [list(drawn) for drawn in order.draws],
             **({"shown": list(order.shown)} if order.shown else {}),
-            # Verifiers that check only renders do not know the parameter "of".
+            # Verifiers whose checks are only of renders do not know the parameter "of".
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
             **({} if order.seconds is None else {"seconds": order.seconds}),

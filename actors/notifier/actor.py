@@ -1,7 +1,7 @@
 """The Notifier actor: forwards news about jobs to this gateway's subscribers and other gateways.
 
-Everything that it sends is a hint, which may be lost. It keeps the progress and recent log lines of
-running units, which are not in the database.
+Everything that the actor sends is a hint, which may be lost. The actor keeps the progress and
+recent log lines of running units, which are not in the database.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,6 @@ from actors.notifier.messages import (
     Feed,
     LogHintReceived,
     Notifier,
-    Paused,
     Progress,
     ProgressOf,
     ProgressOfUnits,
@@ -37,11 +36,10 @@ from actors.notifier.messages import (
 from actors.notifier.progress import ProgressStore
 from actors.ports import Bus
 from actors.ports.bus import Subscription
-from actors.scheduler.messages import GatewayMembership, JobPaused, PeerClaimed, Scheduler
+from actors.scheduler.messages import GatewayMembership, PeerClaimed, Scheduler
 from rendertrust.job_status import ENDED
 
-TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
-NOBODY: Final = UUID(int=0)
+TOPIC, PROGRESS, MOVES, SAID = "jobs", "progress", "moves", "said"
 HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
 PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
@@ -73,10 +71,9 @@ class NotifierActor(Actor[Notifier]):
     def __init__(
         self,
         bus: Bus,
+        scheduler: Ref[Scheduler],
+        name: UUID,
         settings: NotifierSettings = NotifierSettings(),
-        *,
-        scheduler: Ref[Scheduler] | None = None,
-        name: UUID = NOBODY,
     ) -> None:
         self._name = name
         self._others: dict[bytes, int] = {}  # number of missed announcements, by gateway
@@ -93,7 +90,6 @@ class NotifierActor(Actor[Notifier]):
 
     async def started(self) -> None:
         self._subscriptions = [
-            self._bus.subscribe(PAUSED, self._hear_paused),
             self._bus.subscribe(MOVES, self._hear_of_moves),
             self._bus.subscribe(SAID, self._hear_what_was_said),
         ]
@@ -104,15 +100,6 @@ class NotifierActor(Actor[Notifier]):
         for subscription in self._subscriptions:
             subscription.close()
 
-    @handles(Paused)
-    async def paused(self, message: Paused) -> None:
-        await self._bus.publish(PAUSED, message.job.bytes)
-
-    def _hear_paused(self, payload: bytes) -> None:
-        """Handle a hint that a job was paused; handling this gateway's own hint is harmless."""
-        if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
-            self._scheduler.tell(JobPaused(UUID(bytes=payload)))
-
     @handles(ToOthers)
     async def to_others(self, message: ToOthers) -> None:
         """Publish a hint for other Schedulers; a PeerClaimed only if there are other gateways."""
@@ -120,9 +107,9 @@ class NotifierActor(Actor[Notifier]):
             await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
-        """Forward a hint of a Scheduler; this gateway's Scheduler ignores its own."""
+        """Forward a hint for the Scheduler; one of this gateway itself changes nothing there."""
         hint = scheduler_hints.decoded(payload)
-        if self._scheduler is not None and hint is not None:
+        if hint is not None:
             self._scheduler.tell(hint)
 
     @handles(Progress)
@@ -157,7 +144,9 @@ class NotifierActor(Actor[Notifier]):
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
     def _to_tell(self) -> LogTails:
-        """Return the collection of lines to publish; start its timer if it is empty."""
+        """Return the collection of lines to publish; if it is empty, start the timer that publishes
+        them.
+        """
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
         return self._untold
@@ -183,8 +172,7 @@ class NotifierActor(Actor[Notifier]):
 
     def _tell_who_is_there(self) -> None:
         names = sorted((self._name.bytes, *self._others))
-        if self._scheduler is not None:
-            self._scheduler.tell(GatewayMembership(names.index(self._name.bytes), len(names)))
+        self._scheduler.tell(GatewayMembership(names.index(self._name.bytes), len(names)))
 
     @handles(AskOthers)
     async def ask_others(self, _: AskOthers) -> None:

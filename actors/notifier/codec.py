@@ -26,13 +26,15 @@ class LogNews:
 
 @attrs.frozen
 class LogRequest:
-    """Request of a gateway that has just started for the log lines that others have kept."""
+    """Request of a gateway that has just started for the log lines that other gateways have
+    kept.
+    """
 
     name: UUID
 
 
 def asking(name: UUID) -> bytes:
-    """Encode the request of gateway ``name`` for the log lines that others have kept."""
+    """Encode the request of gateway ``name`` for the log lines that other gateways have kept."""
     return name.bytes + orjson.dumps({"asks": True})
 
 
@@ -71,7 +73,7 @@ def name_of(payload: bytes) -> bytes:
 
 
 def heard(payload: bytes) -> LogNews | LogRequest | None:
-    """Decode a hint; None: unknown or malformed."""
+    """Decode a hint; None if the hint is unknown or malformed."""
     try:
         said = orjson.loads(payload[NAME_BYTES:])
         if "asks" in said:

@@ -50,7 +50,7 @@ class LogTails:
         self._tails: OrderedDict[UUID, JobTail] = OrderedDict()
 
     def add(self, job: UUID, unit: int, attempt: int, text: str) -> None:
-        """Add the lines of a text, without empty ones."""
+        """Add the lines of a text, without empty lines."""
         for line in _lines(unit, attempt, text):
             self._tail(job).add(line)
 

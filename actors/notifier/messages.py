@@ -1,4 +1,4 @@
-"""Messages of the Notifier. All of them are hints: the database has the facts."""
+"""Messages of the Notifier. All of these messages are hints; only the database is authoritative."""
 
 import asyncio
 from collections import deque
@@ -28,15 +28,8 @@ class UnitsMoved(Message[Notifier, None]):
 
 
 @attrs.frozen
-class Paused(Message[Notifier, None]):
-    """From the web: a job was paused by its owner; sent to the Schedulers of all gateways."""
-
-    job: UUID
-
-
-@attrs.frozen
 class ToOthers(Message[Notifier, None]):
-    """From the Scheduler: a hint for the Schedulers of all other gateways."""
+    """From the Scheduler, and the web: a hint for the Schedulers of all other gateways."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -61,7 +54,7 @@ class Progress(Message[Notifier, None]):
 
 @attrs.frozen
 class Publish(Message[Notifier, None]):
-    """From its own timer: publish progress to the other gateways."""
+    """From the Notifier's own timer: publish progress to the other gateways."""
 
 
 @attrs.frozen
@@ -92,22 +85,24 @@ class UnitLogLines(Message[Notifier, None]):
 
 @attrs.frozen
 class AskOthers(Message[Notifier, None]):
-    """From its own timer: ask the other gateways for log lines from before this gateway's start."""
+    """From the Notifier's own timer: ask the other gateways for log lines from before this
+    gateway's start.
+    """
 
 
 @attrs.frozen
 class AnnounceGateway(Message[Notifier, None]):
-    """From its own timer: announce this gateway to the others."""
+    """From the Notifier's own timer: announce this gateway to the other gateways."""
 
 
 @attrs.frozen
 class TellOthers(Message[Notifier, None]):
-    """From its own timer: publish log lines to the other gateways."""
+    """From the Notifier's own timer: publish log lines to the other gateways."""
 
 
 @attrs.frozen
 class LogHintReceived(Message[Notifier, None]):
-    """From the bus: log lines of another gateway, or a request for them."""
+    """From the bus: log lines of another gateway, or its request for log lines."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -122,9 +117,10 @@ class TailOf(Message[Notifier, "tuple[LogLine, ...]"]):
 
 
 class Feed:
-    """Events of one job for a subscriber; the oldest are dropped if it reads slowly.
+    """Events of one job for a subscriber; the oldest events are dropped if the subscriber reads
+    slowly.
 
-    The subscriber owns it; the Notifier writes into it while it is open.
+    The subscriber owns the feed; the Notifier writes into the feed while it is open.
     """
 
     def __init__(self, *, most: int = 64) -> None:

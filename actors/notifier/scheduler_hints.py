@@ -7,6 +7,7 @@ import orjson
 
 from actors.scheduler.messages import (
     Hint,
+    JobPaused,
     PeerAssigned,
     PeerClaimed,
     PeerServes,
@@ -33,11 +34,13 @@ def _plain(hint: Hint) -> dict[str, Any]:
         return {"serves": [hint.node, hint.epoch]}
     if isinstance(hint, PeerClaimed):
         return {"claimed": hint.units[:MOST]}
+    if isinstance(hint, JobPaused):
+        return {"paused": hint.job}
     return {"given": hint.nodes[:MOST]}
 
 
 def decoded(payload: bytes) -> Hint | None:
-    """Decode a hint; None: unknown or malformed."""
+    """Decode a hint; None if the hint is unknown or malformed."""
     try:
         told = orjson.loads(payload)
         if "wanted" in told:
@@ -50,6 +53,8 @@ def decoded(payload: bytes) -> Hint | None:
             return PeerServes(UUID(node), int(epoch))
         if "claimed" in told:
             return PeerClaimed(tuple(_claim(*one) for one in told["claimed"][:MOST]))
+        if "paused" in told:
+            return JobPaused(UUID(told["paused"]))
         return PeerAssigned(tuple(UUID(node) for node in told["given"][:MOST]))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -27,7 +27,8 @@ class PaymasterSettings:
     """Settings of the Paymaster.
 
     ``claims_seconds``: interval of searches for shares in suspense whose node has an owner now.
-    ``at_once``: shares per query. ``again_seconds``: pause after a query that found that many.
+    ``at_once``: shares per query. ``again_seconds``: pause after a query that returned ``at_once``
+    shares.
     """
 
     earnings: Earnings = DEFAULTS.earnings
@@ -87,7 +88,8 @@ class PaymasterActor(Actor[Paymaster]):
         return self._settings.again_seconds if found >= self._settings.at_once else wait
 
     def _ask(self, effects: Sequence[OfUnit]) -> None:
-        """Send each effect as a separate commit, so that a refusal does not affect the others.
+        """Send each effect as a separate commit, so that a refusal does not affect the other
+        effects.
 
         Outcomes are ignored: a refusal means that the share was disputed, or that another gateway
         was faster. Shares that the Ledger's full mailbox refuses are found again in the next run.

@@ -1,6 +1,6 @@
 """Effects on operators' earnings, for the Ledger, and messages of the Paymaster.
 
-Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
+Only the Ledger applies the effects. Each docstring of an effect or message names its sender.
 """
 
 from datetime import timedelta
@@ -45,11 +45,12 @@ class EarningClaim:
 class DisputeOpen:
     """From the web: the creator disputes the charge of a unit, once per unit.
 
-    A creator may open one even if a dispute by the gateway was rejected. A dispute must be opened
-    within the window of the share or, without a share, within ``window`` after the unit's end.
-    ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere and
-    this unit was not compared; it may follow a rejected dispute by the creator. ``comparison``: the
-    creator's comparison with their own render; a check then decides the dispute.
+    A creator may open a dispute even if a dispute by the gateway was rejected. A dispute must be
+    opened within the window of the share or, without a share, within ``window`` after the unit's
+    end. ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere
+    and this unit was not compared. A dispute by the gateway may follow a rejected dispute by the
+    creator. ``comparison``: the creator's comparison with their own render; a check then decides
+    the dispute.
     """
 
     id: UUID
@@ -67,8 +68,8 @@ class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD or REJECTED.
 
     UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
-    its dispute window is over. ``verdict``: if a check found the result invalid, its verdict, which
-    replaces the earlier one, with strike and fine.
+    its dispute window is over. ``verdict``: if a check found the result invalid, the verdict of
+    that check. That verdict replaces the earlier verdict, with strike and fine.
     """
 
     job: UUID
@@ -104,8 +105,8 @@ class PayoutApprove:
 class PayoutReject:
     """From the web, for an admin: reject a payout and free its shares. REQUESTED → REJECTED.
 
-    APPROVED → REJECTED only with ``not_paid``, as the money may be about to be sent: with it an
-    admin confirms that the money was not sent, or was returned.
+    APPROVED → REJECTED only with ``not_paid``, as the money may be about to be sent. With
+    ``not_paid`` an admin confirms that the money was not sent, or was returned.
     """
 
     id: UUID

@@ -16,7 +16,7 @@ from actors.ports.chain import (
     Signed,
 )
 from actors.ports.environment import Clock, Random
-from actors.ports.leadership import ALONE, Leadership
+from actors.ports.leadership import Leadership
 from actors.ports.objects import (
     ObjectInfo,
     ObjectMissing,
@@ -50,7 +50,6 @@ from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 
 __all__ = [
-    "ALONE",
     "AnchorStore",
     "Anchored",
     "Answered",

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Subscription(Protocol):
-    """A subscription to one topic, until it is closed."""
+    """A subscription to one topic, which lasts until the subscription is closed."""
 
     def close(self) -> None: ...
 

@@ -71,7 +71,7 @@ class Anchored:
 
 
 class Chain(Protocol):
-    """A chain with the anchor contract. Methods raise ChainUnavailable while it is down."""
+    """A chain with the anchor contract. Methods raise ChainUnavailable while the chain is down."""
 
     async def state(self) -> ChainState:
         """Return the state of the chain and of the gateway's account on it."""
@@ -92,11 +92,16 @@ class Chain(Protocol):
         ...
 
     async def send(self, raw: bytes) -> None:
-        """Send a transaction; one that the chain already has is accepted. Raises ChainRefused."""
+        """Send a transaction; a transaction that the chain already has is accepted.
+
+        Raises ChainRefused.
+        """
         ...
 
     async def mined(self, name: str) -> Mined | None:
-        """Return the block of the transaction with this hash, if it is in one."""
+        """Return the block of the transaction with this hash; None if the transaction is in no
+        block.
+        """
         ...
 
     async def contract_by(self, nonce: int) -> str | None:
@@ -112,5 +117,5 @@ class Chain(Protocol):
         ...
 
     async def is_kept(self, mined: Mined) -> bool:
-        """Return True if the block survives if the chain's node is killed."""
+        """Return True if the block would survive a kill of the chain's node."""
         ...

@@ -1,12 +1,13 @@
-"""Port of leadership: decides which of several gateways does a task that only one should do."""
+"""Port of leadership: decides which gateway does a task that only one gateway should do."""
 
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Role: TypeAlias = Literal["auditor", "lifeline"]
 
 
 class Leadership(Protocol):
-    """At most one gateway leads in a role; when it dies or disconnects, another takes over.
+    """At most one gateway leads in a role; when the leader dies or disconnects, another gateway
+    takes over.
 
     A leader that has just lost the role may still finish what it began. Leadership only saves work;
     the correctness of the books must not depend on it.
@@ -16,18 +17,8 @@ class Leadership(Protocol):
         """Return True if this gateway leads now; it takes the role if that is free.
 
         A gateway that must not write (``sql.halts``) neither takes nor keeps the role "lifeline",
-        as all its decisions would be refused. It may have the role "auditor", in which it only
-        reads and records findings.
-        Raises ``sql.database.Unavailable``: the role may have been lost.
+        as all its decisions would be refused. A gateway that must not write may have the role
+        "auditor", in which it only reads and records findings. Raises ``sql.database.Unavailable``:
+        the role may have been lost.
         """
         ...
-
-
-class Alone:
-    """Leadership for an installation of one gateway, which always leads."""
-
-    async def leads(self, role: Role) -> bool:
-        return True
-
-
-ALONE: Final = Alone()

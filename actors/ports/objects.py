@@ -49,7 +49,7 @@ class PresignedPut:
 
 @frozen
 class ObjectInfo:
-    """An object's metadata; ``sha256`` if it was uploaded with one.
+    """An object's metadata; ``sha256`` is known if the object was uploaded with it.
 
     ``parts_sha256``, for a multipart upload: the SHA-256 over the parts' SHA-256s in order.
     ``encoding``: its Content-Encoding; a client may decode such an object.
@@ -76,7 +76,10 @@ class Part:
 
 
 class Objects(Protocol):
-    """The object store, with one bucket. Methods raise ObjectsUnavailable while it is down."""
+    """The object store, with one bucket.
+
+    Methods raise ObjectsUnavailable while the store is down.
+    """
 
     async def presign_get(
         self,
@@ -90,8 +93,8 @@ class Objects(Protocol):
 
         The store is not contacted. ``bucket``: another bucket, into which a node of the plain API
         has put its result. ``base``: scheme and host by which the caller reaches the gateway, and
-        the store through it; None: those of the settings. Raises ValueError if ``base`` is not an
-        address.
+        through the gateway the store. If ``base`` is None, the address in the settings is used.
+        Raises ValueError if ``base`` is not an address.
         """
         ...
 
@@ -141,8 +144,8 @@ class Objects(Protocol):
     async def begin_multipart(self, key: str) -> str:
         """Begin a multipart upload and return its id.
 
-        Each part but the last must have at least 5 MiB. The object appears when the upload is
-        completed.
+        Each part of the object but the last must have at least 5 MiB. The object appears when the
+        upload is completed.
         """
         ...
 
@@ -157,7 +160,7 @@ class Objects(Protocol):
         within: int = 3600,
         base: str | None = None,
     ) -> PresignedPut:
-        """Return a presigned upload of one part, which may replace an earlier one.
+        """Return a presigned upload of one part, which may replace an earlier upload of that part.
 
         The store is not contacted.
         """
@@ -171,10 +174,11 @@ class Objects(Protocol):
         ...
 
     async def complete_multipart(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
-        """Assemble the object from these parts, replacing an existing one; each has a ``sha256``.
+        """Assemble the object from these parts, each of which has a ``sha256``; an existing object
+        is replaced.
 
-        Raises ObjectMissing like ``parts_of``; PartsRefused if a part does not match or is too
-        small.
+        Raises ObjectMissing like ``parts_of``. Raises PartsRefused if a part does not match or is
+        too small.
         """
         ...
 

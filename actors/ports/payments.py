@@ -12,7 +12,7 @@ class PaymentsUnavailable(Exception):
 
 
 class NotFromStripe(ValueError):
-    """The signature of a webhook is missing, wrong or too old; the text says which."""
+    """The signature of a webhook is missing, wrong or too old; the text says which of these."""
 
 
 @frozen
@@ -43,14 +43,15 @@ class Payments(Protocol):
     """Stripe, which takes payments and reports their outcome by webhooks."""
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """Open a checkout session for the order and return it; a repeated call returns the same.
+        """Open a checkout session for the order and return it; a repeated call returns the same
+        session.
 
         Raises PaymentsUnavailable within eight seconds.
         """
         ...
 
     async def event(self, name: str) -> Mapping[str, Any] | None:
-        """Return an event by its id; None if Stripe does not know it (any more).
+        """Return an event by its id; None if Stripe does not, or no longer, know the event.
 
         Raises PaymentsUnavailable within eight seconds.
         """

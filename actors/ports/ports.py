@@ -7,10 +7,10 @@ import attrs
 from actors.ports.bus import Bus
 from actors.ports.chain import Chain
 from actors.ports.environment import Clock, Random
-from actors.ports.leadership import ALONE, Leadership
+from actors.ports.leadership import Leadership
 from actors.ports.objects import Objects
 from actors.ports.payments import Payments
-from actors.ports.signing import LogSigner, NodeTokens, ReceiptSigner
+from actors.ports.signing import LogSigner, NodeTokens
 from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
 from actors.ports.webhooks import Post
 
@@ -23,8 +23,9 @@ class Ports:
     """All interfaces to outside systems, for the actors and the routes of a gateway.
 
     ``store`` has the books, ``log`` the transparency log, ``anchors`` the transactions that were
-    sent to ``chain``, and ``deliveries`` the webhooks that ``post`` sends. ``leadership`` decides
-    which of several gateways does tasks that only one should do.
+    sent to ``chain``, and ``deliveries`` the webhooks that ``post`` sends. ``memory`` keeps the
+    newest checkpoint outside the database. ``leadership`` decides which gateway does a task that
+    only one gateway should do.
     """
 
     clock: Clock
@@ -37,9 +38,8 @@ class Ports:
     signer: LogSigner
     payments: Payments
     post: Post
-    leadership: Leadership = ALONE
-    receipts: ReceiptSigner | None = None  # None: no receipts are issued
-    memory: LogMemory | None = None  # None: the newest checkpoint is kept only in the database
-    chain: Chain | None = None  # None: nothing is anchored
+    leadership: Leadership
+    memory: LogMemory
+    chain: Chain | None = None  # if None, nothing is anchored
     anchors: AnchorStore | None = None
-    deliveries: "Deliveries | None" = None  # None: no webhooks are sent
+    deliveries: "Deliveries | None" = None  # if None, no webhooks are sent

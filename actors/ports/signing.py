@@ -23,7 +23,7 @@ class NodeTokens(Protocol):
     """Signer of node tokens."""
 
     def issue(self, node: UUID) -> NodeToken:
-        """Issue a new token for a node that is connected with an earlier one."""
+        """Issue a new token for a node that is connected with an earlier token."""
         ...
 
 
@@ -39,7 +39,7 @@ class ReceiptSigner(Protocol):
     """Signer of receipts, by the log's key."""
 
     def receipts(self) -> ReceiptKey:
-        """Return the current key; during a rotation, the new one."""
+        """Return the current key; during a rotation, the new key."""
         ...
 
 
@@ -59,7 +59,7 @@ class CheckpointSigner(Sealer, Protocol):
     """Signer of checkpoints by the log's key; during a rotation also by the previous key."""
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
-        """Return the current public keys; during a rotation, the new one first."""
+        """Return the current public keys; during a rotation, the new key comes first."""
         ...
 
     def sign(self, made: Checkpoint) -> str:

@@ -51,14 +51,14 @@ class Store(Protocol):
     def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
         """Begin the Ledger's transaction on the books: lock, decide, write; commit at exit.
 
-        Raises AnswerLost if it is unknown whether it was committed. After all other errors nothing
-        was written: Unavailable, Conflict (repeat everything), Mismatch (repeat, possibly without
-        success) and Refused (the data breaks a rule of the schema).
+        Raises AnswerLost if it is unknown whether the transaction was committed. After all other
+        errors nothing was written. After Conflict or Mismatch the caller repeats all steps; after
+        Mismatch that may never succeed. Refused means that the data breaks a rule of the schema.
         """
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew the leases whose attempt and node still match the unit; return those renewed."""
+        """Renew leases whose attempt and node still match the unit; return the renewed leases."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
@@ -89,7 +89,7 @@ class Store(Protocol):
         ...
 
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
-        """Return the terms of these jobs, without those that have ended."""
+        """Return the terms of those of these jobs that have not ended."""
         ...
 
     async def open_units(
@@ -98,8 +98,8 @@ class Store(Protocol):
         """Return, for each job, the units at nodes and the next ``window`` units to assign.
 
         ``known`` returns the plan of a job that the caller has read before; plans never change, so
-        only others are read. The oldest job comes first, and units of a job come in their order.
-        Units of paused jobs, and units that wait for other units, are left out.
+        only unknown plans are read. The oldest job comes first, and units of a job come in their
+        order. Units of paused jobs, and units that wait for other units, are left out.
         """
         ...
 
@@ -133,17 +133,17 @@ class Store(Protocol):
     async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
         """Return queued units without activity for that long, at most 1,000.
 
-        Activity is the submission of the job or a retry of a unit; for a job of several units also
-        the assignment of any of them.
+        Activity is the submission of the job or a retry of a unit. For a job of several units, the
+        assignment of any unit is activity, too.
         """
         ...
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
-        """Return the nodes that may get work."""
+        """Return the nodes whose status is HEALTHY."""
         ...
 
     async def standings(self, since: datetime) -> Sequence[StandingRow]:
-        """Return the nodes whose standing has changed since then, oldest change first.
+        """Return the nodes whose standing has changed since the given time, oldest change first.
 
         Times are the database's. To poll, pass a time somewhat before the last change returned.
         """
@@ -156,8 +156,8 @@ class Store(Protocol):
     async def session_opened(self, node: UUID) -> SessionStart:
         """Record a new session of a node; return its epoch and the time by the database's clock.
 
-        The epoch is greater than that of every earlier session of the node; 0 if there is no such
-        node.
+        The epoch is greater than the epoch of every earlier session of the node. The epoch is 0 if
+        there is no such node.
         """
         ...
 
@@ -224,15 +224,15 @@ class Store(Protocol):
     async def claim_checks(
         self, gateway: UUID, checks: "Collection[CheckId]", seconds: float
     ) -> "frozenset[CheckId]":
-        """Claim those of the checks that no other gateway has claimed, for ``seconds``.
+        """Claim, for ``seconds``, the checks that no other gateway has claimed.
 
-        Returns those of the checks that this gateway has claimed now. A gateway that must not write
-        (``sql.halts``) claims none, and releases those of the checks that it has claimed.
+        Returns the members of ``checks`` that this gateway has claimed now. A gateway that must not
+        write (``sql.halts``) claims no checks, and gives up its earlier claims on them.
         """
         ...
 
     async def release_checks(self, gateway: UUID, checks: "Collection[CheckId]") -> None:
-        """Release this gateway's claims."""
+        """Give up this gateway's claims on these checks."""
         ...
 
     async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
@@ -262,7 +262,7 @@ class Store(Protocol):
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
         """Store the sealed secret if there is none, or if the current one is ``instead_of``.
 
-        As several gateways may do so at once, read it back to learn which secret was stored.
+        As several gateways may store a secret at once, read it back to learn which one was stored.
         """
         ...
 
@@ -302,7 +302,7 @@ class Store(Protocol):
     ) -> "ResultMultipart":
         """Record a multipart upload unless the result has one; return the recorded upload.
 
-        It is marked as used at ``now``.
+        The recorded upload is marked as used at ``now``.
         """
         ...
 
@@ -321,23 +321,26 @@ class LogStore(Protocol):
     def log(self) -> "AbstractAsyncContextManager[LogTransaction]":
         """Begin a transaction that locks the log's head, appends entries, and commits at exit.
 
-        After Unavailable it is unknown whether it was committed.
+        After Unavailable it is unknown whether the transaction was committed.
         """
         ...
 
     async def log_look(self, limit: int) -> "LogView | None":
-        """Read the log without a lock, with at most ``limit`` waiting entries. None: no log yet."""
+        """Read the log without a lock, with at most ``limit`` waiting entries.
+
+        None before the log has begun.
+        """
         ...
 
 
 class LogMemory(Protocol):
     """Record of the newest checkpoint outside the database.
 
-    Restoring an older backup of the database does not change it.
+    Restoring an older backup of the database does not change this record.
     """
 
     async def note(self, head: "SeenHead") -> None:
-        """Store this checkpoint durably, unless a newer one is stored. Never raises."""
+        """Store this checkpoint durably, unless a newer checkpoint is stored. Never raises."""
         ...
 
 
@@ -345,8 +348,8 @@ class AnchorStore(Protocol):
     """Transactions sent to a chain. Methods raise ``sql.database.Unavailable``."""
 
     async def sent(self, chain_id: int, sender: str, nonce: int) -> "Sequence[SentRow]":
-        """Return pending transactions, those from ``nonce`` on, the newest contract and the newest
-        anchor.
+        """Return the sender's pending transactions, those numbered from ``nonce`` on, and the
+        newest confirmed contract and anchor.
         """
         ...
 
@@ -379,7 +382,7 @@ class AnchorStore(Protocol):
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
         """Return transaction numbers that the sender used in this epoch and that have no row.
 
-        These are the numbers below ``nonce`` outside the range of numbers with rows.
+        The numbers returned are below ``nonce``, and outside the range of numbers with rows.
         """
         ...
 
@@ -395,7 +398,7 @@ class AnchorStore(Protocol):
         ...
 
     async def resume(self) -> None:
-        """End a halt that the chain caused, as the chain agrees with the log now.
+        """End the halt that follows a restore, as the chain has no anchor newer than the backup.
 
         Halts with other causes stay.
         """

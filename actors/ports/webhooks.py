@@ -40,8 +40,8 @@ class Post(Protocol):
     async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
         """Send all requests in parallel; return their outcomes in order, within some ten seconds.
 
-        Errors of endpoints and networks are returned as NotSent, not raised. Only https is used,
-        and no address of a private network, unless the implementation was made for that. A host
-        name is resolved once, and the connection goes to that address.
+        Errors of endpoints and networks are returned as NotSent, not raised. Only https and public
+        addresses are used, unless the implementation was created to permit any address. A host name
+        is resolved once, and the connection goes to that address.
         """
         ...

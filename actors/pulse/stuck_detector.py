@@ -34,7 +34,7 @@ class StuckDetector:
 
     def __init__(self, stuck_seconds: float = STUCK_SECONDS) -> None:
         self.stuck_seconds = stuck_seconds
-        self._seen: dict[str, tuple[int, float]] = {}  # number of messages handled, and since when
+        self._seen: dict[str, tuple[int, float]] = {}  # handled messages, and since when unchanged
 
     def stuck(self, parts: Iterable[TreePart], now: float) -> list[str]:
         """Return the names of the stuck actors in these parts of the tree, with all descendants."""

@@ -1,6 +1,6 @@
 """The Recorder actor: writes the connections of nodes to the database.
 
-It also ends the recorded connections of gateways that no longer run.
+The actor also ends the recorded connections of gateways that no longer run.
 """
 
 import logging
@@ -19,7 +19,9 @@ class ConnectionHistory(Protocol):
     """Record of nodes' connections in the database. Methods raise Unavailable and Conflict."""
 
     async def write(self) -> None:
-        """Write connections and disconnections since the last call, and that this gateway runs."""
+        """Record the connections and disconnections since the last call, and that this gateway
+        runs.
+        """
         ...
 
     async def miss(self) -> None:
@@ -30,7 +32,8 @@ class ConnectionHistory(Protocol):
 class RecorderActor(Actor[Recorder]):
     """Writes nodes' connections periodically, and once more when it stops.
 
-    It starts before the listener and stops after it, so all connections have ended by then.
+    The Recorder starts before the listener and stops after it. So all connections have ended when
+    the Recorder stops.
     """
 
     def __init__(self, connections: ConnectionHistory) -> None:

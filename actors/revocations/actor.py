@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Protocol
 
 from actors.kernel import Actor, Ref, handles
@@ -14,28 +14,15 @@ from actors.revocations.messages import (
     RevocationsChanged,
 )
 from sql.database import Unavailable
-from sql.revocations import Revocation, Revoked
+from sql.revocations import Revocation, RevocationFeed
+from sql.revocations import Revocations as RevocationRows
+from sql.sessions import Sessions
 
 READ_EVERY_SECONDS: Final = 1.0
 TIDY_EVERY_SECONDS: Final = 600.0
 LOGINS_KEPT: Final = timedelta(days=30)  # how long logins are kept after they expired
 
 log = logging.getLogger("revocations")
-
-
-class RevocationSource(Protocol):
-    """The revocations in the database."""
-
-    async def read(self, since: int, now: datetime) -> Revoked:
-        """Return the revocations from database transaction ``since`` on, perhaps with earlier ones.
-
-        Raises Unavailable within a second.
-        """
-        ...
-
-    def close(self) -> None:
-        """Release the source's resources."""
-        ...
 
 
 class RevocationSet(Protocol):
@@ -54,34 +41,26 @@ class RevocationSet(Protocol):
         ...
 
 
-class ExpiringRows(Protocol):
-    """Rows of the database that are no longer needed once they have expired."""
-
-    async def purge(self, before: datetime) -> None:
-        """Delete rows that expired before then. Raises Unavailable."""
-        ...
-
-
 class RevocationsActor(Actor[Revocations]):  # a metric label has this class's name
     """Adds new revocations to the set ``revocations``, which authentication checks.
 
-    ``connect`` opens their source; its argument is a function that wakes this actor. The actor also
+    ``connect`` opens their feed; its argument is a function that wakes this actor. The actor also
     deletes expired ``rows`` of revocations and of ``logins``.
     """
 
     def __init__(
         self,
         revocations: RevocationSet,
-        connect: Callable[[Callable[[], None]], RevocationSource],
-        rows: ExpiringRows,
-        logins: ExpiringRows,
+        connect: Callable[[Callable[[], None]], RevocationFeed],
+        rows: RevocationRows,
+        logins: Sessions,
         clock: Clock,
     ) -> None:
         self._revocations = revocations
         self._connect = connect
         self._rows, self._logins = rows, logins
         self._clock = clock
-        self._feed: RevocationSource | None = None
+        self._feed: RevocationFeed | None = None
         self._since = 0
         self._away = False
 

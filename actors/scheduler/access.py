@@ -1,10 +1,10 @@
 """Access rules: whose work a node may do, by pools, organisations and trust.
 
-A job's pool says which nodes may see it: those of its owner and their organisations (``mine``),
-also those of operators whom the owner trusts (``trusted``), or all (``any``). A node's pools say
-whose work it takes: that of its owner and organisation (``mine``), of users whom *its owner* trusts
-(``trusted``), or of every user (``any``). Trust has a direction: a creator trusts an operator with
-their scenes, an operator trusts a creator with their machine.
+A job's pool says which nodes may do the job: nodes of its owner and their organisations (``mine``),
+also nodes of operators whom the owner trusts (``trusted``), or all nodes (``any``). A node's pools
+say whose work it takes: that of its owner and organisation (``mine``), of users whom *its owner*
+trusts (``trusted``), or of every user (``any``). Trust has a direction: a creator trusts an
+operator with their scenes, an operator trusts a creator with their machine.
 """
 
 from typing import TypeAlias
@@ -15,10 +15,10 @@ from sql.access import Access
 from sql.nodes import QUARANTINED
 from sql.units import ANY, MINE, TRUSTED
 
-# A group of nodes: (kind, id of their owner or organisation). OPEN and SHARED: this owner's or
-# organisation's nodes that take every user's work. PRIVATE and LENT: those that take work of this
-# owner or organisation. TRUSTING: those that take work of users whom this owner trusts.
-AccessGroup: TypeAlias = tuple[str, UUID] | None  # None: all nodes that take every user's work
+# A group of nodes: (kind, id of their owner or organisation). OPEN and SHARED: nodes of this owner
+# or organisation that take every user's work. PRIVATE and LENT: nodes that take work of this owner
+# or organisation. TRUSTING: nodes that take work of users whom this owner trusts.
+AccessGroup: TypeAlias = tuple[str, UUID] | None  # None for all nodes that take every user's work
 OPEN, SHARED, PRIVATE, LENT, TRUSTING = "open", "shared", "private", "lent", "trusting"
 CLOSED = frozenset({PRIVATE, LENT, TRUSTING})
 
@@ -33,8 +33,8 @@ def is_own(node: Node, user: UUID | None, access: Access) -> bool:
 def is_trusted(node: Node, user: UUID | None, access: Access) -> bool:
     """Return whether a user trusts a node.
 
-    That is so if the gateway's owner runs the node, if it belongs to the user or one of their
-    organisations, or if the user trusts its owner.
+    Users trust a node that the gateway's owner runs, nodes of their own and of their organisations,
+    and nodes of owners whom they trust.
     """
     trusts = user is not None and access.trust(user, node.owner)
     return node.is_ours or trusts or is_own(node, user, access)
@@ -73,8 +73,8 @@ def related_users(node: Node, access: Access) -> frozenset[UUID]:
 def pool_for_node(node: Node, user: UUID, access: Access) -> str:
     """Return the pool that describes a user to a node to which their unit is sent.
 
-    ``mine``: its owner's or organisation's; ``trusted``: of a user whom its owner trusts; ``any``:
-    of another user.
+    ``mine`` for the node's owner and members of its organisation, ``trusted`` for a user whom its
+    owner trusts, and ``any`` for other users.
     """
     if is_own(node, user, access):
         return MINE

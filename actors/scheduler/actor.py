@@ -1,7 +1,8 @@
 """The scheduler: chooses a node for every unit and sends the assignment to the node's session.
 
-It writes nothing to the books: the Ledger commits its assignments. The scheduler reads its state
-again from the database every few seconds, so it may be restarted, or miss a message, at any time.
+The scheduler writes nothing to the books: the Ledger commits the scheduler's assignments. The
+scheduler reads its state again from the database every few seconds, so it may be restarted, or miss
+a message, at any time.
 """
 
 import logging
@@ -13,7 +14,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from actors.kernel import Actor, Down, Later, Ref, Timer, handles
-from actors.ledger.messages import Decided, Ledger, LedgerUnavailable
+from actors.ledger.messages import Decided, JobInsert, Ledger, LedgerUnavailable
 from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Ports
@@ -89,8 +90,8 @@ log = logging.getLogger(__name__)
 class SchedulerActor(Actor[Scheduler]):
     """Places units on nodes. The handlers are in the order of a unit's life cycle.
 
-    ``sessions`` returns the addresses of all open node sessions. When the actor starts, it asks
-    them to send ``SessionOpened`` again.
+    ``sessions`` returns the addresses of all open node sessions. When the actor starts, it asks all
+    sessions to send ``SessionOpened`` again.
     """
 
     def __init__(
@@ -147,33 +148,36 @@ class SchedulerActor(Actor[Scheduler]):
     def _reserve(
         self, order: Dispatch
     ) -> AssignmentTag | NoCapableNode | AllNodesFull | TooManyOpen | None:
-        """Reserve a slot for a new job, or return why it is refused; None: it must wait.
+        """Reserve a slot for a new job, or return why the job is refused; None if the job must
+        wait.
 
         A dispatch waits until the state is loaded, and while a slot is held for another new job
         that is being committed.
         """
         if not self._loaded:
             return None
-        if (order.job, 0) in self._state.units:
+        if (order.insert.job, 0) in self._state.units:
             return AllNodesFull(1)  # a repeated request: the job is already being placed
-        if (refused := self._too_many(order)) is not None:
+        if (refused := self._too_many(order.insert)) is not None:
             return refused
-        tag = placement.reserve(self._state, order, self._clock.now(), self._clock.monotonic())
-        if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(order.plan.job_type):
+        now, clock = self._clock.now(), self._clock.monotonic()
+        tag = placement.reserve(self._state, order.insert, now, clock)
+        job_type = order.insert.plan.job_type
+        if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(job_type):
             return None
         return tag
 
-    def _too_many(self, order: Dispatch) -> TooManyOpen | None:
+    def _too_many(self, insert: JobInsert) -> TooManyOpen | None:
         """Return the limit for a user's open jobs that a new job would exceed, if any."""
         units, most = self._state.units, self._settings.limits
-        if units.jobs_of(order.user) >= most.open_jobs:
+        if units.jobs_of(insert.user) >= most.open_jobs:
             return TooManyOpen(most.open_jobs)
-        if order.is_free and units.free_jobs_of(order.user) >= most.open_free_jobs:
+        if insert.is_free and units.free_jobs_of(insert.user) >= most.open_free_jobs:
             return TooManyOpen(most.open_free_jobs, "free jobs")
-        kinds = units.kinds_of(order.user)
+        kinds = units.kinds_of(insert.user)
         if len(kinds) < most.open_kinds:
             return None
-        kind = kind_of(order.plan, many=order.is_many)
+        kind = kind_of(insert.plan, many=insert.is_many)
         return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
     def _try_dispatch(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
@@ -184,7 +188,7 @@ class SchedulerActor(Actor[Scheduler]):
         if not isinstance(tag, AssignmentTag):
             later.answer(tag)
         elif self._ledger.tell(ledger_commands.commit_of_dispatch(order, tag, self.ref)):
-            self._answers[order.job] = later
+            self._answers[order.insert.job] = later
         else:
             self._state.refuse(tag)
             later.answer(AllNodesFull(1))
@@ -222,7 +226,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._balance_soon()
 
     def _commit(self, tag: AssignmentTag) -> bool:
-        """Commit the assignment; release the slot if the Ledger's mailbox is full."""
+        """Commit the assignment; free the slot if the Ledger's mailbox is full."""
         if self._ledger.tell(ledger_commands.commit_of_waiting(tag, self.ref)):
             return True
         self._state.refuse(tag)
@@ -243,7 +247,8 @@ class SchedulerActor(Actor[Scheduler]):
         else:
             self._state.refuse(tag)
             ledger_commands.CLAIMS_LOST.inc(tag.unit.state != PENDING)
-            # Another gateway has changed the unit, or the unanswered commit took effect: read it.
+            # Another gateway has changed the unit, or the unanswered commit took effect: read the
+            # unit.
             if tag.unit.state != PENDING or isinstance(outcome, LedgerUnavailable):
                 self._read_soon((tag.unit.job,))
         later = self._answers.pop(tag.unit.job, None)
@@ -389,7 +394,9 @@ class SchedulerActor(Actor[Scheduler]):
         self._place()
 
     def _serve(self, node: Node, message: SessionOpened) -> bool:
-        """Let a new session serve the node; close it instead if any gateway has a newer one."""
+        """Let a new session serve the node; close the session instead if any gateway has a newer
+        session of the node.
+        """
         if message.epoch < node.epoch:
             message.session.tell(Close(CloseCode.REPLACED, "replaced"))
             return False
@@ -436,7 +443,9 @@ class SchedulerActor(Actor[Scheduler]):
         self._resend()
 
     def _resend(self) -> None:
-        """Send all assignments again to sessions that missed a message, once loaded."""
+        """Once all open units are loaded, send all assignments again to sessions that missed a
+        message.
+        """
         if self._loaded and self._state.is_behind:
             self._state.catch_up()
         self._resend_soon()
@@ -450,7 +459,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._heed_epoch(self._state.index.node(message.node), message.epoch)
 
     def _heed_epoch(self, node: Node, epoch: int) -> None:
-        """Close the node's session here if another gateway has a newer one."""
+        """Close the node's session here if another gateway has a newer session of the node."""
         if epoch <= node.epoch:
             return
         node.epoch, session = epoch, node.session
@@ -491,7 +500,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._poll_in(wait)
 
     async def _read(self) -> float:
-        """Read the next page of open jobs; return the seconds until the following one is due."""
+        """Read the next page of open jobs; return the seconds until the following page is due."""
         began = self._clock.monotonic()
         if not self._backlog.under_way:
             await self._begin_pass()
@@ -513,8 +522,9 @@ class SchedulerActor(Actor[Scheduler]):
     async def _read_nodes(self, now: float) -> None:
         """Read the healthy nodes if that is due.
 
-        This is called for each page, as a pass over a large backlog takes minutes. ``now`` must be
-        from before the query, so that a node whose session ends during it does not count as back.
+        The function is called for each page, as a pass over a large backlog takes minutes. ``now``
+        must be from before the query, so that a node whose session ends during the query does not
+        count as alive again.
         """
         if now < self._nodes_due:
             return
@@ -558,7 +568,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._read_soon(())
 
     def _read_soon(self, jobs: Iterable[UUID]) -> None:
-        """Schedule a read of these jobs' open units, and of those scheduled before."""
+        """Schedule a read of the open units of these jobs, and of the jobs scheduled before."""
         self._to_reread.update(jobs)
         if len(self._to_reread) > REREAD_MOST:
             self._to_reread.clear()
@@ -604,5 +614,5 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(FindAlternatives)
     async def find_alternatives(self, message: FindAlternatives) -> None:
-        if self._loaded:  # otherwise the session asks again
+        if self._loaded:  # until then the session repeats its question
             message.session.tell(queries.alternatives(self._state, message))

@@ -19,8 +19,8 @@ JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs in a page if their numbers of uni
 class BacklogReader:
     """Reads the open jobs in (queued_at, id) order and corrects the state by their units.
 
-    Reading all of them once is a pass. Jobs that the state knew when the pass began, but that were
-    not listed, have ended or were queued again; they are read by id at the end of the pass. A
+    A pass reads all open jobs once. Jobs that the state knew when the pass began, but that were not
+    listed, have ended or were queued again. At the end of the pass these jobs are read by id. A
     listed job without units to read, for example a paused one, still counts among its user's open
     jobs. A page is read and applied within one message, so the state does not change in between.
     After a failed read the next page is smaller, so that a slow database can answer.

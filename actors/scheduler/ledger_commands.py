@@ -2,26 +2,21 @@
 
 from typing import Any, Final
 
+import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Ref
 from actors.ledger.messages import (
     Commit,
     Effect,
-    HoldUnits,
     IdempotencyKey,
-    JobInsert,
     Outcome,
-    PlaceHold,
     Posted,
-    Posting,
     Replayed,
     UnitAssign,
     UnitCopy,
     UnitRequeue,
     UnitState,
-    user_account,
-    work_reference,
 )
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.units import AssignmentTag, is_assigned, key_of
@@ -33,34 +28,19 @@ DISPATCHES: Final = Counter("rendertrust_dispatches", "Units assigned to a node.
 
 
 def commit_of_dispatch(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """Return the commit of a new job: hold, idempotency key and, with a node, an assignment."""
-    insert = JobInsert(
-        job=order.job,
-        user=order.user,
-        plan=tag.unit.plan,  # the dispatch's plan, with the device class that was chosen
-        price_number=order.price_number,
-        retry_of=order.retry_of,
-    )
+    """Return the commit of a new job, with an idempotency key and, given a node, an assignment."""
+    # The plan of the unit has the device class that was chosen.
+    insert = attrs.evolve(order.insert, plan=tag.unit.plan)
     effects: tuple[Effect, ...] = (insert,)
     if tag.node is not None:
-        effects = (insert, UnitAssign(order.job, 0, tag.attempt, tag.node))
+        effects = (insert, UnitAssign(insert.job, 0, tag.attempt, tag.node))
     return Commit(
-        postings=_hold(order),
         effects=effects,
         idempotency=_key(order, tag),
         observer=observer,
         tag=tag,
         act=order.act,
     )
-
-
-def _hold(order: Dispatch) -> tuple[Posting, ...]:
-    account, amounts = user_account(order.user), tuple(unit.price for unit in order.plan.units)
-    if order.is_free:
-        return ()
-    if order.is_many:
-        return (HoldUnits(account, order.job, amounts),)
-    return (PlaceHold(account, amounts[0], work_reference(order.job, 0)),)
 
 
 def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
@@ -105,12 +85,12 @@ def _key(order: Dispatch, tag: AssignmentTag) -> IdempotencyKey | None:
     key, request = order.idempotency
     placed = tag.node is not None
     body = {
-        "job_id": str(order.job),
+        "job_id": str(order.insert.job),
         "node_id": str(tag.node) if placed else None,
         "status": "DISPATCHED" if placed else "QUEUED",
     }
     answer = {"status": 200 if placed else 202, "body": body}
-    return IdempotencyKey(order.user, key, request, answer)
+    return IdempotencyKey(order.insert.user, key, request, answer)
 
 
 def units_of(outcome: Outcome) -> tuple[UnitState, ...]:

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Overflow, Ref
-from actors.ledger.messages import Outcome, UnitState
+from actors.ledger.messages import JobInsert, Outcome, UnitState
 from rendertrust.protocol import Hello
 from sql.audit import Act
 from sql.job_plan import JobPlan
@@ -104,28 +104,13 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     its spec any job is, even if no node is capable. Only the job's first unit is placed with the
     dispatch; the others are read from the database afterwards.
 
-    The sender chooses the id ``job``. ``idempotency``: (key, SHA-256 of the request).
-    ``price_number``: the row of the price table. ``retry_of``: the job that this one repeats.
-    ``act``: the admin's action to record, if an admin repeats the job.
+    ``insert``: the job, whose id the sender chooses. ``idempotency``: (key, SHA-256 of the
+    request). ``act``: the admin's action to record, if an admin repeats the job.
     """
 
-    job: UUID
-    user: UUID
-    plan: JobPlan = attrs.field(repr=False)
+    insert: JobInsert
     idempotency: tuple[str, bytes] | None = None
-    price_number: int | None = None
-    retry_of: UUID | None = None
     act: Act | None = None
-
-    @property
-    def is_many(self) -> bool:
-        """True if the job has several units."""
-        return len(self.plan.units) > 1
-
-    @property
-    def is_free(self) -> bool:
-        """True if the job costs nothing, so that no credits are held for it."""
-        return not self.plan.price
 
 
 @attrs.frozen
@@ -384,11 +369,6 @@ class PeerServes(Message[Scheduler, None]):
     epoch: int
 
 
-Hint: TypeAlias = (
-    StealRequests | RecallDeclined | PeerAssigned | PeerClaimed | PeerServes
-)  # from one gateway to all others
-
-
 @attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
     """From the actor that committed a change of units: their new states."""
@@ -404,6 +384,11 @@ class JobPaused(Message[Scheduler, None]):
     """
 
     job: UUID
+
+
+Hint: TypeAlias = (
+    StealRequests | RecallDeclined | PeerAssigned | PeerClaimed | PeerServes | JobPaused
+)  # from one gateway to all others
 
 
 @attrs.frozen

@@ -74,15 +74,16 @@ def _no_units() -> set[UnitKey]:
 class Node:
     """A node as the database, its heartbeats and its session describe it.
 
-    ``assigned``: the units that it has, and those for which it holds a slot. ``slots`` is None
-    without a hello. ``offered``: the job types in its hello; None: it named none. ``pools``: the
-    pools in its hello; empty: it takes every user's work. ``is_ours``: the gateway's owner runs it.
-    ``is_unverifiable``: the gateway has verifiers, but none of them can check this node's results.
+    ``assigned``: the node's units, and units for which one of its slots is reserved. ``slots`` is
+    None without a hello. ``offered``: the job types in the node's hello; None if the hello named
+    none. ``pools``: the pools in the hello; empty if the node takes every user's work. ``is_ours``:
+    the gateway's owner runs the node. ``is_unverifiable``: the gateway has verifiers, but none of
+    them can check this node's results.
 
-    ``behind``: its session missed a message and must get all assignments again. ``declines`` counts
-    the units that it declined in a row; while ``is_paused`` it gets none. ``left_at``: monotonic
-    time when its last session ended. ``silent_since``: monotonic time when it was first found
-    without session, units, standing and sign of life.
+    ``behind``: the node's session missed a message and must get all assignments again. ``declines``
+    counts the units that the node declined in a row; while ``is_paused`` the node gets no units.
+    ``left_at``: monotonic time when the node's last session ended. ``silent_since``: monotonic time
+    when the node was first found without session, units, standing and sign of life.
     """
 
     id: UUID
@@ -108,7 +109,9 @@ class Node:
     version: int = 0  # entries in the index's heaps with another version are stale
 
     def tell(self, message: Message[NodeSession, None]) -> bool:
-        """Send a message to the node's session; return False if there is none, or it is full."""
+        """Send a message to the node's session; return False if there is no session, or its mailbox
+        is full.
+        """
         return self.session is not None and self.session.tell(message)
 
     def take_hello(self, hello: Hello) -> None:
@@ -159,17 +162,17 @@ class Node:
 
     @property
     def only_user(self) -> UUID | None:
-        """The only user whose units the node may get; None: there is no such restriction."""
+        """The only user whose units the node may get; None if there is no such restriction."""
         return self.owner if self.standing.name == QUARANTINED else None
 
     @property
     def is_open(self) -> bool:
-        """True if its hello allows every user's work."""
+        """True if the node's hello allows every user's work."""
         return not self.pools or "any" in self.pools
 
     @property
     def is_own_online(self) -> bool:
-        """True if the gateway's owner runs it and it is connected to this gateway."""
+        """True if the gateway's owner runs the node and the node is connected to this gateway."""
         return self.is_ours and self.session is not None
 
     @property
@@ -179,29 +182,31 @@ class Node:
 
     @property
     def is_free(self) -> bool:
-        """True if the node would begin a unit at once: it is connected and a slot is free."""
+        """True if the node would begin a unit at once: the node is connected and a slot is free."""
         return self.session is not None and len(self.assigned) < (self.slots or 0)
 
     @property
     def has_backlog(self) -> bool:
-        """True if units wait at its session, because it has more units than slots.
+        """True if units wait at the node's session, because the node has more units than slots.
 
-        Nothing waits for a node that did not declare its slots: it gets all units at once.
+        No unit waits for a node that did not declare its slots: the node gets all units at once.
         """
         return self.session is not None and len(self.assigned) > (self.slots or len(self.assigned))
 
     @property
     def has_backlog_elsewhere(self) -> bool:
-        """True if another gateway serves it and it has several units, so that some may wait.
+        """True if another gateway serves the node and the node has several units, some of which may
+        wait.
 
-        False for a node whose session here ended, until its next sign of life.
+        False for a node whose session at this gateway has ended, until the node's next sign of
+        life.
         """
         may_live = self.healthy or self.left_at is None
         return self.session is None and may_live and len(self.assigned) > 1
 
     @property
     def is_saturated(self) -> bool:
-        """True if the node has ``DEPTH`` units per slot: further ones should wait in the queue."""
+        """True if the node has ``DEPTH`` units per slot: further units should wait in the queue."""
         return self.session is not None and len(self.assigned) >= DEPTH * max(self.slots or 1, 1)
 
     @property
@@ -211,7 +216,9 @@ class Node:
 
     @property
     def does(self) -> frozenset[str]:
-        """The job types that the node can do: the registered ones that its hello names too."""
+        """The job types that the node can do: those registered for it, without those that its hello
+        omits.
+        """
         if self.offered is None:
             return self.capabilities
         return self.capabilities & self.offered
@@ -229,8 +236,8 @@ def resources_of(
     """Return the resources that the fields of a hello declare.
 
     The device class begins with the kind of device (``cpu/x86_64``). ``ram`` and ``vram`` are for
-    all slots together; ``memory`` of the result is for one. On a GPU, ``memory`` is at most the
-    slot's part of ``vram``, if the node declares ``vram``.
+    all slots together; ``memory`` of the result is for one slot. On a GPU, ``memory`` is at most
+    the slot's part of ``vram``, if the node declares ``vram``.
     """
     kind = (device_class or "").partition("/")[0].lower()
     device = "" if not kind else CPU if kind == CPU else GPU

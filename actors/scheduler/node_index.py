@@ -1,4 +1,4 @@
-"""Index of the nodes by capability and load, so that few are examined to choose one."""
+"""Index of the nodes by capability and load, so that few nodes are examined to choose one."""
 
 import heapq
 from collections import OrderedDict
@@ -35,7 +35,7 @@ class CacheAffinity:
     """Nodes that got an input lately and so probably have it in their cache."""
 
     def __init__(self, inputs_most: int = INPUTS_MOST) -> None:
-        # By input, the nodes that got it; the most recently assigned input is last.
+        # For each input, the nodes that got it; the most recently assigned input is last.
         self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()
         self._most = inputs_most
 
@@ -73,7 +73,9 @@ class VerifierClasses:
     _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
 
     def learn(self, node: Node) -> bool:
-        """Update the class of one of the gateway's nodes; return whether it has changed."""
+        """Update the device class of one of the gateway's nodes; return whether the class has
+        changed.
+        """
         before = self._classes.pop(node.id, None)
         if can_run_checks(node):
             self._classes[node.id] = node.resources.device_class
@@ -92,7 +94,7 @@ Entry: TypeAlias = tuple[Rank, int, Node]  # the rank, and the node's version wh
 Bucket: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
 SLACK: Final = 64  # entries that a heap may have beyond two for each node
 NEEDS_MOST: Final = 64  # requirements that have their own buckets
-# Adding a node to a bucket costs about as much as examining the node so many times.
+# Number of examinations of a node that cost about as much as adding the node to a bucket.
 LISTING: Final = 16
 MISSES_MOST: Final = 1024  # requirements without buckets whose failed examinations are counted
 NO_BUCKETS: Final[frozenset[Bucket]] = frozenset()
@@ -102,9 +104,9 @@ class NodeIndex:
     """Lists nodes in buckets by what they can do and whose work they may do (``access``).
 
     A node is in several buckets (see ``Bucket``). At its first use a bucket gets a heap of its
-    nodes by rank; stale entries are dropped when they reach the top. Only nodes that sent a hello
-    are in buckets for jobs of several units, as clients of the reference API cannot distinguish
-    such units. ``ours``: the few nodes that the gateway's owner runs.
+    nodes by rank; stale heap entries are dropped when they reach the top. Only nodes that sent a
+    hello are in buckets for jobs of several units, as clients of the reference API cannot
+    distinguish such units. ``ours``: the few nodes that the gateway's owner runs.
     """
 
     def __init__(self, ours: Collection[UUID] = ()) -> None:
@@ -116,8 +118,9 @@ class NodeIndex:
         self._capable: dict[Bucket, dict[UUID, Node]] = {}  # the eligible nodes of each bucket
         self._listed: dict[UUID, frozenset[Bucket]] = {}  # the buckets of each node
         self._heaps: dict[Bucket, list[Entry]] = {}
-        self._needs: dict[Requirements, None] = {}  # with their own buckets; last used one last
-        # By requirements without their own buckets: how many examined nodes did not meet them.
+        self._needs: dict[Requirements, None] = {}  # with own buckets; the last used is last
+        # For requirements without their own buckets: how many examined nodes did not meet the
+        # requirements.
         self._misses: dict[Requirements, int] = {}
         self._resources: dict[UUID, NodeResources] = {}  # each node's resources at the last update
         self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
@@ -133,7 +136,7 @@ class NodeIndex:
 
     @property
     def entries(self) -> int:
-        """How many entries the heaps hold, stale ones included."""
+        """The number of entries in the heaps, including stale entries."""
         return sum(len(heap) for heap in self._heaps.values())
 
     def get(self, node: UUID) -> Node | None:
@@ -197,7 +200,7 @@ class NodeIndex:
         self.access = access
         for node in self._nodes.values():
             self.changed(node)
-        self._changed |= self._nodes  # each may now be allowed the work of further users
+        self._changed |= self._nodes  # each node may now be allowed the work of further users
         return True
 
     def take_changed(self) -> list[Node]:
@@ -216,7 +219,18 @@ class NodeIndex:
         avoid: frozenset[UUID] = frozenset(),
         failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
-        """Return the best node for a unit, as ``policy.choose`` defines it."""
+        """Return the best node for a unit, of those that can do it and may do this user's work.
+
+        ``avoid``: nodes that failed any unit of the job; they get it only if there is no other.
+        ``failed``: nodes that failed this unit; they get it only if all have failed it, as a unit
+        that only one node can do would otherwise wait for ever. Once three nodes have failed the
+        unit, connected nodes of further owners are preferred. Preflights go to nodes of the
+        gateway's owner while one that can do them is connected. The last try of a unit goes to
+        nodes that its user trusts.
+
+        If nodes that probably have the unit's input in their cache could begin it at once, it is
+        the best of these; otherwise it is the best of all.
+        """
         demand, buckets = self._with_buckets(demand, failed)
         needs = demand.kind.needs
         if not buckets:
@@ -240,11 +254,11 @@ class NodeIndex:
     def _with_buckets(
         self, demand: PlacementRequest, failed: frozenset[UUID]
     ) -> tuple[PlacementRequest, list[Bucket]]:
-        """Return the request and its buckets.
+        """Return the request for a node, and the buckets of the request.
 
-        Requirements that were raised after failures are lowered again to those of the job if no
-        node meets the raised ones, or if only the job's are met by a connected node that has not
-        failed the unit.
+        Requirements that were raised after failures may be lowered again to those of the job.
+        Raised requirements are lowered if no node meets them. Raised requirements are also lowered
+        if connected nodes that have not failed the unit meet only the job's requirements.
         """
         buckets = self._buckets_for(demand)
         if demand.kind.asked is None:
@@ -266,7 +280,8 @@ class NodeIndex:
     ) -> list[Node]:
         """Return connected nodes of owners whose nodes have not failed the unit.
 
-        Empty until three nodes have failed it, or if there is no such owner.
+        The list is empty while fewer than three nodes have failed the unit, and if no other owner
+        has a suitable connected node.
         """
         known = (self._nodes[name] for name in failed if name in self._nodes)
         failed_owners = owners_that_failed(known, demand.user, self.access)
@@ -318,10 +333,12 @@ class NodeIndex:
         )
 
     def _is_listed(self, needs: Requirements) -> bool:
-        """Return whether these requirements have their own buckets; create them if that pays.
+        """Return whether these requirements have their own buckets; create the buckets if that
+        saves time.
 
-        Creating them takes long, so it happens after searches without them have taken as long. If
-        too many requirements have buckets, the buckets of the least recently used are dropped.
+        Creating buckets takes long, so they are created after searches without them have taken as
+        long. If too many requirements have buckets, those of the least recently used requirements
+        are dropped.
         """
         if needs in self._needs:
             self._needs[needs] = self._needs.pop(needs)
@@ -346,7 +363,7 @@ class NodeIndex:
     def _with_precedence(
         self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> list[Node]:
-        """Return the nodes that can do the request and have precedence over all others."""
+        """Return the nodes that can do the request and have precedence over all other nodes."""
         if demand.kind.job_type != PREFLIGHT and not demand.is_final:
             return []
         names = self._nodes if demand.is_final else self._ours

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.messages import JobInsert
 from actors.scheduler.access import may_do, related_users, takes_every_user
-from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
+from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
 from actors.scheduler.policy import can_do
 from actors.scheduler.state import SchedulerState
@@ -21,7 +22,7 @@ from actors.scheduler.units import (
     RequestKind,
     Unit,
     kind_of,
-    of_dispatch,
+    of_insert,
 )
 from sql.access import Access
 
@@ -35,14 +36,14 @@ OVERSUBSCRIBED_MOST: Final = 8  # oversubscribed nodes that are examined for one
 
 
 def reserve(
-    state: SchedulerState, order: Dispatch, now: datetime, clock: float
+    state: SchedulerState, insert: JobInsert, now: datetime, clock: float
 ) -> AssignmentTag | NoCapableNode | AllNodesFull:
     """Reserve a slot for a new job; without one, register the job if it may wait in the queue."""
-    pinned_order = pinned(order, state.index, state.index.access)
-    if isinstance(pinned_order, NoCapableNode):
-        return pinned_order
-    unit = of_dispatch(pinned_order, now)
-    unit.not_before = order.plan.spec.start_after
+    pinned_insert = pinned(insert, state.index, state.index.access)
+    if isinstance(pinned_insert, NoCapableNode):
+        return pinned_insert
+    unit = of_insert(pinned_insert, now)
+    unit.not_before = insert.plan.spec.start_after
     if unit.not_before is not None and unit.not_before > now:
         return state.reserve_queued(unit, clock + NEW_JOB_SECONDS)
     choice = state.index.choose(unit.demand)
@@ -50,54 +51,55 @@ def reserve(
         choice = state.index.choose(unit.demand)
     if isinstance(choice, Node):
         return state.reserve(unit, choice, clock + NEW_JOB_SECONDS)
-    if _may_wait(state, order, unit, choice):
+    if _may_wait(state, insert, unit, choice):
         return state.reserve_queued(unit, clock + NEW_JOB_SECONDS)
     return choice
 
 
 def _may_wait(
-    state: SchedulerState, order: Dispatch, unit: Unit, choice: NoCapableNode | AllNodesFull
+    state: SchedulerState, insert: JobInsert, unit: Unit, choice: NoCapableNode | AllNodesFull
 ) -> bool:
     """Return whether a job may wait in the queue.
 
     A job of several units also waits if nodes that could do it have not sent a hello yet.
     """
     if isinstance(choice, AllNodesFull):
-        return order.plan.spec.queue or order.is_many
-    if order.plan.spec.queue or not order.is_many:
-        return order.plan.spec.queue
+        return insert.plan.spec.queue or insert.is_many
+    if insert.plan.spec.queue or not insert.is_many:
+        return insert.plan.spec.queue
     alone = attrs.evolve(unit.demand, kind=attrs.evolve(unit.kind, many=False))
     return not isinstance(state.index.choose(alone), NoCapableNode)
 
 
-def pinned(order: Dispatch, nodes: Iterable[Node], access: Access) -> Dispatch | NoCapableNode:
-    """Return the order, pinned to a device class if its frames must look alike.
+def pinned(insert: JobInsert, nodes: Iterable[Node], access: Access) -> JobInsert | NoCapableNode:
+    """Return the job, pinned to a device class if its frames must look alike.
 
-    Frames of an animation flicker unless the device, instruction set and build of Blender are the
-    same for all; and only a verifier of the same class can check them. The class is stored with the
-    job and never changes. A node of the class must be connected now.
+    An animation flickers unless all its frames have the same device, instruction set and build of
+    Blender. Also, only a verifier of the same class can compare the frames exactly. The class is
+    stored with the job and never changes. A node of the class must be connected now.
     """
-    needs = order.plan.needs
+    needs = insert.plan.needs
     if not needs.alike or needs.device_class:
-        return order
-    chosen = chosen_class(order, nodes, access)
+        return insert
+    chosen = chosen_class(insert, nodes, access)
     if chosen is None:
         return NoCapableNode()
-    plan = attrs.evolve(order.plan, needs=attrs.evolve(needs, device_class=chosen))
-    return attrs.evolve(order, plan=plan)
+    plan = attrs.evolve(insert.plan, needs=attrs.evolve(needs, device_class=chosen))
+    return attrs.evolve(insert, plan=plan)
 
 
-def chosen_class(order: Dispatch, nodes: Iterable[Node], access: Access) -> str | None:
+def chosen_class(insert: JobInsert, nodes: Iterable[Node], access: Access) -> str | None:
     """Return the class with the most connected nodes that can do the job.
 
-    Classes whose nodes have at least two owners are preferred: these can check each other's work.
+    Classes whose nodes have at least two owners are preferred: those owners' nodes can check each
+    other's work.
     """
-    kind = kind_of(order.plan, many=order.is_many)
+    kind = kind_of(insert.plan, many=insert.is_many)
     found: defaultdict[str, list[UUID | None]] = defaultdict(list)
     for node in nodes:
         name = node.resources.device_class
         can = node.session is not None and node.eligible and can_do(node, kind)
-        if name and can and may_do(node, order.user, kind.pool, access):
+        if name and can and may_do(node, insert.user, kind.pool, access):
             found[name].append(node.owner)
     sizes = ((min(len(set(owners)), 2), len(owners), name) for name, owners in found.items())
     return max(sizes, default=(0, 0, None))[-1]
@@ -116,7 +118,7 @@ def place(state: SchedulerState, now: datetime, clock: float) -> Iterator[Assign
         _wake(state, changed)
     returned = (pair for pair in state.take_returned() if pair[0].waits and not pair[0].ticket)
     alike = state.index.ignores_user and not state.index.oversubscribed
-    queued = state.queue.placeable(partial(choose, state), alike=alike)
+    queued = state.queue.placeable(partial(choose_for_waiting, state), alike=alike)
     unreachable = state.unreachable.placeable(state.index.choose)
     for unit, node in itertools.chain(returned, queued, unreachable):
         yield state.reserve(unit, node, clock + PLACING_SECONDS)
@@ -144,7 +146,7 @@ def _wake(state: SchedulerState, changed: Iterable[Node]) -> None:
         state.queue.wake_of(users, can)
 
 
-def choose(
+def choose_for_waiting(
     state: SchedulerState,
     demand: PlacementRequest,
     avoid: frozenset[UUID],
@@ -172,9 +174,10 @@ def choose(
 def _may_add(state: SchedulerState, node: Node, demand: PlacementRequest) -> bool:
     """Return whether a saturated node gets one more unit of the user.
 
-    The node gets it if the unit comes before a unit of the same user that waits there, and if fewer
-    of the user's units come before it than the node has slots. An oversubscribed node also gets a
-    unit of a user who has none waiting there, so that others' backlog does not delay this user.
+    The node gets the unit if it comes before a unit of the same user that waits at the node. Also,
+    fewer of the user's units may come before the unit than the node has slots. An oversubscribed
+    node also gets a unit of a user who has no unit waiting there, so that other users' backlog does
+    not delay this user.
     """
     units = (state.units.get(key) for key in node.assigned)
     own = [

@@ -1,7 +1,7 @@
 """Decisions of the scheduler, as pure functions.
 
-``turn`` decides which user is next, ``choose`` which node a unit gets. ``UnitQueue`` and
-``NodeIndex`` make the same decisions without examining every unit and node.
+``turn`` decides which user is next. ``rank`` and the rules beside it decide which node a unit gets;
+``NodeIndex`` applies them without examining every node.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,13 +10,10 @@ from typing import Final, TypeAlias
 from uuid import UUID
 from zlib import crc32
 
-import attrs
-
-from actors.scheduler.access import is_trusted, may_do
-from actors.scheduler.messages import AllNodesFull, NoCapableNode
+from actors.scheduler.access import is_trusted
 from actors.scheduler.node import Node
 from actors.scheduler.units import PlacementRequest, RequestKind
-from sql.access import ALONE, Access
+from sql.access import Access
 from sql.retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY, weight
 
@@ -40,49 +37,6 @@ def rank(node: Node) -> Rank:
         node.load,
         node.id.int,
     )
-
-
-def candidates(
-    nodes: Iterable[Node],
-    demand: PlacementRequest,
-    avoid: frozenset[UUID] = frozenset(),
-    access: Access = ALONE,
-    failed: frozenset[UUID] = frozenset(),
-) -> list[Node]:
-    """Return the healthy nodes that can do the work and may do this user's work.
-
-    ``avoid``: nodes that failed any unit of the job; they are candidates only if there is no other.
-    ``failed``: nodes that failed this unit; they are candidates only if all have failed it, as a
-    unit that only one node can do would otherwise wait for ever. Once three nodes have failed the
-    unit, connected nodes of further owners are preferred. Preflights go to nodes of the gateway's
-    owner while one that can do them is connected. The last try of a unit goes to nodes that its
-    user trusts.
-
-    Requirements that were raised after failures apply while a connected node that meets them has
-    not failed the unit, or if some node meets them and lowering them gives no such node either.
-    """
-    known = list(nodes)
-    asked = _capable(known, attrs.evolve(demand, kind=demand.kind.as_asked), access)
-    capable = _capable(known, demand, access)
-    if not has_untried(capable, failed) and (has_untried(asked, failed) or not capable):
-        capable = asked
-    have_failed = (node for node in known if node.id in failed)
-    owners = owners_that_failed(have_failed, demand.user, access)
-    fresh = [n for n in capable if owners and n.session is not None and n.owner not in owners]
-    tiers = (
-        [node for node in among if node.id not in shunned]
-        for among in (fresh, capable)
-        for shunned in (avoid, failed)
-    )
-    able = next((tier for tier in tiers if tier), capable)
-    return [node for node in able if has_precedence(node, demand, access)] or able
-
-
-def _capable(nodes: Iterable[Node], demand: PlacementRequest, access: Access) -> list[Node]:
-    """Return the healthy nodes that meet the requirements and may do this user's work."""
-    kind = demand.kind
-    fit = (node for node in nodes if node.eligible and can_do(node, kind))
-    return [node for node in fit if may_do(node, demand.user, kind.pool, access)]
 
 
 def has_untried(nodes: Iterable[Node], failed: Collection[UUID]) -> bool:
@@ -117,31 +71,6 @@ def can_do(node: Node, kind: RequestKind) -> bool:
     """
     says = node.slots is not None or not kind.many
     return says and kind.job_type in node.does and node.resources.has(kind.needs)
-
-
-def choose(
-    nodes: Iterable[Node],
-    demand: PlacementRequest,
-    avoid: frozenset[UUID] = frozenset(),
-    access: Access = ALONE,
-    *,
-    holders: Collection[UUID] = (),
-    failed: frozenset[UUID] = frozenset(),
-) -> Node | NoCapableNode | AllNodesFull:
-    """Return the node for a unit.
-
-    If ``holders``, which probably have the unit's input in their cache, could begin it at once, it
-    is the best of these; otherwise it is the best of all. ``NodeIndex.choose`` gives the same
-    answer without examining every node.
-    """
-    capable = candidates(nodes, demand, avoid, access, failed)
-    if not capable:
-        return NoCapableNode()
-    room = [node for node in capable if node.accepts_work]
-    near = [
-        n for n in room if n.is_free and n.id in holders and not yields_to_verifiable(n, demand)
-    ]
-    return min(near or room, key=rank) if room else AllNodesFull()
 
 
 def yields_to_verifiable(node: Node, demand: PlacementRequest) -> bool:

@@ -59,8 +59,8 @@ def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID
 def alternatives(state: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
     """Describe the other connected nodes for a unit that its node cannot do.
 
-    For a unit that is unknown here, the answer lets it be tried again. All nodes without an owner,
-    and unknown nodes, count as one owner's.
+    For a unit that this scheduler does not know, the answer is one after which the unit is tried
+    again. All nodes without an owner, and unknown nodes, count as nodes of one owner.
     """
     about = (asked.job, asked.unit, asked.attempt)
     unit = state.units.get((asked.job, asked.unit))
@@ -95,13 +95,15 @@ def _others(state: SchedulerState, unit: Unit, asked: FindAlternatives) -> Itera
 
 
 def _may_do(node: Node, unit: Unit) -> bool:
-    """Return whether a node meets the unit's requirements, or those that its job asked for."""
+    """Return whether a node meets the unit's requirements, or the requirements that its job asked
+    for.
+    """
     kind = unit.kind
     return can_do(node, kind) or can_do(node, kind.as_asked) or _may_be_elsewhere(node, unit)
 
 
 def _may_be_elsewhere(node: Node, unit: Unit) -> bool:
-    """Return whether another gateway may serve the node; its resources are unknown here then."""
+    """Return whether another gateway may serve the node, whose resources are then unknown here."""
     return node.session is None and node.healthy and unit.job_type in node.capabilities
 
 
@@ -126,7 +128,7 @@ class WaitReasons:
         self._until = 0.0
 
     def of(self, job: UUID, units: Iterable[int], clock: float) -> dict[int, WaitCounts]:
-        """Return the counts for those of the units that this scheduler knows, by number."""
+        """Return the counts for the units that this scheduler knows, by number."""
         if clock >= self._until:
             self._counted.clear()
             self._until = clock + REUSE_SECONDS
@@ -194,7 +196,7 @@ def _kind(node: Node, unit: Unit, access: Access) -> str:
 
 
 def _lack(node: Node, kind: RequestKind) -> str:
-    """Return the one requirement that a node lacks; ``unable`` if it lacks several."""
+    """Return the one requirement that a node does not meet; ``unable`` if there are several."""
     for lack, asks_not in LACKS.items():
         if can_do(node, attrs.evolve(kind, needs=attrs.evolve(kind.needs, **asks_not))):
             return lack

@@ -24,7 +24,8 @@ MOST_OF_USER: Final = 256
 class PendingDispatches:
     """Dispatches that cannot be answered yet: each user has a line, and users take turns.
 
-    Their number is bounded in all and for each user, so that one user cannot take all places.
+    The number of waiting dispatches is bounded in all and for each user, so that one user cannot
+    take all places.
     """
 
     def __init__(self, most: int = MOST, most_of_user: int = MOST_OF_USER) -> None:
@@ -34,19 +35,19 @@ class PendingDispatches:
 
     def keep(self, order: Dispatch, reply: Reply) -> bool:
         """Let a dispatch wait; return False if there is no room for it."""
-        line = self._lines.get(order.user, deque())
+        line = self._lines.get(order.insert.user, deque())
         if self._waiting >= self._most or len(line) >= self._most_of_user:
             return False
         line.append((order, reply))
-        self._lines[order.user] = line
+        self._lines[order.insert.user] = line
         self._waiting += 1
         return True
 
     def answer_waiting(self, answer: Callable[[Dispatch, Reply], bool]) -> None:
-        """Answer one dispatch of each user in turn, until none can be answered.
+        """Answer one dispatch of each user in turn, until no dispatch can be answered.
 
-        ``answer`` answers a dispatch, or returns False if it must wait longer; all others of its
-        job type then wait, too. Dispatches whose client has gone are dropped.
+        ``answer`` answers a dispatch, or returns False if the dispatch must wait longer; all other
+        dispatches of its job type then wait, too. Dispatches whose client has gone are dropped.
         """
         stuck: set[str] = set()
         passed = 0
@@ -54,12 +55,12 @@ class PendingDispatches:
             user = next(iter(self._lines))
             line = self._lines.pop(user)
             order, reply = line[0]
-            if reply.gone or (order.plan.job_type not in stuck and answer(order, reply)):
+            if reply.gone or (order.insert.plan.job_type not in stuck and answer(order, reply)):
                 line.popleft()
                 self._waiting -= 1
                 passed = 0
             else:
-                stuck.add(order.plan.job_type)
+                stuck.add(order.insert.plan.job_type)
                 passed += 1
             if line:
                 self._lines[user] = line
@@ -67,7 +68,7 @@ class PendingDispatches:
 
 Rank: TypeAlias = tuple[UnitOrder, int]  # a unit's place among its user's units, and its ticket
 Turn: TypeAlias = tuple[policy.Turn, int, int, UUID]  # the turn, ticket, version and user
-SLACK: Final = 64  # stale entries that a heap may always have
+SLACK: Final = 64  # stale queue entries that a heap may always have
 
 
 @attrs.frozen(order=True)
@@ -83,7 +84,7 @@ class QueueEntry:
 
 
 def is_current(entry: QueueEntry) -> bool:
-    """Return whether the unit still waits at this entry."""
+    """Return whether the unit still waits at this queue entry."""
     return entry.unit.waits and entry.unit.ticket == entry.ticket
 
 
@@ -92,7 +93,7 @@ class FairQueue:
 
     ``policy.turn`` orders the users by ``shares``, the number of each user's units that nodes have.
     A user who is set aside gets no turn until the end of the pass. A user who is parked, because no
-    node can do the work, gets none until a node may be able to.
+    node can do the work, gets no turn until a node may be able to do it.
     """
 
     def __init__(self, shares: Counter[UUID]) -> None:
@@ -103,7 +104,7 @@ class FairQueue:
         self._version = 0
         self._aside: set[UUID] = set()
         self._parked: set[UUID] = set()
-        self._bounds: dict[UUID, int] = {}  # by user, heap size at which stale entries are removed
+        self._bounds: dict[UUID, int] = {}  # by user, heap size at which stale entries go
 
     @property
     def is_parked(self) -> bool:
@@ -112,7 +113,7 @@ class FairQueue:
 
     @property
     def entries(self) -> int:
-        """The number of entries, stale ones included."""
+        """The number of queue entries, including stale entries."""
         return sum(map(len, self._units.values()))
 
     @property
@@ -124,7 +125,7 @@ class FairQueue:
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
-        """Add an entry at its place in the order, for example one that was skipped."""
+        """Add a queue entry, for example a skipped one, at its place in the order."""
         user = entry.unit.user
         heap = self._units.setdefault(user, [])
         heapq.heappush(heap, entry)
@@ -166,7 +167,7 @@ class FairQueue:
         return self._turns[0][:2] if self._turns else None
 
     def first(self) -> QueueEntry | None:
-        """Return the entry whose turn it is; it may be stale."""
+        """Return the queue entry whose turn it is; the queue entry may be stale."""
         return None if self.next() is None else self._units[self._turns[0][-1]][0]
 
     def set_aside(self, user: UUID) -> None:
@@ -193,7 +194,7 @@ class FairQueue:
             self.turn(user)
 
     def take(self, entry: QueueEntry) -> None:
-        """Remove the first entry of a user."""
+        """Remove the first queue entry of a user."""
         user = entry.unit.user
         taken = heapq.heappop(self._units[user])
         assert taken is entry, "it is the first entry of its user"
@@ -206,11 +207,11 @@ class FairQueue:
 Delayed: TypeAlias = tuple[datetime, int, Unit]
 Choice: TypeAlias = Node | NoCapableNode | AllNodesFull
 LOOK_AHEAD: Final = 64  # units that a pass skips in one line because of nodes that they avoid
-FEW: Final = 8  # if at most so many units of a job wait here, more are read from the database
+FEW: Final = 8  # if at most so many units of a job wait here, its next units are read
 
 
 class NodeChooser(Protocol):
-    """Chooses a node for a unit; ``avoid`` and ``failed`` are those of ``policy.choose``."""
+    """Chooses a node for a unit; ``avoid`` and ``failed`` are those of ``NodeIndex.choose``."""
 
     def __call__(
         self, demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /
@@ -220,9 +221,9 @@ class NodeChooser(Protocol):
 class UnitQueue:
     """Units that wait to be placed: a line (fair queue) for each kind, and delayed units.
 
-    Stale entries are dropped when they are reached. ``drained``: jobs of which few units are left
-    here. Units that no node can do are parked: they are skipped until ``wake`` or ``wake_of``
-    reports that a node may be able to do them.
+    Stale queue entries are dropped when they are reached. ``drained``: jobs of which few units are
+    left here. Units that no node can do are parked: the queue skips them until ``wake`` or
+    ``wake_of`` reports that a node may be able to do them.
     """
 
     def __init__(self) -> None:
@@ -235,7 +236,7 @@ class UnitQueue:
         self._waiting: Counter[RequestKind] = Counter()  # units in each line
         self._lines_of: dict[UUID, set[RequestKind]] = {}  # lines where a user waits, or did lately
         self._delayed: list[Delayed] = []
-        self._in_line: dict[Unit, RequestKind | None] = {}  # a unit's line; None: it is delayed
+        self._in_line: dict[Unit, RequestKind | None] = {}  # a unit's line; None if it is delayed
         self._entries: Counter[UUID] = Counter()  # units that wait here, by job
         self._tickets = 0
 
@@ -258,7 +259,7 @@ class UnitQueue:
             line.put(unit)
 
     def forget(self, unit: Unit) -> None:
-        """Remove a unit: its entry becomes stale."""
+        """Remove a unit: its queue entry becomes stale."""
         unit.ticket = 0
         if unit not in self._in_line:
             return
@@ -315,7 +316,7 @@ class UnitQueue:
 
     @property
     def entries(self) -> int:
-        """The number of entries in all lines, stale ones included."""
+        """The number of queue entries in all lines, including stale entries."""
         return sum(line.entries for line in self._lines.values())
 
     def is_low(self, job: UUID) -> bool:
@@ -354,7 +355,7 @@ class UnitQueue:
                 elif isinstance(choice, NoCapableNode):
                     self._parked[kind.pool].add(kind)
                     line.park(*(() if is_same else (unit.user,)))
-                elif unit.shuns:  # the units behind it may avoid fewer nodes
+                elif unit.shuns:  # units behind this unit may avoid fewer nodes
                     _pass_over(line, entry, aside[kind])
                 elif is_same:
                     turns.end()
@@ -366,7 +367,7 @@ class UnitQueue:
     def _restore(self, aside: Mapping[RequestKind, list[QueueEntry]]) -> None:
         for kind, entries in aside.items():
             line = self._lines.get(kind)
-            if line is None:  # dropped, as it was empty
+            if line is None:  # the line was dropped, as it was empty
                 continue
             for entry in entries:
                 line.put_back(entry)
@@ -435,7 +436,8 @@ GRACE: Final = timedelta(seconds=5)
 class UnreachableUnits:
     """Assigned units whose node has no session at this gateway and never received them.
 
-    Each kind of each user has a line. Stale entries are dropped.
+    Units of one kind and one user form a line. Stale queue entries are dropped when they are
+    reached.
     """
 
     def __init__(self) -> None:
@@ -474,7 +476,7 @@ class UnreachableUnits:
 def _from_line(line: deque[Entry], choose: NodeChooser) -> Iterator[tuple[Unit, Node]]:
     aside: list[Entry] = []
     try:
-        # Connected nodes come first: if the best one is not connected, no other has room.
+        # Connected nodes come first: if the best node is not connected, no connected node has room.
         while (
             line
             and len(aside) < LOOK_AHEAD

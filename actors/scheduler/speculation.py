@@ -1,7 +1,7 @@
 """Speculation: a second attempt beside a unit that straggles near the end of its job.
 
-A unit straggles when it takes far longer than the others of its job. While units of the job wait,
-nothing is copied, as they are a better use for an idle node.
+A unit straggles when it takes far longer than the other units of its job. While units of the job
+wait, no unit is copied, as a waiting unit is a better use for an idle node.
 """
 
 import logging
@@ -21,16 +21,16 @@ from config.settings import Scheduling
 from sql.database import Unavailable
 from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
-DONE_LEAST: Final = 3  # completed units of a job before one of the others can be a straggler
+DONE_LEAST: Final = 3  # completed units of a job that are needed to call another unit a straggler
 log = logging.getLogger(__name__)
 
 # -- policy
 
 
 def straggles(seconds: float, frames: int, pace: UnitDurations | None, policy: Scheduling) -> bool:
-    """Return True if a unit of so many frames has been at work for far too long.
+    """Return True if a unit of ``frames`` frames has been at work for far too long (``seconds``).
 
-    That is ``straggler_times`` times the median of its job's completed units, and at least
+    Too long is ``straggler_times`` times the median of its job's completed units, and at least
     ``straggler_seconds``. If ``straggler_times`` is 0, no unit straggles.
     """
     if pace is None or pace.done < DONE_LEAST or not policy.straggler_times:
@@ -88,7 +88,7 @@ async def speculate(
 ) -> Sequence[AssignmentTag]:
     """Reserve idle nodes for copies of stragglers; each tag must be committed or refused.
 
-    Usually no unit is late, and nothing is read. While the database is down, nothing is copied.
+    Usually no unit is late, and nothing is read. While the database is down, no unit is copied.
     """
     now = clock.now()
     suspects = late_units(state, now, policy)

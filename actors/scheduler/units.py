@@ -8,8 +8,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import UnitState
-from actors.scheduler.messages import Assignment, Dispatch
+from actors.ledger.messages import JobInsert, UnitState
+from actors.scheduler.messages import Assignment
 from actors.scheduler.node import (
     NOTHING,
     Node,
@@ -316,13 +316,13 @@ class AssignmentTag:
     beside: int = 0
 
 
-def of_dispatch(order: Dispatch, now: datetime) -> Unit:
+def of_insert(insert: JobInsert, now: datetime) -> Unit:
     """Return the first unit of a new job."""
-    plan, first = order.plan, order.plan.units[0]
+    plan, first = insert.plan, insert.plan.units[0]
     return Unit(
-        job=order.job,
+        job=insert.job,
         number=0,
-        user=order.user,
+        user=insert.user,
         plan=plan,
         queued_at=now,
         place=first.place,
@@ -331,7 +331,7 @@ def of_dispatch(order: Dispatch, now: datetime) -> Unit:
         priority=plan.priority,
         units=len(plan.units),
         price=first.price,
-        is_priced=not order.is_free,
+        is_priced=not insert.is_free,
     )
 
 

@@ -1,13 +1,13 @@
-"""Work stealing: units that wait behind others at a busy node move to an idle one.
+"""Work stealing: units that wait behind other units at a busy node move to an idle node.
 
 Only the session of the busy node knows whether it has sent a unit to the node. So the scheduler
-recalls the unit: it asks the session to return it. A unit that was not sent is requeued as an
-unsent attempt, which is no retry, and is then placed like any other. Until then a slot of the idle
-node is held.
+recalls the unit: it asks the session to return the unit. A unit that was not sent is requeued as an
+unsent attempt, which is no retry, and is then placed like any other. Until the unit is placed, a
+slot of the idle node is held.
 
 If another gateway serves the busy node, that gateway's scheduler gets a ``StealRequest`` and
-recalls the unit. It assigns the returned unit to the node that the request names, and informs the
-other gateways with ``PeerAssigned``.
+recalls the unit. The scheduler that gets a ``StealRequest`` assigns the returned unit to the node
+that the request names, and informs the other gateways with ``PeerAssigned``.
 """
 
 from collections import deque
@@ -66,8 +66,8 @@ class WorkStealing:
     def recall_for_peer(self, request: StealRequest, now: datetime, clock: float) -> bool:
         """Recall a unit for another gateway's node; return False if the unit must stay.
 
-        True also if the unit is unknown here, or its node has no session here: another gateway may
-        recall it.
+        Return True also if the unit is unknown here, or its node has no session here: another
+        gateway may recall the unit.
         """
         unit = self._state.units.get((request.job, request.unit))
         if unit is None or unit.attempt != request.attempt or unit.node is None:
@@ -93,7 +93,7 @@ class WorkStealing:
     def _busy_nodes(self) -> Iterator[Node]:
         """Yield the next nodes of a round over all nodes that had a backlog when it began.
 
-        At most ``BUSY_MOST`` are examined in one call; the next call continues the round.
+        At most ``BUSY_MOST`` nodes are examined in one call; the next call continues the round.
         """
         here, elsewhere = self._state.index.busy.values(), self._state.index.busy_elsewhere.values()
         if not self._round or len(here) + len(elsewhere) <= BUSY_MOST:

@@ -45,15 +45,16 @@ class BrokenLog(Exception):
 class SequencerActor(Actor[Sequencer]):
     """Appends entries to the log, and signs checkpoints.
 
-    Several gateways may run it at once, as the lock of the log's head serialises them. Nothing is
-    lost when one dies: the next run finds all entries without a leaf.
+    Several gateways may run a Sequencer at once, as the lock of the log's head serialises their
+    transactions. Nothing is lost when a Sequencer dies: the next run finds all entries without a
+    leaf.
     """
 
     def __init__(self, ports: Ports, settings: SequencerSettings = DEFAULT_SETTINGS) -> None:
         """Prepare the actor.
 
-        If there is a chain, it signs nothing until the Anchor reports that the chain agrees with
-        the log. New checkpoints are recorded in ``ports.memory``.
+        If there is a chain, the actor signs nothing until the Anchor reports that the chain agrees
+        with the log. New checkpoints are recorded in ``ports.memory``.
         """
         self._store, self._signer = ports.log, ports.signer
         self._clock, self._random = ports.clock, ports.random
@@ -99,9 +100,9 @@ class SequencerActor(Actor[Sequencer]):
     async def _caught_up(self) -> CheckpointReady | CheckpointLate:
         """Append one batch of entries, with a checkpoint that covers them.
 
-        CheckpointLate if more entries wait, or the checkpoint cannot be signed.
+        Return CheckpointLate if more entries wait, or the checkpoint cannot be signed.
         """
-        with self._kept():
+        with self._edge_forgotten_on_error():
             async with self._store.log() as books:
                 look = await books.look(self._settings.batch)
                 if look is None:
@@ -123,7 +124,7 @@ class SequencerActor(Actor[Sequencer]):
             SIZE.set(seen.head.size)
             await self._note(head_of(seen))
             return self._settings.every_seconds
-        with self._kept():
+        with self._edge_forgotten_on_error():
             async with self._store.log() as books:
                 if not await books.lead():
                     return self._settings.every_seconds
@@ -140,7 +141,7 @@ class SequencerActor(Actor[Sequencer]):
     async def _advance(
         self, books: LogTransaction, look: LogView, *, checked: bool = False
     ) -> Append:
-        """Append the waiting entries; add a checkpoint if one is due or requested (``checked``)."""
+        """Append the waiting entries; add a checkpoint if it is due or requested (``checked``)."""
         edge = await self._edge_of(books, look.head)
         leaves, tiles = list[LeafRow](), list[HashTile]()
         now = self._clock.now()
@@ -173,7 +174,7 @@ class SequencerActor(Actor[Sequencer]):
 
     def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:
         if look.halted or not self._may_sign:
-            return append  # after a restore, a new checkpoint could contradict published ones
+            return append  # a checkpoint after a restore could contradict published ones
         head = append.head
         ours = [str(verifier) for verifier in self._signer.verifiers(head.origin)]
         keys = new_keys(look.verifiers, ours)
@@ -204,11 +205,11 @@ class SequencerActor(Actor[Sequencer]):
             await self._note(signed_of(done))
 
     async def _note(self, head: SeenHead | None) -> None:
-        if head is not None and self._memory is not None:
+        if head is not None:
             await self._memory.note(head)
 
     @contextmanager
-    def _kept(self) -> Generator[None]:
+    def _edge_forgotten_on_error(self) -> Generator[None]:
         """Forget the tree's edge if an error leaves unknown whether the append was committed."""
         try:
             yield

@@ -54,12 +54,12 @@ class Watermark:
         ``all_taken``: all waiting entries of the view are appended.
         """
         bound = self._bound
-        # ids went backwards: this is another database
+        # transaction ids went backwards: this is another database
         if bound is not None and look.own <= bound.before:
             self._newest = bound = None
         covered = look.head.covered
         if bound is not None and look.oldest >= bound.before:
-            # If many entries wait, the log has those up to the last one appended now.
+            # If many entries wait, the log has the entries up to the last entry appended now.
             reached = bound.entry if all_taken else min(bound.entry, look.waiting[-1])
             covered = max(covered, reached)
             bound = None if covered >= bound.entry else bound

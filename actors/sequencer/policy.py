@@ -61,7 +61,7 @@ def new_keys(known: frozenset[str], ours: Sequence[str]) -> tuple[str, ...] | No
     keys of the log.
 
     None if this gateway must not sign, as none of its keys is known. A log without known keys
-    accepts any.
+    accepts any key.
     """
     if known and known.isdisjoint(ours):
         return None

@@ -59,11 +59,11 @@ class SweeperActor(Actor[Sweeper]):
         self.after(SWEEP_SECONDS, SweepDue(), jitter=0.1)
 
     async def _expire_events(self) -> None:
-        before = self._ports.clock.now() - self._settings.events
+        events, before = self._ports.tables.events, self._ports.clock.now() - self._settings.events
         for _ in range(SWEEP_MOST):
             if self._expired >= before:
                 break
-            self._expired = await self._ports.events.expire(self._expired, before, JOBS_AT_ONCE)
+            self._expired = await events.expire(self._expired, before, JOBS_AT_ONCE)
 
     async def _forget_nodes(self) -> None:
         """Delete nodes that did not prove their key in time, if the settings require that proof."""
@@ -71,6 +71,6 @@ class SweeperActor(Actor[Sweeper]):
             return
         before = self._ports.clock.now() - UNPROVED_AFTER
         for _ in range(SWEEP_MOST):
-            forgotten = await self._ports.nodes.forget_unproved(before, NODES_AT_ONCE)
+            forgotten = await self._ports.tables.nodes.forget_unproved(before, NODES_AT_ONCE)
             if forgotten < NODES_AT_ONCE:
                 break

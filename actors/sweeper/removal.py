@@ -16,17 +16,18 @@ ABANDONED_AFTER: Final = timedelta(days=1)
 # Like ABANDONED_AFTER, for attempts that have ended: presigned URLs of parts have expired by then.
 OVER_AFTER: Final = timedelta(hours=2)
 JOBS_AT_ONCE: Final = 100  # jobs whose thumbnails and logs are removed at once
+CONNECTIONS_AT_ONCE: Final = 1_000
 log = logging.getLogger("sweeper")
 
 
 async def remove_abandoned(ports: SweeperPorts) -> None:
     """Abort multipart uploads of inputs that were abandoned."""
     since = ports.clock.now() - ABANDONED_AFTER
-    while abandoned := await ports.multiparts.abandoned(since):
+    while abandoned := await ports.tables.multiparts.abandoned(since):
         for multipart in abandoned:
             # Abort in the store first: if that fails, the row remains and the next run retries.
             await ports.objects.abort_multipart(multipart.object_key, multipart.store_id)
-            await ports.multiparts.end(multipart)
+            await ports.tables.multiparts.end(multipart)
             log.info("removed the abandoned multipart upload %s", multipart.upload_id)
 
 
@@ -34,10 +35,10 @@ async def remove_abandoned_results(ports: SweeperPorts) -> None:
     """Abort multipart uploads of results that were abandoned, or whose attempt has ended."""
     now = ports.clock.now()
     since, over = now - ABANDONED_AFTER, now - OVER_AFTER
-    while abandoned := await ports.result_multiparts.abandoned(since, over):
+    while abandoned := await ports.tables.result_multiparts.abandoned(since, over):
         for begun in abandoned:
             await ports.objects.abort_multipart(begun.object_key, begun.store_id)
-            await ports.result_multiparts.end(begun)
+            await ports.tables.result_multiparts.end(begun)
             log.info(
                 "removed the abandoned multipart upload of unit %s:%d", begun.job_id, begun.unit
             )
@@ -50,42 +51,42 @@ async def remove_expired(ports: SweeperPorts, settings: SweeperSettings) -> None
     await _inputs(ports, settings.inputs)
     await _results(ports, settings)
     await _attempts(ports, before)
-    await ports.preflights.expire(before)
-    while await ports.thumbnails.expire(before, JOBS_AT_ONCE):
+    await ports.tables.preflights.expire(before)
+    while await ports.tables.thumbnails.expire(before, JOBS_AT_ONCE):
         pass
-    while await ports.attempt_logs.expire(before, JOBS_AT_ONCE):
+    while await ports.tables.attempt_logs.expire(before, JOBS_AT_ONCE):
         pass
-    while await ports.connections.expire(now - settings.events):
+    while await ports.tables.connections.expire(now - settings.events, CONNECTIONS_AT_ONCE):
         pass
 
 
 async def _inputs(ports: SweeperPorts, kept: timedelta) -> None:
     now = ports.clock.now()
-    while inputs := await ports.retention.inputs(now - kept, now):
+    while inputs := await ports.tables.retention.inputs(now - kept, now):
         for each in inputs:
             await ports.objects.delete(each.object_key)
-            await ports.retention.input_gone(each.id)
+            await ports.tables.retention.input_gone(each.id)
         log.info("%d inputs have expired", len(inputs))
 
 
 async def _results(ports: SweeperPorts, settings: SweeperSettings) -> None:
     now = ports.clock.now()
-    while results := await ports.retention.results(now - settings.results, now):
+    while results := await ports.tables.retention.results(now - settings.results, now):
         for result in results:
             place = place_of(result.result_key)
             if place is not None and place.bucket == settings.bucket:
                 for key in (place.key, beside(place.key)):
                     await ports.objects.delete(key)
-            await ports.retention.result_gone(result, now)
+            await ports.tables.retention.result_gone(result, now)
         log.info("%d results have expired", len(results))
 
 
 async def _attempts(ports: SweeperPorts, before: datetime) -> None:
     """Delete objects of failed attempts, such as refused or late results; most have none."""
     now = ports.clock.now()
-    while attempts := await ports.retention.attempts(before):
+    while attempts := await ports.tables.retention.attempts(before):
         for one in attempts:
             for key_of in (result_key, evidence_key):
                 await ports.objects.delete(key_of(one.user, one.job_id, one.unit, one.attempt))
-            await ports.retention.attempt_gone(one, now)
+            await ports.tables.retention.attempt_gone(one, now)
         log.info("removed the objects of %d expired attempts", len(attempts))

@@ -1,4 +1,6 @@
-"""The Verifier actor: has delivered results checked, and asks the Ledger to book the verdicts."""
+"""The Verifier actor: lets verifiers check delivered results, and asks the Ledger to book the
+verdicts.
+"""
 
 import asyncio
 import logging
@@ -48,8 +50,8 @@ from sql.units import MINE
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
-RENDER_SHARE: Final = 0.75  # share of a check's time for rendering; the rest is for its files
-SOON_SECONDS: Final = 0.05  # pause before the next page, if there is more than one
+RENDER_SHARE: Final = 0.75  # share of a check's time for rendering, without its files
+SOON_SECONDS: Final = 0.05  # pause before the next page, if there are several pages
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 
@@ -57,9 +59,9 @@ log = logging.getLogger(__name__)
 class VerifierActor(Actor[Verifier]):
     """Schedules checks on the connected verifiers.
 
-    It has no state that must survive: the database has the results that wait for a verdict, and a
-    lost check is repeated. The positions to compare are drawn with a secret that each instance
-    creates.
+    The actor has no state that must survive a crash: the database has the results that wait for a
+    verdict, and a lost check is repeated. The positions to compare are drawn with a secret that
+    each instance creates.
     """
 
     def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
@@ -105,8 +107,8 @@ class VerifierActor(Actor[Verifier]):
     async def _read(self) -> list[Case]:
         """Read the next page of pending results, and return their cases.
 
-        Reading in pages lets newer results be checked while older ones cannot be. Cases of results
-        that are no longer pending are dropped, and their checks cancelled.
+        Reading in pages lets newer results be checked while older results cannot be. Cases of
+        results that are no longer pending are dropped, and their checks cancelled.
         """
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
@@ -127,8 +129,10 @@ class VerifierActor(Actor[Verifier]):
         return list(cases.values())
 
     async def _advance(self, cases: Sequence[Case]) -> None:
-        """Take the next step of these cases, and, if a verifier is free, of known cases on other
-        pages that are first in the fair order.
+        """Take the next step of these cases.
+
+        If a verifier is free, also advance the cases of other pages that are first in the fair
+        order.
 
         Cases that another gateway has claimed are left out.
         """
@@ -143,7 +147,7 @@ class VerifierActor(Actor[Verifier]):
         for case in waiting:
             if self._peers.clock.monotonic() < until:
                 await self._step(case, waiting)
-        await self._claims.release(ours)
+        await self._claims.give_up(ours)
 
     def _next_in_turn(self) -> set[Case]:
         """Return the known cases that are first in the fair order; none if no verifier is free."""
@@ -177,7 +181,9 @@ class VerifierActor(Actor[Verifier]):
                 self._give_way(running)
 
     def _give_way(self, running: RunningCheck) -> None:
-        """Put the case of a dropped check behind all others; a batch is opened one by one."""
+        """Put the case of a dropped check behind all others; the results of a batch are opened one
+        by one.
+        """
         self._spent(running)
         _split(running)
         if running.is_batch:
@@ -192,8 +198,9 @@ class VerifierActor(Actor[Verifier]):
         self._update_about_node(case)
         if case.step == "open" and case.check is None and case.verdict is None:
             blamed = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
-            # Without a verifier of its build, no comparison could detect an invalid result, so the
-            # result must not be accepted because it was not drawn.
+            # While no verifier has the node's build, no result of the node is compared, so sampling
+            # does not deter it. A result that was not drawn must therefore not be accepted without
+            # a comparison.
             lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
             if lacks:
                 case.open_first()
@@ -241,7 +248,9 @@ class VerifierActor(Actor[Verifier]):
             await self._conclude(case)
 
     def _why_unverified(self, case: Case) -> str | None:
-        """Return the code of the reason to skip the check of a case; None: check it."""
+        """Return the code of the reason to skip the check of a case; None if the case must be
+        checked.
+        """
         if case.is_again:
             return None  # the node's share stays withheld until a check, or an admin, decides
         if not self._settings.verification.enabled:
@@ -249,7 +258,9 @@ class VerifierActor(Actor[Verifier]):
         return OWN_NODE if case.pending.pool == MINE else None
 
     def _why_unverifiable(self, case: Case) -> str | None:
-        """Return the reason why a case cannot be checked; None if it can, perhaps later."""
+        """Return the reason why a case cannot be checked; None if the case can be checked, perhaps
+        later.
+        """
         if case.is_again:
             return None
         row = case.pending.row
@@ -308,7 +319,7 @@ class VerifierActor(Actor[Verifier]):
         self._recall.again()
 
     def _lose(self, running: RunningCheck | None) -> None:
-        """Handle the loss of a verifier: the check that it ran is repeated.
+        """Handle the loss of a verifier: the check that the verifier ran is repeated.
 
         Results of a batch are checked one by one.
         """
@@ -329,7 +340,7 @@ class VerifierActor(Actor[Verifier]):
             self._failed(running)
 
     def _failed(self, running: RunningCheck, *, is_scene: bool = False) -> None:
-        """Handle a failed check: it is repeated after a pause.
+        """Handle a failed check, which is repeated after a pause.
 
         Results of a batch are opened one by one.
         """
@@ -372,7 +383,10 @@ class VerifierActor(Actor[Verifier]):
             await self._step(case)
 
     async def _hear_batch(self, running: RunningCheck, message: Reported) -> None:
-        """Handle the report on a batch. Results that it does not clear are opened one by one."""
+        """Handle the report on a batch.
+
+        Results that the report does not clear are opened one by one.
+        """
         self._spent(running)
         if message.report is None:
             log.warning("a batch by node %s failed: %s", message.node, message.reason)

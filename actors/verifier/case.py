@@ -13,14 +13,14 @@ from actors.verifier.check_orders import (
     order_for,
     places,
 )
-from actors.verifier.messages import Comparison, Outcome
+from actors.verifier.messages import Comparison, VerdictOutcome
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.device_class import is_kin
 from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
 from sql.sampling import unit_name
-from sql.units import Kind, kind_of
+from sql.units import Kind, unit_kind
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # The next check: open the files; compare regions; compare more regions; render the frame.
@@ -35,7 +35,7 @@ UNMADE: Final = "its regions match, but rebuilding its picture from the evidence
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 RECALLS: Final = UUID(int=0)
-LOST_MOST: Final = 6  # verifiers lost in a row during its check, after which it is unverifiable
+LOST_MOST: Final = 6  # verifiers lost in a row during checks, after which a result is unverifiable
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
 MISSING: Final = "the object is no longer in the store"
@@ -58,10 +58,10 @@ class Verdict:
 
     ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``from_scene``:
     the scene makes the result unverifiable. ``withdrawn``: the scene is at fault, so no invalid
-    result of the unit is a strike. ``reason``: the code for why the result is unverified.
+    result of the unit is a strike. ``reason``: the code of the reason why the result is unverified.
     """
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     said: str = ""
     strike: bool = False
     from_scene: bool = False
@@ -83,19 +83,19 @@ class Case:
     said: str = ""  # why the next check is necessary
     compared_at: SampleRegions = NOWHERE
     check: UUID | None = None  # the running check
-    is_kept: bool = False  # its running check does not give way for ``check_seconds``
-    is_alone: bool = False  # a batch did not clear it, so it is opened alone
+    is_kept: bool = False  # the running check does not give way for ``check_seconds``
+    is_alone: bool = False  # a batch did not clear the result, so it is opened alone
     failed: int = 0  # number of failed checks
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
     lost: int = 0  # checks whose verifier was lost
     yielded: int = 0  # long checks that were dropped as results of other creators waited
-    failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; others are preferred
+    failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
     rests_until: float = float("-inf")  # no check before this monotonic time
-    unread: str | None = None  # why a verifier could not read it; the gateway now tries to read it
+    unread: str | None = None  # why a verifier could not read the result; the gateway now tries
     is_suspected: bool = False  # the node has a strike, or a check found a result of it wrong
     is_trusted: bool = False  # the node is a verifier, whose results are not compared
     is_known: bool = False  # the node has enough valid results in a row on this device class
-    lacks_build: bool = False  # no verifier has the node's build, so it is only opened at first
+    lacks_build: bool = False  # no verifier has the node's build, so only open the result at first
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
     verifier: UUID | None = None
@@ -109,7 +109,7 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn is not False:  # None: no draw took place
+        elif pending.is_again or pending.row.drawn is not False:  # None if no draw took place
             case.compare()
         return case
 
@@ -157,13 +157,14 @@ class Case:
         if self.pending.disputed is None:
             return outcome == "unverifiable"
         is_unsure = outcome == "invalid" and not self.verdict.strike
-        # Other seeds show how a frame was made, but miss a small mark in it.
+        # A comparison with other seeds shows how a frame was made, but misses a small mark in the
+        # frame.
         return outcome == "unverifiable" or is_unsure or self.verdict.said == OTHER_SEEDS
 
     @property
     def kind(self) -> Kind:
         """Kind of the result: frame, tile, chunk, merged frame or video."""
-        return kind_of(self.pending.job_type, self.pending.params)
+        return unit_kind(self.pending.job_type, self.pending.params)
 
     @property
     def is_cut(self) -> bool:
@@ -178,7 +179,9 @@ class Case:
 
     @property
     def is_last(self) -> bool:
-        """True if other results are checked first, as a check of this one failed or was dropped."""
+        """True if other results are checked first, as a check of this result failed or was
+        dropped.
+        """
         return self.failed > 0 or self.yielded > 0
 
     def is_waiting(self, now: float) -> bool:
@@ -194,7 +197,7 @@ class Case:
 
     @property
     def is_accused(self) -> bool:
-        """True if a check found the result wrong and no later one cleared it."""
+        """True if a check found the result wrong and no later check cleared it."""
         if self.verdict is not None:
             return self.verdict.outcome == "invalid" and self.verdict.strike
         return self.step == "more" or (self.step == "whole" and self.why == "regions")
@@ -219,7 +222,10 @@ class Case:
     def order(self, check: UUID, secret: bytes, device_class: str) -> RunCheck:
         """Return the request for the next check, for a verifier of this ``device_class``."""
         at, again = self._places(secret), NOWHERE
-        if at != NOWHERE and self.is_cut and not is_kin(device_class, self.device_class):
+        # Another instruction set gives nearly equal pixels, so other seeds are the second step.
+        is_other_set = self.step == "more" and device_class != self.device_class
+        is_other = is_other_set or not is_kin(device_class, self.device_class)
+        if at != NOWHERE and self.is_cut and is_other:
             again = self._drawn(secret, 2)
         return order_for(self.pending, check, at, whole=self.step == "whole", again=again)
 
@@ -235,7 +241,9 @@ class Case:
         return self.compared_at
 
     def _drawn(self, secret: bytes, turn: int) -> SampleRegions:
-        """Draw the positions to compare; each ``turn`` (0, 1, 2) of a case has its own."""
+        """Draw the positions to compare; each ``turn`` (0, 1, 2) of a case has its own
+        positions.
+        """
         count = len(self.pending.params.get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
         return places(self.kind, count, secret + bytes([turn]), name, result)
@@ -256,6 +264,8 @@ class Case:
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
+        elif self.step == "more" and report.across is not None and across:
+            self._hear_other_seeds(report, report.across, limits)
         elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
             self._hear_opened(report, across=across)
         elif report.unable is not None:
@@ -274,7 +284,8 @@ class Case:
             self.compare()
             self.said = report.suspect or ""
         elif report.is_loose or (across and (report.is_uncut or self.pending.is_uncut)):
-            # Such an invalid result is no strike, so sampling would not deter: always compare.
+            # An invalid result is no strike here, so sampling would not deter cheating: always
+            # compare.
             self.compare()
         else:
             self.verdict = Verdict("sampled-out")
@@ -286,9 +297,29 @@ class Case:
         elif found == "open" and self.step == "regions":
             self.step, self.said = "more", _distance(report)
         elif self.is_cut and report.rests_on_crops(limits):
-            self._render_whole("regions", _distance(report))
+            if across and self.step == "regions":
+                self.step, self.said = "more", _distance(report)
+            else:
+                self._render_whole("regions", _distance(report))
         else:
             self._is_invalid(_distance(report), strike=not report.is_loose)
+
+    def _hear_other_seeds(
+        self, report: Report, other: OtherClassReport, limits: Thresholds
+    ) -> None:
+        """Handle a comparison with other seeds by a verifier of another instruction set.
+
+        It can clear the result. Otherwise the whole frame decides.
+        """
+        is_cleared = other.outcome in ("exact", "consistent", "accepted")
+        if not report.is_made_of_evidence(limits):
+            self._is_invalid(_distance(report), strike=not report.is_loose)
+        elif not is_cleared:
+            self._render_whole("regions", _distance(report))
+        elif other.outcome == "accepted" and report.is_finished and not report.is_unseen:
+            self.verdict = Verdict("consistent", OTHER_SEEDS)
+        else:
+            self._hear_match(report, "match", across=True)
 
     def _hear_match(self, report: Report, found: Finding, *, across: bool) -> None:
         if report.is_unmade and self.kind == "frame":
@@ -339,7 +370,7 @@ class Case:
         found = of_all(report.crops, limits)
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
-            # Its creator may have named the places at which honest instruction sets differ most.
+            # The creator may have named the places at which honest instruction sets differ most.
             named = len((self.pending.disputed or ())[:PLACES_MOST])
             by_place = report.by_crop(len(self.compared_at.draws)) or []
             drawn = [one for layers in by_place[named:] for one in layers]
@@ -353,7 +384,7 @@ class Case:
             self._is_valid(found, said, across=across)
 
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
-        """Handle a report by a verifier of another device kind; it never results in a strike."""
+        """Handle a report by a verifier of another device kind, which never results in a strike."""
         if report.unable is not None and report.depends:
             self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
         elif self.step == "whole" and not report.is_whole:
@@ -387,8 +418,8 @@ class Case:
         """Handle frames that EEVEE drew.
 
         Frames are equal within a drawing class, which the node signs. Across classes the nearest
-        number of samples decides, and a refusal is no strike. Without a signed drawing class a node
-        could avoid a comparison, so a refusal is a strike then.
+        number of samples decides, and a refused frame is no strike. Without a signed drawing class
+        a node could avoid a comparison, so a refused frame is then a strike.
         """
         signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
         is_same = is_sure and device_class == self.device_class and signed == across.drawing
@@ -437,14 +468,15 @@ class Case:
         self.failed_by |= {verifier}
 
     def give_way(self, again_seconds: float) -> float:
-        """Record that its check was dropped for other results; return the pause in seconds."""
+        """Record that a check was dropped for other results; return the pause in seconds."""
         self.yielded += 1
         return again_seconds * 2.0 ** min(self.yielded, DOUBLED_MOST)
 
     def lose(self, again_seconds: float, failures_most: int) -> float:
         """Record that the verifier was lost during its check; return the pause in seconds.
 
-        After LOST_MOST losses its checks are given up, as the result may crash verifiers.
+        After LOST_MOST losses the checks of the case are given up, as the result may crash
+        verifiers.
         """
         self.lost += 1
         if self.lost >= LOST_MOST:

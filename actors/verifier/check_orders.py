@@ -2,7 +2,7 @@
 
 Half of the crops lie where the picture has detail, which the verifier finds with a coarse render.
 The node's own picture is not used for that, as a cheating node could flatten what it did not
-render. So this module draws numbers, and the verifier places the crops by them
+render. This module draws random numbers, and the verifier places the crops by these numbers
 (``rendertrust.node.worker.checks.crop_placement``).
 """
 
@@ -20,7 +20,7 @@ from sql.sampling import draw
 from sql.units import VIDEO, Kind, evidence_key, result_key
 
 COUNT: Final = 3  # crops of a frame or tile
-IN_CHUNK: Final = 8  # one frame per this many, or part of it, is rendered again
+IN_CHUNK: Final = 8  # of this many frames of a chunk, or fewer, one is rendered again
 IN_VIDEO: Final = 16  # frames of a video that are compared with the pictures it is made from
 SHOWN_MOST: Final = 16  # frames of a chunk that are compared
 
@@ -55,9 +55,10 @@ def _in_chunk(frames: int) -> int:
 
 
 def least_of(unit: Assignment) -> int | None:
-    """Return the least number of frames of a video, which is one per unit that it is made from.
+    """Return the least number of frames of a video: one frame for each unit that the video is made
+    from.
 
-    None for other units, as their number of frames is known.
+    None for units that are no video, as their number of frames is known.
     """
     return len(unit.parts) if unit.job_type == VIDEO else None
 
@@ -65,8 +66,8 @@ def least_of(unit: Assignment) -> int | None:
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:
     """Draw the numbers (0 to 1) that place three crops: x, y, and the cell or None.
 
-    A crop without a cell lies anywhere, and one with a cell lies where there is detail. The first
-    crop has no cell, the second has one, and the third has one at random.
+    A crop without a cell lies anywhere, and a crop with a cell lies where there is detail. The
+    first crop has no cell, the second has a cell, and the third has a cell or none, at random.
     """
 
     def drawn(purpose: bytes, number: int) -> float:

@@ -23,13 +23,14 @@ Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 class CheckQueue:
     """Start-time fair queueing over creators, in seconds of verifiers' time.
 
-    A creator's next check has the virtual time at which their last one ended, or the present one if
-    that is later. So creators whose checks take long are served less often, and unused time is not
-    saved up.
+    A creator's next check has the virtual time at which the creator's last check ended, or the
+    present virtual time if that is later. So creators whose checks take long are served less often,
+    and unused time is not saved up.
 
-    Cases with failed or dropped checks (``is_last``) come last. One that was delivered more than
-    ``patience`` seconds ago is overdue: it is served in fair order again, and its check may not be
-    dropped soon. Such checks take at most a quarter of the time.
+    Cases with failed or dropped checks (``is_last``) come last. A case with ``is_last`` is overdue
+    if its result was delivered more than ``patience`` seconds ago. An overdue case is served in
+    fair order again, and its check may not be dropped soon. Checks of overdue cases take at most a
+    quarter of the time.
     """
 
     patience: float = math.inf
@@ -42,7 +43,9 @@ class CheckQueue:
         return max(self._now, self._ends.get(creator, 0.0))
 
     def in_order(self, cases: Iterable[Case], now: float) -> list[Case]:
-        """Sort the cases fairly; those with failed or dropped checks come last until overdue."""
+        """Sort the cases in fair order; cases with failed or dropped checks come last until they
+        are overdue.
+        """
 
         def key(case: Case) -> tuple[bool, float, Place]:
             is_last = case.is_last and not self.is_overdue(case, now)
@@ -75,13 +78,13 @@ class CheckQueue:
 
 
 def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ...]:
-    """Return the batch that one check opens together: the first result, and perhaps others.
+    """Return the batch that one check opens together: the first result, and perhaps results from
+    ``waiting``, in their order.
 
-    The others are taken from ``waiting``, in its order. The scene of a batch is opened once. A
-    batch can only clear results. Results that it calls wrong, or does not report on, are opened
-    alone next, so that a file cannot make the results that are opened after it invalid. All results
-    of a batch come from nodes of one owner, so a file that attacks its verifier affects only that
-    owner's results.
+    The scene of a batch is opened once. A batch can only clear results. Results that the batch
+    calls wrong, or does not report on, are opened alone next. So a file cannot cause a verdict
+    against the results that are opened after it. All results of a batch come from nodes of one
+    owner, so a file that attacks its verifier affects only that owner's results.
     """
     found, left = [first], BYTES_MOST - _bytes(first)
     if not _may_join(first, now):
@@ -106,7 +109,7 @@ def _may_join(case: Case, now: float) -> bool:
 
 
 def _group(case: Case) -> Group:
-    """Return the job and the owner of the node.
+    """Return the case's job and the owner of the node that delivered the result.
 
     Results of nodes without an owner are not grouped.
     """
@@ -131,15 +134,22 @@ class Claims:
     seconds: float
 
     async def take(self, cases: Sequence[Case]) -> set[Case]:
-        """Claim the cases; return those that are now this gateway's. Raises Unavailable."""
+        """Claim the cases; return the cases that this gateway has claimed now.
+
+        Raises Unavailable.
+        """
         if not cases:
             return set()
         ids = [case.id for case in cases]
         ours = await self.store.claim_checks(self.gateway, ids, self.seconds)
         return {case for case in cases if case.id in ours}
 
-    async def release(self, cases: Iterable[Case]) -> None:
-        """Release the cases on which this gateway cannot make progress. Raises Unavailable."""
+    async def give_up(self, cases: Iterable[Case]) -> None:
+        """Give up this gateway's claims on the cases that it has not begun, so that another gateway
+        may take them.
+
+        Raises Unavailable.
+        """
         idle = [case.id for case in cases if not case.is_begun]
         if idle:
             await self.store.release_checks(self.gateway, idle)

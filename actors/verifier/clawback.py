@@ -16,8 +16,8 @@ from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256  # shares per query
-# Interval at which every gateway looks for such shares (query ``earnings_unlooked``): the gateway
-# that booked the verdict may have died, and earlier deliveries may be settled later.
+# Interval at which every gateway looks for shares to withhold (query ``earnings_unlooked``): the
+# gateway that booked the verdict may have died, and earlier deliveries may be settled later.
 LOOK_SECONDS: Final = 60.0
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 
@@ -49,7 +49,7 @@ class Clawback:
             self.again()
 
     async def attend(self, observer: Ref[Any]) -> None:
-        """Open disputes that withhold shares until they are checked; do nothing before it is due.
+        """Open disputes that withhold shares until they are checked; do nothing before ``_due_at``.
 
         Raises Unavailable; the next call tries again.
         """

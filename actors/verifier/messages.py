@@ -1,10 +1,10 @@
-"""Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
+"""Messages of the Verifier, and the effect of its verdicts, which only the Ledger applies.
 
-Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
+Each docstring of an effect or message names its sender.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from sql.checks import CheckRow
 
 # Outcomes of a result. ``exact`` and ``consistent``: compared with the scene; ``sampled-out``: only
 # opened; ``unverified``: no check was requested; ``unverifiable``: the scene cannot be compared.
-Outcome: TypeAlias = Literal[
+VerdictOutcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
 COMPARED: Final = ("exact", "consistent")
@@ -24,36 +24,6 @@ COMPARED: Final = ("exact", "consistent")
 
 class Verifier:
     """Marker type for the address of the verifier actor."""
-
-
-@attrs.frozen
-class UnitDeliver:
-    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING if attempt and node match.
-
-    The delivery is recorded; nothing is charged or paid yet. ``work``: the work record that the
-    node signed, as canonical JSON. ``draw``: a random number from 0 to 1. The result is compared if
-    ``draw`` is below the ``odds``, which depend on the node's record, or below the odds at which
-    the operator's pending shares cover a fine. The other fields are as in ``UnitComplete``.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int
-    node: UUID
-    device_class: str
-    result_ref: str | None
-    sha256: bytes | None = None
-    size: int | None = None
-    work: str | None = attrs.field(default=None, repr=False)
-    node_signature: str | None = attrs.field(default=None, repr=False)
-    evidence_sha256: bytes | None = None
-    evidence_size: int | None = None
-    verified: bool = False
-    operator: str | None = None
-    share_percent: int = 70
-    dispute_window: timedelta = timedelta(days=7)
-    draw: float | None = None
-    odds: float = 1.0
 
 
 @attrs.frozen
@@ -79,16 +49,16 @@ class UnitVerdict:
 
     ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
     ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
-    ``comparison``: the last comparison; None if there was none. ``strike``: the invalid result
-    counts against its node. ``fine``: the penalty in addition to the lost pay; pending shares of
-    the operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at
-    fault, so no invalid result of the unit is a strike, and fines for them are returned.
+    ``comparison``: the last comparison, if there was one. ``strike``: the invalid result counts
+    against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
+    operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
+    so no invalid result of the unit is a strike, and fines for them are returned.
     """
 
     job: UUID
     unit: int
     attempt: int
-    outcome: Outcome
+    outcome: VerdictOutcome
     said: str = ""
     verifier: UUID | None = None
     operator: str | None = None
@@ -102,16 +72,13 @@ class UnitVerdict:
     comparison: Comparison | None = None
 
 
-CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
-
-
-def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+def earns(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
     """Return True if an operator is paid for the result."""
     is_open = outcome in ("unverifiable", "unverified")
     return row.verified and outcome != "invalid" and (pays or not is_open)
 
 
-def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+def costs(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
     """Return True if the creator is charged.
 
     Creators pay whenever an operator is paid, and for ``unverified`` work in any case.
@@ -148,8 +115,8 @@ class CheckerGone(Message[Verifier, None]):
 class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
-    ``report`` None: the check failed, for ``reason``. ``is_unread``: the delivered result could not
-    be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
+    If ``report`` is None, the check failed, for ``reason``. ``is_unread``: the delivered result
+    could not be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
     """
 
     check: UUID
@@ -164,7 +131,7 @@ class Reported(Message[Verifier, None]):
 class ReadBack(Message[Verifier, None]):
     """To itself: whether the gateway could read a result that a verifier could not read.
 
-    ``is_readable`` None: the object store was down or too slow, so that is not known.
+    ``is_readable`` is None if the object store was down or too slow.
     """
 
     job: UUID

@@ -43,12 +43,12 @@ class QuarantineReview:
     async def known(self, nodes: Set[UUID]) -> "NodeReputation":
         """Return the reputation of these nodes. Raises Unavailable."""
         known = NodeReputation.of(await self._store.records(sorted(nodes)) if nodes else ())
-        # Includes nodes whose review was lost, and quarantined ones that deliver earlier units.
+        # Also review nodes whose review was lost, and quarantined nodes that deliver earlier units.
         self._caught |= {n for n, strikes in known.strikes.items() if strikes >= STRIKES_MOST}
         return known
 
     async def attend(self) -> None:
-        """Review the suspected nodes, and quarantine those with too many strikes.
+        """Review the suspected nodes, and quarantine nodes with too many strikes.
 
         Raises Unavailable; the next call tries again.
         """

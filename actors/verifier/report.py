@@ -10,9 +10,9 @@ import attrs
 from actors.verifier.messages import Comparison
 from actors.verifier.thresholds import RegionDifference, Thresholds, is_match, of_region
 from rendertrust.node.worker.formats.picture_digest import NAMED_MAX, are_its_own
-from sql.units import kind_of
+from sql.units import unit_kind
 
-CROPS_MAX: Final = 256  # over all view layers
+CROPS_MAX: Final = 256  # crops over all view layers
 WORDS_MAX: Final = 300
 SAMPLES_MOST: Final = 1 << 24  # Blender's maximum
 UNSEEN: Final = "its node signed pixels that the verifier cannot read in the delivered file"
@@ -43,8 +43,9 @@ class Report:
     """A parsed report of a verifier on one result.
 
     ``compared``: differences of the crops, and, if ``is_finished``, of the rebuilt picture as the
-    last one. ``fault``: the defect of the delivery. ``unable``: why the scene cannot be compared.
-    ``looked``: the result was only opened, as requested. ``suspect``: why it should be compared.
+    last element. ``fault``: the defect of the delivery. ``unable``: why the scene cannot be
+    compared. ``looked``: the result was only opened, as requested. ``suspect``: why the result
+    should be compared.
     """
 
     compared: tuple[RegionDifference, ...] = ()
@@ -53,7 +54,7 @@ class Report:
     looked: bool = False
     suspect: str | None = None
     is_finished: bool = False  # the picture was rebuilt and compared
-    is_whole: bool = False  # the crops were cut out of the whole frame, or it is the whole frame
+    is_whole: bool = False  # the crop is the whole frame, or the crops were cut out of it
     is_uncut: bool = False  # with ``unable``: the whole frame can be compared instead of regions
     is_unmade: bool = False  # the verifier crashed while it rebuilt the picture from the evidence
     is_loose: bool = False  # honest frames of such a scene may differ beyond the noise
@@ -67,7 +68,7 @@ class Report:
 
     @property
     def crops(self) -> tuple[RegionDifference, ...]:
-        """The differences of the crops, without that of the rebuilt picture."""
+        """The differences of the crops, without the difference of the rebuilt picture."""
         return self.compared[:-1] if self.is_finished else self.compared
 
     @property
@@ -92,13 +93,15 @@ class Report:
         return self.is_made_of_evidence(limits)
 
     def is_made_of_evidence(self, limits: Thresholds) -> bool:
-        """Return True unless the picture rebuilt from the evidence differs from the delivered."""
+        """Return True unless the picture rebuilt from the evidence differs from the delivered
+        picture.
+        """
         return not self.is_finished or is_match(of_region(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[RegionDifference, ...]] | None:
-        """Group the differences by crop, as each crop has one per view layer.
+        """Group the differences by crop, as there is one difference per crop and view layer.
 
-        None if their number is no multiple of ``count``.
+        None if the number of differences is no multiple of ``count``.
         """
         layers, left = divmod(len(self.crops), count)
         if left or not layers:
@@ -116,8 +119,8 @@ class NoReport:
 def answer(raw: Mapping[str, Any], crops: int, least: int | None = None) -> Report | NoReport:
     """Parse the report on a check that was to compare ``crops`` crops. Never raises.
 
-    NoReport if crops are missing, unless there are at least ``least`` of them, or the whole frame
-    was compared at once.
+    Return NoReport if crops are missing. Crops may be missing if the whole frame was compared at
+    once, or if the report has at least ``least`` crops.
     """
     read = read_report(raw)
     if not (isinstance(read, Report) and read.compared and crops):
@@ -132,7 +135,7 @@ def answer(raw: Mapping[str, Any], crops: int, least: int | None = None) -> Repo
 
 
 def answers(raw: Mapping[str, Any] | None, count: int) -> list[Report | None]:
-    """Parse the report on a batch of ``count`` results; None: no report on this result.
+    """Parse the report on a batch of ``count`` results; None for a result without a report.
 
     Never raises.
     """
@@ -152,7 +155,7 @@ def held_to(report: Report, work: str | None) -> Report:
 
     A check must be repeatable from the signed work, so unsigned pixels, or a chunk's pictures
     without their names, are a fault. If the verifier cannot read the signed pixels, that is no
-    fault (``is_unseen``), as other releases may read more kinds of pictures.
+    fault (``is_unseen``), as other versions of the verifier may read more kinds of pictures.
     """
     if report.fault or work is None:
         return report
@@ -169,10 +172,10 @@ def held_to(report: Report, work: str | None) -> Report:
 
 
 def _are_named(document: Mapping[str, Any]) -> bool:
-    """Return False if the signed work is a chunk of up to NAMED_MAX frames whose pictures it does
-    not name.
+    """Return False if the signed work record is of a chunk of up to NAMED_MAX frames, but does not
+    name their pictures.
     """
-    kind = kind_of(document.get("job_type", ""), document.get("parameters", {}))
+    kind = unit_kind(document.get("job_type", ""), document.get("parameters", {}))
     is_listed = isinstance(document["pixels"].get("pictures"), dict)
     return kind != "chunk" or len(document["parameters"]["frames"]) > NAMED_MAX or is_listed
 

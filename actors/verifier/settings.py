@@ -21,7 +21,7 @@ class VerifierSettings:
     """Settings of the Verifier.
 
     ``unverified_why`` is the code in receipts of results that become ``unverified`` because
-    verification is not enabled. ``require_evidence`` False: a frame without evidence is
+    verification is not enabled. Unless ``require_evidence`` is True, a frame without evidence is
     ``unverified``, not ``invalid``. ``pays_unverified``: nodes are paid for ``unverified`` results.
     ``own``: the gateway's verifiers.
     """
@@ -43,10 +43,10 @@ class VerifierSettings:
     def seconds_of(self, case: Case) -> float:
         """Return the time limit of the next check, in seconds.
 
-        A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``,
-        so that a scene that is too large for the verifiers does not delay others for long. Later
-        checks of the same result may take longer. Any check may be dropped after ``wait_seconds``
-        if results of other creators wait, that of an overdue result after ``check_seconds``.
+        A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``.
+        So a scene that is too large for the verifiers does not delay other scenes for long. Later
+        checks of the same result may take longer. A check may be dropped after ``wait_seconds``, or
+        for an overdue result after ``check_seconds``, if results of other creators wait.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):
@@ -61,10 +61,7 @@ FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 
 @attrs.frozen
 class VerifierPeers:
-    """Parts of the gateway that the Verifier uses.
-
-    ``signer`` None: no receipts. ``gateway``: this gateway's id.
-    """
+    """Parts of the gateway that the Verifier uses. ``gateway``: this gateway's id."""
 
     ledger: Ref[Ledger]
     scheduler: Ref[Scheduler]
@@ -73,5 +70,5 @@ class VerifierPeers:
     objects: Objects
     clock: Clock
     random: Random
+    signer: ReceiptSigner
     gateway: UUID
-    signer: ReceiptSigner | None = None

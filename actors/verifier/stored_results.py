@@ -14,11 +14,11 @@ SECONDS: Final = 300.0  # limit of one read
 AGAIN_SECONDS: Final = 10.0  # pause before the next read, if the store was down
 PIECE: Final = 1 << 20
 Stored: TypeAlias = Literal["same", "replaced", "missing"]
-READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is also read
+READ_MOST: Final = 64 << 20  # bytes of one object; of a longer object the last piece is also read
 
 
 async def stored(case: Case, objects: Objects) -> Stored:
-    """Compare the stored objects with those that were delivered. Raises ObjectsUnavailable."""
+    """Compare the stored objects with the delivered objects. Raises ObjectsUnavailable."""
     row = case.pending.row
     found = await _stored(objects, case.place(result_key), row.sha256, row.size)
     if found == "same" and row.evidence_size is not None:
@@ -43,7 +43,7 @@ class SecondReads:
     _after: dict[CaseId, float] = attrs.field(factory=dict[CaseId, float])
 
     def begin(self, of: CaseId, now: float) -> bool:
-        """Mark a read as running, and return True; False if it must wait."""
+        """Mark a read as running, and return True; False if the read must wait."""
         self._after = {case: after for case, after in self._after.items() if after > now}
         if of in self._running or of in self._after or len(self._running) >= AT_ONCE:
             return False
@@ -51,7 +51,7 @@ class SecondReads:
         return True
 
     def end(self, of: CaseId, now: float) -> None:
-        """Mark a read as ended; the next one of the same result waits AGAIN_SECONDS."""
+        """Mark a read as ended; the next read of the same result waits AGAIN_SECONDS."""
         self._running.discard(of)
         self._after[of] = now + AGAIN_SECONDS
 
@@ -59,8 +59,8 @@ class SecondReads:
 async def is_readable(case: Case, objects: Objects) -> bool | None:
     """Return True if the result and its evidence can be read, with the delivered sizes.
 
-    None if the store is down. Compressed objects (Content-Encoding) count as unreadable, as not
-    every client decodes them.
+    None if the object store is down. Compressed objects (Content-Encoding) count as unreadable, as
+    not every client decodes them.
     """
     row = case.pending.row
     stored = [(case.place(result_key), row.size)]

@@ -1,8 +1,9 @@
-"""Thresholds of comparisons; of several regions the one that differs most decides.
+"""Thresholds of comparisons; of several regions the region that differs most decides.
 
-The distance of two renders means nothing by itself: a dark scene differs little even if all of it
-is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
-given in multiples of the noise, which is the distance of two honest renders with different seeds.
+The distance of two renders means nothing by itself. A dark scene differs little even if all of it
+is missing. A scene of 4,096 samples differs little even without three quarters of the samples. So
+distances are given in multiples of the noise, which is the distance of two honest renders with
+different seeds.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ _FROM_WORST: Final[tuple[Finding, ...]] = ("mismatch", "open", "match", "exact")
 
 @attrs.frozen
 class Thresholds:
-    """Thresholds in multiples of the noise: a distance up to ``match`` is a match, and one above
-    ``open`` a mismatch.
+    """Thresholds in multiples of the noise: a distance up to ``match`` is a match, and a distance
+    above ``open`` a mismatch.
 
-    In between, more regions are compared. ``other_class`` replaces ``match`` if node and verifier
-    have different instruction sets.
+    For a distance between ``match`` and ``open``, more regions are compared. ``other_class``
+    replaces ``match`` if node and verifier have different instruction sets.
     """
 
     match: float = MATCH_NOISE
@@ -42,8 +43,8 @@ class Thresholds:
 class RegionDifference:
     """Difference of a region that the verifier rendered from the same region of the delivery.
 
-    ``off``: the distance, in multiples of the noise. It is 0 if they are ``equal``, and infinite if
-    they cannot be compared; NaN is no match.
+    ``off``: the distance, in multiples of the noise. The distance is 0 if the regions are
+    ``equal``, and infinite if they cannot be compared; NaN is no match.
     """
 
     equal: bool
@@ -62,7 +63,10 @@ def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> 
 
 
 def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return the worst finding. Raises ValueError if there is none: nothing was checked."""
+    """Return the worst finding.
+
+    Raises ValueError if there is no finding, as then nothing was checked.
+    """
     if not found:
         raise ValueError("nothing was compared")
     findings = [of_region(one, thresholds) for one in found]

@@ -47,9 +47,9 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
 
 
 def fine_for(pending: Pending) -> int:
-    """Return the fine for an invalid result; 0 if it was found by opening it, which is always done.
+    """Return the fine for an invalid result; 0 if the result was not drawn for a comparison.
 
-    A result that clawback or a dispute finds invalid costs the same fine as one that was drawn.
+    A result that clawback or a dispute finds invalid costs the same fine as a drawn result.
     """
     row = pending.row
     if row.odds is None or not (row.drawn or pending.is_again):
@@ -66,14 +66,14 @@ def _retry_at(pending: Pending, now: datetime) -> datetime | None:
 
 
 def issued(
-    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
+    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner, now: datetime
 ) -> IssuedReceipt | None:
     """Return the signed receipt of a verdict; ``price`` is the charge.
 
-    None if the result is invalid, there is no signing key, or the node signed no work record.
+    None if the result is invalid, or the node signed no work record.
     """
     row = pending.row
-    if verdict.outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
+    if verdict.outcome == "invalid" or row.work is None or not row.node_signature:
         return None
     work = receipt.read_work(json.loads(row.work))
     if isinstance(work, str):

@@ -20,7 +20,8 @@ MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of
 class ConnectedVerifier:
     """A connected verifier, which runs one check at a time.
 
-    ``busy``: the id of its running check. ``batches``: it can open several results in one check.
+    ``busy``: the id of the check that the verifier runs. ``batches``: the verifier can open several
+    results in one check.
     """
 
     node: UUID
@@ -45,7 +46,7 @@ class ConnectedVerifier:
 class RunningCheck:
     """A check that a verifier runs. A batch has several cases, all of one job.
 
-    ``since``: its start; ``until``: its deadline, both by the monotonic clock.
+    ``since``: the start of the check; ``until``: its deadline; both by the monotonic clock.
     """
 
     order: RunCheck
@@ -74,7 +75,7 @@ class VerifierFleet:
     due: float = float("-inf")  # time of the next exchange
 
     async def meet(self, here: "VerifierRegistry", now: float) -> None:
-        """Publish the verifiers connected here, and read those of other gateways.
+        """Publish the verifiers connected here, and read the verifiers of other gateways.
 
         Raises Unavailable.
         """
@@ -115,7 +116,7 @@ class VerifierRegistry:
     def come(
         self, node: UUID, device_class: str, session: Ref[Any], *, batches: bool = False
     ) -> RunningCheck | None:
-        """Add a verifier; if it reconnected, return the check that is lost."""
+        """Add a verifier; if the verifier reconnected, return the check that is lost."""
         before = self._known.get(node)
         if before is not None and (before.device_class, before.session) == (device_class, session):
             return None
@@ -124,7 +125,9 @@ class VerifierRegistry:
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> RunningCheck | None:
-        """Remove a verifier, unless it has reconnected; return the check that is lost with it."""
+        """Remove a verifier, unless it has reconnected; return the check that is lost with the
+        verifier.
+        """
         found = self._known.get(node)
         if found is None or found.session is not session:
             return None
@@ -144,10 +147,10 @@ class VerifierRegistry:
     def free_for(self, case: Case, fleet: VerifierFleet) -> ConnectedVerifier | None:
         """Return the verifier for the case's next check, or None.
 
-        Any verifier can open a result. To compare it, a verifier of the node's device class is
-        preferred, since only that can find it exact. A verifier of another device kind is used only
-        if no verifier of the node's kind is connected here or was recently connected to any gateway
-        (``fleet``).
+        Any verifier can open a result. To compare a result, a verifier of the node's device class
+        is preferred, since only such a verifier can find the result exact. A verifier of another
+        device kind is used only if no verifier of the node's kind is connected here or was recently
+        connected to any gateway (``fleet``).
         """
         wanted, failed = case.device_class, case.failed_by
         return min(
@@ -186,7 +189,7 @@ class VerifierRegistry:
         return True
 
     def end(self, check: UUID, node: UUID) -> RunningCheck | None:
-        """End a check and return it; None if this node does not run it."""
+        """End a check and return it; None if this node does not run the check."""
         running = self._running.get(check)
         if running is None or running.by.node != node:
             return None

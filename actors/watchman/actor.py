@@ -1,4 +1,7 @@
-"""The Watchman actor: starts last and stops first. While it runs, new work is accepted."""
+"""The Watchman actor: starts last and stops first.
+
+While the Watchman runs, the gateway accepts new work.
+"""
 
 import asyncio
 import logging
@@ -20,9 +23,9 @@ log = logging.getLogger(__name__)
 class WatchmanSettings:
     """Settings of the Watchman, which closes nodes' sockets in batches.
 
-    The next batch follows once the last one is closed, or after ``batch_seconds``. So not all nodes
-    reconnect at once, and the event loop stays responsive. ``orphans_seconds``: time limit for
-    counting the units that still run.
+    The next batch follows once all sockets of the last batch are closed, or after
+    ``batch_seconds``. Closing in batches keeps the event loop responsive, and not all nodes
+    reconnect at once. ``orphans_seconds``: time limit for counting the units that still run.
     """
 
     batch: int = 100
@@ -31,10 +34,10 @@ class WatchmanSettings:
 
 
 class WatchmanActor(Actor[Watchman]):
-    """Reports while the gateway accepts new work, and closes all sessions when it stops.
+    """Answers, while it runs, that the gateway accepts new work; closes all sessions when it stops.
 
     ``sessions`` returns the addresses of the running sessions. The actor's ``stop_within`` must be
-    long enough for all batches; 20,000 sessions make 200 of them.
+    long enough for all batches; 20,000 sessions make 200 batches.
     """
 
     def __init__(

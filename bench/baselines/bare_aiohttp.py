@@ -1,4 +1,4 @@
-"""Plain aiohttp application: ``/health`` is a bare handler, the others check a token.
+"""Plain aiohttp application: ``/health`` is a bare handler, the other routes check a token.
 
     BENCH_DSN=… BENCH_SECRET=… BENCH_POOL=8 python bench/baselines/bare_aiohttp.py PORT
 

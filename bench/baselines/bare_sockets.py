@@ -1,9 +1,9 @@
-"""Plain aiohttp with WebSockets: a handler per socket, and job frames pushed to all sockets.
+"""Plain aiohttp with WebSockets: a handler per socket, and relay frames pushed to all sockets.
 
     python -m bench.baselines.bare_sockets
 
-It prints its address. For each line with a number on stdin it pushes that many frames to each
-socket. A frame is what a node gets: a job with a signed URL for its own result.
+The program prints its address. For each line with a number on stdin it pushes that many relay
+frames to each socket. As at a gateway, a relay frame has a job and a signed URL for its result.
 """
 
 import asyncio

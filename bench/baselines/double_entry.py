@@ -1,6 +1,6 @@
 """Baseline: a ledger that writes transfers one by one over a pool of connections.
 
-It has two forms: one SQL function per transfer (``double_entry.sql``), and an interactive
+The ledger has two forms: one SQL function per transfer (``double_entry.sql``), and an interactive
 transaction per transfer, as most ledgers are written. Both insert before they lock, lock the
 platform's account last, and need as few round trips as possible.
 """
@@ -22,12 +22,12 @@ INSERT INTO double_entry.accounts (id, name, balance, may_overdraw)
 SELECT n, 'user:' || gen_random_uuid(), $2::bigint, false FROM generate_series(0, $1::bigint - 1) n
 UNION ALL SELECT $3 + n, 'platform:' || n, 0, true FROM generate_series(0, $4::bigint - 1) n
 """
-# PostgreSQL plans differently for an empty table than for an older one.
+# Filled first, because PostgreSQL makes other plans for empty tables than for full ones.
 EARLIER = """
 SELECT count(double_entry.post(n % $2, $3, 1, 'ADJUSTMENT', 'earlier:' || n, ''))
 FROM generate_series(1, $1::bigint) n
 """
-# Only its own tables, as the others are analysed when they are full.
+# Only the baseline's tables; the Ledger's tables are analysed once they have been filled.
 VACUUM = """
 VACUUM ANALYZE double_entry.accounts, double_entry.transfers, double_entry.entries,
                double_entry.holds
@@ -107,7 +107,7 @@ class Function:
     @classmethod
     @asynccontextmanager
     async def over(cls, dsn: str, connections: int) -> AsyncGenerator[Self]:
-        """Open so many connections to a database that ``prepare`` has filled."""
+        """Open this number of connections to a database that ``prepare`` has filled."""
         opened = [await asyncpg.connect(dsn) for _ in range(connections)]
         try:
             yield cls(Pool(list(opened)))
@@ -116,13 +116,13 @@ class Function:
                 await connection.close()
 
     async def post(self, payer: int, platform: int, reference: str) -> None:
-        """Transfer one unit from a user to an account of the platform."""
+        """Transfer an amount of 1 from a user to an account of the platform."""
         query = "SELECT double_entry.post($1, $2, 1, 'DEDUCTION', $3, $4)"
         arguments = (payer, FIRST_PLATFORM + platform, reference, WORDS)
         assert await self._pool.lend(lambda c: c.fetchval(query, *arguments))
 
     async def place(self, payer: int, reference: str) -> None:
-        """Hold one unit of a user."""
+        """Hold an amount of 1 of a user's balance."""
         query = "SELECT double_entry.place($1, 1, $2)"
         assert await self._pool.lend(lambda c: c.fetchval(query, payer, reference))
 
@@ -134,7 +134,7 @@ class Function:
 
 
 class Interactive(Function):
-    """The same ledger with an interactive transaction per operation, statement by statement."""
+    """A ledger that uses one interactive transaction of several statements per operation."""
 
     async def post(self, payer: int, platform: int, reference: str) -> None:
         await self._pool.lend(lambda c: _post(c, payer, FIRST_PLATFORM + platform, reference))
@@ -150,7 +150,7 @@ async def _post(connection: Any, payer: int, platform: int, reference: str) -> N
     async with connection.transaction():
         values = (payer, platform, 1, "DEDUCTION", reference, WORDS)
         moved = await connection.fetchval(TRANSFER, *values)
-        if moved is not None:  # otherwise it was posted before
+        if moved is not None:  # None if the reference was posted before
             await _move(connection, moved, payer, platform, (1, 0))
 
 
@@ -173,7 +173,7 @@ async def _settle(connection: Any, reference: str, platform: int) -> None:
 async def _move(
     connection: Any, moved: int, payer: int, platform: int, amounts: tuple[int, int]
 ) -> None:
-    """Move credits between two accounts; ``amounts`` is the amount, and how much of it was held."""
+    """Move credits between two accounts; ``amounts`` is the amount and the held part of it."""
     amount, held = amounts
     payers = await connection.fetchrow(TAKE, payer, amount, held)
     assert payers is not None, "insufficient credits"
@@ -184,7 +184,7 @@ async def _move(
 
 
 async def prepare(dsn: str, people: int, units: int, earlier: int) -> None:
-    """Create the baseline's tables, with users who have so many units; ``dsn`` is the owner's."""
+    """Create the baseline's tables as the schema's owner; each user has a balance of ``units``."""
     connection = await asyncpg.connect(dsn)
     await connection.execute(Path(__file__).with_suffix(".sql").read_text())
     await connection.execute(ACCOUNTS, people, units, FIRST_PLATFORM, PLATFORMS)

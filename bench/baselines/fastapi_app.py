@@ -1,9 +1,9 @@
-"""The same routes with FastAPI, served by uvicorn in an environment of their own.
+"""The benchmark's routes with FastAPI, served by uvicorn in a separate environment.
 
     BENCH_DSN=… BENCH_SECRET=… BENCH_POOL=8 python bench/baselines/fastapi_app.py PORT LOOP
 
-LOOP is asyncio or uvloop. Requests get an id, and answers the same headers as the gateway's (by
-plain ASGI, which is the cheap way). Answers are models. There is no limit, no log and no metric.
+LOOP is asyncio or uvloop. Requests get an id. Answers get the gateway's headers, by plain ASGI
+because it costs the least. Answers are pydantic models. There is no limit, no log and no metric.
 """
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false
 # pyright: reportUnknownParameterType=false

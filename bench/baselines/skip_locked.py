@@ -1,7 +1,7 @@
-"""Baseline: a job queue with a ledger, on connections that claim jobs by SKIP LOCKED.
+"""Baseline: a job queue with a ledger, whose connections claim jobs by SKIP LOCKED.
 
-It has two forms: one SQL function for each step of a job's life (``skip_locked.sql``), which is the
-best that can be done this way, and interactive transactions, as most queues are written.
+The queue has two forms: one SQL function for each step of a job's life (``skip_locked.sql``), the
+fastest form of such a queue, and interactive transactions, as most queues are written.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import asyncpg
 CREATORS, OPERATORS, PRICE = 1_000, 20, 10_000
 SHARDS_MOST = 16  # accounts of the platform
 FIRST_OPERATOR, FIRST_PLATFORM = 1_000_000, 2_000_000
-ENDED_JOBS = 20_000  # PostgreSQL plans differently for an empty table than for an older one
+ENDED_JOBS = 20_000  # PostgreSQL makes other plans for an empty table
 ACCOUNTS = """
 INSERT INTO skip_locked.accounts (id, balance)
 SELECT n, 1000000000000 FROM generate_series(0, $1::bigint - 1) AS n
@@ -70,7 +70,7 @@ class SkipLocked:
     @classmethod
     @asynccontextmanager
     async def over(cls, dsn: str, connections: int, shards: int) -> AsyncGenerator[Self]:
-        """Open so many connections to a database that ``prepare`` has filled."""
+        """Open this number of connections to a database that ``prepare`` has filled."""
         opened = [await asyncpg.connect(dsn) for _ in range(connections)]
         try:
             yield cls(opened, shards)
@@ -92,7 +92,7 @@ class SkipLocked:
             creator = (done * len(self._connections) + number) % CREATORS
             await self.submit(connection, creator)
             while (job := await connection.fetchrow(CLAIM, number)) is None:
-                pass  # another connection's claim was in the way
+                pass  # another connection has claimed the job
             await self.settle(connection, job, operator, FIRST_PLATFORM + done % self._shards)
             done += 1
         return done
@@ -108,7 +108,7 @@ class SkipLocked:
 
 
 class Interactive(SkipLocked):
-    """The same queue with interactive transactions, statement by statement."""
+    """A queue with SKIP LOCKED that uses interactive transactions of several statements."""
 
     async def submit(self, connection: Any, creator: int) -> None:
         job = uuid4()

@@ -14,12 +14,12 @@ class Tokens:
 
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
-    token_type: Annotated[str, Limits(enum=("bearer",))] = "bearer"  # noqa: S105 - the scheme, no secret
+    token_type: Annotated[str, Limits(enum=("bearer",))] = "bearer"  # noqa: S105 - ``bearer`` names the scheme and is no secret
 
 
 @attrs.frozen
 class User:
-    """A user."""
+    """A user of the gateway."""
 
     id: Id
     email: str
@@ -29,7 +29,7 @@ class User:
 
 @attrs.frozen
 class Registered:
-    """A new account, logged in."""
+    """The response to a registration: the new user, and tokens of the first session."""
 
     user: User
     tokens: Tokens
@@ -37,7 +37,10 @@ class Registered:
 
 @attrs.frozen
 class ApiKey:
-    """An API key. ``hint``: its last characters; ``last_used_at`` is accurate to some minutes."""
+    """An API key.
+
+    ``hint`` is the key's last characters; ``last_used_at`` is accurate to some minutes.
+    """
 
     id: Id
     name: str
@@ -65,9 +68,9 @@ class ApiKeys:
 
 @attrs.frozen
 class Session:
-    """A session. ``refreshed_at``: when its tokens were issued.
+    """A session. ``refreshed_at`` is the time when the session's tokens were issued.
 
-    ``current``: it is that of this request.
+    ``current`` is true for the session of this request.
     """
 
     sid: Id
@@ -79,13 +82,13 @@ class Session:
 
     @property
     def id(self) -> str:
-        """The session's id."""
+        """The id of the session, by its API name."""
         return self.sid
 
 
 @attrs.frozen
 class Sessions:
-    """A page of sessions, the most recently used first. ``count`` is the number of all."""
+    """A page of sessions, the most recently used first. ``count`` is the number of all sessions."""
 
     sessions: tuple[Session, ...]
     count: int

@@ -10,9 +10,7 @@ from rendertrust.value_types import ADDED, SENT, Credits, Id, Limits
 
 @attrs.frozen
 class Balance:
-    """Credits: the booked ``balance``, the part of it that is ``held`` for open jobs, and the
-    rest.
-    """
+    """Credits: the booked ``balance``, the part ``held`` for open jobs, the ``available`` rest."""
 
     balance: Credits
     user_id: Id
@@ -24,7 +22,7 @@ class Balance:
 class Entry:
     """An entry of an account.
 
-    ``amount`` is above 0, ``direction`` gives its sign; ``entry_id`` is the one in proofs.
+    ``amount`` is above 0, and ``direction`` gives the sign; proofs have the same ``entry_id``.
     """
 
     id: Id
@@ -42,7 +40,7 @@ class Entry:
 class History:
     """A page of entries, newest first.
 
-    ``count`` is the number of all entries, ``next`` the ``after`` of the next page.
+    ``count`` is the number of all entries; ``next`` is the ``after`` of the next page.
     """
 
     entries: tuple[Entry, ...]
@@ -65,7 +63,10 @@ class Hold:
 
 @attrs.frozen
 class Holds:
-    """A page of open holds, newest first; ``count`` and ``held`` (their sum) are of all holds."""
+    """A page of open holds, newest first.
+
+    ``count`` is the number of all open holds; ``held`` is the sum.
+    """
 
     holds: tuple[Hold, ...]
     count: int
@@ -83,7 +84,7 @@ class DayOfUsage:
 
 @attrs.frozen
 class Usage:
-    """Charges per day, oldest first, including today; ``charged`` is their sum."""
+    """Charges per day, oldest day first, including today; ``charged`` is the sum of the days."""
 
     days: tuple[DayOfUsage, ...]
     charged: Credits
@@ -102,13 +103,16 @@ class Offer:
 
 @attrs.frozen
 class Offers:
-    """All offers, the cheapest first."""
+    """All offers of credits, cheapest offer first."""
 
     skus: tuple[Offer, ...]
 
 
 @attrs.frozen
 class Checkout:
-    """A page to pay at, in a browser. Credits arrive once the payment has arrived."""
+    """The address of a payment page for a browser.
+
+    Credits are booked once the payment has arrived.
+    """
 
     url: str = attrs.field(repr=False)

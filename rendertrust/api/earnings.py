@@ -21,11 +21,13 @@ DisputeState: TypeAlias = Annotated[str, Limits(enum=("open", "rejected", "uphel
 
 @attrs.frozen
 class Share:
-    """The earning of a unit. It is pending until ``payable_at``, or longer while ``disputed``.
+    """The earning of a unit.
 
-    ``payout_id``: the payout that includes it. ``entry_id``: the ledger entry that pays it, null
-    until there is one; its proof is at ``proof_path``. ``receipt_path``: the receipt of the work;
-    null if the node signed nothing. ``why``: the reason if it was reversed or forfeited.
+    The earning is pending until ``payable_at``, or longer while ``disputed``. ``payout_id`` names
+    the payout that includes the earning. ``entry_id`` is the entry that pays the earning, null
+    until that entry is booked; the entry's proof is at ``proof_path``. ``receipt_path`` is the
+    address of the receipt of the work; null if the node signed nothing. ``why`` is the reason if
+    the earning was reversed or forfeited.
     """
 
     id: Id
@@ -47,7 +49,10 @@ class Share:
 
 @attrs.frozen
 class EarningTotals:
-    """Totals of earnings. ``payable``: a payout would pay it now; ``requested``: as money."""
+    """Totals of earnings.
+
+    A payout would pay ``payable`` now; ``requested`` was requested as money.
+    """
 
     pending: Credits
     payable: Credits
@@ -59,8 +64,10 @@ class EarningTotals:
 
 @attrs.frozen
 class Earnings:
-    """A page of earnings, newest first. ``count`` is the number of all that match, ``next`` the
-    ``after`` of the next page; ``totals`` are of all earnings.
+    """A page of earnings, newest first.
+
+    ``count`` is the number of all earnings that match; ``next`` is the ``after`` of the next page.
+    ``totals`` include all earnings.
     """
 
     earnings: tuple[Share, ...]
@@ -71,7 +78,7 @@ class Earnings:
 
 @attrs.frozen
 class Payout:
-    """A payout of ``units`` earnings. ``reference`` is that of the money transfer."""
+    """A payout of ``units`` earnings. ``reference`` is the reference of the money transfer."""
 
     id: Id
     to: PayoutTarget
@@ -86,8 +93,9 @@ class Payout:
 
 @attrs.frozen
 class Payouts:
-    """A page of payouts, newest first. ``count`` is the number of all payouts, ``next`` the
-    ``after`` of the next page.
+    """A page of payouts, newest first.
+
+    ``count`` is the number of all payouts; ``next`` is the ``after`` of the next page.
     """
 
     payouts: tuple[Payout, ...]
@@ -99,7 +107,8 @@ class Payouts:
 class StatementLine:
     """An entry of a statement; an amount below 0 is a debit.
 
-    ``claimed``: earned before you claimed the node. ``fined``: forfeited for an invalid result.
+    ``claimed`` was earned before you claimed the node. ``fined`` was forfeited for an invalid
+    result.
     """
 
     entry_id: int
@@ -116,9 +125,9 @@ class StatementLine:
 
 @attrs.frozen
 class Statement:
-    """An operator's statement for a month (UTC), so far if the month is not over.
+    """An operator's statement for a month (UTC), up to now if the month is not over.
 
-    ``opening`` plus all movements is ``closing``: pending and payable earnings together. ``next``
+    ``opening`` plus all movements is ``closing``, the sum of pending and payable earnings. ``next``
     is the ``after`` of the next page of lines.
     """
 
@@ -140,8 +149,9 @@ class Statement:
 class Dispute:
     """A dispute of a unit's charge, which is refunded if the dispute is upheld.
 
-    ``decision`` says why it was upheld or rejected. ``by_gateway``: the gateway opened it because
-    another result of the node was invalid; a check of the unit decides it.
+    ``decision`` is the reason why the dispute was upheld or rejected. With ``by_gateway``, the
+    gateway opened the dispute because another result of the node was invalid. A check of the unit
+    decides such a dispute.
     """
 
     id: Id
@@ -158,8 +168,9 @@ class Dispute:
 
 @attrs.frozen
 class Disputes:
-    """A page of disputes, newest first. ``count`` is the number of all that match, ``next`` the
-    ``after`` of the next page.
+    """A page of disputes, newest first.
+
+    ``count`` is the number of all disputes that match; ``next`` is the ``after`` of the next page.
     """
 
     disputes: tuple[Dispute, ...]

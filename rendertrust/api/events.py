@@ -9,11 +9,12 @@ from rendertrust.value_types import Id
 
 @attrs.frozen
 class JobEvent:
-    """An event of a job as clients receive it, of a page or of the stream.
+    """An event of a job, in a page of events or in the stream.
 
-    ``type`` is ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1. ``money``:
-    ``amount`` was held, charged or released. ``unit.progress`` has a ``progress`` (0 to 1) and no
-    number. After ``unit.thumbnail``, ``preview`` has a picture of ``frame``.
+    ``type`` is ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1. ``money`` says
+    whether ``amount`` credits were held, charged or released. ``unit.progress`` has a ``progress``
+    (0 to 1) and no number. After ``unit.thumbnail``, the client's method ``preview`` returns a
+    picture of ``frame``.
     """
 
     type: str
@@ -44,10 +45,10 @@ class EventPage:
 
 @attrs.frozen
 class AttemptLog:
-    """The last log lines of an attempt at a unit, the oldest first. ``completed``: it succeeded.
+    """The last log lines of an attempt at a unit, oldest line first.
 
-    ``ended_at`` is null while it is not known to have ended; the lines are then the last that
-    gateways received.
+    ``completed``: the attempt succeeded. ``ended_at`` is null until the attempt is known to have
+    ended. Until then, the lines are the last lines that gateways received.
     """
 
     unit: int
@@ -63,8 +64,9 @@ class AttemptLog:
 
 @attrs.frozen
 class JobLog:
-    """The last 20 failed and the last 20 successful attempts, oldest first, then the running
-    ones.
+    """The last 20 failed and the last 20 successful attempts, oldest first.
+
+    Then running attempts.
     """
 
     attempts: tuple[AttemptLog, ...]
@@ -74,8 +76,7 @@ class JobLog:
 class Hook:
     """A webhook endpoint.
 
-    ``failing_since``: no delivery has succeeded since then; after some days the endpoint is
-    disabled.
+    No delivery has succeeded since ``failing_since``; after some days the endpoint is disabled.
     """
 
     id: Id
@@ -97,14 +98,14 @@ class HookWithSecret(Hook):
 
 @attrs.frozen
 class Hooks:
-    """All of your endpoints, oldest first."""
+    """All of your webhook endpoints, oldest first."""
 
     endpoints: tuple[Hook, ...]
 
 
 @attrs.frozen
 class Reply:
-    """The reply to a try of a delivery: its ``status``, or the ``error`` if there was no reply."""
+    """The result of a try of a delivery: the reply's ``status``, or else the ``error``."""
 
     at: datetime
     status: int | None

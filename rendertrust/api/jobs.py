@@ -17,10 +17,10 @@ JobPriority: TypeAlias = Annotated[str, Limits(enum=("low", "normal", "high"))]
 
 @attrs.frozen
 class LooseTiles:
-    """Delivered ``tiles`` of frames that cannot be completed as things stand, and their cost.
+    """Delivered ``tiles`` of frames that cannot be completed at present, and their cost.
 
-    ``checking``: how many of them are charged only once verified. They can be downloaded. Unless
-    the job is stopped, a retry of its failed units completes these frames.
+    ``checking`` is the number of tiles that are charged only once verified. All of these tiles can
+    be downloaded. Unless the job is stopped, a retry of its failed units completes these frames.
     """
 
     tiles: int
@@ -30,7 +30,7 @@ class LooseTiles:
 
 @attrs.frozen
 class Placed:
-    """A submitted job. ``node_id`` is null while it waits for a node."""
+    """A submitted job. ``node_id`` is null while the job waits for a node."""
 
     job_id: Id
     node_id: Id | None
@@ -39,17 +39,18 @@ class Placed:
 
 @attrs.frozen
 class Job:
-    """A job. ``price`` was held when it was submitted; ``charged`` is what was charged of it.
+    """A job. ``price`` was held at the submission; ``charged`` is the part that was charged.
 
-    ``retry_of`` is the job that it retries. Of its ``units``, ``done`` are complete and ``failed``
-    failed for good. ``paused``: by its ``owner``, at the ``cap`` (``max_credits``), or ``stopped``
-    until delivered units are verified. ``pool``: the nodes that may see it. Each unit of a job has
-    its own result. ``eta_seconds``: the estimated time until all is done; null until enough units
-    are complete, and in lists. ``reference_seconds``: the work of all frames, as measured on a
-    gateway node, by which it is priced; null: it is priced by the table. ``loose_tiles``: delivered
-    tiles of frames that cannot be completed; null if there are none, and in lists. ``given_back``:
-    the number of units that were refunded because they were found invalid later; null in lists.
-    ``start_after``: no unit begins before this time; left out if there is none.
+    ``retry_of`` is the id of the job that this job retries. Of its ``units``, ``done`` are complete
+    and ``failed`` failed for good. ``paused`` is the cause of a pause: the ``owner``, the ``cap``
+    (``max_credits``), or ``stopped`` until delivered units are verified. ``pool`` names the nodes
+    that may see the job. Each unit of a job has its own result. ``eta_seconds`` is the estimated
+    time until the job ends; null until enough units are complete, and in lists.
+    ``reference_seconds`` is the work of all frames, as measured on a gateway node, if that work
+    determines the price; null if the price table does. ``loose_tiles`` counts delivered tiles of
+    frames that cannot be completed; null without such tiles, and in lists. ``given_back`` is the
+    number of units that were refunded because a unit's result was found invalid later; null in
+    lists. No unit begins before ``start_after``, which is left out without such a time.
     """
 
     id: Id
@@ -84,7 +85,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """The job is in a final state."""
+        """True if the job is in a final state."""
         return self.status in ENDED
 
 
@@ -92,7 +93,7 @@ class Job:
 class JobList:
     """A page of jobs, newest first.
 
-    ``count`` is how many match; ``next`` is the ``after`` of the next page.
+    ``count`` is the number of jobs that match; ``next`` is the ``after`` of the next page.
     """
 
     jobs: tuple[Job, ...]
@@ -102,9 +103,9 @@ class JobList:
 
 @attrs.frozen
 class ResultUrl:
-    """A presigned URL of a result, valid for ``expires_in`` seconds for everybody who has it.
+    """A presigned URL of a result, valid for ``expires_in`` seconds for everybody who has the URL.
 
-    ``size`` and ``sha256`` (hex) are as the node reported them, if it did.
+    ``size`` and ``sha256`` (hex) are the values that the node reported, if any.
     """
 
     job_id: Id

@@ -11,7 +11,7 @@ from rendertrust.value_types import ABSENT, Limits, Sha256
 
 @attrs.frozen
 class Opening:
-    """The private part of a leaf: its text, and the salt.
+    """The private part of a leaf: the text and the salt.
 
     The leaf contains the SHA-256 of salt and text.
     """
@@ -24,12 +24,13 @@ class Opening:
 class EntryProof:
     """An entry's place in the log.
 
-    ``leaf`` is the entry's public part, a text, and ``leaf_hash`` its hash in the tree. Hashing it
-    with each of ``proof_hashes``, on the side that ``directions`` gives, results in
-    ``merkle_root``: the root of the first ``tree_size`` leaves, which ``checkpoint`` states, signed
-    by the key ``verifier``. If it is anchored, ``contract`` on chain ``chain_id`` has that root, by
-    the transaction ``anchor_tx_hash`` in block ``block_number``, as ``anchor`` states, a note by
-    the same key.
+    ``leaf`` is the entry's public part, a text, and ``leaf_hash`` is the hash of the leaf in the
+    tree. ``leaf_hash``, hashed with the ``proof_hashes`` in turn, results in ``merkle_root``.
+    ``directions`` has the side of each of these hashes. ``merkle_root`` is the root of the first
+    ``tree_size`` leaves. ``checkpoint`` states that root, signed by the key ``verifier``. If that
+    root is anchored, ``contract`` on chain ``chain_id`` has the root, by the transaction
+    ``anchor_tx_hash`` in block ``block_number``. ``anchor`` is a note of the same key that states
+    this anchor.
     """
 
     entry_id: int
@@ -54,7 +55,7 @@ class EntryProof:
 class Withdrawn:
     """A withdrawal of a receipt.
 
-    Entry ``entry_id`` refunded the creator; ``proof`` is null until it is in the log.
+    Entry ``entry_id`` refunded the creator; ``proof`` is null until that entry is in the log.
     """
 
     entry_id: int
@@ -66,11 +67,11 @@ class Withdrawn:
 class ReceiptFile:
     """A receipt that ``rendertrust verify`` checks without the gateway; see ``docs/PROOF.md``.
 
-    ``receipt`` has the node's ``work`` and its signature, the verdict and the price; ``signature``
-    is the gateway's. ``proof`` is null until the paying entry is in the log, and for free work.
-    ``withdrawn`` is present only if the charge was refunded because the work was found invalid: the
-    receipt is no longer valid then. It is not signed, and older copies lack it: ask here whether a
-    receipt is still valid.
+    ``receipt`` has the node's ``work`` and the node's signature, the verdict and the price.
+    ``signature`` is the gateway's signature. ``proof`` is null until the paying entry is in the
+    log, and for free work. ``withdrawn`` is present only if the charge was refunded because the
+    work was found invalid: the receipt is no longer valid then. ``withdrawn`` is not signed, and
+    older copies lack this member. Request the receipt again to learn if a receipt is still valid.
     """
 
     format: Annotated[str, Limits(enum=(FILE,))]
@@ -82,19 +83,21 @@ class ReceiptFile:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The receipt as the gateway sent it: without ``withdrawn`` unless it is set."""
+        """The receipt as sent by the gateway, without ``withdrawn`` if ``withdrawn`` is None."""
         members = {each.name: getattr(self, each.name) for each in attrs.fields(type(self))}
         return {name: one for name, one in members.items() if name != "withdrawn" or one}
 
 
 @attrs.frozen
 class LogCheckpoint:
-    """The newest checkpoint: ``checkpoint`` is the signed note, the other members its content.
+    """The newest checkpoint: ``checkpoint`` is the signed note.
 
-    ``verifier`` is the key that signs, ``verifiers`` are all keys that were ever valid, in order.
-    ``anchor``: the gateway's note on its newest confirmed anchor (chain, contract, size, root),
-    which may have fewer leaves; null if nothing is anchored. ``answer``: if a nonce was sent, a
-    note over it, signed by the present keys.
+    The other members repeat its content.
+
+    ``verifier`` is the key that signs; ``verifiers`` are all keys that were ever valid, in order.
+    ``anchor`` is the gateway's note on its newest confirmed anchor (chain, contract, size, root),
+    which may have fewer leaves; null without an anchor. If a nonce was sent, ``answer`` is a note
+    over that nonce, signed by the present keys.
     """
 
     origin: str

@@ -14,8 +14,8 @@ class Reputation:
     """Verdicts of the gateway's verifiers on a node's results with one device class.
 
     More valid results in a row make checks rarer. Three ``strikes`` (invalid results that were not
-    made good) end in quarantine; twenty valid results in a row remove one, twice at most. Results
-    for the node's owner do not count. ``score`` is 0 to 1.
+    made good) end in quarantine; twenty valid results in a row remove a strike, twice at most.
+    Results for the node's owner do not count. ``score`` is 0 to 1.
     """
 
     device_class: str
@@ -28,11 +28,11 @@ class Reputation:
 
 @attrs.frozen
 class Node:
-    """A node. ``status`` is its liveness; ``standing`` says whether it may work.
+    """A node. ``status`` is the node's liveness; ``standing`` says whether the node may work.
 
-    ``current_load`` is 0 (idle) to 1. ``verified_at``: its owner earns since then. ``checkable``: a
-    connected verifier of the gateway can compare its results; null if the node is not connected to
-    this gateway, does not render, or nothing is checked.
+    ``current_load`` is 0 (idle) to 1. The owner earns since ``verified_at``. ``checkable`` is true
+    if a connected verifier of the gateway can compare the node's results. ``checkable`` is null if
+    the node is not connected to this gateway, does not render, or nothing is checked.
     """
 
     id: Id
@@ -56,7 +56,7 @@ class Node:
 class NodeList:
     """A page of nodes, newest first.
 
-    ``count`` is the number of all nodes, ``next`` the ``after`` of the next page.
+    ``count`` is the number of all nodes; ``next`` is the ``after`` of the next page.
     """
 
     nodes: tuple[Node, ...]
@@ -66,9 +66,12 @@ class NodeList:
 
 @attrs.frozen
 class NodeCheck:
-    """A check of one attempt; ``verdict`` is null while it is pending, and ``said`` explains it.
+    """A check of an attempt.
 
-    ``strike``: it counts against the node. Three strikes put a node into quarantine.
+    ``verdict`` is null while the check is pending; ``said`` explains the verdict.
+
+    ``strike`` is true if the check counts against the node. Three strikes put a node into
+    quarantine.
     """
 
     job_id: Id
@@ -84,17 +87,18 @@ class NodeCheck:
 
 @attrs.frozen
 class NodeChecks:
-    """Checks of a node, newest first."""
+    """Checks of a node's results, newest first."""
 
     checks: tuple[NodeCheck, ...]
 
 
 @attrs.frozen
 class NodeConnection:
-    """A connection of a node. ``code`` and ``why`` say how it was closed.
+    """A connection of a node. ``code`` and ``why`` say how the connection was closed.
 
-    ``by_us``: the gateway closed it. All three are null or false while it is open. ``pong_at``:
-    when the node last answered a ping. If the gateway stopped abruptly, the code is 1006.
+    ``by_us`` is true if the gateway closed the connection. All three are null or false while the
+    connection is open. ``pong_at`` is the time of the node's last answer to a ping. If the gateway
+    stopped abruptly, the code is 1006.
     """
 
     address: str

@@ -9,7 +9,10 @@ from rendertrust.value_types import Id
 
 @attrs.frozen
 class Organisation:
-    """An organisation. ``role`` is yours; you are only invited until ``joined``."""
+    """An organisation.
+
+    ``role`` is your role in the organisation; until ``joined``, you are only invited.
+    """
 
     id: Id
     name: str
@@ -29,10 +32,10 @@ class Organisations:
 
 @attrs.frozen
 class Member:
-    """A member, or an invitation: ``joined_at`` is null until it is accepted.
+    """A member, or an invitation: ``joined_at`` is null until the invitation is accepted.
 
-    Until then ``user_id`` identifies the invitation and ``name`` is empty, so that you don't learn
-    whether the address has an account.
+    Until then ``user_id`` identifies the invitation and ``name`` is empty. An invitation therefore
+    does not reveal whether the address has an account.
     """
 
     user_id: Id
@@ -68,10 +71,10 @@ class OrganisationPage:
 
 @attrs.frozen
 class Trusted:
-    """A trusted address. ``user_id`` names the entry, for ``DELETE``; it is not an account's id.
-    ``name`` is always empty.
+    """A trusted address. ``user_id`` names the trusted address in a ``DELETE`` request.
 
-    So the list does not reveal whether an address has an account.
+    ``user_id`` is not an account's id. ``name`` is always empty. The list therefore does not reveal
+    whether an address has an account.
     """
 
     user_id: Id
@@ -82,6 +85,6 @@ class Trusted:
 
 @attrs.frozen
 class TrustedPeople:
-    """All addresses that you trust, in order."""
+    """All addresses that you trust."""
 
     trusted: tuple[Trusted, ...]

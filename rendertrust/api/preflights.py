@@ -11,21 +11,21 @@ FindingLevel: TypeAlias = Annotated[str, Limits(enum=("error", "note", "warning"
 
 
 WaitCode: TypeAlias = Literal[
-    "paused",  # paused by its owner
-    "cap",  # its job would cost more than its cap
-    "parts",  # it is assembled from other units
-    "turn",  # other units of its job come first
-    "soon",  # a node can take it, or no other reason is known
-    "retry",  # an attempt has just failed
-    "scheduled",  # it may not start before its job's ``start_after``
-    "no_node",  # no node that can do it was ever connected
-    "full",  # all nodes that can do it are busy
-    # nodes that could do it are away, drained, resting, in another pool, or lack what it needs
+    "paused",  # the owner of the job paused the job
+    "cap",  # the job would cost more than its cap
+    "parts",  # the unit is assembled from other units
+    "turn",  # other units of the job come first
+    "soon",  # a node can take the unit, or no other reason is known
+    "retry",  # an attempt at the unit has just failed
+    "scheduled",  # the unit may not begin before the job's ``start_after``
+    "no_node",  # no node that can do the unit was ever connected
+    "full",  # all nodes that can do the unit are busy
+    # the nodes for the unit are away, drained, resting, in another pool, or lack a requirement
     "nobody",
-    "unreachable",  # its node is not connected
-    "begins",  # its node has it, and is about to begin
-    "copied",  # another node tries it, too, as it takes far longer than others
-    "checked",  # it was delivered and waits for its verdict
+    "unreachable",  # the unit's node is not connected
+    "begins",  # the unit's node is about to begin
+    "copied",  # another node tries the unit, too, because the first attempt takes too long
+    "checked",  # the unit was delivered and waits for a verdict
 ]
 
 
@@ -33,7 +33,7 @@ WaitCode: TypeAlias = Literal[
 class Waiting:
     """The reason why a unit has not begun or is not charged: a ``code``, and ``words`` for people.
 
-    ``since``: when a unit that waits for its check was delivered.
+    ``since`` is the time of delivery of a unit that waits for its check.
     """
 
     code: Annotated[str, one_of(WaitCode)]
@@ -45,7 +45,8 @@ class Waiting:
 class SceneFinding:
     """A finding of a preflight: an ``error`` (the job would be refused), ``warning`` or ``note``.
 
-    ``object`` or ``path`` locate it in the scene; ``setting`` says where to fix it in Blender.
+    ``object`` or ``path`` locate the finding in the scene; ``setting`` names the place in Blender
+    to fix the cause.
     """
 
     code: str
@@ -60,7 +61,7 @@ class SceneFinding:
 class SceneSummary:
     """Render settings of a scene.
 
-    ``frame`` is its current frame; its frame rate is ``fps`` / ``fps_base``.
+    ``frame`` is the scene's current frame; the frame rate is ``fps`` / ``fps_base``.
     """
 
     engine: str
@@ -77,11 +78,11 @@ class SceneSummary:
 
 @attrs.frozen
 class Estimate:
-    """Estimated seconds of one node's work for all ``frames``: ``likely``, and its bounds.
+    """Estimated seconds of a node's work for all ``frames``: ``likely``, ``least`` and ``most``.
 
-    ``least`` and ``most`` assume that everything is as fast, or as slow, as the fastest or slowest
-    piece that was measured. ``elapsed`` is ``likely`` divided by the ``slots`` that could work on
-    it now; null without any. ``how`` says what was measured.
+    ``least`` assumes that all pixels are as fast as the fastest measured piece; ``most`` assumes
+    the slowest measured piece. ``elapsed`` is ``likely`` divided by the number of ``slots`` that
+    could work on the job now; null without such slots. ``how`` describes the measurement.
     """
 
     frames: int
@@ -97,10 +98,11 @@ class Estimate:
 class Preflight:
     """A preflight. ``DONE``: ``findings`` are complete, and the job is refused if ``stops``.
 
-    ``PENDING``: a node is checking it, or ``waiting`` says why none is yet. ``FAILED``: none could,
-    for the reason ``error``. ``nodes``: how many nodes could render it now; findings are for these.
-    ``estimate`` is null if frames could not be tried, for the reason ``not_estimated``.
-    ``thumbnail``: the address of a small picture of the scene's current frame, once there is one.
+    ``PENDING``: a node is checking the scene, or ``waiting`` says why no node is. ``FAILED``: no
+    node could check the scene, for the reason ``error``. ``nodes`` is the number of nodes that
+    could render the scene now; the findings are for these nodes. ``estimate`` is null if frames
+    could not be tried, for the reason ``not_estimated``. ``thumbnail`` is the address of a small
+    picture of the scene's current frame; null until that picture arrives.
     """
 
     status: Annotated[str, Limits(enum=("DONE", "FAILED", "PENDING"))]

@@ -14,14 +14,15 @@ from rendertrust.value_types import Credits, Id, Limits, one_of
 class Unit:
     """A unit: a frame, a chunk of frames, a tile, or a frame that is made of tiles.
 
-    ``price`` is held until it ends; ``charged`` is what it cost. ``tile``: its number within the
-    frame. ``waits_for``: the number of units that it needs first. ``download_url`` is valid for an
-    hour and is present as soon as the result is delivered: while the unit is ``VERIFYING``, it may
-    still be found invalid. ``waiting`` says why it has not begun. ``copy_node_id`` runs a second
-    attempt, because the first takes far longer than others. ``error_code`` is the kind of failure
-    of ``error_message``; ``reported``: the node's own report. ``verified`` is true once a verifier
-    compared or opened the result and found no fault. ``given_back``: why it was refunded after
-    completion, when a later check or an admin found it invalid; do not rely on its result then.
+    ``price`` is held until the unit ends; ``charged`` is the unit's cost. ``tile`` is the number of
+    the tile within the frame. ``waits_for`` is the number of units that must complete first.
+    ``download_url`` is valid for an hour and is present as soon as the result is delivered. While
+    the unit is ``VERIFYING``, the result may still be found invalid. ``waiting`` says why the unit
+    has not begun. The node ``copy_node_id`` runs a second attempt, because the first attempt takes
+    far longer than others. ``error_code`` is the kind of failure of ``error_message``; ``reported``
+    stands for the node's own report. ``verified`` is true once a verifier compared or opened the
+    result and found no fault. ``given_back`` is the reason of a refund after completion, when a
+    later check or an admin found the result invalid. Do not rely on such a result.
     """
 
     number: int
@@ -49,7 +50,7 @@ class Unit:
 
     @property
     def seconds(self) -> float | None:
-        """Duration of its last attempt; None until it has ended."""
+        """Duration of the unit's last attempt; None until that attempt has ended."""
         if self.started_at is None or self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
@@ -57,8 +58,9 @@ class Unit:
 
 @attrs.frozen
 class Units:
-    """A page of units by number. ``count`` is the job's total; ``next`` is the ``after`` of the
-    next page.
+    """A page of units by number. ``count`` is the number of units of the job.
+
+    ``next`` is the ``after`` of the next page.
     """
 
     units: tuple[Unit, ...]
@@ -68,19 +70,17 @@ class Units:
 
 @attrs.frozen
 class Quote:
-    """A quote. ``held``: what would be held at once, which is all of ``price``.
+    """A quote. ``held`` is the amount to be held at once, which is all of ``price``.
 
-    ``frame_price`` is the price of the most expensive frame, however it is cut, and
-    ``frame_price_least`` of the cheapest; for a job without frames it is the job's, and ``frames``
-    is 0.
+    ``frame_price`` is the price of the most expensive frame, however the frame is cut;
+    ``frame_price_least`` is the price of the cheapest frame. For a job without frames, both are the
+    job's price, and ``frames`` is 0. ``priced_by`` is ``table``, a fixed price per frame, or
+    ``work``, the work of each frame as measured on a gateway node. The work of all frames is
+    ``reference_seconds``. ``priced_how`` explains the price in words. ``measurable`` is true if a
+    gateway node is online, which ``POST /jobs/preflight`` lets measure the scene.
 
-    ``priced_by``: ``table``, a fixed price per frame; or ``work``, the work of each frame as
-    measured on a gateway node, in total ``reference_seconds``. ``priced_how`` explains this in
-    words. ``measurable``: such a node is online, and ``POST /jobs/preflight`` has it measure the
-    scene.
-
-    ``enough``: ``available`` is at least ``held``. ``preflight``: a node's findings and its time
-    estimate; null if none has checked the scene.
+    ``enough`` is true if ``available`` is at least ``held``. ``preflight`` has a node's findings
+    and time estimate; null if no node has checked the scene.
     """
 
     units: int

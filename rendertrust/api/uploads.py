@@ -11,7 +11,7 @@ from rendertrust.value_types import Id, Limits
 
 @attrs.frozen
 class PutUrl:
-    """A URL to PUT the content to, with exactly these headers."""
+    """A URL for a PUT of the content, with exactly these headers."""
 
     url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -20,7 +20,7 @@ class PutUrl:
 
 @attrs.frozen
 class PartRange:
-    """Consecutive parts, from ``first`` to ``last`` inclusive."""
+    """Consecutive parts of an upload, from ``first`` to ``last`` inclusive."""
 
     first: int
     last: int
@@ -28,7 +28,7 @@ class PartRange:
 
 @attrs.frozen
 class Parts:
-    """Content in ``count`` parts, numbered from 1, of ``size`` bytes except the last.
+    """Content in ``count`` parts, numbered from 1, of ``size`` bytes; the last part may be shorter.
 
     ``arrived`` parts need not be sent again.
     """
@@ -38,13 +38,13 @@ class Parts:
     arrived: tuple[PartRange, ...]
 
     def has(self, number: int) -> bool:
-        """Return True if that part has arrived."""
+        """Return True if the part ``number`` has arrived."""
         return any(some.first <= number <= some.last for some in self.arrived)
 
 
 @attrs.frozen
 class PartUrl:
-    """A URL to PUT ``size`` bytes of the content to, with exactly these headers."""
+    """A URL for a PUT of ``size`` bytes of the content, with exactly these headers."""
 
     number: int
     size: int
@@ -54,7 +54,7 @@ class PartUrl:
 
 @attrs.frozen
 class PartUrls:
-    """One URL for each requested part, in the requested order."""
+    """The URLs of the requested parts, in the requested order."""
 
     parts: tuple[PartUrl, ...]
     expires_in: int
@@ -64,8 +64,9 @@ class PartUrls:
 class Upload:
     """An upload. ``put`` and ``parts`` are null if the content is already stored.
 
-    ``payload_ref`` names it in a job. ``parts`` is present for content above 64 MiB until it is
-    complete: it makes the upload resumable, and above 5 GiB it is the only way and ``put`` is null.
+    ``payload_ref`` names the content in a job. ``parts`` is present for content above 64 MiB until
+    the content is complete. ``parts`` makes the upload resumable. Content above 5 GiB can be sent
+    only in ``parts``, and ``put`` is null.
     """
 
     id: Id
@@ -82,9 +83,11 @@ class Upload:
 
 @attrs.frozen
 class KeptUpload:
-    """A stored upload. It expires at ``expires_at`` unless a job uses it before or needs it then.
+    """A stored upload.
 
-    ``jobs``: the number of open or disputed jobs that need it. It cannot be deleted until they end.
+    The upload expires at ``expires_at`` unless a job uses the upload before or needs the upload
+    then. ``jobs`` is the number of open or disputed jobs that need the upload. The upload cannot be
+    deleted until these jobs end.
     """
 
     id: Id
@@ -98,7 +101,7 @@ class KeptUpload:
 
 @attrs.frozen
 class KeptUploads:
-    """A page of uploads, largest first; ``used`` of ``quota`` bytes.
+    """A page of uploads, largest first. All uploads together use ``used`` of ``quota`` bytes.
 
     ``count`` is the number of all uploads.
     """

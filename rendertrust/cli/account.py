@@ -30,7 +30,8 @@ from_stdin = click.option(
 @click.command(cls=Command)
 @click.argument("email", required=False)
 @click.option(
-    "--name", help="Your name as others see it (default: the part of the email before the @)."
+    "--name",
+    help="Your name as other users see your name (default: the part of the email before the @).",
 )
 @from_stdin
 @pass_session
@@ -68,7 +69,7 @@ def login(session: CliSession, email: str | None, password_stdin: bool) -> None:
 @click.command(cls=Command)
 @pass_session
 def logout(session: CliSession) -> None:
-    """Log out: end the session at the gateway and delete it here."""
+    """Log out: end the session at the gateway and delete its tokens from this machine."""
     url, known = session.url, session.credentials.tokens(session.url) is not None
     if known:
         session.run(lambda client: client.logout(), people=True)
@@ -109,7 +110,7 @@ async def _login(client: "AsyncClient", email: str, password: str) -> None:
 
 
 def asked(what: str, given: str | None, last: str | None = None) -> str:
-    """Return the value from the command line, or ask for it."""
+    """Return ``given``, the value from the command line, or ask the user for a value."""
     if given is None and not is_interactive():
         raise click.UsageError(f"{what} is missing")
     answer: str = given or click.prompt(what, default=last, err=True)
@@ -117,7 +118,7 @@ def asked(what: str, given: str | None, last: str | None = None) -> str:
 
 
 def secret(*, from_input: bool, twice: bool = False) -> str:
-    """Return the password from standard input, the environment or a prompt that hides it."""
+    """Return the password from standard input, the environment or a hidden prompt."""
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
     kept = os.environ.get(VARIABLE)

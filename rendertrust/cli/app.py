@@ -1,4 +1,4 @@
-"""Run a command, and turn its ending into an exit code."""
+"""Run a command, and turn its return value or its exception into an exit code."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ ROOT = Root("rendertrust")
 def main(words: Arguments, command: click.Command = ROOT) -> int:
     """Run ``command`` with the typed arguments and return the exit code.
 
-    A command ends by returning, by CommandExit, by an exception that ``failures`` knows, or by
+    A command ends by returning, by CommandExit, by an exception that ``failures`` maps, or by
     SystemExit.
     """
     output = Printer(words.json)
@@ -44,7 +44,7 @@ INTERRUPTED = Exit(
 
 
 def report(ending: Exit, output: Printer) -> int:
-    """Print the ending, and return its exit code."""
+    """Print the message and hint of a failed command, and return its exit code."""
     output.document(ending.document())
     output.note(ending.text())
     return ending.code
@@ -62,7 +62,7 @@ def _ending(error: Exception, session: CliSession) -> Exit | None:
     if isinstance(error, BrokenPipeError):
         _silence()
         return Exit(
-            exit_codes.FAILURE, "pipe", "The program that reads the output has closed it", ""
+            exit_codes.FAILURE, "pipe", "The program that reads the output has closed the pipe", ""
         )
     from rendertrust.cli.failures import ending_of  # imports the client
 
@@ -79,6 +79,6 @@ def _clicked(error: click.ClickException) -> Exit:
 
 
 def _silence() -> None:
-    """Discard buffered output, so that Python does not raise BrokenPipeError again at exit."""
+    """Discard buffered output, or Python would raise BrokenPipeError again at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())

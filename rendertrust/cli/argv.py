@@ -26,7 +26,7 @@ class UrlMissing(Exception):
 
 
 def split(words: Sequence[str]) -> Arguments:
-    """Remove ``--url`` and ``--json`` from the words before ``--``, and return them."""
+    """Return ``words`` with ``--url`` and ``--json`` taken out of the words before ``--``."""
     rest: list[str] = []
     url, json = None, False
     ahead = iter(words)
@@ -47,7 +47,7 @@ def split(words: Sequence[str]) -> Arguments:
 
 
 def quick(words: Arguments) -> str | None:
-    """Return the text to print if no command has to run; otherwise None."""
+    """Return the text to print if no command has to run; otherwise return None."""
     match words.rest:
         case ("--help" | "-h" | "help",) | ("help", "help"):
             return catalogue.overview()
@@ -72,6 +72,6 @@ def version() -> dict[str, str]:
 
 
 def _json(value: object) -> str:
-    import json  # imported late: it costs a tenth of the start-up time
+    import json  # imported late: this import takes a tenth of the start-up time
 
     return json.dumps(value)

@@ -1,10 +1,13 @@
-"""All commands by name: a summary of each, and the module that is imported when it is called."""
+"""All commands by name, each with a summary and the module that a call of the command imports."""
 
 from typing import Final, NamedTuple
 
 
 class CommandEntry(NamedTuple):
-    """A command. ``module`` is empty for commands of the gateway, which are in the checkout."""
+    """A command of ``rendertrust``.
+
+    ``module`` is empty for commands that run a gateway, because only a checkout has their modules.
+    """
 
     name: str
     summary: str
@@ -20,7 +23,7 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "keys", "Create, list and revoke API keys for your programs", "rendertrust.cli.keys"
         ),
         CommandEntry(
-            "submit", "Upload a .blend file and have it rendered", "rendertrust.cli.submit"
+            "submit", "Upload a .blend file, which a node then renders", "rendertrust.cli.submit"
         ),
         CommandEntry(
             "preflight",
@@ -54,7 +57,9 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         ),
     ),
     "Operating a node": (
-        CommandEntry("node", "Join a gateway, run a node, maintain it", "rendertrust.cli.node"),
+        CommandEntry(
+            "node", "Join a gateway, run a node, maintain the node", "rendertrust.cli.node"
+        ),
         CommandEntry("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
         CommandEntry(
             "organisations",

@@ -1,4 +1,4 @@
-"""Click commands and groups that load when called, and suggest names for mistyped ones."""
+"""Click groups that import commands when called, and suggest names for mistyped names."""
 
 import difflib
 import importlib
@@ -23,7 +23,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the subcommand as click does, with a suggestion if there is none."""
+        """Find the subcommand as click does, or fail with similar names."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             ctx.fail(unknown(args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
@@ -38,14 +38,14 @@ class Command(click.Command):
 
 
 class Root(Group):
-    """``rendertrust`` itself: the commands of the catalogue, each imported when it is called."""
+    """The group ``rendertrust``: the commands of the catalogue, each imported when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return all command names."""
         return list(catalogue.COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command; None if there is none."""
+        """Import and return the command; return None for an unknown name."""
         listed = catalogue.COMMANDS.get(cmd_name)
         if listed is None or not listed.module:
             return None
@@ -58,7 +58,7 @@ class Root(Group):
 
 
 def paged(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--limit`` and ``--offset`` to a command that lists."""
+    """Add ``--limit`` and ``--offset`` to a command that prints a list."""
     for option in (
         click.option(
             "--offset", type=click.IntRange(0), default=0, show_default=True, help="Skip this many."
@@ -68,7 +68,7 @@ def paged(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(1, 100),
             default=20,
             show_default=True,
-            help="Show at most this many.",
+            help="Show at most this many rows.",
         ),
     ):
         command = option(command)

@@ -29,7 +29,7 @@ def default_path() -> Path:
 
 @attrs.frozen
 class CredentialsFile:
-    """The saved sessions, one per gateway, and which gateway was logged in to last."""
+    """The saved sessions, one per gateway, and the gateway of the last login."""
 
     path: Path = attrs.field(factory=default_path)
 
@@ -44,7 +44,10 @@ class CredentialsFile:
         return email if isinstance(email, str) else None
 
     def tokens(self, url: str) -> "Tokens | None":
-        """Return the tokens for that gateway; None if there are none or the file is broken."""
+        """Return the tokens for the gateway at ``url``.
+
+        Return None without tokens or if the file is broken.
+        """
         from rendertrust.client import Tokens
 
         entry = self._entry(url)
@@ -56,7 +59,7 @@ class CredentialsFile:
     def keep(self, url: str, tokens: "Tokens", email: str | None = None) -> None:
         """Save ``tokens``.
 
-        With an ``email``, as after a login, the gateway becomes the current one.
+        With an ``email``, as after a login, the gateway becomes the current gateway.
         """
         self.prepare()
         with self._locked("write"):
@@ -71,7 +74,10 @@ class CredentialsFile:
             self._replace(json.dumps(book, indent=1).encode())
 
     def forget(self, url: str) -> None:
-        """Delete the session of that gateway; if it was the current one, there is none."""
+        """Delete the session of the gateway at ``url``.
+
+        If that gateway was the current gateway, no gateway is current afterwards.
+        """
         self.prepare()
         with self._locked("write"):
             book = self._book()
@@ -84,7 +90,7 @@ class CredentialsFile:
             self._replace(json.dumps(book, indent=1).encode())
 
     def prepare(self) -> None:
-        """Create the folder or raise OSError, before the gateway is asked for tokens."""
+        """Create the folder before the gateway is asked for tokens; raise OSError on failure."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keeper(self, url: str, email: str | None = None) -> "FileTokenStore":
@@ -93,13 +99,13 @@ class CredentialsFile:
 
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
-        """Lock renewal to one process: a second renewal would invalidate our refresh token."""
+        """Lock the tokens for one process. A second renewal would use a spent refresh token."""
         import asyncio
 
         self.prepare()
         with self._lock_file("renew") as file:
             async with asyncio.timeout(LOCKED_SECONDS_MAX):
-                # The lock is polled: other processes cannot wake this one.
+                # The lock is polled, because other processes cannot wake this process.
                 while not take(file, wait=False):  # noqa: ASYNC110
                     await asyncio.sleep(STEP_SECONDS)
             yield
@@ -147,7 +153,7 @@ class FileTokenStore:
     email: str | None = None
 
     def read(self) -> "Tokens | None":
-        """Return the newest tokens, whichever process wrote them."""
+        """Return the newest tokens, whichever process wrote the tokens."""
         return self.file.tokens(self.url)
 
     def write(self, tokens: "Tokens") -> None:
@@ -159,5 +165,5 @@ class FileTokenStore:
         self.file.forget(self.url)
 
     def renewing(self) -> "contextlib.AbstractAsyncContextManager[None]":
-        """Lock renewal to one process."""
+        """Lock the tokens, for one process at a time."""
         return self.file.renewing()

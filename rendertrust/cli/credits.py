@@ -15,7 +15,7 @@ COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTI
 
 
 @click.group(cls=Group)
-def credits() -> None:  # noqa: A001 - its name
+def credits() -> None:  # noqa: A001 - the name of the command is part of the interface
     """Show your balance and its history; buy credits."""
 
 
@@ -56,10 +56,10 @@ def offers(session: CliSession) -> None:
 @click.argument("sku")
 @pass_session
 def buy(session: CliSession, sku: str) -> None:
-    """Buy the package SKU (from `credits offers`): print the address of a payment page."""
+    """Buy the package SKU (from `credits offers`): print the address of the payment page."""
     found = session.fetch(lambda client: client.checkout(sku))
     session.output.facts({"pay": formats.harmless(found.url)})
-    session.output.note("Open it in a browser. Then: rendertrust credits balance")
+    session.output.note("Open this address in a browser. Then: rendertrust credits balance")
 
 
 def _offer(offer: "Offer") -> tuple[str, ...]:

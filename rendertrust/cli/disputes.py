@@ -1,4 +1,4 @@
-"""``rendertrust disputes``: open disputes and list their outcome."""
+"""``rendertrust disputes``: open disputes and list the decisions."""
 
 import base64
 from pathlib import Path
@@ -33,7 +33,7 @@ def disputes() -> None:
 @click.argument("job", type=click.UUID)
 @click.option("--frame", type=int, help="The frame that you dispute, if the job has several.")
 @click.option(
-    "--unit", type=click.IntRange(0), help="The unit instead of a frame; units count from 0."
+    "--unit", type=click.IntRange(0), help="The unit instead of a frame; units are numbered from 0."
 )
 @click.option(
     "--reason",
@@ -56,7 +56,7 @@ def open_(
     reason: str | None,
     comparison: Path | None,
 ) -> None:
-    """Dispute a completed unit of a JOB. Once per unit, within the dispute window."""
+    """Dispute a completed unit of a JOB. A unit can be disputed once, within the dispute window."""
     told = None if comparison is None else comparison_of(comparison, session.output)
     if reason is None and told is None:
         raise click.UsageError("Missing option '--reason', or '--comparison'.")
@@ -74,7 +74,7 @@ def open_(
 def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
     """Return the comparison in the form that a dispute carries. Raise UsageError for other files.
 
-    A picture that is too large for a dispute is left out, and a note says so.
+    A picture that is too large for a dispute is left out, and a note is printed.
     """
     from rendertrust.strict_json import read_document
     from rendertrust.untrusted import members

@@ -30,7 +30,10 @@ LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE",
 @click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def earnings(context: click.Context) -> None:
-    """Show earnings, statements and payouts of your nodes; alone: the newest earnings."""
+    """Show earnings, statements and payouts of your nodes.
+
+    Without a subcommand: the newest earnings.
+    """
     if context.invoked_subcommand is None:
         context.invoke(list_)
 
@@ -43,7 +46,7 @@ def list_(session: CliSession, state: str | None, limit: int, offset: int) -> No
     """List the earnings of your nodes, unit by unit, newest first."""
     found = session.fetch(lambda client: client.earnings(state, limit=limit, offset=offset))
     if not found.earnings:
-        session.output.note("Nothing yet. Earn with this machine: rendertrust node join")
+        session.output.note("No earnings yet. Earn with this machine: rendertrust node join")
         return
     _table(session, found)
     session.output.more(offset + len(found.earnings), found.count)
@@ -73,11 +76,11 @@ def statement(session: CliSession, month: datetime, *, as_csv: bool) -> None:
     type=click.Choice(("credits", "money")),
     default="credits",
     show_default=True,
-    help="Credits are booked at once; money is sent after an admin approves it.",
+    help="Credits are booked at once; money is sent after an admin approves the payout.",
 )
 @pass_session
 def payout(session: CliSession, to: "PayoutTo") -> None:
-    """Pay out everything that is payable."""
+    """Pay out all payable earnings."""
     made = session.fetch(lambda client: client.pay_out(to))
     if made.to == "credits":
         session.output.say(
@@ -85,7 +88,7 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
         )
     else:
         session.output.say(f"Requested a payout of {made.amount} in money, for {made.units} units.")
-        session.output.note("Follow it: rendertrust earnings payouts")
+        session.output.note("Follow the payout: rendertrust earnings payouts")
 
 
 @earnings.command()
@@ -120,7 +123,7 @@ def _totals(totals: "EarningTotals") -> str:
 
 
 def _short_row(share: "Share") -> tuple[str, ...]:
-    """Return the row for a terminal of 80 columns."""
+    """Return the row of an earning for a terminal of 80 columns."""
     made = (formats.ago(share.earned_at), share.amount, _state(share))
     return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), share.job_id)
 

@@ -1,4 +1,7 @@
-"""Exit codes of ``rendertrust``, for scripts. ``rendertrust help exit-codes`` prints them."""
+"""Exit codes of ``rendertrust``, for scripts.
+
+``rendertrust help exit-codes`` prints the exit codes.
+"""
 
 from typing import Final
 
@@ -17,14 +20,14 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as in shells
 
 TABLE: Final[dict[int, str]] = {
     OK: "done",
-    FAILURE: "it failed; the message says why",
+    FAILURE: "the command failed; the message gives the cause",
     USAGE: "wrong usage: an option, a value or a file is not valid",
     NOT_WITNESSED: "undecided: every step passed, but nothing outside of the gateway confirms "
-    "it; or a picture cannot be compared",
+    "the result; or a picture cannot be compared",
     NOT_AUTHENTICATED: "not logged in, or the session has expired",
     INSUFFICIENT_CREDITS: "you have fewer credits available than the job needs",
     JOB_FAILED: "the job failed or was cancelled",
-    NOT_FOUND: "not found, or it belongs to another user",
+    NOT_FOUND: "not found, or owned by another user",
     STILL_RUNNING: "the job has not ended yet",
     SHUT_OUT: "the gateway has shut this node out, or is a different gateway: its operator must "
     "act",

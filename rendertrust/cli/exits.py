@@ -1,4 +1,4 @@
-"""Endings of commands that fail: an exit code, a message and a hint."""
+"""Exit codes of failed commands, each with a message and a hint."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from rendertrust.cli import formats
 
 @attrs.frozen
 class Exit:
-    """An ending. ``name`` is for programs.
+    """The exit code of a failed command, and its error. ``name`` is for programs.
 
     ``detail`` (what happened) and ``hint`` (what to do next) are for people.
     """
@@ -42,7 +42,7 @@ class Exit:
 
 
 class CommandExit(Exception):
-    """Raised by a command that decides its own ending."""
+    """Error by which a command ends with the exit code, message and hint in ``ending``."""
 
     def __init__(self, ending: Exit) -> None:
         super().__init__(ending.detail)

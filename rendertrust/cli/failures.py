@@ -11,11 +11,11 @@ from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
 
-UNDERQUOTED: Final = "underquoted"  # the gateway's code, and the name of the ending
+UNDERQUOTED: Final = "underquoted"  # the gateway's error code, which the command prints, too
 
 
 def ending_of(error: Exception, url: str) -> Exit | None:
-    """Return the ending for an exception; None if it is a bug."""
+    """Return the exit code, message and hint for an exception; return None for a bug."""
     if isinstance(error, CommandExit):
         return error.ending
     if isinstance(error, errors.Refused):
@@ -55,7 +55,8 @@ def _insufficient(error: errors.Refused) -> _Words:
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
-# The command that lists the things in question, by the gateway's code; by default, that of jobs.
+# Hints by the gateway's error code: the command that lists what the request named. The default hint
+# is ``_JOBS``.
 _OF_CODE: Mapping[str, str] = {
     "entry_not_found": "List your entries: rendertrust credits history",
     "organisation_not_found": (
@@ -123,7 +124,7 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
 
 def _no_answer(_: Exception, url: str) -> _Words:
     hint = (
-        "Is it running? 'rendertrust serve' starts a gateway in a checkout.\n"
+        "Is the gateway running? 'rendertrust serve' starts a gateway in a checkout.\n"
         f"Use --url to name another gateway (this is {url})."
     )
     return exit_codes.UNAVAILABLE, "no_answer", hint
@@ -157,7 +158,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
         lambda error, _: (
             exit_codes.STILL_RUNNING,
             "not_ready",
-            f"See its progress: rendertrust jobs units {getattr(error, 'job_id', '')}",
+            f"See the job's progress: rendertrust jobs units {getattr(error, 'job_id', '')}",
         )
     ),
     errors.Forked: _other(
@@ -174,7 +175,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
             exit_codes.FAILURE,
             "pin_unreadable",
             (
-                "Restore it from a copy, or accept the current log: rendertrust ledger "
+                "Restore the file from a copy, or accept the current log: rendertrust ledger "
                 "checkpoint --accept"
             ),
         )

@@ -15,7 +15,7 @@ _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 def harmless(text: str) -> str:
     """Return ``text`` in one line without terminal control characters.
 
-    A node may have written it.
+    A node may have written ``text``.
     """
     flat = " ".join(text.split())
     return "".join("\N{REPLACEMENT CHARACTER}" if _steers(c) else c for c in flat)
@@ -61,7 +61,7 @@ def size(count: int) -> str:
 
 
 def short(identifier: str | None) -> str:
-    """Return the first characters of an id, enough to recognise it; ``-`` for none."""
+    """Return the first characters of an id, enough to recognise the id; return ``-`` for None."""
     return identifier.split("-")[0] if identifier else "-"
 
 
@@ -71,7 +71,7 @@ def rate(fps: int, base: float) -> str:
 
 
 def percent(progress: float | None) -> str:
-    """Return ``45 %``; ``-`` if it is unknown."""
+    """Return ``45 %``; return ``-`` for unknown progress."""
     return "-" if progress is None else f"{int(progress * 100)} %"
 
 

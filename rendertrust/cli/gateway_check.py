@@ -1,4 +1,4 @@
-"""Check that a gateway is the one that this machine's node joined, before a login is sent to it."""
+"""Check, before a login is sent to a gateway, that this machine's node joined that gateway."""
 
 import asyncio
 from pathlib import Path
@@ -19,8 +19,9 @@ KEPT: Final = "Your login was not sent. Check that {} is the right gateway and i
 
 
 def look(session: CliSession, state: Path | None) -> None:
-    """End the command if the gateway's key is not the one that the node saw when it joined, or
-    cannot be checked. The check itself sends no login.
+    """End the command if the gateway's key differs from the key at the node's join, or is unknown.
+
+    The check itself sends no login.
     """
     _look(session, state, KEPT)
 
@@ -43,7 +44,7 @@ def _look(
 
 
 def refused(answer: "JoinRefused", url: str) -> Exit:
-    """Return the ending for a refused join, with a hint."""
+    """Return the exit code, message and hint for a refused join."""
     passing = answer.code is None or answer.code in (429, 502, 503, 504)
     code = exit_codes.UNAVAILABLE if passing else exit_codes.FAILURE
     if answer.code in (401, 403):

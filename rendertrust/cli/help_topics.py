@@ -11,7 +11,7 @@ from rendertrust.cli.session import CliSession, pass_session
 @click.argument("topic", nargs=-1)
 @pass_session
 @click.pass_context
-def help(  # noqa: A001 - its name
+def help(  # noqa: A001 - the name of the command is part of the interface
     context: click.Context, session: CliSession, topic: tuple[str, ...]
 ) -> None:
     """Explain a command (`help jobs list`), or list the exit codes (`help exit-codes`)."""

@@ -23,7 +23,7 @@ job_argument: Final = click.argument("job", type=click.UUID)
 @job_argument
 @pass_session
 def pause(session: CliSession, job: UUID) -> None:
-    """Pause a job. Running units are finished and charged; no others begin."""
+    """Pause a job. Running units are finished and charged; no other units begin."""
     _say(session, asked(session, job, lambda client: client.pause(job)))
 
 
@@ -39,9 +39,9 @@ def resume(session: CliSession, job: UUID) -> None:
 @job_argument
 @pass_session
 def stop(session: CliSession, job: UUID) -> None:
-    """Stop a job for good. Finished frames are kept and charged; the rest is not charged.
+    """Stop a job for good. Finished frames are kept and charged; unfinished frames are not charged.
 
-    Frames that are still being verified are charged if they are valid.
+    Frames that are still being verified are charged if valid.
     """
     stopped = asked(session, job, lambda client: client.stop(job))
     _say(session, stopped)
@@ -53,7 +53,7 @@ def stop(session: CliSession, job: UUID) -> None:
 @click.argument("level", type=click.Choice(get_args(Priority)))
 @pass_session
 def priority(session: CliSession, job: UUID, level: Any) -> None:
-    """Set the priority of a job among your own jobs: low, normal or high."""
+    """Set a job's priority among your own jobs: low, normal or high."""
     changed = asked(session, job, lambda client: client.change(job, priority=level))
     session.output.document(changed)
     session.output.say(f"Job {job} has {changed.priority} priority.")
@@ -62,10 +62,10 @@ def priority(session: CliSession, job: UUID, level: Any) -> None:
 @click.command(cls=Command)
 @job_argument
 @click.argument("amount", metavar="[CREDITS]", type=option_types.CREDITS, required=False)
-@click.option("--none", "uncapped", is_flag=True, help="Remove the cap; give no CREDITS then.")
+@click.option("--none", "uncapped", is_flag=True, help="Remove the cap; leave out CREDITS then.")
 @pass_session
 def cap(session: CliSession, job: UUID, amount: str | None, *, uncapped: bool) -> None:
-    """Set the cap of a job, in CREDITS. The job pauses before it would cost more."""
+    """Set the cap of a job, in CREDITS. The job pauses before its cost would exceed the cap."""
     if (amount is None) is not uncapped:
         raise click.UsageError("Give CREDITS or --none")
     changed = asked(
@@ -81,15 +81,17 @@ def cap(session: CliSession, job: UUID, amount: str | None, *, uncapped: bool) -
 @click.command(cls=Command)
 @job_argument
 @click.option("--frame", type=int, help="Retry this failed frame.")
-@click.option("--unit", type=click.IntRange(0), help="Retry this failed unit; units count from 0.")
+@click.option(
+    "--unit", type=click.IntRange(0), help="Retry this failed unit; units are numbered from 0."
+)
 @click.option("--failed", is_flag=True, help="Retry all failed units.")
 @pass_session
 def retry(
     session: CliSession, job: UUID, frame: int | None, unit: int | None, *, failed: bool
 ) -> None:
-    """Retry failed frames of a job. Their price is held again.
+    """Retry failed frames of a job. The price of these frames is held again.
 
-    A job of a single unit needs no option; it is submitted again as a new job.
+    A job of a single unit needs no option, and is submitted again as a new job.
     """
     if sum((frame is not None, unit is not None, failed)) > 1:
         raise click.UsageError("Give one of --frame, --unit and --failed")
@@ -112,14 +114,14 @@ async def _whole(session: CliSession, client: "AsyncClient", job: UUID) -> None:
     if found.units > 1:
         hint = f"All failed units:  rendertrust jobs retry {job} --failed\nOne frame:         "
         hint += f"rendertrust jobs retry {job} --frame N"
-        detail = f"The job has {found.units} units; say which to retry"
+        detail = f"The job has {found.units} units; choose the units to retry"
         raise CommandExit(Exit(exit_codes.USAGE, "usage", detail, hint))
     try:
         placed = await client.retry(job)
     except Conflict as error:
         raise not_now(error, job) from error
     session.output.document(placed)
-    session.output.say(f"Job {placed.job_id} replaces it; its status is {placed.status}.")
+    session.output.say(f"Job {placed.job_id} replaces this job; the new job is {placed.status}.")
     session.output.note(f"Watch it: rendertrust jobs watch {placed.job_id}")
 
 
@@ -143,7 +145,10 @@ async def _retry(
 async def _retried(
     session: CliSession, client: "AsyncClient", job: UUID, failed: "list[int]"
 ) -> "list[Unit]":
-    """Retry each unit. A unit that would cost more than its quote does not prevent the others."""
+    """Retry each failed unit.
+
+    A unit that would cost more than its quote does not prevent the other retries.
+    """
     from rendertrust.client import Conflict
 
     done: list[Unit] = []
@@ -165,7 +170,9 @@ async def _retried(
 async def unit_of(
     client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
 ) -> int | None:
-    """Return the number of the unit that ``frame`` or ``unit`` names; None if neither is given.
+    """Return the number of the unit that ``frame`` or ``unit`` names.
+
+    Return None if neither is given.
 
     For a frame in tiles, return the unit that holds the picture. Raise CommandExit if there is no
     such frame.
@@ -208,7 +215,7 @@ def asked(
 
 
 def not_now(error: Exception, job: UUID) -> CommandExit:
-    """Return the ending for a job whose state does not allow the request."""
+    """Return the error for a job whose state does not allow the request."""
     hint = (
         f"See its status: rendertrust jobs show {job}\nIts frames:     rendertrust jobs units {job}"
     )

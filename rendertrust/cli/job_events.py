@@ -32,7 +32,7 @@ job_argument: Final = click.argument("job", type=click.UUID)
 @click.option("--progress", is_flag=True, help="With --follow: also show the progress of units.")
 @pass_session
 def events(session: CliSession, job: UUID, follow: bool, after: int, progress: bool) -> None:
-    """List the events of a job: every change of the job and of its units."""
+    """List the events of a job: the changes of the job and of its units."""
     session.output.say("\t".join(COLUMNS))
     try:
         session.run(
@@ -48,7 +48,7 @@ def events(session: CliSession, job: UUID, follow: bool, after: int, progress: b
 
 
 async def _print(session: CliSession, found: "AsyncIterator[JobEvent]") -> None:
-    """Print one line per event as it arrives."""
+    """Print a line for each event when the event arrives."""
     async for event in found:
         session.output.document(event)
         session.output.say("\t".join(row(event)))

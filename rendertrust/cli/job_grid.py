@@ -25,7 +25,7 @@ COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "")
 _AT_WORK: Final = ("DISPATCHED", "RUNNING")
 _STYLES: Final = {"COMPLETED": "green", "FAILED": "red", "RUNNING": "cyan", "DISPATCHED": "cyan"}
 BAR_WIDTH: Final = 20
-_AROUND_TABLE: Final = 4  # lines of the screen that are not rows
+_AROUND_TABLE: Final = 4  # lines of the screen above and below the rows of the table
 
 
 async def followed(
@@ -37,7 +37,7 @@ async def followed(
 ) -> "Job":
     """Show a job until it ends, and return it; ``jobs`` yields its changes after ``first``.
 
-    ``heard`` is called with each change. Raises the same as ``AsyncClient.watch``.
+    ``heard`` is called with each change. Raise the same errors as ``AsyncClient.watch``.
     """
     pace, seen = ProgressRate(), UnitTable(client, first.id)
     with screen(output, seen) as show:
@@ -53,7 +53,7 @@ async def followed(
 async def _looked(seen: UnitTable, job: "Job") -> "list[Unit]":
     """Return the changed units.
 
-    None while the gateway is away, as the watch itself waits for it.
+    Return an empty list while the gateway is away, because the watch itself waits for the gateway.
     """
     from rendertrust.client import NoAnswer, Unavailable
 
@@ -70,7 +70,7 @@ def _moves(job: "Job") -> bool:
 
 
 async def ticking(first: "Job", jobs: "AsyncIterator[Job]") -> "AsyncIterator[Job]":
-    """Yield the job at each change and also every few seconds, until it ends."""
+    """Yield the job at each change and also every few seconds, until the job ends."""
     last = first
     coming = asyncio.ensure_future(anext(jobs))
     try:
@@ -114,15 +114,13 @@ def _documents(output: Printer) -> "Generator[Show]":
 
 @contextmanager
 def _lines(output: Printer) -> "Generator[Show]":
-    """Print a line for each changed unit, and one for the job when its status changes."""
+    """Print a line for each changed unit, and a line for the job when its status changes."""
     last: tuple[object, ...] = ()
 
     def show(job: "Job", changed: "Sequence[Unit]", left: float | None) -> None:
         nonlocal last
         for unit in changed:
-            if (
-                last or unit.state != "QUEUED"
-            ):  # at the start all units are queued, which is not worth a line
+            if last or unit.state != "QUEUED":  # no line for units that are queued at the start
                 output.say(unit_table.line(unit))
         now = (job.status, job.paused)
         if now != last:
@@ -174,7 +172,7 @@ def _table(output: Printer, seen: UnitTable) -> "Generator[Show]":
 
 
 def chosen(units: "Sequence[Unit]", most: int) -> "list[Unit]":
-    """Return the units worth a row, by number: running, failed, just completed, or next in turn."""
+    """Return the units to show, by number: running, failed, just completed, or next in turn."""
     if len(units) <= most:
         return sorted(units, key=lambda unit: unit.number)
 

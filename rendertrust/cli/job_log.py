@@ -1,4 +1,4 @@
-"""``rendertrust jobs log``: print the log lines of attempts, and why they failed."""
+"""``rendertrust jobs log``: print the log lines of attempts, and the causes of failures."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,12 +22,14 @@ SECONDS: Final = 2.0  # between two polls
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--unit", type=click.IntRange(0), help="Show only this unit; units count from 0.")
+@click.option(
+    "--unit", type=click.IntRange(0), help="Show only this unit; units are numbered from 0."
+)
 @click.option("--frame", type=int, metavar="N", help="Show only the unit that renders this frame.")
 @click.option("--follow", is_flag=True, help="Print new lines until the job has ended.")
 @pass_session
 def log(session: CliSession, job: UUID, unit: int | None, frame: int | None, follow: bool) -> None:
-    """Show the last log lines of attempts, and why they failed.
+    """Show the last log lines of attempts, and the causes of failures.
 
     Logs are kept as long as results. The log of a running attempt may be a few seconds old.
     """
@@ -65,7 +67,7 @@ async def _require(client: "AsyncClient", job: UUID, number: int | None) -> None
     if number is not None and number >= count:
         has = "has one" if count == 1 else f"has {count}"
         hint = f"List its units: rendertrust jobs units {job}"
-        detail = f"The job has no unit {number}; it {has}, and they count from 0"
+        detail = f"The job has no unit {number}; the job {has}, numbered from 0"
         raise CommandExit(Exit(exit_codes.NOT_FOUND, "no_such_unit", detail, hint))
 
 
@@ -93,7 +95,7 @@ def heading(said: "AttemptLog") -> str:
 
 
 def added(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """Return the lines that are new; only the last lines of each state are known."""
+    """Return the new log lines of an attempt; only the last lines of each state are known."""
     for same in range(min(len(before), len(now)), 0, -1):
         if tuple(before[-same:]) == tuple(now[:same]):
             return now[same:]

@@ -18,9 +18,9 @@ FORMATS: Final = {
     "exr": "OPEN_EXR",
     "open_exr": "OPEN_EXR",
 }
-# Fields without an option: the command fills them, or leaves them to programs.
+# Fields without an option: the command fills these fields, or only programs set these fields.
 _NO_OPTIONS: Final = frozenset({"job_type", "payload_ref", "params", "manifest", "quoted", "noisy"})
-# Options with more settings than the types of their fields imply.
+# Options with more settings than the types of the fields imply.
 _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "format": {"type": click.Choice(list(FORMATS), case_sensitive=False)},
     "frames": {"type": option_types.FRAMES},
@@ -51,7 +51,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def spec_of(options: Mapping[str, Any]) -> JobSpec:
     """Return the job that the options describe.
 
-    Raise a usage error if options contradict each other.
+    Raise UsageError if options contradict each other.
     """
     _require_sense(options)
     params = {field.name: options[field.name] for field in _options_of(RenderParams)}
@@ -68,9 +68,9 @@ def lacks_size(spec: JobSpec) -> bool:
 
 
 def sized(spec: JobSpec, size: tuple[int, int] | None) -> JobSpec:
-    """Return the job with the scene's own ``size``, if it is needed.
+    """Return the job with the scene's own ``size``, if a size is needed.
 
-    Raise a usage error if that size is unknown.
+    Raise UsageError if ``size`` is unknown.
     """
     if not lacks_size(spec):
         return spec
@@ -80,7 +80,10 @@ def sized(spec: JobSpec, size: tuple[int, int] | None) -> JobSpec:
 
 
 def _require_sense(options: Mapping[str, Any]) -> None:
-    """Raise a usage error if options contradict each other, and name what to use instead."""
+    """Raise UsageError if options contradict each other.
+
+    The message names the options to use instead.
+    """
     if (options["width"] is None) != (options["height"] is None):
         raise click.UsageError("Give --width and --height together")
     if options["frames"] is None:
@@ -104,7 +107,7 @@ def _help(field: Any) -> str:
 
 
 def _type(kind: Any) -> dict[str, Any]:
-    """Return click's settings for an option of this type; texts need none."""
+    """Return click's settings for an option of this type; texts need no settings."""
     for part in _parts(kind):
         if part is bool:
             return {"is_flag": True}

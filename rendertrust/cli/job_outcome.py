@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def require_completed(job: "Job") -> "Job":
-    """Return the job if it completed; raise CommandExit otherwise."""
+    """Return a completed job; raise CommandExit for other jobs."""
     if job.status == "COMPLETED":
         return job
     reason = f": {job.error_message}" if job.error_message else ""
@@ -19,7 +19,7 @@ def require_completed(job: "Job") -> "Job":
 
 
 def charge(job: "Job") -> str | None:
-    """Return the charge as text; None if the gateway does not report it."""
+    """Return the charge as text; return None if the gateway does not report a charge."""
     if job.charged is None:
         return None
     nothing = not job.charged.strip("0.")
@@ -30,18 +30,16 @@ def _hint(job: "Job") -> str:
     known = charge(job)
     if job.units > 1 and job.done:
         return "\n".join([*([known] if known else []), *_left(job)])
-    more = "Fix what the message names and submit again." if job.status == "FAILED" else ""
+    more = "Fix the cause in the message and submit again." if job.status == "FAILED" else ""
     return "\n".join(words for words in (known, more) if words) or "Submit again when you like."
 
 
 def _left(job: "Job") -> list[str]:
-    """Return hints for a job that did not complete: what can be downloaded, and what can be
-    retried.
-    """
+    """Return hints for a job that did not complete: how to download frames and retry units."""
     lines = [
         (
-            f"{job.done} of {job.units} are done. Download them: rendertrust jobs download "
-            f"{job.id} --out ."
+            f"{job.done} of {job.units} units are done. Download the results: "
+            f"rendertrust jobs download {job.id} --out ."
         )
     ]
     if job.status == "FAILED":
@@ -50,11 +48,14 @@ def _left(job: "Job") -> list[str]:
 
 
 def lost(job_id: str, error: Exception) -> Exit:
-    """Return the ending for a gateway that stays unreachable; the job itself continues."""
+    """Return the exit code, message and hint if the gateway stays unreachable.
+
+    The job itself continues.
+    """
     return Exit(
         exit_codes.UNAVAILABLE,
         "no_answer",
-        f"{error}; job {formats.short(job_id)} continues once it is back",
+        f"{error}; job {formats.short(job_id)} continues once the gateway is back",
         f"Watch again:       rendertrust jobs watch {job_id}\n"
         f"Download the rest: rendertrust jobs download {job_id} --out .",
         {"job_id": job_id},
@@ -62,7 +63,7 @@ def lost(job_id: str, error: Exception) -> Exit:
 
 
 def interrupted(job_id: str) -> Exit:
-    """Return the ending for Ctrl-C, which ends only the watch."""
+    """Return the exit code, message and hint for Ctrl-C, which ends only the watch."""
     return Exit(
         exit_codes.INTERRUPTED,
         "interrupted",

@@ -27,7 +27,7 @@ async def followed(
 ) -> "Job":
     """Show a job until it ends, and return it.
 
-    Call ``heard`` at each change. Raises the same as ``watch``.
+    Call ``heard`` at each change. Raise the same errors as ``AsyncClient.watch``.
     """
     changes = client.watch(job_id, within=within)
     job = await anext(changes)
@@ -82,7 +82,10 @@ def _lines(output: Printer) -> "Generator[Show]":
 
 
 def line(job: "Job", left: float | None) -> str:
-    """Return ``RUNNING 45 % node 1a2b3c4d eta 12 s``; without the node while there is none."""
+    """Return ``RUNNING 45 % node 1a2b3c4d eta 12 s``.
+
+    Leave out the node while no node has the job.
+    """
     words = [job.status]
     if job.progress is not None and not job.ended:
         words.append(formats.percent(job.progress))
@@ -110,7 +113,8 @@ def _bar(output: Printer) -> "Generator[Show]":
         task = bar.add_task("", total=None, words="")
 
         def show(job: "Job", left: float | None) -> None:
-            # Without a total the bar shows activity: the job runs, but its progress is unknown.
+            # Without a total the bar shows activity: the job is running, but its progress is
+            # unknown.
             done = 1.0 if job.status == "COMPLETED" else job.progress
             bar.update(
                 task,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def said(quote: "Quote", what: str = "One picture") -> str:
     """Return ``48 frames in 12 units: 480.0000 credits (10.0000 a frame); 990.0000 are available``.
 
-    ``what`` names the order if it is not several frames.
+    ``what`` names the order if the order is not several frames.
     """
     what = what if quote.frames < 2 else f"{quote.frames} frames"
     cut = f" in {quote.units} units" if quote.units not in (1, quote.frames) else ""
@@ -49,13 +49,13 @@ def told(output: Printer, quote: "Quote") -> None:
     output.note("Nothing was sent and no credits are held.")
 
 
-UNASKED: Final = "No terminal to ask at, so it is submitted."
+UNASKED: Final = "No terminal to ask at: submitted without asking."
 
 
 def agreed(
     output: Printer, quote: "Quote", what: str = "One picture", question: str = "Submit?"
 ) -> None:
-    """Return if there are enough credits and the user agrees; otherwise end the command."""
+    """Return if the credits suffice and the user agrees; otherwise end the command."""
     if not quote.enough:
         hint = "See how much is held for open jobs: rendertrust credits balance\n"
         hint += "Render less, or buy more: rendertrust credits buy"

@@ -49,7 +49,8 @@ COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UN
 def units(session: CliSession, job: UUID, state: str | None) -> None:
     """List the units of a job: frames, state, node, time and charge.
 
-    Frames have the numbers of the scene. Units count from 0; other commands take them as --unit.
+    Frames have the numbers of the scene. Units are numbered from 0; other commands take a unit's
+    number as --unit.
     """
     found = session.run(lambda client: _units(client, job, state))
     session.output.document({"units": found, "count": len(found)})
@@ -74,7 +75,7 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
     type=click.Path(path_type=Path),
     default=Path(),
     show_default="here",
-    help="The folder to save to; for one unit, a file or a folder.",
+    help="The folder for the frames; for one unit, a file or a folder.",
 )
 @click.option(
     "--frames", type=option_types.FRAMES, help="Download only these frames: 12, or 1-10,20."
@@ -82,7 +83,7 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
 @click.option(
     "--unit",
     type=click.IntRange(0),
-    help="One unit's result, not unpacked (a chunk is a zip); units count from 0.",
+    help="One unit's result, not unpacked (a chunk is a zip); units are numbered from 0.",
 )
 @click.option(
     "--evidence",
@@ -110,8 +111,8 @@ def download(
 ) -> None:
     """Download the finished frames of a job, also while it runs.
 
-    Frames that are already in the folder are skipped, and an interrupted download continues where
-    it stopped: run this again whenever more frames are finished.
+    Frames that are already in the folder are skipped, and an interrupted download is continued. Run
+    this command again when more frames are finished.
     """
     if unit is not None and frames is not None:
         raise click.UsageError("Give --unit or --frames")
@@ -154,7 +155,9 @@ async def _evidence(
 
 
 def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False) -> str | None:
-    """Return a note about frames that the job does not have; None if it has them all.
+    """Return a note about frames that the job does not have.
+
+    Return None if the job has all ``frames``.
 
     Raise CommandExit if none of the frames can be downloaded. With ``tiles``, a tile of a frame is
     enough.
@@ -169,7 +172,12 @@ def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False)
     if not known:
         hint = f"Download it: rendertrust jobs download {job} --out FOLDER"
         raise CommandExit(
-            Exit(exit_codes.USAGE, "usage", "The job is one picture; it has no --frames", hint)
+            Exit(
+                exit_codes.USAGE,
+                "usage",
+                "The job is one picture, without numbered frames; leave out --frames",
+                hint,
+            )
         )
     strange, ready = canonical(asked - known), canonical(done) or "none yet"
     facts = {"frames": canonical(known), "done": canonical(done)}
@@ -180,7 +188,7 @@ def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False)
     if not asked & done:
         one = len(asked & known) == 1
         what = f"Frame{'' if one else 's'} {canonical(asked & known)} {'is' if one else 'are'}"
-        hint = f"Finished frames: {ready}\nSee its progress: rendertrust jobs units {job}"
+        hint = f"Finished frames: {ready}\nSee the job's progress: rendertrust jobs units {job}"
         detail = f"{what} not finished"
         raise CommandExit(Exit(exit_codes.STILL_RUNNING, "nothing_ready", detail, hint, facts))
     return (
@@ -199,8 +207,7 @@ async def saved(
     tiles: bool = False,
     arrived: int = 0,
 ) -> dict[str, Any]:
-    """Download the finished frames, print how many there are, and return the document for
-    ``--json``.
+    """Download the finished frames, print their number, and return the document for ``--json``.
 
     ``arrived`` new files are in the folder already.
     """
@@ -267,7 +274,7 @@ async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
 def video(
     session: CliSession, job: UUID, out: Path | None, fps: str | None, *, webm: bool, yes: bool
 ) -> None:
-    """Make a video of the frames of a job that has ended. A node makes it, as a new job.
+    """Make a video of the frames of a job that has ended. A node makes the video, as a new job.
 
     The price is shown first; on a terminal you are asked to agree.
     """
@@ -283,7 +290,7 @@ def video(
     placed = asked(session, job, ordered)
     if place is None:
         output.document(placed)
-        output.say(f"Job {placed.job_id} makes the video; its status is {placed.status}.")
+        output.say(f"Job {placed.job_id} makes the video; the job is {placed.status}.")
         output.note(f"Download it: rendertrust jobs result {placed.job_id} --out .")
         return
     output.document({"event": "submitted", **attrs.asdict(placed)})
@@ -298,7 +305,10 @@ def video(
 
 
 async def _agree(output: Printer, client: "AsyncClient", job: UUID) -> None:
-    """Show the price of a video and ask for consent; a job that is still open has no price yet."""
+    """Show the price of a video and ask for consent.
+
+    The video of a job that is still open has no price yet.
+    """
     found = await client.job(job)
     if found.ended:
         spec = JobSpec("video", pool=cast("Pool", found.pool))
@@ -306,7 +316,7 @@ async def _agree(output: Printer, client: "AsyncClient", job: UUID) -> None:
 
 
 def container_of(out: Path | None, *, webm: bool) -> Any:
-    """Return the container by the API's name; the file's suffix decides."""
+    """Return the API's name of the container, which the file's suffix determines."""
     suffix = "" if out is None else out.suffix.lower()
     if webm and suffix == ".mp4":
         raise click.UsageError(
@@ -317,7 +327,10 @@ def container_of(out: Path | None, *, webm: bool) -> Any:
 
 @attrs.define
 class FrameFetch:
-    """Downloads frames while others are rendered. The final download repeats what fails here."""
+    """Downloader of finished frames while other frames are rendered.
+
+    The final download repeats failed downloads.
+    """
 
     client: "AsyncClient"
     folder: Path

@@ -33,7 +33,7 @@ from rendertrust.job_status import STATUSES
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, JobList, ReceiptFile
 
-# The columns; the first ones fit 80 characters. --json prints every field.
+# The columns of the table; the first columns fit 80 characters. --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
 ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
 PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopped, being verified"}
@@ -91,7 +91,7 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
 @job_argument
 @pass_session
 def show(session: CliSession, job: UUID) -> None:
-    """Show everything about one job."""
+    """Show all facts about a job."""
     found = session.fetch(lambda client: client.job(job))
     session.output.facts(facts(found))
 
@@ -99,11 +99,12 @@ def show(session: CliSession, job: UUID) -> None:
 def _given_back(job: "Job") -> str | None:
     if not job.given_back:
         return None
-    return f"{job.given_back} of {job.units}, found invalid later: rendertrust jobs units {job.id}"
+    found = f"{job.given_back} of {job.units} units"
+    return f"{found}, found invalid later: rendertrust jobs units {job.id}"
 
 
 def facts(job: "Job") -> dict[str, str | None]:
-    """Return the facts about a job by their names."""
+    """Return the facts about a job by name."""
     times = {
         "submitted": job.created_at,
         "starts after": job.start_after,
@@ -169,7 +170,7 @@ def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
 @job_argument
 @pass_session
 def cancel(session: CliSession, job: UUID) -> None:
-    """Cancel a job that no node has begun. The credits held for it are released."""
+    """Cancel a job that no node has begun. The credits held for the job are released."""
     cancelled = session.fetch(lambda client: _cancel(client, job))
     session.output.say(f"Job {job} is {cancelled.status}.")
 
@@ -190,7 +191,7 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Save it to this file or folder (default: print its URL, valid for an hour).",
+    help="Save the result to this file or folder (default: print its URL, valid for an hour).",
 )
 @pass_session
 def result(session: CliSession, job: UUID, out: Path | None) -> None:
@@ -203,7 +204,7 @@ def result(session: CliSession, job: UUID, out: Path | None) -> None:
 @job_argument
 @click.option("--frame", type=int, help="The frame, if the job has several.")
 @click.option(
-    "--unit", type=click.IntRange(0), help="The unit, counted from 0, instead of a frame."
+    "--unit", type=click.IntRange(0), help="The unit instead of a frame; units are numbered from 0."
 )
 @click.option(
     "--out",
@@ -228,9 +229,10 @@ def receipt(
     out: Path | None,
     manifest: Path | None,
 ) -> None:
-    """Show the receipt of a unit: the work, signed by node and gateway. It is verified first.
+    """Show the receipt of a unit: a statement on the work, signed by node and gateway.
 
-    Anybody with the picture can check the receipt: rendertrust verify RECEIPT PICTURE
+    The receipt is verified first. Anybody with the picture can check the receipt: rendertrust
+    verify RECEIPT PICTURE
     """
     found = session.run(lambda client: _receipt(client, job, frame, unit))
     if manifest is not None:
@@ -248,8 +250,8 @@ def receipt(
     out.write_text(encoded(file) + "\n")
     session.output.document({"job_id": str(job), "output": str(out)})
     if found.proof is None and found.entry_id is not None:
-        session.output.note("It is not in the log yet; ask for the proof again later.")
-    session.output.note(f"Written to {out}; check it: rendertrust verify {out} PICTURE")
+        session.output.note("The receipt is not in the log yet; ask for the proof again later.")
+    session.output.note(f"Written to {out}; check the receipt: rendertrust verify {out} PICTURE")
 
 
 async def _receipt(

@@ -1,4 +1,4 @@
-"""``rendertrust keys``: API keys, with which programs act without a login."""
+"""``rendertrust keys``: API keys, by which programs act for a user without a login."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ SCOPES: Final = (
     *("jobs:read", "jobs:write", "uploads:write", "credits:read"),
     *("credits:write", "nodes:read", "nodes:write"),
 )
-# The scopes for submitting, watching and downloading.
+# The default scopes: for submitting, watching and downloading.
 USUAL: Final = ("jobs:read", "jobs:write", "uploads:write", "credits:read")
 
 
@@ -45,13 +45,15 @@ def keys() -> None:
 def create(
     session: CliSession, name: str, scopes: tuple[str, ...], expires: datetime | None
 ) -> None:
-    """Create a key. It is printed once and never shown again."""
+    """Create a key. The key is printed once and never shown again."""
     ends = None if expires is None else expires.replace(tzinfo=UTC)
     made = session.fetch(
         lambda client: client.create_key(name, scopes or USUAL, expires_at=ends), people=True
     )
     session.output.say(made.key)
-    session.output.note(f"Save it: it cannot be shown again. Programs read it from {API_KEY}.")
+    session.output.note(
+        f"Save the key: it cannot be shown again. Programs read the key from {API_KEY}."
+    )
 
 
 @keys.command("list")
@@ -71,7 +73,7 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
 @click.argument("key", type=click.UUID)
 @pass_session
 def revoke(session: CliSession, key: UUID) -> None:
-    """Revoke a key by its id, from `keys list`. It stops working at once."""
+    """Revoke a key by its id, from `keys list`. The key stops working at once."""
     session.run(lambda client: client.revoke_key(key), people=True)
     session.output.document({"id": key, "revoked": True})
     session.output.say(f"Revoked {key}.")

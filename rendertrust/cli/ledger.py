@@ -15,7 +15,7 @@ OUTPUT = click.Path(path_type=Path, dir_okay=False)
 
 
 def as_entry(_: click.Context, __: click.Parameter, text: str) -> str:
-    """Return an entry's number or id; raise BadParameter otherwise."""
+    """Return an entry's number or id; raise BadParameter for other texts."""
     from uuid import UUID
 
     try:
@@ -43,14 +43,14 @@ def ledger() -> None:
 @click.option(
     "--accept",
     is_flag=True,
-    help="Accept this log from now on, even if it contradicts the log that was seen before.",
+    help="Accept this log from now on, even if this log contradicts the log that was seen before.",
 )
 @pass_session
 def checkpoint(session: CliSession, out: Path | None, *, accept: bool) -> None:
-    """Fetch the log's signed size, and check that the log only grew.
+    """Fetch the log's checkpoint, and check that the log only grew.
 
-    It must extend the log that this machine saw before. Exit code 1: the log is a different one;
-    both checkpoints are then kept as evidence.
+    The log must extend the log that this machine saw before. The exit code is 1 if the log
+    contradicts the earlier log; both checkpoints are then kept as evidence.
     """
     found = session.run(lambda client: client.log_checkpoint(accept=accept))
     if out is not None:
@@ -79,11 +79,14 @@ def checkpoint(session: CliSession, out: Path | None, *, accept: bool) -> None:
     "--output",
     "out",
     type=OUTPUT,
-    help="Write the proof to this file instead of printing it.",
+    help="Write the proof to this file instead of standard output.",
 )
 @pass_session
 def proof(session: CliSession, entry: str, *, opening: bool, out: Path | None) -> None:
-    """Fetch the proof of an entry and verify it. Anybody can check it again, offline."""
+    """Fetch the proof of an entry and verify the proof.
+
+    Anybody can check the proof again, offline.
+    """
     found = session.run(lambda client: client.entry_proof(entry, opening=opening))
     if out is None:
         session.output.document(found)
@@ -91,7 +94,7 @@ def proof(session: CliSession, entry: str, *, opening: bool, out: Path | None) -
         return
     out.write_text(encoded(found) + "\n")
     session.output.document({"entry_id": found.entry_id, "output": str(out)})
-    session.output.note(f"Written to {out}; check it: rendertrust verify {out}")
+    session.output.note(f"Written to {out}; check the proof: rendertrust verify {out}")
 
 
 @ledger.command()
@@ -100,7 +103,7 @@ def proof(session: CliSession, entry: str, *, opening: bool, out: Path | None) -
 def verify(session: CliSession, entry: str) -> int:
     """Check an entry against the log that this machine saw before.
 
-    The exit code is 0 if everything is valid, 3 if this machine saw no log before, otherwise 1.
+    The exit code is 0 if everything is valid, 3 if this machine saw no log before, and otherwise 1.
     """
     verdict = session.run(lambda client: client.verify_entry(entry))
     tell(session.output, {f"entry {entry}": verdict})

@@ -25,19 +25,19 @@ class LocalFindings:
 
     findings: "tuple[Finding, ...]"
     layout: "Layout"
-    memory: int = 0  # bytes that a render needs, roughly
+    memory: int = 0  # bytes of memory that a render needs, roughly
     size: tuple[int, int] | None = (
-        None  # pixels of the pictures; None: the scene could not be opened
+        None  # width and height of the pictures; None if the scene could not be opened
     )
     opengl: bool = False  # a render needs it
 
     @property
     def stops(self) -> bool:
-        """True if the scene must be fixed first."""
+        """True if the scene must be fixed before it is rendered."""
         return any(finding.level == "error" for finding in self.findings)
 
     def lines(self) -> list[str]:
-        """Return the findings for people: two lines each."""
+        """Return the findings for people, two lines per finding."""
         lines: list[str] = []
         for finding in self.findings:
             where = finding.path or finding.object
@@ -63,7 +63,7 @@ class LocalFindings:
 
 
 def has_blender() -> bool:
-    """Return whether this machine has Blender."""
+    """Return True if this machine has Blender."""
     from rendertrust.node import renderer
 
     return renderer.find() is not None
@@ -72,8 +72,9 @@ def has_blender() -> bool:
 def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> LocalFindings:
     """Open the scene at ``path`` (absolute) and return the findings.
 
-    ``ram``: a node's memory in GiB. ``frames``: those to be rendered; empty: the current one; None:
-    the scene's range. End the command if there is no Blender here or it cannot open the scene.
+    ``ram``: a node's memory in GiB. ``frames`` are the frames to be rendered: empty for the current
+    frame, None for the scene's range. End the command if this machine has no Blender, or if Blender
+    cannot open the scene.
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
@@ -98,7 +99,7 @@ def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
 
     told = asyncio.run(looked(path, frames))
     if isinstance(told, NoBlender):
-        hint = "Blender is used to find the files that the scene links; nodes need none of this."
+        hint = "Blender finds the files that the scene links. A node needs no such installation."
         raise CommandExit(Exit(exit_codes.FAILURE, "no_blender", told.reason, hint))
     if isinstance(told, Failed):
         hint = "Open the scene in Blender, save it, and try again."

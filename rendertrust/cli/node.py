@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from rendertrust.node.enrolment import Joined
 
 RUNS: Final = "A node is running here with its old settings: stop it and start it again."
-OFF: Final = "It renders only scenes of its owner and of users whom the owner trusts."
-NOBODYS: Final = "It has no owner, so without a sandbox it renders nothing."
+OFF: Final = "The node renders only scenes of its owner and of users whom the owner trusts."
+NOBODYS: Final = "The node has no owner, and without a sandbox and an owner a node renders nothing."
 UNOWNED: Final = (
-    "Its earnings are kept until somebody claims the node. To own it: rendertrust login, then "
-    "join again on this machine."
+    "The node's earnings are kept until somebody claims the node. To own the node: rendertrust "
+    "login, then join again on this machine."
 )
 NODE_FAILED: Final = "Fix this and start the node again: rendertrust node run"
 
 
 @click.group(cls=Group)
 def node() -> None:
-    """Join a gateway, run a node, maintain it."""
+    """Join a gateway, run a node, maintain the node."""
 
 
 for command in (status, drain, earnings, doctor, install):
@@ -59,12 +59,12 @@ for command in (status, drain, earnings, doctor, install):
 @click.option(
     "--accept-new-key",
     is_flag=True,
-    help="Join even if the gateway's key is not the one that this node knows.",
+    help="Join even if the gateway's key differs from the key that this node knows.",
 )
 @click.option(
     "--new-key",
     is_flag=True,
-    help="Become a new node with a new key; the old key is kept beside it.",
+    help="Become a new node with a new key; the old key is kept beside the new key.",
 )
 @state_option
 @unsafe_option
@@ -82,9 +82,10 @@ def join(
     unowned: bool,
     unsafe_no_sandbox: bool,
 ) -> None:
-    """Make this machine a node of the gateway at URL. It is yours if you are logged in there.
+    """Make this machine a node of the gateway at URL.
 
-    Each kind of work is tried first; the node does not offer a kind that fails.
+    The node is yours if you are logged in at that gateway. Each kind of work is tried first; the
+    node does not offer a kind that fails.
     """
     from rendertrust.node.enrolment import JoinRefused
     from rendertrust.node.enrolment import join as enrol
@@ -121,7 +122,10 @@ class LoggedInUser:
 
 
 def _login(session: CliSession) -> LoggedInUser | None:
-    """Return the user whose login or API key is set for that gateway; None if there is none."""
+    """Return the user of the saved login or API key for the gateway.
+
+    Return None without a login and a key.
+    """
     if session.api_key is None and session.credentials.tokens(session.url) is None:
         session.output.note(f"You are not logged in at {session.url}.")
         return None
@@ -134,7 +138,7 @@ def _login(session: CliSession) -> LoggedInUser | None:
 
 
 def owner_of(found: "Joined", me: LoggedInUser | None) -> str:
-    """Return a text on who owns the node."""
+    """Return text that names the owner of the node."""
     if not found.owned:
         return "unowned"
     if me is not None and found.owner in (me.user, None):
@@ -179,7 +183,7 @@ def run(
     accept: str | None,
     **given: Any,
 ) -> None:
-    """Run the node. It stops at Ctrl-C, after a drain, and outside of its working hours."""
+    """Run the node. The node stops at Ctrl-C, after a drain, and outside of its working hours."""
     from rendertrust.node import agent
 
     settings = settings_of(given)

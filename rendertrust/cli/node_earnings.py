@@ -28,7 +28,7 @@ Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
 
 @attrs.frozen
 class Period:
-    """A period in UTC, from its start up to, not including, its end."""
+    """A period in UTC, which includes its start and excludes its end."""
 
     since: datetime | None
     until: datetime | None
@@ -41,14 +41,18 @@ class Period:
 
 @click.command(cls=Command)
 @state_option
-@click.option("--since", type=Day, metavar="DAY", help="From this day on, like 2026-03-01 (UTC).")
-@click.option("--until", type=Day, metavar="DAY", help="Before this day, like 2026-04-01 (UTC).")
+@click.option(
+    "--since", type=Day, metavar="DAY", help="Show units from this day on, like 2026-03-01 (UTC)."
+)
+@click.option(
+    "--until", type=Day, metavar="DAY", help="Show units before this day, like 2026-04-01 (UTC)."
+)
 @click.option(
     "--limit",
     type=click.IntRange(0, SHARES_MOST),
     default=SHOWN,
     show_default=True,
-    help="Show at most this many units; --json and the sums include all.",
+    help="Show at most this many units; --json and the sums include all units.",
 )
 @pass_session
 def earnings(
@@ -103,7 +107,7 @@ async def _shares(client: "AsyncClient", node: str, period: Period) -> "list[Sha
 
 
 def totals_of(shares: "Sequence[Share]") -> dict[str, str]:
-    """Return the exact sums by state."""
+    """Return the exact sums of the earnings by state."""
     sums: dict[str, Decimal] = {}
     for share in shares:
         sums[share.state] = sums.get(share.state, Decimal(0)) + Decimal(share.amount)
@@ -111,7 +115,7 @@ def totals_of(shares: "Sequence[Share]") -> dict[str, str]:
 
 
 def months_of(shares: "Sequence[Share]") -> dict[str, dict[str, str]]:
-    """Return the sums of each month (UTC) with earnings, newest first."""
+    """Return the sums of each month (UTC) with earnings, newest month first."""
     by: dict[str, list[Share]] = {}
     for share in shares:
         by.setdefault(f"{share.earned_at.astimezone(UTC):%Y-%m}", []).append(share)

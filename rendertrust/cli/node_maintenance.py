@@ -36,13 +36,13 @@ def drain(session: CliSession, state: Path | None, *, wait: bool) -> None:
     from rendertrust.node.state_folder import StateFolder
 
     if not joined(state).running:
-        hint = "There is nothing to do: it takes no work."
+        hint = "There is nothing to do: this node takes no work."
         raise CommandExit(Exit(exit_codes.FAILURE, "not_running", "The node is not running", hint))
     folder = StateFolder(state) if state else StateFolder()
     folder.wish_drain()
     session.output.document({"draining": True})
     session.output.say(
-        "It finishes its running units and ends. To take work again: rendertrust node run"
+        "The node finishes its running units and ends. To take work again: rendertrust node run"
     )
     while wait and folder.is_locked():
         time.sleep(LOOK_SECONDS)
@@ -52,7 +52,7 @@ def drain(session: CliSession, state: Path | None, *, wait: bool) -> None:
 @state_option
 @pass_session
 def doctor(session: CliSession, state: Path | None) -> None:
-    """Check this machine for problems and print how to fix them."""
+    """Check this machine for problems and print how to fix the problems."""
     from rendertrust.node.doctor import BAD, examine
 
     async def look() -> list["Diagnosis"]:
@@ -73,7 +73,7 @@ def doctor(session: CliSession, state: Path | None) -> None:
 
 
 def told(check: "Diagnosis") -> str:
-    """Return a check in one line, and its remedy in another."""
+    """Return the result of a check in one line, and its remedy in a second line."""
     line = f"{check.state:<8} {check.name}: {formats.harmless(check.said)}"
     return f"{line}\n{'':9}{formats.harmless(check.remedy)}" if check.remedy else line
 
@@ -82,7 +82,10 @@ def told(check: "Diagnosis") -> str:
 @run_options
 @state_option
 @click.option(
-    "--print", "only_print", is_flag=True, help="Print the unit file instead of writing it."
+    "--print",
+    "only_print",
+    is_flag=True,
+    help="Print the unit file instead of installing the file.",
 )
 @pass_session
 def install(session: CliSession, /, state: Path | None, *, only_print: bool, **given: Any) -> None:

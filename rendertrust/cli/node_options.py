@@ -1,4 +1,4 @@
-"""Command-line options of a node, and the agent settings that they stand for."""
+"""Command-line options of a node, and their conversion to the agent's settings."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-MEMORY_LEAST: Final = 2 * 2**30  # bytes per slot; Blender does not start with less
+MEMORY_LEAST: Final = 2 * 2**30  # bytes of memory per slot; Blender does not start with less
 CACHE_LEAST: Final = 2**30
 
 
@@ -35,7 +35,7 @@ class SizeParam(click.ParamType[int]):
             return value
         found = _SIZE.fullmatch(str(value).strip())
         if found is None:
-            self.fail(f"{value!r} is not a size; write it like 20G", param, ctx)
+            self.fail(f"{value!r} is not a size; write a size like 20G", param, ctx)
         size = int(float(found[1]) * UNITS[found[2].upper()])
         if size < self._least:
             self.fail(f"{value} is too small; the minimum is {self._least // 2**30}G", param, ctx)
@@ -70,7 +70,9 @@ unsafe_option = click.option(
     help="If there is no sandbox, render without one: scenes can then read your files.",
 )
 accept_option = click.option(
-    "--accept", metavar="WORDS", help="With --unsafe-no-sandbox: the sentence that confirms it."
+    "--accept",
+    metavar="WORDS",
+    help="With --unsafe-no-sandbox: the sentence that confirms that option.",
 )
 _RUN: Final[Sequence[Callable[[Any], Any]]] = (
     click.option(
@@ -121,7 +123,7 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
         type=click.IntRange(0, 86_400),
         default=0,
         metavar="SECONDS",
-        help="When stopped, let running units finish for this long; then return them to the queue.",
+        help="When stopped, let units finish for this long; then return them to the queue.",
     ),
     click.option(
         "--health-port",
@@ -134,14 +136,17 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of ``run`` to a command; ``install`` writes them to the unit."""
+    """Add the options of ``node run`` to a command.
+
+    ``node install`` writes the options to the systemd unit.
+    """
     for option in reversed(_RUN):
         command = option(command)
     return command
 
 
 def settings_of(given: dict[str, Any]) -> "AgentSettings":
-    """Return the settings for these options; raise UsageError if they contradict each other."""
+    """Return the settings for these options; raise UsageError if options contradict each other."""
     from rendertrust.node import idle_detector
     from rendertrust.node.agent_settings import NICENESS, AgentSettings
 
@@ -149,7 +154,9 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
     if ram is not None and ram // slots < MEMORY_LEAST:
         raise click.UsageError(f"--ram: each of {slots} slots needs at least 2G")
     if given["idle_only"] and idle_detector.now() is None:
-        raise click.UsageError("--idle-only: this system does not report whether it is idle")
+        raise click.UsageError(
+            "--idle-only: this system does not report whether the system is idle"
+        )
     if given["idle_only"] and given["nice"] == 0:
         detail = "would mistake the node's own work for other programs; use at least --nice 1"
         raise click.UsageError(f"--idle-only: with --nice 0 it {detail}")
@@ -170,7 +177,7 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
 
 
 def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
-    """Return the command line for these settings."""
+    """Return the command line of ``node run`` for these settings."""
     plain = attrs.asdict(settings, recurse=False)
     named = {
         "--slots": plain["slots"],
@@ -190,7 +197,10 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
 
 
 def accept_no_sandbox(session: CliSession, state: Path | None, words: str | None) -> None:
-    """Ask the owner to confirm in words that no sandbox is wanted; otherwise raise CommandExit."""
+    """Ask the owner to confirm in words that no sandbox is wanted.
+
+    Raise CommandExit without consent.
+    """
     from rendertrust.node.sandbox import INSTALL_BWRAP, OFF, UNSAFE_AS_ROOT, is_root
     from rendertrust.node.state_folder import NO_SANDBOX_WORDS, StateFolder
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rendertrust.node.agent_history import HistoryLine
 
 SHOWN: Final = 8
-START: Final = "Start it: rendertrust node run"
-DRAINED: Final = "Release it at the gateway and start it: rendertrust node run"
+START: Final = "Start the node: rendertrust node run"
+DRAINED: Final = "Release the node at the gateway and start the node: rendertrust node run"
 
 
 @click.command(cls=Command)
@@ -29,7 +29,7 @@ DRAINED: Final = "Release it at the gateway and start it: rendertrust node run"
     default=SHOWN,
     show_default=True,
     metavar="LINES",
-    help="Show at most this many lines of the node's log, including earlier runs.",
+    help="Show at most this many lines of the node's log, which includes earlier runs.",
 )
 @pass_session
 def status(session: CliSession, state: Path | None, history: int) -> None:
@@ -57,12 +57,12 @@ def start_of(found: "Status", *, is_own_wish: bool) -> str:
 
 
 def begun(hint: str, state: Path | None) -> str:
-    """Return the command ``hint``, with the state folder if one was given."""
+    """Return the command ``hint``, with ``--state`` if a state folder was given."""
     return hint if state is None else f"{hint} --state {state}"
 
 
 def facts(found: "Status") -> dict[str, str | None]:
-    """Return the facts about a node by their names."""
+    """Return the facts about a node by name."""
     from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
 
     running = "connected" if found.connected else "running, not connected"
@@ -113,7 +113,7 @@ def joined(state: Path | None) -> "Status":
 
     found = told(state)
     if isinstance(found, NotJoined):
-        hint = f"Join one: rendertrust node join {DEFAULT}"
+        hint = f"Join a gateway: rendertrust node join {DEFAULT}"
         detail = "This machine has not joined a gateway"
         raise CommandExit(Exit(exit_codes.NOT_FOUND, "not_joined", detail, hint))
     return found

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from rendertrust.client import Node
     from rendertrust.client.arguments import NodeVerb
 
-# The columns; the first ones fit 80 characters. --json prints every field.
+# The columns of the table; the first columns fit 80 characters. --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
-FOR_GOOD: Final = "A revoked node and its key never work again. Revoke it?"
+FOR_GOOD: Final = "A revoked node and its key never work again. Revoke the node?"
 UNCHECKABLE: Final = (
     "no verifier of this gateway has its build of Blender: results drawn for comparison "
     "cannot be verified"
 )
-WHY: Final = "Give a reason, which the operator is shown: --reason 'its frames are black'"
+WHY: Final = "Give a reason, which the operator is shown: --reason 'the frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
 node_argument = click.argument("node", type=click.UUID)
 reason_option = click.option("--reason", default="", help="The reason; shown with the node.")
@@ -55,7 +55,7 @@ def list_nodes(session: CliSession, limit: int, offset: int) -> None:
 @node_argument
 @pass_session
 def show(session: CliSession, node: UUID) -> None:
-    """Show everything about one node."""
+    """Show all facts about a node."""
     found = session.fetch(lambda client: client.node(node))
     session.output.facts(facts(found))
 
@@ -67,7 +67,7 @@ def show(session: CliSession, node: UUID) -> None:
     type=click.IntRange(1, 500),
     default=50,
     show_default=True,
-    help="Show at most this many.",
+    help="Show at most this many checks.",
 )
 @pass_session
 def checks(session: CliSession, node: UUID, limit: int) -> None:
@@ -84,9 +84,9 @@ def checks(session: CliSession, node: UUID, limit: int) -> None:
 @node_argument
 @pass_session
 def history(session: CliSession, node: UUID) -> None:
-    """List the connections of a node and their close codes.
+    """List the connections of a node and the close codes.
 
-    Shows the last twenty, at all gateways. docs/PROTOCOL.md explains the codes.
+    Show the last twenty connections, at all gateways. docs/PROTOCOL.md explains the codes.
     """
     found = session.fetch(lambda client: client.node_connections(node))
     if not found.connections:
@@ -111,7 +111,7 @@ def _verb(command: Callable[..., None]) -> click.Command:
 
 @_verb
 def drain(session: CliSession, node: UUID, reason: str) -> None:
-    """Let a node finish its running units, and give it no new ones."""
+    """Let a node finish its running units, and give the node no new units."""
     _tell(session, node, "drain", reason)
 
 
@@ -132,7 +132,7 @@ def release(session: CliSession, node: UUID, reason: str) -> None:
 @_verb
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def revoke(session: CliSession, node: UUID, reason: str, *, yes: bool) -> None:
-    """Revoke a node for good. It is disconnected, and its key is refused."""
+    """Revoke a node for good. The node is disconnected, and its key is refused."""
     if not yes and not is_interactive():
         raise click.UsageError("Revoking is permanent: confirm with --yes")
     if not yes and not click.confirm(FOR_GOOD, err=True):
@@ -146,7 +146,7 @@ def _tell(session: CliSession, node: UUID, verb: "NodeVerb", reason: str) -> Non
 
 
 def facts(node: "Node") -> dict[str, str | None]:
-    """Return the facts about a node by their names."""
+    """Return the facts about a node by name."""
     return {
         "node": node.id,
         "name": formats.harmless(node.name),
@@ -155,7 +155,7 @@ def facts(node: "Node") -> dict[str, str | None]:
         "why": formats.harmless(node.standing_reason) or None,
         "load": formats.percent(node.current_load),
         "reputation": "; ".join(map(_known, node.reputation))
-        or "none of its results was compared yet",
+        or "none of the node's results was compared yet",
         "checked": UNCHECKABLE if node.checkable is False else None,
         "offers": _offers(node),
         "owner": node.owner_id or "none",

@@ -26,7 +26,7 @@ class FrameRangeParam(click.ParamType[str]):
     name = "frames"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the text unchanged; a usage error shows the syntax."""
+        """Return the text unchanged; raise a usage error that shows the syntax for invalid text."""
         from rendertrust.frame_range import FrameRangeError, parse
 
         try:
@@ -42,7 +42,7 @@ class CreditsParam(click.ParamType[str]):
     name = "credits"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the text unchanged; a usage error shows the syntax."""
+        """Return the text unchanged; raise a usage error that shows the syntax for invalid text."""
         from rendertrust.money import parse
 
         try:
@@ -58,11 +58,11 @@ class TilesParam(click.ParamType[str]):
     name = "tiles"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the text unchanged; a usage error shows the syntax."""
+        """Return the text unchanged; raise a usage error that shows the syntax for invalid text."""
         columns, _, rows = value.partition("x")
         sides = [side for side in (columns, rows) if side.isascii() and side.isdecimal()]
         if len(sides) != 2 or not all(1 <= int(side) <= 99 for side in sides):
-            self.fail(f"{value!r} is not COLUMNSxROWS; write it like 2x2", param, ctx)
+            self.fail(f"{value!r} is not COLUMNSxROWS; write tiles like 2x2", param, ctx)
         return value
 
 
@@ -72,7 +72,7 @@ class FrameRateParam(click.ParamType[str]):
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the text unchanged; a usage error shows the syntax."""
+        """Return the text unchanged; raise a usage error that shows the syntax for invalid text."""
         from rendertrust.frame_rate import FrameRateError, parse
 
         try:
@@ -83,17 +83,17 @@ class FrameRateParam(click.ParamType[str]):
 
 
 class TimeParam(click.ParamType[datetime]):
-    """A time in ISO 8601, in UTC unless it has an offset."""
+    """A time in ISO 8601, in UTC unless the time has an offset."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the time in UTC; a usage error shows the syntax."""
+        """Return the time in UTC; raise a usage error that shows the syntax for invalid text."""
         try:
             time = datetime.fromisoformat(value)
             return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a time; write it like 2027-01-31T18:00Z", param, ctx)
+            self.fail(f"{value!r} is not a time; write a time like 2027-01-31T18:00Z", param, ctx)
 
 
 TIME: Final = TimeParam()
@@ -106,7 +106,7 @@ TILES: Final = TilesParam()
 def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> None:
     """End the command if the scene cannot be rendered in tiles.
 
-    ``what``: the action that is not done then.
+    ``what`` is the part of the message on the action that is not done then.
     """
     reason = next((one.setting for one in findings if one.code == "no_tiles"), None)
     if reason is None:

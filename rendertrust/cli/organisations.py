@@ -36,7 +36,7 @@ def organisations() -> None:
 @organisations.command("list")
 @pass_session
 def list_(session: CliSession) -> None:
-    """List the organisations that you belong to or are invited to."""
+    """List the organisations that you belong to, and your invitations."""
     found = session.fetch(lambda client: client.organisations())
     if not found.organisations:
         session.output.note(
@@ -144,7 +144,7 @@ def role(
 def remove(session: CliSession, organisation: UUID, user: UUID) -> None:
     """Leave, decline an invitation, or remove a member.
 
-    With your own id you leave or decline; owners can remove members.
+    With your own id you leave or decline; with other ids, owners remove members.
     """
     session.do(lambda client: client.remove_member(organisation, user), "Removed.")
 
@@ -154,7 +154,7 @@ def remove(session: CliSession, organisation: UUID, user: UUID) -> None:
 @of_node
 @pass_session
 def lend(session: CliSession, organisation: UUID, node: UUID) -> None:
-    """Lend one of your nodes. The members of the organisation render on it for free."""
+    """Lend one of your nodes. The members of the organisation render on this node for free."""
     session.do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 

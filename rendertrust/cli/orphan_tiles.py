@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def words(job: "Job") -> str | None:
-    """Return their number and cost.
+    """Return a text on the number and cost of orphan tiles.
 
-    None if there are none, or the gateway is too old to report it.
+    Return None without orphan tiles, or if the gateway is too old to report orphan tiles.
     """
     loose = job.loose_tiles
     if loose is None:
@@ -26,14 +26,14 @@ def words(job: "Job") -> str | None:
 
 
 def hint(job: "Job") -> str | None:
-    """Return how to download orphan tiles."""
+    """Return a hint with the command to download orphan tiles; return None without orphan tiles."""
     if job.loose_tiles is None:
         return None
-    return f"Download them: rendertrust jobs download {job.id} --tiles --out ."
+    return f"Download the tiles: rendertrust jobs download {job.id} --tiles --out ."
 
 
 def tell(output: Printer, job: "Job") -> None:
-    """Print the number and cost of orphan tiles, and how to download them, if there are any."""
+    """Print the number and cost of orphan tiles, and how to download the tiles, if any."""
     if (said := words(job)) is not None:
         output.say(said)
     if (how := hint(job)) is not None:

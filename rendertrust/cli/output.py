@@ -1,4 +1,4 @@
-"""Printer: results on stdout, notes on stderr; with --json only JSON."""
+"""Printer of results on stdout and of notes on stderr. With --json, stdout has only JSON."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def encoded(value: Any) -> str:
 
 @attrs.define
 class Printer:
-    """Prints results and notes, for people or for programs."""
+    """Printer of results and notes, for people or for programs."""
 
     json: bool = False
     results: TextIO = attrs.field(factory=lambda: sys.stdout)
@@ -33,7 +33,10 @@ class Printer:
         return not self.json and self.results.isatty()
 
     def document(self, value: Any) -> None:
-        """Print the result for programs. A watch calls this once per event: one line each."""
+        """Print the result for programs, in one line.
+
+        A watch calls this function once per event.
+        """
         if self.json:
             _write(self.results, encoded(value))
 
@@ -61,7 +64,7 @@ class Printer:
             self.say("\t".join(row))
 
     def facts(self, facts: Mapping[str, str | None]) -> None:
-        """Print names and values, one per line; values of None are left out."""
+        """Print names and values, one name per line; names with the value None are left out."""
         known = {name: value for name, value in facts.items() if value is not None}
         width = max((len(name) for name in known), default=0)
         for name, value in known.items():
@@ -70,7 +73,7 @@ class Printer:
 
 def _write(stream: TextIO, text: str) -> None:
     stream.write(text + "\n")
-    stream.flush()  # so that the reader of a pipe sees each line at once
+    stream.flush()  # the reader of a pipe then sees each line at once
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""Pinned checkpoints: the newest state seen of each gateway's log, stored beside the sessions."""
+"""Pins: the newest checkpoint seen of each gateway's log, stored beside the sessions."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ class PinFile:
         return sorted(found, key=lambda path: path.stat().st_mtime)
 
     def read(self) -> "Pin | None":
-        """Return the pin; None if there is none. Raise PinUnreadable if the file is broken."""
+        """Return the pin; return None without a file. Raise PinUnreadable if the file is broken."""
         from rendertrust.client import Pin, PinUnreadable
         from rendertrust.proof_check import read_witness
         from rendertrust.strict_json import read_document
@@ -89,7 +89,10 @@ class PinFile:
             self._put(pin)
 
     def replace(self, before: "Pin | None", now: "Pin") -> bool:
-        """Replace the pin if it is still ``before``; return whether it was. Raise PinUnreadable."""
+        """Replace the pin if the stored pin is still ``before``.
+
+        Return True if the pin was replaced. Raise PinUnreadable if the file is broken.
+        """
         with self._locked():
             if self.read() != before:
                 return False
@@ -107,7 +110,7 @@ class PinFile:
 
     @contextmanager
     def _locked(self) -> Generator[None]:
-        """Lock the pin against other processes and threads, from reading it to replacing it."""
+        """Lock the pin against other processes and threads while the pin is read and replaced."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("ab") as file:
             take(file, wait=True)

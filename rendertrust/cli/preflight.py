@@ -1,4 +1,4 @@
-"""``rendertrust preflight``: checks a scene, lists its files, estimates its time."""
+"""``rendertrust preflight``: checks a scene, lists its files, estimates its render time."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -37,9 +37,9 @@ PATH = click.Path(path_type=Path)
     "--ram",
     type=click.FloatRange(0.5),
     metavar="GIB",
-    help="Report a scene that needs more memory than this.",
+    help="Report if the scene needs more memory than this.",
 )
-@click.option("--farm", "by_node", is_flag=True, help="Upload the scene and have a node check it.")
+@click.option("--farm", "by_node", is_flag=True, help="Upload the scene, which a node then checks.")
 @click.option(
     "--pool",
     type=click.Choice(get_args(Pool)),
@@ -48,7 +48,7 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--again",
     is_flag=True,
-    help="With --farm: check again, even if a node has checked it.",
+    help="With --farm: check again, even if a node has checked the scene before.",
 )
 @pass_session
 def preflight(
@@ -64,11 +64,11 @@ def preflight(
 ) -> int:
     """Check a scene before you submit it, with this machine's Blender.
 
-    Lists problems, each with the setting that fixes it, and the files that the scene links. The
-    exit code is 1 if there is an error.
+    List the problems, with the settings that fix the problems, and the files that the scene links.
+    The exit code is 1 if there is an error.
 
-    With --farm, or if there is no Blender here, the scene is uploaded and a node checks it; the
-    node also renders small parts of some frames and estimates the time. This is free.
+    With --farm, or if there is no Blender here, the scene is uploaded and a node checks the scene.
+    The node also renders small parts of some frames and estimates the time. This is free.
     """
     asked = _frames(frames)
     output, checked = session.output, scene.checked(path)
@@ -88,7 +88,7 @@ def _sent(session: CliSession, path: Path, frames: tuple[int, ...] | None) -> Sc
     if local_preflight.has_blender():
         return packed(session.output, path, frames)
     session.output.note(
-        "There is no Blender here to check it: only the scene file is sent, to a node."
+        "There is no Blender here to check the scene: only the scene file is sent, to a node."
     )
     return alone(path)
 

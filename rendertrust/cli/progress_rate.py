@@ -5,13 +5,19 @@ import attrs
 
 @attrs.define
 class ProgressRate:
-    """Progress over time since it was first seen. A decrease starts it again, for a new attempt."""
+    """Progress over time since the first report.
+
+    A decrease starts the measurement again, because a new attempt has begun.
+    """
 
     _first: tuple[float, float] | None = None
     _last: tuple[float, float] | None = None
 
     def add(self, now: float, progress: float | None) -> float | None:
-        """Return the remaining seconds at ``progress`` (0 to 1); None while unknown."""
+        """Return the remaining seconds at ``progress`` (0 to 1).
+
+        Return None while the rate is unknown.
+        """
         if progress is None or (self._last is not None and progress < self._last[1]):
             self._first = self._last = None
         if progress is None:

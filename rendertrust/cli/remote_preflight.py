@@ -1,4 +1,4 @@
-"""Preflight by a node: findings, and how long the frames will take."""
+"""Preflight by a node: findings, and an estimate of the render time."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from rendertrust.job_spec import JobSpec
 
 WITHIN: Final = 300.0  # seconds; a node may be busy with other work
-# Codes of faults in a request; all others are codes of findings.
+# Codes of faults in a request; all other codes are codes of findings.
 OTHERS: Final = ("conflict", "missing", "unknown", "type", "value", "duplicate", "syntax", "depth")
-NOBODY: Final = ("no_node", "nobody")  # waiting longer does not help
+NOBODY: Final = ("no_node", "nobody")  # reasons that waiting longer does not remove
 
 
 async def looked(
     output: "Printer", client: "AsyncClient", spec: "JobSpec", *, again: bool = False
 ) -> "Preflight":
-    """Wait for a node's preflight and return it.
+    """Wait for a node's preflight and return the preflight.
 
-    Return at once if no node could do it.
+    Return at once if no node could do the preflight.
     """
     found = await client.preflight(spec, again=again, within=0)
     if found.status != "PENDING" or is_hopeless(found):
@@ -69,7 +69,7 @@ def estimated(estimate: "Estimate") -> str:
 
 
 def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
-    """Return the findings, two lines each."""
+    """Return the findings, two lines per finding."""
     told: list[str] = []
     for finding in findings:
         where = finding.path or finding.object
@@ -80,7 +80,7 @@ def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
 
 
 def not_looked(found: "Preflight") -> str:
-    """Return why there is no result of a preflight."""
+    """Return a text on why the preflight has no result."""
     if found.status == "FAILED":
         return f"No node could check the scene: {formats.harmless(found.error or '')}"
     why = "" if found.waiting is None else f": {formats.harmless(found.waiting.words).rstrip('.')}"
@@ -90,28 +90,28 @@ def not_looked(found: "Preflight") -> str:
 def require_mended(found: "Preflight", what: str) -> None:
     """End the command if something must be fixed first.
 
-    ``what``: the action that is not done then.
+    ``what`` is the part of the message on the action that is not done then.
     """
     if not found.stops:
         return
     count = sum(finding.level == "error" for finding in found.findings)
     things = "One thing" if count == 1 else f"{count} things"
-    hint = "\n".join((*finding_lines(found.findings), "To render it as it is: --as-is"))
+    hint = "\n".join((*finding_lines(found.findings), "To render the scene as it is: --as-is"))
     detail = f"{things} must be fixed in the scene first; {what}"
     facts = {"findings": found.findings, "job_id": found.job_id}
     raise CommandExit(Exit(exit_codes.FAILURE, "preflight", detail, hint, facts))
 
 
 def refused(error: "Invalid") -> CommandExit | None:
-    """Return the ending if the gateway refuses because of earlier findings.
+    """Return the exit of the command, with a hint, if the gateway refuses a job for findings.
 
-    None for other refusals.
+    The findings are from an earlier preflight of the scene. Return None for other refusals.
     """
     found = [
         fault for fault in error.errors if fault.field == "payload_ref" and fault.code not in OTHERS
     ]
     if not found:
         return None
-    hint = "Fix the scene and submit it again. To render it as it is: --as-is"
+    hint = "Fix the scene and submit it again. To render the scene as it is: --as-is"
     facts = {"errors": [attrs.asdict(fault) for fault in error.errors]}
     return CommandExit(Exit(exit_codes.FAILURE, "preflight", str(error), hint, facts))

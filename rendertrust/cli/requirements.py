@@ -1,4 +1,4 @@
-"""``--needs``: requirements that a node must meet to be given a job."""
+"""``--needs``: requirements of a job; only nodes that meet these requirements are given the job."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -15,12 +15,18 @@ DEVICES: Final = ("cpu", "gpu")
 
 
 class RequirementsParam(click.ParamType[Any]):
-    """``device=gpu,memory=8G``. ``vram=8G`` implies a GPU: it means a graphics card's memory."""
+    """Requirements like ``device=gpu,memory=8G``.
+
+    ``vram=8G`` implies a GPU, because VRAM is a graphics card's memory.
+    """
 
     name = "needs"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the requirements by the API's names; a usage error shows the syntax."""
+        """Return the requirements by the API's names.
+
+        Raise a usage error that shows the syntax for invalid text.
+        """
         found: dict[str, Any] = {}
         for word in str(value).split(","):
             name, _, said = (part.strip() for part in word.partition("="))
@@ -59,7 +65,7 @@ def said(what: NodeNeeds) -> str:
 
 
 def together(said: Sequence[Mapping[str, Any]]) -> NodeNeeds | None:
-    """Merge the requirements of all options; None if there are none."""
+    """Merge the requirements of all options; return None without requirements."""
     found: dict[str, Any] = {}
     for one in said:
         found |= one

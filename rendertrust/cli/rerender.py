@@ -1,4 +1,4 @@
-"""``rendertrust verify --scene``: renders the frame of a receipt again and compares."""
+"""``rendertrust verify --scene``: renders a receipt's frame again and compares the pictures."""
 
 import hashlib
 import os
@@ -71,7 +71,7 @@ _OPTIONS: Final = (
     click.option(
         "--unsafe-no-sandbox",
         is_flag=True,
-        help="If there is no sandbox, render without one; a stranger's file may do harm.",
+        help="If there is no sandbox, render without a sandbox; a stranger's file may do harm.",
     ),
 )
 
@@ -85,7 +85,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @attrs.frozen(kw_only=True)
 class RerenderOptions:
-    """The options of a re-render. ``seed`` is drawn if none was given."""
+    """The options of a re-render. ``seed`` is drawn if the user gave no seed."""
 
     scene: Path
     linked: Path | None
@@ -99,7 +99,7 @@ class RerenderOptions:
 
 
 def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
-    """Return the options; None if nothing is to be rendered.
+    """Return the options; return None without a scene and options.
 
     Raise UsageError for options without a scene.
     """
@@ -116,7 +116,7 @@ def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
 
 @attrs.frozen(kw_only=True)
 class DeliveredFrame:
-    """A valid receipt, and the picture that it is for, at ``path``."""
+    """A valid receipt, and the picture of the receipt at ``path``."""
 
     receipt: "Receipt"
     picture: "PictureFile"
@@ -132,11 +132,11 @@ class RerenderOutcome:
     reason: str = ""
     report: "RerenderReport | None" = None
     shown: Path | None = None
-    size: tuple[int, int] | None = None  # of the frame, from the receipt
+    size: tuple[int, int] | None = None  # size of the frame, from the receipt
 
     @property
     def is_open(self) -> bool:
-        """True if no step has failed so far."""
+        """True if no step has failed yet."""
         return all(step.holds for step in self.steps)
 
     def ended(self, judgement: "Judgement") -> "RerenderOutcome":
@@ -146,7 +146,7 @@ class RerenderOutcome:
 
 
 def run(output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame) -> int:
-    """Render again, print the outcome and return the exit code."""
+    """Render the frame again, print the outcome and return the exit code."""
     outcome = repeated(output, wish, delivered)
     tell(output, wish, delivered.path, outcome)
     return exit_code(outcome)
@@ -155,7 +155,10 @@ def run(output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame) -> 
 def repeated(
     output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame
 ) -> RerenderOutcome:
-    """Check that scene and files match the receipt; then render, and compare."""
+    """Check that scene and files match the receipt.
+
+    Then render the frame, and compare the pictures.
+    """
     from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
 
     outcome = RerenderOutcome(size=size_of(delivered.receipt))
@@ -178,7 +181,10 @@ def repeated(
 
 
 def size_of(receipt: "Receipt") -> tuple[int, int] | None:
-    """Return width and height of the picture; None if the receipt is not for a single picture."""
+    """Return width and height of the picture.
+
+    Return None if the receipt is not for a single picture.
+    """
     from rendertrust.untrusted import members
 
     pixels = members(receipt.work.document["pixels"])
@@ -188,7 +194,7 @@ def size_of(receipt: "Receipt") -> tuple[int, int] | None:
 
 
 def scene_step(scene: Path, wanted: str) -> "Step":
-    """Check that the scene is the one in the receipt, or in its list of files."""
+    """Check that the scene's SHA-256 is ``wanted``, from the receipt or from its list of files."""
     from rendertrust.proof_check import Step
 
     found = sha256_of(scene)
@@ -202,7 +208,7 @@ def scene_step(scene: Path, wanted: str) -> "Step":
 
 
 def evidence_step(evidence: Path, wanted: str | None) -> "Step":
-    """Check that the evidence is the one in the receipt."""
+    """Check that the receipt names the SHA-256 of the evidence."""
     from rendertrust.proof_check import Step
 
     if wanted is None:
@@ -219,9 +225,9 @@ def evidence_step(evidence: Path, wanted: str | None) -> "Step":
 
 @attrs.frozen(kw_only=True)
 class SceneInputs:
-    """The inputs by their paths, and the path ``scene`` of the scene.
+    """The inputs by path, and the path ``scene`` of the scene.
 
-    ``is_known``: they match the receipt.
+    ``is_known`` is True if the inputs match the receipt.
     """
 
     files: Mapping[str, Path]
@@ -236,8 +242,9 @@ def gathered(
 ) -> Generator[SceneInputs]:
     """Yield the scene with the receipt's files.
 
-    They come from --files, else from the scene's folder, else from where ``rendertrust submit``
-    finds them with this machine's Blender.
+    The files come from --files. Without --files, the files come from the scene's folder if the
+    folder has all files of --manifest. Otherwise this machine's Blender finds the files as for
+    ``rendertrust submit``.
     """
     from rendertrust.cli.scene_dependencies import ALONE, packed
 
@@ -252,7 +259,7 @@ def gathered(
     folder = project_of(wish.scene, place) if wish.linked is None else wish.linked
     if manifest is not None:
         step = scene_step(wish.scene, manifest.by_path[place].sha256)
-        if not step.holds:  # do not open a scene that is not the receipt's
+        if not step.holds:  # do not open a scene that does not match the receipt
             yield SceneInputs(files={}, scene=place, steps=(step,))
             return
     own = {**in_folder(folder, manifest, wish.linked), place: wish.scene}
@@ -267,7 +274,7 @@ def gathered(
 
 
 def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
-    """Return the list of files, or the step that says why it is wrong."""
+    """Return the list of files, or inputs with a failed step on why the list is wrong."""
     from rendertrust.proof_check import Step
     from rendertrust.rerender import listed
 
@@ -279,7 +286,10 @@ def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
 
 
 def project_of(scene: Path, place: str) -> Path | None:
-    """Return the folder in which the scene has the path ``place``; None if the scene was moved."""
+    """Return the folder in which the scene has the path ``place``.
+
+    Return None if the scene was moved.
+    """
     parts, absolute = Path(place).parts, scene.absolute()
     if absolute.parts[-len(parts) :] != parts:
         return None
@@ -289,9 +299,9 @@ def project_of(scene: Path, place: str) -> Path | None:
 def in_folder(
     folder: Path | None, manifest: "Manifest | None", named: Path | None
 ) -> dict[str, Path]:
-    """Return the folder's files by path: those in the manifest, or all if the folder was ``named``.
+    """Return the folder's files by path: the files in the manifest, or all of a ``named`` folder.
 
-    Raise UsageError if there are too many.
+    Raise UsageError for too many files.
     """
     from rendertrust.manifest import FILES_MAX
 
@@ -313,13 +323,13 @@ def in_folder(
 
 
 def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | None") -> SceneInputs:
-    """Compare the files with the list that was sent."""
+    """Compare the files with the manifest that was sent with the job."""
     from rendertrust.proof_check import Step
     from rendertrust.rerender import differing
 
     if manifest is None:
         what = f"{place} and {len(files) - 1} files beside it"
-        said = f"{what}; the receipt names their list only by its hash (--manifest)"
+        said = f"{what}; the receipt has only the hash of the list of files (--manifest)"
         return SceneInputs(
             files=files, scene=place, steps=(Step("files", True, said),), is_known=False
         )
@@ -335,7 +345,7 @@ def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | No
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
@@ -352,7 +362,7 @@ def _rendered(
     delivered: DeliveredFrame,
     about: "tuple[RerenderSubject, SceneInputs, RerenderOutcome]",
 ) -> RerenderOutcome:
-    """Render in a temporary folder, and judge the result."""
+    """Render the frame in a temporary folder, and judge the result."""
     import asyncio
     import tempfile
 
@@ -427,20 +437,21 @@ def _announce(output: "Printer", wish: RerenderOptions, subject: "RerenderSubjec
         output.note(f"The whole frame is rendered again.{took(subject)}")
     else:
         output.note(
-            f"Up to {wish.regions} regions are rendered again; --seed {wish.seed} draws the same."
+            f"Up to {wish.regions} regions are rendered again; "
+            f"--seed {wish.seed} draws the same regions."
         )
 
 
 def took(subject: "RerenderSubject") -> str:
-    """Return a sentence on how long the frame took on its node, and may take here."""
+    """Return a sentence on how long the frame took on its node, and may take on this machine."""
     if subject.seconds is None:
         return ""
     time = formats.duration(subject.seconds)
-    return f" Its node reported {time}; if the pictures differ, this takes twice as long."
+    return f" The node reported {time}; if the pictures differ, rendering takes twice as long."
 
 
 def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
-    """Compare this machine's Blender with the one that the node reported."""
+    """Compare this machine's Blender with the Blender that the node reported."""
     from rendertrust.proof_check import Step
 
     here = f"{blender.version} ({blender.build})"
@@ -451,10 +462,7 @@ def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
 
 
 def shown_at(wish: RerenderOptions, picture: Path) -> Path:
-    """Return the path of the comparison sheet.
-
-    Raise UsageError if it cannot be written.
-    """
+    """Return the path of the comparison sheet. Raise UsageError if the sheet cannot be written."""
     from rendertrust.cli import scene
 
     target = wish.picture or picture.with_suffix(SUFFIX)
@@ -482,7 +490,7 @@ def keep(source: Path, target: Path) -> None:
 
 @contextmanager
 def shown_progress(output: "Printer") -> "Generator[Callable[[float, str], None]]":
-    """Show a bar on a terminal; nothing elsewhere."""
+    """Show a progress bar on a terminal; show nothing elsewhere."""
     if output.json or not sys.stderr.isatty():
         yield lambda share, detail: None
         return
@@ -525,7 +533,7 @@ def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: Reren
 
 
 def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
-    """Return for each region its name, whether it matches, and how far off it is."""
+    """Return each region's name, True if the region matches, and the measured difference."""
     from rendertrust.rerender import CONSISTENT_MOST, FINISHED_MOST
 
     lines = list[tuple[str, bool, str]]()
@@ -544,7 +552,7 @@ def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
 
 
 def document(wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> dict[str, Any]:
-    """Return the outcome for programs."""
+    """Return the outcome as JSON members."""
     from rendertrust.rerender import HOLDING, spots
 
     told: dict[str, Any] = {
@@ -566,7 +574,7 @@ def document(wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> 
 
 
 def exit_code(outcome: RerenderOutcome) -> int:
-    """Return 0, 1 or 3."""
+    """Return the exit code: 0, 1 or 3."""
     from rendertrust.rerender import HOLDING, UNDECIDED
 
     if outcome.verdict in HOLDING:

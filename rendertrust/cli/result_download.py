@@ -1,4 +1,4 @@
-"""Downloads the result of a job."""
+"""Download of the result of a job."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ async def fetched(
 ) -> dict[str, Any]:
     """Save the result at ``out``, print the path, and return the document for ``--json``.
 
-    A name without a suffix gets that of the file's type.
+    A name without a suffix gets the suffix of the file's type.
     """
     is_folder = await asyncio.to_thread(out.is_dir)
     if not (out.suffix or is_folder):

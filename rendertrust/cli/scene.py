@@ -11,19 +11,19 @@ from rendertrust.blend_file import HEAD_BYTES, is_blend
 def checked(path: Path) -> Path:
     """Return the path of a readable .blend file, plain or compressed.
 
-    Raise a usage error for any other file.
+    Raise UsageError for any other file.
     """
     try:
         if path.is_dir():
-            raise click.UsageError(f"{path} is a folder; name the .blend file in it")
+            raise click.UsageError(f"{path} is a folder; name the .blend file in this folder")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
     if not head:
-        raise click.UsageError(f"{path} is empty; save it in Blender again")
+        raise click.UsageError(f"{path} is empty; save the scene in Blender again")
     if not is_blend(head):
-        raise click.UsageError(f"{path} is not a .blend file; save it in Blender as one")
+        raise click.UsageError(f"{path} is not a .blend file; save the scene in Blender")
     return path
 
 
@@ -31,18 +31,20 @@ def placed(out: Path) -> Path:
     """Return where to save the picture: a folder, or a file in an existing folder."""
     folder = out if out.is_dir() else out.parent
     if not folder.is_dir():
-        raise click.UsageError(f"{folder} is not a folder; create it, or name another with --out")
+        raise click.UsageError(
+            f"{folder} is not a folder; create the folder, or name another folder with --out"
+        )
     if not os.access(folder, os.W_OK):
-        raise click.UsageError(f"{folder} is not writable; name another with --out")
+        raise click.UsageError(f"{folder} is not writable; name another folder with --out")
     return out
 
 
 def folder_of(out: Path) -> Path:
-    """Return the folder for frames; it is created if its parent exists."""
+    """Return the folder for frames; create the folder if its parent exists."""
     if not (out.exists() or out.suffix):
         placed(out).mkdir()
     if not out.is_dir():
         raise click.UsageError(
-            f"{out} is not a folder, and frames need one: name another with --out"
+            f"{out} is not a folder, and frames need a folder: name another path with --out"
         )
     return placed(out)

@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 WITHOUT = (
     "There is no Blender here to look for linked files: only the scene file is sent, and a "
-    "node checks it first. pip install 'rendertrust[render]' installs one; --no-preflight "
-    "skips this."
+    "node checks the scene first. pip install 'rendertrust[render]' installs Blender; "
+    "--no-preflight skips this check."
 )
 
 ALONE = "scene.blend"  # arbitrary: without a manifest, a node uses the file's own name
 
 
-EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of every node has
+EVERYBODYS: Final = 2 << 30  # bytes of memory that every slot of every node has
 
 
 @attrs.frozen
 class SceneBundle:
-    """The files of a job by their paths among the inputs; ``moved`` maps moved files for the scene.
+    """The files of a job by path; ``moved`` maps the scene's paths of moved files to these paths.
 
     ``memory``: bytes that a render roughly needs; ``size``: pixels of the picture; ``opengl``: a
-    render needs it. They are 0, None and False if no preflight was done.
+    render needs OpenGL. They are 0, None and False if no preflight was done.
     """
 
     scene: str
@@ -54,7 +54,7 @@ class SceneBundle:
 
     @contextlib.contextmanager
     def written(self) -> Generator[Mapping[str, Path]]:
-        """Yield all files, including the temporary file that says where moved ones are."""
+        """Yield all files, including a temporary file with the new paths of moved files."""
         import orjson
 
         from rendertrust.preflight.layout import PATHS
@@ -82,9 +82,9 @@ def packed(
 ) -> SceneBundle:
     """Return the scene with every linked file that these frames need.
 
-    ``frames`` is empty for the current one, None for the scene's own range. End the command if
-    something must be fixed first, unless ``as_is``; with ``tiled``, also if the frames cannot be
-    rendered in tiles.
+    ``frames`` is empty for the current frame, None for the scene's own range. End the command if
+    the scene must be fixed first, unless ``as_is``. With ``tiled``, also end the command if the
+    frames cannot be rendered in tiles.
     """
     if not local_preflight.has_blender():
         output.note(WITHOUT)
@@ -112,5 +112,7 @@ def _to_mend(looked: "LocalFindings") -> Exit:
     what = "One thing" if count == 1 else f"{count} things"
     detail = f"{what} must be fixed in the scene first; nothing was sent"
     facts = {"findings": looked.findings, "missing": looked.layout.missing}
-    hint = "\n".join((*looked.lines(), "To send it as it is, with the files that exist: --as-is"))
+    hint = "\n".join(
+        (*looked.lines(), "To send the scene as it is, with the files that exist: --as-is")
+    )
     return Exit(exit_codes.FAILURE, "preflight", detail, hint, facts)

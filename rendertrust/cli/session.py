@@ -1,4 +1,4 @@
-"""The state of one call of the program: the gateway's address, the printer and the login."""
+"""The gateway's address, the printer and the login of one run of the program."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ DEFAULT: Final = "http://localhost:8000"
 
 @attrs.define
 class CliSession:
-    """The gateway, the printer and the login of one call of the program."""
+    """The gateway, the printer and the login of one run of the program."""
 
     given: str | None
     output: Printer
@@ -32,15 +32,13 @@ class CliSession:
 
     @property
     def named(self) -> str:
-        """Return the gateway's address from --url, the environment, the last login, or the
-        default.
-        """
+        """Return the gateway's address: --url, the environment, the last login, or the default."""
         named = self.given or os.environ.get(VARIABLE)
         return named or self.credentials.current() or DEFAULT
 
     @property
     def url(self) -> str:
-        """Return the normalised address; raise UsageError if it is invalid."""
+        """Return the gateway's normalised address; raise UsageError for an invalid address."""
         from rendertrust.client import address
 
         try:
@@ -63,7 +61,7 @@ class CliSession:
     ) -> Reply:
         """Run ``work`` with a client, and return its result. ``email`` is set while a user logs in.
 
-        ``people``: API keys may not do this, so a key in the environment is ignored.
+        With ``people``, a key in the environment is ignored, because ``work`` needs a user's login.
         """
         import asyncio
 
@@ -84,7 +82,7 @@ class CliSession:
     def fetch(
         self, work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]", *, people: bool = False
     ) -> Reply:
-        """Run ``work``, print its result with --json, and return it."""
+        """Run ``work``, print the result with --json, and return the result."""
         found = self.run(work, people=people)
         self.output.document(found)
         return found
@@ -115,9 +113,9 @@ class CliSession:
             )
 
 
-pass_session = click.make_pass_decorator(CliSession)  # the one that ``app`` created
+pass_session = click.make_pass_decorator(CliSession)  # the session that ``app`` created
 
 
 def is_interactive() -> bool:
-    """Return True if there is a terminal to ask at."""
+    """Return True if the user can be asked at a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -36,7 +36,7 @@ PATH = click.Path(path_type=Path)
 
 @attrs.define
 class Submission:
-    """A submission and its progress, which an interruption reports."""
+    """A submission and its progress, which is printed after an interruption."""
 
     session: CliSession
     path: Path
@@ -53,7 +53,7 @@ class Submission:
     arrived: int = 0  # downloaded frames
 
     async def through(self, client: "AsyncClient") -> None:
-        """Call ``run``; if the gateway is lost on the way, end with a hint."""
+        """Call ``run``; if the gateway becomes unreachable, end the command with a hint."""
         from rendertrust.client import NoAnswer, Unavailable
 
         try:
@@ -64,7 +64,7 @@ class Submission:
             raise CommandExit(job_outcome.lost(self.placed.job_id, error)) from error
 
     async def run(self, client: "AsyncClient") -> None:
-        """Upload, submit, and watch or download as asked."""
+        """Upload the scene, submit the job, and watch or download as the options ask."""
         if not self.looks:
             await self._agree(client)
         bundle = await self._upload(client)
@@ -92,7 +92,7 @@ class Submission:
     async def _agree(self, client: "AsyncClient") -> None:
         """Show the price and ask for consent.
 
-        If the price depends on measured work, have the scene checked first.
+        If the price depends on measured work, a node checks the scene first.
         """
         if self.spec.frames is None:
             return
@@ -103,7 +103,7 @@ class Submission:
             self.looks = True
             return
         if found.measurable and _is_looked_at(found):
-            await self._look(client, again=True)  # the known result is from another user's node
+            await self._look(client, again=True)  # the known preflight is from another user's node
             found = await client.quote(self.spec)
         if found.priced_by == "work":
             self.spec = attrs.evolve(self.spec, quoted=found.price)
@@ -111,10 +111,7 @@ class Submission:
             job_quote.agreed(self.session.output, found)
 
     async def _quoted(self, client: "AsyncClient") -> "Quote | None":
-        """Return the quote.
-
-        None if an API key may not ask and the user did not want to be asked.
-        """
+        """Return the quote. Return None if the API key may not get a quote and --yes was given."""
         from rendertrust.client import Forbidden
 
         try:
@@ -125,7 +122,7 @@ class Submission:
             raise
 
     async def _look(self, client: "AsyncClient", *, again: bool = False) -> None:
-        """Have a node check the scene; without a node continue and print a note."""
+        """Let a node check the scene; without a node, continue and print a note."""
         from rendertrust.client import RateLimited
 
         output = self.session.output
@@ -171,7 +168,7 @@ class Submission:
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
             if self.spec.needs is not None:
-                hint = f"It must have: {requirements.said(self.spec.needs)}.\n{hint}"
+                hint = f"The node must have: {requirements.said(self.spec.needs)}.\n{hint}"
             raise CommandExit(
                 Exit(exit_codes.UNAVAILABLE, "no_node", str(error), hint, {"status": 400})
             ) from error
@@ -182,12 +179,12 @@ class Submission:
         where = "waits for a node" if placed.node_id is None else f"is {placed.status}"
         self.session.output.say(f"Job {placed.job_id} {where}.")
         if not self.watch:
-            self.session.output.note(f"Watch it: rendertrust jobs watch {placed.job_id}")
+            self.session.output.note(f"Watch the job: rendertrust jobs watch {placed.job_id}")
 
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
         has_numbers = job.units > 1 or self.spec.frames is not None
-        if has_numbers and job.done and self.out is not None:  # however the job ended
+        if has_numbers and job.done and self.out is not None:  # however the job has ended
             name, arrived = self.path.stem, self.arrived
             told = await job_units.saved(
                 output, client, job.id, self.out, name=name, arrived=arrived
@@ -209,7 +206,7 @@ class Submission:
         output.document({"event": "saved", **saved})
 
     def interrupted(self) -> Exit:
-        """Return the ending for Ctrl-C: what was done so far, and what to do next."""
+        """Return the exit code, message and hint for Ctrl-C."""
         if self.placed is not None:
             return job_outcome.interrupted(self.placed.job_id)
         if self.dispatching:
@@ -220,12 +217,12 @@ class Submission:
                 "Interrupted; nothing was submitted",
                 "Run the command again when you like",
             )
-            hint += "; a large file continues where it stopped."
+            hint += "; the upload of a large file is continued."
         return Exit(exit_codes.INTERRUPTED, "interrupted", detail, hint)
 
 
 def hint_of(fault: ValueError) -> str:
-    """Return what to do about files that cannot be sent."""
+    """Return a hint for files that cannot be sent."""
     from rendertrust.client.bundles import TooManyFiles
 
     if isinstance(fault, TooManyFiles):
@@ -249,7 +246,7 @@ def _is_looked_at(quote: "Quote") -> bool:
     help="Check the scene first and send its linked files (default), or send the scene file alone.",
 )
 @click.option(
-    "--estimate", is_flag=True, help="Have a node check the scene first and estimate the time."
+    "--estimate", is_flag=True, help="Let a node check the scene first and estimate the time."
 )
 @click.option("--watch", is_flag=True, help="Show the progress until the job has ended.")
 @click.option(
@@ -270,13 +267,12 @@ def _is_looked_at(quote: "Quote") -> bool:
 )
 @pass_session
 def submit(session: CliSession, /, path: Path, **options: Any) -> None:
-    """Upload a .blend file and have it rendered: one frame, or with --frames many.
+    """Upload a .blend file, which nodes render: one frame, or with --frames many frames.
 
     This machine's Blender finds the linked files (textures, libraries, sequences, caches), which
-    are sent, too. If the check finds errors in the scene, they are listed and nothing is sent.
-
-    A node checks the scene before credits are held if there is no Blender here, if the price
-    depends on measured work, or with --estimate.
+    are sent, too. If the check finds errors in the scene, the errors are listed and nothing is
+    sent. With --estimate, a node checks the scene before credits are held. A node does this also if
+    there is no Blender here, or if the price depends on measured work.
     """
     spec = job_options.spec_of(options)
     if options["only_quote"]:

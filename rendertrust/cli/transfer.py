@@ -12,7 +12,7 @@ from rendertrust.cli.output import Printer
 def shown(output: Printer, what: str) -> Generator[Callable[[int, int], None]]:
     """Yield ``progress(done, total)`` for the client.
 
-    A success with 0 bytes means that nothing was sent.
+    If no progress was reported, nothing is printed at the end.
     """
     if output.json or not sys.stderr.isatty():
         with _counted(output, what) as progress:

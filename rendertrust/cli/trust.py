@@ -14,9 +14,9 @@ COLUMNS: Final = ("ID", "E-MAIL", "SINCE")
 
 @click.group(cls=Group)
 def trusted() -> None:
-    """Users you trust: with --pool trusted, your jobs may also go to their nodes.
+    """Users you trust: with --pool trusted, your jobs may also go to nodes of these users.
 
-    Your nodes without a sandbox accept their jobs.
+    Your nodes without a sandbox accept jobs of these users.
     """
 
 
@@ -52,6 +52,9 @@ def add(session: CliSession, email: str) -> None:
 @click.argument("user", type=click.UUID, metavar="USER")
 @pass_session
 def remove(session: CliSession, user: UUID) -> None:
-    """Stop trusting USER, an id from `trusted list`. Running units on their nodes are finished."""
+    """Stop trusting USER, an id from `trusted list`.
+
+    Units that are running on the user's nodes are finished.
+    """
     words = "You no longer trust this account."
     session.do(lambda client: client.distrust(user), words, user_id=user, trusted=False)

@@ -1,4 +1,4 @@
-"""Units of a running job, read again only while they may still change."""
+"""Units of a running job, read again only while the units may still change."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -63,9 +63,7 @@ def is_several(unit: "Unit") -> bool:
 
 
 def cells(unit: "Unit") -> tuple[str, ...]:
-    """Return a unit's columns: frames, state, attempts, node, time, credits, error or waiting
-    reason.
-    """
+    """Return a unit's row: frames, state, attempts, node, time, credits, error or reason."""
     name = unit.frames or str(unit.number)
     seconds = unit.seconds if unit.state in ENDED else None
     return (
@@ -80,7 +78,7 @@ def cells(unit: "Unit") -> tuple[str, ...]:
 
 
 def _why(unit: "Unit") -> str:
-    """Return why a unit waits now, or else its last error."""
+    """Return the reason why a unit waits, or else the unit's last error."""
     if unit.waiting is not None and unit.state not in ENDED:
         return unit.waiting.words
     if unit.given_back is not None:

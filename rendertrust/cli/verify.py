@@ -57,7 +57,7 @@ BYTES_MAX = 1 << 20
 )
 @rerender.options
 @pass_session
-def verify(  # noqa: PLR0917 - click passes them all by name
+def verify(  # noqa: PLR0917 - click passes all options by name
     session: CliSession,
     /,
     files: tuple[Path, ...],
@@ -70,23 +70,25 @@ def verify(  # noqa: PLR0917 - click passes them all by name
 ) -> int:
     """Check proofs, receipts and checkpoints without the gateway, step by step.
 
-    FILES are: proofs from `rendertrust ledger proof`; receipts from `rendertrust jobs receipt`, one
-    of them with its picture; checkpoints from /ledger/checkpoint or as plain signed notes; and
-    answers of /ledger/consistency and /ledger/epochs, which link checkpoints.
+    FILES are proofs from `rendertrust ledger proof`, receipts from `rendertrust jobs receipt`, and
+    the picture of a receipt. FILES may also be checkpoints from /ledger/checkpoint or plain signed
+    notes, and answers of /ledger/consistency and /ledger/epochs, which link checkpoints.
 
-    The exit code is 0 if everything is valid and the checkpoint or the chain confirms it. It is 3
-    if everything is valid but neither confirms it: none is given, the chain is private, or an
-    anchor is not final yet. Otherwise it is 1, also for an unknown kind of file.
+    The exit code is 0 if all files are valid and the checkpoint or the chain confirms the files.
+    The exit code is 3 if everything is valid but unconfirmed: no checkpoint or chain is given, the
+    chain is private, or an anchor is not final yet. Otherwise the exit code is 1, also for an
+    unknown kind of file.
 
-    With --scene, this machine's Blender renders the receipt's frame again in a sandbox and compares
-    it with the picture, in multiples of the noise; a PNG beside the picture shows both. Regions are
-    drawn at random. The whole frame is rendered if the scene is denoised or composited, or if
-    regions differ.
+    With --scene, this machine's Blender renders the receipt's frame again in a sandbox. The render
+    is compared with the picture, in multiples of the noise. A PNG beside the picture shows both
+    pictures. Regions are drawn at random. The whole frame is rendered if the scene is denoised or
+    composited, or if regions differ.
 
-    The exit code is then 0 if the picture matches the scene. It is 1 if it does not, or if scene,
-    files or picture are not the receipt's. It is 3 if that cannot be decided: there is no Blender
-    here, its build differs from the node's, honest renders of the scene differ, or a --checkpoint
-    or --rpc does not confirm the receipt.
+    With --scene, the exit code is 0 if the picture matches the scene. The exit code is 1 if the
+    picture differs, or if scene, files or picture do not match the receipt. The exit code is 3 if a
+    match cannot be decided. Causes are a missing Blender, a build of Blender that differs from the
+    node's build, and honest renders that differ. The exit code is also 3 if a --checkpoint or --rpc
+    does not confirm the receipt.
     """
     check_options(rpc, contract)
     wish = rerender.wish_of(again)
@@ -101,19 +103,19 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     if delivered is None or code == exit_codes.FAILURE:
         output.note("Nothing was rendered.")
         return code
-    # A re-render on this machine is independent of the gateway; if a witness was given, it must
-    # agree, too.
+    # A re-render on this machine is independent of the gateway. If a witness was given, the witness
+    # must agree, too.
     is_named = checkpoint is not None or rpc is not None
     return rerender.run(output, wish, delivered) or (code if is_named else exit_codes.OK)
 
 
 def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) -> "ProofFiles":
-    """Read the files. Raise UsageError for files that cannot be checked together."""
+    """Read the files to check. Raise UsageError for files that cannot be checked together."""
     given = ProofFiles(files, None if key is None else key_of(key))
     if checkpoint is not None:
         given.witness(checkpoint)
     elif key is not None and not given.kept and not given.broken:
-        raise click.UsageError("--key needs --checkpoint, or a checkpoint that it signed")
+        raise click.UsageError("--key needs --checkpoint, or a checkpoint that the key signed")
     if not given.proofs and not given.kept and not given.broken:
         raise click.UsageError("There is no proof, receipt or checkpoint among the files")
     given.look_at_pictures()
@@ -133,7 +135,7 @@ def check_options(rpc: str | None, contract: str | None) -> None:
 
 
 def key_of(text: str) -> "Verifier":
-    """Return the key; raise UsageError if it is invalid."""
+    """Parse a verifier key; raise UsageError for an invalid key."""
     from rendertrust.note import Verifier, read_verifier
 
     found = read_verifier(text.strip())
@@ -144,21 +146,24 @@ def key_of(text: str) -> "Verifier":
 
 @attrs.frozen
 class ChainOptions:
-    """A node of a chain, and the questions for it."""
+    """A blockchain node and its contract, and requests to the node."""
 
     rpc: str
     contract: str | None
     confirmations: int | None
 
     async def of(self, document: object) -> "OnChain | ChainUnknown":
-        """Return what the chain says about the root of a proof or checkpoint."""
+        """Return the chain's statement on the root of a proof or checkpoint."""
         from rendertrust.proof_check import anchored
 
         named, blocks = self.contract, self.confirmations
         return await anchored(self.rpc, document, contract=named, confirmations=blocks)
 
     async def newest(self) -> int | None:
-        """Return the size of the log at the contract's newest root; None without --contract."""
+        """Return the size of the log at the contract's newest root.
+
+        Return None without --contract.
+        """
         from rendertrust.onchain import newest
 
         found = None if self.contract is None else await newest(self.rpc, self.contract)
@@ -168,8 +173,8 @@ class ChainOptions:
 class ProofFiles:
     """The files that were given: proofs, receipts, checkpoints, and links between checkpoints.
 
-    ``broken`` lists files of unknown kinds, and why. Beside a receipt, such a file is the receipt's
-    picture.
+    ``broken`` maps files of unknown kinds to errors. Beside a receipt, a file of an unknown kind is
+    the receipt's picture.
     """
 
     def __init__(self, files: "Sequence[Path]", key: "Verifier | None" = None) -> None:
@@ -210,9 +215,7 @@ class ProofFiles:
             self.kept[path] = kept
 
     def witness(self, path: Path) -> None:
-        """Read the checkpoint to compare with: a response of the API, or a note signed by a known
-        key.
-        """
+        """Read the witness checkpoint: a response of the API, or a note signed by a known key."""
         from rendertrust.proof_check import read_noted, read_witness
 
         raw = self._raw(path)
@@ -237,18 +240,20 @@ class ProofFiles:
         from rendertrust.strict_json import read_document
 
         raw = self._raw(path)
-        large = f"it is larger than {BYTES_MAX} bytes"
+        large = f"the file is larger than {BYTES_MAX} bytes"
         found = self._read(path, read_document(raw) if len(raw) <= BYTES_MAX else large)
         return found[0] if found else None
 
     def _raw(self, path: Path) -> bytes:
-        if not path.is_file():  # a pipe or device may never end, and the file is read twice
-            raise click.UsageError(f"{path} is not a regular file: save it in one first")
+        if not path.is_file():  # a pipe may never end, and the file is read twice
+            raise click.UsageError(
+                f"{path} is not a regular file: save the data in a regular file first"
+            )
         with path.open("rb") as file:
             return file.read(BYTES_MAX + 1)
 
     def _read(self, path: Path | None, found: "T | str") -> "list[T]":
-        """Return the parsed document in a list; empty if the file is broken."""
+        """Return a list of the parsed document; return an empty list for a broken file."""
         from rendertrust.proof_check import Step, Verdict
 
         if not isinstance(found, str):
@@ -257,9 +262,9 @@ class ProofFiles:
         return []
 
     def look_at_pictures(self) -> None:
-        """Treat a single file of unknown kind beside a receipt as its picture.
+        """Treat a single file of unknown kind beside a receipt as the receipt's picture.
 
-        Raise UsageError if there are several.
+        Raise UsageError for several such files.
         """
         from rendertrust.receipt_check import is_receipt, picture_for
 
@@ -279,9 +284,11 @@ class ProofFiles:
         return found | {str(path): self.kept_is_checked(path, asked) for path in self.kept}
 
     def delivered(self) -> "rerender.DeliveredFrame | None":
-        """Return the receipt and its picture for re-rendering; None if the receipt is unreadable.
+        """Return the receipt and its picture for re-rendering.
 
-        Raise UsageError unless there is one of each.
+        Return None if the receipt is unreadable.
+
+        Raise UsageError unless one receipt and one picture were given.
         """
         from rendertrust.receipt import read_receipt
         from rendertrust.receipt_check import is_receipt
@@ -353,7 +360,7 @@ def is_note(raw: bytes) -> bool:
 def _proof_in(document: "Document") -> object:
     """Return the document itself, or the proof in a receipt.
 
-    None if the receipt has no proof yet.
+    Return None if the receipt has no proof yet.
     """
     from rendertrust.receipt_check import is_receipt
 
@@ -361,7 +368,10 @@ def _proof_in(document: "Document") -> object:
 
 
 def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = True) -> None:
-    """Print every step for each file. ``notes``: name what else could confirm them."""
+    """Print every step for each file.
+
+    With ``notes``, also print which options could confirm the files.
+    """
     for name, verdict in verdicts.items():
         facts = {"name": name, "holds": verdict.holds, "witnessed": verdict.witnessed}
         output.document({**facts, "steps": verdict.steps})
@@ -372,13 +382,13 @@ def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = Tru
     holds = all(verdict.holds for verdict in verdicts.values())
     if notes and holds and not all(verdict.witnessed for verdict in verdicts.values()):
         output.note(
-            "Nothing outside of the gateway confirms this: use --checkpoint, or --rpc and "
+            "Nothing outside of the gateway confirms these files: use --checkpoint, or --rpc and "
             "--contract."
         )
 
 
 def exit_code(verdicts: "list[Verdict]") -> int:
-    """Return 0, 1 or 3."""
+    """Return the exit code: 0, 1 or 3."""
     if not all(verdict.holds for verdict in verdicts):
         return exit_codes.FAILURE
     witnessed = all(verdict.witnessed for verdict in verdicts)

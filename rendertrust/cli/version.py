@@ -1,4 +1,4 @@
-"""``rendertrust version`` with further words, such as --help or an invalid option."""
+"""``rendertrust version`` with more words, such as --help or an invalid option."""
 
 import click
 

@@ -40,12 +40,11 @@ def list_(session: CliSession) -> None:
     "types",
     multiple=True,
     metavar="TYPE",
-    help="An event type, like job.completed, or all: job.* or unit.*; may be repeated (default: "
-    "job.*).",
+    help="An event type, like job.completed, job.* or unit.*; may be repeated (default: job.*).",
 )
 @pass_session
 def create(session: CliSession, url: str, types: tuple[str, ...]) -> None:
-    """Send events to a URL. Its secret is printed once and never shown again."""
+    """Send events to a URL. The endpoint's secret is printed once and never shown again."""
     made = session.run(lambda client: client.create_hook(url, types or ("job.*",)))
     session.output.note(f"Endpoint {made.id} receives {' '.join(made.types)}.")
     _with_secret(session, made)
@@ -55,7 +54,7 @@ def create(session: CliSession, url: str, types: tuple[str, ...]) -> None:
 @hook_argument
 @pass_session
 def rotate(session: CliSession, endpoint: UUID) -> None:
-    """Create a new secret. For one day, deliveries are signed with the old one, too."""
+    """Create a new secret. For one day, deliveries are signed with the old secret, too."""
     _with_secret(session, session.run(lambda client: client.rotate_hook(endpoint)))
 
 
@@ -71,7 +70,7 @@ def enable(session: CliSession, endpoint: UUID) -> None:
 @hook_argument
 @pass_session
 def disable(session: CliSession, endpoint: UUID) -> None:
-    """Stop sending to an endpoint until it is enabled again."""
+    """Stop sending to an endpoint until the endpoint is enabled again."""
     _switch(session, endpoint, enabled=False)
 
 
@@ -91,9 +90,9 @@ def delete(session: CliSession, endpoint: UUID) -> None:
     type=click.IntRange(1, 100),
     default=20,
     show_default=True,
-    help="Show at most this many.",
+    help="Show at most this many deliveries.",
 )
-@click.option("--after", type=click.UUID, help="Show deliveries that are older than this one.")
+@click.option("--after", type=click.UUID, help="Show deliveries that are older than this delivery.")
 @pass_session
 def deliveries(session: CliSession, endpoint: UUID, limit: int, after: UUID | None) -> None:
     """List the deliveries of an endpoint, newest first."""
@@ -120,7 +119,7 @@ def _switch(session: CliSession, endpoint: UUID, *, enabled: bool) -> None:
 def _with_secret(session: CliSession, made: "HookWithSecret") -> None:
     session.output.document(made)
     session.output.say(made.secret)
-    session.output.note("Save it for the receiver: it cannot be shown again.")
+    session.output.note("Save the secret for the receiver: the secret cannot be shown again.")
 
 
 def _row(hook: "Hook") -> tuple[str, ...]:

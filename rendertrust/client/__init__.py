@@ -11,7 +11,7 @@ with Client("http://localhost:8000") as client:
 """
 
 from rendertrust import api
-from rendertrust.api import *  # noqa: F403 - all of them, as its __all__ names them
+from rendertrust.api import *  # noqa: F403 - ``__all__`` names the imported classes
 from rendertrust.client.async_client import AsyncClient
 from rendertrust.client.backoff import NEVER, Retries
 from rendertrust.client.bundles import Bundle

@@ -1,4 +1,4 @@
-"""Types of the clients' arguments, and the request bodies that are built from them."""
+"""Types of the clients' arguments, and the request bodies that are built from these arguments."""
 
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -14,7 +14,7 @@ PayoutTo: TypeAlias = Literal["credits", "money"]
 
 
 def uuid(text: Id) -> str:
-    """Return an id in canonical form. Raises ValueError if it is not a UUID."""
+    """Return an id in canonical form. Raises ValueError if the id is not a UUID."""
     return str(UUID(str(text)))
 
 
@@ -26,7 +26,7 @@ def given(**arguments: Any) -> dict[str, Any]:
 def change_body(
     priority: Priority | None, max_credits: str | None, *, uncapped: bool
 ) -> dict[str, Any]:
-    """Return the body that changes an open job; ``max_credits: null`` removes its cap."""
+    """Return the body that changes an open job; ``max_credits: null`` removes the job's cap."""
     if uncapped and max_credits is not None:
         raise ValueError("give either max_credits or uncapped")
     body = given(priority=priority, max_credits=max_credits)

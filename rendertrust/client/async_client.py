@@ -47,15 +47,15 @@ _HOOKS, _DELIVERIES = "/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries
 _NODES, _OPERATOR = "/api/v1/nodes", "/api/v1/operators/me"
 _EARNINGS, _PAYOUTS = f"{_OPERATOR}/earnings", f"{_OPERATOR}/payouts"
 _ORGANISATIONS, _TRUSTED = "/api/v1/organisations", "/api/v1/trusted"
-# Members of a job that a preflight uses.
+# Members of a ``JobSpec`` that a preflight uses.
 _CHECKED = ("payload_ref", "manifest", "params", "frames", "pool")
 
 
 class AsyncClient:
     """A client of one gateway: ``async with AsyncClient(url) as client: …``.
 
-    Every method may raise a ``RenderTrustError``: ``Refused`` or one of its kinds if the gateway
-    refuses, ``NoAnswer`` if all tries stay unanswered. An id that is not a UUID is a ValueError.
+    Every method may raise a ``RenderTrustError``: ``Refused`` or a subclass if the gateway refuses,
+    ``NoAnswer`` if the gateway answers no try. An id that is not a UUID raises ValueError.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class AsyncClient:
         waiting: Waiting | None = None,
         pins: Pins | None = None,
     ) -> None:
-        """Prepare a client; it connects with the first request.
+        """Prepare a client. The client connects with the first request.
 
         ``keeper`` keeps tokens and ``pins`` the newest checkpoint between runs. With an ``api_key``
         you need no login. ``waiting`` is called before each pause between two tries.
@@ -84,7 +84,7 @@ class AsyncClient:
 
     @property
     def url(self) -> str:
-        """The gateway's address."""
+        """Return the gateway's address."""
         return self._transport.url
 
     async def __aenter__(self) -> Self:
@@ -114,7 +114,10 @@ class AsyncClient:
     async def create_key(
         self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
     ) -> api.CreatedApiKey:
-        """Create an API key. Only this reply shows it; if the reply is lost, revoke the key."""
+        """Create an API key.
+
+        Only this reply shows the key; if the reply is lost, revoke the key.
+        """
         expires = None if expires_at is None else expires_at.isoformat()
         body = given(name=name, scopes=list(scopes), expires_at=expires)
         return await self._connection.post(api.CreatedApiKey, _KEYS, body, repeatable=False)
@@ -128,7 +131,7 @@ class AsyncClient:
         return self._connection.each(api.ApiKeys, _KEYS, lambda page: page.keys)
 
     async def revoke_key(self, key_id: Id) -> None:
-        """Revoke an API key. Raises NotFound if it is already revoked or not yours."""
+        """Revoke an API key. Raises NotFound if the key is already revoked or not yours."""
         await self._connection.send("DELETE", f"{_KEYS}/{uuid(key_id)}", repeatable=False)
 
     async def change_password(self, old: str, new: str) -> None:
@@ -145,11 +148,14 @@ class AsyncClient:
         return self._connection.each(api.Sessions, _SESSIONS, lambda page: page.sessions)
 
     async def end_session(self, sid: Id) -> None:
-        """End one of your sessions. Raises NotFound if it has already ended or is not yours."""
+        """End one of your sessions.
+
+        Raises NotFound if the session has already ended or is not yours.
+        """
         await self._connection.send("DELETE", f"{_SESSIONS}/{uuid(sid)}", repeatable=False)
 
     async def access_token(self) -> str:
-        """Return a token that the gateway has just accepted, for requests by other means."""
+        """Return a token that the gateway has just accepted, for requests without this client."""
         return await self._login.access_token()
 
     # Credits
@@ -178,7 +184,8 @@ class AsyncClient:
     ) -> api.Entry:
         """Deduct credits once per ``reference_id``.
 
-        Raises Conflict if another amount was deducted for it, InsufficientCredits if you have less.
+        Raises Conflict if another amount was deducted for the same ``reference_id``,
+        InsufficientCredits if you have fewer credits.
         """
         body = {"amount": amount, "reference_id": reference_id, "description": description}
         path = f"{_CREDITS}/deduct"
@@ -201,7 +208,7 @@ class AsyncClient:
         return await self._connection.get(api.Offers, f"{_CREDITS}/skus")
 
     async def checkout(self, sku: str, *, idempotency_key: str | None = None) -> api.Checkout:
-        """Begin a purchase, once per ``idempotency_key``; credits arrive when it is paid.
+        """Begin a purchase, once per ``idempotency_key``. The credits arrive when you have paid.
 
         Raises Invalid if ``sku`` is not for sale.
         """
@@ -214,18 +221,19 @@ class AsyncClient:
         """Upload a file, unless the gateway already has the same content from you.
 
         ``progress(done, total)`` counts bytes. Raises OSError if the file cannot be read,
-        FileChanged if it is modified during the upload, TransferFailed if the store refuses it.
+        FileChanged if the file is modified during the upload, TransferFailed if the object store
+        refuses the file.
         """
         return await self._uploads.send(Path(path), progress)
 
     async def upload_all(
         self, scene: str, files: Mapping[str, Path | str], *, progress: Progress = unheard
     ) -> Bundle:
-        """Upload a scene and the files that it links; ``progress`` counts all of them together.
+        """Upload a scene and its linked files; ``progress`` counts the bytes of all files together.
 
         ``files`` maps each path on the node (relative, with ``/``) to a local file; ``scene`` is
-        one of these paths. Raises ValueError if a path leads out of the job's folder, otherwise
-        as ``upload``.
+        one of these paths. Raises ValueError if a path leads out of the job's folder, and the
+        exceptions of ``upload``.
         """
         places = {path: Path(place) for path, place in files.items()}
         return await bundles.send(self._uploads, scene, places, progress)
@@ -239,7 +247,7 @@ class AsyncClient:
         return self._connection.each(api.KeptUploads, _UPLOADS, lambda page: page.uploads)
 
     async def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs it."""
+        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
         await self._connection.send("DELETE", f"{_UPLOADS}/{uuid(upload_id)}")
 
     # Jobs
@@ -249,9 +257,9 @@ class AsyncClient:
     ) -> api.Preflight:
         """Have a node check the scene of a job and estimate the time of its frames, for free.
 
-        Each content is checked once, unless ``again``. Waits for the result; after ``within``
-        seconds (0: at once) it returns a preflight that is still ``PENDING``. Raises RateLimited
-        if you have used up this hour's checks.
+        A scene is checked once; with ``again``, a node checks the scene again. The method waits for
+        the result. After ``within`` seconds (0: at once) the method returns a preflight that is
+        still ``PENDING``. Raises RateLimited if you have used up this hour's preflights.
         """
         body = {name: value for name, value in spec.body().items() if name in _CHECKED}
         path = f"{_JOBS}/preflight"
@@ -266,19 +274,19 @@ class AsyncClient:
         return await self._connection.post(api.Preflight, path, body)
 
     async def quote(self, spec: JobSpec) -> api.Quote:
-        """Return what it would cost to ``dispatch`` this job, and what would be held.
+        """Return the cost of this job, and the credits that ``dispatch`` would hold.
 
-        Without a ``payload_ref`` the files are not checked. Raises as ``dispatch``, except that
-        ``enough`` takes the place of InsufficientCredits.
+        Without a ``payload_ref`` the files are not checked. Raises the exceptions of ``dispatch``
+        except InsufficientCredits; see ``enough`` in the quote.
         """
         return await self._connection.post(api.Quote, f"{_JOBS}/quote", spec.body())
 
     async def dispatch(self, spec: JobSpec, *, idempotency_key: str | None = None) -> api.Placed:
         """Submit a job, once per ``idempotency_key``.
 
-        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid also if a
-        preflight found an error, unless ``spec.as_is``; InsufficientCredits if the price is more
-        than you have; Conflict if the price is above ``spec.quoted``.
+        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid if the job is
+        invalid, or if a preflight found an error, unless ``spec.as_is``. Raises InsufficientCredits
+        if the price is more than you have, Conflict if the price is above ``spec.quoted``.
         """
         path = f"{_JOBS}/dispatch"
         return await self._connection.post_once(api.Placed, path, spec.body(), idempotency_key)
@@ -291,20 +299,20 @@ class AsyncClient:
         offset: int = 0,
         after: str | None = None,
     ) -> api.JobList:
-        """List your jobs, newest first, optionally with one ``status`` only."""
+        """List your jobs, newest first, optionally only with one ``status``."""
         query = window(limit, offset, after, status=status)
         return await self._connection.get(api.JobList, _JOBS, query)
 
     def each_job(self, status: str | None = None) -> AsyncIterator[api.Job]:
-        """Iterate over all your jobs, newest first, optionally with one ``status`` only."""
+        """Iterate over all your jobs, newest first, optionally only with one ``status``."""
         return self._connection.each(api.JobList, _JOBS, lambda page: page.jobs, status=status)
 
     async def job(self, job_id: Id) -> api.Job:
-        """Return a job. Raises NotFound if it does not exist or is not yours."""
+        """Return a job. Raises NotFound if the job does not exist or is not yours."""
         return await self._connection.get(api.Job, f"{_JOBS}/{uuid(job_id)}")
 
     def watch(self, job_id: Id, *, within: float | None = None) -> AsyncIterator[api.Job]:
-        """Yield the job now and after each change, until it has ended.
+        """Yield the job now and after each change, until the job has ended.
 
         Raises StillRunning after ``within`` seconds. Waits while the gateway restarts.
         """
@@ -313,7 +321,7 @@ class AsyncClient:
         return JobPoller(job_id, look, self._transport.sleep, within).changes()
 
     async def wait(self, job_id: Id, *, within: float | None = None) -> api.Job:
-        """Return the job once it has ended. Raises StillRunning after ``within`` seconds."""
+        """Return the job once the job has ended. Raises StillRunning after ``within`` seconds."""
         async for job in self.watch(job_id, within=within):
             if job.ended:
                 return job
@@ -333,23 +341,23 @@ class AsyncClient:
     async def retry(self, job_id: Id) -> api.Placed:
         """Submit a failed or cancelled job again, once, at the current price.
 
-        Raises Conflict if it has neither failed nor been cancelled, InsufficientCredits if the
+        Raises Conflict if the job has neither failed nor been cancelled, InsufficientCredits if the
         price is more than you have.
         """
         return await self._connection.post(api.Placed, f"{_JOBS}/{uuid(job_id)}/retry")
 
     async def pause(self, job_id: Id) -> api.Job:
-        """Start no further units of a job. Raises Conflict if it has ended."""
+        """Start no further units of a job. Raises Conflict if the job has ended."""
         return await self._connection.post(api.Job, f"{_JOBS}/{uuid(job_id)}/pause")
 
     async def resume(self, job_id: Id) -> api.Job:
-        """Resume a paused job. Raises Conflict if it has ended or has reached its cap."""
+        """Resume a paused job. Raises Conflict if the job has ended or has reached its cap."""
         return await self._connection.post(api.Job, f"{_JOBS}/{uuid(job_id)}/resume")
 
     async def stop(self, job_id: Id) -> api.Job:
-        """End a job; its complete units stay paid, and the hold on all others is released.
+        """End a job. Complete units stay paid, and the holds for all other units are released.
 
-        Results that are being checked are charged once verified; until then the job is ``PAUSED``
+        Results that are being checked are charged once verified. Until then, the job is ``PAUSED``
         and ``stopped``. Raises Conflict if the job has already ended.
         """
         return await self._connection.post(api.Job, f"{_JOBS}/{uuid(job_id)}/stop")
@@ -384,8 +392,8 @@ class AsyncClient:
         """Submit a job that makes a video of the frames of an ended job.
 
         ``fps`` (24, 23.976, ``"24000/1001"``) defaults to the scene's frame rate. Raises
-        FrameRateError (a ValueError) if it cannot be read, Conflict if the job has not ended or
-        has no frames.
+        FrameRateError (a ValueError) if ``fps`` cannot be read, Conflict if the job has not ended
+        or has no frames.
         """
         path, body = f"{_JOBS}/{uuid(job_id)}/video", video_body(container, fps)
         return await self._connection.post_once(api.Placed, path, body, idempotency_key)
@@ -393,7 +401,10 @@ class AsyncClient:
     # Units of a job
 
     async def units(self, job_id: Id, *, limit: int = 50, after: int = -1) -> api.Units:
-        """List the units with a number above ``after``. Raises NotFound if there is no such job."""
+        """List the units of a job with a number above ``after``.
+
+        Raises NotFound if the job does not exist.
+        """
         query = {"limit": str(limit), "after": str(after)}
         return await self._connection.get(api.Units, f"{_JOBS}/{uuid(job_id)}/units", query)
 
@@ -412,13 +423,16 @@ class AsyncClient:
         for unit in page.units:
             if unit.number == number:
                 return unit
-        raise NotFound(404, f"Job has no unit {number}; it has {page.count}, from 0 on")
+        raise NotFound(
+            404, f"Job has no unit {number}; the job has {page.count} units, numbered from 0"
+        )
 
     async def retry_unit(self, job_id: Id, number: int) -> api.Unit:
-        """Render a failed unit again, or all failed tiles of a frame; its price is held again.
+        """Render a failed unit again, or all failed tiles of a frame.
 
-        Does nothing if the unit is already waiting. Raises Conflict if it has not failed or the
-        job was cancelled, InsufficientCredits if the price is more than you have.
+        The unit's price is held again. If the unit is already waiting, nothing happens. Raises
+        Conflict if the unit has not failed or the job was cancelled, InsufficientCredits if the
+        price is more than you have.
         """
         path = f"{_JOBS}/{uuid(job_id)}/units/{number}/retry"
         return await self._connection.post(api.Unit, path)
@@ -428,11 +442,12 @@ class AsyncClient:
     def events(
         self, job_id: Id, *, after: int = 0, progress: bool = False
     ) -> AsyncIterator[api.JobEvent]:
-        """Yield the events of a job with a number above ``after``, each once, until it has ended.
+        """Yield each event of a job with a number above ``after`` once, until the job has ended.
 
-        Waits up to two minutes for a gateway that is away. ``progress`` adds the progress of
-        units, which has no number. Raises NotFound if the job does not exist or is not yours,
-        Conflict if ``after`` is beyond the newest event, as after a restored backup.
+        Waits up to two minutes for a gateway that does not answer. ``progress`` adds events on the
+        progress of units, which have no number. Raises NotFound if the job does not exist or is not
+        yours, Conflict if ``after`` is beyond the newest event, for example after the restore of a
+        backup.
         """
         path = f"{_JOBS}/{uuid(job_id)}/events"
         return EventFollower(self._connection, path, progress, after).events()
@@ -443,10 +458,11 @@ class AsyncClient:
         return await self._connection.get(api.EventPage, f"{_JOBS}/{uuid(job_id)}/events", query)
 
     async def job_log(self, job_id: Id, unit: int | None = None) -> tuple[api.AttemptLog, ...]:
-        """Return the last log lines of attempts at a job's units (or one ``unit``).
+        """Return the last log lines of attempts at a job's units, or only at one ``unit``.
 
-        First the last 20 failed attempts, oldest first, which are kept as long as results; then
-        recent ones. Raises NotFound if there is no such job.
+        The last 20 failed attempts come first, then other recent attempts, each group with the
+        oldest first. Logs of failed attempts are kept as long as results. Raises NotFound if the
+        job does not exist.
         """
         query = {} if unit is None else {"unit": str(unit)}
         path = f"{_JOBS}/{uuid(job_id)}/log"
@@ -455,26 +471,32 @@ class AsyncClient:
     # Results
 
     async def preview(self, job_id: Id, frame: int | None = None) -> bytes:
-        """Return a small JPEG of a frame, or of the newest one.
+        """Return a small JPEG of a frame; without ``frame``, of the newest frame.
 
-        Raises NotFound if there is none yet, BadAnswer if the reply is not a small JPEG.
+        Raises NotFound if the frame has no preview yet, BadAnswer if the reply is not a small JPEG.
         """
         query = {} if frame is None else {"frame": str(frame)}
         path = f"{_JOBS}/{uuid(job_id)}/preview"
         return await read_preview(self._connection.stream(path, query))
 
     async def result(self, job_id: Id) -> api.ResultUrl:
-        """Return a presigned URL of the result. Raises NotFound if there is no result yet."""
+        """Return a presigned URL of a job's result.
+
+        Raises NotFound if the job has no result yet.
+        """
         return await self._connection.get(api.ResultUrl, f"{_JOBS}/{uuid(job_id)}/result")
 
     async def download(
         self, job_id: Id, path: Path | str, *, stem: str | None = None, progress: Progress = unheard
     ) -> Path:
-        """Download the result to ``path``, complete and verified or not at all; return its path.
+        """Download the result to ``path``, complete and verified or not at all.
 
-        In a folder the file is named ``stem`` (default: the job's id) plus a suffix for its type.
-        An interrupted download resumes, also in a later call, from a hidden ``.part`` file beside
-        it. Raises OSError if it cannot be written, TransferFailed if the store does not deliver.
+        Return the file's path.
+
+        If ``path`` is a folder, the file is named ``stem`` (default: the job's id) plus a suffix
+        for its type. An interrupted download resumes, also in a later call, from a hidden ``.part``
+        file in the same folder. Raises OSError if the file cannot be written, TransferFailed if the
+        object store does not deliver the content.
         """
         where = partial(self.result, job_id)
         return await self._fetch(where, path, stem or str(job_id), progress)
@@ -511,7 +533,7 @@ class AsyncClient:
         ``frame-0001.png``; ``#`` in ``stem`` stands for digits as in Blender: ``shot_####`` gives
         ``shot_0001.png``. ``tiles`` adds tiles of incomplete frames (``tiles/frame-0001-0.exr``).
         ``progress`` counts the bytes of all files together. Raises FrameRangeError (a ValueError)
-        if ``frames`` cannot be read, otherwise as ``download``.
+        if ``frames`` cannot be read, and the exceptions of ``download``.
         """
         wanted = None if frames is None else frozenset(frame_range.parse(frames))
         where = partial(self._unit_result, job_id)
@@ -519,23 +541,26 @@ class AsyncClient:
         return await work.fetched([unit async for unit in self.each_unit(job_id)])
 
     async def archive(self, job_id: Id) -> api.ResultUrl:
-        """Return a URL of a zip of all complete frames, and in ``tiles/`` those of incomplete ones.
+        """Return a URL of a zip of all complete frames.
 
-        Raises Conflict if the job has not ended or has one unit, NotFound if nothing is complete.
+        The zip's folder ``tiles/`` has tiles of incomplete frames.
+
+        Raises Conflict if the job has not ended or has one unit, NotFound if no unit is complete.
         """
         return await self._connection.get(api.ResultUrl, f"{_JOBS}/{uuid(job_id)}/archive")
 
     async def download_archive(
         self, job_id: Id, path: Path | str, *, stem: str | None = None, progress: Progress = unheard
     ) -> Path:
-        """Download the archive as ``download`` does."""
+        """Download the zip of ``archive``, in the way of ``download``."""
         where = partial(self.archive, job_id)
         return await self._fetch(where, path, stem or str(job_id), progress)
 
     async def evidence(self, job_id: Id, number: int = 0) -> api.ResultUrl:
         """Return a URL of a unit's evidence: all render passes, which verifiers compare.
 
-        Raises NotFound if the unit has none because it was not to be checked.
+        Raises NotFound if the unit has no evidence. A unit has evidence only if the gateway
+        requested evidence for a check.
         """
         path = f"{_JOBS}/{uuid(job_id)}/units/{number}/evidence"
         return await self._connection.get(api.ResultUrl, path)
@@ -569,10 +594,11 @@ class AsyncClient:
     # Receipts, disputes and the log
 
     async def receipt(self, job_id: Id, *, unit: int | None = None) -> api.ReceiptFile:
-        """Return the verified receipt of a job of one unit, or of one ``unit``.
+        """Return the verified receipt of a ``unit``, or of a job of one unit.
 
-        A receipt that the gateway has withdrawn is valid; see ``withdrawn``. Raises NotFound if
-        the unit is not complete or its node signed nothing, NotProved if the receipt is invalid.
+        A receipt that the gateway has withdrawn passes here; see its member ``withdrawn``. Raises
+        NotFound if the unit is not complete or its node signed nothing, NotProved if the receipt is
+        invalid.
         """
         part = "" if unit is None else f"/units/{unit}"
         document = await self._connection.get_json(f"{_JOBS}/{uuid(job_id)}{part}/receipt")
@@ -581,9 +607,10 @@ class AsyncClient:
     async def dispute(
         self, job_id: Id, reason: str, *, unit: int = 0, comparison: Mapping[str, Any] | None = None
     ) -> api.Dispute:
-        """Dispute the charge of a unit. Raises Conflict if it cannot be disputed (any more).
+        """Dispute the charge of a unit.
 
-        With a ``comparison`` from ``rendertrust verify --scene`` a verifier decides.
+        Raises Conflict if the charge cannot be disputed, or no longer. With a ``comparison`` from
+        ``rendertrust verify --scene``, a verifier decides.
         """
         body = given(reason=reason, comparison=None if comparison is None else dict(comparison))
         path = f"{_JOBS}/{uuid(job_id)}/units/{unit}/dispute"
@@ -592,33 +619,38 @@ class AsyncClient:
     async def disputes(
         self, state: str | None = None, *, limit: int = 50, offset: int = 0
     ) -> api.Disputes:
-        """List your disputes, newest first, optionally in one ``state`` only."""
+        """List your disputes, newest first, optionally only in one ``state``."""
         query = window(limit, offset, state=state)
         return await self._connection.get(api.Disputes, _DISPUTES, query)
 
     def each_dispute(self, state: str | None = None) -> AsyncIterator[api.Dispute]:
-        """Iterate over all your disputes, newest first, optionally in one ``state`` only."""
+        """Iterate over all your disputes, newest first, optionally only in one ``state``."""
         return self._connection.each(
             api.Disputes, _DISPUTES, lambda page: page.disputes, state=state
         )
 
     async def log_checkpoint(self, *, accept: bool = False) -> api.LogCheckpoint:
-        """Return the log's newest checkpoint, verified against the one seen before.
+        """Return the log's newest checkpoint, verified against the checkpoint seen before.
 
-        Raises Forked if the log is not the same: evidence against the gateway. ``accept`` trusts
-        the new log from now on.
+        Raises Forked, which has evidence against the gateway, if the log contradicts the known log.
+        ``accept`` trusts the new log from now on.
         """
         return await self._log_monitor.newest(accept=accept)
 
     async def entry_proof(self, entry_id: int | Id, *, opening: bool = False) -> api.EntryProof:
-        """Return a verified proof that your entry is in the log; ``opening``: with private parts.
+        """Return a verified proof that your entry is in the log.
 
-        Raises NotProved if it is invalid, Forked if it is of another log than seen before.
+        ``opening`` includes private parts.
+
+        Raises NotProved if the proof is invalid, Forked if the log is not the log seen before.
         """
         return (await self._log_monitor.proof(entry_id, opening=opening))[0]
 
     async def verify_entry(self, entry_id: int | Id) -> Verdict:
-        """Verify an entry's proof step by step; ``witnessed`` if the log was seen before."""
+        """Verify an entry's proof step by step.
+
+        The verdict is ``witnessed`` if the log was seen before.
+        """
         return (await self._log_monitor.proof(entry_id, opening=False))[1]
 
     # Webhooks
@@ -630,8 +662,9 @@ class AsyncClient:
     async def create_hook(self, url: str, types: Sequence[str] = ("job.*",)) -> api.HookWithSecret:
         """Send events of your jobs to ``url``. Only this reply shows the secret.
 
-        ``types``: event types; ``job.*`` and ``unit.*`` stand for all of a kind. The receiver
-        reads events with ``rendertrust.webhooks``. Raises Conflict if you have too many endpoints.
+        ``types``: event types; ``job.*`` and ``unit.*`` stand for all events of jobs and of units.
+        The receiver reads events with ``rendertrust.webhooks``. Raises Conflict if you have too
+        many endpoints.
         """
         body = {"url": url, "types": list(types)}
         return await self._connection.post(api.HookWithSecret, _HOOKS, body, repeatable=False)
@@ -644,12 +677,12 @@ class AsyncClient:
         types: Sequence[str] | None = None,
         enabled: bool | None = None,
     ) -> api.Hook:
-        """Change an endpoint's address or event types, or switch it on or off."""
+        """Change an endpoint's address or event types, or switch the endpoint on or off."""
         body = given(url=url, types=None if types is None else list(types), enabled=enabled)
         return await self._connection.patch(api.Hook, f"{_HOOKS}/{uuid(hook_id)}", body)
 
     async def rotate_hook(self, hook_id: Id) -> api.HookWithSecret:
-        """Replace an endpoint's secret; the old one signs as well for a day."""
+        """Replace an endpoint's secret. For a day, the old secret signs deliveries, too."""
         path = f"{_HOOKS}/{uuid(hook_id)}/rotate"
         return await self._connection.post(api.HookWithSecret, path, repeatable=False)
 
@@ -681,7 +714,7 @@ class AsyncClient:
         return self._connection.each(api.NodeList, _NODES, lambda page: page.nodes)
 
     async def node(self, node_id: Id) -> api.Node:
-        """Return a node. Raises NotFound if it does not exist or is not yours."""
+        """Return a node. Raises NotFound if the node does not exist or is not yours."""
         return await self._connection.get(api.Node, f"{_NODES}/{uuid(node_id)}")
 
     async def node_checks(self, node_id: Id, *, limit: int = 100) -> api.NodeChecks:
@@ -690,14 +723,15 @@ class AsyncClient:
         return await self._connection.get(api.NodeChecks, path, query)
 
     async def node_connections(self, node_id: Id) -> api.NodeConnections:
-        """List a node's recent connections, and how each ended."""
+        """List a node's recent connections, and how each connection ended."""
         path = f"{_NODES}/{uuid(node_id)}/connections"
         return await self._connection.get(api.NodeConnections, path)
 
     async def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
-        """Drain, quarantine, release or revoke a node. Repeating it changes nothing.
+        """Drain, quarantine, release or revoke a node. A repeated call changes nothing.
 
-        Raises Conflict if the node's state does not allow it, Forbidden if only admins may do it.
+        Raises Conflict if the node's state does not allow the action, Forbidden if only admins may
+        do the action.
         """
         path = f"{_NODES}/{uuid(node_id)}/{verb}"
         return await self._connection.post(api.Node, path, {"reason": reason})
@@ -705,12 +739,12 @@ class AsyncClient:
     async def earnings(
         self, state: str | None = None, *, limit: int = 50, offset: int = 0
     ) -> api.Earnings:
-        """List the earnings of your nodes, newest first, optionally in one ``state`` only."""
+        """List the earnings of your nodes, newest first, optionally only in one ``state``."""
         query = window(limit, offset, state=state)
         return await self._connection.get(api.Earnings, _EARNINGS, query)
 
     def each_earning(self, state: str | None = None) -> AsyncIterator[api.Share]:
-        """Iterate over all earnings, newest first, optionally in one ``state`` only."""
+        """Iterate over all earnings, newest first, optionally only in one ``state``."""
         return self._connection.each(
             api.Earnings, _EARNINGS, lambda page: page.earnings, state=state
         )
@@ -724,9 +758,9 @@ class AsyncClient:
         return self._connection.each(api.Payouts, _PAYOUTS, lambda page: page.payouts)
 
     async def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> api.Payout:
-        """Pay out all payable earnings, once: as credits immediately, or request money.
+        """Pay out all payable earnings, once per ``idempotency_key``.
 
-        Raises Conflict if nothing is payable.
+        Credits arrive at once; money is requested. Raises Conflict if nothing is payable.
         """
         return await self._connection.post_once(api.Payout, _PAYOUTS, {"to": to}, idempotency_key)
 
@@ -755,7 +789,10 @@ class AsyncClient:
         return await self._connection.get(api.OrganisationPage, path)
 
     async def found_organisation(self, name: str) -> api.Organisation:
-        """Create an organisation and own it. Raises Conflict if you are in too many."""
+        """Create an organisation and own it.
+
+        Raises Conflict if you are in too many organisations.
+        """
         body = {"name": name}
         return await self._connection.post(api.Organisation, _ORGANISATIONS, body, repeatable=False)
 
@@ -764,9 +801,9 @@ class AsyncClient:
         await self._connection.send("DELETE", f"{_ORGANISATIONS}/{uuid(organisation_id)}")
 
     async def invite(self, organisation_id: Id, email: str, role: MemberRole = "member") -> None:
-        """Invite an address. You don't learn whether it has an account.
+        """Invite an e-mail address. You don't learn whether the address has an account.
 
-        Raises Conflict if it is already invited or a member's.
+        Raises Conflict if the address is already invited or is a member's.
         """
         path = f"{_ORGANISATIONS}/{uuid(organisation_id)}/members"
         await self._connection.send("POST", path, {"email": email, "role": role})
@@ -781,7 +818,10 @@ class AsyncClient:
         await self._connection.send("PUT", path, {"role": role})
 
     async def remove_member(self, organisation_id: Id, user_id: Id) -> None:
-        """Leave, decline, or remove a member as an owner. Raises Conflict if no owner is left."""
+        """Leave an organisation, decline an invitation, or, as an owner, remove a member.
+
+        Raises Conflict if the organisation would have no owner.
+        """
         path = f"{_ORGANISATIONS}/{uuid(organisation_id)}/members/{uuid(user_id)}"
         await self._connection.send("DELETE", path)
 
@@ -796,13 +836,19 @@ class AsyncClient:
         await self._connection.send("DELETE", path)
 
     async def trusted(self) -> api.TrustedPeople:
-        """List the people you trust: jobs in the pool ``trusted`` may run on their nodes."""
+        """List the users you trust: your jobs in the pool ``trusted`` may run on their nodes."""
         return await self._connection.get(api.TrustedPeople, _TRUSTED)
 
     async def trust(self, email: str) -> None:
-        """Trust an address. You don't learn whether it has an account."""
+        """Trust the user of an e-mail address.
+
+        You don't learn whether the address has an account.
+        """
         await self._connection.send("POST", _TRUSTED, {"email": email})
 
     async def distrust(self, user_id: Id) -> None:
-        """Remove an entry of ``trusted``. Raises NotFound if there is none."""
+        """Stop trusting a user, by the ``user_id`` in ``trusted``.
+
+        Raises NotFound for other ids.
+        """
         await self._connection.send("DELETE", f"{_TRUSTED}/{uuid(user_id)}")

@@ -1,4 +1,4 @@
-"""Retry policy: delays grow, are jittered and bounded, and respect Retry-After."""
+"""Retry policy with delays that grow, are jittered and bounded, and respect Retry-After."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -10,11 +10,11 @@ Uniform = Callable[[float, float], float]
 
 @attrs.frozen(kw_only=True)
 class Retries:
-    """Retry ``times`` times: after ``first`` seconds, then after twice as long each time, up to
-    ``most``.
+    """Retries of a request, at most ``times``.
 
-    There is no retry if Retry-After asks for more than ``patience`` seconds, and none later than
-    ``within`` seconds after the first try.
+    The first delay is ``first`` seconds, and each delay is twice the previous delay, up to
+    ``most``. There is no retry if Retry-After asks for more than ``patience`` seconds. There is no
+    retry later than ``within`` seconds after the first try.
     """
 
     times: int = 5
@@ -26,7 +26,7 @@ class Retries:
     def delays(self, uniform: Uniform = random.uniform) -> Iterator[float]:
         """Yield the delays in seconds.
 
-        Each is shortened by up to a quarter at random, so that clients do not retry together.
+        Each delay is shortened by up to a quarter at random, so that clients do not retry together.
         """
         delay = self.first
         for _ in range(self.times):
@@ -34,7 +34,10 @@ class Retries:
             delay = min(delay * 2, self.most)
 
     def pause(self, delay: float, retry_after: float | None, gone: float = 0.0) -> float | None:
-        """Return the pause at ``gone`` seconds after the first try; None to give up."""
+        """Return the pause before a retry, ``gone`` seconds after the first try.
+
+        Return None to give up.
+        """
         asked = retry_after or 0.0
         pause = max(delay, asked)
         return None if asked > self.patience or gone + pause > self.within else pause
@@ -44,7 +47,7 @@ NEVER = Retries(times=0)
 
 
 def polling() -> Iterator[float]:
-    """Yield the pauses between two polls, without end."""
+    """Yield growing pauses between two polls, without end."""
     delay = 0.25
     while True:
         yield delay

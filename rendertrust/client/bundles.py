@@ -1,4 +1,4 @@
-"""Upload the files of a job, and the manifest that lists them."""
+"""Upload of the files of a job, and of the manifest that lists these files."""
 
 import asyncio
 import tempfile
@@ -44,7 +44,7 @@ class Bundle:
 
 @attrs.define
 class TotalProgress:
-    """Progress of several files as one."""
+    """Total progress of several files."""
 
     progress: Progress
     total: int
@@ -79,7 +79,7 @@ async def send(
         async with asyncio.TaskGroup() as tasks:
             begun = {path: tasks.create_task(one(path)) for path in sizes}
     except BaseExceptionGroup as several:
-        # raise the same exception as for a single file; the other uploads were given up
+        # Raise the first file's exception; the other uploads were cancelled.
         raise several.exceptions[0] from None
     sent = {path: task.result() for path, task in begun.items()}
     scenes = sent[scene]

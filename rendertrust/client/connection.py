@@ -10,7 +10,7 @@ from rendertrust.client.login import Login
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall
 
-PAGE_LIMIT_MAX: Final = 100  # the gateway returns no longer pages
+PAGE_LIMIT_MAX: Final = 100  # maximum number of elements of a page
 Model = TypeVar("Model")
 
 
@@ -43,7 +43,7 @@ def window(limit: int, offset: int, after: str | None = None, **more: str | None
 
 @attrs.frozen
 class ApiConnection:
-    """Sends requests as the user who is logged in."""
+    """Connection that sends requests as the user who is logged in."""
 
     login: Login
 
@@ -78,13 +78,13 @@ class ApiConnection:
         *,
         repeatable: bool = True,
     ) -> Model:
-        """Send a POST. If the reply is lost, it is sent again only if ``repeatable``."""
+        """Send a POST. If the reply is lost, the request is sent again only if ``repeatable``."""
         return read(model, await self.send("POST", path, body, repeatable=repeatable))
 
     async def post_once(
         self, model: type[Model], path: str, body: Mapping[str, Any], key: str | None
     ) -> Model:
-        """Send a POST with an idempotency key (default: random), so that retries are safe."""
+        """Send a POST with an idempotency key (default: random), which makes retries safe."""
         headers = {"Idempotency-Key": key or str(uuid4())}
         return read(model, await self.login.send(ApiCall("POST", path, body, headers=headers)))
 
@@ -112,7 +112,7 @@ class ApiConnection:
     ) -> AsyncIterator[Element]:
         """Yield every element of a list, each once, page after page.
 
-        Lists without cursors are read by offset.
+        A list without cursors is read by offset.
         """
         offset, after, seen = 0, None, set[str]()
         while True:
@@ -121,7 +121,7 @@ class ApiConnection:
             found = elements(page)
             for element in found:
                 if after is None:
-                    if element.id in seen:  # it moved to this page after the previous page was read
+                    if element.id in seen:  # the element has moved here from the previous page
                         continue
                     seen.add(element.id)
                 yield element

@@ -1,4 +1,4 @@
-"""Files that are uploaded or downloaded: read in chunks, unchanged, and never half written."""
+"""Files that are uploaded or downloaded, in chunks. A download is complete or does not appear."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ from rendertrust.file_lock import take
 
 CHUNK_BYTES: Final = 1 << 20
 
-# Called with the bytes done and the total; the total is 0 if it is unknown.
+# Called with the number of bytes done and the total. The total is 0 if unknown.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
@@ -26,7 +26,7 @@ def unheard(done: int, total: int) -> None:
 
 @attrs.frozen
 class FileStamp:
-    """Attributes of a file that change when it is written to."""
+    """Attributes of a file that change when the file is written to."""
 
     size: int
     modified_ns: int
@@ -35,7 +35,10 @@ class FileStamp:
 
 @attrs.define
 class SourceFile:
-    """A file to upload. It is read twice, for its hash and to be sent, and must not change."""
+    """A file to upload.
+
+    The file is read twice, for its hash and for the upload, and must not change in the meantime.
+    """
 
     file: BinaryIO
     name: str
@@ -43,12 +46,12 @@ class SourceFile:
 
     @property
     def size(self) -> int:
-        """Size in bytes when it was opened."""
+        """Return the size in bytes when the file was opened."""
         return self.stamp.size
 
     @property
     def changed(self) -> bool:
-        """The file was modified since it was opened."""
+        """Return True if the file was modified since it was opened."""
         return _stamp(self.file) != self.stamp
 
     async def sha256(self, progress: Progress = unheard) -> str:
@@ -62,7 +65,7 @@ class SourceFile:
         return ByteRange(self, start, size)
 
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
-        """Yield the file's content. Raises FileChanged if its length has changed."""
+        """Yield the file's content. Raises FileChanged if the file's length has changed."""
         done = 0
         await asyncio.to_thread(self.file.seek, 0)
         while chunk := await asyncio.to_thread(self.file.read, CHUNK_BYTES):
@@ -79,7 +82,7 @@ class SourceFile:
 
     def fault(self) -> FileChanged:
         """Return the exception for a modified file."""
-        return FileChanged(f"{self.name} was written to while it was being sent")
+        return FileChanged(f"{self.name} was modified during the upload")
 
 
 @attrs.frozen
@@ -112,7 +115,7 @@ class ByteRange:
 
 @contextmanager
 def opened(path: Path) -> Generator[SourceFile]:
-    """Open the file at ``path``. Raises OSError if it cannot be read."""
+    """Open the file at ``path``. Raises OSError if the file cannot be read."""
     with path.open("rb") as file:
         yield SourceFile(file, path.name, _stamp(file))
 
@@ -128,20 +131,20 @@ class PartialFile:
 
     file: BinaryIO
     path: Path
-    is_kept: bool  # keep it after a failure, so that another call can resume
+    is_kept: bool  # keep the file after a failure, so that another call can resume
 
     @property
     def size(self) -> int:
-        """Bytes downloaded so far."""
+        """Return the number of bytes downloaded so far."""
         return os.fstat(self.file.fileno()).st_size
 
     def head(self, count: int) -> bytes:
-        """Return its first bytes."""
+        """Return the first bytes of the file."""
         self.file.seek(0)
         return self.file.read(count)
 
     def add(self, chunk: bytes) -> None:
-        """Append a chunk, and flush it in case this process is killed."""
+        """Append a chunk and flush the file, in case this process is killed."""
         self.file.write(chunk)
         self.file.flush()
 
@@ -159,17 +162,19 @@ class PartialFile:
         return digest.hexdigest()
 
     def take_place(self, place: Path) -> Path:
-        """Move the complete file to its place, atomically."""
+        """Move the complete file to ``place``, atomically."""
         os.fsync(self.file.fileno())
         return self.path.replace(place)
 
 
 @contextmanager
 def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
-    """Open a partial file in ``folder``; the caller moves it to its place inside the block.
+    """Open a partial file in ``folder``.
 
-    With a ``sha256``, the file of an earlier call is resumed, and the own file is kept if the
-    connection is lost or the block is cancelled. Any other file is removed after the block.
+    Inside the block, the caller moves the complete file to its place. With a ``sha256``, the
+    partial file of an earlier call is continued, and the file is kept if the connection is lost or
+    the block is cancelled. In all other cases, a file that was not moved is removed after the
+    block.
     """
     with _resumed(folder, sha256) as part:
         try:
@@ -183,7 +188,7 @@ def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
         else:
             part.is_kept = False
         finally:
-            # After it was moved, a file at this path belongs to another call.
+            # If the file was moved, a file at this path belongs to another call.
             if not part.is_kept and _is_at(part.path, part.file):
                 part.path.unlink()
 

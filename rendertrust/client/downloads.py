@@ -1,6 +1,6 @@
-"""Downloads of results: into a hidden file, which is moved to its place once verified.
+"""Downloads of results to a hidden file, which is moved to its place once verified.
 
-An interrupted download resumes (Range), in the same call and in the next one.
+An interrupted download resumes by a Range request, in the same call or a later call.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ Where = Callable[[], Awaitable[ResultUrl]]
 
 
 def unit_result(job_id: Id, unit: Unit) -> ResultUrl:
-    """Return the URL of a unit's result. Raises NotReady if there is no result yet."""
+    """Return the URL of a unit's result. Raises NotReady if the unit has no result yet."""
     if unit.download_url is None:
         raise NotReady(str(job_id), unit.number, unit.state)
     return ResultUrl(str(job_id), unit.download_url, 3600, unit.size, unit.sha256)
 
 
 async def read_preview(stream: AsyncIterator[bytes]) -> bytes:
-    """Read a small JPEG. Raises BadAnswer if it is not one."""
+    """Read a small JPEG. Raises BadAnswer if the content is not a small JPEG."""
     preview = b""
     async for part in stream:
         preview += part
@@ -60,8 +60,9 @@ async def fetch(
 ) -> Path:
     """Download from the URL that ``where`` returns, and return the path of the file.
 
-    After a lost connection or an expired URL it resumes with a fresh URL, a bounded number of times
-    in a row. Raises TransferFailed if the store refuses, or delivers other content than announced.
+    After a lost connection or an expired URL, the download resumes with a fresh URL, a bounded
+    number of times in a row. Raises TransferFailed if the object store refuses, or delivers other
+    content than the gateway announced.
     """
     result = await where()
     tag = None if result.sha256 is not None else await _tag_at(transport, result)
@@ -70,17 +71,16 @@ async def fetch(
     with part_in(path if is_folder else path.parent, named) as part:
         fetching = Download(transport, where, result, part, progress, tag)
         await fetching.whole()
-        # The key of a result may lack a suffix, as the key is chosen before the rendering.
+        # The object key of a result may lack a suffix, because it is chosen before the rendering.
         kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
         place = path / f"{stem}{kind}" if is_folder else path
         return await asyncio.to_thread(part.take_place, place)
 
 
 async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
-    """Return the strong ETag of content without a SHA-256, such as a zip that is created on the
-    fly.
+    """Return the strong ETag of content without a SHA-256, such as a zip created on the fly.
 
-    None if there is none, or the server does not answer now.
+    Return None if the content has no strong ETag, or the server does not answer.
     """
     try:
         url = URL(result.download_url, encoded=True)
@@ -91,7 +91,7 @@ async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
 
 
 def strong(tag: str | None) -> str | None:
-    """Return the ETag if it is strong."""
+    """Return the ETag if it is strong, otherwise None."""
     return None if tag is None or tag.startswith("W/") else tag
 
 
@@ -107,7 +107,7 @@ class Download:
     tag: str | None = None
 
     async def whole(self) -> None:
-        """Download and verify all content; start over once if a resumed file is wrong."""
+        """Download and verify all content. If a resumed file is wrong, start over once."""
         was_here = self.part.size > 0
         await self._arrive()
         if await self._is_promised():
@@ -120,7 +120,7 @@ class Download:
         raise TransferFailed("The object store returned other content than the gateway announced")
 
     async def _arrive(self) -> None:
-        """Download to the end, with new attempts as long as each makes progress."""
+        """Download the rest of the content. Try again while tries make progress."""
         delays, best = self.transport.retries.delays(), self.part.size
         while True:
             try:
@@ -130,7 +130,7 @@ class Download:
                     delays, best = (
                         self.transport.retries.delays(),
                         self.part.size,
-                    )  # there was progress
+                    )  # the try made progress
                 delay = next(delays, None)
                 if delay is None or not passing(error):
                     raise
@@ -138,7 +138,7 @@ class Download:
             self.result = await self._again()
 
     async def _again(self) -> ResultUrl:
-        """Get a fresh URL; start over if its content is different."""
+        """Return a fresh URL; start over if the URL is for different content."""
         fresh = await self.where()
         if fresh.sha256 != self.result.sha256:
             self.part.cut(0)
@@ -150,7 +150,7 @@ class Download:
 
     async def _attempt(self) -> None:
         if self.part.size and self.part.size == self.result.size:
-            return  # the content was complete already
+            return  # the partial file was complete already
         try:
             async with self.transport.session().get(
                 URL(self.result.download_url, encoded=True),
@@ -162,7 +162,7 @@ class Download:
             raise unanswered("the object store", error) from error
 
     def _headers(self) -> Mapping[str, str]:
-        # With compression, a range would count other bytes.
+        # If the content were compressed, a range would count compressed bytes.
         headers = {"Accept-Encoding": "identity"}
         if self.part.size and (self.tag is not None or self.result.sha256 is not None):
             headers["Range"] = f"bytes={self.part.size}-"
@@ -196,7 +196,10 @@ class Download:
 
 
 def begins_at(header: str | None) -> int:
-    """Return where a partial reply begins. Raises TransferFailed if the header does not say."""
+    """Return the offset at which a partial reply begins.
+
+    Raises TransferFailed if the header has no position.
+    """
     found = _RANGE.fullmatch(header or "")
     if found is None:
         raise TransferFailed("The object store does not say which part of the result it sent")

@@ -1,4 +1,4 @@
-"""Exceptions of the client, by the gateway's reply or by the reason why there is none."""
+"""Exceptions of the client, one for each kind of refusal, or of failure to get a reply."""
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
@@ -18,11 +18,11 @@ class Fault:
 
 
 class RenderTrustError(Exception):
-    """Base of all exceptions of the client. Its text is a sentence for people."""
+    """Base of all exceptions of the client. The text of an exception is a sentence for people."""
 
 
 class NoAnswer(RenderTrustError):
-    """No reply: the connection was refused or lost, or it timed out.
+    """The gateway did not reply: the connection was refused or lost, or timed out.
 
     ``delivered``: the gateway may have received and executed the request.
     """
@@ -34,13 +34,13 @@ class NoAnswer(RenderTrustError):
 
 
 class BadAnswer(RenderTrustError):
-    """The reply is not one of a gateway, or does not follow the API reference."""
+    """The reply is not from a gateway, or does not follow the API reference."""
 
 
 class TransferFailed(RenderTrustError):
     """The object store refused an upload or download.
 
-    ``status``: its HTTP status, if it replied.
+    ``status``: the HTTP status; None without a reply.
     """
 
     def __init__(self, detail: str, status: int | None = None) -> None:
@@ -56,7 +56,7 @@ class FileChanged(RenderTrustError):
 class Forked(RenderTrustError):
     """The gateway's log contradicts a checkpoint that the gateway signed before.
 
-    ``before`` and ``now`` are the two signed checkpoints. Keep them as evidence.
+    ``before`` and ``now`` are the two signed checkpoints. Keep both as evidence.
     """
 
     def __init__(self, detail: str, before: str, now: str) -> None:
@@ -75,20 +75,20 @@ class PinUnreadable(RenderTrustError):
 
 
 class NotProved(RenderTrustError):
-    """A proof or receipt of the gateway is invalid; the text says which step failed."""
+    """A proof or receipt of the gateway is invalid. The exception's text says which step failed."""
 
 
 class StillRunning(RenderTrustError):
-    """The job has not ended within the given time. It continues."""
+    """The job has not ended within the given time. The job continues."""
 
     def __init__(self, job_id: str, status: str, within: float) -> None:
-        super().__init__(f"Job {job_id} is {status} after {within:g} s; it continues")
+        super().__init__(f"Job {job_id} is {status} after {within:g} s; the job continues")
         self.job_id = job_id
         self.status = status
 
 
 class NotReady(RenderTrustError):
-    """The unit is not complete, so it has no result yet. ``state`` is its state."""
+    """The unit is not complete, so it has no result yet. ``state``: the unit's state."""
 
     def __init__(self, job_id: str, number: int, state: str) -> None:
         super().__init__(f"Unit {number} of job {job_id} is {state}; there is nothing to download")
@@ -98,7 +98,7 @@ class NotReady(RenderTrustError):
 
 
 class Refused(RenderTrustError):
-    """The gateway refused the request. ``errors`` lists all faults in it.
+    """The gateway refused the request. ``errors`` lists all faults in the request.
 
     ``code`` is the reason for programs, as listed in ``API.md``; None from other servers.
     ``retry_after`` is in seconds, if the gateway named a time.
@@ -126,87 +126,87 @@ class Refused(RenderTrustError):
 
 
 class BadRequest(Refused):
-    """400: not possible in the current state."""
+    """HTTP 400: the request is not possible in the current state."""
 
 
 class NotAuthenticated(Refused):
-    """401: not logged in, or the session has ended."""
+    """HTTP 401: you are not logged in, or the session has ended."""
 
 
 class InsufficientCredits(Refused):
-    """402: the price is more than you have."""
+    """HTTP 402: the price is more than you have."""
 
     @property
     def available(self) -> str | None:
-        """The available credits, as the gateway reported them."""
+        """Return the available credits that the gateway reported."""
         return _text(self.extra.get("available"))
 
     @property
     def requested(self) -> str | None:
-        """The required credits, as the gateway reported them."""
+        """Return the required credits that the gateway reported."""
         return _text(self.extra.get("requested"))
 
 
 class Forbidden(Refused):
-    """403: not for this role."""
+    """HTTP 403: your role does not allow the request."""
 
 
 class NotFound(Refused):
-    """404: it does not exist, or is not yours."""
+    """HTTP 404: the resource does not exist, or is not yours."""
 
 
 class LeavesGivenUp(NotFound):
-    """404 of an entry that may have been lost when the gateway was restored from a backup.
+    """HTTP 404: the entry may have been lost when the gateway was restored from a backup.
 
-    ``given_up`` describes each epoch in which leaves were lost: its number, its beginning, and the
-    first and last lost leaf.
+    ``given_up`` describes each epoch in which leaves were lost: number and time of the epoch, and
+    the first and last lost leaf.
     """
 
     @property
     def given_up(self) -> list[Extra]:
-        """The lost leaves, by epoch."""
+        """Return the lost leaves, by epoch."""
         found = self.extra.get("given_up")
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 class Conflict(Refused):
-    """409: it conflicts with the current state."""
+    """HTTP 409: the request conflicts with the current state."""
 
 
 class Gone(Refused):
-    """410: it existed and has expired."""
+    """HTTP 410: the resource existed and has expired."""
 
 
 class TooLarge(Refused):
-    """413: the request is too long."""
+    """HTTP 413: the request is too long."""
 
 
 class NotTaken(Refused):
-    """415: unsupported media type."""
+    """HTTP 415: the media type is not supported."""
 
 
 class TooSlow(Refused):
-    """408: the request was not received in time."""
+    """HTTP 408: the request did not arrive in time."""
 
 
 class Invalid(Refused):
-    """422: the request is invalid; ``errors`` says where."""
+    """HTTP 422: the request is invalid; ``errors`` says where."""
 
 
 class KeyConflict(Invalid):
-    """422: the idempotency key was used for another request."""
+    """HTTP 422: the idempotency key was used for another request."""
 
 
 class RateLimited(Refused):
-    """429: too many requests; ``retry_after`` says when to try again."""
+    """HTTP 429: too many requests; ``retry_after`` says when to try again."""
 
 
 class Unavailable(Refused):
-    """503: temporarily unavailable; ``retry_after`` says when to try again."""
+    """HTTP 503: the gateway is temporarily unavailable; ``retry_after`` says when to try again."""
 
 
 class GatewayFault(Refused):
-    """Any other 5xx: the gateway itself failed."""
+    """Any other HTTP status 5xx: the gateway itself failed."""
 
 
 KINDS: Final[Mapping[int, type[Refused]]] = {
@@ -222,7 +222,7 @@ KINDS: Final[Mapping[int, type[Refused]]] = {
     415: NotTaken,
     422: Invalid,
     429: RateLimited,
-    502: Unavailable,  # from a proxy, while the gateway starts
+    502: Unavailable,  # a proxy sends 502 while the gateway starts
     503: Unavailable,
     504: Unavailable,
 }
@@ -231,7 +231,10 @@ _KNOWN: Final = frozenset({"detail", "code", "type", "title", "status", "request
 
 
 def refusal(status: int, body: object, *, retry_after: float | None = None) -> Refused:
-    """Return the exception for an error reply; ``body``: its JSON, with any content."""
+    """Return the exception for an error reply.
+
+    ``body``: the JSON of the reply, with any content.
+    """
     members: Extra = body if isinstance(body, dict) else {}
     faults = _faults(members.get("errors"))
     return _kind(status, faults, members)(

@@ -1,4 +1,4 @@
-"""Follow the events of a job, each once and in order, over as many connections as necessary."""
+"""Follower of a job's events: yields each event once and in order, over several connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,7 @@ LINE_BYTES_MAX: Final = 1 << 20
 
 @attrs.frozen
 class ServerSentEvent:
-    """An event of a stream."""
+    """An event of a stream of server-sent events."""
 
     name: str
     id: str | None
@@ -29,14 +29,17 @@ class ServerSentEvent:
 
 
 class SseParser:
-    """Parser of server-sent events, however the bytes are split."""
+    """Parser of server-sent events, which may be split at any byte."""
 
     def __init__(self) -> None:
         self._rest = b""
         self._begin()
 
     def feed(self, content: bytes) -> Iterator[ServerSentEvent]:
-        """Yield the events that are complete. Raises BadAnswer for an overlong line."""
+        """Yield the events that are complete with ``content``.
+
+        Raises BadAnswer for an overlong line.
+        """
         *lines, self._rest = (self._rest + content).split(b"\n")
         if len(self._rest) > LINE_BYTES_MAX:
             raise BadAnswer(f"A line of the stream is longer than {LINE_BYTES_MAX} bytes")
@@ -67,10 +70,10 @@ class SseParser:
 
 @attrs.define
 class EventFollower:
-    """The event stream of one job at ``path``; ``number`` is that of the last event received.
+    """The event stream of one job at ``path``. ``number``: number of the last event received.
 
-    A lost connection is reopened after that event. If that fails for OUTAGE_SECONDS_MAX, the last
-    error is raised.
+    After a lost connection, the stream continues behind this event. If no connection succeeds for
+    OUTAGE_SECONDS_MAX, the last error is raised.
     """
 
     connection: ApiConnection
@@ -104,11 +107,14 @@ class EventFollower:
                     event = self._event(sent)
                     if event is not None:
                         yield event
-        if not heard:  # 204: there are no further events
+        if not heard:  # status 204: there are no further events
             self._ended = True
 
     def _event(self, sent: ServerSentEvent) -> JobEvent | None:
-        """Return the event; None at the end, and for events received before or not asked for."""
+        """Return the event.
+
+        Return None for the end of the stream, for repeated and for unwanted events.
+        """
         if sent.name == "end":
             self._ended = True
             return None
@@ -133,7 +139,7 @@ class EventFollower:
         return self.connection.login.transport
 
     def _pauses(self) -> Iterator[float]:
-        """Yield the client's delays between tries, then the longest one again and again."""
+        """Yield the client's delays between tries, then the longest delay again and again."""
         yield from self._transport.retries.delays()
         while True:
             yield self._transport.retries.most

@@ -1,4 +1,4 @@
-"""Download the complete frames of a job to a folder, each once; unpack chunks."""
+"""Downloads of the complete frames of a job to a folder. Frames that are there are skipped."""
 
 import asyncio
 import hashlib
@@ -29,10 +29,10 @@ _MEMBERS_MAX: Final = 2 * 64
 
 @attrs.frozen
 class FrameFiles:
-    """Frames in a folder: all ``paths`` in order, and which of them are ``new``.
+    """Frames in a folder: all ``paths`` in order, and the ``new`` paths.
 
-    ``missing`` units are not complete yet; a later call downloads them. ``tiles``: files of tiles
-    of incomplete frames, if they were asked for.
+    ``missing``: number of units that are not complete yet; a later call downloads these units.
+    ``tiles``: files of tiles of incomplete frames, if tiles were asked for.
     """
 
     paths: tuple[Path, ...]
@@ -43,9 +43,9 @@ class FrameFiles:
 
 @attrs.frozen
 class FrameDownloads:
-    """Downloads frames of one job to ``folder``; ``where`` returns a fresh URL of a unit.
+    """Downloads of frames of one job to ``folder``. ``where`` returns a fresh URL of a unit.
 
-    ``asked`` has the wanted frame numbers; None means all.
+    ``asked``: the wanted frame numbers; None means all frames.
     """
 
     transport: Transport
@@ -57,7 +57,7 @@ class FrameDownloads:
     with_tiles: bool = False
 
     async def fetched(self, units: Sequence[Unit]) -> FrameFiles:
-        """Download all complete frames, without the tiles that they were assembled from."""
+        """Download all complete wanted frames; with ``with_tiles``, also tiles of other frames."""
         wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
         ready = [unit for unit in wanted if unit.download_url is not None]
         tiles = self._loose(units) if self.with_tiles else []
@@ -76,7 +76,7 @@ class FrameDownloads:
         return [unit for unit in tiles if unit.frames not in whole and self._is_asked(unit)]
 
     async def _all(self, ready: Sequence[Unit]) -> list[tuple[list[Path], bool]]:
-        """Return the files of each unit, and True if they are new."""
+        """Download units; return for each unit its files, and True if the files are new."""
         counted = TotalProgress(self.progress, sum(unit.size or 0 for unit in ready))
         free = asyncio.Semaphore(AT_ONCE)
 
@@ -88,11 +88,11 @@ class FrameDownloads:
             async with asyncio.TaskGroup() as tasks:
                 begun = [tasks.create_task(one(unit)) for unit in ready]
         except BaseExceptionGroup as several:
-            raise several.exceptions[0] from None  # the next call downloads the others
+            raise several.exceptions[0] from None  # a later call downloads the other units
         return [task.result() for task in begun]
 
     async def _one(self, unit: Unit, progress: Progress) -> tuple[list[Path], bool]:
-        """Return the files of a unit, and True if they are new."""
+        """Download a unit; return its files, and True if the files are new."""
         here = await asyncio.to_thread(self._here, unit)
         if here is not None:
             progress(unit.size or 0, unit.size or 0)
@@ -140,7 +140,7 @@ class FrameDownloads:
         return self.folder / f".rendertrust-{(unit.sha256 or '')[:32]}.frames"
 
     def _noted(self, note: Path, unit: Unit) -> list[Path] | None:
-        """Return the noted files of the wanted frames, or None if one is missing or changed."""
+        """Return the noted files of the wanted frames; None if a file is missing or changed."""
         told = _digests(note)
         found: list[Path] = []
         for frame in self._frames(unit):
@@ -152,10 +152,11 @@ class FrameDownloads:
         return found or None
 
     def _taken_apart(self, bundle: Path, unit: Unit) -> list[Path]:
-        """Unpack the wanted frames of a zip, each complete or not at all.
+        """Unpack the wanted frames of a zip, each frame complete or not at all.
 
-        The zip comes from a node and is untrusted: only the frame numbers in its names are used,
-        and compressed members are refused. Raises TransferFailed if it is not a zip of frames.
+        The zip is from a node, and so untrusted. Therefore only the frame numbers in its names are
+        used, and compressed members are refused. Raises TransferFailed if the file is not a zip of
+        frames.
         """
         digests: dict[str, str] = {}
         frames = frozenset(self._frames(unit))
@@ -193,10 +194,10 @@ class FrameDownloads:
 
 
 def named(stem: str, frame: int) -> str:
-    """Return the name of a frame: ``shot-0001``, or as in Blender with ``#`` for the digits.
+    """Return the name of a frame: ``shot-0001``.
 
-    ``shot_###_v2`` gives ``shot_001_v2``, ``####`` gives ``0001``. Only the last group of ``#`` is
-    replaced.
+    As in Blender, ``#`` in ``stem`` stands for a digit. ``shot_###_v2`` gives ``shot_001_v2``,
+    ``####`` gives ``0001``. Only the last group of ``#`` is replaced.
     """
     places = list(re.finditer("#+", stem))
     if not places:
@@ -212,7 +213,7 @@ def padded(frame: int) -> str:
 
 
 def _digests(note: Path) -> dict[str, str]:
-    """Read a note: the SHA-256 of each unpacked file. Empty if it cannot be read."""
+    """Return the SHA-256 of each unpacked file in a note; empty if the note cannot be read."""
     try:
         return {
             Path(name).name: str(sha256) for name, sha256 in orjson.loads(note.read_bytes()).items()
@@ -227,14 +228,14 @@ def _is_same(path: Path, sha256: str) -> bool:
 
 def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise zips.BadZip("it is not a zip of frames that a node makes")
+        raise zips.BadZip("a member of the zip is compressed, but nodes do not compress frames")
     return members
 
 
 def _split(name: str) -> tuple[int, str]:
     found = FRAME_FILE.fullmatch(name)
     if found is None:
-        raise zips.BadZip("a name in it is not that of a frame")
+        raise zips.BadZip("a name in the zip is not the name of a frame")
     return int(found[1]), found[2]
 
 

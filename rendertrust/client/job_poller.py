@@ -1,4 +1,4 @@
-"""Poll a job until it has ended, less often as time goes on."""
+"""Poller of a job until the job has ended. The pauses grow as time goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,14 +10,14 @@ from rendertrust.client.backoff import polling
 from rendertrust.client.errors import NoAnswer, StillRunning, Unavailable
 
 OUTAGE_SECONDS_MAX = 120.0
-FIRST_LOOK_SECONDS = 5.0  # for the first reply, even if the deadline is shorter
+FIRST_LOOK_SECONDS = 5.0  # timeout of the first reply, even if the deadline is earlier
 
 
 @attrs.define
 class JobPoller:
-    """Polls one job, for at most ``within`` seconds.
+    """Poller of one job for at most ``within`` seconds.
 
-    Waits up to OUTAGE_SECONDS_MAX for a gateway that restarts.
+    The poller waits up to OUTAGE_SECONDS_MAX for a gateway that restarts.
     """
 
     job_id: str
@@ -48,7 +48,7 @@ class JobPoller:
         return self._seen is None or _essence(job) != _essence(self._seen)
 
     async def _look(self) -> Job | None:
-        """Return the job, or None while the gateway is away."""
+        """Return the job; None while the gateway does not answer."""
         try:
             async with asyncio.timeout_at(self._look_until()):
                 job = await self.look()
@@ -56,7 +56,7 @@ class JobPoller:
             raise self._over() from None
         except (NoAnswer, Unavailable):
             self._away_since = self._away_since or _now()
-            # If a gateway never answered, its address is probably wrong; it does not just restart.
+            # If a gateway never answered, it is not restarting: the address is probably wrong.
             if self._seen is None or _now() - self._away_since > OUTAGE_SECONDS_MAX:
                 raise
             return None

@@ -1,4 +1,4 @@
-"""Monitor of a gateway's log: remembers the newest checkpoint and detects forks."""
+"""Monitor of a gateway's log, which remembers the newest checkpoint and detects forks."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
@@ -30,7 +30,7 @@ class Pins(Protocol):
     """Storage for the pin of one gateway."""
 
     def read(self) -> Pin | None:
-        """Return the pin. Raises PinUnreadable if it is damaged."""
+        """Return the pin. Raises PinUnreadable if the pin is damaged."""
         ...
 
     def write(self, pin: Pin) -> None:
@@ -38,20 +38,20 @@ class Pins(Protocol):
         ...
 
     def replace(self, before: Pin | None, now: Pin) -> bool:
-        """Replace the pin if it is still ``before``; return True if it was.
+        """Replace the pin if the pin is still ``before``; return True if the pin was replaced.
 
-        Other processes may do the same concurrently. Raises PinUnreadable.
+        Other processes may replace the pin at the same time. Raises PinUnreadable.
         """
         ...
 
     def fork(self, before: Pin, now: Pin) -> None:
-        """Keep both permanently, as evidence of a fork."""
+        """Keep both checkpoints permanently, as evidence of a fork."""
         ...
 
 
 @attrs.define
 class MemoryPins:
-    """Stores a pin in memory."""
+    """Storage of a pin in memory."""
 
     pin: Pin | None = None
     forks: list[tuple[Pin, Pin]] = attrs.field(factory=list[tuple[Pin, Pin]])
@@ -65,14 +65,14 @@ class MemoryPins:
         self.pin = pin
 
     def replace(self, before: Pin | None, now: Pin) -> bool:
-        """Replace the pin if it is ``before``."""
+        """Replace the pin if the pin is ``before``; return True if the pin was replaced."""
         if self.pin != before:
             return False
         self.pin = now
         return True
 
     def fork(self, before: Pin, now: Pin) -> None:
-        """Keep both."""
+        """Keep both checkpoints in memory."""
         self.forks.append((before, now))
 
 
@@ -86,26 +86,29 @@ class ConsistencyEvidence:
 
 @attrs.frozen
 class LogMonitor:
-    """Requests checkpoints and proofs, and verifies each against the pin.
+    """Monitor that requests checkpoints and proofs, and verifies them against the pin.
 
-    The first checkpoint of a gateway is trusted. Later ones must extend the pinned log, and a new
-    key is accepted only if the old key also signs. After a restore from a backup the log may begin
-    a new epoch, if the epoch kept or names the pinned checkpoint.
+    The first checkpoint of a gateway is trusted. Later checkpoints must extend the pinned log, and
+    a new key is accepted only if the old key also signs. After a restore from a backup the log may
+    begin a new epoch, if the epoch has all leaves of the pinned checkpoint or names that
+    checkpoint.
     """
 
-    get: Get  # without login
-    ask: Get  # as the user
+    get: Get  # sends a request without login
+    ask: Get  # sends a request as the user
     pins: Pins
 
     async def newest(self, *, accept: bool = False) -> LogCheckpoint:
-        """Return the newest checkpoint. Raises Forked if it does not extend the pinned log.
+        """Return the newest checkpoint.
 
-        Raises PinUnreadable if the pin is damaged. ``accept`` replaces the pin in both cases; the
-        checkpoints of a fork are kept.
+        Raises Forked if the checkpoint does not extend the pinned log. Raises PinUnreadable if the
+        pin is damaged. ``accept`` replaces the pin in both cases; the checkpoints of a fork are
+        kept.
         """
         seen = None
         try:
-            # read before the request: the newest checkpoint must not be older
+            # The pin is read before the request, because the newest checkpoint must not be older
+            # than the pin.
             seen = self.pins.read()
         except PinUnreadable:
             if not accept:
@@ -121,9 +124,10 @@ class LogMonitor:
         return found
 
     async def proof(self, entry: int | str | UUID, *, opening: bool) -> tuple[EntryProof, Verdict]:
-        """Return a proof that is valid by itself and against the pin, and its verdict.
+        """Return a proof that is valid by itself and against the pin, and the verdict on the proof.
 
-        Raises NotProved if it is invalid or for another entry, Forked if it is for another log.
+        Raises NotProved if the proof is invalid or for another entry. Raises Forked if the proof is
+        for another log.
         """
         text = str(entry)
         word = text if text.isdecimal() else str(UUID(text))
@@ -143,10 +147,10 @@ class LogMonitor:
         return answer, verify(document, witness=witness, shown=shown, epochs=epochs)
 
     async def _follow(self, pin: Pin, *, seen: Pin | None = None) -> ConsistencyEvidence:
-        """Verify a checkpoint against the pin, which it replaces if it is newer.
+        """Verify a checkpoint against the pin; replace the pin if the checkpoint is newer.
 
-        If another process changes the pin concurrently, it is verified against the new one as well.
-        ``seen`` is the pin from before the request for the newest checkpoint.
+        If another process changes the pin meanwhile, the checkpoint is verified against the new
+        pin, too. ``seen``: the pin before the request for the newest checkpoint.
         """
         now = _witness(pin).checkpoint
         if seen is not None and seen != self.pins.read():
@@ -163,7 +167,10 @@ class LogMonitor:
                 return followed
 
     async def _held(self, before: Pin, pin: Pin, *, newest: bool) -> ConsistencyEvidence:
-        """Verify a checkpoint against an earlier one. Raises Forked, and keeps both."""
+        """Verify a checkpoint against an earlier checkpoint.
+
+        Raises Forked, and keeps both checkpoints as evidence.
+        """
         known, now = _witness(before), _witness(pin)
         try:
             _same_signer(known, now, pin)
@@ -175,7 +182,10 @@ class LogMonitor:
     async def _linked(
         self, known: KnownCheckpoint, now: KnownCheckpoint, *, newest: bool
     ) -> ConsistencyEvidence:
-        """Return the proofs that link two checkpoints. Raises _Fork if there are none."""
+        """Return the proofs that link two checkpoints.
+
+        Raises _Fork if no proof links the checkpoints.
+        """
         before, found = known.checkpoint, now.checkpoint
         older, newer = in_order(before, found)
         if newest and older is found and older is not newer and _place(older) != _place(newer):
@@ -183,22 +193,25 @@ class LogMonitor:
         if older.origin != newer.origin:
             return await self._across(older, newer)
         if older.size == newer.size and older.root != newer.root:
-            raise _Fork("it has another root at the same size")
+            raise _Fork("the log has another root at the same size")
         return ConsistencyEvidence(await self._consistency(older, newer))
 
     async def _across(self, older: Checkpoint, newer: Checkpoint) -> ConsistencyEvidence:
-        """Link checkpoints of two epochs: the later epoch kept or names the earlier checkpoint."""
+        """Return the proofs that link checkpoints of two epochs.
+
+        Raises _Fork if no proof links the checkpoints.
+        """
         try:
             links = read_links(await self.get("/api/v1/ledger/epochs", {"size": str(newer.size)}))
         except Invalid as error:
             raise _Fork("the log is shorter than before") from error
         if isinstance(links, str):
-            raise _Fork(f"it began another epoch, and {links}")
+            raise _Fork(f"the log began another epoch, and the list of epochs is invalid: {links}")
         if names(links, older, newer) is not None:
             return ConsistencyEvidence(epochs=links)
         link = after(links, older, newer)
         if link is None:
-            raise _Fork("it began another epoch, which does not name what it continues")
+            raise _Fork("the log began another epoch, which does not name the earlier log")
         if older.size > link.index:
             raise _Fork(
                 f"the gateway says that it was restored from a backup on {link.leaf.time:%Y-%m-%d},"
@@ -221,14 +234,14 @@ class LogMonitor:
         said = (shown.m, shown.n, shown.root_m, shown.root_n)
         if said != (older.size, newer.size, older.root, newer.root) or not shown.holds:
             raise _Fork(
-                f"its first {older.size} leaves are not the beginning of the {newer.size} "
+                f"the first {older.size} leaves are not the beginning of the {newer.size} "
                 "leaves now"
             )
         return (shown,)
 
 
 class _Fork(Exception):
-    """Two checkpoints are not of the same log; the text says why."""
+    """Two checkpoints are not of the same log; the exception's text says why."""
 
 
 def _place(checkpoint: Checkpoint) -> tuple[int, int]:
@@ -236,7 +249,7 @@ def _place(checkpoint: Checkpoint) -> tuple[int, int]:
 
 
 def _witness(pin: Pin) -> KnownCheckpoint:
-    """Parse a pin. Raises BadAnswer if its signature is invalid."""
+    """Parse a pin. Raises BadAnswer if the pin's signature is invalid."""
     verifier = note.read_verifier(pin.verifier)
     if isinstance(verifier, NoteRefused):
         raise BadAnswer(f"The gateway's log has no key: {verifier.reason}")
@@ -249,8 +262,8 @@ def _witness(pin: Pin) -> KnownCheckpoint:
 def _same_signer(known: KnownCheckpoint, now: KnownCheckpoint, pin: Pin) -> None:
     """Raise _Fork unless the known key also signs the checkpoint, beside any newer key.
 
-    A checkpoint that is older than the known one may have an older key: its consistency proof
-    suffices.
+    A checkpoint that is older than the known checkpoint may have an older key, because its
+    consistency proof suffices.
     """
     key, before, found = known.verifier, known.checkpoint, now.checkpoint
     if same_log(before, found):
@@ -258,4 +271,6 @@ def _same_signer(known: KnownCheckpoint, now: KnownCheckpoint, pin: Pin) -> None
             return
         key = attrs.evolve(key, name=found.origin)
     if isinstance(checkpoint.read(pin.checkpoint, key), NoteRefused):
-        raise _Fork(f"another key signs it, and {known.verifier} does not vouch for that key")
+        raise _Fork(
+            f"another key signs the checkpoint, and {known.verifier} does not vouch for that key"
+        )

@@ -1,4 +1,4 @@
-"""Login at a gateway: stores tokens, sends them with requests, and renews them."""
+"""Login at a gateway. A login stores tokens, sends them with requests, and renews them."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ LOGIN_IS_OVER = "The session has ended"
 
 
 class TokenStore(Protocol):
-    """Storage for the tokens of one gateway: the process's memory, or a file that several share."""
+    """Storage for the tokens of one gateway, in memory or in a file that processes share."""
 
     def read(self) -> Tokens | None:
         """Return the newest tokens."""
@@ -33,13 +33,13 @@ class TokenStore(Protocol):
         ...
 
     def renewing(self) -> AbstractAsyncContextManager[None]:
-        """Lock the tokens while they are renewed, as a refresh token can be used once."""
+        """Lock the tokens while they are renewed, because a refresh token can be used only once."""
         ...
 
 
 @attrs.define
 class MemoryTokenStore:
-    """Stores tokens in memory."""
+    """Storage of tokens in memory."""
 
     tokens: Tokens | None = attrs.field(default=None, repr=False)
     _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, repr=False)
@@ -58,21 +58,21 @@ class MemoryTokenStore:
 
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
-        """Lock the tokens: one task at a time."""
+        """Lock the tokens, for one task at a time."""
         async with self._lock:
             yield
 
 
 @attrs.define
 class Login:
-    """Sends requests with the tokens of ``keeper``, or with an API key."""
+    """Login that sends requests with the tokens of ``keeper``, or with an API key."""
 
     transport: Transport
     keeper: TokenStore
     api_key: str | None = attrs.field(default=None, repr=False)
 
     async def register(self, email: str, name: str, password: str) -> Registered:
-        """Create an account and keep its tokens."""
+        """Create an account and keep the tokens of its first session."""
         body = {"email": email, "name": name, "password": password}
         call = ApiCall("POST", "/api/v1/auth/register", body, repeatable=False)
         registered = read(Registered, await self.transport.send(call))
@@ -101,7 +101,7 @@ class Login:
         return self._kept().access_token
 
     async def send(self, call: ApiCall) -> Any:
-        """Send a request with a token. Raises NotAuthenticated if there is no valid token."""
+        """Send a request with a token. Raises NotAuthenticated without a valid token."""
         if self.api_key is not None:
             return await self.transport.send(call, self.api_key)
         tokens = self._kept()
@@ -124,14 +124,14 @@ class Login:
                 async for content in stream:
                     yield content
             return
-        except NotAuthenticated as refused:  # before any content arrived
+        except NotAuthenticated as refused:  # the reply arrived before any content
             fresh = await self.renewed(tokens, refused)
         async with aclosing(self.transport.stream(call, fresh.access_token)) as stream:
             async for content in stream:
                 yield content
 
     async def renewed(self, stale: Tokens, refused: Refused | None = None) -> Tokens:
-        """Return tokens newer than ``stale``, renewed here or by another process."""
+        """Return tokens newer than ``stale``; this or another process has renewed the tokens."""
         async with self.keeper.renewing():
             kept = self._kept()
             if kept != stale:
@@ -152,6 +152,6 @@ class Login:
         try:
             return read(Tokens, await self.transport.send(call))
         except (NotAuthenticated, NotFound) as error:
-            # 404: this gateway does not renew tokens.
+            # Status 404 means that this gateway does not renew tokens.
             request = (refused or error).request_id
             raise NotAuthenticated(401, LOGIN_IS_OVER, request_id=request) from error

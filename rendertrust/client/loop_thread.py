@@ -10,7 +10,7 @@ Element = TypeVar("Element")
 
 
 class LoopThread:
-    """Runs coroutines in its thread while the caller waits, until ``close``."""
+    """Thread with an event loop. The thread runs coroutines while callers wait, until ``close``."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -35,7 +35,7 @@ class LoopThread:
             raise
 
     def each(self, elements: AsyncIterator[Element]) -> Iterator[Element]:
-        """Yield the elements of an async iterator, each when it is requested."""
+        """Yield the elements of an async iterator; each element is fetched when it is requested."""
         ended = object()
         while (element := self.run(_next(elements, ended))) is not ended:
             yield element  # type: ignore[misc]

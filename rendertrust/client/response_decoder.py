@@ -1,4 +1,4 @@
-"""Decode replies from JSON: additional members are ignored, the documented ones must be valid."""
+"""Decoder of replies. Additional members are ignored, but documented members must be valid."""
 
 import math
 from datetime import UTC, datetime
@@ -45,17 +45,17 @@ _CONVERTER: Final = _converter()
 
 
 def read(kind: type[Kind], body: Any) -> Kind:
-    """Decode ``body`` into a ``kind``. Raises BadAnswer if it is not one."""
+    """Decode ``body`` into a ``kind``. Raises BadAnswer if ``body`` does not have this form."""
     try:
         return _CONVERTER.structure(body, kind)
-    except Exception as error:  # whatever a hostile or foreign answer makes the converter raise
+    except Exception as error:  # a hostile answer may make the converter raise anything
         raise BadAnswer(f"The answer is not a {kind.__name__}: {error!r}"[:300]) from error
 
 
 def read_receipt(document: Any, job_id: str) -> ReceiptFile:
-    """Decode and verify a receipt of a job. Raises NotProved if it is invalid.
+    """Decode and verify a receipt of a job. Raises NotProved if the receipt is invalid.
 
-    A receipt that the gateway has withdrawn is valid here.
+    A receipt that the gateway has withdrawn passes here.
     """
     answer, verdict = read(ReceiptFile, document), verify_receipt(document)
     for step in verdict.steps:

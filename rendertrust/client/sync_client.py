@@ -39,7 +39,7 @@ class Client:
         waiting: Waiting | None = None,
         pins: Pins | None = None,
     ) -> None:
-        """Prepare a client; it connects with the first request.
+        """Prepare a client. The client connects with the first request.
 
         ``keeper`` keeps tokens and ``pins`` the newest checkpoint between runs. With an ``api_key``
         you need no login. ``waiting`` is called before each pause between two tries.
@@ -63,7 +63,7 @@ class Client:
 
     @property
     def url(self) -> str:
-        """The gateway's address."""
+        """Return the gateway's address."""
         return self._client.url
 
     def close(self) -> None:
@@ -85,7 +85,10 @@ class Client:
     def create_key(
         self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
     ) -> api.CreatedApiKey:
-        """Create an API key. Only this reply shows it; if the reply is lost, revoke the key."""
+        """Create an API key.
+
+        Only this reply shows the key; if the reply is lost, revoke the key.
+        """
         return self._loop_thread.run(self._client.create_key(name, scopes, expires_at=expires_at))
 
     def keys(self, *, limit: int = 50, offset: int = 0) -> api.ApiKeys:
@@ -97,7 +100,7 @@ class Client:
         return self._loop_thread.each(self._client.each_key())
 
     def revoke_key(self, key_id: Id) -> None:
-        """Revoke an API key. Raises NotFound if it is already revoked or not yours."""
+        """Revoke an API key. Raises NotFound if the key is already revoked or not yours."""
         self._loop_thread.run(self._client.revoke_key(key_id))
 
     def change_password(self, old: str, new: str) -> None:
@@ -113,11 +116,14 @@ class Client:
         return self._loop_thread.each(self._client.each_session())
 
     def end_session(self, sid: Id) -> None:
-        """End one of your sessions. Raises NotFound if it has already ended or is not yours."""
+        """End one of your sessions.
+
+        Raises NotFound if the session has already ended or is not yours.
+        """
         self._loop_thread.run(self._client.end_session(sid))
 
     def access_token(self) -> str:
-        """Return a token that the gateway has just accepted, for requests by other means."""
+        """Return a token that the gateway has just accepted, for requests without this client."""
         return self._loop_thread.run(self._client.access_token())
 
     def balance(self) -> api.Balance:
@@ -142,7 +148,8 @@ class Client:
     ) -> api.Entry:
         """Deduct credits once per ``reference_id``.
 
-        Raises Conflict if another amount was deducted for it, InsufficientCredits if you have less.
+        Raises Conflict if another amount was deducted for the same ``reference_id``,
+        InsufficientCredits if you have fewer credits.
         """
         return self._loop_thread.run(
             self._client.deduct(amount, reference_id, description, idempotency_key=idempotency_key)
@@ -165,7 +172,7 @@ class Client:
         return self._loop_thread.run(self._client.offers())
 
     def checkout(self, sku: str, *, idempotency_key: str | None = None) -> api.Checkout:
-        """Begin a purchase, once per ``idempotency_key``; credits arrive when it is paid.
+        """Begin a purchase, once per ``idempotency_key``. The credits arrive when you have paid.
 
         Raises Invalid if ``sku`` is not for sale.
         """
@@ -175,18 +182,19 @@ class Client:
         """Upload a file, unless the gateway already has the same content from you.
 
         ``progress(done, total)`` counts bytes. Raises OSError if the file cannot be read,
-        FileChanged if it is modified during the upload, TransferFailed if the store refuses it.
+        FileChanged if the file is modified during the upload, TransferFailed if the object store
+        refuses the file.
         """
         return self._loop_thread.run(self._client.upload(path, progress=progress))
 
     def upload_all(
         self, scene: str, files: Mapping[str, Path | str], *, progress: Progress = unheard
     ) -> Bundle:
-        """Upload a scene and the files that it links; ``progress`` counts all of them together.
+        """Upload a scene and its linked files; ``progress`` counts the bytes of all files together.
 
         ``files`` maps each path on the node (relative, with ``/``) to a local file; ``scene`` is
-        one of these paths. Raises ValueError if a path leads out of the job's folder, otherwise
-        as ``upload``.
+        one of these paths. Raises ValueError if a path leads out of the job's folder, and the
+        exceptions of ``upload``.
         """
         return self._loop_thread.run(self._client.upload_all(scene, files, progress=progress))
 
@@ -199,7 +207,7 @@ class Client:
         return self._loop_thread.each(self._client.each_upload())
 
     def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs it."""
+        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
         self._loop_thread.run(self._client.delete_upload(upload_id))
 
     def preflight(
@@ -207,26 +215,26 @@ class Client:
     ) -> api.Preflight:
         """Have a node check the scene of a job and estimate the time of its frames, for free.
 
-        Each content is checked once, unless ``again``. Waits for the result; after ``within``
-        seconds (0: at once) it returns a preflight that is still ``PENDING``. Raises RateLimited
-        if you have used up this hour's checks.
+        A scene is checked once; with ``again``, a node checks the scene again. The method waits for
+        the result. After ``within`` seconds (0: at once) the method returns a preflight that is
+        still ``PENDING``. Raises RateLimited if you have used up this hour's preflights.
         """
         return self._loop_thread.run(self._client.preflight(spec, again=again, within=within))
 
     def quote(self, spec: JobSpec) -> api.Quote:
-        """Return what it would cost to ``dispatch`` this job, and what would be held.
+        """Return the cost of this job, and the credits that ``dispatch`` would hold.
 
-        Without a ``payload_ref`` the files are not checked. Raises as ``dispatch``, except that
-        ``enough`` takes the place of InsufficientCredits.
+        Without a ``payload_ref`` the files are not checked. Raises the exceptions of ``dispatch``
+        except InsufficientCredits; see ``enough`` in the quote.
         """
         return self._loop_thread.run(self._client.quote(spec))
 
     def dispatch(self, spec: JobSpec, *, idempotency_key: str | None = None) -> api.Placed:
         """Submit a job, once per ``idempotency_key``.
 
-        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid also if a
-        preflight found an error, unless ``spec.as_is``; InsufficientCredits if the price is more
-        than you have; Conflict if the price is above ``spec.quoted``.
+        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid if the job is
+        invalid, or if a preflight found an error, unless ``spec.as_is``. Raises InsufficientCredits
+        if the price is more than you have, Conflict if the price is above ``spec.quoted``.
         """
         return self._loop_thread.run(self._client.dispatch(spec, idempotency_key=idempotency_key))
 
@@ -238,28 +246,28 @@ class Client:
         offset: int = 0,
         after: str | None = None,
     ) -> api.JobList:
-        """List your jobs, newest first, optionally with one ``status`` only."""
+        """List your jobs, newest first, optionally only with one ``status``."""
         return self._loop_thread.run(
             self._client.jobs(status, limit=limit, offset=offset, after=after)
         )
 
     def each_job(self, status: str | None = None) -> Iterator[api.Job]:
-        """Iterate over all your jobs, newest first, optionally with one ``status`` only."""
+        """Iterate over all your jobs, newest first, optionally only with one ``status``."""
         return self._loop_thread.each(self._client.each_job(status))
 
     def job(self, job_id: Id) -> api.Job:
-        """Return a job. Raises NotFound if it does not exist or is not yours."""
+        """Return a job. Raises NotFound if the job does not exist or is not yours."""
         return self._loop_thread.run(self._client.job(job_id))
 
     def watch(self, job_id: Id, *, within: float | None = None) -> Iterator[api.Job]:
-        """Yield the job now and after each change, until it has ended.
+        """Yield the job now and after each change, until the job has ended.
 
         Raises StillRunning after ``within`` seconds. Waits while the gateway restarts.
         """
         return self._loop_thread.each(self._client.watch(job_id, within=within))
 
     def wait(self, job_id: Id, *, within: float | None = None) -> api.Job:
-        """Return the job once it has ended. Raises StillRunning after ``within`` seconds."""
+        """Return the job once the job has ended. Raises StillRunning after ``within`` seconds."""
         return self._loop_thread.run(self._client.wait(job_id, within=within))
 
     def cancel(self, job_id: Id) -> api.Job:
@@ -269,23 +277,23 @@ class Client:
     def retry(self, job_id: Id) -> api.Placed:
         """Submit a failed or cancelled job again, once, at the current price.
 
-        Raises Conflict if it has neither failed nor been cancelled, InsufficientCredits if the
+        Raises Conflict if the job has neither failed nor been cancelled, InsufficientCredits if the
         price is more than you have.
         """
         return self._loop_thread.run(self._client.retry(job_id))
 
     def pause(self, job_id: Id) -> api.Job:
-        """Start no further units of a job. Raises Conflict if it has ended."""
+        """Start no further units of a job. Raises Conflict if the job has ended."""
         return self._loop_thread.run(self._client.pause(job_id))
 
     def resume(self, job_id: Id) -> api.Job:
-        """Resume a paused job. Raises Conflict if it has ended or has reached its cap."""
+        """Resume a paused job. Raises Conflict if the job has ended or has reached its cap."""
         return self._loop_thread.run(self._client.resume(job_id))
 
     def stop(self, job_id: Id) -> api.Job:
-        """End a job; its complete units stay paid, and the hold on all others is released.
+        """End a job. Complete units stay paid, and the holds for all other units are released.
 
-        Results that are being checked are charged once verified; until then the job is ``PAUSED``
+        Results that are being checked are charged once verified. Until then, the job is ``PAUSED``
         and ``stopped``. Raises Conflict if the job has already ended.
         """
         return self._loop_thread.run(self._client.stop(job_id))
@@ -320,8 +328,8 @@ class Client:
         """Submit a job that makes a video of the frames of an ended job.
 
         ``fps`` (24, 23.976, ``"24000/1001"``) defaults to the scene's frame rate. Raises
-        FrameRateError (a ValueError) if it cannot be read, Conflict if the job has not ended or
-        has no frames.
+        FrameRateError (a ValueError) if ``fps`` cannot be read, Conflict if the job has not ended
+        or has no frames.
         """
         return self._loop_thread.run(
             self._client.video(
@@ -330,7 +338,10 @@ class Client:
         )
 
     def units(self, job_id: Id, *, limit: int = 50, after: int = -1) -> api.Units:
-        """List the units with a number above ``after``. Raises NotFound if there is no such job."""
+        """List the units of a job with a number above ``after``.
+
+        Raises NotFound if the job does not exist.
+        """
         return self._loop_thread.run(self._client.units(job_id, limit=limit, after=after))
 
     def each_unit(self, job_id: Id) -> Iterator[api.Unit]:
@@ -342,21 +353,23 @@ class Client:
         return self._loop_thread.run(self._client.unit(job_id, number))
 
     def retry_unit(self, job_id: Id, number: int) -> api.Unit:
-        """Render a failed unit again, or all failed tiles of a frame; its price is held again.
+        """Render a failed unit again, or all failed tiles of a frame.
 
-        Does nothing if the unit is already waiting. Raises Conflict if it has not failed or the
-        job was cancelled, InsufficientCredits if the price is more than you have.
+        The unit's price is held again. If the unit is already waiting, nothing happens. Raises
+        Conflict if the unit has not failed or the job was cancelled, InsufficientCredits if the
+        price is more than you have.
         """
         return self._loop_thread.run(self._client.retry_unit(job_id, number))
 
     def events(
         self, job_id: Id, *, after: int = 0, progress: bool = False
     ) -> Iterator[api.JobEvent]:
-        """Yield the events of a job with a number above ``after``, each once, until it has ended.
+        """Yield each event of a job with a number above ``after`` once, until the job has ended.
 
-        Waits up to two minutes for a gateway that is away. ``progress`` adds the progress of
-        units, which has no number. Raises NotFound if the job does not exist or is not yours,
-        Conflict if ``after`` is beyond the newest event, as after a restored backup.
+        Waits up to two minutes for a gateway that does not answer. ``progress`` adds events on the
+        progress of units, which have no number. Raises NotFound if the job does not exist or is not
+        yours, Conflict if ``after`` is beyond the newest event, for example after the restore of a
+        backup.
         """
         return self._loop_thread.each(self._client.events(job_id, after=after, progress=progress))
 
@@ -365,32 +378,39 @@ class Client:
         return self._loop_thread.run(self._client.event_page(job_id, after=after, limit=limit))
 
     def job_log(self, job_id: Id, unit: int | None = None) -> tuple[api.AttemptLog, ...]:
-        """Return the last log lines of attempts at a job's units (or one ``unit``).
+        """Return the last log lines of attempts at a job's units, or only at one ``unit``.
 
-        First the last 20 failed attempts, oldest first, which are kept as long as results; then
-        recent ones. Raises NotFound if there is no such job.
+        The last 20 failed attempts come first, then other recent attempts, each group with the
+        oldest first. Logs of failed attempts are kept as long as results. Raises NotFound if the
+        job does not exist.
         """
         return self._loop_thread.run(self._client.job_log(job_id, unit))
 
     def preview(self, job_id: Id, frame: int | None = None) -> bytes:
-        """Return a small JPEG of a frame, or of the newest one.
+        """Return a small JPEG of a frame; without ``frame``, of the newest frame.
 
-        Raises NotFound if there is none yet, BadAnswer if the reply is not a small JPEG.
+        Raises NotFound if the frame has no preview yet, BadAnswer if the reply is not a small JPEG.
         """
         return self._loop_thread.run(self._client.preview(job_id, frame))
 
     def result(self, job_id: Id) -> api.ResultUrl:
-        """Return a presigned URL of the result. Raises NotFound if there is no result yet."""
+        """Return a presigned URL of a job's result.
+
+        Raises NotFound if the job has no result yet.
+        """
         return self._loop_thread.run(self._client.result(job_id))
 
     def download(
         self, job_id: Id, path: Path | str, *, stem: str | None = None, progress: Progress = unheard
     ) -> Path:
-        """Download the result to ``path``, complete and verified or not at all; return its path.
+        """Download the result to ``path``, complete and verified or not at all.
 
-        In a folder the file is named ``stem`` (default: the job's id) plus a suffix for its type.
-        An interrupted download resumes, also in a later call, from a hidden ``.part`` file beside
-        it. Raises OSError if it cannot be written, TransferFailed if the store does not deliver.
+        Return the file's path.
+
+        If ``path`` is a folder, the file is named ``stem`` (default: the job's id) plus a suffix
+        for its type. An interrupted download resumes, also in a later call, from a hidden ``.part``
+        file in the same folder. Raises OSError if the file cannot be written, TransferFailed if the
+        object store does not deliver the content.
         """
         return self._loop_thread.run(
             self._client.download(job_id, path, stem=stem, progress=progress)
@@ -429,7 +449,7 @@ class Client:
         ``frame-0001.png``; ``#`` in ``stem`` stands for digits as in Blender: ``shot_####`` gives
         ``shot_0001.png``. ``tiles`` adds tiles of incomplete frames (``tiles/frame-0001-0.exr``).
         ``progress`` counts the bytes of all files together. Raises FrameRangeError (a ValueError)
-        if ``frames`` cannot be read, otherwise as ``download``.
+        if ``frames`` cannot be read, and the exceptions of ``download``.
         """
         return self._loop_thread.run(
             self._client.download_frames(
@@ -438,16 +458,18 @@ class Client:
         )
 
     def archive(self, job_id: Id) -> api.ResultUrl:
-        """Return a URL of a zip of all complete frames, and in ``tiles/`` those of incomplete ones.
+        """Return a URL of a zip of all complete frames.
 
-        Raises Conflict if the job has not ended or has one unit, NotFound if nothing is complete.
+        The zip's folder ``tiles/`` has tiles of incomplete frames.
+
+        Raises Conflict if the job has not ended or has one unit, NotFound if no unit is complete.
         """
         return self._loop_thread.run(self._client.archive(job_id))
 
     def download_archive(
         self, job_id: Id, path: Path | str, *, stem: str | None = None, progress: Progress = unheard
     ) -> Path:
-        """Download the archive as ``download`` does."""
+        """Download the zip of ``archive``, in the way of ``download``."""
         return self._loop_thread.run(
             self._client.download_archive(job_id, path, stem=stem, progress=progress)
         )
@@ -455,7 +477,8 @@ class Client:
     def evidence(self, job_id: Id, number: int = 0) -> api.ResultUrl:
         """Return a URL of a unit's evidence: all render passes, which verifiers compare.
 
-        Raises NotFound if the unit has none because it was not to be checked.
+        Raises NotFound if the unit has no evidence. A unit has evidence only if the gateway
+        requested evidence for a check.
         """
         return self._loop_thread.run(self._client.evidence(job_id, number))
 
@@ -479,19 +502,21 @@ class Client:
         return self._loop_thread.run(self._client.download_manifest(job_id, path))
 
     def receipt(self, job_id: Id, *, unit: int | None = None) -> api.ReceiptFile:
-        """Return the verified receipt of a job of one unit, or of one ``unit``.
+        """Return the verified receipt of a ``unit``, or of a job of one unit.
 
-        A receipt that the gateway has withdrawn is valid; see ``withdrawn``. Raises NotFound if
-        the unit is not complete or its node signed nothing, NotProved if the receipt is invalid.
+        A receipt that the gateway has withdrawn passes here; see its member ``withdrawn``. Raises
+        NotFound if the unit is not complete or its node signed nothing, NotProved if the receipt is
+        invalid.
         """
         return self._loop_thread.run(self._client.receipt(job_id, unit=unit))
 
     def dispute(
         self, job_id: Id, reason: str, *, unit: int = 0, comparison: Mapping[str, Any] | None = None
     ) -> api.Dispute:
-        """Dispute the charge of a unit. Raises Conflict if it cannot be disputed (any more).
+        """Dispute the charge of a unit.
 
-        With a ``comparison`` from ``rendertrust verify --scene`` a verifier decides.
+        Raises Conflict if the charge cannot be disputed, or no longer. With a ``comparison`` from
+        ``rendertrust verify --scene``, a verifier decides.
         """
         return self._loop_thread.run(
             self._client.dispute(job_id, reason, unit=unit, comparison=comparison)
@@ -500,30 +525,35 @@ class Client:
     def disputes(
         self, state: str | None = None, *, limit: int = 50, offset: int = 0
     ) -> api.Disputes:
-        """List your disputes, newest first, optionally in one ``state`` only."""
+        """List your disputes, newest first, optionally only in one ``state``."""
         return self._loop_thread.run(self._client.disputes(state, limit=limit, offset=offset))
 
     def each_dispute(self, state: str | None = None) -> Iterator[api.Dispute]:
-        """Iterate over all your disputes, newest first, optionally in one ``state`` only."""
+        """Iterate over all your disputes, newest first, optionally only in one ``state``."""
         return self._loop_thread.each(self._client.each_dispute(state))
 
     def log_checkpoint(self, *, accept: bool = False) -> api.LogCheckpoint:
-        """Return the log's newest checkpoint, verified against the one seen before.
+        """Return the log's newest checkpoint, verified against the checkpoint seen before.
 
-        Raises Forked if the log is not the same: evidence against the gateway. ``accept`` trusts
-        the new log from now on.
+        Raises Forked, which has evidence against the gateway, if the log contradicts the known log.
+        ``accept`` trusts the new log from now on.
         """
         return self._loop_thread.run(self._client.log_checkpoint(accept=accept))
 
     def entry_proof(self, entry_id: int | Id, *, opening: bool = False) -> api.EntryProof:
-        """Return a verified proof that your entry is in the log; ``opening``: with private parts.
+        """Return a verified proof that your entry is in the log.
 
-        Raises NotProved if it is invalid, Forked if it is of another log than seen before.
+        ``opening`` includes private parts.
+
+        Raises NotProved if the proof is invalid, Forked if the log is not the log seen before.
         """
         return self._loop_thread.run(self._client.entry_proof(entry_id, opening=opening))
 
     def verify_entry(self, entry_id: int | Id) -> Verdict:
-        """Verify an entry's proof step by step; ``witnessed`` if the log was seen before."""
+        """Verify an entry's proof step by step.
+
+        The verdict is ``witnessed`` if the log was seen before.
+        """
         return self._loop_thread.run(self._client.verify_entry(entry_id))
 
     def hooks(self) -> api.Hooks:
@@ -533,8 +563,9 @@ class Client:
     def create_hook(self, url: str, types: Sequence[str] = ("job.*",)) -> api.HookWithSecret:
         """Send events of your jobs to ``url``. Only this reply shows the secret.
 
-        ``types``: event types; ``job.*`` and ``unit.*`` stand for all of a kind. The receiver
-        reads events with ``rendertrust.webhooks``. Raises Conflict if you have too many endpoints.
+        ``types``: event types; ``job.*`` and ``unit.*`` stand for all events of jobs and of units.
+        The receiver reads events with ``rendertrust.webhooks``. Raises Conflict if you have too
+        many endpoints.
         """
         return self._loop_thread.run(self._client.create_hook(url, types))
 
@@ -546,13 +577,13 @@ class Client:
         types: Sequence[str] | None = None,
         enabled: bool | None = None,
     ) -> api.Hook:
-        """Change an endpoint's address or event types, or switch it on or off."""
+        """Change an endpoint's address or event types, or switch the endpoint on or off."""
         return self._loop_thread.run(
             self._client.change_hook(hook_id, url=url, types=types, enabled=enabled)
         )
 
     def rotate_hook(self, hook_id: Id) -> api.HookWithSecret:
-        """Replace an endpoint's secret; the old one signs as well for a day."""
+        """Replace an endpoint's secret. For a day, the old secret signs deliveries, too."""
         return self._loop_thread.run(self._client.rotate_hook(hook_id))
 
     def delete_hook(self, hook_id: Id) -> None:
@@ -578,7 +609,7 @@ class Client:
         return self._loop_thread.each(self._client.each_node())
 
     def node(self, node_id: Id) -> api.Node:
-        """Return a node. Raises NotFound if it does not exist or is not yours."""
+        """Return a node. Raises NotFound if the node does not exist or is not yours."""
         return self._loop_thread.run(self._client.node(node_id))
 
     def node_checks(self, node_id: Id, *, limit: int = 100) -> api.NodeChecks:
@@ -586,24 +617,25 @@ class Client:
         return self._loop_thread.run(self._client.node_checks(node_id, limit=limit))
 
     def node_connections(self, node_id: Id) -> api.NodeConnections:
-        """List a node's recent connections, and how each ended."""
+        """List a node's recent connections, and how each connection ended."""
         return self._loop_thread.run(self._client.node_connections(node_id))
 
     def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
-        """Drain, quarantine, release or revoke a node. Repeating it changes nothing.
+        """Drain, quarantine, release or revoke a node. A repeated call changes nothing.
 
-        Raises Conflict if the node's state does not allow it, Forbidden if only admins may do it.
+        Raises Conflict if the node's state does not allow the action, Forbidden if only admins may
+        do the action.
         """
         return self._loop_thread.run(self._client.tell_node(node_id, verb, reason))
 
     def earnings(
         self, state: str | None = None, *, limit: int = 50, offset: int = 0
     ) -> api.Earnings:
-        """List the earnings of your nodes, newest first, optionally in one ``state`` only."""
+        """List the earnings of your nodes, newest first, optionally only in one ``state``."""
         return self._loop_thread.run(self._client.earnings(state, limit=limit, offset=offset))
 
     def each_earning(self, state: str | None = None) -> Iterator[api.Share]:
-        """Iterate over all earnings, newest first, optionally in one ``state`` only."""
+        """Iterate over all earnings, newest first, optionally only in one ``state``."""
         return self._loop_thread.each(self._client.each_earning(state))
 
     def payouts(self, *, limit: int = 50, offset: int = 0) -> api.Payouts:
@@ -615,9 +647,9 @@ class Client:
         return self._loop_thread.each(self._client.each_payout())
 
     def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> api.Payout:
-        """Pay out all payable earnings, once: as credits immediately, or request money.
+        """Pay out all payable earnings, once per ``idempotency_key``.
 
-        Raises Conflict if nothing is payable.
+        Credits arrive at once; money is requested. Raises Conflict if nothing is payable.
         """
         return self._loop_thread.run(self._client.pay_out(to, idempotency_key=idempotency_key))
 
@@ -634,7 +666,10 @@ class Client:
         return self._loop_thread.run(self._client.organisation(organisation_id))
 
     def found_organisation(self, name: str) -> api.Organisation:
-        """Create an organisation and own it. Raises Conflict if you are in too many."""
+        """Create an organisation and own it.
+
+        Raises Conflict if you are in too many organisations.
+        """
         return self._loop_thread.run(self._client.found_organisation(name))
 
     def end_organisation(self, organisation_id: Id) -> None:
@@ -642,9 +677,9 @@ class Client:
         self._loop_thread.run(self._client.end_organisation(organisation_id))
 
     def invite(self, organisation_id: Id, email: str, role: MemberRole = "member") -> None:
-        """Invite an address. You don't learn whether it has an account.
+        """Invite an e-mail address. You don't learn whether the address has an account.
 
-        Raises Conflict if it is already invited or a member's.
+        Raises Conflict if the address is already invited or is a member's.
         """
         self._loop_thread.run(self._client.invite(organisation_id, email, role))
 
@@ -657,7 +692,10 @@ class Client:
         self._loop_thread.run(self._client.set_member_role(organisation_id, user_id, role))
 
     def remove_member(self, organisation_id: Id, user_id: Id) -> None:
-        """Leave, decline, or remove a member as an owner. Raises Conflict if no owner is left."""
+        """Leave an organisation, decline an invitation, or, as an owner, remove a member.
+
+        Raises Conflict if the organisation would have no owner.
+        """
         self._loop_thread.run(self._client.remove_member(organisation_id, user_id))
 
     def lend_node(self, organisation_id: Id, node_id: Id) -> None:
@@ -669,13 +707,19 @@ class Client:
         self._loop_thread.run(self._client.take_node_back(organisation_id, node_id))
 
     def trusted(self) -> api.TrustedPeople:
-        """List the people you trust: jobs in the pool ``trusted`` may run on their nodes."""
+        """List the users you trust: your jobs in the pool ``trusted`` may run on their nodes."""
         return self._loop_thread.run(self._client.trusted())
 
     def trust(self, email: str) -> None:
-        """Trust an address. You don't learn whether it has an account."""
+        """Trust the user of an e-mail address.
+
+        You don't learn whether the address has an account.
+        """
         self._loop_thread.run(self._client.trust(email))
 
     def distrust(self, user_id: Id) -> None:
-        """Remove an entry of ``trusted``. Raises NotFound if there is none."""
+        """Stop trusting a user, by the ``user_id`` in ``trusted``.
+
+        Raises NotFound for other ids.
+        """
         self._loop_thread.run(self._client.distrust(user_id))

@@ -20,31 +20,37 @@ from rendertrust.sessions import http_session
 AGENT: Final = f"rendertrust/{__version__}"
 ANSWER_BYTES_MAX: Final = 16 << 20
 API_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
-# The gateway sends at least a comment every fifteen seconds.
+# Timeout of a stream, in which the gateway sends at least a comment every fifteen seconds.
 STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=45)
-# A transfer may take hours, but must not stall.
+# Timeout of transfers of content, which may take hours but must not stall.
 CONTENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
 
-# Errors that may disappear after a while.
+# Errors after which a later try may succeed.
 Passing: TypeAlias = NoAnswer | Unavailable | RateLimited
-# Called before a pause, with the error and the seconds.
+# Called before a pause, with the error and the length of the pause in seconds.
 Waiting: TypeAlias = Callable[[Passing, float], None]
 
 
 def address(text: str) -> str:
-    """Normalize a gateway's address. Raises ValueError if it is not one."""
+    """Return a gateway's address in normal form.
+
+    Raises ValueError if the text is not an address.
+    """
     parts = urlsplit(text.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must begin with http:// or https:// and contain a host name")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must not contain a user, a query or a fragment")
-    _ = parts.port  # raises ValueError if it is not a number
+    _ = parts.port  # raises ValueError if the port is not a number
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
 @attrs.frozen
 class ApiCall:
-    """A request. ``repeatable``: executing it twice has the same effect as executing it once."""
+    """A request.
+
+    ``repeatable``: sending the request twice has the same effect as sending it once.
+    """
 
     method: str
     path: str
@@ -79,7 +85,7 @@ class Transport:
     async def send(self, call: ApiCall, token: str | None = None) -> Any:
         """Send a request and return the JSON of the reply. Raises Refused, NoAnswer, BadAnswer.
 
-        Retries after a missing reply, 503 or 429, if that is safe.
+        If a reply is missing, or is 503 or 429, the request is sent again if that is safe.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -97,7 +103,10 @@ class Transport:
         return await self._once(call, token)
 
     async def stream(self, call: ApiCall, token: str) -> AsyncGenerator[bytes]:
-        """Yield the content of a reply as it arrives. Raises Refused, NoAnswer; never retries."""
+        """Yield the content of a reply while the content arrives.
+
+        Raises Refused, NoAnswer; never retries.
+        """
         headers = {**call.headers, "Authorization": f"Bearer {token}"}
         try:
             async with self.session().request(
@@ -129,7 +138,7 @@ class Transport:
                 data=None if call.body is None else orjson.dumps(call.body),
                 headers=headers,
                 timeout=API_TIMEOUT,
-                allow_redirects=False,  # the token is for this host only
+                allow_redirects=False,  # the token must not go to another host
             ) as answer:
                 return await _read(answer)
         except aiohttp.InvalidURL as error:
@@ -158,7 +167,7 @@ async def _read(answer: aiohttp.ClientResponse) -> Any:
 def unanswered(url: str, error: BaseException) -> NoAnswer:
     """Return the exception for a failed request.
 
-    If the connection was refused, it was not delivered.
+    If the connection was refused, ``delivered`` is False.
     """
     if isinstance(error, aiohttp.ClientConnectorError):
         return NoAnswer(f"Nothing answers at {url} ({_reason(error)})", delivered=False)
@@ -171,7 +180,7 @@ def unanswered(url: str, error: BaseException) -> NoAnswer:
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted"
+        return "the server's certificate is not trusted"
     number = error.os_error.errno
     # asyncio's text repeats the address. Errors of name resolution have negative numbers and good
     # texts.
@@ -180,9 +189,9 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
 
 
 def may_repeat(call: ApiCall, error: Passing) -> bool:
-    """Return True if a retry is safe: the request was not executed, or is repeatable.
+    """Return True if a retry is safe, because the request was not executed or is repeatable.
 
-    A 429 without Retry-After is not retried.
+    After a 429 without Retry-After there is no retry.
     """
     if isinstance(error, RateLimited):
         return error.retry_after is not None
@@ -192,7 +201,7 @@ def may_repeat(call: ApiCall, error: Passing) -> bool:
 
 
 def seconds(header: str | None, now: Callable[[], float] = time.time) -> float | None:
-    """Parse Retry-After, a number or an HTTP date, into seconds; None if it is invalid."""
+    """Parse Retry-After, a number or an HTTP date, into seconds; None if the header is invalid."""
     if header is None:
         return None
     if header.strip().isdecimal() and header.isascii():

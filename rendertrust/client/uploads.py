@@ -15,21 +15,21 @@ from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import CONTENT_TIMEOUT, ApiCall, Transport, unanswered
 from rendertrust.write_timeout import WriteTimeout
 
-TAKEN_SECONDS: Final = 120.0  # timeout for the store to accept a chunk
+TAKEN_SECONDS: Final = 120.0  # timeout for the object store to accept a chunk
 FILENAME_MAX: Final = 255
 
 
 @attrs.frozen
 class Uploads:
-    """Uploads files as the user who is logged in."""
+    """Uploads of files by the user who is logged in."""
 
     login: Login
 
     async def send(self, path: Path, progress: Progress = unheard) -> Upload:
         """Upload a file, unless the gateway already has its content.
 
-        After a lost connection or an expired URL it tries again with a fresh URL, a bounded number
-        of times in a row. A file in parts continues with the missing parts.
+        After a lost connection or an expired URL, the upload is tried again with a fresh URL, a
+        bounded number of times in a row. An upload in parts continues with the missing parts.
         """
         transport = self.login.transport
         with opened(path) as source:
@@ -43,7 +43,7 @@ class Uploads:
                     if source.changed:
                         raise source.fault() from error
                     if sending.parts_put > put:
-                        delays = transport.retries.delays()  # there was progress
+                        delays = transport.retries.delays()  # the try made progress
                     delay = next(delays, None)
                     if delay is None or not passing(error):
                         raise
@@ -64,7 +64,10 @@ class Uploads:
         raise BadAnswer(f"The answer has no URL for part {number}")
 
     async def complete(self, upload_id: str, parts: Sequence[str] = ()) -> Upload:
-        """Let the gateway verify the content in the store, by the SHA-256 of its ``parts``."""
+        """Let the gateway verify the content in the object store.
+
+        ``parts``: SHA-256 of each part.
+        """
         body = {"parts": list(parts)} if parts else None
         call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/complete", body)
         return read(Upload, await self.login.send(call))
@@ -82,7 +85,7 @@ class FileUpload:
     _digests: dict[int, str] = attrs.field(factory=dict[int, str])
 
     async def attempt(self) -> Upload:
-        """Send what is missing, and confirm the upload."""
+        """Send the content or the missing parts, and confirm the upload."""
         source = self.source
         upload = await self.uploads.announce(self.sha256, source.size, source.name)
         digests: Sequence[str] = ()
@@ -122,7 +125,8 @@ class FileUpload:
         except TransferFailed as error:
             if error.status != 404:
                 raise
-            # Parts that are a day old are removed; the gateway then starts over.
+            # The object store removes parts after a day. The gateway then starts a new multipart
+            # upload.
             raise TransferFailed(
                 "The object store has removed the uploaded parts. Upload the file again"
             ) from error
@@ -130,16 +134,16 @@ class FileUpload:
 
 
 def checked(parts: Parts, size: int) -> Parts:
-    """Return the parts. Raises BadAnswer if they do not add up to ``size`` bytes."""
+    """Return the parts. Raises BadAnswer if the parts do not add up to ``size`` bytes."""
     if parts.size < 1 or parts.count != -(-size // parts.size):
         raise BadAnswer(f"{parts.count} parts of {parts.size} bytes do not make up {size} bytes")
     return parts
 
 
 def passing(error: Exception) -> bool:
-    """Return True if another try with a fresh URL may succeed.
+    """Return True if another try with a fresh URL may succeed. After 403, the URL has expired.
 
-    403: the URL has expired. 409: the content is not visible in the store yet.
+    After 409, the content is not visible in the object store yet.
     """
     if not isinstance(error, TransferFailed):
         return True

@@ -25,6 +25,6 @@ The command line calls:
         Settings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)
             frozen; health_port None turns the health page off, 0 takes a free port.
 
-``state`` is the folder of key, token and spool. It defaults to ``$RENDERTRUST_STATE``, then to the
-XDG state folder.
+``state`` is the folder of key, token and spool. ``state`` defaults to ``$RENDERTRUST_STATE``, then
+to the XDG state folder.
 """

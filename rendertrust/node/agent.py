@@ -1,13 +1,13 @@
 """Entry point of the node agent, the process that keeps a node connected and its units running.
 
 The agent ends when it is drained (every result acked), stopped by SIGTERM or SIGINT, replaced by
-another connection of the same node, or refused by the gateway. When stopped, running units may get
-some time to finish. The others are returned as failed with class ``network``, which costs no
-reputation, and this node may get them again. If the gateway is unreachable, their leases expire. A
-second signal stops at once.
+another connection of the same node, or refused by the gateway. When the agent is stopped, running
+units may get some time to finish. Unfinished units are returned as failed with class ``network``,
+which costs no reputation, and this node may get them again. If the gateway is unreachable, the
+leases of these units expire. A second signal stops the agent at once.
 
-Outside its working hours, or while others use the machine, the agent rests: running units finish
-and are acked, then it disconnects until it may work again.
+Outside its working hours, or while others use the machine, the agent rests. Running units finish
+and are acked, then the agent disconnects until the node may work again.
 """
 
 import asyncio
@@ -40,7 +40,8 @@ async def run(
 ) -> AgentExit:
     """Run the agent until it ends.
 
-    ``stop`` acts like SIGTERM. ``needs``: a job type without which the agent ends at once.
+    ``stop`` acts like SIGTERM. ``needs`` is a job type; the agent ends at once if this machine
+    cannot do this type.
     """
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()
@@ -81,7 +82,10 @@ async def run(
 
 
 def _chosen(settings: AgentSettings, folder: StateFolder) -> AgentSettings:
-    """Add to the settings what the machine's owner has accepted."""
+    """Return the settings.
+
+    Allow rendering without a sandbox if the machine's owner accepted this risk.
+    """
     accepts = folder.accepts_no_sandbox
     return attrs.evolve(settings, unsafe_no_sandbox=True) if accepts else settings
 
@@ -106,4 +110,4 @@ async def _room(
 
 
 def _silence(_: str) -> None:
-    """Ignore a line of narration."""
+    """Ignore a line that tells the operator what the agent does."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-KEPT_MOST: Final = 500  # lines; the oldest are dropped
+KEPT_MOST: Final = 500  # maximum number of lines; the oldest line is deleted above this number
 CHARACTERS_MOST: Final = 500
 _SCHEMA: Final = """
     pragma synchronous = off;
@@ -27,8 +27,9 @@ _SCHEMA: Final = """
 
 @attrs.frozen(kw_only=True)
 class HistoryLine:
-    """A line of the history, which occurred ``times`` times from the first to the last (ISO 8601,
-    UTC).
+    """A line of the history.
+
+    The line occurred ``times`` times between ``since`` and ``until`` (ISO 8601, UTC).
     """
 
     since: str
@@ -39,21 +40,24 @@ class HistoryLine:
 
 @attrs.frozen(kw_only=True)
 class HistorySummary:
-    """Recent lines, the newest last, and all ``units`` of this state folder by outcome."""
+    """The newest lines in order of time, and the number of ``units`` with each outcome."""
 
     lines: tuple[HistoryLine, ...] = ()
     units: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
 
 class AgentHistory:
-    """Writer of the history, for the agent only. If the disk is full or broken, lines are lost."""
+    """Writer of the history; only the agent uses it.
+
+    If the disk is full or broken, lines are lost.
+    """
 
     def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
         self._file, self._clock = file, clock
         self._rows: sqlite3.Connection | None = None
 
     def tell(self, said: str) -> None:
-        """Append a line, or count it if it repeats the last one."""
+        """Append a line. If the text repeats the last line, count the repetition instead."""
         line, now = said[:CHARACTERS_MOST], self._clock()
         self._write(lambda rows: _tell(rows, line, now))
 

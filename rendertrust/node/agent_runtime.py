@@ -1,4 +1,4 @@
-"""One run of the agent: its parts, and the relay frames that pass between them."""
+"""One run of the agent: creates the agent's parts and passes relay frames to them."""
 
 import asyncio
 import contextlib
@@ -48,9 +48,9 @@ TELL_SECONDS: Final = 1.0
 
 @attrs.frozen(kw_only=True)
 class AgentExit:
-    """Reason why the agent ended; ``ok`` is False if that was not intended.
+    """Reason why the agent ended; ``ok`` is False if nobody intended the end.
 
-    ``for_good``: a restart does not help before the operator acts.
+    ``for_good``: a restart is useless until the operator acts.
     """
 
     reason: str
@@ -79,10 +79,10 @@ class Agent:
         self._narrate = narrate
         self._readiness = readiness_of(settings, folder)
         self._doing = AgentActivity(rest=self._readiness.why_not())
-        clear(folder.work)  # left by an agent that was killed
+        clear(folder.work)  # work folders of an agent that was killed
         folder.forget_drain()
         self._changed = asyncio.Event()
-        self._leased = asyncio.Event()  # set when a unit arrives, perhaps with a shorter lease
+        self._leased = asyncio.Event()  # set when a unit arrives, which may have a shorter lease
         self._renew_seconds = settings.lease_seconds
         self._spool = Spool(folder.spool, on_fault=narrate)
         Cache.forget_parts(folder.cache)
@@ -114,7 +114,10 @@ class Agent:
             self._spool.close()
 
     async def _show_health(self, page: HealthPage) -> None:
-        """Start the health page; on another port if its own is in use, or not at all."""
+        """Start the health page.
+
+        If its port is in use, take a free port. If no port is free, run without the page.
+        """
         wanted = self._settings.health_port
         if wanted is None:
             return
@@ -182,7 +185,7 @@ class Agent:
             await self._changed.wait()
 
     async def _finish(self, stop: asyncio.Event) -> None:
-        """Wait for running units to be done and acked, but not long.
+        """Wait at most ``finish_seconds`` until running units are done and acked.
 
         A second signal ends the wait.
         """
@@ -202,7 +205,10 @@ class Agent:
                 wait.cancel()
 
     async def _give_back(self, stop: asyncio.Event) -> None:
-        """Stop running units and wait until the gateway knows; a second signal ends the wait."""
+        """Stop running units and wait up to ``stop_seconds`` until their results are acked.
+
+        A second signal ends the wait.
+        """
         self._slots.stop(STOPPED)
         stop.clear()
         await self._first(self._settled(), stop, self._settings.stop_seconds)
@@ -230,7 +236,8 @@ class Agent:
 
     def _greet(self) -> None:
         self._narrate(f"connected to {self._login.enrolment.url}")
-        # The gateway sends the standing right after this, unless it is ACTIVE.
+        # The gateway sends the node's standing right after the connect, unless the standing is
+        # ACTIVE.
         self._doing.standing, self._doing.standing_reason = ACTIVE, ""
         self._resume()
         here = [*self._slots.units, *self._spool.held()]
@@ -279,7 +286,7 @@ class Agent:
             self._uploader.redirect(ref)
 
     def _stand(self, frame: NodeStanding) -> None:
-        """Tell the operator about the node's standing, as they may not look at the gateway."""
+        """Show the operator the node's standing, also without a look at the console."""
         said, doing = (frame.standing, frame.reason or ""), self._doing
         if said != (doing.standing, doing.standing_reason) or doing.is_told_to_drain:
             doing.standing, doing.standing_reason = said
@@ -287,7 +294,7 @@ class Agent:
             self._narrate(told_of(said[0], self._login.enrolment.node_id, said[1]))
 
     def _resume(self) -> None:
-        """End the drain if the gateway asked for it and has cancelled it."""
+        """End the drain if the gateway asked for the drain and has cancelled it."""
         if self._doing.is_told_to_drain:
             self._doing.is_draining = self._doing.is_told_to_drain = False
 
@@ -296,7 +303,7 @@ class Agent:
         self._stop_taking(DRAINING, is_told=told is not None)
 
     def _stop_taking(self, failure: Failed, *, is_told: bool = False) -> None:
-        """Return waiting units, and end once the running ones are done."""
+        """Return waiting units to the gateway. The agent ends when the running units are done."""
         self._doing.is_draining, self._doing.is_told_to_drain = True, is_told
         self._slots.give_back_waiting(failure)
         self._changed.set()
@@ -308,9 +315,7 @@ class Agent:
     # ---------------------------------------------------------------- background
 
     async def _renew_leases(self) -> None:
-        """Renew leases in a separate task, which is on time because workers have a lower
-        priority.
-        """
+        """Renew leases regularly. The task is on time because workers have a lower priority."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._renew_seconds):
@@ -333,7 +338,7 @@ class Agent:
             await asyncio.sleep(TELL_SECONDS)
 
     async def _look_around(self) -> None:
-        """Rest or work, depending on the working hours and on other use of the machine."""
+        """Rest or work, depending on working hours, disk space and other use of the machine."""
         while True:
             self._turn(self._readiness.why_not())
             is_done = not self._slots.units and not self._spool.held()
@@ -355,7 +360,7 @@ class Agent:
             self._connection.wake()
 
     async def _beat(self) -> None:
-        """Send heartbeats while the connection is wanted; a failed one is not repeated."""
+        """Send heartbeats unless the node rests. A heartbeat that fails is not repeated."""
         while True:
             load = min(self._slots.busy / self._settings.slots, 1.0)
             if self._connection.is_wanted and await self._login.beat(load, self._facts()):
@@ -363,7 +368,10 @@ class Agent:
             await asyncio.sleep(self._settings.heartbeat_seconds)
 
     def _facts(self) -> Mapping[str, Any]:
-        """Return the heartbeat's metadata; ``resting``: why the node has disconnected for now."""
+        """Return the heartbeat's metadata.
+
+        ``resting`` is the reason why the node takes no work now.
+        """
         load = round(machine_facts.load(), 3)
         return {"cpu_load": load, "version": __version__, "resting": self._doing.rest}
 
@@ -391,7 +399,7 @@ def _uploading(ref: Running) -> JobStatus:
 
 @contextlib.contextmanager
 def _stop_signals(stop: asyncio.Event) -> Generator[None]:
-    """Let SIGTERM and SIGINT set ``stop``, if this is the main thread and the system has them."""
+    """Let SIGTERM and SIGINT set ``stop``. Outside the main thread and on Windows, do nothing."""
     loop = asyncio.get_running_loop()
     taken: list[signal.Signals] = []
     for number in (signal.SIGTERM, signal.SIGINT):

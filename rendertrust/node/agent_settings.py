@@ -8,18 +8,20 @@ from rendertrust.node import machine_facts
 from rendertrust.node.working_hours import WorkingHours
 
 GIB: Final = 2**30
-NICENESS: Final = 10  # lets the agent's loop, which renews leases, run first
+NICENESS: Final = 10  # workers have this niceness, so that the agent renews leases on time
 
 
 @attrs.frozen(kw_only=True)
 class AgentSettings:
     """Settings of one run; times in seconds, sizes in bytes.
 
-    ``threads`` are per slot; None divides ``cores`` (None: all) evenly. ``ram_bytes`` and
-    ``vram_bytes`` are for all slots together; None means all memory, but no graphics memory.
-    ``health_port`` None turns the health page off, 0 takes a free port. ``nice``: the niceness of
-    the work, 0 to 19. When the agent is stopped, running units get ``finish_seconds`` to finish.
-    ``unsafe_no_sandbox``: the machine's owner accepts rendering without a sandbox if there is none.
+    ``threads``: threads per slot; None divides ``cores`` evenly. ``cores``: None means all
+    processors. ``ram_bytes``: memory for all slots together; None means all memory. ``vram_bytes``:
+    graphics memory for all slots together; None means no graphics memory. ``health_port``: None
+    turns the health page off, 0 takes a free port. ``nice``: the niceness of the workers, 0 to 19.
+    When the agent is stopped, running units get ``finish_seconds`` to finish.
+    ``unsafe_no_sandbox``: the machine's owner accepts rendering without a sandbox if the machine
+    has no sandbox.
     """
 
     slots: int = attrs.field(default=1, validator=attrs.validators.in_(range(1, 65)))
@@ -36,7 +38,7 @@ class AgentSettings:
     health_port: int | None = 8081
     unsafe_no_sandbox: bool = False
     cache_bytes_max: int = 10 * GIB
-    disk_bytes_least: int = GIB  # a sandboxed program must leave as much free
+    disk_bytes_least: int = GIB  # the node rests with less free disk space
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0
@@ -63,5 +65,5 @@ class AgentSettings:
 
     @property
     def memory_each(self) -> int | None:
-        """Return the bytes of memory per slot; None if there is no limit."""
+        """Return the bytes of memory per slot; return None without a limit."""
         return None if self.ram_bytes is None else self.ram_bytes // self.slots

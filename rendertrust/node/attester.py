@@ -15,7 +15,7 @@ from rendertrust.node.plugins import PluginOffer
 from rendertrust.node.spool import EVIDENCE, CopiedFile
 from rendertrust.protocol import JobDispatch
 
-# limit, as the work must fit into a relay frame beside the other fields
+# The signed work must fit into a relay frame beside the other fields of JobResult.
 WORK_BYTES_MAX: Final = 40 * 1024
 PIXELS: Final = "pixels"  # name of the pixels' hash among a plugin's measurements
 
@@ -27,7 +27,7 @@ def utc() -> datetime:
 
 @attrs.frozen(kw_only=True)
 class Attester:
-    """Signer of a node's work. ``node`` returns the node's id, ``key`` is its private key.
+    """Signer of a node's work. ``node`` returns the node's id, ``key`` is the node's private key.
 
     ``renderers``: name, version and build of the program that does the work, by job type.
     """
@@ -84,7 +84,8 @@ class Attester:
             measured=measured,
         )
         document = receipt.work_document(done, self.node(), self.key.public_key())
-        # Measurements come from the sandbox; a scene must not be able to prevent a receipt.
+        # Measurements are from the sandbox. If they make the work invalid, the result has no
+        # receipt.
         return None if isinstance(receipt.read_work(document), str) else document
 
 
@@ -93,7 +94,7 @@ def _named(taken: CopiedFile) -> dict[str, Any]:
 
 
 def attester(key: Path, node: Callable[[], str], offer: PluginOffer) -> Attester | None:
-    """Return the signer for a node with this offer; None if its key cannot be read."""
+    """Return the signer for a node with this offer; None if the key file cannot be read."""
     try:
         loaded = identity.load_key(key)
     except (OSError, ValueError):

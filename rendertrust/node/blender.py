@@ -1,4 +1,4 @@
-"""Blender on this machine: find it, test it once, and run orders in its sandbox."""
+"""Blender on this machine: find Blender, test it once, and run orders in its sandbox."""
 
 import re
 import tempfile
@@ -18,7 +18,7 @@ from rendertrust.node.rmtree import clear
 TRIAL_SECONDS: Final = 90.0
 FILE_BYTES_MAX: Final = 4 * 2**30
 FILES_MAX: Final = 1024
-ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # Blender does not start with less
+ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # Blender does not start with less address space
 _NAMESPACE_LIMIT: Final = "max_user_namespaces"
 WORKER: Final = Path(__file__).with_name("worker")
 # Libraries that `bpy` needs even without a display (`ldd bpy/__init__.so`), with their packages.
@@ -38,17 +38,18 @@ _MISSING: Final = re.compile(r"([\w.+-]+\.so[\w.]*): cannot open shared object f
 
 @attrs.frozen(kw_only=True)
 class NoBlender:
-    """Reason why this machine does not render, and how to fix it."""
+    """Reason why this machine does not render, and what the operator can do."""
 
     reason: str
 
 
 @attrs.frozen(kw_only=True)
 class Blender:
-    """A tested Blender. ``version`` is like ``5.2.3``, ``build`` is its commit.
+    """A tested Blender. ``version`` is like ``5.2.3``, ``build`` is the commit of its source.
 
-    ``memory_bytes``: limit for an order; None: all that the machine has. ``nice``: its niceness, 0
-    to 19. ``opengl``: EEVEE and Workbench can draw; None if unknown (``opengl_probe``).
+    ``memory_bytes``: limit for an order; None means all memory of the machine. ``nice``: niceness
+    of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw; None if unknown
+    (``opengl_probe``).
     """
 
     renderer: renderer.Renderer
@@ -71,10 +72,10 @@ class Blender:
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
-        """Run one order in the work folder; its paths are relative to ``in``.
+        """Run one order in the work folder; the order's paths are relative to ``in``.
 
-        With ``orders``, a descriptor that is closed here, Blender stays and also runs each line
-        that it reads from the descriptor, in the format of ``said``.
+        ``orders``: a descriptor, which this method closes. Blender then stays, and runs each
+        further order that it reads from the descriptor as a line in the format of ``said``.
         """
         full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
@@ -92,9 +93,7 @@ class Blender:
         )
 
     def said(self, order: Mapping[str, Any], folder: Path, threads: int) -> Mapping[str, Any]:
-        """Return an order as a line for the worker, with the paths that are valid in the
-        sandbox.
-        """
+        """Return an order for the worker, with paths that are valid in the sandbox."""
         view = self.box.view(folder, WORKER)
         known = {"out": view.out, "nice": self.nice, "threads": threads, "opengl": self.opengl}
         return {**order, **known, **_placed(order, view)}
@@ -111,7 +110,7 @@ class Blender:
 
 
 def _placed(order: Mapping[str, Any], view: sandbox.SandboxView) -> dict[str, Any]:
-    """Return the file members of an order with the paths that are valid in the sandbox."""
+    """Return the members of an order that name files, with paths that are valid in the sandbox."""
     inputs = view.inputs
     placed: dict[str, Any] = {"inputs": inputs}
     for names, folder in (("scene", "paths"), inputs), (("picture", "evidence"), view.delivered):
@@ -144,7 +143,7 @@ async def find(
 ) -> Blender | NoBlender:
     """Find Blender and test it in its sandbox, in a folder below ``scratch``.
 
-    ``unsafe``: test it without a sandbox if there is none.
+    ``unsafe``: if the test in a sandbox fails, test Blender without a sandbox.
     """
     program = renderer.find()
     if program is None:
@@ -171,7 +170,8 @@ async def _find_with(
         found = await _try_out(given, folder)
         is_limit = isinstance(found, NoBlender) and _NAMESPACE_LIMIT in found.reason
         if is_limit and isinstance(box, sandbox.Sandbox):
-            # A container may not have that kernel setting; the rest of the sandbox still works.
+            # A container may lack the kernel setting that forbids namespaces. The rest of the
+            # sandbox still works.
             weaker = attrs.evolve(box, forbids_namespaces=False)
             found = await _try_out(attrs.evolve(given, box=weaker), folder)
         return found

@@ -1,4 +1,4 @@
-"""Cache of inputs by SHA-256. Each input is fetched once and its hash checked; eviction is LRU."""
+"""Cache of inputs by SHA-256. A download's hash is checked; eviction is LRU."""
 
 import asyncio
 import contextlib
@@ -33,12 +33,12 @@ class _Never(Exception):
 
 
 class _Other(Exception):
-    """The downloaded content differs from what was announced."""
+    """The downloaded content does not have the expected SHA-256."""
 
 
 @attrs.define
 class Cache:
-    """Cached files below ``folder``, at most ``bytes_max`` in all."""
+    """Cached files below ``folder``, with at most ``bytes_max`` bytes in total."""
 
     folder: Path
     bytes_max: int
@@ -53,7 +53,7 @@ class Cache:
             part.unlink(missing_ok=True)
 
     async def fetch(self, wanted: Input) -> Path | Failed:
-        """Return the file with ``wanted``'s content, from the cache or its URL."""
+        """Return a file with the content of ``wanted``, from the cache or the input's URL."""
         lock = self._locks.setdefault(wanted.sha256, asyncio.Lock())
         async with lock:
             path = self._path(wanted.sha256)
@@ -67,7 +67,7 @@ class Cache:
         return path
 
     def has(self, sha256: str, size: int) -> bool:
-        """Return True if a file with that content is cached."""
+        """Return True if a file with this SHA-256 and size is cached."""
         return _is_whole(self._path(sha256), size)
 
     def _path(self, sha256: str) -> Path:
@@ -96,8 +96,7 @@ class Cache:
             except _Never as fault:
                 return Failed(failure="gateway", error=f"{wanted.path}: {fault}")
             except _Other as fault:
-                # The hash comes from the creator, so a retry, here or on another node, would fail
-                # the same way.
+                # The creator gave the hash, so a retry would fail in the same way on every node.
                 return Failed(failure="scene", error=f"{wanted.path}: {fault}")
             else:
                 return None
@@ -112,7 +111,7 @@ class Cache:
             with os.fdopen(descriptor, "wb") as file:
                 await self._stream(wanted, file.write)
                 os.fchmod(file.fileno(), 0o444)
-            os.replace(part, path)  # noqa: PTH105 - one call, a thread is not needed
+            os.replace(part, path)  # noqa: PTH105 - one quick call needs no thread
         except (aiohttp.ClientError, TimeoutError) as fault:
             raise _Again(type(fault).__name__) from fault
         finally:
@@ -142,7 +141,8 @@ class Cache:
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:
     """Remove the least recently used files until ``size`` more bytes fit.
 
-    ``size`` includes running downloads. Units keep their own links to the files that they use.
+    ``size`` includes running downloads. Removal does not disturb units, because units have their
+    own links to the files.
     """
     files: list[tuple[float, int, Path]] = []
     for path in folder.glob("??/*"):
@@ -167,7 +167,7 @@ def _is_whole(path: Path, size: int) -> bool:
 
 
 def safe_path(path: str) -> PurePosixPath | None:
-    """Return ``path`` if it is relative and stays below its folder; otherwise None."""
+    """Return ``path`` if it is relative and contains no ``..``; otherwise None."""
     pure = PurePosixPath(path)
     if pure.is_absolute() or not pure.parts or ".." in pure.parts or "\\" in path:
         return None

@@ -1,4 +1,4 @@
-"""Child processes that print JSON lines. Their output is bounded, and they always end."""
+"""Child processes that print JSON lines, with limits on their time and output."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from rendertrust.node.resource_monitor import LimitExceeded, ResourceMonitor
 
 LINE_BYTES_MAX: Final = 64 * 1024
 TAIL_BYTES_MAX: Final = 4 * 1024
-LAST_WORDS_SECONDS: Final = 5.0  # to read the pipes after the process has ended
+LAST_WORDS_SECONDS: Final = 5.0  # time for reading the pipes after the process has ended
 _CHUNK: Final = 16 * 1024
 
 
@@ -22,9 +22,9 @@ _CHUNK: Final = 16 * 1024
 class ProcessExit:
     """How a process ended.
 
-    ``code`` as in ``subprocess`` (negative: a signal); None if it was killed at its deadline.
-    ``last``: its last JSON line. ``tail``: the end of its standard error. ``excess``: the limit
-    that it exceeded, if it was killed for that.
+    ``code``: the exit code as in ``subprocess`` (negative: a signal); None if the process was
+    killed at its deadline. ``last``: the last JSON line. ``tail``: the end of standard error.
+    ``excess``: the limit for which the process was killed, if any.
     """
 
     code: int | None
@@ -34,8 +34,9 @@ class ProcessExit:
 
     @property
     def signal_name(self) -> str | None:
-        """Return the signal that ended the process, also if a wrapper reports it as 128 +
-        number.
+        """Return the name of the signal that ended the process.
+
+        A wrapper may report a signal as 128 + number.
         """
         if self.code is None or 0 <= self.code <= 128:
             return None
@@ -56,14 +57,12 @@ async def converse(
     orders: int | None = None,
     started: Callable[[int], None] = lambda _: None,
 ) -> ProcessExit:
-    """Run ``command``; pass each JSON object that it prints to ``hear``.
+    """Run ``command``; pass each JSON object that the process prints to ``hear``.
 
-    Its standard error goes to ``overhear``. It is killed after ``within`` seconds, or when
-    ``watch`` reports an exceeded limit. ``orders``: a descriptor for its standard input, which is
-    closed here. ``started`` gets its process id.
-
-    When this returns or is cancelled, the process and its group are dead. Raises OSError if it
-    cannot be started.
+    Standard error goes to ``overhear``. The process is killed after ``within`` seconds, or when
+    ``watch`` reports an exceeded limit. ``orders``: a descriptor for standard input, which this
+    function closes. ``started`` gets the process id. When the function returns or is cancelled, the
+    process group is killed. Raises OSError if the process cannot be started.
     """
     async with _Pipe() as out, _Pipe() as err:
         try:
@@ -93,8 +92,9 @@ async def converse(
 
 
 class _Pipe:
-    """A pipe that we read ourselves: asyncio reports a process's exit only once its pipes are
-    read.
+    """A pipe to the child process.
+
+    With asyncio's own pipes, a process's exit is reported only after the pipes are read.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class _Pipe:
 
 @attrs.define
 class _Conversation:
-    """The output of one process, and the watch that may end it early."""
+    """The output of one process, and the monitor that may kill the process."""
 
     process: asyncio.subprocess.Process
     hear: Callable[[Mapping[str, Any]], None]
@@ -139,13 +139,13 @@ class _Conversation:
             watching = tasks.create_task(self._end_at_excess())
             await self.process.wait()
             watching.cancel()
-            # Do not wait longer: another process that it left behind may keep the pipes open.
+            # Wait no longer: a process that was left behind may keep the pipes open.
             _, late = await asyncio.wait(readers, timeout=LAST_WORDS_SECONDS)
             for reader in late:
                 reader.cancel()
 
     def ending(self, code: int | None) -> ProcessExit:
-        """Return the exit with the output so far."""
+        """Return a ProcessExit with this code and the output so far."""
         tail = self.tail.decode("utf-8", "replace")
         return ProcessExit(code=code, last=self.last, tail=tail, excess=self.excess)
 
@@ -176,7 +176,7 @@ async def _read_lines(
     while chunk := await stream.read(_CHUNK):
         buffer += chunk
         *lines, rest = buffer.split(b"\n")
-        buffer = bytearray(rest[:LINE_BYTES_MAX])  # longer lines are dropped
+        buffer = bytearray(rest[:LINE_BYTES_MAX])  # too long lines are cut, and then ignored
         for line in lines:
             if (members := _json_object(bytes(line))) is not None:
                 hear(members)

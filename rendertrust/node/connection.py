@@ -1,8 +1,9 @@
-"""The node's WebSocket to its gateway, which is opened again after it closes.
+"""The node's WebSocket to its gateway, which the node opens again after a close.
 
-Close codes: 4001: get a new token (after three refusals in a row the node ends); 4003: another
-connection of this node took over, so the node ends; 1008: the node sent too much, so it waits the
-longest time; any other: reconnect after a back-off with jitter.
+After close code 4001, the node gets a new token; after more than three refusals in a row, the node
+ends. After 4003, the node ends, because another connection of this node took over. After close code
+1008, the node waits the longest time, because the node sent too much. After any other code, the
+node reconnects with a back-off and jitter.
 """
 
 import asyncio
@@ -31,9 +32,9 @@ from rendertrust.protocol import (
 )
 
 OUTGOING_MAX: Final = 256
-SILENCE_SECONDS_MAX: Final = 120.0  # the gateway pings every 30 s
+SILENCE_SECONDS_MAX: Final = 120.0  # timeout of a silent connection; the gateway pings every 30 s
 PONG_SECONDS: Final = 30.0
-CONNECT_SECONDS_MAX: Final = 40.0  # includes checking the gateway's key
+CONNECT_SECONDS_MAX: Final = 40.0  # timeout of a connect, including the check of the gateway's key
 REFUSALS_MAX: Final = 3
 FORBIDDEN: Final = 403
 STEADY_SECONDS: Final = 10.0  # a connection that lasts this long resets the back-off
@@ -43,7 +44,7 @@ STEADY_SECONDS: Final = 10.0  # a connection that lasts this long resets the bac
 class Closed:
     """The end of a connection.
 
-    ``code``: its close code, or an equivalent for a refused handshake.
+    ``code``: the close code, or an equivalent if the handshake was refused.
     """
 
     code: int
@@ -52,8 +53,9 @@ class Closed:
 
 
 class Connection:
-    """The connection: calls ``on_open`` after each connect, and ``on_frame`` for each relay
-    frame.
+    """The connection.
+
+    The connection calls ``on_open`` after each connect, and ``on_frame`` for each relay frame.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class Connection:
     def send(self, frame: FromNode) -> bool:
         """Queue a relay frame; return False if disconnected or the queue is full.
 
-        The sender keeps frames that must arrive in the spool, and sends them again.
+        A result that must arrive stays in the spool, and the caller sends it again.
         """
         if not self.is_open:
             return False
@@ -95,7 +97,7 @@ class Connection:
     async def flush(self) -> None:
         """Wait until the queue is written.
 
-        The caller sets a deadline, as the connection may be gone.
+        The caller must set a deadline, because the connection may break.
         """
         if self.is_open:
             await self._outgoing.join()
@@ -106,7 +108,7 @@ class Connection:
 
     @property
     def silent_seconds(self) -> int | None:
-        """Return for how long the gateway has been silent, if that is over the setting's limit."""
+        """Return for how long the gateway has been silent; None up to the limit of the settings."""
         silent = asyncio.get_running_loop().time() - self._heard_at
         is_long = self.is_open and silent > self._settings.silent_seconds
         return int(silent) if is_long else None
@@ -165,7 +167,7 @@ class Connection:
             self._narrate("got a new token")
             return None
         if rejected.code is None or rejected.code >= 500 or rejected.code == 429:
-            self._refusals -= 1  # a gateway that did not respond has not refused
+            self._refusals -= 1  # without a response, the gateway has not refused
             return None
         if rejected.code == FORBIDDEN:
             way = another_node(self._login.enrolment.url)
@@ -175,7 +177,7 @@ class Connection:
     async def _connect_once(self) -> Closed | KeyChanged | KeyUnknown:
         """Connect and serve until the socket closes.
 
-        Or return why the gateway's key is not accepted.
+        If the gateway's key is not accepted, return why.
         """
         loop = asyncio.get_running_loop()
         enrolment = self._login.enrolment

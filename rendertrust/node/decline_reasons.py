@@ -1,4 +1,4 @@
-"""Reasons for which a node returns a unit without a failure, so that another node may do it."""
+"""Reasons why a node returns a unit although nothing failed. Another node can then do the unit."""
 
 from typing import Final
 

@@ -18,14 +18,14 @@ _DISK: Final = (*FULL, errno.EIO, errno.EROFS)
 
 
 def of_disk(fault: OSError) -> Failed:
-    """Return a unit's failure because of a full or broken disk; the node continues."""
+    """Return the failure of a unit because of a full or broken disk. The node itself continues."""
     told = fault.strerror or type(fault).__name__
     how = "is full" if fault.errno in FULL else "fails"
     return Failed(failure="node", error=f"this machine's disk {how}: {told}", detail=str(fault))
 
 
 def is_of_disk(fault: BaseException) -> bool:
-    """Return True if the disk itself failed."""
+    """Return True if the exception says that the disk is full, broken or read-only."""
     return isinstance(fault, OSError) and fault.errno in _DISK
 
 
@@ -35,9 +35,10 @@ def _free(folder: Path) -> int:
 
 @attrs.define
 class DiskSpace:
-    """Check of the free space: below ``least`` bytes the node rests, until 1.5 times that is free.
+    """Check of the free space.
 
-    To make space, cached inputs are removed first.
+    Below ``least`` bytes the node rests, until 1.5 times ``least`` is free. Before the node rests,
+    cached inputs are removed.
     """
 
     folder: Path
@@ -47,7 +48,7 @@ class DiskSpace:
     _is_full: bool = False
 
     def why_not(self) -> str | None:
-        """Return why there is not enough disk space for work; None if there is enough."""
+        """Return why the disk space is too small for work; return None with enough space."""
         try:
             left = self._left()
         except OSError as fault:

@@ -32,7 +32,7 @@ RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
 
 @attrs.frozen
 class Diagnosis:
-    """The result of one check. ``remedy``: how to fix the problem, if there is one."""
+    """The result of one check. ``remedy`` tells how to fix the problem; '' without a problem."""
 
     name: str
     state: str
@@ -41,7 +41,7 @@ class Diagnosis:
 
 
 async def examine(state: Path | None = None) -> AsyncIterator[Diagnosis]:
-    """Run all checks, the quick ones first."""
+    """Run all checks, quick checks first."""
     folder = StateFolder(state) if state else StateFolder()
     yield system()
     yield memory()
@@ -107,7 +107,7 @@ def key(folder: StateFolder) -> Diagnosis:
 
 
 async def gateway(enrolment: Enrolment) -> list[Diagnosis]:
-    """Check that the gateway responds, is the one that the node joined, and has the same time."""
+    """Check that the gateway responds, has the key that the node knows, and has the same time."""
     async with http_session() as session:
         answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
         if isinstance(answer, KeyChanged):
@@ -150,7 +150,7 @@ def agent(found: object) -> Diagnosis:
 
 
 async def work(folder: StateFolder) -> AsyncIterator[Diagnosis]:
-    """Check which kinds of work this machine offers; this starts Blender."""
+    """Check which kinds of work this machine offers. The check starts Blender."""
     accepted = folder.accepts_no_sandbox
     offer = await plugins.offer(folder, AgentSettings(unsafe_no_sandbox=accepted))
     yield renders(offer)

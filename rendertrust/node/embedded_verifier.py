@@ -1,8 +1,8 @@
 """The gateway's embedded verifier: a node agent that gets its key and token from the gateway.
 
-The gateway runs it as ``python -I -m rendertrust.node.embedded_verifier GIVEN STATE THREADS
-MEMORY``. ``GIVEN`` is a folder with the key and the enrolment, ``STATE`` the agent's own folder,
-and ``MEMORY`` is in bytes.
+The gateway runs this module as ``python -I -m rendertrust.node.embedded_verifier GIVEN STATE
+THREADS MEMORY``. ``GIVEN`` is a folder with the key and the enrolment, ``STATE`` the agent's own
+folder, and ``MEMORY`` is in bytes.
 """
 
 import asyncio
@@ -24,7 +24,10 @@ def settings_of(threads: int, memory: int) -> AgentSettings:
 
 
 def take(given: StateFolder, own: StateFolder) -> bool:
-    """Copy the key and the enrolment to the agent's folder; return False if there are none."""
+    """Copy the key and the enrolment to the agent's folder.
+
+    Return False if there is no enrolment.
+    """
     enrolment = given.enrolment()
     if enrolment is None:
         return False
@@ -35,9 +38,9 @@ def take(given: StateFolder, own: StateFolder) -> bool:
 
 
 def main(given: str, state: str, threads: str, memory: str) -> int:
-    """Run until the gateway stops it.
+    """Run the agent until the gateway stops it. Return the exit code.
 
-    Return the exit code; the last printed line says why it ended.
+    The last printed line says why the agent ended.
     """
     own = StateFolder(Path(state))
     if not take(StateFolder(Path(given)), own):

@@ -1,4 +1,4 @@
-"""Joining a gateway: once per node, and again when its token is refused."""
+"""Joining a gateway: the first registration of a node, and the renewal of its token."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.sessions import http_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
-CHANGED: Final = 409  # the gateway has another key than before
+CHANGED: Final = 409  # the gateway's key has changed, or an agent runs with the old key
 REVOKED: Final = 403
 RUNS: Final = "an agent is running here with the old key"
 
@@ -29,9 +29,9 @@ RUNS: Final = "an agent is running here with the old key"
 class Joined:
     """The node has joined. ``not_offered``: the reason for each kind of work that is not offered.
 
-    ``owner``: the operator's id, if the gateway names them. ``running``: an agent is running on the
-    state folder, with its earlier enrolment. ``figures``: results of the benchmark. ``has_sandbox``
-    is False if scenes can reach this machine's files and network.
+    ``owner``: the operator's id; None if the gateway does not name the operator. ``running``: an
+    agent is running on the state folder and still has the earlier enrolment. ``figures``: results
+    of the benchmark. ``has_sandbox`` is False if scenes can reach this machine's files and network.
     """
 
     node_id: str
@@ -49,9 +49,9 @@ class Joined:
 
 @attrs.frozen(kw_only=True)
 class JoinRefused:
-    """The reason why this node did not join; ``code``: an HTTP status, None without a response.
+    """The reason why this node did not join. ``code``: an HTTP status; None without a response.
 
-    ``remedy``: what to do, if known.
+    ``remedy`` tells the operator what to do; '' if unknown.
     """
 
     reason: str
@@ -70,12 +70,12 @@ async def join(
     accept_new_key: bool = False,
     new_key: bool = False,
 ) -> Joined | JoinRefused:
-    """Create the key (once), test and measure this machine, register it, and prove the key.
+    """Create the node's key (once), test and measure the machine, register, and prove the key.
 
-    ``token``: an access token of the user who will own the node. A gateway that the node joined
-    before must still have its key, unless ``accept_new_key``. ``name`` defaults to the earlier
-    name, then to the host name. ``new_key``: become another node with a new key; no agent may be
-    running on the state folder.
+    ``token``: an access token of the user who will own the node. ``accept_new_key``: accept that
+    the gateway's key has changed since the node joined. ``name`` defaults to the earlier name, then
+    to the host name. ``new_key``: become another node with a new key; no agent may be running on
+    the state folder.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key)
@@ -112,7 +112,10 @@ async def join(
 
 
 def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefused:
-    """Return the node's key, created on first use; with ``new_key`` another one, not stored yet."""
+    """Return the node's key, which is created on first use.
+
+    With ``new_key``, return a new key that is not stored yet.
+    """
     if new_key and folder.is_locked():
         return JoinRefused(
             reason=RUNS, code=CHANGED, remedy="Stop it first: rendertrust node drain"
@@ -129,7 +132,7 @@ async def why_not(
 ) -> JoinRefused | None:
     """Return why the node cannot join: the gateway does not respond, or its key has changed.
 
-    Sends nothing about the node. None: the node may try to join.
+    The request tells the gateway nothing about the node. Return None if the node may try to join.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key)
@@ -138,14 +141,17 @@ async def why_not(
 
 @attrs.frozen
 class _Gateway:
-    """A gateway that responds at its URL, and the key that it has shown."""
+    """A gateway's URL, and the key that the gateway must show or has shown."""
 
     url: str
     key: str | None
 
 
 async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
-    """Check that a gateway responds and, if one was joined before, that it still has its key."""
+    """Check that a gateway responds.
+
+    If the node joined this gateway before, check that the gateway's key is the same.
+    """
     address = normal_url(url)
     if address is None:
         return JoinRefused(reason=f"not an http or https URL: {url}")
@@ -167,7 +173,7 @@ async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
 
 @attrs.frozen
 class _Asked:
-    """A request to join: the gateway, and what the node tells about itself."""
+    """A request to join: the gateway, and the node's name, offer and metadata."""
 
     gateway: _Gateway
     name: str
@@ -179,7 +185,7 @@ class _Asked:
 async def _enrol(
     asked: _Asked, key: Ed25519PrivateKey
 ) -> tuple[Enrolment, str | None] | JoinRefused:
-    """Register the node; return its enrolment and its owner."""
+    """Register the node; return the enrolment and the id of the node's owner."""
     capabilities = tuple(sorted(asked.offer.plugins))
     async with http_session(timeout=TIMEOUT) as session:
         answer = await registration.register(
@@ -210,7 +216,7 @@ async def _enrol(
 async def _tried(
     folder: StateFolder, settings: AgentSettings
 ) -> tuple[plugins.PluginOffer, SelfTestResult]:
-    """Return the plugins that pass the self-test, and its results."""
+    """Return the plugins that pass the self-test, and the results of the self-test."""
     offer = await plugins.offer(folder, settings)
     tested = await self_test(offer, folder.work, settings.threads_each)
     able = {kind: plugin for kind, plugin in offer.plugins.items() if kind not in tested.faults}
@@ -219,9 +225,7 @@ async def _tried(
 
 
 def another_node(url: str) -> str:
-    """Return the advice for a node that was removed: neither its id nor its key can be used
-    again.
-    """
+    """Return the advice for a removed node, whose id and key cannot be used again."""
     return (
         f"To make this machine another node, with a new key: rendertrust node join {url} --new-key"
     )
@@ -240,7 +244,7 @@ def _known(folder: StateFolder, url: str) -> _Gateway:
 
 
 def normal_url(url: str) -> str | None:
-    """Return ``url`` without query and trailing slash; None if it is not an http(s) URL."""
+    """Return ``url`` without query and trailing slash; None if ``url`` is not an http(s) URL."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return None
@@ -249,7 +253,7 @@ def normal_url(url: str) -> str | None:
 
 @attrs.define
 class NodeLogin:
-    """The node's token: requests with it, and its renewal."""
+    """The node's token: requests with the token, and renewal of the token."""
 
     folder: StateFolder
     enrolment: Enrolment
@@ -263,7 +267,10 @@ class NodeLogin:
         return {"Authorization": f"Bearer {self.enrolment.token}"}
 
     async def _keep(self) -> None:
-        """Store the enrolment. If the disk is full, the next start proves the key again."""
+        """Store the enrolment.
+
+        If the disk is full, the agent's next start may have to prove the key again.
+        """
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self.folder.enrol, self.enrolment)
 
@@ -290,7 +297,7 @@ class NodeLogin:
         return True
 
     async def check_gateway(self) -> gateway_key.Answer:
-        """Check that the gateway is the one that the node joined, and store its current key."""
+        """Check that the gateway has the known key or its successor, and store the key."""
         before = self.enrolment
         answer = await gateway_key.ask(self.session, before.url, before.gateway_key)
         if isinstance(answer, gateway_key.KeyKnown):
@@ -303,7 +310,7 @@ class NodeLogin:
     async def renew(self, *, instead_of: str) -> registration.NodeRejected | None:
         """Renew the token by proving the key, unless ``instead_of`` was replaced already.
 
-        None: renewed.
+        Return None if the node has a new token.
         """
         async with self._one_at_a_time:
             if self.enrolment.token != instead_of:

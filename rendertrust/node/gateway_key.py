@@ -1,6 +1,6 @@
 """The gateway's identity: the node pins the key that signs the gateway's log.
 
-TLS proves the host name; this proves that the ledger is still the one that the node joined. A new
+TLS proves the host name. The pinned key proves that the gateway still has the same ledger. A new
 key is accepted if the previous one also signs, as after a key rotation. Anybody can replay a
 checkpoint, so the node sends a nonce, which the gateway must sign with the same key.
 """
@@ -25,21 +25,21 @@ ACCEPT: Final = "--accept-new-key"
 
 @attrs.frozen
 class KeyKnown:
-    """The gateway's key, to be pinned; None if it has none, like the reference gateway."""
+    """The gateway's key, which the node pins; None if the gateway has no key."""
 
     key: str | None
 
 
 @attrs.frozen
 class KeyChanged:
-    """The gateway has another key than the one that the node joined."""
+    """The gateway has another key than the pinned key."""
 
     reason: str
 
 
 @attrs.frozen
 class KeyUnknown:
-    """The gateway cannot show its key now; the node asks again later."""
+    """The gateway cannot prove its key now. The node asks again later."""
 
     reason: str
 
@@ -50,7 +50,7 @@ Answer = KeyKnown | KeyChanged | KeyUnknown
 async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
     """Fetch the newest checkpoint from ``url`` and check it with the known key.
 
-    The request bypasses the session's middleware, as it carries no secret.
+    The request bypasses the session's middleware, because it contains no secret.
     """
     nonce = secrets.token_hex(32)
     try:
@@ -66,7 +66,7 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
         return KeyUnknown(unreached(url, fault))
     if status == 404:
         return KeyKnown(None) if known is None else changed(url, "no longer shows a key")
-    if status != 200:  # the log may still be empty
+    if status != 200:  # for example, because the log is still empty
         return KeyKnown(None) if known is None else KeyUnknown(f"{url} answered {status}")
     shown = held(url, content, known)
     if isinstance(shown, KeyKnown) and shown.key is not None:
@@ -84,7 +84,7 @@ async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 def unreached(url: str, fault: Exception) -> str:
-    """Return a text on why the URL cannot be reached."""
+    """Return a text that says why the URL cannot be reached."""
     if "WRONG_VERSION_NUMBER" in str(fault):
         return f"{url} does not speak https: ask its admins for the address"
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
@@ -121,8 +121,8 @@ def answered(
 ) -> KeyKnown | KeyUnknown:
     """Check that the keys that signed the checkpoint also signed the nonce.
 
-    A failure does not prove that it is another gateway, as a rotation may be half done. The node
-    then waits and sends nothing.
+    A failure does not prove that the key has changed, because a key rotation may be half done.
+    After a failure the node waits and sends nothing.
     """
     answer = orjson.loads(content).get("answer")
     if not isinstance(answer, str):
@@ -131,7 +131,7 @@ def answered(
             "responses; ask its admins."
         )
     key = note.read_verifier(shown)
-    assert isinstance(key, Verifier), "the checkpoint was checked with it before"
+    assert isinstance(key, Verifier), "held() has parsed this key before"
     for signer in _signers(key, known):
         reason = nonce_note.refusal(answer, signer, nonce)
         if reason is not None:
@@ -140,16 +140,16 @@ def answered(
 
 
 def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
-    """Return the keys that must have signed: the key that is shown, and the known key.
+    """Return the keys that must have signed: the key that the gateway shows, and the known key.
 
-    The known key gets the log's current name, which a new epoch changes.
+    The known key is renamed to the log's current origin, which a new epoch changes.
     """
     kept = None if known is None else note.read_verifier(known)
     return [shown, attrs.evolve(kept, name=shown.name)] if isinstance(kept, Verifier) else [shown]
 
 
 def changed(url: str, how: str) -> KeyChanged:
-    """Return the message for the operator if the gateway's key has changed."""
+    """Return a KeyChanged with the message for the operator."""
     return KeyChanged(
         f"the gateway at {url} {how}: it is not the one that this node joined. If its admins"
         f" told you why, run: rendertrust node join {url} {ACCEPT}"

@@ -1,9 +1,9 @@
 """HTTP middleware that checks the gateway's key before the agent sends it a secret.
 
-Each request may open a new connection, and by then the address may belong to somebody else. So the
-key is checked before each request to the gateway, by a request without secrets. Requests to other
-hosts, such as uploads to presigned URLs, wait until the key was confirmed once since the agent
-started.
+Each request may open a new connection, and by then the address may belong to somebody else.
+Therefore each request to the gateway is preceded by a request without secrets, which checks the
+key. Requests to other hosts, such as uploads to presigned URLs, fail until the key was confirmed
+once since the agent's start.
 """
 
 from collections.abc import Awaitable, Callable
@@ -33,8 +33,8 @@ async def _nobody() -> Answer:
 class GatewayPin:
     """An aiohttp middleware for the gateway at ``url``.
 
-    All requests wait until ``look``, the check of the key, is set. Its own requests bypass the
-    middleware.
+    All requests fail until ``look``, the function that checks the key, is set. The requests of
+    ``look`` bypass the middleware.
     """
 
     url: str

@@ -8,14 +8,14 @@ import orjson
 from aiohttp import web
 
 HOST: Final = "127.0.0.1"
-NAMES: Final = (HOST, "localhost")  # accepted host names, with any port, as it may be forwarded
+NAMES: Final = (HOST, "localhost")  # accepted host names; any port, because of forwarding
 
 
 class HealthPage:
     """Server of the health page.
 
-    ``GET /`` answers ``snapshot()``: 200 while connected or resting, otherwise 503; 421 for another
-    host name.
+    ``GET /`` answers ``snapshot()``, with status 200 while the agent is connected or rests,
+    otherwise 503. A request for another host name gets 421.
     """
 
     def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
@@ -24,7 +24,10 @@ class HealthPage:
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int | None:
-        """Listen on ``port`` (0: any), or on a free one if it is taken; None if that fails."""
+        """Listen on ``port`` (0: any), or on a free port if ``port`` is taken.
+
+        Return the port, or None if neither works.
+        """
         app = web.Application()
         app.router.add_get("/", self._answer)
         app.router.add_get("/health", self._answer)

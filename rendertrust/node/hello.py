@@ -1,4 +1,4 @@
-"""The ``hello`` frame, which a node sends first on each connection."""
+"""The relay frame ``hello``, which a node sends first on each connection."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -14,12 +14,15 @@ OWN: Final = ("mine", "trusted")
 
 
 def pools_of(offer: PluginOffer) -> tuple[str, ...]:
-    """Return the pools that a node serves; empty: all pools."""
+    """Return the pools that a node serves. An empty tuple means all pools."""
     return () if offer.has_sandbox else OWN
 
 
 def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) -> Hello:
-    """Return the ``hello`` frame. ``here``: running units, and units whose results await an ack."""
+    """Return the relay frame ``hello``.
+
+    ``here``: running units, and units whose results await an ack.
+    """
     blender = offer.render.found if offer.render else None
     return Hello(
         version=__version__,

@@ -1,7 +1,7 @@
 """Detection of other use of this machine, by processor time at normal priority.
 
-The node's workers run at a low priority, as do other background programs. The kernel counts their
-time separately, and the detector ignores it.
+The node's workers and other background programs run at a low priority. The kernel counts the time
+of low-priority processes separately, and the detector ignores that time.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class CpuTimes:
 
 
 def read_times(text: str) -> CpuTimes | None:
-    """Parse the first line of ``/proc/stat``; None if it is not valid."""
+    """Parse the first line of ``/proc/stat``; None if the line is invalid."""
     words = text.partition("\n")[0].split()
     if len(words) < 8 or words[0] != "cpu":
         return None
@@ -39,10 +39,11 @@ def now() -> CpuTimes | None:
 
 @attrs.define
 class IdleDetector:
-    """Detects that the machine is idle: others used less than ``share`` in ``looks`` samples in a
-    row.
+    """Detector of an idle machine.
 
-    After two samples above ``share`` it counts as busy.
+    The machine counts as idle after ``looks`` samples in a row in which other programs used less
+    than ``share`` of the processor time. After two samples in a row above ``share``, the machine
+    counts as busy.
     """
 
     share: float

@@ -1,6 +1,6 @@
 """Presigned URLs of a manifest's files.
 
-The node requests them from the gateway, a few at a time.
+The node requests these URLs from the gateway, for a few files at a time.
 """
 
 import asyncio
@@ -17,7 +17,10 @@ WITHIN_SECONDS: Final = 600.0
 
 @attrs.define(eq=False)
 class InputUrls:
-    """URLs for one unit. Requests are repeated, as a response may be lost with the connection."""
+    """URLs for one unit.
+
+    Requests are repeated, because a response may be lost with the connection.
+    """
 
     ref: Running
     send: Callable[[FromNode], object]
@@ -35,7 +38,7 @@ class InputUrls:
             self._answered.set()
 
     async def of(self, wanted: Sequence[str]) -> Mapping[str, Input] | Failed:
-        """Return the inputs with these SHA-256 hashes, with new URLs."""
+        """Return inputs with these SHA-256 hashes and with new URLs from the gateway."""
         self._wanted, self._known = frozenset(wanted), {}
         self._answered.clear()
         try:

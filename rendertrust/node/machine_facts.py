@@ -29,7 +29,7 @@ def ram_bytes() -> int:
 
 
 def isa(cpuinfo: Path = CPUINFO) -> str:
-    """Return the instruction set as far as it changes renders, like ``x86_64/avx2``.
+    """Return the part of the instruction set that changes renders, like ``x86_64/avx2``.
 
     Switches that disable instructions of the renderer are appended. If the level is unknown, the
     result is ``x86_64``.

@@ -1,7 +1,7 @@
 """Multipart upload of a long result, which resumes after an interruption.
 
-It keeps no state: the file is in the spool across restarts of the agent, and the gateway says which
-parts have arrived. So no part is sent twice.
+The upload keeps no state. The file stays in the spool across restarts of the agent, and the gateway
+tells which parts have arrived. Therefore a part that has arrived is not sent again.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Ask = Callable[[PartsWanted], Awaitable[PartsOffered | None]]
 
 
 def in_parts(spooled: SpooledFile) -> bool:
-    """Return True if the file may be sent in parts, and is long enough for that."""
+    """Return True if the file may be sent in parts and is longer than one part."""
     part_bytes = spooled.output.part_bytes
     try:
         return part_bytes is not None and spooled.file.stat().st_size > part_bytes
@@ -46,7 +46,7 @@ async def send(session: aiohttp.ClientSession, spooled: SpooledFile, ask: Ask) -
 
     ``ask`` requests parts from the gateway, and returns None if the gateway does not respond.
     """
-    assert spooled.output.part_bytes is not None, "the caller has asked in_parts()"
+    assert spooled.output.part_bytes is not None, "the caller has called in_parts()"
     try:
         size, sums = await asyncio.to_thread(_sums, spooled.file, spooled.output.part_bytes)
     except FileNotFoundError:
@@ -103,7 +103,8 @@ class _Sending:
             return PutRefused("the gateway asks for a part that does not exist")
         outcome = await put_piece(self._session, place, self._spooled.file, (start, size))
         if isinstance(outcome, PutRefused) and outcome.status == NO_SUCH_UPLOAD:
-            # the store dropped the multipart upload; the caller starts a new one
+            # The object store dropped the multipart upload. The next round starts a new multipart
+            # upload.
             return UrlExpired()
         return outcome
 

@@ -1,7 +1,7 @@
-"""Test of OpenGL: can EEVEE and Workbench draw here? Without OpenGL drivers Blender crashes.
+"""Test whether EEVEE and Workbench can draw with OpenGL. Without OpenGL drivers Blender crashes.
 
-It runs in the sandbox, once for each Blender build and each state of the drivers. The result is
-cached for all nodes of this user.
+The test runs in the sandbox, once for each Blender build and each state of the drivers. The result
+is cached for all nodes of this user.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ HOW_TO_GET_OPENGL: Final = (
     "EEVEE and Workbench need OpenGL, which does not work here; on Debian or Ubuntu run: "
     "apt-get install --no-install-recommends libegl1 libegl-mesa0 libgl1-mesa-dri"
 )
-# Where the OpenGL drivers are: the vendor files and their libraries.
+# Places of the OpenGL drivers: the vendor files and the libraries.
 _VENDORS: Final = ("/usr/share/glvnd/egl_vendor.d", "/etc/glvnd/egl_vendor.d")
 _LIBRARIES: Final = ("libEGL*", "libGLX*", "libGLdispatch*", "libgallium*", "dri/*_dri.so")
 _FOLDERS: Final = (
@@ -54,7 +54,7 @@ async def draws(blender: Blender, folder: Path, kept: Path | None = None) -> boo
 
 
 def state_of(blender: Blender) -> str:
-    """Return a hash of what the result depends on: Blender's build, its sandbox, the drivers."""
+    """Return a hash over all that the result depends on: Blender's build, sandbox and drivers."""
     facts = [blender.build, blender.version, blender.is_sandboxed, os.getuid(), *_drivers()]
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()
 
@@ -93,7 +93,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _keep(path: Path, told: dict[str, Any]) -> None:
-    """Store the result, replacing earlier ones. If that fails, the next start tests again."""
+    """Store the result, which replaces earlier results.
+
+    If storing fails, the next start tests again.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, orjson.dumps(told), durable=False)

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 DETAIL_CHARACTERS_MAX: Final = 500
-PREVIEW_BYTES_MAX: Final = 36 * 1024  # in base64, this much fits into a relay frame
+PREVIEW_BYTES_MAX: Final = 36 * 1024  # a relay frame has room for this many bytes in base64
 CHECK: Final = "check"
 PICTURE: Final = "check/picture"  # name of the delivered picture among a check's inputs
-EVIDENCE: Final = "check/evidence.exr"  # name of its evidence, if there is any
+EVIDENCE: Final = "check/evidence.exr"  # name of the picture's evidence, if any
 DELIVERED: Final = (PICTURE, EVIDENCE)
 BATCH: Final = "check_batch"
 CHECKS: Final = (CHECK, BATCH)
@@ -23,14 +23,12 @@ _IN_BATCH: Final = re.compile(r"check/[0-9]{1,2}/(?:picture|evidence\.exr)")
 
 
 def in_batch(number: int) -> tuple[str, str]:
-    """Return the input names of picture ``number`` of a batch, counted from 0, and of its
-    evidence.
-    """
+    """Return the names of two inputs of a batch: picture ``number``, from 0, and its evidence."""
     return f"check/{number}/picture", f"check/{number}/evidence.exr"
 
 
 def is_delivered(job_type: str, path: str) -> bool:
-    """Return True if an input of that job type is another node's result."""
+    """Return True if the input ``path`` of this job type is another node's result or evidence."""
     if job_type == BATCH:
         return _IN_BATCH.fullmatch(path) is not None
     return job_type == CHECK and path in DELIVERED
@@ -41,7 +39,7 @@ class Completed:
     """The unit is done.
 
     ``file``: the creator's result, in the task's folder. ``work``: measurements. ``evidence``: the
-    result's evidence, if it was requested.
+    result's evidence, if the dispatch requests evidence.
     """
 
     file: Path | None = None
@@ -54,10 +52,10 @@ class Failed:
     """The unit cannot be done.
 
     ``failure``: the class of the failure (``rendertrust.protocol.FAILURE_CLASSES``). ``error``: one
-    line for people. ``detail``: more for somebody who investigates. ``given_back``: nothing failed,
-    but this node does not do the unit now. ``lacks``: nothing failed, but this machine lacks what
-    the unit needs (``rendertrust.protocol.LACKS``). ``unread``: the delivered file that a check
-    could not fetch.
+    line for people. ``detail``: further lines, such as the end of a log. ``given_back``: nothing
+    failed, but this node does not do the unit now. ``lacks``: nothing failed, but this machine
+    lacks something that the unit needs (``rendertrust.protocol.LACKS``). ``unread``: the delivered
+    file that a check could not fetch.
     """
 
     failure: str
@@ -73,12 +71,13 @@ Result = Completed | Failed
 
 @attrs.frozen(kw_only=True)
 class Task:
-    """One unit at one attempt, as a plugin sees it.
+    """One attempt at a unit, as a plugin sees it.
 
-    ``folder`` belongs to the unit and is removed when the unit ends. At first it has only the
-    folder ``in`` with the ``inputs``, which map the paths of the dispatch to files. ``delivered``:
-    the files that a ``check`` examines, in the folder ``delivered``. ``content``: a hash of all
-    inputs, equal for units with equal inputs; '' if unknown. ``threads``: the threads of this slot.
+    ``folder``: the unit's work folder, which is removed when the unit ends. At the start, the work
+    folder has the folder ``in`` with the inputs. ``inputs`` maps paths of the dispatch to files.
+    ``delivered``: the files that a ``check`` examines, in the folder ``delivered``. ``content``: a
+    hash of all inputs, equal for units with equal inputs; '' if unknown. ``threads``: the threads
+    of this slot.
     """
 
     job_id: str
@@ -103,27 +102,29 @@ class Task:
     def cancelled(self) -> bool:
         """Return True if the unit was cancelled.
 
-        ``run`` also gets a CancelledError; this method is for code in threads, which does not.
+        Code in threads must check this property, because only ``run`` gets a CancelledError.
         """
         return self.stopping.is_set()
 
     def report(self, progress: float, detail: str = "") -> None:
-        """Report the progress, 0 to 1, as often as you like; call it in the agent's loop."""
+        """Report the progress, 0 to 1, as often as you like.
+
+        Call this method in the agent's loop.
+        """
         self.on_progress(min(max(progress, 0.0), 1.0), detail[:DETAIL_CHARACTERS_MAX])
 
     def log(self, text: str) -> None:
-        """Send text to the job's log; call it in the agent's loop.
+        """Send text, with its line breaks, to the job's log. Call this method in the agent's loop.
 
-        The text includes its line breaks. If too much is sent in a short time, part of it is
-        dropped.
+        If too much text is sent in a short time, the oldest text is dropped.
         """
         self.on_log(text)
 
     def preview(self, picture: bytes, frame: int | None = None) -> None:
-        """Send a preview JPEG of the work so far; call it in the agent's loop.
+        """Send a preview JPEG of the work so far. Call this method in the agent's loop.
 
-        The picture may have at most PREVIEW_BYTES_MAX bytes. ``frame``: the scene's frame that it
-        shows.
+        A picture with more than PREVIEW_BYTES_MAX bytes is ignored. ``frame``: the frame of the
+        scene that the picture shows.
         """
         if 0 < len(picture) <= PREVIEW_BYTES_MAX:
             self.on_preview(picture, frame)
@@ -133,13 +134,13 @@ class Task:
 class Plugin(Protocol):
     """Implementation of one job type.
 
-    A plugin may also have ``async why_not(self) -> str | None``. It returns why this machine cannot
-    do the work and what would help, or None if it can. It is called once, before the job type is
-    offered.
+    A plugin may also have ``async why_not(self) -> str | None``. The method returns why this
+    machine cannot do the work and what would help, or None if the machine can. The agent calls the
+    method once, before the node offers the job type.
     """
 
     job_type: ClassVar[str]
 
     async def run(self, task: Task) -> Result:
-        """Do the unit. Cancellation must end every process that it started."""
+        """Do the unit. If the method is cancelled, it must end every process that it started."""
         ...

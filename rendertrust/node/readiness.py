@@ -26,10 +26,10 @@ class Readiness:
     room: DiskSpace | None = None
 
     def why_not(self) -> str | None:
-        """Return why the node rests; None if it works."""
+        """Return why the node rests; None if the node works."""
         is_quiet = self.quiet is None or self.quiet.look()
         if self.hours is not None and not self.hours.holds(self.time()):
-            return f"it works only from {self.hours}"
+            return f"the node works only from {self.hours}"
         if self.room is not None and (full := self.room.why_not()) is not None:
             return full
         return None if is_quiet else "other users or programs are using this machine"

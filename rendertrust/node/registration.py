@@ -19,7 +19,8 @@ NO_SUCH_ROUTE: Final = (404, 405)
 class NodeRegistered:
     """The gateway has registered the node. ``proven`` is False if the gateway cannot verify keys.
 
-    ``owner``: the operator's id; None if there is none, or the gateway does not name one.
+    ``owner``: the operator's id; None if the node has no operator, or the gateway does not name the
+    operator.
     """
 
     node_id: str
@@ -30,7 +31,7 @@ class NodeRegistered:
 
 @attrs.frozen(kw_only=True)
 class NodeRejected:
-    """The gateway refused. ``code``: the HTTP status; None without a valid response."""
+    """The gateway refused the node. ``code``: the HTTP status; None without a valid response."""
 
     reason: str
     code: int | None = None
@@ -54,8 +55,8 @@ async def register(
 ) -> NodeRegistered | NodeRejected:
     """Call ``POST /nodes/register`` and ``POST /nodes/verify``.
 
-    If the second is missing (404), the gateway is the reference gateway, and its first token is
-    used. A known key is proven again.
+    A node whose key the gateway knows proves the key again. If the gateway has no route
+    ``/nodes/verify``, the token of ``/nodes/register`` is used.
     """
     body = {
         "name": name,

@@ -17,9 +17,9 @@ HOW_TO_GET_BLENDER: Final = (
 
 @attrs.frozen(kw_only=True)
 class Renderer:
-    """A program that runs the worker; its command line is ``before``, worker, ``after``, order.
+    """A program that runs the worker. The command line is ``before``, worker, ``after``, order.
 
-    ``readable``: the folders that it must be able to read.
+    ``readable``: the folders that the program must be able to read.
     """
 
     kind: str
@@ -63,9 +63,7 @@ def _binary(binary: Path) -> Renderer:
 
 
 def interpreter() -> Iterator[Path]:
-    """Yield the folders of this interpreter: its environment, its base, and the links between
-    them.
-    """
+    """Yield the folders of this interpreter: environment, base, and targets of symbolic links."""
     yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve())
     executable = Path(sys.executable)
     while executable.is_symlink():

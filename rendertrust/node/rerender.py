@@ -35,9 +35,9 @@ Hear = Callable[[float, str], None]
 class RerenderRequest:
     """A frame to render again.
 
-    ``files``: each input by its path; ``scene``: the scene's path. ``parameters``: those of one
-    frame. ``draws``: positions of the regions. ``evidence``: the delivered passes. ``before``:
-    frames that are rendered, small, before the whole frame.
+    ``files``: each input by its path; ``scene``: the scene's path. ``parameters``: the parameters
+    of one frame. ``draws``: positions of the regions. ``evidence``: the delivered passes.
+    ``before``: earlier frames, which are rendered in a small size before the whole frame.
     """
 
     files: Mapping[str, Path]
@@ -53,7 +53,7 @@ class RerenderRequest:
 
 @attrs.frozen
 class RerenderResult:
-    """The report, and the path of a side-by-side picture, if there is one."""
+    """The report, and the path of the comparison sheet; None without a sheet."""
 
     report: RerenderReport
     shown: Path | None
@@ -61,12 +61,12 @@ class RerenderResult:
 
 @attrs.define(kw_only=True)
 class RerenderMessages(RenderProgress):
-    """Progress, which also reports when and why the whole frame is rendered."""
+    """Handler of the worker's messages that also reports why the whole frame is rendered."""
 
     on_whole: Callable[[str], None]
 
     def hear(self, line: Mapping[str, Any]) -> None:
-        """Take one line from the worker."""
+        """Handle one message from the worker."""
         if line.get("event") == "whole":
             self.on_whole(str(line.get("why"))[:WORDS_MAX])
         super().hear(line)
@@ -108,7 +108,7 @@ async def rerender(
 
 
 def _named(task: Task) -> Iterator[tuple[str, Path]]:
-    """Yield the delivered files by their names in the worker's order."""
+    """Yield (name in the worker's order, path) of each delivered file."""
     for name, delivered in (("picture", PICTURE), ("evidence", EVIDENCE)):
         if delivered in task.delivered:
             yield name, task.delivered[delivered]
@@ -147,9 +147,9 @@ def _words(said: object) -> str | None:
 
 
 def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
-    """Lay out the files as a node does: inputs in ``in``, the picture where no scene can find it.
+    """Lay out the files as a node does: inputs in ``in``, and the picture out of the scene's reach.
 
-    Raises ValueError if a path leaves the folder.
+    Raises ValueError if an input's path leaves the folder.
     """
     if unsafe := [path for path in asked.files if safe_path(path) is None]:
         raise ValueError(f"{unsafe[0]!r} is not a valid path of an input")
@@ -177,7 +177,7 @@ def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
 
 
 def _lay(source: Path, target: Path) -> None:
-    """Link the file, or copy it if a sandboxed user could not read the link."""
+    """Link the file. Under root, copy a file that other users cannot read."""
     source = source.resolve()
     if not sandbox.is_root() or source.stat().st_mode & stat.S_IROTH:
         place(source, target)

@@ -1,10 +1,9 @@
 """Resident Blender processes, each of which renders several units of one job.
 
 Blender often takes longer to start than to render a frame, so units of one job with equal inputs
-share a process. Each unit opens the scene again, which undoes the changes of the previous one. The
-process has a folder with the job's inputs; other files there are removed between units. The process
-ends when a unit fails, when a unit leaves a process or much data behind, or when no further
-unit comes.
+share a process. Each unit opens the scene again, which undoes the changes of the previous unit. The
+process has a folder with the job's inputs. A process ends when a unit fails, or leaves a process or
+much data behind. A process also ends when no further unit comes.
 """
 
 import asyncio
@@ -23,10 +22,10 @@ from rendertrust.node.child_process import TAIL_BYTES_MAX, ProcessExit
 from rendertrust.node.resource_monitor import family, held_bytes, written_bytes
 from rendertrust.node.rmtree import clear
 
-LIFE_SECONDS: Final = 1800.0  # no new orders after this, to bound memory leaks of Blender
+LIFE_SECONDS: Final = 1800.0  # an older process gets no new orders, to bound memory leaks
 REST_SECONDS: Final = 4.0
 RESETTING_SECONDS: Final = 20.0
-LEFT_BYTES_MAX: Final = 512 * 2**20  # bytes that earlier units may leave in memory or on disk
+LEFT_BYTES_MAX: Final = 512 * 2**20  # maximum number of bytes that units leave in memory or on disk
 OVER: Final = ("done", "failed")
 RESTING: Final = "resting"
 Hear = Callable[[Mapping[str, Any]], None]
@@ -39,7 +38,7 @@ def _unheard(_: object) -> None:
 
 @attrs.frozen
 class BlenderKey:
-    """Properties that units must share to use one Blender: job, hash of the inputs, threads."""
+    """Properties that units must have in common to share a Blender: job, inputs' hash, threads."""
 
     job_id: str
     content: str
@@ -50,7 +49,8 @@ class BlenderKey:
 class ResidentBlender:
     """A worker in its sandbox with its folder. An order may take ``within`` seconds.
 
-    ``is_well``: its last order succeeded and left no process behind, so it may get another.
+    ``is_well``: the last order succeeded and left no process behind, so the worker may get another
+    order.
     """
 
     blender: Blender
@@ -66,8 +66,8 @@ class ResidentBlender:
     _resting: asyncio.Event = attrs.field(factory=asyncio.Event)
     _orders: int = attrs.field(init=False)
     _pid: int = 0
-    _processes: int = 0  # number before its first order, including the sandbox's
-    _held: int = 0  # bytes of memory before its first order
+    _processes: int = 0  # number of processes before the first order, with the sandbox's processes
+    _held: int = 0  # bytes of memory before the first order
     _life: "asyncio.Task[ProcessExit]" = attrs.field(init=False)
     _old_at: float = attrs.field(init=False)
 
@@ -99,11 +99,12 @@ class ResidentBlender:
             self._hear = self._overhear = _unheard
 
     async def is_ready(self) -> bool:
-        """Wait until it has closed the scene; return True if it can take another order."""
+        """Wait until the worker has closed the scene; return True if it can take another order."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RESETTING_SECONDS):
                 await self._until(self._resting)
-                # It may have died since then, which is not noticed at once.
+                # The worker may have died since. Only an answer to a new message shows that it
+                # lives.
                 self._resting.clear()
                 await asyncio.to_thread(self._say, {})
                 await self._until(self._resting)
@@ -147,7 +148,7 @@ class ResidentBlender:
 
     def _say(self, order: Mapping[str, Any]) -> None:
         line = orjson.dumps(self.blender.said(order, self.folder, self.threads)) + b"\n"
-        with contextlib.suppress(OSError):  # the process has ended; its exit says why
+        with contextlib.suppress(OSError):  # if the process has ended, its exit says why
             while line:
                 line = line[os.write(self._orders, line) :]
 
@@ -168,7 +169,7 @@ class ResidentBlender:
             self._processes, self._held = len(processes), held_bytes(processes)
 
     def _left_bytes(self) -> int:
-        """Return the memory or disk space that earlier units have left in use."""
+        """Return the larger number of bytes that earlier units have left: in memory or on disk."""
         return max(held_bytes(family(self._pid)) - self._held, written_bytes(self.folder))
 
     def _keep(self, said: bytes) -> None:
@@ -184,7 +185,7 @@ class ResidentBlender:
         return self._told(ProcessExit(code=0, last={}, tail=""))
 
     def _told(self, ending: ProcessExit) -> ProcessExit:
-        """Complete a process's exit with the output since the order was given."""
+        """Return the process's exit with the output since the order was given."""
         tail = self._tail.decode("utf-8", "replace")
         return attrs.evolve(ending, last=self._last, tail=tail)
 
@@ -206,8 +207,8 @@ class ResidentBlenders:
     ) -> AsyncGenerator[ResidentBlender]:
         """Lend a Blender to a unit whose inputs are in ``inputs``.
 
-        A new Blender takes over the inputs. Afterwards it waits for the next unit, or ends if it is
-        not well.
+        A new Blender moves the inputs to its own folder. After the unit, Blender waits for the next
+        unit, or ends if Blender is not well.
         """
         standing = await self._waiting_for(same)
         if standing is None:
@@ -228,14 +229,17 @@ class ResidentBlenders:
         await asyncio.gather(*self._ends)
 
     async def _waiting_for(self, same: BlenderKey) -> ResidentBlender | None:
-        """Return a waiting Blender for this key, if any; end those of other jobs to free memory."""
+        """Return a waiting Blender for this key, if any.
+
+        End waiting Blenders of other keys to free memory.
+        """
         for standing, (theirs, _) in list(self._waiting.items()):
             if not self._taken(standing):
-                continue  # another slot took it
+                continue  # another slot took this Blender
             is_ready = False
             try:
                 is_ready = theirs == same and await standing.is_ready()
-            finally:  # even if cancelled, as it is no longer in the pool
+            finally:  # also after cancellation, because the Blender is no longer in the pool
                 if not is_ready:
                     await standing.end()
             if is_ready:

@@ -19,10 +19,10 @@ from rendertrust.node.machine_facts import ram_bytes
 
 MIB: Final = 2**20
 MEMORY_EVERY: Final = 0.5
-DISK_EVERY: Final = 2  # the disk is checked once per this many checks of the memory
+DISK_EVERY: Final = 2  # number of memory checks per disk check
 SCENES, MACHINES = "scene", "node"
 MEMORY: Final = "memory"
-# a scene that uses a fourth of its limit is blamed when the machine's memory runs out
+# If the machine's memory runs out, a scene that uses over a fourth of its limit is blamed.
 LARGE_PART: Final = 4
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -31,7 +31,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 class LimitExceeded:
     """An exceeded limit: one line for people, and the class of the failure.
 
-    ``lacks``: what another machine may have enough of (``rendertrust.protocol.LACKS``).
+    ``lacks``: a resource of which another machine may have enough (``rendertrust.protocol.LACKS``).
     """
 
     reason: str
@@ -45,7 +45,7 @@ def _spared() -> int:
 
 @attrs.frozen(kw_only=True)
 class ResourceLimits:
-    """Limits of one unit, and what it must leave free."""
+    """Limits of a unit, and the memory and disk space that the unit must leave free."""
 
     memory_bytes: int
     processes: int = 32
@@ -92,9 +92,7 @@ def too_much_memory(pids: list[int], bounds: ResourceLimits) -> LimitExceeded | 
 
 
 def out_of_memory(given: int) -> LimitExceeded:
-    """Return the excess for a scene that needs over ``given`` bytes, which another node may
-    have.
-    """
+    """Return the exceeded limit of a scene that needs more than ``given`` bytes of memory."""
     said = f"the scene needs more memory than the {given // MIB} MiB that this node gives it"
     return LimitExceeded(said, MACHINES, MEMORY)
 
@@ -110,7 +108,7 @@ def written_bytes(folder: Path) -> int:
 
 
 def disk_excess(folder: Path, bounds: ResourceLimits) -> LimitExceeded | None:
-    """Check the work folder's size, and the space left on its disk."""
+    """Check the work folder's size, and the free space of the disk."""
     if shutil.disk_usage(folder).free < bounds.disk_left:
         return LimitExceeded("this machine's disk is nearly full", MACHINES)
     taken = 0
@@ -139,8 +137,8 @@ def _sizes(folder: Path) -> Iterator[tuple[bool, int]]:
                     if entry.is_dir(follow_symlinks=False):
                         ahead.append(entry.path)
         except FileNotFoundError:
-            continue  # removed in the meantime
-        except OSError:  # unreadable, or too deep for a path
+            continue  # the folder was removed in the meantime
+        except OSError:  # the folder is unreadable, or too deep for a path
             yield True, 0
 
 
@@ -153,7 +151,7 @@ def _length(entry: "os.DirEntry[str]") -> int:
 
 
 def family(pid: int) -> list[int]:
-    """Return ``pid`` and its descendants, as far as the system lists them."""
+    """Return ``pid`` and the descendants of the process that ``/proc`` lists."""
     parents: dict[int, list[int]] = {}
     for name in _processes():
         if (parent := _parent(name)) is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def clear(folder: Path) -> None:
-    """Remove ``folder`` and everything in it; no program may still be using it.
+    """Remove ``folder`` and everything in it. No program may still use the folder.
 
     Each subfolder is first moved to the top, so neither paths nor recursion grow with the depth.
     Entries that cannot be removed stay; links are removed and never followed.
@@ -59,7 +59,7 @@ def _raised(path: Path, folder: Path, names: "count[int]") -> Path:
 
 
 def _open(path: Path) -> None:
-    """Make the folder readable again; it still belongs to this user."""
+    """Make a folder readable again, which this user owns."""
     facts = path.lstat()
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
         path.chmod(0o700)

@@ -14,7 +14,10 @@ class NotARegularFile(Exception):
 
 @contextlib.contextmanager
 def open_plain(file: Path) -> Generator[Any, None, None]:
-    """Open ``file`` for reading. Raises NotARegularFile if it is a link, a pipe or missing."""
+    """Open ``file`` for reading.
+
+    Raises NotARegularFile if ``file`` is a link, a pipe or missing.
+    """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as fault:

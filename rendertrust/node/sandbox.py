@@ -1,14 +1,14 @@
 """The sandbox around Blender: bubblewrap keeps scenes from the disk and the network.
 
-Inside are a read-only system, the renderer, and a work folder, in which ``in`` and ``delivered``
-are read-only and ``out``, ``home`` and ``/tmp`` are writable. There is no network, no capability
-and no other process, and of /etc only fonts, the loader's cache and links. The environment has only
-the variables that disable instructions of the renderer. System calls that reach beyond namespaces
-are refused (``seccomp``). The worker limits its time, memory and files before it opens a scene.
-
-An ordinary user runs bubblewrap in a user namespace, in which Blender has the uid ``nobody``. Root
-runs it without one, because only root can bind folders below its private home. It switches to a uid
-of this unit before Blender starts. So Blender never has the host's uid 0, and the kernel's limits
+Inside the sandbox are a read-only system, the renderer, and a work folder, in which ``in`` and
+``delivered`` are read-only and ``out``, ``home`` and ``/tmp`` are writable. There is no network, no
+capability and no process from outside. Of /etc only fonts, the loader's cache and links are
+visible. The environment has only the variables that disable instructions of the renderer. System
+calls that reach beyond namespaces are refused (``seccomp``). The worker sets limits on its own
+time, memory and files before it opens a scene. An ordinary user runs bubblewrap in a user
+namespace, in which Blender has the uid ``nobody``. Root runs bubblewrap without a user namespace,
+because only root can bind folders below root's private home. The sandbox switches to a uid of this
+unit before Blender starts. Therefore Blender never has the host's uid 0, and the kernel's limits
 per user count only this unit.
 """
 
@@ -31,7 +31,7 @@ from rendertrust.node.seccomp import filter_of
 NOBODY: Final = 65534
 GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # uids that no account has
 PROCESSES_MAX: Final = 64
-THREADS_EACH: Final = 4  # limit of Blender's threads, per processor and per thread that it may use
+THREADS_EACH: Final = 4  # threads allowed per processor and per thread of the slot
 INSTALL_BWRAP: Final = (
     "bubblewrap is missing, and scenes render only in its sandbox; install it with: "
     "apt-get install bubblewrap (Debian, Ubuntu) or dnf install bubblewrap (Fedora)"
@@ -55,9 +55,9 @@ _SYSTEM: Final = (
     "/etc/fonts",
     "/etc/ld.so.cache",
 )
-_FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can forbid namespaces
-DELIVERED: Final = "delivered"  # folder of a check's delivered files, in its work folder
-FILTER: Final = "filter"  # file in the work folder, but not visible in the sandbox
+_FORBIDS_NAMESPACES: Final = (0, 8)  # first version of bubblewrap that can forbid namespaces
+DELIVERED: Final = "delivered"  # folder in a check's work folder with the delivered files
+FILTER: Final = "filter"  # file of the work folder that the sandbox does not show
 _DESCRIPTOR: Final = "9"
 _LAST: Final = "{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null"
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
@@ -65,7 +65,7 @@ _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare
 
 @attrs.frozen
 class SandboxUnavailable:
-    """The reason why this machine has no sandbox, and how to fix it."""
+    """The reason why this machine has no sandbox, and what the operator can do."""
 
     reason: str
 
@@ -81,7 +81,10 @@ class SandboxView:
 
 
 def started(place: str | Path, worker: Path) -> Path:
-    """Return the program file of ``worker`` at ``place``: itself, or its ``launcher.py``."""
+    """Return the file to start for ``worker`` in the folder ``place``.
+
+    If ``worker`` is a folder, the file is its ``launcher.py``.
+    """
     seen = Path(place) / worker.name
     return seen if worker.suffix == ".py" else seen / "launcher.py"
 
@@ -106,11 +109,11 @@ class Sandbox:
         )
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
-        """Return a command line that runs ``program`` inside, on the work folder ``folder``.
+        """Return a command line that runs ``program`` in the sandbox, in the folder ``folder``.
 
         ``worker``: a program, or a folder with the program ``launcher.py``.
         """
-        # /tmp must come first: it would hide a renderer that is installed below it.
+        # /tmp must be mounted first, because it would hide a renderer that is installed below /tmp.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
         mounts += [*show_system(self.readable), *self._work(folder), "--dir", "/worker"]
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
@@ -118,7 +121,7 @@ class Sandbox:
             "/proc",
             "/dev",
             "/",
-        ):  # with a writable /proc, a scene could lower its oom_score_adj
+        ):  # if /proc were writable, a scene could lower its oom_score_adj
             mounts += ["--remount-ro", shown]
         guest = guest_of(folder)
         identity, drop = from_root_to(guest, guest) if self.as_root else self._as_user()
@@ -126,11 +129,17 @@ class Sandbox:
         return _coming_last(command, None if filter_of() is None else folder / FILTER)
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """Return bubblewrap's own environment, which is cleared for the program inside."""
+        """Return the environment of bubblewrap itself.
+
+        The program inside gets another environment.
+        """
         return {}
 
     def prepare(self, folder: Path) -> None:
-        """Create the work folder's parts, writable for Blender's user."""
+        """Create the folders in the work folder.
+
+        Blender's user can write to ``out``, ``home`` and ``tmp``.
+        """
         make_parts(folder)
         if (refused := filter_of()) is not None:
             (folder / FILTER).write_bytes(refused)
@@ -169,7 +178,7 @@ def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
 
     The options must follow ``--cap-drop ALL``. The switch cannot be undone.
     """
-    # setpriv uses the three capabilities and then drops all.
+    # setpriv uses the three capabilities, and then drops all capabilities.
     kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
     drop = (
         *("/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid)),
@@ -181,7 +190,10 @@ def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
 
 @attrs.frozen(kw_only=True)
 class NoSandbox:
-    """No sandbox, because the machine's owner trusts every scene. Never used as root."""
+    """Replacement of the sandbox if the machine's owner trusts every scene.
+
+    An agent of root never uses this class.
+    """
 
     def view(self, folder: Path, worker: Path) -> SandboxView:
         """Return the paths of the worker's files."""
@@ -207,11 +219,11 @@ class NoSandbox:
         }
 
     def prepare(self, folder: Path) -> None:
-        """Create the work folder's parts."""
+        """Create the folders in the work folder."""
         make_parts(folder)
 
     def limits(self, threads: int) -> Mapping[str, int]:
-        """Return no limits: the kernel would count all processes of the user."""
+        """Return no limits, because the kernel would count all processes of the user."""
         return {}
 
 
@@ -232,10 +244,10 @@ def show_system(readable: Sequence[Path]) -> Iterator[str]:
 
 
 def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:
-    """Return the command changed so that the kernel kills it first when memory runs out.
+    """Return a command whose process the kernel kills first when memory runs out.
 
-    This is set outside, so that nothing inside can change it. ``refused``: the file with the system
-    call filter, which bubblewrap reads from a descriptor.
+    The priority is set outside the sandbox, so that nothing inside can change it. ``refused``: the
+    file with the system call filter, which bubblewrap reads from a descriptor.
     """
     if refused is None:
         return ["/bin/sh", "-c", f'{_LAST}; exec "$@"', "sh", *command]
@@ -245,14 +257,20 @@ def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:
 
 
 def guest_of(folder: Path) -> int:
-    """Return a uid for the work in ``folder`` under root; NOBODY if it is not mapped."""
+    """Return the uid under which Blender runs in ``folder`` if the node is root.
+
+    Return NOBODY if that uid is not mapped.
+    """
     guest = GUESTS[zlib.crc32(bytes(folder)) % len(GUESTS)]
     return guest if _is_mapped(guest) else NOBODY
 
 
 @cache
 def _is_mapped(uid: int) -> bool:
-    """Return True if the uid exists here; containers often map only 65,536."""
+    """Return True if the uid exists in this user namespace.
+
+    Containers often map only 65,536 uids.
+    """
     try:
         lines = Path("/proc/self/uid_map").read_text().splitlines()
     except OSError:
@@ -270,7 +288,7 @@ def make_parts(folder: Path) -> None:
 def find(
     readable: tuple[Path, ...], *, unsafe: bool = False
 ) -> Sandbox | NoSandbox | SandboxUnavailable:
-    """Return this machine's sandbox; with ``unsafe`` (ordinary users only) perhaps NoSandbox."""
+    """Return this machine's sandbox. With ``unsafe``, return NoSandbox, which root may not use."""
     if unsafe:
         return SandboxUnavailable(UNSAFE_AS_ROOT) if is_root() else NoSandbox()
     if not sys.platform.startswith("linux"):
@@ -300,7 +318,7 @@ def _version(bwrap: str) -> tuple[int, ...]:
 
 
 def explain(stderr: str) -> str | None:
-    """Return advice on why the sandbox did not start, from its output; None for other output."""
+    """Return advice if ``stderr`` says why the sandbox did not start; None for other output."""
     if "setpriv: failed to execute" in stderr and "Permission denied" in stderr:
         path = stderr.rpartition("failed to execute ")[2].partition(":")[0]
         return f"{path} must be readable by others; run: chmod -R go+rX on its folder"
@@ -326,7 +344,7 @@ def _is_system(path: Path) -> bool:
 
 
 def _outermost(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield ``paths`` without duplicates and without paths inside others."""
+    """Yield ``paths`` without duplicates, and without paths below another of the paths."""
     kept: list[Path] = []
     for path in sorted(set(paths), key=lambda path: len(path.parts)):
         if not any(parent in path.parents for parent in kept):

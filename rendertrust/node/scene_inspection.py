@@ -1,7 +1,7 @@
 """Inspection of a scene by Blender: its facts, its linked files, and the time of its frames.
 
 ``inspect`` and ``probe`` handle untrusted scenes in the sandbox. ``look`` handles the user's own
-scene on their own machine, where its linked files are.
+scene on their own machine, where the linked files are.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from rendertrust.protocol import LACKS
 
 INSPECT_SECONDS_MAX: Final = 180.0
 PROBE_SECONDS_MAX: Final = 900.0
-PROBE_SHARE: Final = 0.6  # part of its time after which the probe ends with what it has measured
+PROBE_SHARE: Final = 0.6  # share of the time limit after which the probe stops measuring
 FACTS_BYTES_MAX: Final = 32 * 2**20
 _FACTS: Final = "facts.json"
 
@@ -34,7 +34,7 @@ _FACTS: Final = "facts.json"
 class SceneFolder:
     """A work folder with a scene and its files in ``in``.
 
-    ``paths``: the input that maps paths in the scene to inputs, if some files were moved.
+    ``paths``: an input file that maps paths in the scene to inputs; None if no files were moved.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class SceneFolder:
     paths: str | None = None
 
     def order(self, do: str, **more: Any) -> Mapping[str, Any]:
-        """Return an order ``do`` for the scene."""
+        """Return an order for the scene; ``do`` is the worker's task."""
         order = {"do": do, "scene": self.scene, **more}
         return order if self.paths is None else {**order, "paths": self.paths}
 
@@ -56,8 +56,8 @@ async def inspect(
 ) -> Mapping[str, Any] | Failed:
     """Return a scene's facts from the sandbox, for ``rendertrust.preflight.findings``.
 
-    The scene is not opened if Blender needs more than ``memory_bytes`` (default: its limit) to show
-    it.
+    The scene is not opened if the scene needs more than ``memory_bytes`` (default: Blender's
+    limit).
     """
     blender.box.prepare(where.folder)
     order = where.order("inspect", memory_bytes=memory_bytes or blender.bounds.memory_bytes)
@@ -77,7 +77,7 @@ async def probe(
 ) -> Probe | Failed:
     """Render a few crops of the first, middle and last frame, and measure the times.
 
-    ``hear`` gets the worker's messages, which name a preview picture.
+    ``hear`` gets the worker's messages, some of which name a preview picture.
     """
     blender.box.prepare(where.folder)
     parts = [tile.members for tile in crops(facts["width"], facts["height"])]
@@ -96,7 +96,7 @@ async def probe(
 
 
 def _by_weight(frames: Sequence[int]) -> list[int]:
-    """Put the middle frame first: if time suffices for only one, it represents all."""
+    """Put the middle frame first, because time may suffice for only one frame."""
     middle = frames[len(frames) // 2]
     return [middle, *(frame for frame in frames if frame != middle)]
 
@@ -106,7 +106,7 @@ async def look(
 ) -> Mapping[str, Any] | NoBlender | Failed:
     """Return the facts of the user's own scene, without running its scripts.
 
-    ``frames``: those to be rendered; empty: the current one; None: the scene's range.
+    ``frames``: the frames to render. Empty means the current frame, None the scene's range.
     """
     program = renderer.find()
     if program is None:

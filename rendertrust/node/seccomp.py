@@ -1,9 +1,9 @@
 """The sandbox's system call filter: refuses calls that reach beyond namespaces or are not needed.
 
-Keyrings are in no namespace, and bubblewrap's children inherit those of its caller. Hypervisor
-sockets are in no network namespace. Another user namespace would restore capabilities. io_uring,
-bpf and similar calls have many kernel bugs. The filter is a BPF program (``struct sock_filter``),
-which bubblewrap loads before it starts the renderer.
+Keyrings are in no namespace, and bubblewrap's children inherit the keyrings of its caller.
+Hypervisor sockets are in no network namespace. A nested user namespace would restore capabilities.
+The kernel's code for io_uring, bpf and similar calls has had many bugs. The filter is a BPF program
+(``struct sock_filter``), which bubblewrap loads before bubblewrap starts the renderer.
 """
 
 import platform
@@ -20,9 +20,9 @@ _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x15, 0x35, 0x45, 0x06
 _NUMBER, _MACHINE, _FIRST_WORD = 0, 4, 16
 _ALLOW, _FAIL = 0x7FFF0000, 0x00050000  # _FAIL is combined with the errno
 _EPERM, _ENOSYS, _EAFNOSUPPORT = 1, 38, 97
-_X32: Final = 0x40000000  # bit of calls by the x32 table
+_X32: Final = 0x40000000  # bit that marks calls of the x32 table
 _NAMESPACES: Final = 0x7E020000  # clone() flags that create a namespace
-_FAMILIES: Final = (1, 2, 10, 16)  # unix, IPv4, IPv6, netlink: all in a network namespace
+_FAMILIES: Final = (1, 2, 10, 16)  # unix, IPv4, IPv6, netlink: isolated by network namespaces
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +35,7 @@ class SyscallNumbers:
     socket: int
 
 
-CLONE3: Final = 435  # its flags are in memory, out of reach; ENOSYS makes the caller use clone()
+CLONE3: Final = 435  # a filter cannot read its flags; after ENOSYS callers use clone()
 _EVERYWHERE: Final = {
     "io_uring_setup": 425,
     "io_uring_enter": 426,
@@ -113,13 +113,16 @@ MACHINES: Final = {
 
 
 def filter_of(machine: str = platform.machine()) -> bytes | None:
-    """Return the filter for an architecture; None if its call numbers are unknown."""
+    """Return the filter for an architecture; return None if the call numbers are unknown."""
     known = MACHINES.get(machine)
     return None if known is None else b"".join(struct.pack("<HBBI", *line) for line in _of(known))
 
 
 def _of(machine: SyscallNumbers) -> Iterator[Line]:
-    """Yield the instructions. Calls by another table, such as 32-bit ones, fail with ENOSYS."""
+    """Yield the filter's instructions.
+
+    Calls of another table, such as 32-bit calls, fail with ENOSYS.
+    """
     yield (_LOAD, 0, 0, _MACHINE)
     yield (_EQUAL, 1, 0, machine.audit)
     yield _fail(_ENOSYS)

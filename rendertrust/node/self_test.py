@@ -19,7 +19,7 @@ from rendertrust.node.rmtree import clear
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 
 ROWS: Final = 200
-CHECKSUM: Final = 8_268_688_513_963_245  # checksum of ROWS rows, on every correct machine
+CHECKSUM: Final = 8_268_688_513_963_245  # checksum of ROWS rows on every machine without faults
 RENDER_SECONDS_MAX: Final = 300.0
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -28,8 +28,8 @@ PNG: Final = b"\x89PNG\r\n\x1a\n"
 class SelfTestResult:
     """Result of the self-test. ``faults``: the reason for each job type that is not offered.
 
-    ``cpu``: million steps per second on one processor. ``render``: pixel samples per second. None:
-    not measured.
+    ``cpu``: million steps per second on one processor. ``render``: pixel samples per second. None
+    stands for a value that was not measured.
     """
 
     faults: Mapping[str, str]
@@ -38,7 +38,7 @@ class SelfTestResult:
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """Return the measurements as the gateway gets them."""
+        """Return the measurements by their names in the registration."""
         given = {"cpu_msteps": self.cpu, "render_samples": self.render}
         return {name: value for name, value in given.items() if value is not None}
 
@@ -78,7 +78,7 @@ async def _tried(
 
 
 def _checked(job_type: str, result: Result) -> Result:
-    """Return a failure if the benchmark's checksum is wrong: the machine computes wrongly."""
+    """Return a failure if the benchmark's checksum is wrong; otherwise the result itself."""
     if isinstance(result, Failed) or job_type != CpuBenchmarkPlugin.job_type:
         return result
     assert result.file is not None, "both plugins write a result"
@@ -90,7 +90,7 @@ def _checked(job_type: str, result: Result) -> Result:
 
 async def _rendered(render: RenderPlugin, scratch: Path, threads: int) -> float | str:
     """Return samples per second, or why nothing was rendered."""
-    assert render.found is not None, "it is offered"
+    assert render.found is not None, "only a found Blender is offered"
     folder = await asyncio.to_thread(_folder, scratch)
     try:
         render.found.box.prepare(folder)

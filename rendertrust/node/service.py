@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "rendertrust-node.service"
-STOP_SECONDS: Final = 30  # in addition to the time in which running units may finish
+STOP_SECONDS: Final = 30  # seconds beyond the time in which running units may finish
 
 _UNIT: Final = """\
-# Written by `rendertrust node install`, which overwrites it.
+# Written by `rendertrust node install`, which overwrites this file.
 [Unit]
 Description=RenderTrust node
 Wants=network-online.target
@@ -48,7 +48,7 @@ def unit(
     """Return the systemd unit for ``rendertrust node run`` with these arguments.
 
     ``memory``: limit in bytes, enforced by the kernel. ``final``: exit codes after which systemd
-    does not restart it.
+    does not restart the node.
     """
     command = [sys.executable, "-m", "rendertrust", "node", "run", *words]
     return _UNIT.format(

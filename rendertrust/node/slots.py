@@ -1,4 +1,7 @@
-"""The node's units. Each waits for a slot, runs in it, and ends with a result in the spool."""
+"""The node's units.
+
+A unit waits for a slot, runs in the slot, and ends with a result in the spool.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,12 +19,15 @@ from rendertrust.node.spool import Spool
 from rendertrust.node.unit_run import UnitRun, failed, folder_name, keep, ref_of, run
 from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
 
-# interval of requests for the files' URLs, as a response may be lost
+# interval of repeated requests for the files' URLs, because a response may be lost
 ASK_AGAIN_SECONDS: Final = 10.0
 
 
 class Slots:
-    """Runs dispatched units and spools their results; calls ``on_spooled`` after each."""
+    """Runner of dispatched units.
+
+    The runner spools results, and calls ``on_spooled`` after each result.
+    """
 
     def __init__(
         self,
@@ -58,11 +64,11 @@ class Slots:
 
     @property
     def busy(self) -> int:
-        """Return the number of slots in use; checks use none."""
+        """Return the number of slots in use; checks use no slot."""
         return sum(unit.is_running and not _is_check(unit) for unit in self.units.values())
 
     def accept(self, frame: JobDispatch) -> None:
-        """Accept a dispatch; a repeated one is not run twice."""
+        """Accept a dispatch. A repeated dispatch does not run the unit again."""
         ref = ref_of(frame)
         if ref in self.units:
             self.units[ref].tell()
@@ -91,7 +97,7 @@ class Slots:
         self._on_spooled()
 
     def cancel(self, ref: Running, reason: str | None = None) -> None:
-        """Cancel a unit or forget its result. ``reason``: why the gateway recalled it."""
+        """Cancel a unit or forget its result. ``reason`` is the gateway's reason for the recall."""
         running = self._matching(ref)
         if reason is not None:
             number = "" if ref.unit is None else f" unit {ref.unit}"
@@ -100,7 +106,7 @@ class Slots:
             unit.cancel()
         if self._spool.settle(ref):
             self._on_spooled()
-        if not running:  # the gateway may wait for the slot
+        if not running:  # the gateway may wait for this answer to free the slot
             self._say_cancelled(ref)
 
     def address(self, ref: Running, frame: Urls) -> None:
@@ -120,7 +126,7 @@ class Slots:
             unit.cancel(failure)
 
     def tell(self) -> None:
-        """Report the progress of all running units, which renews their leases."""
+        """Report the progress of all running units. The reports renew the units' leases."""
         for unit in self.units.values():
             if unit.is_running:
                 unit.tell()
@@ -146,7 +152,10 @@ class Slots:
         unit.job = self._tasks.create_task(self._carry(unit, plugin))
 
     async def _carry(self, unit: UnitRun, plugin: Plugin) -> None:
-        """Handle a unit from its dispatch to its end. Cancellation is a normal end."""
+        """Handle a unit from its dispatch to its end.
+
+        A cancelled unit ends without an exception.
+        """
         work = self._work / folder_name(unit.ref)
         unit.has_begun = True
         try:

@@ -30,14 +30,15 @@ def told_of(standing: str, node: str, reason: str) -> str:
 
 @attrs.define(kw_only=True)
 class AgentActivity:
-    """The agent's current activity. ``rest``: why the agent has decided to take no work.
+    """The agent's current activity.
 
-    ``is_told_to_drain``: the gateway asked for the drain, and may cancel it.
+    ``rest`` is the reason why the agent takes no work; None if the agent takes work.
+    ``is_told_to_drain``: the gateway asked for the drain, and may cancel the drain.
     """
 
     is_draining: bool = False
     is_told_to_drain: bool = False
-    standing: str = "ACTIVE"  # as the gateway reported it
+    standing: str = "ACTIVE"  # standing of the node in the gateway's last report
     standing_reason: str = ""
     rest: str | None = None
     health_port: int | None = None
@@ -45,7 +46,7 @@ class AgentActivity:
 
     @property
     def status(self) -> str:
-        """Return draining, running or resting."""
+        """Return ``draining``, ``running`` or ``resting``."""
         if self.is_draining:
             return "draining"
         return "running" if self.rest is None else "resting"
@@ -62,7 +63,7 @@ def snapshot(
     connected: bool,
     silent_seconds: int | None,
 ) -> Mapping[str, Any]:
-    """Return the state as JSON data. A silent connection counts as disconnected."""
+    """Return the agent's state as JSON data. A silent connection counts as disconnected."""
     return {
         "status": doing.status,
         "why": doing.rest,

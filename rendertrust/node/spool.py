@@ -1,8 +1,8 @@
 """Spool of results on disk until the gateway has booked them, across restarts of either side.
 
-Each unit and attempt has a row: ``uploading`` until all its files are in the object store, then
-``ready`` until the gateway acks it. Another row stands for each file still to be uploaded; the
-files are beside the database.
+Each result has a row. The row's state is ``uploading`` until all files are in the object store,
+then ``ready`` until the gateway acks the result. Each file that is not uploaded yet has a row in
+another table. The files themselves are beside the database.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ _CHUNK: Final = 1024 * 1024
 
 @attrs.frozen(kw_only=True)
 class SpooledFile:
-    """A file to upload to ``output``; ``what``: ``result`` or ``evidence``."""
+    """A file to upload to ``output``. ``what`` is ``result`` or ``evidence``."""
 
     ref: Running
     what: str
@@ -78,17 +78,17 @@ class CopiedFile:
 
 @attrs.frozen
 class StoredFile:
-    """A file in the object store: its key, and the SHA-256 of each part of a multipart upload."""
+    """A file in the object store: the key, and the SHA-256 of each part of a multipart upload."""
 
     key: str
     part_sums: tuple[str, ...] = ()
 
 
 class Spool:
-    """The spool in ``folder``, opened by one agent at a time (the state folder's lock).
+    """The spool in ``folder``. The state folder's lock ensures that only one agent opens it.
 
-    If the disk is full, ``on_fault`` is called and the result becomes a failure, so that another
-    node does the unit.
+    If the disk is full, ``on_fault`` is called and the result becomes a failure. Another node then
+    does the unit.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Spool:
     ) -> None:
         """Store a result.
 
-        It is ready once its ``files`` are uploaded, or at once if there are none.
+        The result is ready once its ``files`` are uploaded, or at once without files.
         """
         key = _key(_ref(result))
         for what, (taken, output) in (files or {}).items():
@@ -140,8 +140,8 @@ class Spool:
     ) -> None:
         """Keep a result in memory if its row cannot be written.
 
-        A result with files becomes a failure, because after a restart nothing would resume its
-        upload.
+        A result with files becomes a failure, because nothing would resume its upload after a
+        restart.
         """
         if files:
             for taken, _ in files.values():
@@ -174,7 +174,7 @@ class Spool:
         return [result for result in results if result is not None] + [*self._unkept.values()]
 
     def is_ready(self, ref: Running) -> JobResult | None:
-        """Return the result of exactly this unit and attempt, if it is ready."""
+        """Return the result of exactly this unit and attempt if the result is ready."""
         return next((result for result in self.ready() if _ref(result) == ref), None)
 
     def held(self) -> list[Running]:
@@ -186,13 +186,13 @@ class Spool:
         ] + [*self._unkept]
 
     def uploaded(self, ref: Running, what: str, sent: StoredFile) -> None:
-        """Record that a file was uploaded; after the last one the result is ready."""
+        """Record that a file was uploaded. After the last file, the result is ready."""
         row = self._rows.execute(
             "select result from results where (job_id, unit, attempt) = (?, ?, ?)", _key(ref)
         ).fetchone()
         result = _result(row[0]) if row else None
         if result is None:
-            return  # acked or cancelled in the meantime
+            return  # the result was acked or cancelled in the meantime
         self._change(
             "update results set result = ? where (job_id, unit, attempt) = (?, ?, ?)",
             (encode(_with(result, what, sent)), *_key(ref)),
@@ -205,7 +205,7 @@ class Spool:
         )
 
     def give_up(self, result: JobResult) -> None:
-        """Replace a result whose files cannot be uploaded by this failure."""
+        """Store the failure ``result`` instead of a result whose files cannot be uploaded."""
         self._forget_files(_ref(result))
         self._change(
             "update results set state = 'ready', result = ?"
@@ -225,7 +225,10 @@ class Spool:
         return changed > 0
 
     def settle(self, ref: Running) -> bool:
-        """Remove a unit's result; without a unit or attempt, all of them."""
+        """Remove a unit's result.
+
+        Without a unit or attempt in ``ref``, remove all results of the job.
+        """
         matching = [held for held in self.held() if _covers(ref, held)]
         for held in matching:
             self._unkept.pop(held, None)
@@ -236,7 +239,7 @@ class Spool:
         return bool(matching)
 
     def prune(self, seconds: float) -> None:
-        """Remove results that were not acked for ``seconds``."""
+        """Remove results that were stored more than ``seconds`` ago."""
         rows = self._rows.execute(
             "select job_id, unit, attempt from results where since < ?", (self._clock() - seconds,)
         ).fetchall()
@@ -246,7 +249,7 @@ class Spool:
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
         """Run a statement.
 
-        Return the number of changed rows, 0 if the database cannot be written.
+        Return the number of changed rows; 0 if the database cannot be written.
         """
         try:
             return self._rows.execute(statement, values).rowcount
@@ -294,16 +297,16 @@ class Spool:
 
 
 def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
-    """Return the result with the uploaded file's key, which a new URL may have changed."""
+    """Return the result with the key and the part hashes of the uploaded file."""
     if what == RESULT:
         return attrs.evolve(result, result_ref=sent.key, part_sums=sent.part_sums)
-    assert result.evidence is not None, "it was spooled with its evidence"
+    assert result.evidence is not None, "the result was spooled with its evidence"
     evidence: Evidence = attrs.evolve(result.evidence, part_sums=sent.part_sums)
     return attrs.evolve(result, evidence=evidence)
 
 
 def _lost(result: JobResult, fault: str) -> JobResult:
-    """Return the failure to report instead of a result that cannot be stored."""
+    """Return a failure that replaces a result that cannot be stored."""
     return JobResult(
         job_id=result.job_id,
         unit=result.unit,

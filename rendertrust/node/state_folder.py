@@ -1,6 +1,7 @@
 """The state folder of a node: its key, enrolment, spool, cache and work folders.
 
-It is ``$RENDERTRUST_STATE`` or the XDG state folder, and only its owner can read it.
+The folder is ``$RENDERTRUST_STATE`` or in the XDG state folder. Only the folder's owner can read
+the folder.
 """
 
 import contextlib
@@ -23,9 +24,9 @@ NO_SANDBOX_WORDS: Final = "I trust every scene that this node renders"
 
 @attrs.frozen(kw_only=True)
 class Enrolment:
-    """The node's registration at its gateway: its id and token.
+    """The node's registration at its gateway: the node's id and token.
 
-    ``owned``: registered with a user's token. ``proven``: the gateway has verified the key.
+    ``owned``: the node belongs to a user. ``proven``: the gateway has verified the key.
     ``gateway_key``: the pinned key of the gateway's log.
     """
 
@@ -57,31 +58,34 @@ class StateFolder:
 
     @property
     def key(self) -> Path:
-        """Path of the private key."""
+        """Return the path of the node's private key."""
         return self.path / "key.pem"
 
     @property
     def spool(self) -> Path:
-        """Folder of results that wait for their upload or ack."""
+        """Return the folder of results that wait for their upload or ack."""
         return self.path / "spool"
 
     @property
     def cache(self) -> Path:
-        """Folder of inputs by their SHA-256."""
+        """Return the folder of cached inputs, which are named by their SHA-256."""
         return self.path / "cache"
 
     @property
     def work(self) -> Path:
-        """Folder with one folder per running unit."""
+        """Return the folder that contains a work folder for each running unit."""
         return self.path / "work"
 
     @property
     def history(self) -> Path:
-        """Path of the agent's history."""
+        """Return the path of the agent's history."""
         return self.path / "history.sqlite"
 
     def change_key(self, key: Ed25519PrivateKey, before: str) -> None:
-        """Replace the key by ``key``; keep the old one under the name of the node ``before``."""
+        """Replace the node's key by ``key``.
+
+        Rename the old key file after ``before``, the old node's id.
+        """
         if self.key.exists():
             self.key.replace(self.path / f"key-{before}.pem")
         identity.save_key(self.key, key)
@@ -121,7 +125,7 @@ class StateFolder:
 
     @property
     def accepts_no_sandbox(self) -> bool:
-        """Return True if the owner accepts rendering without a sandbox, if there is none."""
+        """Return True if the owner accepts unprotected renders on a machine without a sandbox."""
         return _read(self.path / "no-sandbox.json").get("accepted") == NO_SANDBOX_WORDS
 
     def wish_drain(self) -> None:
@@ -134,7 +138,7 @@ class StateFolder:
         return (self.path / "drain").exists()
 
     def forget_drain(self) -> None:
-        """Remove the request for a drain, which was for an earlier run."""
+        """Remove a request for a drain, which was meant for an earlier run."""
         (self.path / "drain").unlink(missing_ok=True)
 
     def lock(self) -> int | None:
@@ -163,7 +167,7 @@ class StateFolder:
 
 
 def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace ``path`` by ``content`` atomically, readable only by its owner."""
+    """Replace the content of ``path`` atomically. Only the file's owner can read the new file."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()

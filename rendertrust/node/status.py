@@ -20,13 +20,14 @@ class NotJoined:
 
 @attrs.frozen(kw_only=True)
 class Status:
-    """State of the agent on a state folder, now or when it ended.
+    """State of the agent on a state folder, now or at its end.
 
-    ``draining``: it takes nothing new, and ends when its units are done. ``resting``: why it has
-    decided to take no work. ``serves``: its pools. ``standing``: its standing when it was last
-    connected, with the reason of a quarantine. ``opengl``: EEVEE and Workbench can draw; None if
-    unknown. ``silent_seconds``: for how long an open connection has been silent, if that is long.
-    ``history``: recent lines, newest last. ``units_ended``: number of units by outcome.
+    ``draining``: the agent takes no new units, and ends when its units are done. ``resting`` is the
+    reason why the agent takes no work now. ``serves``: the node's pools. ``standing``: the node's
+    standing at the last connection, with the reason of a quarantine. ``opengl``: EEVEE and
+    Workbench can draw; None if unknown. ``silent_seconds``: for how long an open connection has
+    been silent; None if not long. ``history``: recent lines, newest last. ``units_ended``: number
+    of units by outcome.
     """
 
     node_id: str
@@ -53,7 +54,7 @@ class Status:
 
 
 def status(state: Path | None = None) -> Status | NotJoined:
-    """Return the state that the agent writes to the state folder every second."""
+    """Return the state that the agent last wrote to the state folder."""
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()
     if enrolment is None:

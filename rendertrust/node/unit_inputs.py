@@ -1,8 +1,8 @@
-"""Inputs of a unit in its folder: those of its dispatch, and the files of its manifest.
+"""Inputs of a unit in its work folder: the inputs of the dispatch, and the files of the manifest.
 
-Everything below ``in`` is a read-only regular file: a manifest has no links, and its paths stay
-below ``in``. Another node's result goes to a separate folder with a random name, so that a scene
-cannot find it and render differently for a verifier.
+All files below ``in`` are regular and read-only, because a manifest has no links and its paths stay
+below ``in``. Another node's result is placed in a separate folder with a random name. Therefore a
+scene cannot find the result and render differently for a verifier.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from rendertrust.protocol import Input, JobDispatch
 from rendertrust.relay_frames import FILES_ASKED_MAX
 
 AT_ONCE: Final = 4
-ROUNDS: Final = 3  # tries: a URL may expire while a slow connection fetches other files
+ROUNDS: Final = 3  # number of tries, because a URL may expire while other files are fetched
 
 
 @attrs.frozen(eq=False)
 class UnitInputs:
-    """Inputs of one unit in its folder ``work``; ``placed``: the files laid out so far."""
+    """Inputs of one unit in its work folder ``work``. ``placed``: the files laid out so far."""
 
     cache: Cache
     work: Path
@@ -38,7 +38,7 @@ class UnitInputs:
     delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
 
     async def lay_out(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
-        """Fetch files that are not cached, and place all inputs."""
+        """Fetch the inputs that are not cached, and place all inputs in the work folder."""
         await asyncio.to_thread(_fresh, self.work)
         for wanted in dispatch.inputs:
             if is_delivered(dispatch.job_type, wanted.path):
@@ -113,14 +113,14 @@ class UnitInputs:
         return [task.result() for task in begun]
 
     async def _put(self, wanted: Input, paths: Sequence[str]) -> Failed | None:
-        """Place a file from the cache or its URL at each of its paths."""
+        """Place an input from the cache or its URL at each path in ``paths``."""
         targets = {path: self.work / "in" / path for path in paths}
         if (failed := await self._place(wanted, targets)) is None:
             self.placed.update(targets)
         return failed
 
     async def _take(self, wanted: Input) -> Failed | None:
-        """Fetch a file that another node has delivered."""
+        """Fetch a file that another node has delivered, and place it in ``delivered``."""
         if wanted.path in self.delivered:
             return WRONG_PATH
         folder = self.work / FOLDER / secrets.token_hex(16)
@@ -131,7 +131,7 @@ class UnitInputs:
         return None
 
     async def _place(self, wanted: Input, targets: Mapping[str, Path]) -> Failed | None:
-        """Fetch a file and link it at once, before the cache can evict it."""
+        """Fetch an input and link it to each target at once, before the cache evicts the file."""
         try:
             source = await self.cache.fetch(wanted)
             if isinstance(source, Failed):
@@ -156,7 +156,7 @@ def _of(entry: ManifestEntry, given: Input) -> Input:
 def _cached(entry: ManifestEntry) -> Input:
     """Return an input without a URL for a cached file.
 
-    If evicted since, it is fetched like others.
+    If the cache has evicted the file, placing fails, and the file is fetched with the rest.
     """
     return Input(path=entry.path, url="cache:", sha256=entry.sha256, size=entry.size)
 

@@ -33,7 +33,7 @@ from rendertrust.protocol import (
 from rendertrust.relay_frames import UNREAD
 
 WITHOUT_OBJECT: Final = "none:"
-# interval between two pieces, so that a scene with much output cannot displace other relay frames
+# Interval between two pieces, so that a scene with much output cannot displace other relay frames.
 LOG_SECONDS: Final = 1.0
 LOG_CHARACTERS_KEPT: Final = 64 * 1024
 
@@ -47,7 +47,7 @@ def ref_of(frame: JobDispatch) -> Running:
 class UnitLog:
     """The log of a unit's program, sent to the gateway in pieces.
 
-    ``offset``, in bytes of UTF-8, shows whether pieces were lost.
+    The ``offset`` of a piece, in bytes of UTF-8, shows whether text before it was lost.
     """
 
     ref: Running
@@ -59,14 +59,14 @@ class UnitLog:
     _sent_at: float = float("-inf")
 
     def hear(self, text: str) -> None:
-        """Append text; drop the oldest text if too much is waiting."""
+        """Append text; drop the oldest text if too much text waits to be sent."""
         self._waiting += clean(text)
         self._forget(len(self._waiting) - LOG_CHARACTERS_KEPT)
         if self.clock() - self._sent_at >= LOG_SECONDS:
             self.tell()
 
     def tell(self) -> None:
-        """Send the next piece, if there is one and the connection accepts it."""
+        """Send the next piece of the log if text waits and the connection accepts the piece."""
         piece = self._waiting[:LOG_CHARACTERS_MAX]
         ref = self.ref
         if piece and self.send(
@@ -120,7 +120,7 @@ class UnitRun:
 
     @property
     def ref(self) -> Running:
-        """Return the unit and attempt."""
+        """Return the unit and attempt of the dispatch."""
         return ref_of(self.dispatch)
 
     def status(self) -> JobStatus:
@@ -134,13 +134,13 @@ class UnitRun:
         )
 
     def report(self, progress: float, detail: str) -> None:
-        """Take the plugin's progress, and send it at most a few times a second."""
+        """Store the plugin's progress, and send it at most a few times a second."""
         self.progress, self.detail = progress, detail
         if self.clock() - self._told_at >= self.status_seconds_least:
             self.tell()
 
     def tell(self) -> None:
-        """Send the progress now, which renews the lease."""
+        """Send the progress now; the report renews the unit's lease."""
         self._told_at = self.clock()
         self.on_status(self.status())
         self.log.tell()
@@ -157,7 +157,7 @@ class UnitRun:
         self.is_cancelled, self.failure_if_cancelled = True, failure
         if self.task is not None:
             self.task.stopping.set()
-        # A task that is cancelled before its first step would never run its clean-up.
+        # If an asyncio task is cancelled before its first step, its clean-up never runs.
         if self.job is not None and self.has_begun:
             self.job.cancel()
 
@@ -191,7 +191,7 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
     )
     try:
         return await plugin.run(unit.task)
-    except Exception as fault:  # a bug of the plugin fails the unit, not the node
+    except Exception as fault:  # a bug in a plugin must not end the agent
         if isinstance(fault, OSError) and is_of_disk(fault):
             return of_disk(fault)
         return Failed(
@@ -207,7 +207,7 @@ def content_of(dispatch: JobDispatch) -> str:
 
 
 def folder_name(ref: Running) -> str:
-    """Return a short name for a unit's work folder, which is safe for any job id."""
+    """Return a short name for a unit's work folder; the name is safe for any job id."""
     return sha256(f"{ref.job_id}\n{ref.unit}\n{ref.attempt}".encode()).hexdigest()[:24]
 
 
@@ -230,7 +230,7 @@ def failed(ref: Running, failure: Failed) -> JobResult:
 async def keep(
     unit: UnitRun, result: Result, spool: Spool, attester: Attester | None = None
 ) -> None:
-    """Copy and hash a result's files, sign its work, and spool it."""
+    """Copy and hash a result's files, sign the work, and spool the result."""
     if isinstance(result, Failed):
         spool.put(failed(unit.ref, result))
         return
@@ -295,5 +295,5 @@ def _completed(
         return told
     try:
         return attrs.evolve(told, work=signed[0], signature=signed[1])
-    except ValueError:  # nested deeper or larger than a relay frame allows, so there is no receipt
+    except ValueError:  # the unit gets no receipt, because the work does not fit into a relay frame
         return told

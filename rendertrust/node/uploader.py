@@ -1,6 +1,4 @@
-"""Delivery of spooled results: upload the files, then report the result until the gateway acks
-it.
-"""
+"""Delivery of spooled results: uploads files, then reports results until they are acked."""
 
 import asyncio
 import time
@@ -24,12 +22,12 @@ from rendertrust.protocol import (
 )
 
 PARALLEL: Final = 2
-# time for the gateway to grant parts; afterwards they are requested again
+# time for the gateway to grant parts, before the node requests the parts again
 ANSWER_SECONDS: Final = 15.0
 
 
 class Uploader:
-    """Two background tasks: uploads and reports, so that a long upload does not delay reports.
+    """Background tasks for uploads and for reports. A long upload does not delay reports.
 
     Call ``wake`` when a result was spooled or a URL arrived.
     """
@@ -60,7 +58,7 @@ class Uploader:
         self._something_to_tell.set()
 
     def resend(self) -> None:
-        """Report all ready results again, as the connection is new."""
+        """Report all ready results again over a new connection."""
         self._sent_at.clear()
         self._asked.clear()
         self.wake()
@@ -71,13 +69,16 @@ class Uploader:
         self.wake()
 
     def take(self, ref: Running, offered: PartsOffered) -> None:
-        """Take the parts that the gateway has granted for a multipart upload."""
+        """Pass the parts that the gateway has granted to the multipart upload that waits."""
         answer = self._answers.get((ref, offered.what))
         if answer is not None and not answer.done():
             answer.set_result(offered)
 
     def uploading(self) -> list[Running]:
-        """Return units whose files are still being uploaded; their leases need renewal."""
+        """Return the units whose files are still being uploaded.
+
+        The leases of these units need renewal.
+        """
         return list(dict.fromkeys(spooled.ref for spooled in self._spool.uploads()))
 
     async def run(self) -> None:
@@ -135,7 +136,10 @@ class Uploader:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
 
     async def _send_file(self, spooled: SpooledFile) -> uploads.Outcome:
-        """Upload a file in one request, or in parts if it is long and the gateway allows that."""
+        """Upload a file in one request.
+
+        In parts if the file is long and the gateway allows parts.
+        """
         if not multipart_upload.in_parts(spooled):
             return await uploads.put(self._session, spooled.output, spooled.file)
 
@@ -145,7 +149,7 @@ class Uploader:
         return await multipart_upload.send(self._session, spooled, ask)
 
     async def _leave(self, ref: Running, wanted: PartsWanted) -> PartsOffered | None:
-        """Request parts from the gateway; return None if it does not respond."""
+        """Request parts from the gateway; return None if the gateway does not respond."""
         name = (ref, wanted.what)
         answer = self._answers[name] = asyncio.get_running_loop().create_future()
         asked = UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, wanted=wanted)

@@ -1,4 +1,4 @@
-"""Uploads of results, or of parts of them, by PUT to presigned URLs."""
+"""Uploads of results, or of parts of results, by PUT to presigned URLs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from rendertrust.protocol import Output, PartPlace
 from rendertrust.write_timeout import WriteTimeout
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=120)
-TAKEN_SECONDS: Final = 120.0  # time for the store to accept a chunk
+TAKEN_SECONDS: Final = 120.0  # time for the object store to accept a chunk
 CHUNK_BYTES: Final = 256 * 1024
 TRIES: Final = 4
 _AGAIN: Final = (408, 425, 429)
@@ -23,7 +23,7 @@ _AGAIN: Final = (408, 425, 429)
 
 @attrs.frozen
 class PutStored:
-    """The store has the object, from this PUT or from an earlier try (412).
+    """The object store has the object, from this PUT or from an earlier try (412).
 
     ``part_sums``: the SHA-256 of each part in a multipart upload.
     """
@@ -33,14 +33,15 @@ class PutStored:
 
 @attrs.frozen
 class UrlExpired:
-    """The store refuses the URL (403); the caller requests a new one."""
+    """The object store refuses the URL (403). The caller requests a new URL."""
 
 
 @attrs.frozen
 class StoreUnreachable:
-    """The store did not respond, or cannot take the object now; the caller tries later.
+    """The object store did not respond, or cannot take the object now.
 
-    ``is_unasked``: nothing was sent, because the gateway's key could not be checked.
+    The caller tries again later. ``is_unasked``: nothing was sent, because the gateway's key could
+    not be checked.
     """
 
     reason: str
@@ -49,7 +50,10 @@ class StoreUnreachable:
 
 @attrs.frozen
 class PutRefused:
-    """The store will never accept the object. ``status``: its HTTP status, if it responded."""
+    """The object cannot be uploaded.
+
+    ``status``: the store's HTTP status; None without a response.
+    """
 
     reason: str
     status: int | None = None
@@ -74,7 +78,7 @@ async def put(session: aiohttp.ClientSession, output: Output, file: Path) -> Out
 async def put_piece(
     session: aiohttp.ClientSession, place: Output | PartPlace, file: Path, piece: tuple[int, int]
 ) -> Outcome:
-    """PUT a piece of ``file``, given by its offset and length."""
+    """PUT a ``piece`` (offset and length) of ``file``; retry a few times."""
     outcome: Outcome = StoreUnreachable("never tried")
     for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
         outcome = await _put_once(session, place, file, piece)
@@ -92,8 +96,8 @@ async def _put_once(
     try:
         with file.open("rb") as body:
             body.seek(start)
-            # The URL is encoded already. Encoding it again, or adding headers that were not signed,
-            # would invalidate the signature.
+            # Encoding the URL again, or adding headers that were not signed, would invalidate the
+            # signature.
             taking = WriteTimeout(TAKEN_SECONDS)
             async with (
                 taking.in_time(),

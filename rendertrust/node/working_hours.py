@@ -12,7 +12,10 @@ HOW: Final = "must be like 20-8 or 22:30-6:15: start and end in this machine's l
 
 @attrs.frozen
 class WorkingHours:
-    """From minute ``first`` of the day to ``last``, across midnight if ``last`` is less."""
+    """Hours from minute ``first`` of the day to minute ``last``.
+
+    The hours include midnight if ``last`` is less than ``first``.
+    """
 
     first: int
     last: int
@@ -35,7 +38,7 @@ def read_hours(text: str) -> WorkingHours:
         raise ValueError(HOW)
     first, last = _minute(found[1], found[2]), _minute(found[3], found[4])
     if first == last:
-        raise ValueError("start and end are equal; leave them out to work all day")
+        raise ValueError("start and end are equal; set no working hours to work all day")
     return WorkingHours(first, last)
 
 

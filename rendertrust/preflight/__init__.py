@@ -1,4 +1,4 @@
-"""Preflight: findings about a scene, its files, and its price, before anything is paid.
+"""Preflight: findings about a scene, its files and its price, before credits are held.
 
 Pure. The node's worker (``rendertrust.node.scene_inspection``) opens the scene and supplies the
 facts.

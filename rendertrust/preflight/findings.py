@@ -1,7 +1,8 @@
 """Findings: what to change in a scene before it is rendered on other machines.
 
-A finding's ``code`` is for programs and does not change; ``setting`` is where a person fixes it.
-An ``error`` stops a job, a ``warning`` may affect its picture, a ``note`` is only information.
+A finding's ``code`` is for programs and does not change; ``setting`` names the place in Blender
+where a person fixes the cause. An ``error`` stops a job, a ``warning`` may affect its picture, a
+``note`` is only information.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,8 @@ SAMPLES_MANY: Final = 4096
 SIDE_MAX: Final = 16_384
 SHOWN_MAX: Final = 100
 GIB: Final = 2**30
-# If the nodes are unknown: more memory than many machines have, and more than any has.
+# If the nodes are unknown: more memory than many machines have, and more memory than any machine
+# has.
 MACHINES_MANY: Final = 8 * GIB
 MACHINES_MOST: Final = 256 * GIB
 LESS_MEMORY: Final = (
@@ -27,7 +29,7 @@ LESS_MEMORY: Final = (
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """One finding. ``object`` or ``path``: its place, if it has one."""
+    """A finding about a scene. ``object`` or ``path`` is the place of the finding, if known."""
 
     code: str
     level: str
@@ -39,7 +41,10 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class NodeClass:
-    """Properties of the nodes that could render the scene. ``ram_bytes`` None: unknown."""
+    """Properties of the nodes that could render the scene.
+
+    ``ram_bytes`` is None if the memory is unknown.
+    """
 
     blender: tuple[int, int]
     ram_bytes: int | None = None
@@ -50,7 +55,7 @@ Facts = Mapping[str, Any]
 
 
 def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tuple[Finding, ...]:
-    """Return all findings about a scene, errors first. ``frames``: the job's frames."""
+    """Return all findings about a scene, errors first. ``frames`` are the job's frames."""
     if not facts["opened"]:
         return (_unopened(facts, nodes),)
     found = [
@@ -89,7 +94,7 @@ def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
         return Finding(
             code="too_much_memory",
             level="error",
-            message=f"showing it needs about {need:,.1f} GiB of memory, so it was not opened",
+            message=f"the scene was not opened: showing it needs about {need:,.1f} GiB of memory",
             setting=LESS_MEMORY + " and Levels Viewport",
             object=most[0]["object"] if most else None,
         )
@@ -97,7 +102,7 @@ def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
         code="not_a_scene",
         level="error",
         message=f"Blender cannot open the file: {facts['error']}",
-        setting="Open it in Blender and save it: File > Save As, as a .blend file",
+        setting="Open the scene in Blender and save it: File > Save As, as a .blend file",
     )
 
 
@@ -107,7 +112,7 @@ def _newer(saved_by: Sequence[int], nodes: NodeClass, level: str) -> Finding:
         code="newer_version",
         level=level,
         message=f"the file was saved by Blender {theirs}; the nodes have {ours}",
-        setting=f"Open and save it in Blender {ours}, or choose nodes that have {theirs}",
+        setting=f"Open and save the scene in Blender {ours}, or choose nodes that have {theirs}",
     )
 
 
@@ -119,7 +124,7 @@ def _version(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
 def _engine(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
     engine, setting = facts["engine"], "Render Properties > Render Engine: Cycles"
     if engine.startswith("BLENDER_EEVEE") and not nodes.has_gpu:
-        message = "EEVEE needs a graphics card; on these nodes it fails or takes 20 times longer"
+        message = "EEVEE needs a graphics card; on these nodes EEVEE fails or takes 20 times longer"
         yield Finding(code="eevee_on_cpu", level="error", message=message, setting=setting)
     elif engine == "BLENDER_WORKBENCH" and not nodes.has_gpu:
         message = "Workbench needs a graphics card, which these nodes do not have"
@@ -185,7 +190,7 @@ MISSING_OUTPUT: Final[Mapping[str, MissingOutput]] = {
     ),
     "stereoscopy": MissingOutput(
         code="stereoscopy",
-        message="it renders several pictures of a frame at once; nodes deliver one",
+        message="the scene renders several pictures of a frame; nodes deliver a single picture",
         setting="Output Properties > Stereoscopy: off, and submit a scene for each eye",
     ),
     "no_view_layer": MissingOutput(
@@ -204,7 +209,7 @@ MISSING_OUTPUT: Final[Mapping[str, MissingOutput]] = {
 
 def _unmade(facts: Facts) -> Iterator[Finding]:
     for told in facts.get("unmade", ()):
-        known = MISSING_OUTPUT.get(told)  # None: a code of a newer worker
+        known = MISSING_OUTPUT.get(told)  # None for a code of a newer worker
         # Movie formats have a separate finding.
         if known is None or (told == "format" and facts["is_movie"]):
             continue
@@ -226,7 +231,10 @@ def _camera(facts: Facts) -> Iterator[Finding]:
 
 
 def showing(file: Facts) -> frozenset[int] | None:
-    """Return the frames that show a missing file of a sequence; None: all, or unknown."""
+    """Return the frames that show a missing file of a sequence.
+
+    Return None if all frames show the file, or if the frames are unknown.
+    """
     return frozenset(frame_range.parse(file["frames"])) if file.get("frames") else None
 
 
@@ -239,7 +247,7 @@ def _files(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
     missing = [file for file in facts["files"] if file["bytes"] is None]
     needed = [file for file in missing if _is_needed(file, frames)]
     for file in needed[:SHOWN_MAX]:
-        shown = f"; it is shown at frame {file['frames']}" if file.get("frames") else ""
+        shown = f"; the file is shown at frame {file['frames']}" if file.get("frames") else ""
         yield Finding(
             code="missing_file",
             level="error",
@@ -252,7 +260,7 @@ def _files(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
         yield Finding(
             code="missing_link",
             level="error",
-            message="the library that it is linked from no longer has it",
+            message="the linked library no longer has this data-block",
             setting="Outliner > Blender File > Libraries: relocate the library or link it again",
             object=block,
         )
@@ -264,7 +272,7 @@ def _parts(facts: Facts) -> Iterator[Finding]:
             code="part_of_sequence",
             level="note",
             message=f"the job's frames need {part['needed']} of the {part['there']} files of the "
-            "sequence; the others are not sent",
+            "sequence; the other files are not sent",
             setting="Image Texture > Frames, Start, Offset, Cyclic: which picture a frame shows",
             object=part["owner"],
             path=part["path"],
@@ -277,7 +285,7 @@ def _scripts(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="driver_script" if is_driver else "auto_run_script",
             level="warning",
-            message="nodes never run a scene's Python; the frame is rendered without it",
+            message="nodes never run a scene's Python; the frame is rendered without these scripts",
             setting=(
                 "Graph Editor > Drivers: use a simple expression, or bake the animation"
                 if is_driver
@@ -293,7 +301,7 @@ def _addons(facts: Facts) -> Iterator[Finding]:
             code="addon_node",
             level="error",
             message="the node comes from an add-on that the nodes do not have",
-            setting="Replace it by Blender's own nodes, or bake its output to textures",
+            setting="Replace the node by Blender's own nodes, or bake its output to textures",
             object=node,
         )
 
@@ -303,7 +311,7 @@ def _imports(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="computed_path",
             level="error",
-            message="its path is computed by other nodes, so the file to send is unknown",
+            message="other nodes compute the path, so the file to send is unknown",
             setting="Geometry Nodes: enter the path in the import node itself",
             object=node,
         )
@@ -311,7 +319,10 @@ def _imports(facts: Facts) -> Iterator[Finding]:
 
 def _memory(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
     need, most = facts["memory"]["bytes"], facts["memory"]["most"]
-    said, where = f"it needs about {need / GIB:,.1f} GiB", most[0]["object"] if most else None
+    said, where = (
+        f"a render needs about {need / GIB:,.1f} GiB of memory",
+        most[0]["object"] if most else None,
+    )
     if need > (MACHINES_MOST if nodes.ram_bytes is None else nodes.ram_bytes * 0.9):
         have = "machines" if nodes.ram_bytes is None else "the nodes"
         than = "" if nodes.ram_bytes is None else f": {nodes.ram_bytes / GIB:.1f}"
@@ -326,7 +337,7 @@ def _memory(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
         yield Finding(
             code="much_memory",
             level="warning",
-            message=f"{said}; it will wait for a node with so much memory, and many have less",
+            message=f"{said}; many nodes have less, and the job will wait for a larger node",
             setting=LESS_MEMORY,
             object=where,
         )
@@ -362,7 +373,7 @@ def _measured(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="not_measured",
             level="error",
-            message=f"crops of its frames could not be rendered: {facts['unprobed']}",
+            message=f"crops of the scene's frames could not be rendered: {facts['unprobed']}",
             setting="Render Properties > Simplify, or Sampling > Render > Max Samples",
         )
 
@@ -374,7 +385,8 @@ def _frames(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
         yield Finding(
             code="frames_outside",
             level="warning",
-            message=f"{len(outside)} of the frames, such as {outside[0]}, are not in the scene's",
+            message=f"{len(outside)} of the frames, such as {outside[0]}, are not in the scene's "
+            "frame range",
             setting=f"Output Properties > Frame Range is {first} to {last}",
         )
 
@@ -384,7 +396,7 @@ def _simulations(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="unbaked_simulation",
             level="warning",
-            message="it depends on earlier frames, but other nodes may render those",
+            message="a simulation depends on earlier frames, which other nodes may render",
             setting="Physics Properties > Cache > Bake, with the cache saved in the file",
             object=name,
         )
@@ -395,7 +407,7 @@ def _tiles(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="no_tiles",
             level="note",
-            message="its frames cannot be rendered in tiles",
+            message="the scene's frames cannot be rendered in tiles",
             setting=reason,
         )
 
@@ -406,7 +418,7 @@ def _devices(facts: Facts) -> Iterator[Finding]:
             code="device_dependent",
             level="note",
             message=(
-                f"graphics cards and processors render it differently: {reason}. All frames "
+                f"graphics cards and processors render the scene differently: {reason}. All frames "
                 "are rendered on processors, unless the job asks for a device"
             ),
             setting="The job's requirements: device",

@@ -1,9 +1,9 @@
-"""Layout of a job's inputs: which of a scene's files are sent, and under which paths.
+"""Layout of a job's inputs: the files of a scene that are sent, and the paths of these files.
 
-Files beside or below the scene, or below a folder not far above it, keep their places, so that
-relative paths stay valid. Other files go to the folder ``linked``, and ``paths`` maps their written
-paths, because absolute paths are invalid on another machine. If some file systems consider two
-paths equal, the second file also goes there.
+Files beside or below the scene, or below a folder not far above the scene, keep their places.
+Relative paths to these files then stay valid. Other files go to the folder ``linked``. ``paths``
+maps the written paths of these files, because absolute paths are invalid on another machine. If
+some file systems consider two paths equal, the second file also goes to ``linked``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -15,7 +15,7 @@ import attrs
 
 from rendertrust.manifest import folded
 
-CLIMB_MAX: Final = 3  # levels of folders above the scene that may belong to its project
+CLIMB_MAX: Final = 3  # levels of folders above the scene that may belong to the scene's project
 LINKED: Final = "linked"
 PATHS: Final = "rendertrust-paths.json"
 Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # the facts about each file
@@ -23,7 +23,7 @@ Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # the facts a
 
 @attrs.frozen(kw_only=True)
 class LinkedFile:
-    """One file to send: ``source`` on this disk goes to ``path`` among the inputs."""
+    """A file to send: ``source`` on this disk goes to ``path`` among the inputs."""
 
     source: PurePath
     path: str
@@ -45,8 +45,8 @@ class MissingFile:
 class Layout:
     """Layout of the inputs.
 
-    ``scene``: the scene's path among the inputs. ``paths``: the input for each written path that is
-    no longer valid; it becomes the input PATHS (JSON).
+    ``scene`` is the scene's path among the inputs. ``paths`` maps each written path that is no
+    longer valid to an input. ``paths`` itself is sent as the input PATHS (JSON).
     """
 
     scene: str
@@ -56,12 +56,15 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Return the bytes to send, without the scene itself."""
+        """Return the number of bytes to send, without the scene itself."""
         return sum(file.size for file in self.files)
 
 
 def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
-    """Return the layout. ``files``: those in the worker's facts. ``scene``: an absolute path."""
+    """Return the layout.
+
+    ``files`` are the files in the worker's facts; ``scene`` is an absolute path.
+    """
     found: dict[PurePath, list[Mapping[str, Any]]] = {}
     missing: dict[tuple[str, PurePath], MissingFile] = {}
     for file in files:
@@ -112,21 +115,23 @@ def _below(root: PurePath, path: PurePath) -> str:
 class _Places:
     """Places of files among the inputs.
 
-    A file below the root keeps its place. Others go to ``linked``, with a folder for each of
-    ``groups``, which are sets of folders that keep their relative places.
+    A file below the root keeps its place. Other files go to ``linked``, with a folder for each
+    group. ``groups`` are sets of folders that keep their relative places.
     """
 
     root: PurePath
     linked: str
-    groups: Mapping[PurePath, tuple[int, PurePath]]  # folder -> its group, and the group's top
+    groups: Mapping[
+        PurePath, tuple[int, PurePath]
+    ]  # folder -> number of the folder's group, and the group's top
     apart: dict[PurePath, int] = attrs.field(factory=dict[PurePath, int])  # folders of single files
 
     @classmethod
     def of(cls, root: PurePath, scene: PurePath, found: Found) -> "_Places":
         """Compute the places of all files.
 
-        Folders stay together because texture tiles and sequences are found by name, and files of
-        caches and libraries by their relative places.
+        Folders stay together, because Blender finds texture tiles and sequences by name, and files
+        of caches and libraries by relative places.
         """
         groups: list[set[PurePath]] = []
         for source, files in sorted(found.items()):
@@ -143,7 +148,7 @@ class _Places:
         return places
 
     def _part(self, scene: PurePath, found: Found, number: int) -> None:
-        """Separate files whose paths collide, except those that Blender finds by their place."""
+        """Separate files whose paths collide, except files that Blender finds by their place."""
         taken = {folded(_below(self.root, scene))}
         for source, (file, *_) in sorted(found.items()):
             place = folded(self.place(source, file, source))
@@ -152,7 +157,7 @@ class _Places:
             taken.add(place)
 
     def place(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
-        """Return the place for ``path``, which the file ``source`` belongs to."""
+        """Return the place for ``path``, to which the file ``source`` belongs."""
         if source in self.apart:
             return f"{self.linked}/{self.apart[source]}/{path.name}"
         if self.root in source.parents:
@@ -171,7 +176,7 @@ def _folder(source: PurePath, file: Mapping[str, Any]) -> PurePath:
 
 
 def _together(source: PurePath, file: Mapping[str, Any], root: PurePath) -> set[PurePath]:
-    """Return the file's folder, and that of its library if the library is moved, too."""
+    """Return the file's folder, and the folder of its library if the library is moved, too."""
     folder = _folder(source, file)
     library = type(source)(file.get("of", source))
     moved = "of" in file and root not in library.parents and library.anchor == folder.anchor
@@ -179,7 +184,7 @@ def _together(source: PurePath, file: Mapping[str, Any], root: PurePath) -> set[
 
 
 def _unite(groups: list[set[PurePath]], new: set[PurePath]) -> None:
-    """Add folders to the first group that shares one, and merge other such groups into it."""
+    """Add folders to the first group with a common folder, and merge other such groups into it."""
     touched = [group for group in groups if group & new]
     if not touched:
         groups.append(new)
@@ -199,7 +204,7 @@ def _top(folders: Set[PurePath]) -> PurePath:
 
 
 def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
-    """Map written paths that are no longer valid to their inputs."""
+    """Map written paths that are no longer valid to inputs."""
     told: dict[str, str] = {}
     for source, files in found.items():
         for file in files:
@@ -207,7 +212,7 @@ def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
             stays = places.root in source.parents and source not in places.apart
             is_moved = not stays or _is_moved(library, places.root, scene)
             if written.startswith("//") and not is_moved:
-                continue  # relative and still valid
+                continue  # a relative path that is still valid
             key = written if library is None else f"{library}|{written}"
             told.setdefault(
                 key, places.place(source, files[0], _stands_for(source, file, places.root))
@@ -218,8 +223,9 @@ def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
 def _stands_for(source: PurePath, file: Mapping[str, Any], root: PurePath) -> PurePath:
     """Return the file or folder that a written path of the scene refers to.
 
-    It is the one that the scene's report names (``stands``), unless that is outside ``root`` while
-    ``source`` is inside; otherwise the file beside ``source`` with the name in the written path.
+    The path is ``stands`` in the scene's report, unless ``stands`` is outside ``root`` while
+    ``source`` is inside. Otherwise the path is the file beside ``source`` with the name in the
+    written path.
     """
     stands = type(source)(file.get("stands", source))
     if "stands" in file and (root not in source.parents or stands.is_relative_to(root)):

@@ -1,8 +1,8 @@
 """Price of frames: seconds of the reference machine, from a few crops of some frames.
 
 A crop takes a base time, for setting up the scene, and time for its pixels. A render of nearly no
-pixels measures the base; the rest grows with pixels and samples. Between probed frames the price is
-interpolated linearly.
+pixels measures the base time; the time for pixels grows with pixels and samples. Between probed
+frames the price is interpolated linearly.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ import attrs
 from rendertrust.tiling import Tile
 
 CROPS: Final = 3
-CROP_SHARE: Final = 0.01  # pixels of a crop, as a share of the frame's
+CROP_SHARE: Final = 0.01  # pixels of a crop, as a share of the frame's pixels
 SIDE_LEAST: Final = 64  # pixels of a crop's side; smaller crops cannot be timed
 SAMPLES_MOST: Final = 64
 SECONDS_LEAST: Final = 0.001
@@ -24,8 +24,9 @@ SECONDS_LEAST: Final = 0.001
 class MeasuredFrame:
     """Times of one probed frame, in seconds.
 
-    ``base``: of any render of the frame. ``pixel``: of one pixel at all samples, as the mean over
-    its crops; ``least`` and ``most``: the same for the cheapest and the dearest crop.
+    ``base`` is the time of a render without pixels. ``pixel`` is the time of a single pixel at all
+    samples, as the mean of the frame's crops. ``least`` and ``most`` are this time for the cheapest
+    and the dearest crop.
     """
 
     frame: int
@@ -39,7 +40,7 @@ class MeasuredFrame:
 class Probe:
     """The measured frames, ascending, and the size of the scene's pictures.
 
-    ``starting``: seconds until Blender had opened the scene; 0 if not measured.
+    ``starting`` is the number of seconds until Blender had opened the scene; 0 if not measured.
     """
 
     width: int
@@ -50,7 +51,7 @@ class Probe:
 
 
 def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
-    """Return the first, middle and last of the frames."""
+    """Return the first, the middle and the last frame of ``frames``."""
     ascending = sorted(set(frames))
     if not ascending:
         raise ValueError("no frames are given")
@@ -70,7 +71,7 @@ def crops(width: int, height: int, count: int = CROPS, share: float = CROP_SHARE
 
 
 def probe_of(done: Mapping[str, Any]) -> Probe:
-    """Return the worker's measurements as a probe. Raises ValueError if there are none."""
+    """Return the worker's measurements as a probe. Raise ValueError without measurements."""
     if not done["frames"]:
         raise ValueError("no frame was probed")
     ratio = done["samples"] / max(done["probed_samples"], 1)
@@ -86,8 +87,8 @@ def probe_of(done: Mapping[str, Any]) -> Probe:
 
 
 def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
-    # A process's first render also sets up data that later ones reuse, so the shortest time is the
-    # base.
+    # The first render of a process also sets up data that later renders reuse. The shortest time is
+    # therefore the base.
     base = min(measured["base_seconds"], *measured["seconds"])
     over = [max(seconds - base, 0.0) for seconds in measured["seconds"]]
     each = [
@@ -104,7 +105,7 @@ def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
 
 @attrs.frozen
 class Spread:
-    """Range of seconds on the probing machine: by the cheapest, the mean and the dearest crop."""
+    """Range of seconds on the probing machine, by the cheapest, the mean and the dearest crop."""
 
     least: float
     likely: float
@@ -123,8 +124,7 @@ def spread_of(
 ) -> Spread:  # fmt: skip
     """Return the time of all frames together, at another size or number of samples if given.
 
-    The ends of the range assume that the whole frame is like its cheapest, or like its dearest
-    crop.
+    The ends of the range assume that all of a frame is like the cheapest or like the dearest crop.
     """
     pixels = (width or probe.width) * (height or probe.height)
     more = pixels * (samples or probe.samples) / max(probe.samples, 1)
@@ -137,7 +137,7 @@ def _frame(probed: MeasuredFrame, more: float) -> Spread:
 
 
 def _between(frames: Sequence[MeasuredFrame], frame: int) -> MeasuredFrame:
-    """Interpolate between the two nearest frames; beyond the ends, take the nearest."""
+    """Interpolate between the two nearest frames; beyond the ends, return the nearest frame."""
     at = bisect_left(frames, frame, key=lambda probed: probed.frame)
     if at in (0, len(frames)):
         return frames[min(at, len(frames) - 1)]

@@ -16,8 +16,8 @@ from rendertrust.preflight.layout import Layout, LinkedFile
 
 BESIDE: Final = 2  # the scene and the list of moved files, which are also inputs
 RENAME: Final = (
-    "rename it on the disk, then File > External Data > Find Missing Files; or pack it: "
-    "File > External Data > Pack Resources"
+    "rename the file on the disk, then File > External Data > Find Missing Files; or pack the "
+    "file: File > External Data > Pack Resources"
 )
 RENAME_SCENE: Final = "File > Save As: another name, or another folder"
 FEWER: Final = (
@@ -58,10 +58,12 @@ def _twins(layout: Layout) -> Iterator[Finding]:
 def _amount(layout: Layout) -> Iterator[Finding]:
     count = sum(file.size > 0 for file in layout.files)
     if count + BESIDE > FILES_MAX:
-        message = f"it links {count} files; a job can have {FILES_MAX - BESIDE} beside the scene"
+        message = (
+            f"the scene links {count} files; a job can have {FILES_MAX - BESIDE} beside the scene"
+        )
         yield _error("too_many_files", message, FEWER)
     if layout.size > TOTAL_BYTES_MAX:
-        message = f"its linked files have over {TOTAL_BYTES_MAX >> 30} GiB"
+        message = f"the linked files have over {TOTAL_BYTES_MAX >> 30} GiB"
         yield _error("too_much_to_send", message, FEWER)
 
 

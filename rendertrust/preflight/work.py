@@ -1,7 +1,7 @@
-"""Work and price of frames, in whole microseconds of the machine that probed them.
+"""Work and price of frames, in whole microseconds of the machine that probed the frames.
 
-Measurements become whole numbers here. From then on prices are computed with integers only, so
-that they are the same everywhere.
+Measurements are converted to whole numbers. All further computation of prices uses only integers,
+because integers give the same prices on every machine.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ import attrs
 from rendertrust.preflight.price import MeasuredFrame, Probe
 
 SECOND: Final = 1_000_000
-LEAST: Final = SECOND // 1000  # no frame takes less
+LEAST: Final = SECOND // 1000  # the minimum for a frame
 
 
 @attrs.frozen
@@ -27,7 +27,7 @@ class FrameWork:
     def of(self, frame: int) -> int:
         """Return the microseconds of a frame, interpolated between probed frames and rounded up.
 
-        Beyond the ends they are those of the nearest probed frame.
+        Beyond the ends, return the microseconds of the nearest probed frame.
         """
         at = bisect_left(self.frames, frame)
         if at in (0, len(self.frames)):
@@ -42,14 +42,14 @@ class FrameWork:
         return max(self.microseconds)
 
     def mended(self, percents: Mapping[int, int]) -> "FrameWork":
-        """Return the work, corrected by frames that took ``percents`` of what was estimated."""
+        """Return the work, corrected by frames that took ``percents`` of the estimated time."""
         found = dict(zip(self.frames, self.microseconds, strict=True))
         found |= {number: _up(self.of(number) * many, 100) for number, many in percents.items()}
         numbers = tuple(sorted(found))
         return FrameWork(numbers, tuple(found[number] for number in numbers))
 
     def seconds(self, frames: Iterable[int]) -> float:
-        """Return the seconds of all frames together."""
+        """Return the total seconds of all frames."""
         return round(sum(map(self.of, frames)) / SECOND, 1)
 
 
@@ -64,15 +64,16 @@ def work_of(
 
 
 def _microseconds(probed: MeasuredFrame, more: Fraction) -> int:
-    # From the decimal text in the report: 0.1 is a tenth, not the nearest float.
+    # Fractions are made from decimal texts: the text 0.1 is exactly a tenth, unlike the float.
     seconds = Fraction(str(probed.base)) + Fraction(str(probed.pixel)) * more
     return max(_up(seconds.numerator * SECOND, seconds.denominator), LEAST)
 
 
 def price_of(microseconds: int, price: int, seconds: int) -> int:
-    """Return the cost of this work in units of money, if ``price`` pays for ``seconds`` of it.
+    """Return the cost of ``microseconds`` of work in units of money.
 
-    The cost is rounded up, so that it is 0 only if ``price`` is.
+    ``price`` pays for ``seconds`` of work. The cost is rounded up, and is therefore 0 only if
+    ``price`` is 0.
     """
     return _up(price * microseconds, seconds * SECOND)
 

@@ -38,12 +38,12 @@ WHERE a.id IN (
 ORDER BY a.id FOR UPDATE OF a;
 
 -- name: books_rows_lock
--- Read what the account locks protect, in one row: holds (open and closed); jobs; units and the units they feed; all
--- units and holds of whole jobs ($2), and of frames if one of their tiles ($12, $13) may fail; idempotency keys;
--- numbers for $8 transfers (gaps are harmless); earlier transfers by subject, kind and reference ($9 to $11), with
--- the subject's entries and the accounts; and the time now that the locks are held. The lookups are separate steps,
--- because a plan made while the tables were small must not scan them once they are large. COALESCE keeps the planner
--- from starting with all entries of an account.
+-- Read what the account locks protect, in one row: holds (open and closed); jobs, by the columns of JobRow; units and
+-- the units they feed; all units and holds of whole jobs ($2), and of frames if one of their tiles ($12, $13) may
+-- fail; idempotency keys; numbers for $8 transfers (gaps are harmless); earlier transfers by subject, kind and
+-- reference ($9 to $11), with the subject's entries and the accounts; and the time now that the locks are held. The
+-- lookups are separate steps, because a plan made while the tables were small must not scan them once they are large.
+-- COALESCE keeps the planner from starting with all entries of an account.
 WITH posted AS MATERIALIZED (
     SELECT x.t FROM unnest($9::bigint[], $10::text[], $11::text[]) AS k (subject, kind, reference)
     CROSS JOIN LATERAL (SELECT t FROM transfers t
@@ -75,7 +75,11 @@ WITH posted AS MATERIALIZED (
 )
 SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
                  SELECT h FROM holds h WHERE h.reference = held.reference FOR UPDATE) x) AS holds,
-       ARRAY(SELECT j FROM jobs j WHERE j.id = ANY($3::uuid[]) ORDER BY j.id FOR UPDATE) AS jobs,
+       ARRAY(SELECT ROW(j.id, j.user_id, j.job_type, j.status, j.queued_at, j.updated_at, j.node_id,
+                        j.retry_count, j.result_ref, j.error_message, j.dispatched_at, j.completed_at,
+                        j.open_units, j.failed_units, j.cancelled_units, j.unit_error, j.units, j.priority,
+                        j.cap, j.committed, j.charged, j.paused, j.reached, j.avoid)
+             FROM jobs j WHERE j.id = ANY($3::uuid[]) ORDER BY j.id FOR UPDATE) AS jobs,
        ARRAY(SELECT x.u FROM wanted CROSS JOIN LATERAL (
                  SELECT u FROM units u
                  WHERE u.job_id = wanted.job_id AND u.number = wanted.number FOR UPDATE) x) AS units,
@@ -109,25 +113,23 @@ WHERE a.id = n.id;
 
 -- name: books_jobs_insert
 -- Insert jobs.
-INSERT INTO jobs (id, user_id, job_type, payload_ref, plan, status, price, created_at, queued_at,
-                  updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
-                  completed_at, open_units, failed_units, cancelled_units, unit_error,
-                  price_number, retry_of, units, priority, cap, committed, charged, paused, reached,
-                  avoid)
-SELECT id, user_id, job_type, payload_ref, plan::jsonb, status, price, created_at, queued_at,
-       updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
-       open_units, failed_units, cancelled_units, unit_error, price_number, retry_of, units, priority,
-       cap, committed, charged, paused, reached, avoid::uuid[]
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-            $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::integer[],
-            $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[],
-            $18::integer[], $19::integer[], $20::text[], $21::bigint[], $22::uuid[], $23::integer[],
-            $24::smallint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::text[],
-            $30::text[])
-     AS n (id, user_id, job_type, payload_ref, plan, status, price, created_at, queued_at,
-           updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
-           open_units, failed_units, cancelled_units, unit_error, price_number, retry_of, units, priority,
-           cap, committed, charged, paused, reached, avoid);
+INSERT INTO jobs (payload_ref, price, created_at, price_number, retry_of, plan, id, user_id, job_type,
+                  status, queued_at, updated_at, node_id, retry_count, result_ref, error_message,
+                  dispatched_at, completed_at, open_units, failed_units, cancelled_units, unit_error, units,
+                  priority, cap, committed, charged, paused, reached, avoid)
+SELECT payload_ref, price, created_at, price_number, retry_of, plan::jsonb, id, user_id, job_type, status,
+       queued_at, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
+       open_units, failed_units, cancelled_units, unit_error, units, priority, cap, committed, charged,
+       paused, reached, avoid::uuid[]
+FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::text[], $7::uuid[],
+            $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::uuid[],
+            $14::integer[], $15::text[], $16::text[], $17::timestamptz[], $18::timestamptz[],
+            $19::integer[], $20::integer[], $21::integer[], $22::text[], $23::integer[], $24::smallint[],
+            $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::text[], $30::text[])
+     AS n (payload_ref, price, created_at, price_number, retry_of, plan, id, user_id, job_type, status,
+           queued_at, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
+           completed_at, open_units, failed_units, cancelled_units, unit_error, units, priority, cap,
+           committed, charged, paused, reached, avoid);
 
 -- name: books_jobs_update
 -- Update jobs.

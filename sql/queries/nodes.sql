@@ -168,7 +168,7 @@ WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINE
 RETURNING standing, standing_version, standing_reason;
 
 -- name: nodes_healthy
--- The nodes that may get work.
+-- The nodes whose status is HEALTHY.
 SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified,
        extract(epoch FROM now() - seen_at)::float8 AS silent_seconds, session_epoch AS epoch
 FROM nodes WHERE status = 'HEALTHY' ORDER BY id;

@@ -1,1 +1,3 @@
-"""Implementations of the ports: engines that the gateway starts itself, and remote ones."""
+"""Implementations of the ports, over engines that the gateway starts itself and over remote
+servers.
+"""

@@ -1,8 +1,8 @@
 """The embedded EVM node: a private chain, whose anchors prove nothing to outsiders.
 
-The node writes its state file in place, so a kill may corrupt it. Before each start an intact file
-is copied; a corrupt one is set aside and replaced by the copy. Transactions that the chain has lost
-this way are sent again, as after any kill.
+The node writes its state file in place, so a kill may corrupt the file. Before each start an intact
+file is copied; a corrupt file is set aside and replaced by the copy. Transactions that the chain
+has lost this way are sent again, as after any kill.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ log = logging.getLogger("chain")
 
 @frozen
 class ChainEndpoint:
-    """A chain, and the key of the account that anchors there.
+    """A chain, and the key of the account that writes anchors to it.
 
     ``state``: the file in which an embedded node saves its state; None for a remote chain.
     """
@@ -44,9 +44,10 @@ class ChainEndpoint:
 
 
 class EmbeddedAnvil(Engine[ChainEndpoint]):
-    """A node in ``data/chain``, with its state on disk.
+    """An embedded EVM node in ``data/chain``, with its state on disk.
 
-    Its chain id is random and drawn once, so that another node on its port is not mistaken for it.
+    The chain id is random and drawn once, so that another EVM node on the same port is not mistaken
+    for this one.
     """
 
     name = "chain"
@@ -91,7 +92,7 @@ def number_of(drawn: str) -> int:
 def endpoint_of(folder: Path, url: str) -> ChainEndpoint:
     """Return the endpoint that is stored in an embedded node's folder.
 
-    Raises FileNotFoundError if the node never ran.
+    Raises FileNotFoundError if the embedded node never ran.
     """
     kept = {name: (folder / "secrets" / name).read_text("ascii") for name in ("key", "chain-id")}
     state = folder / "state" / "state.json"
@@ -126,7 +127,11 @@ def keep_hex(path: Path, size: int) -> str:
 
 
 def repair_state(state: Path, copy: Path, owner: tuple[int, int] | None) -> None:
-    """Make ``state`` intact, or absent; ``copy`` is in a folder that only the gateway writes."""
+    """Copy the file ``state`` to ``copy`` if it is intact.
+
+    Set a corrupt file aside, and replace it by the copy if there is one. The copy is in a folder
+    that only the gateway writes.
+    """
     found = _read(state)
     if found is not None and _is_whole(found):
         _write(copy, found, None)

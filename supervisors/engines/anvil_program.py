@@ -25,7 +25,7 @@ def version() -> str:
 
 
 async def anvil_program(data: Path) -> Path:
-    """Return the path of the program below ``data``; it is fetched once per version, atomically.
+    """Return the path of the program below ``data``. Each version is fetched once, atomically.
 
     Raises ProgramMissing without npm or the package, EngineError if npm fails.
     """

@@ -1,6 +1,6 @@
 """The Bus port over Valkey or Redis.
 
-It publishes without acknowledgement, subscribes and reconnects.
+The bus publishes without acknowledgement, subscribes, and reconnects.
 """
 
 import asyncio
@@ -49,11 +49,11 @@ class ValkeySubscription:
 
 
 class ValkeyBus:
-    """Hints through the server at ``endpoint``, which may change. ``close`` it on its loop.
+    """Hints through the server at ``endpoint``, which may change.
 
-    One connection sends hints, in batches of those that arrived during the previous batch; another
-    one receives. ``dropped`` counts hints that were not sent, ``failed`` counts receivers that
-    raised.
+    Call ``close`` on the loop that used the bus. One connection sends hints; each batch has the
+    hints that arrived during the previous batch. Another connection receives. ``dropped`` counts
+    hints that were not sent, ``failed`` counts receivers that raised.
     """
 
     def __init__(self, endpoint: Handle[ValkeyEndpoint]) -> None:
@@ -106,7 +106,7 @@ class ValkeyBus:
     async def _keep(
         self, name: str, session: Callable[[aioredis.Redis], Coroutine[Any, Any, None]]
     ) -> None:
-        """Run sessions until cancelled, with growing pauses after failures."""
+        """Run one connection after another until cancelled, with growing pauses after failures."""
         backoff = BACKOFF_SECONDS_MIN
         loop = asyncio.get_running_loop()
         while True:
@@ -129,7 +129,7 @@ class ValkeyBus:
     async def _send(self, client: aioredis.Redis) -> None:
         """Send until a batch fails.
 
-        That batch, and hints that arrive during the pause, are dropped.
+        The batch that failed, and hints that arrive during the pause, are dropped.
         """
         self._resting = False
         while True:
@@ -155,7 +155,9 @@ class ValkeyBus:
         DROPPED.inc(count)
 
     async def _read(self, client: aioredis.Redis) -> None:
-        """Receive over one connection until it is lost; then raise one of AWAY."""
+        """Receive over one connection until the connection is lost; then raise an exception of
+        AWAY.
+        """
         self._changed.set()
         async with client.pubsub() as pubsub:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -200,7 +202,7 @@ class ValkeyBus:
             try:
                 subscription.receive(payload)
             except Exception:
-                # An error in one receiver must not affect the others.
+                # An error in one receiver must not affect the other receivers.
                 self.failed += 1
                 log.exception("bus_receiver_failed", topic=topic)
 
@@ -208,8 +210,8 @@ class ValkeyBus:
 def _end_if_cancelled() -> None:
     """Raise CancelledError if the task was cancelled but the cancellation was swallowed.
 
-    ``asyncio.wait_for``, which redis-py uses, may swallow it on Python 3.11 if the awaited call
-    ends at the same time. The canceller would then wait for ever.
+    ``asyncio.wait_for``, which redis-py uses, may swallow a cancellation on Python 3.11 if the
+    awaited call ends at the same time. The canceller would then wait for ever.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -219,8 +221,8 @@ def _end_if_cancelled() -> None:
 def _hold_on(pubsub: PubSub) -> None:
     """Raise ConnectionError if the connection is lost.
 
-    redis-py would reconnect at the next command and read the greeting while the other task reads
-    hints: each would get the other's data.
+    Without this error, redis-py would reconnect at the next command and read the greeting while the
+    other task reads hints. Each task would then get data that is meant for the other task.
     """
     connection = pubsub.connection
     if connection is None or not connection.is_connected:

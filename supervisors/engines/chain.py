@@ -20,7 +20,7 @@ _KEY: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
 
 class EvmChain:
-    """The chain; see the port. ``endpoint`` may be replaced at any time."""
+    """The Chain port over the EVM chain at ``endpoint``, which may be replaced at any time."""
 
     def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._endpoint, self._cap = endpoint, fee_cap_gwei
@@ -38,7 +38,7 @@ class EvmChain:
         return self._made
 
     def _kept(self, make: "type[Web3Chain]") -> "Web3Chain":
-        """Return one instance for all callers that waited for the import."""
+        """Return the instance that all callers share who waited for the import."""
         if self._made is None:
             self._made = make(self._endpoint, fee_cap_gwei=self._cap)
         return self._made
@@ -90,7 +90,7 @@ def remote_chain(given: ChainSettings) -> ChainEndpoint:
 
 
 class KnownChain(RemoteEngine[ChainEndpoint]):
-    """A remote chain. The gateway does not wait for it, and works without it."""
+    """A remote chain. The gateway does not wait for the chain, and works without it."""
 
     def __init__(self, endpoint: ChainEndpoint) -> None:
         super().__init__("chain", endpoint.url, endpoint, _nothing_wrong)

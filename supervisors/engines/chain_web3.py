@@ -1,4 +1,7 @@
-"""The Chain port over JSON-RPC with web3. Import it in a thread, as that takes half a second."""
+"""The Chain port over JSON-RPC with web3.
+
+Import this module in a thread, as the import takes half a second.
+"""
 
 import asyncio
 import json
@@ -37,11 +40,11 @@ ARTEFACT: Final = Path(__file__).resolve().parents[2] / "contracts" / "LedgerAnc
 CALL_SECONDS: Final = 5.0
 GAS_MARGIN: Final = 1.2
 ANCHOR_GAS_MIN: Final = 100_000  # gas limit; an anchor takes 56,975, and unused gas costs nothing
-RAISE: Final = 1.25  # factor of each new bid; nodes require at least a tenth more for a replacement
+RAISE: Final = 1.25  # factor of each new bid; a replacement must offer at least a tenth more
 RAISES_MAX: Final = 64  # a factor of a million; the configured limit applies earlier
 ANSWER_BYTES_MAX: Final = 64 << 20  # an answer about a hundred thousand anchors
 FUNDS_WEI: Final = 10**24  # balance to which an embedded chain's account is topped up
-# Errors of nodes for a transaction that is known or mined already.
+# Errors that the chain's nodes return for a transaction that is known or mined already.
 KNOWN: Final = ("already known", "already imported", "known transaction")
 _AWAY: Final = (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError)
 # Errors that web3 raises for a malformed answer.
@@ -57,7 +60,7 @@ EMPTY: Final = merkle.root([])
 
 
 class Web3Chain:
-    """Safe for concurrent use; connections are opened on demand."""
+    """The Chain port with web3, safe for concurrent use. Connections are opened on demand."""
 
     def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._current = endpoint
@@ -109,7 +112,8 @@ class Web3Chain:
             arguments = [anchor.size, anchor.root, previous]
             data = self._contract(web3, contract).encode_abi("anchor", args=arguments)
             call = {"to": contract, "data": data}
-            # A node that lags behind estimates as if there were no contract: hardly any gas.
+            # A node of the chain that lags behind estimates the gas as if there were no contract,
+            # so far too low.
             return await self._signed(web3, endpoint, call, nonce, bid, gas_min=ANCHOR_GAS_MIN)
 
     async def send(self, raw: bytes) -> None:
@@ -141,7 +145,8 @@ class Web3Chain:
             there = self._contract(web3, contract)
             try:
                 size = int(await there.functions.size().call())
-                # Anchors never change, so a new one may arrive between the two calls.
+                # Anchors never change, so it does no harm if a new anchor arrives between the two
+                # calls.
                 root = bytes(await there.functions.rootAt(size).call()) if size else EMPTY
             except BadFunctionCallOutput:
                 return None
@@ -164,7 +169,7 @@ class Web3Chain:
         async with self.asking() as (web3, _):
             block = await web3.eth.get_block(mined.block)
         saved = await asyncio.to_thread(_saved_at, endpoint.state)
-        # A saved state is as old as the start of the write.
+        # A saved state is as old as the time at which its write started.
         return saved > float(block.get("timestamp", 0)) + 1 + SAVE_SECONDS
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -202,9 +207,9 @@ class Web3Chain:
         return Account.from_key(endpoint.key)
 
     async def _is_there(self, web3: "AsyncWeb3[Any]", raw: bytes) -> bool:
-        """Return True if the node knows this very transaction.
+        """Return True if the chain's node knows this very transaction.
 
-        For a mined one it says "nonce too low".
+        For a mined transaction the node answers "nonce too low".
         """
         try:
             await web3.eth.get_transaction(web3.keccak(raw))
@@ -226,7 +231,7 @@ class Web3Chain:
 
     @asynccontextmanager
     async def asking(self) -> AsyncGenerator[tuple["AsyncWeb3[Any]", ChainEndpoint]]:
-        """Yield a client of the current chain; failures become the port's two errors."""
+        """Yield a client of the current chain; failures become ChainUnavailable or ChainRefused."""
         endpoint = self._endpoint()
         try:
             async with asyncio.timeout(CALL_SECONDS):

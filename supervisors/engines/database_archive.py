@@ -80,9 +80,10 @@ async def restore(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
 
 
 async def replace(dsn: str, file: Path, *, aside: str, tell: Tell = nothing_said) -> None:
-    """Fill a fresh database and swap it with the current one, which is kept as ``aside``.
+    """Fill a fresh database and swap it with the current database, which is kept as ``aside``.
 
-    Nothing changes until it is complete; then both names change at once. Raises EngineError.
+    Nothing changes until the fresh database is complete; then both names change at once. Raises
+    EngineError.
     """
     fresh = f"{database_of(dsn)}_restoring"
     try:
@@ -101,7 +102,7 @@ async def replace(dsn: str, file: Path, *, aside: str, tell: Tell = nothing_said
 async def _make_role(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
     """Create the role for grants if it is missing.
 
-    False if there is none and we may not create it.
+    False if the role is missing and this connection may not create it.
     """
     if await has_role(connection):
         return True

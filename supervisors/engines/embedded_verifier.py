@@ -1,8 +1,8 @@
 """The embedded verifier: a node agent as a child process that cannot read the gateway's data.
 
-It runs in a bubblewrap sandbox, in which Blender's sandbox is nested. It sees the folders of the
-system and of Python read-only, its own folder, and the network. It does not see the data folder,
-settings, homes or other processes.
+The node agent runs in a bubblewrap sandbox, in which Blender's sandbox is nested. The agent sees
+the folders of the system and of Python read-only, its own folder, and the network. The sandbox
+hides the data folder, settings, homes and other processes.
 """
 
 import asyncio
@@ -56,14 +56,14 @@ class CheckBounds:
 
 
 def bounds_of(threads: int, memory_gib: int) -> CheckBounds:
-    """Return the bounds from the settings; 0 means half of this machine."""
+    """Return the bounds that the settings name; 0 means half of this machine."""
     half = max(machine_facts.ram_bytes() // 2, MEMORY_LEAST)
     return CheckBounds(threads or max(machine_facts.cores() // 2, 1), memory_gib * GIB or half)
 
 
 @frozen
 class SandboxCommand:
-    """The sandbox command, and the account that starts it (None: the current one)."""
+    """The sandbox command, and the account that starts it; None for the current account."""
 
     words: Sequence[str]
     account: EngineAccount | None = None
@@ -84,7 +84,10 @@ class Confinement:
 
 
 def confine(data: Path, account: EngineAccount | None) -> Confinement:
-    """Test the sandbox, and create the key if needed. Raises CannotVerify, EngineError."""
+    """Test the sandbox, and create the verifier's key if there is none.
+
+    Raises CannotVerify, EngineError.
+    """
     folder = EngineFolder(data, NAME, account)
     walls = walls_of(folder)
     folder.make()
@@ -102,7 +105,7 @@ def key_of(folder: EngineFolder) -> Path:
 
 
 class EmbeddedVerifier(Engine[int]):
-    """The node agent in ``data/verifier``. Its endpoint is its process id.
+    """The node agent in ``data/verifier``. The engine's endpoint is the agent's process id.
 
     ``enrol`` registers the node with the gateway at each start, and returns a token.
     """
@@ -119,7 +122,9 @@ class EmbeddedVerifier(Engine[int]):
         await asyncio.to_thread(self._give, await self._enrol())
 
     def _give(self, enrolment: Enrolment) -> None:
-        """Copy key and enrolment to where the verifier can read but not change them."""
+        """Copy key and enrolment into a folder in which the verifier can read but not change
+        them.
+        """
         given, owner = self._given, self.folder.owned()
         given.make()
         given.enrol(enrolment)
@@ -177,8 +182,8 @@ def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) ->
     """Return an outer sandbox, started by root, for a Python in a folder that the account cannot
     enter.
 
-    An example is a checkout in root's home. It shows only these paths of the folder, and then
-    switches to the account.
+    An example is a checkout in root's home. The outer sandbox shows only these paths of the folder,
+    and then switches to the account.
     """
     places = dict.fromkeys(paths)
     closed = {path: account.closed_folder(path) for path in places} if account else {}
@@ -186,7 +191,7 @@ def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) ->
         return ()
     hidden = dict.fromkeys(folder for folder in closed.values() if folder is not None)
     shown = {path: folder for path, folder in closed.items() if folder is not None}
-    # Parents are listed explicitly; otherwise bubblewrap closes them to others.
+    # Parent folders are listed explicitly; otherwise bubblewrap closes them to other users.
     parents = dict.fromkeys(
         parent
         for path, folder in shown.items()

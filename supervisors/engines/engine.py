@@ -20,12 +20,13 @@ POLL_SECONDS = 0.02
 
 
 class Engine(ABC, Generic[E]):
-    """One engine with an endpoint of type ``E``. It may be started again after its end."""
+    """One engine with an endpoint of type ``E``. An engine may be started again after its end."""
 
     name: str
-    # How long the first process may take to become ready; later ones get twice as long.
+    # How long the first process may take to become ready; each further process gets twice as long.
     attempt_seconds: float = math.inf
-    # How long to retry after a kill, as its remains can prevent a start for some seconds.
+    # How long to retry a start, as the remains of a killed engine can prevent a start for some
+    # seconds.
     recovery_seconds: float = 10.0
 
     def __init__(self, data: Path, *, account: EngineAccount | None) -> None:
@@ -38,10 +39,10 @@ class Engine(ABC, Generic[E]):
         return self._running.pid if self._running else 0
 
     async def start(self, *, within: float = 60.0) -> E:
-        """Start it, and wait until our own child process answers.
+        """Start the engine, and wait until its process, a child of this process, answers.
 
-        Raises FolderBusy while another gateway's engine holds the folder, and EngineError with the
-        end of its log if it is not ready within ``within`` seconds.
+        Raises FolderBusy while another gateway's engine holds the folder. Raises EngineError, with
+        the end of the engine's log, if the engine is not ready within ``within`` seconds.
         """
         assert self._running is None, f"{self.name} runs"
         deadline = time.monotonic() + within
@@ -90,22 +91,25 @@ class Engine(ABC, Generic[E]):
         return await self._running.exited()
 
     async def stop(self) -> None:
-        """Stop it with its signals in order; no effect if it does not run."""
+        """Stop the engine with its signals in order; no effect if the engine does not run."""
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
 
     @abstractmethod
     async def prepare(self, lock: int) -> None:
-        """Prepare programs, secrets and the first initialisation.
+        """Prepare programs and secrets, and initialise the engine's data if there are none.
 
-        Once per start, with the folder locked.
+        Called once per start, with the folder locked.
         """
 
     @abstractmethod
     async def command(self) -> Command:
-        """Clean up after an old process, choose ports, and return the command; once per attempt."""
+        """Clean up after an old process, choose ports, and return the command.
+
+        Called for each process that is started.
+        """
 
     @abstractmethod
     async def ready(self, pid: int) -> E | None:
-        """Return the endpoint once the process ``pid`` answers; None before."""
+        """Return the endpoint if the process ``pid`` answers; otherwise None."""

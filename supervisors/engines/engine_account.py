@@ -61,7 +61,7 @@ def ways(path: Path) -> Iterator[Path]:
 def engine_account() -> EngineAccount | None:
     """Return the account to switch to; None if the gateway is not root.
 
-    It is ``rendertrust`` if that user exists, otherwise ``nobody``. No user is created.
+    The account is ``rendertrust`` if that user exists, otherwise ``nobody``. No user is created.
     """
     if os.geteuid() != 0:
         return None

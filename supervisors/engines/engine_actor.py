@@ -15,12 +15,12 @@ E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 
 START_SECONDS = 120.0
-# Longer than the patience of any engine's tether.
+# Longer than the tether of any engine takes to end it.
 STOP_SECONDS = 40.0
 
 
 class RunsEngine(Protocol[E_co]):
-    """An embedded engine, or the check of a remote one."""
+    """An embedded engine, or the check of a remote engine."""
 
     @property
     def name(self) -> str: ...
@@ -41,7 +41,9 @@ class Machine:
 
 @attrs.frozen
 class EngineEnded(Message[Machine, None]):
-    """From the actor's own task: process ``pid`` ended by itself; the actor then crashes."""
+    """From the actor's own task: the engine's process ``pid`` ended by itself; the actor then
+    crashes.
+    """
 
     pid: int
     code: int
@@ -105,7 +107,10 @@ class EngineActor(Actor[Machine], Generic[E]):
 
 
 def engine_child(engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> Child:
-    """Return the engine as a child; its users read the endpoint from ``current``."""
+    """Return a supervisor's child that runs the engine.
+
+    Users of the engine read the endpoint from ``current``.
+    """
     return Child(
         engine.name,
         lambda: EngineActor(engine, current, late=late),

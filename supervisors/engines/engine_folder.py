@@ -30,7 +30,10 @@ class EngineFolder:
         return self.path / "log"
 
     def make(self) -> None:
-        """Create missing folders; FolderClosed if the engine's account cannot enter."""
+        """Create missing folders.
+
+        Raises FolderClosed if the engine's account cannot enter a folder.
+        """
         check_way(self.data, self.account)
         self.data.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700, exist_ok=True)
@@ -57,13 +60,15 @@ class EngineFolder:
         return folder
 
     def owned(self) -> tuple[int, int] | None:
-        """The owner of files that the engine reads; None: the current user."""
+        """The owner of files that the engine reads; None for the current user."""
         return (self.account.uid, self.account.gid) if self.account else None
 
     async def lock(self, *, within: float) -> int:
-        """Return a descriptor that holds the lock, once an older engine's last process has ended.
+        """Return a descriptor that holds the folder's lock.
 
-        Raises FolderBusy if it is not free within ``within`` seconds.
+        First wait until the last process of an older engine has ended.
+
+        Raises FolderBusy if the lock is not free within ``within`` seconds.
         """
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + within

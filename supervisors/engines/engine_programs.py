@@ -27,7 +27,7 @@ class EnginePrograms:
         return importlib.metadata.version(self.package)
 
     def within_reach(self, account: EngineAccount | None, data: Path) -> Path:
-        """Return the root to run from: the package's, or a copy in the data folder.
+        """Return the root to run from: the package's root, or a copy in the data folder.
 
         A copy is made, once per version, if the account cannot reach the package, as in a virtual
         environment in root's closed home.

@@ -10,8 +10,8 @@ from supervisors.engines.errors import EngineError
 LOOPBACK = "127.0.0.1"
 UNIX_PATH_BYTES_MAX = 107
 TRIES_MAX = 1_000
-# Below the range of outgoing connections, one of which could take a port between our check and the
-# engine's bind.
+# The ports lie below the range of outgoing connections. An outgoing connection could take a port
+# between the check and the engine's bind.
 LOWEST, SPAN = 16_384, 16_384
 
 
@@ -29,7 +29,9 @@ def is_free(port: int) -> bool:
 def keep_ports(
     path: Path, names: tuple[str, ...], usable: Callable[[int], bool] = is_free
 ) -> dict[str, int]:
-    """Return a port per name: those stored in ``path`` that are still usable, and new ones."""
+    """Return a port for each name: the port stored in ``path`` if it is still usable, otherwise a
+    new port.
+    """
     kept = read_ports(path)
     ports = {name: kept[name] for name in names if name in kept and usable(kept[name])}
     missing = [name for name in names if name not in ports]
@@ -53,7 +55,7 @@ def read_ports(path: Path) -> dict[str, int]:
 
 
 def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]:
-    """Return different usable ports; EngineError if there are not enough."""
+    """Return different usable ports. Raises EngineError if there are not enough."""
     found: list[int] = []
     for _ in range(count + TRIES_MAX):
         if len(found) == count:

@@ -16,7 +16,10 @@ class Handle(Generic[E]):
         self._endpoint = endpoint
 
     def get(self) -> E:
-        """Return the newest endpoint, which may be down. Raises NotStarted before the first one."""
+        """Return the newest endpoint, which may be down.
+
+        Raises NotStarted before the engine was ready for the first time.
+        """
         if self._endpoint is None:
             raise NotStarted("this engine has not been ready yet")
         return self._endpoint

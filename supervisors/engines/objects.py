@@ -1,9 +1,9 @@
 """The object store as a child of the gateway: SeaweedFS in one process, S3 on a loopback port.
 
-SeaweedFS creates unix sockets in /tmp, and no option moves those for gRPC. Two others can be placed
-elsewhere, unless the data folder's path is too long for a socket. All have a port in their names.
-Some remain when SeaweedFS stops, and all when it is killed. Another user's socket with a port that
-we chose would make it hang.
+SeaweedFS creates unix sockets in /tmp, and no option moves its sockets for gRPC. Two other sockets
+can be placed elsewhere, unless the data folder's path is too long for a socket. All sockets have a
+port in their names. Some sockets remain when SeaweedFS stops, and all remain when it is killed.
+SeaweedFS would hang if another user had a socket whose name contains a chosen port.
 """
 
 import asyncio
@@ -49,11 +49,11 @@ SOCKETS_OF = (*SERVICES, "admin")
 class EmbeddedObjects(Engine[ObjectsEndpoint]):
     """A store in ``data/objects``.
 
-    Objects survive a kill; a power failure may lose the last ones.
+    Objects survive a kill; a power failure may lose the newest objects.
     """
 
     name = "objects"
-    # Sometimes it starts without ever offering volumes to write to; a restart helps.
+    # Sometimes SeaweedFS starts without ever offering volumes to write to; a restart helps.
     attempt_seconds = 8.0
     recovery_seconds = 90.0
 
@@ -92,7 +92,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
     def _write_configuration(self) -> None:
         self.folder.give("configuration", anew=True)
         data = self.folder.give("store")
-        # Options of the last run, which it would reuse.
+        # Options of the last run, which SeaweedFS would reuse.
         (data / "mini.options").unlink(missing_ok=True)
         for name, text in (
             ("options", self._options(data, self.folder.give("run", anew=True))),
@@ -118,7 +118,8 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             "admin.ui": "false",
             "admin.password": self._secrets["admin"],
             "master.telemetry": "false",
-            # Resuming can leave it without a leader for a while; the volumes have all the data.
+            # Resuming can leave the master without a leader for a while; the volumes have all the
+            # data.
             "master.resumeState": "false",
             "volume.preStopSeconds": 0,
             **placed_sockets(sockets),
@@ -161,7 +162,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
 
 
 def placed_sockets(folder: Path) -> dict[str, Path]:
-    """Return options for the sockets that can be placed; none if the path is too long."""
+    """Return options that place sockets into ``folder``; no options if the path is too long."""
     s3, filer = folder / "s3", folder / "filer"
     if not fits_unix_socket(filer):
         return {}
@@ -185,13 +186,18 @@ def with_admin_grpc(ports: dict[str, int]) -> dict[str, int]:
 
 
 async def answers(endpoint: ObjectsEndpoint) -> bool:
-    """Return True if a request signed with our key is served; another store would refuse it."""
+    """Return True if a request signed with the store's key is served; another store would refuse
+    the request.
+    """
     signer = await presigner(endpoint)
     return await statuses(("GET", signer.bucket(within=60))) == [200]
 
 
 async def works(endpoint: ObjectsEndpoint) -> bool:
-    """Return True if objects can be read and written; listing works earlier than content."""
+    """Return True if objects can be read and written.
+
+    A store can list objects before it can read and write them.
+    """
     signer = await presigner(endpoint)
     read = signer.get(PROBE_KEY, within=60)
     write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
@@ -200,14 +206,16 @@ async def works(endpoint: ObjectsEndpoint) -> bool:
 
 
 async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
-    """Return a signer for the endpoint; the first time, botocore is imported in a thread."""
+    """Return a signer for the endpoint. At the first call, botocore is imported in a thread."""
     signing = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
     made: Presigner = signing.Presigner(endpoint, endpoint.url)
     return made
 
 
 async def statuses(*requests: tuple[str, str]) -> list[int]:
-    """Return the status of each request; after one without an answer, 0 for the rest."""
+    """Return the status of each request; after a request without an answer, 0 for that and all
+    further requests.
+    """
     got = [0] * len(requests)
     timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -239,7 +247,7 @@ def possible_sockets(ports: Mapping[str, int]) -> list[Path]:
 def remove_sockets(ports: Mapping[str, int]) -> None:
     """Remove sockets of a killed store.
 
-    Those of another user stay, and their ports are not used.
+    Sockets of another user stay, and their ports are not used.
     """
     for port in ports.values():
         for path in socket_paths(port):

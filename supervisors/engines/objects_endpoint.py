@@ -8,7 +8,7 @@ REGION = "us-east-1"
 
 @frozen
 class ObjectsEndpoint:
-    """An S3 endpoint, its bucket and our key."""
+    """An S3 endpoint, its bucket, and the gateway's key."""
 
     url: str
     access_key: str

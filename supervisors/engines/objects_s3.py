@@ -37,11 +37,13 @@ PARTS_REFUSED = frozenset(
 
 
 class S3Objects:
-    """The store at ``endpoint``, which may change; ``aclose`` it on the loop that used it.
+    """The Objects port over the store at ``endpoint``, which may change.
 
-    ``public_url``: scheme and host of URLs for clients, if they reach the store by another name
-    than the gateway does, for example through the gateway, which keeps the Host header. It may be a
-    function, as the gateway's port is only known once it listens.
+    Call ``aclose`` on the loop that used the object.
+
+    ``public_url``: scheme and host of URLs for clients, if clients reach the store by another name
+    than the gateway does. An example is a store behind the gateway, which keeps the Host header.
+    ``public_url`` may be a function, as the gateway's port is only known once the gateway listens.
     """
 
     def __init__(
@@ -190,7 +192,7 @@ class S3Objects:
 
     @asynccontextmanager
     async def _call(self) -> "AsyncGenerator[tuple[S3Client, str]]":
-        """Make one call with its deadline; failures become the port's errors."""
+        """Make one call of the store with a deadline; failures become the port's errors."""
         endpoint = self._endpoint()
         errors: Any = await asyncio.to_thread(import_module, "botocore.exceptions")
         try:
@@ -220,7 +222,9 @@ def encoded(sha256: bytes) -> str:
 
 
 def checksums(found: str | None) -> tuple[bytes | None, bytes | None]:
-    """Decode an object's SHA-256, or the one over its parts, which ends with their number."""
+    """Decode an object's SHA-256, or the SHA-256 over its parts, which ends with the number of
+    parts.
+    """
     whole, dash, _ = (found or "").partition("-")
     sha256 = base64.b64decode(whole) or None
     return (None, sha256) if dash else (sha256, None)

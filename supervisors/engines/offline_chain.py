@@ -1,4 +1,6 @@
-"""The chain for a command: that of a running gateway, or started for the command."""
+"""The chain for a command: the chain of a running gateway, or an embedded chain that is started for
+the command.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,7 +16,7 @@ from supervisors.engines.handle import Handle
 
 @asynccontextmanager
 async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmChain]:
-    """Yield the port over the configured chain; there must be one.
+    """Yield the port over the configured chain; a chain must be configured.
 
     Raises SettingsError, and EngineError if an embedded chain neither runs nor starts.
     """
@@ -37,7 +39,7 @@ async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmC
 
 
 def has_run(given: ChainSettings, data: Path) -> bool:
-    """Return True if there is a chain; an embedded one exists once its gateway has run."""
+    """Return True if there is a chain; an embedded chain exists once its gateway has run."""
     return bool(given.url) and (not given.embedded or (data / EmbeddedAnvil.name).is_dir())
 
 
@@ -51,7 +53,10 @@ async def _port(given: ChainSettings, endpoint: ChainEndpoint) -> AsyncGenerator
 
 
 async def _running(data: Path) -> ChainEndpoint | None:
-    """Return the node of a running gateway; another node on its port has another chain id."""
+    """Return the endpoint of the embedded chain if a gateway runs it.
+
+    Another EVM node on its port has another chain id.
+    """
     folder = data / EmbeddedAnvil.name
     port = read_ports(folder / "ports").get("chain", 0)
     try:

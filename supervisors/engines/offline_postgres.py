@@ -1,4 +1,6 @@
-"""The database for a command: that of a running gateway, or started for the command."""
+"""The database for a command: the database of a running gateway, or an embedded one that is started
+for the command.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,7 +22,10 @@ from supervisors.engines.remote import check_postgres
 
 @asynccontextmanager
 async def embedded_database(data: Path) -> AsyncGenerator[PostgresEndpoint]:
-    """Yield the database in ``data``. Raises EngineError if it neither runs nor starts."""
+    """Yield the database in ``data``.
+
+    Raises EngineError if the database neither runs nor starts.
+    """
     running = kept_endpoint(data)
     if running is not None and await check_postgres(running) is None:
         yield running
@@ -34,7 +39,7 @@ async def embedded_database(data: Path) -> AsyncGenerator[PostgresEndpoint]:
 
 
 def kept_endpoint(data: Path) -> PostgresEndpoint | None:
-    """Return the database endpoint for this data folder; None if it never ran."""
+    """Return the database endpoint for this data folder; None if the database never ran."""
     folder = data / "postgres"
     try:
         passwords = {

@@ -94,13 +94,13 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         check_major(self.cluster, found.version)
 
     def read_passwords(self) -> None:
-        """Read the roles' passwords; generate missing ones."""
+        """Read the roles' passwords; generate missing passwords."""
         for role in ROLES:
             self._passwords[role] = keep_secret(self.folder.secrets / role)
 
     async def _initialise(self, lock: int) -> None:
-        """Initialise in ``pg.new``, then rename it: a kill leaves no incomplete cluster as
-        ``pg``.
+        """Initialise the cluster in ``pg.new``, then rename the folder: a kill leaves no incomplete
+        cluster as ``pg``.
         """
         fresh = self.folder.give("pg.new", anew=True)
         password = self.folder.path / "password"
@@ -121,7 +121,8 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
             self._address = (LOOPBACK, ports["postgres"])
         program = self._programs / "postgres"
         arguments = server_arguments(program, self.cluster, self._address, self._settings)
-        # Immediate shutdown: otherwise processes of a killed server would remain for a while.
+        # If the tether is killed, immediate shutdown: otherwise the server's processes would remain
+        # for a while.
         return Command(arguments, STOP, death=signal.SIGQUIT)
 
     async def ready(self, pid: int) -> PostgresEndpoint | None:
@@ -222,10 +223,10 @@ def postmaster(cluster: Path) -> tuple[int, str] | None:
 def remove_stale_pid_file(cluster: Path) -> None:
     """Remove the pid file of a server that has ended.
 
-    We hold the lock that all processes of our servers inherit, so none is left. But the number in
-    the file may belong to another process by now, as after a restart of a container, or to a
-    zombie; PostgreSQL would then refuse to start. A server that was started by hand is left alone:
-    its working folder is the cluster.
+    The caller holds the lock that all processes of the gateway's servers inherit, so no such
+    process is left. But the number in the file may belong to another process by now, as after a
+    restart of a container, or to a zombie. PostgreSQL would then refuse to start. A server that was
+    started by hand is left alone: its working folder is the cluster.
     """
     found = postmaster(cluster)
     if found is None or not works_in(found[0], cluster):
@@ -240,7 +241,7 @@ def works_in(pid: int, folder: Path) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     except OSError:
-        # True without /proc on this system; False for a zombie, which has no folder.
+        # True if this system has no /proc; False for a zombie, which has no working folder.
         return not Path("/proc/self").exists()
 
 

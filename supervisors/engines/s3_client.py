@@ -1,4 +1,4 @@
-"""An aiobotocore client. Import this module in a thread, as that takes half a second."""
+"""An aiobotocore client. Import this module in a thread, as the import takes half a second."""
 
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ READ_SECONDS = 20.0
 def load_session() -> AioSession:
     """Return a session that has read the description of S3 from disk.
 
-    This blocks for some 40 ms.
+    The call blocks for some 40 ms.
     """
     session = get_session()
     session.get_component("data_loader").load_service_model("s3", "service-2")
@@ -35,7 +35,7 @@ async def open_client(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"total_max_attempts": 2, "mode": "standard"},
-        # Our own SHA-256 is sent; the default CRC would be another pass over the bytes.
+        # The gateway sends a SHA-256 itself; the default CRC would be another pass over the bytes.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )

@@ -1,7 +1,8 @@
 """Presigned URLs with AWS Signature Version 4 in the query; the payload is not signed.
 
 Source: *Authenticating Requests: Using Query Parameters (AWS Signature Version 4)*. Each unit that
-is sent to a node needs a URL; this takes a third of botocore's time. Tests compare the two.
+is sent to a node needs a URL, and this module takes a third of botocore's time. Tests compare its
+URLs with botocore's.
 """
 
 import base64
@@ -16,7 +17,7 @@ from actors.ports import PresignedPut
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX: Final = 86_400
-# S3's limit, as somebody may sign with the same key by other means
+# S3's limit, as other programs may sign URLs with the same key
 SECONDS_TAKEN_MAX: Final = 7 * 86_400
 AHEAD: Final = timedelta(minutes=15)  # how far the signer's clock may be ahead
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -63,7 +64,7 @@ class SigningKey:
 
 
 class SignatureCheck:
-    """Checks presigned URLs of ours in requests, as the store does."""
+    """Checks, as the store does, that URLs in requests were presigned with the gateway's key."""
 
     def __init__(self, endpoint: ObjectsEndpoint, now: Callable[[], datetime] = _now) -> None:
         self._key = SigningKey(endpoint)
@@ -75,7 +76,7 @@ class SignatureCheck:
         return self._key.endpoint
 
     def admits(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
-        """Return True if the signature is ours and has not expired.
+        """Return True if the signature was made with the gateway's key and has not expired.
 
         ``target``: path and query as received; ``headers`` is case-insensitive.
         """
@@ -179,7 +180,7 @@ def host_of(base: str) -> str:
 
 
 def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:
-    """Return the headers that bind a body to its length and SHA-256, as far as these are known."""
+    """Return the headers that bind a body to its length and SHA-256, if these are known."""
     headers: dict[str, str] = {}
     if size is not None:
         headers["Content-Length"] = str(size)

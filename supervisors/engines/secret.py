@@ -12,7 +12,8 @@ BYTES = 24
 def keep_secret(path: Path) -> str:
     """Return the password in ``path``; generate and store it if there is none.
 
-    It has 32 characters of ``[A-Za-z0-9_-]``, which are safe in URLs and configuration files.
+    The password has 32 characters of ``[A-Za-z0-9_-]``, which are safe in URLs and configuration
+    files.
     """
     if path.exists() and (kept := path.read_text("ascii").strip()):
         hide(kept)

@@ -1,4 +1,4 @@
-"""Stripe's own library. Import this module in a thread, as that takes 0.15 s."""
+"""Stripe's own library. Import this module in a thread, as the import takes 0.15 s."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ TOLERANCE_SECONDS: Final = 300
 
 
 class StripeCaller:
-    """A client for the endpoint; create it on the loop that uses it."""
+    """A client for the endpoint. Create the client on the loop that uses it."""
 
     def __init__(self, endpoint: StripeEndpoint, context: ssl.SSLContext) -> None:
         self._secret = endpoint.webhook_secret
@@ -35,7 +35,10 @@ class StripeCaller:
         )
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """Open a session. Raises PaymentsUnavailable, whose text has no data of the buyer."""
+        """Open a checkout session.
+
+        Raises PaymentsUnavailable, whose text has no data of the buyer.
+        """
         sessions = self._client.v1.checkout.sessions
         try:
             async with asyncio.timeout(CALL_SECONDS + 1):
@@ -50,7 +53,7 @@ class StripeCaller:
         return PaymentSession(session.id, session.url)
 
     async def event(self, name: str) -> dict[str, Any] | None:
-        """Return an earlier event. Raises PaymentsUnavailable."""
+        """Return the Stripe event with this id, if Stripe knows it. Raises PaymentsUnavailable."""
         try:
             async with asyncio.timeout(CALL_SECONDS + 1):
                 found = await self._client.v1.events.retrieve_async(name)
@@ -99,7 +102,9 @@ def make_context() -> ssl.SSLContext:
 
 
 def params_of(order: PaymentOrder) -> "SessionCreateParams":
-    """Return the parameters of a session: one line item, and metadata with the purchase id."""
+    """Return the parameters of a checkout session: one line item, and metadata with the purchase
+    id.
+    """
     name = str(order.purchase)
     return {
         "mode": "payment",

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @frozen
 class StripeEndpoint:
-    """Our API key, the webhook secret, and the base address; '' means Stripe's."""
+    """The gateway's API key, the webhook secret, and the base address; '' means Stripe's
+    address.
+    """
 
     secret_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
@@ -24,7 +26,10 @@ class StripeEndpoint:
 
 
 class StripePayments:
-    """Stripe at ``endpoint``, which may change; ``aclose`` it on the loop that used it."""
+    """The Payments port over Stripe at ``endpoint``, which may change.
+
+    Call ``aclose`` on the loop that used the object.
+    """
 
     def __init__(self, endpoint: Handle[StripeEndpoint]) -> None:
         self._current = endpoint

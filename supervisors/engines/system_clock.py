@@ -18,7 +18,10 @@ class SystemClock:
 
 
 class SystemRandom:
-    """The machine's entropy. ``uniform`` uses the cheap generator, as it serves only for jitter."""
+    """The machine's entropy.
+
+    ``uniform`` uses the cheap generator, as its numbers serve only for jitter.
+    """
 
     def uuid(self) -> UUID:
         return uuid4()

@@ -3,12 +3,12 @@
 Run, with the standard library alone, as ``python -I -S tether.py LOCK STOP DEATH OWNER LEAVINGS
 PROGRAM ARGUMENTS…``
 
-LOCK: an inherited descriptor that holds the lock on the engine's folder. The engine inherits it
-too, so the folder stays locked until its last process has ended. STOP: signals that end the engine,
-each with the seconds until the next one, such as ``2:20,3:6``; at last SIGKILL. DEATH: the one
-signal that the engine gets if the tether itself is killed. OWNER: ``uid:gid`` to switch to, or
-``-``. LEAVINGS: files, separated by colons, that the engine may leave outside its folder and that
-are removed after its end.
+LOCK: an inherited descriptor that holds the lock on the engine's folder. The engine inherits the
+descriptor, too, so the folder stays locked until the engine's last process has ended. STOP: signals
+that end the engine, each with the seconds until the next signal, such as ``2:20,3:6``; at last
+SIGKILL. DEATH: the one signal that the engine gets if the tether itself is killed. OWNER:
+``uid:gid`` to switch to, or ``-``. LEAVINGS: files, separated by colons, that the engine may leave
+outside its folder and that are removed after its end.
 
 Standard input is a pipe whose other end only the gateway holds. When the pipe closes, because the
 gateway has ended in whatever way, the engine is stopped. The engine's process id is written to
@@ -47,8 +47,8 @@ def become(owner: str, death_signal: int) -> Callable[[], None]:
             os.setuid(uid)
         os.umask(0o077)
         if sys.platform == "linux":
-            # Set after the change of user, which clears it: if the tether is killed, the engine
-            # gets this signal.
+            # If the tether is killed, the engine gets this signal. Set after the change of user,
+            # which would clear the setting.
             libc.prctl(PR_SET_PDEATHSIG, death_signal)
             libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             if os.getppid() != tether:
@@ -58,7 +58,7 @@ def become(owner: str, death_signal: int) -> Callable[[], None]:
 
 
 def shorten_log() -> None:
-    """Empty the log if it has become too long."""
+    """Empty the log if the log has become too long."""
     if os.fstat(2).st_size > LOG_BYTES_MAX:
         os.ftruncate(2, 0)
 
@@ -99,7 +99,7 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, forward)
     threading.Thread(target=watch, args=(engine, steps), daemon=True).start()
-    # A gateway that has ended has also closed the other pipe, so the watch stops the engine.
+    # A gateway that has ended has also closed the input pipe, so ``watch`` stops the engine.
     with contextlib.suppress(OSError):
         os.write(1, b"%d\n" % engine.pid)
     code = engine.wait()

@@ -43,7 +43,7 @@ class Command:
 
 
 class Tethered:
-    """A running engine. It ends by ``stop``, by itself, or together with this process."""
+    """A running engine. The engine ends by ``stop``, by itself, or together with this process."""
 
     def __init__(self, process: Process, command: Command, pid: int) -> None:
         self._process = process
@@ -71,11 +71,11 @@ class Tethered:
         return self._process.returncode
 
     async def exited(self) -> int:
-        """Wait for its end; return the exit code, or 128 + n after signal n."""
+        """Wait for the engine's end; return the exit code, or 128 + n after signal n."""
         return await self._process.wait()
 
     async def stop(self) -> int:
-        """Stop it with its own signals and their patience, then with SIGKILL."""
+        """Stop the engine with its own signals, each with its patience, then with SIGKILL."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -123,7 +123,10 @@ def environment(folder: EngineFolder) -> dict[str, str]:
 
 
 async def run_once(folder: EngineFolder, command: Command, lock: int, *, within: float) -> None:
-    """Run a program to its end in the same way as an engine; EngineError unless it exits with 0."""
+    """Run a program to its end in the same way as an engine.
+
+    Raises EngineError unless the program exits with 0.
+    """
     tethered = await Tethered.launch(folder, command, lock)
     try:
         async with asyncio.timeout(within):

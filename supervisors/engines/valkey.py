@@ -22,7 +22,7 @@ CONNECT_SECONDS = 2.0
 # was reset is used again.
 AWAY = (RedisError, OSError, TimeoutError, TypeError)
 STOP = ((signal.SIGTERM, 10.0),)
-# It holds hints, presence and counters, so it may lose the oldest data, or everything.
+# The server holds hints, presence and counters, so it may lose the oldest data, or everything.
 SETTINGS = {
     "appendonly": "yes",
     "appendfsync": "everysec",
@@ -83,7 +83,9 @@ class EmbeddedValkey(Engine[ValkeyEndpoint]):
 
 
 async def process_at(endpoint: ValkeyEndpoint) -> int | None:
-    """Return the id of the process that answers, once it has loaded its data; otherwise None."""
+    """Return the id of the server process that answers; None if no process answers, or it still
+    loads its data.
+    """
     client = client_of(endpoint)
     try:
         server = await client.info("server")

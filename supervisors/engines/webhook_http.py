@@ -1,4 +1,6 @@
-"""The Post port over HTTP: only public addresses, which are resolved once, and no redirects."""
+"""The Post port over HTTP: names are resolved once, only public addresses are used, and redirects
+are not followed.
+"""
 
 import asyncio
 import socket
@@ -23,14 +25,13 @@ AGENT: Final = f"RenderTrust/{__version__} (webhooks)"
 PRIVATE: Final = "its address is not on the public internet"
 NOT_PUBLIC: Final = "has an address that is not on the public internet"
 LOOKUPS_MOST: Final = 32  # names that are resolved at the same time
-LOOKUPS_OF_ONE: Final = 2  # of these, per user
-# owner of the request, for the look-up of its name
+LOOKUPS_OF_ONE: Final = 2  # of these names, per user
+# The owner of the endpoint to which a request is sent, for the limit on look-ups.
 _USER: Final = ContextVar[str]("user", default="")
-# Global unicast (RFC 4291): nothing else is routed. Site-local fec0::/10, IPv4-compatible ::/96
-# and NAT64's 64:ff9b::/96 lie outside.
+# Global unicast (RFC 4291): no other address is routed. Site-local fec0::/10, IPv4-compatible ::/96
+# and NAT64's 64:ff9b::/96 lie outside this range.
 _UNICAST: Final = IPv6Network("2000::/3")
-# Special ranges inside it, and in IPv4, that Python considers global or that depend on Python's
-# version.
+# Special ranges of IPv6 unicast and of IPv4 that Python, or some version of it, considers global.
 _SPECIAL_6: Final = tuple(
     IPv6Network(text)
     for text in (
@@ -54,7 +55,7 @@ class PrivateAddress(OSError):
 
 
 class NameLookups:
-    """Name look-ups in separate threads: ``most`` at a time, and two per user.
+    """Name look-ups in separate threads: at most ``most`` at a time, and two per user.
 
     A name server that never answers blocks a thread until the system's resolver times out, and
     strangers choose the names. The loop's own threads look up PostgreSQL, S3 and Redis, and must
@@ -146,7 +147,9 @@ def addresses_of(host: str, port: int, family: socket.AddressFamily) -> list[Res
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves a name once and returns only permitted addresses; the connection goes to these."""
+    """Resolves a name once and returns only permitted addresses; the connection goes to one of
+    these.
+    """
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -165,7 +168,11 @@ class PublicResolver(AbstractResolver):
 
 
 class HttpPost:
-    """Sends requests. ``private``: permit any address, and plain HTTP. ``close`` it on its loop."""
+    """Sends requests.
+
+    ``private``: permit any address, and plain HTTP. Call ``close`` on the loop that used the
+    object.
+    """
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -231,7 +238,8 @@ class HttpPost:
 
 
 def refused(url: str, *, private: bool) -> str | None:
-    """Return what is wrong with the URL, as text after "it", before any look-up.
+    """Return what is wrong with the URL, before any look-up; the text continues a sentence that
+    begins with "it".
 
     Numeric addresses never reach the resolver. The URL is parsed by the library that connects, as
     two parsers might find different hosts.

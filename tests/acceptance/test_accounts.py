@@ -58,7 +58,7 @@ class Program:
         return await self.run("admin", *words, "--data", str(self.gateway.data), typed=typed)
 
     def login(self) -> dict[str, str]:
-        """Return what the program keeps of the login."""
+        """Return the login as the program stores it."""
         found: dict[str, str] = json.loads(self.credentials.read_text())["logins"][self.gateway.url]
         return found
 

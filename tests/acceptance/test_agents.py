@@ -1,4 +1,4 @@
-"""Real agents at work while gateways and nodes are killed, one of them on another host."""
+"""Real agents at work while gateways and nodes are killed; one agent runs on another host."""
 
 import asyncio
 import json
@@ -141,7 +141,7 @@ async def test_what_was_done_while_the_gateway_was_away_is_paid_when_it_is_back(
 ) -> None:
     """The gateway returns long after the lease ended, when another node waits for work.
 
-    That node gets none: nothing is done twice, and the operator is paid once.
+    The other node gets no work: nothing is done twice, and the operator is paid once.
     """
     operator = Creator(creator.http, gateway.url, "operator-of-two@example.org")
     await operator.register()

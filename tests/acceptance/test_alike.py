@@ -1,4 +1,4 @@
-"""Jobs that need alike frames use one device class; other nodes' owners see why units wait."""
+"""Jobs that need equal frames use one device class; owners of other nodes see why units wait."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -26,7 +26,9 @@ async def nodes(
 
 
 class Together:
-    """Behaviour of nodes that complete frames only once all of them have one, so none is faster."""
+    """Behaviour of nodes that complete frames only once each node has a frame, so no node is
+    faster.
+    """
 
     def __init__(self, count: int) -> None:
         self._at_work: set[str] = set()
@@ -42,8 +44,8 @@ class Together:
 
 
 async def wait_until_known(creator: Creator, count: int) -> None:
-    """Wait until the Scheduler knows the classes of ``count`` nodes, by a job that none of them may
-    do.
+    """Wait until the Scheduler knows the device classes of ``count`` nodes, by a job that none of
+    the nodes may do.
     """
     named = {"device_class": "cpu/arm64/none"}
     status, answer = await creator.dispatch("echo", frames="1-2", needs=named, queue=True)
@@ -87,8 +89,8 @@ async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
         assert unit["waiting"]["code"] == "nobody"
 
     async def refused() -> bool:
-        """Return True once the gateway has noticed that the last node left; until then it accepts
-        the job.
+        """Return True once the gateway refuses the job, because it has noticed that the last node
+        left.
         """
         needs = {"alike": True}
         status, answer = await creator.dispatch("echo", frames="1-2", needs=needs, queue=True)

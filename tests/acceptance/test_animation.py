@@ -165,11 +165,11 @@ async def test_a_job_is_paused_capped_and_stopped_to_the_unit(
         await agents(stack, gateway, tmp_path, 1)
         more: dict[str, Any] = {"frames": "1-60", "max_credits": "16", "order": "middle_first"}
         status, answer = await creator.dispatch("echo", **more)
-        assert status in (200, 202), answer  # 202 if its node has only just come
+        assert status in (200, 202), answer  # 202 if the node has only just connected
         job = str(answer["job_id"])
         found = await creator.job_within(job, "PAUSED")
         assert found["paused"] == "cap"
-        found = await done(creator, job, 10)  # these cost 15 credits; an eleventh would exceed 16
+        found = await done(creator, job, 10)  # ten cost 15 credits; an eleventh would exceed 16
         assert (found["done"], found["charged"], found["status"]) == (10, "15.0000", "PAUSED")
         complete = [u["number"] for u in await units(creator, job) if u["state"] == "COMPLETED"]
         assert {0, 59, 29} <= set(complete)
@@ -192,7 +192,7 @@ async def test_a_job_is_paused_capped_and_stopped_to_the_unit(
 async def test_an_animation_is_the_artists_frame_by_frame_and_plays_at_the_scenes_rate(
     gateway: Gateway, creator: Creator, scene: Path, tmp_path: Path
 ) -> None:
-    """This includes a frame that is rendered in tiles."""
+    """One frame is rendered in tiles."""
     payload = await creator.upload(scene.read_bytes())
     status, answer = await creator.dispatch("render", payload_ref=payload, frames="1-3,7")
     assert status == 200, answer

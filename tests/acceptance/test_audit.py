@@ -1,5 +1,5 @@
-"""Books that are broken behind the gateway's back end the gateway within a minute; here, a
-second.
+"""An audit ends a gateway whose books were broken by others within a minute; here, within
+a second.
 """
 
 import aiohttp

@@ -109,7 +109,7 @@ async def test_what_is_there_is_not_restored_over_unless_that_is_said(
 async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
     http: aiohttp.ClientSession,
 ) -> None:
-    """With two data folders and one database, only the database shows that a gateway uses it."""
+    """A gateway with another data folder uses the database, and only the database shows that."""
     with engine_folder() as folder:
         file = folder / "backup"
         async with forked_gateway() as owner:

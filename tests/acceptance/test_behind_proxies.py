@@ -14,7 +14,7 @@ from tests.support.reverse_proxies import NAMES, proxy
 from tests.support.until import until
 
 CLIENT = "127.0.0.8"  # an address other than the proxy's
-SCENE = b"scene of sixteen" * 50_000  # 800 kB; test_proxies has larger ones
+SCENE = b"scene of sixteen" * 50_000  # 800 kB; test_proxies has larger uploads
 
 
 @pytest.mark.heavy

@@ -1,4 +1,6 @@
-"""A gateway with an embedded chain: gateway, node or both are killed; no nonce is used twice."""
+"""A gateway with an embedded chain: gateway, chain node or both are killed; no nonce is
+used twice.
+"""
 
 import asyncio
 import os
@@ -25,7 +27,7 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
-# All named points from the log's commit to the anchor's confirmation.
+# All fail points from the log's commit to the anchor's confirmation.
 POINTS = [
     "before_log.CheckpointRow:1",
     "after_log.CheckpointRow:1",
@@ -53,7 +55,7 @@ async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
 
 
 def dsn_of(gateway: Gateway) -> str:
-    """Return the URL of the gateway's database, wherever that is."""
+    """Return the URL of the gateway's database, external or embedded."""
     if (lent := gateway.settings.get("RENDERTRUST_DATABASE_URL")) is not None:
         return lent
     endpoint = kept_endpoint(gateway.data)
@@ -127,7 +129,9 @@ def stands_still(pid: int) -> bool:
 
 
 def chain_of(gateway: Gateway) -> list[int]:
-    """Return the ids of the node and, before it, of its tether, which would stop it in order."""
+    """Return the process ids of the chain node and, before it, of its tether, which would stop the
+    node in order.
+    """
     (node,) = [pid for pid in alive_in(gateway.data) if runs_anvil(pid)]
     parent = int(Path(f"/proc/{node}/stat").read_text().rpartition(")")[2].split()[1])
     assert gateway.process is not None

@@ -67,7 +67,9 @@ async def ready(http: aiohttp.ClientSession, gateway: Gateway) -> Json:
 
 
 async def register_user(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
-    """Register a user; after a halt the gateway refuses for a second and is asked again."""
+    """Register a user; repeat the request, because the gateway refuses it for a second after a
+    halt.
+    """
     person = Person(http, gateway.url)
     await person.register()
     return person
@@ -165,8 +167,8 @@ async def check_old_checkpoint(
     old_proof: Json,
     lost_proof: Json,
 ) -> None:
-    """Check that a kept checkpoint links to the new epoch, and that a lost proof is named as
-    such.
+    """Check that a kept checkpoint links to the new epoch, and that a lost entry's proof is
+    refused.
     """
     now = await newest(http, gateway)
     assert now["origin"].startswith(f"{pinned['origin']}/epoch/2-"), now
@@ -187,7 +189,9 @@ async def check_old_checkpoint(
 
 
 async def verify_alone(gateway: Gateway, folder: Path, proof: Json) -> None:
-    """Verify the proof without the gateway: it holds by the chain, but that chain is private."""
+    """Verify the proof without the gateway: the proof holds, but a private chain proves nothing to
+    others.
+    """
     file = folder / "proof.json"
     file.write_text(json.dumps(proof))
     ports = json.loads((gateway.data / "chain" / "ports").read_text())

@@ -1,4 +1,4 @@
-"""Two gateways over one database: the other one makes the checks of a gateway that is killed."""
+"""Two gateways over one database: one is killed, and the other takes over its checks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def pair(lent_engines: LentEngines) -> AsyncIterator[Pair]:
 
 
 async def test_a_check_of_a_gateway_that_is_killed_is_made_at_the_other(pair: Pair) -> None:
-    """The other gateway waits until the claim of the killed one expires."""
+    """The other gateway waits until the claim of the killed gateway expires."""
     held, made = asyncio.Event(), asyncio.Event()
     first, second = pair.verifiers.ids
 

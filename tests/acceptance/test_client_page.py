@@ -50,7 +50,7 @@ async def test_an_example_does_what_it_says(
 
 
 async def reader(gateway: Gateway, email: str) -> dict[str, Any]:
-    """Register a user, and return the names that an example may use."""
+    """Register a user, and return the variables that an example may use."""
     async with AsyncClient(gateway.url) as client:
         await client.register(email, "Reader", PASSWORD)
         scopes = ["jobs:read", "jobs:write", "uploads:write", "credits:read"]

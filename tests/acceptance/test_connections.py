@@ -9,7 +9,7 @@ from tests.support.api_clients import Creator, Json
 from tests.support.gateway_process import Gateway
 from tests.support.until import until
 
-GONE_WITHIN = 60.0  # other gateways notice a killed one within some seconds
+GONE_WITHIN = 60.0  # other gateways notice within some seconds that a gateway was killed
 Ends = list[tuple[int | None, bool]]
 
 

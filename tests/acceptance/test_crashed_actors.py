@@ -67,7 +67,8 @@ async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_lose
         await creator.job_within(job, "COMPLETED")
     await until(lambda: not node.results)
     assert node.sockets == sockets
-    await until(lambda: "FailPointReached" in gateway.log.read_text())  # a thread writes the log
+    # A thread writes the log, so the log may lag.
+    await until(lambda: "FailPointReached" in gateway.log.read_text())
     code, said = await gateway.fsck()
     assert code == 0, said
 
@@ -75,7 +76,7 @@ async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_lose
 async def test_a_crash_of_a_session_closes_its_own_socket_with_1012_and_the_work_goes_on(
     gateway: Gateway, creator: Creator, node: FaithfulNode, http: aiohttp.ClientSession
 ) -> None:
-    # the first one is the node's report that the unit runs
+    # the first such message is the node's report that the unit runs
     await restart(gateway, node, "node.Received:2")
     async with faithful_node(http, gateway.url, "inference") as other:
         await until(lambda: other.sockets == 1)

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it: a verified picture, a film, and an account of their cost."""
+"""The demo as a newcomer runs it: a verified picture, a film, and their cost."""
 
 import asyncio
 import json
@@ -78,9 +78,9 @@ async def run_in_json(
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(900)  # each one sets up a checkout and renders, beside other tests
+@pytest.mark.timeout(900)  # each demo sets up a checkout and renders, beside other tests
 async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: Path) -> None:
-    """One of them runs from a checkout in a home folder that others cannot enter."""
+    """One demo runs from a checkout in a home folder that others cannot enter."""
     closed = at_home(home)
     with engine_folder() as base:
         folders = [base / "one", base / "two"]
@@ -118,8 +118,8 @@ def check_picture(path: Path) -> None:
 
 
 def check_film(folder: Path, frames: int = 8, size: tuple[int, int] = (320, 180)) -> None:
-    """Check that the frames differ and are in order, and that the film has each once at 8 a
-    second.
+    """Check that the frames differ and are in order; the film has each once, at 8 frames
+    a second.
     """
     paths = sorted((folder / "animation").glob("*.png"))
     assert [path.name for path in paths] == [f"frame-{n:04}.png" for n in range(1, frames + 1)]
@@ -152,7 +152,7 @@ async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
 
 
 def private_mounts() -> tuple[str, ...]:
-    """Return a command prefix for a view of the file system in which nobody else uses the program's
-    folders.
+    """Return a command prefix for a mount namespace, in which no other program uses
+    shared folders.
     """
     return ("unshare", "--mount", "--propagation", "private") if os.geteuid() == 0 else ()

@@ -1,4 +1,4 @@
-"""The gateway crashes exactly before and after each step in an earning's life; each happens
+"""The gateway crashes exactly before and after each step in an earning's life; each step happens
 once.
 """
 
@@ -122,12 +122,14 @@ async def test_killed_when_a_share_is_claimed_it_is_claimed_once(
     otto = await operator(gateway, http, f"{creator.email}.operator")
     async with FakeNode(gateway.url) as stray:
         await rendered(creator)
-    # The claim follows the proof at once, so the node may not even get its answer.
+    # The gateway crashes at the claim right after the proof, so the node may get no answer to the
+    # proof.
     with contextlib.suppress(aiohttp.ClientError, ConnectionError):
         async with FakeNode(gateway.url, user_token=otto.token, key=stray.key):
             await gateway.ended()
     assert await gateway.ended() == -signal.SIGKILL
     await gateway.start()
-    async with FakeNode(gateway.url, user_token=otto.token, key=stray.key):  # the node asks at once
+    # The node proves its key at once.
+    async with FakeNode(gateway.url, user_token=otto.token, key=stray.key):
         await earns(otto, payable="7.0000")
     await sound(gateway)

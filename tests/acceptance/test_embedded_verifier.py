@@ -68,7 +68,7 @@ async def test_it_sees_nothing_of_what_the_gateway_keeps(gateway: Gateway) -> No
     assert {path.name for path in (data / "verifier").iterdir()} == {"given", "state"}
     assert not os.access(f"{root}{gateway.log}", os.F_OK)
     assert not {"root", "home", "run", "var"} & {path.name for path in root.iterdir()}
-    # It sees no other process either, whose environment might hold secrets.
+    # The verifier sees no other process either, as a process's environment might hold secrets.
     others = [path for path in (root / "proc").iterdir() if path.name.isdigit()]
     words = [(path / "cmdline").read_bytes() for path in others]
     assert words

@@ -34,7 +34,7 @@ def content(frame: int) -> bytes:
 
 
 def paint(task: FakeTask) -> bytes | Fails:
-    """Return a picture or, for a chunk, a zip of several as a node makes it."""
+    """Return a picture or, for a chunk, a zip of several pictures as a node makes it."""
     if "frames" not in task.params:
         return content(int(task.params["frame"]))
     made = io.BytesIO()

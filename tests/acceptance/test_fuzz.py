@@ -1,6 +1,6 @@
 """Random requests made from the API's description get described answers from a real gateway.
 
-``python -m tests.fuzz URL`` sends more of them.
+``python -m tests.fuzz URL`` sends more requests.
 """
 
 import asyncio

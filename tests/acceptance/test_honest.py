@@ -1,5 +1,5 @@
-"""Honest nodes with different pixels are compared by a verifier, and none is blamed: 500 units by
-night.
+"""Honest nodes with different pixels are compared by a verifier, and no node is blamed: 500 units
+by night.
 """
 
 from pathlib import Path

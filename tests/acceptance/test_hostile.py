@@ -98,7 +98,7 @@ async def test_headers_and_bodies_that_drip_are_cut(gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
 
     async def drip(connection: Raw, head: bytes, drop: bytes) -> float:
-        """Send drops until the connection ends, and return how long it lasted."""
+        """Send drops until the connection ends, and return how long the connection lasted."""
         begun, last = loop.time(), asyncio.create_task(connection.rest())
         await connection.send(head)
         while not last.done():
@@ -115,7 +115,7 @@ async def test_headers_and_bodies_that_drip_are_cut(gateway: Gateway) -> None:
         )
         assert all(connection.heard == b"" for connection in heads)
         assert all(connection.heard.startswith(b"HTTP/1.1 408") for connection in bodies)
-    assert max(lasted) < 60  # some seconds, and what a busy machine takes besides
+    assert max(lasted) < 60  # some seconds, and time for a busy machine
 
 
 async def test_who_asks_for_much_and_reads_nothing_is_cut(gateway: Gateway) -> None:
@@ -135,18 +135,18 @@ async def test_who_asks_for_much_and_reads_nothing_is_cut(gateway: Gateway) -> N
 
 
 async def is_described(gateway: Gateway) -> bool:
-    """A gateway that has just started has no description of its API yet."""
+    """Return True if the gateway serves the description of its API; at first it does not."""
     async with session("127.0.0.250") as http, http.get(f"{gateway.url}/openapi.json") as answer:
         return answer.status == 200
 
 
 async def described(gateway: Gateway) -> float:
-    """How often it gave the description, as counted a moment ago; it only grows."""
+    """Return how often the gateway has sent the description of its API."""
     return await figure(gateway, DESCRIBED)
 
 
 async def is_quiet(gateway: Gateway) -> bool:
-    """Return True if this request has the only connection."""
+    """Return True if the connection of this request is the gateway's only one."""
     return await figure(gateway, "rendertrust_connections") == 1
 
 
@@ -154,7 +154,7 @@ async def is_quiet(gateway: Gateway) -> bool:
 
 
 async def refresh(gateway: Gateway, source: str, said: str | None) -> tuple[int, str]:
-    """Send a refresh, which is limited per address; return the status and how many are left."""
+    """Send a refresh (limited per address); return the status and how many requests are left."""
     headers = {} if said is None else {"X-Forwarded-For": said}
     url, body = f"{gateway.url}/api/v1/auth/refresh", {"refresh_token": "none"}
     async with session(source) as http, http.post(url, json=body, headers=headers) as answer:
@@ -174,7 +174,8 @@ async def test_clients_of_a_proxy_of_ours_are_counted_apart_and_logged(gateway: 
         found = [await refresh(gateway, PROXY, f"198.51.100.{n}, {client}") for n in range(3)]
         assert found == [(401, "1"), (401, "0"), (429, "0")]
     await refresh(gateway, source, "203.0.113.20")
-    await until(lambda: {*clients, source} <= logged(gateway))  # a thread writes the log
+    # A thread writes the log, so the log may lag.
+    await until(lambda: {*clients, source} <= logged(gateway))
     assert not logged(gateway) & {"198.51.100.0", "203.0.113.20", PROXY}
 
 

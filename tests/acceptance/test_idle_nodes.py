@@ -32,7 +32,7 @@ def given(node: FakeNode) -> list[tuple[str, int | None, int | None]]:
 
 
 async def check_backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
-    """Check that of six jobs at one node, the five that wait move to an idle node."""
+    """Check that of six jobs at one node, the five waiting jobs move to an idle node."""
     done = asyncio.Event()
     async with AsyncExitStack() as stack:
         busy = FakeNode(at.url, behave=sits_on_it(done), name="busy")

@@ -50,7 +50,7 @@ async def finish(node: PlainNode, job: str) -> None:
 
 
 async def waits_for_its_node(creator: Creator, node: PlainNode, job: str) -> None:
-    """Do nothing: without a socket, the unit cannot be sent."""
+    """Do nothing: the unit waits, because it cannot be sent to a node without a socket."""
 
 
 async def runs(creator: Creator, node: PlainNode, job: str) -> None:

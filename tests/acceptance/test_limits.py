@@ -82,5 +82,5 @@ async def test_the_relay_and_the_objects_are_limited_too(
                 return answer.status == 429
 
         assert not any([await is_refused() for _ in range(3)]), path
-        # Valkey may have been too slow to count one of them with the others.
+        # Valkey may have been too slow to count one of the three requests with the others.
         await until(is_refused)

@@ -1,4 +1,5 @@
-"""Tests of ``rendertrust submit`` for a scene that links others: real gateway, node and Blender.
+"""Tests of ``rendertrust submit`` for a scene that links other files: real gateway, node and
+Blender.
 
 The result must equal the picture that this machine's Blender makes of the original scene.
 """
@@ -27,7 +28,7 @@ from tests.support.lent_engines import gateway_with
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
 # The project: shots/main.blend links a head from ../library/head.blend, which has a texture beside
-# it; the scene's own textures are in the project and, with an absolute path, far from it.
+# it. The scene itself uses a texture in the project and, by an absolute path, one far from it.
 PROJECT = """
 import bpy, os, sys
 project, elsewhere = sys.argv[-2:]

@@ -17,7 +17,7 @@ from tests.unit.sql.migration_rules import faults
 
 NEWEST = migrations()[-1].version
 COMPATIBLE = f"-- Compatible from: {NEWEST:04}\n"
-# Migrations of a newer version, which only add things.
+# Migrations of a newer version, which only add tables, columns and the like.
 TEXTS = (
     """
     CREATE TABLE pictures (job_id uuid PRIMARY KEY REFERENCES jobs, at timestamptz NOT NULL);
@@ -65,7 +65,7 @@ async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
         assert names == [migration.name for migration in LATER]
         for job in await jobs:
             await creator.job_within(job, "COMPLETED")
-    await gateway.restart()  # a restart, as after a crash, before its own upgrade
+    await gateway.restart()  # restarted, as after a crash, before the gateway itself is upgraded
     async with FakeNode(gateway.url, behave=ENDS):
         await creator.job_within(await order(creator), "COMPLETED")
     async with http.get(f"{gateway.url}/api/v1/health/ready") as answer:

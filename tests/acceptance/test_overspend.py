@@ -1,4 +1,4 @@
-"""Many concurrent debits of one account never spend more than it has."""
+"""Many concurrent debits of one account never spend more than the account has."""
 
 import asyncio
 from collections import Counter
@@ -47,11 +47,13 @@ async def test_of_32_concurrent_dispatches_against_credits_for_10_exactly_10_are
 async def test_of_40_debits_at_once_ten_times_over_exactly_what_is_there_is_spent(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator
 ) -> None:
-    """Each round first reduces the balance so that it covers a known number of the 40 debits."""
+    """Each round first reduces the balance to an amount that covers a known number of the 40
+    debits.
+    """
     ada, left = await admin(gateway, http), 1_000_000
     jane = jwt.decode(creator.token, options={"verify_signature": False})["sub"]
     for round_ in range(10):
-        # units, and the number of debits that the account covers
+        # amount of a debit, and the number of debits that the balance covers
         debit, wanted = 10_000 + 37 * round_, 7 + 3 * round_
         reduce = {"amount": render(left - debit * wanted - round_), "reference_id": f"left{round_}"}
         status, _ = await creator.call("POST", "/credits/deduct", reduce)

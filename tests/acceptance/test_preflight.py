@@ -35,7 +35,7 @@ class Case:
     level: str = "error"
 
 
-# One finding names an object, one a file, and one does not stop the job.
+# One finding names an object, one names a file, and one does not stop the job.
 CASES = [
     Case("camera", "no_camera", "Scene > Camera", "Object 'Camera'"),
     Case("missing", "missing_file", "Missing Files", "Image 'texture'", "/artist/wood.png"),

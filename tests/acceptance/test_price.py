@@ -43,7 +43,7 @@ gateway = gateway_with({"RENDERTRUST_PRICING_FRAME_SECONDS": "2"})
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def node(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
-    """Run the gateway's own node, which the settings name once it has joined."""
+    """Run the gateway's own node; the settings name the node after it has joined."""
     async with enrolled_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as agent:
         await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
         await agent.start()

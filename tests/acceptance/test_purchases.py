@@ -40,7 +40,7 @@ async def checkout(creator: Creator, key: str = "k") -> str:
 
 
 async def pay(http: aiohttp.ClientSession, url: str) -> None:
-    """Do what the page's pay button does."""
+    """Send the request of the payment page's Pay button."""
     async with http.post(f"{url}/card", allow_redirects=False) as answer:
         assert answer.status == 303, await answer.text()
 
@@ -57,7 +57,7 @@ async def has(creator: Creator, credits_: str) -> None:
 
 
 async def check_books(gateway: Gateway, creator: Creator) -> None:
-    """Check that the purchase was credited once, beside the starter credits."""
+    """Check that the user's history has two entries: the purchase and the starter credits."""
     _, history = await creator.call("GET", "/credits/history")
     sources = sorted(entry["source"] for entry in history["entries"])
     assert sources == ["ADJUSTMENT", "STRIPE"]
@@ -69,7 +69,7 @@ async def check_books(gateway: Gateway, creator: Creator) -> None:
 async def test_killed_while_a_payment_is_booked(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:
-    """The stand-in's webhook got no answer, so it is sent again."""
+    """The stand-in sends its webhook again, because it got no answer."""
     await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:2")
     url = await checkout(creator)
     await pay(http, url)
@@ -83,7 +83,7 @@ async def test_killed_while_a_payment_is_booked(
 async def test_killed_while_a_purchase_is_begun(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:
-    """With one key there is one purchase with one session, whenever the gateway was killed."""
+    """One key gives one purchase with one session, whenever the gateway was killed."""
     await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:1")
     begun = asyncio.ensure_future(checkout(creator))
     assert await gateway.ended() == -signal.SIGKILL

@@ -34,7 +34,7 @@ async def run_refused(*words: str, **settings: str) -> tuple[int, str]:
 async def test_two_gateways_without_port_flags_run_side_by_side_and_stop_in_order(
     http: aiohttp.ClientSession,
 ) -> None:
-    """SIGTERM and SIGINT both end them with exit code 0, together with their engines."""
+    """SIGTERM and SIGINT both end the gateways with exit code 0, together with their engines."""
     with engine_folder() as folder:
         gateways = [Gateway(folder / "one"), Gateway(folder / "two")]
         await asyncio.gather(*(gateway.start() for gateway in gateways))

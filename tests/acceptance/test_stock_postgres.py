@@ -40,8 +40,8 @@ async def gateway(stock: PostgresEndpoint, lent_engines: LentEngines) -> AsyncIt
 
 
 async def test_each_submission_is_accepted_at_once(gateway: Gateway, creator: Creator) -> None:
-    """With ``jit`` on, the default, compiling statements took seconds and the gateway
-    answered 503.
+    """With ``jit`` on, the default, PostgreSQL would compile statements for seconds and the gateway
+    would answer 503.
     """
     async with FakeNode(gateway.url, behave=ENDS):
         answers = await asyncio.gather(*(creator.dispatch("echo") for _ in range(JOBS)))
@@ -51,7 +51,9 @@ async def test_each_submission_is_accepted_at_once(gateway: Gateway, creator: Cr
 
 
 async def test_no_statement_is_compiled(stock: PostgresEndpoint) -> None:
-    """The statement counts as expensive in some versions, which would compile it."""
+    """The test's statement counts as expensive in some versions, which would compile it with
+    ``jit`` on.
+    """
     pool = Database(lambda: stock.app_dsn)
     async with pool.connection(within=60) as connection:
         plan = await connection.fetch("EXPLAIN ANALYZE SELECT sum(relpages) FROM pg_class")
@@ -61,7 +63,9 @@ async def test_no_statement_is_compiled(stock: PostgresEndpoint) -> None:
 
 
 async def test_a_statement_ends_when_its_gateway_has_gone(stock: PostgresEndpoint) -> None:
-    """It would run for an hour and keep its locks, although nobody waits for the result."""
+    """The statement would run for an hour and keep its locks, although nobody waits for
+    the result.
+    """
     pool, watcher = Database(lambda: stock.app_dsn), await asyncpg.connect(stock.owner_dsn)
     async with pool.connection(within=60) as connection:
         pid = connection.get_server_pid()

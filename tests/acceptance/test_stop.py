@@ -100,7 +100,7 @@ async def test_the_service_manager_is_told_and_a_stop_lets_requests_finish(
             await asyncio.open_connection("127.0.0.1", gateway.port)
         busy[1].write(LOGIN[-1:])
         async with asyncio.timeout(60):
-            # reads to the end, as the connection is closed after the answer
+            # the gateway closes the connection after the answer
             answer = await busy[0].read()
     assert answer.startswith(b"HTTP/1.1 401")
     assert b"Invalid credentials" in answer
@@ -112,7 +112,7 @@ async def test_a_second_signal_does_not_wait_for_the_requests_in_flight(
 ) -> None:
     assert gateway.process is not None
     async with connection(gateway, HEAD + LOGIN[:-1]):
-        # this answer shows that the other request is being read
+        # this answer shows that the gateway is reading the other request
         async with http.get(f"{gateway.url}/health") as answer:
             assert answer.status == 200
         gateway.process.send_signal(signal.SIGTERM)
@@ -125,7 +125,7 @@ async def test_a_second_signal_does_not_wait_for_the_requests_in_flight(
 async def test_a_log_that_nobody_reads_holds_nothing_up(
     start_gateway: StartGateway, http: aiohttp.ClientSession
 ) -> None:
-    """Its stderr is a full pipe, but the gateway still answers and stops in order."""
+    """The gateway's stderr is a full pipe, but it still answers and stops in order."""
     async with start_gateway() as gateway:
         await gateway.stop()
         read, gateway.stderr = os.pipe()

@@ -24,7 +24,7 @@ gateway = gateway_with(SETTINGS, prices={"echo": "1.5"})
 
 @attrs.define
 class Line:
-    """Behaviour of nodes that hold the last frame: attempt 1 until ``first``, attempt 2 until
+    """Behaviour of nodes that delay the last frame: attempt 1 until ``first``, attempt 2 until
     ``copy``.
     """
 
@@ -103,7 +103,7 @@ async def test_both_have_it_and_the_first_is_first_after_all(
         assert (unit["node_id"], unit["copy_node_id"]) == (race.first.node_id, race.second.node_id)
         assert unit["waiting"]["code"] == "copied"
         _, told = await creator.call("GET", f"/jobs/{race.job}/events?limit=100")
-        # On a busy machine another frame, which ends by itself, may have taken long enough, too.
+        # On a busy machine, another frame may have taken so long that it was copied, too.
         copied = [e for e in told["events"] if e["type"] == "unit.copied"]
         (event,) = [e for e in copied if e["unit"] == LAST]
         assert event["attempt"] == 2
@@ -142,7 +142,9 @@ async def test_the_copy_is_first_and_the_other_is_told_to_stop(
 async def test_both_live_through_the_death_of_the_gateway(
     gateway: Gateway, creator: Creator
 ) -> None:
-    """The restarted gateway knows both attempts: it sends neither again, and one result counts."""
+    """The restarted gateway knows both attempts: it sends neither attempt again, and one result
+    counts.
+    """
     async with AsyncExitStack() as stack:
         race = await raced(stack, gateway, creator)
         await gateway.kill()

@@ -1,5 +1,5 @@
-"""Clients get each event of a job once and in order, and webhook endpoints at least once, through
-kills.
+"""Events and kills: clients get each event of a job once and in order, webhook endpoints at least
+once.
 """
 
 import asyncio
@@ -64,8 +64,9 @@ async def test_a_killed_gateway_leaves_no_gap_and_tells_again_what_it_was_tellin
         await gateway.kill()
         await gateway.start(RENDERTRUST_CRASH_AT="courier_sent.DueDelivery:1")
         async with faithful_node(http, gateway.url):
-            await gateway.ended()  # it had sent the webhook, and could not record that
-            # The delivery stays claimed for a minute; let that be over.
+            # The gateway has sent the webhook, and died before it could record that.
+            await gateway.ended()
+            # The delivery stays claimed for a minute; end the claim now.
             books = gateway.settings["RENDERTRUST_DATABASE_OWNER_URL"]
             await execute(books, "UPDATE deliveries SET due_at = now()")
             await gateway.start()

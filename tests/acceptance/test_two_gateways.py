@@ -40,8 +40,8 @@ class Pair:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def pair(lent_engines: LentEngines) -> AsyncIterator[Pair]:
-    """Run two gateways where ``echo`` has a price, and with long timeouts so that slowness causes
-    no retry.
+    """Run two gateways where ``echo`` has a price, with timeouts so long that slowness causes no
+    retry.
     """
     with lent_engines.lend() as engines, engine_folder() as folder:
         settings = {**PATIENT, **SHARED, **engines}
@@ -68,7 +68,7 @@ async def test_what_waits_at_one_gateway_goes_to_an_idle_node_of_the_other(
 async def test_a_node_that_comes_to_another_gateway_leaves_the_first(
     pair: Pair, creator: Creator, make_node: Callable[..., Awaitable[PlainNode]]
 ) -> None:
-    """It has one session, its slots count once, and its units go to the new gateway."""
+    """The node has one session, its slots count once, and its units go to the new gateway."""
     node = await make_node("echo")
     await node.connect()
     older = node.socket
@@ -108,7 +108,7 @@ def log_and_wait(done: asyncio.Event) -> Behaviour:
 async def test_what_a_running_attempt_says_is_read_at_either_gateway(
     pair: Pair, creator: Creator
 ) -> None:
-    """This includes a gateway that was stopped when the lines came."""
+    """A gateway that was stopped when the lines came shows them, too."""
     done, lines = asyncio.Event(), ["reads the scene", "makes light of it", AT]
     elsewhere = replace(creator, url=pair.other.url)
 

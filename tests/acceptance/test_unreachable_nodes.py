@@ -49,6 +49,6 @@ async def test_a_burst_without_credits_turns_nobody_else_away(
     honest = [await creator.once("POST", "/jobs/dispatch", order) for _ in range(10)]
     assert [status for status, _ in honest] == [200] * 10
     answers = Counter(status for status, _ in await asyncio.gather(*burst))
-    assert answers[200] == 10  # as many as his starter credits pay for
+    assert answers[200] == 10  # the starter credits pay for ten jobs
     assert answers[402] > 0
     assert set(answers) <= {200, 402, 429}

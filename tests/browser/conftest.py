@@ -1,4 +1,4 @@
-"""Fixtures with one Chromium per worker, on the session's event loop; it can reach only this
+"""Fixtures with one Chromium per worker, on the session's event loop; Chromium can reach only this
 machine.
 """
 

@@ -20,7 +20,7 @@ from tests.support.examples import chosen
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.stripe_events import standing_in
 
-# ReDoc cannot be configured to leave this out; the policy blocks the request.
+# ReDoc always requests its logo; the content security policy blocks the request.
 LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 

@@ -1,9 +1,9 @@
 """``python -m tests.fuzz URL``: send 5,000 generated requests and check every answer.
 
-The gateway needs wide limits, as otherwise most answers are 429. It also needs a very short dispute
-window (``RENDERTRUST_EARNINGS_DISPUTE_HOURS=0.005``), as otherwise nothing becomes payable. Exit
-code 0: no answer was wrong, every operation succeeded at least once, and three in five requests
-passed authentication.
+The gateway needs high rate limits, as otherwise most answers are 429. The gateway also needs a very
+short dispute window (``RENDERTRUST_EARNINGS_DISPUTE_HOURS=0.005``), as otherwise no earning becomes
+payable. Exit code 0: no answer was wrong, every operation succeeded at least once, and three in
+five requests passed authentication.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def show(tally: Tally) -> None:
 
 
 def verdict(tallies: Iterable[Tally]) -> int:
-    """Print the results; return 1 if an answer was wrong or if too little succeeded."""
+    """Print the results; return 1 if an answer was wrong or too few requests succeeded."""
     tallies = list(tallies)
     wrong = [f"{len(tally.failures)} wrong: {tally.label}" for tally in tallies if tally.failures]
     idle = [t for t in tallies if not t.successes and t.label not in UNMET]

@@ -15,14 +15,16 @@ from tests.support.examples import chosen
 
 DOUBLINGS: Final = 4
 EXPONENT_MAX: Final = 1.2
-# The best of so many measurements counts; more are made while other load may be the cause.
+# The best of five measurements counts; up to 400 are made while the cost seems too high, because
+# other load may be the cause.
 TRIES, TRIES_MOST = 5, 400
-SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)  # each sample repeats its call for so long
-MEASURABLE: Final = 0.001  # seconds; less is lost in the noise of the process
+# A sample repeats its call until this CPU time has passed.
+SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)
+MEASURABLE: Final = 0.001  # seconds; shorter times are lost in the noise of the process
 CALL_SECONDS_MAX: Final = 2.0  # a slower call ends the measurement
 SECONDS_PER_BYTE_MAX: Final = 20e-6
-NOTICED: Final = 0.05  # seconds; a faster answer blocks nobody noticeably
-MEMORY_PER_BYTE: Final = 64  # Python's objects may be so much larger than their text
+NOTICED: Final = 0.05  # seconds; a faster answer blocks other requests too briefly to notice
+MEMORY_PER_BYTE: Final = 64  # bytes; Python's objects may be this much larger than their text
 MEMORY_BASE: Final = 8 << 20
 STATUS, CLEAR_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -51,7 +53,7 @@ class Cost:
 
     @property
     def faults(self) -> list[str]:
-        """Complaints about the cost; empty if time and memory are linear."""
+        """Reasons why the cost is too high; empty if time and memory are linear."""
         found: list[str] = []
         if self.exponent > EXPONENT_MAX:
             found.append(f"exponent {self.exponent:.2f} is above {EXPONENT_MAX}")
@@ -84,7 +86,7 @@ def cost_of(
     """Measure ``run`` for inputs that ``make`` returns for each size; ``make`` is not timed."""
     inputs: list[tuple[int, Any]] = []
     found = Cost(label, (), ())
-    gc.disable()  # a collection in the middle would depend on other tests' garbage
+    gc.disable()  # a garbage collection during a measurement would depend on other tests
     try:
         for size in sizes_to(largest):
             inputs.append((size, make(size)))
@@ -107,7 +109,7 @@ def cost_of(
 
 
 def _measured(found: Cost, inputs: Sequence[tuple[int, Any]], run: Callable[[Any], object]) -> Cost:
-    """Add one measurement with the newest input."""
+    """Add a measurement of the newest input to the cost."""
     size, given = inputs[-1]
     return Cost(found.label, [*found.sizes, size], [*found.seconds, _sample(run, given)])
 
@@ -119,7 +121,7 @@ def _again(found: Cost, inputs: Sequence[tuple[int, Any]], run: Callable[[Any], 
 
 
 def _sample(run: Callable[[Any], object], given: Any) -> float:
-    """Return the CPU seconds of one call, averaged over as many calls as are measurable."""
+    """Return the CPU seconds of one call, averaged over all calls in ``SAMPLE_SECONDS``."""
     calls, started = 0, time.thread_time()
     while True:
         run(given)
@@ -135,8 +137,8 @@ async def cost_of_asking(
     """Measure requests to a server in this process's event loop.
 
     The fixed cost of an answer is subtracted. Memory is the growth of the process's resident set up
-    to its peak. Objects that fit into free memory are not seen, and systems other than Linux show
-    nothing.
+    to its peak. Objects that fit into memory the process already has are not seen, and on systems
+    other than Linux the growth is 0.
     """
     asked = [make(size) for size in (0, *sizes_to(largest))]
     sizes, best = [_length(one) for one in asked], [math.inf] * len(asked)
@@ -172,12 +174,12 @@ def _kib(name: str) -> int:
 
 
 def _length(sent: Any) -> int:
-    """Return the length in bytes or characters; of a tuple, that of all its parts."""
+    """Return the length in bytes or characters; for a tuple, the sum over its items."""
     return sum(map(len, sent)) if isinstance(sent, tuple) else len(sent)
 
 
 def judge(costs: Iterable[Cost], record_property: Callable[[str, object], None]) -> None:
-    """Fail if a cost is not linear; record the worst one for ``cost_report``."""
+    """Fail if a cost is not linear; record the worst cost for ``cost_report``."""
     found = list(costs)
     worst = max(found, key=lambda cost: (cost.seconds[-1] > 2 * MEASURABLE, cost.per_byte))
     record_property("cost", str(worst))

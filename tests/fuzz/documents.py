@@ -5,7 +5,7 @@ from typing import Final
 
 
 def repeated(part: str, size: int) -> str:
-    """Return the part repeated as often as it fits."""
+    """Return the part repeated as often as fits into ``size`` characters."""
     return part * (size // len(part))
 
 
@@ -14,7 +14,7 @@ def _many(part: bytes, size: int) -> bytes:
 
 
 def _keys(size: int) -> bytes:
-    """Return keys that are too long for a parser to cache, which would favour small documents."""
+    """Return keys too long for a parser's cache of keys, which would favour small documents."""
     return b",".join(b'"%072x":1' % number for number in range(size // 77))
 
 

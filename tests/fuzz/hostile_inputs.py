@@ -27,7 +27,7 @@ from web.http import json_document
 from web.http.body import read_body
 from web.http.converter import Email, structure, structure_query
 from web.jobs.job_filter import CHARACTERS_MAX, filter_of
-from web.jobs.unit_plan import UNITS_MAX, plan_of
+from web.jobs.unit_plan import UNITS_MAX, split_into_units
 from web.objects.multipart_uploads import missing, parts_sha256
 from web.objects.zip_layout import ENTRIES_MAX, NotABundle, members_of
 
@@ -40,7 +40,7 @@ OURS: Final = note.verifier_of("gateway", KEY)
 
 @attrs.frozen
 class Case:
-    """A way to make a parser work hard; ``largest`` is the largest size to try."""
+    """Inputs that make a parser work hard; ``largest`` is the largest size to try."""
 
     label: str
     make: Callable[[int], Any]
@@ -100,7 +100,7 @@ def _parsed(text: str) -> object:
 
 def _units_of(tiles: str | None) -> Callable[[str], object]:
     size: dict[str, Any] = {"width": 640, "height": 480}
-    return lambda frames: plan_of(in_frames(frames, tiles=tiles, **size), lambda _: 1)
+    return lambda frames: split_into_units(in_frames(frames, tiles=tiles, **size), lambda _: 1)
 
 
 # ── filters, addresses, texts ────────────────────────────────────────────────────────────────────
@@ -180,7 +180,7 @@ def _of_notes(_: Path) -> Iterator[Case]:
     yield Case("verifier key", lambda size: "a+" * (size // 2), note.read_verifier, 64 << 10)
 
 
-# ── frames of the relay ──────────────────────────────────────────────────────────────────────────
+# ── relay frames ────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_relay(_: Path) -> Iterator[Case]:

@@ -23,10 +23,10 @@ class Good:
 
 Recipe: TypeAlias = Callable[[Stage], Good]
 BECAUSE = {"reason": "a made-up request"}
-# Operations that end the session that sends them, so that each request gets its own user.
+# Operations that end the session of the request, so each request is sent by a new user.
 PRIVATE = frozenset({"auth_logout"})
-# Operations open to every user whose recipes need an admin. New nodes of a user who has a node in
-# quarantine start in quarantine, too.
+# Operations that every user may do, but whose recipes need an admin. The recipes of two quarantine
+# a node, after which new nodes of its owner start in quarantine.
 OF_ADMINS = frozenset({"fleet_quarantine", "fleet_release", "operators_pay_out"})
 
 
@@ -81,7 +81,9 @@ def waiting_job(stage: Stage) -> Good:
 
 
 def video(stage: Stage) -> Good:
-    """Return a finished job; the body names a frame rate, as the scene is nobody's upload."""
+    """Return a finished job; the body has a frame rate, as no upload of a scene exists to read it
+    from.
+    """
     return Good({"job_id": stage.finished(EARNING)}, body={"fps": 24, "queue": True})
 
 
@@ -141,7 +143,7 @@ def refund(stage: Stage) -> Good:
 
 
 def dispute(stage: Stage) -> Good:
-    """Return a unit that earned something, for a dispute."""
+    """Return a unit with an earning, for a dispute."""
     return Good({"job_id": stage.finished(EARNING), "unit": "0"}, {"reason": "made up"})
 
 
@@ -223,7 +225,7 @@ def member(body: Json | None = None) -> Recipe:
 
 
 def own_organisation(stage: Stage) -> Good:
-    """Return the user's organisation and a node of theirs."""
+    """Return the user's organisation and one of the user's nodes."""
     return Good({"organisation_id": stage.ids["organisation_id"], "node_id": stage.verified()})
 
 
@@ -255,13 +257,13 @@ def remove_upload(stage: Stage) -> Good:
     return Good({"upload_id": stage.upload()["id"]})
 
 
-# Fixed path parameters: another value would change prices or SKUs that concern everybody.
+# Fixed path parameters: with other values a request would change prices or SKUs for all users.
 WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Operations that cannot succeed here: one needs Stripe's secret, one needs evidence of checked
-# results, one needs a job of several files.
+# Operations that cannot succeed here: they need Stripe's secret, evidence of checked results, or a
+# job of several files.
 UNMET = frozenset(
     {
         "POST /api/v1/webhooks/stripe",

@@ -22,8 +22,8 @@ from web.http.operations import Audience, Operation
 
 UUID_TEXT: Final = "00000000-0000-4000-8000-000000000000"
 BODY_MOST, QUERY_MOST, ITEMS_MOST, TEXT_MOST = 128 << 10, 7_000, 2_048, 8_192
-LEAST: Final = 64  # items or characters; shorter values cost nothing
-LONG: Final = 500  # characters; shorter texts cost nothing
+LEAST: Final = 64  # items or characters; shorter values are not worth a test
+LONG: Final = 500  # characters; shorter texts are not worth a test
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 WORDS: Final = ("1", "render", "jobs", "en")
 
@@ -48,7 +48,7 @@ class Route:
     audience: Audience
     operation: Operation | None
     of_console: bool
-    fields: tuple[str, ...]  # of the query or the form
+    fields: tuple[str, ...]  # names of the query's or form's fields
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -78,7 +78,9 @@ class Route:
             yield from self._examples(kind, self.operation.request_example)
 
     def _examples(self, kind: Any, example: Any) -> Iterator[Hostile]:
-        """Yield the operation's example with one member enlarged, which passes validation."""
+        """Yield the operation's example with one member enlarged within the limits of
+        validation.
+        """
         hints = typing.get_type_hints(kind, include_extras=True) if attrs.has(kind) else {}
         for name in sorted(hints.keys() & (example or {}).keys()):
             grown = grown_to(hints[name], example[name])

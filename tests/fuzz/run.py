@@ -26,8 +26,8 @@ from tests.fuzz.stage import Stage
 from tests.support.api_description import Contract, Heard
 
 # Schemathesis's own checks; `Contract` checks more strictly that answers fit their schemas. One
-# check is left out: that all data that fits the schema is accepted. A schema cannot describe a
-# valid key or a bucket of ours.
+# check is left out: that all data that fits the schema is accepted. A schema cannot describe which
+# public keys and which buckets the gateway accepts.
 CHECKS: list[Any] = [
     not_a_server_error,
     rules.status_code_conformance,
@@ -36,8 +36,9 @@ CHECKS: list[Any] = [
     rules.negative_data_rejection,
 ]
 BUSY, BUSY_SECONDS, AGAIN_SECONDS = 503, 60.0, 0.2
-GOOD_OF, STRANGER_OF, NEGATIVE_OF = 4, 20, 3  # one in so many cases
-PHASES = [Phase.generate]  # without shrinking, which would multiply the requests
+# One in 4 cases follows a recipe, one in 20 is a stranger's, one in 3 is invalid.
+GOOD_OF, STRANGER_OF, NEGATIVE_OF = 4, 20, 3
+PHASES = [Phase.generate]  # no shrinking, because that would multiply the requests
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 RELAY = "relay"
 
@@ -83,7 +84,7 @@ class Run:
         self._each = -(-cases // len(self._operations))
 
     def _asked(self, operation: APIOperation[Any, Any, Any, Any]) -> bool:
-        """Return whether the operation is tested; not if it needs a socket or an absent admin."""
+        """Return False if the operation needs a socket, or an admin although no admin is given."""
         if RELAY in (operation.tags or []):
             return False
         name = operation.definition.raw["operationId"]
@@ -103,7 +104,7 @@ class Run:
         self._send(operation, GenerationMode.POSITIVE, self._each - negative, tally, chance)
         try:
             self._send(operation, GenerationMode.NEGATIVE, negative, tally, chance)
-        except (SkipTest, Unsatisfiable):  # every request to this operation is valid
+        except (SkipTest, Unsatisfiable):  # no request to this operation can be invalid
             self._send(operation, GenerationMode.POSITIVE, negative, tally, chance)
         return tally
 
@@ -191,7 +192,7 @@ class Run:
     def _headers(
         self, audience: str, good: Good, chance: random.Random, *, stranger: bool
     ) -> dict[str, str]:
-        """Return the headers with a token; a ``stranger`` has none, or an invalid one."""
+        """Return the headers with a token; a ``stranger`` has no token or an invalid token."""
         token = good.token or self._stage.tokens.get(audience)
         if token is None:
             return {}

@@ -17,8 +17,8 @@ from tests.fuzz.worker import EARNING
 Json = dict[str, Any]
 PASSWORD = "securepassword123"
 API = "/api/v1"
-TRIES = 5  # requests are repeated so often while the gateway is busy
-IN_VAIN = 20  # disputes made at once, to wait for their windows only once
+TRIES = 5  # tries of a request while the gateway is busy
+IN_VAIN = 20  # disputes opened together, so that one wait covers all their windows
 WINDOW_MAX = 60.0  # seconds
 numbers = itertools.count(1)
 
@@ -26,7 +26,7 @@ numbers = itertools.count(1)
 class Stage:
     """A user, their node, and an admin if e-mail and password are given.
 
-    ``tokens`` belong to them; ``ids`` name things that the user has.
+    ``tokens`` has the access token of each; ``ids`` has the ids of what the user owns.
     """
 
     def __init__(self, url: str, admin: tuple[str, str] | None = None, operator: str = "") -> None:
@@ -127,12 +127,12 @@ class Stage:
         raise SystemExit(f"a job of type {kind} does not end")
 
     def disputed(self) -> str:
-        """Return a dispute about a unit that earned something."""
+        """Return a dispute about a unit with an earning."""
         path = f"/jobs/{self.finished(EARNING)}/units/0/dispute"
         return str(self.post(path, {"reason": "made up"}, self.user)["id"])
 
     def payable(self) -> None:
-        """Make a share payable: reject a dispute whose window is over."""
+        """Make an earning payable by rejecting a dispute whose window is over."""
         if not self._in_vain:
             self._in_vain = [self.disputed() for _ in range(IN_VAIN)]
             self._pass_window()
@@ -140,11 +140,11 @@ class Stage:
         self.post(path, {"reason": "made up"}, self.tokens["admin"])
 
     def _pass_window(self) -> None:
-        """Wait until the dispute window of all earnings so far is over."""
+        """Wait until the dispute windows of all earnings so far are over."""
         shares = self.call("GET", "/operators/me/earnings?limit=1", None, self.operator)["earnings"]
         left = datetime.fromisoformat(shares[0]["payable_at"]).timestamp() - time.time()
         if left > WINDOW_MAX:
-            raise SystemExit("earnings.dispute_hours is too long here: start it with 0.005")
+            raise SystemExit("earnings.dispute_hours is too long: start the gateway with 0.005")
         time.sleep(max(0.0, left))
 
     def requested(self) -> str:

@@ -1,6 +1,6 @@
 """Tests that parsers of untrusted input take linear CPU time and bounded memory.
 
-The inputs have a fixed seed. The end of the test run reports what costs most per byte.
+The inputs have a fixed seed. The end of the test run reports which inputs cost the most per byte.
 """
 
 from collections.abc import Callable

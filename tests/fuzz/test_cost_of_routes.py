@@ -31,10 +31,11 @@ from web.identity.roles import UserRole
 from web.identity.tokens import TokenType
 from web.nodes.relay import Relay
 
-PARTS: Final = 4  # each part of the routes is a test of its own
+PARTS: Final = 4  # groups of routes, each tested by a separate test
 STORE: Final = ObjectsEndpoint("http://127.0.0.1:1", "key", "secret")
 NOBODY: Final = SimpleNamespace(objects_store=lambda: STORE)
-AWAY: Final = (502, 503)  # the object store is unreachable, and some actors are stand-ins
+# Statuses of requests that need the unreachable object store or an absent actor.
+AWAY: Final = (502, 503)
 HEADERS_MOST: Final = 7_000
 HEADERS: Final[Mapping[str, Callable[[int], str]]] = {
     "Cookie": lambda size: 'a="; ' * (size // 5),
@@ -62,7 +63,7 @@ class Asker:
     host: str
     port: int
     tokens: Mapping[Audience, str]
-    cookie: Callable[[], str]  # a new one each time, as signing out is a route, too
+    cookie: Callable[[], str]  # returns a new cookie each time, as one of the routes signs out
     seen: list[int] = attrs.field(factory=list[int])
 
     async def ask(self, route: Route, path: str, body: bytes, media: str, more: str = "") -> int:

@@ -1,4 +1,4 @@
-"""Nodes that do each job at once, so that a node with a free slot is always there."""
+"""Nodes that do each job at once, so a node with a free slot is nearly always connected."""
 
 import asyncio
 import base64

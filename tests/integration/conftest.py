@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-# These tests take long, and depend on other programs rather than on the version of Python.
+# Tests that take long, and depend on other programs rather than on the version of Python.
 ABOUT_PROGRAMS = (
     "backup",
     "engines/test_anchor_on_a_node.py",
@@ -31,7 +31,7 @@ ABOUT_PROGRAMS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Texts, because each worker compares thousands of items.
+    # Compare texts and not Path objects, because each worker compares thousands of items.
     programs = tuple(str(Path(__file__).parent / path) for path in ABOUT_PROGRAMS)
     for item in items:
         if str(item.path).startswith(programs):

@@ -1,11 +1,11 @@
 """``python -m tests.kills``: kill a gateway under load, and check what it had acknowledged.
 
-In each round, client processes register, buy, spend, submit, cancel, work, pay out and decide. They
-write every acknowledged answer to disk before it counts. Then SIGKILL hits the gateway with all its
-engines, the gateway alone, or one engine. When all is ready again, everything that was ever
+In each round, client processes register, buy, spend, submit, cancel, work, pay out and decide. The
+clients write every acknowledged answer to disk before it counts. Then SIGKILL hits the gateway with
+all its engines, the gateway alone, or one engine. When all is ready again, everything that was ever
 acknowledged must be there exactly once, and ``fsck`` must find the books in order. The same seed
-kills the same victims at the same times. Exit code 1: something was wrong, or a gateway with a
-mistake seemed right.
+kills the same victims at the same times. Exit code 1: a check failed, or the checks found nothing
+wrong with a gateway with a mistake.
 """
 
 import argparse

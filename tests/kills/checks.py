@@ -71,7 +71,9 @@ class Examiner:
         return faults + await self._logged_out(account)
 
     async def _inspector(self, email: str) -> Inspector:
-        """Return an inspector whose login is from before the kill, or now and then a new one."""
+        """Return an inspector whose login is from before the kill, or now and then from a new
+        login.
+        """
         inspector = self.inspectors.setdefault(email, Inspector(self.line, email))
         if not inspector.token or self.chance.randrange(10) == 0:
             await inspector.login()
@@ -89,7 +91,7 @@ class Examiner:
         return faults
 
     async def _everybodys(self) -> list[str]:
-        """Return faults in what admins did, and in the log."""
+        """Return faults in the log and in rows that admins' acts changed."""
         try:
             inspector = await self._inspector(self.admins[0])
             faults = await self._admins_work(inspector)
@@ -129,7 +131,7 @@ async def told_faults(gateway: Gateway) -> list[str]:
 
 
 async def verdicts(gateway: Gateway) -> Counter[str]:
-    """Return how many checks have which verdict, or which state if they have none."""
+    """Return the number of checks by verdict, or by state for checks without a verdict."""
     endpoint = kept_endpoint(gateway.data)
     assert endpoint is not None, "the database is where it was"
     rows = await fetch(

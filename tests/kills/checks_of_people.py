@@ -1,4 +1,4 @@
-"""Checks of one person's account: all that was acknowledged is there once, and nothing else."""
+"""Checks of one person's account: it has all that was acknowledged, once, and nothing else."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -131,7 +131,7 @@ def _jobs(account: Account, found: Found, memory: Memory) -> Iterator[str]:
 
 
 def _statuses(account: Account, memory: Memory, job: Json) -> Sequence[str]:
-    """Return the statuses that a job may have, given what was acknowledged of it."""
+    """Return the statuses that a job may have, given the acknowledged answers about it."""
     if job["id"] in account.ended:
         return (account.ended[job["id"]],)
     if job["id"] in account.cancelled:
@@ -141,7 +141,7 @@ def _statuses(account: Account, memory: Memory, job: Json) -> Sequence[str]:
 
 
 def _reasons(account: Account, found: Found, memory: Memory) -> Iterator[str]:
-    """Check that each entry has a cause, and each cause one entry."""
+    """Check that each entry has a cause, and each cause has one entry."""
     wanted = Counter(_wanted(account, found, memory))
     given = Counter(
         (entry["reference_id"], str(signed(entry)))
@@ -174,7 +174,7 @@ def _wanted(account: Account, found: Found, memory: Memory) -> Iterator[tuple[st
 
 
 def reference_of(account: Account, entry: str) -> str:
-    """Return the reference of an entry; only a refund has the same reference as the work."""
+    """Return the reference of an entry; a refund has the reference of the refunded work."""
     return str(account.entries[entry]["reference_id"])
 
 

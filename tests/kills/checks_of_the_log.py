@@ -1,4 +1,6 @@
-"""Checks that the log only grows: every checkpoint ever shown is consistent with the newest one."""
+"""Checks that the log only grows: every checkpoint ever shown is consistent with the newest
+checkpoint.
+"""
 
 import attrs
 
@@ -16,7 +18,9 @@ class Witness:
     seen: int = 0
 
     async def compare(self, inspector: Inspector, kept: list[Json]) -> list[str]:
-        """Return faults in the newest checkpoint and in those kept since the last comparison."""
+        """Return faults in the newest checkpoint and in the checkpoints kept since the last
+        comparison.
+        """
         now = await inspector.get("/ledger/checkpoint")
         before = [] if self.newest is None else [self.newest]
         fresh = {(row["size"], row["root"]): row for row in (*before, *kept[self.seen :])}
@@ -45,7 +49,7 @@ def signature_faults(row: Json) -> list[str]:
 
 
 async def growth_faults(inspector: Inspector, older: Json, newer: Json) -> list[str]:
-    """Check that the newer log contains the older one unchanged."""
+    """Check that the newer log contains the older log unchanged."""
     if not older["size"]:
         return []
     if older["size"] > newer["size"]:

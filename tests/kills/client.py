@@ -1,8 +1,9 @@
 """``python -m tests.kills.client``: simulated users and nodes in a process that is never killed.
 
-It reads ``go``, ``pause`` and ``end`` from standard input and writes JSON lines to standard output.
-``ready`` comes with the id of its ``verifier`` node; ``counted`` is the number of acknowledgements
-on disk; ``paused`` says that all requests are answered, and ``wrong`` what went wrong.
+The process reads ``go``, ``pause`` and ``end`` from standard input and writes JSON lines to
+standard output. ``ready`` comes with the id of its ``verifier`` node; ``counted`` is the number of
+acknowledgements on disk; ``paused`` says that all requests are answered; its ``wrong`` lists the
+failures.
 """
 
 import argparse
@@ -64,7 +65,7 @@ class Gate:
 class Client:
     """All users and nodes of this process; ``name`` tells it from other client processes."""
 
-    desk: ClientState
+    shared: ClientState
     name: str
     chance: Random
     gate: Gate = attrs.field(factory=Gate)
@@ -77,11 +78,11 @@ class Client:
     async def come(self) -> None:
         """Register the users and nodes, and log in the admin."""
         self.creators = [
-            Creator(self.desk, f"creator-{self.name}{number}@example.org")
+            Creator(self.shared, f"creator-{self.name}{number}@example.org")
             for number in range(CREATORS)
         ]
         self.operators = [
-            Person(self.desk, f"operator-{self.name}{number}@example.org")
+            Person(self.shared, f"operator-{self.name}{number}@example.org")
             for number in range(OPERATORS_OF_EACH)
         ]
         for person in (*self.creators, *self.operators):
@@ -91,13 +92,13 @@ class Client:
         self.verifier = await self._worker((CHECK,), owner="")
         self.workers.append(self.verifier)
         idle = await self._worker(("nothing",), self.operators[0].token)
-        admin = Person(self.desk, f"admin-{self.name}@example.org")
+        admin = Person(self.shared, f"admin-{self.name}@example.org")
         admin.token = (await admin.login())["access_token"]
         self.clerks = [self._clerk(person) for person in self.operators]
         self.clerks.append(attrs.evolve(self._clerk(admin), idle=idle.id))
 
     async def _worker(self, capabilities: tuple[str, ...], owner: str) -> Worker:
-        worker = Worker(self.desk, capabilities)
+        worker = Worker(self.shared, capabilities)
         await worker.register(owner)
         return worker
 
@@ -116,7 +117,7 @@ class Client:
             for number in range(HANDS_OF_EACH)
         ]
         works += [self._operator(clerk) for clerk in self.clerks[:-1]]
-        return [*works, self._admin(self.clerks[-1]), self._witness(), self.desk.journal.keep()]
+        return [*works, self._admin(self.clerks[-1]), self._witness(), self.shared.journal.keep()]
 
     async def _hand(self, hand: Hand) -> None:
         while True:
@@ -133,9 +134,11 @@ class Client:
             await asyncio.sleep(ADMIN_PAUSE_SECONDS)
 
     async def _witness(self) -> None:
-        """Record every checkpoint of the log that is shown to somebody without an account."""
+        """Record the newest checkpoint of the log again and again, as somebody without an
+        account.
+        """
         while True:
-            await self._do(look_at_the_log, self.desk)
+            await self._do(look_at_the_log, self.shared)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _do(self, act: Callable[[T], Awaitable[None]], actor: T) -> None:
@@ -144,7 +147,7 @@ class Client:
             await self.gate.pass_through(lambda: act(actor))
         except Exception as failure:
             name = getattr(act, "__name__", "")
-            self.desk.wrong.append(f"{name} failed: {type(failure).__name__}: {failure}")
+            self.shared.wrong.append(f"{name} failed: {type(failure).__name__}: {failure}")
 
     async def obey(self) -> None:
         """Follow the commands on standard input until ``end``."""
@@ -155,18 +158,18 @@ class Client:
             if word != "pause":
                 return
             await self.gate.shut()
-            await self.desk.journal.settled()
-            wrong, self.desk.wrong = self.desk.wrong, []
+            await self.shared.journal.settled()
+            wrong, self.shared.wrong = self.shared.wrong, []
             say({"paused": True, "wrong": wrong})
 
 
-async def look_at_the_log(desk: ClientState) -> None:
+async def look_at_the_log(shared: ClientState) -> None:
     """Record the newest checkpoint of the log in the journal."""
-    answer = await desk.line.ask(Request("GET", "/ledger/checkpoint"))
+    answer = await shared.line.ask(Request("GET", "/ledger/checkpoint"))
     if answer.is_good:
-        desk.journal.note(Record("checkpoint", "", {}, answer.body, counts=False))
+        shared.journal.note(Record("checkpoint", "", {}, answer.body, counts=False))
     else:
-        desk.wrong.append(f"the checkpoint was answered with {answer.status}: {answer.body}")
+        shared.wrong.append(f"the checkpoint was answered with {answer.status}: {answer.body}")
 
 
 def chosen(acts: Mapping[Callable[[T], Awaitable[None]], float], chance: Random) -> Any:
@@ -183,8 +186,8 @@ def say(word: Mapping[str, Any]) -> None:
 async def run(given: argparse.Namespace) -> None:
     journal = Journal(given.journal, lambda counted: say({"counted": counted}))
     async with new_session() as http:
-        desk = ClientState(Line(http, given.url), journal)
-        client = Client(desk, given.name, Random(f"{given.seed} {given.name}"))
+        shared = ClientState(Line(http, given.url), journal)
+        client = Client(shared, given.name, Random(f"{given.seed} {given.name}"))
         await client.come()
         tasks = [asyncio.create_task(work) for work in client.works()]
         say({"verifier": client.verifier.id, "ready": True})

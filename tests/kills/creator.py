@@ -18,7 +18,7 @@ PARKED: Final = "kills-parked"  # jobs of this type wait, as no node can do them
 TYPES: Final[Mapping[str, int]] = {"echo": 5, "cpu_benchmark": 3, EARNING: 2}
 ELSEWHERE: Final = "s3://elsewhere/input/scene.blend"
 SKU: Final = "cred10"
-REPEATED_OF: Final = 16  # one in so many requests is repeated after its answer
+REPEATED_OF: Final = 16  # one in 16 requests is repeated after its answer
 KEPT_MOST: Final = 200
 
 
@@ -57,7 +57,7 @@ async def deduct(hand: Hand) -> None:
     if hand.chance.randrange(REPEATED_OF) == 0:
         again = await hand.creator.do("deduct", request)
         if again.body != answer.body:
-            hand.creator.desk.wrong.append(f"asked again: {again.body} instead of {answer.body}")
+            hand.creator.shared.wrong.append(f"asked again: {again.body} instead of {answer.body}")
 
 
 async def dispatch(hand: Hand) -> None:
@@ -69,7 +69,7 @@ async def dispatch(hand: Hand) -> None:
     keep(hand.creator.jobs, job)
     if kind == EARNING:
         keep(hand.creator.earning, job)
-    if hand.chance.randrange(REPEATED_OF) == 0:  # mostly too late to succeed
+    if hand.chance.randrange(REPEATED_OF) == 0:  # the job has mostly begun by then
         await cancel_job(hand, job)
 
 
@@ -81,7 +81,7 @@ async def park(hand: Hand) -> None:
 
 
 async def cancel(hand: Hand) -> None:
-    """Cancel a parked job, or park one if there is none."""
+    """Cancel a parked job, or park a job if no job is parked."""
     parked = hand.creator.parked
     if not parked:
         await park(hand)
@@ -95,11 +95,11 @@ async def cancel_job(hand: Hand, job: str) -> None:
     answer = await hand.creator.do("cancel", request, (400,))
     if not answer.is_good and answer.tries > 1:
         record = Record("perhaps", hand.creator.email, {"job": job}, {}, counts=False)
-        hand.creator.desk.journal.note(record)
+        hand.creator.shared.journal.note(record)
 
 
 async def look_at_a_job(hand: Hand) -> None:
-    """Record a job's status, which must not go back."""
+    """Record a job's status, which later must not return to an earlier status."""
     if hand.creator.jobs:
         await hand.creator.look(f"/jobs/{hand.chance.choice(hand.creator.jobs)}", "job")
 
@@ -130,7 +130,7 @@ async def put(hand: Hand, place: Json, content: bytes) -> None:
     """Try once to put the content; the completion of the upload shows whether it worked."""
     try:
         url = URL(place["url"], encoded=True)
-        async with hand.creator.desk.line.http.put(
+        async with hand.creator.shared.line.http.put(
             url, data=content, headers=place["headers"]
         ) as answer:
             await answer.read()
@@ -139,7 +139,9 @@ async def put(hand: Hand, place: Json, content: bytes) -> None:
 
 
 async def work_on_an_upload(hand: Hand) -> None:
-    """Submit a job with an uploaded input; the node reports an input with other content."""
+    """Submit a job with an uploaded input; the node reports a fault if the input has
+    other content.
+    """
     if not hand.creator.payloads:
         await upload(hand)
         return
@@ -149,7 +151,7 @@ async def work_on_an_upload(hand: Hand) -> None:
 
 
 async def buy(hand: Hand) -> None:
-    """Begin a purchase of credits, and pay for most of them."""
+    """Begin a purchase of credits; four times in five, also pay for it."""
     request = Request("POST", "/credits/checkout", {"sku": SKU}, hand.next_name())
     begun = await hand.creator.do("checkout", request)
     if begun.is_good and hand.chance.random() < 0.8:
@@ -158,7 +160,7 @@ async def buy(hand: Hand) -> None:
 
 async def pay(hand: Hand, url: str) -> None:
     """Pay by card at the Stripe stand-in; 400 means that an earlier try has paid."""
-    line = hand.creator.desk.line
+    line = hand.creator.shared.line
     for _ in range(1000):
         try:
             async with line.http.post(f"{url}/card", allow_redirects=False) as answer:
@@ -168,9 +170,9 @@ async def pay(hand: Hand, url: str) -> None:
             continue
         if answer.status in (303, 400):
             record = Record("paid", hand.creator.email, {"url": url}, {}, counts=False)
-            hand.creator.desk.journal.note(record)
+            hand.creator.shared.journal.note(record)
         else:
-            hand.creator.desk.wrong.append(f"paying was answered with {answer.status}")
+            hand.creator.shared.wrong.append(f"paying was answered with {answer.status}")
         return
 
 
@@ -189,12 +191,12 @@ async def fetch(hand: Hand) -> None:
         return
     job = hand.chance.choice(hand.creator.earning)
     request = Request("GET", f"/jobs/{job}/result")
-    answer = await hand.creator.desk.line.ask(request, hand.creator.token)
+    answer = await hand.creator.shared.line.ask(request, hand.creator.token)
     if not answer.is_good:
         return
-    content = await downloaded_from(hand.creator.desk.line, answer.body["download_url"])
+    content = await downloaded_from(hand.creator.shared.line, answer.body["download_url"])
     if content not in (None, result_of(job)):
-        hand.creator.desk.wrong.append(f"the result of {job} came as {content!r}")
+        hand.creator.shared.wrong.append(f"the result of {job} came as {content!r}")
 
 
 async def downloaded_from(line: Line, url: str) -> bytes | None:
@@ -211,7 +213,7 @@ async def downloaded_from(line: Line, url: str) -> bytes | None:
 
 async def register_somebody(hand: Hand) -> None:
     """Register a new user, who does nothing else."""
-    await Person(hand.creator.desk, f"{hand.next_name()}@example.org").register()
+    await Person(hand.creator.shared, f"{hand.next_name()}@example.org").register()
 
 
 async def log_in_and_out(hand: Hand) -> None:
@@ -219,25 +221,25 @@ async def log_in_and_out(hand: Hand) -> None:
     tokens = await hand.creator.login()
     if hand.chance.random() < 0.5:
         return
-    token, desk = tokens["access_token"], hand.creator.desk
-    answer = await desk.line.ask(Request("POST", "/auth/logout"), token)
-    if answer.is_good or answer.tries > 1:  # 401 means that an earlier try did it
+    token, shared = tokens["access_token"], hand.creator.shared
+    answer = await shared.line.ask(Request("POST", "/auth/logout"), token)
+    if answer.is_good or answer.tries > 1:  # 401 means that an earlier try logged out
         record = Record("logout", hand.creator.email, {"token": token}, {}, answer.is_good)
-        desk.journal.note(record)
+        shared.journal.note(record)
     else:
-        desk.wrong.append(f"{hand.creator.email}: logging out {NOT_GOOD} {answer.status}")
+        shared.wrong.append(f"{hand.creator.email}: logging out {NOT_GOOD} {answer.status}")
 
 
 async def make_a_key(hand: Hand) -> None:
-    """Create an API key, and revoke half of them."""
+    """Create an API key; half of the time, revoke the key."""
     body = {"name": hand.next_name(), "scopes": ["credits:read"]}
     made = await hand.creator.do("key", Request("POST", "/auth/keys", body), (409,))
     if made.is_good and hand.chance.random() < 0.5:
         request = Request("DELETE", f"/auth/keys/{made.body['id']}")
         revoked = await hand.creator.do("unkey", request, (404,))
-        if revoked.status == 404 and revoked.tries > 1:  # an earlier try did it
+        if revoked.status == 404 and revoked.tries > 1:  # an earlier try revoked the key
             record = Record("unkey", hand.creator.email, {"path": request.path}, {}, counts=False)
-            hand.creator.desk.journal.note(record)
+            hand.creator.shared.journal.note(record)
 
 
 async def submit(hand: Hand, kind: str, payload: str, *, queue: bool) -> str | None:
@@ -249,7 +251,7 @@ async def submit(hand: Hand, kind: str, payload: str, *, queue: bool) -> str | N
 
 
 def keep(names: list[str], name: str) -> None:
-    """Append the name, and forget all but the newest ones."""
+    """Append the name, and forget all but the newest names."""
     names.append(name)
     del names[:-KEPT_MOST]
 

@@ -57,7 +57,7 @@ class ClientProcess:
 
 
 class ClientEnded(Exception):
-    """A client process ended without being told to."""
+    """A client process ended before it was asked to end."""
 
 
 @attrs.define

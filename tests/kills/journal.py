@@ -17,8 +17,8 @@ KEPT_SECONDS: Final = 30.0
 class Record:
     """One answer: the ``act``, the user, what was ``asked``, and the answer.
 
-    ``counts``: it acknowledges a change. Other records tell what was seen, which must not be
-    undone.
+    ``counts``: the answer acknowledges a change. Other records hold what an answer showed, which
+    must not be undone.
     """
 
     act: str

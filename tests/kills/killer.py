@@ -38,7 +38,9 @@ async def _kill_engine(gateway: Gateway, program: str) -> None:
 
 
 def engine_of(gateway: Gateway, program: str) -> int:
-    """Return the process id of an engine, or 0; it is a child of a tether of the gateway."""
+    """Return the process id of an engine, or 0; the engine is a child of one of the gateway's
+    tethers.
+    """
     assert gateway.process is not None
     tree = children_of()
     for tether in tree.get(gateway.process.pid, []):

@@ -12,14 +12,16 @@ API: Final = "/api/v1"
 PAUSE_SECONDS: Final = 0.02
 ANSWER_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 600.0
-# Statuses after which a request is repeated, as it may or may not have been done.
+# Statuses after which a request is repeated, because the gateway may or may not have done it.
 AGAIN: Final = frozenset({429, 503})
 REPLAYED: Final = "Idempotency-Replayed"
 
 
 @attrs.frozen
 class Request:
-    """A request; ``key`` is its idempotency key, or '' if it can be repeated without one."""
+    """A request; ``key`` is its idempotency key, or '' if the request is safe to repeat without a
+    key.
+    """
 
     method: str
     path: str

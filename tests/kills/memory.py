@@ -1,4 +1,4 @@
-"""Model of what must be there from now on, built from the journals in their order."""
+"""Model of the data that the gateway must have, built from the journals in their order."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -17,9 +17,9 @@ ENDED: Final = frozenset({"COMPLETED", "CANCELLED", "FAILED"})
 class Account:
     """All that was acknowledged to one person.
 
-    ``entries`` by id are as first answered; ``moves`` are those that answered a request of the
-    person or an admin. ``ended`` has the last status of jobs that were seen to have ended.
-    ``perhaps`` has jobs that a try without an answer may have cancelled.
+    ``entries`` by id are as first answered; ``moves`` has the ids of entries that answered a
+    request of the person or an admin. ``ended`` has the last status of jobs that were seen to have
+    ended. ``perhaps`` has jobs that a try without an answer may have cancelled.
     """
 
     email: str
@@ -43,8 +43,8 @@ class Account:
 class Memory:
     """All that was acknowledged to anybody.
 
-    ``contradictions`` are answers that conflict with earlier ones. ``acknowledged`` counts answers
-    by act.
+    ``contradictions`` are answers that conflict with earlier answers. ``acknowledged`` counts
+    answers by act.
     """
 
     starter: str
@@ -87,7 +87,7 @@ class Memory:
             OF_ALL[record.act](self, record)
 
     def see(self, account: Account, entry: Json) -> None:
-        """Remember an entry; a later answer that shows it otherwise is a contradiction."""
+        """Remember an entry; a later answer that shows the entry otherwise is a contradiction."""
         before = account.entries.setdefault(entry["id"], entry)
         if before != entry:
             self.contradictions.append(f"changed: {before} is shown as {entry}")
@@ -206,7 +206,7 @@ def _spoken(memory: Memory, record: Record) -> None:
 
 
 def _of_a_node(memory: Memory, record: Record) -> None:
-    """Do nothing: nodes check themselves that no acknowledged unit comes again."""
+    """Do nothing: nodes themselves check that no acknowledged unit is dispatched again."""
 
 
 def _checkpoint(memory: Memory, record: Record) -> None:

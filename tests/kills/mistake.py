@@ -19,7 +19,7 @@ ROOMS: Final = ("rendertrust", "config", "sql", "actors", "supervisors", "web")
 
 
 def fault_prefixes(mistake: str) -> tuple[str, ...]:
-    """Return how the mistake's faults begin; the patch file begins with these words."""
+    """Return how the mistake's faults begin: the first words of the patch file."""
     return tuple((PATCHES / f"{mistake}.patch").read_text().partition(":")[0].split(" or "))
 
 
@@ -30,7 +30,7 @@ def is_found_by(mistake: str, each: Round) -> bool:
 
 @contextlib.asynccontextmanager
 async def gateway_with(mistake: str | None, **settings: str) -> AsyncGenerator[Gateway]:
-    """Start a gateway with the mistake, or with none."""
+    """Start a gateway with the mistake, or without a mistake."""
     with build_with(mistake) as root, engine_folder() as base:
         # a fork would have the code of this checkout
         kind = ForkedGateway if mistake is None else Gateway
@@ -60,7 +60,7 @@ def apply(patch: Path, copy: Path) -> None:
     applied = subprocess.run(
         ["git", "apply", "--recount", str(patch)],
         cwd=copy,
-        # Without this, git would treat the copy as part of a repository around it and do nothing.
+        # Keeps git from treating the copy as part of a repository around it and doing nothing.
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)},
         capture_output=True,
         text=True,

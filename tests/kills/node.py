@@ -35,12 +35,12 @@ from tests.kills.people import ClientState
 
 SLOTS: Final = 256
 PAUSE_SECONDS: Final = 0.05
-EARNING: Final = "render"  # its results are uploaded, checked and paid for
+EARNING: Final = "render"  # the job type whose results are uploaded, checked and paid for
 CHECK: Final = "check"
 CLASS: Final = "cpu/kills"
 EXACT: Final = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
-NOTHING_OF: Final = 8  # one in so many checks fails
-IS_THERE: Final = 412  # an earlier try has put the object
+NOTHING_OF: Final = 8  # one in eight checks fails
+IS_THERE: Final = 412  # an earlier try has stored the object
 
 
 def result_of(job: str) -> bytes:
@@ -55,12 +55,12 @@ def evidence_of(job: str) -> bytes:
 
 @attrs.define
 class Worker:
-    """A node; ``held`` has its unacknowledged units, with None for those still being worked on.
+    """A node; ``held`` has its unacknowledged units, with None for units still being worked on.
 
-    ``done`` has acknowledged units, which must not be dispatched to it again.
+    ``done`` has acknowledged units, which must not be dispatched to the node again.
     """
 
-    desk: ClientState
+    shared: ClientState
     capabilities: tuple[str, ...]
     key: Ed25519PrivateKey = attrs.field(factory=identity.generate_key)
     id: str = ""
@@ -73,8 +73,8 @@ class Worker:
     async def register(self, owner: str = "") -> None:
         """Register the node; ``owner`` is the token of the user who earns by it, if any."""
         answer = await registration.register(
-            self.desk.line.http,
-            self.desk.line.url,
+            self.shared.line.http,
+            self.shared.line.url,
             self.key,
             name="kills",
             capabilities=self.capabilities,
@@ -86,11 +86,11 @@ class Worker:
 
     async def serve(self) -> None:
         """Connect and work, and reconnect whenever the gateway has gone, until cancelled."""
-        url = f"{self.desk.line.url}/api/v1/relay/ws/{self.id}".replace("http", "ws", 1)
+        url = f"{self.shared.line.url}/api/v1/relay/ws/{self.id}".replace("http", "ws", 1)
         headers = {"Authorization": f"Bearer {self.token}"}
         while True:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with self.desk.line.http.ws_connect(url, headers=headers) as self.socket:
+                async with self.shared.line.http.ws_connect(url, headers=headers) as self.socket:
                     await self._session(self.socket)
             self.socket = None
             await asyncio.sleep(PAUSE_SECONDS)
@@ -133,7 +133,7 @@ class Worker:
     async def _dispatched(self, frame: JobDispatch) -> None:
         unit = unit_of(frame)
         if unit in self.done:
-            self.desk.wrong.append(f"lost: {unit} was acknowledged, and is asked for again")
+            self.shared.wrong.append(f"lost: {unit} was acknowledged, and is asked for again")
         if unit not in self.held:
             self.held[unit] = None
             task = asyncio.create_task(self._work(frame))
@@ -145,14 +145,14 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self.desk.wrong.append(f"a node failed: {task.exception()!r}")
+            self.shared.wrong.append(f"a node failed: {task.exception()!r}")
 
     def _acknowledged(self, frame: Ack) -> None:
         unit = unit_of(frame)
         result = self.held.pop(unit, None)
         if result is not None:
             self.done.add(unit)
-            self.desk.journal.note(Record("ack", "", {}, attrs.asdict(unit)))
+            self.shared.journal.note(Record("ack", "", {}, attrs.asdict(unit)))
 
     async def _cancelled(self, frame: JobCancel) -> None:
         unit = unit_of(frame)
@@ -198,7 +198,9 @@ class Worker:
         return result if made is None else attrs.evolve(result, work=made[0], signature=made[1])
 
     async def _proved(self, frame: JobDispatch) -> dict[str, Any]:
-        """Upload the evidence and return its members of the result, if it waits for a verdict."""
+        """Upload the evidence and return its members of the result; nothing if no verdict
+        follows.
+        """
         if frame.evidence is None:
             return {}
         picture, proof = result_of(frame.job_id), evidence_of(frame.job_id)
@@ -211,21 +213,21 @@ class Worker:
         """Fetch an input and compare its hash: its upload was acknowledged."""
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with self.desk.line.http.get(URL(given.url, encoded=True)) as answer:
+                async with self.shared.line.http.get(URL(given.url, encoded=True)) as answer:
                     content = await answer.read()
                 if answer.status == 200:
                     break
                 if answer.status < 500:
-                    self.desk.wrong.append(f"an input was answered with {answer.status}")
+                    self.shared.wrong.append(f"an input was answered with {answer.status}")
                     return
             await asyncio.sleep(PAUSE_SECONDS)
         if hashlib.sha256(content).hexdigest() != given.sha256:
-            self.desk.wrong.append(f"an input came as {content[:100]!r}")
+            self.shared.wrong.append(f"an input came as {content[:100]!r}")
 
     async def _put(self, url: str, headers: Mapping[str, str], content: bytes) -> None:
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with self.desk.line.http.put(
+                async with self.shared.line.http.put(
                     URL(url, encoded=True),
                     data=content,
                     headers=dict(headers),

@@ -25,7 +25,7 @@ class ClientState:
 class Person:
     """A user with an account."""
 
-    desk: ClientState
+    shared: ClientState
     email: str
     token: str = attrs.field(default="", repr=False)
     id: str = ""
@@ -39,27 +39,27 @@ class Person:
         of: str = "",
         counts: bool = True,
     ) -> Answer:
-        """Send a request for a change until it is answered; record it if it was acknowledged.
+        """Send a request for a change until it is answered; record an answer that acknowledges it.
 
-        ``of`` is the e-mail of another user whom it concerns. A refusal counts as wrong unless its
-        status is ``allowed``.
+        ``of`` is the e-mail of another user whom the request concerns. A refusal counts as wrong
+        unless its status is ``allowed``.
         """
-        answer = await self.desk.line.ask(request, self.token)
+        answer = await self.shared.line.ask(request, self.token)
         if answer.is_good:
             asked = {"path": request.path, "body": request.body, "key": request.key}
             record = Record(act, of or self.email, asked, answer.body, counts)
-            self.desk.journal.note(record)
+            self.shared.journal.note(record)
         elif answer.status not in allowed:
             said = f"{NOT_GOOD} {answer.status}: {answer.body}"
-            self.desk.wrong.append(f"{self.email}: {act} ({request.path}) {said}")
+            self.shared.wrong.append(f"{self.email}: {act} ({request.path}) {said}")
         return answer
 
     async def look(self, path: str, act: str = "") -> Json:
-        """Return the body of a GET request; with an ``act`` also record it as permanent."""
+        """Return the body of a GET request; with an ``act`` also record the body as permanent."""
         request = Request("GET", path)
         if act:
             return dict((await self.do(act, request, counts=False)).body)
-        answer = await self.desk.line.ask(request, self.token)
+        answer = await self.shared.line.ask(request, self.token)
         assert answer.is_good, f"{self.email}: GET {path} {NOT_GOOD} {answer.status}"
         return dict(answer.body)
 

@@ -1,4 +1,4 @@
-"""Plans of kills: who is killed, and when; the same seed gives the same plan."""
+"""Plans of kills: the victims and the times; the same seed gives the same plan."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -10,12 +10,12 @@ EVERYTHING: Final = "everything"
 GATEWAY: Final = "gateway"
 # Process names of the engines; the gateway survives their death and starts them again.
 ENGINES: Final = {"postgres": "postgres", "valkey": "valkey-server", "objects": "weed"}
-# Each run of so many kills has all of these victims, in a random order.
+# Each six kills in a row have these victims, in a random order.
 ROUND: Final = (EVERYTHING, GATEWAY, "postgres", EVERYTHING, "objects", "valkey")
 VICTIMS: Final = tuple(dict.fromkeys(ROUND))
 LATER_SECONDS: Final = 1.0
 STARTING_SECONDS: Final = 3.0
-AGAIN_OF: Final = 3  # one in so many kills of the gateway is followed by another during its start
+AGAIN_OF: Final = 3  # after one in three kills of the gateway, all is killed again at the start
 
 
 @attrs.frozen

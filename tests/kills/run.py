@@ -123,7 +123,7 @@ async def run_round(
 
 
 def mark_fault(fault: str) -> str:
-    """Mark a client's fault as wrong, unless the client itself reports a loss."""
+    """Put "wrong: " before a client's fault, unless the fault is a loss."""
     return fault if fault.startswith("lost") else f"wrong: {fault}"
 
 

@@ -81,7 +81,9 @@ async def adjust(clerk: Clerk) -> None:
 
 
 async def refund(clerk: Clerk) -> None:
-    """Refund a job's charge; 409 means that there is none yet, or that part of it was refunded."""
+    """Refund a job's charge; 409 means that the job is not charged yet, or partly
+    refunded already.
+    """
     whom = clerk.chance.choice(clerk.creators)
     if whom.earning:
         body = {"job_id": clerk.chance.choice(whom.earning), **REASON}
@@ -116,7 +118,7 @@ async def reject(clerk: Clerk) -> None:
 
 
 async def send(clerk: Clerk) -> None:
-    """Mark a batch as paid; 409 means that somebody else was faster, with another reference."""
+    """Mark a batch as paid; 409 means that somebody else has marked it with another reference."""
     found = await clerk.person.look(f"/admin/payouts?state=approved&limit={LOOKED_AT}")
     if found["payouts"]:
         batch = clerk.chance.choice(found["payouts"])["batch_id"]

@@ -17,8 +17,8 @@ from tests.support.gateway_process import ROOT
 # By day the plan is always the same, but the exact moments depend on the machine.
 BY_DAY = "by day"
 ACKNOWLEDGED = chosen(day=100, night=300)  # answers before each kill
-KILLS_MOST = 12  # at random moments, so that a single kill may find nothing
-# This mistake shows only if a request is repeated at the right moment; a few kills may miss it.
+KILLS_MOST = 12  # kills come at random moments, so a single kill may show nothing
+# A mistake that shows only if a request is repeated at the right moment; a few kills may miss it.
 SELDOM_SEEN = "forget-the-key-of-a-job"
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1_800)]
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1_800)]
 async def rounds_of(
     order: Order, mistake: str | None = None, settings: Mapping[str, str] = SETTINGS
 ) -> list[Round]:
-    """Return all rounds; with a mistake, those up to the round that found it."""
+    """Return all rounds; with a mistake, the rounds up to the one that found the mistake."""
     found: list[Round] = []
     async with gateway_with(mistake, **settings) as gateway:
         async with aclosing(run_rounds(gateway, order)) as going:

@@ -12,7 +12,7 @@ from tests.simulation.world import Plan, run_seed
 
 
 def main() -> int:
-    """Simulate the worlds; return 0 if none of them violated anything, otherwise 1."""
+    """Simulate the worlds; return 0 if no world violated an invariant, otherwise 1."""
     options = arguments()
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.CRITICAL)
     bad = 0

@@ -1,4 +1,4 @@
-"""Bus between simulated gateways that loses, delays and reorders hints and cuts gateways off."""
+"""Bus between simulated gateways, which loses, delays and reorders hints, and cuts gateways off."""
 
 import asyncio
 

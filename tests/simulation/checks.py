@@ -53,7 +53,7 @@ def unended_units(store: StoreTwin) -> list[str]:
 
 
 def settlement_faults(store: StoreTwin) -> list[str]:
-    """Return units that are not settled right: completed is charged once, others are released."""
+    """Return units with a wrong settlement: completed units are charged once, others released."""
     wrong: list[str] = []
     charges = Counter(
         (transfer.debit, transfer.reference)
@@ -78,8 +78,8 @@ def settlement_faults(store: StoreTwin) -> list[str]:
 def attempt_faults(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
     """Return completed units whose node never finished the attempt that counts.
 
-    A plain node names no attempt in its result, so any of the unit's attempts may be the one that
-    it finished.
+    A plain node names no attempt in its result, so the node may have finished any of the unit's
+    attempts.
     """
     by_id = {node.identity.id: node for node in nodes}
     wrong: list[str] = []

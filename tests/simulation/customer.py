@@ -13,6 +13,7 @@ from actors.ledger.messages import (
     Commit,
     JobCancel,
     JobChange,
+    JobInsert,
     JobPause,
     JobResume,
     JobStop,
@@ -77,7 +78,7 @@ class Customer:
             return None
 
     async def submit_some(self, count: int) -> None:
-        """Submit jobs with a single try each, at a time when nothing fails."""
+        """Submit ``count`` jobs with a single try each; no faults may be active."""
         for _ in range(count):
             await self._submit(self._new_key(), tries=1)
 
@@ -91,7 +92,8 @@ class Customer:
         """Submit a job until it is answered; each try has another job id and the same key."""
         wanted = self._wanted()
         for _ in range(tries):
-            order = attrs.evolve(wanted, job=self._chance.uuid(), idempotency=(key, b"k" * 32))
+            insert = attrs.evolve(wanted, job=self._chance.uuid())
+            order = Dispatch(insert, idempotency=(key, b"k" * 32))
             found = await self._ask(order)
             if found is not None:
                 self.acknowledged[key] = found
@@ -99,7 +101,7 @@ class Customer:
             await asyncio.sleep(self._chance.uniform(0.5, 20.0))
         return None
 
-    def _wanted(self) -> Dispatch:
+    def _wanted(self) -> JobInsert:
         """Return a random job: one unit, several frames, or frames in tiles."""
         price = 100_000 if self._chance.uniform(0, 1) < 0.7 else 0
         queue = self._chance.uniform(0, 1) < 0.5
@@ -107,24 +109,24 @@ class Customer:
         spec: dict[str, Any] = {"job_type": job_type, "queue": queue}
         dice, frames = self._chance.uniform(0, 1), 2 + int(self._chance.uniform(0, 8))
         if dice < 0.7:
-            return Dispatch(self.user, self.user, planned(**spec, price=price))
+            return JobInsert(self.user, self.user, planned(**spec, price=price))
         spec["priority"] = ("low", "normal", "high")[int(self._chance.uniform(0, 3))]
         if dice < 0.9:
             pieces = tuple(NewUnit(price, n, str(n + 1)) for n in range(frames))
             if price and dice < 0.75 and not self.is_done:
                 spec["max_credits"] = money.render(3 * price)
-            return Dispatch(self.user, self.user, planned(**spec, units=pieces))
+            return JobInsert(self.user, self.user, planned(**spec, units=pieces))
         spec |= {"params": {"width": 64, "height": 32}, "tiles": "2x1"}
-        return Dispatch(self.user, self.user, planned(**spec, units=_tiled(price)))
+        return JobInsert(self.user, self.user, planned(**spec, units=_tiled(price)))
 
     async def _ask(self, order: Dispatch) -> UUID | None:
-        """Return the promised job; None if the gateway refused or did not answer."""
+        """Ask for a job and return the id that the gateway promised; None without a promise."""
         try:
             outcome = await self._gateway().scheduler.ask(order, within=ASK_SECONDS)
         except (AskFailed, LookupError):
             return None
         if isinstance(outcome, Posted):
-            return order.job
+            return order.insert.job
         if isinstance(outcome, Replayed) and outcome.answer is not None:
             return UUID(outcome.answer["body"]["job_id"])
         return None
@@ -144,7 +146,9 @@ class Customer:
             await self._do(JobResume(job, self.user))
 
     async def release(self) -> None:
-        """Raise the credit limits of this customer's jobs and resume them, so that none waits."""
+        """Raise the credit limits of this customer's jobs and resume the jobs, so that no job
+        waits.
+        """
         for job in self.acknowledged.values():
             await self._do(JobChange(job, self.user, cap=CREDITS))
             await self._do(JobResume(job, self.user))

@@ -1,11 +1,11 @@
-"""Expected gain of nodes that lie, under the rules of sampling, fines and clawback.
+"""Expected gain of nodes that lie, with sampling, fines and clawback.
 
     python -m tests.simulation.economy [--units 10000] [--runs 20] [--seed 1] [--markdown]
 
 Prints what one lie gains under each strategy: computed from odds, fines and clawback, and simulated
 over runs. ``gain`` is what the lies earned, less the fines on honest shares and the gateway's part
-of own orders. Its unit is the share of a usual unit, per lie. Earnings of honest work are left out.
-A lie costs nothing to make.
+of an owner's own orders. ``gain`` is measured per lie, in shares of a usual unit. Earnings of
+honest work are left out. A lie costs nothing to make.
 """
 
 import argparse
@@ -39,8 +39,8 @@ ERRORS: Final = 4.5  # standard errors by which simulation and computation may d
 NEGLIGIBLE: Final = 1e-12
 
 
-ENOUGH: Final = 20  # valid results in a row; more do not lower the odds
-WORK_MOST: Final = ENOUGH * 50 * SHARE  # for the largest unit of any strategy
+ENOUGH: Final = 20  # valid results in a row; further valid results do not lower the odds
+WORK_MOST: Final = ENOUGH * 50 * SHARE  # bound of the sum of shares; enough for the largest unit
 Valid: TypeAlias = tuple[int, int]  # number of valid results in a row, and the sum of their shares
 
 
@@ -75,10 +75,11 @@ class Pending:
 
 
 def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[float, list[Pending]]:
-    """Return what an account loses when a lie is found, and what stays pending.
+    """Return the amount that an account loses when a lie is found, and the shares that stay
+    pending.
 
     The fine takes the newest shares until it is paid; the clawback refunds the other lies. Fines
-    for those other lies are ignored, so a lie gains at most what is computed.
+    for the other lies are ignored, so a lie gains at most the computed amount.
     """
     left, due, lost = [*pending], fine_of(step.share, drawn_at) if step.is_covered else 0, 0.0
     while due > 0 and left:
@@ -90,7 +91,7 @@ def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[floa
 
 
 def cost_of(step: Step) -> float:
-    """Return the cost of an order of one's own, beyond what it earns back."""
+    """Return the cost of an owner's own order, beyond the share that the order earns back."""
     return step.share * GATEWAYS_PART / (1 - GATEWAYS_PART) if step.is_own else 0.0
 
 
@@ -107,12 +108,12 @@ class Account:
     stake: int = 0  # sum of the pending shares
 
     def mature(self, *, all_of_it: bool = False) -> None:
-        """Pay out the shares whose dispute window is over, or all of them."""
+        """Pay out the shares whose dispute window is over, or all shares."""
         while self.pending and (all_of_it or self.pending[0].number < self.delivered - WINDOW):
             self.stake -= self.pending.popleft().amount
 
     def keep(self, step: Step) -> None:
-        """Add a delivery that was accepted to what is pending."""
+        """Add the share of an accepted delivery to the pending shares."""
         lie = step.part * step.share if step.is_lie else 0.0
         self.pending.append(Pending(step.share, lie, self.delivered))
         self.stake += step.share
@@ -129,7 +130,7 @@ class Market:
     gain: float = 0.0
 
     def lead(self, life: Life) -> Iterator[None]:
-        """Deliver the steps of an account's life one by one, until a lie of it is a strike."""
+        """Deliver the steps of an account's life one by one, until one of its lies is a strike."""
         account = Account()
         for step in life:
             account.delivered += 1
@@ -188,7 +189,7 @@ class Simulated:
 
     gain: float
     error: float
-    found: float  # fraction of the lies
+    found: float  # fraction of the lies that were found
 
 
 def simulated(strategy: Strategy, units: int, runs: int, seed: int) -> Simulated:
@@ -216,18 +217,20 @@ class Sums:
 def expected(strategy: Strategy) -> float:
     """Return the expected gain per lie, in shares.
 
-    It is computed without random draws from the odds of each delivery, the probability of each
-    record, and the loss if a lie is found. Each account is replaced when its life ends. So the gain
-    per lie is a quotient of expected sums, in which each life is weighted by how often it begins.
+    The gain is computed without random draws from the odds of each delivery, the probability of
+    each record, and the loss if a lie is found. Each account is replaced when its life ends. So the
+    gain per lie is a quotient of expected sums, in which each life is weighted by how often it
+    begins.
     """
     sums = [expected_of(life) for life in strategy.lives]
-    gain = sum(one.gain / one.units for one in sums)  # accounts take turns, unit by unit
+    gain = sum(one.gain / one.units for one in sums)  # the accounts deliver units in turns
     return gain / sum(one.lies / one.units for one in sums) / SHARE
 
 
 def expected_of(life: Life) -> Sums:
     """Return the expected sums over a life, which ends as soon as a lie is a strike."""
-    sums, records = Sums(), {(0, 0): 1.0}  # probability that the account lives with this record
+    # ``records``: the probability that the account is still in use, by its record
+    sums, records = Sums(), {(0, 0): 1.0}
     pending: deque[Pending] = deque()
     for number, step in enumerate(life, 1):
         while pending and (step.matures_first or pending[0].number < number - WINDOW):
@@ -286,7 +289,7 @@ def _deliver(
 def _burst(sums: Sums, likely: float, step: Step, chance: float, pending: int) -> None:
     """Add lies that are drawn at the same stake and decided one after the other.
 
-    Lies that are decided after the last one found keep their shares.
+    Lies that are decided after the last found lie keep their shares.
     """
     sums.units += likely * step.at_once
     sums.lies += likely * step.at_once
@@ -323,7 +326,7 @@ class Line:
 
     @property
     def is_right(self) -> bool:
-        """Return whether both agree and a lie gains nothing, or its gain is a known limit."""
+        """Return whether both gains agree, and a lie gains nothing or the gain is a known limit."""
         return self.agrees and (self.expected <= 1e-9 or bool(self.strategy.gains))
 
     def cells(self) -> tuple[str, ...]:

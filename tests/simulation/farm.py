@@ -1,7 +1,7 @@
-"""A render farm in simulated time, with the scheduler's real state and policies and many nodes.
+"""A render farm of many nodes in simulated time, with the Scheduler's real state and policies.
 
 There are no actors and sockets: nodes receive messages at once, and the database is a list of rows.
-This tests the scheduling decisions alone, for 10,000 nodes within seconds.
+A test of the scheduling decisions of 10,000 nodes therefore takes seconds.
 """
 
 import heapq
@@ -27,8 +27,8 @@ from sql.units import OpenUnit, UnitDuration, paces
 from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 
-POLL_SECONDS = 5.0  # between two searches for stragglers
-BALANCE_SECONDS = 0.5  # between two searches for idle nodes
+POLL_SECONDS = 5.0  # from one search for stragglers to the next
+BALANCE_SECONDS = 0.5  # from one search for idle nodes to the next
 NEVER = Scheduling(straggler_times=0)
 SCENE_FETCH = 2.0  # seconds that a node needs to fetch missing inputs
 JOB_TYPE = "render"
@@ -89,7 +89,7 @@ class Farm:
     """A simulated farm; all that happens follows from the seed.
 
     ``slow`` nodes are ten times slower. ``joining`` is a time and a number of nodes that join then.
-    With ``balancing``, idle nodes get units that wait at others.
+    With ``balancing``, idle nodes get units that wait at other nodes.
     """
 
     def __init__(
@@ -294,7 +294,7 @@ class Farm:
             shelf[job, unit].started_at = EPOCH + timedelta(seconds=self._clock)
 
     def _withdraw(self, machine: Machine, message: Withdraw) -> None:
-        """Stop the unit at once and begin the next one."""
+        """Stop the unit at once and begin the next unit."""
         key = (message.job, message.unit, message.attempt)
         if key in machine.waiting:
             machine.waiting.remove(key)

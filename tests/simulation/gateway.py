@@ -18,7 +18,7 @@ from actors.scheduler.messages import Scheduler
 from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
-from config.settings import Earnings, Limits
+from config.settings import Earnings, Limits, Verification
 from rendertrust.protocol import CloseCode
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child, StartFailed
@@ -34,6 +34,7 @@ from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
 
 BUCKET = "rendertrust"
+VERIFIES_NOTHING = VerifierSettings(Verification(enabled=False), look_seconds=600.0)
 MANY = Limits(open_jobs=1_000_000, open_free_jobs=1_000_000, open_kinds=1_000_000)
 
 
@@ -67,7 +68,7 @@ class GatewayClock(TwinClock):
 
 
 class SimulatedGateway:
-    """A gateway whose processes follow one another over the same database and object store."""
+    """A gateway that is started again and again over the same database and object store."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class SimulatedGateway:
         self.objects = objects
         self.clock = clock or GatewayClock()
         self.starts = 0
-        self.failures = 0  # times that its tree gave up
+        self.failures = 0  # how often the tree gave up
         self._bus, self._verifying = bus, verifying
         self._dying = 0
         self._is_cut_off = False
@@ -140,7 +141,7 @@ class SimulatedGateway:
             scheduler=SchedulerSettings(MANY, ours=own, standings_seconds=30.0),
             sequencer=SequencerSettings(every_seconds=5.0),
             paymaster=PaymasterSettings(earnings, claims_seconds=600.0),
-            verifier=verifying,
+            verifier=verifying or VERIFIES_NOTHING,
         )
         web = Child("web", IdleActor)
         tree = Tree(ports, self._registry, settings, [web])

@@ -1,4 +1,4 @@
-"""Simulated nodes: they do jobs, and suffer every fault that a node can have."""
+"""Simulated nodes, which do jobs and can have every fault of a node."""
 
 import asyncio
 import hashlib
@@ -36,11 +36,11 @@ QUEUE_MOST = 1000
 class Faults:
     """Probabilities of faults, from 0 to 1; if all are 0, nothing goes wrong."""
 
-    lost: float = 0.0  # a relay frame in either direction
-    repeated: float = 0.0  # a relay frame from the node
-    failing: float = 0.0  # a unit
-    hanging: float = 0.0  # a unit; the node reports nothing about it for minutes
-    deaf: float = 0.0  # a ping is not answered
+    lost: float = 0.0  # that a relay frame is lost, in either direction
+    repeated: float = 0.0  # that a node sends a relay frame twice
+    failing: float = 0.0  # that a unit fails
+    hanging: float = 0.0  # that a node reports nothing about a unit for minutes
+    deaf: float = 0.0  # that a node does not answer a ping
     blamed: tuple[str, ...] = ("node", "node", "network", "scene")  # cause that a failed unit names
 
     def calm(self) -> None:
@@ -99,8 +99,8 @@ class SimulatedNode:
     """A node that connects to a random gateway; with a ``device_class`` it also checks results.
 
     A ``plain`` node implements the API reference only: no hello, spool, attempts or uploads.
-    ``produced`` holds each (job, unit, attempt) that the node finished; only those may count.
-    ``looked_at`` holds the SHA-256 of each result that it was asked to check.
+    ``produced`` holds each (job, unit, attempt) that the node finished; no other result may count.
+    ``looked_at`` holds the SHA-256 of each result that the node was asked to check.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class SimulatedNode:
         self._units.pop(ref, None)
         self._say(result)
         if self.plain and self.happens(0.5):
-            self._spool.pop(ref, None)  # half of the plain nodes' results are sent only once
+            self._spool.pop(ref, None)  # half of the time, a plain node sends a result only once
 
     async def _check(self, frame: JobDispatch) -> None:
         """Check another node's result, in parallel to the node's own work, and find it valid."""

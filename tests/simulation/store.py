@@ -8,7 +8,7 @@ from sql.checks import CheckRow
 from tests.twins.store import StoreTwin
 
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
-PRICE_BEFORE = 100_000_000  # more than any unit of the simulation costs
+PRICE_BEFORE = 100_000_000  # price of earlier results, above that of any unit of the simulation
 # attributes of the connection itself
 OWN = frozenset({"_server", "_failures", "away", "lost_answers"})
 
@@ -21,13 +21,15 @@ class FarStore(StoreTwin):
         await super().round_trip()
 
     def price_of(self, check: CheckRow) -> int:
-        """Return the price of the check's unit; results from before the simulation have no unit."""
+        """Return the price of the check's unit, or ``PRICE_BEFORE`` for a result from before the
+        simulation.
+        """
         unit = self.units.get(check.id[:2])
         return PRICE_BEFORE if unit is None else unit.price
 
 
 class Connection(FarStore):
-    """One gateway's connection: it shares the server's tables and locks, but fails on its own."""
+    """One gateway's connection: it shares the server's tables and locks, but not its failures."""
 
     def __init__(self, server: FarStore) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""Strategies of nodes that lie: each is a list of accounts' lives, which repeat.
+"""Strategies of nodes that lie: a strategy is a list of accounts' lives, which repeat.
 
 An account is abandoned when its life ends, or as soon as one of its lies is a strike. A new account
 costs nothing. ``SHARE`` is the share of a usual unit.
@@ -9,18 +9,19 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 SHARE: Final = 1000
-GATEWAYS_PART: Final = 0.3  # part of a price, which an owner loses on an own order
-WINDOW: Final = 300  # deliveries of the account until a share matures
+GATEWAYS_PART: Final = 0.3  # part of the price that an owner loses on the owner's own order
+WINDOW: Final = 300  # number of the account's deliveries until a share matures
 
 
 @attrs.frozen
 class Step:
-    """A delivery of an account, with all that makes it special.
+    """A delivery of an account, and how it differs from an honest delivery.
 
     ``part`` is the fraction of the unit that is a lie, and ``found`` the probability that a
-    comparison finds the lie. ``is_seen``: it is refused without a comparison. ``is_strike``: a
+    comparison finds the lie. ``is_seen``: the lie is refused without a comparison. ``is_strike``: a
     refusal is a strike. ``is_covered``: shares pending at the draw are still pending at the
-    verdict. ``at_once`` such lies by different nodes are all drawn before the first verdict.
+    verdict. ``at_once``: number of equal lies by different nodes, all drawn before the first
+    verdict.
     """
 
     is_lie: bool = False
@@ -31,7 +32,7 @@ class Step:
     is_strike: bool = True
     is_covered: bool = True
     at_once: int = 1
-    is_own: bool = False  # the owner ordered it through an accomplice
+    is_own: bool = False  # the owner ordered the unit through an accomplice
     is_overloaded: bool = False  # the oldest delivery waits far too long for its check
     matures_first: bool = False  # all pending shares mature before this delivery
 
@@ -45,8 +46,8 @@ LIE: Final = Step(is_lie=True)
 class Strategy:
     """A strategy; its ``lives`` belong to accounts that work side by side.
 
-    ``gains`` says why its gain is a known limit. ``rule`` is the rule that makes it fail, and
-    ``unruled`` are the lives that it would have without that rule.
+    ``gains`` says why the strategy's gain is a known limit. ``rule`` is the rule that makes the
+    strategy fail, and ``unruled`` are the same lives without that rule.
     """
 
     name: str

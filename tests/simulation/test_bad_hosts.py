@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Posted
+from actors.ledger.messages import JobInsert, Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from tests.simulation.gateway import SimulatedGateway
@@ -19,7 +19,7 @@ JOBS = 30
 
 
 class Farm:
-    """A gateway with nodes; those with bad addresses are always idle and come first by id."""
+    """A gateway with nodes; nodes with bad addresses are always idle and come first by id."""
 
     def __init__(self, *, bad: int, honest: int) -> None:
         self.store = FarStore()
@@ -42,7 +42,7 @@ class Farm:
             lives = [tasks.create_task(node.live()) for node in self.nodes]
             await asyncio.sleep(10)
             for _ in range(JOBS):
-                order = Dispatch(uuid4(), USER, planned(queue=True))
+                order = Dispatch(JobInsert(uuid4(), USER, planned(queue=True)))
                 outcome = await self.gateway.scheduler.ask(order, within=2.0)
                 assert isinstance(outcome, Posted)
             await asyncio.sleep(seconds)
@@ -70,5 +70,5 @@ async def test_where_there_is_nobody_else_everything_waits() -> None:
     assert {unit.state for unit in units} <= {"QUEUED", "DISPATCHED"}
     assert all(unit.failures == unit.faults == 0 for unit in units)
     assert all(job.status != "FAILED" for job in farm.store.jobs.values())
-    # Once three nodes could not be sent the unit, it is tried at most once a minute.
+    # After three nodes could not be sent the unit, the unit is tried at most once a minute.
     assert max(unit.attempt for unit in units) < 1200 / 60 + 12

@@ -30,7 +30,7 @@ def test_ten_thousand_units_of_each_strategy_agree(strategy: Strategy) -> None:
 
 @pytest.mark.parametrize("strategy", [one for one in STRATEGIES if one.rule], ids=lambda s: s.name)
 def test_without_its_rule_a_strategy_would_gain(strategy: Strategy) -> None:
-    """A rule that makes no difference in the simulation would not be shown to be needed."""
+    """The test fails for a rule without which no strategy gains: nothing would show its need."""
     gain = sum(expected_of(life).gain for life in strategy.unruled)
     assert gain > sum(expected_of(life).gain for life in strategy.lives)
     lies = [tuple(attrs.evolve(s, is_own=False) for s in life) for life in strategy.unruled]
@@ -48,14 +48,14 @@ STEPS: Final = st.builds(
 
 @given(st.lists(STEPS, max_size=60).map(tuple))
 def test_no_plan_of_lies_gains_whatever_its_order_and_its_shares(life: Life) -> None:
-    """Shares are whole numbers, so that a fine may be short by half of the smallest amount."""
+    """Shares are whole numbers, so a fine may be too low by half of the smallest amount."""
     assert expected_of((*([HONEST] * 12), *life)).gain <= len(life)
 
 
 @examples(0.4)
 @given(st.integers(10, 60), st.integers(1, 12))
 def test_lies_at_the_same_instant_gain_nothing_by_sharing_a_stake(honest: int, lies: int) -> None:
-    """Lies that are decided after the last one found count as paid: the liar's best case."""
+    """Lies that are decided after the last found lie count as paid: the liar's best case."""
     assert expected_of((*([HONEST] * honest), attrs.evolve(LIE, at_once=lies))).gain < 0
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
+from actors.ledger.messages import ADJUSTMENTS, Commit, JobInsert, Posted, Transfer, user_account
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import JobDispatch, JobResult
@@ -59,7 +59,7 @@ async def submit(gateway: SimulatedGateway, frames: int) -> None:
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
     pieces = tuple(NewUnit(PRICE, n, str(n + 1)) for n in range(frames))
-    order = Dispatch(JOB, USER, planned("render", units=pieces, queue=True))
+    order = Dispatch(JobInsert(JOB, USER, planned("render", units=pieces, queue=True)))
     placed = await gateway.scheduler.ask(order, within=60)
     assert isinstance(given, Posted)
     assert isinstance(placed, Posted)
@@ -82,7 +82,7 @@ LIARS = [9000, 9001, 9002, 9003, 9004]
 @pytest.mark.parametrize(
     ("owners", "last"),
     [
-        (LIARS, USER.int),  # five accounts, and the creator's own node
+        (LIARS, USER.int),  # nodes of five accounts, and the creator's own node
         ([9000] * 5, 9010),  # five nodes of one account
     ],
     ids=["accounts", "nodes"],
@@ -109,7 +109,7 @@ async def test_two_friends_words_that_the_scene_is_at_fault_end_nothing(
 async def outcome_of(
     kinds: Sequence[tuple[type[SimulatedNode], int]], frames: int = FRAMES
 ) -> Counter[str]:
-    """Return how many units of a job end in which state, with nodes of these kinds and owners."""
+    """Return the number of a job's units by final state, with nodes of these kinds and owners."""
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
     gateway = SimulatedGateway(store, objects, TwinRandom(1))

@@ -39,7 +39,9 @@ def test_of_one_user_the_greater_priority_is_first_whatever_came_before() -> Non
 
 
 def test_nobody_waits_for_ever_behind_those_who_always_have_more() -> None:
-    """Ten users keep the farm full with high-priority jobs; one has ten low-priority frames."""
+    """Ten users keep the farm full with high-priority jobs; one user has ten low-priority
+    frames.
+    """
     urgent = [
         Order(user, 40, at=100.0 * again, priority=1) for user in range(10) for again in range(10)
     ]
@@ -49,7 +51,9 @@ def test_nobody_waits_for_ever_behind_those_who_always_have_more() -> None:
 
 
 def test_frames_go_where_their_inputs_are() -> None:
-    """On a farm with spare nodes each user's jobs stay on a few, which have the scene cached."""
+    """On a farm with spare nodes each user's jobs stay on a few nodes, which have cached
+    the scene.
+    """
     orders = [
         Order(user, 2, at=20.0 * again + 3.0 * user) for again in range(20) for user in range(7)
     ]

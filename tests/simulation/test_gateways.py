@@ -1,7 +1,7 @@
 """Fair shares, priority and blocklists of several gateways over one database.
 
-Their nodes run many units at once. Each Scheduler knows its own placements at once, and those of
-the others from its periodic readings.
+Each gateway's nodes run many units at once. Each Scheduler knows its own placements at once, and
+the other gateways' placements from its periodic readings.
 """
 
 import random
@@ -26,7 +26,7 @@ from tests.twins.clock import EPOCH
 
 SLOTS = 64
 LOST = 0.1
-POLL_EVERY = 5  # in ticks of a second
+POLL_EVERY = 5  # ticks, of a second each
 LEASED = EPOCH + timedelta(days=1)
 
 
@@ -178,11 +178,11 @@ def test_gateways_hardly_ever_claim_what_another_one_did(frames: int) -> None:
         books.order(number, user=number % 5, frames=frames)
     Farm(books).run(30)
     assert len(books.given) > 800
-    assert books.refused < len(books.given) / 10  # without hints it is more than half
+    assert books.refused < len(books.given) / 10  # without hints, over half are refused
 
 
 def shares(books: Books, until: int) -> Counter[UUID]:
-    """Return how many units of each job were placed by that time."""
+    """Return the number of units of each job that were placed by the tick ``until``."""
     return Counter(of for at, of, _ in books.given if at <= until)
 
 

@@ -1,4 +1,6 @@
-"""Of several gateways one audits the books and one sweeps; when it dies, another takes over."""
+"""Of several gateways one audits the books and one sweeps; when one of them dies, another takes
+over.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -97,7 +99,8 @@ async def test_when_the_auditor_dies_another_gateway_audits() -> None:
         await asyncio.sleep(5 * MINUTE)
         await leader(gateways, "auditor").kill()
         await asyncio.sleep(4 * MINUTE)
-        assert store.wholes == 2
+        # Twice if the NightAuditor finds out first: the Auditor then asks it for another one.
+        assert store.wholes in (2, 3)
         leader(gateways, "auditor").leadership.cut()
         await asyncio.sleep(MINUTE / 2)
         assert leader(gateways, "auditor").is_up

@@ -1,7 +1,7 @@
 """Nodes of strangers that lose, fail or refuse all units do not make other people's jobs fail.
 
-Most of them have no account. Every unit here can be done by an honest node, which is busy most of
-the time.
+Most of the strangers' nodes have no owner. Every unit here can be done by an honest node, which is
+busy most of the time.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Posted
+from actors.ledger.messages import JobInsert, Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
@@ -44,7 +44,7 @@ class Honest(SimulatedNode):
 
 
 class Losing(SimulatedNode):
-    """A node that begins each unit, and every 1.5 seconds says hello without naming it."""
+    """A node that begins each unit, and every 1.5 seconds sends a hello that names no unit."""
 
     def hello(self) -> Hello:
         return Hello(version="sim", slots=64)
@@ -100,7 +100,9 @@ class Lacking(Failing):
 
 
 class Keeping(Failing):
-    """A node that claims even more memory and never answers for units; it leaves after an hour."""
+    """A node that claims the most memory, begins units and never finishes a unit; it leaves after
+    an hour.
+    """
 
     ram = 1 << 53
 
@@ -133,13 +135,13 @@ def farm(players: Players) -> tuple[FarStore, SimulatedGateway, list[SimulatedNo
 
 async def submit(gateway: SimulatedGateway, jobs: int) -> None:
     for _ in range(jobs):
-        order = Dispatch(uuid4(), CREATOR, planned(queue=True))
+        order = Dispatch(JobInsert(uuid4(), CREATOR, planned(queue=True)))
         outcome = await gateway.scheduler.ask(order, within=2.0)
         assert isinstance(outcome, Posted)
 
 
 async def outcome_of(players: Players, *, within: float = 2 * 3600.0) -> Counter[str]:
-    """Run ten jobs to their end and return how many units ended in which state."""
+    """Run ten jobs to their end and return the number of units by final state."""
     store, gateway, nodes = farm(players)
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]

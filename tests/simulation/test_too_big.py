@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
+from actors.ledger.messages import ADJUSTMENTS, Commit, JobInsert, Posted, Transfer, user_account
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
@@ -28,7 +28,7 @@ GIB: Final = 1 << 30
 
 
 class Machine(SimulatedNode):
-    """A node that has ``gib`` for a unit, and claims ``says``; each unit needs ``needed``."""
+    """A node with ``gib`` GiB of memory per unit that claims ``says``; a unit needs ``needed``."""
 
     gib, says, needed = 4, 4, 6
     begun = 0
@@ -57,7 +57,7 @@ async def submit(gateway: SimulatedGateway) -> None:
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
     pieces = tuple(NewUnit(PRICE, n, str(n + 1)) for n in range(FRAMES))
-    order = Dispatch(JOB, USER, planned("render", units=pieces, queue=True))
+    order = Dispatch(JobInsert(JOB, USER, planned("render", units=pieces, queue=True)))
     placed = await gateway.scheduler.ask(order, within=60)
     assert isinstance(given, Posted)
     assert isinstance(placed, Posted)
@@ -66,9 +66,9 @@ async def submit(gateway: SimulatedGateway) -> None:
 async def run_job(
     kinds: Sequence[type[Machine]], gib: Sequence[int], *, ends: bool = True
 ) -> tuple[FarStore, list[Machine]]:
-    """Run a job on such nodes, each of another owner, and return database and nodes.
+    """Run a job on nodes of these kinds, each of another owner; return database and nodes.
 
-    With ``ends`` it runs until all units have ended, otherwise for half an hour.
+    With ``ends`` the job runs until all units have ended, otherwise for half an hour.
     """
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())

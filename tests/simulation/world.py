@@ -94,7 +94,7 @@ class World:
             hanging=plan.trouble / 4,
             deaf=plan.trouble / 10,
         )
-        # a node that blames scenes that others render is not believed any more
+        # Nodes blame no scenes: a gateway quarantines nodes whose blamed scenes other nodes render.
         if plan.is_verified:
             self.faults.blamed = ("node", "network")
         self.nodes = [self._node(number) for number in range(plan.nodes)]
@@ -111,7 +111,7 @@ class World:
         return [self._one_of_several(number) for number in range(self.plan.gateways)]
 
     def _one_of_several(self, number: int) -> SimulatedGateway:
-        """Return a gateway with its own clock and a lossy bus to the others."""
+        """Return a gateway with its own clock and a lossy bus to the other gateways."""
         skew, since = self.chance.uniform(-SKEW_SECONDS, SKEW_SECONDS), self.chance.uniform(0, 1e6)
         return SimulatedGateway(
             Connection(self.store),
@@ -162,7 +162,7 @@ class World:
         )
 
     def _know(self, node: UUID, number: int) -> None:
-        """Give a node a record of valid results, so that its odds of a check do not change."""
+        """Give a node a record so long that more valid results do not change its odds of a draw."""
         for one in range(KNOWN_RESULTS):
             row = valid_result(UUID(int=1_000_000 + 1000 * number + one), node)
             self.store.checks[row.id] = row
@@ -223,7 +223,9 @@ class World:
         await self._strike_hard(dice, gateway)
 
     def _part_with(self, node: SimulatedNode) -> None:
-        """Let every fifth node leave for good; the remaining nodes can do every job."""
+        """Let a node whose id is a multiple of five leave for good; the other nodes can do every
+        job.
+        """
         if node.identity.id.int % 5 == 0 and node.identity.id not in self.own:
             node.leave()
 
@@ -295,7 +297,7 @@ class World:
 
 
 def valid_result(job: UUID, node: UUID) -> CheckRow:
-    """Return the check of a result that was found valid long ago."""
+    """Return the check of a result that was found valid before the simulation."""
     return CheckRow(
         job_id=job,
         unit=0,

@@ -30,10 +30,10 @@ BESIDE: Sequence[str] = ("--nice", "0")
 class Agent:
     """A node agent as a process that a test starts, stops and kills.
 
-    ``place`` turns a command into one that runs on the wanted host. ``environment`` is added to the
-    test's own; an API key in it makes that user the node's owner, otherwise the node has none.
-    ``blender=False`` hides Blender from the agent, which saves most of the time that joining and
-    starting take.
+    ``place`` turns a command into a command that runs on the node's host. ``environment`` is added
+    to the test's own variables. An API key in it makes its user the node's owner; without a key the
+    node has no owner. ``blender=False`` hides Blender from the agent, which saves most of the time
+    that joining and starting take.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ async def enrolled_agent(
     *,
     blender: bool = True,
 ) -> AsyncGenerator[Agent]:
-    """Yield a node agent that has joined; at the end stop it and kill what is left of it."""
+    """Yield a node agent that has joined; at the end stop it and kill its remaining processes."""
     agent = Agent(state, place, environment, blender=blender)
     await agent.join(url)
     try:

@@ -1,4 +1,4 @@
-"""A creator and a node that use aiohttp and the API reference only, none of our client code."""
+"""A creator and a node that use aiohttp as the API reference says, without the package's client."""
 
 import asyncio
 import contextlib
@@ -184,7 +184,7 @@ class PlainNode:
             await self.socket.close()
 
     async def receive(self, kind: str, within: float = 60.0) -> Json:
-        """Return the next relay frame of that type; skip frames of other types."""
+        """Return the next relay frame of that type; skip relay frames of other types."""
         assert self.socket is not None
         while True:
             message = await self.socket.receive(timeout=within)
@@ -203,7 +203,7 @@ class FaithfulNode(PlainNode):
     """A node that finishes each job at once and resends results until they are acknowledged.
 
     ``sockets`` counts its connections, ``closes`` holds their close codes, and ``sent`` counts how
-    often each job was dispatched to it. It runs until ``serve`` is cancelled.
+    often each job was dispatched to the node. The node runs until ``serve`` is cancelled.
     """
 
     results: dict[str, Json] = field(default_factory=dict[str, Json])

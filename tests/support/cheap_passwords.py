@@ -1,6 +1,6 @@
 """Plugin that makes password hashing cheap for gateways inside the test process.
 
-Gateways in processes of their own and ``tests/unit/web/test_passwords.py`` use the real cost.
+Gateways in separate processes and ``tests/unit/web/test_passwords.py`` use the real cost.
 """
 
 from web.identity import passwords

@@ -1,4 +1,4 @@
-"""Copies of this checkout in another place, with an environment of their own."""
+"""Copies of this checkout in another folder, with a separate Python environment."""
 
 import asyncio
 import os
@@ -47,7 +47,9 @@ class Checkout:
 
 
 def at_home(home: Path) -> Checkout:
-    """Copy sources and environment into ``home``, in the layout that `scripts/demo` makes."""
+    """Copy sources and Python environment into ``home``, in the layout that
+    `scripts/demo` makes.
+    """
     checkout = home / "checkout"
     sources = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
@@ -63,7 +65,7 @@ def at_home(home: Path) -> Checkout:
 
 
 def linked(source: str, target: str) -> str:
-    """Hard-link the file, or copy it where that fails: an environment exceeds a gigabyte."""
+    """Hard-link the file, as environments exceed a gigabyte; copy it where linking fails."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:

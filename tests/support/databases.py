@@ -1,4 +1,6 @@
-"""Fresh databases for tests: the next one is copied in advance, the last one dropped later."""
+"""Fresh databases for tests: a database is copied before it is needed, and dropped in
+background.
+"""
 
 import asyncio
 import itertools
@@ -55,7 +57,7 @@ class Databases:
             await self._connection.close()
 
     async def _dropped(self) -> None:
-        # Clear the set first, so that a failed drop fails one test and not all later ones.
+        # Clear the set first, so that a failed drop fails one test and no later test.
         dropping, self._dropping = self._dropping, set()
         await asyncio.gather(*dropping)
 
@@ -71,8 +73,8 @@ class Databases:
     async def _execute(self, sql: str) -> None:
         """Execute the statement on one long-lived connection.
 
-        The first such statement of a connection takes twice as long. A test may have closed the
-        connection; then a new one is opened.
+        The first statement of a new connection would take twice as long. If a test has closed the
+        connection, a new connection is opened.
         """
         async with self._turn:
             if self._connection is None or self._connection.is_closed():

@@ -9,7 +9,7 @@ ODDS = 0.5
 
 
 def fix_draws(monkeypatch: pytest.MonkeyPatch, *, drawn: bool) -> None:
-    """Make the gateway draw every delivery for comparison, or none, at odds of 0.5."""
+    """Make the gateway draw every delivery for comparison, or no delivery, at odds of 0.5."""
 
     async def draw(*_: object) -> tuple[float, float]:
         return (0.0 if drawn else 0.9), ODDS

@@ -1,7 +1,7 @@
-"""Fixtures of the real engines, which start once per test run when a test first asks for them.
+"""Fixtures of the real engines, which start once per test run when a test first requests them.
 
-They run in an event loop in a thread of its own, so tests with and without a loop can use them. The
-fixture ``database`` gives each test a fresh database.
+The engines run in an event loop in a separate thread, so tests with and without a loop can use
+them. The fixture ``database`` gives each test a fresh database.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class LoopThread:
 def memory_folder() -> str | None:
     """Return a folder in memory if it has room, else None.
 
-    There, creating and dropping databases takes a third of the time.
+    In memory, creating and dropping databases takes a third of the time.
     """
     told = Path("/proc/meminfo")
     if not (SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK) and told.exists()):
@@ -78,8 +78,8 @@ def memory_folder() -> str | None:
 def engine_folder(parent: str | None = None) -> Generator[Path]:
     """Create a data folder that the engines' account can enter, and remove it afterwards.
 
-    It first removes the folders of test runs that were killed, as each may take a gigabyte of
-    memory. Folders of pytest itself are not accessible to another account.
+    First remove the folders of killed test runs, because each folder may take a gigabyte of memory.
+    Folders of pytest itself are not accessible to another account.
     """
     parent = parent or memory_folder() or tempfile.gettempdir()
     for folder in Path(parent).glob(f"{PREFIX}*"):
@@ -89,7 +89,8 @@ def engine_folder(parent: str | None = None) -> Generator[Path]:
     new = folder / "new"
     with new.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        new.rename(folder / LOCK)  # the name that others look for, once the lock is held
+        # Renamed once it is locked, because other test runs try to lock the file of this name.
+        new.rename(folder / LOCK)
         try:
             yield folder
         finally:
@@ -128,7 +129,7 @@ def postgres_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Po
 
 @pytest.fixture(scope="session")
 def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ValkeyEndpoint]:
-    """The run's Valkey; tests share it, so each must use its own topics and keys."""
+    """The run's Valkey; tests share it, so each test must use its own topics and keys."""
     engine = EmbeddedValkey(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
@@ -136,7 +137,7 @@ def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Valk
 
 @pytest.fixture(scope="session")
 def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ObjectsEndpoint]:
-    """The run's object store; tests share its bucket, so each must use its own keys."""
+    """The run's object store; tests share its bucket, so each test must use its own keys."""
     engine = EmbeddedObjects(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
@@ -144,7 +145,7 @@ def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Obj
 
 @pytest.fixture(scope="session")
 def anvil(engine_loop: LoopThread, engine_data: Path) -> Iterator[ChainEndpoint]:
-    """The run's EVM node; tests share it, so each must deploy its own contract."""
+    """The run's EVM node; tests share the node, so each test must deploy its own contract."""
     engine = EmbeddedAnvil(engine_data, account=engine_account())
     yield engine_loop.run(engine.start(within=200), within=220)
     engine_loop.run(engine.stop())

@@ -1,4 +1,4 @@
-"""Check that the job events match the tables: each change was announced, and announced once."""
+"""Check that job events match the tables: each change has exactly one event."""
 
 from typing import Any
 

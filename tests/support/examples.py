@@ -1,6 +1,6 @@
-"""Sizes of property tests and parameter series: small by day, for every change, and large by night.
+"""Sizes of property tests and parameter series: small by day (for each change), large by night.
 
-``RENDERTRUST_TESTS=night``, or a run with ``-m nightly``, selects the large ones.
+``RENDERTRUST_TESTS=night``, or a run with ``-m nightly``, selects the large sizes.
 """
 
 import os
@@ -16,11 +16,11 @@ DAY_EXAMPLES, NIGHT_EXAMPLES = 25, 1000
 
 
 def register_profiles() -> None:
-    """Register both Hypothesis profiles and load the one that the environment selects.
+    """Register both Hypothesis profiles and load the profile that the environment selects.
 
     Examples have no deadline, because a slow machine is no counterexample. By day CI repeats the
-    same examples, so that only a change can turn a test red; developers and the night get random
-    ones.
+    same examples, so that only a change can make a test fail; developers and nightly runs get
+    random examples.
     """
     always: dict[str, Any] = {"deadline": None, "print_blob": True}
     is_ci = "CI" in os.environ
@@ -45,6 +45,8 @@ def chosen(*, day: T, night: T) -> T:
 
 
 def series(every: Iterable[Any], by_day: Iterable[Any]) -> list[Any]:
-    """Return all values as test parameters; those that are not in ``by_day`` are marked nightly."""
+    """Return all values as test parameters; values that are not in ``by_day`` are marked
+    nightly.
+    """
     day = list(by_day)
     return [v if v in day else pytest.param(v, marks=pytest.mark.nightly) for v in every]

@@ -1,8 +1,8 @@
 """Program that runs a demo and reports which files outside its data folder it changed.
 
-Its report also lists the demo's processes that are still alive. Arguments: a folder that gets the
-demo's output, a scene or '', options of the demo. As root, in a mount namespace, the shared folders
-are replaced by empty ones, so that files of other programs are not reported.
+The report also lists the demo's processes that are still alive. Arguments: a folder that gets the
+demo's output, a scene or '', options of the demo. As root, in a mount namespace, empty folders
+replace the shared folders, so that files of other programs are not reported.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def covered(kept: tuple[Path, ...]) -> list[Path]:
 
 
 def cover(folders: list[Path]) -> None:
-    """Mount an empty folder over each."""
+    """Mount an empty folder over each of ``folders``."""
     for folder in folders:
         mode = f"mode={stat.S_IMODE(folder.stat().st_mode):o}"
         subprocess.run(["mount", "-t", "tmpfs", "-o", mode, "tmpfs", str(folder)], check=True)
@@ -75,7 +75,7 @@ def difference(before: Listing, after: Listing) -> dict[str, list[str]]:
 def main() -> int:
     taken, blend, *words = sys.argv[1:]
     scene = Path(blend).read_bytes() if blend else None
-    # opened now, as its path may be covered later
+    # opened before ``cover`` can hide its path
     out = os.open(taken, os.O_RDONLY | os.O_DIRECTORY)
     folders = [ROOT, Path("/etc")]
     if os.geteuid() == 0:

@@ -19,14 +19,14 @@ def free_port() -> int:
         port = LOWEST + (os.getpid() * 37 + number) % SPAN
         if claimed(port) and unused(port):
             return port
-    raise AssertionError("there are always more numbers")
+    raise AssertionError("no local port is free")
 
 
 def held_port() -> socket.socket:
     """Return a bound socket that does not listen and reserves its local port until it is closed.
 
-    Servers that use ``reuse_port`` can bind the port meanwhile. No other program can, and the
-    system does not give it to outgoing connections.
+    Meanwhile only servers that use ``reuse_port`` can bind the port, and the system does not give
+    the port to outgoing connections.
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

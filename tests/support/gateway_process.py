@@ -1,4 +1,4 @@
-"""A real gateway in a process of its own, which tests start, kill and start again."""
+"""A real gateway in a separate process, which tests start, kill and start again."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ COMMAND_WITHIN = 240.0
 class Gateway:
     """A gateway process; ``start`` returns once it answers at ``url``, which stays the same."""
 
-    root = ROOT  # the checkout whose code it runs
+    root = ROOT  # the checkout whose code the gateway runs
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
@@ -108,7 +108,7 @@ class Gateway:
         """Send SIGKILL to the gateway and all its descendants."""
         assert self.process is not None
         for pid in (self.process.pid, *descendants(self.process.pid)):
-            with contextlib.suppress(ProcessLookupError):  # the death of one may end others
+            with contextlib.suppress(ProcessLookupError):  # ended with an earlier process
                 os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
@@ -169,9 +169,10 @@ class ForkedGateway(Gateway):
 def running_gateway(
     folder: str = "data", **settings: str
 ) -> contextlib.AbstractAsyncContextManager[Gateway]:
-    """Yield a gateway that has started; at the end stop it and fail if any process of it is left.
+    """Yield a gateway that has started; at the end stop it and fail if one of its processes is
+    left.
 
-    ``folder`` is the name of its data folder within a temporary one.
+    ``folder`` is the name of its data folder within a temporary folder.
     """
     return _running(Gateway, folder, settings)
 
@@ -196,7 +197,7 @@ async def _running(
 
 @contextlib.asynccontextmanager
 async def started(gateway: Gateway) -> AsyncGenerator[None]:
-    """Start the gateway; at the end stop it and fail if any process of it is left."""
+    """Start the gateway; at the end stop it and fail if one of its processes is left."""
     try:
         await gateway.start()
         yield
@@ -226,7 +227,7 @@ def children_of() -> dict[int, list[int]]:
         try:
             text = stat.read_text()
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
         pid, parent = int(stat.parent.name), int(text.rsplit(")", 1)[1].split()[1])
         children.setdefault(parent, []).append(pid)
     return children
@@ -250,5 +251,5 @@ def alive_in(folder: Path) -> list[int]:
             if str(folder).encode() in path.read_bytes():
                 found.append(int(path.parent.name))
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
     return [pid for pid in found if pid != os.getpid()]

@@ -64,8 +64,9 @@ from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
-from tests.twins.ports import twin_ports
+from tests.twins.ports import TwinLogMemory, twin_ports
 from tests.twins.post import TwinPost
 from tests.twins.signer import TwinSigner
 from web.edge_children import event_hub_child, hub_child, revocations_child
@@ -249,8 +250,7 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     base["verification"] = {"enabled": False}
     for name, section in sections.items():
         base[name] = {**base.get(name, {}), **section}
-    # Without the name of the running test, which pytest puts there, equal settings are read only
-    # once.
+    # Without the name of the running test, which pytest sets, equal settings are loaded only once.
     told = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     return _loaded(json.dumps(base), tuple(sorted(told.items())))
 
@@ -319,6 +319,8 @@ def gateway_over(
         signer=TwinSigner(),
         payments=StripePayments(stripe or Handle(NO_STRIPE)),
         post=TwinPost(),
+        leadership=TwinLeadership(Leads()),
+        memory=TwinLogMemory(),
         chain=chain,
         anchors=Anchors(database),
     )

@@ -1,7 +1,7 @@
-"""Gateways that share the engines of a test worker, each with a database of its own.
+"""Gateways that share the engines of a test worker, each with a separate database.
 
-They start in a fraction of the time. Tests of a gateway's own engines (first start, kills, backups,
-upgrades) use ``running_gateway`` instead.
+Such gateways start in a fraction of the usual time. Tests of a gateway's own engines (first start,
+kills, backups, upgrades) use ``running_gateway`` instead.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping

@@ -12,8 +12,8 @@ Serve = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 async def listening(serve: Serve) -> AsyncGenerator[int]:
     """Yield a local port at which ``serve`` handles each connection until the block ends.
 
-    Handlers still running at the end are cancelled: ``Server.wait_closed`` of CPython 3.11 does not
-    wait for them, and their sockets would be left to the garbage collector.
+    Handlers still running at the end are cancelled. ``Server.wait_closed`` of CPython 3.11 does not
+    wait for handlers, so their sockets would be left to the garbage collector.
     """
     serving: set[asyncio.Task[None]] = set()
 

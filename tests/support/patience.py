@@ -1,7 +1,7 @@
-"""Gateways of tests that wait for their own actors, however busy the machine is.
+"""Gateways in tests that wait for the answers of their actors, however busy the machine is.
 
-An answer leaves out what an actor did not say within half a second. That is right for people, and
-leaves a test unsure of what it is answered.
+Otherwise an HTTP answer leaves out what an actor did not say within half a second. A test on a busy
+machine could then not know what the answer contains.
 """
 
 from collections.abc import Generator
@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-# Longer than any request may take. An actor that is not there refuses at once.
+# Longer than any request may take. An actor that does not run refuses at once.
 HANG_SECONDS: Final = 60.0
 PATIENT: Final = (
     "web.console.pages.job.ASK_SECONDS",
@@ -24,7 +24,7 @@ PATIENT: Final = (
 
 @pytest.fixture(autouse=True)
 def patient() -> Generator[None]:
-    """Let the sites of this process wait for what their actors say."""
+    """Let the gateways of this process wait for the answers of their actors."""
     with pytest.MonkeyPatch.context() as patch:
         for name in PATIENT:
             patch.setattr(name, HANG_SECONDS)

@@ -1,7 +1,7 @@
 """Programs of this repository as processes that start quickly, because they are forked.
 
 A server process imports the gateway, the command line and the node agent once and forks itself for
-each program. This saves 1.7 seconds of CPU time at every start. A program has its own session,
+each program. Forking saves 1.7 seconds of CPU time at every start. A program has its own session,
 process id, standard streams and environment, and can be killed and waited for as any other. Other
 tests execute ``python -m rendertrust`` to check how it starts.
 """
@@ -106,7 +106,7 @@ async def start(
     """Start ``python -m MODULE WORDS…`` with ``told`` as its stdin.
 
     ``stdout`` and ``stderr`` are as for ``subprocess``. Importing a module named in ``without``
-    fails as if it were not installed.
+    fails as if the module were not installed.
     """
     assert len(told) <= PIPE_BYTES
     request = {
@@ -223,9 +223,10 @@ def _tell_end(handle: int, pid: int, client: int) -> None:
 
 
 def _take(streams: list[int]) -> None:
-    """Make the descriptors the standard streams of this process; close all others of the server.
+    """Make the descriptors this process's standard streams; close the server's other descriptors.
 
-    The program is killed when the server ends, so a killed test run leaves none behind.
+    The system kills the program when the server ends, so a killed test run leaves no program
+    behind.
     """
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -267,7 +268,7 @@ def leave(code: int) -> None:
 
 
 def preload() -> None:
-    """Import the modules of all programs, including those that they import only on use."""
+    """Import the modules of all programs, including modules that a program imports only on use."""
     for name in PRELOADED:
         importlib.import_module(name)
     for name in PRELOADED_PACKAGES:

@@ -79,7 +79,9 @@ class Raw:
 
 
 def split_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
-    """Split a server's first frame off: kind, payload and the rest; None if it is incomplete."""
+    """Split off a server's first WebSocket frame: kind, payload and the rest; None if
+    incomplete.
+    """
     if len(data) < 2:
         return None
     start, length = 2, data[1]
@@ -93,7 +95,9 @@ def split_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
 
 
 def frame(kind: int, payload: bytes = b"", *, final: bool = True) -> bytes:
-    """Return a client's WebSocket frame, with a mask of zeros that leaves the payload unchanged."""
+    """Return a client's WebSocket frame with a mask of zeros, which leaves the payload
+    unchanged.
+    """
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return bytes([kind | (FINAL if final else 0)]) + length + bytes(4) + payload

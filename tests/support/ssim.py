@@ -1,7 +1,7 @@
 """Structural similarity of two pictures (Wang et al., "Image quality assessment", 2004).
 
-It has the usual parameters: luma, a Gaussian window of 11 pixels with sigma 1.5, K1 = 0.01, K2 =
-0.03.
+The parameters are the usual ones: luma, a Gaussian window of 11 pixels with sigma 1.5, K1 = 0.01,
+K2 = 0.03.
 """
 
 import math

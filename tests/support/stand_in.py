@@ -1,4 +1,4 @@
-"""Base class of actors that stand in for others in tests."""
+"""Base class of actors that stand in for other actors in tests."""
 
 from typing import Any, Generic, TypeVar
 
@@ -10,7 +10,9 @@ To = TypeVar("To")
 
 
 class StandIn(Actor[To], Generic[To]):
-    """An actor that need not handle every message: other asks fail, other tells are lost."""
+    """An actor that need not handle every message: unhandled asks fail, unhandled tells
+    are lost.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # skips the check that all messages are handled

@@ -18,7 +18,9 @@ WHY = "Debian's PostgreSQL is not installed: as root, run scripts/system_package
 
 
 def stock_programs() -> "list[ParameterSet]":
-    """Return fixture parameters: the programs of each installed version, or one skip."""
+    """Return fixture parameters: the programs of each installed version, or one skipped
+    parameter.
+    """
     folders = [folder for folder in sorted(DEBIAN.glob("*/bin")) if major_of(folder / "postgres")]
     if not folders:
         return [pytest.param(None, marks=pytest.mark.skip(WHY), id="postgresql")]

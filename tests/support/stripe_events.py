@@ -39,7 +39,7 @@ def session(purchase: str, **more: Any) -> Json:
 
 
 def about(purchase: str, id_: str, amount: int, status: str) -> Json:
-    """Return a refund or a dispute of that purchase."""
+    """Return the object of a refund or a dispute of a purchase."""
     intent = f"pi_{purchase[:8]}"
     return {
         "id": id_,

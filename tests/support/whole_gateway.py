@@ -1,6 +1,6 @@
 """A whole gateway inside the test process, with real actors and sockets, over a test's database.
 
-Only the object store and the bus are in memory. Several gateways may share one database.
+Only the object store and the bus are in memory. Several of these gateways may share a database.
 """
 
 from collections.abc import AsyncGenerator
@@ -17,7 +17,7 @@ from actors.paymaster.actor import PaymasterSettings
 from actors.ports import Chain
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
-from config.settings import Settings
+from config.settings import Settings, Verification
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.actor_settings import ActorSettings
@@ -36,6 +36,7 @@ from web.log.log_memory import FileMemory
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
 
+VERIFIES_NOTHING = VerifierSettings(Verification(enabled=False), look_seconds=10.0)
 UNCHANGED = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
 
 
@@ -64,14 +65,14 @@ async def whole(
     *,
     anchoring: tuple[Chain, AnchorSettings] | None = None,
     memory: FileMemory | None = None,
-    verifying: VerifierSettings | None = None,
+    verifying: VerifierSettings = VERIFIES_NOTHING,
     scheduler: SchedulerSettings = UNCHANGED.scheduler,
     paymaster: PaymasterSettings = UNCHANGED.paymaster,
     **session: Any,
 ) -> AsyncGenerator[Whole]:
     """Run a gateway until the block ends.
 
-    ``memory`` is what it remembers outside the database; ``session`` holds settings of node
+    ``memory`` is what the gateway keeps outside the database; ``session`` holds settings of node
     sessions.
     """
     database, registry = Database(lambda: endpoint.app_dsn), Registry()
@@ -84,7 +85,7 @@ async def whole(
         chain=None if anchoring is None else anchoring[0],
         seen=lambda: None if memory is None else memory.head,
     )
-    ports = attrs.evolve(gateway.ports, memory=memory, receipts=gateway.ports.signer)
+    ports = attrs.evolve(gateway.ports, memory=memory or gateway.ports.memory)
     store = SqlStore(database, gateway.halts)
     sections: dict[str, Any] = {"earnings": settings.earnings, "leases": settings.leases}
     sections |= session

@@ -43,8 +43,8 @@ class ChainTwin:
 
     Blocks are made at once, or by ``mine`` if ``mining`` is off. ``away``: every method raises
     ChainUnavailable. ``lose(n)`` removes the newest blocks, as a kill or a reorganisation does.
-    ``shifted`` blocks of other senders precede ours. ``fork`` names the history to which the blocks
-    belong. ``blind``: the node knows no receipts.
+    ``shifted`` blocks of other senders come before the twin's blocks. ``fork`` names the history to
+    which the blocks belong. ``blind``: the node knows no transaction receipts.
     """
 
     def __init__(self, *, private: bool = True) -> None:

@@ -21,7 +21,7 @@ class Leads:
 class TwinLeadership:
     """Leadership of one gateway; ``away`` says that the database is unavailable.
 
-    ``halted``: this gateway alone may not write.
+    ``halted``: this gateway may not write, but other gateways may.
     """
 
     def __init__(self, leads: Leads) -> None:

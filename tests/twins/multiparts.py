@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from actors.ports import ObjectMissing, Part, PartsRefused
 
-PART_BYTES_LEAST = 5 << 20  # for all parts but the last
+PART_BYTES_LEAST = 5 << 20  # smallest size of all parts but the last
 
 
 @frozen
@@ -28,12 +28,14 @@ class _Multipart:
 
 
 class Multiparts:
-    """Multipart uploads by name; ``open`` are those that were neither completed nor aborted."""
+    """Multipart uploads by name; ``open`` has the uploads that were neither completed nor
+    aborted.
+    """
 
     def __init__(self) -> None:
         self._numbers = count(1)
         self._multiparts: dict[str, _Multipart] = {}
-        # parts that are listed twice, as a store may do after two PUTs
+        # parts that are listed twice, as object stores may list them after two PUTs
         self.twice: set[int] = set()
 
     @property

@@ -48,7 +48,7 @@ class TwinObjects:
     def __init__(self, now: Callable[[], float], *, secret: bytes = b"twin") -> None:
         self.away = False
         self.broken: set[str] = set()
-        self.open = asyncio.Event()  # while it is not set, every call waits
+        self.open = asyncio.Event()  # while the event is not set, every call waits
         self.open.set()
         self._now = now
         self._secret = secret

@@ -21,7 +21,7 @@ class TwinPayments:
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
         if self.away or self.opened.setdefault(order.purchase, order) != order:
-            raise PaymentsUnavailable("away, or the key was used for another order")
+            raise PaymentsUnavailable("Stripe is away, or the key was used for another order")
         name = f"cs_{order.purchase.hex}"
         return PaymentSession(name, f"https://pay.example/{name}")
 

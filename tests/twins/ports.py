@@ -3,8 +3,10 @@
 from typing import Any
 
 from actors.ports import Clock, Ports
+from sql.halts import SeenHead
 from tests.twins.bus import TwinBus
 from tests.twins.clock import TwinClock
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
 from tests.twins.payments import TwinPayments
 from tests.twins.post import TwinPost
@@ -14,8 +16,18 @@ from tests.twins.store import StoreTwin
 from tests.twins.tokens import TwinTokens
 
 
+class TwinLogMemory:
+    """Keeps the newest head in memory."""
+
+    def __init__(self) -> None:
+        self.head: SeenHead | None = None
+
+    async def note(self, head: SeenHead) -> None:
+        self.head = head
+
+
 def twin_ports(**given: Any) -> Ports:
-    """Return in-memory ports, except for those ``given``; the store also holds the log."""
+    """Return in-memory ports, except for the ports in ``given``; the store also holds the log."""
     clock: Clock = given.get("clock") or TwinClock()
     store = given.get("store") or StoreTwin()
     twins: dict[str, Any] = {
@@ -29,5 +41,7 @@ def twin_ports(**given: Any) -> Ports:
         "signer": TwinSigner(),
         "payments": TwinPayments(),
         "post": TwinPost(),
+        "leadership": TwinLeadership(Leads()),
+        "memory": TwinLogMemory(),
     }
     return Ports(**{**twins, **given})

@@ -1,4 +1,4 @@
-"""In-memory Post: receivers of webhooks by URL, and the letters that each one got."""
+"""In-memory Post: receivers of webhooks by URL, and the letters that each receiver got."""
 
 import asyncio
 from collections import defaultdict
@@ -22,7 +22,7 @@ class TwinPost:
         self.slow: dict[str, asyncio.Event] = {}
 
     def answer(self, url: str, *statuses: int) -> None:
-        """Let the receiver answer with these statuses in turn; the last one repeats for ever."""
+        """Let the receiver answer with these statuses in turn; the last status repeats for ever."""
         left = list(statuses)
 
         def receive(_: Letter) -> Answered:

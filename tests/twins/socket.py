@@ -20,7 +20,7 @@ class TwinSocket:
 
     ``broken``: writing raises, as to a peer that is gone. ``deaf``: writing never ends, as to a
     peer that does not read. ``aborted``: the connection was cut without a close frame.
-    ``on_frame``, ``on_ping`` and ``on_close`` are called when that happens.
+    ``on_frame``, ``on_ping`` and ``on_close`` are called for each relay frame, ping and close.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""In-memory database for actors' tests, with the same rows and rules, and failures on demand."""
+"""In-memory database for tests of actors, with the real rows and rules, and failures on demand."""
 
 import asyncio
 import itertools
@@ -24,7 +24,6 @@ from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
-    PLATFORM_ACCOUNTS,
     AccountRow,
     BooksTransaction,
     Changes,
@@ -34,6 +33,7 @@ from sql.books import (
     KeyId,
     KeyRow,
     Keys,
+    NewJob,
     Rows,
     TransferKey,
     TransferRow,
@@ -106,8 +106,10 @@ from tests.twins.store_multiparts import MultipartsOfResults
 from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
 
-AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
+# How long, and in how many steps, a method tries while the database is away.
+AWAY_SECONDS, AWAY_STEPS = 1.8, 36
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLATFORM_ACCOUNTS = ("purchases", "revenue", "adjustments", "payouts", "disputes", "suspense")
 UNHEALTHY, OFFLINE = timedelta(seconds=90), timedelta(seconds=300)
 
 
@@ -131,11 +133,12 @@ class NodeTwin:
 
 
 class StoreTwin(MultipartsOfResults):
-    """A Store over dicts, which several ledgers may share, as transactions exclude each other.
+    """A Store over dicts, which several Ledgers may share, as its transactions exclude each other.
 
-    ``away`` makes every method raise Unavailable; ``fail_next`` and ``lose_commit_answer`` do so
-    once. A failed COMMIT raises AnswerLost instead. ``halted``: a gateway may not write. Unlike the
-    real store it does not know users, nor whether a unit's node exists.
+    ``away`` makes every method raise Unavailable; ``fail_next`` makes the next round trips fail; a
+    failed COMMIT raises AnswerLost. ``lose_commit_answer`` loses the answers to the next commits.
+    ``halted``: a gateway may not write. Unlike the real store, the twin knows no users and does not
+    check that a unit's node exists.
     """
 
     sealed_secret: bytes | None = None
@@ -150,6 +153,7 @@ class StoreTwin(MultipartsOfResults):
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
+        self.new_jobs: dict[UUID, NewJob] = {}  # what never changes of them
         self.units: dict[UnitId, UnitRow] = {}
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.thumbnails: dict[tuple[UUID, int], bytes] = {}
@@ -160,20 +164,21 @@ class StoreTwin(MultipartsOfResults):
         self.earnings: dict[UnitId, EarningRow] = {}
         self.fines: dict[FineId, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
-        # findings of checks that did not decide a dispute, by dispute
+        # by dispute: the finding of a check that did not decide it
         self.findings: dict[UUID, str] = {}
-        # places of a comparison, by dispute
+        # by dispute: the places of the creator's comparison
         self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
-        # checks of work that its own owner ordered
+        # checks of work that the node's owner ordered
         self.own_work: set[tuple[UUID, int, int]] = set()
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
-        # claiming gateway and end of the claim
+        # by check: the claiming gateway and the end of its claim
         self.claims: dict[CheckId, tuple[UUID, datetime]] = {}
-        self.verifiers: dict[UUID, tuple[str, datetime]] = {}  # device class and last time seen
+        # by verifier: device class and last time seen
+        self.verifiers: dict[UUID, tuple[str, datetime]] = {}
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Access = ALONE
@@ -318,17 +323,16 @@ class StoreTwin(MultipartsOfResults):
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         await self.round_trip()
         rows = [self.jobs[job] for job in jobs if job in self.jobs]
-        return [
-            OpenJobTerms(
-                job.id, job.user_id, _without_params(self.plan_of(job)), job.units, job.price == 0
-            )
-            for job in rows
-            if job.completed_at is None
-        ]
+        return [self._terms(job) for job in rows if job.completed_at is None]
+
+    def _terms(self, job: JobRow) -> OpenJobTerms:
+        plan, is_free = _without_params(self.plan_of(job)), not self.new_jobs[job.id].price
+        return OpenJobTerms(job.id, job.user_id, plan, job.units, is_free)
 
     def plan_of(self, job: JobRow) -> JobPlan:
         """Return the plan that is stored with the job."""
-        return read_plan(job.plan, job.job_type, job.payload_ref)
+        new = self.new_jobs[job.id]
+        return read_plan(new.plan, job.job_type, new.payload_ref)
 
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
@@ -524,7 +528,7 @@ class StoreTwin(MultipartsOfResults):
         return (now - min(opened, default=now)).total_seconds()
 
     def at_stake(self, operator: UUID) -> int:
-        """Return what an operator has at stake."""
+        """Return the sum of the operator's earnings that a fine could take."""
         return at_stake(self, operator)
 
     async def draw_secret(self) -> bytes | None:
@@ -765,7 +769,7 @@ class BooksTwin:
             checks=find_checks(store, keys),
             **earned,
         )
-        count = numbers_for(keys, rows)  # as many as the database reserves
+        count = numbers_for(keys, rows)  # the number of ids that the database reserves
         rows.transfer_ids = itertools.islice(store.transfer_ids, count)
         rows.entry_ids = itertools.islice(store.entry_ids, 2 * count)
         return rows
@@ -796,6 +800,7 @@ class BooksTwin:
             store.accounts.update({row.name: row for row in changes.accounts})
             store.holds.update({row.reference: row for row in changes.holds})
             store.jobs.update({row.id: row for row in changes.jobs})
+            store.new_jobs.update({row.id: row for row in changes.new_jobs})
             store.units.update({(row.job_id, row.number): row for row in changes.units})
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row

@@ -20,7 +20,7 @@ RAN = ("RUNNING", "VERIFYING", "COMPLETED")
 
 
 def audit(store: "StoreTwin") -> list[Finding]:
-    """Return violations of the invariants I1 to I5, I7 to I9, and I11."""
+    """Return violations of the invariants I1 to I5, I7 to I9 and I11."""
     found = [*_i1(store), *_i2(store), *_i3(store), *_i3_of_units(store), *_i4(store), *_i9(store)]
     found += _i4_of_verdicts(store)
     return [*found, *audit_earnings(store), *audit_log(store), *audit_purchases(store)]

@@ -20,7 +20,7 @@ from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
 from sql.nodes import StandingRecord
 from sql.reputation import HISTORY, LIES, Record
-from sql.units import kind_of
+from sql.units import unit_kind
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -31,14 +31,16 @@ Told: TypeAlias = tuple[datetime, UUID, int, str, int]  # time, job, unit, lette
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
-    """Return the checks of asked units, and of units with two attempts of which one delivered."""
+    """Return the checks of ``keys``, and of its units with two attempts of which one has
+    delivered.
+    """
     units = {key for key in keys.units & store.units.keys() if store.units[key].is_delivered_beside}
     wanted = keys.checks | units
     return {name: row for name, row in store.checks.items() if name[:2] in wanted}
 
 
 def keep_checks(store: "StoreTwin", changes: Changes) -> None:
-    """Store checks; a new one must not exist, and a decided one must have been pending."""
+    """Store checks; a new check must not exist, and a decided check must have been pending."""
     for row in changes.checks:
         before = store.checks.get(row.id)
         if row.id in changes.new_checks and before is not None:
@@ -52,7 +54,9 @@ def keep_checks(store: "StoreTwin", changes: Changes) -> None:
 
 
 def _is_own_work(store: "StoreTwin", row: CheckRow) -> bool:
-    """Return whether the node's owner ordered the work, or shares an organisation with who did."""
+    """Return whether the node's owner is the work's creator or in an organisation with
+    the creator.
+    """
     user, node = store.jobs[row.job_id].user_id, store.nodes.get(row.node_id)
     owner = None if node is None else node.owner
     return owner is not None and (user == owner or owner in _fellow_members(store, user))
@@ -110,15 +114,15 @@ def _pending(
         took=_took(unit, row),
         is_again=is_again,
         disputed=disputed,
-        is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
+        is_uncut=(job.user_id, store.new_jobs[job.id].payload_ref) in store.uncut_scenes,
         waited=(store.clock.now() - since).total_seconds(),
     )
 
 
 def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
-    """Return pending earnings that nobody has compared, of owners whose node was found lying.
+    """Return pending earnings from uncompared results of owners whose node was found lying.
 
-    The newest ones come first.
+    The newest earnings come first.
     """
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
@@ -140,7 +144,7 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
 
 
 def _has_decisive_dispute(store: "StoreTwin", unit: UnitId) -> bool:
-    """Return whether the unit has an open dispute, or one that a check decided."""
+    """Return whether the unit has an open dispute, or a dispute that a check decided."""
     found = store.disputes.get(unit)
     return found is not None and (
         found.state == "OPEN" or found.by_gateway or found.id in store.comparisons
@@ -159,7 +163,7 @@ def _is_uncompared(store: "StoreTwin", row: CheckRow) -> bool:
     if row.verdict not in VALID:
         return row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
-    return kind_of(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
+    return unit_kind(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
 
 
 def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:

@@ -58,7 +58,7 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
 
 
 def at_stake(store: "StoreTwin", operator: UUID) -> int:
-    """Return an operator's pending earnings that are undisputed and within the dispute window."""
+    """Return the sum of an operator's undisputed pending earnings whose dispute window is open."""
     now = store.clock.now()
     found = [
         share.amount
@@ -102,7 +102,7 @@ def _pending(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
 
 
 def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
-    """Store changed earnings; payouts take and close only shares from before the statement."""
+    """Store changed earnings; payouts take and close shares as they were before the changes."""
     taken = {
         share.id: taken_by(share, payout)
         for payout in changes.payouts
@@ -155,7 +155,7 @@ def closed_with(share: EarningRow, payout: PayoutRow) -> EarningRow:
 
 
 def matured_earnings(store: "StoreTwin", now: datetime, limit: int) -> list[MaturedEarning]:
-    """Return pending shares past their window, without an open dispute or earlier open check."""
+    """Return undisputed pending shares past their window whose owner has no older open check."""
     since = waiting(store)
     found = [
         share

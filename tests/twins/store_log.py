@@ -1,4 +1,4 @@
-"""Transparency log in the in-memory database; a transaction's changes apply on commit."""
+"""Transparency log in the in-memory database; the changes of a transaction apply on commit."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -78,7 +78,7 @@ class LogTwin:
             or size & tables.checkpoints.keys()
             or set(places) & set(tables.tiles)
         ):
-            raise Conflict("rows are there already")
+            raise Conflict("the rows exist already")
         self._append = append
 
     def commit(self) -> None:

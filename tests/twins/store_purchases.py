@@ -14,7 +14,7 @@ Found: TypeAlias = tuple[dict[UUID, PurchaseRow], dict[str, ReversalRow], set[st
 
 
 def find_purchases(store: "StoreTwin", asked: PurchaseKeys) -> Found:
-    """Return the asked purchases, their reversals, and the accounts of their buyers."""
+    """Return the requested purchases, their reversals, and the accounts of their buyers."""
     purchases = {row.id: row for row in store.purchases.values() if asked.named(row)}
     intents = {row.payment_intent for row in purchases.values()} | asked.intents
     reversals = {
@@ -31,8 +31,8 @@ def find_purchases(store: "StoreTwin", asked: PurchaseKeys) -> Found:
 def audit_purchases(store: "StoreTwin") -> Iterator[Finding]:
     """Yield violations of I11.
 
-    Each session is credited once, reversals match the purchases, and debts are paid from any
-    balance.
+    Each paid session is credited once, reversals match the purchases, and no user has both a debt
+    and an available balance.
     """
     paid = {row.session: row for row in store.purchases.values() if row.state == "PAID"}
     credited = {

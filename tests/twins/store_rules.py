@@ -66,6 +66,9 @@ def _rules(changes: Changes) -> Iterator[tuple[str, bool]]:
         yield "debt", not account.name.startswith("debt:") or account.balance <= 0
     for job in changes.jobs:
         yield from _job(job)
+    for new in changes.new_jobs:
+        yield "payload_ref", 1 <= len(new.payload_ref) <= 500
+        yield "price", new.price >= 0
     for unit in changes.units:
         yield from _unit(unit)
     for hold in changes.holds:
@@ -82,13 +85,12 @@ def _rules(changes: Changes) -> Iterator[tuple[str, bool]]:
 
 def _job(job: JobRow) -> Iterator[tuple[str, bool]]:
     yield "job_type", 1 <= len(job.job_type) <= 100
-    yield "payload_ref", 1 <= len(job.payload_ref) <= 500
     yield "status", job.status in (*JOB_STATES, "PAUSED")
     yield "jobs_paused", (job.status == "PAUSED") == (job.paused is not None)
     yield "jobs_cap", job.cap is None or job.committed <= job.cap
     yield "units", job.units > 0 and min(job.committed, job.charged) >= 0
     yield "completed_at", (job.status in ENDED) == (job.completed_at is not None)
-    yield "price", job.price >= 0 and job.retry_count >= 0
+    yield "retry_count", job.retry_count >= 0
     yield "counts", min(job.open_units, job.failed_units, job.cancelled_units) >= 0
     yield "open_units", (job.open_units == 0) == (job.completed_at is not None)
 
@@ -155,14 +157,14 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
         before = store.holds.get(hold.reference)
         new = hold.reference in changes.new_holds
         _must(before is None if new else before is not None and before.state != "SETTLED")
+    new_jobs = {job.id for job in changes.new_jobs}
     for job in changes.jobs:
-        _must((job.id in store.jobs) != (job.id in changes.new_jobs))
+        _must((job.id in store.jobs) != (job.id in new_jobs))
     for unit in changes.units:
         known = (unit.job_id, unit.number) in store.units
-        _must(known != (unit.job_id in changes.new_jobs))
-    if any(job.retry_of is not None for job in changes.jobs):
-        jobs = {**store.jobs, **{job.id: job for job in changes.jobs}}
-        _unique(job.retry_of for job in jobs.values())
+        _must(known != (unit.job_id in new_jobs))
+    if any(job.retry_of is not None for job in changes.new_jobs):
+        _unique(job.retry_of for job in (*store.new_jobs.values(), *changes.new_jobs))
     _must(all(account.name in store.accounts for account in changes.accounts))
     for share in changes.earnings:
         key = (share.job_id, share.unit)
@@ -195,4 +197,4 @@ def _unique(values: Iterable[object]) -> None:
 
 def _must(sound: bool) -> None:
     if not sound:
-        raise Mismatch("rows are not as they were found")
+        raise Mismatch("the rows have changed since they were read")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-# These test pure rules with many random orders of events, for seconds each.
+# Tests that take seconds and do not depend on the version of Python.
 ABOUT_RULES = (
     "kernel/test_typing.py",
     "ledger/test_everything_properties.py",

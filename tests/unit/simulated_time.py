@@ -64,6 +64,6 @@ def simulated(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
 
 async def in_time(awaited: Awaitable[T], *, within: float = 600.0) -> T:
-    """Await the value; fail after so many seconds of the loop's time, even if timers go on."""
+    """Await the value; fail after ``within`` seconds of the loop's time, even if timers go on."""
     async with asyncio.timeout(within):
         return await awaited

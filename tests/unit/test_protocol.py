@@ -1,4 +1,4 @@
-"""Encoding and decoding of relay frames, and texts that are none."""
+"""Encoding and decoding of relay frames, and texts that are no relay frames."""
 
 import attrs
 import orjson

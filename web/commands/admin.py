@@ -145,7 +145,7 @@ def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool
     """Sign tokens with a new key.
 
     The old key verifies until its tokens have expired. A running gateway adopts the new key within
-    a second. Running it twice with --force logs everybody out.
+    a second. Two rotations with --force log everybody out.
     """
     from config.data_folder import data_folder
     from supervisors.engines.system_clock import SystemClock
@@ -180,14 +180,16 @@ def longest(jwt: Any) -> timedelta:
 
 
 def new_password(*, from_input: bool) -> str:
-    """Ask for a password. It is never an argument, because others could read it."""
+    """Ask for a password. A password is never an argument, because other users of the machine can
+    read arguments.
+    """
     from rendertrust.cli.account import secret
 
     return secret(from_input=from_input, twice=True)
 
 
 def registration(email: str, name: str, password: str) -> Any:
-    """Return the validated registration; raise UsageError for what the API would refuse."""
+    """Return the validated registration; raise UsageError if the API would refuse it."""
     from web.routes.auth import Registration
 
     return as_requested(Registration, email=email, name=name, password=password)
@@ -204,7 +206,7 @@ def done(
     where: dict[str, Any],
     work: "Callable[[Users, Administration], Awaitable[UserRow | None]]",
 ) -> "UserRow | None":
-    """Run ``work`` with the users of the settings' database, and return its result."""
+    """Run ``work`` with the tables of users and of user administration; return its result."""
     from sql.users import Administration, Users
 
     return with_database(where, lambda database: work(Users(database), Administration(database)))

@@ -27,7 +27,7 @@ UNKNOWN: Final = (
 
 def _reason(_: click.Context, __: click.Parameter, value: str) -> str:
     if not 1 <= len(value) <= 500:
-        raise click.BadParameter("it must have 1 to 500 characters")
+        raise click.BadParameter("the reason must have 1 to 500 characters")
     return value
 
 
@@ -72,7 +72,7 @@ def with_database(where: dict[str, Any], work: "Callable[[Database], Awaitable[T
 
 
 def as_requested(kind: type[T], /, **given: Any) -> T:
-    """Return the values as the API takes them; raise UsageError for what it would refuse."""
+    """Return the validated values; raise UsageError if the API would refuse them."""
     from web.http.converter import structure
 
     read = structure(given, kind)
@@ -81,16 +81,16 @@ def as_requested(kind: type[T], /, **given: Any) -> T:
     return read
 
 
-def sure(what: str, *, yes: bool) -> None:
-    """Ask for confirmation; raise ClickException without a yes."""
+def require_confirmation(what: str, *, yes: bool) -> None:
+    """Ask for confirmation unless ``yes`` is set; raise ClickException if the answer is no."""
     if yes:
         return
-    if not looked_again(lambda: click.confirm(f"{what}?", err=True), "Not confirmed"):
+    if not answer_of(lambda: click.confirm(f"{what}?", err=True), "Not confirmed"):
         raise click.ClickException("Nothing was done")
 
 
-def looked_again(ask: Callable[[], T], nobody: str) -> T:
-    """Return the answer to a question.
+def answer_of(ask: Callable[[], T], nobody: str) -> T:
+    """Call ``ask``, which asks a question on the terminal, and return the answer.
 
     Raise UsageError with the text ``nobody`` if there is no terminal.
     """
@@ -134,7 +134,7 @@ async def refuse_halted(settings: Any, database: "Database") -> None:
 def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
     """Commit the orders in turn.
 
-    Raise ClickException unless each is done now or was done before.
+    Raise ClickException unless each order is done now or was done before.
     """
     from actors.ledger.messages import Posted, Replayed
 

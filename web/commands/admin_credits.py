@@ -9,9 +9,9 @@ import click
 from web.commands.admin_command import (
     UNKNOWN,
     act,
+    answer_of,
     as_requested,
     committed,
-    looked_again,
     with_database,
 )
 from web.commands.options import where_options
@@ -27,7 +27,7 @@ Plan: TypeAlias = (
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every action has."""
+    """Add the options that grants, adjustments and refunds share."""
     for option in (
         where_options,
         click.option("--reason", required=True, help="The reason for the audit log."),
@@ -121,7 +121,7 @@ NOBODY: Final = (
 
 
 def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
-    """Return the validated body; raise UsageError for what the API would refuse."""
+    """Return the validated body; raise UsageError if the API would refuse it."""
     from web.routes import admin_credits
 
     said = {"reason": given["reason"], "description": given["description"], **body}
@@ -129,7 +129,7 @@ def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
 
 
 async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:
-    """Return the plan of a grant or an adjustment."""
+    """Return the order for a grant or an adjustment, with what to show before it is confirmed."""
     from supervisors.engines.system_clock import SystemRandom
     from web.money.credit_adjustments import CreditMovement, order_of, reference_of
     from web.routes.admin_credits import signed
@@ -143,7 +143,7 @@ async def movement(database: "Database", name: str, email: str, body: Any, key: 
 
 
 async def refunding(database: "Database", body: Any) -> Plan:
-    """Return the plan of a refund of a unit's charge, or a part of it."""
+    """Return the order for a full or partial refund, with what to show before it is confirmed."""
     from rendertrust import money
     from sql.credits import Credits
     from sql.users import Users
@@ -169,18 +169,18 @@ async def refunding(database: "Database", body: Any) -> Plan:
 def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> None:
     """Ask for confirmation, commit, and print the outcome.
 
-    No database connection is held open while it waits for the answer.
+    No database connection stays open while the command waits for the confirmation.
     """
     order, user, units, what = with_database(given, plan)
     if not given["yes"]:
         click.echo(what, err=True)
-        asked_again(units)
+        confirm_amount(units)
     [outcome] = committed(given, [order])
     tell(outcome, user, as_json=given["as_json"])
 
 
 async def told(database: "Database", what: str, user: "UserRow", units: int) -> str:
-    """Return what is about to be done, and the user's balance before it."""
+    """Return text that says what is about to be done, and what the user's balance is."""
     from sql.credits import Credits
 
     before = await Credits(database).balance(user.id)
@@ -189,7 +189,7 @@ async def told(database: "Database", what: str, user: "UserRow", units: int) -> 
     return f"{what.format(credits_of(abs(units)), user.email)}. {has}."
 
 
-def asked_again(units: int) -> None:
+def confirm_amount(units: int) -> None:
     """Ask for the amount again; raise ClickException if it differs.
 
     A removed amount may be typed with or without its sign.
@@ -197,7 +197,7 @@ def asked_again(units: int) -> None:
     from web.routes.admin_credits import signed
 
     nobody = "The amount was not confirmed"
-    typed = looked_again(lambda: click.prompt("Type the amount again", err=True), nobody).strip()
+    typed = answer_of(lambda: click.prompt("Type the amount again", err=True), nobody).strip()
     try:
         same = signed(typed) in (units, abs(units))
     except ValueError:
@@ -240,7 +240,7 @@ async def known(database: "Database", email: str) -> "UserRow":
 
 
 def credits_of(units: int) -> str:
-    """Return the amount as people write it."""
+    """Return units of money as a decimal number of credits."""
     from rendertrust import money
 
     return money.render(units)

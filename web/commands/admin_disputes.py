@@ -5,7 +5,13 @@ from uuid import UUID
 
 import click
 
-from web.commands.admin_command import act, decided, required_reason, sure, with_database
+from web.commands.admin_command import (
+    act,
+    decided,
+    require_confirmation,
+    required_reason,
+    with_database,
+)
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ STATES: Final = ("open", "upheld", "rejected")
 
 
 def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
-    """Add the options that every decision has."""
+    """Add the options that upholding and rejecting a dispute share."""
     for option in (
         where_options,
         click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
@@ -65,7 +71,7 @@ def uphold(*, dispute: UUID, **given: Any) -> None:
 @disputes.command
 @options
 def reject(*, dispute: UUID, **given: Any) -> None:
-    """Reject a dispute. The unit's earning matures when its window is over."""
+    """Reject a dispute. The unit's earning matures when the dispute window is over."""
     decide(dispute, given, upheld=False)
 
 
@@ -78,7 +84,7 @@ def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
     row = known(given, dispute)
     charge, verb = money.render(row.charge), "uphold" if upheld else "reject"
     why = " ".join(row.reason.split())
-    sure(
+    require_confirmation(
         f"{verb.capitalize()} this: unit {row.unit} of {row.job_id}, {charge}: {why}",
         yes=given["yes"],
     )

@@ -39,8 +39,8 @@ NO_KEY: Final = "There is no key in {}: a gateway creates one when it starts"
 def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: Any) -> None:
     """Show, rotate or adopt the key that signs the log's checkpoints.
 
-    A running gateway notices a rotation within a second. --adopt is for a lost key: people who know
-    the old key will be warned, as they should be.
+    A running gateway notices a rotation within a second. Use --adopt only if the key is lost:
+    programs that know the lost key will warn their users.
     """
     settings = settings_from(None, None, where["data"], where["config"])
     if rotate:
@@ -89,7 +89,7 @@ def rotated(settings: "Settings") -> None:
 
 
 def verifier_of(settings: "Settings", origin: str) -> str:
-    """Return the public key of the present key."""
+    """Return the public part of the current key."""
     from config.data_folder import data_folder
     from web.log.log_keys import given, key_file, keys_of
 

@@ -9,8 +9,8 @@ from web.commands.admin_command import (
     act,
     as_requested,
     decided,
+    require_confirmation,
     required_reason,
-    sure,
     with_database,
 )
 from web.commands.options import config_option, data_option, where_options
@@ -67,7 +67,7 @@ def approve(
     rows = with_database(where, lambda database: payouts_of(database, payout, ()))
     if len(rows) != len(payout) or len(payout) > 100:
         raise click.ClickException("There must be 1 to 100 existing payouts, each named once")
-    sure(f"Approve {len(rows)} payouts, {summed(rows)} credits in total", yes=yes)
+    require_confirmation(f"Approve {len(rows)} payouts, {summed(rows)} credits in total", yes=yes)
     batch = SystemRandom().uuid()
     details = {"payouts": [str(row.id) for row in rows], "amount": summed(rows)}
     record = act("payout.approve", f"batch:{batch}", reason, **details)
@@ -100,7 +100,7 @@ def export(*, batch: UUID, **where: Any) -> None:
 def paid(
     *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Record that the money of a BATCH was sent. This cannot be undone."""
+    """Record that the money of a BATCH was sent. The command cannot be undone."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutPay
     from rendertrust import money
@@ -113,7 +113,9 @@ def paid(
         raise click.ClickException(other)
     left = [row for row in rows if row.state == "APPROVED"]
     if left:
-        sure(f"Mark {len(left)} payouts as paid, {summed(left)} credits in total", yes=yes)
+        require_confirmation(
+            f"Mark {len(left)} payouts as paid, {summed(left)} credits in total", yes=yes
+        )
     orders: list[Commit] = []
     for row in left:
         details = {"reference": reference, "amount": money.render(row.amount)}
@@ -136,7 +138,9 @@ def paid(
 def reject(
     *, payout: UUID, not_paid: bool, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Reject a PAYOUT. Its money is not sent, and its earnings become payable again."""
+    """Reject a PAYOUT. The money of the payout is not sent, and the earnings in it become payable
+    again.
+    """
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutReject
 
@@ -145,7 +149,7 @@ def reject(
         raise click.ClickException("There is no such payout")
     if rows[0].state == "APPROVED" and not not_paid:
         raise click.ClickException(ON_THE_WAY)
-    sure(f"Reject the payout to {rows[0].email}", yes=yes)
+    require_confirmation(f"Reject the payout to {rows[0].email}", yes=yes)
     details = {"not_paid": True} if not_paid else {}
     record = act("payout.reject", f"payout:{payout}", reason, **details)
     decided(where, [Commit(effects=(PayoutReject(payout, not_paid),), act=record)])
@@ -156,7 +160,7 @@ def reject(
 async def payouts_of(
     database: "Database", ids: "Sequence[UUID]", batches: "Sequence[UUID]"
 ) -> "Sequence[PayoutShown]":
-    """Return these payouts, and those of these batches."""
+    """Return the payouts with these ids, and all payouts of these batches."""
     from sql.operators import Operators
 
     return await Operators(database).payouts_by_id(ids, batches)

@@ -25,7 +25,7 @@ def prices() -> None:
 @prices.command("list")
 @where_options
 def list_(*, as_json: bool, **where: Any) -> None:
-    """List the price of each job type; * means all others."""
+    """List the price of each job type; * means all other types."""
     from sql.prices import Prices
 
     tell(with_database(where, lambda database: Prices(database).now()), as_json=as_json)
@@ -56,14 +56,14 @@ def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any)
 @click.argument("job_type")
 @common
 def unset(*, job_type: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Remove the price of JOB_TYPE, which then has the price of all others."""
+    """Remove the price of JOB_TYPE, which then has the price of all other types."""
     change(where, job_type, None, reason, as_json=as_json)
 
 
 def change(
     where: dict[str, Any], job_type: str, price: str | None, reason: str, *, as_json: bool
 ) -> None:
-    """Make one change, validated as in the API."""
+    """Set or remove one price, validated as in the API."""
     from rendertrust import money
     from sql.prices import EVERY_OTHER, Prices
     from web.routes.prices import NewPrice, PriceWords, target_of
@@ -99,14 +99,14 @@ def tell(rows: "Sequence[PriceRow]", *, as_json: bool) -> None:
 
 
 def document(row: "PriceRow") -> dict[str, Any]:
-    """Return the row for programs."""
+    """Return the row as an object for JSON."""
     from web.routes.prices import changed
 
     return attrs.asdict(changed(row))
 
 
 def shown(row: "PriceRow") -> str:
-    """Return the price for people."""
+    """Return the price as people read it."""
     from sql.prices import shown as price
 
     return price(row.units) or NONE

@@ -118,8 +118,8 @@ async def _restored(
 
 
 async def marked(dsn: str) -> None:
-    """Mark the database as restored: a gateway writes nothing until it has compared it with the
-    chain.
+    """Mark the database as restored: a gateway writes nothing until it has compared the log with
+    the chain.
     """
     from sql.database import Database
     from sql.halts import RESTORED, Halt, write_halt

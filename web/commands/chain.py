@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from web.commands.admin_command import act, halts_of, required_reason, sure
+from web.commands.admin_command import act, halts_of, require_confirmation, required_reason
 from web.commands.database import database_of, said
 from web.commands.options import settings_from, where_options
 
@@ -42,10 +42,10 @@ def chain() -> None:
 def status(*, as_json: bool, **where: Any) -> int:
     """Show anchors, and whether chain and database agree.
 
-    If they disagree, list the leaves and contracts that a new epoch of the log would give up.
-    Earlier epochs are listed, too.
+    If chain and database disagree, list the leaves and contracts that a new epoch of the log would
+    give up. Earlier epochs are listed, too.
 
-    The exit code is 1 if they disagree, 75 if the chain's node does not answer.
+    The exit code is 1 if chain and database disagree, and 75 if the chain's node does not answer.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def status(*, as_json: bool, **where: Any) -> int:
 def deploy(*, within: float, as_json: bool, **where: Any) -> None:
     """Deploy the contract and wait for its confirmation.
 
-    A gateway does this, too, when it starts. An existing contract is kept and shown. Publish its
-    address for people who verify proofs.
+    A gateway also deploys the contract when it starts. An existing contract is kept and shown.
+    Publish the contract's address for people who verify proofs.
     """
 
     def tell(what: str) -> None:
@@ -104,9 +104,9 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
 def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
     """After a restore of an older backup: begin a new epoch of the log and resume writing.
 
-    The chain then has leaves of the log that the database lacks. The new epoch gives them up. Its
-    first leaf states what the chain has, its name changes, and a new contract anchors it. What is
-    given up is shown, and recorded in the audit log.
+    The new epoch gives up the leaves of the log that the chain has and the database lacks. The
+    first leaf of the epoch states what the chain has. The log gets a new name, and a new contract
+    anchors it. The command shows what is given up, and records it in the audit log.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
         left = left_behind(seen, halt, 0 if backlog is None else backlog.size)
         if not yes:
             click.echo("\n".join(left_behind_lines(left)), err=True)
-        await asyncio.to_thread(sure, "Begin a new epoch and give this up", yes=yes)
+        await asyncio.to_thread(require_confirmation, "Begin a new epoch and give this up", yes=yes)
         return await _reopened(database, seen, halt, reason, left)
 
     found = with_chain(where, work)
@@ -158,7 +158,7 @@ def with_chain(
 
 
 async def _expected(work: Awaitable[T]) -> T:
-    """Report expected errors in one line."""
+    """Report expected errors of ``work`` in one line."""
     from actors.ports import ChainRefused, ChainUnavailable
     from config.loader import SettingsError
     from rendertrust.cli import exit_codes
@@ -212,7 +212,9 @@ async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dic
 async def _reopened(
     database: "Database", seen: "ChainView", halt: "Halt | None", reason: str, left: dict[str, Any]
 ) -> dict[str, Any]:
-    """Begin a new epoch after everything signed so far, and record which leaves it gives up."""
+    """Begin a new epoch, later than every signed checkpoint, and record which leaves the epoch
+    gives up.
+    """
     from datetime import timedelta
 
     from sql.epochs import ChainPosition, reopen
@@ -234,7 +236,8 @@ async def _reopened(
 
 
 def left_behind(seen: "ChainView", halt: "Halt | None", leaves: int) -> dict[str, Any]:
-    """Return what a new epoch gives up: leaves that were seen and that the database lacks.
+    """Return what a new epoch gives up: leaves that a chain or a checkpoint has and the database
+    lacks.
 
     ``kept`` is the gateway's checkpoint, if it caused the halt; ``others`` are contracts of later
     epochs that the database does not know; ``lost`` is the least number of lost leaves.
@@ -373,7 +376,7 @@ def reopened_lines(found: dict[str, Any]) -> list[str]:
 
 
 def left_behind_lines(found: dict[str, Any]) -> list[str]:
-    """Return the lines about what an epoch gives up."""
+    """Return lines that list the leaves which an epoch gives up."""
     lines = [
         f"Here: {found['leaves']} leaves of the log. Lost: at least {found['lost']}.",
         f"Given up: contract {found['contract']}, with {found['size']} leaves.",

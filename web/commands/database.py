@@ -27,8 +27,8 @@ NO_FOLDER = "{} is not a gateway's data folder; name it with --data (the demo's 
 async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[PostgresEndpoint]":
     """Yield the database of the settings: by URL, or in the data folder.
 
-    With ``make``, a missing database is created; otherwise the folder is the wrong one, and stays
-    unchanged.
+    With ``make``, a missing embedded database is created. Without it, a folder that has no database
+    raises UsageError and stays unchanged.
     """
     from config.data_folder import data_folder
     from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
@@ -47,7 +47,7 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
 
 @contextmanager
 def claimed(settings: Any) -> Generator[None]:
-    """Lock the data folder, so that no gateway can start with it during the block."""
+    """Lock the data folder during the block, so that no gateway can start on this folder."""
     from config.data_folder import data_folder
     from config.loader import SettingsError
     from supervisors.engines.errors import FolderBusy
@@ -69,7 +69,9 @@ def claimed(settings: Any) -> Generator[None]:
 
 
 def said(work: Any) -> Any:
-    """Run a coroutine; an expected error becomes one line and exit code 1."""
+    """Run a coroutine and return its result; report an expected error in one line, with exit code
+    1.
+    """
     import asyncpg
 
     from sql.migrate import MigrationError
@@ -108,7 +110,8 @@ def database() -> None:
 def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     """Bring the schema up to date; `serve` does this, too.
 
-    Without a database in the settings, this uses the embedded one and creates it if missing.
+    Without a database in the settings, the command uses the embedded database, and creates it if it
+    is missing.
     """
     from sql.migrate import migrate as apply
 
@@ -133,8 +136,8 @@ def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     """Show applied, pending and newer migrations.
 
-    Newer migrations are from a later version. Exit code 1: some are pending, or this version cannot
-    work with the newer ones.
+    Newer migrations are from a later version. The exit code is 1 if migrations are pending, or if
+    this version cannot work with the newer ones.
     """
     from sql.migrate import status as read
 

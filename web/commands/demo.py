@@ -65,8 +65,9 @@ def demo(
 ) -> None:
     """Run a gateway and two nodes on this machine, and render a picture and an animation.
 
-    The folder then has a picture with its receipt, the frames of a short animation, and a video of
-    them. At the end the picture is rendered again without the gateway, to verify its receipt.
+    The command leaves a picture with its receipt, the frames of a short animation, and a video of
+    these frames. At the end the picture is rendered again without the gateway, to verify its
+    receipt.
     """
     import asyncio
 

@@ -61,7 +61,9 @@ def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
-    """Return the leaves that were given up at reopenings; they are printed but are no findings."""
+    """Return the leaves that new epochs gave up; the command prints them, but they are no
+    findings.
+    """
     from sql.database import Database
     from sql.epochs import read_given_up
 
@@ -73,9 +75,7 @@ async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
 
 
 async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | None]":
-    """Return the findings that only the chain shows, and why it could not be asked, if it could
-    not.
-    """
+    """Return the findings that only the chain shows, or the reason why the chain did not answer."""
     from actors.ports import ChainRefused, ChainUnavailable
     from config.data_folder import data_folder
     from sql.anchors import Anchors

@@ -30,7 +30,7 @@ def settings_from(
 ) -> Any:
     """Return the settings with the command line's options applied.
 
-    Exit with 2 if they are invalid.
+    Exit with 2 if the settings are invalid.
     """
     from config.loader import SettingsError, load
 

@@ -35,7 +35,9 @@ def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def settings_to_serve(
     port: int | None, host: str | None, data: Path | None, config: Path | None, *, insecure: bool
 ) -> Any:
-    """Return the settings of a gateway to run; also exit with 2 if they would expose it."""
+    """Return the settings of a gateway to run. Exit with 2 if they are invalid or would expose the
+    gateway.
+    """
     from config.loader import SettingsError, refuse_exposed
 
     settings = settings_from(port, host, data, config, insecure=insecure)
@@ -60,8 +62,9 @@ def serve(
 ) -> None:
     """Run the gateway until it is stopped.
 
-    In development it serves only this machine, unless --insecure-development is given. SIGTERM and
-    SIGINT stop it in order; a second one stops it at once. SIGHUP reloads the log level.
+    In development the gateway serves only this machine, unless --insecure-development is given.
+    SIGTERM and SIGINT stop the gateway in order; a second signal stops it at once. SIGHUP reloads
+    the log level.
     """
     from config.redaction import hide_settings
     from web.process.log_writer import LAST_LINES_SECONDS, LINES

@@ -53,7 +53,7 @@ class Asset:
 
 @attrs.frozen
 class Assets:
-    """All files below one versioned folder name, so that modules find each other."""
+    """All static files, below one versioned folder name, so that scripts can import each other."""
 
     files: dict[str, Asset]
     version: str
@@ -65,7 +65,8 @@ class Assets:
     async def serve(self, request: web.Request) -> web.Response:
         """Serve a file.
 
-        A page of another gateway may ask for another version; it gets the version of this gateway.
+        A page that another gateway served may ask for another version; the answer is this gateway's
+        version.
         """
         asset = self.files.get(sent_as(request.match_info["name"]))
         if asset is None:
@@ -153,7 +154,7 @@ def bundles(sources: Mapping[str, str]) -> dict[str, str]:
 def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) -> str:
     """Return a module, preceded by the modules that only it imports.
 
-    They share one scope, so their top-level names must differ.
+    The joined modules share one scope, so their top-level names must differ.
     """
     parts = list(_parts(name, sources, shared))
     texts = [_EXPORT.sub("", sources[part]) for part in parts[:-1]]
@@ -165,7 +166,7 @@ def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) 
 
 
 def style(sources: Mapping[str, str]) -> str:
-    """Return all styles, those of every page first."""
+    """Return all styles as one text; the styles that all pages use come first."""
     names = sorted(name for name in sources if name.endswith(".css") and name != STYLE)
     return "".join(sources[name] for name in [STYLE, *names])
 

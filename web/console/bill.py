@@ -13,7 +13,7 @@ WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 
 @attrs.frozen
 class MoneyLine:
-    """A line. ``amount`` is in units, and negative for a charge; a hold has no entry.
+    """A line of a bill. ``amount`` is in units of money, and negative for a charge.
 
     ``of``: the hold or entry that the line is about.
     """
@@ -32,7 +32,7 @@ class MoneyLine:
 
 @attrs.frozen
 class Bill:
-    """The total, refunds included. ``state``: held, charged, released or free."""
+    """A job's bill: its lines, and their total after refunds."""
 
     state: Literal["held", "charged", "released", "free"]
     amount: int

@@ -81,7 +81,7 @@ def readings_of(part: Snapshot, at: float) -> Iterator[tuple[str, ActorReading]]
 
 @attrs.frozen
 class PeerGateway:
-    """A gateway according to its last announcement. ``since``: when it started."""
+    """A gateway according to its last announcement. ``since``: when that gateway started."""
 
     id: UUID
     url: str
@@ -111,7 +111,7 @@ class Gateways:
         )
 
     def hear(self, payload: bytes) -> None:
-        """Record an announcement; ones of an unknown version are ignored."""
+        """Record an announcement; ignore an announcement of an unknown version."""
         try:
             said = orjson.loads(payload)
             id_, since = uuid_of(said["id"]), datetime.fromisoformat(said["since"])

@@ -28,7 +28,7 @@ def curl_of(base: str, job: ConsoleJob) -> str | None:
 def spec_of(job: ConsoleJob) -> JobSpec:
     """Return the job as it was submitted, at its present priority and cap.
 
-    It is queued if no node is free.
+    The command queues the job if no node is free.
     """
     words = {number: word for word, number in PRIORITIES.items()}
     return attrs.evolve(

@@ -22,7 +22,7 @@ NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
 STATUSES: Final = frozenset(
     {400, 402, 404, 409, 422}
 )  # statuses of errors that the form's user can correct
-CHARACTERS_MAX: Final = 2_000  # limit of a field's value that is shown again
+CHARACTERS_MAX: Final = 2_000  # most characters of a field's value that the page shows again
 WORDS: Final = {
     "a decimal string": "an amount",
     "an integer": "a whole number",
@@ -58,7 +58,9 @@ def query_of(asked: MultiMapping[str], kind: Any) -> Any:
 
 
 def params_of(asked: MultiMapping[str], kind: Any) -> Mapping[str, str]:
-    """Return the query parameters that the page knows; others are dropped from its address."""
+    """Return the query parameters that the page knows; other parameters are dropped from the page's
+    address.
+    """
     if kind is None:
         return {}
     names = (parameter_of(field.name) for field in attrs.fields(kind))
@@ -92,8 +94,8 @@ class TypedValues(dict[str, str]):
 class FormErrors:
     """The errors of a form.
 
-    ``said`` is about the whole form, or '' if ``faults`` says everything. ``values``: the form as
-    it was sent.
+    ``said`` is about the whole form; it is '' if ``faults`` has an error for each wrong field.
+    ``values``: the form as it was sent.
     """
 
     said: str
@@ -104,7 +106,7 @@ class FormErrors:
 def plain(fault: Fault) -> str:
     """Return a fault in plain words, without terms of the API.
 
-    It is shown after the field's name.
+    Pages show the words after the field's name.
     """
     said = fault.message
     for api, people in WORDS.items():
@@ -119,7 +121,7 @@ def named(fault: Fault) -> str:
 
 
 def refusal_of(problem: Problem, values: Mapping[str, str]) -> FormErrors:
-    """Return what a page shows about the refusal."""
+    """Return the errors that the form's page shows for a refusal."""
     faults = {fault.field: plain(fault) for fault in problem.errors}
     typed = TypedValues((name, text[:CHARACTERS_MAX]) for name, text in values.items())
     return FormErrors("" if faults else problem.detail, faults, typed)

@@ -1,4 +1,4 @@
-"""Icons. Each accompanies a word with the same meaning."""
+"""Icons. Pages show each icon beside a word with the same meaning."""
 
 from typing import Final
 

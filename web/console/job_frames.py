@@ -12,19 +12,20 @@ from rendertrust.frame_range import parse
 from sql.jobs import ConsoleFrame, ConsoleJob
 from sql.thumbnails import ThumbnailInfo
 
-SHOWN: Final = 60  # frames per page, as each may be a full-size picture
+SHOWN: Final = 60  # frames per page, as a frame may be shown as a full-size picture
 _UNSEEN: Final = ("OPEN_EXR",)  # formats that browsers cannot display
 
 
 @attrs.frozen
 class JobFrame:
-    """A frame. ``picture``: its result can be displayed. ``took``: seconds of its last attempt.
+    """A row of the list of frames. ``picture``: browsers can display the frame's result. ``took``:
+    how many seconds the last attempt took.
 
-    ``paid``: charged and not refunded; ``held``: the rest of its hold while it is open (some tiles
-    may be charged already).
+    ``paid``: what was charged and not refunded. ``held``: what is still held, as some tiles may be
+    charged already.
 
-    ``small``: the address of its thumbnail from the node, or ''. ``progress``: as the node last
-    reported it, while it runs.
+    ``small``: the address of the node's thumbnail of the frame, or ''. ``progress``: the last
+    report of the node, while the frame is rendered.
     """
 
     number: int
@@ -53,7 +54,8 @@ def frames_of(
     shown: Iterable[ThumbnailInfo],
     told: Iterable[Progress] = (),
 ) -> list[JobFrame]:
-    """Return the frames of a page. ``shown``: the thumbnails, of which a unit's last one counts.
+    """Return the frames of a page. ``shown``: thumbnails, of which the last one of each attempt is
+    used.
 
     ``told``: the progress of the job's units.
     """
@@ -75,7 +77,9 @@ def small_of(job: UUID, shown: ThumbnailInfo | None) -> str:
 
 
 def address_of(job: UUID, frame: int, made_at: datetime) -> str:
-    """Return the address of a frame's thumbnail; each version has its own."""
+    """Return the address of a frame's thumbnail; each version of the thumbnail has its own
+    address.
+    """
     return f"/console/previews/{job}?frame={frame}&of={int(made_at.timestamp() * 1000)}"
 
 

@@ -1,4 +1,6 @@
-"""State of the ledger: the audits' findings by invariant, and when each was last checked."""
+"""State of the ledger: the audits' findings by invariant, and when each invariant was last
+checked.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +30,7 @@ ALL: Final[Mapping[str, str]] = {
     "I11": "Each Stripe event, refund and dispute counts once",
     "I12": "The chain and this log agree",
 }
-# Invariants that the audits of a running gateway do not check, or only in part.
+# Invariants that the audits of a running gateway check only in part or not at all.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "I6": "shown by tests that kill gateways; not checked here",
     "I10": "not checked here",
@@ -39,7 +41,9 @@ NO_CHAIN: Final = "there is no chain to compare with"
 
 @attrs.frozen
 class InvariantRow:
-    """An invariant, last checked ``at``. ``findings`` None: this gateway never checked it."""
+    """An invariant, last checked ``at``. ``findings`` None: this gateway never checked the
+    invariant.
+    """
 
     name: str
     says: str
@@ -73,7 +77,7 @@ class LedgerHealth:
 async def soundness_of(gateway: Gateway) -> LedgerHealth:
     """Return the state, from the Auditor or its last report, and from the chain's halt."""
     known = gateway.console.audit
-    with suppress(AskFailed, LookupError):  # it may be auditing
+    with suppress(AskFailed, LookupError):  # the Auditor may be busy with an audit
         known.last = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
     return judged(known.last, await gateway.halts.now(), chain=bool(gateway.settings.chain.url))
 
@@ -94,8 +98,8 @@ def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> LedgerHeal
 def _line(name: str, audit: Audit | None, halt: Halt | None, *, chain: bool) -> InvariantRow:
     """Return an invariant's row.
 
-    For I12 the audits check the database, and a halt is the result of comparing it with the chain.
-    Without a chain nothing was compared, so the result is neither good nor bad.
+    For I12 the audits check the database, and a halt is the result of comparing the database with
+    the chain. Without a chain nothing was compared, so the result is neither good nor bad.
     """
     elsewhere = ELSEWHERE.get(name, "")
     names = [] if audit is None else [finding.invariant for finding in audit.findings]

@@ -4,7 +4,7 @@
 event's id is the line number of its page. The part after a ``#`` names the page's user, so that a
 page that another account opened is reloaded. All windows of a browser share one stream, because
 browsers open at most six connections to a host (docs/adr/0037-render-the-console-on-the-server.md).
-``GET …?of=…&of=…`` is the same for a few pages.
+``GET …?of=…&of=…`` does the same for a few pages.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from web.identity.tokens import Claims
 
 LIVE: Final = f"{ROOT}/live"
 LOOK_SECONDS: Final = 2.0  # how often the viewer's access is checked again
-HUB_SECONDS: Final = 5.0  # the hub may be reading for others
+HUB_SECONDS: Final = 5.0  # the hub may first read pages for other viewers
 OF_ONE_MAX: Final = 60  # pages that one user may follow at once
 NAMED_MAX: Final = 200
 NO_PAGE: Final = Problem(404, "There is no live page at this address: give its address with ?of=")
@@ -59,7 +59,7 @@ def live_view(page: ConsolePage, view: View[Any]) -> LiveView:
 
 @attrs.frozen
 class WatchedPage:
-    """A page of a stream; ``place`` is its line number."""
+    """A page of a stream; ``place`` is the line of the request that names the page."""
 
     place: int
     view: LiveView
@@ -167,8 +167,8 @@ class LiveHandler(ConsoleHandler):
         return answer
 
     async def _may(self, claims: Claims) -> bool:
-        """Return True if the session is still valid: an open page must not show more than a new
-        one.
+        """Return True if the session is still valid: an open page must not show more than a newly
+        loaded page.
         """
         revocations = self.gateway.identity.revocations
         if claims.expires <= self.gateway.ports.clock.now() or not await revocations.current():
@@ -180,8 +180,8 @@ class LiveHandler(ConsoleHandler):
 class LiveStream:
     """The pages of one browser. ``lost``: the reason for each page that is not followed.
 
-    ``gone``: the page cannot be seen (any more); ``crowded``: it is followed once others are
-    closed; ``other``: another account opened it.
+    The reasons: ``gone``, the user cannot see the page; ``crowded``, the user follows too many
+    pages; ``other``, another account opened the page.
     """
 
     filled: asyncio.Event
@@ -198,7 +198,9 @@ class LiveStream:
             self.looks.append(WatchedPage(place, found, PageWatcher(self.filled)))
 
     def goes_on(self) -> bool:
-        """Return True if there is a page to follow; otherwise the client starts again."""
+        """Return True if a page is still followed; without one, the stream ends, and the browser
+        opens a new one.
+        """
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:

@@ -44,7 +44,7 @@ LATE: Final = unavailable("The gateway did not finish in time; try again")
 
 
 class ConsoleHandler:
-    """A handler of one path of the console. ``rate`` and ``audience`` are declared."""
+    """A handler of one path of the console, with a rate limit and an audience."""
 
     def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, audience: Audience) -> None:
         self.rate: Final = rate

@@ -64,7 +64,9 @@ AGAIN: Final = (
 
 @attrs.frozen
 class PageChrome:
-    """The frame around a page: the user, their menu, and the message about their last action."""
+    """What surrounds the content of a page: the user, their menu, and a message about their last
+    action.
+    """
 
     user: UserRow | None
     menu: list[ConsolePage]
@@ -102,7 +104,7 @@ def frame_of(
 def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
     """Return the Content-Security-Policy: nothing inline, nothing external but the object store.
 
-    ``nonce``: that of the page's own tags, if the assets' path cannot be named.
+    ``nonce``: the nonce of the page's own tags, if the policy cannot name the path of the assets.
     """
     pictures = urlsplit(gateway.settings.objects.public_url)
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
@@ -144,8 +146,8 @@ def _nonce(request: web.Request, gateway: Gateway) -> str:
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
-    """Return the gateway's time in milliseconds: relative times use it, as browsers' clocks may be
-    wrong.
+    """Return the gateway's time in milliseconds: relative times on pages count from this time, as
+    browsers' clocks may be wrong.
     """
     now = int(gateway.ports.clock.now().timestamp() * 1000)
     return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
@@ -167,7 +169,7 @@ def html(
     answer.headers["Cache-Control"] = "no-store"
     # without Origin, posts over plain http could not be attributed to a page
     answer.headers["Referrer-Policy"] = "same-origin"
-    if is_trusted(request, gateway):  # on other origins browsers ignore it, and log a warning
+    if is_trusted(request, gateway):  # elsewhere browsers ignore this header, with a warning
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if FLASH in request.cookies:
         answer.del_cookie(FLASH, **_flash_options(request, gateway))
@@ -202,7 +204,9 @@ HOME: Final = ReturnLink(ROOT, "To the console")
 
 
 def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None) -> ReturnLink:
-    """Return a link to the nearest page above the requested one, as the user last saw it."""
+    """Return a link to the nearest page above the requested one, with the filter and tab that the
+    user last saw there.
+    """
     for path in _candidates(request):
         found = pages.at(path)
         if found is None or found[0].path == ROOT or not _may(visitor, found[0]):
@@ -225,7 +229,7 @@ def _candidates(request: web.Request) -> Iterator[str]:
 
 
 def _may(visitor: SignedInVisitor | None, page: ConsolePage) -> bool:
-    """Return True if the user may see the page; for an unknown user the page decides."""
+    """Return True if the user may see the page, or if nobody is signed in."""
     return visitor is None or visitor.who.role in page.who
 
 
@@ -234,7 +238,7 @@ def _label(page: ConsolePage) -> str:
 
 
 def _query_of(request: web.Request, path: str) -> str:
-    """Return that page's filter and tab, if the browser came from there."""
+    """Return the filter and tab of the page at ``path``, if the browser came from that page."""
     came = _came(request)
     return f"?{came.query}" if came.path == path and came.query else ""
 
@@ -328,7 +332,7 @@ def own_path(text: str) -> str:
     """Return the path if it belongs to the console, otherwise the console's first page.
 
     Browsers treat a backslash as a slash and drop control characters; either could name another
-    site. They resolve dot segments, even escaped ones, which could leave the console.
+    site. Browsers also resolve dot segments, even escaped ones, which could leave the console.
     """
     harmless = text.isascii() and text.isprintable() and "\\" not in text
     inside = text == ROOT or text.startswith((f"{ROOT}/", f"{ROOT}?"))

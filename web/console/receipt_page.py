@@ -28,7 +28,7 @@ MEANINGS: Final = {
 
 
 class ReceiptPage:
-    """Handler of the page. It shows only what a holder of the receipt may know."""
+    """Handler of the page. The page shows only what a holder of the receipt may know."""
 
     def __init__(self, gateway: Gateway, pages: Pages) -> None:
         self._gateway, self._pages = gateway, pages
@@ -61,7 +61,7 @@ class ReceiptPage:
 
 
 def meaning_of(verdict: str, reason: str | None) -> str:
-    """Return what a verdict means, and why nothing was checked, if nothing was."""
+    """Return what a verdict means; for an unverified result, the reason why nothing was checked."""
     said = MEANINGS.get(verdict, "")
     why = REASONS.get(reason or "")
     return f"{said[:-1]}: {why}." if why and said else said

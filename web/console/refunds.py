@@ -37,7 +37,7 @@ HEX: Final = frozenset("0123456789abcdef-")
 
 @attrs.frozen
 class ChosenUnits:
-    """Units that match the typed text. ``several``: they are refunded together, and in full."""
+    """Units that match the typed text. ``several``: all are refunded together, in full."""
 
     units: Sequence[RefundableUnit]
     several: bool = False
@@ -47,9 +47,10 @@ class ChosenUnits:
 
 @attrs.frozen
 class RefundPreview:
-    """Units of one job to refund, and their sum. ``left``: how many remain for another step.
+    """Units of one job to refund, and their sum. ``left``: how many units remain, to be refunded in
+    further steps.
 
-    ``of``: the number of units of the job. ``word``: what to call one of them.
+    ``of``: the number of units of the job. ``word``: the word for one of the units.
     """
 
     job: UUID
@@ -61,7 +62,9 @@ class RefundPreview:
 
     @property
     def word(self) -> str:
-        """Return ``tile``, ``frame``, ``chunk`` or ``unit``, whichever applies to all of them."""
+        """Return ``tile``, ``frame``, ``chunk`` or ``unit``, whichever applies to all units of the
+        preview.
+        """
         first = self.units[0]
         if first.tile is not None:
             return "tile"
@@ -169,18 +172,18 @@ def _together(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPre
     return RefundPreview(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
 
 
-async def _job_of(desk: JobViews, user: UUID, name: str) -> UUID | Problem:
+async def _job_of(views: JobViews, user: UUID, name: str) -> UUID | Problem:
     if uuid_of(name) is None and (len(name) < SHORT or not set(name) <= HEX):
         return NO_ID
-    own = await _begin_so(desk, user, name)
+    own = await _begin_so(views, user, name)
     if own:
         return own[0].id if len(own) == 1 else SEVERAL
-    others = await _begin_so(desk, None, name)
+    others = await _begin_so(views, None, name)
     if not others:
         return NO_JOB
     return Problem(404, f"The job belongs to another user, {others[0].email}")
 
 
-async def _begin_so(desk: JobViews, user: UUID | None, name: str) -> Sequence[ListedJob]:
+async def _begin_so(views: JobViews, user: UUID | None, name: str) -> Sequence[ListedJob]:
     id_ = uuid_of(name)
-    return await desk.page(user, JobFilter(id=name if id_ is None else str(id_)), NEWEST, 2, 0)
+    return await views.page(user, JobFilter(id=name if id_ is None else str(id_)), NEWEST, 2, 0)

@@ -39,7 +39,7 @@ ID: Final = re.compile(r"\{(\w+)\}")  # a placeholder for a UUID
 
 @attrs.frozen
 class Nav:
-    """An entry of the menu: ``key`` opens it after ``g``, ``order`` is its position.
+    """A menu item. Pressing ``g`` and then ``key`` opens it; ``order`` is its position.
 
     ``of_nodes``: only for users who have or have had a node, and for admins and auditors.
     """
@@ -59,13 +59,13 @@ class Nav:
 class ConsolePage:
     """A page: what ``read`` returns, shown by ``template``.
 
-    ``live`` are blocks of the template, each inside an element whose id is the block's name. They
-    are rendered again when one of the ``topics`` changes, at least every ``every`` seconds, and at
-    most every ``rest`` seconds; viewers get the changed blocks. The blocks may depend only on the
-    reader's result and the view's ``owner`` and role, because one rendering is for all viewers.
-    ``own``: every user, even an admin, sees their own data, so each has a rendering. ``inside``:
-    the page shows this process, and works without the database. ``form_on``: the page whose form
-    leads here, and that shows errors of the form.
+    ``live`` are blocks of the template, each inside an element whose id is the block's name. The
+    blocks are rendered again when one of the ``topics`` changes, at least every ``every`` seconds,
+    and at most every ``rest`` seconds; viewers get the changed blocks. The blocks may depend only
+    on the reader's result and the view's ``owner`` and role, because one rendering is for all
+    viewers. ``own``: every user, even an admin, sees their own data, so the page is rendered for
+    each user. ``inside``: the page shows this process, and works without the database. ``form_on``:
+    the page with the form that leads to this page; it also shows the form's errors.
     """
 
     path: str
@@ -93,7 +93,7 @@ class ConsolePage:
 
 @attrs.frozen
 class PageAction:
-    """A change: a posted form, then a redirect to a page. Auditors cannot use it.
+    """A change: a posted form, then a redirect to a page. Auditors cannot use any action.
 
     ``form_on``: the page of the form, which is shown again if the form is refused.
     """
@@ -114,8 +114,8 @@ class PageAction:
 
 @attrs.frozen
 class PageCall:
-    """An operation of the API for the scripts of our pages, which have only the console's
-    cookie.
+    """An operation of the API for the scripts of our pages, because these scripts have only the
+    console's cookie.
     """
 
     path: str

@@ -45,7 +45,7 @@ def environment() -> Environment:
     given: dict[str, Any] = made.globals
     given.update(icon=icon, asset=assets().url, address=formatting.address)
     given.update(heads=heads, order_of=order_of, refusal=None, nonced="")
-    # A block that is rendered by itself has only these and its context.
+    # A block that is rendered alone sees only these globals and its context.
     given["parts"] = made.get_template("parts.html").module
     return made
 

@@ -1,8 +1,8 @@
 """Console sessions: a login like any other, in a cookie that scripts cannot read.
 
-The cookie is a signed token of the session, valid for some hours. While it is used it is renewed,
-and on each renewal the database is asked whether the session is still active. So whatever ends a
-session, through the API or here, also ends this one.
+The cookie is a signed token of the session, valid for some hours. A cookie that is in use is
+renewed. Each renewal asks the database whether the session is still active, so ending the session,
+through the API or here, also ends the use of the cookie.
 """
 
 from datetime import timedelta
@@ -29,7 +29,9 @@ FOREIGN: Final = Problem(403, "This request came from another site; nothing was 
 
 @attrs.frozen
 class SignedInVisitor:
-    """A user with a valid cookie; ``renewed``: its replacement, if there is one."""
+    """A user with a valid cookie; ``renewed``: the cookie that replaces the old one, if it is
+    renewed now.
+    """
 
     claims: Claims
     renewed: str | None = attrs.field(default=None, repr=False)
@@ -57,7 +59,7 @@ def is_trusted(request: web.Request, gateway: Gateway) -> bool:
         return True
     try:
         return ip_address(name).is_loopback
-    except ValueError:  # it is a host name
+    except ValueError:  # the name is not an IP address
         return False
 
 
@@ -67,7 +69,7 @@ def cookie_name(*, secure: bool) -> str:
 
 
 async def visitor_of(gateway: Gateway, request: web.Request) -> SignedInVisitor | Problem | None:
-    """Return the user; None without a session, a Problem if it cannot be determined.
+    """Return the user; None without a session, a Problem if the session cannot be checked.
 
     Raises Unavailable if the session must be looked up and the database does not answer.
     """
@@ -124,8 +126,9 @@ def forget(response: web.StreamResponse, *, secure: bool) -> None:
 def is_own(request: web.Request, gateway: Gateway) -> bool:
     """Return True if the request comes from one of our pages.
 
-    Browsers send ``Sec-Fetch-Site``, or over plain http only ``Origin``. Its scheme is compared,
-    too: an attacker on the network could forge a page at http:// of a host that uses https.
+    Browsers send ``Sec-Fetch-Site``, or over plain http only ``Origin``. The scheme of ``Origin``
+    is compared, too: an attacker on the network could forge a page at http:// of a host that uses
+    https.
     """
     site = request.headers.getall("Sec-Fetch-Site", [])
     if site:

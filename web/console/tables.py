@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import attrs
 from msgspec import Meta
 
-Kind: TypeAlias = Literal["text", "number", "figure", "time"]  # figures are not sorted as numbers
+# A figure is sorted like a number, but its column is aligned like text.
+Kind: TypeAlias = Literal["text", "number", "figure", "time"]
 
 
-SORTED_MOST: Final = 1_000  # newest rows, which are sorted in memory
+SORTED_MOST: Final = 1_000  # only the newest rows are sorted, in memory
 ORDERS: Final = {  # names of ascending and descending order, by kind
     "text": ("from A to Z", "from Z to A"),
     "number": ("the smallest first", "the greatest first"),
@@ -32,7 +33,9 @@ class SortQuery:
 
 @attrs.frozen
 class Column:
-    """A column. ``key`` is its name in the address; '' means that it cannot be sorted."""
+    """A column. ``key`` is the column's name in the address; '' means that the table cannot be
+    sorted by the column.
+    """
 
     label: str
     key: str = ""
@@ -81,7 +84,7 @@ class ColumnHead:
 
 
 def sort_of(text: str, columns: Sequence[Column], usual: str) -> SortOrder:
-    """Return the order in the address, or the usual order if that is invalid."""
+    """Return the order in the address; if the order there is invalid, the usual one."""
     known = {column.key for column in columns if column.key}
     chosen = text if text.removeprefix("-") in known else usual
     return SortOrder(chosen.removeprefix("-"), chosen.startswith("-"))
@@ -108,7 +111,8 @@ def _head(column: Column, sort: SortOrder) -> ColumnHead:
 class Table:
     """Sorted rows. ``name`` distinguishes the tables of a page.
 
-    ``before`` and ``after``: the offsets of the adjacent pages; None if there is none.
+    ``before`` and ``after``: the offsets of the previous and the next page; None if there is no
+    such page.
     """
 
     columns: Sequence[Column]

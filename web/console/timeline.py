@@ -16,9 +16,8 @@ WITH_ATTEMPT: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
 @attrs.frozen
 class TimelineStep:
-    """A step. ``took``: seconds since the previous step.
-
-    ``waits``: nothing works on it now, for the reason in ``note``.
+    """A step of the timeline. ``took``: seconds since the previous step. ``waits``: the job waits,
+    for the reason in ``note``.
     """
 
     name: str
@@ -30,13 +29,13 @@ class TimelineStep:
 
     @property
     def when(self) -> str:
-        """Return a text in place of an unknown time; empty if the note says it."""
+        """Return the text for a step without a time: ``now``, ``not yet`` or ''."""
         return {"now": "" if self.waits else "now", "next": "not yet"}.get(self.state, "")
 
 
 @attrs.frozen
 class TimelineFacts:
-    """The facts from which the timeline is made. ``anchoring``: there is a chain."""
+    """The data from which the timeline is made. ``anchoring``: the log is anchored on a chain."""
 
     job: ConsoleJob
     units: Sequence[ConsoleUnit]
@@ -64,7 +63,7 @@ def _end(job: ConsoleJob) -> TimelineStep:
 
 
 def with_durations(steps: Sequence[TimelineStep]) -> list[TimelineStep]:
-    """Return each step with the time since the last step that has one."""
+    """Return each step with the time since the previous step that has a time."""
     found: list[TimelineStep] = []
     last: datetime | None = None
     for step in steps:
@@ -98,7 +97,9 @@ def _work(known: TimelineFacts) -> list[TimelineStep]:
 
 
 def _stands(known: TimelineFacts) -> str:
-    """Return whether the job waits, is assigned, or runs; a single unit's own state counts."""
+    """Return the status of the job; for a job of one unit that is not paused, the state of the
+    unit.
+    """
     job, units = known.job, known.units
     return units[0].state if job.units == 1 and units and job.status != "PAUSED" else job.status
 
@@ -126,7 +127,7 @@ def _tries(known: TimelineFacts) -> str:
 
 
 def _money(known: TimelineFacts) -> list[TimelineStep]:
-    """Return the steps of all holds, and of the entries that charged them."""
+    """Return the steps for all holds, and for the charges of these holds."""
     job, charges = known.job, known.charges
     if job.price == 0:
         return []
@@ -165,10 +166,11 @@ def _log(known: TimelineFacts) -> list[TimelineStep]:
 
 @attrs.frozen
 class AttemptRow:
-    """An attempt. ``place``: its unit, and its number there. ``state``: the unit's, LOST or FAILED.
+    """An attempt. ``place``: the unit, and the number of the attempt at this unit. ``state``: the
+    unit's, LOST or FAILED.
 
-    ``frames``: those of the unit, None if it is not part of an animation; ``tile``: a tile of one
-    frame. ``took``: in seconds; None if it never began, or is running.
+    ``frames``: the frames of the unit, None if the job has no frames; ``tile``: a tile of one
+    frame. ``took``: the duration in seconds; None if the attempt never began, or is running.
     """
 
     place: tuple[int, int]

@@ -34,8 +34,8 @@ class Who:
 class View(Generic[Q]):
     """A request for a page or an action. ``query``: the page's query, or the action's form.
 
-    ``path`` and ``params`` are its canonical address. ``fields``: the form as sent, for repeated
-    names.
+    ``path`` and ``params`` are the canonical address of the view. ``fields``: the form as sent, for
+    repeated names.
     """
 
     gateway: Gateway
@@ -74,7 +74,7 @@ class View(Generic[Q]):
         return f"{self.path}?{urlencode(self.params)}" if self.params else self.path
 
     def key(self) -> str:
-        """Return the view's key; views with equal keys show the same.
+        """Return the view's key; views with equal keys show the same content.
 
         All users who see everything share one view per role.
         """

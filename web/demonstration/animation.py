@@ -12,11 +12,11 @@ from web.demonstration.child import Child
 from web.demonstration.journey import JOB_SECONDS, JobFailed
 from web.demonstration.narrator import Narration
 
-FOLDER: Final = "animation"  # below the folder of the picture
+FOLDER: Final = "animation"  # folder of the frames, inside the folder of the picture
 FRAMES: Final = "1-8"
 CHUNK: Final = 2
 SMALL: Final = {"width": 320, "height": 180, "samples": 12}
-# above the default priority, as the demo is watched; but the gateway shares the machine
+# less nice than a node's default, as people watch; the gateway shares the machine
 NICE: Final = "1"
 AT_WORK: Final = ("DISPATCHED", "RUNNING")
 
@@ -51,7 +51,8 @@ class DemoAnimation:
 
 
 async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration) -> dict[str, Any]:
-    """Dispatch, watch, download frames as they arrive, make the video, and return the facts.
+    """Dispatch, watch, download frames as they arrive, make the video, and return a summary for
+    programs.
 
     Raises JobFailed, RenderTrustError.
     """

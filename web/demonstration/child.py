@@ -15,7 +15,7 @@ SAYS = "rendertrust: "
 
 
 class ChildFailed(Exception):
-    """A child ended early; the text says which, and its last message."""
+    """A child process ended early; the text names the process and has its last message."""
 
 
 def die_with_parent() -> None:
@@ -72,7 +72,7 @@ class Child:
         return line.decode()
 
     async def ended(self) -> int:
-        """Wait for its end and return its exit code; its output is discarded."""
+        """Wait for the child's end and return its exit code; its output is discarded."""
         assert self._process is not None
         assert self._process.stdout is not None
         while await self._process.stdout.read(65_536):
@@ -80,7 +80,7 @@ class Child:
         return await self._process.wait()
 
     async def stop(self) -> None:
-        """Send SIGTERM, and SIGKILL if it does not end in time."""
+        """Send SIGTERM, and SIGKILL if the child does not end in time."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -100,9 +100,8 @@ class Child:
             await process.wait()
 
     def last_words(self) -> str:
-        """Return the child's last message, which says why it ended.
-
-        Otherwise the end of its log.
+        """Return the child's last message, which says why it ended; without one, the end of its
+        log.
         """
         text = self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         own = [line for line in text.splitlines() if line.startswith(SAYS)]

@@ -77,7 +77,7 @@ class DemoOptions:
     port: int | None = None
     host: str | None = None
     stay: bool = True
-    frames: str | None = None  # None: the demo's default, for its own scene
+    frames: str | None = None  # None: default frames, for the demo's own scene
     chaos: bool = False
     insecure: bool = False  # other machines may reach the gateway
 
@@ -89,7 +89,7 @@ async def demonstrate(options: DemoOptions, narrator: Narration) -> int:
             make_folder(options.out, "The folder", "--out")
         claimed = claim(options.base, options.data)
         with claimed.lock:
-            # The nodes also cache there what they find out about this machine.
+            # The nodes cache what they find out about this machine in the same folder.
             os.environ["XDG_CACHE_HOME"] = str(claimed.path / "cache")
             return await live(options, claimed.path, narrator)
     except EXPECTED as error:
@@ -124,7 +124,7 @@ async def live(options: DemoOptions, data: Path, narrator: Narration) -> int:
 
 
 async def first_to_end(*children: Child) -> None:
-    """Wait until one of them ends."""
+    """Wait until one of the children ends."""
     ended = asyncio.Event()
 
     async def wait(child: Child) -> None:
@@ -195,7 +195,9 @@ async def joined(url: str, name: str, data: Path, narrator: Narration) -> DemoNo
 def film_of(
     options: DemoOptions, payload: str, out: Path, run: list[DemoNode]
 ) -> DemoAnimation | None:
-    """Return the animation: frames of the demo's own scene, or those that were asked for."""
+    """Return the animation: the frames that the options name, or default frames of the demo's own
+    scene. None if the user's scene comes without frames.
+    """
     frames = options.frames or (FRAMES if options.blend is None else None)
     if frames is None:
         return None

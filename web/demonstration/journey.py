@@ -41,7 +41,8 @@ class JobFailed(Exception):
 async def travel(
     client: AsyncClient, creator: UUID, order: DemoOrder, narrator: Narration
 ) -> tuple[str, dict[str, Any]]:
-    """Register, upload, dispatch, watch, download; return the scene's reference and the facts.
+    """Register, upload, dispatch, watch and download; return the scene's reference and a summary
+    for programs.
 
     Raises JobFailed, RenderTrustError.
     """
@@ -109,7 +110,7 @@ async def watch(client: AsyncClient, job_id: str, narrator: Narration) -> Job:
 async def check_receipt(
     client: AsyncClient, job: UUID, picture: Path, scene: Path, narrator: Narration
 ) -> dict[str, Any]:
-    """Fetch the receipt and run ``rendertrust verify`` on it; return the facts.
+    """Fetch the receipt and run ``rendertrust verify`` on it; return a summary for programs.
 
     Raises ChildFailed if the picture does not match the scene, RenderTrustError.
     """

@@ -19,14 +19,14 @@ class Narration(Protocol):
         ...
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """Report the end, with facts for programs."""
+        """Report the end, with a summary for programs."""
         ...
 
 
 class JsonNarrator:
     """Writes one JSON object per line: ``event`` and ``text``, or ``progress``.
 
-    At the end ``done``.
+    The last object has the event ``done``, and the summary.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -83,7 +83,7 @@ class Narrator:
             self._write(f"  {label:<10}{percent} %\n")
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """End the line; the facts have been reported already."""
+        """End the line; the demo has already reported every part of the summary."""
         self._end_line()
 
     def _end_line(self) -> None:

@@ -1,8 +1,9 @@
 """A job's events as server-sent events, from the first that the reader has not seen to the last.
 
-A stream reads events from the database page by page, each after the previous one was sent. So a
-slow reader keeps one page in memory, and a reader that reconnects, at any gateway, continues where
-it stopped. Only progress can be lost, and of that only the newest counts.
+A stream reads events from the database page by page, and reads a page only after the previous page
+was sent. So a slow reader keeps one page in memory, and a reader that reconnects, at any gateway,
+continues at the event where it stopped. Only reports of progress can be lost, and only the newest
+report counts.
 """
 
 from contextlib import suppress
@@ -27,7 +28,7 @@ from web.identity.authentication import bearer, verified
 
 PAGE: Final = 100
 PING_SECONDS: Final = 15.0
-WAIT_SECONDS: Final = 2.0  # how often it is checked that the reader may still read
+WAIT_SECONDS: Final = 2.0  # how often the stream checks that the reader may still read
 RETRY_MS: Final = 2_000  # how long a reader waits before it reconnects
 HUB_SECONDS: Final = 1.0
 NO_HUB: Final = unavailable(

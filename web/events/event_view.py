@@ -20,9 +20,9 @@ class Event:
     ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again), ``copied`` (``node_id``
     tries it, too) or ``thumbnail``: a small picture of ``frame`` is available at the path
     ``thumbnail``. ``money`` says what the event did to ``amount``: ``held``, ``charged`` or
-    ``released``. ``attempt`` is the unit's; when the job ends, it counts the job's ends, as a job
-    that failed ends again after a retry. ``error_code`` is the kind of failure that ``error``
-    describes.
+    ``released``. ``attempt`` is the unit's attempt. For the end of a job, ``attempt`` counts how
+    often the job has ended, as a failed job ends again after a retry. ``error_code`` is the kind of
+    failure that ``error`` describes.
     """
 
     number: int

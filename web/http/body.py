@@ -28,7 +28,9 @@ TOO_SLOW = Problem(
 
 
 async def read_bytes(request: web.Request, within: float) -> bytes | Problem:
-    """Return the body as sent, or 413, 415 or 408 if it is refused or does not arrive."""
+    """Return the body as sent; 413 or 415 if the body is refused, 408 if it does not arrive in
+    time.
+    """
     if request.headers.get("Content-Encoding"):
         return Problem(
             415,

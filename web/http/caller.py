@@ -35,7 +35,9 @@ CALLER: Final = web.RequestKey("caller", Caller)
 
 
 def caller_of(request: web.BaseRequest, trusted: Sequence[Network]) -> Caller:
-    """Return the connection's peer; for a trusted proxy, the client that it reports."""
+    """Return the peer of the connection; if the peer is a trusted proxy, the client that the proxy
+    reports.
+    """
     peer = request.remote or ""
     if not trusted or not trusts(trusted, peer):
         return Caller(peer, request.scheme)
@@ -85,7 +87,9 @@ def address_of(text: str) -> Address | None:
 
 @lru_cache(maxsize=4096)
 def subject_of(text: str) -> str:
-    """Return what limits count by: the address or, for IPv6, the customer's network."""
+    """Return the subject by which limits count: the address or, for IPv6, the customer's
+    network.
+    """
     address = address_of(text)
     if not isinstance(address, IPv6Address):
         return text if address is None else str(address)

@@ -29,7 +29,9 @@ REFUSED: Final = Counter(
     "Connections and requests refused because of a limit, per address or in total.",
     ["bound"],
 )
-FILES_KEPT: Final = 256  # open files that are not clients: the database, the store, the log
+FILES_KEPT: Final = (
+    256  # open files that are no clients' connections: the database, the store, the log
+)
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(
     400,
@@ -45,8 +47,8 @@ TOO_MANY: Final = Problem(
 )
 # For a node's socket: far more than logs and previews need, far less than the loop can read.
 FLOW_SECONDS, FLOW_BYTES_MAX = 10.0, 32 * 1024 * 1024
-# For chunked bodies: after this many chunks their mean size must be at least this, or the
-# connection is closed.
+# For chunked bodies: after CHUNKS_FREE chunks, the connection is closed if the mean size of a chunk
+# is below CHUNK_BYTES_LEAST.
 CHUNKS_FREE, CHUNK_BYTES_LEAST = 500, 32
 FULL: Final = unavailable(
     "The gateway has as many connections as it can; try again", 5, code=RefusalCode.GATEWAY_FULL
@@ -72,10 +74,11 @@ SEAT: Final = web.RequestKey("seat", ConnectionSlot)
 
 
 class ConnectionLimits:
-    """Counts of open connections and of seats. The relay counts node sockets once established.
+    """Counts of open connections, and of seats: connections that serve requests, per address. A
+    node's open socket has no seat, as the relay limits sockets.
 
-    ``files``: the limit of open files; a connection beyond it would stop all accepting for a
-    second.
+    ``files``: the limit of open files. Accepting a connection beyond this limit would fail, and
+    stop the accepting of all connections for a second.
     """
 
     def __init__(self, settings: ServerSettings, files: int) -> None:
@@ -87,7 +90,7 @@ class ConnectionLimits:
     def open(self) -> bool:
         """Count a new connection, even a refused one.
 
-        Return False if it exceeds the total limit.
+        Return False if the number of connections exceeds the limit.
         """
         self._open += 1
         CONNECTIONS.set(self._open)
@@ -99,7 +102,7 @@ class ConnectionLimits:
         CONNECTIONS.set(self._open)
 
     def seat(self, subject: str) -> ConnectionSlot | None:
-        """Return a seat for the address; None if it has too many."""
+        """Return a seat for the address; None if the address has too many seats."""
         if self._seats[subject] >= self._most_of_one:
             self._refuse("address")
             return None
@@ -131,7 +134,8 @@ class ConnectionBounds:
 class FragmentCounter:
     """Limits the data through a WebSocket.
 
-    Fragments that are not a frame yet are counted only here. Times are seconds of the loop.
+    Fragments of a WebSocket message that is not complete yet are counted only here. Times are
+    seconds of the loop.
     """
 
     __slots__ = ("_bytes", "_since")
@@ -140,7 +144,7 @@ class FragmentCounter:
         self._bytes, self._since = 0, 0.0
 
     def admits(self, size: int, now: float) -> bool:
-        """Count so many bytes; return False if they exceed the rate."""
+        """Count ``size`` more bytes; return False if the bytes of the period exceed the limit."""
         if now - self._since >= FLOW_SECONDS:
             self._bytes, self._since = 0, now
         self._bytes += size
@@ -172,9 +176,10 @@ class ChunkCounter:
 class Connection(RequestHandler):
     """A connection that is closed if request line and headers take longer than ``header_seconds``.
 
-    It is also closed if the client reads nothing for ``write_seconds``, or sends a body in tiny
-    chunks. The deadline of a body is set where the body is read. ``seat`` is None for a proxy's
-    connection. ``deaf``: incoming data is dropped, because the connection ends with its response.
+    The connection is also closed if the client reads nothing for ``write_seconds``, or sends a body
+    in tiny chunks. The deadline of a body is set where the body is read. ``seat`` is None for a
+    proxy's connection. ``deaf``: incoming data is dropped, because the connection ends with its
+    response.
     """
 
     __slots__ = (
@@ -322,7 +327,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Return the response for an error outside our handlers.
 
-        The message may quote the URL, so it is left out.
+        The error's message may quote the URL, so the response leaves it out.
         """
         if status >= 500:
             log.error("error handling a request", exc_info=exc)
@@ -401,7 +406,7 @@ def in_turns(serve: Serve) -> Serve:
 
 
 def as_bytes(problem: Problem) -> bytes:
-    """Return the response for a connection that has sent nothing yet."""
+    """Return the response for a connection that is refused before it has sent a request."""
     body = encode(problem.body(""))
     headers = {"Content-Type": "application/json", **problem.headers, "Connection": "close"}
     lines = [f"{name}: {value}" for name, value in headers.items()]

@@ -31,7 +31,7 @@ T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _INTEGER = re.compile(
     r"-?(?=[0-9])0*+([0-9]*+)", re.ASCII
-)  # possessive, so that it is linear in the number of zeros
+)  # a possessive pattern takes linear time for many zeros
 _DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
@@ -201,7 +201,7 @@ def _flag_text(value: Any, _: Any) -> bool:
 
 
 def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    """Return the parser of a type with limits; these are also in the published schema."""
+    """Return the parser of a type with limits; the published schema has the same limits."""
     base, *metas = get_args(kind)
     inner = converter.get_structure_hook(base)
     bounds = [meta for meta in metas if isinstance(meta, Meta | Limits)]
@@ -209,7 +209,9 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     def read(value: Any, _: Any) -> Any:
         if type(value) is list:
             for meta in bounds:
-                _counted(value, meta)  # before the items are read, as there may be a million
+                _counted(
+                    value, meta
+                )  # the number is checked before the items are read, as there may be a million
         value = inner(value, base)
         for meta in bounds:
             value = _checked(value, meta)

@@ -25,8 +25,8 @@ from web.identity.authentication import identify
 from web.identity.tokens import Claims
 
 LATE = unavailable("The gateway did not finish in time; try again", code=RefusalCode.TIMED_OUT)
-# Headers that must not be repeated, because two readers could each use a different one. The parser
-# checks those that belong to HTTP.
+# Headers that must not be repeated, because two programs could each read a different value. The
+# HTTP parser checks the headers of HTTP itself.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
 HALTED_SECONDS = 60  # an admin must act first, so more frequent tries are useless
 ADMISSION_SECONDS = 0.5
@@ -129,9 +129,9 @@ class Endpoint:
     async def _refuse_caller(
         self, request: web.Request, claims: Claims | Problem | None
     ) -> Problem | None:
-        """Return 429 if the user or node has made too many requests.
+        """Return 429 if the caller has made too many requests.
 
-        Others are counted by address.
+        Requests without valid credentials are counted by address.
         """
         if self.operation.rate not in PER_CALLER:
             return None
@@ -182,7 +182,9 @@ class Endpoint:
 
 
 async def is_open(registry: Registry) -> bool:
-    """Return True if the Watchman admits new work; it does not answer while it starts or stops."""
+    """Return True if the Watchman admits new work; False if the Watchman does not answer, as while
+    it starts or stops.
+    """
     try:
         return await registry.ref(Watchman).ask(IsOpen(), within=ADMISSION_SECONDS)
     except AskFailed:

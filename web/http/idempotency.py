@@ -1,4 +1,6 @@
-"""``Idempotency-Key``: repeats the first answer to a repeated request; 422 for another request."""
+"""``Idempotency-Key``: a repeated request gets the first answer again; another request with the
+same key gets 422.
+"""
 
 import re
 from typing import Any
@@ -33,7 +35,7 @@ def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
 def answered_before(kept: StoredAnswer, key: tuple[str, bytes]) -> Answer | Problem:
     """Return the stored answer, whatever has changed since then.
 
-    If two requests with a new key come at once, the ledger's transaction separates them.
+    If two requests with a new key come at once, the ledger's transaction accepts one of them.
     """
     return replay(kept.answer) if kept.request == key[1] else OTHER_REQUEST
 

@@ -61,15 +61,17 @@ def mended(text: str) -> str:
 
 
 def unwritable(document: Any) -> Iterator[Fault]:
-    """Yield a fault for each text that cannot be stored, as escapes can produce NUL and lone
-    surrogates.
+    """Yield a fault for each text that cannot be stored, because JSON escapes can produce NUL and
+    lone surrogates.
     """
     for path in _unwritable(document, []):
-        yield Fault(place_of(path), "value", "must not contain NUL or lone surrogates")
+        yield Fault(path_text(path), "value", "must not contain NUL or lone surrogates")
 
 
 def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
-    """Yield the path to each such text. The list is reused, and changes as the search continues."""
+    """Yield the path to each text that cannot be stored. All paths are one list, which changes as
+    the search continues.
+    """
     if isinstance(value, str):
         if not writable(value):
             yield path
@@ -89,7 +91,7 @@ def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
             path.pop()
 
 
-def place_of(path: Iterable[str | int]) -> str:
+def path_text(path: Iterable[str | int]) -> str:
     """Return a path in the form of faults, like ``inner.names[2]``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part[:PLACE_MAX]}" for part in path)
     return "".join(parts).removeprefix(".")[:PLACE_MAX]

@@ -1,4 +1,4 @@
-"""Actor of the HTTP listener: bound while it lives, on the same port after a restart."""
+"""Actor of the HTTP listener, which binds the same port again after a restart."""
 
 import errno
 import socket
@@ -15,11 +15,10 @@ from web.process.file_limit import files
 FIRST_PORT = 8000
 PORTS_TRIED = 200
 BACKLOG = 1024
-# Bytes that the kernel buffers for a client. Otherwise a client that reads nothing would take
-# megabytes unnoticed.
+# Bytes that the kernel buffers for a client. Without this limit, a client that reads nothing would
+# take megabytes unnoticed.
 UNSENT_MAX = 128 * 1024
-# At a stop: time for bodies being received, again for their responses, and again for cancelled
-# handlers.
+# Time at a stop for request bodies, then for responses, then for cancelled handlers.
 SHUTDOWN_SECONDS = 10.0
 # After a response to an unread body: how long the client may take to finish sending.
 LINGERING_SECONDS = 2.0
@@ -44,7 +43,9 @@ class PortTaken(CannotListen):
 
 @attrs.define
 class ListenAddress:
-    """Host and port; ``port`` is 0 until one is found. It outlives restarts of the listener."""
+    """Host and port; ``port`` is 0 until a free port is found. The chosen port stays the same when
+    the listener restarts.
+    """
 
     host: str
     port: int = 0
@@ -58,7 +59,7 @@ class ListenAddress:
 class ListenerActor(Actor[Listener]):
     """Serves the application that ``make`` returns.
 
-    Each start needs a new one, as it cannot run twice.
+    Each start of the actor makes a new application, as an application cannot run twice.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ def bind(place: ListenAddress) -> socket.socket:
 
 def _hold_little(opened: socket.socket) -> None:
     """Limit the send buffer; accepted sockets inherit this."""
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not on all systems
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # some systems lack this option
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
 
 

@@ -36,8 +36,8 @@ class Audience(Enum):
 class Call(Generic[B, Q]):
     """A validated request, as the handler gets it.
 
-    ``ids``: the UUIDs of the path by name; ``words``: its other parameters. ``digest``: the SHA-256
-    of method, path and body, for idempotency keys.
+    ``ids``: the UUIDs in the path by name; ``words``: the other parameters of the path. ``digest``:
+    the SHA-256 of method, path and body, for idempotency keys.
     """
 
     gateway: Gateway
@@ -82,9 +82,9 @@ NOT_FOUND: Final = Problem(404, "Not found", code=RefusalCode.NOT_FOUND)
 class Operation:
     """One method of one path. A plain value is sent with the first status of ``answers``.
 
-    The types of the handler declare ``body``, ``query`` and an answer with status 200:
-    ``Call[Body, Query]``, returning ``Shape | Problem``. ``rate`` is that of reads or of writes
-    unless it is named.
+    The types of the handler declare ``body``, ``query`` and an answer with status 200: ``Call[Body,
+    Query]``, returning ``Shape | Problem``. ``rate``: without a rate, GET counts as a read and
+    other methods as a write.
     """
 
     method: str
@@ -93,21 +93,21 @@ class Operation:
     answers: Mapping[int, Any]
     rate: Rate
     audience: Audience = Audience.USER
-    scope: Scope | None = None  # scope that an API key needs; None: only for logged-in users
+    scope: Scope | None = None  # scope that an API key needs; None: API keys are refused
     body: Any = None  # an attrs class; None: no fields, and the body may be absent
     query: Any = None
     words: Any = None  # an attrs class for path parameters that are not UUIDs
-    refusals: Mapping[int, str] = attrs.field(
-        factory=dict[int, str]
-    )  # plus 401, 403, 422, 429, 503
+    # Refusals of the handler; all operations can also answer 401, 403, 422, 429 and 503.
+    refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])
     absent: Problem = NOT_FOUND  # if a path parameter is malformed
     new_work: bool = False  # refused while the gateway is closing
-    while_halted: bool = False  # allowed while writing is stopped: a login, which reading needs
+    while_halted: bool = (
+        False  # allowed while writing is stopped, like a login, without which nobody could read
+    )
     idempotency: bool = False  # accepts an Idempotency-Key
     media: str = "application/json"  # media type of the answers
-    headers: Mapping[str, str] = attrs.field(
-        factory=dict[str, str]
-    )  # request headers that it reads, with descriptions
+    # Request headers that the handler reads, with descriptions.
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     raw: bool = False  # the handler gets the raw bytes; ``body`` only describes them
     # Deadline of the handler in seconds; answers are due within two. None: the handler streams.
     within: float | None = 1.85
@@ -118,12 +118,12 @@ class Operation:
 
     @property
     def writes(self) -> bool:
-        """Return True if it is refused while writing is stopped."""
+        """Return True if the operation is refused while writing is stopped."""
         return self.method != "GET" and not self.while_halted
 
     @property
     def noun(self) -> str:
-        """Return the noun that it is about, which is the name of its file."""
+        """Return the noun that the operation is about, which is the name of its file."""
         return self.handler.__module__.rpartition(".")[2]
 
     @property
@@ -138,7 +138,7 @@ class Operation:
 
 
 def type_arguments(annotation: Any, of: type[Any]) -> tuple[Any, ...]:
-    """The operations of one noun, or of all."""
+    """Return the types in ``annotation``, a use of the generic class ``of``, padded with None."""
     given = get_args(annotation) if get_origin(annotation) is of else ()
     return (*(None if each is type(None) else each for each in given), None, None)
 
@@ -155,7 +155,9 @@ def read_signature(handler: Handler) -> dict[str, Any]:
 
 
 class Operations:
-    """The operations of one noun, or all of them. ``usual``: members that they do not name."""
+    """The operations of one noun, or all of them. ``usual``: values of members that an operation
+    does not name.
+    """
 
     def __init__(self, parts: Iterable["Operations"] = (), **usual: Any) -> None:
         self._all: list[Operation] = [operation for part in parts for operation in part]

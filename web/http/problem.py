@@ -27,7 +27,7 @@ def _general_code(problem: "Problem") -> RefusalCode:
 
 @attrs.frozen
 class Problem:
-    """An error response. Handlers return it; it is not raised."""
+    """An error response. Handlers return problems, and do not raise them."""
 
     status: int
     detail: str

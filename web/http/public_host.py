@@ -46,10 +46,11 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
 
 
 def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
-    """Return True if ``authority`` (host and port) is this gateway, and not a relay in between.
+    """Return True if ``authority`` (host and port) names this gateway.
 
-    A relay can choose the Host. If the settings name the gateway's address, only that counts;
-    otherwise private addresses count, and public names do not.
+    ``authority`` may be the address in the settings. ``authority`` may also be the Host of the
+    request. But somebody between node and gateway can choose the Host, so if the settings name an
+    address, a public Host is refused.
     """
     public = settings.server.public_url
     if public and authority == authority_of(public):

@@ -40,7 +40,7 @@ PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 WINDOW_SECONDS: Final = 60
 SHARED_SECONDS: Final = 0.5  # deadline for an answer of the shared counters
 REST_SECONDS: Final = 1.0  # how long the shared counters are not asked after a failure
-# Limits that guard passwords and accounts; they must not grow with the number of gateways.
+# Limits that guard passwords and accounts; these limits must not grow with the number of gateways.
 GUARDS: Final = frozenset({"login", "refresh", "register"})
 NOT_COUNTED: Final = unavailable(
     "Requests cannot be counted now; try again", retry_after=2, code=RefusalCode.RATES_UNAVAILABLE
@@ -91,7 +91,7 @@ class RateCounters:
     def _make_room(self, now: float) -> None:
         """Drop expired windows and, if the table is full, the oldest one.
 
-        Constant work per request.
+        The work per request is constant.
         """
         while self._windows:
             first = next(iter(self._windows))
@@ -118,7 +118,7 @@ class RateState:
         }
 
 
-STANDING: Final = web.RequestKey("standing", RateState)
+RATE_STATE: Final = web.RequestKey("rate_state", RateState)
 
 
 class RateLimits:
@@ -140,7 +140,7 @@ class RateLimits:
     async def count(self, rate: str, subject: str) -> RateState | Problem:
         """Count a request.
 
-        Return 503 if it must be counted by all gateways together and that fails.
+        Return 503 if the rate guards passwords or accounts and the shared counters fail.
         """
         limit = self._limits[rate]
         if self._shared is None:
@@ -164,13 +164,13 @@ class RateLimits:
                 return await self._counted(limiter, limit, rate, subject)
         except AWAY as error:
             self._rests_until = self._clock.monotonic() + REST_SECONDS
-            log.warning("rates are not shared", reason=type(error).__name__)
+            log.warning("the shared rate counters cannot be reached", reason=type(error).__name__)
             return None
 
     def _counted_here(self, limit: RateLimitItem, rate: str, subject: str) -> RateState:
         window = self._here.hit(f"{rate}/{subject}")
         wait = window.ends - self._clock.monotonic()
-        return standing_of(limit.amount, limit.amount - window.count, wait)
+        return state_of(limit.amount, limit.amount - window.count, wait)
 
     async def _counted(
         self, limiter: FixedWindowRateLimiter, limit: RateLimitItem, rate: str, subject: str
@@ -178,10 +178,10 @@ class RateLimits:
         within = await limiter.hit(limit, rate, subject)
         stats = await limiter.get_window_stats(limit, rate, subject)
         left = stats.remaining if within else -1
-        return standing_of(limit.amount, left, stats.reset_time - self._clock.now().timestamp())
+        return state_of(limit.amount, left, stats.reset_time - self._clock.now().timestamp())
 
 
-def standing_of(limit: int, left: int, wait: float) -> RateState:
+def state_of(limit: int, left: int, wait: float) -> RateState:
     """Return the state; ``left`` is below zero for a request over the limit."""
     seconds = min(max(1, math.ceil(wait)), WINDOW_SECONDS + 1)
     return RateState(limit, max(left, 0), seconds, is_over=left < 0)
@@ -192,12 +192,12 @@ async def admit(rates: RateLimits, request: web.Request, rate: str, subject: str
     counted = await rates.count(rate, subject)
     if isinstance(counted, Problem):
         return counted
-    request[STANDING] = counted
+    request[RATE_STATE] = counted
     return too_many(counted) if counted.is_over else None
 
 
-def too_many(standing: RateState) -> Problem:
+def too_many(state: RateState) -> Problem:
     """Return 429 with the time to wait."""
-    wait = standing.seconds
-    text = f"Too many requests: at most {standing.limit} per minute; try again in {wait} s"
+    wait = state.seconds
+    text = f"Too many requests: at most {state.limit} per minute; try again in {wait} s"
     return Problem(429, text, headers={"Retry-After": str(wait)}, code=RefusalCode.RATE_LIMITED)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-_ABSENT: Final = "It does not exist, or it belongs to another user."
-_AS_MANY: Final = "The user has as many as allowed."
-_AWAY: Final = "It does not answer now; try again."
+_ABSENT: Final = "The object does not exist, or belongs to another user."
+_AS_MANY: Final = "The user has as many objects of this kind as allowed."
+_AWAY: Final = "The named service does not answer now; try again."
 
 
 class RefusalCode(StrEnum):
@@ -51,7 +51,7 @@ class RefusalCode(StrEnum):
     NOT_FOUND = "not_found", _ABSENT
     METHOD_NOT_ALLOWED = "method_not_allowed", "The path does not have this method."
     CONFLICT = "conflict", "The request conflicts with the present state."
-    GONE = "gone", "It has expired."
+    GONE = "gone", "The object has expired."
     RATE_LIMITED = "rate_limited", "Too many requests; `Retry-After` says when to try again."
     TOO_MANY_CONNECTIONS = "too_many_connections", "Too many connections from this address."
     TOO_MANY_AT_ONCE = (

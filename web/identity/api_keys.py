@@ -43,7 +43,9 @@ def digest(key: str) -> bytes:
 
 
 class VerifiedKeys:
-    """A cache of keys that were looked up recently. After a revocation they are looked up again."""
+    """A cache of keys that were looked up recently. After a revocation the affected keys are looked
+    up again.
+    """
 
     def __init__(self, rows: ApiKeys, clock: Clock, *, cached_max: int = CACHED_MAX) -> None:
         self._rows = rows
@@ -79,12 +81,12 @@ class VerifiedKeys:
         if holder is None:
             return None
         claims = _claims(holder, now)
-        if before == self._revocations:  # nothing was revoked while it was looked up
+        if before == self._revocations:  # nothing was revoked while the key was looked up
             self._remember(name, claims)
         return claims
 
     def forget(self, ids: frozenset[UUID]) -> None:
-        """Drop these keys, and those of these users, from the cache."""
+        """Drop the keys with these ids, and all keys of users with these ids, from the cache."""
         self._revocations += 1
         for id_ in ids:
             for name in tuple(self._of.get(id_, ())):
@@ -109,7 +111,7 @@ class VerifiedKeys:
 
 
 def _claims(holder: ApiKeyHolder, now: datetime) -> Claims:
-    """Return the claims: never those of an admin, whatever the user's role, and no unknown
+    """Return the claims of a key: never the role admin, whatever the user's role, and no unknown
     scopes.
     """
     known = {scope.value: scope for scope in Scope}

@@ -1,4 +1,4 @@
-"""Authentication: who calls, by the Authorization header, and whether they may."""
+"""Authentication: finds the caller by the Authorization header, and checks the caller's rights."""
 
 from typing import Final
 
@@ -43,7 +43,7 @@ async def identify(
 
 
 async def verified(gateway: Gateway, token: str, audience: Audience) -> Claims | Problem:
-    """Return the claims of a token or an API key, or why it is refused."""
+    """Return the claims of a token or an API key, or the refusal."""
     if audience is Audience.NODE:
         claims = await gateway.identity.tokens.verify(token, TokenType.NODE)
     elif token.startswith(PREFIX):
@@ -58,7 +58,7 @@ async def verified(gateway: Gateway, token: str, audience: Audience) -> Claims |
 
 
 def forbidden(claims: Claims, operation: Operation) -> Problem | None:
-    """Return why the known caller may not do this; None if they may."""
+    """Return why the caller may not use this operation; None if the caller may."""
     if claims.scopes is not None:
         return lacking(operation.scope, claims.scopes)
     if operation.audience is not Audience.ADMIN or claims.role is UserRole.ADMIN:
@@ -68,7 +68,7 @@ def forbidden(claims: Claims, operation: Operation) -> Problem | None:
 
 
 def lacking(scope: Scope | None, scopes: frozenset[Scope]) -> Problem | None:
-    """Return why an API key with ``scopes`` may not do this; None if it may."""
+    """Return why an API key with ``scopes`` may not do what needs ``scope``; None if it may."""
     if scope is None:
         return PEOPLE_ONLY
     if scope in scopes:

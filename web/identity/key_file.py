@@ -1,4 +1,4 @@
-"""Keys in a private file, which is read again when they are rotated."""
+"""Keys in a private file, which is read again after a rotation of the keys."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,9 @@ log = structlog.get_logger("keys")
 class RotatedFile(Generic[Keys]):
     """A key file that is checked once a second.
 
-    ``read`` parses its text, and raises ValueError if that fails; at the start this error, or
-    OSError, is passed to the caller. ``what``: what the keys are called in the log.
+    ``read`` parses the text of the file, and raises ValueError if the text is wrong. At the start
+    this error, or an OSError, is passed to the caller. ``what``: what the keys are called in the
+    log.
     """
 
     def __init__(self, path: Path, clock: Clock, read: Callable[[str], Keys], what: str) -> None:

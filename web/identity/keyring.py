@@ -15,7 +15,9 @@ from web.identity.key_file import RotatedFile, made_for
 
 @attrs.frozen
 class TokenKeys:
-    """``current`` signs; ``previous`` also verifies, in a file until its last token has expired."""
+    """``current`` signs and verifies; ``previous`` only verifies, and in a file only until its last
+    token has expired.
+    """
 
     current: str = attrs.field(repr=False)
     previous: str = attrs.field(default="", repr=False)
@@ -23,7 +25,7 @@ class TokenKeys:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """The keys that verify."""
+        """The keys with which tokens are verified."""
         return (self.current, self.previous) if self.previous else (self.current,)
 
 
@@ -37,7 +39,7 @@ class Keyring(Protocol):
 
 @attrs.frozen
 class GivenKeys:
-    """Keys from the settings, which only a restart changes."""
+    """Keys from the settings, which change only by a restart."""
 
     _keys: TokenKeys
 
@@ -69,7 +71,7 @@ def given(settings: Jwt) -> GivenKeys:
 def keyring(settings: Settings, data: Path, clock: Clock) -> Keyring:
     """Return the settings' keys, or those in the data folder, which are created if missing.
 
-    In production the settings must have them: ``load`` refuses settings without.
+    In production the settings must have keys: ``load`` refuses settings without keys.
     """
     if settings.jwt.secret:
         return given(settings.jwt)

@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 THREADS = 2
 WAITING_MAX = 64
-MEMORY_KIB = 19_456  # with two passes and one lane, as OWASP recommends: some 20 ms of a core
+MEMORY_KIB = 19_456  # of a hash with two passes and one lane, as OWASP recommends: some 20 ms
 
 
 class Overloaded(Exception):
@@ -40,7 +40,7 @@ class Passwords:
         return await self._run(self._hash, password, "")
 
     async def matches(self, password: str, kept: str | None) -> bool:
-        """Return True if they match.
+        """Return True if the password matches the hash.
 
         Without a hash, return False after the same time. Raises Overloaded.
         """

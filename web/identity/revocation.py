@@ -1,8 +1,8 @@
 """The set of revocations, in memory, so that a request needs no query.
 
-The database has the facts. The revocations actor reads them every second, and at once when the
-database reports a change. If they could not be read for two seconds, all requests that need a token
-are refused, as if the database were down: a token may have been revoked in that time.
+The revocations are stored in the database. The revocations actor reads them every second, and at
+once when the database reports a change. If this set is more than two seconds old, all requests that
+need a token are refused, as if the database were down: a token may have been revoked in that time.
 """
 
 import asyncio
@@ -21,11 +21,12 @@ STALE_SECONDS: Final = 2.0
 CATCH_UP_SECONDS: Final = 0.3
 CAUGHT_UP_SECONDS: Final = 6.0
 KEPT: Final = timedelta(days=1)  # no access token and no cached key lives longer
-# Tokens and keys with revocations of these kinds are refused; a user's revocation only drops what
-# is cached.
+# Revocations of these kinds refuse tokens and keys. A revocation of the kind ``user`` only drops
+# cached keys.
 REFUSED: Final = frozenset({"session", "token", "key", "node"})
 
-# Called with the ids, at once and in the order of revocation; it must not block.
+# A function that is called with revoked ids, at once and in the order of revocation. The function
+# must not block.
 Heard: TypeAlias = Callable[[frozenset[UUID]], None]
 
 
@@ -85,7 +86,7 @@ class Revocations:
         self.learn(Revocation(id_, "session", until) for id_ in ids)
 
     def changed(self, user: UUID) -> None:
-        """Drop what is cached about a user whom this gateway has just changed."""
+        """Drop cached keys of a user whom this gateway has just changed."""
         self.learn([Revocation(user, "user", self._clock.now() + KEPT)])
 
     def learn(self, found: Iterable[Revocation]) -> None:
@@ -102,12 +103,12 @@ class Revocations:
                 heard(frozenset(fresh))
 
     def read_at(self, monotonic: float) -> None:
-        """Record that the set includes everything that was revoked before then."""
+        """Record that the set includes everything that was revoked before ``monotonic``."""
         self._read_at = monotonic
         self._reading.set()
 
     def tidy(self) -> None:
-        """Remove what has expired."""
+        """Remove revocations that have expired."""
         now = self._clock.now()
         for id_ in [id_ for id_, until in self._until.items() if until <= now]:
             del self._until[id_]

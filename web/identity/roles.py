@@ -5,7 +5,9 @@ from typing import Literal, TypeAlias
 
 
 class UserRole(Enum):
-    """A user's role. Tokens contain it, and a change of it revokes them."""
+    """A user's role. Tokens contain the role, and a change of the role revokes the user's
+    tokens.
+    """
 
     USER = "user"
     OPERATOR = "operator"  # runs nodes
@@ -25,7 +27,7 @@ class Scope(Enum):
     NODES_WRITE = "nodes:write"
 
 
-# The same as types, for requests and their schema.
+# The same words as types, for requests and their schema.
 RoleName: TypeAlias = Literal["user", "operator", "admin", "auditor"]
 ScopeName: TypeAlias = Literal[
     "jobs:read",

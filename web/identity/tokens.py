@@ -26,7 +26,7 @@ CACHED_MAX = 10_000
 TOKEN_BYTES_MAX = 4_096
 # How far gateways' clocks may differ: a token of a gateway that is ahead has a time in the future.
 CLOCKS_APART = timedelta(minutes=5)
-CONSOLE_HOURS = 12  # a browser that does not use the console for so long is signed out
+CONSOLE_HOURS = 12  # after so many hours without a use of the console, a browser is signed out
 
 # The package logs every refused token with a traceback, but refusals are routine.
 logging.getLogger("aiohttp_jwt").setLevel(logging.CRITICAL)
@@ -36,7 +36,9 @@ class TokenType(Enum):
     ACCESS = "access"
     REFRESH = "refresh"
     NODE = "node"
-    UNPROVED = "node_unproved"  # for a known key that was registered again; opens nothing
+    UNPROVED = (
+        "node_unproved"  # of a node whose known key was registered again; this token opens nothing
+    )
     CONSOLE = "console"  # in a browser's cookie; opens the console, and nothing of the API
 
 
@@ -51,14 +53,15 @@ class Claims:
     issued: datetime
     expires: datetime
     role: UserRole = UserRole.USER
-    # those of an API key; None: a logged-in user, who may do everything
+    # scopes of an API key; None: a logged-in user, who has all rights
     scopes: frozenset[Scope] | None = None
 
 
 class _Presented(dict[str, Any]):
-    """The part of a request that the middleware reads, so that a token can come from anywhere.
+    """A stand-in for a request, for the middleware that verifies tokens: not every token comes in a
+    request.
 
-    The middleware's parsing of headers is not relied on: the scheme was checked before.
+    The middleware need not check the header's scheme, as the gateway has checked it before.
     """
 
     method = "POST"
@@ -124,7 +127,9 @@ class Tokens:
         return jwt.encode(payload, secret, ALGORITHM, headers=headers), claims
 
     async def verify(self, token: str, kind: TokenType) -> Claims | None:
-        """Return the claims of the token; None unless it is ours, of this type and not expired."""
+        """Return the claims of the token; None unless the token is the gateway's own, of this type
+        and not expired.
+        """
         self._look()
         claims = self._cache.get(token)
         if claims is None:
@@ -139,20 +144,19 @@ class Tokens:
             return None
         return claims if claims.type is kind else None
 
-    def seal(self, text: str) -> str:
-        """Return a signature of ``text`` by the current key, which shows that an address is
-        ours.
+    def sign(self, text: str) -> str:
+        """Return a signature of ``text`` by the current key, as proof that the gateway made an
+        address.
         """
         self._look()
-        return _sealed(self._keys.current, text)
+        return _signature(self._keys.current, text)
 
-    def is_sealed(self, text: str, seal: str) -> bool:
-        """Return True if one of the keys made ``seal`` for this text."""
+    def is_signed(self, text: str, signature: str) -> bool:
+        """Return True if ``signature`` was made for this text with one of the keys."""
         self._look()
-        given = seal.encode(errors="replace")
-        return any(
-            hmac.compare_digest(_sealed(secret, text).encode(), given) for secret in self._keys.all
-        )
+        given = signature.encode(errors="replace")
+        made = (_signature(secret, text).encode() for secret in self._keys.all)
+        return any(hmac.compare_digest(each, given) for each in made)
 
     def _lifetime(self, kind: TokenType) -> timedelta:
         if kind is TokenType.ACCESS:
@@ -174,7 +178,9 @@ class Tokens:
             self._use(keys)
 
     def _use(self, keys: TokenKeys) -> None:
-        """Use ``keys``, and verify cached tokens again, as their key may be gone."""
+        """Use ``keys``, and verify cached tokens again, as the key of a token may have been
+        removed.
+        """
         self._keys = keys
         self._cache.clear()
         self._secrets = {key_id(secret): secret for secret in keys.all}
@@ -210,8 +216,8 @@ class Tokens:
         try:
             await verifier(presented, _accept)
         except web.HTTPException as refused:
-            # The middleware allows no clock skew. Verify such a token again with PyJWT, which
-            # allows five minutes.
+            # The middleware allows no clock skew. Verify a token that is not valid yet again with
+            # PyJWT, with a leeway of five minutes.
             if not isinstance(refused.__context__, jwt.ImmatureSignatureError):
                 return None
             return self._early(token, kid, audience)
@@ -220,7 +226,7 @@ class Tokens:
     def _early(self, token: str, kid: str, audience: str) -> Claims | None:
         """Return the claims of a token from a gateway whose clock is ahead by at most five minutes.
 
-        ``verify`` checks its expiry without this leeway.
+        ``verify`` checks the token's expiry without this leeway.
         """
         try:
             payload = jwt.decode(
@@ -245,7 +251,7 @@ _KINDS = {kind.value: kind for kind in TokenType}
 _ROLES = {role.value: role for role in UserRole}
 
 
-def _sealed(secret: str, text: str) -> str:
+def _signature(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), b"rendertrust-seal\n" + text.encode(), "sha256").hexdigest()
 
 
@@ -255,7 +261,9 @@ def key_id(secret: str) -> str:
 
 
 def claims_of(payload: dict[str, Any]) -> Claims | None:
-    """Return the claims of a payload whose signature is valid; None unless it is well-formed."""
+    """Return the claims of a payload whose signature is valid; None unless the payload is
+    well-formed.
+    """
     subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
     issued, expires = payload.get("iat"), payload.get("exp")
     kind = _KINDS.get(str(payload.get("token_type")))

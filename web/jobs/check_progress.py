@@ -26,8 +26,8 @@ async def checking_of(
 ) -> Mapping[int, CheckProgress]:
     """Return the units that wait for a verdict, by number. Raises Unavailable.
 
-    The description does not reveal whether a result is compared. Only some results are compared,
-    and node owners, who may be creators or know them, must not learn which.
+    The description does not reveal whether a result is compared. Only some results are compared.
+    The owners of nodes, who may be creators or know creators, must not learn which results are.
     """
     if not units:
         return {}

@@ -4,7 +4,7 @@ discards them.
 A failed job of one unit is retried as a new job; of a job of several units, the failed units are
 retried. Stripe events that could not be applied are fetched from Stripe and handled again. Webhook
 deliveries that were given up are sent again. Messages between actors that could not be delivered
-are sent again; each gateway lists only its own, and loses them when it stops.
+are sent again; each gateway lists only its own messages, and loses them when it stops.
 """
 
 from collections.abc import Sequence
@@ -68,8 +68,8 @@ class Letter:
 
     ``id``: of the job, event or webhook delivery, or the number of the message. ``about``: the type
     of the job, event or message. ``whose``: e-mail of the user concerned. ``where``: the node,
-    Stripe object, host or actor at which it failed. ``blame``: whose fault it was. ``tried``: the
-    number of tries. ``history``: the last hundred failed attempts of a job.
+    Stripe object, host or actor at which the letter failed. ``blame``: the party at fault.
+    ``tried``: the number of tries. ``history``: the last hundred failed attempts of a job.
     """
 
     id: str
@@ -102,7 +102,9 @@ class LetterRefused:
 
 @attrs.frozen
 class LettersDone:
-    """The outcome of a retry or discard: the ids for which it succeeded, and the refused ones."""
+    """The outcome of a retry or discard: the ids that were retried or discarded, and the refused
+    ones.
+    """
 
     done: list[str]
     refused: list[LetterRefused]
@@ -219,7 +221,7 @@ class DeadLetterActions:
     async def _retry_event(self, id_: str) -> str | None:
         """Fetch a Stripe event, and handle it again under a new id.
 
-        What it states is still booked only once.
+        Whatever the event states is still booked only once.
         """
         gateway = self.doer.gateway
         if not await self._kept.events([id_]):

@@ -8,7 +8,7 @@ from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.price import spread_of
 from web.jobs.scene_facts import SceneFacts
 
-SOME: Final = 1_000  # frames that are estimated, at most; others are extrapolated
+SOME: Final = 1_000  # most frames that are estimated one by one; the total is extrapolated
 STARTING: Final = 4.0  # seconds until Blender has opened a scene, if no node has measured it
 CARRYING: Final = 1.0  # usual seconds for the transfer of a unit's files and pictures
 

@@ -16,7 +16,7 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitState,
 )
-from actors.notifier.messages import Notifier, Paused, UnitsMoved
+from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler, UnitsChanged
 from sql.audit import Act
 from sql.jobs import PagedUnit, PastJob
@@ -26,7 +26,7 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.affordable_retry import AffordableRetry, affordable
 from web.jobs.price_overruns import refusal_of, refused_of
-from web.jobs.submission import NOT_FOUND, Outcome, RetryOutcome, retry_as_new_job
+from web.jobs.submission import NOT_FOUND, RetryAnswer, RetryOutcome, retry_as_new_job
 from web.money.ledger_client import commit, insufficient
 
 NO_UNIT: Final = Problem(404, "Unit not found", code=RefusalCode.UNIT_NOT_FOUND)
@@ -55,7 +55,7 @@ _AGAIN: Final = unavailable("The job has changed; try again", code=RefusalCode.C
 async def commit_for_owner(call: Call[Any, Any], effect: OfJob) -> Problem | None:
     """Commit an effect on a job of the caller; return why it is refused, or None.
 
-    None also if the effect was committed before. Raises AskFailed, Unavailable.
+    Also return None if the effect was committed before. Raises AskFailed, Unavailable.
     """
     row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
     return NOT_FOUND if row is None else await commit_effects(call.gateway, effect)
@@ -64,9 +64,10 @@ async def commit_for_owner(call: Call[Any, Any], effect: OfJob) -> Problem | Non
 async def commit_effects(
     gateway: Gateway, *effects: OfJob, act: Act | None = None
 ) -> Problem | None:
-    """Commit effects on one job without checking its owner; return why they are refused, or None.
+    """Commit effects on one job without checking the job's owner; return why the effects are
+    refused, or None.
 
-    ``act``: the admin's act that is recorded with them, if an admin makes the change.
+    ``act``: the audit record, if an admin makes the change.
     """
     retried = [effect.unit for effect in effects if isinstance(effect, UnitRetry)]
     if (underquoted := await refusal_of(gateway, effects[0].job, retried)) is not None:
@@ -85,11 +86,11 @@ async def commit_effects(
 
 async def retry_job(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None, *, partly: bool = False
-) -> Outcome:
+) -> RetryAnswer:
     """Retry a job: the failed units of a job of several units, any other job as a new job.
 
     ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. ``partly``: if the
-    credits do not suffice for all failed units, retry as many as they suffice for.
+    credits do not suffice for all failed units, retry as many units as the credits suffice for.
     """
     row = await gateway.tables.jobs.past(job, owner)
     if row is None or row.units == 1:
@@ -105,8 +106,8 @@ async def retry_failed_units(
 ) -> Problem | AffordableRetry:
     """Retry all failed units of a job, except those that take far more than their quote.
 
-    ``partly``: if the credits do not suffice for all of these, retry the first ones that they
-    suffice for.
+    ``partly``: if the credits do not suffice for all these units, retry the first units for which
+    they suffice.
     """
     if row.status == "CANCELLED":
         return SEVERAL_CANCELLED
@@ -142,7 +143,7 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
     for effect in effects:
         if isinstance(effect, JobPause):
             scheduler.tell(JobPaused(effect.job))
-            notifier.tell(Paused(effect.job))
+            notifier.tell(ToOthers(JobPaused(effect.job)))
     scheduler.tell(UnitsChanged(units))
     scheduler.tell(JobsChanged(tuple({effect.job for effect in effects})))
     notifier.tell(UnitsMoved(units))

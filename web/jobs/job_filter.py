@@ -56,7 +56,7 @@ class Term:
 
 @attrs.frozen
 class Misread:
-    """Error of an invalid filter; ``said`` explains it, and what to write instead."""
+    """Error of an invalid filter; ``said`` explains the error, and what to write instead."""
 
     said: str
 

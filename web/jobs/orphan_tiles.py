@@ -17,13 +17,13 @@ WORDS: Final = (
 
 
 async def orphan_tiles_shown(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:
-    """Return a job's orphan tiles in the form of the API; None if it has none."""
+    """Return a job's orphan tiles in the form of the API; None without orphan tiles."""
     row = await orphan_tiles_of(gateway, job)
     return None if row is None else LooseTiles(row.tiles, row.checking, money.render(row.charged))
 
 
 async def orphan_tiles_of(gateway: Gateway, job: OwnerJobRow | ConsoleJob) -> OrphanTilesRow | None:
-    """Return a job's orphan tiles from the database; None if it has none."""
+    """Return a job's orphan tiles from the database; None without orphan tiles."""
     is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
     if job.units == 1 or not (job.failed or is_stopped):
         return None

@@ -1,7 +1,7 @@
 """Preflights: a node inspects a scene before its creator pays for rendering.
 
-A node inspects each content once, in its sandbox, in a free job of the type ``preflight``. It
-reports facts about the scene. The gateway derives findings from them for the nodes that are
+A node inspects each content once, in its sandbox, in a free job of the type ``preflight``. The node
+reports facts about the scene. The gateway derives findings from these facts, for the nodes that are
 connected now.
 """
 
@@ -12,6 +12,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import AskFailed
+from actors.ledger.messages import JobInsert
 from actors.ports import ObjectMissing, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.frame_range import parse
@@ -40,7 +41,8 @@ Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 class PreflightState:
     """The preflight of a scene's content: its ``facts`` if DONE, its ``error`` if FAILED.
 
-    ``is_ours``: the node that did it is a verifier of this gateway, or embedded in any gateway.
+    ``is_ours``: the node that inspected the scene is a verifier of this gateway, or embedded in any
+    gateway.
     """
 
     job: UUID
@@ -75,7 +77,9 @@ async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> Jo
 
 
 async def known_preflight(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
-    """Return the preflight of this content; None if there is none, or it was cancelled."""
+    """Return the preflight of this content; None if the content has no preflight, or the preflight
+    was cancelled.
+    """
     row = await gateway.tables.preflights.of(user, content)
     if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
@@ -136,10 +140,11 @@ async def begin(
         PREFLIGHT,
         plan.spec.payload_ref,
         queue=True,
-        priority="high",  # it is short, and its creator waits for it
+        priority="high",  # a preflight is short, and its creator waits for the answer
         pool=plan.spec.pool,
     )
-    dispatch = Dispatch(job, user, JobPlan(spec, plan.inputs, units=(NewUnit(0),)))
+    look = JobPlan(spec, plan.inputs, units=(NewUnit(0),))
+    dispatch = Dispatch(JobInsert(job, user, look))
     return dispatch, await ask_scheduler(gateway, dispatch)
 
 
@@ -165,7 +170,7 @@ async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> Flee
 def findings_for(
     facts: SceneFacts, nodes: FleetSummary, frames: Sequence[int] = ()
 ) -> tuple[Finding, ...]:
-    """Return the findings for these nodes; if there are none, for the preflight's Blender."""
+    """Return the findings for these nodes; without nodes, for the preflight's Blender version."""
     inspected_with = (facts.blender[0], facts.blender[1])
     node_class = NodeClass(
         blender=nodes.blender if any(nodes.blender) else inspected_with,
@@ -186,7 +191,8 @@ def asked_frames(facts: SceneFacts, spec: JobSpec) -> Sequence[int]:
 
 
 async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None:
-    """Return why the preflight forbids to submit a job; None if it does not, or there is none.
+    """Return why the preflight of a job's scene forbids submitting the job; None if nothing forbids
+    it.
 
     A job with ``as_is`` is submitted in spite of errors that preflight found, unless it asks for
     tiles of a scene that cannot be rendered in tiles.

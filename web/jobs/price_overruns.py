@@ -18,7 +18,7 @@ from web.http.refusal_code import RefusalCode
 async def refused_of(gateway: Gateway, job: UUID) -> Mapping[int, Problem]:
     """Return the underquoted units of a job by number, each with the refusal to retry it.
 
-    If a tile is underquoted, these are all tiles of its frame. Raises Unavailable.
+    If a tile is underquoted, all tiles of its frame are refused. Raises Unavailable.
     """
     rows = await gateway.tables.preflights.underquoted(job)
     found: dict[int, Problem] = {}

@@ -41,10 +41,11 @@ LATER: Final = "A node is measuring the scene; until it has"
 class Tariff:
     """The price of a job's frames.
 
-    ``price``: the price of a frame in the price table; if the ``work`` of the frames was measured,
-    it pays for ``pays_for`` seconds of it. ``how``: an explanation for users. ``measurable``: a
-    connected node could measure the scene. ``owed``: the scene should be measured, but is not.
-    ``looked``: the preflight job that measured the work.
+    ``price``: the price of a frame in the price table. ``work``: the measured work of the frames,
+    if known; ``price`` then pays for ``pays_for`` seconds of work. ``how``: an explanation for
+    users. ``measurable``: a connected node could measure the scene. ``owed``: the price should
+    follow measured work, but the scene is not measured yet. ``looked``: the preflight job that
+    measured the work.
     """
 
     price: int
@@ -67,15 +68,17 @@ class Tariff:
         return self.price if self.work is None else self.of
 
     def ends(self, frames: Sequence[int]) -> tuple[int, int]:
-        """Return the lowest and the highest price of these frames; without frames, the table's."""
+        """Return the lowest and the highest price of these frames; without frames, the table's
+        price as both.
+        """
         if self.work is None or not frames:
             return self.price, self.price
         each = [self.of(frame) for frame in frames]
         return min(each), max(each)
 
     def seconds(self, frames: Iterable[int]) -> float | None:
-        """Return the seconds that the frames take on the node that measured them; None if none
-        did.
+        """Return the seconds that the frames take on the node that measured them; None if no node
+        has.
         """
         return None if self.work is None else self.work.seconds(frames)
 
@@ -123,7 +126,9 @@ def _measured(
     price: int,
     overruns: Sequence[Overrun],
 ) -> Tariff | Problem | None:
-    """Return the price by the preflight of a gateway's node; None while it has no facts."""
+    """Return the price by the preflight of a gateway's node; None while the preflight has no
+    facts.
+    """
     facts, pays_for = found.facts, gateway.settings.pricing.frame_seconds
     if facts is None:
         return None
@@ -170,7 +175,9 @@ def _lower(words: str) -> str:
 
 
 def unmeasured(gateway: Gateway, tariff: Tariff) -> Problem | None:
-    """Return the refusal to submit a scene that must be measured first; None if it need not."""
+    """Return the refusal to submit a scene that must be measured first; None if the scene need not
+    be measured.
+    """
     if not (tariff.owed and gateway.settings.pricing.look_first):
         return None
     return Problem(

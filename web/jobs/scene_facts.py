@@ -1,4 +1,6 @@
-"""Parser of a node's preflight report on a scene, which is untrusted; one fault refuses it all."""
+"""Parser of a node's preflight report on a scene. The report is untrusted, so one fault refuses the
+whole report.
+"""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -27,7 +29,7 @@ Frame = Annotated[int, Meta(ge=-(2**31), le=2**31)]
 class MissingFile:
     """A file that the scene refers to, and that is not among the inputs.
 
-    ``file``: its name. ``frames``: the frames that show it; None if all do.
+    ``file``: its name. ``frames``: the frames that show the file; None if all frames do.
     """
 
     kind: Text
@@ -35,7 +37,7 @@ class MissingFile:
     path: Text
     file: Text
     frames: ShownIn | None = None
-    bytes: None = None  # read by the findings: None for a missing file
+    bytes: None = None  # findings read the size of each file; a missing file has none
 
 
 @attrs.frozen
@@ -149,7 +151,9 @@ def facts_in(report: bytes) -> SceneFacts | str:
 
 
 def facts_of(document: dict[str, Any]) -> SceneFacts | str:
-    """Return the facts of a parsed report; members that only a newer node knows are ignored."""
+    """Return the facts of a parsed report; unknown members, which a newer node may send, are
+    ignored.
+    """
     if fault := next(unwritable(document), None):
         return fault.message
     known = {name: value for name, value in document.items() if name in KNOWN}

@@ -1,7 +1,7 @@
 """Submission, retry and cancellation of jobs, for the API and the console.
 
-A retry is a new job at the present price, which is held when it is submitted. Its id is derived
-from the old job's id, so that two requests create only one job.
+A retry is a new job at the present price, which is held when the new job is submitted. The new
+job's id is derived from the old job's id, so that two requests create only one job.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, GuardFailed, JobCancel, Posted, Replayed
+from actors.ledger.messages import Commit, GuardFailed, JobCancel, JobInsert, Posted, Replayed
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money
@@ -27,7 +27,7 @@ from web.money.ledger_client import commit, present
 
 DISPATCH_SECONDS: Final = 2.0
 CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
-MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be if it never ran
+MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be cancelled if it never ran
 RETRYABLE: Final = ("FAILED", "CANCELLED")
 NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
 INACTIVE: Final = Problem(409, "The job's owner is deactivated", code=RefusalCode.USER_INACTIVE)
@@ -54,7 +54,7 @@ class RetryOutcome:
     """The outcome of a retry.
 
     ``job``: the job that retries, which is the same one for a job of several units. ``node``: the
-    node to which it is assigned. ``is_new``: this request started the retry. ``missing``: the
+    node to which the job is assigned. ``is_new``: this request started the retry. ``missing``: the
     credits that the owner lacks to retry all failed units.
     """
 
@@ -65,7 +65,7 @@ class RetryOutcome:
     missing: int = 0
 
 
-Outcome: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
+RetryAnswer: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
 
 
 async def submit_job(
@@ -77,15 +77,10 @@ async def submit_job(
 ) -> tuple[Dispatch, DispatchOutcome]:
     """Submit a job; return the request and its outcome. Raises AskFailed, Unavailable.
 
-    ``key``: an idempotency key with the hash of its request.
+    ``key``: an idempotency key, with the hash of the request that has this key.
     """
-    dispatch = Dispatch(
-        job=gateway.ports.random.uuid(),
-        user=user,
-        plan=plan,
-        idempotency=key,
-        price_number=price_number,
-    )
+    job = gateway.ports.random.uuid()
+    dispatch = Dispatch(JobInsert(job, user, plan, price_number), idempotency=key)
     return dispatch, await ask_scheduler(gateway, dispatch)
 
 
@@ -97,12 +92,12 @@ async def ask_scheduler(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome
 
 async def retry_as_new_job(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
-) -> Outcome:
+) -> RetryAnswer:
     """Retry a failed or cancelled job of one unit as a new job.
 
     If the Ledger refuses the new job, its request and the refusal are returned. ``owner`` None: an
-    admin retries any user's job, and the ``act`` is recorded. An admin cannot retry a job that
-    costs more now than its owner agreed to.
+    admin retries any user's job, and the ``act`` is recorded. An admin cannot retry a job whose
+    present price is above the price that the owner agreed to.
     """
     row = await gateway.tables.jobs.past(job, owner)
     if row is None:
@@ -133,7 +128,9 @@ async def retry_as_new_job(
     outcome = await ask_scheduler(gateway, dispatch)
     if isinstance(outcome, Posted | Replayed) and outcome.units:
         unit = outcome.units[0]
-        return RetryOutcome(dispatch.job, unit.node, unit.job_status, isinstance(outcome, Posted))
+        return RetryOutcome(
+            dispatch.insert.job, unit.node, unit.job_status, isinstance(outcome, Posted)
+        )
     return dispatch, outcome
 
 
@@ -149,12 +146,9 @@ def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> D
     details = {"retried_by": str(job), "price": money.render(price)}
     spec = attrs.evolve(row.plan.spec, queue=True, priority="normal", max_credits=None)
     units = (NewUnit(price, frames=row.frames),)
+    plan = attrs.evolve(row.plan, spec=spec, units=units)
     return Dispatch(
-        job=job,
-        user=row.user_id,
-        plan=attrs.evolve(row.plan, spec=spec, units=units),
-        price_number=price_number,
-        retry_of=row.id,
+        JobInsert(job, row.user_id, plan, price_number, retry_of=row.id),
         act=None if act is None else attrs.evolve(act, details={**act.details, **details}),
     )
 

@@ -24,7 +24,9 @@ from sql.job_plan import NewUnit
 from web.http.problem import Fault
 
 UNITS_MAX: Final = 5_000  # per job, as all are created, or cancelled, in one transaction
-FRAMES_OF_JOB_MAX: Final = 20_000  # as a quote prices each of them; repeated frames count twice
+FRAMES_OF_JOB_MAX: Final = (
+    20_000  # per job, as a quote prices each frame; repeated frames count twice
+)
 # A function from a frame's number to its price, or the price if all frames cost the same.
 Cost: TypeAlias = Callable[[int], int] | int
 
@@ -37,7 +39,7 @@ class UnitPlan:
     frames: tuple[int, ...] = ()
 
 
-def plan_of(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
+def split_into_units(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
     """Return the units of a job, priced by ``cost``, or the faults of its options."""
     if spec.frames is None:
         faults = _needs_frames(spec)

@@ -19,7 +19,7 @@ from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.preflights import with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
-from web.jobs.unit_plan import plan_of
+from web.jobs.unit_plan import split_into_units
 from web.objects.manifests import files_of
 
 PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
@@ -32,8 +32,8 @@ NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As)
 
 @attrs.frozen
 class NewJob(JobSpec):
-    """A job to submit. With ``frames`` it has a unit for each frame, or for each ``chunk`` of them;
-    with ``tiles`` each frame is rendered in parts, which a last unit puts together.
+    """A job to submit. With ``frames`` the job has a unit for each frame, or for each ``chunk`` of
+    them; with ``tiles`` each frame has a unit for each tile, and a unit that merges the tiles.
     """
 
     payload_ref: Annotated[Reference, Doc("The ``payload_ref`` of an upload.")] = attrs.field(
@@ -61,7 +61,7 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     tariff = await tariff_of(call.gateway, call.caller, plan, terms.price)
     if isinstance(tariff, Problem):
         return tariff
-    split = plan_of(plan.spec, tariff.cost)
+    split = split_into_units(plan.spec, tariff.cost)
     if isinstance(split, list):
         return invalid(split)
     plan = attrs.evolve(plan, units=split.units, pricing=tariff.pricing(split.frames))
@@ -144,7 +144,9 @@ async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
         return Fault("payload_ref", "value", "must be a completed upload of yours")
     is_submission = isinstance(asked, NewJob)
     if is_submission and asked.job_type == "render" and not await _may_be_scene(call, row):
-        return Fault("payload_ref", "not_a_scene", NO_SCENE)  # the same code as preflight's finding
+        return Fault(
+            "payload_ref", "not_a_scene", NO_SCENE
+        )  # the code equals that of preflight's finding
     if asked.manifest is not None:
         return await files_of(call, asked.manifest, row, asked.job_type)
     return Inputs(InputFile(row.object_key, row.filename, row.sha256.hex(), row.size))

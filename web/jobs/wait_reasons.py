@@ -62,15 +62,17 @@ async def reasons_of(
 
 
 def _without_past_start(found: WaitCounts, plan: JobPlan, now: datetime) -> WaitCounts:
-    """Return the counts without ``not_before`` if that is the job's ``start_after`` and is past."""
+    """Return the counts without ``not_before`` if it equals the job's ``start_after`` and has
+    passed.
+    """
     start = plan.spec.start_after
     is_over = start is not None and found.not_before == start and start <= now
     return attrs.evolve(found, not_before=None) if is_over else found
 
 
 def _counts_for_later_units(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
-    """Return the counts that explain why later units of the job wait, too; None if they only wait
-    for these units.
+    """Return the counts that also explain why later units of the job wait; None if later units only
+    wait for the counted ones.
     """
     first = next((one for one in found.values() if one.reachable is None), None)
     if first is None or first.ready:

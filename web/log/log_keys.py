@@ -1,9 +1,9 @@
 """The keys that sign the log's checkpoints: from the settings, or from a file in the data folder.
 
 A key is the 32 bytes of an Ed25519 seed in hexadecimal. The file has the current key and, after a
-rotation, the previous one on a second line. Both sign until the next rotation, so that clients that
-know only the old key see that it vouches for the new one. Small secrets in the database are sealed
-with keys derived from them.
+rotation, the previous one on a second line. Both keys sign until the next rotation: clients that
+know only the old key see that its holder also uses the new key. Small secrets in the database are
+sealed with keys derived from the log's keys.
 """
 
 import re

@@ -1,8 +1,8 @@
 """A gateway's memory of the log: the newest checkpoint that it has signed or seen.
 
-If an older backup of the database is restored, this file still has the newer checkpoint. It is a
-small JSON object: origin, size, root in hexadecimal, time. A missing file does not prevent the
-start.
+If an older backup of the database is restored, this file still has the newer checkpoint. The file
+has a small JSON object: origin, size, root in hexadecimal, time. A missing file does not prevent
+the start.
 """
 
 import asyncio
@@ -17,15 +17,17 @@ from rendertrust import epoch, untrusted
 from sql.halts import Kept, SeenHead, UnreadableHead
 from supervisors.engines.secret import write_private
 
-Signature: TypeAlias = tuple[int, int, int] | None  # of the file when it was last read
+Signature: TypeAlias = (
+    tuple[int, int, int] | None
+)  # modification time, inode and size of the file when it was last read
 log = structlog.get_logger("log")
 
 
 class FileMemory:
     """The memory in a file. A crash leaves the old content or the new.
 
-    A file of another log, or one that cannot be read, stays unchanged until somebody moves it away,
-    which is noticed without a restart.
+    A file that belongs to another log, or cannot be read, is not overwritten. If somebody moves the
+    file away, the next checkpoint is stored without a restart.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,13 +74,15 @@ def memory_file(data: Path) -> Path:
 
 
 def is_same_log(head: SeenHead, kept: SeenHead) -> bool:
-    """Return True if both belong to one log, in any epochs; an empty name matches all."""
+    """Return True if both checkpoints belong to one log, in any of its epochs; also if ``kept`` has
+    no leaves.
+    """
     return kept.size == 0 or epoch.split(head.origin)[0] == epoch.split(kept.origin)[0]
 
 
 def is_newer(head: SeenHead, kept: SeenHead | None) -> bool:
-    """Return True if it continues ``kept``: a longer checkpoint of that log, or one of a later
-    epoch.
+    """Return True if ``head`` continues ``kept``: it has more leaves, or belongs to a later epoch
+    of the same log.
     """
     if kept is None:
         return True
@@ -101,8 +105,8 @@ def _signature(path: Path) -> Signature:
 
 
 def _read(path: Path) -> tuple[Kept, Signature]:
-    """Return the content and the file's signature, which is taken first: a later change is read
-    again.
+    """Return the file's content and signature. The signature is taken first, so that a later change
+    is noticed.
     """
     signature = _signature(path)
     try:

@@ -1,4 +1,4 @@
-"""Turn every exception of a handler into a response that reveals no more than it should."""
+"""Turn every exception of a handler into a response that reveals nothing internal."""
 
 from http import HTTPStatus
 

@@ -24,7 +24,7 @@ def request_context(random: Random, trusted: Sequence[Network]) -> Middleware:
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[REQUEST_ID] = name = _id_of(request, random, trusted)
-        REQUEST.set(name)  # one task serves a connection's requests, one after another
+        REQUEST.set(name)  # the value stays until the connection's task serves the next request
         request[CALLER] = caller_of(request, trusted)
         return await handler(request)
 

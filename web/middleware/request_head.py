@@ -1,4 +1,4 @@
-"""Refuse requests with an unreliable head before a handler reads it."""
+"""Refuse requests with unreliable headers before a handler reads them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
@@ -29,8 +29,9 @@ Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 async def request_heads(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer 400 to a Host that cannot be signed for, and to an unsupported transfer coding.
 
-    aiohttp reads only the first ``Expect``; here each must be known, otherwise the answer is 417.
-    HTTP/1.0 may omit Host; the parser has checked that neither header is repeated.
+    aiohttp checks only the first ``Expect`` header. Here an unknown value in any ``Expect`` header
+    is answered with 417. HTTP/1.0 may omit Host; the parser has checked that neither Host nor
+    Transfer-Encoding is repeated.
     """
     host = request.headers.get(hdrs.HOST)
     if host is not None and not is_host(host):
@@ -44,7 +45,9 @@ async def request_heads(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def with_expectations(serve: Serve) -> Serve:
-    """Serve, and answer an unknown ``Expect``: aiohttp raises for it before any middleware runs."""
+    """Wrap ``serve`` to answer an unknown ``Expect``, for which aiohttp raises before any
+    middleware runs.
+    """
 
     async def served(request: web.BaseRequest) -> web.StreamResponse:
         try:

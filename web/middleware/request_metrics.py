@@ -56,7 +56,8 @@ class RequestMetrics:
 def labels_of(method: str, route: str, status: int) -> tuple[str, str, str]:
     """Return the labels.
 
-    Unknown paths, methods and statuses share one, so that the series are bounded.
+    All unknown paths share a label, as do unknown methods and statuses, so that the number of
+    series is bounded.
     """
     known = method in METHODS and route != UNKNOWN
     return method if known else UNKNOWN, route, STATUSES.get(status, UNKNOWN)

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from multidict import istr
 
-from web.http.rate_limits import STANDING
+from web.http.rate_limits import RATE_STATE
 from web.http.responses import REQUEST_ID
 from web.middleware.request_context import HEADER
 
@@ -20,17 +20,17 @@ ALWAYS: Final = {
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add headers before a response is sent; those that its handler has set stay."""
+    """Add headers before a response is sent; headers that the handler has set stay."""
     stamp(response)
     headers = response.headers
-    standing = request.get(STANDING)
-    if standing is not None:
-        headers.update(standing.headers())
+    state = request.get(RATE_STATE)
+    if state is not None:
+        headers.update(state.headers())
     headers[HEADER] = request.get(REQUEST_ID, "")
 
 
 def stamp(response: web.StreamResponse) -> None:
-    """Add the headers that do not depend on the request; those already set stay."""
+    """Add the headers that do not depend on the request; headers that are already set stay."""
     headers = response.headers
     for name, value in ALWAYS.items():
         headers.setdefault(name, value)

@@ -1,4 +1,6 @@
-"""Requests to the Ledger, for handlers. An unavailable Ledger is treated like the database."""
+"""Requests to the Ledger, for handlers. An unavailable Ledger is reported like an unavailable
+database.
+"""
 
 from typing import TypeVar
 

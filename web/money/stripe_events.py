@@ -29,9 +29,8 @@ _DISPUTES: Final = {
 
 
 def event_of(event: Mapping[str, Any]) -> StripeEvent | None:
-    """Return the event for the Ledger; None if it is invalid.
-
-    Events of unknown types have no fact.
+    """Return the event for the Ledger; None if it is invalid. Events of unknown types change
+    nothing in the books.
     """
     name, kind = _id(event.get("id")), _id(event.get("type"))
     if name is None or kind is None:

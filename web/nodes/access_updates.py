@@ -9,11 +9,11 @@ from web.gateway import Gateway
 READ_SECONDS: Final = 5.0
 
 
-async def tell_circles(gateway: Gateway) -> None:
+async def announce_access_change(gateway: Gateway) -> None:
     """Let the Scheduler read the change before the request is answered.
 
-    So no scene is sent to a node that may no longer have it. Other gateways read the change within
-    seconds.
+    Afterwards this gateway sends no scene to a node that has lost access. Other gateways read the
+    change within seconds.
     """
     scheduler = gateway.registry.ref(Scheduler)
     try:

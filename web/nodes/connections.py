@@ -1,7 +1,8 @@
-"""The connections of nodes: since when, when they last answered, how they ended.
+"""The connections of nodes: when each began, when its node last answered, and how it ended.
 
-What this gateway sees is written to the database soon afterwards, in batches; only readers of the
-history wait for that. So every gateway gives the same answer, even after one is gone.
+The gateway writes its connections to the database soon after each change, in batches. Only a
+request for the history waits for the writing. So every gateway shows the same history, even after a
+gateway is gone.
 """
 
 import asyncio
@@ -48,19 +49,21 @@ class OpenConnection(ConnectionRow):
 
     @property
     def took(self) -> float | None:
-        """Return its duration in seconds; None while it is open."""
+        """Return the connection's duration in seconds; None while it is open."""
         return None if self.ended_at is None else (self.ended_at - self.opened_at).total_seconds()
 
     @property
     def why(self) -> str:
-        """Return what its code means. Code 1006 with ``by_us`` means that the gateway was gone."""
+        """Return what the connection's close code means. Code 1006 with ``by_us`` means that the
+        gateway was gone.
+        """
         if self.by_us and self.code == LOST:
             return STOPPED
         return "" if self.code is None else MEANINGS.get(self.code, "An unknown code")
 
     @property
     def heard_at(self) -> datetime:
-        """Return when the node was last heard over it."""
+        """Return when the node last answered a ping, or else when it connected."""
         return self.pong_at or self.opened_at
 
 
@@ -73,8 +76,6 @@ class ConnectionStore(Protocol):
 
     async def end(self, silent: float, code: int) -> None: ...
 
-    async def expire(self, before: datetime, most: int) -> bool: ...
-
 
 class Connections:
     """The open connections of gateway ``id_``, and ended ones that are not written yet."""
@@ -86,7 +87,7 @@ class Connections:
         self._writing = asyncio.Lock()
         self.living = 0  # number of open sockets
 
-    # -- what happens
+    # -- recording events
 
     def opened(self, node: UUID, address: str) -> OpenConnection:
         """Record that a node has connected."""
@@ -102,7 +103,7 @@ class Connections:
         self._note(connection)
 
     def ended(self, connection: OpenConnection, *, ours: int | None, theirs: int | None) -> None:
-        """Record its end, with the code that we sent, or else with theirs."""
+        """Record the end of a connection, with the close code that we sent, or else the node's."""
         connection.ended_at = self._clock.now()
         connection.by_us = ours is not None
         connection.code = ours or theirs or LOST
@@ -113,17 +114,19 @@ class Connections:
         self._note(connection)
 
     def _note(self, connection: OpenConnection) -> None:
-        """Queue it for writing; if the database is down for long, the oldest are dropped."""
+        """Queue the connection for writing; if the database is down for long, the oldest ones are
+        dropped.
+        """
         self._unwritten[connection.id] = connection
         if len(self._unwritten) > UNWRITTEN_MOST:
             del self._unwritten[next(iter(self._unwritten))]
 
-    # -- what is written
+    # -- writing to the database
 
     async def write(self) -> None:
-        """Write all that has happened, and that this gateway is alive.
+        """Write all changes of connections, and the time at which this gateway is alive.
 
-        Raises Unavailable and Conflict: it is retried later.
+        Raises Unavailable and Conflict; the next call writes what this one could not.
         """
         async with self._writing:
             await self._write_some()
@@ -148,14 +151,7 @@ class Connections:
         """End the connections of gateways that are gone. Raises Unavailable and Conflict."""
         await self._rows.end(SILENT_SECONDS, LOST)
 
-    async def expire(self, before: datetime) -> bool:
-        """Delete some connections that ended before then; True if there were any.
-
-        Raises Unavailable.
-        """
-        return await self._rows.expire(before, AT_ONCE)
-
-    # -- what was
+    # -- reading past and present
 
     async def of(self, node: UUID) -> Sequence[OpenConnection]:
         """Write, then return a node's last connections at any gateway, the newest first.
@@ -167,7 +163,9 @@ class Connections:
         return [OpenConnection(**attrs.asdict(row)) for row in await self._rows.of(node)]
 
     def by_pong(self, *, newest_first: bool) -> Sequence[UUID]:
-        """Return nodes with a socket here, by when it last answered or was opened."""
+        """Return the nodes with a socket here, sorted by when they last answered a ping, or else
+        connected.
+        """
         at = {node: open_[-1].heard_at for node, open_ in self._open.items()}
         return sorted(at, key=lambda node: at[node], reverse=newest_first)
 

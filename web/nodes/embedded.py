@@ -26,7 +26,7 @@ from web.gateway import Gateway
 from web.http.listener import ListenAddress
 from web.nodes.relay import AcceptedNode
 
-# It gets no rendering work.
+# Without the job type ``render``, so the embedded verifier gets no rendering work.
 CAPABILITIES: Final = ("check", "check_batch", "preflight")
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
@@ -39,7 +39,9 @@ OR_ELSE: Final = (
 
 @attrs.frozen
 class EmbeddedVerifierState:
-    """The embedded verifier, if it is wanted: ``confined`` if it can run, otherwise ``why_not``."""
+    """State of the embedded verifier. ``confined``: how it runs; ``why_not``: why it cannot run.
+    Both are None if the settings want none.
+    """
 
     confined: Confinement | None = None
     why_not: str | None = None
@@ -50,7 +52,9 @@ class EmbeddedVerifierState:
         return OFF if self.why_not is None else NO_VERIFIER
 
     def children(self, gateway: Gateway, place: ListenAddress) -> list[Child]:
-        """Return the verifier as a child, if it can run; it connects to ``place`` like any node."""
+        """Return the child that runs the verifier, if it can run. The verifier connects to
+        ``place`` like any node.
+        """
         confined, given = self.confined, gateway.settings.verification
         if confined is None:
             return []
@@ -81,10 +85,10 @@ class EmbeddedVerifierState:
 
 
 def embedding_of(settings: Settings, data: Path) -> tuple[EmbeddedVerifierState, Settings]:
-    """Check whether this machine can verify, if it should.
+    """Check whether the embedded verifier can run on this machine, if the settings want it.
 
-    Also return the settings, with verification off if no verifier is left; in production that
-    raises SettingsError.
+    Also return the settings, with verification off if there is no verifier at all. In production a
+    gateway without verifiers raises SettingsError.
     """
     given = settings.verification
     if not given.enabled:

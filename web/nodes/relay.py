@@ -42,8 +42,10 @@ from web.nodes.socket_quota import SocketQuota
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
-AHEAD_MAX: Final = 128 * 1024  # characters that may be ahead of a session
-CATCH_UP_SECONDS: Final = 30.0  # three times what a session waits for a node that does not read
+AHEAD_MAX: Final = 128 * 1024  # characters that a session may have yet to handle
+CATCH_UP_SECONDS: Final = (
+    30.0  # three times as long as a session waits for a node that does not read
+)
 log = structlog.get_logger("relay")
 
 
@@ -51,7 +53,7 @@ log = structlog.get_logger("relay")
 class AcceptedNode:
     """A node that may connect.
 
-    ``expires``: the end of its token; ``base``: the address that it used.
+    ``expires``: when the node's token expires; ``base``: the gateway's address that the node used.
     """
 
     node: NodeIdentity
@@ -61,13 +63,13 @@ class AcceptedNode:
 
 @attrs.frozen(eq=False)
 class ServedSession:
-    """A session, and the address that its node came from, as limits count it."""
+    """A session, and the address of its node in the form in which limits count it."""
 
     session: Ref[NodeSession]
     subject: str
 
 
-# Starts a session for a node on a socket; given by the composition root.
+# A function that starts a session for a node on a socket; the composition root provides it.
 OpenSession: TypeAlias = Callable[[AcceptedNode, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 
@@ -89,8 +91,8 @@ class Relay:
         site.on_shutdown.append(self.close)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Accept the socket, and close it with 4001 unless it is the node's: a refused handshake
-        has no code.
+        """Accept the socket; close it with code 4001 if the token is not the node's. A refused
+        handshake could carry no code.
         """
         response = SocketResponse(
             autoping=False,
@@ -114,8 +116,8 @@ class Relay:
         self, request: web.Request, response: SocketResponse, arrival: AcceptedNode | None
     ) -> web.StreamResponse:
         await response.prepare(request)
-        response.headers.clear()  # they are sent already, and a socket is open for days
-        request[SEAT].leave()  # it is no longer a request
+        response.headers.clear()  # the headers have been sent, and a socket stays open for days
+        request[SEAT].leave()  # the open socket is no longer a request
         socket = NodeSocket(response, request)
         if arrival is None:
             await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
@@ -175,7 +177,9 @@ class Relay:
             session.tell(Disconnected())
 
     async def _identify(self, request: web.Request, node: UUID | None) -> AcceptedNode | None:
-        """Return the token's node, if it is the one in the path and may connect."""
+        """Return the node of the token, if the path names the same node and the node may
+        connect.
+        """
         token = request.query.get("token") or bearer(request)
         if not token or node is None:
             return None
@@ -193,19 +197,19 @@ class Relay:
         return AcceptedNode(row, claims.expires, reached_at(request, self._gateway.settings))
 
 
-def unheard() -> None:
+def ignore_pong() -> None:
     """Ignore a pong."""
 
 
 async def read(
     response: web.WebSocketResponse,
     session: Ref[NodeSession],
-    ponged: Callable[[], None] = unheard,
+    ponged: Callable[[], None] = ignore_pong,
 ) -> None:
     """Pass relay frames on until the socket or the session ends.
 
-    A full session slows its node down. A session is full by frames or by bytes: only a few long
-    frames may be ahead of it. ``ponged`` is called at each pong.
+    A session that falls behind slows its node down: reading stops while the mailbox is full, or
+    while too many characters wait to be handled. ``ponged`` is called at each pong.
     """
     ahead = 0
     async for message in response:
@@ -219,7 +223,7 @@ async def read(
                 await session.ask(FramesHandled(), within=CATCH_UP_SECONDS)
                 ahead = 0
         except MailboxFull:
-            continue  # checked again after the next frame
+            continue  # the characters are checked again after the next relay frame
         except (AskFailed, OSError):
             return
 
@@ -227,7 +231,7 @@ async def read(
 async def passed_on(
     message: WSMessage, response: web.WebSocketResponse, session: Ref[NodeSession]
 ) -> bool:
-    """Return True if reading continues."""
+    """Pass a WebSocket message on to the session; return True if reading continues."""
     if message.type is WSMsgType.TEXT:
         await session.offer(Received(message.data))
     elif message.type is WSMsgType.PONG:

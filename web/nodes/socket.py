@@ -6,18 +6,19 @@ from typing import Any
 from aiohttp import web
 
 CLOSE_SECONDS = 2.0
-# Bytes read at once: parsing blocks all others, and they may be thousands of frames.
+# Bytes read at once. Parsing blocks all other sockets, and the bytes may be thousands of relay
+# frames.
 READ_BYTES_MAX = 16 * 1024
 
 
 class SocketResponse(web.WebSocketResponse):
-    """A WebSocket whose buffers can be freed with it."""
+    """A WebSocket that can free its buffers."""
 
     def let_go(self) -> None:
-        """Drop the tracebacks of its exceptions, whose frames refer to it.
+        """Drop the tracebacks of the socket's exceptions, whose stack frames refer to the socket.
 
-        Otherwise a socket would keep all unread data until the cycle collector runs, which is rare;
-        for nodes that flood this is a lot of data.
+        With these tracebacks, the unread data would stay in memory until the cycle collector runs,
+        which happens rarely. A node that floods leaves a lot of unread data.
         """
         reader = self._reader
         for ended in (self.exception(), None if reader is None else reader.exception()):
@@ -26,7 +27,8 @@ class SocketResponse(web.WebSocketResponse):
 
 
 class NodeSocket:
-    """One side of a WebSocket. ``send`` and ``ping`` raise OSError once it is closed.
+    """The gateway's side of a node's WebSocket. ``send`` and ``ping`` raise OSError once the socket
+    is closed.
 
     ``closed_with``: the code with which our side closed it.
     """
@@ -49,7 +51,7 @@ class NodeSocket:
         await self._there().ping()
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Close it; a peer that does not answer within 2 s is cut off."""
+        """Close the socket; cut the connection if the node does not answer within 2 s."""
         response = self._response
         if response is None or response.closed:
             return
@@ -65,7 +67,8 @@ class NodeSocket:
             self._said.set()
 
     async def goodbye(self) -> None:
-        """Wait until our close frame was answered, or timed out.
+        """Wait until the node has answered our close frame, or until the wait for its answer timed
+        out.
 
         If the request ended earlier, the connection would be cut: a peer that is still sending
         would discard the close frame unread.
@@ -79,7 +82,7 @@ class NodeSocket:
             self._request.transport.abort()
 
     def let_go(self) -> None:
-        """Free its buffers at the end of reading, even if it is still referenced."""
+        """Free the socket's buffers after reading ends, even if the socket is still referenced."""
         if self._response is not None:
             self._response.let_go()
         self._response = self._request = None

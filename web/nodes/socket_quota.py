@@ -28,10 +28,10 @@ class SocketQuota:
         self._most = most
         self._clock = clock
         self._taken: Counter[str] = Counter()
-        self._resting: dict[UUID, float] = {}  # node to the end of its pause, oldest first
+        self._resting: dict[UUID, float] = {}  # the end of each node's pause, the oldest first
 
     def refuse(self, subject: str, *, replaces: bool) -> Problem | None:
-        """Return a refusal if the address has all its sockets.
+        """Return a refusal if the address has as many sockets as allowed.
 
         A node may always replace its own socket.
         """
@@ -57,7 +57,9 @@ class SocketQuota:
         self._resting[node] = now + REST_SECONDS
 
     def resting(self, node: UUID) -> Problem | None:
-        """Return a refusal if the node must wait; checked before any work is done for it."""
+        """Return a refusal if the node must wait. The relay checks this before it does any work for
+        the node.
+        """
         left = self._resting.get(node, -math.inf) - self._clock.monotonic()
         if left <= 0:
             return None

@@ -37,7 +37,7 @@ _NEXT: Final[Mapping[StandingAction, Mapping[str, str]]] = {
 
 
 def after(verb: StandingAction, standing: str, *, is_admin: bool) -> str | Problem:
-    """Return the standing that follows; 403 or 409 if none does.
+    """Return the standing after an action; 403 or 409 if the action is not allowed.
 
     Owners drain, release and revoke their own nodes; only admins release a quarantine. A revocation
     is final.

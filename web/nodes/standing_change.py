@@ -15,12 +15,13 @@ LOOK_ONLY: Final = Problem(403, "This needs the role admin", code=RefusalCode.AD
 CHANGED: Final = unavailable("The node has changed; try again", code=RefusalCode.CHANGED_MEANWHILE)
 
 
-async def say(
+async def change_standing(
     doer: AdminIdentity, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
 ) -> NodeShown | Problem:
-    """Store it, tell the Scheduler, and return the node. ``doer`` must be allowed to see the node.
+    """Store the new standing, tell the Scheduler, and return the node. ``doer`` must be allowed to
+    see the node.
 
-    What an admin does to another user's node is recorded.
+    An admin's change of another user's node gets an audit record.
     """
     is_admin, gateway = role is UserRole.ADMIN, doer.gateway
     if not is_admin and node.owner_id != doer.user:
@@ -29,7 +30,7 @@ async def say(
     if isinstance(standing, Problem):
         return standing
     if standing == node.standing.name and reason in ("", node.standing_reason):
-        return node  # it has this standing already
+        return node  # the node has this standing already
     act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
     word = StandingChange(node.id, node.standing.version, standing, reason)
     said = await gateway.tables.nodes.stand(word, act)
@@ -42,6 +43,6 @@ async def say(
 async def _act(
     doer: AdminIdentity, node: NodeShown, verb: StandingAction, reason: str
 ) -> Act | None:
-    """Return the record of what an admin does to another user's node."""
+    """Return the audit record of an admin's change of another user's node."""
     said = reason or "none was given"
     return await doer.act(f"node.{verb.value}", f"node:{node.id}", said, {})

@@ -1,7 +1,7 @@
 """Archives: the complete results of a job as one zip, created while it is sent.
 
 The zip is not stored anywhere: only one piece of each transfer is in memory. Like a presigned URL,
-the address opens it for an hour to everybody who has it.
+the zip's address works for an hour, for everybody who has the address.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ from web.objects.zip_layout import (
 )
 
 PATH: Final = "/archives/{user}/{job}.zip"
-IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is cut off
+IDLE_SECONDS: Final = 30.0  # a client that takes no bytes for so long is disconnected
 UNITS_MAX: Final = 10_000
 KEPT_SECONDS: Final = 60.0
 MEMBERS_KEPT: Final = 50_000  # files in the layouts that are cached: some 20 MB
-# new results can then come only from nodes that are still at work
+# statuses in which new results come only from units that still run
 RESTING: Final = (*ENDED, "PAUSED")
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(
@@ -65,13 +65,15 @@ def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) 
     """Return an address at which everybody who has it can fetch the zip for ``within`` seconds."""
     expires = int(gateway.ports.clock.now().timestamp()) + within
     path = PATH.format(user=user, job=job)
-    signature = gateway.identity.tokens.seal(f"{path}\n{expires}")
+    signature = gateway.identity.tokens.sign(f"{path}\n{expires}")
     return f"{base.rstrip('/')}{path}?{urlencode({'expires': expires, 'signature': signature})}"
 
 
 @attrs.frozen
 class Archive:
-    """A layout, and what was computed from it; ``made_at`` is a time of the monotonic clock."""
+    """The layout of a job's zip, with its size and ETag; ``made_at`` is a time of the monotonic
+    clock.
+    """
 
     layout: ZipLayout
     size: int
@@ -80,7 +82,7 @@ class Archive:
     made_at: float
 
     def is_of(self, version: Version, now: float) -> bool:
-        """Return True if the job is unchanged and this was made recently."""
+        """Return True if the job is unchanged and the layout was made recently."""
         return self.version == version and now - self.made_at < KEPT_SECONDS
 
 
@@ -121,7 +123,7 @@ class Archives:
     def _opened(self, request: web.Request) -> tuple[UUID, UUID] | Problem:
         """Return the user and the job of a valid address; the signature is checked first."""
         expires, signature = (request.query.get(name, "") for name in ("expires", "signature"))
-        if not self.gateway.identity.tokens.is_sealed(f"{request.path}\n{expires}", signature):
+        if not self.gateway.identity.tokens.is_signed(f"{request.path}\n{expires}", signature):
             return NOT_OPEN
         if not expires.isdecimal() or int(expires) < self.gateway.ports.clock.now().timestamp():
             return NOT_OPEN
@@ -298,14 +300,17 @@ def is_chunk(unit: PagedUnit) -> bool:
 async def suffix_of_singles(objects: Objects, kept: Sequence[tuple[PagedUnit, str]]) -> str:
     """Return the file type of the units that are not chunks.
 
-    All of a job are alike, so the first is read. Raises ObjectMissing, ObjectsUnavailable.
+    All such units of a job have the same type, so only the first one is read. Raises ObjectMissing,
+    ObjectsUnavailable.
     """
     key = next((key for unit, key in kept if not is_chunk(unit)), None)
     return ZIP if key is None else suffix_of(await objects.piece(key, 0, HEAD_BYTES))
 
 
 def tag_of(layout: ZipLayout) -> str:
-    """Return an ETag made from the files; keys contain the attempt, so a retry is another file."""
+    """Return an ETag made from the files; keys contain the attempt, so a retried unit changes the
+    ETag.
+    """
     digest = hashlib.sha256()
     for member in layout.members:
         digest.update(f"{member.name}\n{member.key}\n{member.start}\n{member.size}\n".encode())
@@ -313,7 +318,7 @@ def tag_of(layout: ZipLayout) -> str:
 
 
 def start_of(request: web.Request, tag: str) -> int | None:
-    """Return the first byte to send; None: all, also if the archive has changed."""
+    """Return the first byte to send; None if the whole archive must be sent, as after a change."""
     found = _RANGE.fullmatch(request.headers.get(hdrs.RANGE, ""))
     if found is None or request.headers.get(hdrs.IF_RANGE, f'"{tag}"') != f'"{tag}"':
         return None

@@ -1,8 +1,8 @@
-"""Checksums of objects, for archives. Each is computed once, however many requests need it.
+"""Checksums of objects, for archives. A checksum is computed once, however many requests need it.
 
-A client that resumes near the end of an archive needs the checksums of all its files. While they
-are computed almost nothing is written to the client, so no failed write shows that the client has
-left: that is checked between two pieces.
+A client that resumes near the end of an archive needs the checksums of all its files. While
+checksums are computed, almost nothing is written to the client, so no failed write shows that the
+client has left. The connection is checked between two pieces instead.
 """
 
 import asyncio
@@ -28,7 +28,9 @@ class ClientLeftError(ConnectionError):
 
 @attrs.define
 class _Begun:
-    """A checksum of the first ``done`` bytes; the holder of ``lock`` continues it."""
+    """An unfinished checksum, of the first ``done`` bytes; the holder of ``lock`` computes the
+    rest.
+    """
 
     crc: int = 0
     done: int = 0
@@ -79,7 +81,7 @@ class Checksums:
 async def content(
     objects: Objects, member: ZipMember, start: int, is_gone: IsGone
 ) -> AsyncIterator[bytes]:
-    """Yield a member's bytes from ``start`` on. Raises as ``Checksums.of`` does."""
+    """Yield a member's bytes from ``start`` on. Raises the errors of ``Checksums.of``."""
     for at in range(start, member.size, PIECE_BYTES):
         if is_gone():
             raise ClientLeftError

@@ -1,7 +1,7 @@
 """Headers of objects that are downloaded from the gateway's origin.
 
-Uploads may have stored headers with an object. None of them is passed on: the gateway decides an
-object's type and name.
+Uploads may have stored headers with an object. The gateway passes none of these headers on, and
+decides an object's type and name itself.
 """
 
 import re
@@ -17,7 +17,7 @@ from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
 from rendertrust.file_types import BYTES, HEAD_BYTES, MEDIA, suffix_of
 
 REMEMBERED_MAX: Final = 10_000
-# The store's headers about the bytes that it sends.
+# The store's headers that describe the sent bytes.
 KEPT: Final = (
     hdrs.ACCEPT_RANGES,
     hdrs.CONTENT_LENGTH,
@@ -43,7 +43,9 @@ log = structlog.get_logger(__name__)
 
 @attrs.define
 class DownloadHeaders:
-    """``_suffixes`` caches types; the object under the key of a result never changes."""
+    """Makes the headers of downloads. ``_suffixes`` caches file types, as the object under a
+    result's key never changes.
+    """
 
     objects: Objects
     _suffixes: OrderedDict[str, str] = attrs.field(factory=OrderedDict[str, str])
@@ -64,7 +66,7 @@ class DownloadHeaders:
             headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
             headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
         elif hdrs.CONTENT_TYPE in told:
-            # the type of the store's own messages
+            # an error message of the store keeps its own media type
             headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]
         return headers
 

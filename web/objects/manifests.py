@@ -20,7 +20,9 @@ FIELD = "manifest"
 async def files_of(
     call: Call[Any, Any], reference: str, payload: UploadRow, job_type: str
 ) -> Inputs | Fault:
-    """Return the inputs by which a node fetches all files, or why they may not be used."""
+    """Return the inputs by which a node fetches all files, or a fault if the files may not be
+    used.
+    """
     content = await _content(call, reference)
     if isinstance(content, Fault):
         return content

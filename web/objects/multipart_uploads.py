@@ -1,4 +1,4 @@
-"""Multipart uploads: their parts, what has arrived, and how parts are joined."""
+"""Multipart uploads: cut content into parts, find the parts that have arrived, and join them."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -74,7 +74,7 @@ class UploadParts:
         return [] if multipart is None else self._whole(await self._listed(multipart) or ())
 
     async def begin(self) -> Multipart:
-        """Return the multipart upload, which is begun now unless it was before."""
+        """Return the multipart upload, and begin it if it has not begun yet."""
         gateway, now = self.gateway, self.gateway.ports.clock.now()
         multipart = await self._begun()
         if multipart is not None and await self._listed(multipart) is not None:
@@ -110,7 +110,7 @@ class UploadParts:
         try:
             await objects.complete_multipart(key, multipart.store_id, told)
         except PartsRefused:
-            # The store does not say which of them to send again.
+            # The store does not say which parts to send again.
             await self._abort(multipart)
             return OTHER_PARTS
         except ObjectMissing:
@@ -139,8 +139,8 @@ class UploadParts:
     def _whole(self, parts: Sequence[Part]) -> list[Part]:
         """Return the parts that have the announced length.
 
-        It may have changed since they were sent. If two clients sent the same part at once, a store
-        may list it twice: the last is taken.
+        The announced length may have changed since the parts were sent. If two clients sent the
+        same part at once, a store may list it twice: the last is taken.
         """
         by_number = {part.number: part for part in parts}
         whole = [
@@ -149,7 +149,9 @@ class UploadParts:
         return sorted(whole, key=lambda part: part.number)
 
     async def _abort(self, multipart: Multipart) -> None:
-        """Abort it, first in the store: while it is in the database, it is retried."""
+        """Abort the multipart upload in the store, then delete its row: while the row exists, the
+        abort is retried.
+        """
         await self.gateway.ports.objects.abort_multipart(multipart.object_key, multipart.store_id)
         await self.gateway.tables.multiparts.end(multipart)
 

@@ -1,7 +1,7 @@
 """Presigned URLs through the gateway: ``/{bucket}/…`` is forwarded to the object store.
 
 Clients and nodes need only one port and one TLS certificate. Path, Host and signed headers reach
-the store as they were signed; bodies stream both ways with back-pressure, and none is buffered.
+the store as they were signed. Bodies stream both ways with back-pressure, and no body is buffered.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ from web.objects.transfer_rate import TransferRate, write_in_pace
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 512  # concurrent transfers; further ones wait for CONNECT_SECONDS
 CONNECT_SECONDS = 5.0
-TRANSFERS_OF_ONE_MAX = 64  # per address, so that it takes eight addresses to use all of them
+TRANSFERS_OF_ONE_MAX = 64  # per address, so that eight addresses are needed to use all transfers
 # A transfer ends after this time without a byte in either direction, and after its maximum
 # duration.
 IDLE_SECONDS = 30.0
 TRANSFER_SECONDS = 3_600.0
-# Forwarded besides the signed headers; without them there would be no body and no range.
+# Forwarded besides the signed headers; without these headers there would be no body and no range.
 ALWAYS_FORWARDED = ("host", "content-length")
 READING = (
     "range",
@@ -63,7 +63,8 @@ log = structlog.get_logger(__name__)
 class ObjectForwarder:
     """Handler of the object routes. ``store`` returns the store's address; None: not started yet.
 
-    Only requests that our presigned URLs cover are forwarded; others take no connection.
+    Only requests that our presigned URLs cover are forwarded; other requests take no connection to
+    the store.
     """
 
     def __init__(
@@ -187,13 +188,15 @@ class RequestBody:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.awaits_leave:
-            await give_leave(self._request)
+            await send_continue(self._request)
         while chunk := await self._chunk():
             yield chunk
         self.done = True
 
     async def _chunk(self) -> bytes:
-        """Return the next bytes, b'' at the end; TimeoutError if none come, or too few."""
+        """Return the next bytes, b'' at the end; raise TimeoutError if no bytes come, or too
+        few.
+        """
         loop = asyncio.get_running_loop()
         begin = loop.time()
         try:
@@ -210,7 +213,9 @@ class RequestBody:
 
 
 async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> bytes:
-    """Read the bytes that show a download's file type, or all of it if it is shorter."""
+    """Read the first bytes of a download, which show the file type; all bytes of a short
+    download.
+    """
     begin = b""
     if request.method == hdrs.METH_GET and answer.status in (200, 206):
         while len(begin) < HEAD_BYTES and (chunk := await answer.content.readany()):
@@ -219,7 +224,7 @@ async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> byt
 
 
 def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
-    """Return ``begin`` if it is the start of the object; None if it is from another part of it."""
+    """Return ``begin`` if these bytes are the start of the object; otherwise None."""
     is_first = answer.headers.get(hdrs.CONTENT_RANGE, "").startswith("bytes 0-")
     if answer.status == 200 and begin:
         return begin
@@ -229,7 +234,7 @@ def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
 async def copy_body(
     begin: bytes, answer: aiohttp.ClientResponse, response: web.StreamResponse
 ) -> None:
-    """Send what comes in as fast as the client takes it, but not below the minimum rate."""
+    """Send the object as fast as the client takes it; raise TimeoutError below the minimum rate."""
     pace, chunk = TransferRate(), begin or await answer.content.readany()
     while chunk:
         await write_in_pace(response, chunk, pace, IDLE_SECONDS)
@@ -237,7 +242,7 @@ async def copy_body(
 
 
 def failed(error: Exception, body: RequestBody) -> Problem:
-    """Return the refusal by cause: the client's body, an unavailable store, or a failed one."""
+    """Return the refusal for the cause: a bad body, or a store that is away or has failed."""
     if body.slow:
         return Problem(408, "The body came too slowly", code=RefusalCode.BODY_TOO_SLOW)
     if body.broken:
@@ -250,16 +255,18 @@ def failed(error: Exception, body: RequestBody) -> Problem:
     return Problem(502, "The object store failed", code=RefusalCode.OBJECTS_FAILED)
 
 
-async def give_leave(request: web.Request) -> None:
+async def send_continue(request: web.Request) -> None:
     """Send ``100 Continue``."""
     writer = request.writer
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    # So that it does not count as a part of the answer.
+    # These bytes must not count as a part of the answer.
     writer.output_size = 0
 
 
-async def leave_later(request: web.Request) -> None:
-    """Replace aiohttp's answer to ``Expect``, which would come before the headers are checked."""
+async def no_continue(request: web.Request) -> None:
+    """Refuse an unknown ``Expect``. Unlike aiohttp's handler, send no ``100 Continue`` before the
+    headers are checked.
+    """
     if request.headers[hdrs.EXPECT].lower() != "100-continue":
         raise web.HTTPExpectationFailed
 
@@ -268,7 +275,8 @@ def forwarded(request: web.Request) -> CIMultiDict[str]:
     """Return the headers to forward.
 
     These are the headers that the signature of the URL names and, with GET, the range and the
-    conditions. All others are dropped: the store would keep, for example, a Content-Encoding.
+    conditions. All other headers are dropped: the store would keep, for example, a
+    Content-Encoding.
     """
     signed = request.query.get("X-Amz-SignedHeaders", "").lower().split(";")
     names = {name for name in signed if name == "if-none-match" or name.startswith("x-amz-")}
@@ -298,7 +306,7 @@ def add_object_routes(
     forwarder = ObjectForwarder(store, bucket, objects)
     serve = through(forwarder.handle)
     for method in METHODS:
-        app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=leave_later)
+        app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=no_continue)
 
     async def close(_app: web.Application) -> None:
         await forwarder.close()

@@ -1,4 +1,4 @@
-"""Minimum rate of a transfer: a slower client would take a place that others need."""
+"""Minimum rate of a transfer: a slower client would occupy a transfer that other clients need."""
 
 import asyncio
 from typing import Final
@@ -13,8 +13,8 @@ SLICE_BYTES: Final = 64 * 1024
 class TransferRate:
     """Counts the bytes of one direction against the time spent waiting for the client.
 
-    ``PACE_BYTES`` must move within each ``PACE_SECONDS`` of waiting: 35 kbit/s. Time that the other
-    side takes does not count.
+    ``PACE_BYTES`` must move within each ``PACE_SECONDS`` of waiting: 35 kbit/s. Time in which the
+    gateway waits for the store does not count.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class TransferRate:
         return min(idle, PACE_SECONDS - self._waited)
 
     def moved(self, size: int, waited: float) -> None:
-        """Count bytes that moved after so many seconds of waiting."""
+        """Count ``size`` bytes that moved after ``waited`` seconds."""
         self._bytes += size
         self._waited += waited
         if self._bytes >= PACE_BYTES:
@@ -35,7 +35,7 @@ class TransferRate:
 async def write_in_pace(
     response: web.StreamResponse, chunk: bytes, pace: TransferRate, idle: float
 ) -> None:
-    """Send a chunk in slices. Raises TimeoutError if the client takes them too slowly."""
+    """Send a chunk in slices. Raises TimeoutError if the client takes the slices too slowly."""
     view, loop = memoryview(chunk), asyncio.get_running_loop()
     for at in range(0, len(chunk), SLICE_BYTES):
         piece, begin = view[at : at + SLICE_BYTES], loop.time()

@@ -1,4 +1,4 @@
-"""The layout of a zip of stored files, known before any of them is read.
+"""The layout of a zip of stored files, which is known before any file is read.
 
 Files are stored uncompressed, one after the other, followed by their directory (APPNOTE.TXT 6.3.10,
 §4.3). Sizes above 4 GiB are written as ZIP64. All lengths and offsets follow from names and sizes,
@@ -35,7 +35,7 @@ class ZipMember:
 
     @property
     def is_large(self) -> bool:
-        """True if it needs ZIP64."""
+        """True if the member needs ZIP64."""
         return self.size >= _MOST
 
 
@@ -108,14 +108,14 @@ ENTRIES_MAX: Final = 128
 
 
 class NotABundle(ValueError):
-    """It is not a zip of frames in the form that nodes make."""
+    """Error: the object is not a zip of frames in the form that nodes make."""
 
 
 def members_of(tail: bytes, size: int, key: str) -> list[ZipMember]:
     """Return the files of a stored zip of ``size`` bytes, from its last bytes. Raises NotABundle.
 
-    A node wrote it, so everything that differs from our nodes' format is refused. As there are no
-    gaps between members, the directory shows where the bytes of each begin.
+    A node wrote the zip, so everything that differs from our nodes' format is refused. There are no
+    gaps between members, so the directory shows where the bytes of each member begin.
     """
     try:
         return _strictly(tail, size, key)
@@ -127,21 +127,21 @@ def _strictly(tail: bytes, size: int, key: str) -> list[ZipMember]:
     signature, _, _, here, count, length, directory, comment = _END.unpack(tail[-_END.size :])
     at = len(tail) - _END.size - length
     if (signature, here, comment) != (0x06054B50, count, 0) or not 0 < count <= ENTRIES_MAX:
-        raise NotABundle("its end record is unexpected")
+        raise NotABundle("the end record of the zip is unexpected")
     if at < 0 or directory + length + _END.size != size:
-        raise NotABundle("its directory is not at its end")
+        raise NotABundle("the directory of the zip is not at its end")
     found, place = list[ZipMember](), 0
     for _ in range(count):
         entry = _CENTRAL.unpack_from(tail, at)
         crc, packed, plain, named, extra, remark = entry[7:13]
         name = tail[at + _CENTRAL.size : at + _CENTRAL.size + named].decode("ascii")
         if entry[0] != 0x02014B50 or entry[3] != 0 or entry[4] != 0 or packed != plain:
-            raise NotABundle("a file in it is compressed")
+            raise NotABundle("a file in the zip is compressed")
         if (extra, remark, entry[16]) != (0, 0, place):
-            raise NotABundle("its files do not follow each other")
+            raise NotABundle("the files of the zip do not follow each other")
         begin = place + _LOCAL.size + named
         found.append(ZipMember(name, key, begin, plain, crc))
         place, at = begin + plain, at + _CENTRAL.size + named
     if place != directory:
-        raise NotABundle("it has bytes that belong to no file")
+        raise NotABundle("the zip has bytes that belong to no file")
     return found

@@ -30,7 +30,7 @@ class Description:
     async def served(self) -> Document:
         """Return the document.
 
-        It is created in a thread on the first request, as this takes some 50 ms.
+        The document is created in a thread on the first request, which takes some 50 ms.
         """
         if self._document is None:
             return await asyncio.to_thread(self.document)

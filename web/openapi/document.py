@@ -92,7 +92,9 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
 
 
 def tags(operations: Iterable[Operation]) -> list[Schema]:
-    """Return a tag for each noun; its description is the first line of its module's docstring."""
+    """Return a tag for each noun; the tag's description is the first line of the module's
+    docstring.
+    """
     modules = {o.noun: sys.modules[o.handler.__module__] for o in operations}
     found = [
         {"name": noun, "description": (module.__doc__ or "").splitlines()[0]}
@@ -130,7 +132,9 @@ def described(operation: Operation, name: str) -> Schema:
 
 
 def security(operation: Operation) -> list[Schema]:
-    """Return alternatives; an empty one allows requests without credentials."""
+    """Return the alternative credentials; an empty alternative allows requests without
+    credentials.
+    """
     keys: list[Schema] = [] if operation.scope is None else [{"api_key": [operation.scope.value]}]
     return {
         Audience.PUBLIC: list[Schema](),

@@ -13,7 +13,7 @@ from web.http.problem import Fault, Problem
 from web.http.refusal_code import RefusalCode, table
 from web.openapi.schemas import Schema
 
-# The same text for each answer that comes from the steps that all operations share.
+# Texts for the refusals that come from the steps which all operations share.
 SHARED: Final = {
     400: "The request is not valid HTTP, its Host is not valid, or a header occurs twice",
     401: "Not authenticated, or the token is invalid or expired",
@@ -31,9 +31,18 @@ HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "WWW-Authenticate": ("The scheme, and what was wrong with the token.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
     "RateLimit-Limit": ("Requests per minute that are allowed.", {"type": "integer"}),
-    "RateLimit-Remaining": ("How many of them are left.", {"type": "integer", "minimum": 0}),
-    "RateLimit-Reset": ("Seconds until all are there again.", {"type": "integer", "minimum": 1}),
-    "Idempotency-Replayed": ("The answer was given before.", {"const": "true"}),
+    "RateLimit-Remaining": (
+        "Requests that are left in this period.",
+        {"type": "integer", "minimum": 0},
+    ),
+    "RateLimit-Reset": (
+        "Seconds until all requests of the limit are available again.",
+        {"type": "integer", "minimum": 1},
+    ),
+    "Idempotency-Replayed": (
+        "The answer is that of an earlier request with the same key.",
+        {"const": "true"},
+    ),
 }
 _NAMED: Final = ("X-Request-ID",)
 RATE_LIMIT: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -47,13 +56,13 @@ _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
 
 @attrs.frozen
 class Refusal:
-    """Why there is no success; the members beside ``detail`` are those of RFC 9457.
+    """A refused request; the members beside ``detail`` are those of RFC 9457.
 
     ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, for an entry that
-    is not in the ledger: what reopenings of the log gave up, if anything, which may include it.
-    Programs branch on ``code``; ``detail`` is for people and may change. ``underquoted``:
-    ``frames`` take far more than the ``price`` that they had, and cost about ``new_price`` as a
-    separate job.
+    is not in the ledger: the leaves that reopenings of the log gave up, if any. The entry may have
+    been one of these leaves. Programs branch on ``code``; ``detail`` is for people and may change.
+    ``underquoted``: ``frames`` take far more than their old ``price`` pays for, and cost about
+    ``new_price`` as a separate job.
     """
 
     detail: str
@@ -66,7 +75,9 @@ class Refusal:
 
 @attrs.frozen
 class GivenUp:
-    """Leaves ``first`` to ``last`` of the earlier log are not part of this epoch, begun then."""
+    """Leaves that epoch ``epoch`` of the log, begun at ``time``, does not contain: ``first`` to
+    ``last`` of the previous epoch.
+    """
 
     epoch: int
     time: datetime
@@ -83,7 +94,7 @@ class Shortfall(Refusal):
 
 
 def refusals_of(operation: Operation) -> dict[int, str]:
-    """Return every status that is no success, and what it means here."""
+    """Return every status of a refusal of this operation, and what the status means here."""
     statuses = [400, 429, 500, 503]
     if operation.audience is not Audience.PUBLIC:
         statuses += [401]

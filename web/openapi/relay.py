@@ -81,7 +81,7 @@ def refused() -> Schema:
 
 
 def named(frames: Mapping[str, type[Any]]) -> dict[str, Schema]:
-    """Map each type of frame to its schema."""
+    """Map the type of each relay frame to a reference to its schema."""
     return {
         name: {"$ref": f"#/components/schemas/{PREFIX}{kind.__name__}"}
         for name, kind in frames.items()
@@ -101,7 +101,7 @@ def frame_schemas() -> dict[str, Schema]:
 
 
 def _on_the_wire(schema: Schema, kind: type[Any], frame: str | None) -> Schema:
-    """Use the field names that are sent; a relay frame has its type before them."""
+    """Return the schema with the field names that are sent, after the type of a relay frame."""
     wire = {field.name: field.metadata.get("wire", field.name) for field in attrs.fields(kind)}
     properties = {wire[name]: member for name, member in schema["properties"].items()}
     required = [wire[name] for name in schema.get("required", ())]

@@ -13,7 +13,7 @@ from web.http.converter import parameter_of
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"
 MODELS: Final = "rendertrust."
-# Models that have another name in the document than in the client.
+# Models whose names in the document and in the client differ.
 NAMES: Final[Mapping[str, str]] = {
     "ApiKey": "Key",
     "ApiKeys": "KeyList",
@@ -46,7 +46,7 @@ def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Sch
     """Return the schemas of all classes that ``requests`` and ``answers`` lead to, by name.
 
     Requests accept no members other than those shown. Answers have all members shown, and may get
-    others in time. Raises SameName.
+    further members in later versions. Raises SameName.
     """
     read, written = reached(requests), reached(answers)
     for kind in read & written:
@@ -141,7 +141,7 @@ def _keywords(kind: Any) -> Schema:
 
 
 def _documentation(kind: Any) -> str | None:
-    """Return the documentation of a field, or what its text must be."""
+    """Return the documentation of a field; without one, the description of its type's limits."""
     found = [inner for inner in get_args(kind) if isinstance(inner, Doc)]
     if found:
         return found[0].text

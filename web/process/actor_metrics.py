@@ -1,6 +1,6 @@
 """Metrics of the actors: number of actors, queued messages, handled messages and time.
 
-They are read from the tree at each scrape, so handling a message costs nothing extra.
+The metrics are read from the tree at each scrape, so handling a message costs nothing extra.
 """
 
 from collections import Counter as Sums
@@ -97,7 +97,7 @@ def parts_of(tree: Snapshot) -> Iterator[tuple[str, Snapshot]]:
 def totals_of(part: Snapshot) -> ChildTotals:
     """Return an actor's figures.
 
-    Those of a dynamic supervisor's children are summed under their kind.
+    The figures of a dynamic supervisor's children are summed under their kind.
     """
     if part.totals is not None:
         return attrs.evolve(part.totals, kind=part.totals.kind.removesuffix("Actor"))

@@ -36,7 +36,7 @@ from web.process.readiness import Probe
 
 @attrs.frozen
 class Adapters:
-    """Ports that outlive their engines; ``engines``: the children that run or check these.
+    """Ports that outlive their engines; ``engines``: the children that run or check the engines.
 
     ``url``: the public address of the gateway.
     """
@@ -70,7 +70,7 @@ class Adapters:
     def objects_store(self) -> ObjectsEndpoint | None:
         """Return the object store's address, to which the object routes forward.
 
-        None before it has started.
+        None before the store has started.
         """
         try:
             return self.stored.get()
@@ -81,10 +81,11 @@ class Adapters:
 def build_outside(
     settings: Settings, data: Path, own_url: Callable[[], str], seen: Callable[[], Kept]
 ) -> Adapters:
-    """Build the adapters: services with a URL in ``settings`` are remote, others run in ``data``.
+    """Build the adapters: services with a URL in ``settings`` are remote, all other services run in
+    ``data``.
 
-    ``own_url``: the gateway's address on this machine, once it listens; ``seen``: its own memory of
-    the log. Raises EngineError if engines could not run in ``data``.
+    ``own_url``: the gateway's address on this machine, once it listens; ``seen``: the gateway's own
+    memory of the log. Raises EngineError if engines could not run in ``data``.
     """
 
     def public_url() -> str:

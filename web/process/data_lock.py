@@ -1,4 +1,6 @@
-"""The lock of a data folder: a second gateway is refused at once, before its engines would wait."""
+"""The lock of a data folder: a second gateway is refused at once, instead of waiting for the
+engines of the first.
+"""
 
 import fcntl
 import os
@@ -12,7 +14,7 @@ def claim(data: Path) -> int:
     """Lock the folder until this process ends. Raises FolderBusy, SettingsError.
 
     The descriptor is not inherited, so processes that a killed gateway has left running do not keep
-    the lock; the next gateway waits for those at each engine's lock.
+    the lock; the next gateway waits for these processes at each engine's lock.
     """
     folder = data / "gateway"
     make_folder(data, "The data folder", "--data", 0o711)

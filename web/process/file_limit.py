@@ -7,7 +7,8 @@ WANTED: Final = 65_536
 
 
 def open_more_files() -> int:
-    """Raise the limit as far as is allowed and useful; return it. Child processes inherit it.
+    """Raise the limit as far as is allowed and useful; return the new limit. Child processes
+    inherit the limit.
 
     In a shell the limit is often 1,024, although a process may raise it.
     """

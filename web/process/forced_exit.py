@@ -18,7 +18,7 @@ def exit_now(code: int) -> None:
 
 
 def exit_within(seconds: float = END_SECONDS) -> None:
-    """End the process after that time, unless it has ended by then.
+    """End the process after ``seconds``, unless the process has ended by then.
 
     A handler that ignores its cancellation could block the orderly stop for ever.
     """

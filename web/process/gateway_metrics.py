@@ -1,7 +1,7 @@
 """Metrics of the whole gateway: the database's figures, its pool, the dependencies, the log.
 
-They are read on request; the database and the dependencies at most every ten seconds, however many
-requests there are.
+The metrics are read on request. The database and the dependencies are read at most every ten
+seconds, however many requests there are.
 """
 
 import asyncio
@@ -76,7 +76,9 @@ class GatewayMetrics:
         self._reading = asyncio.Lock()  # concurrent requests wait for one reading
 
     async def show(self, tree: Snapshot) -> None:
-        """Update every metric; while the database is down its last figures stay."""
+        """Update every metric; while the database is down, the last figures of the database
+        stay.
+        """
         self._actors.show(tree)
         self._show_here()
         async with self._reading:
@@ -105,7 +107,7 @@ class GatewayMetrics:
             async with asyncio.timeout(PROBE_SECONDS):
                 show_totals(await read_totals(self._database))
         except (Unavailable, TimeoutError):
-            return  # ``dependency_up`` shows that it is down
+            return  # the metric ``dependency_up`` shows that the database is down
         show_log(await log_state(self._database, self._halts), self._clock.now())
 
 

@@ -1,6 +1,7 @@
 """The writer of log lines: a bounded queue and a thread, so that a stuck stderr blocks nothing.
 
-It is not a child of the tree, as lines are logged before the tree starts and after it stops.
+The writer is not a child of the tree, because lines are logged before the tree starts and after it
+stops.
 """
 
 import os
@@ -21,8 +22,8 @@ Line = Callable[[], bytes]
 
 
 class LogWriter:
-    """``put`` never blocks: lines beyond the limit are dropped and counted, and the log reports it
-    later.
+    """A queue of log lines and the thread that writes them. ``put`` never blocks: lines beyond the
+    limit are dropped, counted, and reported in the log later.
 
     Before ``start`` and after ``close``, lines are written at once, by the calling thread. Callers
     put a function, which makes the line, newline included, when it is written.
@@ -55,7 +56,9 @@ class LogWriter:
             self._thread.start()
 
     def put(self, line: Line, *, hurry: bool = True) -> None:
-        """Queue a line; without ``hurry`` it may wait a moment to be written with others."""
+        """Queue a line; without ``hurry`` the line may wait a moment, to be written together with
+        other lines.
+        """
         if self._thread is None:
             self._write(line())
         elif len(self._queue) >= self._lines_max:
@@ -70,7 +73,7 @@ class LogWriter:
     def close(self, *, within: float) -> None:
         """Write what is queued, for at most ``within`` seconds.
 
-        If the thread is stuck by then, it stays stuck, and later lines are not waited for either.
+        If the thread is stuck by then, later calls do not wait for the thread either.
         """
         if self._thread is not None:
             self._closing = True
@@ -109,7 +112,7 @@ class LogWriter:
                 # not through sys.stderr, whose lock a stuck thread may hold: the exit would block
             ):
                 data = data[os.write(self._descriptor, data) :]
-        except (OSError, ValueError):  # the reader is gone
+        except (OSError, ValueError):  # the reader of stderr is gone
             self.dropped += data.count(b"\n") or 1
 
 

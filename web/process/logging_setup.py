@@ -17,7 +17,8 @@ from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 from config.redaction import cleaned_items, redact, shown
 from web.process.log_writer import LAST_LINES_SECONDS, LINES, LogWriter
 
-# The id of the current request, if any; it is added to every line that is logged during it.
+# The id of the current request, if any; the id is added to every line that is logged during the
+# request.
 REQUEST: Final[ContextVar[str]] = ContextVar("request_id", default="")
 UNMADE: Final = "a log line could not be made"
 
@@ -39,7 +40,7 @@ class LogHandler(logging.Handler):
 
 
 def configure(level: str, lines: LogWriter = LINES) -> None:
-    """Configure logging, once per process, with output to ``lines``, which this starts."""
+    """Configure logging, once per process, with output to ``lines``, and start ``lines``."""
     lines.start()
     shared: list[Processor] = [
         with_request,

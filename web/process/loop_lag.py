@@ -35,7 +35,7 @@ class LagHistory:
         self._until = 0.0
 
     def note(self, late: float) -> None:
-        """Record that a beat came so many seconds late, here and in the metrics."""
+        """Record that a timer was ``late`` by so many seconds, here and in the metrics."""
         LAG.observe(late)
         now = self._clock.monotonic()
         if self._readings and now < self._until:

@@ -1,4 +1,4 @@
-"""Run a gateway until a signal stops it, or it gives up."""
+"""Run a gateway until a signal stops it or its supervision tree gives up."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ class StopSignals:
     """The first SIGTERM or SIGINT asks for an orderly stop; the second ends the process at once.
 
     The engines' tethers then notice the end of the process, and still stop the engines in order.
-    SIGHUP calls ``reload``; without that it is ignored.
+    SIGHUP calls ``reload``; without ``reload``, SIGHUP is ignored.
     """
 
     def __init__(self, manager: ServiceManager, reload: Callable[[], None] | None) -> None:
@@ -59,9 +59,9 @@ async def run(
 ) -> int:
     """Start, serve, stop, and return the exit code: 0 after a signal.
 
-    1 if the gateway gave up, or the code of a ``Fatal``. ``ready`` is called once it serves;
-    ``tell`` gets a line that explains an exit code other than 0. ``manager`` is also notified;
-    ``reload`` is called on SIGHUP.
+    The code is 1 if the gateway gave up, or that of a ``Fatal``. ``ready`` is called once the
+    gateway serves; ``tell`` gets a line that explains an exit code other than 0. ``manager`` is
+    notified of start and stop; ``reload`` is called on SIGHUP.
     """
     stop = StopSignals(manager, reload)
     stop.install()
@@ -82,7 +82,7 @@ async def run(
 async def _run(
     application: Application, ready: Callable[[], None], stop: StopSignals
 ) -> str | None:
-    """Run it; return why it gave up, or None after a signal."""
+    """Run the application; return why it gave up, or None after a signal."""
     root = application.root
     async with asyncio.TaskGroup() as group:
         asked = group.create_task(stop.asked.wait())

@@ -24,8 +24,8 @@ class LogState:
     """The log, for information: how many leaves it has, and how many of them no anchor covers.
 
     ``unanchored`` is null where nothing is anchored; ``unanchored_since``: when the oldest
-    checkpoint without an anchor was signed, or, before it is signed, the oldest entry was booked.
-    ``halted``: why nothing may be written, if so.
+    checkpoint without an anchor was signed, or, without such a checkpoint, when the oldest entry
+    without an anchor was booked. ``halted``: why nothing may be written, or null.
     """
 
     leaves: int
@@ -36,11 +36,12 @@ class LogState:
 
 @attrs.frozen
 class Readiness:
-    """``checks`` names all that is needed: ``connected`` or ``unavailable``.
+    """``checks`` has each dependency that submissions need: ``connected`` or ``unavailable``.
 
-    ``database``, ``redis`` and ``objects`` answer. ``scheduler``: everything open was read, so jobs
-    are taken. ``ledger``: it can write. ``log``: nothing forbids writing. The other ``log`` is null
-    before the log exists, and while the database does not answer.
+    ``database``, ``redis`` and ``objects`` answer. ``scheduler``: the Scheduler has read all open
+    units, so jobs are accepted. ``ledger``: the Ledger can write. ``log``: no halt forbids writing.
+    The member ``log`` beside ``checks`` is null before the log exists, and while the database does
+    not answer.
     """
 
     status: Literal["ready", "degraded"]

@@ -25,7 +25,7 @@ class CachedBody:
 class ResponseCache(Generic[T]):
     """An answer that is at most ``SECONDS`` old.
 
-    Requests that come while it is made wait for it.
+    Requests that come while the answer is made wait for it.
     """
 
     def __init__(self, clock: Clock) -> None:

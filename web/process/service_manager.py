@@ -14,7 +14,8 @@ log = structlog.get_logger("service")
 
 @attrs.frozen
 class ServiceManager:
-    """``address`` of its datagram socket, or ''; and the timeout of its watchdog, or 0.
+    """A service manager: the ``address`` of its datagram socket, or '', and the timeout of its
+    watchdog, or 0.
 
     An address that begins with @ is in the abstract namespace.
     """
@@ -23,7 +24,7 @@ class ServiceManager:
     watchdog_seconds: float = 0.0
 
     def say(self, **state: object) -> None:
-        """Send it variables, like READY=1. Never waits, and ignores its absence."""
+        """Send variables, like READY=1, to the service manager, if there is one. Never waits."""
         if not self.address:
             return
         message = "\n".join(f"{name}={value}" for name, value in state.items())
@@ -36,7 +37,9 @@ class ServiceManager:
 
 
 def service_manager(environment: Mapping[str, str] = os.environ) -> ServiceManager:
-    """Return the one that this process's environment names."""
+    """Return the service manager that the environment names; without one, an object that sends
+    nothing.
+    """
     watched = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     microseconds = environment.get("WATCHDOG_USEC", "") if watched else ""
     seconds = int(microseconds) / 1e6 if microseconds.isascii() and microseconds.isdigit() else 0.0

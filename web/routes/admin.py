@@ -69,9 +69,8 @@ class UserQuery:
 
 @attrs.frozen
 class AuditQuery:
-    """Filter and page of the audit log.
-
-    ``target``: as in the records. ``before``: the last number of the previous page.
+    """Filter and page of the audit log. ``target``: a target as the records show it. ``before``:
+    the last number of the previous page.
     """
 
     target: Annotated[str, Meta(max_length=255)] | None = None
@@ -93,8 +92,8 @@ class Account:
 class AccountList:
     """A page of users.
 
-    ``count``: how many match. ``next``: pass it as ``after`` for the next page; null: there is
-    none.
+    ``count``: the number of matching users. ``next``: the ``after`` of the next page; null if this
+    page is the last one.
     """
 
     users: list[Account]
@@ -106,7 +105,7 @@ class AccountList:
 class AuditRecord:
     """A record of an admin's action.
 
-    ``actor_id`` is null if it was done on the console of the gateway's machine.
+    ``actor_id`` is null if the action was a command on the gateway's machine.
     """
 
     number: int
@@ -124,7 +123,7 @@ class AuditRecord:
 class AuditList:
     """A page of the audit log.
 
-    ``next``: pass it as ``before`` for the next page; null: there is none.
+    ``next``: the ``before`` of the next page; null if this page is the last one.
     """
 
     records: list[AuditRecord]
@@ -216,9 +215,8 @@ async def act_of(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """Return the audit record of the caller's action on a user.
-
-    Refuse an action on their own account.
+    """Return the audit record of the caller's action on a user; refuse an action on the caller's
+    own account.
     """
     return await act_upon(doer_of(call), name, user, reason, details)
 
@@ -238,7 +236,7 @@ async def act_upon(
 
 
 def doer_of(call: Call[Any, Any]) -> AdminIdentity:
-    """Return the admin who calls."""
+    """Return the admin who made the request."""
     return AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
 
 

@@ -1,4 +1,6 @@
-"""Admin operations on credits: grant, adjust, refund. Each has a reason and is recorded."""
+"""Admin operations on credits: grant, adjust, refund. Each operation has a reason and is
+recorded.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -36,7 +38,7 @@ NO_UNIT = Problem(404, "The job has no such unit", code=RefusalCode.UNIT_NOT_FOU
 NOT_CHARGED = Problem(409, "Nothing was charged for it", code=RefusalCode.NOT_CHARGED)
 REFUNDED = Problem(409, "Another amount of it was refunded before", code=RefusalCode.REFUND_DIFFERS)
 
-# Limits the damage of a typing error.
+# At most 9 digits, to limit the damage of a typing error.
 GivenAmount = Annotated[
     str,
     Meta(
@@ -79,7 +81,7 @@ class Adjustment:
 
 @attrs.frozen
 class Refund:
-    """A refund of a job's unit: its whole charge, or ``amount`` of it."""
+    """A refund of a unit of a job: of the whole charge, or of ``amount``."""
 
     job_id: UUID
     reason: Reason
@@ -144,13 +146,12 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
         return key
     units = None if body.amount is None else money.parse(body.amount)
     of = Refunded(body.job_id, body.unit, units, body.description)
-    return await give_back(doer_of(call), of, body.reason, _kept(call.caller, key))
+    return await refund_unit(doer_of(call), of, body.reason, _kept(call.caller, key))
 
 
 @attrs.frozen
 class Refunded:
-    """A unit, and how much of its charge to refund; None: all of it.
-
+    """A unit to refund. ``units``: how much of its charge, in units of money; None: all of it.
     ``user``: the expected owner of the job, if known.
     """
 
@@ -161,10 +162,10 @@ class Refunded:
     user: UUID | None = None
 
 
-async def give_back(
+async def refund_unit(
     doer: AdminIdentity, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
-    """Refund a unit, once."""
+    """Refund a unit of a job, once."""
     unit = await doer.gateway.tables.credits.charged_unit(of.job, of.unit)
     if unit is None or of.user not in (None, unit.user_id):
         return NO_UNIT
@@ -186,7 +187,7 @@ def signed(text: str) -> int:
 
 
 def too_much(charged: int) -> Problem:
-    """Return 422: the refund is higher than the charge."""
+    """Return 422 for a refund that is higher than the charge."""
     words = f"must not be higher than the charge: {money.render(charged)}"
     return invalid([Fault("amount", "value", words)])
 
@@ -217,6 +218,6 @@ async def move(
 def _kept(admin: UUID, key: tuple[str, bytes] | None) -> IdempotencyKey | None:
     """Return the idempotency key.
 
-    The answer is the entry, which is found by its reference and never changes.
+    The stored answer is only a status; the entry is found by its reference, and never changes.
     """
     return None if key is None else IdempotencyKey(admin, *key, answer={"status": 200})

@@ -34,8 +34,8 @@ class JobQuery:
 
 @attrs.frozen
 class Listed:
-    """A job in a list. ``retry_of`` is the job that it retries, ``retried_by`` the job that
-    retries it.
+    """A job in a list. ``retry_of`` is the job that this job retries, ``retried_by`` the job that
+    retries this one.
     """
 
     id: UUID
@@ -73,8 +73,8 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     wish = filter_of(query.q, gateway.ports.clock.now())
     if isinstance(wish, Misread):
         return invalid([Fault("q", "value", wish.said)])
-    desk, wanted = JobViews(gateway.database), query.limit + 1
-    rows = await desk.page(None, wish, "-created", wanted, query.offset)
+    views, wanted = JobViews(gateway.database), query.limit + 1
+    rows = await views.page(None, wish, "-created", wanted, query.offset)
     return ListedJobs([shown(row) for row in rows[: query.limit]], len(rows) == wanted)
 
 
@@ -83,7 +83,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     request_example=examples.JOB_REASON,
     answers={200: Placed, 202: Placed},
     refusals={
-        402: "Its owner does not have enough credits",
+        402: "The job's owner does not have enough credits",
         409: "The job is not FAILED or CANCELLED, or would cost more than before",
     },
     absent=NOT_FOUND,
@@ -94,7 +94,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
 async def retry(call: Call[Because]) -> Answer | Problem:
     """Retry a user's failed or cancelled job: a new job, charged to its owner if it succeeds.
 
-    The price is held again, and never higher than the one that the owner agreed to.
+    The price is held again, and is never above the price that the owner agreed to.
     """
     job = call.ids["job_id"]
     act = await act_on(call, "jobs.retry", f"job:{job}", call.body.reason)

@@ -16,7 +16,7 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import log as examples
-from web.routes.ledger import NOT_FOUND, EntryWord, Hash, Standing, standing_of
+from web.routes.ledger import NOT_FOUND, EntryWord, Hash, LogPosition, position_of
 
 operations = Operations()
 AWAY = unavailable(
@@ -33,7 +33,7 @@ DISABLED = "this gateway anchors nothing: no chain is configured"
 
 @attrs.frozen
 class ListedAnchor:
-    """The root of a checkpoint on a chain; ``confirmed`` when it has enough blocks above it."""
+    """The root of a checkpoint on a chain; ``confirmed`` when its block has enough blocks above."""
 
     size: int
     merkle_root: Hash
@@ -49,7 +49,7 @@ class ListedAnchor:
 
 @attrs.frozen
 class AnchorList:
-    """A page of anchors, newest first; ``count`` is their total number in that period."""
+    """A page of anchors, newest first; ``count`` is the number of all anchors in the period."""
 
     anchors: list[ListedAnchor]
     count: int
@@ -69,7 +69,7 @@ class Verification:
     """The result of checking an entry, as stored now, against the chain, as it is now.
 
     ``verified`` is false with a ``reason`` if anything differs, or while nothing is anchored.
-    ``private``: the chain is run by the gateway, so it proves nothing to outsiders.
+    ``private``: the gateway runs the chain itself, so the chain proves nothing to outsiders.
     """
 
     verified: bool
@@ -107,21 +107,21 @@ async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
 )
 async def verify(call: Call) -> Verification | Problem:
     """Check one of your entries, as it is stored now, against the root on the chain."""
-    standing = await standing_of(call)
-    if isinstance(standing, Problem):
-        return standing
-    return await held_against_chain(call.gateway, standing)
+    position = await position_of(call)
+    if isinstance(position, Problem):
+        return position
+    return await held_against_chain(call.gateway, position)
 
 
-async def held_against_chain(gateway: Gateway, standing: Standing) -> Verification | Problem:
+async def held_against_chain(gateway: Gateway, position: LogPosition) -> Verification | Problem:
     """Check an entry against the chain, both as they are now."""
-    covering = standing.covering
+    covering = position.covering
     if gateway.ports.chain is None or covering is None:
-        return _not_anchored(gateway, standing)
+        return _not_anchored(gateway, position)
     try:
         state = await gateway.ports.chain.state()
         if state.chain_id != covering.chain_id:
-            return _not_anchored(gateway, standing, _elsewhere(covering, state.chain_id))
+            return _not_anchored(gateway, position, _elsewhere(covering, state.chain_id))
         on_chain = await gateway.ports.chain.root_at(covering.contract, covering.signed.size)
         mined = await gateway.ports.chain.mined(covering.hash)
     except (ChainUnavailable, ChainRefused):
@@ -131,11 +131,11 @@ async def held_against_chain(gateway: Gateway, standing: Standing) -> Verificati
         covering.signed.root,
     )  # a contradiction is worse than a missing anchor
     if not contradicted and (mined is None or not mined.is_still_at(*covering.block)):
-        return _not_anchored(gateway, standing, NOT_FINAL)
-    reason = await difference(gateway, standing.own, standing.place, covering, on_chain)
+        return _not_anchored(gateway, position, NOT_FINAL)
+    reason = await difference(gateway, position.own, position.place, covering, on_chain)
     return Verification(
         verified=reason is None,
-        entry_id=standing.own.entry.entry_id,
+        entry_id=position.own.entry.entry_id,
         merkle_root=covering.signed.root.hex(),
         on_chain_root=None if on_chain is None else on_chain.hex(),
         block_number=covering.block_number,
@@ -155,7 +155,9 @@ async def difference(
     covering: CoveringAnchor,
     on_chain: bytes | None,
 ) -> str | None:
-    """Return what differs from the time when it was anchored; None if nothing does."""
+    """Return how the entry or the chain differs from the anchored state; None if nothing
+    differs.
+    """
     signed = covering.signed
     if own.entry.leaf_hash(place.salt) != place.hash:
         return ALTERED
@@ -164,7 +166,7 @@ async def difference(
     if not merkle.verify_inclusion(*arguments):
         return "the leaf does not lead to the anchored root: the log was altered"
     if on_chain is None:
-        return "the chain has no root for it"
+        return "the chain has no root for the anchored checkpoint"
     return None if on_chain == signed.root else "the chain has another root"
 
 
@@ -174,17 +176,17 @@ def _elsewhere(covering: CoveringAnchor, now: int) -> str:
     return f"{there}, and {here}: verify the proof against the first, or wait for the next anchor"
 
 
-def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> Verification:
+def _not_anchored(gateway: Gateway, position: LogPosition, why: str = NOT_YET) -> Verification:
     """Return the result without a chain; an altered entry is reported even then."""
-    disabled, own = gateway.ports.chain is None, standing.own.entry
-    if own.leaf_hash(standing.place.salt) != standing.place.hash:
+    disabled, own = gateway.ports.chain is None, position.own.entry
+    if own.leaf_hash(position.place.salt) != position.place.hash:
         why = ALTERED
     elif disabled:
         why = DISABLED
     return Verification(
         verified=False,
-        entry_id=standing.own.entry.entry_id,
-        merkle_root=standing.signed.root.hex(),
+        entry_id=position.own.entry.entry_id,
+        merkle_root=position.signed.root.hex(),
         on_chain_root=None,
         block_number=None,
         tx_hash=None,

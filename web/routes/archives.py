@@ -34,7 +34,7 @@ async def archive(call: Call) -> ResultUrl | Problem:
     hour.
 
     The job may have ended in any state. The zip has the complete frames and, in the folder
-    `tiles/`, the tiles of incomplete frames, named like `0012-3.exr` by frame and tile. It is
+    `tiles/`, the tiles of incomplete frames, named like `0012-3.exr` by frame and tile. The zip is
     generated while it is sent; ``Range`` works.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)

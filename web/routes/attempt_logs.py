@@ -1,4 +1,4 @@
-"""Log lines of attempts at a job's units, and why they failed."""
+"""Log lines of attempts at a job's units, and why attempts failed."""
 
 from typing import Annotated
 
@@ -32,9 +32,9 @@ class LogQuery:
 async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
     """Get the last log lines of a job's units, and why attempts failed.
 
-    Of a failed attempt 80 lines are kept, for 40 attempts per job, as long as the results; of a
-    successful one 64 lines, for 100 attempts per job. Lines of running attempts are what the farm's
-    gateways received recently.
+    A failed attempt keeps 80 lines, for 40 attempts per job, as long as the results. A successful
+    attempt keeps 64 lines, for 100 attempts per job. For running attempts, the answer has the lines
+    that the farm's gateways received recently.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:

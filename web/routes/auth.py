@@ -197,7 +197,7 @@ async def checked_password(gateway: Gateway, email: str, password: str) -> Login
 def issue(
     call: Call[Any, None], user: UUID, role: UserRole, sid: UUID | None = None
 ) -> tuple[Tokens, TokenFamily]:
-    """Return the tokens of a session, a new one unless ``sid`` is given, and its row."""
+    """Return the tokens and the row of a session: of a new session unless ``sid`` is given."""
     gateway = call.gateway
     sid = sid or gateway.ports.random.uuid()
     access, _ = gateway.identity.tokens.issue(TokenType.ACCESS, user, sid, role)

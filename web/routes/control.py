@@ -18,7 +18,7 @@ from web.routes.jobs import in_full
 operations = Operations(absent=NOT_FOUND)
 REFUSALS = {409: "The job has ended"}
 NOTHING = invalid([Fault("", "missing", "name priority, max_credits, or both")])
-UNSAID = ""  # marks an absent amount: absent keeps the cap, null removes it
+UNSAID = ""  # marks an absent amount: an absent amount keeps the cap, null removes the cap
 
 
 @attrs.frozen
@@ -52,7 +52,7 @@ async def pause(call: Call) -> Job | Problem:
     example=examples.MANY,
 )
 async def resume(call: Call) -> Job | Problem:
-    """Resume a paused job; if it is at its cap, raise ``max_credits`` first."""
+    """Resume a paused job; if the job is at its cap, raise ``max_credits`` first."""
     return await _done(call, JobResume(call.ids["job_id"], call.caller))
 
 
@@ -67,7 +67,7 @@ async def stop(call: Call) -> Job | Problem:
 
     Delivered units that are being verified are charged if valid; until then the job is ``PAUSED``
     with ``paused`` = ``stopped``. ``loose_tiles`` gives the number and the cost of delivered tiles
-    whose frames cannot be completed; they can be downloaded.
+    whose frames cannot be completed; these tiles can be downloaded.
     """
     return await _done(call, JobStop(call.ids["job_id"], call.caller))
 

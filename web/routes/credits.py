@@ -147,7 +147,7 @@ async def usage(call: Call[None, Days]) -> Usage:
 def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
     """Return the entry of a transfer as the API shows it.
 
-    ``otherwise``: the answer if another amount was moved under its reference.
+    ``otherwise``: the answer if another amount was moved under the same reference.
     """
     if isinstance(outcome, Posted | Replayed) and outcome.entries:
         again = isinstance(outcome, Replayed) and outcome.answer is not None
@@ -181,7 +181,8 @@ def booked(entry: Booked) -> Entry:
 def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
     """Return the idempotency key.
 
-    The answer is the entry, which is found by its reference and never changes.
+    The stored answer names only the deduction's reference, by which the entry is found; entries
+    never change.
     """
     return IdempotencyKey(user, *key, answer={"status": 200, "deduction": reference})
 

@@ -21,7 +21,7 @@ NO_LETTERS: Final = Problem(
 )
 operations = Operations(absent=NO_LETTERS, audience=Audience.ADMIN)
 COLUMNS = ("id", "at", "about", "whose", "where", "reason", "blame", "job", "tried")
-FILE_MOST = 10_000  # letters in a CSV file
+FILE_MOST = 10_000  # most dead letters in a CSV file
 
 
 @attrs.frozen
@@ -60,12 +60,12 @@ class NamedLetters:
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     """List the dead letters of a kind, newest first.
 
-    JSON is paged; CSV (``format=csv``, or by Accept) has all of them.
+    JSON is paged; CSV (``format=csv``, or by Accept) has all dead letters of the kind.
     """
     query, kind = call.query, _kind(call)
     if spreadsheet.wants_csv(call, query.format):
-        return csv_of(kind, await _desk(call).page(kind, limit=FILE_MOST))
-    return await _desk(call).page(kind, limit=query.limit, offset=query.offset)
+        return csv_of(kind, await _actions(call).page(kind, limit=FILE_MOST))
+    return await _actions(call).page(kind, limit=query.limit, offset=query.offset)
 
 
 @operations.post(
@@ -78,10 +78,10 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     example=examples.LETTERS_DONE,
 )
 async def retry(call: Call[NamedLetters]) -> LettersDone:
-    """Retry each: a job as a new job, failed frames within their job, an event by processing it
-    again, a webhook or message by sending it again.
+    """Retry dead letters: a job as a new job, failed frames within their job, an event by
+    processing it again, a webhook or message by sending it again.
     """
-    return await _desk(call).retry(_kind(call), call.body.ids, call.body.reason)
+    return await _actions(call).retry(_kind(call), call.body.ids, call.body.reason)
 
 
 @operations.post(
@@ -91,13 +91,15 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
     example=examples.LETTERS_DONE,
 )
 async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:
-    """Discard letters: they are no longer listed. The job or event itself is not changed."""
-    done = await _desk(call).discard(_kind(call), call.body.ids, call.body.reason)
+    """Discard dead letters, which are then no longer listed. The job or event itself is not
+    changed.
+    """
+    done = await _actions(call).discard(_kind(call), call.body.ids, call.body.reason)
     return TOKEN_REFUSED if done is None else done
 
 
 def csv_of(kind: Kind, page: LetterList) -> web.Response:
-    """Return a file to save."""
+    """Return the dead letters as a CSV file."""
     rows = [[_cell(letter, name) for name in COLUMNS] for letter in page.letters]
     return spreadsheet.attachment(f"dead-{kind}.csv", spreadsheet.lines([COLUMNS, *rows]))
 
@@ -109,7 +111,7 @@ def _cell(letter: Letter, name: str) -> str:
     return spreadsheet.harmless("" if value is None else str(value))
 
 
-def _desk(call: Call[Any, Any]) -> DeadLetterActions:
+def _actions(call: Call[Any, Any]) -> DeadLetterActions:
     return DeadLetterActions(AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID]))
 
 

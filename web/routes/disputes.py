@@ -89,8 +89,8 @@ class Comparison:
 class Complaint:
     """A new dispute: why the unit was not worth its charge, for the admin who decides.
 
-    With a ``comparison``, a gateway verifier renders the whole frame and decides; if it cannot, an
-    admin decides.
+    With a ``comparison``, one of the gateway's verifiers renders the whole frame and decides the
+    dispute. If no verifier can, an admin decides.
     """
 
     reason: Complaining
@@ -111,7 +111,9 @@ class DisputeQuery(Cursor):
 
 @attrs.frozen
 class AdminQuery(DisputeQuery):
-    """Filter for admins. ``by_gateway``: only disputes opened by the gateway, or only others."""
+    """Filter for admins. ``by_gateway``: true for disputes that the gateway opened, false for all
+    others.
+    """
 
     by_gateway: bool | None = None
 
@@ -121,8 +123,8 @@ class DisputeToDecide(Dispute):
     """A dispute as admins see it.
 
     ``share`` is what the unit earned for ``operator_id`` (null: the node is unowned).
-    ``withheld_until``, for an open dispute that the gateway opened: if no check has decided it by
-    then, an admin decides. An admin may also decide earlier.
+    ``withheld_until``, for an open dispute that the gateway opened: if no check has decided the
+    dispute by then, an admin decides. An admin may also decide earlier.
     """
 
     user_id: UUID
@@ -133,7 +135,9 @@ class DisputeToDecide(Dispute):
 
 @attrs.frozen
 class DisputesToDecide:
-    """A page of disputes. ``count`` is how many match, ``next`` the ``after`` of the next page."""
+    """A page of disputes. ``count`` is the number of matching disputes, ``next`` the ``after`` of
+    the next page.
+    """
 
     disputes: list[DisputeToDecide]
     count: int
@@ -145,15 +149,15 @@ class DisputesToDecide:
     scope=Scope.JOBS_WRITE,
     words=UnitOfJob,
     answers={201: Dispute, 200: Dispute},
-    refusals={409: "The unit cannot be disputed, or no longer"},
+    refusals={409: "The unit cannot be disputed, or can no longer be disputed"},
     absent=NO_UNIT,
     request_example=examples.COMPLAINT,
     example=examples.DISPUTE,
 )
 async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
-    """Dispute a completed unit of your job, once, before its window closes.
+    """Dispute a completed unit of your job, once, before the dispute window of the unit closes.
 
-    Its earning stays pending until the decision. Repeating the request answers 200.
+    The unit's earning stays pending until the decision. Repeating the request answers 200.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     given = given_of(call.body.comparison)
@@ -166,7 +170,7 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
 
 
 def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
-    """Return the comparison of a dispute, or its fault."""
+    """Return the comparison that comes with a dispute, or its fault."""
     if told is None:
         return None
     places = [(min(spot.x, LAST), min(spot.y, LAST)) for spot in told.places]
@@ -194,7 +198,7 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
 )
 async def picture(call: Call) -> web.Response | Problem:
     """Get the side-by-side picture of a dispute: for its creator, and for the operator of the node
-    that delivered the frame. It is what the creator sent.
+    that delivered the frame. The creator has sent the picture.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     found = await call.gateway.tables.disputes.comparison_picture(job, unit, call.caller)
@@ -205,7 +209,7 @@ async def picture(call: Call) -> web.Response | Problem:
 
 @attrs.frozen
 class Opened:
-    """A dispute; ``is_new``: it did not exist before."""
+    """A dispute; ``is_new`` is true if this request opened it."""
 
     row: DisputeShown
     is_new: bool
@@ -288,7 +292,7 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
 @operations.post(
     "/api/v1/admin/disputes/{dispute_id}/uphold",
     audience=Audience.ADMIN,
-    refusals={409: "It was already decided otherwise, or you are a party to it"},
+    refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
     absent=NO_DISPUTE,
     request_example=examples.DECISION,
     example=examples.UPHELD_DISPUTE,
@@ -301,13 +305,13 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
 @operations.post(
     "/api/v1/admin/disputes/{dispute_id}/reject",
     audience=Audience.ADMIN,
-    refusals={409: "It was already decided otherwise, or you are a party to it"},
+    refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
     absent=NO_DISPUTE,
     request_example=examples.DECISION,
     example=examples.REJECTED_DISPUTE,
 )
 async def reject(call: Call[Because]) -> DisputeToDecide | Problem:
-    """Reject a dispute: the unit's earning matures when its window is over."""
+    """Reject a dispute: the unit's earning matures when the dispute window is over."""
     return await _decide(call, upheld=False)
 
 

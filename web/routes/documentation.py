@@ -11,15 +11,17 @@ from web.openapi.description import DESCRIPTION
 operations = Operations(audience=Audience.PUBLIC)
 FOLDER: Final = Path(__file__).parent.parent / "documentation"
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-# Nothing external, nothing inline. ReDoc also loads its maker's logo from a CDN, and searches in a
-# worker made from text; both are blocked: the logo is not shown, and the search is off.
+# The policy allows nothing external and nothing inline. ReDoc also loads its maker's logo from a
+# CDN, and searches in a worker made from text; both are blocked: the logo is not shown, and the
+# search is off.
 NOTHING_INLINE: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "style-src 'self'"
 )
-# ReDoc creates two style elements. One is empty (this is the hash of nothing; its rules come
-# through the CSSOM, which no policy forbids); the other has the rules of its scroll bars.
+# ReDoc creates two style elements, whose hashes these are. The first element is empty: its rules
+# come through the CSSOM, which no policy forbids. The second element has the rules of the scroll
+# bars.
 STYLES_OF_REDOC: Final = (
     " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
     " 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"

@@ -49,7 +49,7 @@ class NewHook:
 
 @attrs.frozen
 class HookWish:
-    """Changes of an endpoint. ``enabled``: whether events are sent; enabling sends pending ones
+    """Changes of an endpoint. ``enabled``: whether events are sent; enabling sends pending events
     at once.
     """
 

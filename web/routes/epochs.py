@@ -1,4 +1,4 @@
-"""Epochs of the log: each continues it from a backup; public."""
+"""Epochs of the log; each continues the log from a backup of the database; public."""
 
 from typing import Annotated, Literal
 
@@ -30,8 +30,9 @@ class InTree:
 class Epoch:
     """An epoch after the first: the log continued from a backup.
 
-    ``leaf`` is its first leaf, a text that names the previous log and what a chain had of it. All
-    leaves before ``leaf_index`` were kept. The proof has the form of an entry's.
+    ``leaf`` is the first leaf of the epoch: a text that names the previous log, and the part of
+    that log that a chain had. All leaves before ``leaf_index`` were kept. The proof has the form of
+    an entry's proof.
     """
 
     number: int
@@ -61,7 +62,7 @@ class EpochList:
 async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
     """List when the log continued from a backup, with proofs; public.
 
-    The list is empty unless something was lost.
+    The list is empty if no leaves of the log were ever lost.
     """
     gateway = call.gateway
     signed = await gateway.tables.proofs.newest()

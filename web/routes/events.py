@@ -63,11 +63,11 @@ class EventList:
 async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse | Problem:
     """Get the events of your job; none is omitted or repeated.
 
-    With `Accept: text/event-stream` the answer continues until the job ends: each event has its
-    number as `id` and its `type` as `event`; `unit.progress` has no id, and only the newest is
-    sent; an `end` comes last. A client that reconnects with `Last-Event-ID` continues after that
-    event, at any gateway; it gets 204 if the job has ended and it has seen everything. Otherwise
-    the answer is a page in JSON.
+    With `Accept: text/event-stream` the answer continues until the job ends, with `end` as its last
+    event. Each event has its number as `id` and its `type` as `event`. Events `unit.progress` have
+    no id, and only the newest one is sent. A client that reconnects with `Last-Event-ID` continues
+    after that event, at any gateway; the answer is 204 if the job has ended and the client has seen
+    all events. Otherwise the answer is a page in JSON.
     """
     if call.request.method == "HEAD" or STREAM not in call.request.headers.get(hdrs.ACCEPT, ""):
         return await _page(call)

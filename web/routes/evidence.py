@@ -24,7 +24,7 @@ async def of_unit(call: Call) -> ResultUrl | Problem:
     """Get the download address of all passes of a frame, if it was to be verified; valid for an
     hour.
 
-    They are as rendered, before denoising and compositing: OpenEXR, 32 bits.
+    The passes are as rendered, before denoising and compositing: OpenEXR, 32 bits.
     """
     found = await call.gateway.tables.evidence.of(
         call.ids["job_id"], int(call.words["number"]), call.caller

@@ -26,7 +26,7 @@ from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
 from web.nodes.standing import StandingAction
-from web.nodes.standing_change import say
+from web.nodes.standing_change import change_standing
 from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
 from web.routes.admin import Because
@@ -76,7 +76,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     example=examples.NODE,
 )
 async def show(call: Call) -> Node | Problem:
-    """Get one of your nodes; admins can get any."""
+    """Get one of your nodes; admins can get any node."""
     row = await _visible(call, call.ids["node_id"])
     return NOT_FOUND if row is None else await _shown(call, row)
 
@@ -130,13 +130,13 @@ def _verb(verb: StandingAction, example: examples.Example) -> Callable[[Handler]
 
 @_verb(StandingAction.DRAIN, examples.DRAINING_NODE)
 async def drain(call: Call[Said]) -> Node | Problem:
-    """Drain a node: it finishes its running units and gets no new ones."""
+    """Drain a node: the node finishes its running units and gets no new ones."""
     return await _say(call, StandingAction.DRAIN)
 
 
 @_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE)
 async def quarantine(call: Call[Because]) -> Node | Problem:
-    """Quarantine a node (admins): it gets only its owner's work. The operator is shown the
+    """Quarantine a node (admins): the node gets only its owner's work. The operator is shown the
     reason.
     """
     return await _say(call, StandingAction.QUARANTINE)
@@ -144,7 +144,9 @@ async def quarantine(call: Call[Because]) -> Node | Problem:
 
 @_verb(StandingAction.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
-    """Release a node, so that it gets work again; from quarantine only an admin can."""
+    """Release a node, so that it gets work again; only an admin can release a node from
+    quarantine.
+    """
     return await _say(call, StandingAction.RELEASE)
 
 
@@ -184,7 +186,7 @@ async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node |
     if row is None:
         return NOT_FOUND
     doer = AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
-    said = await say(doer, _role(call), row, verb, call.body.reason)
+    said = await change_standing(doer, _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)
 
 

@@ -82,7 +82,7 @@ async def metrics(call: Call) -> web.StreamResponse:
     example=examples.READINESS,
 )
 async def ready(call: Call) -> Readiness:
-    """Get whether the gateway's dependencies answer and whether it writes; always 200.
+    """Get whether the gateway's dependencies answer, and whether the gateway can write; always 200.
 
     The answer is at most a second old.
     """

@@ -32,7 +32,7 @@ from web.jobs.eta import seconds_left
 from web.jobs.orphan_tiles import orphan_tiles_shown
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
-from web.jobs.submission import NOT_FOUND, RetryOutcome, cancel_job, retry_as_new_job, submit_job
+from web.jobs.submission import NOT_FOUND, RetryAnswer, cancel_job, retry_as_new_job, submit_job
 from web.jobs.validation import NewJob, PricedJob, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
@@ -69,7 +69,7 @@ _WORDS = {number: word for word, number in PRIORITIES.items()}
     refusals={
         400: "No healthy nodes with matching capability",
         402: "Insufficient credits",
-        409: "It costs more than was quoted, or a preflight must measure it first",
+        409: "The job costs more than was quoted, or a preflight must measure its scene first",
     },
     rate="dispatch",
     new_work=True,
@@ -80,10 +80,10 @@ _WORDS = {number: word for word, number in PRIORITIES.items()}
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is assigned at once.
 
-    The price is the sum of its frames (`POST /jobs/quote`), or the table's price for a job without
-    frames. All of it is held; the holds of units that fail or are stopped are released. If a
-    preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422 and nothing is
-    held; `as_is` renders it anyway.
+    The price is the sum over all frames (`POST /jobs/quote`), or the table's price for a job
+    without frames. The whole price is held; the holds of units that fail or are stopped are
+    released. If a preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422
+    and nothing is held; with `as_is` the scene is rendered anyway.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -192,8 +192,8 @@ async def retry(call: Call) -> Answer | Problem:
 async def result(call: Call) -> ResultUrl | Problem:
     """Get the download address of the result; valid for an hour.
 
-    For a job of several units this is a zip of all frames, generated while it is sent; ``Range``
-    works. The frames of a job that did not complete are available at its units.
+    For a job of several units the result is a zip of all frames, generated while it is sent;
+    ``Range`` works. The frames of a job that did not complete are available at its units.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
@@ -233,7 +233,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     if isinstance(outcome, Posted) and outcome.units:
         unit = outcome.units[0]
         status = 200 if unit.node is not None else 202
-        return Answer(status, _placed(order.job, unit.node, unit.job_status))
+        return Answer(status, _placed(order.insert.job, unit.node, unit.job_status))
     if isinstance(outcome, NoCapableNode):
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
@@ -255,7 +255,7 @@ def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
     return Placed(str(job), None if node is None else str(node), status)
 
 
-def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
+def retried(outcome: RetryAnswer) -> Answer | Problem:
     if isinstance(outcome, Problem):
         return outcome
     if isinstance(outcome, tuple):
@@ -282,7 +282,7 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
 def own_result(user: UUID, key: str) -> bool:
     """Return True if we derived this key for this user.
 
-    Only such keys are opened, whatever a node sent.
+    The gateway opens no other keys, whatever a node has sent.
     """
     return key.startswith(f"results/{user}/")
 
@@ -322,7 +322,7 @@ async def _eta(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
 async def _progress(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
     """Return the progress, 0 to 1, as its node last reported it, if known.
 
-    For several units it is the share of complete ones.
+    For a job of several units, the progress is the fraction of units that are complete.
     """
     if row.status == "COMPLETED":
         return 1.0

@@ -41,7 +41,7 @@ class NewKey:
     example=examples.CREATED_KEY,
 )
 async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
-    """Create a key. It is shown in this answer and never again."""
+    """Create a key. The key is shown in this answer and never again."""
     gateway, body, now = call.gateway, call.body, call.gateway.ports.clock.now()
     if (fault := expiry_fault(body.expires_at, now)) is not None:
         return invalid([fault])
@@ -92,7 +92,7 @@ async def revoke(call: Call) -> Done | Problem:
 
 
 def expiry_fault(expires_at: datetime | None, now: datetime) -> Fault | None:
-    """Return the fault of an expiry time, if it has one."""
+    """Return the fault of an expiry time; None if the time is valid."""
     if expires_at is None or expires_at > now:
         return None
     return Fault("expires_at", "value", "must be in the future")

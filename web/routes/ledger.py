@@ -47,7 +47,7 @@ class EntryWord:
 
 @attrs.frozen
 class WithOpening:
-    """Query. ``opening``: also return the private part; omit it from what you pass on."""
+    """Query. ``opening``: also return the private part of the leaf; do not pass this part on."""
 
     opening: bool = False
 
@@ -93,12 +93,12 @@ class Consistency:
 async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
     """Get the proof that your entry is in the log.
 
-    A new entry is added to the log for this. `docs/PROOF.md` explains how to verify it.
+    A new entry is added to the log for this. `docs/PROOF.md` explains how to verify the proof.
     """
-    standing = await standing_of(call)
-    if isinstance(standing, Problem):
-        return standing
-    return await proof_of(call.gateway, standing, opening=call.query.opening)
+    position = await position_of(call)
+    if isinstance(position, Problem):
+        return position
+    return await proof_of(call.gateway, position, opening=call.query.opening)
 
 
 @operations.get(
@@ -110,8 +110,8 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
 async def checkpoint(call: Call[None, AskedOf]) -> LogCheckpoint | Problem:
     """Get the signed size and root of the log; public.
 
-    Keep it, and request the consistency proof from it to the next one. A checkpoint can be copied
-    by anybody: send a `nonce` to check that the gateway holds the key.
+    Keep the checkpoint, and request the consistency proof from it to the next one. A checkpoint can
+    be copied by anybody: send a `nonce` to check that the gateway holds the key.
     """
     signed = await call.gateway.tables.proofs.newest()
     if signed is None:
@@ -161,10 +161,10 @@ async def consistency(call: Call[None, Between]) -> Consistency | Problem:
 
 
 @attrs.frozen
-class Standing:
+class LogPosition:
     """An entry, its leaf, the newest checkpoint that covers it, and the newest anchor over it.
 
-    They are read once, so that all members of an answer agree.
+    All four are read once, so that the members of an answer agree.
     """
 
     own: OwnEntry
@@ -173,13 +173,17 @@ class Standing:
     covering: CoveringAnchor | None
 
 
-async def standing_of(call: Call[Any, Any]) -> Standing | Problem:
+async def position_of(call: Call[Any, Any]) -> LogPosition | Problem:
     """Return the log position of the path's entry, if it belongs to the caller."""
-    return await stands(call.gateway, call.caller, _key(call.words["entry_id"]))
+    return await logged_position(call.gateway, call.caller, _key(call.words["entry_id"]))
 
 
-async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Standing | Problem:
-    """Return an entry's position in the log, adding it if needed. ``owner`` None: any owner."""
+async def logged_position(
+    gateway: Gateway, owner: UUID | None, key: int | UUID
+) -> LogPosition | Problem:
+    """Return an entry's position in the log; add the entry to the log if needed. ``owner`` None:
+    any owner.
+    """
     found = await gateway.tables.proofs.entry(owner, key)
     if found is None:
         return await _absent(gateway, key)
@@ -196,13 +200,14 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
     if signed is None or found.place is None or found.place.leaf_index >= signed.size:
         return NOT_YET
     covering = await gateway.tables.anchors.covering(found.place.leaf_index)
-    return Standing(found, found.place, signed, covering)
+    return LogPosition(found, found.place, signed, covering)
 
 
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
-    """Return 404; name the entry's leaf if it was removed from the books.
+    """Return 404; name the leaf if the entry was removed from the books.
 
-    If a reopening gave up leaves, the entry may have been among them; the answer says so.
+    If a reopening of the log gave up leaves, the answer says that the entry may have been one of
+    these leaves.
     """
     leaf = await gateway.tables.proofs.orphan(key) if isinstance(key, int) else None
     if leaf is not None:
@@ -226,10 +231,10 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     return Problem(404, detail, extra={"given_up": shown}, code=RefusalCode.ENTRY_NOT_FOUND)
 
 
-async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = False) -> EntryProof:
-    """Return the proof at the anchored checkpoint if there is one, otherwise at the newest."""
-    entry, place, covering = standing.own.entry, standing.place, standing.covering
-    signed = standing.signed if covering is None else covering.signed
+async def proof_of(gateway: Gateway, position: LogPosition, *, opening: bool = False) -> EntryProof:
+    """Return the proof at the anchored checkpoint; without an anchor, at the newest checkpoint."""
+    entry, place, covering = position.own.entry, position.place, position.covering
+    signed = position.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
     hashes = await gateway.tables.proofs.inclusion(place.leaf_index, signed.size)
     ranges = inclusion_ranges(place.leaf_index, signed.size)
@@ -257,7 +262,7 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
 def _is_vouched_for(covering: CoveringAnchor) -> bool:
     """Return True if the checkpoint's key signed the anchor's note.
 
-    Not if the key was rotated in between.
+    If the key was rotated between checkpoint and anchor, the result is False.
     """
     signed = covering.anchor
     return signed is not None and note.is_signed_by(signed, covering.signed.verifier)

@@ -24,9 +24,8 @@ from web.openapi.examples import reference as examples
 
 operations = Operations()
 CHALLENGE_SECONDS = 300
-CHALLENGES_KEPT = timedelta(
-    days=1
-)  # after their expiry; until then the error says that they expired
+# How long expired challenges are kept, so that the error can say that a challenge has expired.
+CHALLENGES_KEPT = timedelta(days=1)
 SHUT_OUT = Problem(403, "The node was revoked; its key is refused", code=RefusalCode.NODE_REVOKED)
 METADATA_BYTES_MAX = 10_240
 
@@ -57,8 +56,8 @@ class RegisteredNode:
 @attrs.frozen
 class Proof:
     """Proof of possession. ``signature``: Ed25519, hex, over
-    ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and
-    port of the gateway as the node knows them. Without ``authority`` it is over
+    ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and port
+    of the gateway as the node knows them. Without ``authority`` the signature is over
     ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
     """
 
@@ -70,7 +69,9 @@ class Proof:
 
 @attrs.frozen
 class VerifiedNode:
-    """A verified node. ``owner_id`` is the user who earns by it; null: it is unowned."""
+    """A verified node. ``owner_id`` is the user who earns by the node; null: the node is
+    unowned.
+    """
 
     node_id: UUID
     token: str = attrs.field(repr=False)
@@ -104,7 +105,7 @@ class HeartbeatSeen:
     example=examples.REGISTERED_NODE,
 )
 async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
-    """Register a node; with a user's token it becomes theirs once its key is proved."""
+    """Register a node; with a user's token the node belongs to the user once its key is proved."""
     key = read_public_key(call.body.public_key)
     faults = [*_metadata_faults(call.body.metadata)]
     if isinstance(key, KeyRefused):
@@ -118,7 +119,7 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
         node, kind = call.gateway.ports.random.uuid(), TokenType.NODE
         kept = await call.gateway.tables.nodes.insert(_row(node, raw, call.body), challenge)
     else:
-        # The caller has proved nothing yet: this token can only be exchanged for another.
+        # The caller has not proved the key yet, so this token can only be exchanged for a full one.
         node, kind = known, TokenType.UNPROVED
         kept = await call.gateway.tables.nodes.insert_challenge(node, challenge)
     if not kept:
@@ -176,7 +177,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
             code=RefusalCode.CHALLENGE_USED,
         )
     call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
-    if node.owner_id is not None:  # earnings of the unowned node go to its owner
+    if node.owner_id is not None:  # the node got an owner: its waiting earnings go to the owner
         call.gateway.registry.ref(Paymaster).tell(FindClaimable())
     _tell_scheduler(call, node, None)
     token = _token(call, TokenType.NODE, node.id)

@@ -41,7 +41,7 @@ class ShareQuery(Cursor):
 class NewPayout:
     """A new payout.
 
-    ``credits`` are booked at once; ``money`` is sent after an admin approves it.
+    ``credits`` are booked at once; ``money`` is sent after an admin has approved the payout.
     """
 
     to: PayoutTo
@@ -115,7 +115,7 @@ async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
 
 
 def begun(row: PayoutShown, *, again: bool) -> Answer:
-    """Return the payout as it was when requested, whatever its state is now."""
+    """Return the payout as it was when requested, whatever the payout's state is now."""
     if row.kind == "MONEY":
         row = attrs.evolve(row, state="REQUESTED", batch_id=None, reference="", closed_at=None)
     return Answer(200 if row.kind == "CREDITS" else 202, shown(row), REPLAYED if again else {})
@@ -136,7 +136,7 @@ def share(row: ShareRow) -> Share:
 
 
 def why_gone(state: str, decision: str | None) -> str | None:
-    """Return why the operator lost an earning; None if it was not lost."""
+    """Return why the operator lost an earning; None if the earning was not lost."""
     if state == "FORFEITED":
         return FINED
     if decision is None:
@@ -157,6 +157,6 @@ def shown(row: PayoutShown) -> Payout:
 def _kept(user: UUID, key: tuple[str, bytes], payout: UUID) -> IdempotencyKey:
     """Return the idempotency key.
 
-    The answer is the payout as it began, which is found by its id.
+    The answer is the payout as requested, which is found by its id.
     """
     return IdempotencyKey(user, *key, answer={"status": 200, "payout": str(payout)})

@@ -28,7 +28,7 @@ from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
 from web.identity.admin_identity import AdminIdentity
-from web.nodes.access_updates import tell_circles
+from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 
@@ -139,7 +139,7 @@ async def show(call: Call) -> OrganisationPage | Problem:
     example=examples.DONE,
 )
 async def end(call: Call) -> Done | Problem:
-    """End an organisation; its nodes serve only their owners again."""
+    """End an organisation; the nodes lent to it serve only their owners again."""
     return await changed(call, "end", Rows.end, "by an owner", "The organisation has ended")
 
 
@@ -151,7 +151,7 @@ async def end(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def invite(call: Call[Invitation]) -> Done | Problem:
-    """Invite the user with this e-mail address; they become a member when they accept.
+    """Invite the user with this e-mail address; the user becomes a member by accepting.
 
     The answer is the same if the address has no account. A user who registers later must be invited
     again: remove the invitation first.
@@ -191,8 +191,8 @@ async def set_role(call: Call[Role]) -> Done | Problem:
     example=examples.DONE,
 )
 async def leave(call: Call) -> Done | Problem:
-    """Leave, decline an invitation, or, as an owner, remove a member. Their nodes then serve
-    only them.
+    """Leave the organisation, decline an invitation, or, as an owner, remove a member. The nodes of
+    a user who has left serve only that user.
     """
     user = call.ids["user_id"]
     return await changed(call, "leave", Rows.leave, str(user), "Done", user)
@@ -205,7 +205,7 @@ async def leave(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def lend(call: Call) -> Done | Problem:
-    """Lend one of your nodes: members render on it for free (``pool: mine``)."""
+    """Lend one of your nodes: members render on the lent node for free (``pool: mine``)."""
     node = call.ids["node_id"]
     return await changed(call, "lend", Rows.lend, str(node), "The node is lent", node)
 
@@ -217,7 +217,7 @@ async def lend(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def unlend(call: Call) -> Done | Problem:
-    """Take a node back, or, as an owner of the organisation, return it."""
+    """Take a lent node back, or, as an owner of the organisation, return the node."""
     node, said = call.ids["node_id"], "The node serves only its owner again"
     return await changed(call, "unlend", Rows.unlend, str(node), said, node)
 
@@ -239,9 +239,10 @@ async def changed(
     said: str,
     *what: object,
 ) -> Done | Problem:
-    """Change the organisation of the path, with its record: ``change`` is a method of its rows.
+    """Change the organisation of the path, and record the change. ``change`` is a method of
+    ``OrganisationRows``.
 
-    Answers ``said`` if it was done, after informing the Scheduler.
+    If the change was made, inform the Scheduler, and answer with ``said``.
     """
     organisation = call.ids["organisation_id"]
     act = await act_of(call, f"organisation.{name}", f"organisation:{organisation}", reason)
@@ -250,5 +251,5 @@ async def changed(
     became = await change(call.gateway.tables.organisations, organisation, *what, act)
     if became is not ChangeOutcome.DONE:
         return PROBLEMS.get(became, NOT_FOUND)
-    await tell_circles(call.gateway)
+    await announce_access_change(call.gateway)
     return Done(said)

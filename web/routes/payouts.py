@@ -37,7 +37,7 @@ from web.routes.operators import PayoutState
 operations = Operations(audience=Audience.ADMIN)
 NOT_FOUND: Final = Problem(404, "Payout not found", code=RefusalCode.PAYOUT_NOT_FOUND)
 NO_BATCH: Final = Problem(404, "Batch not found", code=RefusalCode.BATCH_NOT_FOUND)
-SENDING_SECONDS: Final = 1.2  # of a request's two seconds: a large batch takes several requests
+SENDING_SECONDS: Final = 1.2  # of a request's two seconds; large batches need several requests
 OWN: Final = Problem(
     409, "You cannot approve your own payout: ask another admin", code=RefusalCode.OWN_MATTER
 )
@@ -74,7 +74,9 @@ class OperatorsPayout(Payout):
 
 @attrs.frozen
 class OperatorsPayouts:
-    """A page of payouts. ``count`` is how many match, ``next`` the ``after`` of the next page."""
+    """A page of payouts. ``count`` is the number of matching payouts, ``next`` the ``after`` of the
+    next page.
+    """
 
     payouts: list[OperatorsPayout]
     count: int
@@ -99,7 +101,9 @@ class Sent:
 
 @attrs.frozen
 class Rejection:
-    """A rejection. ``not_paid``: although approved, the money was not sent, or came back."""
+    """A rejection. ``not_paid``: the payout was approved, but the money was not sent or came
+    back.
+    """
 
     reason: Reason
     not_paid: bool = False
@@ -141,7 +145,7 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     answers={200: Batch},
     refusals={
         404: NOT_FOUND.detail,
-        409: "One of them is not requested, or no longer, or is your own",
+        409: "A payout is not waiting for approval, or is your own",
     },
     idempotency=True,
     request_example=examples.APPROVAL,
@@ -185,7 +189,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
 
 @operations.post(
     "/api/v1/admin/payouts/{payout_id}/reject",
-    refusals={409: "It was paid, or is approved and may be on the way"},
+    refusals={409: "The payout was paid, or is approved and may be on the way"},
     absent=NOT_FOUND,
     request_example=examples.REJECTION,
     example=examples.REJECTED_PAYOUT,
@@ -193,7 +197,8 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
 async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
     """Reject a payout: its money is not sent, and its earnings are payable again.
 
-    For an approved payout, which may already have been sent, ``not_paid`` confirms that it was not.
+    For an approved payout, which may already have been sent, ``not_paid`` confirms that the money
+    was not paid.
     """
     id_, kept, not_paid = call.ids["payout_id"], call.gateway.tables.operators, call.body.not_paid
     details = {"not_paid": True} if not_paid else {}
@@ -230,13 +235,14 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
 
 @operations.post(
     "/api/v1/admin/batches/{batch_id}/paid",
-    refusals={409: "It was sent under another reference, or rejected"},
+    refusals={409: "The batch was sent under another reference, or rejected"},
     absent=NO_BATCH,
     request_example=examples.SENT,
     example=examples.PAID_BATCH,
 )
 async def paid(call: Call[Sent]) -> Batch | Problem:
-    """Mark a batch as paid. Repeat the request while ``left`` is not 0: it continues there.
+    """Mark a batch as paid. Repeat the request while ``left`` is not 0; each request marks further
+    payouts.
 
     A batch is sent once, with one reference.
     """
@@ -262,7 +268,7 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
 
 
 async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
-    """Mark each payout separately; one that was rejected at the same time is skipped.
+    """Mark each payout separately; skip a payout that was rejected at the same time.
 
     All requests go through a batch in one order, so the request that marks the first payout also
     marks the rest.
@@ -284,7 +290,7 @@ async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
 
 
 def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
-    """Return a message if some of them were sent with another reference."""
+    """Return a message if some of the payouts were sent with another reference."""
     paid = (row.reference for row in rows if row.state == "PAID")
     other = next((each for each in paid if each != reference), None)
     return None if other is None else f"It was marked as paid under {other!r}: a batch is sent once"

@@ -49,8 +49,8 @@ NOT_NOW: Final = unavailable(
 class Look:
     """A scene to check: an upload, and the ``manifest`` of its files if it has some.
 
-    ``frames`` and ``params`` as in a job: the estimate is for those. ``pool``: the nodes that may
-    see it. ``again``: check again even if a node has.
+    ``frames`` and ``params`` are those of the job to estimate. ``pool``: the nodes that may see the
+    scene. ``again``: check the scene again even if a node has checked it before.
     """
 
     payload_ref: Reference
@@ -71,11 +71,11 @@ class Look:
     example=examples.PREFLIGHT,
 )
 async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
-    """Have a node check a scene in its sandbox; this is free, and nothing is held.
+    """Have a node check a scene in its sandbox; a preflight is free, and nothing is held.
 
-    202 until a node has checked it; repeat the request, or follow its job. The same content is
-    checked once and answered at once from then on. Findings are for the nodes of its pool that are
-    online.
+    The answer is 202 until a node has checked the scene; repeat the request, or follow the
+    preflight's job. The same content is checked once; later requests for it are answered at once.
+    Findings are for the nodes of the pool that are online.
     """
     body = call.body
     idea = JobSpec(
@@ -90,15 +90,15 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
     if isinstance(offer, Problem):
         return offer
-    found = await _looked(call, offer.plan)
+    found = await _known_or_begun(call, offer.plan)
     if isinstance(found, Problem):
         return found
     shown = await _shown(call, offer.plan, found)
     return Answer(202 if found.status == "PENDING" else 200, shown)
 
 
-async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
-    """Return what is known, or let a node check it now."""
+async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
+    """Return the known preflight of the scene, or start one."""
     gateway, content = call.gateway, plan.inputs.content
     if content is None:
         return invalid([NOT_OURS])
@@ -118,11 +118,13 @@ async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
         return too_many_open(outcome)
     if not isinstance(outcome, Posted):
         return NOT_NOW
-    return PreflightState(dispatch.job, "PENDING")
+    return PreflightState(dispatch.insert.job, "PENDING")
 
 
 async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
-    """Return the preflight of a job's scene; None if no node has checked it or it has no scene."""
+    """Return the preflight of a job's scene; None if no node has checked the scene, or the job has
+    no scene.
+    """
     content = scene_of(plan)
     found = None if content is None else await known_preflight(call.gateway, call.caller, content)
     return None if found is None else await _shown(call, plan, found)

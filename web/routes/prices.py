@@ -55,7 +55,7 @@ class PriceQuery:
 
 @attrs.frozen
 class NewPrice:
-    """A new price. ``price`` null: the type costs the default from now on."""
+    """A new price. ``price`` null: the job type costs the default price from now on."""
 
     price: NewAmount | None
     reason: Reason
@@ -73,8 +73,8 @@ class Price:
 
 @attrs.frozen
 class PriceChange:
-    """A change of a price. ``price`` null: it was removed. ``changed_by`` '': a migration did
-    it.
+    """A change of a price. ``price`` null: the price was removed. ``changed_by`` '': a migration
+    set the price.
     """
 
     number: int

@@ -52,7 +52,7 @@ SkuName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
 
 @attrs.frozen
 class NewPurchase:
-    """A purchase. ``sku``: the name of what is bought."""
+    """A purchase to begin. ``sku``: the name of the package of credits."""
 
     sku: SkuName
 
@@ -77,9 +77,8 @@ async def offers(call: Call) -> Offers:
     example=examples.CHECKOUT,
 )
 async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
-    """Begin a purchase and get the address of the payment page.
-
-    Nothing is bought until it is paid.
+    """Begin a purchase and get the address of the payment page. The credits are added once the
+    purchase is paid.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -94,7 +93,9 @@ async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
     try:
         session = await call.gateway.ports.payments.open(order_of(call, purchase, title))
     except PaymentsUnavailable as error:
-        log.warning("no session for a purchase", purchase=str(purchase.id), why=str(error))
+        log.warning(
+            "a payment session could not be created", purchase=str(purchase.id), why=str(error)
+        )
         return AWAY
     return await _with_session(call, purchase, session, headers)
 
@@ -181,8 +182,9 @@ async def _with_session(
 ) -> Answer | Problem:
     """Return the answer with the purchase's session.
 
-    Another gateway may have been faster: Stripe returns one session to both, a stand-in returns
-    two. Only the first is used for payment.
+    Another gateway may have handled the same purchase first. Stripe then returns one session to
+    both gateways; a stand-in for Stripe returns two sessions. Only the session that was stored
+    first is used.
     """
     effect = PurchaseSession(purchase.id, session.id, session.url)
     outcome = await commit(call.gateway, Commit(effects=(effect,)))
@@ -190,14 +192,16 @@ async def _with_session(
         return Answer(200, Checkout(session.url), headers)
     now = await _purchase(call, purchase.id)
     if now.url is None:
-        log.error("a session is not taken", purchase=str(purchase.id), found=str(outcome))
+        log.error(
+            "the payment session was not stored", purchase=str(purchase.id), found=str(outcome)
+        )
         return AWAY
-    log.warning("a purchase has another session", purchase=str(purchase.id))
+    log.warning("another payment session was stored first", purchase=str(purchase.id))
     return Answer(200, Checkout(now.url), headers)
 
 
 def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> PaymentOrder:
-    """Return the order for Stripe; it is the same each time for one purchase."""
+    """Return the order for Stripe, which is always the same for one purchase."""
     return PaymentOrder(
         purchase=purchase.id,
         title=title,
@@ -210,7 +214,7 @@ def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> Payment
 
 def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
     """Return the address to which a buyer returns: the page of the settings with the outcome, or
-    our own.
+    the gateway's own page.
     """
     given = call.gateway.settings.stripe.return_url
     if given:

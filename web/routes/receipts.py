@@ -15,7 +15,7 @@ from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import log as examples
 from web.routes.jobs import URL_SECONDS
-from web.routes.ledger import proof_of, stands
+from web.routes.ledger import logged_position, proof_of
 from web.routes.units import UnitWord
 
 operations = Operations()
@@ -50,7 +50,9 @@ async def of_unit(call: Call) -> ReceiptFile | Problem:
     example=examples.RECEIPT_FILE,
 )
 async def of_job(call: Call) -> ReceiptFile | Problem:
-    """Get the receipt of a job of one unit; with several units each has its own."""
+    """Get the receipt of a job of one unit. In a job of several units, each unit has its own
+    receipt.
+    """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
@@ -67,8 +69,8 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
 async def manifest(call: Call) -> ResultUrl | Problem:
     """Get the download address of the list of a job's files; valid for an hour.
 
-    It lists the scene and its linked files, each with path, SHA-256 and size. The job's receipts
-    name it by its SHA-256.
+    The list names the scene and its linked files, each with path, SHA-256 and size. The job's
+    receipts name the list by its SHA-256.
     """
     row = await call.gateway.tables.jobs.past(call.ids["job_id"], call.caller)
     if row is None:
@@ -105,5 +107,5 @@ async def _proof(call: Call, entry: int | None) -> EntryProof | None:
     if entry is None:
         return None
     # The entry is the creator's; nothing beyond the receipt's content is revealed.
-    standing = await stands(call.gateway, None, entry)
-    return None if isinstance(standing, Problem) else await proof_of(call.gateway, standing)
+    position = await logged_position(call.gateway, None, entry)
+    return None if isinstance(position, Problem) else await proof_of(call.gateway, position)

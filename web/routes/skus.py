@@ -37,7 +37,7 @@ class SkuWords:
 
 @attrs.frozen
 class Terms:
-    """Terms of a SKU. ``amount`` is in the currency's smallest unit. ``on_sale`` false: it
+    """Terms of a SKU. ``amount`` is in the currency's smallest unit. ``on_sale`` false: the package
     cannot be bought.
     """
 

@@ -51,7 +51,7 @@ class StatementQuery:
 async def statement(call: Call[None, StatementQuery]) -> Statement | web.Response:
     """Get the entries of your operator account in a month.
 
-    JSON has pages of lines; CSV (``format=csv``, or by Accept) has all of them.
+    JSON has pages of lines; CSV (``format=csv``, or by Accept) has all lines.
     """
     query, kept, who = call.query, call.gateway.tables.operators, call.caller
     first, end = months(query.month)

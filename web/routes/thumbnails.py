@@ -40,8 +40,8 @@ class PictureQuery:
 async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
     """Get a picture of at most 256 pixels a side, of one frame or the newest.
 
-    It is available as soon as the frame is rendered, announced by the event `unit.thumbnail`, and
-    shows what its node sent. It is kept as long as the results.
+    The event `unit.thumbnail` announces a picture as soon as its frame is rendered. The picture is
+    shown as the node sent it, and is kept as long as the results.
     """
     gateway, job = call.gateway, call.ids["job_id"]
     found = await gateway.tables.thumbnails.of_job(job, call.caller, call.query.frame)

@@ -1,5 +1,5 @@
-"""Trusted users: their nodes may render your scenes (pool ``trusted``), and you accept their
-jobs on nodes without a sandbox.
+"""Trusted users: their nodes may render your scenes (pool ``trusted``), and your nodes without a
+sandbox accept their jobs.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.nodes.access_updates import tell_circles
+from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 from web.routes.organisations import act_of
@@ -43,9 +43,8 @@ class Somebody:
     example=examples.TRUSTED,
 )
 async def index(call: Call) -> TrustedPeople:
-    """List the users you trust. Jobs with the pool ``trusted`` go to their nodes besides your own.
-
-    Your nodes without a sandbox accept their jobs. Trust is not mutual.
+    """List the users you trust. Your jobs with the pool ``trusted`` also go to the nodes of users
+    you trust. Your nodes without a sandbox accept jobs of users you trust. Trust is not mutual.
     """
     rows = await call.gateway.tables.organisations.trusted(call.caller)
     return TrustedPeople(tuple(from_row(Trusted, row) for row in rows))
@@ -54,15 +53,15 @@ async def index(call: Call) -> TrustedPeople:
 @operations.post(
     "/api/v1/trusted",
     scope=Scope.NODES_WRITE,
-    refusals={409: "You trust too many, or it is your own address"},
+    refusals={409: "You trust too many addresses, or this address is your own"},
     request_example=examples.SOMEBODY,
     example=examples.DONE,
 )
 async def trust(call: Call[Somebody]) -> Done | Problem:
     """Trust the user who has an account with this address now.
 
-    The answer is the same if there is none. An account created later is not trusted: remove the
-    address and add it again.
+    The answer is the same if the address has no account. An account created later is not trusted:
+    remove the address and add it again.
     """
     gateway, email = call.gateway, call.body.email
     if await is_own(gateway, call.caller, email):
@@ -73,7 +72,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     said = await gateway.tables.organisations.trust(email, act)
     if said is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
-    await tell_circles(gateway)
+    await announce_access_change(gateway)
     return Done("If there is an account with this address, you trust its user")
 
 
@@ -84,7 +83,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     example=examples.DONE,
 )
 async def distrust(call: Call) -> Done | Problem:
-    """Stop trusting a user. Running units on their nodes are finished."""
+    """Stop trusting a user. The user's nodes finish the units of yours that they run."""
     user = call.ids["user_id"]
     act = await act_of(call, "trust.end", f"user:{user}", "ended")
     if act is None:
@@ -92,7 +91,7 @@ async def distrust(call: Call) -> Done | Problem:
     said = await call.gateway.tables.organisations.distrust(user, act)
     if said is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
-    await tell_circles(call.gateway)
+    await announce_access_change(call.gateway)
     return Done("You no longer trust this account")
 
 

@@ -70,14 +70,15 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
         402: "Insufficient credits",
         404: "Job or unit not found",
         409: (
-            "It has not failed, the job was cancelled, its input has expired, or it was underquoted"
+            "The unit has not failed or was underquoted, its job was cancelled,"
+            " or the input has expired"
         ),
     },
     absent=NO_UNIT,
     example=examples.UNIT_AGAIN,
 )
 async def retry(call: Call) -> Unit | Problem:
-    """Retry a failed unit; its price is held again, and is the same as before.
+    """Retry a failed unit; the same price as before is held again.
 
     For a frame in tiles all failed tiles are retried. A unit that takes far more than its quote is
     refused: `code` is `underquoted`, and `new_price` is about what its `frames` cost as a new job,

@@ -61,7 +61,7 @@ Sha256: TypeAlias = Annotated[str, Meta(pattern="[0-9a-f]{64}")]
 
 @attrs.frozen
 class NewUpload:
-    """Content by its SHA-256 (hex), its size in bytes, and its name at the user."""
+    """Content to upload: its SHA-256 (hex), its size in bytes, and the name of the user's file."""
 
     sha256: Sha256
     size: Annotated[int, Meta(ge=1, le=SIZE_MAX)]
@@ -78,7 +78,7 @@ class WantedPart:
 
 @attrs.frozen
 class WantedParts:
-    """Parts in any order; they may have arrived already."""
+    """Parts to send, in any order; a part may be requested even if it has arrived already."""
 
     parts: Annotated[list[WantedPart], Meta(min_length=1, max_length=URLS_MAX)]
 
@@ -105,7 +105,7 @@ class SentParts:
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
     """Announce content; if you have stored it already, nothing is to be sent (200).
 
-    Announcing it again, also after an interruption, returns which parts have arrived.
+    Announcing the same content again, also after an interruption, returns which parts have arrived.
     """
     body, gateway = call.body, call.gateway
     if (fault := name_fault(body.filename)) is not None:
@@ -127,7 +127,9 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
 
 
 async def _over_quota(gateway: Gateway, user: UUID, content: NewUpload) -> Problem | None:
-    """Return why it may not be uploaded; None if there is room. Content counts once per user."""
+    """Return why the content may not be uploaded; None if there is room. Content counts once per
+    user.
+    """
     known = await gateway.tables.uploads.by_content(user, bytes.fromhex(content.sha256))
     if known is not None and known.completed_at is not None:
         return None
@@ -176,8 +178,8 @@ async def show(call: Call) -> Upload | Problem:
 async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     """Get presigned URLs for parts of content above 64 MiB.
 
-    Each is bound to its length and SHA-256. Parts for which no URL was requested during a day are
-    removed.
+    Each URL works only for content of the part's length and SHA-256. Parts for which no URL was
+    requested during a day are removed.
     """
     gateway = call.gateway
     row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
@@ -208,8 +210,8 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
 async def complete(call: Call[SentParts]) -> Upload | Problem:
     """Complete an upload: the content is checked in the store and can then be used in a job.
 
-    Content sent in one piece needs no body. Parts are joined into one object; if they differ from
-    the body's list, they are removed and the answer is 409.
+    Content sent in one piece needs no body. Parts are joined into one object. If the parts differ
+    from the body's list, all parts are removed and the answer is 409.
     """
     gateway = call.gateway
     row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
@@ -241,7 +243,8 @@ async def found_of(
 def is_announced(found: ObjectInfo, row: UploadRow, digests: Sequence[bytes]) -> bool:
     """Return True if the store holds what was announced, as far as the store can tell.
 
-    For parts it knows only each part's SHA-256, which it checked against the signed one.
+    Of content in parts, the store knows only each part's SHA-256, which it has compared with the
+    signed hash.
     """
     if digests and found.parts_sha256 not in (None, parts_sha256(digests)):
         return False
@@ -264,7 +267,7 @@ async def put_of(call: Call[Any, Any], row: UploadRow) -> PutUrl | None:
 
 
 async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
-    """Return the progress of content in parts; None if it is complete or small."""
+    """Return the progress of content in parts; None if the content is complete or small."""
     if row.completed_at is not None or not in_parts(row.size):
         return None
     arrived = [part.number for part in await UploadParts(call.gateway, row).arrived()]

@@ -52,9 +52,8 @@ NO_FRAMES = Problem(
 
 @attrs.frozen
 class NewVideo:
-    """A video. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001.
-
-    Omitted, it is the scene's.
+    """A video to make. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001. Without
+    ``fps``, the video has the scene's frame rate.
     """
 
     container: Literal["MP4", "WEBM"] = "MP4"
@@ -80,7 +79,8 @@ class NewVideo:
     example=examples.PLACED,
 )
 async def video(call: Call[NewVideo]) -> Answer | Problem:
-    """Make a video of the frames of an ended job: a new job of type ``video``, at its price.
+    """Make a video of the frames of an ended job: a new job of type ``video``, at the price of this
+    type.
 
     If the job did not complete, the video has the complete frames.
     """
@@ -158,7 +158,9 @@ async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> 
 async def _keep_scene(
     gateway: Gateway, user: UUID, manifest: str, scene: ManifestEntry | None
 ) -> None:
-    """Keep the scene until the video is made; the frames are kept as results of the other job."""
+    """Keep the scene until the video is made; the frames are kept as results of the rendering
+    job.
+    """
     upload = None if scene is None else await gateway.tables.uploads.by_key(user, scene.place)
     if upload is not None:
         await gateway.tables.retention.list_manifest(manifest, [upload.id])
@@ -185,9 +187,8 @@ def _entry(unit: PagedUnit, key: str, suffix: str) -> ManifestEntry:
 
 
 async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
-    """Return the job's scene, which has the frame rate and the view transform.
-
-    None if it is no longer stored.
+    """Return the job's scene, which has the frame rate and the view transform; None if the scene is
+    no longer stored.
     """
     file, listed = past.plan.inputs.file, past.plan.inputs.files
     if file is not None and file.path.endswith(".blend"):

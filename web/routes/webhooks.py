@@ -53,7 +53,7 @@ async def stripe(call: Call[bytes]) -> Received | Problem:
     if event is None:
         return Problem(400, "The body is not an event", code=RefusalCode.EVENT_INVALID)
     if event.fact is None and is_meant(event.type):
-        log.warning("an event cannot be read", event_id=event.event, type=event.type)
+        log.warning("a Stripe event cannot be parsed", event_id=event.event, type=event.type)
     outcome = await commit(call.gateway, Commit(effects=(event,)))
     assert isinstance(outcome, Posted | Replayed), outcome
     return Received(received=True)

@@ -19,10 +19,10 @@ from actors.ledger import fines
 from actors.ledger.commands import units
 from actors.ledger.draft import Draft
 from actors.ledger.failure_attribution import SAID_MAX
-from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
+from actors.ledger.messages import GuardFailed, UnitComplete, UnitDeliver, UnitFail
 from actors.ledger.postings import Refusal
 from actors.ledger.rows import AT_WORK, change
-from actors.verifier.messages import UnitDeliver, UnitVerdict, costs, earns
+from actors.verifier.messages import UnitVerdict, costs, earns
 from sql.books import UnitRow
 from sql.checks import CheckRow
 
@@ -55,23 +55,24 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
 def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
     """Record the check of a delivered result, and whether the result is drawn for a comparison."""
     is_drawn, odds = fines.draw_comparison(draft, unit, effect)
+    result = effect.result
     row = CheckRow(
-        job_id=effect.job,
-        unit=effect.unit,
-        attempt=effect.attempt,
-        node_id=effect.node,
+        job_id=result.job,
+        unit=result.unit,
+        attempt=result.attempt,
+        node_id=result.node,
         device_class=effect.device_class,
-        result_ref=effect.result_ref,
-        sha256=effect.sha256,
-        size=effect.size,
+        result_ref=result.result_ref,
+        sha256=result.sha256,
+        size=result.size,
         work=effect.work,
         node_signature=effect.node_signature,
         evidence_sha256=effect.evidence_sha256,
         evidence_size=effect.evidence_size,
-        verified=effect.verified,
-        operator=effect.operator,
-        share_percent=effect.share_percent,
-        window_seconds=int(effect.dispute_window.total_seconds()),
+        verified=result.verified,
+        operator=result.operator,
+        share_percent=result.share_percent,
+        window_seconds=int(result.dispute_window.total_seconds()),
         opened_at=draft.now,
         drawn=is_drawn,
         odds=odds,

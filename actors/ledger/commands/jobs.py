@@ -22,17 +22,17 @@ from actors.ledger.messages import (
     UnitRetry,
     work_reference,
 )
-from actors.ledger.postings import Refusal, release, reopen
+from actors.ledger.postings import Refusal, hold_units, release, reopen
 from actors.ledger.rows import STOPPED, cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED
-from sql.books import JobRow, UnitRow
+from sql.books import JobRow, NewJob, UnitRow
 from sql.job_plan import NewUnit
 
 NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
 
 
 def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
-    """Insert a job with its units."""
+    """Insert a job with its units, and hold their prices."""
     before = draft.jobs.get(effect.job)
     if before is not None:
         draft.touched[effect.job, 0] = None
@@ -40,25 +40,31 @@ def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
     plan, units = effect.plan, effect.plan.units
     if not units or any(unit.price < 0 or (unit.missing and unit.price) for unit in units):
         return GuardFailed("JobInsert", "")
+    refusal = hold_units(draft, effect)
+    if refusal is not None:
+        return refusal
     job = JobRow(
         id=effect.job,
         user_id=effect.user,
         job_type=plan.job_type,
-        payload_ref=plan.payload_ref,
-        plan=plan.stored(),
         status="QUEUED",
-        price=plan.price,
-        price_number=effect.price_number,
-        retry_of=effect.retry_of,
         open_units=len(units),
         units=len(units),
         priority=plan.priority,
         cap=plan.cap,
-        created_at=draft.now,
         queued_at=draft.now,
         updated_at=draft.now,
     )
-    draft.add_job(job, _units(effect))
+    new = NewJob(
+        id=effect.job,
+        payload_ref=plan.payload_ref,
+        plan=plan.stored(),
+        price=plan.price,
+        price_number=effect.price_number,
+        retry_of=effect.retry_of,
+        created_at=draft.now,
+    )
+    draft.add_job(job, new, _units(effect))
     return True
 
 
@@ -79,12 +85,12 @@ def _units(effect: JobInsert) -> list[UnitRow]:
 
 
 def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
-    units = list(draft.units_of(job.id))
-    plan = effect.plan
-    found = (job.user_id, job.job_type, job.payload_ref, job.plan, len(units))
-    wanted = (effect.user, plan.job_type, plan.payload_ref, plan.stored(), len(plan.units))
+    """Return True if the effect inserted the job; job ids are random, or derived from a job."""
+    units, plan = draft.units_of(job.id), effect.plan
+    found = (job.user_id, job.job_type, len(units))
     pairs = zip(units, plan.units, strict=False)
-    return found == wanted and all(_matches(unit, piece) for unit, piece in pairs)
+    is_same = found == (effect.user, plan.job_type, len(plan.units))
+    return is_same and all(_matches(unit, piece) for unit, piece in pairs)
 
 
 def _matches(unit: UnitRow, piece: NewUnit) -> bool:

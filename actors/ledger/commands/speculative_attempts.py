@@ -21,17 +21,19 @@ from actors.ledger.failure_attribution import (
     with_failure,
 )
 from actors.ledger.messages import (
+    CheckEffect,
     GuardFailed,
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitStart,
 )
 from actors.ledger.postings import Refusal
 from actors.ledger.rows import AT_WORK, change, next_attempt, with_copy_only, without_copy
-from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.books import UnitRow
 
 OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect
@@ -86,7 +88,7 @@ def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | b
         if other.state == "VERIFYING" or not _ends_both(effect):
             _end(draft, unit, other, effect)
             if isinstance(effect, UnitFail):
-                record_claims(draft, effect, mine.attempt)
+                record_claims(draft, effect)
             return True
     return _keep_only_mine(draft, AttemptPair(unit, mine, other))
 
@@ -129,18 +131,15 @@ def _apply_verdict(
     return checks.judge(draft, pair.mine, effect, end_mine)
 
 
-def _whose(
-    unit: UnitRow,
-    effect: OfAttempt,
-) -> UUID | None:
+def _whose(unit: UnitRow, effect: OfAttempt) -> UUID | None:
     """Return the node whose attempt the effect names; None if it names neither attempt."""
-    if isinstance(effect, UnitAssign) or (effect.attempt is None and _node_of(effect) is None):
+    if isinstance(effect, UnitAssign):
         return None
     for attempt, node in (
         (unit.attempt, unit.node_id),
         (unit.copy_attempt, unit.copy_node_id),
     ):
-        if effect.attempt in (None, attempt) and _node_of(effect) in (None, node):
+        if effect.attempt == attempt and _node_of(effect) in (None, node):
             return node
     return None
 

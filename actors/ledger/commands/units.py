@@ -78,8 +78,7 @@ def start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
 def complete(
     draft: Draft, unit: UnitRow, effect: UnitComplete, states: frozenset[str] = AT_WORK
 ) -> bool | Refusal:
-    attempt = unit.attempt if effect.attempt is None else effect.attempt
-    ours = (unit.attempt, unit.node_id) == (attempt, effect.node)
+    ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
     if ours and unit.state == "COMPLETED":
         return False
     if not ours or unit.state not in states:
@@ -157,8 +156,7 @@ def fail(
     draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[str] = AT_WORK
 ) -> bool | Refusal:
     error = stored_text(effect.error)
-    attempt = unit.attempt if effect.attempt is None else effect.attempt
-    ours = unit.attempt == attempt and effect.node in (None, unit.node_id)
+    ours = unit.attempt == effect.attempt and effect.node in (None, unit.node_id)
     is_same_error = (unit.error_class, unit.error_message) == (effect.error_class, error)
     if ours and is_same_error and unit.state == ("FAILED" if effect.retry_at is None else "QUEUED"):
         return False
@@ -170,7 +168,7 @@ def fail(
         draft, unit, attrs.evolve(with_failure(unit, effect), lease_until=None), effect
     )
     if done is True:
-        record_claims(draft, effect, attempt)
+        record_claims(draft, effect)
     return done
 
 

@@ -1,4 +1,4 @@
-"""The plugins that this machine offers: built-in ones, and third parties' by entry points."""
+"""The plugins that this machine offers: built-in plugins, and third-party entry points."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from rendertrust.node.plugins.cpu_benchmark import CpuBenchmarkPlugin
 from rendertrust.node.plugins.echo import EchoPlugin
 from rendertrust.node.plugins.preflight import PreflightPlugin
 from rendertrust.node.plugins.render import RenderPlugin
-from rendertrust.node.plugins.third_party import apart
+from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.plugins.video import VideoPlugin
 from rendertrust.node.state_folder import StateFolder
 
@@ -24,14 +24,14 @@ GROUP: Final = "rendertrust.plugins"
 
 @attrs.frozen(kw_only=True)
 class PluginOffer:
-    """The offered ``plugins`` by job type, and why each of the other job types is not offered."""
+    """The offered ``plugins`` by job type. ``not_offered``: the reason for each other job type."""
 
     plugins: Mapping[str, Plugin]
     not_offered: Mapping[str, str]
 
     @property
     def render(self) -> RenderPlugin | None:
-        """Return the render plugin, if it is offered."""
+        """Return the render plugin; return None if the node does not offer ``render``."""
         plugin = self.plugins.get(RenderPlugin.job_type)
         return plugin if isinstance(plugin, RenderPlugin) else None
 
@@ -54,7 +54,7 @@ class PluginOffer:
 
 
 async def offer(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
-    """Ask each plugin whether this machine can do its work."""
+    """Ask each plugin whether it can work on this machine."""
     able: dict[str, Plugin] = {}
     unable: dict[str, str] = {}
     for plugin in _ours(folder, settings):
@@ -68,7 +68,7 @@ async def offer(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         else:
             await _ask(loaded, able, unable)
             if loaded.job_type in able:
-                able[loaded.job_type] = apart(loaded)
+                able[loaded.job_type] = in_thread(loaded)
     return PluginOffer(plugins=able, not_offered=unable)
 
 
@@ -90,7 +90,7 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
 
 
 def _load(entry: EntryPoint) -> Plugin | str:
-    """Load a third party's plugin, or return the reason why it cannot be loaded.
+    """Load a third-party plugin, or return the reason why the plugin cannot be loaded.
 
     A broken plugin must not prevent the node from working.
     """

@@ -9,7 +9,7 @@ WIDTH, STEPS_MAX = 320, 100
 
 
 def steps_in_row(row: int, rows: int) -> int:
-    """Return the number of steps for one row; each point takes at most STEPS_MAX."""
+    """Return the number of steps for one row. A point takes at most STEPS_MAX steps."""
     y = 2.4 * row / rows - 1.2
     total = 0
     for column in range(WIDTH):
@@ -32,11 +32,11 @@ def main(rows: int, nice: int) -> None:
         steps = steps_in_row(row, rows)
         total += steps
         checksum = (checksum * 31 + steps) % 2**53
-        print(json.dumps({"progress": (row + 1) / rows}), flush=True)  # noqa: T201 - its interface
+        print(json.dumps({"progress": (row + 1) / rows}), flush=True)  # noqa: T201 - the plugin reads this
     seconds = max(time.monotonic() - started, 1e-6)
     score = total / seconds / 1e6
     last = {"score": round(score, 3), "seconds": round(seconds, 3), "checksum": checksum}
-    print(json.dumps(last), flush=True)  # noqa: T201 - its interface
+    print(json.dumps(last), flush=True)  # noqa: T201 - the plugin reads this
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Zip files of frames: chunks pack them, videos unpack them."""
+"""Zip files of frames: a chunk's result is packed, the inputs of a video are unpacked."""
 
 import errno
 import os
@@ -16,13 +16,13 @@ from rendertrust.node.safe_open import open_plain
 NAME: Final = "frames.zip"
 ENTRIES_MAX: Final = 100_000
 BYTES_MAX: Final = 64 * 2**30
-DISK_LEFT: Final = 2**30  # disk space that unpacking must leave free, as a sandboxed program must
+DISK_LEFT: Final = 2**30  # free disk space that unpacking must leave
 NUMBERED: Final = re.compile(
     r"(?:.*[^0-9-])?(-?[0-9]{1,7})\.(png|jpg|jpeg|exr|tif|tiff|webp|bmp|tga)"
 )
-# Suffixes of files beside a picture, which are not frames of a video.
+# Suffixes of files beside a picture. Such files are not frames of a video.
 BESIDE: Final = (".noisy.exr", ".evidence.exr")
-# the same time for all entries, so that equal files make equal zips
+# All members of a zip get this time, so that equal files make equal zips.
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -48,7 +48,7 @@ def pack(folder: Path, names: Iterable[str]) -> Path:
 
 
 def number_of(path: str) -> int | None:
-    """Return the frame number at the end of a picture's name; None if it has none."""
+    """Return the frame number at the end of a picture's name; None if the name has no number."""
     found = NUMBERED.fullmatch(PurePosixPath(path).name.lower())
     return int(found[1]) if found else None
 
@@ -56,8 +56,8 @@ def number_of(path: str) -> int | None:
 def unpack(source: Path, target: Path) -> list[Path]:
     """Unpack the numbered pictures of a zip into the folder ``target``.
 
-    Names are untrusted, so only their last part is used. Raises BundleError, and OSError if the
-    disk has no space for the declared size; no more than that is unpacked.
+    Names are untrusted, so only the part after the last slash is used. Raises BundleError, and
+    OSError if the disk has no space for the size that the zip declares.
     """
     try:
         with zips.opened(source, BYTES_MAX, ENTRIES_MAX) as packed:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
-from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - offered with the rest
+from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - exported from here
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins import crash_attribution
@@ -17,7 +17,7 @@ from rendertrust.node.plugins.video import VideoPlugin, playing
 from rendertrust.node.sandbox import DELIVERED
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 
-NO_SANDBOX: Final = "untrusted scenes are opened only in a sandbox, and there is none"
+NO_SANDBOX: Final = "untrusted scenes are opened only in a sandbox, and this machine has none"
 DRAWS_MAX: Final = 16
 RENDER: Final = "render"
 VIDEO: Final = VideoPlugin.job_type
@@ -48,42 +48,47 @@ _TOLD: Final = (
 class CheckPlugin:
     """Check of one result.
 
-    It takes the parameters and inputs of the checked unit, which was a ``render`` unless ``of``
-    says ``video``. ``draws``: [x, y, cell or null] for each crop of a frame or tile; ``shown``:
-    frames of a chunk or video; all numbers from 0 up to 1. Without both, the plugin takes only a
-    quick look. ``whole``: the crops are cut out of a whole rendered frame or tile. ``across``: the
-    result was made by another kind of device or instruction set; its value lists the draws for a
-    second look, if one is needed. ``seconds``: the time limit of the renders.
-
-    The plugin's result is a JSON report. For each crop or frame and for the picture it says whether
-    they are ``equal`` or how far ``off``; or it names a ``fault`` of the result.
+    A check gets the parameters and inputs of the checked unit, and the following parameters.
+    ``of``: the job type of the checked unit, ``render`` or ``video``. ``draws``: [x, y, cell or
+    null] for each crop of a frame or tile. ``shown``: a number for each frame of a chunk or video
+    to check. All these numbers are in [0, 1). Without ``draws`` and ``shown``, the plugin takes
+    only a quick look. ``whole``: the crops are cut out of a whole rendered frame or tile.
+    ``across``: set if another kind of device or instruction set made the result; lists the draws
+    for a second look. ``seconds``: the time limit of the renders. The plugin's result is a JSON
+    report. For each crop or frame and for the picture, the report says whether both are ``equal``,
+    or how far ``off``. Instead, the report may name a ``fault`` of the result.
     """
 
     job_type: ClassVar[str] = "check"
     render: RenderPlugin
-    # time for opening a delivered file, after which the file counts as deadly
+    # Time limit for opening a delivered file. A file that takes longer counts as hanging.
     open_seconds: float = OPEN_SECONDS
 
     async def why_not(self) -> str | None:
-        """Return why this machine cannot render or open untrusted scenes; None if it can."""
+        """Return why this machine cannot render or open untrusted scenes.
+
+        Return None if this machine can render and open such scenes.
+        """
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Render the crops. A failure says nothing about the checked result.
+        """Run the check. A failure of the check says nothing about the checked result.
 
-        The scene is to blame if memory or time ran out while no delivered file was open, otherwise
-        the verifier.
+        If memory or time ran out while no delivered file was open, the failure blames the scene.
+        Otherwise the failure blames the verifier.
         """
-        # in a thread, as it unpacks a video's frames
+        # runs in a thread, because a video's frames are unpacked
         order = await asyncio.to_thread(_order_for, task)
         if isinstance(order, Failed):
             return order
         order = {**order, "open_seconds": self.open_seconds}
-        last = await crash_attribution.told(self._within(task.params.get("seconds")), order, task)
+        last = await crash_attribution.run_check(
+            self._within(task.params.get("seconds")), order, task
+        )
         return _report(last, task)
 
     def _within(self, seconds: object) -> RenderPlugin:
-        """Return the renderer with this time limit, if that is shorter than its own."""
+        """Return the render plugin with this time limit, at most the plugin's own limit."""
         if not isinstance(seconds, int | float):
             return self.render
         limit = max(min(seconds, self.render.runtime_seconds_max), 1.0)
@@ -91,7 +96,7 @@ class CheckPlugin:
 
 
 async def why_no_strangers(render: RenderPlugin) -> str | None:
-    """Return why untrusted scenes cannot be opened here; None if they can."""
+    """Return why this machine cannot open untrusted scenes; None if nothing prevents it."""
     if render.found is None:
         return await render.why_not()
     return None if render.found.is_sandboxed else NO_SANDBOX
@@ -114,27 +119,30 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
     if isinstance(order, Failed):
         return order
-    delivered = {"picture": place_of(PICTURE, task), "evidence": place_of(EVIDENCE, task)}
+    delivered = {
+        "picture": delivered_path(PICTURE, task),
+        "evidence": delivered_path(EVIDENCE, task),
+    }
     whole = bool(task.params.get("whole"))
     full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
     full |= {"across": across} if across else {}
     return {**full, **delivered}
 
 
-def place_of(name: str, task: Task) -> str | None:
-    """Return a delivered file's place in its folder; None if the file was not delivered."""
+def delivered_path(name: str, task: Task) -> str | None:
+    """Return a delivered file's path below ``delivered``; None if the file was not delivered."""
     path = task.delivered.get(name)
     return None if path is None else str(path.relative_to(task.folder / DELIVERED))
 
 
 def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Failed:
-    """Return the checked unit's order, extended by the kind of check to do."""
+    """Return the worker's order of the checked unit, with the kind of check as ``do``."""
     order: Mapping[str, Any] | Failed
     if of == VIDEO:
         order = playing(task)
         return order if isinstance(order, Failed) else {**order, "do": "watch"}
     if of != RENDER:
-        return refused("work of such a kind cannot be checked here")
+        return refused("a result of this job type cannot be checked")
     if is_look:  # the tiles were checked already
         params = {name: value for name, value in task.params.items() if name != "tiles"}
         order = order_for(attrs.evolve(task, params=params))

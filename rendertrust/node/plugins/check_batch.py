@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from rendertrust.node.plugin import BATCH, Completed, Failed, Result, Task, in_batch
-from rendertrust.node.plugins.check import place_of, why_no_strangers
+from rendertrust.node.plugins.check import delivered_path, why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 from rendertrust.relay_frames import BATCH_MAX
 
 RESULTS: Final = "results"  # name of the parameter with the number of results
-WORDS_MAX: Final = 300  # characters of a report: sixteen reports fit into one relay frame
+WORDS_MAX: Final = 300  # most characters of a report; sixteen reports fit into one relay frame
 _TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "loose", "seen")
 Told = Mapping[str, Any]
 
@@ -22,22 +22,22 @@ Told = Mapping[str, Any]
 class CheckBatchPlugin:
     """Quick look at several results of one job.
 
-    It takes the parameters of the units and the number of ``results``, whose inputs are
-    ``check/0/picture``, ``check/0/evidence.exr`` and so on. ``opened`` in its result lists a report
-    for each, like that of a ``check`` without draws. A report is None if the worker died before it,
-    or if only a render can decide.
+    A batch gets the parameters of the units, and the number of ``results``. The inputs are
+    ``check/0/picture``, ``check/0/evidence.exr`` and so on. ``opened`` in the batch's result lists
+    a report for each checked result, like the report of a ``check`` without draws. A report is None
+    if the worker died before the report, or if only a render can decide.
     """
 
     job_type: ClassVar[str] = BATCH
     render: RenderPlugin
-    open_seconds: float = OPEN_SECONDS  # time for each result
+    open_seconds: float = OPEN_SECONDS  # time limit for opening each result
 
     async def why_not(self) -> str | None:
-        """Return why this machine cannot open untrusted scenes; None if it can."""
+        """Return why this machine cannot open untrusted scenes; None if nothing prevents it."""
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Open the results in one worker. Reports that it made before a crash count."""
+        """Open the results in one worker. If the worker crashes, its earlier reports count."""
         order = _order_for(task)
         if isinstance(order, Failed):
             return order
@@ -52,7 +52,7 @@ class CheckBatchPlugin:
 
 @attrs.define
 class BatchMessages(RenderProgress):
-    """The worker's reports on ``count`` results; for each result the first report counts."""
+    """The worker's reports on ``count`` results. For each result, the first report counts."""
 
     count: int = 0
     told: dict[int, Told] = attrs.field(factory=dict[int, Told])
@@ -84,7 +84,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return order
     results = [
         {
-            kind: place_of(name, task)
+            kind: delivered_path(name, task)
             for kind, name in zip(("picture", "evidence"), pair, strict=True)
             if name in task.delivered
         }

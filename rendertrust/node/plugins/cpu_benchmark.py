@@ -1,4 +1,4 @@
-"""Plugin ``cpu_benchmark``: times a few seconds of the same work on every machine."""
+"""Plugin ``cpu_benchmark``: times a computation that is the same on every machine."""
 
 import asyncio
 import sys
@@ -21,8 +21,8 @@ SECONDS_MAX: Final = 300.0
 class CpuBenchmarkPlugin:
     """CPU benchmark. The parameter ``rows`` scales the work.
 
-    ``score``: million steps per second on one processor. ``checksum``: the same on every machine
-    that computes correctly.
+    ``score`` is the number of million steps per second on one processor. ``checksum`` is equal on
+    all machines that compute correctly.
     """
 
     job_type: ClassVar[str] = "cpu_benchmark"

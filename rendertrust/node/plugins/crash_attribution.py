@@ -1,11 +1,12 @@
 """Attribution of a crash during a check: to the scene, this machine, or the delivered file.
 
-The worker announces each file before it opens it (``worker/checks/open_watchdog.py``). If it dies
-then, the file is opened again without the scene, in a worker that has just opened a test file of
-the same size and kind (``worker/checks/isolated_open.py``). If that worker dies twice, the
-delivered file is to blame. If it survives, or dies of the test file, nothing is blamed. If memory
-or time runs out while no delivered file is open, the scene is to blame, unless the result differed
-so far: the check of a lie takes longer, so nobody is paid if it does not end.
+The worker announces each delivered file before it opens the file
+(``worker/checks/open_watchdog.py``). If the worker dies after the announcement, a second worker
+opens a test file of the same size and kind. That worker then opens the delivered file, without the
+scene (``worker/checks/isolated_open.py``). If the second worker dies twice, the delivered file is
+to blame. If the second worker survives, or dies of the test file, nothing is blamed. If memory or
+time runs out while no delivered file is open, the scene is to blame. The scene is not to blame if
+the result differed so far, because the check of a wrong result takes longer.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ Told = Mapping[str, Any]
 
 @attrs.define
 class BlameMessages(RenderProgress):
-    """Progress of a check. ``about``: the announced step that has not ended.
+    """Handler of a check's messages. ``about``: the announced step that has not ended.
 
     ``doubts``: the result differed so far.
     """
@@ -48,8 +49,8 @@ class BlameMessages(RenderProgress):
         super().hear(line)
 
 
-async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
-    """Run a check; return the worker's last line or, if the worker died, the attribution.
+async def run_check(render: RenderPlugin, order: Told, task: Task) -> Told:
+    """Run a check. Return the worker's last message or, if the worker died, the attribution.
 
     ``of_scene`` is set if the scene is to blame.
     """
@@ -63,10 +64,12 @@ async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
     before = found if isinstance(found, dict) else {}
     if about["what"] == MAKING:  # the compositor ran on the delivered passes
         return {**before, "event": "done", "unmade": True}
-    return await _alone(render, order, task, about, before)
+    return await _open_alone(render, order, task, about, before)
 
 
-async def _alone(render: RenderPlugin, order: Told, task: Task, about: Told, before: Told) -> Told:
+async def _open_alone(
+    render: RenderPlugin, order: Told, task: Task, about: Told, before: Told
+) -> Told:
     """Open the file without the scene, and judge by the outcome."""
     asked = {name: about[name] for name in ABOUT if name in about}
     asked |= {"do": "alone", "open_seconds": order["open_seconds"]}
@@ -75,15 +78,13 @@ async def _alone(render: RenderPlugin, order: Told, task: Task, about: Told, bef
         ending = await render.obey(asked, task, heard)
         if ending.last.get("event") in ENDS:
             return _opened(order, ending, before)
-        if heard.about is None:  # the worker died of the test file
+        if heard.about is None:  # the worker died while it opened the test file
             return _last(ending)
     return _deadly(about)
 
 
 def _opened(order: Told, ending: ProcessExit, before: Told) -> Told:
-    """Judge a file that can be opened alone: it is not to blame for a crash together with the
-    scene.
-    """
+    """Return the report on a file that opens without the scene, and so is not to blame."""
     last = ending.last
     if last["event"] == "failed" or "fault" in last:
         return last
@@ -93,7 +94,10 @@ def _opened(order: Told, ending: ProcessExit, before: Told) -> Told:
 
 
 def _deadly(about: Told) -> Told:
-    """Blame the file. This is certain only if a test file of the same kind could be opened."""
+    """Return a report that blames the file.
+
+    The report has a ``fault`` if the test file was of the same kind, otherwise ``suspect``.
+    """
     said = DEADLY.format(about["what"])
     if "ours" in about or "kinds" in about:
         return {"event": "done", "fault": said}
@@ -101,7 +105,7 @@ def _deadly(about: Told) -> Told:
 
 
 def _is_too_large(ending: ProcessExit) -> bool:
-    """Return True if the scene took too much memory or time, or exceeded its other limits."""
+    """Return True if the scene took too much memory or time, or exceeded another limit."""
     excess = ending.excess or ran_out(ending)
     if excess is None:
         return ending.code is None

@@ -24,7 +24,7 @@ INSPECT_SECONDS: Final = 120.0
 PROBE_SECONDS: Final = 180.0
 MEMORY_SHARE: Final = 0.9
 FRAMES_CHARACTERS: Final = 1000
-FILES_MAX: Final = 100  # missing files in the report
+FILES_MAX: Final = 100  # maximum number of missing files in the report
 OPENGL: Final = "opengl"  # what a node may lack
 # The facts that findings and estimates need.
 _TOLD: Final = (
@@ -40,16 +40,19 @@ _TOLD: Final = (
 class PreflightPlugin:
     """Preflight of a scene.
 
-    It takes a render's inputs and its ``scene`` parameter. Its result is a JSON report with the
-    scene's facts and the ``probe`` of some frames, or why they were not probed. It also sends a
-    preview of a frame, if one can be rendered.
+    A preflight gets the inputs of a render and the parameter ``scene``. The result is a JSON report
+    with the scene's facts, and the ``probe`` of some frames or why no frame was probed. The plugin
+    also sends a preview picture, if a frame can be rendered.
     """
 
     job_type: ClassVar[str] = "preflight"
     render: RenderPlugin
 
     async def why_not(self) -> str | None:
-        """Return why this machine cannot render or open untrusted scenes; None if it can."""
+        """Return why this machine cannot render or open untrusted scenes.
+
+        Return None if this machine can render and open such scenes.
+        """
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
@@ -57,7 +60,9 @@ class PreflightPlugin:
         where = _where(task)
         if isinstance(where, Failed):
             return where
-        assert self.render.found is not None, "why_not() has found Blender before this is offered"
+        assert self.render.found is not None, (
+            "why_not() finds Blender before the node offers this plugin"
+        )
         blender = self.render.found
         task.report(0.1, "opening the scene")
         facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)
@@ -93,7 +98,10 @@ def _where(task: Task) -> SceneFolder | Failed:
 
 
 def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts for the report, which lists only missing files."""
+    """Return the facts for the report.
+
+    Of the scene's files, the report lists only missing files.
+    """
     report = {name: facts[name] for name in _TOLD if name in facts}
     if not facts["opened"]:
         return report
@@ -107,7 +115,7 @@ def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _missing(file: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a missing file without its folder, which is one of this machine."""
+    """Describe a missing file without the folder, which exists only on this machine."""
     name = PurePath(file["file"]).name
     told = {"kind": file["kind"], "owner": file["owner"], "path": file["path"], "file": name}
     return {**told, "frames": file["frames"]} if file.get("frames") else told
@@ -116,7 +124,7 @@ def _missing(file: Mapping[str, Any]) -> dict[str, Any]:
 def _gathered(missing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Merge missing files of a sequence into one, with all frames that show them.
 
-    Only the files that the job's frames need are sent, so many may be missing on purpose.
+    The sender leaves out files that the job's frames do not need, so many files may be missing.
     """
     several: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for file in missing:
@@ -145,15 +153,15 @@ def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None
     if not facts["opened"]:
         return "the scene cannot be opened"
     if facts["engine"] != "CYCLES":
-        return f"frames of the engine {facts['engine']} are not measured; only those of Cycles are"
+        return f"frames of the engine {facts['engine']} are not measured; only frames of Cycles are"
     if not facts["has_camera"]:
         return "the scene has no camera"
     if set(facts["unmade"]) - {"format"}:
-        return "its frames have no picture output"
+        return "the scene's frames have no picture output"
     if not frames:
         return "files are missing, so a measurement would be wrong"
     if ram is not None and facts["memory"]["bytes"] > MEMORY_SHARE * ram:
-        return "the node has too little memory to measure it"
+        return "the node has too little memory to measure the scene"
     return None
 
 

@@ -26,9 +26,9 @@ from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
-PACE: Final = 1.5  # at the end of the estimated time, the remaining work counts as 78 % done
+PACE: Final = 1.5  # when the estimated time has passed, 78 % of the remaining work counts as done
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
-NAME_MAX: Final = 100  # characters of a file name that are kept; the worker's own names are shorter
+NAME_MAX: Final = 100  # longer file names are cut; the worker's own file names are shorter
 TOO_MANY_FILES: Final = "the scene reported more files than were ordered"
 EVIDENCE: Final = ".evidence.exr"  # suffix of a picture's evidence
 _WORK: Final = (
@@ -63,7 +63,7 @@ class RenderPlugin:
     )
 
     async def why_not(self) -> str | None:
-        """Find and test Blender, once; return why it does not work, or None."""
+        """Find and test Blender; return why Blender does not work, or None."""
         found = await blender.find(
             self.scratch, unsafe=self.unsafe_no_sandbox, memory_bytes=self.memory_bytes
         )
@@ -75,11 +75,11 @@ class RenderPlugin:
         return None
 
     async def run(self, task: Task) -> Result:
-        """Render the frames with a resident Blender, which is ended if one fails."""
+        """Render the frames with a resident Blender. If a frame fails, that Blender is ended."""
         order = order_for(task)
         if isinstance(order, Failed):
             return order
-        assert self.found is not None, "why_not() has found Blender before this is offered"
+        assert self.found is not None, "why_not() finds Blender before the node offers this plugin"
         same = BlenderKey(task.job_id, task.content, task.threads)
         work = task.folder / "in"
         async with self.standings.lent(
@@ -97,8 +97,8 @@ class RenderPlugin:
     async def obey(
         self, order: Mapping[str, Any], task: Task, progress: "RenderProgress"
     ) -> ProcessExit:
-        """Run one order in a separate sandboxed worker, which has ended when this returns."""
-        assert self.found is not None, "why_not() has found Blender before this is offered"
+        """Run one order in a separate sandboxed worker, and wait until the worker has ended."""
+        assert self.found is not None, "why_not() finds Blender before the node offers this plugin"
         self.found.box.prepare(task.folder)
         with ticking(progress):
             return await self.found.obey(
@@ -113,12 +113,12 @@ class RenderPlugin:
 
 @attrs.define
 class ProgressEstimate:
-    """Progress of a frame between two reports of Blender, which never decreases.
+    """Estimate of a frame's progress between two reports of Blender. The estimate never decreases.
 
-    Cycles renders samples in batches and reports only after each, on a slow machine once a minute.
-    In between, progress is interpolated with Blender's estimate of the remaining time. The
-    interpolation slows down, so that it does not stop if the estimate was too short, and does not
-    reach the end before Blender does. Times are seconds of one clock.
+    Cycles renders samples in batches and reports after each batch, on a slow machine once a minute.
+    Between reports, Blender's estimate of the remaining time is used for interpolation. The
+    interpolation slows down, and therefore never reaches the end before Blender does. Times are
+    seconds of the same clock.
     """
 
     told: float = 0.0
@@ -127,11 +127,11 @@ class ProgressEstimate:
     _remaining: float = 0.0
 
     def hear(self, share: float, remaining: float | None, now: float) -> None:
-        """Take a report: the done ``share``, and the ``remaining`` seconds."""
+        """Take a report of Blender: the ``share`` that is done, and the ``remaining`` seconds."""
         self._share, self._at, self._remaining = share, now, remaining or 0.0
 
     def share(self, now: float) -> float:
-        """Return the share that is done, 0 to 1."""
+        """Return the estimated share of the frame that is done, 0 to 1."""
         gone = 0.0
         if self._remaining > 0:
             gone = 1 - math.exp(-PACE * (now - self._at) / self._remaining)
@@ -143,8 +143,8 @@ class ProgressEstimate:
 class RenderProgress:
     """Progress of a unit: Blender's reports, and an estimate every second in between.
 
-    It keeps the names of written files, which are in ``out``. A scene can forge the worker's lines,
-    so at most FILES_OF_A_FRAME files for each of ``frames`` frames are kept or shown.
+    ``files``: the names of written files in the folder ``out``. A scene can forge the worker's
+    messages, so the number of files is limited to FILES_OF_A_FRAME for each of ``frames`` frames.
     """
 
     task: Task
@@ -158,7 +158,7 @@ class RenderProgress:
     too_many_files: bool = False
 
     def hear(self, line: Mapping[str, Any]) -> None:
-        """Take one line from the worker."""
+        """Handle one message from the worker."""
         if line.get("event") == "frame":
             self._hear_of_files(line)
         share, left = line.get("progress"), line.get("remaining")
@@ -188,7 +188,7 @@ class RenderProgress:
             self.report()
 
     def report(self) -> None:
-        """Report the progress, if there is any."""
+        """Report the progress if it is above 0."""
         if (share := self.estimate.share(time.monotonic())) > 0:
             self.task.report(share, self.detail)
 
@@ -214,7 +214,7 @@ def hand_over(written: Path, out: Path) -> None:
 
 
 def show(task: Task, line: Mapping[str, Any], out: Path) -> None:
-    """Send the preview picture that the worker's line names, from the folder ``out``."""
+    """Send the preview picture in the folder ``out`` that the worker's message names, if any."""
     name, frame = str(line.get("thumbnail")), line.get("frame")
     if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
         return
@@ -242,9 +242,10 @@ def order_for(task: Task) -> Mapping[str, Any] | Failed:
 
 
 def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None) -> Result:
-    """Return a unit's result after the worker's exit; ``files``: those that the worker reported.
+    """Return a unit's result after the worker's exit.
 
-    A single picture is the result itself, beside its evidence; several files become a zip.
+    ``files``: the file names that the worker reported. A single picture is the result itself, and
+    may have evidence. Several files become a zip.
     """
     last = ending.last
     if (excess := ending.excess or ran_out(ending)) is not None:
@@ -271,7 +272,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
 
 
 def ran_out(ending: ProcessExit) -> LimitExceeded | None:
-    """Return the failure for too little memory, if Blender failed because of that."""
+    """Return an exceeded memory limit if Blender failed for lack of memory; otherwise None."""
     told = f"{ending.last.get('error', '')}\n{ending.tail}"
     if ending.last.get("event") == "done" or not _NO_MEMORY.search(told):
         return None

@@ -11,8 +11,8 @@ from rendertrust.tiling import TILES_MAX
 FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
 PIXELS_MAX: Final = 16_384
 SAMPLES_MAX: Final = 65_536
-CHUNK_MAX: Final = 64  # frames in one unit
-PATHS: Final = "rendertrust-paths.json"  # the input that maps paths in the scene to inputs
+CHUNK_MAX: Final = 64  # maximum number of frames in a unit
+PATHS: Final = "rendertrust-paths.json"  # input that maps paths in the scene to inputs
 KNOWN: Final = frozenset(
     (
         *("frame", "frames", "width", "height", "samples", "format", "noisy", "evidence"),
@@ -22,7 +22,7 @@ KNOWN: Final = frozenset(
 
 
 def refused(error: str) -> Failed:
-    """Return the failure of an invalid order, which fails on every node."""
+    """Return the failure of an invalid unit, which would fail on every node."""
     return Failed(failure="scene", error=error)
 
 
@@ -41,7 +41,7 @@ def _is_whole(value: object, least: int, most: int) -> bool:
 
 
 def order_of(params: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """Return the worker's order for a unit's parameters, or why they are invalid."""
+    """Return the worker's order for a unit's parameters, or why the parameters are invalid."""
     given = {name: value for name, value in params.items() if value is not None}
     resolution = given.pop("resolution", None)
     if resolution is not None:
@@ -76,7 +76,7 @@ def _picture(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
 
 
 def _frames(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """Parse one frame, or several that one Blender renders in the given order."""
+    """Parse ``frame``, or ``frames``, which one Blender renders in the given order."""
     frame = whole(given, "frame", -FRAME_MAX, FRAME_MAX)
     if isinstance(frame, Failed):
         return frame
@@ -130,11 +130,11 @@ def _agreed(order: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
     """Refuse combinations of parameters that exclude each other."""
     in_parts = [name for name in ("tile", "tiles") if name in order]
     if len(in_parts) > 1:
-        return refused("tile (render one) and tiles (merge them) cannot be given together")
+        return refused("tile (render a tile) and tiles (merge tiles) cannot be given together")
     if in_parts and len(order.get("frames", ())) > 1:
         return refused("tiles need exactly one frame")
     if in_parts and (order.get("noisy") or order.get("evidence")):
-        return refused("a tile is not denoised anyway; noisy is for whole frames")
+        return refused("a tile is never denoised; noisy is for whole frames")
     if "tile" in order and "format" in order:
         return refused("a tile has no format; give the format where the tiles are merged")
     return {key: value for key, value in order.items() if value is not False}
@@ -151,18 +151,18 @@ def scene_of(task: Task) -> str | Failed:
     names = [name for name in task.inputs if name != PATHS]
     blends = [name for name in names if name.endswith(".blend")] or names
     if not blends:
-        return refused("there is no scene to fetch: the payload is not an upload of this gateway")
+        return refused("the unit has no input: the payload is not an upload of this gateway")
     if len(blends) > 1:
         return refused(f"{len(blends)} inputs are .blend files; name one by `scene`")
     return blends[0]
 
 
 def placed_tiles(tiles: Sequence[Any], task: Task) -> list[list[Any]] | Failed:
-    """Add to each tile its file: the input ``tiles/N.exr``, where N counts from 0."""
+    """Add to each tile the path of its file, the input ``tiles/N.exr``, where N counts from 0."""
     paths = [f"tiles/{number}.exr" for number in range(len(tiles))]
     for path in paths:
         if path not in task.inputs:
             return refused(
-                f"the input {path} is missing: each tile needs one, in the order of tiles"
+                f"the input {path} is missing: each tile needs a file, in the order of tiles"
             )
     return [[*tile, path] for tile, path in zip(tiles, paths, strict=True)]

@@ -1,6 +1,6 @@
-"""Third-party plugins, each run in a separate thread with its own event loop.
+"""Third-party plugins run in separate threads with their own event loops.
 
-A plugin that blocks would otherwise delay lease renewals and pongs.
+In the agent's loop, a plugin that blocks would delay lease renewals and pongs.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ import attrs
 
 from rendertrust.node.plugin import Plugin, Result, Task
 
-LEAVE_SECONDS: Final = 10.0  # for a cancelled plugin to end; afterwards it is abandoned
+LEAVE_SECONDS: Final = 10.0  # time for a cancelled plugin to end, before it is abandoned
 
 
-def apart(plugin: Plugin) -> Plugin:
-    """Wrap a plugin so that it runs outside the agent's loop."""
+def in_thread(plugin: Plugin) -> Plugin:
+    """Wrap a plugin so that the plugin runs in a thread, outside the agent's loop."""
     return cast("Plugin", ThirdPartyPlugin(plugin, plugin.job_type))
 
 
 @attrs.frozen
 class ThirdPartyPlugin:
-    """Wrapper of a plugin. Its task may be used from the plugin's thread."""
+    """Wrapper that runs a plugin in a thread. The plugin may use the task from this thread."""
 
     plugin: Plugin
     job_type: str
@@ -32,7 +32,7 @@ class ThirdPartyPlugin:
     async def run(self, task: Task) -> Result:
         """Run the plugin in a thread.
 
-        Cancellation cancels the plugin, and waits up to LEAVE_SECONDS.
+        If this method is cancelled, it cancels the plugin and waits up to LEAVE_SECONDS.
         """
         visit = _ThirdPartyRun(self.plugin, task, asyncio.get_running_loop())
         threading.Thread(target=visit.work, name=f"plugin {self.job_type}", daemon=True).start()
@@ -60,7 +60,7 @@ class _ThirdPartyRun:
         self.done = self.home.create_future()
 
     def work(self) -> None:
-        """Run the plugin. This is the thread's target."""
+        """Run the plugin; the target of the thread."""
         try:
             with asyncio.Runner() as runner:
                 result = runner.run(self._run())
@@ -89,15 +89,15 @@ class _ThirdPartyRun:
         )
 
     def cancel(self) -> None:
-        """Cancel the plugin; called in the agent's loop."""
+        """Cancel the plugin. The agent's loop calls this method."""
         self._is_cancelled = True
         if self._running is not None:
             loop, running = self._running
-            with contextlib.suppress(RuntimeError):  # the plugin has just ended
+            with contextlib.suppress(RuntimeError):  # the plugin's loop may be closed already
                 loop.call_soon_threadsafe(running.cancel)
 
     def _tell(self, what: Callable[..., object], *words: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the agent has ended
+        with contextlib.suppress(RuntimeError):  # the agent's loop is closed if the agent has ended
             self.home.call_soon_threadsafe(what, *words)
 
     def _finish(self, result: Result) -> None:

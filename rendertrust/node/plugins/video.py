@@ -26,14 +26,14 @@ class VideoPlugin:
 
     Parameters: ``container`` (MP4, WEBM) and the rate ``fps`` / ``fps_base`` (24, 30000/1001 …).
     Inputs: the frames, or zips of frames. If a scene (.blend) is among the inputs, the rate is
-    optional, and its view transform is applied to linear frames.
+    optional, and the scene's view transform is applied to linear frames.
     """
 
     job_type: ClassVar[str] = "video"
     render: RenderPlugin
 
     async def why_not(self) -> str | None:
-        """Return why Blender, which encodes the video, does not work; None if it does."""
+        """Return why Blender, which encodes videos, does not work; None if Blender works."""
         return None if self.render.found is not None else await self.render.why_not()
 
     async def run(self, task: Task) -> Result:
@@ -50,7 +50,7 @@ class VideoPlugin:
 
 
 def playing(task: Task) -> dict[str, Any] | Failed:
-    """Return the worker's order, with the frames in order of their numbers."""
+    """Lay out the frames; return the worker's order with the frames sorted by number."""
     order = order_of(task.params)
     if isinstance(order, Failed):
         return order
@@ -58,7 +58,7 @@ def playing(task: Task) -> dict[str, Any] | Failed:
     if len(scene) > 1:
         return refused(f"{len(scene)} inputs are .blend files; at most one is allowed")
     if "fps" not in order and not scene:
-        return refused("fps is missing: give the rate, or a scene that has one")
+        return refused("fps is missing: give the rate, or a scene, which has a rate")
     try:
         pictures = laid_out(task)
     except BundleError as fault:
@@ -70,7 +70,7 @@ def playing(task: Task) -> dict[str, Any] | Failed:
 
 
 def order_of(params: Mapping[str, Any]) -> dict[str, Any] | Failed:
-    """Return the worker's order for a unit's parameters, or why they are invalid."""
+    """Return the worker's order for a unit's parameters, or why the parameters are invalid."""
     if unknown := sorted(set(params) - {"container", "fps", "fps_base"}):
         return refused(f"video does not know the parameter {unknown[0]!r}")
     container = params.get("container", "MP4")
@@ -89,7 +89,7 @@ def order_of(params: Mapping[str, Any]) -> dict[str, Any] | Failed:
 
 
 def laid_out(task: Task) -> list[str]:
-    """Move all frames to one folder below ``in``; return their paths by frame number.
+    """Move all frames to one folder below ``in``; return the frames' paths sorted by frame number.
 
     Raises BundleError.
     """

@@ -18,9 +18,9 @@ CYCLES_SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
 REMAINING = re.compile(r"Remaining: (?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 EEVEE_SAMPLE = re.compile(r"Rendering (\d+) / (\d+) samples")
-# Blender's messages for scenes that no node can render. Any other error may be this machine's: a
-# build without a denoiser, too little memory, a full disk, or a Blender that is older than the
-# file.
+# Blender's messages for scenes that no node can render. Any other error may be caused by this
+# machine: a build without a denoiser, too little memory, a full disk, or a Blender that is older
+# than the file.
 SCENES_FAULT = re.compile(
     r"no camera|no render output|no active view|layers are disabled", re.IGNORECASE
 )
@@ -32,7 +32,7 @@ class SceneError(Exception):
 
 
 class MachineError(Exception):
-    """Blender failed on this machine; another one may succeed."""
+    """Blender failed on this machine. Another machine may succeed."""
 
 
 class MissingCapability(MachineError):
@@ -46,7 +46,7 @@ class MissingCapability(MachineError):
 def speaker(pipe: int) -> Say:
     """Return a function that writes a line to ``pipe``.
 
-    It ends the process if the agent has closed it.
+    The function ends the process if the agent has closed the pipe.
     """
 
     def say(event: str, **members: Any) -> None:
@@ -61,7 +61,10 @@ def speaker(pipe: int) -> Say:
 
 
 def take_standard_output() -> int:
-    """Keep standard output for the worker's lines, and redirect Blender's prints to stderr."""
+    """Redirect what Blender prints to stderr.
+
+    Return a descriptor of the original standard output.
+    """
     sys.stdout.flush()
     pipe = os.dup(1)
     os.dup2(2, 1)
@@ -70,7 +73,10 @@ def take_standard_output() -> int:
 
 
 def share_of(text: str) -> float | None:
-    """Return the done share from a message of Blender; None if the message has no numbers."""
+    """Parse a message of Blender, and return the completed share of the render.
+
+    Return None if the message has no numbers.
+    """
     if found := EEVEE_SAMPLE.search(text):
         return int(found[1]) / max(int(found[2]), 1)
     found = CYCLES_SAMPLE.search(text)
@@ -78,13 +84,14 @@ def share_of(text: str) -> float | None:
         return None
     sample = int(found[1]) / max(int(found[2]), 1)
     if tile := CYCLES_TILE.search(text):
-        # While a tile is written, the number of tiles is one ahead of the samples.
+        # While Blender writes a tile, the number of tiles already counts it, but the samples do
+        # not.
         return min((int(tile[1]) + sample) / max(int(tile[2]), 1), 1.0)
     return sample
 
 
 def remaining_of(text: str) -> float | None:
-    """Return the remaining seconds from a message of Blender; None if it has none."""
+    """Return the remaining seconds from a message of Blender; None if the message names no time."""
     found = REMAINING.search(text)
     if not found:
         return None
@@ -92,7 +99,7 @@ def remaining_of(text: str) -> float | None:
 
 
 def blamed(told: str) -> SceneError | MachineError:
-    """Return the error for a failed render: one of the scene, or one of this machine."""
+    """Return a SceneError if Blender's message blames the scene, otherwise a MachineError."""
     return SceneError(told) if SCENES_FAULT.search(told) else MachineError(told)
 
 
@@ -103,7 +110,7 @@ def one_line(fault: BaseException) -> str:
 
 
 class Progress:
-    """Progress over all renders of the order, reported when it grows.
+    """Progress over all renders of the order; reported when the progress grows.
 
     If there are several renders, ``label`` precedes Blender's message.
     """
@@ -117,7 +124,7 @@ class Progress:
         bpy.app.handlers.render_stats.append(self._hear)
 
     def next(self, label: str = "") -> None:
-        """Begin the next render."""
+        """Record that the next render begins."""
         self._begun += 1
         self._label = f"{label}: " if label and self._renders > 1 else ""
 
@@ -125,13 +132,13 @@ class Progress:
         share = share_of(text) if isinstance(text, str) else None
         if share is None:
             return
-        # Additional renders of an order, such as reading a pass, count as the last one.
+        # Additional renders of an order, such as reading a pass, count as part of the last render.
         total = min((max(self._begun, 1) - 1 + share) / self._renders, 1.0)
         if total <= self._told:
             return
         self._told = total
         left, after = remaining_of(text), self._renders - self._begun
-        # With more frames to come, the total remaining time is unknown.
+        # If more renders follow, the total remaining time is unknown.
         remaining = left if after <= 0 else None
         detail = self._label + text.split("|")[-1].strip()
         self._say("progress", progress=round(total, 4), remaining=remaining, detail=detail)

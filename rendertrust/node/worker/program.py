@@ -1,4 +1,4 @@
-"""The worker's program: it limits its resources, runs one order or several, and exits."""
+"""The worker's program: limits its own resources, runs one or several orders, and exits."""
 
 import json
 import os
@@ -57,7 +57,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "draw": draw,
     "video": encode,
 }
-# These write to a folder with a random name, so that no scene can read their files.
+# These orders write to a folder with a random name, so that no scene can read their files.
 HIDDEN = ("check", "look", "batch", "check_unit", "watch", "rerender")
 
 
@@ -73,7 +73,7 @@ def loaded(say: Say) -> Any:
 
 
 def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Run the order, if it names an operation."""
+    """Run the order if it names an operation in ``do``."""
     if order.get("do") in HIDDEN:
         order = {**order, "out": tempfile.mkdtemp(dir=order["out"])}
     if "do" in order:
@@ -81,9 +81,10 @@ def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
-    """Yield the orders after the first, each after the previous scene was closed.
+    """Yield further orders from standard input.
 
-    An empty order only requests a sign of life.
+    Before an order is read, the previous scene is closed. An empty order only requests a sign of
+    life.
     """
     with open(0, encoding="utf-8", closefd=False) as orders:
         say("resting")
@@ -96,9 +97,9 @@ def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Run the order in the last argument and, if the worker stays, those from standard input.
+    """Run the order in the last argument. If the worker stays, run the orders from standard input.
 
-    Always ends the process directly, because Blender may hang or crash in its clean-up.
+    Ends the process without Python's clean-up, in which Blender may hang or crash.
     """
     say = speaker(take_standard_output())
     order: dict[str, Any] = {**json.loads(sys.argv[-1]), "began": time.monotonic()}

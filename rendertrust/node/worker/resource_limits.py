@@ -1,10 +1,9 @@
-"""Limits that the worker sets for itself: resources before it opens a scene, and processor time.
+"""Limits that the worker sets for itself: resources, and processor time.
 
-Operations that may never return to Python have a limit of processor time. The kernel enforces it by
-ending the process, whatever the machine's load. All threads together get the time once for each
-processor, because Blender decodes pictures in parallel. The calling thread, which opens files and
-waits for the others, gets it only once: a file that keeps one processor busy could otherwise take
-hours.
+Operations that may never return to Python have a limit of processor time. The kernel ends the
+process at the limit, whatever the machine's load. All threads together may use the time once for
+each processor, because Blender decodes pictures in parallel. The calling thread may use the time
+only once, because a file that keeps one processor busy could take hours.
 """
 
 import contextlib
@@ -15,13 +14,16 @@ import signal
 import time
 from collections.abc import Generator
 
-LEAST = 1e-6  # zero would switch the timer off
+LEAST = 1e-6  # seconds; zero would switch the timer off
 BILLION = 10**9
 LIBRARIES = (None, "librt.so.1")  # in older glibc, timers are in librt
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Set soft and hard limits. Raising them again would need a capability."""
+    """Set soft and hard limits.
+
+    Without a capability, the process cannot raise these limits again.
+    """
     kinds = {
         "cpu_seconds": resource.RLIMIT_CPU,
         "file_bytes": resource.RLIMIT_FSIZE,
@@ -39,7 +41,7 @@ def limit(limits: dict[str, int]) -> None:
 def come_last() -> None:
     """Make the kernel kill this process first when memory runs out.
 
-    In a sandbox this is set already, and cannot be changed from inside.
+    In the sandbox, the score is set already, and the process cannot change it.
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
@@ -94,7 +96,7 @@ def _of_this_thread(seconds: float) -> Generator[None]:
 
 
 def _timers() -> ctypes.CDLL:
-    """Return the library with POSIX timers. Raises OSError if there is none."""
+    """Return the library with POSIX timers. Raises OSError if no library has the timers."""
     libraries = (ctypes.CDLL(name, use_errno=True) for name in LIBRARIES)
     return next(one for one in libraries if hasattr(one, "timer_create"))
 

@@ -20,21 +20,21 @@ log = logging.getLogger(__name__)
 
 
 class Deliveries:
-    """Delivers events, one task each, so that they may overtake each other like Stripe's.
+    """Delivers events, one task each, so events may overtake each other as Stripe's do.
 
-    ``place`` returns the URL, at which the gateway may not listen yet.
+    ``place`` returns the gateway's URL, at which the gateway may not listen yet.
     """
 
     def __init__(
-        self, place: Callable[[], str], secret: str, told: Callable[[str], Awaitable[None]]
+        self, place: Callable[[], str], secret: str, on_accepted: Callable[[str], Awaitable[None]]
     ) -> None:
-        """Prepare the deliveries. ``told`` is awaited once an event was accepted."""
-        self._place, self._secret, self._told = place, secret, told
+        """Prepare the deliveries. ``on_accepted`` is awaited once an event was accepted."""
+        self._place, self._secret, self._on_accepted = place, secret, on_accepted
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession | None = None
 
     def add(self, event: Json) -> None:
-        """Deliver an event from now on; once, however often it is added."""
+        """Deliver an event from now on; an event that is added repeatedly is delivered once."""
         if event["id"] not in self._tasks:
             task = asyncio.get_running_loop().create_task(self._deliver(event))
             self._tasks[event["id"]] = task
@@ -61,10 +61,10 @@ class Deliveries:
         while not await self._sent(event):
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
             pause = min(2 * pause, LAST_PAUSE_SECONDS)
-        await self._told(event["id"])
+        await self._on_accepted(event["id"])
 
     async def _sent(self, event: Json) -> bool:
-        """Return True if it was accepted.
+        """Send an event once, and return True if the gateway accepted it.
 
         Each try is signed again, as signatures expire after 300 s.
         """

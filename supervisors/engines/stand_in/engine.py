@@ -1,7 +1,7 @@
 """The stand-in as an engine: a small server on a loopback port, in the gateway's process.
 
-It contains no foreign code, so it needs no separate process and starts at once. Its state is in
-``data/stripe``: payments and undelivered events survive a kill.
+The stand-in contains no foreign code, so it needs no separate process and starts at once. The
+stand-in's state is in ``data/stripe``: payments and undelivered events survive a kill.
 """
 
 import asyncio
@@ -45,13 +45,13 @@ class EmbeddedStripe:
         self._deliveries = Deliveries(
             lambda: self._gateway_url() + WEBHOOK,
             endpoint.webhook_secret,
-            self._told,
+            self._delivered,
         )
         self._send()
         return endpoint
 
     async def _listen(self, within: float) -> StripeEndpoint:
-        """Serve; on another port if the stored one is taken."""
+        """Serve the API and the pages; on another port if the stored port is taken."""
         deadline = asyncio.get_running_loop().time() + within
         while True:
             endpoint, port = await asyncio.to_thread(self._prepare)
@@ -111,6 +111,6 @@ class EmbeddedStripe:
             for event in self._till.events.values():
                 self._deliveries.add(event)
 
-    async def _told(self, event: str) -> None:
-        self._till.told(event)
+    async def _delivered(self, event: str) -> None:
+        self._till.delivered(event)
         await self._save()

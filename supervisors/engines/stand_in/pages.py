@@ -1,4 +1,4 @@
-"""The stand-in's two pages, without scripts: one to pay, and one to undo payments."""
+"""The stand-in's two pages, without scripts: a page to pay, and a page to undo payments."""
 
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -85,7 +85,7 @@ def _charge(till: StripeState, charge: Json) -> Iterator[str]:
 
 
 def of(rows: Iterable[Json], other: Json) -> list[Json]:
-    """Return the rows with the same payment intent."""
+    """Return the rows with the same payment intent as ``other``."""
     intent = other["payment_intent"]
     return [row for row in rows if intent is not None and row["payment_intent"] == intent]
 

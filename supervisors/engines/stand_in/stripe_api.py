@@ -31,7 +31,7 @@ DEPTH_MAX: Final = 8
 class StripeApi:
     """The API of the stand-in.
 
-    ``save`` stores changes and sends events; it runs before every answer.
+    ``save`` stores changes and sends events, and runs before every answer.
     """
 
     def __init__(self, till: StripeState, key: str, page: str, save: Save) -> None:
@@ -39,7 +39,7 @@ class StripeApi:
 
     def site(self) -> web.Application:
         """Create the web application."""
-        site = web.Application(middlewares=[told], client_max_size=BYTES_MAX)
+        site = web.Application(middlewares=[with_refusals], client_max_size=BYTES_MAX)
         site.add_routes(
             [
                 web.post("/v1/checkout/sessions", self.open),
@@ -124,8 +124,8 @@ class StripeApi:
 
 
 @web.middleware
-async def told(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Return refusals in Stripe's format."""
+async def with_refusals(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Answer a request that raises a refusal with an error in Stripe's format."""
     try:
         answer: web.StreamResponse = await handler(request)
     except StripeRefusal as wrong:

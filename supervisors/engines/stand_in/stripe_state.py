@@ -20,7 +20,9 @@ class StripeRefusal(Exception):
 
 
 class StripeState:
-    """Objects in the format of Stripe's API, by id; ``events``: those not delivered yet.
+    """Objects in the format of Stripe's API, by id.
+
+    ``events``: the events that are not delivered yet.
 
     Changes must be saved before a request is answered.
     """
@@ -57,7 +59,9 @@ class StripeState:
     # ── sessions ─────────────────────────────────────────────────────────────────────────────────
 
     def open(self, asked: Json, key: str, page: str) -> tuple[Json, bool]:
-        """Return a session, and whether the idempotency key had opened it before."""
+        """Return a session, and whether a request with the same idempotency key had opened it
+        before.
+        """
         before = self._kept["keys"].get(key) if key else None
         if before is not None:
             if before["asked"] != asked:
@@ -163,7 +167,9 @@ class StripeState:
     # ─────────────────────────────────────────────────────────────────────
 
     def refund(self, charge_id: str, amount: int | None = None) -> Json:
-        """Refund an amount of a charge; None: the rest."""
+        """Refund an amount of a charge; if ``amount`` is None, the part that is not refunded
+        yet.
+        """
         charge = self._found("charges", charge_id)
         left = charge["amount"] - charge["amount_refunded"]
         part = left if amount is None else amount
@@ -243,9 +249,9 @@ class StripeState:
             "request": {"id": None, "idempotency_key": None},
             "type": kind,
         }
-        self.events[event["id"]] = event  # stored until it is delivered, however many there are
+        self.events[event["id"]] = event  # stored until delivered; KEPT_MAX does not apply
 
-    def told(self, event: str) -> None:
+    def delivered(self, event: str) -> None:
         """Record that the event was delivered."""
         row = self.events.pop(event, None)
         if row is not None:

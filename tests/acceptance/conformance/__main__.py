@@ -1,5 +1,5 @@
-"""Command ``python -m tests.acceptance.conformance URL``: it prints the table and exits with 0 if
-nothing failed.
+"""Command ``python -m tests.acceptance.conformance URL``: print the table; exit with 0 if no check
+failed.
 """
 
 import argparse

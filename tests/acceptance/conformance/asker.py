@@ -1,4 +1,4 @@
-"""Client of the suite: it asks, compares, and keeps the table of checks."""
+"""Client of the suite, which sends requests, compares answers, and keeps the table of checks."""
 
 import asyncio
 import json
@@ -25,14 +25,12 @@ class Line:
 
 
 class Stuck(Exception):
-    """Raised when later checks need an answer that did not come."""
+    """A request on which later checks depend has failed."""
 
 
 @dataclass
 class Asker:
-    """Client that records its checks; paths that begin with one of ``later`` may be missing with
-    404.
-    """
+    """Client that records its checks; a path that begins with an item of ``later`` may give 404."""
 
     http: aiohttp.ClientSession
     url: str

@@ -1,4 +1,4 @@
-"""The reference's examples as shapes, and its close codes."""
+"""The API reference's examples as shapes, and its close codes."""
 
 from tests.acceptance.conformance.shapes import (
     CREDITS,

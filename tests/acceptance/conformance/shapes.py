@@ -3,9 +3,10 @@
 import re
 from typing import Any, TypeAlias
 
-# A class: a value of that type. A pattern: a text that matches it as a whole. A mapping: an object
-# with at least these members. A list with one shape: an array of such items; an empty list: an
-# empty array. A tuple: any one of several shapes. Anything else: exactly that value.
+# A class stands for a value of that type. A pattern: a text that matches it as a whole. A mapping:
+# an object with at least these members. A list with one shape: an array of items of the shape. An
+# empty list: an empty array. A tuple: a value of any of these shapes. Anything else: exactly that
+# value.
 Shape: TypeAlias = Any
 
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")

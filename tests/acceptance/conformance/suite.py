@@ -1,4 +1,4 @@
-"""All checks, in an order in which each finds what it needs."""
+"""All checks, ordered so that each check finds the users, nodes and jobs that it needs."""
 
 import aiohttp
 
@@ -21,14 +21,16 @@ from tests.acceptance.conformance.work import (
     register_node,
 )
 
-# Paths that may be missing: the table says so, but it is no fault.
+# Prefixes of paths that may be missing: the table names a missing path, but as no fault.
 LATER = (f"{API}/ledger/",)
 LOGINS_MOST = 100
 TIMEOUT_SECONDS = 130.0
 
 
 async def run(asker: Asker, *, slow: bool = False, limits: bool = False) -> None:
-    """Run all checks; if a needed answer did not come, record that the rest was not reached."""
+    """Run all checks; if a needed request fails, record that the remaining checks were
+    not reached.
+    """
     try:
         await _run(asker, slow=slow)
     except (Stuck, aiohttp.ClientError, TimeoutError) as failure:
@@ -79,7 +81,9 @@ async def check_timeout(asker: Asker, node: Node) -> None:
 
 
 async def check_limits(asker: Asker) -> None:
-    """Check that repeated logins are refused at last, with the time to wait."""
+    """Check that repeated logins are refused in the end, and that the answer has the time
+    to wait.
+    """
     body = {"email": "nobody@example.com", "password": "whatever it is"}
     for _ in range(LOGINS_MOST):
         async with asker.http.post(f"{asker.url}{API}/auth/login", json=body) as answer:

@@ -90,7 +90,7 @@ async def check_job(asker: Asker, token: str, node: Node) -> None:
 
 
 async def _work(asker: Asker, node: Node, job: str) -> None:
-    """Exchange the four relay frames of a job, in their shortest form."""
+    """Exchange the four relay frames of a job, each in its shortest form."""
     async with connect(asker, node.id, node.token) as socket:
         message = await socket.receive(timeout=FRAME_SECONDS)
         found = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else message
@@ -167,7 +167,7 @@ async def check_cancel(asker: Asker, token: str, node: Node) -> None:
 
 
 async def check_strangers(asker: Asker, path: str) -> None:
-    """Check that somebody else's job looks as if it did not exist."""
+    """Check that to another user the job does not exist."""
     other = await asker.need("POST", f"{API}/auth/register", 201, {}, person())
     token: str = other["tokens"]["access_token"]
     for job in (path, f"{API}/jobs/{NOBODY}", f"{API}/jobs/1"):
@@ -177,8 +177,8 @@ async def check_strangers(asker: Asker, path: str) -> None:
 
 
 async def check_close_codes(asker: Asker, user: Json, node: Node) -> None:
-    """Check that bad tokens close the socket with 4001, after it was accepted so that clients see
-    the code.
+    """Check that the gateway accepts a socket with a bad token and closes it with 4001, a code that
+    clients can read.
     """
     for as_, token in (
         ("no token", ""),

@@ -1,9 +1,9 @@
 """Actions of an artist in Blender without its windows, for a Python that has ``bpy``.
 
-Usage: ``artist.py URL EMAIL PASSWORD FOLDER DEED``; it prints one line of JSON at its end.
+Usage: ``artist.py URL EMAIL PASSWORD FOLDER DEED``; at its end the script prints one line of JSON.
 
-The script presses buttons and reads the panel. Where Blender would call a timer, it waits and
-polls.
+The script presses buttons and reads the panel. Where Blender would call a timer, the script waits
+and polls.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -162,7 +162,7 @@ def measure() -> None:
 
 
 def reopen() -> None:
-    """Open the file again later, and download the frames that came meanwhile."""
+    """Open the saved file again, and download the frames that were completed meanwhile."""
     make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     press(bpy.ops.rendertrust.submit)
@@ -190,7 +190,7 @@ def submit_without_texture() -> None:
 
 
 def press_refused(button: Callable[..., set[str]], **words: Any) -> None:
-    """Press a button that does nothing, and check that it gives a reason."""
+    """Press a button that refuses, and check that the panel gives a reason."""
     assert button(**words) == {"CANCELLED"}
     assert state().error
 
@@ -208,7 +208,9 @@ def pause_and_stop() -> None:
 
 
 def raise_cap() -> None:
-    """Pay for one frame only; Resume then says to raise the cap, and works once that is done."""
+    """Set a cap that pays for one frame. Resume then says to raise the cap, and works without a
+    cap.
+    """
     make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().max_credits = "10"
@@ -236,7 +238,7 @@ def submit_as_it_is() -> None:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait until the panel shows this."""
+    """Wait until the condition on the panel holds."""
     operators = sys.modules[f"{PACKAGE}.operators"]
     deadline = time.monotonic() + WITHIN_SECONDS
     while not is_so():
@@ -246,7 +248,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def use_own_nodes() -> None:
-    """Submit to the artist's own nodes only, of which there are none."""
+    """Submit to the artist's own nodes only; the artist has no nodes."""
     make_scene()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().pool, settings().order = "mine", "middle_first"
@@ -291,7 +293,7 @@ def preferences() -> Any:
 
 
 def install_extension() -> str:
-    """Install the extension from the zip, as "Install from Disk" does, or else use the checkout's;
+    """Install the extension from the zip, as "Install from Disk" does, or else from the checkout;
     return its name.
     """
     bpy.ops.wm.read_factory_settings()

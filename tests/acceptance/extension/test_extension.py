@@ -53,7 +53,7 @@ class Artist:
         self.gateway, self.creator, self.folder = gateway, creator, folder
 
     async def does(self, deed: str, *, modules: Path = ROOT) -> list[dict[str, Any]]:
-        """Run an action in Blender; return its JSON lines, the panel last.
+        """Run an action in Blender; return its JSON lines, of which the last shows the panel.
 
         ``modules`` is the import path.
         """
@@ -89,7 +89,7 @@ async def artist(gateway: Gateway, agent: Agent, tmp_path: Path) -> AsyncIterato
 async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
     artist: Artist,
 ) -> None:
-    """The test installs the zip that artists install, which brings all that it needs."""
+    """The test installs the zip that artists install, which has all packages that Blender lacks."""
     builder = str(ROOT / "scripts" / "blender_extension.py")
     chosen = ("--platform", "linux-x64", "--out", str(artist.folder))
     process = await asyncio.create_subprocess_exec(sys.executable, builder, *chosen)

@@ -15,7 +15,7 @@ FAILS = re.compile("Invalid:")
 
 
 async def kept(visit: Visit, tmp_path: Path) -> Path:
-    """Save the proof that is open as a file, and return its path."""
+    """Save the open proof as a file, and return the file's path."""
     async with visit.page.expect_download() as found:
         await visit.page.get_by_role("link", name="Save as one file").click()
     path = tmp_path / "proof.html"
@@ -42,8 +42,8 @@ class Offline:
 
 @asynccontextmanager
 async def offline(browser: Browser, before: str = "") -> AsyncGenerator[Offline]:
-    """Run a browser without a network; ``before`` is a script that runs before those of each
-    file.
+    """Run a browser without a network; the script ``before`` runs before each file's own
+    scripts.
     """
     context = await browser.new_context(offline=True)
     reader = Offline(await context.new_page())

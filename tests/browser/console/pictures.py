@@ -1,7 +1,7 @@
 """Screenshots for docs/CONSOLE.md: ``python -m tests.browser.console.pictures FRAMES FOLDER``.
 
-They show a farm of five nodes with an hour of work behind it. ``FRAMES`` is a folder of renders,
-PNG files of any size; without it, simple drawings take their place, which suffice for a trial only.
+The screenshots show a farm of five nodes with an hour of work behind it. ``FRAMES`` is a folder of
+renders, PNG files of any size; without it, simple drawings replace the renders, for trials only.
 Look at each picture before you commit it.
 """
 
@@ -44,8 +44,9 @@ SETTINGS = {
 CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
 NODES = (("atelier-1", 4), ("atelier-2", 4), ("garage-4090", 2), ("attic", 1), ("lab-07", 2))
 JOBS, SHOWN, FAILING, SLOW = 90, 120, 404, 415
-FILM = "400-419"  # one of them fails, and the last ones keep running
-# Ended jobs are spread over the hour, more of them late; the newest stay as they are.
+FILM = "400-419"  # frame 404 fails, and the frames from 415 on keep running
+# Spread the ended jobs over the hour, more jobs towards its end; leave the two newest jobs as they
+# are.
 HOUR = """
 UPDATE jobs SET created_at = o.begun, dispatched_at = o.begun + interval '1 second',
                 completed_at = o.begun + make_interval(secs => 12 + 70 * o.other)
@@ -55,7 +56,7 @@ FROM (SELECT id, other, now() - make_interval(secs => 90 + 3400 * power(chance, 
             FROM jobs WHERE completed_at IS NOT NULL ORDER BY created_at DESC OFFSET 2) drawn) o
 WHERE jobs.id = o.id
 """
-# Checks as a verifying gateway would record them; its verifiers need Blender.
+# Checks as a verifying gateway would record them: no verifier runs here, as it would need Blender.
 CHECKS = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
                     window_seconds, opened_at, state, verdict, said, verifier_id, decided_at,
@@ -142,7 +143,7 @@ class Painted:
 
 @attrs.frozen
 class Shot:
-    """A screenshot: its user and page, and the element that must be there first."""
+    """A screenshot: its user and page, and the element that must appear before it is taken."""
 
     name: str
     who: str
@@ -164,7 +165,7 @@ def works(frames: Sequence[Painted]) -> Behaviour:
             return
         if frame == SHOWN:
             await _goes_on(node, dispatch, frame)
-            await asyncio.sleep(9.4)  # the pictures show how long this frame took
+            await asyncio.sleep(9.4)  # the screenshots show how long this frame took
         if frame == FAILING:
             await fails("scene", "Frame 404: the scene has no camera at this frame")(node, dispatch)
         elif frame >= SLOW:
@@ -225,7 +226,7 @@ async def submitted(who: Creator, frame: int) -> str:
 async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
     """Run the whole farm.
 
-    Its ``jobs`` are one that is done, one failed, one running, and an animation.
+    The stage's ``jobs`` are a completed, a failed and a running job, and an animation.
     """
     loop = LoopThread()
     async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
@@ -261,7 +262,7 @@ async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
 
 
 async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
-    """Make an hour of jobs, and the work that goes on now."""
+    """Make an hour of jobs, and jobs that are still running."""
     drained = next(node.node_id for node in nodes if node.name == "attic")
     everybody = cycle(name for name in CREATORS)
     old = [
@@ -425,7 +426,7 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     await jane.locator(".plot canvas").wait_for()
     await wait_until_ready(jane)
     await jane.screenshot(path=folder / "console-phone.png")
-    # Only now check results: what the nodes deliver from here on would wait for a verifier.
+    # Verification begins only now: results from here on would wait for a verifier.
     await stage.gateway.restart(
         RENDERTRUST_VERIFICATION_ENABLED="true", RENDERTRUST_VERIFICATION_EMBEDDED="false"
     )

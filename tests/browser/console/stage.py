@@ -41,7 +41,8 @@ HOSTILE = (
     "--><!--",
     "&lt;b&gt;&#39;",
 )
-# The worst names, tested page by page: markup, an attribute, a text direction, a length.
+# The worst names, tested page by page: markup, an attribute, a change of text direction, a long
+# name.
 WORST = chosen(day=(HOSTILE[0], HOSTILE[2], HOSTILE[8], HOSTILE[10]), night=HOSTILE)
 
 
@@ -115,7 +116,7 @@ def picture(width: int = 96, height: int = 72, shade: int = 0) -> bytes:
 async def person(
     gateway: Gateway, http: aiohttp.ClientSession, name: str, dsn: str = ""
 ) -> Creator:
-    """Register a user with the role of their name, which the database's owner gives them."""
+    """Register a user and set the role for their name in the database."""
     who = Creator(http, gateway.url, f"{name}@example.org")
     await who.register()
     if ROLES[name] == "user":
@@ -124,7 +125,7 @@ async def person(
     body = {"email": who.email, "password": PASSWORD}
 
     async def is_in() -> bool:
-        """Log in, once more while the gateway is busy."""
+        """Log in; return False while the gateway is busy."""
         status, tokens = await who.call("POST", "/auth/login", body)
         assert status in (200, 503), tokens
         who.token = tokens.get("access_token", "")
@@ -147,7 +148,7 @@ async def hostile_user(stage: Stage, number: int) -> str:
     body = {"email": email, "name": HOSTILE[number], "password": PASSWORD}
 
     async def is_there() -> bool:
-        """Register, once more while the gateway is busy."""
+        """Register; return False while the gateway is busy."""
         async with stage.http.post(f"{stage.url}/api/v1/auth/register", json=body) as answer:
             assert answer.status in (201, 409, 503), await answer.text()
             return answer.status != 503
@@ -165,7 +166,7 @@ async def rename(stage: Stage, email: str, name: str) -> None:
 
 @asynccontextmanager
 async def keep_connected(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
-    """Connect nodes that stay online even while no test uses the loop that made them."""
+    """Connect nodes on a loop that always runs, so that the nodes stay online between tests."""
     async with AsyncExitStack() as stack:
         for node in nodes:
             loop.run(node.__aenter__())

@@ -1,5 +1,5 @@
-"""The ledger of a gateway with a real chain: anchors, and proofs that the browser compares
-with it.
+"""The ledger of a gateway with a real chain: anchors, and proofs that the browser compares with the
+chain.
 """
 
 import re

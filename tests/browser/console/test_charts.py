@@ -96,7 +96,7 @@ PAGE: Final = """
 
 @pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.nightly), 390])
 async def test_charts_draw_and_answer(browser: Browser, width: int) -> None:
-    """The charts have lines, gaps, bars or nothing; each act changes them."""
+    """The charts have lines, gaps, bars or nothing; each step changes them."""
     seen = await draw_and_act(browser, width)
     assert len(seen) == 5
     assert len({json.dumps(each) for each in seen}) == 5, "each of them changes what is seen"
@@ -105,7 +105,7 @@ async def test_charts_draw_and_answer(browser: Browser, width: int) -> None:
 
 
 async def draw_and_act(browser: Browser, width: int) -> list[Any]:
-    """Draw all charts, act on them, and return what is seen after each act."""
+    """Draw all charts, point, drag and undo on them, and return what is seen after each step."""
     async with paper(browser, width) as page:
         await page.evaluate(PUT, list(PLOTS.items()))
         await page.wait_for_function(f"() => window.made?.length === {len(PLOTS)}")
@@ -120,7 +120,7 @@ async def draw_and_act(browser: Browser, width: int) -> list[Any]:
 
 @asynccontextmanager
 async def paper(browser: Browser, width: int) -> AsyncGenerator[Page]:
-    """Open a page with the console's scripts and no others; fail if it has errors."""
+    """Open a page that has only the console's scripts; fail if the page has errors."""
     context = await browser.new_context(viewport={"width": width, "height": 860})
     page, errors = await context.new_page(), list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))

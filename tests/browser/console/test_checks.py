@@ -9,7 +9,7 @@ from tests.browser.console.stage import HOSTILE, Stage
 from tests.browser.console.visits import visiting
 from tests.support.databases import connected
 
-# Verdicts as the Ledger writes them; real checks need renders, which tests/integration/liars has.
+# Verdicts as the Ledger writes them; tests/integration/liars has real checks, which need renders.
 FOUND = (
     ("exact", ""),
     ("unverifiable", "no verifier has the build"),
@@ -27,7 +27,7 @@ FROM jobs j, nodes n WHERE j.id = $1 AND n.name = $2
 async def checked(stage: Stage) -> list[str]:
     """Insert checks of three jobs with different verdicts, and return the jobs."""
     async with connected(stage.dsn) as rows:
-        jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last one is a failed job
+        jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last job failed
         for job, (verdict, said) in zip(jobs, FOUND, strict=True):
             await rows.execute(CHECK, UUID(job), "studio-1", verdict, said)
     return jobs

@@ -1,8 +1,8 @@
 """Crawl of all pages that each role can reach by links: no link is dead, and no page has faults.
 
-Pages are drawn for an admin at desktop size and for a creator at phone size, by day for one of
-them. For other users they are only read. A link that differs from a visited one only in its search
-words is not followed.
+Pages are drawn for an admin at desktop size and for a creator at phone size (by day, for one of the
+two). For other users pages are only read. A link that differs from a visited link only in its
+search words is not followed.
 """
 
 import re
@@ -23,7 +23,7 @@ from web.identity.roles import UserRole
 UUID = "[0-9a-f-]{36}"
 PAGES = {page: re.compile(ID.sub(UUID, page.path)) for page in every_page() if page.template != ""}
 TABS = ("tab", "show", "kind")  # parameters that make another page at the same address
-# The nodes of a proof's tree keep their order.
+# The page of a proof: the nodes of the tree keep their order, so its table is not sorted.
 UNSORTED = "/console/ledger/entry"
 # Reads a page; each table needs a caption, and head cells with links that sort it.
 READ: Final = """
@@ -76,7 +76,7 @@ MENUS = {
         *("Dead letters", "System", "Settings"),
     ],
 }
-# Pages without a link: a form leads there, or the user has nothing of the kind.
+# Pages without a link: a form leads to the page, or the user has nothing to show on it.
 NO_LINK = {
     "ann": {
         *("/console/users/{id}/credits", "/console/organisations/{id}"),
@@ -113,7 +113,9 @@ def page_at(href: str) -> ConsolePage | None:
 
 
 def kind_of(href: str) -> tuple[object, ...]:
-    """Return what distinguishes this kind of visit to a page from others."""
+    """Return the page, its tabs and its search fields; addresses that agree in these are
+    one visit.
+    """
     words = parse_qs(urlsplit(href).query)
     tabs = tuple(sorted((name, words[name][0]) for name in TABS if name in words))
     return (page_at(href), tabs, tuple(sorted(words.keys() - {"sort"})))
@@ -154,7 +156,7 @@ class Crawl:
             self._note(link)
 
     async def _seen(self, href: str) -> dict[str, Any]:
-        """Return what is at an address, and check a page in all looks at its first visit."""
+        """Return what is at an address; at the first visit, check the page in all looks."""
         page, tabs, _ = kind_of(href)
         assert isinstance(page, ConsolePage)
         if self._name not in SEES or (page, tabs) in self._opened:

@@ -1,4 +1,4 @@
-"""A dispute: opened on its job's page, decided by an admin, and seen by both."""
+"""A dispute: opened by the creator on the job's page, decided by an admin, and seen by both."""
 
 from playwright.async_api import Browser, expect
 

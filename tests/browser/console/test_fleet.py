@@ -14,7 +14,7 @@ from web.console.formatting import marked
 
 
 def node_of(stage: Stage, name: str, who: str = "otto", *, does: str = "nothing") -> FakeNode:
-    """Return a new node of a user, beside those of the stage."""
+    """Return a new node of a user, beside the stage's nodes."""
     token = stage.people[who].token
     return FakeNode(stage.url, name=name, capabilities=(does,), user_token=token)
 
@@ -164,5 +164,6 @@ async def test_an_admin_quarantines_and_it_is_written_down(browser: Browser, sta
                 await expect(owner.page.locator("#state")).to_contain_text("quarantined")
                 await expect(release).to_have_count(0)
             await page.get_by_role("button", name="Release").click()
-            # Otherwise every node that its operator enrols later would begin in quarantine.
+            # Wait for the release: with a node in quarantine, the operator's new nodes begin in
+            # quarantine.
             await expect(page.get_by_role("button", name="Quarantine")).to_be_visible()

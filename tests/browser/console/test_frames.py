@@ -64,7 +64,7 @@ async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Sta
             await expect(frames.nth(2)).to_contain_text("the third frame has no camera")
             await expect(page.locator("#state")).to_contain_text("1 failed")
             await expect(page.locator("#attempts tbody")).to_contain_text("frame 3")
-            # While the last frame is pending, the page has its longest row of buttons.
+            # The row of buttons is longest while the last frame is pending.
             await expect(page.locator("#state").get_by_role("button")).to_have_count(3)
             await visit.check_page("job-frames-failed")
             leave.release()
@@ -209,7 +209,7 @@ async def test_what_is_refused_is_marked_at_its_field_and_is_no_error(
 async def test_frames_are_seen_small_before_they_are_delivered(
     browser: Browser, stage: Stage
 ) -> None:
-    """This includes frames of chunks, and formats that browsers cannot show."""
+    """Frames of chunks and of formats that browsers cannot show are seen, too."""
     leave = asyncio.Semaphore(0)
     async with visiting(browser, stage, "jane") as visit:
         page = visit.page
@@ -292,7 +292,7 @@ FILM = """async () => {
 
 
 async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage: Stage) -> None:
-    """A video that this browser cannot play is named as such beside the link."""
+    """For a video that this browser cannot play, the page says so beside the link."""
     films = [b"no video at all"]
 
     async def deliver(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -309,7 +309,7 @@ async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage:
         ),
     ):
         page = visit.page
-        # a page of its own, as the console's policy allows only its own media
+        # recorded on a blank page, as the console's policy allows only the console's own media
         studio = await page.context.new_page()
         films.append(base64.b64decode(await studio.evaluate(FILM)))
         await studio.close()

@@ -1,4 +1,6 @@
-"""The console at an IPv6 address, where a policy cannot name a path: its own tags have a nonce."""
+"""The console at an IPv6 address, where a policy cannot name a path: the console's own tags have a
+nonce.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator

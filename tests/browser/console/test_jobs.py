@@ -100,7 +100,7 @@ async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stag
 
 
 async def test_the_keys_leave_the_filter_as_they_came(browser: Browser, stage: Stage) -> None:
-    """The list of suggestions takes no key that was not meant for it."""
+    """The list of suggestions does not handle keys that move the focus out of the filter."""
     async with visiting(browser, stage, "jane") as visit:
         page = visit.page
         for keys in (("Tab",), ("Shift+Tab",), ("ArrowDown", "Shift+Tab")):
@@ -186,7 +186,7 @@ async def test_a_job_starts_after_the_local_time_that_was_typed(
     start = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=3)
     scene = tmp_path / "later.blend"
     scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 4)
-    # unlike the machine's zone, and with an offset of minutes that no other zone has
+    # a zone other than the machine's, with an offset of minutes that no other zone has
     zone = ZoneInfo("Asia/Kathmandu")
     async with visiting(browser, stage, "jane", "/console/jobs/new", zone=zone.key) as visit:
         page = visit.page

@@ -1,4 +1,4 @@
-"""Long words on a page: no element shrinks to a column of single letters."""
+"""Long words on a page, beside which no element may shrink to a column of single letters."""
 
 from playwright.async_api import Browser
 

@@ -10,9 +10,10 @@ from rendertrust import merkle
 from tests.browser.console.kept_proofs import FAILS, HOLDS, kept, offline
 from tests.browser.console.stage import Stage
 from tests.browser.console.visits import visiting
+from tests.support.merkle_proofs import inclusion_proof
 from web.console.assets import assets
 
-# Returns faults: proofs that are refused, and altered ones that are accepted.
+# Returns faults: proofs that are refused, and altered proofs that are accepted.
 CLIMB = """
 async ([url, proofs]) => {
   const { climb } = await import(url);
@@ -74,7 +75,7 @@ async def test_the_saved_file_works_alone_and_finds_what_was_altered(
 
 
 def proofs() -> list[dict[str, Any]]:
-    """Return proofs of every leaf of small trees, and of some leaves of a large one."""
+    """Return proofs of every leaf of small trees, and of some leaves of a large tree."""
     leaves = [f"leaf {n}".encode() for n in range(20)]
     places = [(index, size) for size in range(1, 21) for index in range(size)]
     return [
@@ -83,7 +84,7 @@ def proofs() -> list[dict[str, Any]]:
             "tree_size": size,
             "leaf_hash": merkle.leaf_hash(leaves[index]).hex(),
             "merkle_root": merkle.root(leaves[:size]).hex(),
-            "proof_hashes": [p.hex() for p in merkle.inclusion_proof(leaves[:size], index)],
+            "proof_hashes": [p.hex() for p in inclusion_proof(leaves[:size], index)],
             "directions": [
                 "right" if start > index else "left"
                 for start, _ in merkle.inclusion_ranges(index, size)
@@ -94,7 +95,7 @@ def proofs() -> list[dict[str, Any]]:
 
 
 async def test_the_browser_climbs_as_we_do(browser: Browser, stage: Stage) -> None:
-    """Every proof holds, and none with another index, size, hash or direction does."""
+    """Every proof holds, and no proof with another index, size, hash or direction holds."""
     async with visiting(browser, stage, "jane", "/console/ledger") as visit:
         said = await visit.page.evaluate(CLIMB, [assets().url("proof.js"), proofs()])
         assert said == []

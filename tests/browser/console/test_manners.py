@@ -59,7 +59,7 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
 
 
 EMPTY = ("credits", "checks", "organisations", "webhooks")
-# Where each key leads, with and without something to search.
+# For each key: the page to which it leads, and whether the page has a search field.
 LEADS = (
     ("j", "jobs", True),
     ("f", "fleet", True),
@@ -75,7 +75,7 @@ LEADS = (
     ("s", "settings", True),
 )
 MENU = "all => all.map((each) => [each.dataset.key, each.getAttribute('href')])"
-BY_DAY = "jclda"  # with and without a search field, with and without rows
+BY_DAY = "jclda"  # keys of pages with and without a search field, with and without rows
 
 
 async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) -> None:
@@ -218,7 +218,7 @@ document.getAnimations().length + [...document.querySelectorAll("*")].filter((ea
 
 
 async def test_nothing_moves_for_who_wants_that(browser: Browser, stage: Stage) -> None:
-    """For all other users, one page fades into the next."""
+    """For users without that preference, one page fades into the next."""
     motions: list[tuple[Motion, bool]] = [("no-preference", True), ("reduce", False)]
     for motion, turns in motions:
         async with visiting(browser, stage, "ann", motion=motion) as visit:
@@ -249,8 +249,7 @@ async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> Non
         assert visit.errors == []
 
 
-# Gives the page its own stream, as without shared workers, so that scripts in it can see the
-# stream.
+# Without shared workers the page has its own stream, which scripts of the page can see.
 ALONE = "delete window.SharedWorker;"
 STREAMS = f"""{ALONE}
 window.streams = [];
@@ -287,7 +286,7 @@ async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> 
 async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> None:
     """Browsers open six connections per host, so one stream per window would be too many.
 
-    Together, some of the addresses are longer than a request line may be.
+    The windows' addresses together are longer than a request line may be.
     """
     async with visiting(browser, stage, "jane") as visit:
         context = visit.page.context

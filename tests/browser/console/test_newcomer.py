@@ -72,7 +72,7 @@ async def test_what_did_i_pay_for_it(browser: Browser, stage: Stage) -> None:
 
 
 async def test_is_the_ledger_sound(browser: Browser, stage: Stage) -> None:
-    """One click shows it, and one more recomputes it."""
+    """One click shows whether the ledger is sound, and one more click recomputes a proof."""
     async with visiting(browser, stage, "jane", "/console") as visit:
         newcomer, page = Newcomer(visit.page), visit.page
         await newcomer.menu("Ledger")

@@ -1,4 +1,4 @@
-"""Focus stays in its place for a user of the keyboard while the page changes."""
+"""Keyboard focus stays in its place while the page changes."""
 
 from playwright.async_api import Browser, Dialog, expect
 

@@ -1,4 +1,4 @@
-"""Preflight of a scene from the job form, and what the form shows of it."""
+"""Preflight of a scene from the job form, and its results in the form."""
 
 import re
 from base64 import b64encode
@@ -55,7 +55,7 @@ async def check_scene(page: Page, scene: FilePayload) -> None:
     await page.locator("#file").set_input_files(scene)
 
     async def is_found() -> bool:
-        """Ask for the inspection, once more while the gateway is busy."""
+        """Ask for the inspection; return False while the gateway is busy."""
         await page.get_by_role("button", name="Check the scene").click()
         await expect(answered).to_have_count(1)
         return await page.locator("#look-found").is_visible()

@@ -1,5 +1,5 @@
-"""A proof saved as one file, in an offline browser: it checks everything that was signed, bit by
-bit.
+"""A proof saved as one file, in an offline browser: the file checks everything that was signed, bit
+by bit.
 """
 
 import json
@@ -34,7 +34,7 @@ SubtleCrypto.prototype.importKey = function (...asked) {
 };
 """
 PLAIN_HTTP = "Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined });"
-# Returns whether the right proof is accepted, and which altered ones are.
+# Returns whether the right proof is accepted, and which altered proofs are accepted.
 TAKEN = """
 async ([script, chain, proof, others]) => {
   const module = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
@@ -53,7 +53,7 @@ async def reading(
 ) -> AsyncGenerator[Page]:
     """Open the file of a proof with some members changed.
 
-    ``chain`` is what the gateway said of the chain.
+    ``chain`` is the gateway's statement about the chain.
     """
     path = folder / "proof.html"
     shown = {"number": 42, "proof": {**PROOF, **changed}, "chain": chain, "asked_at": AT}
@@ -173,7 +173,9 @@ OTHERWISE = [
 
 
 async def test_what_is_read_there_is_what_was_checked(browser: Browser, tmp_path: Path) -> None:
-    """Altering the texts beside the proof in the file changes nothing."""
+    """The page shows what its script has read from the proof, so altered texts in the file have no
+    effect.
+    """
     path = tmp_path / "proof.html"
     shown = {"number": 42, "proof": PROOF, "chain": CHAIN, "asked_at": AT}
     begun, data, rest = re.split(r'(data-proof="[^"]*" data-chain="[^"]*")', proof_file(shown))
@@ -209,7 +211,7 @@ async def test_a_file_without_a_place_for_what_was_checked_does_not_hold(
 async def test_a_browser_that_cannot_check_a_signature_says_so(
     browser: Browser, tmp_path: Path, lacks: str
 ) -> None:
-    """It still checks the rest: an altered text is refused by comparing its bytes."""
+    """The browser still checks the rest: an altered text is refused by comparing its bytes."""
     async with offline(browser, lacks) as reader:
         async with reading(reader, tmp_path) as page:
             verdict = page.locator("#verdict")
@@ -224,7 +226,7 @@ async def test_a_browser_that_cannot_check_a_signature_says_so(
 async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """Like ``rendertrust verify``, it checks each member that has a meaning."""
+    """Like ``rendertrust verify``, the browser checks each member that has a meaning."""
     script = "\n".join(sources()[name].decode() for name in ("sha256.js", "proof.js"))
     script = script.replace('import { Sha256, hex } from "./sha256.js";\n', "")
     others = [{name: changed} for name in MEANT for changed in flipped(PROOF[name])]

@@ -11,7 +11,7 @@ from tests.browser.console.visits import NARROW, visiting
 async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, stage: Stage) -> None:
     async with visiting(browser, stage, "ann", "/console/fleet") as visit:
         page = visit.page
-        # first the one who earned most, then one who earned nothing
+        # the first row: the node that earned most, then a node that earned nothing
         for first in ("studio-1", "0.0000 cr"):
             await page.get_by_role("link", name="Earned, 30 d").click()
             await expect(page.locator("#rows tbody tr").first).to_contain_text(first)

@@ -1,4 +1,4 @@
-"""Without scripts, pages can be read, sorted, filtered and used; they offer nothing that needs
+"""Without scripts, pages can be read, sorted, filtered and used; pages offer nothing that needs
 scripts.
 """
 

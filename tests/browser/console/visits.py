@@ -20,7 +20,7 @@ Motion = Literal["reduce", "no-preference"]
 Theme = Literal["light", "dark"]
 NARROW: ViewportSize = {"width": 390, "height": 844}
 Look = tuple[ViewportSize, Theme]
-# Together, these cover each width and each theme once.
+# Looks that together have each width and each theme once.
 LOOKS: tuple[Look, ...] = ((NARROW, "dark"), (WIDE, "light"))
 PHONE, DESK = LOOKS[:1], LOOKS[1:]
 FAULTS = """
@@ -33,8 +33,8 @@ window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 """
-# Returns violations, ids that two elements share, which would mislead links, labels and
-# updates, and the effects of hostile names.
+# Returns policy violations, ids that two elements share (they would mislead links, labels and
+# updates), and effects of hostile names.
 WRONG = """
 () => [
   window.violations,
@@ -60,7 +60,7 @@ class Visit:
         self.page.on("request", lambda request: self._asked(request))  # noqa: PLW0108
 
     def _said(self, said: ConsoleMessage) -> None:
-        """Record an error, except that a busy gateway answered 503, after which pages try again."""
+        """Record an error, but not an answer 503 of a busy gateway, after which pages try again."""
         if said.type == "error" and BUSY not in said.text:
             self.errors.append(said.text)
 
@@ -94,7 +94,7 @@ class Visit:
         """Check the page as ``check_no_faults`` does, its width in all looks, and its
         accessibility.
 
-        With ``name``, screenshots are kept. Axe takes most of a test's time, so by day it checks
+        With ``name``, screenshots are kept. Axe takes most of a test's time, so by day axe checks
         only some looks.
         """
         await self.check_no_faults()
@@ -141,8 +141,8 @@ async def visiting(
 ) -> AsyncGenerator[Visit]:
     """Open a browser context, signed in as ``name`` if given.
 
-    A user who has signed in before gets that login's cookies. ``anew`` makes a new login, which the
-    test may end. ``zone`` is the browser's time zone.
+    If the user has signed in before, the browser gets that login's cookies; ``anew`` makes a new
+    login, which the test may end. ``zone`` is the browser's time zone.
     """
     login = None if anew else stage.logins.get(name)
     context: BrowserContext = await browser.new_context(

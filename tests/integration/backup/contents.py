@@ -31,7 +31,7 @@ BESIDE = {
 
 
 async def contents(dsn: str) -> dict[str, list[Any]]:
-    """Return all rows of all tables as text, and what the database has beside them."""
+    """Return all rows of all tables as text, and the schema's objects that ``BESIDE`` lists."""
     async with connected(dsn) as connection:
         found: dict[str, list[Any]] = {}
         for (table,) in await connection.fetch(TABLES):

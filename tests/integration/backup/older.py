@@ -1,4 +1,4 @@
-"""Data folder with a database of the newest older PostgreSQL on this machine."""
+"""Data folder with a database of an older PostgreSQL: the newest older version on this machine."""
 
 import os
 from pathlib import Path
@@ -19,8 +19,8 @@ OURS = 18
 
 
 def older_programs() -> Path:
-    """Return the folder of the older PostgreSQL's programs; without one skip the test, but fail in
-    CI.
+    """Return the folder of the older PostgreSQL's programs; if none exists, skip the test, but fail
+    in CI.
     """
     found = {major_of(folder / "postgres") or 0: folder for folder in sorted(DEBIAN.glob("*/bin"))}
     older = [major for major in found if 0 < major < OURS]
@@ -32,7 +32,9 @@ def older_programs() -> Path:
 
 
 class OlderPostgres(EmbeddedPostgres):
-    """A cluster made and run by other programs than those of the package."""
+    """A PostgreSQL cluster that the older programs make and run, instead of the package's
+    programs.
+    """
 
     def __init__(self, data: Path, *, account: EngineAccount | None, programs: Path) -> None:
         super().__init__(data, account=account)
@@ -53,7 +55,7 @@ class OlderPostgres(EmbeddedPostgres):
 
 
 async def older_database(data: Path) -> int:
-    """Make a database in use in the data folder, and return its major version."""
+    """Make a migrated database with rows in the data folder; return the server's major version."""
     programs = older_programs()
     engine = OlderPostgres(data, account=engine_account(), programs=programs)
     endpoint = await engine.start()

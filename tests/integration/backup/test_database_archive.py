@@ -1,4 +1,4 @@
-"""A database becomes a file and a file a database: completely, or not at all."""
+"""Archives of a database: each is written and restored completely or not at all."""
 
 import asyncio
 import os

@@ -18,7 +18,7 @@ from tests.support.engines import LoopThread, engine_folder
 
 @pytest.fixture(scope="module")
 def older(engine_loop: LoopThread) -> Iterator[PostgresEndpoint]:
-    """Run an older server with a database in use."""
+    """Run an older PostgreSQL with a database that has rows of every kind."""
     with engine_folder() as base:
         data = base / "data"
         data.mkdir(mode=0o711)
@@ -70,8 +70,8 @@ async def test_a_newer_servers_backup_is_refused_by_an_older_one(
 async def test_an_owner_without_further_rights_restores_into_an_empty_database_alone(
     older: PostgresEndpoint, tmp_path: Path
 ) -> None:
-    """Rights for the application's role are left out where that role does not exist, as in the
-    migrations.
+    """If the application's role does not exist, a restore leaves out the role's rights, as
+    migrations do.
     """
     file = tmp_path / "backup"
     await dump(older.owner_dsn, file)

@@ -1,4 +1,4 @@
-"""A gateway double, and the real program in separate processes."""
+"""Fixtures with a gateway double, and with the real program in separate processes."""
 
 import asyncio
 import json
@@ -104,7 +104,7 @@ class Program:
 
 
 async def ended(process: Process | programs.Program) -> Finished:
-    """Wait for the process and return its exit and output; kill it if that takes too long."""
+    """Wait for the process and return its exit and output; kill a process that takes too long."""
     try:
         async with asyncio.timeout(ENDED_WITHIN):
             out, err = await process.communicate()

@@ -1,7 +1,6 @@
-"""A gateway double over a real socket: it answers in the shapes of the reference, and fails on
-demand.
+"""A gateway double over a real socket, which answers as the API reference says and fails on demand.
 
-It includes the object store: presigned URLs point to ``/store/…`` of the same server.
+The double includes the object store: presigned URLs point to ``/store/…`` of the same server.
 """
 
 import base64
@@ -44,12 +43,12 @@ class GatewayDouble:
     life: deque[dict[str, Any]] = attrs.Factory(deque[dict[str, Any]])
     picture: bytes = PICTURE
     names_results: bool = False  # units show size and SHA-256 of results
-    cursors: bool = True  # lists continue after an element; otherwise by offset only
+    cursors: bool = True  # whether lists accept a cursor; otherwise only an offset
     ranges: list[str | None] = attrs.Factory(list[str | None])
-    part_bytes: int = 0  # larger uploads come in parts; 0: never
+    part_bytes: int = 0  # uploads above this size need parts; 0: no upload does
     parts: dict[str, dict[int, bytes]] = attrs.Factory(dict[str, dict[int, bytes]])
     units: dict[str, list[dict[str, Any]]] = attrs.Factory(dict[str, list[dict[str, Any]]])
-    # results of a job of frames, or the states they end in
+    # for each frame of the next job: its result, or the state in which the frame ends
     film: list[bytes | str] = attrs.Factory(list[bytes | str])
 
     def app(self) -> web.Application:
@@ -87,9 +86,7 @@ class GatewayDouble:
         return str(self.server.make_url("")).rstrip("/")
 
     def script(self, route: str, *answers: Answer) -> None:
-        """Answer the next requests of ``route`` with these; it is ``METHOD /path`` without the
-        query.
-        """
+        """Answer the next requests of ``route`` (``METHOD /path``, no query) with ``answers``."""
         self.scripted.setdefault(route, deque()).extend(answers)
 
     def add_job(self, status: str = "DISPATCHED", **fields: Any) -> str:
@@ -98,7 +95,7 @@ class GatewayDouble:
         return job_id
 
     def add_units(self, job_id: str, *made: bytes | str, **fields: Any) -> None:
-        """Add units of frames from 1 on: completed with these contents, or in these states."""
+        """Add a unit per frame from 1 on, each completed with its content or in the given state."""
         units = self.units.setdefault(job_id, [])
         for content in made:
             number = len(units)
@@ -345,7 +342,7 @@ class GatewayDouble:
         return self.stored(request)
 
     def stored(self, request: web.Request) -> web.Response:
-        """Return the picture, or the requested rest of it, as a store does."""
+        """Return the picture, or its requested rest, as an object store does."""
         if request.method == "GET":
             self.ranges.append(request.headers.get("Range"))
         picture = self.objects.get(request.match_info["key"], self.picture)
@@ -361,7 +358,7 @@ class GatewayDouble:
         return web.Response(status=206, body=picture[start:], headers=headers)
 
     def cut(self, size: int, arrived: Callable[[], bool] = lambda: True) -> Answer:
-        """Return a scripted answer: ``size`` bytes of the store's answer, cut off once they
+        """Return a scripted answer: ``size`` bytes of the store's answer, cut off once these bytes
         arrived.
         """
 

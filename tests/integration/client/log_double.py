@@ -12,6 +12,7 @@ from rendertrust import checkpoint, epoch, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf
 from rendertrust.leaf import Leaf, PrivatePart
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.twins.signer import signing_key
 
 ORIGIN = "farm.example/log"
@@ -32,12 +33,13 @@ class LogDouble:
         self.leaves = [leaf(number) for number in range(leaves)]
         self.keys: list[Ed25519PrivateKey] = [signing_key(1)]
         self.origin = ORIGIN
-        # Leaves and keys that proofs use instead of the current ones, as by an older anchored
-        # checkpoint.
+        # Leaves and keys that proofs use instead of the current leaves and keys, as after an older
+        # anchor.
         self.older: tuple[list[bytes], list[Ed25519PrivateKey]] | None = None
-        self.instead: dict[int, int] = {}  # entries, and the other entries whose proofs they get
+        self.instead: dict[int, int] = {}  # by entry: another entry, whose proof is sent
         self.tamper: dict[str, Any] = {}
-        self.meanwhile: list[Callable[[], None]] = []  # run before a checkpoint is sent
+        # callbacks that run before a checkpoint is sent
+        self.meanwhile: list[Callable[[], None]] = []
         self.server: TestServer | None = None
 
     def app(self) -> web.Application:
@@ -63,7 +65,9 @@ class LogDouble:
         self.leaves += [leaf(number) for number in range(start, start + leaves)]
 
     def restore(self, kept: int, *, anchored: int | None = None) -> None:
-        """Continue from a backup of ``kept`` leaves; the chain had ``anchored`` of them, or all."""
+        """Begin an epoch on a backup of ``kept`` leaves; the chain had ``anchored``
+        leaves or all.
+        """
         seen = self.leaves[:anchored]
         number, root = epoch.split(self.origin)[1] + 1, merkle.root(seen)
         begins = EpochLeaf(number, TIME, self.origin, 7, CONTRACT, len(seen), root)
@@ -109,7 +113,7 @@ class LogDouble:
             from_root=merkle.root(self.leaves[:m]).hex(),
             to_size=n,
             to_root=merkle.root(self.leaves[:n]).hex(),
-            proof_hashes=[p.hex() for p in merkle.consistency_proof(self.leaves, m, n)],
+            proof_hashes=[p.hex() for p in consistency_proof(self.leaves, m, n)],
         )
 
     async def _epochs(self, request: web.Request) -> web.Response:
@@ -122,7 +126,7 @@ class LogDouble:
             {
                 "leaf": part[n].decode(),
                 "leaf_index": n,
-                "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, n)],
+                "proof_hashes": [p.hex() for p in inclusion_proof(part, n)],
             }
             for n in begun
         ]
@@ -138,7 +142,7 @@ class LogDouble:
         return self._answer(
             entry_id=entry,
             merkle_root=merkle.root(leaves).hex(),
-            proof_hashes=[part.hex() for part in merkle.inclusion_proof(leaves, index)],
+            proof_hashes=[part.hex() for part in inclusion_proof(leaves, index)],
             directions=["right" if start > index else "left" for start, _ in ranges],
             anchor_tx_hash=None,
             block_number=None,

@@ -29,7 +29,7 @@ SHOWN = {
 
 @pytest.fixture
 def tokens() -> list[str]:
-    """Collect the tokens of the requests that the scripted answer gets."""
+    """Return the list to which the scripted answer adds the tokens of its requests."""
     return []
 
 

@@ -55,7 +55,7 @@ async def test_an_animation_from_submit_to_frames(
     told = await jane.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
     assert told.code == 0, told
     assert "48 frames: 480.0000 credits (10.0000 a frame); 990.0000 are available." in told.err
-    assert "No terminal to ask at, so it is submitted." in told.err
+    assert "No terminal to ask at: submitted without asking." in told.err
     body = next(body for body in gateway.bodies if body.get("payload_ref"))
     assert body["frames"], body["order"] == ("1-3", "middle_first")
     assert (body["priority"], body["max_credits"]) == ("high", "200")
@@ -70,7 +70,7 @@ async def test_an_animation_from_submit_to_frames(
 async def test_one_frame_of_a_range_keeps_its_number(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    """Without the number, the next frame would overwrite it."""
+    """Without the number in its name, the next frame's file would overwrite the frame's file."""
     gateway.film = [PICTURE]
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
     frames = ("--frames", "1", "--no-preflight", "--yes")
@@ -126,7 +126,7 @@ async def test_of_a_job_that_failed_the_rest_is_fetched_and_what_to_do_is_said(
     told = await jane.run("submit", str(blend), *FRAMES, "--out", ".")
     assert told.code == exit_codes.JOB_FAILED, told
     assert "2 files are in .," in told.out
-    assert "2 of 3 are done. Download them: rendertrust jobs download" in told.err
+    assert "2 of 3 units are done. Download the results: rendertrust jobs download" in told.err
     assert "--failed" in told.err
 
 
@@ -297,7 +297,7 @@ async def test_tiles_that_no_frame_is_made_of_are_told_at_a_stop_and_fetched(
     assert told.code == 0, told
     assert "2 delivered tiles are of frames that cannot be completed." in told.out
     assert "They cost 5.0000 credits; one of them is being verified, and charged if" in told.out
-    assert f"Download them: rendertrust jobs download {job} --tiles" in told.err
+    assert f"Download the tiles: rendertrust jobs download {job} --tiles" in told.err
     assert "2 delivered tiles are of frames" in (await jane.run("jobs", "show", job)).out
     told = await jane.run("jobs", "download", job, "--out", "out")
     assert told.code == exit_codes.STILL_RUNNING, told
@@ -379,7 +379,7 @@ async def test_one_frame_of_its_own_number_keeps_it(
 async def test_units_that_cannot_be_looked_at_do_not_end_a_watch(
     jane: Program, gateway: GatewayDouble
 ) -> None:
-    """The gateway restarts; only the requests for the job itself decide when to give up."""
+    """The gateway refuses requests for units; only failed requests for the job end the watch."""
     job = gateway.add_job("RUNNING", units=2)
     gateway.add_units(job, PICTURE, PICTURE)
     away = refuse(503, "Not now", headers={"Retry-After": "120"})

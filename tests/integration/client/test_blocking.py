@@ -1,4 +1,6 @@
-"""Tests of the sync client, which runs the async one on its own loop, from any thread or loop."""
+"""Tests of the sync client, which runs the async client on its own loop, from any thread
+or loop.
+"""
 
 import asyncio
 from collections.abc import Mapping

@@ -321,7 +321,7 @@ async def test_a_cut_part_is_sent_again_and_no_other(
     def expired(_: web.Request) -> web.StreamResponse:
         return web.Response(status=403)
 
-    for number in (1, 2, 3, 4):  # together more failures than the tries for one part
+    for number in (1, 2, 3, 4):  # all parts together fail more often than one part may
         gateway.script(f"PUT /store/parts/{upload_id}/{number}", hang_up, expired, hang_up)
     await client.upload(blend)
     assert gateway.objects.popitem()[1] == blend.read_bytes()

@@ -1,4 +1,4 @@
-"""The demo: its creator gets through to a busy gateway, and a failed start gives the reason."""
+"""The demo: its requests reach a busy gateway in the end, and a failed start gives the reason."""
 
 from pathlib import Path
 

@@ -198,6 +198,6 @@ def has_arrived(folder: Path, size: int) -> Callable[[], bool]:
 
 
 def leave_part(folder: Path, content: bytes) -> None:
-    """Write what an earlier call downloaded of the picture."""
+    """Write a partial download of the picture, as an earlier call leaves it."""
     name = hashlib.sha256(PICTURE).hexdigest()[:32]
     (folder / f".rendertrust-{name}.part").write_bytes(content)

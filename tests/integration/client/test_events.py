@@ -1,4 +1,4 @@
-"""Events in the client: each once and in order, whatever happens to connections."""
+"""Events in the client: each event arrives once and in order, whatever happens to connections."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

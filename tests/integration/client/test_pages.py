@@ -1,4 +1,4 @@
-"""Iteration over lists: each element once, in as many pages as needed."""
+"""Iteration over lists: each element comes once, by as many pages as needed."""
 
 import pytest
 

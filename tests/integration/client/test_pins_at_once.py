@@ -1,4 +1,4 @@
-"""Several programs pin checkpoints of one gateway at the same time: none is lost."""
+"""Several programs pin checkpoints of one gateway at the same time: no pin is lost."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ class ChangedMeanwhile:
 
 @pytest.fixture(params=["memory", "file"])
 def pins(request: pytest.FixtureRequest, log: LogDouble, tmp_path: Path) -> Pins:
-    """Return pins in memory, for one process, and pins in a file, for several."""
+    """Return pins in memory, for one process, and pins in a file, for several processes."""
     return MemoryPins() if request.param == "memory" else PinFile(log.url, tmp_path / "pins")
 
 
@@ -91,7 +91,9 @@ async def test_a_fork_that_another_program_was_shown_is_shouted_about(
 async def test_an_answer_from_before_another_programs_is_no_shorter_log(
     log: LogDouble, pins: Pins, first: bool
 ) -> None:
-    """The checkpoint was requested first, and arrives after another program pinned a newer one."""
+    """The checkpoint was requested first, and arrives after another program pinned a newer
+    checkpoint.
+    """
     async with AsyncClient(log.url, tokens=Tokens("a", "b"), pins=pins) as client:
         if not first:
             await client.log_checkpoint()

@@ -253,7 +253,7 @@ async def test_a_job_of_which_something_was_given_back_says_so(
     job_id = gateway.add_job("COMPLETED", done=1, given_back=1)
     shown = await jane.run("jobs", "show", job_id)
     assert shown.code == 0, shown
-    assert f"1 of 1, found invalid later: rendertrust jobs units {job_id}" in shown.out
+    assert f"1 of 1 units, found invalid later: rendertrust jobs units {job_id}" in shown.out
 
 
 async def test_an_absent_job_ends_with_7(jane: Program) -> None:
@@ -361,7 +361,7 @@ async def test_without_a_checkout_the_gateway_is_pointed_to_one(
 
     import rendertrust
 
-    # As an installed wheel: the package alone.
+    # As after the installation of the wheel, only the package ``rendertrust`` is on the path.
     shutil.copytree(Path(rendertrust.__file__).parent, tmp_path / "site" / "rendertrust")
     told = await program.execute("serve", PYTHONPATH=str(tmp_path / "site"))
     assert told.code == exit_codes.USAGE

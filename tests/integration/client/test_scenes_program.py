@@ -247,7 +247,7 @@ async def test_needs_that_are_none_are_refused_with_those_that_are(
 ) -> None:
     told = await program.run("submit", str(blend), "--no-preflight", "--needs", words)
     assert told.code == exit_codes.USAGE
-    assert "vram=8G" in told.err or "write it like 20G" in told.err
+    assert "vram=8G" in told.err or "write a size like 20G" in told.err
     assert not gateway.requests
 
 
@@ -258,4 +258,4 @@ async def test_where_no_node_has_what_is_needed_that_is_said(
     asked = ("--needs", "vram=8G,alike,class=gpu/x", "--no-preflight")
     told = await jane.run("submit", str(blend), *asked)
     assert told.code == exit_codes.UNAVAILABLE
-    assert "It must have: device gpu, memory 8.6 GB, class gpu/x, alike." in told.err, told
+    assert "The node must have: device gpu, memory 8.6 GB, class gpu/x, alike." in told.err, told

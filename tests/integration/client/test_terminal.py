@@ -45,12 +45,12 @@ async def run_on_terminal(program: Program, *words: str, typed: str = "") -> tup
 
 
 def _received(ours: int, typed: str) -> str:
-    """Read everything until the other side closes; type an answer after each question."""
+    """Read all output until the program closes the terminal; type an answer after each question."""
     text, answers = b"", typed.splitlines()
     while True:
         try:
             piece = os.read(ours, 65_536)
-        except OSError:  # Linux reports a closed other side in this way
+        except OSError:  # on Linux the terminal's closed other side raises this
             return text.decode()
         text += piece
         if answers and text.rstrip(b" ").endswith(b":"):

@@ -19,6 +19,7 @@ from rendertrust.client import (
 )
 from tests.integration.client.conftest import Program
 from tests.integration.client.log_double import LogDouble, leaf
+from tests.support.merkle_proofs import consistency_proof
 from tests.twins.signer import signing_key
 
 
@@ -202,7 +203,7 @@ async def test_an_epoch_before_is_shorter(log: LogDouble, client: AsyncClient) -
 async def test_a_proof_by_an_epoch_before_is_shouted_about_too(
     log: LogDouble, client: AsyncClient, pins: MemoryPins
 ) -> None:
-    """A client that only asks for a proof must also learn that the pinned log is gone."""
+    """A client that only requests a proof must also learn that the pinned log is gone."""
     old = list(log.leaves)
     log.restore(5)
     await client.log_checkpoint()
@@ -323,7 +324,7 @@ async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
 async def test_a_checkpoint_that_was_kept_is_checked_itself(
     program: Program, log: LogDouble, tmp_path: Path
 ) -> None:
-    """The checkpoint is an answer or a plain note, alone or with an older one."""
+    """The checkpoint is an answer of the API or a plain note, with or without an older note."""
     log.grow(3)
     assert (await program.run("ledger", "checkpoint", "--output", "older.json")).code == 0
     older = len(log.leaves)
@@ -335,7 +336,7 @@ async def test_a_checkpoint_that_was_kept_is_checked_itself(
         "from_root": merkle.root(log.leaves[:older]).hex(),
         "to_size": older + 4,
         "to_root": merkle.root(log.leaves).hex(),
-        "proof_hashes": [p.hex() for p in merkle.consistency_proof(log.leaves, older, older + 4)],
+        "proof_hashes": [p.hex() for p in consistency_proof(log.leaves, older, older + 4)],
     }
     (tmp_path / "link.json").write_text(json.dumps(between))
     other = str(note.verifier_of(log.origin, signing_key(9)))

@@ -28,7 +28,7 @@ from tests.twins.store import StoreTwin
 def database_template(
     engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint, migrated_database: str
 ) -> str:
-    """Return the name of a template database with the newest schema and functions that set its
+    """Return the name of a template database with the newest schema and functions that set the
     time.
     """
     name, owner = f"{migrated_database}_by_hand", postgres_endpoint.owner_dsn
@@ -38,7 +38,7 @@ def database_template(
     return name
 
 
-# What PostgreSQL does here does not depend on the version of Python.
+# Tests over PostgreSQL do not depend on the version of Python.
 @pytest.fixture(params=["twin", pytest.param("postgres", marks=pytest.mark.heavy)])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """Yield a stage with an empty store."""

@@ -26,7 +26,7 @@ WINDOW = timedelta(hours=1)
 
 @attrs.frozen
 class Work:
-    """A verified unit for which ``creator`` paid 100; its operator earns 70 of it."""
+    """A verified unit for which ``creator`` paid 100; its operator earns 70."""
 
     creator: UUID
     job: UUID

@@ -12,7 +12,7 @@ from sql.halts import Halts, UnreadableHead
 from sql.store import BOOKS_SECONDS, SqlStore
 from tests.integration.conformance.stage import HandClock
 
-# These functions hide those of pg_catalog if this schema comes first in the search path.
+# Functions that hide PostgreSQL's own if this schema is before pg_catalog in the search path.
 HAND_TIME: Final = """
 CREATE SCHEMA hand;
 GRANT USAGE ON SCHEMA hand TO PUBLIC;
@@ -25,7 +25,7 @@ TELL: Final = """SELECT set_config('search_path', 'hand, pg_catalog, public', fa
                         set_config('hand.now', $1, false)"""
 
 
-# A busy machine may need more than the two seconds after which a gateway gives up.
+# A gateway gives up after two seconds; a busy machine may need more time for a statement.
 HANG_SECONDS: Final = 60.0
 
 
@@ -65,7 +65,7 @@ class HandHalts(Halts):
         super().__init__(database, chain=False, seen=lambda: UnreadableHead("a test says so"))
 
     def halt(self, is_halted: bool) -> None:
-        """Begin or end the halt: without a chain, the file is not read."""
+        """Begin or end the halt; with ``chain`` False the gateway does not read the file."""
         self.chain, self._stale_at = is_halted, 0.0
 
 

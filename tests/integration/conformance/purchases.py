@@ -43,17 +43,17 @@ class Bought:
         return Commit((), (PurchaseOpen(self.purchase, *terms), session))
 
     def said(self, state: str = "paid", **more: object) -> SessionFact:
-        """Return a fact about the purchase's session."""
+        """Return a report of Stripe about the purchase's session."""
         fact = SessionFact(self.session, self.purchase, "paid", self.credits, "usd", self.intent)
         return attrs.evolve(fact, state=state, **more)  # type: ignore[arg-type]
 
-    def back(self, id_: str, kind: str, amount: int, state: str = "COUNTS") -> ReversalFact:
-        """Return a fact about a refund or dispute; the amount is in cents, which equal credits."""
+    def reversal(self, id_: str, kind: str, amount: int, state: str = "COUNTS") -> ReversalFact:
+        """Return a report of Stripe about a refund or dispute; one cent is one credit."""
         return ReversalFact(id_, kind, self.intent, amount, "usd", state)  # type: ignore[arg-type]
 
 
 def event(fact: SessionFact | ReversalFact | None, id_: str | None = None) -> Commit:
-    """Return the commit of a Stripe event, with a new id or the given one."""
+    """Return the commit of a Stripe event; its id is new unless given."""
     name = id_ or f"evt_{fresh_id().int}"
     return Commit((), (StripeEvent(name, "type", "object", fact),))
 

@@ -12,15 +12,12 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
-    HoldUnits,
     JobInsert,
     Outcome,
-    PlaceHold,
     Posted,
     Transfer,
     UnitAssign,
     user_account,
-    work_reference,
 )
 from actors.ports import Store
 from rendertrust import money
@@ -91,7 +88,7 @@ class Stage:
         return LedgerActor(self.store, self.clock, Serial())
 
     async def commit(self, *commits: Commit) -> list[Outcome]:
-        """Commit all in one batch, and return the outcomes."""
+        """Commit all ``commits`` in one batch, and return the outcomes."""
         return list(await self.ledger().commit(commits))
 
     async def do(self, *effects: object, postings: tuple[object, ...] = ()) -> Outcome:
@@ -179,20 +176,16 @@ def with_plan(order: JobInsert, **changes: Any) -> JobInsert:
 def dispatch(
     user: UUID, job: UUID, price: int = 100, units: int = 1, node: UUID | None = None
 ) -> Commit:
-    """Return the commit of a job with its holds, and unit 0 on a node if one is given."""
-    account = user_account(user)
-    holds = [PlaceHold(account, price, work_reference(job, n)) for n in range(units) if price]
+    """Return the commit of a job with its holds; if a node is given, unit 0 is on it."""
     assigned = () if node is None else (UnitAssign(job, 0, 1, node),)
-    return Commit(tuple(holds), (insert(user, job, price, units), *assigned))
+    return Commit((), (insert(user, job, price, units), *assigned))
 
 
 def pieces_of(job: UUID, user: UUID, pieces: Sequence[NewUnit], cap: int | None = None) -> Commit:
     """Return the commit of a job with these units and the holds for them."""
-    amounts = tuple(piece.price for piece in pieces)
-    hold = HoldUnits(user_account(user), job, amounts)
     most = None if cap is None else money.render(cap)
     order = with_plan(insert(user, job), units=tuple(pieces), max_credits=most)
-    return Commit((hold,), (order,))
+    return Commit((), (order,))
 
 
 def tiled(user: UUID, job: UUID, prices: Sequence[int] = (50, 50), frames: int = 2) -> Commit:

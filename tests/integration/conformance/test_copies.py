@@ -1,4 +1,4 @@
-"""Speculative copies of a unit on a second node: one result counts and is paid once."""
+"""Speculative copies of a unit on a second node: one of two results counts, and is paid once."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -19,11 +19,12 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitStart,
 )
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -31,7 +32,7 @@ PRICE = 100
 
 @attrs.frozen
 class Race:
-    """A unit that runs as attempt 1 on a node and as attempt 2 on another."""
+    """A unit that runs as attempt 1 on one node and as attempt 2 on another node."""
 
     stage: Stage
     user: UUID
@@ -52,13 +53,10 @@ class Race:
         return UnitFail(self.job, 0, attempt, node, kind, f"{attempt} broke", retry_at)
 
     def deliver(self, attempt: int) -> UnitDeliver:
-        return UnitDeliver(
-            *(self.job, 0, attempt, self.node(attempt), "cpu", "x"),
-            verified=True,
-            operator=self.operator,
-        )
+        result = attrs.evolve(self.done(attempt), verified=True, operator=self.operator)
+        return UnitDeliver(result, "cpu")
 
-    def verdict(self, attempt: int, outcome: Outcome, *, final: bool = False) -> UnitVerdict:
+    def verdict(self, attempt: int, outcome: VerdictOutcome, *, final: bool = False) -> UnitVerdict:
         return UnitVerdict(
             *(self.job, 0, attempt, outcome, "as said"),
             operator=self.operator,

@@ -14,7 +14,7 @@ import pytest
 
 from actors.kernel import Ref, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, Ledger, Posted
+from actors.ledger.messages import Commit, Ledger, Posted, UnitDeliver
 from actors.node_session.messages import NodeSession, RunCheck
 from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
@@ -81,13 +81,12 @@ class Scene:
         for number, job in enumerate(jobs):
             content = b"picture %d" % number
             await self.objects.put(result_key(user, job, 0, 1), content)
-            made = attrs.evolve(
-                delivery(job, self.node, self.operator),
+            result = attrs.evolve(
+                delivery(job, self.node, self.operator).result,
                 sha256=hashlib.sha256(content).digest(),
                 size=len(content),
-                evidence_sha256=None,
-                evidence_size=None,
             )
+            made = UnitDeliver(result, CLASS)
             drawn, odds = await sampling[number % len(sampling)].draw(made, 0)
             effects.append(Commit((), (attrs.evolve(made, draw=drawn, odds=odds),)))
         posted += await self.stage.commit(*effects)
@@ -115,6 +114,7 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
         objects=scene.objects,
         clock=stage.clock,
         random=chance,
+        signer=TwinSigner(),
         gateway=chance.uuid(),
     )
     children = [
@@ -174,10 +174,12 @@ async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     await scene.deliver(20, [sampling])
     rows = [one.row for one in await stage.store.pending_checks(99)]
     assert {row.drawn for row in rows} == {True, False}
-    # as another gateway would draw
+    # the draws of another gateway with the same secret
     again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)
     for row in rows:
-        same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
+        delivered = delivery(row.job_id, scene.node, scene.operator)
+        result = attrs.evolve(delivered.result, sha256=row.sha256)
+        same = attrs.evolve(delivered, result=result)
         draw, _ = await again.draw(same, 0)
         assert row.odds is not None
         assert (draw < row.odds) == row.drawn
@@ -206,7 +208,7 @@ async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) ->
 async def test_a_gateway_that_may_not_write_claims_nothing_and_releases_what_it_has(
     stage: Stage,
 ) -> None:
-    """Another gateway takes over its checks at once, without waiting until the claims expire."""
+    """Another gateway takes over the halted gateway's checks at once, before the claims expire."""
     case, other = await delivered(stage), await delivered(stage)
     both = {(case.job, 0, 1), (other.job, 0, 1)}
     ours, theirs, store = fresh_id(), fresh_id(), stage.store
@@ -258,6 +260,6 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     assert await met({}) == {attrs.evolve(first, owner=owner), second}
     stage.clock.pass_by(40)
     assert await met({}) == {second}
-    # A verifier that returns with another build replaces its earlier entry.
+    # A verifier that returns with another Blender build replaces its earlier row.
     other = SeenVerifier(two, "gpu/optix/5.0", None)
     assert await met({two: other.device_class}) == {other}

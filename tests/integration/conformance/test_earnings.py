@@ -190,7 +190,7 @@ async def test_money_leaves_only_when_it_was_sent(stage: Stage) -> None:
     assert (await payout_of(stage, payout)).state == "REQUESTED"
     assert (await share_of(stage, work)).state == "PAYABLE"
     assert await of_operator(stage, operator) == 70
-    assert await take(stage, operator) is None  # it is in a payout already
+    assert await take(stage, operator) is None  # the earning is in a payout already
     assert await pay(stage, payout) == GuardFailed("PayoutPay", "REQUESTED")
     assert isinstance(await approve(stage, payout, batch), Posted)
     assert isinstance(await approve(stage, payout, batch), Replayed)
@@ -309,9 +309,7 @@ async def test_a_dispute_comes_within_the_window_and_once(stage: Stage) -> None:
 async def test_no_share_that_is_payable_is_disputed_when_the_clock_is_set_back(
     stage: Stage,
 ) -> None:
-    """A paid one cannot be disputed either: it would be payable again when the dispute is
-    rejected.
-    """
+    """A paid earning cannot be disputed either: a rejected dispute would make it payable again."""
     operator = await stage.user()
     (work,) = await ripened(stage, operator)
     stage.clock.pass_by(-1)

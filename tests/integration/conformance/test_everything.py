@@ -26,7 +26,7 @@ class OverPostgres(Delivering):
     """State machine over its own database.
 
     Each step audits what was written since the last audit; the end audits everything. Each example
-    has its own database, so that none sees what another broke.
+    has its own database, so no example sees rows that another example broke.
     """
 
     def __init__(self, endpoint: PostgresEndpoint) -> None:

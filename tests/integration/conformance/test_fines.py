@@ -14,9 +14,11 @@ from actors.ledger.messages import (
     Posted,
     Replayed,
     UnitAssign,
+    UnitComplete,
+    UnitDeliver,
     operator_account,
 )
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from sql.books import Keys
 from sql.checks import CheckRow
 from sql.earnings import MaturedEarning
@@ -47,7 +49,7 @@ class Delivery:
 async def deliver(
     stage: Stage, owner: UUID, *, price: int = 40, odds: float = 0.25, draw: float = 0.0
 ) -> Delivery:
-    """Deliver a unit by a node of this owner, which waits for its verdict."""
+    """Deliver a unit by a node of this owner; the unit then waits for its verdict."""
     _, node, job = await stage.dispatched(price)
     await stage.own(node, owner)
     made = Delivery(job, node, operator_account(owner))
@@ -56,18 +58,17 @@ async def deliver(
 
 
 def delivery_of(made: Delivery, attempt: int = 1, *, odds: float, draw: float) -> UnitDeliver:
-    return UnitDeliver(
-        *(made.job, 0, attempt, made.node, "cpu", "s3://rendertrust/x", b"s" * 32, 9),
+    result = UnitComplete(
+        *(made.job, 0, attempt, made.node, "s3://rendertrust/x", b"s" * 32, 9),
         verified=True,
         operator=made.operator,
         dispute_window=WINDOW,
-        draw=draw,
-        odds=odds,
     )
+    return UnitDeliver(result, "cpu", draw=draw, odds=odds)
 
 
 def verdict_on(
-    stage: Stage, made: Delivery, outcome: Outcome = "invalid", *, fine: int = 0
+    stage: Stage, made: Delivery, outcome: VerdictOutcome = "invalid", *, fine: int = 0
 ) -> UnitVerdict:
     is_invalid = outcome == "invalid"
     known = UnitVerdict(made.job, 0, 1, outcome, operator=made.operator)
@@ -76,7 +77,9 @@ def verdict_on(
     )
 
 
-async def judged(stage: Stage, made: Delivery, outcome: Outcome = "invalid", fine: int = 0) -> None:
+async def judged(
+    stage: Stage, made: Delivery, outcome: VerdictOutcome = "invalid", fine: int = 0
+) -> None:
     assert isinstance(await stage.do(verdict_on(stage, made, outcome, fine=fine)), Posted)
 
 
@@ -266,8 +269,8 @@ async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> Non
 async def withdraw(
     stage: Stage, lie: Delivery, retry_at: datetime | None = None, *, odds: float = 0.25
 ) -> None:
-    """Withdraw the strike: another owner's result of the unit equals the first, so neither is to
-    blame.
+    """Withdraw the strike: another owner's result of the unit equals the first, so neither owner is
+    to blame.
     """
     attempt = 2
     node = await stage.node()

@@ -25,7 +25,9 @@ from actors.ledger.messages import (
     JobStop,
     Posted,
     UnitAssign,
+    UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitRetry,
@@ -34,7 +36,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.rows import next_attempt
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from rendertrust.job_status import ENDED
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit
@@ -46,8 +48,8 @@ RICH: Final = 10_000
 PRICES: Final = (100, 100, 300)
 SHAPES: Final = ("frames", "tiles")
 NODES: Final = 2
-GIVEN_UP = 11  # the step at which no node finished the unit in time
-FORWARD, VERDICTS = 12, 17  # from these numbers on, a step advances its unit, or is a verdict
+GIVEN_UP = 11  # the number of the step that fails a unit for lack of time
+FORWARD, VERDICTS = 12, 17  # first number of the steps that advance a unit, and of verdicts
 BEGUN: Final[Mapping[str, Sequence[int]]] = {
     "waits": (),
     "assigned": (0,),
@@ -56,7 +58,7 @@ BEGUN: Final[Mapping[str, Sequence[int]]] = {
     "delivered, and copied": (0, 1, 0),
     "copy delivered": (0, 1, 1),
     "delivered twice": (0, 1, 0, 1),
-}  # the nodes that act, in order: the first or the other
+}  # which node acts in each step that leads to the state
 
 
 @attrs.frozen
@@ -124,11 +126,12 @@ class Farm:
         return self.delivery(unit, unit.attempt, unit.node_id)
 
     def delivery(self, unit: UnitRow, attempt: int, node: UUID) -> UnitDeliver:
-        return UnitDeliver(
-            *(self.job, unit.number, attempt, node, "cpu", "s3://bucket/frame.png", b"s" * 32, 9),
+        result = UnitComplete(
+            *(self.job, unit.number, attempt, node, "s3://bucket/frame.png", b"s" * 32, 9),
             verified=True,
             operator=self.operator,
         )
+        return UnitDeliver(result, "cpu")
 
     def mishaps(self, unit: UnitRow, node: int) -> list[Effect]:
         """Return what nodes and gateways report when an attempt fails."""
@@ -169,7 +172,7 @@ class Farm:
     async def verdict(
         self, unit: UnitRow, attempt: int, *, valid: bool, retry_at: Any = None
     ) -> None:
-        """Commit a verdict: only it charges the unit or releases the creator's credits."""
+        """Commit a verdict: only a verdict charges the unit or releases the creator's credits."""
         of = (self.job, unit.number, attempt)
         receipt = IssuedReceipt('{"a":1}', b"r" * 64, unit.price)
         effect = UnitVerdict(*of, "exact", operator=self.operator, receipt=receipt)
@@ -221,7 +224,7 @@ async def farm(stage: Stage, shape: str) -> Farm:
 async def play(
     stage: Stage, shape: str, begun: Sequence[str], steps: Sequence[Step], valid: Sequence[bool]
 ) -> None:
-    """Bring each unit to its start, take the steps, and give the remaining verdicts."""
+    """Bring each unit to its state in ``begun``, take the steps, and give the missing verdicts."""
     here = await farm(stage, shape)
     for number, how in enumerate(begun):
         for node in BEGUN[how]:
@@ -242,7 +245,7 @@ CASES: Final = {
 }
 
 
-@pytest.mark.heavy  # sums that do not depend on the version of Python
+@pytest.mark.heavy  # its result does not depend on the version of Python
 @examples(3)
 @given(**CASES)
 @example("frames", ("waits", "delivered", "waits"), [Step(1, GIVEN_UP, 0)], (False,) * 3)

@@ -31,7 +31,7 @@ class Closing(Leadership, Protocol):
 
 @attrs.define
 class TwoGateways:
-    """Two gateways; ``cut`` breaks the leader's connection, and ``halt`` forbids ours to write."""
+    """Two gateways; ``cut`` breaks the leader's connection, ``halt`` forbids ``ours`` to write."""
 
     ours: Closing
     theirs: Closing
@@ -125,7 +125,7 @@ async def test_a_leader_whose_connection_broke_leads_again_where_nobody_else_doe
 async def test_a_gateway_that_may_not_write_gives_up_the_lead_where_writing_needs_it(
     two: TwoGateways,
 ) -> None:
-    """It stays the leader of the auditor, which only reads."""
+    """The halted gateway still leads for the auditor, which only reads."""
     assert await two.ours.leads("lifeline")
     assert await two.ours.leads("auditor")
     two.halt(True)
@@ -144,7 +144,7 @@ async def test_a_gateway_that_may_not_write_gives_up_the_lead_where_writing_need
 
 @pytest.mark.heavy
 async def test_a_leader_that_hangs_is_replaced(database: PostgresEndpoint) -> None:
-    """Its connection stays open, as with a lost network or a stopped process."""
+    """The leader's connection stays open, as with a lost network or a stopped process."""
     pool = Database(lambda: database.app_dsn)
     hanging = SqlLeadership(pool, HandHalts(pool), idle_seconds=0.2)
     other = SqlLeadership(pool, HandHalts(pool))

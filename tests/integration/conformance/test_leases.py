@@ -8,9 +8,9 @@ import pytest
 
 from actors.ledger.messages import Commit, Lease, RenewLeases, UnitAssign, UnitRequeue, UnitStart
 from actors.lifeline.actor import expired
-from sql.books import Changes, Keys
+from sql.books import Changes, Keys, NewJob
 from sql.database import Conflict
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
+from tests.integration.conformance.stage import SCENE, Stage, dispatch, fresh_id, insert, with_plan
 
 
 async def test_open_units_come_oldest_job_first(stage: Stage) -> None:
@@ -152,7 +152,8 @@ async def test_rows_that_were_written_meanwhile_are_a_conflict(stage: Stage) -> 
     await stage.commit(dispatch(user, job, 0))
     async with stage.store.transaction() as books:
         rows = await books.lock(Keys(jobs=frozenset({job})))
-    changes = Changes(jobs=tuple(rows.jobs.values()), new_jobs=frozenset({job}))
+    new = NewJob(job, SCENE, {}, 0, None, None, stage.clock.now())
+    changes = Changes(jobs=tuple(rows.jobs.values()), new_jobs=(new,))
 
     async def write() -> None:
         async with stage.store.transaction() as books:

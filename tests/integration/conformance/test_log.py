@@ -110,7 +110,7 @@ async def test_a_log_begins_with_a_checkpoint_of_nothing(stage: Stage) -> None:
 
 
 async def ask_for_checkpoint(ref: Ref[Sequencer]) -> CheckpointReady | CheckpointLate:
-    """Ask for a checkpoint, again while the log has not begun or entries wait."""
+    """Ask for a checkpoint; ask again while the log has not begun or entries wait for it."""
 
     async def caught() -> CheckpointReady | CheckpointLate | None:
         answer = await ref.ask(RequestCheckpoint(), within=60)

@@ -1,5 +1,4 @@
-"""Stripe's events in any order, repeated or batched, before or after the credits are spent: the
-books end the same.
+"""Orders of Stripe's events: repeated, batched or late, the events lead to the same balances.
 
 The tests use the in-memory store only, because there are many orders.
 """
@@ -32,34 +31,34 @@ from tests.integration.conformance.purchases import (
 
 Facts: TypeAlias = Sequence[SessionFact | ReversalFact]
 SPENT = 25
-# Facts about a purchase of 100, and the final balances: the buyer's, purchases and disputes.
+# Events about a purchase of 100 credits, and the final balances of buyer, purchases and disputes.
 TOLD: dict[str, tuple[Callable[[Bought], Facts], tuple[float, float, float]]] = {
     "refunds, one by one and summed up": (
         lambda b: [
             b.said(),
-            b.back("ch", "CHARGE", 30),
-            b.back("ch", "CHARGE", 50),
-            b.back("re_1", "REFUND", 30),
-            b.back("re_2", "REFUND", 20),
+            b.reversal("ch", "CHARGE", 30),
+            b.reversal("ch", "CHARGE", 50),
+            b.reversal("re_1", "REFUND", 30),
+            b.reversal("re_2", "REFUND", 20),
         ],
         (50, -50, 0),
     ),
     "a refund that fails": (
         lambda b: [
             b.said(),
-            b.back("ch", "CHARGE", 50),
-            b.back("re_1", "REFUND", 30),
-            b.back("re_2", "REFUND", 20, "PENDING"),
-            b.back("re_2", "REFUND", 20, "VOID"),
+            b.reversal("ch", "CHARGE", 50),
+            b.reversal("re_1", "REFUND", 30),
+            b.reversal("re_2", "REFUND", 20, "PENDING"),
+            b.reversal("re_2", "REFUND", 20, "VOID"),
         ],
         (70, -70, 0),
     ),
     "a dispute that is won": (
         lambda b: [
             b.said(),
-            b.back("du", "DISPUTE", 100),
-            b.back("du", "DISPUTE", 100, "VOID"),
-            b.back("re_1", "REFUND", 30),
+            b.reversal("du", "DISPUTE", 100),
+            b.reversal("du", "DISPUTE", 100, "VOID"),
+            b.reversal("re_1", "REFUND", 30),
             b.said("unpaid"),
         ],
         (70, -70, 0),
@@ -67,10 +66,10 @@ TOLD: dict[str, tuple[Callable[[Bought], Facts], tuple[float, float, float]]] = 
     "two disputes and a refund, of which one is won": (
         lambda b: [
             b.said(),
-            b.back("du_1", "DISPUTE", 60),
-            b.back("du_2", "DISPUTE", 60),
-            b.back("re_1", "REFUND", 60),
-            b.back("du_2", "DISPUTE", 60, "VOID"),
+            b.reversal("du_1", "DISPUTE", 60),
+            b.reversal("du_2", "DISPUTE", 60),
+            b.reversal("re_1", "REFUND", 60),
+            b.reversal("du_2", "DISPUTE", 60, "VOID"),
         ],
         (0, -40, 40),
     ),
@@ -79,7 +78,7 @@ TOLD: dict[str, tuple[Callable[[Bought], Facts], tuple[float, float, float]]] = 
             b.said("expired"),
             b.said(),
             b.said("failed"),
-            b.back("re_1", "REFUND", 99),
+            b.reversal("re_1", "REFUND", 99),
             b.said("unpaid"),
         ],
         (1, -1, 0),
@@ -87,10 +86,10 @@ TOLD: dict[str, tuple[Callable[[Bought], Facts], tuple[float, float, float]]] = 
     "more than was bought": (
         lambda b: [
             b.said(),
-            b.back("du", "DISPUTE", 100, "PENDING"),
-            b.back("du", "DISPUTE", 100),
-            b.back("re_1", "REFUND", 300),
-            b.back("ch", "CHARGE", 300),
+            b.reversal("du", "DISPUTE", 100, "PENDING"),
+            b.reversal("du", "DISPUTE", 100),
+            b.reversal("re_1", "REFUND", 300),
+            b.reversal("ch", "CHARGE", 300),
         ],
         (0, 0, 0),
     ),
@@ -105,7 +104,7 @@ async def test_any_order_of_events_comes_to_the_same(told: str) -> None:
 
 
 async def end_of(facts: Callable[[Bought], Facts], order: Sequence[int]) -> tuple[float, ...]:
-    """Return the final balances of buyer and platform, without what was spent."""
+    """Return the final balances of buyer and platform as if nothing had been spent."""
     chance, stage = random.Random(str(order)), twin_stage()
     user = await stage.user()
     bought = await new_purchase(stage, user, 100)

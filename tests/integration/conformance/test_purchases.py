@@ -92,7 +92,7 @@ async def test_a_purchase_keeps_its_terms_and_its_session(stage: Stage) -> None:
 
 
 async def test_the_session_of_one_purchase_pays_no_other(stage: Stage) -> None:
-    """This holds whichever event comes first, and does not affect other commits of the batch."""
+    """Neither order of the events matters, and other commits of the batch are not affected."""
     user, beside = await stage.user(), await stage.user()
     first = await new_purchase(stage, user, 100)
     other = Bought(fresh_id(), user, 100)
@@ -132,18 +132,18 @@ def opening(bought: Bought) -> PurchaseOpen:
 
 
 async def test_refunds_are_counted_by_what_they_sum_up_to(stage: Stage) -> None:
-    """Refunds come one by one and as a charge's total, repeated and late; each counts once."""
+    """Stripe reports single refunds and totals, repeatedly and late; each refund counts once."""
     user = await stage.user()
     bought = await buy(stage, user, 100)
     for fact, left in (
-        (bought.back("ch_1", "CHARGE", 30), 70),
-        (bought.back("re_1", "REFUND", 30), 70),
-        (bought.back("re_2", "REFUND", 20), 50),
-        (bought.back("ch_1", "CHARGE", 50), 50),
-        (bought.back("ch_1", "CHARGE", 30), 50),
-        (bought.back("re_3", "REFUND", 10, "PENDING"), 50),
-        (bought.back("re_2", "REFUND", 20, "VOID"), 70),
-        (bought.back("ch_1", "CHARGE", 80), 40),
+        (bought.reversal("ch_1", "CHARGE", 30), 70),
+        (bought.reversal("re_1", "REFUND", 30), 70),
+        (bought.reversal("re_2", "REFUND", 20), 50),
+        (bought.reversal("ch_1", "CHARGE", 50), 50),
+        (bought.reversal("ch_1", "CHARGE", 30), 50),
+        (bought.reversal("re_3", "REFUND", 10, "PENDING"), 50),
+        (bought.reversal("re_2", "REFUND", 20, "VOID"), 70),
+        (bought.reversal("ch_1", "CHARGE", 80), 40),
     ):
         await tell(stage, fact)
         assert await credits_of(stage, user) == (left, 0, 0), fact
@@ -154,9 +154,9 @@ async def test_refunds_are_counted_by_what_they_sum_up_to(stage: Stage) -> None:
 async def test_what_comes_before_its_purchase_is_kept_and_taken_later(stage: Stage) -> None:
     user = await stage.user()
     bought = await new_purchase(stage, user, 100)
-    await tell(stage, bought.back("re_1", "REFUND", 25))
-    await tell(stage, bought.back("du_1", "DISPUTE", 50))
-    await tell(stage, bought.back("du_1", "DISPUTE", 50, "VOID"))
+    await tell(stage, bought.reversal("re_1", "REFUND", 25))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 50))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 50, "VOID"))
     assert await platform(stage) == (0, 0)
     await tell(stage, bought.said())
     assert await credits_of(stage, user) == (75, 0, 0)
@@ -167,7 +167,7 @@ async def test_what_comes_before_its_purchase_is_kept_and_taken_later(stage: Sta
 async def test_an_early_refund_and_its_purchase_in_one_batch(stage: Stage) -> None:
     user = await stage.user()
     bought = await new_purchase(stage, user, 100)
-    await stage.commit(event(bought.back("re_1", "REFUND", 25)), event(bought.said()))
+    await stage.commit(event(bought.reversal("re_1", "REFUND", 25)), event(bought.said()))
     assert await credits_of(stage, user) == (75, 0, 0)
     assert await stage.store.audit() == []
 
@@ -197,15 +197,15 @@ async def test_a_dispute_after_the_credits_were_spent_then_a_purchase_then_the_d
     await note("bought 100")
     await stage.do(postings=(spend,))
     await note("spent 70")
-    await tell(stage, first.back("du_1", "DISPUTE", 100))
+    await tell(stage, first.reversal("du_1", "DISPUTE", 100))
     await note("all of it is disputed")
     await buy(stage, user, 50)
     await note("bought 50: all pays debt")
     await buy(stage, user, 50)
     await note("bought 50: 20 pay the rest")
-    await tell(stage, first.back("du_1", "DISPUTE", 100, "VOID"))
+    await tell(stage, first.reversal("du_1", "DISPUTE", 100, "VOID"))
     await note("the dispute is won")
-    await tell(stage, first.back("du_1", "DISPUTE", 100))
+    await tell(stage, first.reversal("du_1", "DISPUTE", 100))
     await note("and told again")
     assert seen == expected
     assert await stage.store.audit() == []
@@ -217,12 +217,12 @@ async def test_a_dispute_that_is_won_pays_what_is_still_owed_first(stage: Stage)
     first, second = await buy(stage, user, 100), await buy(stage, user, 60)
     spend = Transfer(account, ADJUSTMENTS, account, 120 * CREDIT, "DEDUCTION", "spent")
     await stage.do(postings=(spend,))
-    await tell(stage, first.back("du_1", "DISPUTE", 100))
-    await tell(stage, second.back("du_2", "DISPUTE", 60))
+    await tell(stage, first.reversal("du_1", "DISPUTE", 100))
+    await tell(stage, second.reversal("du_2", "DISPUTE", 60))
     assert await credits_of(stage, user) == (0, 0, 120)
-    await tell(stage, first.back("du_1", "DISPUTE", 100, "VOID"))
+    await tell(stage, first.reversal("du_1", "DISPUTE", 100, "VOID"))
     assert await credits_of(stage, user) == (0, 0, 20)
-    await tell(stage, second.back("du_2", "DISPUTE", 60, "VOID"))
+    await tell(stage, second.reversal("du_2", "DISPUTE", 60, "VOID"))
     assert await credits_of(stage, user) == (40, 0, 0)
     assert await stage.store.audit() == []
 
@@ -234,7 +234,7 @@ async def test_holds_run_on_and_what_they_release_pays_debt(stage: Stage) -> Non
     await stage.commit(
         dispatch(user, kept, 20 * CREDIT, 1, node), dispatch(user, gone, 30 * CREDIT)
     )
-    await tell(stage, bought.back("du_1", "DISPUTE", 100))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 100))
     assert await credits_of(stage, user) == (50, 50, 50)
     assert isinstance(await stage.do(JobCancel(gone, user)), Posted)
     assert await credits_of(stage, user) == (20, 20, 20)
@@ -256,9 +256,9 @@ async def test_a_refund_of_what_was_spent_is_owed_and_one_that_fails_is_given_ag
     bought = await buy(stage, user, 100)
     spend = Transfer(account, ADJUSTMENTS, account, 90 * CREDIT, "DEDUCTION", "spent")
     await stage.do(postings=(spend,))
-    await tell(stage, bought.back("re_1", "REFUND", 100))
+    await tell(stage, bought.reversal("re_1", "REFUND", 100))
     assert await credits_of(stage, user) == (0, 0, 90)
-    await tell(stage, bought.back("re_1", "REFUND", 100, "VOID"))
+    await tell(stage, bought.reversal("re_1", "REFUND", 100, "VOID"))
     assert await credits_of(stage, user) == (10, 0, 0)
     assert await stage.store.audit() == []
 
@@ -266,11 +266,11 @@ async def test_a_refund_of_what_was_spent_is_owed_and_one_that_fails_is_given_ag
 async def test_refunds_and_disputes_take_no_more_than_was_bought(stage: Stage) -> None:
     user = await stage.user(1000 * CREDIT)
     bought = await buy(stage, user, 100)
-    await tell(stage, bought.back("du_1", "DISPUTE", 100))
-    await tell(stage, bought.back("re_1", "REFUND", 60))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 100))
+    await tell(stage, bought.reversal("re_1", "REFUND", 60))
     assert await credits_of(stage, user) == (1000, 0, 0)
     assert await platform(stage) == (-40, 40)
-    await tell(stage, bought.back("du_1", "DISPUTE", 100, "VOID"))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 100, "VOID"))
     assert await credits_of(stage, user) == (1040, 0, 0)
     assert await stage.store.audit() == []
 
@@ -278,32 +278,32 @@ async def test_refunds_and_disputes_take_no_more_than_was_bought(stage: Stage) -
 async def test_a_dispute_in_another_currency_is_of_the_whole_payment(stage: Stage) -> None:
     user = await stage.user()
     bought = await buy(stage, user, 100)
-    fact = bought.back("du_1", "DISPUTE", 93)
+    fact = bought.reversal("du_1", "DISPUTE", 93)
     await tell(stage, type(fact)("du_1", "DISPUTE", bought.intent, 93, "eur", "COUNTS"))
     assert await credits_of(stage, user) == (0, 0, 0)
     assert await platform(stage) == (-100, 100)
 
 
 async def test_two_gateways_hear_of_a_payment_and_its_refund_at_once(stage: Stage) -> None:
-    """Whichever comes first, the refund counts and is not lost as an early one."""
+    """The refund counts even if its event comes before the payment's."""
     for round_ in range(10):
         user = await stage.user()
         bought = await new_purchase(stage, user, 100)
         one, other = stage.ledger(), stage.ledger()
         await asyncio.gather(
             one.commit([event(bought.said())]),
-            other.commit([event(bought.back(f"re_{round_}", "REFUND", 40))]),
+            other.commit([event(bought.reversal(f"re_{round_}", "REFUND", 40))]),
         )
         assert await credits_of(stage, user) == (60, 0, 0)
     assert await stage.store.audit() == []
 
 
 async def test_a_purchase_is_opened_paid_spent_and_taken_back_in_one_batch(stage: Stage) -> None:
-    """The debt needs its account although the purchase did not exist before the batch."""
+    """The batch must lock the account of debts although the purchase is new in this batch."""
     user = await stage.user()
     account, bought = user_account(user), Bought(fresh_id(), user, 100)
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
-    taken = event(bought.back("re_1", "REFUND", 50))
+    taken = event(bought.reversal("re_1", "REFUND", 50))
     orders = (bought.opened(), event(bought.said()), Commit((spend,)), taken)
     assert [type(outcome) for outcome in await stage.commit(*orders)] == [Posted] * 4
     assert await credits_of(stage, user) == (0, 0, 20)
@@ -315,7 +315,7 @@ async def test_what_went_back_before_the_purchase_was_opened_counts_in_its_batch
 ) -> None:
     user = await stage.user()
     bought = Bought(fresh_id(), user, 100)
-    await tell(stage, bought.back("du_1", "DISPUTE", 100))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 100))
     outcomes = await stage.commit(bought.opened(), event(bought.said()))
     assert [type(outcome) for outcome in outcomes] == [Posted] * 2
     assert await credits_of(stage, user) == (0, 0, 0)

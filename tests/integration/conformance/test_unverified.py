@@ -7,23 +7,31 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import PAYOUTS, REVENUE, Posted, UnitStart, operator_account
+from actors.ledger.messages import (
+    PAYOUTS,
+    REVENUE,
+    Posted,
+    UnitComplete,
+    UnitDeliver,
+    UnitStart,
+    operator_account,
+)
 from actors.paymaster.messages import EarningMature
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from tests.integration.conformance.earnings import WINDOW, approve, pay, payout_of, take
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import series
 
-OUTCOMES: Final = get_args(Outcome)
+OUTCOMES: Final = get_args(VerdictOutcome)
 SHARE_PERCENT: Final = 70
 UNITS: Final = 12
 
 
 @attrs.frozen
 class Unit:
-    """A delivered unit; ``pays`` says whether an earning is paid without a valid verdict."""
+    """A delivered unit; ``pays``: the operator earns even without a valid verdict."""
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     pays: bool
     price: int
 
@@ -45,15 +53,15 @@ async def settle(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
     user, node, job = await stage.dispatched(unit.price)
     await stage.own(node, operator)
     account = operator_account(operator)
-    delivery = UnitDeliver(
-        *(job, 0, 1, node, "cpu", "s3://rendertrust/x", b"s" * 32, 9),
+    result = UnitComplete(
+        *(job, 0, 1, node, "s3://rendertrust/x", b"s" * 32, 9),
         verified=True,
         operator=account,
         share_percent=SHARE_PERCENT,
         dispute_window=WINDOW,
     )
     verdict = UnitVerdict(job, 0, 1, unit.outcome, operator=account, pays=unit.pays)
-    for effect in (UnitStart(job, 0, 1, node), delivery, verdict):
+    for effect in (UnitStart(job, 0, 1, node), UnitDeliver(result, "cpu"), verdict):
         assert isinstance(await stage.do(effect), Posted)
     return user, job
 

@@ -11,7 +11,6 @@ from actors.ledger.messages import (
     REVENUE,
     Commit,
     GuardFailed,
-    HoldUnits,
     IssuedReceipt,
     JobStop,
     Posted,
@@ -19,15 +18,15 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitRetry,
     UnitStart,
     UnitState,
-    user_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Comparison, UnitVerdict, VerdictOutcome
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
@@ -40,24 +39,18 @@ CLASS = "cpu/avx2/e13b728c6880"
 RESULT = "s3://rendertrust/results/x"
 
 
-def delivery(job: UUID, node: UUID, operator: str | None = None) -> UnitDeliver:
-    return UnitDeliver(
-        job=job,
-        unit=0,
-        attempt=1,
-        node=node,
-        device_class=CLASS,
-        result_ref=RESULT,
-        sha256=b"s" * 32,
-        size=9,
-        evidence_sha256=b"e" * 32,
-        evidence_size=11,
-        verified=operator is not None,
-        operator=operator,
-    )
+def delivery(
+    job: UUID, node: UUID, operator: str | None = None, *, attempt: int = 1, unit: int = 0
+) -> UnitDeliver:
+    is_verified = operator is not None
+    known = (job, unit, attempt, node, RESULT, b"s" * 32, 9)
+    result = UnitComplete(*known, verified=is_verified, operator=operator)
+    return UnitDeliver(result, CLASS, evidence_sha256=b"e" * 32, evidence_size=11)
 
 
-def said(job: UUID, outcome: Outcome, operator: str | None = None, **more: object) -> UnitVerdict:
+def said(
+    job: UUID, outcome: VerdictOutcome, operator: str | None = None, **more: object
+) -> UnitVerdict:
     """Return a verdict on attempt 1; ``invalid`` is a strike unless overridden."""
     known = UnitVerdict(job, 0, 1, outcome, operator=operator, strike=outcome == "invalid")
     return attrs.evolve(known, **more)  # type: ignore[arg-type]
@@ -122,7 +115,7 @@ async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
 
 @pytest.mark.parametrize("outcome", ["exact", "consistent"])
 async def test_valid_work_is_charged_and_paid_with_its_verdict(
-    stage: Stage, outcome: Outcome
+    stage: Stage, outcome: VerdictOutcome
 ) -> None:
     case = await delivered(stage)
     receipt = IssuedReceipt('{"a":1}', b"s" * 64, 100)
@@ -143,9 +136,9 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
 @pytest.mark.parametrize("whose", ["his own", "his organisation's", "invited", "a stranger's"])
 @pytest.mark.parametrize("outcome", ["exact", "invalid"])
 async def test_who_works_for_himself_earns_no_name_with_strangers(
-    stage: Stage, whose: str, outcome: Outcome
+    stage: Stage, whose: str, outcome: VerdictOutcome
 ) -> None:
-    """An invalid result counts in every case."""
+    """An invalid result counts whoever ordered the work."""
     user, node, job = await stage.dispatched(100)
     owner = user if whose == "his own" else await stage.user()
     await stage.own(node, owner)
@@ -162,7 +155,7 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
 
 
 async def test_a_record_has_the_shares_of_the_valid_results_in_a_row(stage: Stage) -> None:
-    """The results have different prices; a strike and a release each end the row."""
+    """The results have different prices; a strike or a release from quarantine ends the row."""
     node, operator, work, letters = await stage.node(), f"operator:{fresh_id()}", 0, ""
     for price, outcome in (
         (10, "exact"),
@@ -178,7 +171,7 @@ async def test_a_record_has_the_shares_of_the_valid_results_in_a_row(stage: Stag
         assert first is not None
         await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
         await stage.do(UnitAssign(job, 0, 2, node))
-        await stage.do(attrs.evolve(delivery(job, node, operator), attempt=2))
+        await stage.do(delivery(job, node, operator, attempt=2))
         verdict = said(job, outcome, operator, attempt=2, retry_at=now)  # type: ignore[arg-type]
         assert isinstance(await stage.do(verdict), Posted)
         work = 0 if outcome == "invalid" else work + price * 70 // 100
@@ -207,7 +200,7 @@ async def test_an_invalid_result_is_not_paid_and_the_unit_is_anothers(stage: Sta
     assert isinstance(await stage.do(effect), Replayed), "it is of an attempt before"
     otherwise = attrs.evolve(effect, outcome="exact")
     assert isinstance(await stage.do(otherwise), GuardFailed)
-    outcome = await stage.do(attrs.evolve(delivery(case.job, other, case.operator), attempt=2))
+    outcome = await stage.do(delivery(case.job, other, case.operator, attempt=2))
     assert isinstance(outcome, Posted)
     assert isinstance(await stage.do(effect), Replayed)
     right = attrs.evolve(said(case.job, "exact", case.operator), attempt=2)
@@ -336,7 +329,7 @@ async def test_who_earns_is_who_delivered(stage: Stage) -> None:
 
 async def test_a_delivery_of_another_attempt_or_node_is_none(stage: Stage) -> None:
     user, node, job = await stage.dispatched(100)
-    stale = attrs.evolve(delivery(job, node), attempt=2)
+    stale = delivery(job, node, attempt=2)
     for wrong in (stale, delivery(job, await stage.node())):
         outcome = await stage.do(wrong)
         assert isinstance(outcome, GuardFailed)
@@ -372,7 +365,7 @@ async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "unverifiable"])
-async def test_what_is_not_charged_pays_nobody(stage: Stage, outcome: Outcome) -> None:
+async def test_what_is_not_charged_pays_nobody(stage: Stage, outcome: VerdictOutcome) -> None:
     case = await delivered(stage)
     effect = said(case.job, outcome, case.operator, pays=False)
     assert isinstance(await stage.do(effect), Posted)
@@ -469,7 +462,7 @@ async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
 async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     stage: Stage, *, is_compared: bool
 ) -> None:
-    """The exception is a unit that a check compared for the dispute.
+    """Only a share whose unit was compared for the dispute is safe from later checks.
 
     The gateway's dispute replaces the creator's.
     """
@@ -513,7 +506,7 @@ async def test_what_was_delivered_before_the_lie_waits_again_however_late_it_is_
     _, second, job = await stage.dispatched(100)
     await stage.do(UnitFail(job, 0, 1, second, "node", "it fell", retry_at=now))
     await stage.do(UnitAssign(job, 0, 2, before.node))
-    late = attrs.evolve(delivery(job, before.node, before.operator), attempt=2)
+    late = delivery(job, before.node, before.operator, attempt=2)
     assert isinstance(await stage.do(late), Posted)
     verdict = said(job, "sampled-out", before.operator, attempt=2)
     assert isinstance(await stage.do(verdict), Posted)
@@ -538,9 +531,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
 ) -> None:
     user, node, job, now = await stage.user(200), await stage.node(), fresh_id(), stage.clock.now()
     order = with_plan(insert(user, job), params=params, units=(NewUnit(100, 0, frames),))
-    hold = HoldUnits(user_account(user), job, (100,))
-    (outcome,) = await stage.commit(Commit((hold,), (order, UnitAssign(job, 0, 1, node))))
-    assert isinstance(outcome, Posted), outcome
+    assert isinstance(await stage.do(order, UnitAssign(job, 0, 1, node)), Posted)
     operator = f"operator:{fresh_id()}"
     assert isinstance(await stage.do(delivery(job, node, operator)), Posted)
     assert isinstance(await stage.do(said(job, "exact", operator)), Posted)
@@ -563,14 +554,14 @@ async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
 async def test_a_scene_at_fault_clears_those_before(
     stage: Stage, withdrawn: bool, letters: list[str]
 ) -> None:
-    """The first attempt got a strike; the verdict on the next blames the scene."""
+    """The first attempt got a strike; the verdict on the next attempt blames the scene."""
     case = await delivered(stage)
     verifier, now = await stage.node(), stage.clock.now()
     wrong = said(case.job, "invalid", case.operator, verifier=verifier, retry_at=now)
     await stage.do(wrong)
     node = await stage.node()
     await stage.do(UnitAssign(case.job, 0, 2, node))
-    await stage.do(attrs.evolve(delivery(case.job, node), attempt=2))
+    await stage.do(delivery(case.job, node, attempt=2))
     last = said(case.job, "invalid", None, attempt=2, verifier=verifier, withdrawn=withdrawn)
     assert isinstance(await stage.do(last), Posted)
     found = await stage.store.records([case.node, node])
@@ -602,16 +593,20 @@ async def test_whose_invalid_results_of_a_unit_agree_with_the_next_one(
     owner, other = await stage.user(), await stage.node()
     await stage.own(node, owner)
     comparison = Comparison("whole", remade=True, distance=9.0) if is_compared else None
-    await stage.do(attrs.evolve(delivery(job, node), odds=0.5, **signed(first)))
+    await stage.do(signed(attrs.evolve(delivery(job, node), odds=0.5), **first))
     await stage.do(said(job, "invalid", retry_at=stage.clock.now(), comparison=comparison))
     await stage.do(UnitAssign(job, 0, 2, other))
-    await stage.do(attrs.evolve(delivery(job, other), attempt=2, **signed(second)))
+    await stage.do(signed(delivery(job, other, attempt=2), **second))
     [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == job]
     assert pending.agreeing == ({owner} if agrees else set())
 
 
-def signed(fields: dict[str, Any]) -> dict[str, Any]:
-    return {**fields, "node_signature": "0" * 128} if "work" in fields else fields
+def signed(
+    made: UnitDeliver, *, sha256: bytes = b"s" * 32, work: str | None = None, **changes: Any
+) -> UnitDeliver:
+    result = attrs.evolve(made.result, sha256=sha256)
+    signature = None if work is None else "0" * 128
+    return attrs.evolve(made, result=result, work=work, node_signature=signature, **changes)
 
 
 @pytest.mark.parametrize(
@@ -628,7 +623,7 @@ async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(
     await stage.do(UnitFail(job, 0, 1, node, "scene", made_of_it))
     await stage.do(UnitRetry(job, 0, user))
     await stage.do(UnitAssign(job, 0, 2, other))
-    await stage.do(attrs.evolve(delivery(job, other), attempt=2))
+    await stage.do(delivery(job, other, attempt=2))
     await stage.do(said(job, "exact", attempt=2))
     assert await stage.store.scene_words(job, 0) == []
     assert await stage.store.records([node]) == []
@@ -651,7 +646,7 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
 
 @pytest.mark.parametrize("outcome", ["exact", "sampled-out", "unverified", "invalid"])
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
-    stage: Stage, outcome: Outcome
+    stage: Stage, outcome: VerdictOutcome
 ) -> None:
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()
@@ -664,7 +659,7 @@ async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     assert await stage.of_user(user) == (200, 100)
     assert await stage.store.scene_words(job, 0) == [SceneReport(node, owners[0])]
     await stage.do(UnitAssign(job, 0, 2, other))
-    await stage.do(attrs.evolve(delivery(job, other), attempt=2))
+    await stage.do(delivery(job, other, attempt=2))
     await stage.do(said(job, outcome, attempt=2))
     refuted = [Record(node, CLASS, False, "", "m")] if outcome == "exact" else []
     assert await stage.store.records([node]) == refuted

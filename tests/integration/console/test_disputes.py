@@ -32,7 +32,7 @@ def plain(text: str) -> str:
 
 
 async def animation(face: Face, dsn: str, jane: Visitor, otto: Visitor) -> UUID:
-    """Submit a job of three units, of which a node of Otto's has done two, charged."""
+    """Submit a job of three units; Otto's node has completed two units, which are charged."""
     job, node = uuid4(), await joined(dsn, ", owner_id", f", '{otto.id}'")
     order = dispatch(UUID(jane.id), job, PRICE, 3, node)
     await face.book(order)
@@ -148,7 +148,7 @@ async def test_an_admin_finds_withheld_shares_and_pays_one(
     *,
     days: int,
 ) -> None:
-    """An alert on the overview links to them once no check came for 30 days."""
+    """An alert on the overview links to shares that have waited 30 days for a check."""
     job, id_ = await animation(face, database.owner_dsn, jane, otto), uuid4()
     opened = DisputeOpen(
         *(id_, job, 1, UUID(jane.id), "another result was invalid", timedelta(0)), by_gateway=True

@@ -19,7 +19,7 @@ FIRST, FRAMES = 101, 150
 
 @pytest.fixture
 async def page(face: Face, jane: Visitor) -> str:
-    """Submit a job of frames 101 to 250, of which 120 and 240 failed; return its page."""
+    """Submit a job of frames 101 to 250, of which frames 120 and 240 failed; return its page."""
     job = uuid4()
     pieces = [NewUnit(100, number, str(FIRST + number)) for number in range(FRAMES)]
     await face.book(pieces_of(job, UUID(jane.id), pieces))
@@ -34,7 +34,7 @@ def frame_names(text: str) -> list[str]:
 
 
 def links(text: str) -> dict[str, str]:
-    """Return the links from these frames to others, by label."""
+    """Return the links from the page's frames to other pages of frames, by label."""
     nav = text.partition('<nav class="pages" aria-label="Frames">')[2].partition("</nav>")[0]
     return {label: to for to, label in re.findall(r'href="([^"]+)">([^<]+)</a>', nav)}
 

@@ -17,7 +17,7 @@ SEVERAL = 10
 async def test_what_comes_at_once_is_sent_at_most_four_times_a_second(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    """Something changes all the time, and only changes are sent."""
+    """Nodes change all the time, and the stream sends only changes."""
     assert TICK_SECONDS >= 0.25
     visitor = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     await newcomer(face)

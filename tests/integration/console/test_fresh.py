@@ -1,4 +1,4 @@
-"""Updates never replace what a page showed when it was opened by an older state."""
+"""Updates never replace a page's first content by an older state."""
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor

@@ -82,7 +82,7 @@ async def test_the_order_of_several_frames_is_copied_whole(face: Face, jane: Vis
 async def test_each_line_says_of_which_frame_and_tile_it_is(
     face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor
 ) -> None:
-    """This holds for charges, attempts, units, holds and ledger entries."""
+    """Lines about charges, attempts, units, holds and ledger entries name their frame and tile."""
     job, node = uuid4(), await joined(database.owner_dsn)
     await face.book(tiled(UUID(jane.id), job, (100, 200)))
     await charge(face, job, 1, node)

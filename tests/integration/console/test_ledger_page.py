@@ -12,7 +12,7 @@ from tests.support.http_gateway import Face
 async def test_what_an_operator_earned_leads_to_no_job_of_another(
     face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    """He may not see the job, so the link would lead to an error."""
+    """The operator may not see the job, so the link would lead to an error."""
     dsn = database.owner_dsn
     otto = await newcomer(face, dsn, "operator", "otto@example.org")
     ann = await newcomer(face, dsn, "admin", "ann@example.org")

@@ -1,4 +1,4 @@
-"""Live changes of pages, as sent to all who have them open."""
+"""Live changes of pages, as sent to all browsers that have the pages open."""
 
 import asyncio
 import logging
@@ -62,7 +62,7 @@ async def following(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReade
 
 
 async def frame(stream: StreamReader) -> str:
-    """Return the next message that replaces a part of the page."""
+    """Return the next event of the stream that replaces a part of the page."""
     async with asyncio.timeout(60):
         lines: list[str] = []
         while True:
@@ -118,7 +118,7 @@ async def test_one_reading_is_for_all_who_look_alike(
 
 @pytest.fixture
 def hourly(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Add two pages that are read once an hour, one of them without the database; return the
+    """Add two pages that are read once an hour, one without the database; return a list of the
     reads.
     """
     pages, read = Pages(), list[int]()
@@ -252,7 +252,7 @@ async def test_one_person_follows_so_many_pages(face: Face) -> None:
 
 @asynccontextmanager
 async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
-    """Open a stream as a browser does."""
+    """Open a stream of these pages by POST, as a browser does."""
     url, timeout = visitor.face.client.make_url("/console/live"), ClientTimeout(total=120)
     async with (
         ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
@@ -263,7 +263,7 @@ async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
 
 
 async def words(stream: StreamReader, number: int) -> dict[str, str]:
-    """Return the first word for each of ``number`` pages, by its position."""
+    """Return the name of the first event, other than a beat, for each of ``number`` pages."""
     found = dict[str, str]()
     while len(found) < number:
         said = await message(stream)
@@ -339,7 +339,7 @@ async def test_a_stop_waits_for_no_console(
 
 
 async def test_one_stream_is_of_several_pages(face: Face, database: PostgresEndpoint) -> None:
-    """A page that is forbidden or does not exist does not end the updates of the others."""
+    """A page that is forbidden or does not exist does not end the updates of the other pages."""
     visitor = await newcomer(face)
     pages = ("/console", "/console/actors", "/console/jobs?q=status:failed", "nothing/at all")
     async with following(visitor, *pages) as stream:

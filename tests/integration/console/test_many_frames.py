@@ -4,9 +4,15 @@ import re
 from uuid import UUID, uuid4
 
 from actors.console_hub.messages import Hub, TopicChanged
-from actors.ledger.messages import Commit, UnitAssign, UnitFail, UnitStart
+from actors.ledger.messages import (
+    Commit,
+    UnitAssign,
+    UnitComplete,
+    UnitDeliver,
+    UnitFail,
+    UnitStart,
+)
 from actors.notifier.messages import Progress
-from actors.verifier.messages import UnitDeliver
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of
@@ -53,7 +59,7 @@ async def test_what_is_being_checked_says_so(
     node = await joined(database.owner_dsn)
     job = await film(face, jane)
     await face.do(UnitAssign(job, 1, 1, node))
-    done = UnitDeliver(job, 1, 1, node, "cpu", None, verified=True)
+    done = UnitDeliver(UnitComplete(job, 1, 1, node, None, verified=True), "cpu")
     await face.do(done)
     _, text = await jane.get(f"/console/jobs/{job}")
     frames = text.partition('<ul class="frames">')[2].partition("</ul>")[0].split("<li")[1:]

@@ -1,4 +1,4 @@
-"""More dead letters than fit on a page: each can be reached, sorted by any column."""
+"""More dead letters than fit on a page: each letter can be reached, sorted by any column."""
 
 import re
 
@@ -22,7 +22,7 @@ def letters(text: str) -> list[str]:
 
 
 async def all_letters(ann: Visitor, address: str) -> list[str]:
-    """Return the letters of all pages from this one on."""
+    """Return the dead letters of this page and all pages after it."""
     seen = list[str]()
     while address:
         _, text = await ann.get(address)
@@ -34,7 +34,7 @@ async def all_letters(ann: Visitor, address: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make pages of two letters, and sort at most three in the gateway."""
+    """Make pages of two dead letters, and let the gateway sort at most three letters."""
     monkeypatch.setattr(dead_letters, "ROWS", 2)
     monkeypatch.setattr(dead_letters, "SORTED_MOST", 3)
 
@@ -44,7 +44,7 @@ async def test_all_are_reached_by_each_column(
 ) -> None:
     jobs = [str(await single(face, jane)) for _ in range(5)]
     dsn = database.owner_dsn
-    for number, job in enumerate(jobs):  # the third has the highest price, the second the lowest
+    for number, job in enumerate(jobs):  # the third job costs the most, the second the least
         rank = (2, 0, 4, 1, 3)[number]
         node = await joined(dsn)
         await execute(dsn, f"UPDATE nodes SET name = 'N{rank}' WHERE id = '{node}'")

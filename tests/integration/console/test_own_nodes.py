@@ -31,7 +31,7 @@ OTHERWISE = (
     "/console/static",
     "/console/proofs",
     "/console/ledger/entry",
-)  # pages of a log, which does not exist here
+)  # pages that need a log, which this database lacks
 LISTED = "<span>Checks</span>"
 
 

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Posted, operator_account
+from actors.ledger.messages import Posted, UnitComplete, UnitDeliver, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.messages import Comparison, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Comparison, UnitVerdict
 from rendertrust.receipt import IssuedReceipt
 from sql.receipts import ShownReceipt
 from supervisors.engines.postgres import PostgresEndpoint
@@ -38,7 +38,8 @@ async def book_verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how
     of, operator = (job, 0, 1), operator_account(UUID(jane.id))
     receipt = IssuedReceipt(json.dumps({"verdict": outcome}), b"g" * 64, PRICE)
     given: dict[str, Any] = {"verifier": verifier, "receipt": receipt, **how}
-    await do(face, UnitDeliver(*of, node, CLASS, "x", HASH, 9, verified=True, operator=operator))
+    result = UnitComplete(*of, node, "x", HASH, 9, verified=True, operator=operator)
+    await do(face, UnitDeliver(result, CLASS))
     await do(face, UnitVerdict(*of, outcome, operator=operator, **given))  # type: ignore[arg-type]
     return job
 

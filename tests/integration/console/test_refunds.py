@@ -114,7 +114,7 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
 async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    """This holds for jobs of one unit and of many, and after the creator stops a job."""
+    """The job's page shows both amounts for one unit and for many, also for a stopped job."""
     one = await worked(face, database.owner_dsn, jane)
     many = await worked(face, database.owner_dsn, jane, 4, 3)
     for job, unit in ((one, "0"), (many, "2")):
@@ -146,7 +146,7 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
 async def submit_charged(
     face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]
 ) -> None:
-    """Submit a job with these units, of which those in ``done`` are charged."""
+    """Submit a job with these units; the units in ``done`` are charged."""
     node, [insert] = await joined(dsn), order.effects
     assert isinstance(insert, JobInsert)
     await face.book(order)

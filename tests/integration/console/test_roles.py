@@ -15,7 +15,7 @@ from web.identity.roles import UserRole
 face = face_with()
 ALL = every_page()
 NOBODYS = "00000000-0000-4000-8000-000000000000"
-# Values for all forms, so that none is refused for a missing field. The log's level is left out,
+# Values for all forms, so that no form is refused for a missing field. The log's level is left out,
 # because it would change for all tests.
 FORM = {
     "reason": "because",

@@ -1,4 +1,4 @@
-"""Other users' data: the console answers as if it did not exist."""
+"""Other users' data: the console answers as if the data did not exist."""
 
 import re
 

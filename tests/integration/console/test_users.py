@@ -1,4 +1,4 @@
-"""The list of users, sorted by the address as an admin chooses."""
+"""The list of users, sorted as the page's address says."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The reason why the rest of an animation waits, once some of its frames are done."""
+"""The reason why an animation's remaining frames wait, once some of its frames are done."""
 
 from uuid import UUID
 

@@ -74,7 +74,7 @@ async def test_admins_see_whom_all_users_have_told_and_no_secret_of_theirs(
 ) -> None:
     url = "https://hooks.example.org/a?token=Kp3-secret-9xQ"
     assert (await jane.post(PATH, {"url": url, "told": "jobs"})).status == 303
-    await jane.get(PATH)  # the secret is shown once, and this request takes it
+    await jane.get(PATH)  # this request shows the secret, so later pages do not
     await execute(
         database.owner_dsn,
         "UPDATE endpoints SET url = replace(url, '//', '//me:Kp3-secret-8@')",

@@ -1,4 +1,4 @@
-"""All completed and paid frames can be downloaded at once, even if the job did not complete."""
+"""A zip of all completed and paid frames can be downloaded even if the job did not complete."""
 
 import io
 import zipfile
@@ -42,7 +42,7 @@ async def ask(face: Face, *effects: OfJob | UnitAssign | UnitComplete | UnitFail
 
 
 def ends(job: UUID, user: UUID) -> Sequence[tuple[str, OfJob | UnitFail]]:
-    fault = UnitFail(job, 2, attempt=None, node=None, error_class="scene", error="no camera")
+    fault = UnitFail(job, 2, attempt=0, node=None, error_class="scene", error="no camera")
     return [
         ("PAUSED", JobPause(job, user)),
         ("FAILED", fault),

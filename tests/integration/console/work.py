@@ -16,7 +16,7 @@ PRICE = 100_000
 async def worked(
     face: Face, dsn: str, user: Visitor, units: int = 1, done: int | None = None
 ) -> UUID:
-    """Book a job of ``units`` units, of which the first ``done`` are charged, or all."""
+    """Book a job of ``units`` units; the first ``done`` units (by default all) are charged."""
     job = uuid4()
     node = await joined(dsn)
     await face.book(dispatch(UUID(user.id), job, PRICE, units, node))

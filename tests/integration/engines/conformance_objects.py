@@ -28,7 +28,7 @@ class Store(ABC):
 
     @abstractmethod
     def let_pass(self, seconds: int) -> None:
-        """Move the clock, if the store has one of its own; otherwise time passes by itself."""
+        """Move the clock, if the store has a clock of its own; otherwise time passes by itself."""
 
 
 def fresh_key() -> str:

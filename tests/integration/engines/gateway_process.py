@@ -30,8 +30,8 @@ class GatewayProcess:
     async def launch(
         cls, data: Path, *engines: str, within: float = 60.0, ordinary: bool = False
     ) -> "GatewayProcess":
-        """Start a stand-in gateway; with ``ordinary`` as a user who is not root, even if the tests
-        run as root.
+        """Start a stand-in gateway; with ``ordinary``, run it as a user other than root, even if
+        the tests run as root.
         """
         arguments = [sys.executable, str(GATEWAY), str(data), str(within), *engines]
         prefix = as_ordinary_user() if ordinary else []
@@ -100,7 +100,7 @@ def give_to_ordinary_user(folder: Path) -> None:
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Return the processes that still run; one may end during the call."""
+    """Return the processes that still run; a process may end during the call."""
     found = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

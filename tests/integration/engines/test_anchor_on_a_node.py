@@ -51,7 +51,7 @@ async def scene(chain: Web3Chain, database: PostgresEndpoint) -> AsyncIterator[S
 
 @pytest.fixture
 async def mining(anvil: ChainEndpoint) -> AsyncIterator[str]:
-    """Yield the node's URL; the node mines no blocks by itself until the test is over."""
+    """Yield the node's URL; the node mines blocks only on request until the test is over."""
     await rpc(anvil.url, "evm_setAutomine", False)
     yield anvil.url
     await rpc(anvil.url, "evm_setAutomine", True)

@@ -102,7 +102,7 @@ class Place:
         return str(signed.contract)
 
     async def anchor(self, contract: str, size: int, root: bytes, previous: bytes = EMPTY) -> str:
-        """Anchor a root as a gateway whose database is lost did; return the transaction's hash."""
+        """Anchor a root that is not recorded in the database; return the transaction's hash."""
         chain = Web3Chain(
             Handle(ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())),
             fee_cap_gwei=100,
@@ -283,9 +283,7 @@ def test_what_is_left_behind_is_shown_before_and_after(place: Place) -> None:
     series(["size = 4", "size = 6", "size IS NULL", "true"], ["size = 4", "size IS NULL"]),
 )
 def test_a_row_that_was_removed_is_a_difference(place: Place, removed: str) -> None:
-    """The removed row is the newest, one in the middle, the one that made the contract, or all of
-    them.
-    """
+    """Removed are the newest transaction, a middle one, the contract's deployment, or all rows."""
     for _ in range(2):
         place.loop.run(place.anchored())
         place.loop.run(place.log(1))

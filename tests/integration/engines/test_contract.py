@@ -21,6 +21,7 @@ from supervisors.engines.anvil_program import npm
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.handle import Handle
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 
 ROOT = Path(__file__).resolve().parents[3]
 LEAVES = [b"%d" % number for number in range(300)]
@@ -60,7 +61,7 @@ async def contract(anvil: ChainEndpoint) -> AsyncIterator[Deployed]:
 async def test_proofs_of_ours_hold_in_the_contract_and_no_others(contract: Deployed) -> None:
     for size in SIZES[:7]:
         for index in sorted({0, 1, size // 2, size - 2, size - 1} & set(range(size))):
-            proof = merkle.inclusion_proof(LEAVES[:size], index)
+            proof = inclusion_proof(LEAVES[:size], index)
             assert await contract.includes(HASHES[index], index, size, proof), (index, size)
             assert not await contract.includes(HASHES[index], index, size + 1000, proof)
             assert not await contract.includes(HASHES[index], size, size, proof)
@@ -77,7 +78,7 @@ async def test_proofs_of_ours_hold_in_the_contract_and_no_others(contract: Deplo
 async def test_growth_is_shown_in_the_contract(contract: Deployed) -> None:
     for place, n in enumerate(SIZES):
         for m in SIZES[: place + 1]:
-            proof = merkle.consistency_proof(LEAVES, m, n)
+            proof = consistency_proof(LEAVES, m, n)
             assert await contract.grew(m, n, proof), (m, n)
             assert not await contract.grew(m, n, [*proof, EMPTY]), (m, n)
             if proof:
@@ -87,7 +88,7 @@ async def test_growth_is_shown_in_the_contract(contract: Deployed) -> None:
                 assert not await contract.grew(n, m, proof)
     assert not await contract.grew(0, 3, [])
     # size 4 is not anchored
-    assert not await contract.grew(4, 5, merkle.consistency_proof(LEAVES, 4, 5))
+    assert not await contract.grew(4, 5, consistency_proof(LEAVES, 4, 5))
 
 
 async def test_only_the_anchorer_anchors_and_only_the_admin_names_him(contract: Deployed) -> None:

@@ -17,6 +17,7 @@ from tests.integration.engines.test_chain_conformance import EMPTY, anchored, de
 from tests.integration.engines.test_contract import HASHES, LEAVES, SIZES
 from tests.support.engines import LoopThread
 from tests.support.examples import examples
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 
 pytestmark = pytest.mark.heavy
 FEW, MANY = examples(0.1), examples(0.4)
@@ -103,7 +104,7 @@ def test_inclusion_holds_for_true_proofs_alone(
 ) -> None:
     size = data.draw(st.sampled_from(SIZES))
     index = data.draw(st.integers(0, size - 1))
-    proof = merkle.inclusion_proof(LEAVES[:size], index)
+    proof = inclusion_proof(LEAVES[:size], index)
 
     def includes(found: bytes, at: int, of: int, hashes: list[bytes]) -> bool:
         return bool(stage.run(stage.says(address, "verifyInclusion", found, at, of, hashes)))
@@ -123,7 +124,7 @@ def test_growth_holds_for_true_proofs_alone(
     stage: Stage, address: str, data: st.DataObject
 ) -> None:
     m, n = sorted((data.draw(st.sampled_from(SIZES)), data.draw(st.sampled_from(SIZES))))
-    proof = merkle.consistency_proof(LEAVES, m, n)
+    proof = consistency_proof(LEAVES, m, n)
 
     def grew(one: int, other: int, hashes: list[bytes]) -> bool:
         return bool(stage.run(stage.says(address, "verifyConsistency", one, other, hashes)))

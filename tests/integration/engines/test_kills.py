@@ -48,7 +48,7 @@ async def gateway(
         if running.process.returncode is None:
             below = running.below()
             await running.kill()
-            # While they end, they still change the folder, so it cannot be removed yet.
+            # The processes change the folder until they end; only then can it be removed.
             await until(lambda: gone(below), within=GONE_SECONDS)
 
 
@@ -62,7 +62,7 @@ async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:
     await execute(endpoints["postgres"]["owner_dsn"], "CREATE TABLE marks AS SELECT 1 AS mark")
     client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
     await client.set("mark", "1")
-    # Wait until it is on disk: the server syncs the file once a second.
+    # Wait until the mark is on disk: the server syncs its file once a second.
     synced = await cast("Any", client).execute_command("WAITAOF", 1, 0, 60_000)
     assert synced[0] == 1
     await client.aclose()
@@ -82,7 +82,7 @@ async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
 
 
 def ask_each(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) -> list[T]:
-    """Ask each process that still runs; one may end while it is asked."""
+    """Ask each process that still runs; a process may end while it is asked."""
     found: list[T] = []
     for process in alive(processes):
         with suppress(psutil.NoSuchProcess):

@@ -145,7 +145,7 @@ async def test_remote_engines_are_checked_and_nothing_is_started(
     valkey_endpoint: ValkeyEndpoint,
     objects_endpoint: ObjectsEndpoint,
 ) -> None:
-    before = set(psutil.Process().children())  # those of PostgreSQL come and go below them
+    before = set(psutil.Process().children())  # not the children of PostgreSQL: they come and go
     postgres = remote_postgres(postgres_endpoint.owner_dsn, postgres_endpoint.app_dsn)
     assert await postgres.start() == postgres_endpoint
     assert await remote_valkey(valkey_endpoint.url).start() == valkey_endpoint

@@ -212,7 +212,7 @@ async def test_what_is_not_anchored_yet_holds_and_nothing_vouches_for_it(scene: 
         assert "not anchored yet" in verdict.steps[-1].said
     nowhere = await scene.verdict(STRANGER, **nothing)
     assert "not anchored yet" in nowhere.steps[-1].said
-    # it is anchored, but the proof is from before
+    # the log is anchored, but the proof is older than the anchor
     older = await scene.verdict(scene.contract, **nothing)
     assert older.holds
     assert older.steps[-1].name == "anchor"
@@ -300,7 +300,7 @@ ALONE = textwrap.dedent("""
 
 
 def required_distributions(names: list[str]) -> set[str]:
-    """Return the distributions that these require, directly or through others."""
+    """Return the distributions that ``names`` require, directly or through other distributions."""
     found: set[str] = set()
     while names:
         name = names.pop().lower().replace("_", "-")
@@ -328,7 +328,7 @@ def missing_modules() -> list[str]:
     return rooms + [
         module
         for module, owners in modules.items()
-        if module != "rendertrust"  # which may be installed in the environment
+        if module != "rendertrust"  # the environment may have it installed
         and not {owner.lower().replace("_", "-") for owner in owners} & kept
     ]
 

@@ -108,7 +108,7 @@ async def test_a_chain_of_others_vouches_for_a_checkpoint(
     code: int,
     says: str,
 ) -> None:
-    """The chain must have the root at that size, or at one that a consistency proof links
+    """The chain must have the checkpoint's root, or a root that a consistency proof links
     with it.
     """
     block = hex(scene.proof["block_number"])

@@ -37,13 +37,13 @@ async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
 
 @attrs.define
 class PublicNode:
-    """Node of a public chain that passes requests to the local node, except for what it answers
-    itself.
+    """Node of a public chain, which answers some requests itself and passes all others to the local
+    node.
     """
 
     behind: str
     finalized: str | None  # null: no block is final; "-": the node does not know the word
-    keeps: bool = True  # whether it has the state of older blocks
+    keeps: bool = True  # whether the node has the state of older blocks
 
     async def answer(self, request: web.Request) -> web.Response:
         call = await request.json()
@@ -76,7 +76,7 @@ UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
 async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
     scene: Scene, aiohttp_server: AiohttpServer, finalized: str | None
 ) -> None:
-    """This holds also for a proof from before its checkpoint was anchored."""
+    """Proofs that do not name their anchor also need the blocks."""
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}

@@ -1,5 +1,5 @@
-"""Tests of the Post port: twin and real sender behave alike, and the real one reaches no forbidden
-address.
+"""Tests of the Post port: twin and real sender behave alike, and the real sender reaches no
+forbidden address.
 """
 
 import asyncio
@@ -184,7 +184,7 @@ async def test_names_that_are_never_found_keep_nobody_else_from_looking_one_up(
     await until(lambda: len(slow_names.asked) >= engine.LOOKUPS_MOST)
     async with asyncio.timeout(60):
         assert await asyncio.get_running_loop().getaddrinfo("localhost", 5432)
-    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # no more at a time, however many wait
+    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # the limit of concurrent look-ups
     slow_names.ends.set()
     assert all(isinstance(one, NotSent) for one in await sending)
     assert await town.post.send([letter(town.listener(200))]) == [Answered(200)]

@@ -47,7 +47,7 @@ async def test_names_of_one_user_that_are_never_found_leave_room_for_everybody_e
 
 
 async def test_who_gives_up_waiting_leaves_their_turn(names: SlowNames) -> None:
-    """The tasks wait at both places: for a turn of their user, and for a free look-up."""
+    """Cancelled tasks wait at either place: for a turn of their user, or for a free look-up."""
     lookups = engine.NameLookups(most=1)
 
     def ask(host: str, who: str) -> "asyncio.Task[object]":

@@ -106,7 +106,7 @@ async def test_without_redis_each_counts_alone_and_passwords_are_not_tried(
     assert int(NOT_COUNTED.headers["Retry-After"]) >= 1
     for number in range(MOST):
         standing = await counted(gateways.here, "read", subject)
-        assert standing.remaining == MOST - number - 1  # it counts alone, but never without a limit
+        assert standing.remaining == MOST - number - 1  # the gateway counts alone, with a limit
     assert (await counted(gateways.here, "read", subject)).is_over
 
     await gateways.bring_back()

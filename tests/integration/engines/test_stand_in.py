@@ -31,7 +31,7 @@ FORM = {
 
 
 class Hook:
-    """A gateway's webhook that fails as often as told, and keeps what arrives."""
+    """A gateway's webhook that fails at the next ``fail`` tries, and keeps what arrives."""
 
     def __init__(self) -> None:
         self.fail = 0

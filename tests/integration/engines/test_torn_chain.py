@@ -18,7 +18,7 @@ async def node() -> AsyncIterator[EmbeddedAnvil]:
 
 
 async def mine(node: EmbeddedAnvil, blocks: int) -> ChainEndpoint:
-    """Start the node, mine this many blocks, and stop it so that they are saved."""
+    """Start the node, mine this many blocks, and stop the node so that it saves the blocks."""
     endpoint = await node.start(within=200)
     assert endpoint.state is not None
     await rpc(endpoint.url, "anvil_mine", hex(blocks))
@@ -37,7 +37,7 @@ async def height(node: EmbeddedAnvil) -> int:
 @pytest.mark.parametrize("kept", series([0.0, 0.001, 0.5, 0.99], [0.5]))
 async def test_what_is_torn_gives_way_to_what_was_copied(node: EmbeddedAnvil, kept: float) -> None:
     await mine(node, 5)
-    state = (await mine(node, 7)).state  # its start copied the state of five blocks
+    state = (await mine(node, 7)).state  # the second start has copied the state of five blocks
     assert state is not None
     whole = state.read_bytes()
     state.write_bytes(whole[: int(len(whole) * kept)])

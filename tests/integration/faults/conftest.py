@@ -1,4 +1,4 @@
-"""Two gateways on the same engines; one of them reaches the engines through faulty proxies."""
+"""Two gateways on the same engines; one gateway reaches the engines through faulty proxies."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def engines(
 
 @pytest.fixture(scope="module")
 def sections() -> dict[str, dict[str, Any]]:
-    """Settings of both gateways other than those of the engines."""
+    """Settings of both gateways, except the settings of the engines."""
     return {}
 
 

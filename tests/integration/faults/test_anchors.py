@@ -166,7 +166,7 @@ async def test_answers_to_what_was_sent_are_swallowed_again_and_again(scene: Sce
         for _ in range(TIMES):
             sizes.append(await scene.grown())
             await scene.anchored(sizes[-1])
-    assert lost.sprung >= TIMES + 1  # for the contract, too
+    assert lost.sprung >= TIMES + 1  # plus one for the contract
     await scene.check(*sizes)
 
 
@@ -382,7 +382,8 @@ async def test_an_answer_without_an_end_is_not_read_to_it(
 async def test_two_gateways_in_a_storm_anchor_each_root_once(scene: Scene, seed: int) -> None:
     """Faults and reorganisations come at any time; afterwards another Anchor completes the work.
 
-    The first two may have asked during the faults, and may still write their findings afterwards.
+    The first two Anchors may have asked the node during the faults, and may record its answers
+    later.
     """
     chance = random.Random(seed)
     troubles = [*AT_SENDING.values(), *AT_ANYTHING.values()]

@@ -46,7 +46,7 @@ class Ends(Line):
 
 
 class Reversed(Line):
-    """The same line with its ends exchanged."""
+    """A line with its ends exchanged."""
 
     def __init__(self, line: Line) -> None:
         self.here, self.there = line.there, line.here

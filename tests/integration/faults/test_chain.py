@@ -29,13 +29,13 @@ from tests.support.examples import series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
-ANSWER_SECONDS = 30.0  # time that a busy machine takes besides
+ANSWER_SECONDS = 30.0  # longer than a busy machine needs for an answer
 KEY = Account.create().key.hex()
 
 
 @attrs.frozen
 class Chained:
-    """A gateway, the faulty node that it asks, and the sound node behind that."""
+    """A gateway, the faulty node that it asks, and the sound node behind the faulty one."""
 
     gateway: FaultyGateway
     node: FaultyNode

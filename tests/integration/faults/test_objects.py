@@ -31,11 +31,11 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 MIB = 1 << 20
-SIZE, LARGE = 3 * MIB, 24 * MIB  # the second one does not fit into buffers
+SIZE, LARGE = 3 * MIB, 24 * MIB  # LARGE does not fit into buffers
 PART = 5 * MIB  # the smallest part that a store accepts
 IDLE_SECONDS = 3.0
 HANG_SECONDS = 120.0
-ANSWER_SECONDS = 30.0  # two seconds, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 GET = b"GET /"
 RESULT = random.Random(3).randbytes(MIB - 1)
 
@@ -164,7 +164,7 @@ SILENT = [dead_in_the_middle, dead_in_the_answer, stored_and_silent, silent]
 def patience_with(*troubles: Trouble) -> Generator[None]:
     """Shorten the gateway's idle timeout if one of these faults makes the store silent.
 
-    Otherwise keep it, because on a busy machine even a sound transfer pauses for a while.
+    Otherwise keep the timeout, because on a busy machine even a sound transfer pauses for a while.
     """
     with pytest.MonkeyPatch.context() as patch:
         if not set(SILENT).isdisjoint(troubles):
@@ -182,9 +182,9 @@ async def test_an_upload_fails_clearly_and_goes_on(
         assert await sender.put(upload) in (502, 503)
     await gateway.mend()
     status = await sender.complete(upload)
-    # A store that has not taken it within those seconds was silent before its answer.
+    # A store that has not taken the upload within those seconds was silent before its answer.
     is_silent = isinstance(trap, Trap) and not trap.sprung
-    if trouble is silent or is_silent:  # what was said may arrive after it, or be given up
+    if trouble is silent or is_silent:  # requests from the silence may arrive after it, or fail
         assert status in (200, 409)
     else:
         assert status == (200 if trouble in (stored_and_not_answered, stored_and_silent) else 409)

@@ -1,6 +1,4 @@
-"""A gateway with a faulty connection to PostgreSQL, beside a sound one: nothing is lost or
-doubled.
-"""
+"""Two gateways, one with a faulty connection to PostgreSQL: nothing is lost or doubled."""
 
 import asyncio
 import random
@@ -21,7 +19,7 @@ from tests.support.examples import chosen, series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
-ANSWER_SECONDS = 30.0  # two seconds, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 TIMES = chosen(day=5, night=20)
 CONNECTIONS_MAX = 60  # attempts per second to reach an absent server
 
@@ -80,7 +78,7 @@ async def connections_broken_off(proxy: Proxy, orders: Orders) -> None:
 
 
 def storm(seed: int) -> Trouble:
-    """Return a fault that combines ten random ones, chosen by the seed."""
+    """Return a fault that combines ten random faults, chosen by the seed."""
 
     async def all_sorts(proxy: Proxy, orders: Orders) -> None:
         chance = random.Random(seed)
@@ -195,7 +193,7 @@ async def test_one_persons_orders_at_two_gateways_are_all_done_once(
     http: aiohttp.ClientSession,
     books: PostgresEndpoint,
 ) -> None:
-    """Both gateways get the same orders under the same keys, while one of them loses answers."""
+    """Both gateways get the same orders under the same keys, while one gateway loses answers."""
     here = await register_customer(http, gateway.url)
     there = here.also_at(neighbour.url)
     async with here.coming(), there.coming():

@@ -25,7 +25,7 @@ from web.http.rate_limits import NOT_COUNTED, RateLimits, RateState
 
 pytestmark = pytest.mark.heavy
 MOST = 20
-ANSWER_SECONDS = 30.0  # half a second, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # half a second's wait for Redis, and time for a busy machine
 SCRIPT = b"EVALSHA"
 
 
@@ -145,7 +145,7 @@ async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
     gateways.let_in = 0
     found = [await gateways.knock(gateways.here, "read") for _ in range(3 * MOST)]
     assert NOT_COUNTED not in found
-    assert MOST <= gateways.let_in <= 2 * MOST  # counted alone, after some were counted together
+    assert MOST <= gateways.let_in <= 2 * MOST  # MOST counted alone, perhaps after some together
     gateways.proxy.mend()
     await gateways.proxy.up()
     await until(gateways.is_together)
@@ -155,7 +155,7 @@ async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
 async def test_a_connection_that_was_reset_while_nothing_was_counted(
     gateways: Gateways, turns: int
 ) -> None:
-    """A user knocks ``turns`` turns of the loop after the reset."""
+    """A user sends a request ``turns`` turns of the loop after the reset."""
     gateways.proxy.break_off()
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -20,7 +20,7 @@ from tests.support.api_clients import Creator
 from tests.support.examples import series
 from tests.support.until import until
 
-ANSWER_SECONDS = 30.0  # half a second to wait for Redis, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # half a second's wait for Redis, and time for a busy machine
 REVOKED_SECONDS = 30.0
 LIMIT = 1000
 # redis-py does not close the writer of a connection that was reset during a write.

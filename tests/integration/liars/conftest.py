@@ -1,4 +1,4 @@
-"""A lie is told once: its unit is tried again later than any test lasts."""
+"""Fixtures of tests with lying nodes: no failed unit is retried during a test."""
 
 import pytest
 
@@ -10,5 +10,5 @@ __all__ = ["patient"]
 
 @pytest.fixture(autouse=True)
 def retried_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put off what the Scheduler would give out again, in a second or in four."""
+    """Let the Scheduler retry a failed unit only after a day."""
     monkeypatch.setattr(retry_policy, "RETRY_SECONDS", (86_400,) * 3)

@@ -27,9 +27,9 @@ from tests.support.whole_gateway import whole
 
 LOOKS: Final = 5
 STREAM: Final = "text/event-stream"
-# These show totals over all users.
+# Paths whose answers have totals over all users.
 OF_ALL: Final = ("/metrics", "/health/ready", "/ledger/checkpoint", "/ledger/epochs")
-# These differ between two runs of the same steps.
+# Ids, times and random values, which differ between two runs of the same steps.
 _NAMES: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHANCE: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)?"
@@ -40,7 +40,7 @@ _CHANCE: Final = re.compile(
 
 @attrs.define
 class Farms:
-    """A farm whose next delivery is drawn or not, by choice."""
+    """A farm whose next delivery is drawn or not, as the test chooses."""
 
     farm: Farm
     drawn: bool = True
@@ -86,7 +86,7 @@ def normalised(told: Any, names: dict[str, str]) -> Any:
 
 
 async def wait_for_looks(farm: Farm) -> None:
-    """Wait until the Verifier has looked a few times at what waits."""
+    """Wait until the Verifier has looked a few times at the waiting deliveries."""
 
     def handled() -> int:
         parts = {part.name: part.statistics for part in farm.gateway.tree.vital()}
@@ -99,7 +99,7 @@ async def wait_for_looks(farm: Farm) -> None:
 
 
 async def read(farm: Farm, person: Person, path: str) -> tuple[int, str]:
-    """Status and text of an answer; a busy gateway, which answers 503, is asked again."""
+    """Read a path, again while the gateway is busy (503); return the status and the text."""
 
     async def answered() -> tuple[int, str] | None:
         url = f"{farm.gateway.url}{path}"
@@ -141,7 +141,7 @@ async def paths_of(farm: Farm, known: dict[str, str]) -> list[str]:
 
 
 async def observe_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
-    """Deliver a unit, and return all that anyone is told before it is settled."""
+    """Deliver a unit, and return all answers, events and relay frames until the unit is settled."""
     farm = farms.farm
     farms.drawn = drawn
     farm.operators.clear()

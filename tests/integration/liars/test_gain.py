@@ -1,6 +1,6 @@
 """Gains of lying nodes at a whole gateway: draws, fines and clawback agree with the simulation.
 
-Everything is real except the verifier's answers: it knows of each picture whether it is a lie.
+Everything is real except the verifier's answers: the test's verifier knows which pictures are lies.
 """
 
 import asyncio
@@ -43,9 +43,9 @@ from tests.support.whole_gateway import whole
 SHARE: Final = 70_000  # of one frame
 CREDITS: Final = 10**12
 LOOK_SECONDS: Final = 0.05
-STEPS_MOST: Final = 220  # of a life: nothing matures within it, here or in the simulation
-UNITS: Final = 400  # by night, for each strategy
-RUNS: Final = 200  # simulated runs from which the bounds follow
+STEPS_MOST: Final = 220  # steps of a life; within them no earning matures, here or simulated
+UNITS: Final = 400  # units by night, for each strategy
+RUNS: Final = 200  # simulated runs, from which the bounds follow
 # Strategies with only honest results and lies about usual frames.
 PLAIN: Final = [
     one for one in LISTED if all({*life} <= {HONEST, Step(is_lie=True)} for life in one.lives)
@@ -77,7 +77,7 @@ class Delivered:
 
 @attrs.define
 class Owner:
-    """A node that delivers a life's units, each after the verdict on the one before."""
+    """A node that delivers a life's units, each after the verdict on the unit before."""
 
     farm: Farm
     life: Life

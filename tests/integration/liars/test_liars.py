@@ -1,5 +1,4 @@
-"""Dishonest nodes at a whole gateway with verification: none is paid, and each pays the due
-penalty.
+"""Dishonest nodes at a whole gateway with verification: no node is paid, and each pays the penalty.
 
 Tests of the check itself (``tests/integration/node/test_check.py``) find false pictures; here
 verifiers just report findings. ``docs/VERIFICATION.md`` lists all lies.
@@ -329,9 +328,9 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
 
 
 async def signed_for_another_build(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
-    """Deliver a result signed for another build, so that no verifier can repeat it."""
+    """Deliver a result signed for another Blender build, which no verifier has."""
     await farm.put(dispatch)
-    node.device_class = "cpu/avx2/nobody-has-it"  # its hello named another class
+    node.device_class = "cpu/avx2/nobody-has-it"  # the node's hello named another class
     await node.send(honest(node, dispatch))
 
 
@@ -379,7 +378,7 @@ BY_DAY = (
 # A failed upload is a failure that says nothing about the node's honesty.
 NO_LIES = (
     *("no object", "evidence that comes late"),
-    "a signature for another build",  # its Blender may have been updated meanwhile
+    "a signature for another build",  # the node may have updated Blender meanwhile
 )
 
 
@@ -399,8 +398,8 @@ async def test_what_the_gateway_sees_itself_needs_no_check(farm: Farm, name: str
 
 
 async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
-    """Its operator sees the reason; it gets only its owner's work, and after release two strikes
-    remain.
+    """The operator sees the reason; the node gets only its owner's work, and has two strikes after
+    release.
     """
     node = await farm.liar(wrong_hash)
     for _ in range(STRIKES_MOST):
@@ -538,7 +537,7 @@ async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> Non
 async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dispute windows of the earnings end, and an accomplice disputes one, before the
+    """The dispute windows end, and an accomplice disputes one of the earnings, before the
     verdict.
     """
 

@@ -65,7 +65,7 @@ async def test_who_was_released_is_free_to_enrol_others(farm: Farm) -> None:
 
 
 async def test_strikes_of_a_key_that_was_given_up_stay_with_its_owner(farm: Farm) -> None:
-    """Otherwise each new key would allow two lies at no cost."""
+    """If strikes did not stay, each new key would allow two lies at no cost."""
     before, first = await farm.liar(delivers), await farm.liar(wrong_hash)
     eve = farm.operators["eve"]
     await tell(eve, before, "drain")

@@ -1,6 +1,4 @@
-"""Lies without a strike, because honest frames of such scenes may differ too: all are compared and
-unpaid.
-"""
+"""Lies about scenes whose honest frames may differ: a lie is compared and unpaid, but no strike."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,7 +37,7 @@ def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_lie_about_a_scene_that_differs_each_time_is_unpaid_though_it_was_not_drawn(
     farm: Farm,
 ) -> None:
-    """The verifier opens it, then compares regions, and then renders the whole frame."""
+    """The verifier opens the result, then compares regions, and then renders the whole frame."""
     asked = list[tuple[bool, bool]]()
 
     async def inspects(node: FakeNode, dispatch: JobDispatch) -> None:

@@ -62,7 +62,7 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
     await ask_for_parts(node, mine, unit=5)
     await ask_for_parts(node, mine, what="evidence")
     await ask_for_parts(node, mine)
-    both = [await offered(node) for _ in range(2)]  # in whichever order the store began them
+    both = [await offered(node) for _ in range(2)]  # in any order
     assert sorted((given.what, len(given.places)) for given in both) == [
         ("evidence", 2),
         ("result", 2),

@@ -1,4 +1,4 @@
-"""Creators who download a delivered frame and try not to pay: they pay if it is valid."""
+"""Creators who download a delivered frame and try not to pay: they pay if the frame is valid."""
 
 from typing import Any
 from uuid import UUID

@@ -97,8 +97,8 @@ async def listen(aiohttp_server: AiohttpServer) -> AsyncGenerator[Listen, None]:
 
     async def begin(double: Gateway | None = None, port: int | None = None) -> Gateway:
         double = double or Gateway()
-        # Of a port that the system chooses an outgoing connection could be in the way of a second
-        # gateway there.
+        # An outgoing connection could occupy a port that the system chose; a second gateway could
+        # then not listen on this port.
         double.server = await aiohttp_server(double.app(), port=port or free_port())
         listening.append(double)
         return double
@@ -131,7 +131,7 @@ def resident_blender(found_blender: Blender) -> Iterator[Resident]:
 
 @pytest.fixture
 def known_blender(found_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let agents skip the probe of Blender and use the one that was found."""
+    """Let agents skip the probe of Blender and use the Blender that was found."""
 
     async def found(scratch: Path, **given: Any) -> Blender:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -172,9 +172,7 @@ def _no_blender(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 
 @pytest.fixture
 def start(tmp_path: Path, peer: Gateway) -> Start:
-    """Return a function that starts an agent on this test's state folder, the same one each
-    time.
-    """
+    """Return a function that starts an agent, each time on the same state folder of this test."""
 
     @asynccontextmanager
     async def run(

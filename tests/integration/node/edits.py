@@ -19,7 +19,7 @@ Pixels = Any
 
 
 def _corner(shown: Pixels) -> None:
-    """Paint the corner with the mean colour of what was there."""
+    """Paint the corner in one grey, a little brighter than the corner's mean."""
     shown[:12, :12, :3] = shown[:12, :12, :3].mean() + 4
 
 
@@ -49,7 +49,7 @@ EDITS: Final[Mapping[str, Callable[[Pixels], None]]] = {
 }
 
 
-BY_DAY: Final = ("one pixel", "a line of marks")  # these change few pixels, or none by much
+BY_DAY: Final = ("one pixel", "a line of marks")  # edits of few pixels are the hardest to find
 NAMES: Final = [
     name if name in BY_DAY else pytest.param(name, marks=pytest.mark.nightly) for name in EDITS
 ]

@@ -1,6 +1,7 @@
 """A gateway for the node's tests: an external peer that speaks the protocol over real sockets.
 
-It also plays the object store: ``/store/{name}`` takes one PUT per name and serves what it has.
+The double also plays the object store: ``/store/{name}`` takes one PUT per name and serves the
+file.
 """
 
 import asyncio
@@ -34,9 +35,7 @@ Kind = TypeVar("Kind", bound=FromNode)
 
 
 class Gateway:
-    """A gateway double with the frames, heartbeats and uploads that it received; its lists only
-    grow.
-    """
+    """A gateway double with the relay frames, heartbeats and uploads that it received."""
 
     def __init__(self) -> None:
         self.server: TestServer
@@ -49,14 +48,14 @@ class Gateway:
         self.sockets: list[web.WebSocketResponse] = []
         self.tokens = {"first-token"}
         self.has_verify = True
-        self.answers = asyncio.Event()  # while it is clear, heartbeats get no answer
+        self.answers = asyncio.Event()  # while the event is clear, heartbeats get no answer
         self.answers.set()
         self.refuses_registration: int | None = None
         self.store_answers: list[int] = []
         self.expired: set[str] = set()  # names whose URL has expired
-        # the first one signs; the others are listed beside it
+        # the first key signs checkpoints; the other keys are only listed
         self.log_keys: list[Ed25519PrivateKey] = []
-        # replace ``log_keys`` when it refuses a token
+        # the new ``log_keys`` after the gateway refuses a token
         self.changes_at_refusal: list[Ed25519PrivateKey] = []
         self.answers_nonces = True
         self.checkpoint_status = 200
@@ -145,7 +144,7 @@ class Gateway:
             await socket.close(code=4001, message=b"authentication failed")
             return socket
         self.sockets.append(socket)
-        await socket.ping()  # the real gateway does so, and a fake node waits for it
+        await socket.ping()  # as the real gateway does; a fake node waits for a ping
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 await self._take(socket, message.data)
@@ -183,7 +182,7 @@ class Gateway:
     # ---------------------------------------------------------------- methods for tests
 
     async def send(self, frame: FromGateway) -> None:
-        """Send over the newest connection; a node that has just lost one comes back."""
+        """Send over the newest connection; wait for a node that has lost its connection."""
 
         async def sent() -> bool:
             try:
@@ -195,7 +194,7 @@ class Gateway:
         await until(sent)
 
     async def next(self, kind: type[Kind], *, within: float = 120) -> Kind:
-        """Return the next frame of ``kind``, and skip earlier frames of other kinds."""
+        """Return the next relay frame of ``kind``, and skip earlier relay frames of other kinds."""
         async with asyncio.timeout(within), self._arrived:
             while True:
                 for position in range(self._taken, len(self.frames)):

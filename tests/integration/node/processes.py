@@ -3,11 +3,11 @@
 from contextlib import suppress
 from pathlib import Path
 
-GONE = (FileNotFoundError, ProcessLookupError)  # before it was looked at, or while
+GONE = (FileNotFoundError, ProcessLookupError)  # the process ended before or during the read
 
 
 def is_alive(pid: int) -> bool:
-    """Return True if ``pid`` runs; a zombie does not."""
+    """Return True if ``pid`` runs; False for a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except GONE:
@@ -30,16 +30,16 @@ def descendants(pid: int) -> set[int]:
 
 
 def sandboxed(pid: int) -> set[int]:
-    """Every process of a sandbox below ``pid``, and those that keep it.
+    """Return all descendants of ``pid`` that are bubblewrap processes or run below one.
 
-    Others come and go there without a test's doing: those of PostgreSQL.
+    Other descendants, such as those of PostgreSQL, start and end whatever a test does.
     """
     keepers = {each for each in descendants(pid) if _name(each) == "bwrap"}
     return keepers.union(*map(descendants, keepers))
 
 
 def innermost(pid: int) -> set[int]:
-    """The processes of sandboxes below ``pid`` that have none below themselves: the workers."""
+    """Return the processes of sandboxes below ``pid`` that have no children: the workers."""
     return {each for each in sandboxed(pid) if not descendants(each)}
 
 

@@ -1,8 +1,8 @@
 """One resident Blender in its sandbox that carries out the orders of all tests of a process.
 
-A worker takes longer to start than most tests take to render. This one is the node's own
-(``rendertrust.node.resident_blender``), but it takes orders of any job and is replaced after an
-order fails. It runs on its own thread, because each test has its own event loop.
+A worker takes longer to start than most tests take to render. The worker is the node's own
+(``rendertrust.node.resident_blender``), but takes orders of any job and is replaced after an order
+fails. The worker runs on a separate thread, because each test has its own event loop.
 """
 
 import asyncio

@@ -20,8 +20,8 @@ def another() -> tuple[int, bytes]:
     return 200, orjson.dumps({"verifier": shown, "checkpoint": checkpoint.sign(made, key)})
 
 
-# Answers to the request for the gateway's key; other requests get an empty success. The first
-# two end the agent; the others leave the key unknown.
+# Answers to the request for the gateway's key; other requests get an empty success. The first two
+# answers end the agent; the other answers leave the key unknown.
 ANSWERS = {
     "nothing there": (404, b"{}"),
     "another key": another(),

@@ -1,4 +1,4 @@
-"""Checks of single frames by Blender in the sandbox: honest results pass, false ones are found.
+"""Checks of single frames by Blender in the sandbox: honest results pass, false results are found.
 
 The test prints a table of what is found (``-s``), which docs/VERIFICATION.md shows.
 """
@@ -46,8 +46,8 @@ async def test_an_honest_result_is_exact(stage: Stage) -> None:
 
 
 async def test_a_check_to_which_the_scenes_samples_are_stated_sees_the_same(stage: Stage) -> None:
-    """The gateway may thus always state the samples to a stranger's verifier, as its own verifier
-    reads them in a quick look.
+    """The gateway can therefore always state the samples that its own verifier read from
+    the scene.
     """
     looked = await stage.told("looked", stage.honest, draws=[])
     assert not isinstance(looked, Failed), looked
@@ -124,7 +124,7 @@ async def test_an_animation_beside_the_honest_pixels_is_found(stage: Stage) -> N
     played = Files(receipts.animated(stage.honest.picture), stage.honest.evidence)
     told = await stage.told("animated", played)
     assert isinstance(told, Mapping)
-    fault = "the picture is invalid: it has a chunk (acTL) that Blender does not write"
+    fault = "the picture is invalid: the file has a chunk (acTL) that Blender does not write"
     assert told["fault"] == fault
 
 
@@ -136,7 +136,7 @@ async def test_evidence_of_another_picture_is_found(stage: Stage) -> None:
 
 
 def one_colour_picture(kind: str) -> bytes:
-    """Return a picture of one visible colour; in the transparent one, hidden colours differ."""
+    """Return a picture of one visible colour; a transparent picture hides other colours."""
     size, made = (67, 37), io.BytesIO()
     if kind == "transparent":
         colours = np.random.default_rng(1).integers(0, 256, (*size[::-1], 4)).astype(np.uint8)

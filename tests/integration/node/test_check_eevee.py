@@ -143,7 +143,7 @@ async def test_frames_of_several_layers_are_compared_by_their_images(
 
 
 async def test_frames_of_a_chunk_are_compared_as_alone(machines: Machines) -> None:
-    """An honest chunk is accepted, and one with fewer samples is refused."""
+    """An honest chunk is accepted, and a chunk with fewer samples is refused."""
     chunk = {"frame": None, "frames": [FRAME, FRAME + 1]}
     for name, samples, outcomes in (("honest", 8, ("exact", "accepted")), ("few", 4, ("refused",))):
         drawn = await machines.drawn(machines.there, f"chunk-{name}", samples=samples, **chunk)

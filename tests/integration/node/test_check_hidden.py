@@ -12,7 +12,7 @@ from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-# These files are missing, so they show as pink, when a node renders.
+# Images in the scene whose files exist during a check only; otherwise Blender shows pink.
 SHOWN = """
 for number, path in enumerate((
     "//check/picture", "//check/evidence.exr", "/job/in/check/picture",

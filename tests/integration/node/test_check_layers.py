@@ -58,7 +58,7 @@ async def test_a_look_at_a_picture_of_layers_finds_no_fault(stage: Stage) -> Non
 async def test_layers_that_were_not_made_of_the_evidence_are_found(
     stage: Stage, tmp_path: Path
 ) -> None:
-    """Every pass is honest, but the composite of them is not."""
+    """Every pass is honest, but the composite of the passes is not."""
     change = LAYERED.format(together=not _are_parts(stage.honest.picture))
     scene = build(tmp_path / "lie.blend", ARTISTS, change, BRIGHTER)
     other = await stage.delivered("other", scene)

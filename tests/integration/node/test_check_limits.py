@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.render, pytest.mark.heavy]
 PLAIN = """
 scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
 """
-# Few pixels, because each takes so long.
+# Few pixels, because a pixel takes long at so many samples.
 MANY = """
 scene.cycles.samples = 4096
 scene.render.resolution_x, scene.render.resolution_y = 32, 18

@@ -1,4 +1,4 @@
-"""Checks of chunks with simulations that are not baked, so each frame depends on those before."""
+"""Checks of chunks with simulations that are not baked, so each frame depends on earlier frames."""
 
 from pathlib import Path
 

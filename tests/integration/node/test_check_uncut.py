@@ -132,7 +132,9 @@ async def seen(stage: Stage, files: Files, draws: list[Any]) -> Mapping[str, Any
 async def test_an_honest_frame_is_not_checked(
     tmp_path: Path, render: RenderPlugin, kind: str
 ) -> None:
-    """Such a scene looks different in parts, so even an honest node's crops would all differ."""
+    """A scene that cannot be cropped looks different in parts, so even an honest node's crops
+    differ.
+    """
     stage = staged(tmp_path, render, UNCUT[kind])
     told = await seen(stage, await delivered(stage), DRAWS)
     assert told["unable"]

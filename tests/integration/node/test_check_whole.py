@@ -19,7 +19,7 @@ from tests.integration.node.test_check_uncut import BY_REGION
 from tests.unit.verifier.stage import pending
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-# Parts may depend on the whole in unknown ways; imitated by switching off the detection.
+# Without its detection, the worker treats the scene as one whose regions render as in the frame.
 BLIND = """
 import json, sys
 import bpy

@@ -99,8 +99,8 @@ async def test_a_scene_that_takes_longer_than_its_check_may_is_to_blame_itself(
 async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
     render: RenderPlugin, tmp_path: Path, suffix: str
 ) -> None:
-    """The verifier blames a file only after it opened a test file of the same type, so it needs one
-    of every type.
+    """The verifier blames a file only after it opened a test file of the same type, so it needs a
+    test file of every type.
     """
     made = tmp_path / f"made{suffix}"
     Image.new("RGB", SIZE, 90).save(made, "PNG")

@@ -1,7 +1,7 @@
 """Headers of evidence do not depend on the number of samples.
 
-A trial is evidence beside another number of samples, and a verifier must not be able to tell it
-from a check.
+A trial gives a verifier evidence with another number of samples than the order states. The verifier
+must not be able to tell trials from checks.
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""OpenEXR pictures have only the channels that their scene writes; others would cost memory."""
+"""OpenEXR pictures have only the channels that their scene writes; more channels would
+cost memory.
+"""
 
 import asyncio
 from pathlib import Path

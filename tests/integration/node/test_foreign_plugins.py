@@ -1,4 +1,4 @@
-"""Third-party plugins: the manual's example, installed and run, and faulty ones."""
+"""Third-party plugins: the manual's example, installed and run, and faulty plugins."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ import pytest
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins import GROUP, PluginOffer, offer
-from rendertrust.node.plugins.third_party import apart
+from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import Start
@@ -69,7 +69,7 @@ class Blocks:
     async def run(self, task: Task) -> Result:
         until_when = time.monotonic() + task.params["seconds"]
         while time.monotonic() < until_when and not task.cancelled:
-            time.sleep(0.01)  # noqa: ASYNC251 - that is its fault
+            time.sleep(0.01)  # noqa: ASYNC251 - the plugin's fault
         return Completed()
 
 
@@ -94,11 +94,11 @@ class Waits:
 
 @pytest.fixture
 def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add the faulty plugins to those that a node offers."""
+    """Add the faulty plugins to the plugins that a node offers."""
 
     async def offered(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         found = await offer(folder, settings)
-        more = {plugin.job_type: apart(plugin()) for plugin in (Blocks, Breaks, Waits)}
+        more = {plugin.job_type: in_thread(plugin()) for plugin in (Blocks, Breaks, Waits)}
         return attrs.evolve(found, plugins={**found.plugins, **more})
 
     monkeypatch.setattr("rendertrust.node.agent.plugins.offer", offered)

@@ -20,7 +20,7 @@ from tests.support.until import until
 
 MIB = 1 << 20
 SMALL: AgentSettings = attrs.evolve(QUICK, disk_bytes_least=2 * MIB, look_seconds=0.05)
-# A node that looks at its disk just while a unit fills it pauses, so this one looks rarely.
+# This node looks at its disk rarely: it would pause if it looked while a unit fills the disk.
 CALM = attrs.evolve(SMALL, look_seconds=600.0)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk")
 
@@ -36,7 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(place: Path, *, but: int = 0) -> Path:
-    """Fill the disk except for ``but`` bytes, and return the file that does so."""
+    """Fill the disk except for ``but`` bytes with a file, and return the file."""
     ballast = place / "ballast"
     facts = os.statvfs(place)
     with ballast.open("wb", buffering=0) as file:

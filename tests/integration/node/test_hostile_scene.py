@@ -1,6 +1,6 @@
 """Hostile scenes: they harm nothing outside their work folder, and the node continues.
 
-If the tests run as root, each program runs in root's sandbox and in that of an ordinary user.
+If the tests run as root, each program runs in root's sandbox and in an ordinary user's sandbox.
 """
 
 import asyncio
@@ -285,7 +285,7 @@ async def test_a_scene_that_ends_leaves_nothing(
 async def test_a_folder_that_a_scene_closed_is_seen_or_looked_into(
     usual: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_root = os.getuid() == 0  # to whom no folder is closed, so that nothing ends it
+    is_root = os.getuid() == 0  # root can read any folder, so nothing ends the scene
     ending = await run(usual, monkeypatch, hostile.CLOSES, within=8 if is_root else 120)
     if not is_root:
         assert ending.excess is not None

@@ -1,6 +1,6 @@
 """A picture whose header claims more pixels than the frame is refused without decoding.
 
-It would otherwise take the verifier's memory and hide its other findings.
+Decoding the picture would take the verifier's memory and hide its other findings.
 """
 
 import asyncio

@@ -176,7 +176,7 @@ named.data.materials.clear()
 named.data.materials.append(here.materials[0])
 save(sets)
 scene = begin()
-save()  # what is linked relatively is so to the scene
+save()  # relative links need the scene's path
 bpy.data.objects.remove(bpy.data.objects["Cube"])
 with bpy.data.libraries.load(sets, link=True, relative=RELATIVE) as (there, here):
     here.objects = ["Table"]
@@ -287,7 +287,7 @@ async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
 
 
 async def pictures_of(render: RenderPlugin, tmp_path: Path, *scripts: str) -> list[Any]:
-    """Return a node's picture of each scene, whose files were not sent with it."""
+    """Return a node's picture of each scene; the node gets the scenes without their other files."""
     found: list[Any] = []
     for script in scripts:
         scene = tmp_path / f"{len(found)}.blend"

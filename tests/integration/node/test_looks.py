@@ -98,7 +98,7 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     for name, (lie, fault) in lies.items():
         assert await stage.told(name, lie, frames=FRAMES) == {"fault": fault}
     played = packed({"0003.png": noise(), "0004.png": animated(noise())})
-    fault = "the picture is invalid: it has a chunk (acTL) that Blender does not write"
+    fault = "the picture is invalid: the file has a chunk (acTL) that Blender does not write"
     assert await stage.told("played", played, frames=FRAMES) == {"fault": fault}
     torn = await stage.told("torn", packed({"0003.png": b"x", "0004.png": b"y"}), frames=FRAMES)
     assert torn["fault"].startswith("the picture is invalid: ")
@@ -146,7 +146,7 @@ async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     wrong = await stage.told("wrong", tile, frame=3, tile=[0, 0, 16, 36])
     assert wrong["fault"].startswith("the tile is ")
     none = await stage.told("none", b"no tile", frame=3, tile=[0, 0, 32, 36])
-    assert none == {"fault": "the tile cannot be read: it is not an OpenEXR file"}
+    assert none == {"fault": "the tile cannot be read: the file is not an OpenEXR file"}
     tiles = [[0, 0, 32, 36], [32, 0, 32, 36]]
     assert await stage.told("merged", noise(), frame=3, tiles=tiles) == LOOKED
     text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)

@@ -197,7 +197,7 @@ async def test_install_writes_a_unit_of_the_users_own(peer: Gateway, operator: O
     ("words", "told"),
     [
         (("--hours", "8"), "like 20-8"),
-        (("--ram", "much"), "write it like 20G"),
+        (("--ram", "much"), "write a size like 20G"),
         (("--ram", "1G"), "the minimum is 2G"),
         (("--slots", "4", "--ram", "4G"), "each of 4 slots"),
     ],

@@ -92,7 +92,7 @@ async def test_a_node_does_not_connect_outside_of_its_hours(peer: Gateway, start
     async with start(attrs.evolve(QUICK, hours=hours, look_seconds=0.1)) as node:
         await until(lambda: node.folder.told().get("status") == "resting")
         assert "only" in node.folder.told()["why"]
-        assert any(line.startswith("resting: it works only from") for line in node.told)
+        assert any(line.startswith("resting: the node works only from") for line in node.told)
         assert peer.connects == 0
         node.stop.set()
         assert (await node.ended()).ok

@@ -1,4 +1,4 @@
-"""Frames, chunks and tiles rendered by a node, compared with those of the artist's own machine."""
+"""Frames, chunks and tiles rendered by a node, compared with the artist's own renders."""
 
 import io
 import itertools
@@ -300,7 +300,7 @@ async def test_two_renders_are_one_picture_though_stamped_with_time(
     assert not np.array_equal(plain, pictures[0]), "what the artist burns in stays in"
 
 
-# One texture has an absolute path; a linked library refers to another beside itself.
+# One texture has an absolute path; a linked library uses a texture beside its own file.
 MOVED = """
 import os
 folder = sys.argv[-1].rpartition("/artist/")[0]
@@ -338,7 +338,7 @@ bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], relative_remap=False)
 async def test_files_from_elsewhere_are_found_among_the_inputs(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
-    # so that no other relative path stays valid
+    # so deep that no relative path is valid elsewhere
     artists = tmp_path / "artist" / "so" / "far" / "down"
     artists.mkdir(parents=True)
     scene = artists / "s.blend"

@@ -281,7 +281,7 @@ async def test_code_in_the_sandbox_reaches_nothing(
 
 
 def test_sandbox_of_an_ordinary_user_reaches_nothing() -> None:
-    """Tests as root cannot show this: without root, the sandbox uses a user namespace."""
+    """Tests as root do not use the user namespace in which the sandbox of an ordinary user runs."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         work.chmod(0o755)
@@ -312,7 +312,7 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
     given = attrs.evolve(QUICK, nice=3)
     async with start(given) as node:
         await peer.next(Hello)
-        others = sandboxed(os.getpid())  # those of the tests before us
+        others = sandboxed(os.getpid())  # processes that earlier tests started
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
         await until(lambda: _progress(peer) > 0)
         pids = sandboxed(os.getpid()) - others
@@ -335,7 +335,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
     given = peer.input("s.blend", _content(small))
     async with start():
         await peer.next(Hello)
-        others = innermost(os.getpid())  # those of the tests before us
+        others = innermost(os.getpid())  # processes that earlier tests started
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
         await until(lambda: _progress(peer) > 0)
         (worker,) = innermost(os.getpid()) - others

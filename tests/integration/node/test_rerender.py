@@ -155,7 +155,7 @@ def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     words = ("--scene", plain, "--seed", 5, "--regions", 4)
     code, (_, told) = run_verify(receipt, lie, *words)
     assert (code, told["verdict"]) == (1, "different"), told
-    assert told["why_whole"] == "regions of it differ"
+    assert told["why_whole"] == "regions of the frame differ"
     assert told["whole"]["off"] > 0.5
     assert told["regions"][0]["off"] > 0.5
     assert Path(told["picture"]) == lie.with_suffix(".verify.png")
@@ -163,7 +163,7 @@ def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     # The gateway does not check the version, so a node may invent one.
     other = stage.receipt(lie, plain, {"frame": 1}, version="5.2.99")
     assert run_verify(other, lie, *words)[0] == 1
-    # A node that claims another Blender build: nobody can decide.
+    # A node that claims another Blender build: the comparison is undecided.
     other = stage.receipt(lie, plain, {"frame": 1}, build="0123456789ab")
     code, (_, told) = run_verify(other, lie, *words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided")
@@ -271,7 +271,7 @@ def test_a_picture_of_a_chunk_is_its_frame(
 
 
 def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_path: Path) -> None:
-    """The scene's simulation is not baked, so a frame depends on earlier ones."""
+    """The scene's simulation is not baked, so a frame depends on earlier frames."""
     scene = build(tmp_path / "simulated.blend", simulated.PLAIN, simulated.ZONE)
     made = render_locally(scene, tmp_path / "out", 8, 9, 10)
     chunk = tmp_path / "frames.zip"
@@ -331,7 +331,7 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     assert "the scene and 1 files beside it match the receipt" in text_of_step("files", told)
     code, (_, told) = run_verify(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "only by its hash" in text_of_step("files", told)
+    assert "only the hash of" in text_of_step("files", told)
 
 
 def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_undecided(

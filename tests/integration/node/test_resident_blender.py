@@ -1,6 +1,4 @@
-"""One Blender process for all units of a job: the process stays, but nothing of an earlier unit
-does.
-"""
+"""One Blender process for all units of a job, which keeps nothing of an earlier unit."""
 
 import asyncio
 import os
@@ -119,7 +117,7 @@ def blenders() -> set[int]:
 async def test_frames_of_a_job_have_one_blender_and_are_the_artists(
     real: Farm, artists: Path, tmp_path: Path
 ) -> None:
-    """Frames in any order are the same as if each had a Blender of its own."""
+    """Frames in any order are the same as if each frame had a Blender of its own."""
     before, seen = blenders(), list[set[int]]()
     pictures: dict[int, Path] = {}
     for number in (7, 3, 5):
@@ -281,7 +279,7 @@ async def test_two_slots_have_one_each(farm: Farm) -> None:
 
 
 async def result_of(peer: Gateway, unit: int) -> JobResult:
-    """Return the result of this unit; skip unacknowledged results of others, which may come
+    """Return the result of this unit; skip unacknowledged results of other units, which may come
     again.
     """
     while (result := await peer.result("j1")).unit != unit:

@@ -85,9 +85,7 @@ async def test_a_node_that_comes_back_shows_nothing(
     stranger: Appear,
     answer: tuple[int, bytes],
 ) -> None:
-    """It sends neither its token, nor the URL of a spooled result, nor a result that is finished
-    meanwhile.
-    """
+    """The node sends no token, no URL of a spooled result, and no result finished meanwhile."""
     peer.log_keys = [OLD]
     async with start() as node:
         await spool_result(peer, node)

@@ -30,7 +30,7 @@ MALFORMED = (
 def texts_of_objects() -> Iterator[str]:
     """Yield type, ``repr`` and text of each live object of the program."""
     for one in gc.get_objects():
-        # Converted to text, because classes of some other packages have a descriptor there.
+        # Convert to text, because in some other packages ``__module__`` of a class is a descriptor.
         if str(type(one).__module__).startswith("rendertrust."):
             yield f"{type(one).__qualname__}: {one!r} {one}"
 
@@ -44,14 +44,14 @@ async def health_page(node: Running) -> str:
 
 
 def texts_of_files(node: Running) -> Iterator[str]:
-    """Yield all files that the agent leaves, except the one that keeps the token."""
+    """Yield all files that the agent leaves, except the file that keeps the token."""
     for path in node.folder.path.rglob("*"):
         if path.is_file() and path.name != "enrolment.json":
             yield f"{path}: {path.read_bytes()!r}"
 
 
 async def use_tokens(peer: Gateway, node: Running) -> None:
-    """Take the node through all uses of tokens: at the start, by a renewal frame, and by a proof of
+    """Let the node use tokens in each way: at its start, by a renewal, and by a proof of
     its key.
     """
     await peer.next(Hello)

@@ -42,7 +42,7 @@ told = {"frames": clip.frame_duration, "fps": clip.fps, "size": list(clip.size)}
 with open(os.path.join(out, "told.json"), "w") as file:
     json.dump(told | {"brightness": brightness}, file)
 """
-LEVELS = {1: 20, 3: 90, 5: 160, 10: 230}  # for a job with frames 1-5x2,10
+LEVELS = {1: 20, 3: 90, 5: 160, 10: 230}  # brightness by frame, for a job with frames 1-5x2,10
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def played(film: Path, out: Path) -> dict[str, Any]:
 
 
 def boxes(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the boxes of an MP4 file, nested ones too."""
+    """Yield the boxes of an MP4 file, including nested boxes."""
     at = 0
     while at + 8 <= len(data):
         size, name = struct.unpack(">I4s", data[at : at + 8])

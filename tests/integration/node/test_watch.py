@@ -32,13 +32,13 @@ def ball(number: int) -> Any:
 
 
 def grain(number: int) -> Any:
-    """Return the same picture with the noise of a camera in the dark."""
+    """Return the ball's picture with the noise of a camera in the dark."""
     noise = np.random.default_rng(number).normal(0, 6, (HEIGHT, WIDTH, 3))
     return ball(number) * 0.4 + noise
 
 
 def stripes(number: int) -> Any:
-    """Return red stripes beside blue ones, of which a codec keeps half the colour."""
+    """Return red and blue stripes, of which a codec keeps half the colour."""
     is_red = ((COLUMNS + number * 2) // 3) % 2 == 0
     return np.where(is_red[..., None], (255, 0, 0), (0, 0, 255)).astype(float)
 
@@ -48,7 +48,7 @@ def confetti(number: int) -> Any:
     return np.random.default_rng(number).integers(0, 2, (HEIGHT, WIDTH, 3)) * 255.0
 
 
-BY_DAY = ("grain", "confetti")  # a codec loses most of these
+BY_DAY = ("grain", "confetti")  # films of which a codec loses most
 FILMS: dict[str, Film] = {"ball": ball, "grain": grain, "stripes": stripes, "confetti": confetti}
 
 
@@ -134,9 +134,9 @@ async def test_it_is_such_a_video_at_all(stage: Stage) -> None:
     mp4 = await stage.encoded("mp4", ball)
     assert (await stage.told("look", ball, mp4, shown=[])).get("looked") is True
     faults: dict[str, tuple[bytes, dict[str, Any], str]] = {
-        "text": (b"I am no video", {}, "it is not MP4 with the requested codec"),
-        "head": (mp4[:200], {}, "it is not MP4 with the requested codec"),
-        "other": (mp4, {"container": "WEBM"}, "it is not WEBM with the requested codec"),
+        "text": (b"I am no video", {}, "the video is not MP4 with the requested codec"),
+        "head": (mp4[:200], {}, "the video is not MP4 with the requested codec"),
+        "other": (mp4, {"container": "WEBM"}, "the video is not WEBM with the requested codec"),
         "rate": (mp4, {"fps": 25}, "the video has 24 frames a second, not 25"),
     }
     for name, (video, params, fault) in faults.items():

@@ -21,7 +21,7 @@ from tests.support.whole_gateway import Whole, whole
 from web.identity.tokens import Tokens, TokenType
 
 SOON = 60.0
-SHORT = {"node_hours": 10 / 3600}  # a busy machine may stand still for seconds
+SHORT = {"node_hours": 10 / 3600}  # ten seconds: a busy machine may pause for some
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ class Running:
         return any(line.startswith("connected to") for line in self.told)
 
     def is_connected(self) -> bool:
-        """Whether what it told last of its connection is that it has one."""
+        """Return True if the agent's last message on its connection says that it is connected."""
         connections = [line for line in self.told if line.startswith("connect")]
         return bool(connections) and connections[-1].startswith("connected to")
 

@@ -31,7 +31,7 @@ async def test_an_owner_lists_drains_releases_and_revokes(
         assert "a new card" in shown
         told = await program.run("nodes", "quarantine", node.node_id)
         assert told.code == exit_codes.USAGE
-        assert "--reason 'its frames are black'" in told.err
+        assert "--reason 'the frames are black'" in told.err
         words = ("quarantine", node.node_id, "--reason", "its frames are black")
         told = await program.run("nodes", *words)
         assert (told.code, "Traceback" in told.err) == (exit_codes.FAILURE, False)

@@ -2,11 +2,9 @@
 
 from uuid import UUID
 
-import attrs
-
-from actors.ledger.messages import operator_account
+from actors.ledger.messages import UnitComplete, UnitDeliver, operator_account
 from actors.paymaster.messages import EarningClaim
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from tests.integration.conformance.earnings import (
     approve,
     decide,
@@ -133,8 +131,8 @@ async def forfeit_earnings(stage: Stage, owner: UUID) -> None:
     _, node, job = await stage.dispatched(40)
     await stage.own(node, owner)
     operator = operator_account(owner)
-    delivery = UnitDeliver(job, 0, 1, node, "cpu", None, verified=True, operator=operator)
-    await stage.do(attrs.evolve(delivery, draw=0.0, odds=0.5))
+    result = UnitComplete(job, 0, 1, node, None, verified=True, operator=operator)
+    await stage.do(UnitDeliver(result, "cpu", draw=0.0, odds=0.5))
     verdict = UnitVerdict(job, 0, 1, "invalid", operator=operator, strike=True, fine=84)
     await stage.do(verdict)
 

@@ -139,7 +139,7 @@ async def test_what_may_take_long_is_not_ended(
 async def test_an_audit_on_which_nobody_answers_is_given_up(
     proxy: Proxy, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # sent once per connection, when the statement is prepared
+    # The text is sent only once per connection, when the statement is prepared.
     proxy.strand(b"'statement_timeout', '0'")
     with monkeypatch.context() as impatient:
         impatient.setattr("sql.store.WHOLE_SECONDS", 0.5)

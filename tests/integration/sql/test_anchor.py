@@ -292,7 +292,7 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
         assert due is not None
         await scene.anchored(due[0])
 
-        async def kept() -> bool:  # a confirmed transaction may have been lost just before
+        async def kept() -> bool:  # the chain may have just lost a confirmed transaction
             return len(await scene.anchors.sent(CHAIN_ID, SENDER, 0)) == len(scene.chain.blocks)
 
         await until(kept)
@@ -427,7 +427,7 @@ async def test_an_anchors_row_that_is_changed_is_found(
 
 
 async def findings_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
-    """Return the findings of fsck, with those that need the chain."""
+    """Return the findings of fsck, including findings that need the chain."""
     all_ = list(await findings(endpoint.app_dsn))
     all_ += await audit_chain(scene.chain, scene.anchors, scene.stage.clock)
     return [(found.invariant, found.subject) for found in all_]

@@ -52,8 +52,8 @@ async def test_a_pass_over_the_database_knows_all_that_is_open(database: Postgre
 async def test_pages_are_read_by_indexes_also_by_plans_of_empty_tables(
     database: PostgresEndpoint,
 ) -> None:
-    """PostgreSQL keeps a plan made for empty tables; one that scans all assigned units would do so
-    for each job of a page.
+    """PostgreSQL keeps a plan made for empty tables. A plan that scans all assigned units would
+    scan all of them for each job of a page.
     """
     gateway = Database(lambda: database.app_dsn)
     plans = {}

@@ -80,7 +80,7 @@ class Bank:
 
     @property
     def was_watched(self) -> bool:
-        """Whether each has looked a few times, however slow it is beside who moves money."""
+        """Whether each reader has read at least five times, however slow the writers make it."""
         return all(self.looks[kind] >= 5 for kind in LOOKS)
 
     # ── who moves money ──────────────────────────────────────────────────────────────────────────

@@ -54,7 +54,7 @@ async def test_a_server_that_never_answers_is_given_up_within_two_seconds() -> N
         started = asyncio.get_running_loop().time()
         with pytest.raises(Unavailable):
             await pool.check()
-        # It waits for 1.8 s, once; a busy machine takes some besides.
+        # The pool waits for 1.8 s, once; a busy machine needs more time.
         assert asyncio.get_running_loop().time() - started < 3.4
         await pool.close()
 

@@ -25,11 +25,11 @@ DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_data
 async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
-    """PostgreSQL ends the session that first detects the deadlock: mostly the Ledger, which has
-    waited longest.
+    """PostgreSQL ends the session that detects the deadlock first: mostly the Ledger's, which has
+    waited longer.
 
-    A round may have several deadlocks: the session that was ended may lock again before the other
-    one, already awake, has run.
+    A round may have several deadlocks: the ended session may lock again before the other session,
+    already awake, has run.
     """
     async with connected(database.owner_dsn) as stranger:
         watcher = await asyncpg.connect(database.owner_dsn)

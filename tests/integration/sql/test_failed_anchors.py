@@ -106,9 +106,9 @@ async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
 
 
 async def test_a_doubt_from_long_ago_proves_nothing(scene: Scene) -> None:
-    """One gateway once missed a transaction that another confirmed.
+    """One gateway once missed a transaction that another gateway confirmed.
 
-    When the chain loses it much later, the time of that first miss must not count.
+    When the chain loses the transaction much later, the time of the first miss must not count.
     """
     one, other = gateway(scene), gateway(scene)
     sizes = [await anchored(scene, one)]

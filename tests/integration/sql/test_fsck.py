@@ -328,11 +328,11 @@ async def some_of_everything(stage: Stage) -> None:
     await stage.commit(tiled(user, fresh_id(), (20, 20), 1))
     buyer = await stage.user()
     bought = await buy(stage, buyer, 100)
-    await tell(stage, bought.back("re_1", "REFUND", 20))
+    await tell(stage, bought.reversal("re_1", "REFUND", 20))
     account = user_account(buyer)
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
     await stage.do(postings=(spend,))
-    await tell(stage, bought.back("du_1", "DISPUTE", 50))
+    await tell(stage, bought.reversal("du_1", "DISPUTE", 50))
     await earnings_of_every_kind(stage)
 
 
@@ -366,7 +366,7 @@ async def found_by(
 async def test_a_check_of_given_rows_finds_what_a_check_of_all_finds_in_them(
     owner: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
-    """All ids give the same findings as a null; no ids give none."""
+    """All ids give the same findings as NULL instead of ids; an empty list gives no findings."""
     checks = [check for check in INVARIANT_QUERIES if check.rows in BY_ID]
     seen = set[str]()
     for broken, (_, statement) in BREAKS.items():

@@ -56,7 +56,7 @@ async def test_sound_books_have_no_findings_from_any_mark(stage: Stage) -> None:
 async def test_what_breaks_what_was_written_is_found(
     stage: Stage, database: PostgresEndpoint, owner: Owner
 ) -> None:
-    """Every broken invariant is found when all rows are new, except those about sums over all
+    """Every broken invariant is found when all rows are new, except invariants about sums over all
     rows.
     """
     await some_of_everything(stage)
@@ -90,7 +90,9 @@ async def test_checks_of_few_rows_read_few_rows(database: PostgresEndpoint) -> N
 
 
 def rows_read(plan: dict[str, Any]) -> Iterator[float]:
-    """Yield the number of rows that each scan of a plan reads, with those it filters out."""
+    """Yield the number of rows that each scan of a plan reads, including rows that it
+    filters out.
+    """
     if "Scan" in plan["Node Type"]:
         removed = (plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
         yield (plan["Actual Rows"] + sum(removed)) * plan["Actual Loops"]
@@ -117,8 +119,8 @@ async def test_old_entries_that_somebody_removed_are_found_within_a_day(
 
 
 async def test_what_was_seen_is_not_looked_at_again(stage: Stage) -> None:
-    """Rows may be checked again until all transactions of that time have ended, in other databases
-    too.
+    """Rows are checked once more while a transaction of their time is open, even in another
+    database.
     """
     mark = await first_mark(stage)
     await stage.dispatched()
@@ -239,7 +241,7 @@ async def insert_half_transfer(connection: Owner) -> int:
 async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwhile(
     stage: Stage, database: PostgresEndpoint, owner: Owner
 ) -> None:
-    """Its numbers are lower than those already audited, because it began first and committed
+    """The late transaction has lower numbers than audited rows, as it began first and committed
     last.
     """
     await stage.user(100)
@@ -285,7 +287,7 @@ async def test_a_row_that_is_changed_late_is_found(
 async def test_whoever_commits_when_he_likes_is_found(
     stage: Stage, database: PostgresEndpoint, seed: int
 ) -> None:
-    """Broken transactions begin and end in random order among sound ones of the Ledger and
+    """Broken transactions begin and end in random order among the Ledger's sound transactions and
     audits.
     """
     chance = random.Random(seed)
@@ -312,7 +314,8 @@ async def test_whoever_commits_when_he_likes_is_found(
                     wanted |= {f"transfer {number}"} if commits else set()
                     idle.append(connection)
                 case 2 | 3:
-                    # Move money on other accounts than theirs, whose balances are wrong by now.
+                    # Use accounts that no broken transaction has touched, because their balances
+                    # are right.
                     spent = Transfer(account, "revenue", account, 1, "DEDUCTION", f"s{step}")
                     await stage.do(postings=(spent,))
                 case _:

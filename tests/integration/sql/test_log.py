@@ -33,7 +33,7 @@ from tests.integration.conformance.test_log import (
 )
 from tests.support.databases import connected, execute
 
-SIZES = 80  # far more than the gateway keeps in memory
+SIZES = 80  # leaves of a log; the gateway keeps far fewer in memory
 LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
 
 
@@ -69,7 +69,7 @@ async def commit_late(
 async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
     stage: Stage, commits: bool
 ) -> None:
-    """Its number is lower than theirs, so the log does not cover them until this transaction
+    """The late entry has the lowest number, so the log covers no later entry until its transaction
     ends.
     """
     a, b, c, d = [await stage.user(100) for _ in range(4)]
@@ -235,7 +235,9 @@ async def audited(connection: "asyncpg.Connection[asyncpg.Record]", since: int =
 async def test_every_checkpoint_that_is_gone_is_missed(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """Each one is deleted in turn: the first, the newest, and those that nothing refers to."""
+    """Each checkpoint is deleted in turn: the first, the newest, and checkpoints that no row refers
+    to.
+    """
     await fill_log(stage, 10)
     rows = await owner.fetch("SELECT number, size FROM checkpoints ORDER BY size")
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
@@ -254,7 +256,7 @@ async def test_every_checkpoint_that_is_gone_is_missed(
 async def test_one_altered_entry_is_one_finding(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """The entries before and after an altered one are not reported."""
+    """The entries before and after an altered entry are not reported."""
     await fill_log(stage, 100)
     await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 150)")
     assert [finding.subject for finding in await run_fsck(owner)] == ["entry 3", "entry 150"]
@@ -318,7 +320,7 @@ async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
 
 
 async def fill_further(stage: Stage, pairs: int) -> None:
-    """Add ``2 * pairs`` leaves and a checkpoint to the log under its new name."""
+    """Add ``2 * pairs`` leaves and a checkpoint to the log after its name has changed."""
     async with sequencing(stage, batch=4, entries=4) as ref:
         await post_transfers(stage, pairs)
         assert isinstance(await ask_for_checkpoint(ref), CheckpointReady)

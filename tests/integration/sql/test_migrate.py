@@ -79,7 +79,9 @@ async def test_a_program_that_lacks_one_and_has_another_is_refused(
 async def test_a_database_of_an_unreleased_version_is_refused(
     database: PostgresEndpoint,
 ) -> None:
-    """Its migrations had other names, and its table of migrations may lack ``compatible_from``."""
+    """The unreleased version's migrations had other names; its table of migrations may lack
+    ``compatible_from``.
+    """
     await execute(database.owner_dsn, BEFORE_RELEASE)
     with pytest.raises(MigrationError, match="^" + re.escape(UNRELEASED) + "$"):
         await migrate(database.owner_dsn)

@@ -55,7 +55,7 @@ async def test_the_application_may_run_every_query(database: PostgresEndpoint) -
 
 def test_every_name_that_is_used_is_there() -> None:
     for path in sorted((ROOT / "sql").glob("*.py")):
-        if path.name == "migrate.py":  # its queries run before the schema exists
+        if path.name == "migrate.py":  # migrations run before the schema exists
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             for name in _query_names(node):
@@ -100,8 +100,8 @@ def test_a_block_needs_a_comment_and_a_name_of_its_own() -> None:
 async def test_what_was_posted_is_looked_up_also_by_a_plan_of_an_empty_table(
     database: PostgresEndpoint,
 ) -> None:
-    """PostgreSQL keeps plans: one that scans an empty table would still scan it when it is
-    large.
+    """PostgreSQL keeps plans: a plan that scans an empty table would scan it even when it
+    is large.
     """
     gateway = Database(lambda: database.app_dsn)
     async with gateway.connection() as connection:

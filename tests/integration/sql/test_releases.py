@@ -27,7 +27,7 @@ VALUES ($1, 0, 7, $2, $3, true, 70, 60, now(), 'DECIDED', $4, '', now(), $5, $4 
 
 
 @attrs.define
-class Desk:
+class OwnedNodes:
     """Nodes of one owner, with the verdicts and admin decisions on them."""
 
     stage: Stage
@@ -86,81 +86,83 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: PostgresEndpoint) -> AsyncGenerator[Desk]:
+async def owned(database: PostgresEndpoint) -> AsyncGenerator[OwnedNodes]:
     pool = Database(lambda: database.owner_dsn)
     stage = sql_stage(pool)
-    yield Desk(stage, Nodes(pool), pool, await stage.user())
+    yield OwnedNodes(stage, Nodes(pool), pool, await stage.user())
     await pool.close()
 
 
 @pytest.mark.parametrize("letters", ["", "vvv", "mv", "mvmvv"])
 async def test_a_quarantine_by_hand_and_its_release_change_nothing(
-    desk: Desk, letters: str
+    owned: OwnedNodes, letters: str
 ) -> None:
-    node = await desk.node()
-    await desk.add_verdicts(node, letters)
-    before = await desk.nodes.records([node])
-    await desk.quarantine_and_release(node)
-    assert await desk.nodes.records([node]) == before
+    node = await owned.node()
+    await owned.add_verdicts(node, letters)
+    before = await owned.nodes.records([node])
+    await owned.quarantine_and_release(node)
+    assert await owned.nodes.records([node]) == before
 
 
-async def test_who_is_released_after_his_third_lie_begins_with_two(desk: Desk) -> None:
-    node = await desk.node()
-    await desk.add_verdicts(node, "mvmm")
-    assert await desk.quarantine_as_verifier(node)
-    await desk.set_standing(node, "ACTIVE")
-    assert (await desk.strikes(node), await desk.streak(node)) == (STRIKES_MOST - 1, 0)
-    await desk.add_verdicts(node, "v")
-    before = await desk.nodes.records([node])
-    await desk.quarantine_and_release(node)
-    assert await desk.nodes.records([node]) == before, "an admin's precaution afterwards"
-    await desk.add_verdicts(node, "m")
-    assert await desk.strikes(node) == STRIKES_MOST
+async def test_who_is_released_after_his_third_lie_begins_with_two(owned: OwnedNodes) -> None:
+    node = await owned.node()
+    await owned.add_verdicts(node, "mvmm")
+    assert await owned.quarantine_as_verifier(node)
+    await owned.set_standing(node, "ACTIVE")
+    assert (await owned.strikes(node), await owned.streak(node)) == (STRIKES_MOST - 1, 0)
+    await owned.add_verdicts(node, "v")
+    before = await owned.nodes.records([node])
+    await owned.quarantine_and_release(node)
+    assert await owned.nodes.records([node]) == before, "an admin's precaution afterwards"
+    await owned.add_verdicts(node, "m")
+    assert await owned.strikes(node) == STRIKES_MOST
 
 
-async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(desk: Desk) -> None:
+async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(
+    owned: OwnedNodes,
+) -> None:
     """The quarantine gets the Verifier's reason; after release the node has two strikes and stays
     active.
     """
-    node = await desk.node()
-    await desk.add_verdicts(node, "mm")
-    await desk.set_standing(node, "QUARANTINED")
-    await desk.add_verdicts(node, "m")
-    assert await desk.quarantine_as_verifier(node)
-    assert not await desk.quarantine_as_verifier(node), "once"
-    shown = await desk.nodes.shown(node)
+    node = await owned.node()
+    await owned.add_verdicts(node, "mm")
+    await owned.set_standing(node, "QUARANTINED")
+    await owned.add_verdicts(node, "m")
+    assert await owned.quarantine_as_verifier(node)
+    assert not await owned.quarantine_as_verifier(node), "once"
+    shown = await owned.nodes.shown(node)
     assert shown is not None
     assert (shown.standing.name, shown.standing_reason) == ("QUARANTINED", "it lied")
-    await desk.set_standing(node, "QUARANTINED")
-    await desk.add_verdicts(node, "v" * 3)
-    await desk.set_standing(node, "ACTIVE")
-    assert await desk.strikes(node) == STRIKES_MOST - 1
+    await owned.set_standing(node, "QUARANTINED")
+    await owned.add_verdicts(node, "v" * 3)
+    await owned.set_standing(node, "ACTIVE")
+    assert await owned.strikes(node) == STRIKES_MOST - 1
 
 
-async def test_a_new_key_of_whose_other_is_in_quarantine_begins_with_two(desk: Desk) -> None:
-    first = await desk.node()
-    await desk.set_standing(first, "QUARANTINED")
-    again = await desk.node()
-    assert await desk.standing(again) == "QUARANTINED"
-    await desk.set_standing(again, "QUARANTINED")
+async def test_a_new_key_of_whose_other_is_in_quarantine_begins_with_two(owned: OwnedNodes) -> None:
+    first = await owned.node()
+    await owned.set_standing(first, "QUARANTINED")
+    again = await owned.node()
+    assert await owned.standing(again) == "QUARANTINED"
+    await owned.set_standing(again, "QUARANTINED")
     for node, strikes in ((again, STRIKES_MOST - 1), (first, 0)):
-        await desk.set_standing(node, "ACTIVE")
-        await desk.add_verdicts(node, "v")
-        assert await desk.strikes(node) == strikes
+        await owned.set_standing(node, "ACTIVE")
+        await owned.add_verdicts(node, "v")
+        assert await owned.strikes(node) == strikes
 
 
 @pytest.mark.parametrize(("withdrawn", "strikes"), [(1, 2), (2, 1), (3, 0)])
 async def test_strikes_that_were_withdrawn_are_none_at_a_release(
-    desk: Desk, withdrawn: int, strikes: int
+    owned: OwnedNodes, withdrawn: int, strikes: int
 ) -> None:
-    node = await desk.node()
-    jobs = await desk.add_verdicts(node, "mmm")
-    assert await desk.quarantine_as_verifier(node)
-    async with desk.database.connection() as connection:
+    node = await owned.node()
+    jobs = await owned.add_verdicts(node, "mmm")
+    assert await owned.quarantine_as_verifier(node)
+    async with owned.database.connection() as connection:
         await withdraw(connection, jobs[:withdrawn])
-    await desk.set_standing(node, "ACTIVE")
-    await desk.add_verdicts(node, "v")
-    assert await desk.strikes(node) == strikes
+    await owned.set_standing(node, "ACTIVE")
+    await owned.add_verdicts(node, "v")
+    assert await owned.strikes(node) == strikes
 
 
 async def withdraw(connection: Connection, jobs: list[UUID]) -> None:

@@ -1,5 +1,5 @@
-"""Lost answers to COMMIT: the Ledger finds out whether it happened, and loses or doubles
-nothing.
+"""Lost answers to COMMIT: the Ledger finds out whether its transaction was committed, and loses or
+doubles nothing.
 """
 
 import asyncio
@@ -103,7 +103,7 @@ def steps_of_commits(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
         ],
         [
             *(Commit((), (done,)), Commit((), (UnitFail(lost, 0, 2, node, "scene", "empty"),))),
-            event(bought.back(f"re_{number}", "REFUND", 1)),
+            event(bought.reversal(f"re_{number}", "REFUND", 1)),
         ],
     ]
 
@@ -111,7 +111,7 @@ def steps_of_commits(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
 async def post_all(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
     """Ask for all commits at once; return their outcomes.
 
-    A commit that the Ledger could not answer in time on a busy machine is asked for again.
+    A commit that the Ledger could not answer in time on a busy machine is sent again.
     """
     outcomes = list(await asyncio.gather(*(ask_ledger(ledger, commit) for commit in commits)))
     assert {type(outcome) for outcome in outcomes} <= {Posted, LedgerUnavailable}

@@ -103,4 +103,4 @@ async def do(face: Face, effect: Effect) -> Outcome:
 async def fail(face: Face, job: UUID, *units: int, error: str = "no camera") -> None:
     """Let these waiting units fail for good."""
     for unit in units:
-        await face.do(UnitFail(job, unit, None, None, "scene", error))
+        await face.do(UnitFail(job, unit, 0, None, "scene", error))

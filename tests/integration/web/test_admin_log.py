@@ -59,7 +59,7 @@ def test_the_key_is_shown_rotated_and_adopted(
     assert call(data) == {"origin": ORIGIN, "verifier": first, "counts": True, "known": [first]}
     rotated = call(data, "--rotate")
     assert rotated["verifier"] != first
-    assert not rotated["counts"]  # until a gateway has signed with both keys
+    assert not rotated["counts"]  # the new key counts once a gateway has signed with both
     assert len(key_file(data).read_text().split()) == 2
     adopted = call(data, "--adopt", "--reason", "the disk burnt")
     assert adopted["counts"]

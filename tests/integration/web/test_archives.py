@@ -53,7 +53,7 @@ class Watched:
         return getattr(self.store, name)
 
     async def piece(self, key: str, start: int, size: int) -> bytes:
-        if size != PIECE:  # the start of a file, which tells its type
+        if size != PIECE:  # reads the start of a file for its type
             return bytes(await self.store.piece(key, start, size))
         self.reads.append((key, start))
         await self.gate.wait()
@@ -111,7 +111,7 @@ async def complete(face: Face, objects: Objects, dsn: str) -> tuple[UUID, UUID]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make pieces small, so that there are many."""
+    """Make pieces small, so that an archive has many pieces."""
     monkeypatch.setattr(checksums, "PIECE_BYTES", PIECE)
 
 

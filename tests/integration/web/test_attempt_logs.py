@@ -84,7 +84,7 @@ async def test_its_owner_reads_why_a_frame_failed_whenever_he_asks(
 
 
 async def talks_and_completes(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Fail the first frame, and complete the others after many log lines."""
+    """Fail the first frame, and complete the other frames after many log lines."""
     if dispatch.unit == 0:
         await fails_after_words(node, dispatch)
         return

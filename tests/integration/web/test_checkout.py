@@ -195,7 +195,7 @@ async def test_a_purchase_without_a_session_gets_it_under_the_same_key(
 async def test_a_session_that_nobody_wrote_down_is_found_by_its_purchase(
     face: Face, jane: Person, shop: Shop
 ) -> None:
-    """The gateway crashed after Stripe's answer: it gets the same session again, and its payment
+    """The gateway crashed after Stripe's answer: it gets the same session again, and the payment
     counts.
     """
     _, answer = await checkout(jane, key="k")
@@ -245,7 +245,7 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
     assert status == 200, row
     assert (row["credits"], row["amount"], row["currency"]) == ("120.5000", 1100, "eur")
     await shop.press(f"{before['url']}/card")
-    await has(jane, "200")  # at the terms when she began
+    await has(jane, "200")  # at the terms of the checkout's time
     _, after = await checkout(jane)
     assert "11.00 EUR" in await shop.look(after["url"])
     await shop.press(f"{after['url']}/card")
@@ -311,7 +311,7 @@ def test_a_gateway_without_purchases_does_not_load_stripes_library() -> None:
 async def test_two_gateways_with_a_stand_in_each_begin_one_purchase_under_one_key(
     face: Face, jane: Person, shop: Shop, database: PostgresEndpoint, tmp_path: Path
 ) -> None:
-    """Each stand-in opens its own session, because they do not know each other; the first one
+    """Each stand-in opens a session, because neither knows the other's; the first session
     counts.
     """
     async with (

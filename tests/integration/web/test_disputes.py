@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import GuardFailed, Posted, operator_account
+from actors.ledger.messages import GuardFailed, Posted, UnitComplete, UnitDeliver, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals
@@ -188,7 +188,7 @@ async def test_only_admins_decide(
 
 
 async def withhold(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
-    """Create a unit whose share the gateway withholds since ``days`` days; return the job and the
+    """Create a unit whose share the gateway has withheld for ``days`` days; return the job and the
     dispute's id.
     """
     job, dispute = await otto.earn(jane), uuid4()
@@ -277,8 +277,9 @@ async def deliver(otto: Earner, jane: Person, *, is_settled: bool = True) -> UUI
     order = dispatch(UUID(jane.id), job, 100_000, 1, otto.node)
     assert isinstance(await commit(otto.face.gateway, order), Posted)
     of = (job, 0, 1)
+    result = UnitComplete(*of, otto.node, "x", b"s" * 32, 9, verified=True, operator=operator)
     for effect in (
-        UnitDeliver(*of, otto.node, "cpu", "x", b"s" * 32, 9, verified=True, operator=operator),
+        UnitDeliver(result, "cpu"),
         *((UnitVerdict(*of, "sampled-out", operator=operator),) if is_settled else ()),
     ):
         assert isinstance(await do(otto.face, effect), Posted)
@@ -294,8 +295,8 @@ async def picture_of(person: Person, job: UUID) -> tuple[int, bytes]:
 async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     otto: Earner, jane: Person
 ) -> None:
-    """Creator and operator see its picture; a repeated request sends the picture again but opens no
-    second dispute.
+    """Creator and operator see the comparison's picture; a repeated request sends the picture again
+    but opens no second dispute.
     """
     job, other = await deliver(otto, jane), await deliver(otto, jane)
     store = SqlStore(otto.face.gateway.database)

@@ -1,4 +1,4 @@
-"""Webhook endpoints: users register them, and they receive events of their owner's jobs."""
+"""Webhook endpoints, which users register and which receive events of their owners' jobs."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -68,7 +68,7 @@ async def test_what_lies_in_a_backlog_is_still_to_come(
 
     between = await eta()
     await do(face, UnitStart(job, 3, 1, node))
-    mean = (60 + 100 + 100) / 3  # of the first nobody knows when it could have begun
-    # Time passes meanwhile; a unit too many, or too few, is more than that.
+    mean = (60 + 100 + 100) / 3  # the first unit's waiting time is unknown
+    # Time passes during the test; one unit more or less would change the estimate by 87 seconds.
     assert between == pytest.approx(7 * mean, abs=40)
     assert await eta() == pytest.approx(7 * mean, abs=40)

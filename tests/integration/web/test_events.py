@@ -226,7 +226,7 @@ async def test_a_stream_tells_what_was_and_what_comes_and_ends_with_the_job(jane
     url = f"/api/v1/jobs/{job}/events"
     async with following(face.client, url, jane.access) as reader:
         assert await reader.until("job.queued") == ["job.queued"]
-        # no hint is sent, so the stream finds this by polling
+        # no hint is sent, so the stream finds the event by polling
         await do(face, UnitAssign(job, 0, 1, node))
         assert await reader.until("job.dispatched") == ["unit.assigned", "job.dispatched"]
         assert reader.last == "3"
@@ -298,14 +298,14 @@ async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
 
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Report half of the progress; the test completes the unit."""
+    """Report a progress of one half; the test completes the unit."""
     await node.send(JobStatus(**attempt_of(dispatch), progress=0.5))
 
 
 async def test_whoever_follows_at_another_gateway_is_told_the_same(
     database: PostgresEndpoint,
 ) -> None:
-    """The gateways have separate buses, so the other one finds the events by polling."""
+    """The gateways have separate buses, so the other gateway finds the events by polling."""
     settings = settings_for_tests(credits={"starter": "100"})
     async with (
         whole(database, settings) as one,

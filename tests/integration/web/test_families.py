@@ -31,8 +31,8 @@ HASH = "$argon2id$…"
 
 @attrs.define
 class Model:
-    """Expected state of a family: the valid token, when the others were spent, and whether it
-    ended.
+    """Expected state of a family: the valid token, the times when tokens were spent, and
+    ``ended``.
     """
 
     current: UUID

@@ -1,4 +1,4 @@
-"""Nodes as their owners and admins see them, and what these change about them."""
+"""Nodes as their owners and admins see them, and changes of nodes by both."""
 
 from collections.abc import Mapping
 from typing import Any

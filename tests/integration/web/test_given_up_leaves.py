@@ -1,4 +1,4 @@
-"""Log leaves that a reopening gave up: a request for such an entry is told that there may be no
+"""Log leaves that a reopening gave up: the answer about such an entry says that there may be no
 proof.
 """
 

@@ -123,7 +123,7 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
     for path in ("/credits/balance", "/credits/history", "/jobs", "/ledger/anchors"):
         assert (await creator.answered("GET", path))[0] == 200
     assert holds((await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
-    with pytest.raises(Halted):  # whoever else writes to the books: nodes' results, the Paymaster
+    with pytest.raises(Halted):  # also for other writers: nodes' results, the Paymaster
         async with gateway.store.transaction():
             pass
 

@@ -1,4 +1,4 @@
-"""Strangers who send a user many invitations cannot keep others from inviting them."""
+"""Strangers who send a user many invitations cannot keep other people from inviting the user."""
 
 import pytest
 

@@ -52,10 +52,11 @@ async def test_a_dispatch_carries_the_price_and_names_the_node(face: Face, user:
     status, body, _ = await dispatch(face, user)
     order = asked(face)
     assert status == 200
-    assert body == {"job_id": str(order.job), "node_id": str(NODE), "status": "DISPATCHED"}
-    assert (order.plan.price, order.plan.params, order.idempotency) == (100_000, {}, None)
-    assert not order.plan.spec.queue
-    assert order.user == UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
+    insert, plan = order.insert, order.insert.plan
+    assert body == {"job_id": str(insert.job), "node_id": str(NODE), "status": "DISPATCHED"}
+    assert (plan.price, plan.params, order.idempotency) == (100_000, {}, None)
+    assert not plan.spec.queue
+    assert insert.user == UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
 
 
 UNVERIFIED: Any = {"verify_signature": False}
@@ -67,7 +68,7 @@ UNVERIFIED: Any = {"verify_signature": False}
 )
 async def test_the_price_is_of_the_table(face: Face, job_type: str, price: int) -> None:
     await dispatch(face, await face.user(), job_type=job_type)
-    assert asked(face).plan.price == price * 10_000
+    assert asked(face).insert.plan.price == price * 10_000
 
 
 async def test_what_becomes_of_an_order_is_told_as_the_contract_says(
@@ -85,7 +86,7 @@ async def test_what_becomes_of_an_order_is_told_as_the_contract_says(
     face.script.dispatched = posted(None, "QUEUED")
     status, body, _ = await dispatch(face, user, queue=True)
     assert (status, body["node_id"], body["status"]) == (202, None, "QUEUED")
-    assert asked(face).plan.spec.queue
+    assert asked(face).insert.plan.spec.queue
     face.script.dispatched = GuardFailed("job_insert", "")
     assert (await dispatch(face, user))[0] == 503
 
@@ -93,7 +94,7 @@ async def test_what_becomes_of_an_order_is_told_as_the_contract_says(
 async def test_parameters_of_a_render_are_checked_and_kept(face: Face, user: Headers) -> None:
     params = {"frame": 12, "width": 640, "height": 360, "samples": 16, "format": "PNG"}
     await dispatch(face, user, params=params)
-    assert asked(face).plan.params == params
+    assert asked(face).insert.plan.params == params
     for wrong, field in (
         ({"frame": "1"}, "params.frame"),
         ({"width": 640}, "params"),
@@ -109,7 +110,7 @@ async def test_parameters_of_a_render_are_checked_and_kept(face: Face, user: Hea
 
 async def test_parameters_of_other_types_are_free_but_for_ours(face: Face, user: Headers) -> None:
     await dispatch(face, user, job_type="echo", params={"a": [1, {"b": None}]})
-    assert asked(face).plan.params == {"a": [1, {"b": None}]}
+    assert asked(face).insert.plan.params == {"a": [1, {"b": None}]}
     for wrong in ({"_input": {"key": "k"}}, {"a": "b" * 10_240}):
         assert (await dispatch(face, user, job_type="echo", params=wrong))[0] == 422
 
@@ -118,7 +119,7 @@ async def test_a_job_may_start_later_within_a_month(face: Face) -> None:
     user, now = await face.user(), datetime.now(UTC)
     start = now + timedelta(days=29)
     await dispatch(face, user, start_after=start.isoformat())
-    assert asked(face).plan.spec.start_after == start
+    assert asked(face).insert.plan.spec.start_after == start
     for wrong in ((now + timedelta(days=32)).isoformat(), "2027-01-01T00:00:00", "soon", 5):
         status, body, _ = await dispatch(face, user, start_after=wrong)
         assert status == 422
@@ -137,7 +138,7 @@ async def completed_upload(face: Face, user: Headers, content: bytes = CONTENT) 
 async def test_an_upload_of_ones_own_becomes_the_input(face: Face, user: Headers) -> None:
     upload = await completed_upload(face, user)
     await dispatch(face, user, payload_ref=upload["payload_ref"], params={"frame": 1})
-    plan = asked(face).plan
+    plan = asked(face).insert.plan
     assert plan.params == {"frame": 1}
     assert plan.inputs.file == InputFile(
         key=upload["payload_ref"].removeprefix("s3://rendertrust/"),
@@ -168,7 +169,7 @@ async def test_what_is_no_blend_file_is_refused_before_anything_is_held(
     assert "no .blend file" in fault["message"]
     assert not [message for message in face.script.seen if isinstance(message, Dispatch)]
     await dispatch(face, user, payload_ref=upload["payload_ref"], job_type="echo")
-    assert asked(face).plan.job_type == "echo", "other types work on any file"
+    assert asked(face).insert.plan.job_type == "echo", "other types work on any file"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ async def test_scenes_are_taken_plain_and_compressed(
 ) -> None:
     upload = await completed_upload(face, user, content)
     await dispatch(face, user, payload_ref=upload["payload_ref"])
-    assert asked(face).plan.payload_ref == upload["payload_ref"]
+    assert asked(face).insert.plan.payload_ref == upload["payload_ref"]
 
 
 async def test_a_store_that_is_away_keeps_no_job_from_being_submitted(
@@ -190,7 +191,7 @@ async def test_a_store_that_is_away_keeps_no_job_from_being_submitted(
     upload = await completed_upload(face, user)
     face.objects.away = True
     await dispatch(face, user, payload_ref=upload["payload_ref"])
-    assert asked(face).plan.payload_ref == upload["payload_ref"]
+    assert asked(face).insert.plan.payload_ref == upload["payload_ref"]
 
 
 async def test_in_our_bucket_only_completed_uploads_of_ones_own_are_taken(face: Face) -> None:
@@ -259,7 +260,7 @@ async def test_the_first_answer_is_given_again_whatever_has_changed(
     await sql(
         database,
         "INSERT INTO idempotency_keys VALUES ($1, $2, $3, $4, now())",
-        *(order.user, *order.idempotency, kept),
+        *(order.insert.user, *order.idempotency, kept),
     )
     status, body, headers = await dispatch(face, user)
     assert (status, body) == (200, first)

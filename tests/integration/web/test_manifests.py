@@ -57,7 +57,7 @@ async def test_the_list_is_kept_with_keys_in_the_place_of_ids(face: Face, user: 
     listed = (entry("shots/a.blend", scene), entry("t/wood.png", wood), entry("t/copy.png", wood))
     written = Manifest("shots/a.blend", listed).written("upload")
     await dispatch(face, user, scene, written, params={"frame": 3})
-    plan = asked(face)[-1].plan
+    plan = asked(face)[-1].insert.plan
     assert plan.params == {"frame": 3, "scene": "shots/a.blend"}
     files = plan.inputs.files
     assert files is not None
@@ -73,7 +73,7 @@ async def test_the_list_is_kept_with_keys_in_the_place_of_ids(face: Face, user: 
     ]
 
     await dispatch(face, user, scene, written + b" ", job_type="echo")
-    assert asked(face)[-1].plan.inputs == Inputs(files=files)
+    assert asked(face)[-1].insert.plan.inputs == Inputs(files=files)
 
 
 async def test_nothing_of_anothers_is_ever_taken(face: Face) -> None:

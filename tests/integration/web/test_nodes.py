@@ -85,8 +85,8 @@ async def test_a_proof_binds_the_key_and_the_owner(face: Face, user: Headers) ->
 async def prove_to(
     face: Face, signed: str, *, host: str | None = None, said: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Sign a proof for the gateway at ``signed``, and send it on with another ``said`` authority
-    and Host.
+    """Sign a proof for the gateway at ``signed``; send it with ``host`` as Host, ``said`` as
+    authority.
     """
     _, node = await post(face, "register", described())
     proof = {
@@ -249,7 +249,7 @@ async def test_challenges_are_swept_a_day_after_their_end(
 
 
 async def test_an_owner_stays_the_owner(face: Face) -> None:
-    """The holder of the key may claim a node without an owner, but not one that has an owner."""
+    """The holder of the key may claim a node without an owner, but not a node that has an owner."""
     jane, joe = await face.user(), await face.user("joe@example.org")
     _, node = await post(face, "register", described())
     await prove(face, node)

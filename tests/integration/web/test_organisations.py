@@ -74,7 +74,7 @@ async def test_an_owner_who_is_only_invited_owns_nothing(face: Face, jane: Perso
     await invite(jane, barn, bob, "owner")
     assert (await bob.ask("DELETE", barn))[0] == 403
     assert (await jane.ask("DELETE", f"{barn}/members/{jane.id}"))[0] == 409
-    # this declines the invitation
+    # this request declines the invitation
     assert (await bob.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200
 
 
@@ -126,7 +126,7 @@ async def test_every_change_is_written_down(
 
 
 NOBODY = "Nobody@Example.org"
-EMAILS = ["Bob@Example.org", NOBODY]  # only the first one has an account
+EMAILS = ["Bob@Example.org", NOBODY]  # only the first address has an account
 
 
 def without(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]:
@@ -212,7 +212,7 @@ async def test_open_invitations_of_an_organisation_are_bounded(
         assert await invite(jane, barn, bob) == 200
     for email, status in ((NOBODY, 200), ("somebody@example.org", 409)):
         assert (await jane.ask("POST", f"{barns[0]}/members", {"email": email}))[0] == status
-    await founded(bob)  # invitations by others do not count against his limit
+    await founded(bob)  # invitations by other users do not count against Bob's limit
 
 
 async def test_trusted_addresses_are_bounded(

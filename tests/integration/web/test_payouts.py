@@ -189,7 +189,7 @@ async def test_of_two_who_note_a_batch_under_two_references_one_does(office: Off
     answers = await asyncio.gather(*(office.sent(batch["batch_id"], each) for each in told))
     [done] = {each for each, (status, _) in zip(told, answers, strict=True) if status == 200}
     assert {status for status, _ in answers} == {200, 409}
-    for _ in payouts:  # a busy machine may mark them one at a time
+    for _ in payouts:  # a busy gateway may mark one payout per request
         await office.sent(batch["batch_id"], done)
     _, found = await office.ann.ask("GET", f"{BATCHES}/{batch['batch_id']}")
     assert {(p["state"], p["reference"]) for p in found["payouts"]} == {("paid", done)}

@@ -109,8 +109,8 @@ async def test_the_body_of_a_refused_request_is_not_parsed_on(face: Face) -> Non
         await connection.send(head_of("/refused") + chunks_of(9, 1))
         while b"401" not in connection.heard:
             assert await connection.more()
-        # The body is dropped unread, so this is not parsed, and the connection ends with the
-        # answer.
+        # The gateway does not parse this malformed chunk: it drops the body and closes the
+        # connection after the answer.
         await connection.send(b"no chunk\r\n\r\n" + ASKED)
         assert (await connection.rest()).count(b"HTTP/1.1") == 1
         assert b"connection: close" in connection.heard.lower()

@@ -61,7 +61,7 @@ async def wait_until_goes_to(person: Person, pool: str, node: str) -> None:
 async def test_who_took_his_node_back_gets_no_scene_of_others_any_more(
     face: Face, jane: Person, bob: Person
 ) -> None:
-    """This holds for requests right after the answer, too."""
+    """Submissions right after the answer no longer reach the node, either."""
     node = await living(face, bob)
     _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
     barn = f"/api/v1/organisations/{made['id']}"
@@ -94,7 +94,7 @@ async def test_a_job_on_ones_own_node_holds_charges_and_earns_nothing(
     done = UnitComplete(
         UUID(page["jobs"][0]["id"]),
         0,
-        None,
+        1,
         UUID(node),
         result_ref=None,
         verified=True,
@@ -170,7 +170,7 @@ async def test_a_node_that_is_lent_is_every_members(face: Face, jane: Person, bo
     _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
     barn = f"/api/v1/organisations/{made['id']}"
     assert (await jane.ask("POST", f"{barn}/members", {"email": bob.email}))[0] == 200
-    # his membership is not accepted yet
+    # Bob has not accepted the membership yet
     assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 404
     assert (await bob.ask("POST", f"{barn}/accept"))[0] == 200
     assert (await dispatched(jane, "mine"))[0] == 400

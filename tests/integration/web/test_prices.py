@@ -51,9 +51,10 @@ async def put(person: Person, job_type: str, price: str | None, **more: Any) -> 
 
 
 async def changed(person: Person, price: str) -> Any:
-    """What is answered to a change of what rendering costs.
+    """Change the price of a render job, and return the answer.
 
-    Who is busy is asked again: a price that holds already is no change.
+    The request is repeated while the gateway is busy (503): setting the same price again changes
+    nothing.
     """
 
     async def answered() -> Any:
@@ -98,7 +99,7 @@ async def submit(person: Person, job_type: str) -> Any:
 
 
 async def ordered(person: Person) -> tuple[int, Any]:
-    """Status and answer of an order to render; where it was busy, of the same order again."""
+    """Order a render job, again while the gateway is busy; return the status and the answer."""
     body = {**ORDER, "job_type": "render"}
     headers = {"Authorization": f"Bearer {person.access}", "Idempotency-Key": str(uuid4())}
 

@@ -12,7 +12,7 @@ from web.process import response_cache
 def asked(face: Face, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record each probe of the database and each reading of the figures.
 
-    A response is kept for longer than 40 requests take on a slow machine.
+    The gateway caches each response for longer than 40 requests take on a slow machine.
     """
     monkeypatch.setattr(response_cache, "SECONDS", 3600.0)
     found: list[str] = []

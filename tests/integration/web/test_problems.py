@@ -16,7 +16,7 @@ from web.middleware.response_headers import ALWAYS
 pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
-ANSWER_SECONDS = 30.0  # two seconds, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 
 
 async def test_an_unknown_path_is_404_without_a_token(face: Face) -> None:

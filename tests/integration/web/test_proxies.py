@@ -120,7 +120,9 @@ async def an_event_comes_when_it_is_sent(http: aiohttp.ClientSession, seen: Seen
 
 
 async def an_upload_streams(http: aiohttp.ClientSession, seen: Seen) -> None:
-    """Upload 100 MiB; the rest is sent only after the first piece has arrived behind the proxy."""
+    """Upload 100 MiB; the client sends the second piece only after the first has arrived behind the
+    proxy.
+    """
     piece = bytes(MIB)
 
     async def content() -> AsyncIterator[bytes]:

@@ -115,7 +115,9 @@ async def deduct_when_accepted(person: Person, reference: str) -> int:
 
 
 async def reason_of_refusal(person: Person, reference: str) -> str:
-    """Wait for the reason why deductions are refused, and check that none is accepted meanwhile."""
+    """Wait for the reason why deductions are refused, and check that no deduction is accepted
+    meanwhile.
+    """
 
     async def why() -> str | None:
         status, found = await deduct(person, reference)
@@ -169,7 +171,7 @@ async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away
     before = machine.kept
     async with machine.gateway() as (running, again):
         again.headers = jane.headers
-        for number in range(5):  # from the first request on
+        for number in range(5):  # the first request is refused, too
             why = await reason_of_refusal(again, str(number))
             assert f"a checkpoint of {before['size']} leaves" in why, why
         with pytest.raises(Halted):
@@ -287,8 +289,8 @@ async def test_what_is_noted_is_there_after_a_start_and_never_goes_back(tmp_path
 
 
 async def test_who_looked_before_the_epoch_halts_nobody_after_it(machine: Machine) -> None:
-    """A gateway may look before the operator reopens the log, and record its finding only
-    afterwards.
+    """A gateway may compare the logs before the operator reopens the log, and record its finding
+    only afterwards.
     """
     await make_history(machine)
     machine.chain.away = False

@@ -35,7 +35,7 @@ async def test_a_scheduler_that_has_not_read_what_is_open_is_not_ready(face: Fac
 async def test_a_ledger_that_cannot_write_is_not_ready_though_the_database_answers(
     database: PostgresEndpoint,
 ) -> None:
-    """The database is read-only, as a standby or one with a full disk."""
+    """The database is read-only, as on a standby or with a full disk."""
     gateway = Database(lambda: database.app_dsn)
     async with serving(gateway, settings_for_tests(), with_ledger(gateway)) as face:
         assert (await ready(face))["status"] == "ready"

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncGenerator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiohttp
 import asyncpg
@@ -17,6 +17,7 @@ from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.receipt import Receipt, read_receipt, sign_work
 from rendertrust.receipt_check import verify_receipt
 from rendertrust.testing import Behaviour, FakeNode
+from sql.audit import Act
 from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.attempts import attempt_of
@@ -26,6 +27,7 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.signer import TwinSigner
+from web.money.credit_adjustments import REFUND, refund_of
 from web.money.ledger_client import commit
 
 CONTENT = b"a picture"
@@ -138,6 +140,24 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
         " WHERE t.kind = 'REFUND' AND e.amount > 0"
     )
     assert gone["entry_id"] == entry["entry_id"]
+
+
+async def test_a_refund_by_an_admin_without_a_dispute_leaves_the_receipt_valid(
+    gateway: Whole, creator: Person
+) -> None:
+    async with FakeNode(gateway.url, behave=delivering(gateway)):
+        job = await placed(creator)
+        assert await ended(creator, job) == "COMPLETED"
+    unit = await gateway.gateway.tables.credits.charged_unit(UUID(job), 0)
+    assert unit is not None
+    now = gateway.gateway.ports.clock.now()
+    act = Act(now, None, "console", REFUND, f"user:{unit.user_id}", "as a courtesy")
+    assert isinstance(await commit(gateway.gateway, refund_of(unit, unit.charged, "", act)), Posted)
+    assert (await creator.call("GET", "/credits/history"))[1]["entries"][0]["source"] == "REFUND"
+    _, document = await creator.call("GET", f"/jobs/{job}/receipt")
+    assert "withdrawn" not in document
+    assert verify_receipt(document).holds
+    assert (await creator.call("GET", f"/jobs/{job}"))[1]["given_back"] == 0
 
 
 async def test_work_that_cost_nothing_has_one_without_an_entry(

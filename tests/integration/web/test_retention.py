@@ -64,7 +64,7 @@ async def finish(face: Face, job: str, node: str, key: str) -> None:
     await face.gateway.ports.objects.put(key, b"a picture")
     reference = f"s3://rendertrust/{key}"
     sha256 = hashlib.sha256(b"a picture").digest()
-    done = UnitComplete(UUID(job), 0, None, UUID(node), result_ref=reference, sha256=sha256, size=9)
+    done = UnitComplete(UUID(job), 0, 1, UUID(node), result_ref=reference, sha256=sha256, size=9)
     outcome = await face.do(done)
     assert isinstance(outcome, Posted)
 
@@ -252,7 +252,7 @@ async def test_what_was_begun_before_a_fall_is_gone_on_with(
     scene = await sent(face, user, b"a scene", "a.blend")
     await pass_days(database, 31)
     now = face.gateway.ports.clock.now()
-    # it is marked, but still there
+    # the upload is marked as expired, but its file is still there
     assert len(await face.gateway.tables.retention.inputs(now, now)) == 1
     body = {"sha256": scene["sha256"], "size": scene["size"], "filename": "a.blend"}
     assert (await call(face, user, "POST", "/api/v1/uploads", body))[0] == 503
@@ -277,7 +277,7 @@ async def test_who_keeps_too_much_is_told_what_to_do(
     assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 200
     assert (await call(face, jane, "POST", "/api/v1/uploads", almost))[0] == 201
     more = {**NEW, "size": 1, "sha256": "cd" * 32}
-    # the announced upload may still arrive, so it counts
+    # the announced upload may still arrive, so its size counts
     assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 413
     await pass_days(database, 2)
     assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 201

@@ -183,9 +183,7 @@ async def test_admins_look_for_jobs_by_words(face: Face, database: PostgresEndpo
 async def test_attempts_that_came_to_nothing_are_kept(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    """A database trigger records them, whoever takes a unit from its node and for whatever
-    reason.
-    """
+    """A database trigger records the attempts, whoever takes a unit from its node and why."""
     person = await register(face)
     status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
     assert status == 202

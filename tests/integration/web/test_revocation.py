@@ -37,12 +37,12 @@ from web.identity.tokens import Claims, TokenType
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
 READ = "/api/v1/credits/balance"
 CLOCK = SystemClock()
-ANSWER_SECONDS = 30.0  # two seconds, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 
 
 @attrs.frozen
 class RevocationSet:
-    """One gateway's set of revocations, and the actor that fills it."""
+    """One gateway's set of revocations, and the actor that fills the set."""
 
     revocations: Revocations
     ref: Ref[RevocationsMarker]
@@ -133,7 +133,7 @@ async def test_kinds_are_what_they_name(pool: Database) -> None:
         names = {kind: uuid4() for kind in ("session", "token", "key", "node", "user")}
         for kind, id_ in names.items():
             await Rows(pool).insert(kind, [id_], FAR)
-        # A user's id may be reported twice, because it is not remembered.
+        # The set does not remember users' ids, so it may report an id twice.
         await until(lambda: set(watching.heard) == set(names.values()))
         refuses = watching.revocations.refuses
         assert refuses(claims(names["session"]))

@@ -28,7 +28,7 @@ def showing(
 
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Send previews for a chunk of frames 1 and 2, both valid ones and ones to be ignored."""
+    """Send previews for a chunk of frames 1 and 2: valid previews, and previews to be ignored."""
     said = attempt_of(dispatch)
     await node.send(JobStatus(**said, progress=0.1))
     await node.send(showing(dispatch, 1, JPEG + b"1"))

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign, UnitComplete, UnitDeliver
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from tests.integration.web.earners import verified_node
 from tests.support.http_gateway import Face, Headers, face_with, with_scheduler
 from tests.support.until import until
@@ -150,7 +150,7 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
     begun = face.gateway.ports.clock.now()
     for effect in (
         UnitAssign(UUID(job["id"]), 1, 1, node),
-        UnitDeliver(UUID(job["id"]), 1, 1, node, "cpu", None, verified=True),
+        UnitDeliver(UnitComplete(UUID(job["id"]), 1, 1, node, None, verified=True), "cpu"),
     ):
         assert isinstance(await commit(face.gateway, Commit(effects=(effect,))), Posted)
     _, page = await call(face, user, "GET", f"/{job['id']}/units")
@@ -163,16 +163,17 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
 
 
 async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> None:
-    """This holds whether or not the unit is paid for its node's earlier record."""
+    """An unverifiable unit is not called verified even if the operator is paid for it."""
     user, node = await face.user(), await verified_node(face, None)
     job = await submitted(face, user, job_type="inference", frames="1-4")
-    outcomes: tuple[Outcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
+    outcomes: tuple[VerdictOutcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
     name = UUID(job["id"])
     for number, outcome in enumerate(outcomes):
         of = (name, number, 1)
+        result = UnitComplete(*of, node, None, verified=True, operator=SUSPENSE)
         for effect in (
             UnitAssign(*of, node),
-            UnitDeliver(*of, node, "cpu", None, verified=True, operator=SUSPENSE),
+            UnitDeliver(result, "cpu"),
             UnitVerdict(*of, outcome, operator=SUSPENSE, pays=True),
         ):
             assert isinstance(await commit(face.gateway, Commit(effects=(effect,))), Posted)

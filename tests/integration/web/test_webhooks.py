@@ -110,7 +110,7 @@ async def test_what_we_do_not_know_is_recorded_and_no_error(face: Face, jane: Pe
 async def test_while_the_books_are_away_stripe_is_told_to_come_again(
     face: Face, jane: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of an event is stored before all of it can be."""
+    """The gateway stores an event completely or not at all."""
     from sql.database import Unavailable
 
     paid = event("checkout.session.completed", session(PURCHASE))

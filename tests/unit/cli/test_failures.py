@@ -1,4 +1,4 @@
-"""Endings of the command line for exceptions: exit code, name and hint."""
+"""Reports of exceptions on the command line: exit code, name and hint."""
 
 import pytest
 

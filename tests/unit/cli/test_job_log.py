@@ -1,4 +1,4 @@
-"""Each line of a job's log is printed once, though the gateway sends only the last ones."""
+"""Each line of a job's log is printed once, though each answer has the last lines again."""
 
 from hypothesis import given
 from hypothesis import strategies as st

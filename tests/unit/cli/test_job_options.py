@@ -64,7 +64,7 @@ def test_each_option_is_a_field_of_the_job() -> None:
         ("--frames 1-2 --chunk 65", "1<=x<=64"),
         ("--frames 1-2 --tiles 0x2", "COLUMNSxROWS"),
         ("--samples 0", "1<=x<=65536"),
-        ("--start-after tomorrow", "write it like 2027-01-31T18:00Z"),
+        ("--start-after tomorrow", "write a time like 2027-01-31T18:00Z"),
     ],
 )
 def test_options_that_do_not_go_together_are_a_usage_error(words: str, said: str) -> None:

@@ -44,7 +44,7 @@ JANE = LoggedInUser("jane", "token")
     ("changes", "me", "words"),
     [
         ({}, JANE, "yours"),
-        ({"owner": None}, JANE, "yours"),  # the owner is not named
+        ({"owner": None}, JANE, "yours"),  # the answer does not name the owner
         ({}, LoggedInUser("joe", "token"), "already owned by another user"),
         ({}, None, "already owned by another user"),
         ({"owned": False, "owner": None}, None, "unowned"),

@@ -1,4 +1,4 @@
-"""Estimates of the remaining time."""
+"""Estimates of a job's remaining time."""
 
 from hypothesis import given
 from hypothesis import strategies as st

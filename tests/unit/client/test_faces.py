@@ -1,4 +1,4 @@
-"""Both clients have the same methods, the blocking one is generated, and both import quickly."""
+"""Both clients have the same methods and import quickly; the blocking client is generated."""
 
 import inspect
 import subprocess

@@ -9,7 +9,9 @@ SHA256 = "ab" * 32
 
 
 def test_a_call_that_ends_leaves_the_file_of_the_next_one_alone(tmp_path: Path) -> None:
-    """The first file has its place already, and the second has taken its name."""
+    """The first partial file has moved to its place; the second now has the first one's
+    old name.
+    """
     with ExitStack() as first, ExitStack() as second:
         one = first.enter_context(part_in(tmp_path, SHA256))
         one.add(b"picture")

@@ -1,4 +1,4 @@
-"""Decoding of JSON answers: unknown members are ignored, missing ones are errors."""
+"""Decoding of JSON answers: unknown members are ignored, missing members are errors."""
 
 import contextlib
 import json

@@ -1,7 +1,7 @@
-"""Tests of the Containerfile, as far as possible without building it.
+"""Tests of the Containerfile without building the image.
 
-Its commands and paths are checked against the checkout; its health check and its command run here,
-with this Python.
+The file's commands and paths are checked against the checkout; its health check and its command run
+here, with this Python.
 """
 
 import asyncio
@@ -101,7 +101,7 @@ def test_what_it_runs_is_a_command_of_ours() -> None:
 async def test_its_health_check_finds_only_what_a_restart_mends(
     aiohttp_server: AiohttpServer, status: int | None, code: int
 ) -> None:
-    """A locked, slow or absent database is reported by readiness, which is not asked here.
+    """Readiness, and not the health check, reports a locked, slow or absent database.
 
     A gateway with a stuck actor ends by itself.
     """

@@ -16,7 +16,7 @@ from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy/systemd"
-EXPOSURE_MAX = 2.0  # of 10, on the scale of systemd-analyze
+EXPOSURE_MAX = 2.0  # on the scale of systemd-analyze, from 0 to 10
 
 
 def directives() -> dict[str, list[str]]:
@@ -32,7 +32,7 @@ def test_the_unit_waits_for_the_gateway_and_feeds_on_its_watchdog() -> None:
     unit = directives()
     assert unit["Type"] == ["notify"]
     assert float(unit["WatchdogSec"][0]) >= 2 * LOOK_SECONDS
-    # drain, web and engines
+    # the times to drain, to stop the web server and to stop the engines
     assert float(unit["TimeoutStopSec"][0]) > 60 + LISTENER_STOP_SECONDS + 40
     assert unit["TimeoutStartSec"] == ["infinity"]  # a migration may take any time
     assert unit["Restart"] == ["on-failure"]
@@ -77,7 +77,9 @@ def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
 def test_the_sample_of_settings_is_refused_until_it_has_secrets_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With secrets it is accepted, as it switches verification off: the unit has no sandbox."""
+    """With secrets the sample is accepted; it switches verification off, as the unit has no
+    sandbox.
+    """
     own = "dGhpcyBpcyBhIHNlY3JldCBvZiBvbmVzIG93bg-48-characters"
     secrets = {"jwt.secret": own, "stripe.secret_key": "sk_live_" + own}
     secrets["stripe.webhook_secret"] = "whsec_" + own

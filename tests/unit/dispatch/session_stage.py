@@ -7,10 +7,11 @@ from typing import Any
 import attrs
 
 from actors.kernel import Message, Ref
-from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases
+from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases, UnitDeliver
 from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.messages import Assignments, Received, Send
 from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
+from actors.node_session.sampling import Sampling
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
 from actors.verifier.messages import Verifier
@@ -33,6 +34,8 @@ from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.ports import twin_ports
+from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
 from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, Cast, assignment, decide, state_of
@@ -42,7 +45,9 @@ BUCKET = "rendertrust"
 
 @attrs.frozen
 class Play:
-    """A running session with its probes; ``opened`` is how it announced itself to the Scheduler."""
+    """A running session with its probes; ``opened`` is the session's first message to the
+    Scheduler.
+    """
 
     cast: Cast
     ref: Ref[Any]
@@ -68,7 +73,9 @@ class Play:
             assert self.ref.tell(Send(unit))
 
     async def greeted(self, *units: Assignment, slots: int = 1) -> None:
-        """Exchange hello and welcome; assign ``units`` to the node, which does not have them."""
+        """Exchange hello and welcome; assign ``units``, which the hello does not name, to
+        the node.
+        """
         self.hear(Hello(version="1", slots=slots))
         self.assign(*units)
         await self.welcome()
@@ -105,6 +112,13 @@ class Play:
         return effect
 
 
+class AllCompared(Sampling):
+    """Has all deliveries compared."""
+
+    async def draw(self, delivery: UnitDeliver, price: int) -> tuple[float, float]:
+        return 0.0, 1.0
+
+
 @asynccontextmanager
 async def session(
     *,
@@ -126,9 +140,10 @@ async def session(
         ports=twin_ports(
             clock=clock, store=cast.store, objects=objects, tokens=tokens or TwinTokens()
         ),
-        verifier=None if verifier is None else verifier.ref,
+        verifier=Ref("verifier") if verifier is None else verifier.ref,
         progress=progress or ProgressTracker(),
         overruns=OverrunTracker(),
+        sampling=AllCompared(cast.store, TwinSigner(), TwinRandom(), 1.0),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = DynamicSupervisor("nodes")

@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Actor, Ref
-from actors.ledger.messages import Commit, Decided, Outcome, UnitState
+from actors.ledger.messages import Commit, Decided, JobInsert, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
 from sql.access import ALONE, Access
@@ -73,7 +73,7 @@ class PreparedStore(MultipartsOfResults):
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[MaturedEarning] = []
         self.claimable: list[ClaimableEarning] = []
-        self.asked: list[timedelta] = []  # minimal ages of unsent units that were asked for
+        self.asked: list[timedelta] = []  # minimal age in each request for unsent units
         self.clock = TwinClock()  # the database's clock
         self.reads = 0
         self.on_read: Callable[[], object] = lambda: None
@@ -102,24 +102,24 @@ class PreparedStore(MultipartsOfResults):
             raise Unavailable("away")
 
     def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
-        raise AssertionError("nobody but the Ledger writes")
+        raise AssertionError("only the Ledger writes")
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int, int, UUID]]:
-        raise AssertionError("nobody but the Ledger writes")
+        raise AssertionError("only the Ledger writes")
 
     async def audit(self) -> Sequence[Finding]:
-        raise AssertionError("nobody but the NightAuditor audits")
+        raise AssertionError("only the NightAuditor audits")
 
     async def note_audit(
         self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
     ) -> None:
-        raise AssertionError("nobody but the Auditor audits")
+        raise AssertionError("only the Auditor audits")
 
     async def last_audit(self) -> NotedAudit | None:
-        raise AssertionError("nobody but the Auditor asks")
+        raise AssertionError("only the Auditor reads audits")
 
     async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
-        raise AssertionError("nobody but the Auditor audits")
+        raise AssertionError("only the Auditor audits")
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         self._check()
@@ -197,42 +197,42 @@ class PreparedStore(MultipartsOfResults):
     async def claim_checks(
         self, gateway: UUID, checks: Collection[CheckId], seconds: float
     ) -> frozenset[CheckId]:
-        raise AssertionError("nobody but the Verifier claims any")
+        raise AssertionError("only the Verifier claims checks")
 
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
-        raise AssertionError("nobody but the Verifier claims any")
+        raise AssertionError("only the Verifier claims checks")
 
     async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
+        raise AssertionError("only the Verifier records reports")
 
     async def meet_verifiers(
         self, connected: Mapping[UUID, str], within: float
     ) -> Sequence[SeenVerifier]:
-        raise AssertionError("nobody but the Verifier has verifiers")
+        raise AssertionError("only the Verifier knows verifiers")
 
     async def draw_secret(self) -> bytes | None:
-        raise AssertionError("nothing is drawn here")
+        raise AssertionError("these tests draw no results")
 
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
-        raise AssertionError("nothing is drawn here")
+        raise AssertionError("these tests draw no results")
 
     async def newest_log_keys(self) -> LogKeys | None:
-        raise AssertionError("nothing is drawn here")
+        raise AssertionError("these tests draw no results")
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
-        raise AssertionError("nobody but the Verifier asks")
+        raise AssertionError("only the Verifier reads records and earnings")
 
     async def note_uncut(self, scene: UncutScene) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
+        raise AssertionError("only the Verifier records reports")
 
     async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
-        raise AssertionError("nobody but the Verifier asks")
+        raise AssertionError("only the Verifier reads records and earnings")
 
     async def longest_wait(self) -> float:
         return 0.0
 
     async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
-        raise AssertionError("nobody but the Verifier does that")
+        raise AssertionError("only the Verifier quarantines nodes")
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         self._check()
@@ -305,16 +305,21 @@ def open_unit(
     )
 
 
-def order(
+def insert(
     job: UUID = JOB,
     *,
     job_type: str = "echo",
     price: int = 0,
     queue: bool = False,
-    idempotency: tuple[str, bytes] | None = None,
     user: UUID = USER,
+) -> JobInsert:
+    return JobInsert(job, user, planned(job_type, price=price, queue=queue))
+
+
+def order(
+    job: UUID = JOB, *, idempotency: tuple[str, bytes] | None = None, **more: Any
 ) -> Dispatch:
-    return Dispatch(job, user, planned(job_type, price=price, queue=queue), idempotency)
+    return Dispatch(insert(job, **more), idempotency)
 
 
 def assignment(
@@ -326,11 +331,13 @@ def assignment(
     return Assignment(job=job, unit=unit, attempt=attempt, user=USER, state=state, **fields)
 
 
-Planned = TypeVar("Planned", Dispatch, OpenUnit, Unit)
+Planned = TypeVar("Planned", Dispatch, JobInsert, OpenUnit, Unit)
 
 
 def with_plan(row: Planned, **changes: Any) -> Planned:
     """Return the row or message with a changed plan; ``pool`` is changed in its specification."""
+    if isinstance(row, Dispatch):
+        return attrs.evolve(row, insert=with_plan(row.insert, **changes))
     spec = row.plan.spec
     if "pool" in changes:
         spec = attrs.evolve(spec, pool=changes.pop("pool"))

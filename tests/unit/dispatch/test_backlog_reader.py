@@ -1,4 +1,6 @@
-"""Reading all open units in pages gives the same state as one reading, however slow it is."""
+"""Reading all open units in pages gives the same state as one reading, however slowly
+pages come.
+"""
 
 import asyncio
 import itertools
@@ -61,7 +63,7 @@ class MessageCollector:
 
 
 class SlowStore(PreparedStore):
-    """A database that takes ``seconds`` per page, and too long for ``most`` units or more."""
+    """A database that takes ``seconds`` per page, but fails at reads of ``most`` units or more."""
 
     most, seconds, node_reads = MANY, 0.0, 0
 
@@ -155,7 +157,7 @@ async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdra
     first, *rest = store.units
     again = attrs.evolve(first, queued_at=EPOCH + timedelta(days=1))
     early = open_unit(JOB, state="DISPATCHED", attempt=1, node=NODE, queued_at=EPOCH)
-    board.take_over([early], EPOCH)  # it comes before the pages that were already read
+    board.take_over([early], EPOCH)  # its place is before the pages that were already read
     store.units = [early, *rest, again]
     said.messages.clear()
     while not await backlog.read_page():

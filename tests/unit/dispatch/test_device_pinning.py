@@ -6,6 +6,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
+from actors.ledger.messages import JobInsert
 from actors.scheduler import ledger_commands, placement
 from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
 from actors.scheduler.node import resources_of
@@ -16,14 +17,14 @@ from actors.scheduler.units import AssignmentTag
 from rendertrust.job_spec import NodeNeeds
 from sql.access import ALONE
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, node_row, open_unit, order, with_plan
+from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, insert, node_row, open_unit, with_plan
 from tests.unit.dispatch.test_state import board_with
 
 OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
 
 
 def farm(*classes: str, owners: int = 1) -> SchedulerState:
-    """Return a state with one node for each device class; '' is a node that reports none."""
+    """Return a state with one node for each device class; '' stands for a node without a class."""
     ids = [UUID(int=number) for number in range(1, len(classes) + 1)]
     board, _ = board_with(*(node_row(node) for node in ids))
     for number, (node, name) in enumerate(zip(ids, classes, strict=True)):
@@ -34,8 +35,8 @@ def farm(*classes: str, owners: int = 1) -> SchedulerState:
     return board
 
 
-def alike(job: UUID = JOB, **needs: Any) -> Dispatch:
-    return with_plan(order(job), needs=NodeNeeds(alike=True, **needs))
+def alike(job: UUID = JOB, **needs: Any) -> JobInsert:
+    return with_plan(insert(job), needs=NodeNeeds(alike=True, **needs))
 
 
 def chosen(board: SchedulerState, **needs: Any) -> str | None:
@@ -47,7 +48,7 @@ def test_the_class_with_the_most_nodes_is_chosen_and_written_down() -> None:
     booking = placement.reserve(board, alike(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node in {UUID(int=2), UUID(int=3)}
-    commit = ledger_commands.commit_of_dispatch(alike(), booking, Ref("scheduler"))
+    commit = ledger_commands.commit_of_dispatch(Dispatch(alike()), booking, Ref("scheduler"))
     assert commit.effects[0].plan.needs == NodeNeeds(alike=True, device_class=NEW)  # type: ignore[union-attr]
 
 
@@ -92,4 +93,4 @@ def test_units_wait_for_their_class_and_say_so() -> None:
 
 def test_who_asks_for_nothing_is_given_what_is_there() -> None:
     board = farm("")
-    assert isinstance(placement.reserve(board, order(user=USER), EPOCH, 0.0), AssignmentTag)
+    assert isinstance(placement.reserve(board, insert(user=USER), EPOCH, 0.0), AssignmentTag)

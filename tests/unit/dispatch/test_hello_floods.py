@@ -1,4 +1,4 @@
-"""Nodes that repeat hello: the Scheduler gets only the newest one, at intervals."""
+"""Nodes that repeat hello: the Scheduler gets only the newest hello, at intervals."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ HELLO = Hello(version="1", slots=1, ram=1 << 30)
 
 
 async def heard(play: Play, seconds: float) -> list[int | None]:
-    """Return the memory of each hello that the Scheduler got within so many seconds."""
+    """Return the memory in each hello that the Scheduler got within ``seconds``."""
     await asyncio.sleep(seconds)
     told: list[int | None] = []
     while play.cast.scheduler.ref.depth:

@@ -87,7 +87,7 @@ def test_no_more_files_are_kept_than_the_bound(
             assert await given(kept, await unit_of(objects, files), objects) == files
 
     several()
-    # After the third, only one more fits: the one that was asked for last.
+    # Beside the third manifest only one more fits: the manifest that was used last.
     assert readings == [1, 2, 3, 2]
 
 

@@ -32,7 +32,7 @@ PARAMS: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def calls(work: Callable[[], object]) -> int:
-    """Return how many functions of ours ``work`` calls."""
+    """Return the number of calls of functions in ``actors`` that ``work`` makes."""
     found = 0
 
     def count(frame: Any, event: str, _: object) -> None:
@@ -81,7 +81,7 @@ def placed(board: SchedulerState) -> list[tuple[UUID, UUID | None]]:
 @pytest.mark.parametrize(
     ("why", "first", "later"),
     [
-        # calls of a round at the first look at all kinds, and at each later look
+        # function calls of the first round of placements, and of each later round
         ("nobody has it", 300 * KINDS, 100),
         ("nobody may do it", 300 * KINDS, 100),
         ("all are full", 300 * KINDS, 100 * KINDS),
@@ -97,7 +97,7 @@ def test_a_round_over_a_thousand_kinds(why: str, first: int, later: int) -> None
 
 @pytest.mark.parametrize("pool", [MINE, TRUSTED])
 def test_a_changed_hello_wakes_nothing_that_its_node_may_not_do(pool: str) -> None:
-    """That holds even if the node has all that is needed."""
+    """Resources that suit a unit do not matter if the unit's pool excludes the node."""
     board = busy_board()
     rows = kinds(lambda n: {"needs": NodeNeeds(blender=f"3.{n}"), "pool": pool})
     board.reconcile(rows, EPOCH)
@@ -244,7 +244,7 @@ def test_no_unit_is_left_aside_that_a_node_would_take(
         placed(board)
         for unit in board.units.values():
             if unit.waits:
-                chosen = placement.choose(board, unit.demand, unit.shuns, unit.avoid)
+                chosen = placement.choose_for_waiting(board, unit.demand, unit.shuns, unit.avoid)
                 assert not isinstance(chosen, Node), unit
 
 

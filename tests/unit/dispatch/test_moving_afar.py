@@ -19,6 +19,7 @@ from actors.notifier.messages import ToOthers, UnitsMoved
 from actors.notifier.scheduler_hints import decoded, encoded
 from actors.scheduler import placement
 from actors.scheduler.messages import (
+    JobPaused,
     PeerAssigned,
     PeerClaimed,
     PeerServes,
@@ -48,7 +49,9 @@ LEASED = EPOCH + timedelta(seconds=60)
 def serving(
     *nodes: UUID, rows: list[OpenUnit], slots: int = 1
 ) -> tuple[SchedulerState, MessageRecorder]:
-    """Return the state of a gateway that serves these nodes and knows others from the database."""
+    """Return the state of a gateway that serves these nodes and knows other nodes from the
+    database.
+    """
     heard = MessageRecorder()
     board = SchedulerState(heard.say)
     for name in nodes:
@@ -180,7 +183,7 @@ class Gateway:
 class Pair:
     """Two gateways over one database, with two nodes each.
 
-    Hints between them may be late or lost. Sessions answer at any time, from what is in the
+    Hints between the gateways may be late or lost. Sessions answer at any time, from what is in the
     database.
     """
 
@@ -350,6 +353,7 @@ def test_whatever_is_lost_or_late_each_unit_is_one_nodes_and_both_agree_in_the_e
             PeerAssigned((NODE, OTHER)),
             PeerServes(NODE, 7),
             PeerClaimed(((JOB, 3, 2), (JOB, 4, 1))),
+            JobPaused(JOB),
         ]
     )
 )
@@ -372,7 +376,7 @@ def test_what_is_no_hint_is_none(payload: bytes) -> None:
 
 @asynccontextmanager
 async def notifying(bus: TwinBus, scheduler: Any) -> AsyncGenerator[Any]:
-    async with on_stage("notifier", lambda: NotifierActor(bus, scheduler=scheduler)) as ref:
+    async with on_stage("notifier", lambda: NotifierActor(bus, scheduler, UUID(int=1))) as ref:
         yield ref
 
 

@@ -13,16 +13,16 @@ from actors.kernel import Ref
 from actors.notifier.actor import NotifierActor, NotifierSettings
 from actors.notifier.messages import (
     Feed,
-    Paused,
     Progress,
     ProgressOf,
     ProgressOfUnits,
     Subscribe,
     TailOf,
+    ToOthers,
     UnitLogLines,
     UnitsMoved,
 )
-from actors.scheduler.messages import JobPaused
+from actors.scheduler.messages import JobPaused, Scheduler
 from tests.support.probe import Probe
 from tests.support.until import until
 from tests.twins.bus import TwinBus
@@ -33,7 +33,8 @@ from tests.unit.simulated_time import simulated
 @asynccontextmanager
 async def notifying(bus: TwinBus | None = None, **settings: Any) -> AsyncGenerator[Ref[Any]]:
     def make() -> NotifierActor:
-        return NotifierActor(bus or TwinBus(), NotifierSettings(**settings))
+        scheduler = Ref[Scheduler]("scheduler")
+        return NotifierActor(bus or TwinBus(), scheduler, UUID(int=1), NotifierSettings(**settings))
 
     async with on_stage("notifier", make) as ref:
         yield ref
@@ -206,14 +207,14 @@ async def test_the_schedulers_of_all_gateways_hear_of_a_pause_at_once() -> None:
     bus = TwinBus()
     here, there = Probe[Any]("here"), Probe[Any]("there")
 
-    def of(scheduler: Probe[Any]) -> NotifierActor:
-        return NotifierActor(bus, scheduler=scheduler.ref)
+    def of(scheduler: Probe[Any], number: int) -> NotifierActor:
+        return NotifierActor(bus, scheduler.ref, UUID(int=number))
 
     async with (
-        on_stage("notifier", lambda: of(here)) as notifier,
-        on_stage("other", lambda: of(there)),
+        on_stage("notifier", lambda: of(here, 1)) as notifier,
+        on_stage("other", lambda: of(there, 2)),
     ):
-        notifier.tell(Paused(JOB))
+        notifier.tell(ToOthers(JobPaused(JOB)))
         for scheduler in (here, there):
             assert await scheduler.expect(JobPaused, within=0.1) == JobPaused(JOB)
     assert not bus.subscriptions
@@ -224,7 +225,7 @@ async def test_what_was_said_elsewhere_is_known_here_once() -> None:
     bus = TwinBus()
 
     def make(number: int) -> NotifierActor:
-        return NotifierActor(bus, name=UUID(int=number + 1))
+        return NotifierActor(bus, Ref[Scheduler]("scheduler"), UUID(int=number + 1))
 
     async def tail(of: Ref[Any]) -> list[str]:
         return [line.text for line in await of.ask(TailOf(JOB), within=1.0)]

@@ -1,4 +1,4 @@
-"""Submissions that wait for their answer, and submissions that wait for another's order."""
+"""Submissions that wait for their answer, and submissions that wait for another submission."""
 
 import asyncio
 from collections.abc import Sequence
@@ -110,9 +110,9 @@ async def test_everybody_comes_in_turn_and_a_stuck_type_holds_up_no_other() -> N
     assert not asked(pending_dispatches, USER, 11)
 
     def settle(wanted: Dispatch, _: object) -> bool:
-        if wanted.plan.job_type != "render":
-            settled.append(wanted.job.int)
-        return wanted.plan.job_type != "render"
+        if wanted.insert.plan.job_type != "render":
+            settled.append(wanted.insert.job.int)
+        return wanted.insert.plan.job_type != "render"
 
     pending_dispatches.answer_waiting(settle)
     assert settled == [0, 10, 1, 2, 3]

@@ -21,12 +21,13 @@ from actors.scheduler.node import (
     resources_of,
 )
 from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, candidates, choose, rank
+from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, rank
 from actors.scheduler.units import PlacementRequest, RequestKind, age, has_ended
 from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 from sql.units import ANY, MINE, TRUSTED
+from tests.unit.dispatch.node_choice import candidates, choose
 
 TYPES = ("echo", "render", PREFLIGHT)
 SESSION: Ref[object] = Ref("session")
@@ -125,7 +126,7 @@ def demands(draw: st.DrawFn) -> PlacementRequest:
 
 
 def is_of(node: Node, user: UUID | None, circles: Access) -> bool:
-    """Return whether the node is the user's own or lent to an organisation of theirs."""
+    """Return whether the node is the user's own or lent to one of the user's organisations."""
     if user is None:
         return False
     lent = circles.lent.get(node.id)
@@ -231,7 +232,7 @@ def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -
     for number in range(4):
         assert index.choose(asked) is holder
         index.take(holder, (UUID(int=number), 0))
-    # on the node with the inputs it would only wait
+    # the node with the inputs is full, so the unit would wait there
     assert index.choose(asked) is index.node(UUID(int=1))
 
 

@@ -1,4 +1,4 @@
-"""Pools: whose work a node gets, what it is told, and why units wait."""
+"""Pools: which users' work a node gets, how it learns of its pools, and why units wait."""
 
 from uuid import UUID
 
@@ -21,9 +21,9 @@ from tests.unit.dispatch.stage import (
     OTHER,
     OWNER,
     USER,
+    insert,
     node_row,
     open_unit,
-    order,
     with_plan,
 )
 from tests.unit.dispatch.test_state import board_with
@@ -32,7 +32,7 @@ TRUSTING = Access.of(trusts=((OWNER, USER),))
 
 
 def remove_sandbox(node: Node) -> None:
-    """Make the node one without a sandbox."""
+    """Take the sandbox away from the node."""
     node.pools, node.slots = frozenset({"mine", "trusted"}), 1
 
 
@@ -40,20 +40,20 @@ def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
     board, _ = board_with(node_row(NODE))
     remove_sandbox(board.index.node(NODE))
     board.index.changed(board.index.node(NODE))
-    assert isinstance(placement.reserve(board, order(), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, insert(), EPOCH, 0.0), NoCapableNode)
     assert board.index.set_access(TRUSTING)
     assert not board.index.set_access(TRUSTING)
-    booking = placement.reserve(board, order(), EPOCH, 0.0)
+    booking = placement.reserve(board, insert(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node == NODE
     assert board.index.set_access(Access())
-    assert isinstance(placement.reserve(board, order(job=JOB2), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, insert(job=JOB2), EPOCH, 0.0), NoCapableNode)
 
 
 def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
     board, heard = board_with(node_row(NODE))
     board.index.set_access(TRUSTING)
-    booking = placement.reserve(board, order(), EPOCH, 0.0)
+    booking = placement.reserve(board, insert(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     board.fall_behind(board.index.node(NODE))
@@ -65,7 +65,7 @@ def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
 
 
 def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
-    """One placement looks at fewer units than those that wait for their owner's nodes."""
+    """One placement looks at fewer units than wait for their owner's nodes."""
     board, _ = board_with(node_row(NODE), node_row(OTHER))
     for node in board.index:
         node.session, node.slots = Ref("session"), 1
@@ -87,7 +87,7 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
 
 def test_orders_of_one_pool_are_refused_where_those_of_another_are_placed() -> None:
     board, _ = board_with(node_row(NODE))
-    mine = with_plan(order(), pool=MINE)
+    mine = with_plan(insert(), pool=MINE)
     assert isinstance(placement.reserve(board, mine, EPOCH, 0.0), NoCapableNode)
     board.index.node(NODE).owner = USER
     board.index.changed(board.index.node(NODE))

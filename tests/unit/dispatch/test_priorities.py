@@ -1,4 +1,4 @@
-"""A user's units are placed by priority, wherever the others already wait."""
+"""A user's units are placed by priority, wherever the user's other units wait."""
 
 from typing import Any
 from uuid import UUID
@@ -57,7 +57,9 @@ def placed(board: SchedulerState) -> list[AssignmentTag]:
 
 
 def test_a_greater_priority_does_not_wait_for_the_end_of_ones_own_backlog() -> None:
-    """The node gets one high-priority unit at a time; its session sends it before the backlog."""
+    """The node gets one high-priority unit at a time; its session sends that unit before the
+    backlog.
+    """
     board, _ = with_slots(NODE)
     board.reconcile([*given_to(NODE, 9, priority=LOW), *units_of(JOB, 5, priority=HIGH)], EPOCH)
     for number in range(5):

@@ -132,7 +132,9 @@ def test_units_with_nodes_to_avoid_do_not_hide_those_behind_them() -> None:
 
 
 def test_units_that_wait_for_a_time_count_among_those_of_their_job() -> None:
-    """Otherwise ever more of the job's units would be read, though none may begin."""
+    """If these units did not count, more and more of the job's units would be read, though no unit
+    may begin.
+    """
     queue, later = UnitQueue(), EPOCH + timedelta(hours=1)
     for number in range(20):
         unit = Unit(UUID(int=7), number, USER, planned(), EPOCH, state="QUEUED")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.ledger.messages import UnitComplete, UnitDeliver
 from actors.node_session.sampling import Sampling
-from actors.verifier.messages import UnitDeliver
 from sql.log import LogKeys
 from sql.reputation import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, covered_odds, fine_of, odds, odds_of
@@ -37,11 +37,8 @@ def sampling(store: StoreTwin, signer: TwinSigner, seed: int = 1) -> Sampling:
 
 async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[bool]:
     """Return which of ``count`` results are drawn; ``work`` is what the node signed for each."""
-    given = (0, 1, NODE, CLASS, None)
-    found = [
-        await by.draw(UnitDeliver(UUID(int=n), *given, sha256=b"r" * 32, work=work), 0)
-        for n in range(count)
-    ]
+    results = [UnitComplete(UUID(int=n), 0, 1, NODE, None, b"r" * 32) for n in range(count)]
+    found = [await by.draw(UnitDeliver(result, CLASS, work=work), 0) for result in results]
     assert {odds for _, odds in found} <= {0.5, 1.0}
     return [number < odds for number, odds in found]
 
@@ -58,7 +55,7 @@ async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> No
 
 @simulated
 async def test_all_frames_that_eevee_drew_are_compared() -> None:
-    """An invalid verdict by another driver gives no strike, so sampling would not deter."""
+    """An invalid verdict by another driver gives no strike, so sampling would not deter lies."""
     by = sampling(KnownNodeStore(), TwinSigner(1))
     assert all(await drawn(by, work='{"measured": {"drawing": "OPENGL; Mesa"}}'))
     assert not all(await drawn(by, work='{"measured": {"drawing": null}}'))

@@ -1,4 +1,4 @@
-"""Gateways with different keys of the log do not replace each other's secret of the draws."""
+"""A gateway without the newest log key does not replace the secret for random draws."""
 
 from actors.node_session.sampling import READ_AGAIN
 from sql.log import LogKeys

@@ -17,12 +17,9 @@ from actors.ledger.messages import (
     InsufficientCredits,
     JobInsert,
     LedgerUnavailable,
-    PlaceHold,
     Posted,
     Replayed,
     UnitAssign,
-    user_account,
-    work_reference,
 )
 from actors.node_session.messages import (
     Assignments,
@@ -64,7 +61,6 @@ from tests.unit.dispatch.stage import (
     NODE,
     OTHER,
     OWNER,
-    USER,
     Cast,
     PreparedStore,
     decide,
@@ -135,7 +131,7 @@ async def scheduling(
 
 @simulated
 async def test_a_job_that_is_known_is_not_placed_twice() -> None:
-    """The second of two simultaneous retries must not take the first one's place."""
+    """The second of two simultaneous retries must not take the place of the first retry."""
     async with scheduling() as play:
         first = play.dispatch()
         _, later = await play.cast.ledger.expect_ask(Commit)
@@ -153,7 +149,6 @@ async def test_a_dispatch_is_one_commit_and_the_ledger_answers_it() -> None:
     async with scheduling() as play:
         answer = play.dispatch(price=100_000, idempotency=("key", b"x" * 32))
         message, later = await play.cast.ledger.expect_ask(Commit)
-        assert message.postings == (PlaceHold(user_account(USER), 100_000, work_reference(JOB, 0)),)
         insert, assign = message.effects
         assert isinstance(insert, JobInsert)
         assert insert.plan.price == 100_000
@@ -166,14 +161,6 @@ async def test_a_dispatch_is_one_commit_and_the_ledger_answers_it() -> None:
         outcome = Posted(units=(state_of("DISPATCHED"),))
         later.answer(outcome)
         assert await answer == outcome
-
-
-@simulated
-async def test_a_free_job_holds_nothing() -> None:
-    async with scheduling() as play:
-        answer = play.dispatch(price=0)
-        assert (await play.commit()).postings == ()
-        answer.cancel()
 
 
 @simulated
@@ -238,7 +225,7 @@ async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
     settings = SchedulerSettings(Limits(open_jobs=2))
     async with scheduling(units=[open_unit(attempt=1)], settings=settings) as play:
         answers = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
-        assert await answers[1] == TooManyOpen(2)  # the first is not booked yet
+        assert await answers[1] == TooManyOpen(2)  # the first job is not booked yet
         assert isinstance(await play.commit(), Commit)
         other = play.dispatch(job=JOB2, user=OWNER)
         decide(await play.commit(), Posted())  # the limit is per user
@@ -401,7 +388,7 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.open(epoch=2)
         await play.cast.session.expect(Assignments)
         assert (await play.cast.notifier.expect(ToOthers)).hint == PeerServes(NODE, 2)
-        play.ref.tell(PeerServes(NODE, 2))  # this gateway's own hint, or a late one
+        play.ref.tell(PeerServes(NODE, 2))  # this gateway's own hint, or a late hint
         play.ref.tell(PeerServes(NODE, 1))
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
@@ -409,7 +396,8 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.ref.tell(PeerServes(NODE, 3))
         assert (await play.cast.session.expect(Close)).code == 4003
         answer.cancel()
-        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))  # from the other gateway
+        # A hint from the other gateway.
+        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
         other = play.dispatch(job=JOB2)
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED", JOB2),)))
         while (told := await play.cast.notifier.expect(Message)) != ToOthers(PeerAssigned((NODE,))):

@@ -1,4 +1,4 @@
-"""Sessions of nodes whose work waits for a verdict, and of nodes that check others' work."""
+"""Sessions of nodes whose work waits for a verdict, and of nodes that check other nodes' work."""
 
 import asyncio
 import hashlib
@@ -14,6 +14,7 @@ from actors.ledger.messages import (
     LedgerUnavailable,
     RenewLeases,
     UnitComplete,
+    UnitDeliver,
     UnitFail,
     UnitStart,
 )
@@ -26,7 +27,7 @@ from actors.node_session.messages import (
 )
 from actors.node_session.results import why_unverified
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
-from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
+from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from rendertrust.protocol import (
     Ack,
     Evidence,
@@ -96,9 +97,9 @@ async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
         effect = await play.effect()
         assert isinstance(effect, UnitDeliver), effect
         assert (effect.job, effect.attempt, effect.node) == (JOB, 1, NODE)
-        assert (effect.device_class, effect.verified) == (CLASS, True)
-        assert effect.operator == f"operator:{OWNER}"
-        assert effect.sha256 == bytes.fromhex(SHA256)
+        assert (effect.device_class, effect.result.verified) == (CLASS, True)
+        assert effect.result.operator == f"operator:{OWNER}"
+        assert effect.result.sha256 == bytes.fromhex(SHA256)
         assert effect.evidence_sha256 == bytes.fromhex(EVIDENCE.sha256)
         assert effect.evidence_size == len(PROOF)
         await play.socket.expect(Ack)
@@ -207,14 +208,14 @@ async def test_a_store_that_never_answers_is_asked_again() -> None:
         await delivered_slowly(play)
         await leases_until(play, 60.0)
         hung, play.objects.open = play.objects.open, asyncio.Event()
-        play.objects.open.set()  # for calls from now on
+        play.objects.open.set()  # calls from now on get answers
         assert isinstance(await play.effect(within=60.0), UnitDeliver)
         assert not hung.is_set()
 
 
 @simulated
 async def test_a_result_is_looked_at_again_though_an_answer_about_its_start_was_awaited() -> None:
-    """Otherwise the lease would be renewed for ever, and the node would get no ack."""
+    """Without another look, the lease would be renewed for ever, and the node would get no ack."""
     async with session(verified_types=VERIFIED, retry_seconds=1.0) as play:
         play.hear(Hello(version="1", device_class=CLASS))
         play.assign(RENDER)
@@ -318,7 +319,7 @@ async def test_evidence_is_what_the_node_says(proof: bytes | None, error: str) -
 @simulated
 @pytest.mark.parametrize("missing", ["sha256", "size"])
 async def test_what_is_to_be_checked_has_a_name(missing: str) -> None:
-    """The store may know neither value, so the node must name both."""
+    """The object store may not know SHA-256 and size, so the node must report both."""
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, **{missing: None})
         effect = await play.effect()
@@ -345,7 +346,9 @@ async def test_what_is_to_be_checked_is_signed() -> None:
 @simulated
 @pytest.mark.parametrize("place", ["s3://elsewhere/picture", "none:render", None])
 async def test_what_is_to_be_checked_lies_where_it_was_offered(place: str | None) -> None:
-    """Otherwise it could be charged unchecked, as other places need not be our objects."""
+    """A result elsewhere could not be checked, because the gateway reads only its own
+    object store.
+    """
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, result_ref=place)
         effect = await play.effect()
@@ -360,7 +363,7 @@ async def test_what_is_to_be_checked_lies_where_it_was_offered(place: str | None
 async def test_where_no_evidence_is_required_a_plain_result_completes_unverified(
     said: dict[str, Any],
 ) -> None:
-    """It is charged, but the node earns only if the gateway has the object."""
+    """The unit is charged, but the operator earns only if the gateway has the object."""
     node = NodeIdentity(NODE, OWNER, ("render",), verified=True, key=b"k" * 32)
     async with session(verified_types=VERIFIED, node=node, require_evidence=False) as play:
         await delivered(play, **said)
@@ -408,7 +411,7 @@ def test_why_a_result_is_unverified_is_told_by_a_code(
 
 @simulated
 async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() -> None:
-    """Some scenes give no evidence; the check finds out whether this is one."""
+    """Some scenes give no evidence; the check finds out whether the unit's scene is among them."""
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, proof=None, evidence=None)
         effect = await play.effect()
@@ -461,7 +464,7 @@ async def test_without_the_setting_everything_is_as_it_was() -> None:
 
 
 async def checking(play: Play, verifier: Probe[Verifier], order: RunCheck = ORDER) -> JobDispatch:
-    """Let the node offer checks, and send it one."""
+    """Let the node offer checks, and send it a check."""
     seen = await seen_by(play, verifier, "check")
     assert seen.session.tell(order)
     return await play.socket.expect(JobDispatch)
@@ -509,7 +512,9 @@ async def test_a_batch_is_sent_to_a_node_that_offers_batches_and_its_reports_tol
 
 @simulated
 async def test_a_batch_that_fits_into_no_frame_comes_to_nothing() -> None:
-    """If a store's URLs are too long for one relay frame, the results are checked one by one."""
+    """If the URLs of a batch do not fit into one relay frame, the results are checked one
+    by one.
+    """
     verifier: Probe[Verifier] = Probe("verifier")
     long = StoredObject(f"results/{'x' * 3000}", SHA256, len(CONTENT))
     async with session(verifier=verifier) as play:
@@ -563,7 +568,7 @@ async def test_a_check_is_sent_and_its_report_told() -> None:
         play.hear(told)
         assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, "it completed")
         await play.socket.expect(Ack)
-        play.hear(told)  # the repetition is ignored
+        play.hear(told)  # the gateway ignores the repetition
         await play.socket.expect(Ack)
         assert verifier.ref.depth == 0
 

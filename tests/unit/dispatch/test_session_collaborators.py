@@ -30,7 +30,9 @@ from tests.unit.simulated_time import simulated
 
 
 class StandInContext:
-    """A stand-in for the kernel; messages to the own actor arrive at the probe ``actor``."""
+    """A stand-in for the kernel; messages of the session to itself arrive at the probe
+    ``actor``.
+    """
 
     def __init__(self) -> None:
         self.actor: Probe[NodeSession] = Probe("session")

@@ -107,7 +107,9 @@ async def finish_next_unit(play: Play) -> UUID:
 
 @simulated
 async def test_a_high_priority_is_sent_before_what_filled_the_backlog_earlier() -> None:
-    """On one slot, thirty low-priority jobs wait; then another user's and an urgent one come."""
+    """On one slot, thirty low-priority jobs wait; then another user's job and an urgent
+    job come.
+    """
     low, bobs = jobs(ANNA, 30, priority=-1), jobs(BOB, 1, first=80, priority=1)
     urgent = jobs(ANNA, 1, first=90, priority=1)
     async with session() as play:

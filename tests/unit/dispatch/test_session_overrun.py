@@ -23,7 +23,7 @@ from tests.unit.dispatch.stage import JOB, NODE, OWNER, assignment, state_of
 from tests.unit.dispatch.test_session_progress import PATIENT, began, report_progress
 from tests.unit.simulated_time import simulated
 
-QUOTED = 100  # seconds: ten credits, of which one pays for ten seconds
+QUOTED = 100  # seconds: the unit costs ten credits, and one credit pays for ten seconds
 FAR: dict[str, Any] = {**PATIENT, "stall_seconds": 1e6}
 PRICED: dict[str, Any] = {
     "price": 100_000,

@@ -1,4 +1,4 @@
-"""Multipart results: a node may put parts of its own unit only, and the gateway completes them."""
+"""Multipart results: a node sends parts of its own units only; the gateway completes the upload."""
 
 import asyncio
 import hashlib
@@ -78,7 +78,7 @@ async def test_a_slow_store_holds_up_no_session_that_gives_leave_to_put_parts() 
         play.hear(status(status="running", progress=0.9))
         assert isinstance(await play.effect(), UnitStart)
         hung, play.objects.open = play.objects.open, asyncio.Event()
-        play.objects.open.set()  # for calls from now on
+        play.objects.open.set()  # calls from now on get answers
         await asyncio.sleep(61.0)
         assert not hung.is_set()
         answer = await play.socket.expect(Urls)

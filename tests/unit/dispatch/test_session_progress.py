@@ -1,4 +1,4 @@
-"""A unit without progress is taken from its node; one with slow progress stays."""
+"""A unit without progress is taken from its node; a unit with slow progress stays."""
 
 import asyncio
 from datetime import timedelta
@@ -197,7 +197,7 @@ async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_da
 async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
     says: tuple[Running, ...] | None,
 ) -> None:
-    """The node sends no hello, or each of its hellos names the unit, or none names a unit."""
+    """The node sends no hello, or only hellos that name the unit, or only hellos without a unit."""
     clock, gateways, limit = TwinClock(), (ProgressTracker(), ProgressTracker()), 1000.0
     begun = clock.now()
     unit = assignment(assigned_at=begun)

@@ -486,7 +486,7 @@ async def test_a_unit_that_is_given_back_without_fault_pauses_the_node() -> None
 
 @simulated
 async def test_what_was_asked_for_wrongly_pauses_nobody() -> None:
-    """A job that fails on every node must not pause those nodes for other jobs."""
+    """A job that fails on every node must not pause the nodes for other jobs."""
     async with session() as play:
         await play.working()
         play.hear(result(status="failed", failure="gateway", error="no such work here"))

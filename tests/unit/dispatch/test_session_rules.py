@@ -196,7 +196,7 @@ def test_in_our_bucket_nothing_but_our_key_counts(reference: str) -> None:
         named = results.named(reference, unit, settings)
         assert isinstance(named, results.ResultRefused)
         ours = results.named(
-            f"s3://rendertrust/{results.place_of(unit, results.RESULT)}", unit, settings
+            f"s3://rendertrust/{results.object_key(unit, results.RESULT)}", unit, settings
         )
         assert isinstance(ours, results.OwnObject)
 
@@ -222,7 +222,7 @@ def test_an_object_has_16_gib_at_most(size: int, taken: bool) -> None:
 
 
 def test_keys_of_different_attempts_and_users_differ() -> None:
-    keys = {results.place_of(assignment(attempt=n), results.RESULT) for n in range(1, 5)}
+    keys = {results.object_key(assignment(attempt=n), results.RESULT) for n in range(1, 5)}
     assert len(keys) == 4
     assert all(key.startswith(f"results/{USER}/{JOB}/") for key in keys)
 

@@ -106,7 +106,7 @@ async def test_a_quarantined_node_gets_its_owners_work_alone() -> None:
     async with scheduling() as play:
         play.ref.tell(StandingChanged(NODE, QUARANTINE))
         assert await play.dispatch() == NoCapableNode()
-        own = asyncio.create_task(play.ref.ask(attrs.evolve(order(), user=OWNER), within=2.0))
+        own = asyncio.create_task(play.ref.ask(order(user=OWNER), within=2.0))
         assert await placed_on(play) == NODE
         own.cancel()
 

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from actors.ledger.messages import JobInsert
 from actors.scheduler import placement
-from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
+from actors.scheduler.messages import NoCapableNode, WaitCounts
 from actors.scheduler.units import AssignmentTag
 from sql.job_plan import NewUnit
 from tests.support.plans import planned
@@ -17,9 +18,9 @@ from web.jobs.wait_reasons import of_queued
 LATER = EPOCH + timedelta(hours=1)
 
 
-def later(start: datetime = LATER, units: int = 1, job_type: str = "echo") -> Dispatch:
+def later(start: datetime = LATER, units: int = 1, job_type: str = "echo") -> JobInsert:
     cut = [NewUnit(0, place) for place in range(units)]
-    return Dispatch(JOB, USER, planned(job_type, units=cut, start_after=start))
+    return JobInsert(JOB, USER, planned(job_type, units=cut, start_after=start))
 
 
 @pytest.mark.parametrize("units", [1, 3])

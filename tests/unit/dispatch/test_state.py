@@ -24,9 +24,9 @@ from tests.unit.dispatch.stage import (
     OTHER,
     OWNER,
     USER,
+    insert,
     node_row,
     open_unit,
-    order,
     state_of,
 )
 
@@ -56,7 +56,7 @@ def board_with(*nodes: Any, session: bool = True) -> tuple[SchedulerState, Messa
 
 
 def booked(board: SchedulerState, **changes: Any) -> AssignmentTag:
-    booking = placement.reserve(board, order(**changes), EPOCH, 0.0)
+    booking = placement.reserve(board, insert(**changes), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     return booking
 
@@ -88,8 +88,8 @@ def test_a_booking_that_is_never_answered_gives_its_slot_back() -> None:
     board, _ = board_with()
     for number in range(BACKLOG):
         booked(board, job=type(JOB)(int=number))
-    assert placement.reserve(board, order(), EPOCH, 1.0) == AllNodesFull()
-    assert isinstance(placement.reserve(board, order(), EPOCH, NEW_JOB_SECONDS), AssignmentTag)
+    assert placement.reserve(board, insert(), EPOCH, 1.0) == AllNodesFull()
+    assert isinstance(placement.reserve(board, insert(), EPOCH, NEW_JOB_SECONDS), AssignmentTag)
     assert taken(board) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_confirmation_of_an_earlier_instance_is_taken() -> None:
 
 def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
     board, _ = board_with(node_row(NODE, "render"))
-    assert placement.reserve(board, order(), EPOCH, 0.0) == NoCapableNode()
+    assert placement.reserve(board, insert(), EPOCH, 0.0) == NoCapableNode()
     booking = booked(board, queue=True)
     assert booking.node is None
     board.confirm(booking, EPOCH, 0.0)
@@ -126,8 +126,8 @@ def test_where_all_nodes_are_full_those_wait_who_wish_to() -> None:
     board, _ = board_with()
     board.index.node(NODE).assigned |= {(JOB2, n) for n in range(BACKLOG)}
     board.index.changed(board.index.node(NODE))
-    assert placement.reserve(board, order(), EPOCH, 0.0) == AllNodesFull()
-    waits = placement.reserve(board, order(queue=True), EPOCH, 0.0)
+    assert placement.reserve(board, insert(), EPOCH, 0.0) == AllNodesFull()
+    waits = placement.reserve(board, insert(queue=True), EPOCH, 0.0)
     assert isinstance(waits, AssignmentTag)
     assert waits.node is None
 
@@ -279,7 +279,7 @@ def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> No
     board.confirm(booked(board), EPOCH, 0.0)
     board.refresh([], 0.0)
     assert taken(board) == 1
-    assert placement.reserve(board, order(JOB2), EPOCH, 0.0) == NoCapableNode()
+    assert placement.reserve(board, insert(JOB2), EPOCH, 0.0) == NoCapableNode()
 
 
 def test_open_jobs_are_counted_for_each_user_from_the_booking_to_the_end() -> None:
@@ -340,7 +340,7 @@ def test_a_node_that_is_silent_for_a_day_is_forgotten_unless_something_is_known_
     assert board.index.get(NODE) is not None
     board.forget_silent(25 * HOUR)
     assert {node.id for node in board.index} == {busy.id, spoken.id, there.id}
-    assert isinstance(placement.reserve(board, order(), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, insert(), EPOCH, 0.0), NoCapableNode)
     board.refresh([node_row()], 25 * HOUR)
     assert booked(board).node == NODE, "as new, when it is back"
 

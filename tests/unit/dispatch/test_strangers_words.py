@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from actors.kernel import Ref
 from actors.scheduler.messages import MEMORY_MOST
 from actors.scheduler.node import GIB, NOTHING, Node, NodeResources, Requirements, resources_of
-from actors.scheduler.policy import candidates, choose
 from actors.scheduler.units import PlacementRequest, RequestKind, kind_of
 from sql.access import Access
 from tests.support.plans import planned
+from tests.unit.dispatch.node_choice import candidates, choose
 from tests.unit.dispatch.test_policy import avoided, demands, indexed, nodes, ties
 
 USER = UUID(int=100)
@@ -41,7 +41,7 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
 
 
 def farm(*nodes: tuple[int | None, int]) -> list[Node]:
-    """Return connected nodes with these owners and so many GiB."""
+    """Return connected nodes with these owners and these amounts of memory in GiB."""
     return [
         Node(
             UUID(int=number),
@@ -68,7 +68,7 @@ def asked(made: list[Node], failed: set[int], kind: RequestKind) -> set[int]:
 def test_when_three_nodes_have_failed_a_unit_another_owners_is_asked(
     failed: set[int], expected: set[int]
 ) -> None:
-    """The four nodes without an owner count as one owner's."""
+    """The four nodes without an owner count as nodes of one owner."""
     made = farm((None, 8), (None, 8), (None, 8), (None, 8), (9000, 8))
     assert asked(made, failed, RequestKind("echo")) == expected
 
@@ -83,7 +83,7 @@ def test_the_creators_own_nodes_are_asked_whatever_they_said() -> None:
     [
         (set[int](), {3}),  # the nodes with enough memory
         ({1}, {3}),
-        ({1, 3}, {2}),  # the large node has failed the unit, so smaller ones are asked, too
+        ({1, 3}, {2}),  # the large node has failed the unit, so smaller nodes are asked, too
         ({1, 2}, {3}),
         ({1, 2, 3}, {3}),
     ],

@@ -25,9 +25,9 @@ from tests.unit.dispatch.stage import (
     JOB,
     NODE,
     USER,
+    insert,
     node_row,
     open_unit,
-    order,
     state_of,
     with_plan,
 )
@@ -168,7 +168,7 @@ def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     placed = place(board)
     assert len(placed) == REFILL
-    for rows in (rows_of(WINDOW), []):  # first none is committed yet, then all are complete
+    for rows in (rows_of(WINDOW), []):  # first no unit is committed, then all are complete
         board.reconcile(rows, EPOCH)
         assert set(board.waiting_keys({JOB})) == {booking.unit.key for booking in placed}
     board.refuse(placed[0])
@@ -183,7 +183,7 @@ def test_what_is_in_line_is_not_read_again() -> None:
     assert len(placed) == 2 * DEPTH
     assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(REFILL)}
     board.confirm(placed[0], EPOCH, 0.0)  # a unit that a node has is no waiting unit
-    board.refuse(placed[1])  # its state in the database is unknown
+    board.refuse(placed[1])  # the unit's state in the database is unknown
     assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(2, REFILL)}
     assert board.waiting_keys({UUID(int=7)}) == []
 
@@ -206,8 +206,8 @@ def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
     node = board.index.node(UUID(int=1))
     node.assigned |= {(UUID(int=9), number) for number in range(100)}
     board.index.changed(node)
-    assert isinstance(placement.reserve(board, order(), EPOCH, 0.0), AllNodesFull)
-    many = with_plan(order(), units=(PIECE, PIECE))
+    assert isinstance(placement.reserve(board, insert(), EPOCH, 0.0), AllNodesFull)
+    many = with_plan(insert(), units=(PIECE, PIECE))
     booking = placement.reserve(board, many, EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None
@@ -217,7 +217,7 @@ def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
 
 def test_the_rest_of_a_new_job_is_asked_for_at_once() -> None:
     board = board_with()
-    booking = placement.reserve(board, with_plan(order(), units=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
+    booking = placement.reserve(board, with_plan(insert(), units=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     assert board.jobs_to_refill == {JOB}
@@ -243,6 +243,6 @@ def test_a_client_of_the_reference_is_not_given_one_of_many_units() -> None:
     alone = board_with()
     alone.index.node(UUID(int=1)).slots = None
     alone.index.changed(alone.index.node(UUID(int=1)))
-    booking = placement.reserve(alone, with_plan(order(), units=(PIECE, PIECE)), EPOCH, 0.0)
+    booking = placement.reserve(alone, with_plan(insert(), units=(PIECE, PIECE)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None  # the node may still say hello

@@ -1,4 +1,4 @@
-"""Units whose node has no session, and dispatches to nodes that have one."""
+"""Units whose node has no session, and dispatches to nodes that have a session."""
 
 import asyncio
 from typing import Any

@@ -49,8 +49,8 @@ def test_of_who_is_not_there_nobody_can_tell() -> None:
 @pytest.mark.parametrize(
     ("pool", "ours", "busy", "first"),
     [
-        (ANY, True, False, True),  # it is idle, and a verifier covers it
-        (ANY, True, True, False),  # it is busy, and a unit does not wait for it
+        (ANY, True, False, True),  # the node is idle, and a verifier covers it
+        (ANY, True, True, False),  # the node is busy, and no unit waits for it
         (ANY, False, False, False),  # the verifier is not one of the gateway's own
     ],
 )

@@ -145,7 +145,7 @@ def test_a_session_that_does_not_answer_keeps_no_slot_for_ever() -> None:
     WorkStealing(board).balance(LATER, 5.0)
     board.expire(LATER, 5.0 + RECALL_SECONDS)
     assert taken(board) == {NODE: 2, OTHER: 0}
-    comes_back(board, JOBS[1])  # late, so it is read with the waiting units
+    comes_back(board, JOBS[1])  # after the recall expired, so the unit is read again
     assert board.jobs_to_refill == frozenset({JOBS[1]})
     assert taken(board) == {NODE: 1, OTHER: 0}
 

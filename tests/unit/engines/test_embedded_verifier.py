@@ -171,7 +171,7 @@ seen += [name for name in os.environ if name.startswith("RENDERTRUST")]
 print(seen, len([pid for pid in os.listdir("/proc") if pid.isdigit()]))
 """
         ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe])
-    assert ran.stdout == "[] 2\n"  # its own process and the sandbox's first one
+    assert ran.stdout == "[] 2\n"  # the probe and the sandbox's first process
 
 
 @needs_sandbox

@@ -1,4 +1,4 @@
-"""Data folders of test runs: abandoned ones are removed, those of live runs stay."""
+"""Data folders of test runs: abandoned folders are removed, folders of live runs stay."""
 
 import os
 from pathlib import Path

@@ -58,7 +58,9 @@ def test_a_closed_folder_behind_a_link_is_seen(tmp_path: Path) -> None:
 def test_the_class_of_user_that_counts(
     tmp_path: Path, mode: int, uid: int, gid: int, allowed: bool
 ) -> None:
-    """Owner and group are those of the folder for 0, and others for 1."""
+    """``uid`` and ``gid`` are added to the ids of the folder's owner and group, so 1 gives another
+    account.
+    """
     folder = make(tmp_path / "folder", mode)
     status = folder.stat()
     account = EngineAccount("a", status.st_uid + uid, status.st_gid + gid)

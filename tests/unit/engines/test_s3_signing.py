@@ -1,4 +1,4 @@
-"""Presigned URLs are identical to those of botocore's signer."""
+"""Presigned URLs are identical to the URLs of botocore's signer."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,6 @@
-"""The gateway passes presigned URLs on to the store if they are its own, unchanged and fresh."""
+"""The gateway passes presigned URLs on to the store if it signed them and they are unchanged and
+fresh.
+"""
 
 from datetime import UTC, datetime, timedelta
 

@@ -35,7 +35,9 @@ def folder(tmp_path: Path) -> EngineFolder:
 async def launch(
     folder: EngineFolder, *ignored: int, stop: tuple[tuple[int, float], ...]
 ) -> tuple[Tethered, int]:
-    """Start the stubborn program under a tether; return it and the descriptor of the lock."""
+    """Start the stubborn program under a tether; return the process and the descriptor of
+    the lock.
+    """
     lock = await folder.lock(within=60.0)
     there = folder.path / "there"
     numbers = [str(int(number)) for number in ignored]

@@ -88,7 +88,7 @@ class Load(Message[Stage, None]):
 
 @attrs.frozen
 class Progress(Message[Stage, None]):
-    """Message whose oldest one is dropped when the mailbox is full."""
+    """Message of a kind whose oldest message is dropped when the mailbox is full."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
     value: int

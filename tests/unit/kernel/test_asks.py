@@ -222,7 +222,7 @@ async def test_awaiting_something_cancelled_is_a_crash() -> None:
 
 @simulated
 async def test_ask_of_an_actor_that_is_down() -> None:
-    """An actor that is down for good answers every ask with ActorStopped, the queued ones too."""
+    """An actor that is down for good answers every ask with ActorStopped, queued asks too."""
     async with play() as it:
         it.ref.tell(Hold())
         await quiet()

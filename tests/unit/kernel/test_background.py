@@ -21,7 +21,7 @@ async def lasts(seconds: float, text: str = "done") -> Note:
 
 @simulated
 async def test_messages_are_handled_meanwhile() -> None:
-    """Messages are handled while background work runs; what it returns comes as one of them."""
+    """Messages are handled while background work runs; its result arrives as a message."""
     async with play() as it:
         await begin(it, lambda: lasts(30.0))
         it.ref.tell(Note("meanwhile"))
@@ -33,7 +33,9 @@ async def test_messages_are_handled_meanwhile() -> None:
 
 @simulated
 async def test_work_that_takes_too_long_or_raises() -> None:
-    """Background work that exceeds its limit, or raises, sends the message declared for that."""
+    """Background work that exceeds its limit, or raises, sends the message declared for a
+    failure.
+    """
     ended: list[str] = []
 
     async def too_long() -> Note:
@@ -58,7 +60,7 @@ async def test_work_that_takes_too_long_or_raises() -> None:
 
 @simulated
 async def test_work_ends_with_the_instance() -> None:
-    """Background work ends with the instance that began it, and its queued message with it."""
+    """Background work ends with the instance that began it, and so does its queued message."""
 
     async def stubborn() -> Note:
         try:

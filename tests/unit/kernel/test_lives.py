@@ -75,7 +75,7 @@ async def test_started_comes_first() -> None:
 
 @simulated
 async def test_stop_lets_the_message_in_hand_finish() -> None:
-    """A stop lets the message in hand finish, goes before the queued ones, and runs stopped."""
+    """A stop lets the message in hand finish, goes before queued messages, and runs stopped."""
     life = Life()
     await life.cell.launch()
     asker = asyncio.create_task(life.ref.ask(Hold(), within=9.0))
@@ -327,7 +327,7 @@ async def test_start_that_takes_too_long_fails() -> None:
 
 @simulated
 async def test_queued_messages_wait_for_the_next_instance() -> None:
-    """What is queued at a crash stays, in order, for the next instance, its asks included."""
+    """Messages queued at a crash stay, in order, for the next instance, asks included."""
     async with play() as it:
         it.ref.tell(Hold())
         await quiet()
@@ -357,7 +357,7 @@ async def test_message_in_hand_at_a_crash_is_gone() -> None:
 
 @simulated
 async def test_each_instance_is_new() -> None:
-    """Each start makes a new instance, without the memory of the one before."""
+    """Each start makes a new instance, without the memory of the instance before."""
     async with play() as it:
         it.ref.tell(Boom())
         await quiet()

@@ -65,7 +65,9 @@ async def test_order_is_kept() -> None:
 
 @simulated
 async def test_one_message_at_a_time() -> None:
-    """An actor handles one message, or one batch, at a time: while its handler waits, all wait."""
+    """An actor handles one message, or one batch, at a time: while its handler waits, all messages
+    wait.
+    """
     async with play() as it:
         await hold(it)
         it.ref.tell(Note("waits"))
@@ -76,7 +78,7 @@ async def test_one_message_at_a_time() -> None:
 
 @simulated
 async def test_reject_when_full() -> None:
-    """A rejecting kind is refused by a full mailbox: the tell returns False at once."""
+    """A full mailbox refuses a message of a rejecting kind: the tell returns False at once."""
     async with play(capacity=2) as it:
         await hold(it)
         assert [it.ref.tell(Note(text)) for text in "abc"] == [True, True, False]
@@ -85,7 +87,9 @@ async def test_reject_when_full() -> None:
 
 @simulated
 async def test_coalesce_in_place() -> None:
-    """A coalescing kind replaces the queued one of the same key in its place, full or not."""
+    """A message of a coalescing kind takes the place of the queued message of its key,
+    full or not.
+    """
     async with play(capacity=3) as it:
         await hold(it)
         for message in (Load("n", 1), Note("between"), Load("m", 1), Load("n", 2), Load("m", 2)):
@@ -123,7 +127,9 @@ async def test_refused_coalescing_message_leaves_no_trace() -> None:
 
 @simulated
 async def test_drop_oldest() -> None:
-    """A dropping kind takes the place of the oldest told one of its kind in a full mailbox."""
+    """In a full mailbox, a message of a dropping kind replaces the oldest told message of
+    its kind.
+    """
     async with play(capacity=3) as it:
         await hold(it)
         it.ref.tell(Note("first"))
@@ -134,7 +140,7 @@ async def test_drop_oldest() -> None:
 
 @simulated
 async def test_drop_oldest_drops_no_other_kind() -> None:
-    """A dropping kind is refused when the full mailbox holds none of its kind to drop."""
+    """A message of a dropping kind is refused if the full mailbox has none of its kind to drop."""
     async with play(capacity=2) as it:
         await hold(it)
         it.ref.tell(Note("a"))
@@ -194,7 +200,7 @@ async def test_cancelled_offer_gives_its_turn_to_the_next() -> None:
         await quiet()
         it.ref.mailbox.items.clear()
         it.ref.mailbox.make_room()
-        offers[1].cancel()  # it has already been woken
+        offers[1].cancel()  # the offer has already been woken
         await quiet()
         assert offers[2].done()
         assert await let_go(it) == [3]
@@ -216,7 +222,9 @@ async def test_offer_to_an_actor_that_goes_down() -> None:
 
 @simulated
 async def test_batch_takes_what_is_queued_of_its_kind() -> None:
-    """A batch takes all queued messages of its kind up to its limit, past those of other kinds."""
+    """A batch takes all queued messages of its kind up to its limit, past messages of
+    other kinds.
+    """
     async with play() as it:
         await hold(it)
         asks = [asyncio.create_task(it.ref.ask(Line(text), within=1.0)) for text in "abc"]

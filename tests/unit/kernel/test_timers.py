@@ -64,7 +64,7 @@ async def test_cancelled_timer() -> None:
 
 @simulated
 async def test_timers_end_with_the_instance() -> None:
-    """Timers end with the instance that set them, and their queued messages with them."""
+    """Timers end with the instance that set them, and so do their queued messages."""
     async with play() as it:
         await set_timer(it, 1.0, "queued")
         await set_timer(it, 5.0, "running")

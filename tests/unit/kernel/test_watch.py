@@ -172,7 +172,7 @@ async def test_crash_over_a_death_notice() -> None:
 
 @simulated
 async def test_waiting_for_the_end_from_outside() -> None:
-    """Code outside actors waits with Ref.down for the end of one, and gets the reason."""
+    """Code outside actors waits with Ref.down for the end of an actor, and gets the reason."""
     house = House()
     await house.root.start()
     node = await house.node()

@@ -13,10 +13,12 @@ from actors.ledger.messages import (
     GuardFailed,
     Posted,
     Replayed,
+    UnitComplete,
+    UnitDeliver,
     operator_account,
 )
 from actors.paymaster.messages import DisputeDecide, EarningMature
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.sampling import fine_of
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, Sent, jobs_in
@@ -66,7 +68,9 @@ class Delivering(Everything):
                 self.staked += [] if job in disputed else [(share.operator, share)]
 
     def may_lose(self, batch: list[Sent]) -> bool:
-        """Return whether an answer may get lost: not if effects depend on the earlier state."""
+        """Return False if effects of the batch depend on the state before it; no answer may get
+        lost then.
+        """
         effects = [effect for sent in batch for effect in sent.commit.effects]
         looks = (EarningMature, DisputeDecide)
         is_mixed = any(isinstance(effect, UnitVerdict) for effect in effects)
@@ -125,14 +129,14 @@ class Delivering(Everything):
             self.checks[job.id, attempt] = Check(operator, verified, self.now, odds)
             return Posted
 
-        effect = UnitDeliver(
-            *(job.id, 0, attempt, self.nodes[node], "cpu", "x"),
+        result = UnitComplete(
+            *(job.id, 0, attempt, self.nodes[node], "x"),
             verified=verified,
             operator=self.account(operator),
             dispute_window=WINDOW,
-            draw=None if asked is None else 0.0,
-            odds=asked or 1.0,
         )
+        draw = None if asked is None else 0.0
+        effect = UnitDeliver(result, "cpu", draw=draw, odds=asked or 1.0)
         self.add(Commit((), (effect,)), model)
 
     def overtaken(self, job: Job, attempt: int) -> None:
@@ -206,7 +210,9 @@ class Delivering(Everything):
         self.add(Commit((), (effect,)), model)
 
     def is_decided_by(self, job: Job, verdict: Any, *, beside: bool, withdrawn: bool) -> bool:
-        """Return whether this verdict decides the unit, or only this one of two attempts."""
+        """Return whether this verdict decides the unit; False if it decides only one of two
+        attempts.
+        """
         over = withdrawn and not job.waits(copy=not beside)
         if job.copy is None:
             return True
@@ -240,7 +246,7 @@ class Delivering(Everything):
                 self.moves(share, "FORFEITED", share.amount)
 
     def is_returned(self, share: Share) -> bool:
-        """Give a forfeited share back, unless the job's creator was refunded."""
+        """Give a forfeited share back and return True; False if the job's creator was refunded."""
         [job] = [each for each in self.jobs if self.shares.get(each.id) is share]
         if job.dispute == "UPHELD":
             return False

@@ -22,7 +22,6 @@ from actors.ledger.messages import (
     ExistsWithOtherAmount,
     GuardFailed,
     HoldClosed,
-    HoldUnits,
     IdempotencyKey,
     InsufficientCredits,
     JobCancel,
@@ -106,15 +105,15 @@ class Job:
         return max(self.attempt, self.copied) + 1
 
     def is_copy(self, attempt: int, node: int | None) -> bool:
-        """Return whether the attempt is the living copy; a node of None matches any."""
+        """Return whether the attempt is the living copy; a node of None matches any node."""
         return self.copy is not None and attempt == self.copied and node in (None, self.copy)
 
     def is_first(self, attempt: int, node: int | None) -> bool:
-        """Return whether the attempt is the one that has a copy; a node of None matches any."""
+        """Return whether the attempt has a speculative copy; a node of None matches any node."""
         return self.copy is not None and attempt == self.attempt and node in (None, self.node)
 
     def waits(self, *, copy: bool) -> bool:
-        """Return whether that one of two attempts has delivered and has no verdict."""
+        """Return whether the first attempt (or the copy) has delivered and has no verdict."""
         return self.copy_delivered if copy else self.state == "VERIFYING"
 
     def alone(self) -> None:
@@ -159,7 +158,6 @@ class Hold:
     user: int
     amount: int
     state: str = "OPEN"
-    settled: int = 0
 
 
 @attrs.define
@@ -290,26 +288,23 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((place,)), model)
 
     @precondition(lambda self: self.holds)
-    @rule(data=st.data(), part=st.sampled_from([0, 1, 2, 3]))
-    def settle(self, data: st.DataObject, part: int) -> None:
-        """Settle nothing, half, all, or more than all of a hold."""
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        """Settle a hold."""
         reference = data.draw(st.sampled_from(sorted(self.holds)))
         hold = self.holds[reference]
-        charge = hold.amount * part // 2
 
         def model() -> Answer:
-            if hold.state == "SETTLED" and hold.settled == charge:
+            if hold.state == "SETTLED":
                 return Replayed
             if hold.state != "OPEN":
                 return HoldClosed
-            if charge > hold.amount:
-                return GuardFailed
-            hold.state, hold.settled = "SETTLED", charge
+            hold.state = "SETTLED"
             self.purses[hold.user].held -= hold.amount
-            self.charged(hold.user, charge)
+            self.charged(hold.user, hold.amount)
             return Posted
 
-        self.add(Commit((SettleHold(reference, charge),)), model)
+        self.add(Commit((SettleHold(reference),)), model)
 
     @precondition(lambda self: self.holds)
     @rule(data=st.data())
@@ -341,9 +336,6 @@ class Everyday(RuleBasedStateMachine):
         request = bytes([price % 251]) * 32
         place = None if node is None else self.nodes[node]
         commit = dispatch(self.people[person], job.id, price, 1, place)
-        if price % 2 and price > 1:  # held as jobs of many units are
-            hold = HoldUnits(user_account(self.people[person]), job.id, (price,))
-            commit = attrs.evolve(commit, postings=(hold,))
         if key is not None:
             answer = {"status": 200, "body": {"job_id": str(job.id)}}
             kept = IdempotencyKey(self.people[person], key, request, answer)
@@ -352,7 +344,7 @@ class Everyday(RuleBasedStateMachine):
         def model() -> Answer:
             if key is not None and (person, key) in self.keys:
                 return Replayed if self.keys[person, key] == request else KeyConflict
-            # the insertion counts as done, but the assignment may be another one
+            # the job counts as inserted, but the assignment may be to another node
             if job in self.jobs:
                 same = (job.attempt, job.node) == (1, node) or node is None
                 return Replayed if same else GuardFailed
@@ -428,7 +420,9 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((), (UnitCopy(job.id, 0, attempt, self.nodes[node], beside),)), model)
 
     def one_of(self, job: Job, *, copy: bool, stranger: bool = False) -> tuple[int, int]:
-        """Return an attempt at the job and its node; with ``copy`` those of its copy, if any."""
+        """Return an attempt at the job and its node; with ``copy`` the speculative
+        attempt, if any.
+        """
         if copy and job.copy is not None:
             return job.copied, (job.copy + int(stranger)) % 2
         return job.attempt, ((job.node or 0) + int(stranger)) % 2
@@ -647,8 +641,8 @@ class Everyday(RuleBasedStateMachine):
     def may_lose(self, batch: list[Sent]) -> bool:
         """Return whether an answer may get lost.
 
-        It may not with payouts, which depend on the state before the batch. Nor with a unit that
-        had two attempts: a repeated effect does not find the one that has failed.
+        No answer may get lost of a payout, which depends on the state before the batch, or of a
+        unit that had two attempts: a repeated effect would not find a failed attempt.
         """
         effects = [effect for sent in batch for effect in sent.commit.effects]
         raced = {job.id for job in self.jobs if job.copied}
@@ -660,7 +654,8 @@ class Everyday(RuleBasedStateMachine):
     def commit(self, batch: list[Sent]) -> None:
         outcomes = self.run_to_end(self.stage.commit(*(sent.commit for sent in batch)))
         for sent, outcome in zip(batch, outcomes, strict=True):
-            # When a batch is decided again, an effect done before may be answered as done now.
+            # When a batch is decided again, an effect may be answered as new although it was done
+            # before.
             kinds = (sent.answer, *((Posted,) if sent.answer is Replayed else ()))
             assert isinstance(outcome, kinds) or self.is_paused_by(sent, outcome), (
                 sent.commit,

@@ -1,7 +1,7 @@
 """State machine of earnings, disputes, payouts and purchases.
 
-It adds to ``everyday.py`` and shares its batches. The model knows each share's owner and state,
-each payout's shares, and what Stripe knows of each payment.
+This state machine adds to ``everyday.py`` and shares its batches. The model knows each share's
+owner and state, each payout's shares, and what Stripe knows of each payment.
 """
 
 from collections.abc import Callable
@@ -69,7 +69,7 @@ class Payout:
 
 @attrs.define
 class Payment:
-    """A purchase as Stripe sees it, and what the books made of it, in cents."""
+    """A purchase as Stripe sees it; ``known`` has the refunded and disputed cents in the books."""
 
     bought: Bought
     person: int
@@ -269,7 +269,7 @@ class Everything(Everyday):
     @precondition(lambda self: any(s.state == "PENDING" for s in self.shares.values()))
     @rule(data=st.data())
     def mature(self, data: st.DataObject) -> None:
-        """Mature a share; if possible one whose window is over."""
+        """Mature a share; if possible a share whose window is over."""
         ripe = [j for j in self.jobs if j.id in self.shares and self.shares[j.id].until <= self.now]
         self.matures(data.draw(st.sampled_from(ripe)) if ripe else self.draw_job(data, "COMPLETED"))
 
@@ -443,7 +443,7 @@ class Everything(Everyday):
             payment.refunds[id_] = cents
             self.reconcile(payment)
 
-        self.tell(payment.bought.back(id_, "REFUND", cents), change)
+        self.tell(payment.bought.reversal(id_, "REFUND", cents), change)
 
     @precondition(lambda self: any(p.refunded for p in self.payments))
     @rule(data=st.data())
@@ -455,12 +455,12 @@ class Everything(Everyday):
             payment.failed.add(id_)
             self.reconcile(payment)
 
-        self.tell(payment.bought.back(id_, "REFUND", payment.refunds[id_], "VOID"), change)
+        self.tell(payment.bought.reversal(id_, "REFUND", payment.refunds[id_], "VOID"), change)
 
     @precondition(lambda self: any(p.paid and p.dispute in ("", "open") for p in self.payments))
     @rule(data=st.data(), after=st.sampled_from(["won", "lost"]))
     def dispute_payment(self, data: st.DataObject, after: str) -> None:
-        """Open a dispute of a payment, or decide an open one."""
+        """Open a dispute of a payment, or decide an open dispute."""
         found = [p for p in self.payments if p.paid and p.dispute in ("", "open")]
         payment = data.draw(st.sampled_from(found))
         state = after if payment.dispute else "open"
@@ -471,10 +471,12 @@ class Everything(Everyday):
 
         kind = "VOID" if state == "won" else "COUNTS"
         name = f"du_{payment.bought.intent}"
-        self.tell(payment.bought.back(name, "DISPUTE", payment.bought.credits, kind), change)
+        self.tell(payment.bought.reversal(name, "DISPUTE", payment.bought.credits, kind), change)
 
     def reconcile(self, payment: Payment) -> None:
-        """Take back what Stripe took, from the balance first and then as debt; or give it back."""
+        """Deduct refunded and disputed credits from the balance, then as debt; add what Stripe
+        returned.
+        """
         if not payment.told:
             return
         disputed = payment.left if payment.dispute in ("open", "lost") else 0

@@ -134,7 +134,7 @@ async def test_another_request_under_the_key_of_a_lost_commit_is_replayed() -> N
 async def test_copies_in_a_batch_whose_attempt_failed_hear_that_they_are_copies(
     round_trip: int,
 ) -> None:
-    """The attempt may fail before COMMIT, in it, or after it."""
+    """The attempt may fail before, during or after COMMIT."""
     stage = twin_stage()
     user, store = await stage.user(), twin(stage)
     copy = Commit((grant(user, 5, "x"),))
@@ -158,7 +158,7 @@ async def test_copies_in_a_batch_whose_attempt_failed_hear_that_they_are_copies(
 async def test_what_was_bought_and_charged_is_counted_once_when_an_answer_is_lost(
     *, done: bool
 ) -> None:
-    """The counters rise once, by the first attempt or by the one that repeats it."""
+    """The counters rise once, by the first attempt at the batch or by its repetition."""
     stage = twin_stage()
     user, node, job = await stage.dispatched(30_000)
     bought = await new_purchase(stage, user, 100)
@@ -203,7 +203,7 @@ async def test_what_another_gateway_did_meanwhile_is_no_work_of_a_commit_that_ne
     trips = itertools.count()
 
     def race() -> None:
-        """Lose the COMMIT, and let another gateway do the same before the next attempt."""
+        """Lose the COMMIT, and let another gateway commit the same before the next attempt."""
         number = next(trips)
         if number == 3:
             store.fail_next()

@@ -16,7 +16,6 @@ from actors.auditor.messages import Audit, Auditor, LastAudit
 from actors.kernel import Ref
 from actors.night_auditor.actor import NightAuditorActor, is_due
 from actors.night_auditor.messages import NightAuditor
-from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
 from supervisors.restart_policy import Intensity, Strategy
@@ -59,11 +58,11 @@ class RecordingStore(StoreTwin):
 
 @asynccontextmanager
 async def auditing(
-    store: StoreTwin, leadership: Leadership = ALONE
+    store: StoreTwin, leadership: TwinLeadership | None = None
 ) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
     """Run both auditor actors, connected as in the tree."""
     auditor, night = Ref[Auditor]("auditor", capacity=99), Ref[NightAuditor]("night", capacity=99)
-    ports = twin_ports(store=store, leadership=leadership)
+    ports = twin_ports(store=store, leadership=leadership or TwinLeadership(Leads()))
     children = [
         Child(
             "auditor",
@@ -281,7 +280,9 @@ def test_a_night_is_due_once_its_time_was_passed(
 async def follower_and_leader(
     store: StoreTwin,
 ) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor], TwinLeadership]]:
-    """Run a gateway beside one that leads; yield the former and the leadership of the latter."""
+    """Run a follower beside a leading gateway; yield the follower's actors and the leader's
+    leadership.
+    """
     leads = Leads()
     leading = TwinLeadership(leads)
     assert await leading.leads("auditor")
@@ -313,7 +314,7 @@ async def test_broken_books_stop_the_gateways_that_do_not_audit_too() -> None:
 
 @simulated
 async def test_what_was_found_before_a_start_stops_nobody() -> None:
-    """The books may have been mended since; only the next audit can tell."""
+    """The books may have been repaired since the last audit; only the next audit can tell."""
     store, leads = RecordingStore(), Leads()
     assert await TwinLeadership(leads).leads("auditor")
     await store.note_audit(EPOCH, EPOCH, [Finding("I2", "x", "y")])

@@ -27,7 +27,7 @@ steps = st.tuples(st.integers(0, UNITS - 1), st.integers(0, 11))
 
 
 def effects_on(unit: UnitRow, node: UUID, user: UUID) -> list[Effect]:
-    """Return effects that may follow; some are refused if another one comes first in the batch."""
+    """Return effects that may follow; some are refused after another effect of the batch."""
     job, number, attempt = unit.job_id, unit.number, unit.attempt
     if unit.state == "QUEUED":
         assign = UnitAssign(job, number, attempt + 1, node)

@@ -17,7 +17,7 @@ from tests.unit.ledger import delivering, everyday, everything
 from tests.unit.ledger.delivering import Delivering
 from tests.unit.ledger.everyday import Sent
 
-pytestmark = pytest.mark.heavy  # these sums do not depend on the version of Python
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 
 class OverTheTwin(Delivering):
@@ -32,7 +32,7 @@ class OverTheTwin(Delivering):
 
 
 class Racing(OverTheTwin):
-    """A state machine that begins with a unit with two attempts, and mostly changes that one."""
+    """A state machine that begins with a unit with two attempts, and mostly changes that unit."""
 
     def __init__(self) -> None:
         super().__init__()

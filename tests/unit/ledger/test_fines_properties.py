@@ -20,10 +20,12 @@ from actors.ledger.messages import (
     Posted,
     Replayed,
     UnitAssign,
+    UnitComplete,
+    UnitDeliver,
     operator_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, PayoutTake
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict, VerdictOutcome
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of
@@ -32,7 +34,7 @@ from tests.integration.conformance.earnings import WINDOW, Work, worked
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import examples
 
-pytestmark = pytest.mark.heavy  # these sums do not depend on the version of Python
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 T = TypeVar("T")
 PRICES, OPERATORS = st.integers(2, 300), st.sampled_from([0, 1])
@@ -197,7 +199,7 @@ class Fines(RuleBasedStateMachine):
         made = data.draw(st.sampled_from(self.waiting()))
         row = self.run_to_end(self.check_of(made))
         due = fine_of(made.share, row.odds) if is_lie and made.drawn else 0
-        outcome: Outcome = "invalid" if is_lie else "exact"
+        outcome: VerdictOutcome = "invalid" if is_lie else "exact"
         effect = UnitVerdict(
             *(made.job, 0, 1, outcome),
             operator=operator_account(self.operators[made.operator]),
@@ -215,7 +217,9 @@ class Fines(RuleBasedStateMachine):
             self.earned(Work(creator, made.job, made.node), made.share, made.operator)
 
     def fine(self, made: Delivery, due: int) -> None:
-        """Forfeit shares: all that the fine asks for, as far as the stake lasts, and no more."""
+        """Forfeit the newest pending shares until they cover the fine; check the sum against the
+        stake.
+        """
         left = [one for one in made.stake if one.state not in ("REVERSED", "FORFEITED")]
         assert all(one.state == "PENDING" for one in left), "nothing of it has matured"
         for share in reversed(self.shares):
@@ -322,11 +326,10 @@ def test_an_operator_who_always_has_a_delivery_waiting_is_paid(
 def delivery_of(
     job: UUID, node: UUID, operator: UUID, attempt: int = 1, *, asked: float = 0.5, draw: float = 0
 ) -> UnitDeliver:
-    return UnitDeliver(
-        *(job, 0, attempt, node, "cpu", "x", b"s" * 32, 9),
+    result = UnitComplete(
+        *(job, 0, attempt, node, "x", b"s" * 32, 9),
         verified=True,
         operator=operator_account(operator),
         dispute_window=WINDOW,
-        draw=draw,
-        odds=asked,
     )
+    return UnitDeliver(result, "cpu", draw=draw, odds=asked)

@@ -1,4 +1,6 @@
-"""The final check of a batch finds entries unlike their transfer, and overdrawn accounts."""
+"""The final check of a batch finds entries that differ from their transfer, and overdrawn
+accounts.
+"""
 
 from datetime import UTC, datetime
 from itertools import count
@@ -16,7 +18,7 @@ TRANSFER = TransferRow(1, PAYER, PAYEE, PAYER, 5, "USAGE", "work:1", "a frame", 
 
 
 def batch(paid: int, received: int, *, balance: int = 10) -> tuple[Rows, Changes]:
-    """Return a transfer of five, with entries of these amounts."""
+    """Return a transfer of an amount of five, with entries of these amounts."""
     before = {name: AccountRow(n, name, balance) for n, name in enumerate((PAYER, PAYEE))}
     entries = [
         EntryRow(n, UUID(int=n), 1, name, 1, amount, balance, balance + amount, NOW)

@@ -1,4 +1,4 @@
-"""Rows that a batch locks: those that it concerns, and no others."""
+"""Rows that a batch locks: the rows that it concerns, and no other rows."""
 
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
     UnitStart,
+    user_account,
     work_reference,
 )
 from actors.verifier.messages import UnitVerdict
@@ -58,5 +59,6 @@ def test_a_job_that_is_made_or_cancelled_as_a_whole() -> None:
     job = frozenset({JOB})
     holds = frozenset({work_reference(JOB, 0), work_reference(JOB, 1)})
     insert = JobInsert(JOB, USER, planned(units=[NewUnit(1)] * 2))
-    assert keys(insert) == Keys(jobs=job, whole=job, holds=holds)
+    user = frozenset({user_account(USER)})
+    assert keys(insert) == Keys(jobs=job, whole=job, holds=holds, accounts=user)
     assert keys(JobCancel(JOB, USER)) == Keys(jobs=job, whole=job)

@@ -24,13 +24,14 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitRetry,
     UnitStart,
 )
 from actors.ledger.rows import next_attempt
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from rendertrust import money
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow
@@ -42,7 +43,7 @@ from tests.support.examples import examples
 from tests.twins.clock import EPOCH
 from tests.twins.store import StoreTwin
 
-pytestmark = pytest.mark.heavy  # these sums do not depend on the version of Python
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 RICH = 100_000
 PRICES = st.lists(st.sampled_from([0, 1, 70, 100, 9_999]), min_size=1, max_size=6)
@@ -91,7 +92,7 @@ FAULTS = st.lists(st.sampled_from([Unavailable, Conflict]), max_size=2)
 
 
 def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> Effect:
-    """Return the effect of a step: half the time the usual next one, otherwise any one."""
+    """Return the effect of a step: half the time the usual next effect, otherwise any effect."""
     number, attempt, node = unit.number, unit.attempt, unit.node_id or nodes[step.node]
     at_any_time: list[Effect] = [
         JobPause(job.id, job.user_id),
@@ -123,7 +124,7 @@ def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> 
         UnitRequeue(job.id, number, attempt, "never sent", unsent=True, unsendable_to=shut),
         UnitFail(job.id, number, attempt, node, "node", "died", EPOCH),
         UnitFail(job.id, number, attempt, node, "scene", "no camera"),
-        UnitDeliver(job.id, number, attempt, node, "cpu", None, verified=True),
+        UnitDeliver(attrs.evolve(done, verified=True), "cpu"),
         UnitVerdict(job.id, number, attempt, "exact"),
         UnitVerdict(job.id, number, attempt, "invalid", retry_at=EPOCH),
     ]

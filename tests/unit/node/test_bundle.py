@@ -75,7 +75,7 @@ def test_bomb_is_stopped_while_it_is_written(
 
 
 def crowded(path: Path, entries: int) -> Path:
-    """Write a zip with so many empty, nameless entries."""
+    """Write a zip of ``entries`` empty files without names."""
     entry = b"PK\x01\x02".ljust(46, b"\0")
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, entries * len(entry), 0, 0)
     path.write_bytes(entry * entries + end)

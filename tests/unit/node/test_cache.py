@@ -1,4 +1,4 @@
-"""Places of cached inputs, and which of them are removed to make room."""
+"""Places of cached inputs, and which inputs are removed to make room."""
 
 import os
 from pathlib import Path

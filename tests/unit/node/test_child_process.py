@@ -43,7 +43,7 @@ async def test_process_is_killed_at_its_deadline() -> None:
 
 
 async def test_process_that_never_stops_talking_is_killed_at_its_deadline() -> None:
-    """When it is killed, its pipes are full and nobody reads them."""
+    """When the process is killed, its pipes are full and nobody reads them."""
     talk = "import os\nwhile True: os.write(1, b'x' * 10**6), os.write(2, b'y' * 10**6)"
     async with asyncio.timeout(60):
         ending = await run(talk, within=0.5)

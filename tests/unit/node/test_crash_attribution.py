@@ -23,7 +23,7 @@ FILES: Final = LimitExceeded("the scene made more than 9 files", "scene")
 
 @attrs.define
 class Worker:
-    """A worker that always sends these lines and ends in this way."""
+    """A worker that always sends ``lines`` and exits as ``ending`` says."""
 
     lines: Sequence[Mapping[str, Any]]
     ending: ProcessExit
@@ -45,7 +45,7 @@ def ended(
 async def is_of_scene(worker: Worker, folder: Path) -> bool:
     task = unit(folder, {}, {})
     order = {"do": "check", "draws": [[0.1, 0.1, None]], "open_seconds": 1.0}
-    told = await crash_attribution.told(cast("RenderPlugin", worker), order, task)
+    told = await crash_attribution.run_check(cast("RenderPlugin", worker), order, task)
     return told.get("of_scene") is True
 
 
@@ -83,5 +83,7 @@ async def test_the_scene_is_not_to_blame_while_a_delivered_file_is_open(
 async def test_the_scene_is_not_to_blame_after_the_result_differed(
     ending: ProcessExit, lines: list[Mapping[str, Any]], tmp_path: Path
 ) -> None:
-    """A check of a lie takes longer than that of an honest result, which must not help the liar."""
+    """A check of a lie takes longer than a check of an honest result, which must not help
+    the liar.
+    """
     assert not await is_of_scene(Worker(lines, ending), tmp_path)

@@ -1,4 +1,4 @@
-"""Placement of the regions of a check: whole cells within the frame, and enough of them."""
+"""Placement of the regions of a check: whole cells within the frame, and enough cells."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -34,7 +34,7 @@ def test_what_is_cached_goes_first_and_no_more_of_it_than_helps(tmp_path: Path) 
         os.utime(file, (number, number))
 
     def free(_: Path) -> int:
-        return (330 - 60 * len(list(folder.iterdir()))) * MIB  # 90 MiB with all four
+        return (330 - 60 * len(list(folder.iterdir()))) * MIB  # 90 MiB with all four files
 
     assert room(tmp_path, free).why_not() is None
     assert sorted(file.name for file in folder.iterdir()) == ["2", "3"]

@@ -90,7 +90,7 @@ def test_pictures_of_another_shape_say_nothing() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_compared_as_it_is_shown(value: float) -> None:
-    """A scene may produce such pixels, and a node may write them."""
+    """A scene may produce pixels that are no numbers, and a node may write such pixels."""
     ours, theirs = stepped_picture(16), stepped_picture(16)
     ours[3, 4, 1] = theirs[3, 4, 1] = value
     assert distance(ours, theirs) == 0.0

@@ -21,7 +21,7 @@ from rendertrust.node.health import HealthPage
     ],
 )
 async def test_it_answers_who_asks_for_this_machine_by_its_own_name(name: str, status: int) -> None:
-    """Otherwise a web page whose host name was pointed at this machine could read it."""
+    """Else a web page whose host name was pointed at this machine could read the health page."""
     page = HealthPage(lambda: {"connected": True, "node": "n"})
     await page.start(0)
     try:

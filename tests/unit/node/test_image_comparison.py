@@ -50,7 +50,7 @@ def test_an_edit_counts_wherever_it_lies_and_however_large_the_picture(
     side, by = data.draw(st.integers(1, CELL)), data.draw(st.floats(0.05, 0.2))
     theirs = ours.copy()
     theirs[y : y + side, x : x + side] += by
-    # The edit lies in at most four cells, so at least a quarter of it is in one.
+    # The edit lies in at most four cells, so one cell has at least a quarter of the edit.
     least = by * side / CELL / 2 / GRAIN_CELL
     assert off(ours, theirs) >= least * 0.99 / float(ours.max())
 

@@ -1,4 +1,4 @@
-"""CPU time limits for opening a stranger's file, for each thread and for all together."""
+"""CPU time limits for opening a stranger's file, for each thread and for all threads together."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Render orders that a plugin accepts, and its results for each way its worker ends."""
+"""Render orders that a plugin accepts, and the plugin's result for each way its worker ends."""
 
 import zipfile
 from pathlib import Path
@@ -112,7 +112,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"tile": [0, 0, 8, 8], "tiles": [[0, 0, 8, 8]]}, "together"),
     ({"tile": [0, 0, 8, 8], "frames": [1, 2]}, "one frame"),
     ({"tiles": [[0, 0, 8, 8]], "frames": [1, 2]}, "one frame"),
-    ({"tile": [0, 0, 8, 8], "noisy": True}, "not denoised anyway"),
+    ({"tile": [0, 0, 8, 8], "noisy": True}, "never denoised"),
     ({"tile": [0, 0, 8, 8], "format": "PNG"}, "tiles are merged"),
 ]
 

@@ -88,7 +88,7 @@ def test_a_machine_that_does_not_tell_is_not_idle() -> None:
 
 def test_the_reason_to_rest_is_said() -> None:
     ready = Readiness(read_hours("20-8"), None, lambda: at(12))
-    assert ready.why_not() == "it works only from 20:00-08:00"
+    assert ready.why_not() == "the node works only from 20:00-08:00"
     ready = Readiness(read_hours("20-8"), None, lambda: at(21))
     assert ready.why_not() is None
     ready = Readiness(None, IdleDetector(0.25, 1, lambda: None))

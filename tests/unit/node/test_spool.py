@@ -58,7 +58,7 @@ def test_result_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_spool_with_further_columns_keeps_results(tmp_path: Path) -> None:
-    """An agent of another version may leave such a spool."""
+    """An agent of another version may leave a spool with more columns."""
     spool(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "spool" / "results.sqlite")) as rows:
         rows.execute("alter table results add column note text")

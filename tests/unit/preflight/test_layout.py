@@ -1,4 +1,4 @@
-"""Layout of a scene's files: near ones keep their place, far ones are moved and renamed."""
+"""Layout of a scene's files: near files keep their place, far files are moved and renamed."""
 
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any

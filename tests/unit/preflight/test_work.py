@@ -13,7 +13,7 @@ from rendertrust.preflight.work import LEAST, SECOND, FrameWork, price_of, work_
 from sql.job_plan import Pricing
 from tests.support.plans import in_frames
 from web.jobs.pricing import Tariff
-from web.jobs.unit_plan import UnitPlan, plan_of
+from web.jobs.unit_plan import UnitPlan, split_into_units
 
 NUMBERS = st.integers(-1000, 1000)
 SECONDS = st.floats(0, 1000)
@@ -102,7 +102,7 @@ def test_all_frames_cost_the_same_however_they_are_cut(
     tariff, frames = Tariff(price, "", work, pays_for=60), sorted(numbers)
     size: dict[str, Any] = {"width": 64, "height": 48}
     cut = in_frames(canonical(frames), chunk if tiles is None else 1, tiles, **size)
-    plan = plan_of(cut, tariff.of)
+    plan = split_into_units(cut, tariff.of)
     assert isinstance(plan, UnitPlan)
     assert sum(piece.price for piece in plan.units) == sum(map(tariff.of, frames))
     assert all(piece.price >= 0 for piece in plan.units)

@@ -20,6 +20,7 @@ from rendertrust.receipt import (
     work_document,
 )
 from rendertrust.receipt_check import FILE
+from tests.support.merkle_proofs import inclusion_proof
 
 GATEWAY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NODE = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -89,7 +90,7 @@ def proof_of(receipt: dict[str, Any], *, kind: str = "USAGE", amount: int = -100
     leaf = Leaf(42, TIME, kind, amount, hashlib.sha256(b"private").digest(), digest)
     leaves = [b"first", leaf.canonical, b"third"]
     root = merkle.root(leaves)
-    hashes = merkle.inclusion_proof(leaves, 1)
+    hashes = inclusion_proof(leaves, 1)
     return {
         "entry_id": 42,
         "merkle_root": root.hex(),

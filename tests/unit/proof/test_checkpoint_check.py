@@ -148,7 +148,9 @@ def test_another_root_at_a_size_that_is_known_is_a_fork() -> None:
 
 
 def test_one_that_another_key_signed_is_told() -> None:
-    """A newer one is refused; an older one is accepted through the known one, with a remark."""
+    """A newer checkpoint by another key is refused. An older checkpoint is accepted with a remark,
+    because the known checkpoint contains it.
+    """
     witness = LOG.witness(5)
     strange = attrs.evolve(witness, verifier=OTHER)
     shown = [LOG.shown(5, 7), LOG.shown(3, 5)]
@@ -208,7 +210,7 @@ def test_an_anchor_of_fewer_leaves_vouches_as_far_as_a_proof_links_both() -> Non
 
 
 def test_a_plain_note_is_vouched_for_by_what_a_proof_links_it_with() -> None:
-    """An anchor of more leaves also counts; an invalid proof leads to no place to ask at."""
+    """An anchor of more leaves also counts; behind an invalid proof no anchor is looked for."""
     for older, newer in ((5, 7), (7, 5)):
         one, shown = kept(LOG, older), [LOG.shown(min(older, newer), max(older, newer))]
         asked = places(one, shown, named=True)

@@ -1,4 +1,6 @@
-"""A log that was reset to a backup: its epochs, their first leaves, and who can follow."""
+"""A log that was reset to a backup: its epochs, their first leaves, and the links between
+epochs.
+"""
 
 import copy
 from typing import Any
@@ -17,6 +19,7 @@ from rendertrust.leaf import Leaf, PrivatePart
 from rendertrust.proof_check import ConsistencyProof, KnownCheckpoint, Verdict, read_epochs, verify
 from tests.golden.files import golden
 from tests.golden.signed import EPOCH
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.unit.proof.test_note import KEY, TIME
 from tests.unit.proof.test_proof_check import flipped
 from web.openapi.examples.log import EPOCHS
@@ -33,7 +36,7 @@ def leaf(number: int) -> bytes:
 
 
 class Log:
-    """A log with a name and leaves, and what its gateway says of it."""
+    """A log with a name and leaves, and its gateway's answers about the log."""
 
     def __init__(self, origin: str, leaves: list[bytes]) -> None:
         self.origin, self.leaves = origin, leaves
@@ -50,7 +53,7 @@ class Log:
         return {
             "entry_id": index + 1,
             "merkle_root": merkle.root(part).hex(),
-            "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, index)],
+            "proof_hashes": [p.hex() for p in inclusion_proof(part, index)],
             "directions": ["right" if start > index else "left" for start, _ in ranges],
             "leaf": part[index].decode(),
             "leaf_hash": merkle.leaf_hash(part[index]).hex(),
@@ -73,7 +76,7 @@ class Log:
 
     def shown(self, m: int, n: int) -> ConsistencyProof:
         part = self.leaves[:n]
-        proof = tuple(merkle.consistency_proof(part, m, n))
+        proof = tuple(consistency_proof(part, m, n))
         return ConsistencyProof(m, n, merkle.root(part[:m]), merkle.root(part), proof)
 
     def links(self, size: int) -> dict[str, Any]:
@@ -85,7 +88,7 @@ class Log:
                 {
                     "leaf": part[n].decode(),
                     "leaf_index": n,
-                    "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, n)],
+                    "proof_hashes": [p.hex() for p in inclusion_proof(part, n)],
                 }
                 for n in begun
             ],

@@ -1,4 +1,4 @@
-"""Canonical bytes of entries, beside those in the golden files."""
+"""Canonical bytes of entries, in addition to the entries in the golden files."""
 
 from datetime import timedelta, timezone
 from typing import Any

@@ -13,7 +13,7 @@ HASHES = [merkle.leaf_hash(leaf) for leaf in LEAVES]
 
 
 def tiled(hashes: list[bytes]) -> dict[TilePlace, bytes]:
-    """Return all tiles over these leaves, incomplete ones included."""
+    """Return all log tiles over these leaves, including incomplete tiles."""
     made: dict[TilePlace, bytes] = {}
     level, row = 0, hashes
     while row:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import merkle
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.unit.proof import reference
 
 SIZES = 200
@@ -63,7 +64,7 @@ def test_every_inclusion_proof_is_the_rfcs_and_holds() -> None:
         for index in range(size):
             proof = reference.path(index, leaves)
             assert included(index, size, proof)
-            assert merkle.inclusion_proof(leaves, index) == proof
+            assert inclusion_proof(leaves, index) == proof
 
 
 @pytest.mark.usefixtures("each_subtree_once")
@@ -72,7 +73,7 @@ def test_every_consistency_proof_is_the_rfcs_and_holds() -> None:
         for m in range(1, n + 1):
             proof = reference.proof(m, LEAVES[:n])
             assert consistent(m, n, proof)
-            assert merkle.consistency_proof(LEAVES, m, n) == proof
+            assert consistency_proof(LEAVES, m, n) == proof
 
 
 def test_a_frontier_says_every_root_and_goes_on_from_any_size() -> None:
@@ -89,7 +90,7 @@ def test_a_frontier_says_every_root_and_goes_on_from_any_size() -> None:
 
 @pytest.mark.parametrize(("index", "size"), [(0, 1), (0, 2), (4, 7), (6, 7), (3, 8), (99, 100)])
 def test_every_bit_of_an_inclusion_proof_counts(index: int, size: int) -> None:
-    proof = merkle.inclusion_proof(LEAVES[:size], index)
+    proof = inclusion_proof(LEAVES[:size], index)
     for place, part in enumerate(proof):
         for bit in range(256):
             assert not included(
@@ -103,7 +104,7 @@ def test_every_bit_of_an_inclusion_proof_counts(index: int, size: int) -> None:
 
 @pytest.mark.parametrize(("m", "n"), [(1, 2), (3, 7), (4, 7), (6, 7), (64, 100), (65, 100)])
 def test_every_bit_of_a_consistency_proof_counts(m: int, n: int) -> None:
-    proof = merkle.consistency_proof(LEAVES, m, n)
+    proof = consistency_proof(LEAVES, m, n)
     for place, part in enumerate(proof):
         for bit in range(256):
             assert not consistent(m, n, [*proof[:place], flipped(part, bit), *proof[place + 1 :]])
@@ -151,7 +152,7 @@ def test_a_proof_of_a_larger_tree_has_more_hashes() -> None:
 
 def test_an_inner_node_is_no_leaf() -> None:
     """The two hash prefixes prevent a node's two hashes from passing as a leaf."""
-    proof = merkle.inclusion_proof(LEAVES[:4], 0)
+    proof = inclusion_proof(LEAVES[:4], 0)
     assert not merkle.verify_inclusion(
         merkle.leaf_hash(HASHES[0] + HASHES[1]), 0, 2, proof[1:], ROOTS[4]
     )
@@ -184,13 +185,13 @@ def test_nothing_makes_a_verifier_raise(
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (-1, 5), (5, 5)])
 def test_no_proof_is_made_of_a_leaf_that_is_not_there(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="no leaf"):
-        merkle.inclusion_proof(LEAVES[:size], index)
+        inclusion_proof(LEAVES[:size], index)
 
 
 @pytest.mark.parametrize(("m", "n"), [(0, 5), (6, 5), (-1, 5), (1, SIZES + 1)])
 def test_no_proof_is_made_between_sizes_that_do_not_follow(m: int, n: int) -> None:
     with pytest.raises(ValueError, match="leaves"):
-        merkle.consistency_proof(LEAVES, m, n)
+        consistency_proof(LEAVES, m, n)
 
 
 @pytest.mark.parametrize(("size", "hashes"), [(-1, []), (3, HASHES[:1]), (1, [b"short"])])

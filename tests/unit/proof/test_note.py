@@ -51,7 +51,7 @@ def test_signatures_of_others_are_passed_over() -> None:
 
 
 def test_every_signature_of_the_key_must_hold() -> None:
-    """A valid signature does not excuse an invalid one of the same key."""
+    """A valid signature does not excuse an invalid signature of the same key."""
     note_of_two = note.sign(KNOWN_TEXT, VERIFIER.name, KEY, KEY)
     assert note.read(note_of_two, VERIFIER) == KNOWN_TEXT
     body, _, good = note.sign(KNOWN_TEXT, VERIFIER.name, KEY).rpartition("\n\n")

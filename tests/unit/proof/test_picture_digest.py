@@ -182,19 +182,21 @@ def test_an_exr_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
     content = exr(LINES, 0)
-    begin = len(content) - HEIGHT * (8 + 8 + ROW)  # the offsets begin there, one for each row
+    begin = len(content) - HEIGHT * (8 + 8 + ROW)  # start of the table of offsets, one per row
     head, block = content[:begin], content[-8 - ROW :]
     offsets = struct.pack("<Q", begin + 8 * HEIGHT) * HEIGHT
-    with pytest.raises(NoPixels, match="its blocks overlap"):
+    with pytest.raises(NoPixels, match="the file's blocks overlap"):
         of_file(written(tmp_path, head + offsets + block))
 
 
-def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
-    """Return a multipart file made of these files; its blocks have the part ``numbers``."""
+def multi_part(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
+    """Return a multi-part EXR file made of these EXR files; ``numbers`` override the part
+    numbers.
+    """
     names = [f"part {number}".encode() for number in range(len(pictures))]
     heads, blocks = b"", list[list[bytes]]()
     for name, picture in zip(names, pictures, strict=True):
-        head, count, found = apart(picture)
+        head, count, found = split_exr(picture)
         more = attribute("chunkCount", "int", struct.pack("<i", count))
         more += attribute("name", "string", name)
         heads += head + more + attribute("type", "string", b"scanlineimage") + b"\0"
@@ -209,8 +211,8 @@ def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
     return begin + struct.pack(f"<{len(offsets)}Q", *offsets) + body
 
 
-def apart(picture: bytes) -> tuple[bytes, int, list[bytes]]:
-    """Return attributes, number of blocks, and blocks of a single-part file."""
+def split_exr(picture: bytes) -> tuple[bytes, int, list[bytes]]:
+    """Split a single-part EXR file; return its attributes, its number of blocks, and the blocks."""
     end = picture.index(b"dataWindow") + len(b"dataWindow\0box2i\0") + 4 + 16
     count = (struct.unpack("<Q", picture[end + 1 : end + 9])[0] - end - 1) // 8
     offsets = struct.unpack(f"<{count}Q", picture[end + 1 : end + 1 + 8 * count])
@@ -220,18 +222,18 @@ def apart(picture: bytes) -> tuple[bytes, int, list[bytes]]:
 
 def test_an_exr_of_several_parts_counts_by_all_of_them(tmp_path: Path) -> None:
     other = bytes(reversed(LINES))
-    plain = of_file(written(tmp_path, parted(exr(LINES), exr(other))))
+    plain = of_file(written(tmp_path, multi_part(exr(LINES), exr(other))))
     size = {"width": WIDTH, "height": HEIGHT, "channels": 6, "bits": 16}
     assert plain == {**size, "sha256": plain["sha256"]}
-    assert size_of(written(tmp_path, parted(exr(LINES), exr(other))), ".exr") == (WIDTH, HEIGHT)
-    packed_otherwise = parted(exr(LINES, level=1), exr(other, raw=True))
+    assert size_of(written(tmp_path, multi_part(exr(LINES), exr(other))), ".exr") == (WIDTH, HEIGHT)
+    packed_otherwise = multi_part(exr(LINES, level=1), exr(other, raw=True))
     assert hash_of(tmp_path, packed_otherwise) == plain["sha256"]
     changed = bytearray(other)
     changed[-1] ^= 1
     different = (
-        parted(exr(other), exr(LINES)),
-        parted(exr(LINES), exr(bytes(changed))),
-        parted(exr(LINES)),
+        multi_part(exr(other), exr(LINES)),
+        multi_part(exr(LINES), exr(bytes(changed))),
+        multi_part(exr(LINES)),
         exr(LINES),
     )
     found = {hash_of(tmp_path, one) for one in different}
@@ -241,13 +243,13 @@ def test_an_exr_of_several_parts_counts_by_all_of_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        parted(exr(LINES), exr(LINES))[:-3],
-        parted(exr(LINES), exr(LINES))[:300],
-        parted(exr(LINES), exr(LINES), numbers=(0, 0)),
-        parted(exr(LINES), exr(LINES[:ROW], window=(WIDTH, 1))),
-        parted(exr(LINES), exr(LINES)).replace(b"scanlineimage", b"deepscanline!"),
-        parted(exr(LINES), exr(LINES)).replace(b"\x03\0\0\0name", b"\x04\0\0\0name"),
-        parted(*[exr(LINES[:ROW], window=(WIDTH, 1))] * 300),
+        multi_part(exr(LINES), exr(LINES))[:-3],
+        multi_part(exr(LINES), exr(LINES))[:300],
+        multi_part(exr(LINES), exr(LINES), numbers=(0, 0)),
+        multi_part(exr(LINES), exr(LINES[:ROW], window=(WIDTH, 1))),
+        multi_part(exr(LINES), exr(LINES)).replace(b"scanlineimage", b"deepscanline!"),
+        multi_part(exr(LINES), exr(LINES)).replace(b"\x03\0\0\0name", b"\x04\0\0\0name"),
+        multi_part(*[exr(LINES[:ROW], window=(WIDTH, 1))] * 300),
     ],
 )
 def test_an_exr_of_several_parts_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:

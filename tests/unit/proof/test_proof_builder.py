@@ -8,13 +8,14 @@ from rendertrust import log_tiles, merkle
 from rendertrust.log_tiles import TilePlace
 from rendertrust.proof_builder import LogTree, TileHashes
 from tests.support.examples import examples
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.unit.proof.test_log_tiles import HASHES, SIZES, TILES
 
 ROWS = {place: TileHashes(hashes) for place, hashes in TILES.items()}
 
 
 def cut(size: int) -> dict[TilePlace, TileHashes]:
-    """Return the tiles at the right edge of so many leaves, as short as they are then."""
+    """Return the incomplete log tiles at the right edge of a tree of ``size`` leaves."""
     edge = {
         TilePlace(level, size >> 8 * (level + 1)): (size >> 8 * level) % 256 for level in range(3)
     }
@@ -40,8 +41,8 @@ def test_all_leaves_of_small_trees(size: int) -> None:
     row = TileHashes(b"".join(map(merkle.leaf_hash, leaves)))
     tree = LogTree(size, {TilePlace(0, 0): row}.__getitem__)
     for index in range(size):
-        assert tree.inclusion(index) == merkle.inclusion_proof(leaves, index)
-        assert tree.consistency(index + 1) == merkle.consistency_proof(leaves, index + 1, size)
+        assert tree.inclusion(index) == inclusion_proof(leaves, index)
+        assert tree.consistency(index + 1) == consistency_proof(leaves, index + 1, size)
 
 
 @pytest.mark.parametrize("size", [257, 513, 65_537, 65_793, 70_000])
@@ -58,7 +59,7 @@ def test_no_tile_is_asked_for_that_is_not_needed(size: int) -> None:
 def test_nothing_and_what_is_not_there() -> None:
     empty = LogTree(0, ROWS.__getitem__)
     assert empty.root() == merkle.root([])
-    with pytest.raises(ValueError, match="no leaf 0 among 0"):
+    with pytest.raises(ValueError, match="no leaf 0 in a tree of 0 leaves"):
         empty.inclusion(0)
     short = LogTree(300, {TilePlace(0, 0): ROWS[TilePlace(0, 0)]}.__getitem__)
     with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""The offline check of proofs accepts valid ones and refuses any changed bit."""
+"""The offline check of proofs accepts valid proofs and refuses any changed bit."""
 
 import copy
 import json
@@ -55,7 +55,9 @@ def test_a_checkpoint_from_elsewhere_is_a_witness() -> None:
 
 
 def bits(of: int, place: int) -> Iterable[int]:
-    """Return the bits of a letter to change: all by night, one by day, another at each place."""
+    """Return the bits of a letter to change: all bits by night; by day one bit, depending on the
+    place.
+    """
     return chosen(day=[place % of], night=range(of))
 
 

@@ -91,7 +91,7 @@ def test_without_a_proof_nobody_vouches_for_it() -> None:
 
 
 def test_one_that_was_withdrawn_does_not_hold() -> None:
-    """It is refused with or without the withdrawal's own proof."""
+    """A withdrawn receipt is refused with or without the withdrawal's own proof."""
     for told in ({"entry_id": 50, "at": "x", "proof": None}, {"entry_id": 50}):
         verdict = verify_receipt({**FILE, "withdrawn": told})
         [fault] = [step for step in verdict.steps if not step.holds]
@@ -142,7 +142,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
             changed[place] ^= 1 << bit
             found = read_document(bytes(changed))
             if isinstance(found, str):
-                assert found  # the reason why it is no document
+                assert found  # the reason why the bytes are no document
             elif found != FILE:
                 verdict = verify_receipt(found)
                 assert not verdict.holds
@@ -151,7 +151,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
 
 @pytest.mark.parametrize("member", RECEIPT)
 def test_a_gateway_cannot_be_made_to_say_something_else(member: str) -> None:
-    """Even a receipt signed by the gateway is refused if the log has another one."""
+    """Even a receipt signed by the gateway is refused if the log has another receipt."""
     forged = {**RECEIPT, member: {"price": 1, "verdict": "exact"}.get(member, RECEIPT[member])}
     document = {**file_of(forged), "proof": FILE["proof"]}
     assert verify_receipt(document).holds is (forged == RECEIPT)
@@ -211,7 +211,7 @@ def test_an_animation_beside_the_signed_pixels_is_refused(
     work = {**WORK, "object": made} if is_delivered else WORK
     receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
     verdict = verify_receipt(file_of(receipt), picture=read_picture(path))
-    assert "is not the picture that was signed: it has a chunk (acTL)" in said(verdict)
+    assert "is not the picture that was signed: the file has a chunk (acTL)" in said(verdict)
 
 
 def test_a_picture_whose_header_does_not_fit_the_receipt_is_not_decoded(
@@ -235,7 +235,9 @@ def test_a_picture_whose_header_does_not_fit_the_receipt_is_not_decoded(
     ):
         path.write_bytes(content)
         verdict = verify_receipt(FILE, picture=picture_for(FILE, path))
-        assert "not the picture that was signed: its size or channels are not" in said(verdict)
+        assert "not the picture that was signed: the file's size or channels are not" in said(
+            verdict
+        )
 
 
 @pytest.mark.parametrize("delivered", [[(64, 1)], [(4, 4)] * 3])
@@ -250,11 +252,13 @@ def test_pictures_larger_or_more_than_those_of_a_chunk_are_not_decoded(
         for number, (width, height) in enumerate(delivered):
             packed.writestr(f"{number:04}.png", png([bytes(3 * width)] * height, width))
     verdict = verify_receipt(file_of(receipt), picture=picture_for(file_of(receipt), path))
-    assert "it has more pictures or pixels than the receipt" in said(verdict)
+    assert "the file has more pictures or pixels than the receipt" in said(verdict)
 
 
 def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Path) -> None:
-    """A node could sign other pixels beside the hash of the whole, which alone was checked."""
+    """A node could sign other pixels beside the hash of the whole file, of which only the hash was
+    checked.
+    """
     path = tmp_path / "other.png"
     path.write_bytes(png([bytes(6)] * 2, 2))
     other = read_picture(path).pixels

@@ -65,7 +65,7 @@ CHUNK = {"sha256": "cc" * 32, "files": 2, "pictures": {"0012.png": "dd" * 32, "0
 
 
 def subject(picture: PictureFile = FRAME, **more: Any) -> RerenderSubject | str:
-    """Return what the receipt of such a work names for rerendering."""
+    """Return what a receipt names for rerendering; ``more`` changes the signed work."""
     done = attrs.evolve(receipts.DONE, **{"inputs": (SCENE,), **more})
     work = work_document(done, NODE, receipts.NODE.public_key())
     read = read_receipt(
@@ -309,9 +309,13 @@ def test_the_exit_code_is_the_verdicts(verdict: str, code: int) -> None:
 
 
 def test_each_region_is_named_with_its_place_and_how_far_off_it_is() -> None:
-    report = RerenderReport(regions=(SAME, FAR), whole=FAR, why_whole="regions of it differ")
+    report = RerenderReport(regions=(SAME, FAR), whole=FAR, why_whole="regions of the frame differ")
     assert region_lines(report) == [
-        ("frame", False, "rendered whole, because regions of it differ: 1.7 times the noise"),
+        (
+            "frame",
+            False,
+            "rendered whole, because regions of the frame differ: 1.7 times the noise",
+        ),
         ("region 1", True, "8 by 8 pixels at 0, 0: equal to the last bit"),
         ("region 2", False, "8 by 8 pixels at 16, 0: 1.7 times the noise"),
     ]

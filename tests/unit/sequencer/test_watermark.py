@@ -11,7 +11,9 @@ from tests.support.examples import examples
 
 @attrs.define
 class Books:
-    """Numbering of transactions as in a database; each gets its entry numbers when it begins."""
+    """Numbering of transactions as in a database; each transaction gets its entry numbers at its
+    begin.
+    """
 
     next_transaction: int = 1
     next_entry: int = 1
@@ -26,7 +28,7 @@ class Life(RuleBasedStateMachine):
         self.coverage = Watermark()
         self.taken: set[int] = set()
         self.covered = 0
-        self.quiet = 0  # looks since the last change
+        self.quiet = 0  # readings of the database since the last change
 
     @rule(entries=st.integers(0, 3))
     def begin(self, entries: int) -> None:
@@ -98,7 +100,7 @@ def test_numbers_that_went_back_are_another_database() -> None:
 
 
 def test_many_that_wait_are_covered_as_far_as_they_are_taken() -> None:
-    """Otherwise each look at a log that begins late would read all earlier entries again."""
+    """Without that, each reading of a log that begins late would read all earlier entries again."""
     coverage, covered = Watermark(), [0]
     for turn in range(12):
         left = list(range(10 * turn + 1, 101))[:10]

@@ -1,4 +1,4 @@
-"""Rules for migrations, so that gateways of the previous version work during and after one.
+"""Rules for migrations, so that gateways of the previous version work during and after a migration.
 
 >>> faults("CREATE INDEX jobs_by_type ON jobs (job_type);")
 ['CREATE INDEX jobs_by_type: make it CONCURRENTLY, in a file of its own']
@@ -10,7 +10,8 @@ from typing import Final
 
 from sql.migrate import Migration
 
-# earlier files make the schema of an empty database, on which no gateway works yet
+# Number of the first migration that the rules apply to: earlier files make the schema of an empty
+# database, which no gateway uses yet.
 FIRST: Final = 9
 # Tables that stay small, so that reading or writing all rows takes no time.
 SMALL: Final = frozenset(
@@ -19,7 +20,7 @@ SMALL: Final = frozenset(
         "organisations", "prices", "schema_migrations", "skus",
     }
 )  # fmt: skip
-# Such a file is applied while no gateway runs, as older gateways do not work with it.
+# Marks a migration that is applied while no gateway runs, as older gateways do not work with it.
 STOPS: Final = re.compile(r"^-- Stop all gateways first: .", re.MULTILINE)
 UNUSED: Final = re.compile(r"^-- Unused since: (\d{4})$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"--.*")
@@ -79,7 +80,7 @@ _REFUSED: Final = {
 }
 _REMOVES: Final = re.compile(
     r"^DROP (?!INDEX\b)|\bRENAME\b|^REVOKE\b"
-    # A column's, without the word; but not the words of ALTER COLUMN … DROP.
+    # DROP [COLUMN] name, but neither DROP CONSTRAINT nor ALTER COLUMN … DROP NOT NULL and the like.
     r"|^ALTER TABLE\b.*\bDROP (?!(?:CONSTRAINT|NOT NULL|DEFAULT|EXPRESSION|IDENTITY)\b)",
     re.IGNORECASE,
 )
@@ -118,7 +119,7 @@ def _statements(code: str) -> list[str]:
 
 
 def _of_blocks(code: str) -> list[str]:
-    """Return the statements in DO blocks, which run at once, unlike those in functions."""
+    """Return the statements in DO blocks, which run at once, unlike statements in functions."""
     bodies = (_QUOTED.sub("''", body) for _, body in _DO.findall(code))
     return [one for body in bodies for one in _statements(_OF_A_BLOCK.sub(";", body))]
 

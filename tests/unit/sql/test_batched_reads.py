@@ -1,4 +1,4 @@
-"""Batched reads: keys that are asked for during a read are read by the next one."""
+"""Batched reads: keys that are requested during a read are read by the next read."""
 
 import asyncio
 from collections.abc import Sequence

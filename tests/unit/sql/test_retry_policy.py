@@ -1,4 +1,4 @@
-"""Counting of a unit's tries, times of the next try, and the last one."""
+"""Counting of a unit's tries, the time of the next try, and the last try."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,6 @@
-"""Error codes of units: the database accepts exactly these, and the API's document lists them."""
+"""Error codes of units: the database accepts exactly these codes, and the API's document lists
+them.
+"""
 
 import re
 from pathlib import Path

@@ -19,7 +19,9 @@ def now() -> float:
 
 @simulated
 async def test_children_are_temporary() -> None:
-    """The children of a dynamic supervisor are temporary: one that ends is down, and forgotten."""
+    """The children of a dynamic supervisor are temporary: a child that ends is down, and
+    forgotten.
+    """
     town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()
@@ -75,7 +77,7 @@ async def test_all_stop_together() -> None:
 
 @simulated
 async def test_limit_of_children() -> None:
-    """A dynamic supervisor has a limit of children, and refuses one more."""
+    """A dynamic supervisor has a limit of children, and refuses a further child."""
     town, nodes = Town(), DynamicSupervisor("nodes", limit=1)
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()

@@ -27,10 +27,10 @@ class JudgeActor(Actor[Judge]):
 @simulated
 @pytest.mark.parametrize("give_up", list(GiveUp))
 async def test_fatal_passes_every_supervisor(give_up: GiveUp) -> None:
-    """Fatal restarts nothing: every supervisor gives up, whatever its policy, with its text."""
+    """Fatal restarts nothing: every supervisor gives up, whatever its policy, with Fatal's text."""
     child = Child("judge", JudgeActor)
     inner = Supervisor("inner", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [child], give_up=give_up)
-    outer = Supervisor("outer", Strategy.ONE_FOR_ALL, Intensity(5, 30.0), [inner], give_up=give_up)
+    outer = Supervisor("outer", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [inner], give_up=give_up)
     root = Supervisor("root", Strategy.REST_FOR_ONE, Intensity(3, 60.0), [outer])
     await root.start()
     with pytest.raises(ActorCrashed):

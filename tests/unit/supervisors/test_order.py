@@ -46,7 +46,9 @@ async def test_each_start_is_over_before_the_next_begins() -> None:
 
 @simulated
 async def test_child_that_does_not_start_stops_the_others() -> None:
-    """When a child does not start, those before it are stopped, and the error names it and why."""
+    """When a child does not start, the children before it are stopped, and the error names this
+    child and the cause.
+    """
     town = Town()
     town.on_start["c"] = refuse
     inner = root(Strategy.ONE_FOR_ONE, [town.house("b"), town.house("c")], name="inner")
@@ -161,12 +163,12 @@ async def test_crash_while_others_start() -> None:
 @simulated
 async def test_nested_supervisor_given_as_a_child() -> None:
     town = Town()
-    inner = root(Strategy.ONE_FOR_ALL, [town.house("b")], name="inner")
+    inner = root(Strategy.REST_FOR_ONE, [town.house("b")], name="inner")
     tree = root(Strategy.ONE_FOR_ONE, [Child("wing", inner), DynamicSupervisor("nodes")])
     await tree.start()
     reading = tree.snapshot()
     assert [(child.name, child.kind) for child in reading.children] == [
-        ("inner", "one_for_all"),
+        ("inner", "rest_for_one"),
         ("nodes", "dynamic"),
     ]
     assert reading.children[0].children[0].kind == "HouseActor"

@@ -1,4 +1,4 @@
-"""Strategies, kinds of restart, intensity, giving up, back-off."""
+"""Strategies, intensity, giving up, back-off."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from actors.kernel import ActorStopped, State
-from supervisors.restart_policy import Backoff, GiveUp, Intensity, Restart, RestartWindow, Strategy
+from supervisors.restart_policy import Backoff, GiveUp, Intensity, RestartWindow, Strategy
 from supervisors.snapshot import RestartAllowance
 from supervisors.supervisor import Supervisor
 from tests.support.until import until
@@ -31,20 +31,8 @@ async def test_one_for_one() -> None:
 
 
 @simulated
-async def test_one_for_all() -> None:
-    """One for all stops all children, right to left, and starts them again left to right."""
-    town = Town()
-    tree = root(Strategy.ONE_FOR_ALL, [town.house(name) for name in "abc"])
-    await tree.start()
-    town.since()
-    await town.crash("b")
-    assert town.since() == "!b -b -c -a +a +b +c"
-    await tree.stop()
-
-
-@simulated
 async def test_rest_for_one() -> None:
-    """Rest for one restarts the child that ended and those started after it."""
+    """Rest for one restarts the child that ended and the children started after it."""
     town = Town()
     tree = root(Strategy.REST_FOR_ONE, [town.house(name) for name in "abcd"])
     await tree.start()
@@ -58,7 +46,7 @@ async def test_rest_for_one() -> None:
 async def test_siblings_keep_what_is_queued() -> None:
     """A restart, also because of a sibling's crash, loses no queued message."""
     town = Town()
-    tree = root(Strategy.ONE_FOR_ALL, [town.house(name) for name in "ab"])
+    tree = root(Strategy.REST_FOR_ONE, [town.house(name) for name in "ab"])
     await tree.start()
     town.since()
     town.on_start["a"] = lambda: asyncio.sleep(1.0)
@@ -73,10 +61,10 @@ async def test_siblings_keep_what_is_queued() -> None:
 
 
 @simulated
-async def test_permanent() -> None:
-    """A permanent child is started again after every end."""
+async def test_every_end_restarts() -> None:
+    """A child is started again after every end, a normal one too."""
     town = Town()
-    tree = root(Strategy.ONE_FOR_ONE, [town.house("a", Restart.PERMANENT)])
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a")])
     await tree.start()
     await town.leave("a")
     await town.crash("a")
@@ -85,55 +73,40 @@ async def test_permanent() -> None:
 
 
 @simulated
-async def test_transient() -> None:
-    """A transient child is started again after a crash, and is down after a normal end."""
-    town = Town()
-    tree = root(Strategy.ONE_FOR_ONE, [town.house("a", Restart.TRANSIENT)])
-    await tree.start()
-    await town.crash("a")
-    assert town.since() == "+a !a -a +a"
-    await town.leave("a")
-    assert town.since() == "-a"
-    assert states(tree) == {"a": State.DOWN}
-    with pytest.raises(ActorStopped, match="a: stopped"):
-        await town.refs["a"].ask(Say("x"), within=1.0)
-    await tree.stop()
-
-
-@simulated
 async def test_child_that_is_down_is_not_restarted_with_its_siblings() -> None:
     """A child that is down stays down when its siblings, or its supervisor, are restarted."""
     town = Town()
-    children = [town.house("a", Restart.TRANSIENT), town.house("b")]
-    inner = root(Strategy.ONE_FOR_ALL, children, restarts=1, name="inner")
-    tree = root(Strategy.ONE_FOR_ONE, [inner])
+    children = [town.house("b"), town.house("c")]
+    inner = root(
+        Strategy.REST_FOR_ONE, children, restarts=1, give_up=GiveUp.STAY_DOWN, name="inner"
+    )
+    tree = root(Strategy.REST_FOR_ONE, [town.house("a"), inner])
     await tree.start()
-    await town.leave("a")
-    await town.crash("b", times=3)
-    assert town.since() == "+a +b -a !b -b +b !b -b +b !b -b +b"
-    assert states(inner) == {"a": State.DOWN, "b": State.RUNNING}
+    await town.crash("c", times=2)
+    town.since()
+    await town.crash("b")
+    assert town.since() == "!b -b +b"
+    await town.crash("a")
+    assert town.since() == "!a -a -b +a +b"
+    assert states(inner) == {"b": State.RUNNING, "c": State.DOWN}
     await tree.stop()
 
 
 @simulated
-async def test_transient_sibling_that_ends_while_the_group_stops() -> None:
+async def test_sibling_that_ends_while_the_group_stops_is_started_once() -> None:
     town = Town()
-    tree = root(
-        Strategy.ONE_FOR_ALL,
-        [town.house("a", Restart.TRANSIENT), town.house("b"), town.house("c")],
-    )
+    tree = root(Strategy.REST_FOR_ONE, [town.house(name) for name in "abc"])
     await tree.start()
     town.since()
 
     async def leave() -> None:
-        town.refs["a"].tell(Leave())
+        town.refs["b"].tell(Leave())
         await quiet()
 
     town.on_stop["c"] = leave
-    await town.crash("b")
+    await town.crash("a")
     await quiet(100)
-    assert town.since() == "!b -b -c -a +b +c"
-    assert states(tree)["a"] is State.DOWN
+    assert town.since() == "!a -a -c -b +a +b +c"
     await tree.stop()
 
 
@@ -153,7 +126,7 @@ async def test_intensity() -> None:
 
 @simulated
 async def test_root_that_gives_up() -> None:
-    """A root that gives up stops all and names the child and its last error in failed."""
+    """A root that gives up stops all children; failed names the child and its last error."""
     town = Town()
     inner = root(Strategy.ONE_FOR_ONE, [town.house("b"), town.house("c")], restarts=1, name="in")
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a"), inner], restarts=1, within=60.0)
@@ -175,7 +148,9 @@ async def test_root_that_gives_up() -> None:
 
 @simulated
 async def test_fatal_error_makes_the_tree_give_up() -> None:
-    """An actor that raises Fatal makes the whole tree give up at once, with its text as reason."""
+    """An actor that raises Fatal makes the whole tree give up at once, with Fatal's text
+    as reason.
+    """
     town = Town()
     inner = root(Strategy.ONE_FOR_ONE, [town.house("b")], give_up=GiveUp.STAY_DOWN, name="in")
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a"), inner, town.house("c")])
@@ -251,7 +226,9 @@ async def test_stay_down() -> None:
 
 @simulated
 async def test_stay_down_in_a_group_lets_the_others_start() -> None:
-    """Siblings that were stopped for a child's restart start without it once it is given up."""
+    """Siblings that were stopped for a child's restart start without the child once it is
+    given up.
+    """
     town = Town()
     tree = root(
         Strategy.REST_FOR_ONE,
@@ -288,20 +265,20 @@ async def test_restart_that_fails_counts_as_an_end() -> None:
 @simulated
 async def test_failed_start_in_a_group_restarts_the_group() -> None:
     town = Town()
-    tree = root(Strategy.ONE_FOR_ALL, [town.house(name) for name in "abc"])
+    tree = root(Strategy.REST_FOR_ONE, [town.house(name) for name in "abc"])
     await tree.start()
     town.since()
     tries = iter((refuse, lambda: None))
     town.on_start["b"] = lambda: next(tries)()  # noqa: PLW0108 - a new one each time
-    await town.crash("c")
+    await town.crash("a")
     await quiet(100)
-    assert town.since() == "!c -c -b -a +a -b -a +a +b +c"
+    assert town.since() == "!a -a -c -b +a -b +b +c"
     await tree.stop()
 
 
 @simulated
 async def test_backoff_delays_restarts() -> None:
-    """Back-off delays restarts: each delay in a row is twice the one before, up to a limit."""
+    """Back-off delays restarts: each delay in a row is twice the delay before, up to a limit."""
     town = Town()
     tree = root(
         Strategy.ONE_FOR_ONE,
@@ -366,18 +343,22 @@ async def test_messages_queue_while_a_restart_is_put_off() -> None:
 
 @simulated
 async def test_group_waits_for_the_one_that_is_put_off() -> None:
-    """In a group, the children after one whose restart is delayed wait for it."""
+    """In a group, the children after a child whose restart is delayed wait for that child."""
     town = Town()
     tree = root(
         Strategy.REST_FOR_ONE,
-        [town.house("a"), town.house("b", Restart.TRANSIENT), *map(town.house, "cd")],
+        [town.house(name) for name in "abcd"],
+        restarts=1,
         backoff=Backoff(first=10.0),
+        give_up=GiveUp.STAY_DOWN,
     )
     await tree.start()
+    await town.crash("b")
+    await asyncio.sleep(10.0)
     town.since()
     await town.crash("c")
-    await town.leave("b")
-    assert town.since() == "!c -c -d -b"
+    await town.crash("b")
+    assert town.since() == "!c -c -d !b -b"
     await asyncio.sleep(1.0)
     await town.crash("a")
     assert town.since() == "!a -a"

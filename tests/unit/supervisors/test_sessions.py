@@ -1,11 +1,19 @@
-"""Sessions that the tree opens: what one learns of a node is known to the next."""
+"""Sessions that the tree opens: each session knows what earlier sessions learned about the node."""
 
 import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
 from actors.kernel import Ref
-from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, Transfer, user_account
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    JobInsert,
+    Ledger,
+    Posted,
+    Transfer,
+    user_account,
+)
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
@@ -53,7 +61,7 @@ class GatewayWithNode:
         assert isinstance(funded, Posted)
 
     async def connect(self) -> None:
-        """End the current session, if any, and open another one."""
+        """End the current session, if any, and open another session."""
         if self.session is not None:
             self.session.tell(Disconnected())
         self.socket = TwinSocket()
@@ -66,15 +74,15 @@ class GatewayWithNode:
         assert self.session.tell(Received(encode(frame)))
 
     async def expect(self, kind: type[Any]) -> Any:
-        """Return the next relay frame of a kind; skip other frames."""
+        """Return the next relay frame of a kind; skip other relay frames."""
         while not isinstance(frame := await self.socket.expect(object), kind):  # type: ignore[type-var]
             pass
         return frame
 
     async def render(self, seconds: int) -> None:
-        """Submit a job and let the node complete it after so many seconds."""
+        """Submit a job and let the node complete it after this many seconds."""
         job = uuid4()
-        order = Dispatch(job, USER, planned("render", pricing=PRICED, price=PRICE))
+        order = Dispatch(JobInsert(job, USER, planned("render", pricing=PRICED, price=PRICE)))
         placed = await self.registry.ref(Scheduler).ask(order, within=2.0)
         assert isinstance(placed, Posted)
         frame = await self.expect(JobDispatch)
@@ -92,7 +100,7 @@ class GatewayWithNode:
 
 @simulated
 async def test_how_slow_a_node_is_is_known_when_it_connects_again() -> None:
-    # Three jobs show that the node takes 2.6 times as long as others, so it gets more time.
+    # Three jobs show that the node takes 2.6 times as long as usual, so the node gets more time.
     grid = GatewayWithNode()
     await grid.start()
     for _ in range(3):

@@ -7,7 +7,7 @@ import attrs
 
 from actors.kernel import Actor, AskFailed, Fatal, Message, Ref, State, handles
 from supervisors.child import Child, ChildSupervisor
-from supervisors.restart_policy import Backoff, GiveUp, Intensity, Restart, Strategy
+from supervisors.restart_policy import Backoff, GiveUp, Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
 
@@ -49,15 +49,9 @@ class Town:
         self.on_stop: dict[str, Callable[[], Awaitable[None] | None]] = {}
         self.refs: dict[str, Ref[House]] = {}
 
-    def house(
-        self, name: str, restart: Restart = Restart.PERMANENT, *, stop_within: float = 5.0
-    ) -> Child:
+    def house(self, name: str, *, stop_within: float = 5.0) -> Child:
         child = Child(
-            name,
-            lambda: HouseActor(self, name),
-            restart=restart,
-            stop_within=stop_within,
-            start_within=9.0,
+            name, lambda: HouseActor(self, name), stop_within=stop_within, start_within=9.0
         )
         self.refs[name] = child.ref
         return child

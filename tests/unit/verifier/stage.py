@@ -16,12 +16,13 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
-    HoldUnits,
     JobInsert,
     Ledger,
     Posted,
     Transfer,
     UnitAssign,
+    UnitComplete,
+    UnitDeliver,
     UnitFail,
     operator_account,
     user_account,
@@ -31,7 +32,7 @@ from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import VerifierActor
-from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
+from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from config.settings import Verification
 from sql.books import UnitRow
@@ -80,12 +81,12 @@ class Inspector:
 
 
 class Store(StoreTwin):
-    """A database in which each owner has enough pending to cover fines, if ``covers`` is set."""
+    """A database in which, if ``covers`` is set, each owner's pending earnings cover any fine."""
 
     covers = True
 
     def price_of(self, check: CheckRow) -> int:
-        """Return the price of the check's unit; results from before the test cost as much."""
+        """Return the price of the check's unit, or ``PRICE`` for a result from before the test."""
         unit = self.units.get(check.id[:2])
         return PRICE if unit is None else unit.price
 
@@ -134,11 +135,7 @@ class Play:
         plan = planned(job_type, "s3://rendertrust/x", params, price=PRICE, pool=pool)
         insert = JobInsert(job, user, plan)
         await self.do(postings=(grant,))
-        await self.do(
-            insert,
-            UnitAssign(job, 0, 1, node),
-            postings=(HoldUnits(user_account(user), job, (PRICE,)),),
-        )
+        await self.do(insert, UnitAssign(job, 0, 1, node))
         return job
 
     async def refused(self, node: UUID) -> UUID:
@@ -159,21 +156,18 @@ class Play:
         key = result_key(user, job, unit, attempt)
         await self.objects.put(key, CONTENT)
         await self.objects.put(evidence_key(user, job, unit, attempt), EVIDENCE)
-        delivery = UnitDeliver(
-            job=job,
-            unit=unit,
-            attempt=attempt,
-            node=node,
-            device_class=CLASS,
-            result_ref=f"s3://rendertrust/{key}",
-            sha256=SHA256,
-            size=len(CONTENT),
-            work=self.work,
-            evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
-            evidence_size=len(EVIDENCE),
+        result = UnitComplete(
+            *(job, unit, attempt, node, f"s3://rendertrust/{key}", SHA256, len(CONTENT)),
             verified=True,
             operator=operator_account(owner),
             dispute_window=self.window,
+        )
+        delivery = UnitDeliver(
+            result,
+            CLASS,
+            work=self.work,
+            evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
+            evidence_size=len(EVIDENCE),
         )
         number, odds = await self.sampling.draw(delivery, self.store.units[job, unit].price)
         await self.do(attrs.evolve(delivery, draw=number, odds=odds))
@@ -234,7 +228,7 @@ class Play:
         return order
 
     async def confirms(self, checker: Inspector, report: Mapping[str, Any]) -> RunCheck:
-        """Answer a check of crops, and then one of the whole frame, with the report."""
+        """Answer a check of crops, and then a check of the whole frame, with the report."""
         order = await self.checks(checker, report)
         await self.renders_whole(checker, report)
         return order

@@ -74,7 +74,7 @@ async def test_what_is_invalid_is_neither_charged_nor_paid_and_is_rendered_again
 
 @simulated
 async def test_what_no_node_was_sent_is_no_try_of_what_a_check_refuses() -> None:
-    """Of twelve attempts, only the last one was sent to a node."""
+    """Of twelve attempts, only the last attempt was sent to a node."""
     async with verifying() as play:
         job = await play.assigned(NODE)
         for attempt in range(1, 12):
@@ -165,7 +165,7 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
 
 @simulated
 async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
-    """Otherwise a node could lie freely once the verifiers have another build."""
+    """If such results were paid, a node could lie freely once the verifiers have another build."""
     async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector(20, "cpu/avx2/4.5")
@@ -189,7 +189,7 @@ async def test_of_such_a_build_what_cannot_be_opened_is_a_strike(drawn: bool) ->
 
 @simulated
 async def test_without_a_verifier_everything_waits() -> None:
-    """A drawn result is never settled without a verdict, nor any result without being opened."""
+    """A drawn result waits for its verdict; any other result waits until a verifier opens it."""
     async with verifying(wait_seconds=60.0, **NEVER_DRAWN) as play:
         drawn = await play.delivered()
         play.known("v" * 1000)
@@ -278,7 +278,7 @@ async def test_what_takes_each_verifier_along_ends_and_others_are_checked_meanwh
             else:
                 play.says(checker, order, EXACT)
                 await play.ends(order.unit.job, "COMPLETED")
-                # the fatal result rests for an ever longer time
+                # the pause before the next check of the fatal result
                 await asyncio.sleep(15 * 2**orders)
         await play.ends(deadly, "COMPLETED")
         assert play.verdict(deadly) == "unverifiable"
@@ -324,7 +324,9 @@ async def test_the_check_of_what_does_not_wait_any_more_is_taken_back() -> None:
 async def test_what_cannot_be_compared_for_its_scene_is_paid_to_who_is_known(
     letters: str, is_paid: bool
 ) -> None:
-    """It is charged only then: a creator pays nothing that nobody earns."""
+    """The unit is charged only if its operator is paid: a creator pays nothing that
+    nobody earns.
+    """
     async with verifying(least_odds=1.0) as play:
         play.known(letters)
         job = await play.delivered()
@@ -336,7 +338,7 @@ async def test_what_cannot_be_compared_for_its_scene_is_paid_to_who_is_known(
 
 @simulated
 async def test_a_scene_of_which_regions_say_nothing_is_rendered_whole_from_then_on() -> None:
-    """This also holds after a restart of the gateway."""
+    """The gateway still renders the scene whole after a restart."""
     async with verifying() as play:
         job, checker = await play.delivered(), play.inspector()
         regions = await play.checks(checker, apart(0.9))
@@ -389,7 +391,7 @@ async def test_an_object_that_the_store_lost_is_rendered_again_and_is_no_strike(
 async def test_who_signs_for_pixels_that_are_not_there_is_not_paid(
     seen: str | None, strike: bool
 ) -> None:
-    """Otherwise a receipt would vouch for those pixels."""
+    """If the node were paid, a receipt would vouch for pixels that do not exist."""
     async with verifying() as play:
         pixels = {"sha256": "0" * 64, "width": 1, "height": 1}
         play.work = json.dumps({"pixels": pixels})
@@ -434,7 +436,7 @@ async def test_what_is_odd_when_it_is_opened_is_compared() -> None:
 
 @simulated
 async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
-    """This holds for a result that is being opened and for one that waits for it."""
+    """Both a result that is being opened and a result that waits for its check are compared."""
     async with verifying(**NEVER_DRAWN) as play:
         checker = await known_node(play)
         jobs = [await play.delivered(), await play.delivered()]
@@ -451,7 +453,9 @@ async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
 
 @simulated
 async def test_what_waits_of_a_node_is_compared_as_soon_as_other_work_of_it_is_in_doubt() -> None:
-    """Otherwise it could be paid while the whole frame of the other one is rendered."""
+    """Otherwise a waiting result could be paid while the doubtful result's whole frame is
+    rendered.
+    """
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         seen, other = await play.delivered(), await play.delivered()
@@ -468,7 +472,7 @@ async def test_what_waits_of_a_node_is_compared_as_soon_as_other_work_of_it_is_i
 
 # -- parts of frames, and videos
 
-# Each entry: the parameters, and how many regions or whole pictures the verifier must compare.
+# Parameters of a job, and how many regions or whole pictures the verifier must compare.
 PARTS: tuple[tuple[Mapping[str, Any], int, int], ...] = (
     ({"frame": None, "frames": [1, 2]}, 0, 1),
     ({"tile": [0, 0, 8, 8]}, 3, 0),
@@ -627,7 +631,7 @@ async def test_what_three_owners_deliver_alike_is_the_scenes_fault_and_nobodys_s
 
 @simulated
 async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -> None:
-    """A result of a blamed scene is always compared, and a valid one refutes the blame."""
+    """A result of a blamed scene is always compared, and a valid result refutes the blame."""
     liar = UUID(int=30)
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
@@ -698,7 +702,7 @@ async def test_a_verdict_whose_commit_was_not_answered_counts_once() -> None:
 
 @simulated
 async def test_what_waits_when_verification_is_switched_off_is_paid_unverified() -> None:
-    """It is not opened even if a verifier is connected."""
+    """The result is not opened even if a verifier is connected."""
     async with verifying(enabled=False) as play:
         checker, job = play.inspector(), await play.delivered()
         await play.ends(job, "COMPLETED")

@@ -1,4 +1,4 @@
-"""The case of a delivery: reports lead to its next step or its verdict."""
+"""The case of a delivery: reports lead to the case's next step or to the verdict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def whole(report: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
 def heard(
     *reports: Mapping[str, Any], device_class: str = CLASS, drawn: bool = True, **of: Any
 ) -> Case:
-    """Return the case of a delivery, usually a drawn one, after these reports."""
+    """Return the case of a delivery (drawn unless ``drawn`` is False) after these reports."""
     case = Case.opened(pending(drawn=drawn, **of))
     for told in reports:
         order = case.order(UUID(int=1), b"secret", device_class)
@@ -131,7 +131,9 @@ def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
 def test_what_regions_have_nothing_to_do_with_is_invalid_at_once(
     report: Mapping[str, Any], more: dict[str, Any]
 ) -> None:
-    """Faults of the file, a picture that its evidence does not give, and frames of a chunk."""
+    """A fault of the file, a picture that its evidence does not give, and differing frames of a
+    chunk.
+    """
     found = heard(report, **more).verdict
     assert found is not None
     assert (found.outcome, found.strike) == ("invalid", True)
@@ -142,7 +144,7 @@ def test_what_regions_have_nothing_to_do_with_is_invalid_at_once(
     [
         (2, True, apart(0.9), True),
         (6, True, apart(0.9), False),  # two owners only
-        (2, False, apart(0.9), False),  # it was compared for another reason
+        (2, False, apart(0.9), False),  # compared without being drawn
         (2, True, FAULT, False),  # nothing was compared
     ],
 )
@@ -224,7 +226,9 @@ def test_what_was_not_drawn_of_a_scene_that_cannot_be_cut_is_not_rendered_whole(
 def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
     report: Mapping[str, Any],
 ) -> None:
-    """A refusal is no strike then, so lies would pay if only drawn results were compared."""
+    """A refusal of such a node's result is no strike, so lies would pay if only drawn results were
+    compared.
+    """
     case = heard(report, device_class=OTHER_CLASS, drawn=False, is_uncut=report is LOOKED)
     assert case.verdict is None
     assert case.order(UUID(int=2), b"secret", OTHER_CLASS).count > 0
@@ -236,7 +240,7 @@ def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
 
 @pytest.mark.parametrize("report", [UNCUT, LOOKED])
 def test_what_honest_frames_may_differ_in_is_always_compared(report: Mapping[str, Any]) -> None:
-    """A refusal is no strike here, either."""
+    """A refusal is no strike, as honest frames may differ."""
     loose, chunk = {**report, "loose": True}, {"frame": None, "frames": [1, 2]}
     of: Mapping[str, Any] = {"params": chunk} if report is LOOKED else {}
     case = heard(loose, drawn=False, **of)

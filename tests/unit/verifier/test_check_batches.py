@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from actors.ledger.messages import (
     ADJUSTMENTS,
-    HoldUnits,
     JobInsert,
     Transfer,
     UnitAssign,
@@ -171,7 +170,7 @@ def test_a_batch_blames_nobody(report: Report, is_cleared: bool) -> None:
 async def rendered(
     play: Play, count: int, owner: UUID = OPERATOR, nodes: Sequence[UUID] = ()
 ) -> UUID:
-    """Return a job of so many frames, delivered in turn by known nodes, none of them drawn."""
+    """Return a job of ``count`` frames, delivered in turn by known nodes; no frame is drawn."""
     play.jobs += 1
     job, nodes = UUID(int=1000 + play.jobs), nodes or NODES[owner][:1]
     for node in nodes:
@@ -186,8 +185,7 @@ async def rendered(
     insert = JobInsert(job, CREATOR, plan)
     assigned = (UnitAssign(job, unit, 1, node) for unit, node in enumerate(turns))
     await play.do(postings=(grant,))
-    held = HoldUnits(account, job, (PRICE,) * count)
-    await play.do(insert, *assigned, postings=(held,))
+    await play.do(insert, *assigned)
     for unit, node in enumerate(turns):
         await play.again(job, node, 1, owner, unit=unit)
     return job
@@ -202,7 +200,7 @@ def keys_of(job: UUID, units: Sequence[int]) -> list[str]:
 
 
 async def verdicts(play: Play, job: UUID, count: int) -> list[str | None]:
-    """Wait until so many units have a verdict, and return the verdicts of all."""
+    """Wait until ``count`` units have a verdict, and return the verdicts of all units."""
 
     def found() -> list[str | None]:
         rows = sorted(
@@ -253,7 +251,7 @@ async def test_what_a_batch_finds_wrong_or_says_nothing_of_is_opened_alone() -> 
 @simulated
 @pytest.mark.parametrize("end", ["no report", "time", "lost"])
 async def test_a_batch_that_comes_to_nothing_is_no_failure_of_its_results(end: str) -> None:
-    """Each result is then opened alone at once; one that fails again is retried later."""
+    """Each result is then opened alone at once; a result that fails again is retried later."""
     async with verifying(check_seconds=20.0, again_seconds=30.0, **NEVER_DRAWN) as play:
         job = await rendered(play, 3)
         checker = play.inspector(batches=True)

@@ -1,4 +1,6 @@
-"""Property of the queue of checks: a creator with many checks does not delay others for long."""
+"""Property of the queue of checks: a creator with many checks does not delay other creators for
+long.
+"""
 
 from uuid import UUID
 
@@ -24,7 +26,9 @@ def next_of(queue: CheckQueue, waiting: dict[UUID, list[float]]) -> UUID:
 def test_a_creator_who_floods_takes_at_most_an_equal_share(
     flood: list[float], others: list[tuple[int, list[float]]]
 ) -> None:
-    """The share counts from the arrival of another creator until that one's checks are done."""
+    """The share counts from the arrival of another creator until the other creator's checks are
+    done.
+    """
     queue, waiting = CheckQueue(), {FLOOD: list(flood)}
     spent = dict.fromkeys([FLOOD, *OTHERS], 0.0)
     before: dict[UUID, float] = {}  # seconds that the flood had taken when each other creator came

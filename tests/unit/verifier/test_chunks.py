@@ -26,8 +26,8 @@ def looked_at(frames: int, number: int) -> list[int]:
 @pytest.mark.parametrize("frames", [2, 3, 8, 9, 16, 64, 128, 250])
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_a_check_costs_a_liar_more_than_he_saves(frames: int, share: float) -> None:
-    """An invalid chunk is unpaid as a whole. So a check costs a liar at least as many frames' pay
-    as were faked, as with single frames.
+    """An invalid chunk is unpaid as a whole. A check therefore costs a liar at least as many
+    frames' pay as were faked, as with single frames.
     """
     faked = set(random.Random(frames).sample(range(frames), max(round(frames * share), 1)))
     often = sum(not faked.isdisjoint(looked_at(frames, n)) for n in range(2000)) / 2000
@@ -38,7 +38,7 @@ def test_a_check_costs_a_liar_more_than_he_saves(frames: int, share: float) -> N
 class Life:
     """A node that fakes frames of each chunk until it is quarantined.
 
-    All that it earned is still pending then, and each frame of it is compared.
+    At the quarantine all its earnings are still pending, and each frame behind them is compared.
     """
 
     frames: int

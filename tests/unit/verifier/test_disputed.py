@@ -32,7 +32,7 @@ from tests.unit.verifier.stage import (
 SHARE: Final = PRICE * 70 // 100
 NEVER_DRAWN: Final = {"least_odds": 0.0}
 PLACE: Final = (0.25, 0.5)
-COUNT: Final = 4  # the place that the creator names, and three secret ones
+COUNT: Final = 4  # the place that the creator names, and three secret places
 GRAPHICS: Final = "optix/x86_64/5.2"
 OTHER_CLASS: Final = "cpu/sse/5.2"
 
@@ -49,7 +49,7 @@ FINISH: Final = {"equal": False, "off": 9.0}
 
 
 async def disputed(play: Play, checker: Inspector, **params: Any) -> UUID:
-    """Return a unit that was settled without a comparison and then disputed with one."""
+    """Return a unit that was settled without a comparison and then disputed with a comparison."""
     job = await play.delivered(**params)
     await play.checks(checker, {"looked": True})
     await play.ends(job, "COMPLETED")
@@ -98,7 +98,7 @@ async def test_the_whole_frame_decides_a_dispute(
 
 @simulated
 async def test_a_lie_found_by_a_dispute_costs_as_much_as_a_drawn_one() -> None:
-    """It brings a strike and a fine, and the node's other uncompared results are compared."""
+    """The lie brings a strike and a fine, and the node's other uncompared results are compared."""
     async with verifying(least_odds=0.25) as play:
         play.known("v" * 1000)
         checker, settled = play.inspector(), list[UUID]()

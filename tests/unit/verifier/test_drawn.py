@@ -119,7 +119,7 @@ def test_nodes_of_unknown_drawing_class_are_of_another_one(signed: Any) -> None:
 def test_who_signs_for_no_drawing_class_gets_a_strike_for_what_is_refused(
     report: Mapping[str, Any], device_class: str, signed: Any, strike: bool
 ) -> None:
-    """Otherwise a liar would risk nothing and be compared as seldom as with Cycles."""
+    """Without a strike, a liar would risk nothing and be compared as seldom as with Cycles."""
     verdict = heard(report, signed, device_class).verdict
     assert verdict is not None
     assert verdict.strike == strike

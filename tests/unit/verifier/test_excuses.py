@@ -103,7 +103,7 @@ async def test_broken_files_of_accomplices_excuse_no_lie(monkeypatch: pytest.Mon
 async def test_a_lie_that_accomplices_repeat_where_no_draw_found_them_is_not_excused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A fourth account blames the scene, so that all further results are compared."""
+    """A fourth account blames the scene, so all further results are compared."""
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()

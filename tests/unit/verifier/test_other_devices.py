@@ -130,12 +130,59 @@ def test_a_report_that_gives_no_reasons_is_read(looks: Any) -> None:
 def test_an_order_for_another_device_says_where_a_second_look_lies() -> None:
     case = Case.opened(pending(drawn=True))
     assert case.order(UUID(int=1), b"secret", CLASS).across == ()
-    assert case.order(UUID(int=1), b"secret", SSE).across == (), "it rounds otherwise, no more"
+    assert case.order(UUID(int=1), b"secret", SSE).across == (), "the same seed decides first"
     order = case.order(UUID(int=1), b"secret", OPTIX)
     assert len(order.across) == len(order.draws) == 3
     assert not {*order.across} & {*order.draws}
     assert Case.opened(pending(drawn=False)).order(UUID(int=1), b"s", OPTIX).across == ()
     assert Case.opened(pending(drawn=True, **CHUNK)).order(UUID(int=1), b"s", OPTIX).across == ()
+
+
+def other_set(*reports: Mapping[str, Any]) -> Case:
+    """Return the case of a drawn delivery after these reports of another instruction set."""
+    case = Case.opened(pending(drawn=True))
+    for told in reports:
+        order = case.order(UUID(int=1), b"secret", SSE)
+        report = answer(told, order.count)
+        assert isinstance(report, Report), report
+        case.hear(report, VERIFIER, SSE, DEFAULTS)
+    return case
+
+
+@pytest.mark.parametrize("first", [0.4, 1.2])
+def test_another_instruction_set_compares_with_other_seeds_before_the_whole_frame(
+    first: float,
+) -> None:
+    case = other_set(apart(first))
+    assert (case.step, case.verdict) == ("more", None)
+    assert len(case.order(UUID(int=1), b"secret", SSE).across) == 3
+    assert case.order(UUID(int=1), b"secret", CLASS).across == (), "the same set compares bits"
+
+
+@pytest.mark.parametrize(
+    ("second", "outcome", "said"),
+    [
+        (compared("accepted"), "consistent", "other-seeds"),
+        (compared("consistent", off=0.2), "consistent", "0.2 times the noise"),
+        (compared("accepted", finish=UNEQUAL), "invalid", "1.2 times the noise"),
+    ],
+)
+def test_other_seeds_clear_what_instruction_sets_render_differently(
+    second: Mapping[str, Any], outcome: str, said: str
+) -> None:
+    """A scene may amplify the smallest difference, as dense volumes do."""
+    found = other_set(apart(1.2), second).verdict
+    assert found is not None
+    assert (found.outcome, found.said) == (outcome, said)
+
+
+@pytest.mark.parametrize("second", [refused(), compared("unsaid", "few-cells")])
+def test_what_other_seeds_do_not_clear_is_rendered_whole(second: Mapping[str, Any]) -> None:
+    case = other_set(apart(1.2), second)
+    assert (case.step, case.why, case.verdict) == ("whole", "regions", None)
+    found = other_set(apart(1.2), second, {**apart(1.2), "whole": True}).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == ("invalid", True)
 
 
 def fleet(*classes: str) -> VerifierFleet:

@@ -96,7 +96,7 @@ def test_where_much_varies_is_looked_at_half_of_the_time() -> None:
         found = placed(bytes([number % 256, number // 256]), (1600, 1600), grid)
         centres = [(x + across / 2, y + down / 2) for x, y, across, down in found]
         hits += sum(200 <= x <= 400 and 1200 <= y <= 1400 for x, y in centres)
-    assert 1350 < hits < 1750  # half of 3,000, and a 64th of the other half
+    assert 1350 < hits < 1750  # expected: half of 3,000, and a 64th of the other half
 
 
 def test_a_frame_without_pixels_has_no_crops() -> None:
@@ -153,7 +153,9 @@ def test_a_reputation_is_what_the_verdicts_were(said: str, split: int) -> None:
 
 @given(st.text(alphabet="vm", max_size=80), st.text(alphabet="vm", max_size=80))
 def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -> None:
-    """Whatever the record was, one more invalid result means quarantine until it is made good."""
+    """Whatever the record was, the next invalid result means quarantine unless valid results follow
+    the release.
+    """
     record = Record(UUID(int=1), "cpu", True, before, since)
     known = record.reputation
     assert known.invalid == (before + since).count("m")
@@ -183,7 +185,7 @@ def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:
 
 
 def test_each_attempt_at_a_unit_is_drawn_anew() -> None:
-    """Otherwise a node that repeats a result would know whether it is compared."""
+    """If one draw held for all attempts, a node that repeats a result would know the draw."""
     names = [sampling.unit_name(UUID(int=1), 0, attempt) for attempt in (1, 2)]
     first, second = (sampling.draw(SECRET, b"drawn", name, RESULT) for name in names)
     assert first != second

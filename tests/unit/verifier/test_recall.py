@@ -1,4 +1,4 @@
-"""Clawback: uncompared pending results of a node are compared once it is found lying."""
+"""Clawback: uncompared pending results of a node are compared once the node is found lying."""
 
 import asyncio
 from datetime import timedelta
@@ -224,7 +224,7 @@ async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) ->
             job = await play.delivered()
             await play.ends(job, "COMPLETED")
             row = play.store.checks[job, 0, 1]
-            # as if it had been settled while verification was on
+            # as if the job had been settled while verification was on
             play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")
             play.goes(checker)
         report_lie(play)
@@ -272,7 +272,7 @@ async def test_recalled_results_take_turns_with_fresh_ones() -> None:
 
 @simulated
 async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
-    """Of a chunk most frames were not compared."""
+    """The check of a chunk compared only a few of its frames."""
     async with verifying(**NEVER_DRAWN) as play:
         checker = play.inspector()
         frame = await play.delivered()
@@ -291,7 +291,7 @@ async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
 
 
 async def earn_units(play: Play, checker: Inspector, count: int) -> None:
-    """Let an honest node deliver so many units, and check each."""
+    """Let an honest node deliver ``count`` units, and check each unit."""
     for _ in range(count):
         job = await play.delivered()
         order = await play.asked(checker)
@@ -327,7 +327,7 @@ async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
 
 @simulated
 async def test_what_is_always_compared_is_not_fined() -> None:
-    """Such a result could never have earned anything."""
+    """A lie in a result that is always compared could never have earned anything."""
     async with verifying() as play:
         checker = play.inspector()
         await earn_units(play, checker, 3)

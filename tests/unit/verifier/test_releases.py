@@ -28,7 +28,9 @@ Event: TypeAlias = tuple[str, int, str]  # event, number of the key, device clas
 
 @attrs.define(eq=False)
 class Key:
-    """A node as its row describes it; ``told`` holds time, class and letter of each verdict."""
+    """A node with a key, as its row describes it; ``told`` has time, class and letter of each
+    verdict.
+    """
 
     born: int
     standing: str = "ACTIVE"
@@ -41,7 +43,7 @@ class Key:
 class Owner:
     """An owner's keys, changed by the gateway, an admin and the owner.
 
-    With ``always`` each release begins the record anew, as it did in the past.
+    With ``always`` each release begins the record anew, as under an earlier rule.
     """
 
     def __init__(self, *, always: bool = False) -> None:
@@ -174,7 +176,7 @@ def test_no_order_gives_who_was_caught_fewer_strikes_than_if_each_release_counte
 
 @pytest.mark.parametrize("caught", [None, LIES])
 def test_who_has_lied_too_often_begins_anew_before_the_gateway_says_so(caught: str | None) -> None:
-    """Otherwise the node would be quarantined again at once."""
+    """With its old record the node would be quarantined again at once."""
     lied = Record(NODE, CLASSES[0], False, "", "mmm")
     assert begins_anew(caught, [lied])
     assert not begins_anew(None, [attrs.evolve(lied, since="mm")])

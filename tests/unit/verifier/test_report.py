@@ -81,7 +81,7 @@ def test_a_node_is_held_to_the_pixels_that_it_signed_for() -> None:
 def test_a_node_signs_for_pixels_and_names_the_pictures_of_a_chunk(
     frames: list[int] | None, pixels: dict[str, Any] | None, fault: str | None
 ) -> None:
-    """Otherwise nobody could repeat the check of a single frame."""
+    """Without both, nobody could repeat the check of a single frame."""
     seen = of_named(NAMED)
     signed = None if pixels is None else {"sha256": seen, **pixels}
     parameters = {} if frames is None else {"frames": frames}

@@ -1,4 +1,4 @@
-"""Several gateways: each check is done at one of them that has a suitable verifier."""
+"""Several gateways: each check is done at one gateway that has a suitable verifier."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
@@ -83,7 +83,9 @@ async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_da
 
 @simulated
 async def test_what_waited_before_a_start_waits_as_long_again() -> None:
-    """While no gateway ran, nobody could check it."""
+    """The time during which no gateway ran does not count, because nobody could check the
+    result.
+    """
     async with verifying(wait_seconds=60.0) as play:
         checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()
@@ -121,7 +123,9 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
 
 @simulated
 async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_build() -> None:
-    """A gateway whose own verifiers lack the node's build leaves the result to the other one."""
+    """A gateway whose own verifiers lack the node's build leaves the result to the other
+    gateway.
+    """
     async with (
         verifying(wait_seconds=60.0, first_seconds=900.0) as play,
         another_gateway(play) as other,

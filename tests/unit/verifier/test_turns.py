@@ -1,4 +1,4 @@
-"""The order of checks and their time: nobody keeps others waiting for long."""
+"""The order of checks and their time: no account keeps another account waiting for long."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ OTHER = UUID(int=77)
 
 @simulated
 async def test_creators_share_the_verifiers_time_alike() -> None:
-    """One who has a hundred frames that take long keeps nobody else waiting."""
+    """A creator with a hundred slow frames keeps no other creator waiting."""
     async with verifying() as play:
         jobs = [await play.delivered() for _ in range(5)]
         theirs = await play.delivered(UUID(int=11), user=OTHER)
@@ -103,7 +103,7 @@ async def test_a_scene_that_verifiers_cannot_render_is_charged_if_the_node_is_kn
 
 @simulated
 async def test_a_first_check_has_ten_times_as_long_as_its_unit_took() -> None:
-    """But two minutes at least, and fifteen at most. It is repeated with more time."""
+    """The limits are two and fifteen minutes. A second check of the result gets more time."""
     async with verifying() as play:
         checker = play.inspector()
         for took, seconds in ((1.0, 120.0), (30.0, 300.0), (300.0, 900.0)):
@@ -148,7 +148,7 @@ WAIT = 300.0
 
 
 async def long(play: Play, node: UUID, *, took: float = 3600.0, user: UUID = CREATOR) -> UUID:
-    """A unit that a node says it needed so long for, and delivers now."""
+    """Return a job whose unit the node has delivered after ``took`` seconds of work."""
     job = await play.assigned(node, user=user)
     await play.do(UnitStart(job, 0, 1, node))
     await asyncio.sleep(took)
@@ -157,7 +157,7 @@ async def long(play: Play, node: UUID, *, took: float = 3600.0, user: UUID = CRE
 
 
 async def next_order(checker: Inspector) -> RunCheck:
-    """The next check, whatever was dropped before."""
+    """Return the verifier's next order to run a check; skip orders to drop one."""
     while True:
         found: Any = await checker.probe.expect(Message, within=10_000)
         if isinstance(found, RunCheck):
@@ -166,7 +166,7 @@ async def next_order(checker: Inspector) -> RunCheck:
 
 @simulated
 async def test_a_check_of_a_slow_unit_gives_way_to_a_result_that_waits_for_it() -> None:
-    """It is made again once nobody else waits, and has as much time as before."""
+    """The stopped check is repeated once nobody else waits, and has as much time as before."""
     async with verifying(wait_seconds=WAIT) as play:
         checker, slow = play.inspector(), await long(play, NODE)
         play.says(checker, await play.asked(checker), apart(0.9))
@@ -198,7 +198,7 @@ async def test_slow_units_of_many_accounts_keep_nobody_waiting_for_longer() -> N
             await play.again(job, UUID(int=11), 1)
         checker, waits, tried = play.inspector(), list[float](), 0
         order = await play.asked(checker)
-        for _ in range(7):  # for less than an hour
+        for _ in range(7):  # together less than an hour
             theirs, begun = await play.delivered(user=OTHER), play.clock.monotonic()
             while order.unit.job != theirs:
                 tried += 1
@@ -214,7 +214,7 @@ async def test_slow_units_of_many_accounts_keep_nobody_waiting_for_longer() -> N
 
 @simulated
 async def test_a_long_check_is_made_though_others_always_wait() -> None:
-    """Twelve times the longest wait after its delivery, it takes its turn again and keeps it."""
+    """After twelve times the longest wait since the delivery, the long check runs to its end."""
     async with verifying(wait_seconds=60.0, look_seconds=5.0) as play:
         checker, slow = play.inspector(), await long(play, NODE, took=700.0)
         begun = play.clock.monotonic()
@@ -231,7 +231,7 @@ async def test_a_long_check_is_made_though_others_always_wait() -> None:
 
 @simulated
 async def test_overdue_checks_take_at_most_a_quarter_of_the_time() -> None:
-    """Somebody else's results have the rest, however many long checks are overdue."""
+    """Other accounts' results get the remaining time, however many long checks are overdue."""
     async with verifying(wait_seconds=60.0, look_seconds=5.0) as play:
         checker, begun = play.inspector(), play.clock.monotonic()
         for number in range(9):
@@ -253,7 +253,7 @@ async def test_overdue_checks_take_at_most_a_quarter_of_the_time() -> None:
 @simulated
 @pytest.mark.parametrize("gateways", [1, 2])
 async def test_long_checks_do_not_stop_each_other(gateways: int) -> None:
-    """Each gives way to the first check of another one, and not to what gave way before."""
+    """A long check gives way to the first check of another result, but not to a repeated check."""
     async with verifying(wait_seconds=WAIT) as play, another_gateway(play) as second:
         stages = (play, second)[:gateways]
         checkers = [one.inspector(20 + number) for number, one in enumerate(stages)]
@@ -278,13 +278,13 @@ async def test_long_checks_do_not_stop_each_other(gateways: int) -> None:
 
 
 async def serves(play: Play, checker: Inspector, needs: int) -> None:
-    """It needs so many seconds for each check, unless that is dropped before."""
+    """Serve all checks of a verifier, each in ``needs`` seconds."""
     while True:
         await serve(play, checker, await next_order(checker), needs)
 
 
 async def serve(play: Play, checker: Inspector, order: RunCheck, needs: int) -> None:
-    """Report after so many seconds that the result is exact, unless the check is dropped before."""
+    """Report after ``needs`` seconds that the result is exact, unless a message comes before."""
     for _ in range(0, needs, 5):
         await asyncio.sleep(5)
         if checker.probe.ref.depth:

@@ -59,7 +59,7 @@ def test_a_proxy_that_says_nothing_is_the_caller() -> None:
     ("said", "client"),
     [
         (["203.0.113.7"], CLIENT),
-        (["1.1.1.1, 203.0.113.7"], CLIENT),  # the first entry is invented by the client
+        (["1.1.1.1, 203.0.113.7"], CLIENT),  # the client has invented the first address
         (["127.0.0.1, 203.0.113.7"], CLIENT),
         (["1.1.1.1", "203.0.113.7"], CLIENT),  # two lines form one list
         (["203.0.113.7, 10.9.9.9"], CLIENT),  # two trusted proxies in a row

@@ -1,4 +1,4 @@
-"""How often the garbage collector stops a gateway, and what it then finds."""
+"""Pauses of the garbage collector in a gateway: how often they come, and which cycles are freed."""
 
 import subprocess
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILT, LIVED, TIMES = 300_000, 100_000, 20
-# What was built stays. Then many objects grow old and are dropped. Lists are freed at once; cyclic
-# objects only when the collector finds them.
+# Builds objects that stay, then many objects that grow old and are dropped. Dropped lists are freed
+# at once; cyclic objects only when the collector finds them.
 PROGRAM = f"""
 import gc
 from web.process.memory_tuning import settle_down, tidy
@@ -37,7 +37,7 @@ print(looked, Held.alive, gc.get_freeze_count() > {BUILT})
 
 
 def test_old_cycles_are_looked_for_once_a_minute_and_not_whenever_much_has_changed() -> None:
-    """Otherwise a gateway with many nodes would stop for a sixth of a second in each second."""
+    """By Python's default, a gateway with many nodes would stop for a sixth of each second."""
     words = [sys.executable, "-c", PROGRAM]
     told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert told.split() == ["0", "0", "True"]

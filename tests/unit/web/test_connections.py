@@ -1,7 +1,6 @@
 """The record of nodes' connections, and when it is written to the database."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID, uuid4
 
 import attrs
@@ -17,7 +16,9 @@ from web.nodes.connections import LOST, STOPPED, Connections, OpenConnection
 
 @attrs.define
 class Rows:
-    """A table that may be unavailable; ``was_there``: others saw this gateway as alive."""
+    """A table that may be unavailable; ``was_there``: other gateways still saw this one
+    as alive.
+    """
 
     written: dict[UUID, ConnectionRow] = attrs.field(factory=dict[UUID, ConnectionRow])
     batches: list[int] = attrs.field(factory=list[int])
@@ -36,9 +37,6 @@ class Rows:
         return [row for row in reversed(self.written.values()) if row.node_id == node]
 
     async def end(self, silent: float, code: int) -> None: ...
-
-    async def expire(self, before: datetime, most: int) -> bool:
-        return False
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ VIEW = LiveView("a", "/console", frozenset(), every=5.0, rest=0.5, inside=False,
 @pytest.mark.parametrize(
     ("took", "all_took", "rest"),
     [
-        (0.004, 0.004, 0.5),  # alone, it is read as often as the page asks
+        (0.004, 0.004, 0.5),  # a page without others is read as often as it asks
         (0.1, 0.1, 0.1 * RESTS),  # a slow page does not hold up others
         (0.004, 0.4, 0.4 * SHARE),  # one of a hundred pages that nobody else has open
-        (0.02, 2.0, 5.0),  # there is a longest pause
+        (0.02, 2.0, 5.0),  # pauses have an upper limit
     ],
 )
 def test_what_is_read_rests(took: float, all_took: float, rest: float) -> None:
@@ -45,7 +45,7 @@ def test_who_comes_waits_for_no_other_view() -> None:
 
 
 async def test_who_left_before_anything_was_sent_is_no_error() -> None:
-    """aiohttp-sse asserts that the client is still connected."""
+    """If the client has left, aiohttp-sse raises AssertionError, which must not get out."""
     request = make_mocked_request("GET", "/console/live?of=/console")
     request.protocol.transport = None
     gateway: Any = None

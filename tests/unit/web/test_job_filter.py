@@ -1,4 +1,4 @@
-"""The language of the job filter: accepted filters, and messages for others."""
+"""The language of the job filter: accepted filters, and messages for refused filters."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -20,7 +20,7 @@ from web.process.log_writer import LogWriter
 from web.process.logging_setup import REQUEST, UNMADE, LogHandler
 
 JWT = "eyJhbGciOiJIUzI1NiIs.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
-# These do not look like secrets; they are recognised by their values.
+# Secrets that do not look like secrets; the log recognises their values.
 SIGNING = "plain words: nothing to see"
 QUOTED = 'with "quotes" & umläuts/slash'
 # Texts that show where a secret is, each with the part that must be hidden.
@@ -241,7 +241,7 @@ def test_lines_in_no_hurry_wait_for_one_that_is() -> None:
     written = os.read(read, 1_000)
     assert written.startswith(b"a request\nanother\n")
     lines.put(MAKE(b"the last\n"), hurry=False)
-    lines.close(within=60)  # closing does not wait for it
+    lines.close(within=60)  # does not wait for the reader
     os.close(write)
     while more := os.read(read, 1_000):
         written += more

@@ -1,4 +1,4 @@
-"""The heap of a gateway: large buffers stay out of it, and sockets read no large ones."""
+"""The heap of a gateway: large buffers stay out of it, and sockets read small buffers."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ from web.process.memory_tuning import MAPPED_BYTES, READ_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 # Freeing a block of 8 MiB teaches glibc to cut 1 MiB blocks from its heap. Then eight such blocks
-# are allocated; the size of separately mapped memory tells where they are.
+# are allocated; the size of separately mapped memory tells where the blocks are.
 PROGRAM = """
 import ctypes
 from web.process.memory_tuning import keep_heap_small
@@ -59,14 +59,14 @@ asyncio.run(main())
 
 
 def test_what_a_socket_reads_at_once_is_cut_from_the_heap() -> None:
-    """Otherwise each packet would cost two more system calls."""
+    """A buffer outside the heap would cost two more system calls per packet."""
     words = [sys.executable, "-c", SOCKET]
     told = int(subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout)
     assert told == READ_BYTES < MAPPED_BYTES
 
 
-# Blocks of 64 KiB are freed, each behind a small block that stays, so that none is at the heap's
-# end.
+# Blocks of 64 KiB are freed, each behind a small block that stays, so no freed block is at the
+# heap's end.
 GAPS = """
 from pathlib import Path
 from web.process.memory_tuning import keep_heap_small, tidy

@@ -15,7 +15,7 @@ import web.app
 ROOT = Path(web.app.__file__).resolve().parent.parent
 OURS = ("rendertrust_", "process_", "python_")
 NAME = re.compile(r"\b(?:rendertrust|process|python)_[a-z_]+")
-# Labels that Prometheus adds, and that of histograms.
+# Labels that Prometheus adds, and the label of histogram buckets.
 ADDED = {"job", "instance", "le"}
 ENDINGS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 ROW = re.compile(r"^\| (\w+) \| (\w+) \| ([\w, ]*?) ?\| ([^|]+) \|", re.MULTILINE)

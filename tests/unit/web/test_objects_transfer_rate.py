@@ -13,7 +13,7 @@ from web.objects.transfer_rate import PACE_BYTES
 
 
 async def taken(pieces: int, size: int, pause: float) -> bytes:
-    """Return what arrives of so many pieces with pauses between them."""
+    """Return what arrives of ``pieces`` pieces, sent with pauses between them."""
     loop = asyncio.get_running_loop()
     content = StreamReader(Mock(_reading_paused=False), 2**16, loop=loop)
     body = RequestBody(make_mocked_request("PUT", "/", payload=content))

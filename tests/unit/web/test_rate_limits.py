@@ -66,7 +66,7 @@ async def test_subjects_and_limits_are_counted_apart() -> None:
 
 
 async def test_passwords_are_not_tried_while_gateways_cannot_count_together() -> None:
-    """Otherwise each gateway would allow as many tries as its limit says."""
+    """Counting alone, each gateway would allow as many tries as the limit for all gateways."""
     clock = HandClock()
     limits = settings_for_tests(limits={"login": 5, "read": 1}).limits
     rates = RateLimits(limits, clock, SharedRates(Handle(), clock.monotonic))

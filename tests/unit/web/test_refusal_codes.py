@@ -1,4 +1,4 @@
-"""Codes of refusals: every refusal of the API has one, and every one is documented and given."""
+"""Codes of refusals: every refusal of the API has a code, and every code is documented and used."""
 
 import ast
 from collections.abc import Iterator

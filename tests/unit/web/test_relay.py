@@ -1,4 +1,4 @@
-"""The relay's reader leaves frames in the node's socket while the session is busy."""
+"""The relay's reader leaves relay frames in the node's socket while the session is busy."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ class BusySession(StandIn[NodeSession]):
 
 
 class Frames:
-    """A socket with ``most`` relay frames; ``taken`` counts those that were read."""
+    """A socket with ``most`` relay frames; ``taken`` counts the relay frames that were read."""
 
     def __init__(self, most: int) -> None:
         self.taken = 0

@@ -1,4 +1,4 @@
-"""Reading of Stripe events: whatever comes is read or skipped, and never an exception."""
+"""Reading of Stripe events: any JSON is read or skipped, and never raises an exception."""
 
 from typing import Any
 from uuid import UUID

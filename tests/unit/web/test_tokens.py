@@ -70,14 +70,14 @@ async def test_during_rotation_both_keys_are_valid() -> None:
     assert await tokens(secret=OTHER).verify(token, TokenType.ACCESS) is None
 
 
-def test_a_seal_is_of_one_text_and_of_a_key_that_verifies() -> None:
+def test_a_signature_is_of_one_text_and_of_a_key_that_verifies() -> None:
     ours = tokens()
-    seal = ours.seal("/archives/a.zip\n100")
-    assert ours.is_sealed("/archives/a.zip\n100", seal)
-    assert not ours.is_sealed("/archives/b.zip\n100", seal)
-    assert not ours.is_sealed("/archives/a.zip\n101", seal)
-    assert tokens(secret=OTHER, previous=SECRET).is_sealed("/archives/a.zip\n100", seal)
-    assert not tokens(secret=OTHER).is_sealed("/archives/a.zip\n100", seal)
+    signature = ours.sign("/archives/a.zip\n100")
+    assert ours.is_signed("/archives/a.zip\n100", signature)
+    assert not ours.is_signed("/archives/b.zip\n100", signature)
+    assert not ours.is_signed("/archives/a.zip\n101", signature)
+    assert tokens(secret=OTHER, previous=SECRET).is_signed("/archives/a.zip\n100", signature)
+    assert not tokens(secret=OTHER).is_signed("/archives/a.zip\n100", signature)
 
 
 def forged(secret: Any = SECRET, algorithm: str = "HS256", **changes: Any) -> str:

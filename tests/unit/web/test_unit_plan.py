@@ -12,19 +12,19 @@ from rendertrust.job_spec import JobSpec, Order
 from sql.job_plan import NewUnit
 from tests.support.plans import in_frames
 from web.http.problem import Fault
-from web.jobs.unit_plan import UNITS_MAX, UnitPlan, plan_of
+from web.jobs.unit_plan import UNITS_MAX, UnitPlan, split_into_units
 
 SIZE: dict[str, Any] = {"width": 64, "height": 48}
 
 
 def planned(cut: JobSpec, price: int = 100) -> UnitPlan:
-    plan = plan_of(cut, lambda _: price)
+    plan = split_into_units(cut, lambda _: price)
     assert isinstance(plan, UnitPlan), plan
     return plan
 
 
 def faults(cut: JobSpec) -> list[str]:
-    found = plan_of(cut, lambda _: 100)
+    found = split_into_units(cut, lambda _: 100)
     assert isinstance(found, list), found
     return [fault.field for fault in found]
 
@@ -87,7 +87,7 @@ def test_what_does_not_go_together_is_told() -> None:
 
 def test_a_job_is_bounded() -> None:
     assert len(planned(in_frames(f"1-{UNITS_MAX}")).units) == UNITS_MAX
-    found = plan_of(in_frames(f"1-{UNITS_MAX + 1}"), lambda _: 1)
+    found = split_into_units(in_frames(f"1-{UNITS_MAX + 1}"), lambda _: 1)
     assert isinstance(found, list)
     assert isinstance(found[0], Fault)
     assert "larger chunks" in found[0].message
@@ -101,13 +101,13 @@ def test_units_are_counted_before_any_is_made(cut: JobSpec) -> None:
     def cost(frame: int) -> int:
         raise AssertionError(f"frame {frame} was priced")
 
-    found = plan_of(attrs.evolve(cut, params={"width": 640, "height": 480}), cost)
+    found = split_into_units(attrs.evolve(cut, params={"width": 640, "height": 480}), cost)
     assert isinstance(found, list)
     assert "a job has 5000 at most" in found[0].message
 
 
 def test_the_units_of_tiles_are_counted_with_those_that_put_them_together() -> None:
     assert len(planned(in_frames("1-1000", tiles="2x2", **SIZE)).units) == UNITS_MAX
-    found = plan_of(in_frames("1-1001", tiles="2x2", **SIZE), lambda _: 1)
+    found = split_into_units(in_frames("1-1001", tiles="2x2", **SIZE), lambda _: 1)
     assert isinstance(found, list)
     assert found[0].message.startswith("make 5005 units")

@@ -1,4 +1,4 @@
-"""Zips with a known layout, read by Python's reader; large ones are checked by their numbers."""
+"""Zips with a known layout, read by Python's reader; large zips are checked by their numbers."""
 
 import contextlib
 import io

@@ -1,4 +1,6 @@
-"""Checks page: verdicts on results, with reasons. Operators see those on their nodes' results."""
+"""Checks page: verdicts on results, with reasons. Operators see the verdicts on their nodes'
+results.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -63,12 +65,12 @@ class ChecksQuery:
     rest=1.0,
 )
 async def checks(view: View[ChecksQuery]) -> Shown:
-    """Return the newest matching checks. Only admins and auditors see which verifier it was."""
-    query, desk, everybody = view.query, CheckViews(view.gateway.database), view.owner is None
+    """Return the newest matching checks. Only admins and auditors see the verifier of a check."""
+    query, views, everybody = view.query, CheckViews(view.gateway.database), view.owner is None
     word = next((word for _, word in TABS if word == query.is_), None)
     wanted = CheckFilter(query.node, word, query.q.strip() or None)
-    found = await desk.page(view.owner, wanted, SORTED_MOST)
-    counts = await desk.counts(view.owner, view.now - LATELY)
+    found = await views.page(view.owner, wanted, SORTED_MOST)
+    counts = await views.counts(view.owner, view.now - LATELY)
     fleet = NodeViews(view.gateway.database)
     columns = ALL if everybody else OWN
     return {
@@ -92,7 +94,9 @@ def share_of(counts: Mapping[str, int]) -> float | None:
 
 
 def tabs_of(counts: Mapping[str, int], here: str | None) -> Sequence[tuple[str, str, int, Any]]:
-    """Return the tabs: label, word, number; empty ones are left out, except ``invalid``."""
+    """Return the tabs: label, word, number of checks, and whether selected. Tabs without checks are
+    left out, except ``pending``, ``invalid`` and the selected one.
+    """
     always = (here, PENDING, "invalid")
     return [
         ("All", "", sum(counts.values()), here is None),

@@ -70,10 +70,10 @@ class DeadLettersQuery:
     rest=1.0,
 )
 async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
-    """Return the letters of one kind, and the number of each kind."""
-    desk, query = _desk(view), view.query
-    counts = await desk.counts()
-    letters = await _page(desk, query)
+    """Return the dead letters of one kind, and the number of dead letters of each kind."""
+    actions, query = _actions(view), view.query
+    counts = await actions.counts()
+    letters = await _page(actions, query)
     return {
         "letters": letters,
         "total": counts[query.kind],
@@ -86,18 +86,18 @@ async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
     }
 
 
-async def _page(desk: DeadLetterActions, query: DeadLettersQuery) -> Table:
+async def _page(actions: DeadLetterActions, query: DeadLettersQuery) -> Table:
     """Return a page sorted by the address's parameter.
 
     The database sorts, except for messages, which are in memory.
     """
     columns, offset, usual = COLUMNS[query.kind], query.offset, "-at"
     if query.kind == "messages":
-        found = await desk.page(query.kind, limit=SORTED_MOST)
+        found = await actions.page(query.kind, limit=SORTED_MOST)
         whole = table(found.letters, columns, query.sort, usual)
         return page_of(whole, offset, ROWS)
     sort = sort_of(query.sort, columns, usual)
-    found = await desk.page(query.kind, limit=ROWS + 1, offset=offset, sort=sort.text)
+    found = await actions.page(query.kind, limit=ROWS + 1, offset=offset, sort=sort.text)
     before = max(0, offset - ROWS) if offset else None
     after = offset + ROWS if len(found.letters) > ROWS else None
     return Table(columns, sort, found.letters[:ROWS], "", before, after)
@@ -109,7 +109,7 @@ async def retry(view: View) -> Redirect | Problem:
     kind, ids = await _chosen(view)
     if not ids:
         return NOTHING
-    done = await _desk(view).retry(kind, ids, _reason(view))
+    done = await _actions(view).retry(kind, ids, _reason(view))
     return await _gone(view, kind, "retried", done)
 
 
@@ -119,16 +119,16 @@ async def discard(view: View) -> Redirect | Problem:
     kind, ids = await _chosen(view)
     if not ids:
         return NOTHING
-    done = await _desk(view).discard(kind, ids, _reason(view))
+    done = await _actions(view).discard(kind, ids, _reason(view))
     return ACCOUNT_GONE if done is None else await _gone(view, kind, "discarded", done)
 
 
 async def _chosen(view: View) -> tuple[Kind, list[str]]:
-    """Return the ids that the form names; with ``all``, as many as one step handles."""
+    """Return at most AT_ONCE ids: those that the form names or, with ``all``, the newest ones."""
     named: list[Kind] = [each for each in KINDS if each == view.fields.get("kind")]
     kind = named[0] if named else KINDS[0]
     if "all" in view.fields:
-        page = await _desk(view).page(kind, limit=AT_ONCE)
+        page = await _actions(view).page(kind, limit=AT_ONCE)
         return kind, [letter.id for letter in page.letters]
     return kind, list(dict.fromkeys(view.fields.getall("letter", [])))[:AT_ONCE]
 
@@ -139,7 +139,7 @@ async def _gone(view: View, kind: Kind, became: str, done: LettersDone) -> Redir
     whys = dict.fromkeys(each.why for each in done.refused)
     if done.refused:
         words += f" {len(done.refused)} were not: {'; '.join(whys)}."
-    left = (await _desk(view).counts())[kind] if "all" in view.fields else 0
+    left = (await _actions(view).counts())[kind] if "all" in view.fields else 0
     if left:
         words += (
             f" {left} {'is' if left == 1 else 'are'} left, because {AT_ONCE} are done at a time."
@@ -151,5 +151,5 @@ def _reason(view: View) -> str:
     return view.fields.get("reason", "").strip()[:500] or "by hand, in the console"
 
 
-def _desk(view: View[Any]) -> DeadLetterActions:
+def _actions(view: View[Any]) -> DeadLetterActions:
     return DeadLetterActions(AdminIdentity(view.gateway, view.who.user, view.request_id))

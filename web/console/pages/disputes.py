@@ -1,4 +1,4 @@
-"""Disputes page: creators open disputes, admins decide them; with the resulting transfers."""
+"""Disputes page: creators open disputes, admins decide them, both see the transfers."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -46,7 +46,9 @@ class DisputesQuery:
 
 @attrs.frozen
 class DisputedUnitForm:
-    """The unit that pages show as a frame; for a frame in tiles, the tiles were charged."""
+    """Form that names the unit to dispute. For a frame in tiles, ``unit`` is the unit that merges
+    the tiles.
+    """
 
     unit: Annotated[int, Meta(ge=0, le=10**7)] = 0
 
@@ -69,12 +71,12 @@ class ComplaintForm:
 )
 async def disputes(view: View[DisputesQuery]) -> Shown:
     """Return the user's disputes, or all users' for admins; newest first."""
-    desk, query = view.gateway.tables.disputes, view.query
+    views, query = view.gateway.tables.disputes, view.query
     withheld = query.is_ == WITHHELD
     state, which = ("OPEN", True) if withheld else (query.is_.upper() or None, None)
-    found = await desk.page(view.owner, state, Page(SORTED_MOST), by_gateway=which) or ()
-    counts = await desk.counts(view.owner)
-    of_gateway = await desk.withheld() if view.owner is None else None
+    found = await views.page(view.owner, state, Page(SORTED_MOST), by_gateway=which) or ()
+    counts = await views.counts(view.owner)
+    of_gateway = await views.withheld() if view.owner is None else None
     columns = ALL if view.owner is None else OWN
     return {
         "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
@@ -100,15 +102,15 @@ async def disputes(view: View[DisputesQuery]) -> Shown:
 )
 async def dispute(view: View) -> Shown | Problem:
     """Return a dispute: subject, state, and the transfers of its decision."""
-    desk, everybody = view.gateway.tables.disputes, view.owner is None
-    row = await desk.one(view.ids["id"], view.owner)
+    views, everybody = view.gateway.tables.disputes, view.owner is None
+    row = await views.one(view.ids["id"], view.owner)
     if row is None:
         return NO_DISPUTE
     return {
         "title": f"Dispute of job {str(row.job_id)[:8]}",
         "row": row,
-        "entries": await desk.entries(row.id, everybody=everybody),
-        "comparison": await desk.comparison(row.id),
+        "entries": await views.entries(row.id, everybody=everybody),
+        "comparison": await views.comparison(row.id),
         "everybody": everybody,
         "now": view.now,
         "may_decide": view.is_admin
@@ -120,9 +122,9 @@ async def dispute(view: View) -> Shown | Problem:
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=NO_DISPUTE)
 async def picture(view: View) -> Picture | Problem:
     """Return the comparison sheet of a dispute, as its creator sent it."""
-    desk = view.gateway.tables.disputes
-    row = await desk.one(view.ids["id"], view.owner)
-    found = row and await desk.comparison_picture(row.job_id, row.unit, view.owner)
+    views = view.gateway.tables.disputes
+    row = await views.one(view.ids["id"], view.owner)
+    found = row and await views.comparison_picture(row.job_id, row.unit, view.owner)
     return Picture(found, "image/png") if found else NO_DISPUTE
 
 
@@ -149,7 +151,7 @@ async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
 async def disputable(
     gateway: Gateway, user: UUID, job: UUID, unit: int, now: datetime
 ) -> Sequence[DisputableUnit]:
-    """Return the units that can be disputed now: a unit, or the tiles of its frame."""
+    """Return what can be disputed now: the given unit, or the tiles that it merges."""
     since = window_of(gateway, now)
     return await gateway.tables.disputes.open_to(user, job, unit, since=since, now=now)
 
@@ -167,7 +169,9 @@ async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     if isinstance(done, Problem):
         return done
     words = (
-        "The dispute is open: an admin decides it." if done.is_new else "It was already disputed."
+        "The dispute is open: an admin decides it."
+        if done.is_new
+        else "The unit was already disputed."
     )
     return Redirect(f"{PATH}/{done.row.id}", words)
 

@@ -21,7 +21,7 @@ from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.problem import Problem
 from web.routes.anchors import held_against_chain
-from web.routes.ledger import NOT_FOUND, Standing, proof_of, stands
+from web.routes.ledger import NOT_FOUND, LogPosition, logged_position, proof_of
 
 pages = Pages()
 files = Operations()
@@ -50,11 +50,11 @@ async def entry(view: View[EntryQuery]) -> Shown | Problem:
     """Return the entry's leaf, its path to the root, and the gateway's statement about the
     chain.
     """
-    found = await stands(view.gateway, view.owner, view.query.number)
+    found = await logged_position(view.gateway, view.owner, view.query.number)
     if isinstance(found, Problem):
         return found
-    number, desk = view.query.number, LedgerViews(view.gateway.database)
-    rows = await desk.page(view.owner, EntryFilter(before=number + 1), 1)
+    number, views = view.query.number, LedgerViews(view.gateway.database)
+    rows = await views.page(view.owner, EntryFilter(before=number + 1), 1)
     return {
         "title": f"Entry no. {number}",
         "number": number,
@@ -82,7 +82,7 @@ async def saved(call: Call) -> web.Response | Problem:
     assert call.claims is not None, "the console needs a session"
     owner = None if call.claims.role in OVERSEERS else call.caller
     number = int(call.words["number"])
-    found = await stands(call.gateway, owner, number)
+    found = await logged_position(call.gateway, owner, number)
     if isinstance(found, Problem):
         return NOT_FOUND if found.status == NOT_FOUND.status else found
     text = proof_file({"number": number, **await shown_proof(call.gateway, found)})
@@ -96,22 +96,22 @@ async def saved(call: Call) -> web.Response | Problem:
 pages.call("/ledger/file/{number}", files, saved)
 
 
-async def shown_proof(gateway: Gateway, standing: Standing) -> Shown:
+async def shown_proof(gateway: Gateway, position: LogPosition) -> Shown:
     """Return the data for the proof viewer: the proof as in the API, and the statement about the
     chain.
     """
-    proof = await proof_of(gateway, standing)
+    proof = await proof_of(gateway, position)
     return {
         "proof": attrs.asdict(proof),
-        "chain": await _chain(gateway, standing),
+        "chain": await _chain(gateway, position),
         "asked_at": gateway.ports.clock.now(),
     }
 
 
-async def _chain(gateway: Gateway, standing: Standing) -> dict[str, Any]:
+async def _chain(gateway: Gateway, position: LogPosition) -> dict[str, Any]:
     try:
         async with asyncio.timeout(CHAIN_SECONDS):
-            found = await held_against_chain(gateway, standing)
+            found = await held_against_chain(gateway, position)
     except TimeoutError:
         found = None
     if found is None or isinstance(found, Problem):
@@ -120,11 +120,13 @@ async def _chain(gateway: Gateway, standing: Standing) -> dict[str, Any]:
 
 
 def proof_file(shown: Mapping[str, Any]) -> str:
-    """Return the file. Its policy allows only the script and the style inside it."""
+    """Return the proof viewer as one HTML file. The file's policy allows only the script and the
+    style that are inside the file.
+    """
     style = _whole(STYLE, assets().files[STYLE].plain)
     texts = [
         _whole(name, sources()[name]) for name in SCRIPTS
-    ]  # unminified, so that people can read what is checked
+    ]  # unminified scripts, so that people can read how a proof is checked
     script = "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts)
     policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'"
     # The text between these tags must not change after its hash is computed.

@@ -69,7 +69,7 @@ class FleetRow:
 )
 async def fleet(view: View[FleetQuery]) -> Shown:
     """Return a page of matching nodes, as a table or as cards."""
-    query, desk, everybody = view.query, NodeViews(view.gateway.database), view.owner is None
+    query, views, everybody = view.query, NodeViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)
     word = next((word for _, word in TABS if word and word == query.is_.upper()), None)
@@ -77,8 +77,8 @@ async def fleet(view: View[FleetQuery]) -> Shown:
     sockets = view.gateway.connections
     heard = sockets.by_pong(newest_first=sort.down) if sort.key == "pong" else ()
     search = NodeFilter(text, word, sort.text, heard)
-    rows = await desk.page(view.owner, search, view.now - LATELY, ROWS + 1, query.offset)
-    counts = await desk.counts(view.owner, text)
+    rows = await views.page(view.owner, search, view.now - LATELY, ROWS + 1, query.offset)
+    counts = await views.counts(view.owner, text)
     totals = (
         None if view.owner is None else await Operators(view.gateway.database).totals(view.owner)
     )
@@ -99,13 +99,15 @@ async def fleet(view: View[FleetQuery]) -> Shown:
 
 
 def lines_of(view: View[FleetQuery], rows: Sequence[ListedNode]) -> list[FleetRow]:
-    """Return each node with its present socket."""
+    """Return each node with its open connection at this gateway, if any."""
     known = view.gateway.connections
     return [FleetRow(row, known.open_of(row.id)) for row in rows]
 
 
 def tabs_of(counts: Mapping[str, int], here: str) -> Sequence[tuple[str, str, int, bool]]:
-    """Return the tabs: label, word, number, selected; empty standings are left out."""
+    """Return the tabs: label, word, number of nodes, and whether selected. Most tabs without nodes
+    are left out.
+    """
     return [
         (label, word.lower(), counts[word], word == here)
         for label, word in TABS

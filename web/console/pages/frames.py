@@ -69,7 +69,8 @@ class FramePath:
 class ThumbnailQuery:
     """Query of a thumbnail.
 
-    ``frame`` None: the newest. ``of`` distinguishes versions in browsers' caches.
+    ``frame`` None: the newest thumbnail of the job. ``of`` distinguishes versions in browsers'
+    caches.
     """
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
@@ -168,7 +169,7 @@ async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
     def effect(job: UUID, user: UUID) -> OfJob:
         return UnitRetry(job, view.query.unit, user)
 
-    return await _steer(view, "retry_unit", effect, "It is retried; its price is held again.")
+    return await _steer(view, "retry_unit", effect, "The unit is retried; its price is held again.")
 
 
 @pages.action("/jobs/{id}/retry-failed", absent=NOT_FOUND, within=25.0)

@@ -1,4 +1,4 @@
-"""Job page: timeline, frames, log lines, bill, and why it waits or failed."""
+"""Job page: timeline, frames, log lines, bill, and why the job waits or failed."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
@@ -60,7 +60,8 @@ pages.call("/receipts/{job_id}/{number}", receipts.operations, receipts.of_unit)
 
 @attrs.frozen
 class JobPageQuery:
-    """Query of the page. Its frames: those in ``state``, from ``offset`` on, counted from 0.
+    """Query of the page. The page lists frames in ``state``, from the one at ``offset`` on, counted
+    from 0.
 
     ``frame`` opens the page that has this frame. ``sort`` names a column of the table.
     """
@@ -84,17 +85,17 @@ class JobPageQuery:
 )
 async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     """Return everything about a job."""
-    desk = JobViews(view.gateway.database)
-    row = await desk.job(view.owner, view.ids["id"])
+    views = JobViews(view.gateway.database)
+    row = await views.job(view.owner, view.ids["id"])
     if row is None:
         return NOT_FOUND
-    parts = await desk.parts(row.id)
-    place = place_of(view.query.frame, parts)
+    parts = await views.parts(row.id)
+    place = index_of_frame(view.query.frame, parts)
     if place is not None:
         return Redirect(page_at(view, place, parts))
-    holds, entries = await desk.holds(row.id), await desk.entries(row.id)
-    units, attempts = await desk.units(row.id), await desk.attempts(row.id)
-    charges, chain = await desk.charges(row.id), bool(view.gateway.settings.chain.url)
+    holds, entries = await views.holds(row.id), await views.entries(row.id)
+    units, attempts = await views.units(row.id), await views.attempts(row.id)
+    charges, chain = await views.charges(row.id), bool(view.gateway.settings.chain.url)
     known = TimelineFacts(row, units, attempts, holds, charges, anchoring=chain)
     base = view.base or view.gateway.settings.server.public_url or view.gateway.url()
     tries, bill, sort = tries_of(attempts, units), bill_of(holds, entries), view.query.sort
@@ -112,7 +113,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
         "money": table(bill.lines, MONEY, sort, "at", "money"),
         "progress": await progress_of(view, row),
         "lines": lines,
-        "pieces": await desk.pieces(row.id, {line.unit for line in lines}),
+        "pieces": await views.pieces(row.id, {line.unit for line in lines}),
         "why": await waiting_words(view.gateway, row),
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
@@ -129,12 +130,12 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
         "eta": await eta_of(view, row),
         "everybody": view.who.role in OVERSEERS,
         "film_price": await film_price_of(view, row),
-        **await apart(view, row),
-        **await frames_shown(view, desk, row),
+        **await tiles_and_disputes(view, row),
+        **await frames_shown(view, views, row),
     }
 
 
-async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
+async def tiles_and_disputes(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     """Return the job's orphan tiles, and the units that are or can be disputed."""
     return {
         "loose": await orphan_tiles_of(view.gateway, row),
@@ -143,10 +144,10 @@ async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     }
 
 
-async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob) -> Shown:
+async def frames_shown(view: View[JobPageQuery], views: JobViews, row: ConsoleJob) -> Shown:
     """Return a page of frames.
 
-    For a job of one unit there are none, but ``small``, its thumbnail.
+    A job of one unit has no list of frames; ``small`` is the address of its thumbnail.
     """
     thumbnails = view.gateway.tables.thumbnails
     if row.units == 1:
@@ -155,8 +156,8 @@ async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob
         checking = await checking_of(view.gateway, row.id, (0,) if row.status == "RUNNING" else ())
         alone = {"small": small, "checking": checking}
         return {"frames": [], "counts": FrameCounts(), **alone}
-    counts, query = await desk.frame_counts(row.id), view.query
-    rows = await desk.frames(row.id, query.state.upper() or None, SHOWN, query.offset)
+    counts, query = await views.frame_counts(row.id), view.query
+    rows = await views.frames(row.id, query.state.upper() or None, SHOWN, query.offset)
     shown = await thumbnails.shown(row.id, numbers_of(rows))
     total = counts.failed if query.state else counts.total
     delivered = [each.number for each in rows if each.state == "VERIFYING"]
@@ -173,7 +174,9 @@ async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob
 
 
 def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
-    """Return the word for its units. No chunk has more frames than the first."""
+    """Return the word for the job's units. The first unit decides, as no chunk has more frames than
+    the first one.
+    """
     if row.plan.grid is not None:
         return "tiles and frames"
     if not parts:
@@ -181,7 +184,7 @@ def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
     return "chunks" if len(parse(parts[0].frames)) > 1 else "frames"
 
 
-def place_of(frame: int | None, parts: Sequence[ConsolePart]) -> int | None:
+def index_of_frame(frame: int | None, parts: Sequence[ConsolePart]) -> int | None:
     """Return the index of the unit that has this frame."""
     if frame is None:
         return None
@@ -195,7 +198,7 @@ def page_at(view: View[JobPageQuery], place: int, parts: Sequence[ConsolePart]) 
 
 
 async def film_price_of(view: View[JobPageQuery], row: ConsoleJob) -> int:
-    """Return the price of a video of the job's frames, if one can be made."""
+    """Return the price of a video of the job's frames; 0 if no video can be made."""
     if row.units == 1 or row.status not in ENDED or row.job_type != "render":
         return 0
     return await videos.price_of_one(view.gateway, row.user_id, row.plan.spec.pool)

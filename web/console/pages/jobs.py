@@ -48,7 +48,9 @@ ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
 
 @attrs.frozen
 class JobsQuery:
-    q: str = ""  # the filter checks the length, so that the message is beside the field
+    q: str = (
+        ""  # the filter's parser checks the length, so that its message is shown beside the field
+    )
     sort: Annotated[str, order_by(ALL)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
@@ -65,14 +67,14 @@ class JobsQuery:
 )
 async def jobs(view: View[JobsQuery]) -> Shown:
     """Return a page of matching jobs, and their number per state."""
-    query, desk, everybody = view.query, JobViews(view.gateway.database), view.owner is None
+    query, views, everybody = view.query, JobViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)
     wish = filter_of(query.q, view.now, of_everybody=everybody)
     misread = wish.said if isinstance(wish, Misread) else ""
     meant = JobFilter() if isinstance(wish, Misread) else wish
-    rows = [] if misread else await desk.page(view.owner, meant, sort.text, ROWS + 1, query.offset)
-    counts = await desk.counts(view.owner, meant)
+    rows = [] if misread else await views.page(view.owner, meant, sort.text, ROWS + 1, query.offset)
+    counts = await views.counts(view.owner, meant)
     return {
         "columns": columns,
         "sort": sort,
@@ -84,7 +86,7 @@ async def jobs(view: View[JobsQuery]) -> Shown:
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
         "first": query.offset + 1,
-        "words": words_of(await desk.words(view.owner), everybody=everybody),
+        "words": words_of(await views.words(view.owner), everybody=everybody),
         "url": view.url,
     }
 
@@ -145,7 +147,7 @@ async def retry_one(view: View) -> Redirect | Problem:
 def _done(job: UUID, outcome: RetryOutcome) -> str:
     if outcome.job == job:
         return "Failed units are retried." + in_part([outcome.missing] if outcome.missing else [])
-    return "This job retries it." if outcome.is_new else "It was already retried."
+    return "This job retries it." if outcome.is_new else "The job was already retried."
 
 
 @pages.action("/jobs/{id}/cancel", absent=NOT_FOUND)

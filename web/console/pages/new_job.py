@@ -74,7 +74,7 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
         "chunk_most": CHUNK_MAX,
         "most": SENT_AT_ONCE,
         "given": view.query,
-        # when the form returns, it names a pool
+        # a query without a pool is a new form, where waiting is preset
         "waits": bool(view.query.queue) or not view.query.pool,
         "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
         "pools": POOLS,

@@ -16,7 +16,7 @@ from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
 from web.nodes.standing import StandingAction, after
-from web.nodes.standing_change import say
+from web.nodes.standing_change import change_standing
 from web.nodes.verifier_coverage import checkable
 from web.routes.admin import Because
 from web.routes.fleet import NOT_FOUND
@@ -99,18 +99,18 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
     row = await visible(view)
     if row is None:
         return NOT_FOUND
-    desk, since, owner = NodeViews(view.gateway.database), view.now - LATELY, row.owner_id
+    views, since, owner = NodeViews(view.gateway.database), view.now - LATELY, row.owner_id
     known, sort = await view.gateway.connections.of(row.id), view.query.sort
     buttons = buttons_of(view, row)
-    shares = [] if owner is None else await desk.shares(owner, row.id, since, SHARES)
+    shares = [] if owner is None else await views.shares(owner, row.id, since, SHARES)
     return {
         "title": f"Node {row.name[:60]}",
         "node": row,
-        "owner": await desk.email(owner),
-        "work": table(await desk.work(row.id, UNITS), WORK, sort, "", "work"),
+        "owner": await views.email(owner),
+        "work": table(await views.work(row.id, UNITS), WORK, sort, "", "work"),
         "socket": next((each for each in known if each.ended_at is None), None),
         "connections": table(known, CONNECTIONS, sort, "-opened_at", "history"),
-        "earned": NodeEarnings() if owner is None else await desk.earned(owner, row.id, since),
+        "earned": NodeEarnings() if owner is None else await views.earned(owner, row.id, since),
         "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
         "facts": facts_of(row.metadata),
         "reputation": await view.gateway.tables.nodes.records([row.id]),
@@ -157,7 +157,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _word(verb: StandingAction) -> Act:
+def _handler_of(verb: StandingAction) -> Act:
     """Return the handler of an action on a node."""
 
     async def act(view: View[NodeReasonForm] | View[Because]) -> Redirect | Problem:
@@ -165,7 +165,7 @@ def _word(verb: StandingAction) -> Act:
         if row is None:
             return NOT_FOUND
         doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
-        said = await say(doer, view.who.role, row, verb, view.query.reason.strip())
+        said = await change_standing(doer, view.who.role, row, verb, view.query.reason.strip())
         if isinstance(said, Problem):
             return said
         drained = verb is StandingAction.RELEASE and row.standing.name == "DRAINING"
@@ -180,4 +180,4 @@ for each in BUTTONS:
         if each in REASONED
         else {"form": NodeReasonForm}
     )
-    pages.action(f"/fleet/{{id}}/{each.value}", absent=NOT_FOUND, **asks)(_word(each))
+    pages.action(f"/fleet/{{id}}/{each.value}", absent=NOT_FOUND, **asks)(_handler_of(each))

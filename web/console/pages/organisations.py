@@ -16,7 +16,7 @@ from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
-from web.nodes.access_updates import tell_circles
+from web.nodes.access_updates import announce_access_change
 from web.routes.organisations import NOT_FOUND, PROBLEMS, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
 
@@ -237,7 +237,7 @@ async def trust(view: View[MemberForm]) -> Redirect | Problem:
         return ACCOUNT_GONE
     if await kept.trust(email, act) is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
-    await tell_circles(view.gateway)
+    await announce_access_change(view.gateway)
     return Redirect(PATH, f"If there is an account with the address {email}, you trust its user.")
 
 
@@ -250,7 +250,7 @@ async def distrust(view: View) -> Redirect | Problem:
         return ACCOUNT_GONE
     if await view.gateway.tables.organisations.distrust(user, act) is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
-    await tell_circles(view.gateway)
+    await announce_access_change(view.gateway)
     return Redirect(PATH, "You no longer trust this account. Its nodes finish your running units.")
 
 
@@ -265,7 +265,7 @@ async def _changed(
     became = await change(act)
     if became is not ChangeOutcome.DONE:
         return PROBLEMS.get(became, NOT_FOUND)
-    await tell_circles(view.gateway)
+    await announce_access_change(view.gateway)
     return Redirect(to or f"{PATH}/{id_}", said)
 
 

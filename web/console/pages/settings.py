@@ -114,7 +114,7 @@ class PriceForm:
 
 @attrs.frozen
 class LimitRow:
-    """A limit: requests per minute of an address, user or node, or a limit of another kind."""
+    """A limit of the gateway, such as the requests per minute of an address, user or node."""
 
     name: str
     most: str
@@ -188,10 +188,10 @@ async def limits_shown(view: View[SettingsQuery]) -> Shown:
 
 async def webhooks_of(view: View[SettingsQuery]) -> Shown:
     """Return users' webhook endpoints, Stripe's address, and Stripe's events."""
-    gateway, desk = view.gateway, SettingsViews(view.gateway.database)
+    gateway, views = view.gateway, SettingsViews(view.gateway.database)
     text, sort = view.query.q.strip(), view.query.sort
-    rows = await desk.events(text, SORTED_MOST, 0)
-    hooks = await desk.endpoints(text, SORTED_MOST)
+    rows = await views.events(text, SORTED_MOST, 0)
+    hooks = await views.endpoints(text, SORTED_MOST)
     return {
         "hooks": table(hooks, HOOKS, sort, "-created_at", "hooks"),
         "endpoint": f"{gateway.url()}{ENDPOINT}",

@@ -24,7 +24,7 @@ from web.http.problem import Fault, Problem, invalid
 from web.identity.admin_identity import AdminIdentity
 from web.money.credit_adjustments import GRANT, CreditMovement, reference_of
 from web.routes.admin import NOT_FOUND, Reason, act_upon
-from web.routes.admin_credits import GivenAmount, Refunded, Words, give_back, move
+from web.routes.admin_credits import GivenAmount, Refunded, Words, move, refund_unit
 from web.routes.keys import NOT_FOUND as NO_KEY
 from web.routes.sessions import NOT_FOUND as NO_SESSION
 
@@ -87,7 +87,8 @@ class UserPageQuery(SortQuery):
 class CreditStep:
     """A change of credits that must be confirmed.
 
-    ``once`` identifies this step in its address, so that going back does not grant a second time.
+    ``once`` is an id in the address of this step. With this id, going back and confirming again
+    grants nothing more.
     """
 
     reason: Reason
@@ -101,7 +102,7 @@ class CreditStep:
 
 @attrs.frozen
 class GrantForm:
-    """A grant. ``once``: a form that is sent twice grants once."""
+    """Form for a grant. ``once`` is the form's id: a form that is sent twice grants once."""
 
     amount: GivenAmount
     reason: Reason
@@ -111,7 +112,9 @@ class GrantForm:
 
 @attrs.frozen
 class RefundForm:
-    """A refund. ``amount`` is the confirmed sum over all ``several`` units."""
+    """Form for a refund. ``amount`` is the sum that the admin confirmed; ``several``: the refund is
+    for several units.
+    """
 
     job: UUID
     reason: Reason
@@ -147,9 +150,9 @@ class RevocationForm:
 )
 async def users(view: View[UsersQuery]) -> Shown:
     """Return a page of users with their credits."""
-    query, desk = view.query, UserViews(view.gateway.database)
+    query, views = view.query, UserViews(view.gateway.database)
     sort = sort_of(query.sort, COLUMNS, USUAL)
-    rows = await desk.page(query.q.strip(), sort.text, ROWS + 1, query.offset)
+    rows = await views.page(query.q.strip(), sort.text, ROWS + 1, query.offset)
     return {
         "columns": COLUMNS,
         "sort": sort,
@@ -184,12 +187,12 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
         "balance": await gateway.tables.credits.balance(id_),
         "holds": held(view, await gateway.tables.credits.holds(id_, Page(ROWS))),
         "purchases": bought(view, await gateway.tables.purchases.page(id_, ROWS)),
-        "doors": await doors_of(view, may=may),
+        "access": await access_tables(view, may=may),
         "may": may,
     }
 
 
-async def doors_of(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
+async def access_tables(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
     """Return the tables of sessions and keys: name, label, and rows sorted by the address's
     parameter.
     """
@@ -244,7 +247,9 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
 
 
 async def _granted(view: View[CreditStep], once: UUID) -> ConsoleEntryRow | None:
-    """Return what the same admin has already booked by this step; it is not booked again."""
+    """Return the entry of an earlier grant by the same admin with the same ``once``; None if there
+    is none.
+    """
     wish = EntryFilter(reference=f"grant:{_reference(view, once)}")
     rows = await LedgerViews(view.gateway.database).page(view.ids["id"], wish, 1)
     return rows[0] if rows else None
@@ -281,7 +286,7 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
     for unit in back.units:  # one by one: if one fails, the others remain done
         units = unit.charged if back.chosen.several else back.amount
         of = Refunded(back.job, unit.number, units, form.description, id_)
-        done = await give_back(_doer(view), of, form.reason)
+        done = await refund_unit(_doer(view), of, form.reason)
         if isinstance(done, Problem):
             return done
     number = len(back.units)
@@ -333,7 +338,7 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
 
 
 def _key(view: View[GrantForm]) -> IdempotencyKey:
-    """Return the idempotency key of this step; it does not depend on the form's content."""
+    """Return the idempotency key of this step, which does not depend on the form's content."""
     form = view.query
     said = "\n".join((str(view.ids["id"]), form.amount, form.reason, form.description))
     digest = hashlib.sha256(said.encode()).digest()

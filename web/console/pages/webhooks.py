@@ -136,7 +136,11 @@ async def switch(view: View[EnableForm]) -> Redirect | Problem:
     wish = EndpointPatch(enabled=enabled)
     if await view.gateway.tables.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
         return NOT_FOUND
-    said = "It is enabled; pending deliveries are sent first." if enabled else "It is disabled."
+    said = (
+        "The endpoint is enabled; pending deliveries are sent first."
+        if enabled
+        else "The endpoint is disabled."
+    )
     return Redirect(f"{PATH}/{endpoint}", said)
 
 

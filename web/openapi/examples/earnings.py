@@ -1,4 +1,4 @@
-"""Examples of earnings, payouts, disputes and statements, beside the reference's own."""
+"""Examples of earnings, payouts, disputes and statements, that are not in ``reference``."""
 
 from typing import Final
 

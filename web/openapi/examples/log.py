@@ -1,4 +1,6 @@
-"""Examples of the log and of receipts. They are valid, and made with throw-away keys."""
+"""Examples of the log and of receipts. The signatures and proofs in these examples are valid, and
+made with throw-away keys.
+"""
 
 from typing import Final
 

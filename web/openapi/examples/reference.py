@@ -1,6 +1,7 @@
 """Examples of accounts, credits, uploads, nodes and webhooks, and the ids that all examples share.
 
-Each is checked against the schema of its operation. Tokens, ids and addresses are made up.
+A test checks each example against the schema of its operation. Tokens, ids and addresses are made
+up.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
-"""Checks of delivered files by rendering them again. The gateway decides by the reports.
+"""Checks of delivered files by rendering again.
 
-The orders are in ``quick_look``, ``evidence_check``, ``unit_check``, ``video_check``, ``rerender``
-and ``isolated_open``; the other modules contain methods that these share.
+The checks write reports, from which the gateway decides. ``quick_look``, ``evidence_check``,
+``unit_check``, ``video_check``, ``rerender`` and ``isolated_open`` run orders of the worker. The
+other modules contain what these modules share. "Ours" is rendered by this verifier, "theirs" was
+delivered by the node.
 """

@@ -20,9 +20,9 @@ from . import image_comparison
 from .crop_placement import Crop
 from .open_watchdog import OpenProgress
 
-COARSE_SIDE = 64  # pixels of the coarse picture's longer side
+COARSE_SIDE = 64  # pixels of the small picture's longer side
 COARSE_SAMPLES = 4
-CELLS = 8  # of the grid, in each direction
+CELLS = 8  # cells of the grid, in each direction
 SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
 PASSING = "passing.exr"
 
@@ -32,7 +32,7 @@ def coarse(
 ) -> list[list[float]]:
     """Return the variance in a grid over the frame or ``area``, from a small render.
 
-    This strips the scene.
+    The scene is stripped, as by ``tiles.strip``.
     """
     progress.next("coarse picture")
     tiles.strip(scene)
@@ -43,7 +43,7 @@ def coarse(
 
 
 def pass_through(bpy: Any, scene: Any, order: dict[str, Any], frames: list[int]) -> None:
-    """Render these frames small, so that unbaked simulations go on after them as in a chunk."""
+    """Render these frames in a small size, so that unbaked simulations continue as in a chunk."""
     for frame in frames:
         _render(bpy, scene, frame, os.path.join(order["out"], PASSING))
 
@@ -96,8 +96,8 @@ def read_raw(path: str) -> Any:
         _, (head,) = heads_of(file)
         width, height, count = window_in(head)
         if (count, head["compression"]) != (3, b"\0"):
-            raise ValueError("it is not an uncompressed picture of three channels")
-        file.seek(8 * height, 1)  # skip the offsets; the rows follow in order
+            raise ValueError("the small picture is compressed, or does not have three channels")
+        file.seek(8 * height, 1)  # skip the table of offsets; the rows follow in order
         rows = np.frombuffer(file.read(), np.uint8).reshape(height, 8 + 12 * width)
     # channels are stored as blue, green, red
     found = rows[:, 8:].copy().view("<f4").reshape(height, 3, width)

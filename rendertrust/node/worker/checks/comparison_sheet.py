@@ -14,13 +14,13 @@ Array = Any
 Box = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
 WIDE, HIGH = 640, 720  # largest size of a column's picture
 ENLARGED_HIGH = 480  # largest height of the enlarged region with its surroundings
-WIDE_LEAST = 320  # smallest width, if whole pixels can be enlarged
+WIDE_LEAST = 320  # smaller pictures are enlarged by whole pixels
 GAP, LINE = 12, 30  # pixels between columns; height of a line of text
 LETTERS = 17
 AMPLIFIED_MOST = 256
-# the difference is amplified so that this percentile gets this brightness
+# The difference is amplified so that the percentile MOST_OF_IT is at most as bright as VISIBLE.
 VISIBLE, MOST_OF_IT = 0.7, 98
-FAINT = 0.25  # brightness of parts that were not rendered again
+FAINT = 0.25  # brightness factor of parts that were not rendered again
 BEHIND, PAPER, INK = 0.18, (24, 24, 27), (235, 235, 235)
 GOOD, BAD = (70, 200, 120), (240, 80, 70)
 
@@ -34,10 +34,10 @@ class MarkedRegion(NamedTuple):
 
 
 class PicturePair(NamedTuple):
-    """Both pictures, the lowest row first.
+    """The delivered picture and the new render, the lowest row first.
 
-    ``is_linear``: values are linear light. ``is_whole``: the whole frame was rendered again, not
-    only the marked regions.
+    ``is_linear``: the values are linear light. ``is_whole``: the whole frame was rendered again,
+    not only the marked regions.
     """
 
     theirs: Array
@@ -78,7 +78,7 @@ def on_screen(picture: Array, *, is_linear: bool) -> Array:
 
 
 def covered(shape: tuple[int, ...], marks: list[MarkedRegion]) -> Array:
-    """Return a mask of the pixels in marked regions."""
+    """Return a mask that is True for pixels in marked regions."""
     found = np.zeros(shape[:2], bool)
     for (x, y, across, down), *_ in marks:
         found[y : y + down, x : x + across] = True
@@ -109,10 +109,10 @@ def amplification(apart: Array) -> int:
 
 
 def scaled(picture: Array, *, is_apart: bool = False) -> tuple[Array, float]:
-    """Scale a picture to a column; return it and the factor.
+    """Scale a picture to a column; return the scaled picture and the factor.
 
-    Enlarging repeats whole pixels. Shrinking takes the mean of each block; of a difference
-    (``is_apart``) the maximum.
+    Enlarging repeats whole pixels. Shrinking takes the mean of each block, or the maximum if the
+    picture is a difference (``is_apart``).
     """
     height, width = picture.shape[:2]
     times = min(-(-WIDE_LEAST // width), max(WIDE // width, 1), max(HIGH // height, 1))
@@ -173,7 +173,7 @@ def _bytes(picture: Array) -> Array:
 
 
 def _outline(canvas: Array, place: Box, colour: tuple[int, int, int]) -> None:
-    """Draw a line of one pixel around the place."""
+    """Draw a line of one pixel around the rectangle ``place``."""
     x, y, across, down = place
     high, wide = canvas.shape[:2]
     left, top = max(x - 1, 0), max(y - 1, 0)
@@ -222,9 +222,9 @@ def _write(
     *,
     darkens: bool = False,
 ) -> None:
-    """Write text with Blender's font, its upper left corner at the place.
+    """Write text with Blender's font. ``place``: the upper left corner.
 
-    Nothing before Blender 5.2.
+    Blender before 5.2 writes nothing.
     """
     ink = _letters(words)
     if ink is None:
@@ -237,9 +237,9 @@ def _write(
 
 
 def _letters(words: str) -> Array | None:
-    """Return the text's ink for each pixel, 0 to 1, top row first.
+    """Return the coverage of each pixel by the text, 0 to 1, the top row first.
 
-    None if Blender cannot draw text.
+    Return None if Blender cannot draw text.
     """
     try:
         import blf  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Check of a frame by rendering it as its node did, denoised and composited."""
+"""Check of a frame by rendering the frame as its node did, denoised and composited."""
 
 import contextlib
 import filecmp
@@ -24,7 +24,7 @@ SEED_STEP = 7919
 
 @contextlib.contextmanager
 def other_seed(scene: Any, number: int = 1) -> Generator[None]:
-    """Give the scene a different seed, chosen by number, inside this context."""
+    """Give the scene a different seed, which depends on ``number``, inside this context."""
     seed = scene.cycles.seed
     try:
         with held(scene, "cycles.seed"):
@@ -35,9 +35,9 @@ def other_seed(scene: Any, number: int = 1) -> Generator[None]:
 
 
 def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
-    """Render the frame as a node does; for the name ``other``, with a different seed.
+    """Render the frame as a node does. If the name is ``other``, the seed is different.
 
-    ``before`` in the order: the frames that a node renders before it.
+    ``before`` in the order: the frames that a node renders before this frame.
     """
     scene = opened(bpy, order)
     prepare(scene, order)
@@ -54,9 +54,10 @@ def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
 def compared(
     bpy: Any, order: dict[str, Any], frame: int, of: tuple[str, str], progress: OpenProgress
 ) -> dict[str, Any] | None:
-    """Compare our render with theirs; if they differ, also render with a different seed.
+    """Compare our render with the delivered picture.
 
-    None: the pictures differ, and their format cannot be read.
+    If the pictures differ, render with a different seed to measure the noise. Return None if the
+    pictures differ, and their format cannot be read.
     """
     path, picture = of
     scene = bpy.context.scene
@@ -77,14 +78,17 @@ def compared(
 
 
 def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
-    """Compare both pictures; None if they differ and their format cannot be read."""
+    """Compare our picture with the delivered picture.
+
+    Return None if the pictures differ and their format cannot be read.
+    """
     known = may_be_opened(picture, os.path.splitext(path)[1], size)
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
     if path.endswith(".exr") and not _has_same_layers(path, picture):
         raise DeliveryFault("the picture has other layers or passes than this frame")
     ours = pixels_of(bpy, path)
-    if not ours.size:  # multi-layer: Blender gives no access to pixels of such an image
+    if not ours.size:  # multi-layer: Blender gives no access to the pixels
         return _layers(bpy, path, picture, size) if known else None
     theirs = pixels_of(bpy, picture)
     if theirs.shape != ours.shape:
@@ -93,7 +97,7 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
 
 
 def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
-    """Compare multi-layer pictures by all their passes."""
+    """Compare all passes of two multi-layer pictures."""
     if _same(ours, theirs):
         return {"equal": True, "off": None}
     try:
@@ -103,7 +107,7 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
 
 
 def _same(one: str, other: str) -> bool:
-    """Return True if both have equal pixels or, if those cannot be read, equal bytes."""
+    """Return True if both files have equal pixels or, if the pixels cannot be read, equal bytes."""
     try:
         return bool(
             picture_digest.of_file(one)["sha256"] == picture_digest.of_file(other)["sha256"]
@@ -118,9 +122,9 @@ def _has_same_layers(one: str, other: str) -> bool:
 
 
 def _compared_passes(bpy: Any, files: tuple[str, ...], size: tuple[int, int]) -> dict[str, Any]:
-    """Compare all passes of our file, theirs and, if given, ours with a different seed.
+    """Compare all passes of our file, the delivered file and, if given, ours with a different seed.
 
-    The pass that differs most counts. Raises NoPixels, MachineError.
+    Return the comparison of the pass that differs most. Raises NoPixels, MachineError.
     """
     kinds = kinds_in(files[0])
     read = [passes.read(bpy, path, size, kinds) for path in files]

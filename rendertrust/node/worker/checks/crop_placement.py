@@ -4,18 +4,18 @@ from bisect import bisect_right
 from itertools import accumulate
 
 SIDE = 10  # a crop has 1/10 of the width and height: a hundredth of the pixels
-SIDE_LEAST = 8  # least pixels of a crop's side, if the frame is large enough
-CELL = 8  # pixels in each direction
+SIDE_LEAST = 8  # minimum side of a crop in pixels, if the frame is large enough
+CELL = 8  # side of a cell in pixels
 Crop = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
-# x, y and cell, from 0 up to 1; cell None: anywhere in the frame
+# x, y and cell, each in [0, 1). If cell is None, the crop may lie anywhere in the frame.
 Drawn = tuple[float, float, float | None]
 
 
 def place(drawn: Drawn, size: tuple[int, int], variance: list[list[float]]) -> Crop:
     """Return the crop for a draw, within a frame of ``size`` (width, height).
 
-    ``variance``: rows of a grid of equal cells, from the top. If nothing varies, or there is no
-    grid, the crop may lie anywhere. Raises ValueError for a frame without pixels.
+    ``variance``: rows of a grid of equal cells, from the top. If the grid is empty or its values
+    are all 0, the crop may lie anywhere. Raises ValueError for a frame without pixels.
     """
     if min(size) < 1:
         raise ValueError("the frame has no pixels")
@@ -37,9 +37,9 @@ def place(drawn: Drawn, size: tuple[int, int], variance: list[list[float]]) -> C
 
 
 def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int] | None:
-    """Return the drawn cell and the grid's size.
+    """Return row and column of the drawn cell, and the grid's size.
 
-    A cell's chance is proportional to its variance.
+    A cell's chance is proportional to the cell's variance.
     """
     columns = len(variance[0]) if variance else 0
     weights = [max(value, 0.0) for row in variance for value in row]
@@ -51,7 +51,7 @@ def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int
 
 
 def picked(shares: list[float], count: int) -> list[int]:
-    """Choose an index below ``count`` for each share from 0 up to 1, without repetition, sorted."""
+    """Return a different index below ``count`` for each share in [0, 1), in ascending order."""
     left, found = list(range(count)), list[int]()
     for share in shares[:count]:
         found.append(left.pop(min(int(share * len(left)), len(left) - 1)))
@@ -61,8 +61,8 @@ def picked(shares: list[float], count: int) -> list[int]:
 def enlarged(crops: list[Crop], size: tuple[int, int], least: int) -> list[Crop]:
     """Return the crops as rectangles of whole cells.
 
-    They are enlarged until they have ``least`` different cells together, or all that a frame of
-    ``size`` has.
+    The rectangles are enlarged until they cover ``least`` different cells. In a small frame of
+    ``size``, the result is one rectangle with all cells.
     """
     columns, rows = size[0] // CELL, size[1] // CELL
     if columns * rows <= 2 * least:

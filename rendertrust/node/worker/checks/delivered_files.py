@@ -1,4 +1,4 @@
-"""Delivered files. They are untrusted, so headers are checked before Blender decodes the files."""
+"""Access to delivered, untrusted files. Headers are checked before Blender decodes a file."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from .open_watchdog import PICTURE, OpenProgress
 
 CHANNELS_MORE = 8
 NOTHING = "the picture cannot be decoded"
-CHANNELS_MOST = 256  # each of four bytes, uncompressed
+CHANNELS_MOST = 256  # most channels of four bytes
 PIECE = 1 << 20
 BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError)
 
@@ -37,7 +37,10 @@ def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
 
 
 def files_of(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
-    """Copy picture and evidence, at most ``most`` bytes each, to names with the right suffix."""
+    """Copy picture and evidence to names with the right suffix.
+
+    Each may have at most ``most`` bytes.
+    """
     if not order.get("evidence"):
         raise NoEvidence("the picture has no evidence")
     paths = []
@@ -76,7 +79,7 @@ def fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
 def undecoded(path: str, pixels: Any) -> dict[str, str]:
     """Report a picture that cannot be decoded as ``suspect``, unless it is a multi-layer file.
 
-    The machine may be short of memory, so this leads to a check and is not a fault.
+    The cause may be too little memory. Therefore the report leads to a check, and names no fault.
     """
     if pixels.size:
         return {}
@@ -87,14 +90,17 @@ def undecoded(path: str, pixels: Any) -> dict[str, str]:
 
 
 def copy_picture(order: dict[str, Any], suffix: str, size: tuple[int, int]) -> str:
-    """Copy the picture to a name with the right suffix; return its path. Raises DeliveryFault."""
+    """Copy the picture to a name with the right suffix; return the copy's path.
+
+    Raises DeliveryFault.
+    """
     if os.path.getsize(order["picture"]) > size[0] * size[1] * CHANNELS_MOST * 4 + (1 << 20):
         raise DeliveryFault("the picture is larger than possible for this frame")
     return shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
 
 
 def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
-    """Return True if the picture's header matches, False for an unknown format.
+    """Return True if the picture's header has this size, False for an unknown format.
 
     Raises DeliveryFault for another size or an invalid header.
     """
@@ -151,7 +157,7 @@ def read_tile(
 
 
 def unpack_frame(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> str:
-    """Unpack one frame of a chunk and return its path. Raises DeliveryFault."""
+    """Unpack one frame of a chunk and return the path of the picture. Raises DeliveryFault."""
     scene = bpy.context.scene
     suffix = choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), tiles.tile_kinds(scene))
@@ -164,7 +170,7 @@ def unpack_frame(bpy: Any, order: dict[str, Any], frames: list[int], frame: int)
 
 
 def pictures_of(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> Any:
-    """Yield each picture of a zip, unpacked one at a time."""
+    """Yield the path of each picture of a zip; unpack one picture at a time."""
     if len(frames) == 1:
         if os.path.getsize(order["picture"]) > most:
             raise DeliveryFault("the picture is larger than possible for this frame")
@@ -193,6 +199,6 @@ def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
         raise DeliveryFault(f"{name} is larger than possible for this frame")
     path = os.path.join(out, "their-" + name)
     with packed.open(name) as source, open(path, "wb") as target:
-        # raises an error if the entry has more data than it declares
+        # raises an error if the member has more data than the zip declares
         shutil.copyfileobj(source, target, PIECE)
     return path

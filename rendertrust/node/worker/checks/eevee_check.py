@@ -1,9 +1,10 @@
 """Check of whole frames that EEVEE drew.
 
-EEVEE's pixels are not independent, so a region renders differently than within the frame. Within a
-drawing class frames are equal to the last bit. Across classes the delivered frame is compared with
-three renders, with all, three quarters and half of the samples; the first must be the closest. With
-three samples or fewer there are fewer different renders.
+EEVEE's pixels are not independent, so a region that is rendered alone differs from the same region
+of the frame. Frames of one drawing class are equal to the last bit. Across drawing classes, the
+delivered frame is compared with renders with all, three quarters and half of the samples. The
+render with all samples must be the closest. If a scene has at most three samples, some of these
+renders are equal.
 """
 
 from typing import Any
@@ -18,25 +19,25 @@ from .delivered_files import pixels_of
 from .open_watchdog import PICTURE, OpenProgress
 
 Array = Any
-SHARES = (1.0, 0.75, 0.5)  # of the samples
-APART_MOST = 0.03  # in units of white, as a mean over all values
+SHARES = (1.0, 0.75, 0.5)  # shares of the samples
+APART_MOST = 0.03  # maximum mean difference of two pictures, in units of white
 EXACT, ACCEPTED, REFUSED, UNSAID = "exact", "accepted", "refused", "unsaid"
 _FROM_WORST = (REFUSED, UNSAID, ACCEPTED, EXACT)
-# Codes of the reasons for a refusal, or for no decision.
+# Codes that say why a frame is refused, or why there is no decision.
 FEWER_SAMPLES, FAR = "fewer-samples", "another-picture"
 NO_NUMBERS = "not-comparable"
 COMBINED = "Combined"
 
 
 def numbers_of(samples: int) -> list[int]:
-    """Return the different numbers of samples to compare with, the scene's first."""
+    """Return the different numbers of samples to render with, the scene's own number first."""
     return list(dict.fromkeys(max(round(samples * share), 1) for share in SHARES))
 
 
 def distance(ours: Array, theirs: Array) -> float | None:
     """Return the mean difference of the displayed values, 0 to 1.
 
-    None if they cannot be compared. What is not a number is black, and what is infinite is white.
+    Return None if the pictures cannot be compared. NaN counts as black, infinity as white.
     """
     if ours.shape != theirs.shape:
         return None
@@ -50,7 +51,7 @@ def distance(ours: Array, theirs: Array) -> float | None:
 def outcome(distances: list[float | None]) -> tuple[str, list[str]]:
     """Return the outcome and its codes, from the distances to renders with fewer and fewer samples.
 
-    The first distance must be the smallest, and small.
+    The frame is accepted if the first distance is the smallest, and at most APART_MOST.
     """
     known = [of for of in distances if of is not None]
     if not known or len(known) < len(distances):
@@ -69,9 +70,7 @@ def compare(
     *,
     is_equal: bool,
 ) -> dict[str, Any]:
-    """Compare their picture with our render and, unless they are equal, with renders of fewer
-    samples.
-    """
+    """Compare the delivered picture with our render and, unless equal, with fewer samples."""
     ours, theirs = of
     scene = bpy.context.scene
     told: dict[str, Any] = {"drawing": drawing_class()}

@@ -1,8 +1,8 @@
 """Check of a frame: renders parts of it again, and compares them with the picture's evidence.
 
-The picture is also rebuilt from the evidence. Picture and evidence are untrusted, so their headers
-are checked before Blender decodes them. A ``fault`` in them is the delivering node's. Errors of the
-scene or of this machine end the order as usual, and say nothing about the result.
+The picture is also rebuilt from the evidence. Picture and evidence are untrusted, so headers are
+checked before Blender decodes a file. A ``fault`` in the report is a fault of the delivering node.
+Errors of the scene or of this machine end the order as usual, and say nothing about the result.
 """
 
 import os
@@ -35,18 +35,18 @@ from .exchangeability import REFUSED
 from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
-WHOLE = "whole.exr"  # our whole render
+WHOLE = "whole.exr"  # our render of the whole frame
 
 
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Check the delivered ``picture`` and ``evidence``.
 
-    ``draws`` place the crops. The report has the difference of each crop and of the picture, a
-    ``fault`` of the result, or the reason why the scene is ``unable`` to be checked. Without draws
-    this is a quick look at picture and evidence; a ``suspect`` result should get a check.
-    ``whole``: cut the crops out of the whole frame, rendered as its node had to. ``across``: the
-    result was made by another kind of device or instruction set; the value lists the draws of a
-    second look.
+    ``draws`` place the crops. The report has the difference of each crop and of the picture, or a
+    ``fault`` of the result. ``unable`` in the report is the reason why the scene cannot be checked.
+    Without draws, the order is a quick look at picture and evidence; a ``suspect`` result should
+    get a check. ``whole``: render the whole frame as its node did, and cut the crops out.
+    ``across``: another kind of device or instruction set made the result; the value lists the draws
+    of a second look.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -66,7 +66,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = quick_look.frame(bpy, scene, order, progress)
     except DeliveryFault as fault:
         told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
-    # The scene was reopened after ``depends`` was found.
+    # ``depends`` was computed above, because the checks open the scene again.
     say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 
@@ -87,7 +87,7 @@ def _compare(
     if across == REFUSED or (across is None and image_comparison.is_far(told["crops"])):
         return told
     made_of = theirs.layers
-    if order.get("whole"):  # rebuilding a picture from the delivered passes may crash this process
+    if order.get("whole"):  # delivered passes may crash the compositor of this process
         made_of = passes.read(bpy, os.path.join(order["out"], WHOLE), size, kinds)
     return told | finished(bpy, order, frame, (picture, made_of), progress)
 
@@ -123,7 +123,7 @@ def _across(
     of: tuple[EvidencePasses, list[list[float]]],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """Return the comparison across devices: with the same seed or, if undecided, other seeds."""
+    """Return the comparison across devices, with the same seed or, if undecided, other seeds."""
     (found, crops), (theirs, grid) = first, of
     outcome = seed_check.same_seed(found)
     if outcome is not None:
@@ -134,7 +134,7 @@ def _across(
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
-    """Open the stripped scene again; prepared data is not kept between renders."""
+    """Open the scene again and strip the scene. Blender keeps no prepared data between renders."""
     scene = opened(bpy, order)
     prepare(scene, order)
     tiles.strip(scene)
@@ -151,15 +151,16 @@ def _of_crops(
 ) -> list[dict[str, Any]]:
     """Render the crops of the stripped scene, and compare them for each view layer.
 
-    Those that differ are rendered again, and with another seed, after the scene was opened again:
-    without data that was kept from the small picture, which has other details.
+    Crops that differ are rendered again, with the same seed and with another seed. Before, the
+    scene is opened again, because Blender has kept data of the small picture, which has other
+    details.
     """
     (order, progress), rendered = how, list[RenderedCrop]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
         rendered.append(_render(bpy, scene, theirs, crop, f"crop-{number}.exr"))
-    # Read only after all renders: reading renders another scene, which drops the data kept for the
-    # next crop.
+    # Read the crops after all renders, because reading renders another scene, which drops the data
+    # kept for the next crop.
     ours = [frame_crops.read(bpy, one, theirs.kinds) for one in rendered]
     delivered = [frame_crops.part(theirs, crop) for crop in crops]
     differing = [n for n in range(len(crops)) if not _all_same(ours[n], delivered[n])]
@@ -179,7 +180,10 @@ def _of_crops(
 def _with_other_seed(
     bpy: Any, order: dict[str, Any], crops: dict[int, Crop], theirs: EvidencePasses
 ) -> dict[int, tuple[RenderedCrop, RenderedCrop]]:
-    """Render each crop, and again with another seed; the scene is prepared only once."""
+    """Render each crop with the scene's seed and with another seed.
+
+    The scene is prepared only once.
+    """
     scene, found = _anew(bpy, order), dict[int, tuple[RenderedCrop, RenderedCrop]]()
     scene.render.use_persistent_data = True
     for n, crop in crops.items():
@@ -198,7 +202,7 @@ def _of_whole(
 ) -> list[dict[str, Any]]:
     """Compare crops that are cut out of the whole frame.
 
-    Some scenes render differently in regions, which is not the node's fault.
+    Some scenes render differently in regions, and the node is not to blame for this difference.
     """
     progress.next("whole frame")
     ours, delivered = (
@@ -218,7 +222,7 @@ def _of_whole(
 
 
 def _whole(bpy: Any, scene: Any, theirs: EvidencePasses, name: str) -> EvidencePasses:
-    """Render the whole frame or tile, as a node renders its evidence."""
+    """Render the whole frame or tile, as a node renders evidence."""
     path, size = os.path.join(theirs.out, name), theirs.area[2:]
     if size != size_of(scene):
         tiles.select(scene, theirs.area)
@@ -235,7 +239,7 @@ def _all_same(ours: Layers, theirs: Layers) -> bool:
 
 
 def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
-    """Return the pass that differs most in each layer, as each layer may affect the picture."""
+    """Return the pass that differs most in each layer. Any layer may affect the picture."""
     found = list[dict[str, Any]]()
     for layer, bands in ours.items():
         noisy = other.get(layer, {})
@@ -254,7 +258,7 @@ def finished(
     delivered: tuple[str, Layers],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """Rebuild the picture from the evidence, and compare it with the delivered one.
+    """Rebuild the picture from the evidence, and compare the result with the delivered picture.
 
     ``finish`` is None if the files differ and their format cannot be read.
     """
@@ -276,9 +280,9 @@ def finished(
 def _again(
     bpy: Any, order: dict[str, Any], frame: int, progress: OpenProgress
 ) -> dict[str, Any] | None:
-    """Render the whole frame as its node had to, and compare it.
+    """Render the whole frame as its node did, and compare the result with the delivered picture.
 
-    ``loose``: honest renders of this scene may differ. None: the format cannot be read.
+    Return None if the picture's format cannot be read.
     """
     progress.next("whole frame")
     path = composited_check.render(bpy, order, frame, "our")

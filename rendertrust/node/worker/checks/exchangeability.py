@@ -1,10 +1,10 @@
 """Comparison of a delivered picture with renders of other seeds, by exchangeability.
 
 ``ours`` are K renders of the same regions with K other seeds; ``theirs`` is the delivered picture.
-An honest delivery is one of K + 1 exchangeable pictures, whatever the noise looks like: its chance
-to be the noisiest, the calmest or the farthest of them is 1 / (K + 1) in each cell. So no model of
-the noise is needed. Pictures are compared in cells of 8 by 8 pixels, after the view transform.
-docs/COMPARISON.md derives the rule and lists what was measured.
+An honest delivery is one of K + 1 exchangeable pictures, whatever the noise looks like. In each
+cell, its chance to be the noisiest, the calmest or the farthest picture is 1 / (K + 1). Therefore
+the comparison needs no model of the noise. Pictures are compared in cells of 8 by 8 pixels, after
+the view transform. docs/COMPARISON.md derives the rule and lists what was measured.
 """
 
 from collections.abc import Callable
@@ -14,37 +14,39 @@ import numpy as np
 
 Array = Any
 
-CELL = 8  # pixels in each direction
-CELLS_LEAST = 120  # cells per look
-NOISY_LEAST = 60  # noisy cells among them
-NOISE_LEAST = 1e-3  # in units of white, root mean square: a quarter of a step of an 8-bit picture
+CELL = 8  # side of a cell in pixels
+CELLS_LEAST = 120  # minimum number of cells per look
+NOISY_LEAST = 60  # minimum number of noisy cells per look
+NOISE_LEAST = 1e-3  # root mean square, in units of white: a quarter of an 8-bit step
 SEEDS_FIRST, SEEDS_SECOND = 3, 5
 
-FEWER = 0.8  # effective samples, as a share: fewer are refused
-SHARE_MORE = 0.22  # excess over the share that chance gives
+FEWER = 0.8  # a smaller share of effective samples is refused
+SHARE_MORE = 0.22  # allowed excess over the share that chance gives
 Z_MOST = 3.5
-BIAS_LEAST = 0.02  # as a share of a cell's brightness, or of its contrast
+BIAS_LEAST = 0.02  # minimum distance of an outlier, as a share of a cell's brightness or contrast
 TIMES_FARTHER = 4.0
 FAR_LEAST, FAR_TIMES = 5, 3
 CAP = 4.0  # limits the effect of a single firefly
-SAMPLES_MOST = 100.0  # stands for infinity, if there is no noise
+SAMPLES_MOST = 100.0  # used instead of infinity if a picture has no noise
 
 FEW_CELLS, FEW_NOISY = "few-cells", "few-noisy-cells"
 OURS_NOT_FINITE, THEIRS_NOT_FINITE = "ours-not-finite", "theirs-not-finite"
 OTHER_SHAPE = "other-shape"
 
-ACCEPTED, REFUSED, UNSAID, AGAIN = "accepted", "refused", "unsaid", "again"
+ACCEPTED, REFUSED, UNSAID = "accepted", "refused", "unsaid"
 
 
 class Exchangeability(NamedTuple):
     """Result of one comparison.
 
-    ``seeds`` is K. ``cells``: number of cells; ``noisy``: number of cells that differ at all; only
-    these are evaluated. ``samples``: effective share of the samples. ``noisiest``, ``calmest``,
-    ``softest`` and ``farthest``: shares of cells in which theirs is. ``softer``: missing contrast
-    of the median cell, ``bias``: its error in brightness, both as shares. ``far``: number of cells
-    in which a picture is an outlier, theirs first. ``reasons``: the rules that refuse the picture.
-    ``unsaid``: code of the reason why there is no decision.
+    ``seeds`` is K. ``cells``: number of cells. ``noisy``: number of cells in which the pictures
+    differ; only noisy cells are evaluated. ``samples``: effective share of the samples.
+    ``noisiest``, ``calmest``, ``softest`` and ``farthest``: share of cells in which the delivered
+    picture is the noisiest, and so on. ``softer``: missing contrast of the median cell, as a share.
+    ``bias``: error in brightness of the median cell, as a share. ``far``: for each picture, the
+    delivered picture first, the number of cells in which the picture is an outlier. ``reasons`` are
+    the rules by which the delivered picture is refused; empty for an accepted picture. ``unsaid``:
+    code of the reason why there is no decision.
     """
 
     seeds: int
@@ -63,22 +65,10 @@ class Exchangeability(NamedTuple):
 
     @property
     def outcome(self) -> str:
-        """``accepted``, ``refused`` or ``unsaid``."""
+        """Return ``accepted``, ``refused`` or ``unsaid``."""
         if self.unsaid is not None:
             return UNSAID
         return REFUSED if self.reasons else ACCEPTED
-
-
-def decision(looks: list[Exchangeability]) -> str:
-    """Return the outcome of one look or two: ``accepted``, ``refused``, ``unsaid`` or ``again``.
-
-    ``again``: a second look at other regions with other seeds must confirm a refusal.
-    """
-    if not looks:
-        return UNSAID
-    if looks[0].outcome != REFUSED:
-        return looks[0].outcome
-    return AGAIN if len(looks) == 1 else looks[1].outcome
 
 
 def cells_of(picture: Array) -> Array:
@@ -93,10 +83,10 @@ def cells_of(picture: Array) -> Array:
 
 
 def cells_in(regions: list[tuple[int, int, int, int]], pictures: list[Array]) -> Array:
-    """Cut regions into cells (number, 64, channels), each cell once where regions overlap.
+    """Cut regions into cells (number, 64, channels). A cell in several regions appears once.
 
-    Regions are [x, y, width, height] from the upper left corner, multiples of a cell. ``pictures``
-    shows them, the lowest row first.
+    Regions are [x, y, width, height] from the upper left corner, in multiples of a cell.
+    ``pictures`` has a picture of each region, the lowest row first.
     """
     found = dict[tuple[int, int], Array]()
     for (x, y, width, height), picture in zip(regions, pictures, strict=True):
@@ -108,7 +98,7 @@ def cells_in(regions: list[tuple[int, int, int, int]], pictures: list[Array]) ->
 
 
 def compare(ours: Array, theirs: Array) -> Exchangeability:
-    """Compare our cells (K, cells, 64, channels) with theirs (cells, 64, channels)."""
+    """Compare our cells (K, cells, 64, channels) with the delivered cells (cells, 64, channels)."""
     seeds, cells = ours.shape[0], theirs.shape[0]
     if seeds < 2 or ours.shape[1:] != theirs.shape:
         return Exchangeability(seeds, cells, unsaid=OTHER_SHAPE)
@@ -119,7 +109,8 @@ def compare(ours: Array, theirs: Array) -> Exchangeability:
             return Exchangeability(seeds, cells, unsaid=code)
     every = np.concatenate([theirs[None], ours]).astype(np.float64)
     apart = every - (every.sum(0) - every) / seeds
-    # Use all pictures: with ours alone, only theirs would be penalised for a firefly.
+    # Choose noisy cells by all pictures. By ours alone, only a firefly in theirs would be
+    # penalised.
     kept = (apart**2).mean((2, 3)).max(0) > NOISE_LEAST**2
     noisy = int(kept.sum())
     if noisy < NOISY_LEAST:
@@ -128,7 +119,7 @@ def compare(ours: Array, theirs: Array) -> Exchangeability:
 
 
 def _measured(every: Array, apart: Array, cells: int) -> Exchangeability:
-    """Compute the statistics of the pictures (K + 1, cells, 64, channels) and their differences."""
+    """Compute the statistics of pictures (K + 1, cells, 64, channels) and their differences."""
     seeds, noisy = every.shape[0] - 1, every.shape[1]
     noise, shift = (_within_cell(apart) ** 2).sum((2, 3)), (apart.mean(2) ** 2).sum(-1)
     means, contrast = every.mean(2), _contrast(every)
@@ -149,7 +140,7 @@ def _measured(every: Array, apart: Array, cells: int) -> Exchangeability:
 
 
 def judged(look: Exchangeability) -> Exchangeability:
-    """Add the rules that refuse the picture."""
+    """Return the result with ``reasons``, the rules by which the delivered picture is refused."""
     chance = 1 / (look.seeds + 1)
 
     def z(share: float) -> float:
@@ -169,7 +160,7 @@ def judged(look: Exchangeability) -> Exchangeability:
 
 
 def _within_cell(of: Array) -> Array:
-    """Return the values minus the mean of their cell."""
+    """Return each value minus the mean of its cell."""
     return of - of.mean(-2, keepdims=True)
 
 
@@ -181,9 +172,10 @@ def _contrast(every: Array) -> Array:
 
 
 def _effective_samples(ours: Array, theirs: Array) -> float:
-    """Return the share of the samples that theirs has, by its noise: 1 if honest, 0.5 for half.
+    """Return the share of the samples in the delivered picture, estimated from its noise.
 
-    A denoised picture has a greater share. Each cell is normalised by the pooled noise, and capped.
+    The share is 1 for an honest picture, 0.5 for half of the samples, and above 1 for a denoised
+    picture. The noise of each cell is divided by the pooled noise, and capped.
     """
     seeds, mean = ours.shape[0], ours.mean(0)
     own = (_within_cell(ours - mean) ** 2).sum((0, 2, 3)) / (seeds - 1)
@@ -199,9 +191,9 @@ def _effective_samples(ours: Array, theirs: Array) -> float:
 
 
 def _share_of_first(best: Array) -> float:
-    """Return the share of cells in which the first picture wins.
+    """Return the share of cells in which the first picture is the best.
 
-    In a tie, pictures share the cell.
+    Pictures that are equally good share a cell.
     """
     return float((best[0] / best.sum(0)).mean())
 
@@ -213,7 +205,7 @@ def _brightness(means: Array) -> Array:
 def _stands_apart(means: Array, of: int) -> Array:
     """Return the cells in which one picture is an outlier. ``means``: (pictures, cells, channels).
 
-    An outlier is several times as far from the others as any of these is from the rest.
+    An outlier is several times as far from the other values as any other value is from the rest.
     """
     others = np.delete(means, of, 0)
     middle = others.mean(0)

@@ -1,4 +1,4 @@
-"""Crops of a frame: rendered separately, read from a file, or cut out of delivered passes."""
+"""Crops of a frame, which are rendered, read from a file, or cut out of delivered passes."""
 
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ class EvidencePasses(NamedTuple):
 
 
 class RenderedCrop(NamedTuple):
-    """A crop, the area that was rendered for it, and the file with that area."""
+    """A crop, the area that was rendered for the crop, and the path of the file with this area."""
 
     crop: Crop
     area: Crop
@@ -43,7 +43,7 @@ def read(bpy: Any, rendered: RenderedCrop, kinds: Kinds) -> Layers:
 
 
 def cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
-    """Cut all passes to a box, given from the lower left corner."""
+    """Cut all passes to a box (x, y, width, height), measured from the lower left corner."""
     left, below, across, up = box
     return {
         layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}

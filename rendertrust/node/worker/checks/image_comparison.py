@@ -7,18 +7,18 @@ import numpy as np
 Array = Any
 
 
-# Least noise that is assumed, as a share of the brightness: rounding alone has this effect.
+# Least noise that is assumed, as a share of the brightness. Rounding alone differs by this much.
 NOISE_LEAST = 1e-4
-NEAR = 0.1  # multiple of the noise: honest renders on one class of machine
-FAR = 0.5  # multiple of the noise that has the effect of rendering only 2/3 of the samples
-GRAIN = 1e-2  # stands for the noise of a finished, denoised picture
-CELL = 8  # pixels in each direction: the smallest detectable change
-# By chance and rounding, a single cell differs more than the whole picture, by these factors.
+NEAR = 0.1  # maximum difference of honest renders of one device class, as a multiple of the noise
+FAR = 0.5  # difference of renders with only 2/3 of the samples, as a multiple of the noise
+GRAIN = 1e-2  # assumed noise of a finished picture, as a share of its brightness
+CELL = 8  # side of a cell in pixels; smaller changes are not detected
+# By chance and rounding, a single cell differs this much more than the whole picture.
 GRAIN_CELL = 10 * GRAIN
 NOISE_CELL = 2.8
-MEANS_LEAST = 0.25  # as a share of the noise: twice its expected effect on the mean of a cell
-ROUNDING = 12**-0.5  # as a share of a step: root mean square of the rounding error
-BAND = 64 * CELL  # rows that are processed at once
+MEANS_LEAST = 0.25  # share of the noise; twice the noise expected in the mean of a cell
+ROUNDING = 12**-0.5  # root mean square of the rounding error, as a share of a step
+BAND = 64 * CELL  # rows processed at once
 
 
 def is_same(ours: Array, theirs: Array) -> bool:
@@ -36,12 +36,11 @@ def compared(
 
     ``equal``: every bit of every pixel is equal. ``off``: the root mean square difference of the
     channel that differs most, in multiples of the noise, over the picture or in its worst cell (see
-    ``NOISE_CELL``). It is None if the pictures are equal or cannot be compared, for example because
-    of infinite values.
-
-    ``other``: our render with another seed; the noise is its difference from ours. Without
-    ``other`` the pictures are finished, and the noise is a hundredth of their brightness. ``step``:
-    the smallest difference in their format; the noise is at least its rounding error.
+    ``NOISE_CELL``). ``off`` is None if the pictures are equal or cannot be compared, for example
+    because of infinite values. ``other``: our render with another seed; the difference between
+    ``ours`` and ``other`` is the noise. Without ``other`` the pictures are finished pictures, and
+    the noise is a hundredth of their brightness. ``step``: the smallest difference in the picture's
+    format; the noise is at least the rounding error of a step.
     """
     if is_same(ours, theirs):
         return {"equal": True, "off": None}
@@ -55,8 +54,9 @@ def compared(
 class _ChannelDifference(NamedTuple):
     """Root mean square difference of two channels.
 
-    ``whole``: over all pixels. ``means``: of the cells' means, in which noise averages out and a
-    bias does not. ``cells``: of the pixels of each cell.
+    ``whole``: the difference over all pixels. ``means``: the difference of the cells' means, in
+    which noise averages out but a bias does not. ``cells``: the difference over the pixels of each
+    cell.
     """
 
     whole: float
@@ -65,10 +65,10 @@ class _ChannelDifference(NamedTuple):
 
 
 def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float = 0.0) -> float:
-    """Return how far one channel is off.
+    """Return the difference of one channel in multiples of the noise.
 
-    The worst cell shows small changes, which vanish in the mean over all pixels. The cells' means
-    show faint changes, which vanish in the noise.
+    The worst cell shows changes of a small area, which vanish in the mean over all pixels. The
+    cells' means show faint changes, which vanish in the noise.
     """
     scale = _bright(ours, theirs, percent=99 if other is None else 50)
     apart = _apart(ours, theirs, scale)
@@ -76,8 +76,8 @@ def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float 
         return max(apart.whole / GRAIN, float(apart.cells.max()) / GRAIN_CELL)
     noise, least = _apart(ours, other, scale), max(NOISE_LEAST, ROUNDING * step / scale)
     whole = max(noise.whole, least)
-    # Where the other seed is close to ours by chance, the noise is no smaller than elsewhere; the
-    # same holds for means. Rounding errors may have a bias.
+    # If a cell with the other seed is close to ours by chance, its noise still counts as the mean
+    # noise. The same holds for the cells' means. Rounding errors may have a bias.
     means = max(noise.means, noise.whole * MEANS_LEAST, least)
     cells = np.maximum(noise.cells, whole)
     worst_cell = float((apart.cells / cells).max())
@@ -87,7 +87,7 @@ def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float 
 def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
     """Return a reference brightness, which makes comparisons independent of the exposure.
 
-    If ours is black, it is taken from theirs.
+    The reference is a percentile of ``ours`` or, if that is black, of ``theirs``.
     """
     for of in (ours, theirs):
         if (of != 0).any():
@@ -122,12 +122,12 @@ def worst(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def is_near(one: dict[str, Any]) -> bool:
-    """Return True if it is equal, or as near as another honest render."""
+    """Return True if the pictures are equal, or as near as two honest renders."""
     return _badness(one) <= NEAR
 
 
 def is_far(found: list[dict[str, Any]]) -> bool:
-    """Return True if a comparison certainly shows another picture."""
+    """Return True if a difference is above FAR. The delivered picture is then a wrong picture."""
     return any(_badness(one) > FAR for one in found)
 
 
@@ -140,14 +140,14 @@ def _badness(one: dict[str, Any]) -> float:
 def _seen(light: Array) -> Array:
     """Compress values above 1 by a logarithm, and negative values symmetrically.
 
-    A very bright light then neither dominates the comparison nor is ignored.
+    Thus a very bright light counts in the comparison, but does not dominate the comparison.
     """
     size = np.abs(light.astype(np.float64))
     return np.sign(light) * np.where(size <= 1.0, size, 1.0 + np.log(np.maximum(size, 1.0)))
 
 
 def visible(picture: Array) -> Array:
-    """Multiply the colours by alpha, because transparent pixels hide them."""
+    """Multiply the colours by alpha, because transparent pixels hide their colours."""
     if picture.ndim != 3 or picture.shape[2] != 4:
         return picture
     return picture * np.stack([picture[..., 3]] * 3 + [np.ones_like(picture[..., 3])], axis=-1)

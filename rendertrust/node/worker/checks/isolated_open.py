@@ -1,7 +1,7 @@
 """Opening of a file that crashed a check, without the scene.
 
-A test file of the same size and kind is opened first, so that neither a large scene nor a small
-machine makes an honest file look deadly.
+A test file of the same size and kind is opened first. Therefore no honest file is blamed because
+the scene is large or the machine is small.
 """
 
 import os
@@ -20,16 +20,16 @@ from .composited_check import beside
 from .delivered_files import DeliveryFault, pixels_of
 from .open_watchdog import EVIDENCE, OpenProgress
 
-LONGER = 20.0  # times the time that the test file takes
+LONGER = 20.0  # time limit as a multiple of the time for the test file
 FORMATS = {suffix: name for name, suffix in reversed(SUFFIXES.items())}
-ANY = "PNG"  # for unknown suffixes; Blender decides by the content
+ANY = "PNG"  # format for unknown suffixes, because Blender recognises files by content
 
 
 def alone(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Open the delivered ``picture`` or ``evidence`` (``what``) of this ``size``.
+    """Open the delivered file ``theirs``, a picture or evidence (``what``) of this ``size``.
 
-    The report says that the file was ``opened``, how the picture compares with ``ours``, if given,
-    or its ``fault``.
+    The report says that the file was ``opened``, and how a picture compares with ``ours``, if
+    given. Instead, the report may name a ``fault`` of the file.
     """
     what, size, kinds = order["what"], tuple(order["size"]), _kinds(order.get("kinds"))
     theirs, like = order["theirs"], os.path.join(order["out"], "like")
@@ -60,7 +60,7 @@ def _kinds(told: Any) -> passes.Kinds:
 def _open(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> None:
     if kinds:
         passes.read(bpy, path, size, kinds)
-    elif not pixels_of(bpy, path).size:  # of several layers
+    elif not pixels_of(bpy, path).size:  # the picture has several layers
         try:
             passes.read(bpy, path, size, passes.kinds_in(path))
         except NoPixels:
@@ -68,7 +68,10 @@ def _open(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> No
 
 
 def _like(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> str:
-    """Write a test file of this size with incompressible content, which no honest file exceeds."""
+    """Write a test file of this size.
+
+    The test file has random content, which compresses worse than pictures.
+    """
     chance = np.random.default_rng(1)
     if kinds:
         layers = {

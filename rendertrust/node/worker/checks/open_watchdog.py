@@ -1,8 +1,8 @@
-"""Opening of untrusted files, with an announcement before it and a time limit.
+"""Announcement and time limit of each operation that opens an untrusted file.
 
-A file may crash or hang any program that opens it, and its header does not show that. If the worker
-dies, its last announcement says what it was about to open, and what it had found before. The file
-is then opened without the scene (``isolated_open``), as the scene may be the real cause.
+A file may crash or hang any program that opens it, and the header does not show this danger. If the
+worker dies, its last announcement names the file, and has the report so far. The file is then
+opened without the scene (``isolated_open``), because the scene may be the real cause.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ from typing import Any
 from ..ipc import Progress, Say
 from ..resource_limits import at_most
 
-OPEN_SECONDS = 120.0  # per processor
-LARGE = 1 << 30  # decoded bytes; larger files get more time
+OPEN_SECONDS = 120.0  # seconds of processor time, for each processor
+LARGE = 1 << 30  # decoded bytes; a larger file gets more time
 MADE_SECONDS = 5  # factor for rebuilding a picture from delivered passes
 EVIDENCE, PICTURE, MAKING = "evidence", "picture", "making"
 
@@ -31,14 +31,14 @@ class OpenProgress(Progress):
         self.found: dict[str, Any] = {}
 
     def doubt(self) -> None:
-        """Announce that the result differs so far; the rest of the check may take longer."""
+        """Announce that the result differs so far, so the rest of the check may take longer."""
         self._say("doubt")
 
     @contextlib.contextmanager
     def about(
         self, what: str, size: tuple[int, int], channels: int = 4, **told: Any
     ) -> Generator[None]:
-        """Announce and time an operation on an untrusted file of this size (``theirs``)."""
+        """Announce an operation on an untrusted file of this size, and limit its time."""
         self._say("about", what=what, size=list(size), found=self.found, **told)
         share = max(size[0] * size[1] * channels * 4 / LARGE, 1.0)
         seconds = self._seconds * share * (MADE_SECONDS if what == MAKING else 1)

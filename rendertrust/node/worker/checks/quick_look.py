@@ -1,8 +1,8 @@
 """Quick look at delivered files that get no check, or before a check.
 
-It tests that all frames are there, that they have the right names and size, that they can be
-decoded, and that they do not all have one colour unless the scene has. It does not test that they
-show the scene.
+A quick look tests that all frames exist, have the right names and size, and can be decoded. If all
+frames have one colour, the scene must have one colour, too. A quick look does not test that the
+frames show the scene.
 """
 
 import os
@@ -34,15 +34,15 @@ from .delivered_files import (
 )
 from .open_watchdog import PICTURE, OpenProgress
 
-VARIES = 0.02  # deviation within a cell of the coarse picture, above which it has several colours
+VARIES = 0.02  # deviation within a cell of the small picture that means several colours
 PLAIN = "the picture has one colour, but the scene does not"
 
 
 def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Take a quick look at the delivered ``picture``.
 
-    The report says that it ``looked``, what is ``suspect``, or a ``fault``. With ``tile`` the file
-    has passes of that tile; with several ``frames`` it is a zip.
+    The report has ``looked`` and perhaps ``suspect``, or a ``fault``. With ``tile``, the picture is
+    a file with the passes of that tile; with several ``frames``, a zip.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -84,9 +84,9 @@ def _pictures(
 def _looked_at(
     bpy: Any, path: str, suffix: str, size: tuple[int, int]
 ) -> tuple[bool, dict[str, str]]:
-    """Return True if the picture has one colour, and whether it is ``suspect``.
+    """Return True if the picture has one colour, and the member ``suspect`` of the report, if any.
 
-    Raises DeliveryFault if it is not a picture of this size.
+    Raises DeliveryFault if the file is not a picture of this size.
     """
     known = may_be_opened(path, suffix, size)
     pixels = image_comparison.visible(pixels_of(bpy, path))
@@ -99,9 +99,10 @@ def _looked_at(
 
 
 def frame(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> dict[str, Any]:
-    """Take a quick look at picture and evidence, which costs next to nothing.
+    """Take a quick look at picture and evidence, without a full render.
 
-    A compositor may produce a picture of one colour, so that is no fault but leads to a check.
+    A compositor may produce a picture of one colour. Therefore one colour is not a ``fault`` but
+    ``suspect``, and leads to a check.
     """
     is_plain, told = _opened_frame(bpy, scene, order, progress)
     if is_plain and _varies(bpy, scene, order, progress):
@@ -112,7 +113,7 @@ def frame(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -
 def _opened_frame(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[bool, dict[str, Any]]:
-    """Return True if the picture has one colour, and the rest of the report of a quick look.
+    """Return True if the picture has one colour, and the report on picture and evidence.
 
     Raises DeliveryFault if picture or evidence is invalid. The scene stays unchanged.
     """
@@ -138,9 +139,9 @@ def _is_plain(pixels: Any) -> bool:
 def uncut_frame(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> dict[str, Any]:
-    """Take a quick look at a frame that cannot be split.
+    """Take a quick look at a frame that cannot be rendered in regions.
 
-    No later check could decide a suspicion.
+    If the frame is ``suspect``, no check in regions could decide.
     """
     is_plain, told = _opened_uncut(bpy, scene, order, progress)
     if is_plain and shows_itself(scene) and _varies(bpy, scene, order, progress):
@@ -149,7 +150,7 @@ def uncut_frame(
 
 
 def _varies(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> bool:
-    """Return True if the scene has several colours; the delivered pictures have one."""
+    """Return True if a small render of the scene has several colours."""
     progress.doubt()
     grid = coarse(bpy, scene, order, progress)
     return max(map(max, grid), default=0.0) >= VARIES
@@ -158,7 +159,10 @@ def _varies(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress)
 def _opened_uncut(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[bool, dict[str, Any]]:
-    """Return True if ``picture`` has one colour, and the report on it. Raises DeliveryFault."""
+    """Return True if ``picture`` has a single colour, and the report on ``picture``.
+
+    Raises DeliveryFault.
+    """
     suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
     path, told = copy_picture(order, suffix, size), reproducibility.note(bpy, scene)
     with progress.about(PICTURE, size, theirs=path):
@@ -171,10 +175,9 @@ def _opened_uncut(
 
 
 def shows_itself(scene: Any) -> bool:
-    """Return True if a small Cycles render shows what the picture is made of.
+    """Return True if a small Cycles render shows the content of the picture.
 
-    Another engine, strips or a render region would show something else. A compositor, or a cut to
-    black, may make a picture of one colour: the comparison tells.
+    With another engine, strips or a render region, the picture shows something else.
     """
     is_cut = shows_strips(scene) or scene.render.use_border
     return scene.render.engine == "CYCLES" and not is_cut
@@ -184,12 +187,11 @@ def shows_itself(scene: Any) -> bool:
 
 
 def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Report on each of the ``results`` that it was ``looked`` at, or its ``fault``.
+    """Report ``looked`` or a ``fault`` for each of the ``results``.
 
-    The scene is opened only once: nothing is rendered, so it stays unchanged.
-
-    ``unable``: why the scene cannot be checked in regions. There is no report on a picture of one
-    colour, because only a render shows whether that is wrong.
+    Nothing is rendered, so the scene stays unchanged and is opened only once. ``unable`` is the
+    reason why the scene cannot be checked in regions. A picture of a single colour gets no report,
+    because only a render shows whether such a picture is wrong.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -208,7 +210,7 @@ def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
 def _opened_result(
     bpy: Any, scene: Any, order: dict[str, Any], reasons: list[str], progress: OpenProgress
 ) -> dict[str, Any] | None:
-    """Return the report on one result; None if its picture has one colour."""
+    """Return the report on one result; None if the picture has one colour."""
     told: dict[str, Any]
     try:
         if reasons:

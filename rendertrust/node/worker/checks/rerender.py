@@ -1,10 +1,10 @@
 """Rendering of a frame again, in regions or whole, to compare it with the delivered picture.
 
-The delivered picture is finished: it has the view transform, dither and 8 bits. So the new render
-is finished the same way. Regions are rendered without denoiser and compositor and put into an empty
-frame, which is finished once. A scene that is denoised or composited, or cannot be rendered in
-regions, is rendered whole. If there is evidence, regions are compared with that instead, and the
-picture is rebuilt from it.
+The delivered picture is finished: the view transform and dither were applied, and the values
+rounded. Therefore the new render is finished in the same way. Regions are rendered without denoiser
+and compositor, and put into an empty frame, which is then finished. If a scene is denoised or
+composited, or cannot be rendered in regions, the whole frame is rendered. If evidence was
+delivered, regions are compared with the evidence, and the picture is rebuilt from the evidence.
 """
 
 import os
@@ -46,19 +46,19 @@ from .delivered_files import (
 from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
-Bands = dict[str, Any]  # arrays of a picture: one, or one for each pass of each layer
-FINISHED_MOST = 0.1  # limit for a picture rebuilt from the same passes
-OFF_MOST = 0.3  # multiple of the noise: difference between device classes (docs/VERIFICATION.md)
-SHOWN_MOST = 12  # regions of a whole frame that are listed
-CELLS = 10  # of a whole frame, in each direction
+Bands = dict[str, Any]  # array of a picture, or an array for each pass of each layer
+FINISHED_MOST = 0.1  # maximum difference of a picture rebuilt from the same passes
+OFF_MOST = 0.3  # maximum difference of device classes, as a multiple of the noise
+SHOWN_MOST = 12  # maximum number of regions of a whole frame in the report
+CELLS = 10  # cells of a whole frame, in each direction
 SAME: dict[str, Any] = {"equal": True, "off": None}
-BLOCK = 16  # pixels that a JPEG codes together, including subsampled colours
+BLOCK = 16  # side in pixels of the blocks that a JPEG codes together
 BLEEDING = 2  # pixels at a block's edge that a decoder mixes with the next block
 FLOATS = (".exr", ".hdr")
 
 
 class DeliveredPicture(NamedTuple):
-    """The decoded delivered picture. ``step``: the smallest difference in its format."""
+    """The decoded delivered picture. ``step``: the smallest difference in the picture's format."""
 
     path: str
     suffix: str
@@ -93,7 +93,7 @@ def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def why_whole(scene: Any, *, has_evidence: bool) -> str | None:
-    """Return why this scene cannot be compared in regions; None if it can."""
+    """Return why this scene cannot be compared in regions; None if nothing prevents it."""
     if has_evidence:
         return next(iter(tiles.obstacles(scene)), None)
     if scene.render.engine == "CYCLES" and scene.cycles.use_denoising:
@@ -101,7 +101,7 @@ def why_whole(scene: Any, *, has_evidence: bool) -> str | None:
         if denoised:
             return f"view layer {denoised[0]} is denoised"
     if scene.render.use_compositing and compositor_tree(scene) is not None:
-        return "it has a compositor"
+        return "the scene has a compositor"
     return next(iter(tiles.obstacles(scene)), None)
 
 
@@ -115,14 +115,17 @@ def _delivered(
     step = 0.0 if suffix in FLOATS else 1 / (2 ** min(depth, 16) - 1)
     with progress.about(PICTURE, size, theirs=path):
         if not may_be_opened(path, suffix, size):
-            raise NoPixels("its format is not supported")
+            raise NoPixels("the picture's format is not supported")
         if suffix != ".exr" and not pixels_of(bpy, path).size:
             raise DeliveryFault(NOTHING)
         return DeliveredPicture(path, suffix, size, step, bands_of(bpy, path, size))
 
 
 def bands_of(bpy: Any, path: str, size: tuple[int, int]) -> Bands:
-    """Return a picture's arrays, the lowest row first; by layer and pass if it has several."""
+    """Return a picture's arrays by layer and pass, the lowest row first.
+
+    A plain picture has one array.
+    """
     pixels = pixels_of(bpy, path)
     if pixels.size:
         return {"": pixels}
@@ -137,7 +140,7 @@ def _compared(
     theirs: DeliveredPicture,
     how: tuple[OpenProgress, Say, str | None],
 ) -> dict[str, Any]:
-    """Compare regions first, if possible; the whole frame decides if they do not."""
+    """Compare regions first, if possible. If regions differ, render and compare the whole frame."""
     progress, say, why = how
     told: dict[str, Any] = {}
     if why is None:
@@ -149,7 +152,9 @@ def _compared(
         is_made = not is_off([told.get("finish", SAME)], FINISHED_MOST)
         if is_made and not is_off(found):
             return told | _shown(order, theirs, ours, told)
-        why = "regions of it differ" if is_made else "the picture does not match its evidence"
+        why = (
+            "regions of the frame differ" if is_made else "the picture does not match its evidence"
+        )
     say("whole", why=why)
     told["parts"] = told.pop("regions", None)
     ours, whole, cells = _whole(bpy, order, frame, theirs, progress)
@@ -170,7 +175,7 @@ def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
 def _regions(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, list[dict[str, Any]]]:
-    """Return a finished frame that has only the regions, and each region's comparison."""
+    """Return a finished frame that has only the regions, and the comparison of each region."""
     scene = opened(bpy, order)
     prepare(scene, order)
     scene.render.use_persistent_data = True  # keep prepared data between regions
@@ -207,9 +212,9 @@ def aligned(crop: Crop, theirs: DeliveredPicture) -> Crop:
 def _rendered(
     bpy: Any, scene: Any, crops: list[Crop], order: dict[str, Any], told: tuple[OpenProgress, str]
 ) -> list[RenderedCrop]:
-    """Render all regions of the stripped scene before any is read.
+    """Render all regions of the stripped scene before a region is read.
 
-    Reading renders another scene, which drops the data that is kept for the next region.
+    Reading renders another scene, which drops the data that Blender keeps for the next region.
     """
     progress, words = told
     found = list[RenderedCrop]()
@@ -253,7 +258,7 @@ def empty(size: tuple[int, int], kinds: Kinds) -> Layers:
 
 
 def paste(layers: Layers, region: RenderedCrop, read: Layers) -> None:
-    """Copy the region into the frame, without its rendered margin."""
+    """Copy the region into the frame, without the margin that was rendered around it."""
     x, y, across, down = region.crop
     left, below = x - region.area[0], (region.area[1] + region.area[3]) - (y + down)
     for layer, bands in read.items():
@@ -287,7 +292,7 @@ def _worst(
     other: Bands | None,
     cut: Callable[[Any], Any] = lambda of: of,
 ) -> dict[str, Any]:
-    """Return the comparison of the pass that differs most; a plain picture has only one."""
+    """Return the comparison of the pass that differs most. A plain picture has only one pass."""
     if {name: of.shape for name, of in ours.items()} != {
         name: of.shape for name, of in theirs.bands.items()
     }:
@@ -311,7 +316,10 @@ def _worst(
 def _by_evidence(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, list[dict[str, Any]], dict[str, Any]]:
-    """Compare regions with the delivered passes, and the picture rebuilt from these."""
+    """Compare regions with the delivered passes.
+
+    Rebuild the picture from these passes, and compare.
+    """
     scene, size = opened(bpy, order), theirs.size
     prepare(scene, order)
     kinds = tiles.tile_kinds(scene)
@@ -345,7 +353,10 @@ def _by_evidence(
 def _whole(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, dict[str, Any], list[dict[str, Any]]]:
-    """Render the frame as a node does; return it, its comparison, and the cells that differ."""
+    """Render the frame as a node does.
+
+    Return the frame, its comparison, and the cells that differ.
+    """
     progress.next("whole frame")
     ours = bands_of(bpy, composited_check.render(bpy, order, frame, "our"), theirs.size)
     whole = _worst(ours, theirs, None)
@@ -365,7 +376,7 @@ def _whole(
 
 
 def cells_of(size: tuple[int, int]) -> list[Crop]:
-    """Divide the frame into cells of about a hundredth, with sides of at least eight pixels."""
+    """Divide the frame into about 10 by 10 cells, with sides of at least eight pixels."""
     sides = [max(-(-side // CELLS), image_comparison.CELL) for side in size]
     lines, rows = (range(0, side, step) for side, step in zip(size, sides, strict=True))
     return [

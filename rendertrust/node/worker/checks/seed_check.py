@@ -1,9 +1,9 @@
 """Check of a frame by a machine of another device kind or instruction set, in two steps.
 
-The first step uses the same seed: all devices draw the same random numbers, so most renders are
-equal or nearly so. If that does not decide, the second step tests whether the result stands out
-among renders with other seeds (``exchangeability``). The report has the numbers; the gateway
-decides.
+The first step renders with the same seed. All devices then draw the same random numbers, so most
+renders are equal or nearly equal. If the first step does not decide, the second step tests whether
+the result stands out among renders with other seeds (``exchangeability``). The report has the
+numbers, and the gateway decides.
 """
 
 import os
@@ -20,16 +20,16 @@ from .exchangeability import ACCEPTED, FEW_NOISY, REFUSED, UNSAID, Exchangeabili
 from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import OpenProgress
 
-CONSISTENT_MOST = 0.3  # multiple of the noise, with the same seed
+CONSISTENT_MOST = 0.3  # maximum difference with the same seed, as a multiple of the noise
 EXACT, CONSISTENT = "exact", "consistent"
 COMBINED = "Combined"
 
 
 class SeedCheck(NamedTuple):
-    """How to render for the check.
+    """Settings of the renders for a check.
 
-    ``anew`` opens the stripped scene without kept data. ``whole``: render the whole frame or
-    tile and cut the regions out of it, instead of rendering regions only.
+    ``anew`` opens the stripped scene without kept data. ``whole``: render the whole frame or tile,
+    and cut the regions out, instead of rendering only regions.
     """
 
     anew: Callable[[], Any]
@@ -38,7 +38,7 @@ class SeedCheck(NamedTuple):
 
 
 def same_seed(crops: list[dict[str, Any]]) -> str | None:
-    """Return the outcome of the first step; None if it does not decide."""
+    """Return the outcome of the first step; None if the first step does not decide."""
     if all(one["equal"] for one in crops):
         return EXACT
     off = [0.0 if one["equal"] else one["off"] for one in crops]
@@ -50,15 +50,16 @@ def other_seeds(
 ) -> dict[str, Any]:
     """Return the result of the second step.
 
-    It uses the first crops; if these lead to a refusal, a second look uses other crops and other
-    seeds.
+    The first look uses the first crops. If the first look leads to a refusal, a second look uses
+    other crops and other seeds.
     """
     first, second = exchangeability.SEEDS_FIRST, exchangeability.SEEDS_SECOND
     numbers = range(1, first + 1), range(first + 1, first + second + 1)
     looks = list[dict[str, Exchangeability]]()
     for places, of in zip(crops, numbers, strict=True):
         scene = how.anew()
-        # The second look keeps no data between renders, so that no refusal depends on kept data.
+        # In the second look, Blender keeps no data between renders, so that no refusal depends on
+        # kept data.
         scene.render.use_persistent_data = not looks
         looks.append(_look(bpy, scene, theirs, (places, of), how))
         if together(looks[-1]) != REFUSED:
@@ -78,7 +79,10 @@ def together(look: dict[str, Exchangeability]) -> str:
 def _look(
     bpy: Any, scene: Any, theirs: EvidencePasses, of: tuple[list[Crop], range], how: SeedCheck
 ) -> dict[str, Exchangeability]:
-    """Compare each view layer in regions around the crops, with seeds of these numbers."""
+    """Compare each view layer in regions around the crops.
+
+    The range in ``of`` selects the seeds.
+    """
     crops, numbers = of
     left, top, *size = theirs.area
     inner = [(x - left, y - top, across, down) for x, y, across, down in crops]
@@ -89,8 +93,8 @@ def _look(
         how.progress.next(f"seed {number}")
         with other_seed(scene, number):
             rendered.append(_rendered(bpy, scene, theirs, regions, (number, how.whole)))
-    # Read only after all renders: reading renders another scene, which drops the data kept for the
-    # next render.
+    # Read the regions after all renders, because reading renders another scene, which drops the
+    # data kept for the next render.
     ours = [_regions(bpy, theirs, one, regions) for one in rendered]
     delivered = [frame_crops.part(theirs, region) for region in regions]
 
@@ -124,7 +128,7 @@ def _rendered(
 def _regions(
     bpy: Any, theirs: EvidencePasses, rendered: list[RenderedCrop], regions: list[Crop]
 ) -> list[Layers]:
-    """Return the passes of each region, rendered separately or within a larger area."""
+    """Return the passes of each region, which was rendered alone or within a larger area."""
     read = [frame_crops.read(bpy, one, theirs.kinds) for one in rendered]
     if [one.crop for one in rendered] == regions:
         return read

@@ -1,8 +1,8 @@
 """Check of a unit without separate evidence: a chunk, a tile, or a picture assembled from tiles.
 
-A tile is its own evidence, so crops of it are compared. Evidence of a chunk would be huge, so drawn
-frames are rendered again as its node did. A picture assembled from tiles is assembled again,
-without rendering.
+A tile has undenoised passes, so crops of the tile are compared without further evidence. Evidence
+of a chunk would be huge, so drawn frames of a chunk are rendered again as its node did. A picture
+assembled from tiles is assembled again, without rendering.
 """
 
 import os
@@ -102,7 +102,7 @@ def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
     compared = [one for one in found if one is not None]
     if len(compared) < len(found):
         return {"unable": UNREAD}
-    return {"crops": compared, "finish": EQUAL}  # these are finished pictures
+    return {"crops": compared, "finish": EQUAL}  # the compared pictures are finished pictures
 
 
 def _frame(
@@ -112,10 +112,11 @@ def _frame(
     frame: int,
     how: tuple[OpenProgress, list[dict[str, Any]]],
 ) -> dict[str, Any] | None:
-    """Compare one frame. For EEVEE, the result of its own check is added to the list.
+    """Compare one frame.
 
-    If it differs, it is rendered again after the frames before it: a simulation that is not baked
-    depends on the frames that its node rendered before.
+    If EEVEE drew the frame, the result of ``eevee_check`` is added to the list in ``how``. If the
+    frame differs and the scene has simulations, the frame is rendered again after the earlier
+    frames of the chunk. An unbaked simulation depends on the frames that the node rendered before.
     """
     progress, across = how
     progress.next(f"frame {frame}")

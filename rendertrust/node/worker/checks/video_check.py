@@ -1,8 +1,9 @@
-"""Check of a video against the pictures that it was encoded from.
+"""Check of a video against the pictures from which the video was encoded.
 
-Encoding is lossy and differs between machines, so frames are never equal. A drawn frame must be
-close enough to its picture, or as close as in our own encoding. And no other picture that could
-replace it may be clearly closer: its neighbours, other drawn frames, or a plain colour.
+Encoding is lossy and differs between machines, so a frame of the video never equals its picture. A
+drawn frame must be close enough to its picture, or as close as in our own encoding. No other
+picture may be clearly closer to the frame: neither a neighbour or other drawn frame, nor a plain
+colour.
 """
 
 import os
@@ -20,14 +21,13 @@ from .crop_placement import picked
 from .delivered_files import DeliveryFault, pixels_of
 
 Array = Any
-# In decibels. Encoded white noise has 31 for brightness and 25 for colour; noise of full colours
-# has less.
-NEARER = 2.0  # the frame of a static film may be up to 0.3 closer to another picture
+# In decibels. Encoded white noise has 31 for brightness and 25 for colour; coloured noise has less.
+NEARER = 2.0  # in a film without motion, a frame may be up to 0.3 closer to another picture
 ALIKE = 40.0  # no visible difference: the pictures are interchangeable
 GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 BYTES_MORE = 1 << 20
 HEAD = 4096
-OFF = 0.1  # the difference that is reported at the threshold
+OFF = 0.1  # the difference reported for a frame at the threshold
 
 
 class SignalToNoise(NamedTuple):
@@ -41,7 +41,7 @@ class SignalToNoise(NamedTuple):
     colour: float
 
     def is_far(self, least: "SignalToNoise") -> bool:
-        """Return True if brightness or colour is below the least ratio."""
+        """Return True if the ratio of brightness or colour is below ``least``."""
         return self.grey < least.grey or self.colour < least.colour
 
     def __str__(self) -> str:
@@ -54,8 +54,8 @@ LEAST = SignalToNoise(27.0, 22.0)
 def watch(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Check the delivered ``picture``, a video of ``pictures``.
 
-    The report has the difference of the frames that ``shown`` draws, or a ``fault``. Without draws
-    this is a quick look at the first frame.
+    The report has the difference of each frame that ``shown`` draws, or a ``fault``. If ``shown``
+    is empty, the order is a quick look at the first frame.
     """
     started = time.monotonic()
     try:
@@ -89,7 +89,7 @@ def _held(bpy: Any, order: dict[str, Any], say: Say) -> dict[str, Any]:
 def _hold_to_own(
     bpy: Any, order: dict[str, Any], say: Say, poor: dict[int, tuple[SignalToNoise, Array]]
 ) -> None:
-    """Raise DeliveryFault if our own encoding of the same pictures loses clearly less."""
+    """Raise DeliveryFault if a frame of our own encoding is clearly closer to its picture."""
     scene = played(bpy, order)
     path = os.path.join(order["out"], "our-video" + KINDS[order["container"]][2])
     write(bpy, scene, order["container"], path, say)
@@ -106,7 +106,7 @@ def _hold_to_own(
 
 
 def _film(bpy: Any, order: dict[str, Any], scene: Any, count: int) -> Any:
-    """Return a scene that plays the delivered video, after checking the file."""
+    """Check the delivered video; return a scene that plays the video."""
     render, suffix = scene.render, KINDS[order["container"]][2]
     size = (render.resolution_x, render.resolution_y)
     if os.path.getsize(order["picture"]) > count * size[0] * size[1] * 6 + BYTES_MORE:
@@ -115,13 +115,13 @@ def _film(bpy: Any, order: dict[str, Any], scene: Any, count: int) -> Any:
     shutil.copyfile(order["picture"], path)
     with open(path, "rb") as file:
         if not _IS_OF[order["container"]](file):
-            raise DeliveryFault(f"it is not {order['container']} with the requested codec")
+            raise DeliveryFault(f"the video is not {order['container']} with the requested codec")
     _fits(bpy, path, (size, count, render.fps / render.fps_base))
     return _playing(bpy, path, scene)
 
 
 def _playing(bpy: Any, path: str, like: Any) -> Any:
-    """Return a scene that plays a video as ``like`` plays its pictures."""
+    """Return a scene that plays a video with the rate and size of the scene ``like``."""
     film, render = studio(bpy, None), like.render
     film.render.fps, film.render.fps_base = render.fps, render.fps_base
     film.render.resolution_x, film.render.resolution_y = render.resolution_x, render.resolution_y
@@ -161,7 +161,7 @@ def _is_mp4(file: Any) -> bool:
 def _entered(file: Any, name: bytes, end: int) -> int:
     """Move to the content of the box with this name.
 
-    Return its end, or 0 if there is no such box.
+    Return the end of the box, or 0 if no box has this name.
     """
     at = file.tell()
     while at + 8 <= end:
@@ -180,7 +180,7 @@ def _entered(file: Any, name: bytes, end: int) -> int:
 
 
 def _is_webm(file: Any) -> bool:
-    """Return True if it is WebM and names VP9."""
+    """Return True if the file is WebM and names VP9."""
     head = file.read(HEAD)
     return head[:4] == b"\x1a\x45\xdf\xa3" and b"\x42\x82\x84webm" in head and b"V_VP9" in head
 
@@ -192,10 +192,10 @@ _IS_OF = {"MP4": _is_mp4, "WEBM": _is_webm}
 
 
 def _frame(bpy: Any, scene: Any, number: int, out: str) -> Array:
-    """Return the scene's picture at a frame, as (height, width, 3)."""
+    """Return the scene's picture at frame ``number`` + 1, as (height, width, 3)."""
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.render.image_settings.color_mode = "RGB"
-    # frame_set leaves scenes other than the current one as they are
+    # frame_set changes only the current scene, so render an animation of one frame
     scene.frame_start = scene.frame_end = number + 1
     scene.render.use_file_extension, scene.render.filepath = True, os.path.join(out, "shown-######")
     path = os.path.join(out, f"shown-{number + 1:06d}.png")
@@ -225,7 +225,7 @@ def _compared(
 
 
 def _others(number: int, ours: dict[int, Array]) -> Iterator[tuple[str, Array]]:
-    """Yield pictures that a cheater might use instead of this one."""
+    """Yield name and pixels of pictures that a cheater might show instead of picture ``number``."""
     mine = ours[number]
     yield "black", np.zeros_like(mine)
     yield "a colour alone", np.broadcast_to(mine.mean((0, 1)), mine.shape)
@@ -239,7 +239,7 @@ def _loss(theirs: Array, mine: Array) -> SignalToNoise:
 
 
 def _halved(picture: Array) -> Array:
-    """Average two by two pixels; sides are even."""
+    """Return the means of two by two pixels. The sides of the picture are even."""
     height, width, channels = picture.shape
     return picture.reshape(height // 2, 2, width // 2, 2, channels).mean((1, 3))
 

@@ -1,7 +1,8 @@
 """View transform of linear light, by the scene's settings.
 
-Blender applies it as when it saves a picture, with the scene's exposure, look, curves and display
-device. Both pictures are transformed the same way, so equal light gives equal pictures.
+Blender applies the same transform as to saved pictures, with the scene's exposure, look, curves and
+display device. Both pictures of a comparison are transformed in the same way, so equal light gives
+equal pictures.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Untrusted picture files, read without a library, Blender or numpy.
+"""Parsers of untrusted picture files, without a library, Blender or numpy.
 
 The gateway and the client use these modules too.
 """

@@ -9,24 +9,24 @@ from typing import Any
 PIXELS_MAX = 1 << 28
 SIDE_MAX = 1 << 16
 ENTRY = b"PK\x01\x02"
-ENTRY_BYTES = 512  # average size of an entry, with its name
+ENTRY_BYTES = 512  # most bytes of an entry of the directory, with its name, on average
 
 
 class NoPixels(Exception):
-    """The pixels cannot be read; the text says why."""
+    """The pixels cannot be read; the exception's text says why."""
 
 
 def check_size(width: int, height: int) -> None:
     """Raise NoPixels for a size that no picture may have."""
     if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and width * height <= PIXELS_MAX):
-        raise NoPixels("it has too many pixels or none")
+        raise NoPixels("the picture has too many pixels, or none")
 
 
 def read_exactly(file: Any, size: int) -> bytes:
     """Read ``size`` bytes. Raises NoPixels if the file is shorter."""
     found: bytes = file.read(size)
     if len(found) != size:
-        raise NoPixels("it is truncated")
+        raise NoPixels("the file is truncated")
     return found
 
 
@@ -37,7 +37,7 @@ class TooManyEntries(zipfile.BadZipFile):
 class _Counted(io.BufferedReader):
     """A zip file that refuses to return a directory of more than ``most`` entries.
 
-    ``zipfile`` reads a directory by its size, whatever number of entries the end record claims.
+    ``zipfile`` reads a directory by its size, and ignores the number of entries in the end record.
     """
 
     most: int | None = None
@@ -55,12 +55,12 @@ class _Counted(io.BufferedReader):
 
 @contextmanager
 def open_zip(path: Any, most: int) -> Generator[zipfile.ZipFile]:
-    """Open the zip at ``path``, counting its entries before ``zipfile`` creates an object for each.
+    """Open the zip at ``path``; count its entries before ``zipfile`` creates objects for them.
 
     Raises BadZipFile, its subclass TooManyEntries, and OSError.
     """
     with _Counted(io.FileIO(path)) as file:
         file.most = most
         with zipfile.ZipFile(file) as packed:
-            file.most = None  # later reads return contents
+            file.most = None  # later reads return contents of members
             yield packed

@@ -1,17 +1,19 @@
 """Headers of OpenEXR files, and the hash of their coded pictures.
 
 The files are untrusted. Headers are read before anything decodes the picture (OpenEXR file layout,
-"Header"); the decoded picture cannot be larger than the header's window and channels.
+"Header"). A decoded picture cannot be larger than the window and channels in the header.
 
-Some compressions are lossy, so decoded pixels are not defined to the last bit. Therefore the coded
-picture is hashed, without metadata and independent of the lossless packing.
+Some compressions are lossy, so decoded pixels are not defined to the last bit. Therefore the hash
+is over the coded picture. The hash does not depend on metadata or lossless packing.
 
-One part, in scan lines: ``rendertrust-coded-v1 exr {width} {height} {compression}``, a newline, the
-value of ``channels``, and the blocks from the top, each after its length in four bytes. Deflated
-blocks (ZIPS, ZIP) are inflated first, others are hashed as stored.
+For a file of one part in scan lines, the hash is over ``rendertrust-coded-v1 exr {width} {height}
+{compression}``, a newline, the value of ``channels``, and the blocks from the top. Each block
+follows its length in four bytes. Deflated blocks (ZIPS, ZIP) are inflated first, other blocks are
+hashed as stored.
 
-Several parts: ``rendertrust-coded-v1 exr-parts {number}``, a newline, and for each part in the
-file's order its name, a newline, and the bytes that would be hashed for a file of that part alone.
+For a file of several parts, the hash is over ``rendertrust-coded-v1 exr-parts {number}``, a
+newline, and the following bytes of each part in the file's order. The bytes of a part are the
+part's name, a newline, and the bytes that are hashed for a file of only this part.
 """
 
 import hashlib
@@ -23,7 +25,8 @@ from typing import Any
 from .bounds import NoPixels, check_size, read_exactly
 
 MAGIC = b"\x76\x2f\x31\x01"
-OTHER_KINDS, PARTS = 0x0A00, 0x1000  # version flags: tiled or deep; several parts
+# Flags of the version field: OTHER_KINDS for tiled or deep files, PARTS for several parts.
+OTHER_KINDS, PARTS = 0x0A00, 0x1000
 PARTS_MAX = 256
 NAME_MAX = 255
 ATTRIBUTES_MAX = 256
@@ -33,7 +36,7 @@ Head = dict[str, bytes]
 NAME = "rendertrust-coded-v1"
 ZIPS, ZIP = 2, 3
 LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
-# bytes per sample, by the channel's type: whole numbers, half, float
+# Bytes per sample, by the channel's type (0: whole number, 1: half, 2: float).
 SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}
 STORED_MAX = 1 << 30
 FILE_MAX = 1 << 40
@@ -47,7 +50,7 @@ def size_of(path: str) -> tuple[int, int]:
 def window_of(path: str) -> tuple[int, int, int]:
     """Return width, height and the number of channels of all parts of an OpenEXR file.
 
-    Raises OSError, and NoPixels for another file.
+    Raises OSError, and NoPixels for an unsupported file.
     """
     with open(path, "rb") as file:
         found = head_of(file)
@@ -59,33 +62,33 @@ def head_of(file: Any) -> dict[str, int]:
     windows = [window_in(head) for head in heads_of(file)[1]]
     sizes = {window[:2] for window in windows}
     if len(sizes) != 1:
-        raise NoPixels("its parts are not all of one size")
+        raise NoPixels("the file's parts are not all of one size")
     count = sum(window[2] for window in windows)
     if count > CHANNELS_MAX:
-        raise NoPixels("it has too many channels")
+        raise NoPixels("the file has too many channels")
     width, height = sizes.pop()
     return {"width": width, "height": height, "channels": count}
 
 
 def heads_of(file: Any) -> tuple[bool, list[Head]]:
-    """Return True for a file of several parts in scan lines, and the header of each part.
+    """Return whether the file has several parts, and the header of each part.
 
     Raises NoPixels.
     """
     if file.read(4) != MAGIC:
-        raise NoPixels("it is not an OpenEXR file")
+        raise NoPixels("the file is not an OpenEXR file")
     (version,) = struct.unpack("<I", read_exactly(file, 4))
     if version & OTHER_KINDS:
-        raise NoPixels("it is a tiled or deep OpenEXR file")
+        raise NoPixels("the file is a tiled or deep OpenEXR file")
     if not version & PARTS:
         return False, [attributes_of(file)]
     found: list[Head] = []
     while head := attributes_of(file):
         if head.get("type") != b"scanlineimage":
-            raise NoPixels("one of its parts is tiled or deep")
+            raise NoPixels("one of the file's parts is tiled or deep")
         found.append(head)
         if len(found) > PARTS_MAX:
-            raise NoPixels("it has too many parts")
+            raise NoPixels("the file has too many parts")
     return True, found
 
 
@@ -100,11 +103,11 @@ def window_in(found: Head) -> tuple[int, int, int]:
     """Return width, height and the number of channels from a header. Raises NoPixels."""
     box, channels = found.get("dataWindow", b""), found.get("channels", b"")
     if len(box) != 16 or not channels:
-        raise NoPixels("it has no window or no channels")
+        raise NoPixels("the file has no window or no channels")
     left, top, right, bottom = struct.unpack("<iiii", box)
     count = len(names_in(channels))
     if right < left or bottom < top or count > CHANNELS_MAX:
-        raise NoPixels("its window or channels are invalid")
+        raise NoPixels("the file's window or channels are invalid")
     return right - left + 1, bottom - top + 1, count
 
 
@@ -118,22 +121,22 @@ def attributes_of(file: Any) -> Head:
         _text(file)
         (size,) = struct.unpack("<I", read_exactly(file, 4))
         if size > VALUE_MAX:
-            raise NoPixels("one of its attributes is too long")
+            raise NoPixels("one of the file's attributes is too long")
         found[name] = read_exactly(file, size)
-    raise NoPixels("it has too many attributes")
+    raise NoPixels("the file has too many attributes")
 
 
 def names_in(channels: bytes) -> list[str]:
-    """Parse channel names: each is a name, a zero and 16 bytes; a zero ends the list.
+    """Return the names in a channel list.
 
-    Raises NoPixels.
+    A channel is a name, a zero and 16 bytes; a zero ends the list. Raises NoPixels.
     """
     found: list[str] = []
     place = 0
     while place < len(channels) and channels[place]:
         end = channels.find(b"\0", place)
         if end < 0:
-            raise NoPixels("its channels cannot be read")
+            raise NoPixels("the file's channels cannot be read")
         found.append(channels[place:end].decode("utf-8", "replace"))
         place = end + 17
     return found
@@ -144,7 +147,7 @@ def _text(file: Any) -> str:
     while (byte := read_exactly(file, 1)) != b"\0":
         found += byte
         if len(found) > NAME_MAX:
-            raise NoPixels("one of its names is too long")
+            raise NoPixels("one of the file's names is too long")
     return found.decode("latin-1")
 
 
@@ -156,12 +159,12 @@ def digest_of(file: Any) -> dict[str, Any]:
 
     Raises NoPixels.
     """
-    left = file.seek(0, 2)  # limit for all blocks together, as blocks of a small file could overlap
+    left = file.seek(0, 2)  # limit of all blocks together, because blocks could overlap
     file.seek(0)
     several, heads = heads_of(file)
     parts = [_ExrPart(head) for head in heads]
     if not parts or len({(part.width, part.height) for part in parts}) != 1:
-        raise NoPixels("its parts are not all of one size")
+        raise NoPixels("the file's parts are not all of one size")
     tables = [_offsets(file, part) for part in parts]
     digest = hashlib.sha256(f"{NAME} exr-parts {len(parts)}\n".encode() if several else b"")
     for number, (part, offsets) in enumerate(zip(parts, tables, strict=True)):
@@ -184,14 +187,14 @@ class _ExrPart:
         check_size(self.width, self.height)
         self.packing = head.get("compression", b"\xff")[0]
         if self.packing not in LINES:
-            raise NoPixels("its OpenEXR compression is not supported")
+            raise NoPixels("the file's OpenEXR compression is not supported")
         self.name, self.channels = head.get("name", b""), head["channels"]
         self.widths = _widths(self.channels, count)
         self.lines = LINES[self.packing]
         self.blocks = -(-self.height // self.lines)
         told = self.blocks.to_bytes(4, "little")
         if head.get("chunkCount", told) != told:
-            raise NoPixels("its number of blocks does not match its size")
+            raise NoPixels("the file's number of blocks does not match its size")
 
 
 def _offsets(file: Any, part: _ExrPart) -> tuple[int, ...]:
@@ -207,9 +210,9 @@ def _hash_part(
     number: int | None,
     left: int,
 ) -> int:
-    """Hash a part; return the bytes that its blocks have in the file, at most ``left``.
+    """Hash a part; return the number of bytes of its blocks in the file, at most ``left``.
 
-    ``number``: the part's number, which each block repeats; None in a file of one part.
+    ``number``: the part's number, which precedes each block; None in a file of one part.
     """
     taken = 0
     digest.update(f"{NAME} exr {part.width} {part.height} {part.packing}\n".encode())
@@ -220,21 +223,24 @@ def _hash_part(
         content = _stored(file, _own(file, offset, number), size)
         taken += len(content)
         if taken > left:
-            raise NoPixels("its blocks overlap")
+            raise NoPixels("the file's blocks overlap")
         block = _unpacked(content, size, part.packing)
         digest.update(len(block).to_bytes(4, "little") + block)
     return taken
 
 
 def _own(file: Any, offset: int, number: int | None) -> int:
-    """Return where the block begins, after its part's number, which must match."""
+    """Return where the block begins.
+
+    In a file of several parts, check the part's number before the block.
+    """
     if number is None:
         return offset
     if offset > FILE_MAX:
-        raise NoPixels("one of its blocks lies outside the file")
+        raise NoPixels("one of the file's blocks lies outside the file")
     file.seek(offset)
     if int.from_bytes(read_exactly(file, 4), "little") != number:
-        raise NoPixels("one of its blocks belongs to another part")
+        raise NoPixels("one of the file's blocks belongs to another part")
     return offset + 4
 
 
@@ -246,7 +252,7 @@ def _widths(channels: bytes, count: int) -> list[int]:
         place = channels.index(b"\0", place) + 1
         kind, _, across, down = struct.unpack("<iiii", channels[place : place + 16])
         if kind not in SAMPLE_BYTES or (across, down) != (1, 1):
-            raise NoPixels("it has unsupported channels")
+            raise NoPixels("the file has unsupported channels")
         found.append(SAMPLE_BYTES[kind])
         place += 16
     return found
@@ -254,11 +260,11 @@ def _widths(channels: bytes, count: int) -> list[int]:
 
 def _stored(file: Any, offset: int, size: int) -> bytes:
     if offset > FILE_MAX:
-        raise NoPixels("one of its blocks lies outside the file")
+        raise NoPixels("one of the file's blocks lies outside the file")
     file.seek(offset)
     _, stored = struct.unpack("<iI", read_exactly(file, 8))
     if stored > min(size, STORED_MAX):
-        raise NoPixels("one of its blocks is too long")
+        raise NoPixels("one of the file's blocks is too long")
     return read_exactly(file, stored)
 
 
@@ -273,13 +279,16 @@ def _inflated(content: bytes, size: int) -> bytes:
         unpacker = zlib.decompressobj()
         found = unpacker.decompress(content, size + 1)
     except zlib.error as fault:
-        raise NoPixels("its data cannot be unpacked") from fault
+        raise NoPixels("the file's data cannot be unpacked") from fault
     if len(found) != size:
-        raise NoPixels("one of its blocks has a wrong length")
+        raise NoPixels("one of the file's blocks has a wrong length")
     return found
 
 
 def _sorted(content: bytes) -> bytes:
-    """Restore a block's order before deflation: even bytes first, each minus the previous one."""
+    """Undo the byte order and differences that OpenEXR applies to a block before deflation.
+
+    The stored block has the even bytes first, and each byte minus the previous byte.
+    """
     apart = content[0::2] + content[1::2]
     return apart[:1] + bytes((b - a + 128) & 255 for a, b in itertools.pairwise(apart))

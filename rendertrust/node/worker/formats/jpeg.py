@@ -1,9 +1,9 @@
 """Size of a JPEG file (ITU-T T.81), and the hash of its coded picture.
 
 The standard leaves the accuracy of the transform open, so decoded pixels are not defined to the
-last bit. The hash is over ``rendertrust-coded-v1 jpeg {width} {height}``, a newline, and all
-segments and scans in the file's order, except comments and application segments other than Adobe's,
-which says how colours are coded.
+last bit. The hash is over ``rendertrust-coded-v1 jpeg {width} {height}``, a newline, and segments
+and scans in the file's order. Comments and application segments are left out, except Adobe's
+segment, which says how colours are coded.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ from .bounds import NoPixels, check_size, read_exactly
 
 NAME = "rendertrust-coded-v1"
 BEGIN = b"\xff\xd8"
-SEGMENTS_MAX = 256  # before the frame header
+SEGMENTS_MAX = 256  # maximum number of segments before the frame header
 PIECE = 1 << 20
-FIRST_PIECE = 256  # bytes that are read of a scan at first, as a file can have very many short ones
+FIRST_PIECE = 256  # first bytes to read of a scan, because a file can have very many short scans
 SCANS = (0xD8, *range(0xD0, 0xD8), 0x01)  # markers without a length
 END, SCAN, COMMENT, ADOBE = 0xD9, 0xDA, 0xFE, 0xEE
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -41,7 +41,7 @@ def head_of(file: Any) -> dict[str, int]:
 
 def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
     if read_exactly(file, 2) != BEGIN:
-        raise NoPixels("it is not a JPEG file")
+        raise NoPixels("the file is not a JPEG file")
     kept: list[bytes] = []  # segments before the frame header
     digest, found = hashlib.sha256(), None
     marker = _marker(file)
@@ -58,19 +58,19 @@ def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
             part = bytes([0xFF, marker]) + body
             if found is None:
                 if len(kept) == SEGMENTS_MAX:
-                    raise NoPixels("it has no size")
+                    raise NoPixels("the file has no size")
                 kept.append(part)
             else:
                 digest.update(part)
         marker = _scan(file, digest) if marker == SCAN else _marker(file)
     if found is None:
-        raise NoPixels("it has no size")
+        raise NoPixels("the file has no size")
     return {"sha256": digest.hexdigest(), **found}
 
 
 def _frame(body: bytes) -> dict[str, int]:
     if len(body) < 8:
-        raise NoPixels("its header is truncated")
+        raise NoPixels("the file's header is truncated")
     bits, height, width, channels = struct.unpack(">BHHB", body[2:8])
     check_size(width, height)
     return {"width": width, "height": height, "channels": channels, "bits": bits}
@@ -79,12 +79,12 @@ def _frame(body: bytes) -> dict[str, int]:
 def _marker(file: Any) -> int:
     found = read_exactly(file, 2)
     if found[0] != 0xFF:
-        raise NoPixels("it is damaged")
+        raise NoPixels("the file is damaged")
     while found[1] == 0xFF:  # fill bytes
         found = found[1:] + read_exactly(file, 1)
     marker = int(found[1])
     if marker in SCANS or marker == 0:
-        raise NoPixels("it is damaged")
+        raise NoPixels("the file is damaged")
     return marker
 
 
@@ -93,18 +93,18 @@ def _segment(file: Any) -> bytes:
     head = read_exactly(file, 2)
     length = int.from_bytes(head, "big")
     if length < 2:
-        raise NoPixels("it is damaged")
+        raise NoPixels("the file is damaged")
     return head + read_exactly(file, length - 2)
 
 
 def _scan(file: Any, digest: Any) -> int:
-    """Hash the coded data up to the next marker; return that marker."""
+    """Hash the coded data up to the next marker; return the marker."""
     last, size = b"", FIRST_PIECE
     while True:
         piece: bytes = last + file.read(size)
         size = min(2 * size, PIECE)
         if len(piece) == len(last):
-            raise NoPixels("it is truncated")
+            raise NoPixels("the file is truncated")
         place = piece.find(b"\xff")
         while place != -1 and place + 1 < len(piece):
             following = int(piece[place + 1])

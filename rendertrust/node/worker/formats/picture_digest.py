@@ -1,4 +1,4 @@
-"""Hashes of pictures: over the pixels or, for lossy formats, over the coded picture.
+"""Hashes of pictures: over the pixels of a PNG file, or the coded picture of a lossy format.
 
 The hash of several pictures, such as a chunk in a zip, is over ``rendertrust-pictures-v1
 {number}``, a newline, and a line with name and hash for each picture, sorted by name.
@@ -14,12 +14,12 @@ from .bounds import NoPixels
 
 NAME = "rendertrust-pictures-v1"
 FILES_MAX = 4096
-NAMED_MAX = 64  # pictures whose hashes are listed one by one
+NAMED_MAX = 64  # the hashes of more pictures than this are not listed
 ZIP = b"PK\x03\x04"
 
 
 def of_file(path: str) -> dict[str, Any]:
-    """Return the sha256 and the facts of a picture, or of a zip of pictures.
+    """Return the ``sha256`` and other facts of a picture, or of a zip of pictures.
 
     Raises OSError, and NoPixels for an unsupported file.
     """
@@ -46,7 +46,7 @@ def heads_of(path: str) -> list[dict[str, int]]:
 
 
 def told(path: str) -> dict[str, Any]:
-    """Return the hash as the member ``pixels`` of a report; empty for an unsupported file."""
+    """Return the hash of a picture as ``pixels`` of a report; {} for an unsupported file."""
     try:
         return {"pixels": of_file(path)}
     except NoPixels:
@@ -54,13 +54,13 @@ def told(path: str) -> dict[str, Any]:
 
 
 def seen(path: str) -> dict[str, str]:
-    """Return only a delivered picture's hash, as the member ``seen`` of a report."""
+    """Return only the hash of a delivered picture, as ``seen`` of a report."""
     found = told(path)
     return {"seen": found["pixels"]["sha256"]} if found else {}
 
 
 def told_of_several(paths: dict[str, str]) -> dict[str, Any]:
-    """Return the hash of several files, by their names in a zip, as the member ``pixels``."""
+    """Return the hash of several files as the member ``pixels``. ``paths``: by name in a zip."""
     try:
         return {"pixels": _together({name: of_file(path) for name, path in paths.items()})}
     except NoPixels:
@@ -92,23 +92,23 @@ def _each_in_zip(path: str, of: Callable[[Any], dict[str, Any]]) -> dict[str, di
         with bounds.open_zip(path, FILES_MAX) as packed:
             for entry in packed.infolist():
                 if entry.compress_type != zipfile.ZIP_STORED or entry.filename in found:
-                    raise NoPixels("it is not a zip of a chunk of frames")
+                    raise NoPixels("the file is not a zip of a chunk of frames")
                 with packed.open(entry) as picture:
                     found[entry.filename] = of(picture)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
-        raise NoPixels("it is a zip that cannot be read") from fault
+        raise NoPixels("the file is a zip that cannot be read") from fault
     return found
 
 
 def _together(pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return one hash over all pictures and, unless there are many, the hash of each."""
+    """Return a hash over all pictures. If there are at most NAMED_MAX, also list their hashes."""
     named = {name: str(pictures[name]["sha256"]) for name in sorted(pictures)}
     told: dict[str, Any] = {"sha256": of_named(named), "files": len(named)}
     return told | ({"pictures": named} if len(named) <= NAMED_MAX else {})
 
 
 def of_named(named: Mapping[str, str]) -> str:
-    """Return the hash over named hashes of pictures."""
+    """Return the hash over the names and hashes of pictures."""
     digest = hashlib.sha256(f"{NAME} {len(named)}\n".encode())
     for name in sorted(named):
         digest.update(f"{name} {named[name]}\n".encode())

@@ -1,10 +1,10 @@
 """Hashes of the pixels of PNG files, computed without a library.
 
-The same pixels may be encoded differently by other versions or numbers of threads, so the file's
-own hash would not do. The hash is over one line of ASCII, ``rendertrust-pixels-v1 {width} {height}
-{channels} {bits}``, a newline, and the samples as in the file, row by row from the top. The format
-is PNG 1.2 without palette and interlacing, which Blender does not write. Files with chunks that
-Blender does not write are refused, because viewers may show something else than these samples: an
+Another version or number of threads may encode the same pixels differently, so a hash of the file
+would differ. The hash is over ``rendertrust-pixels-v1 {width} {height} {channels} {bits}`` in
+ASCII, a newline, and the samples as in the file, row by row from the top. Only PNG 1.2 without
+palette and interlacing is supported, because Blender writes neither. Files with chunks that Blender
+does not write are refused, because viewers may show something else than these samples: an
 animation, or samples made transparent.
 """
 
@@ -68,20 +68,20 @@ def _check_chunks(file: Any) -> None:
 def _check_kind(kind: bytes) -> None:
     if kind not in CHUNKS:
         name = kind.decode("ascii") if kind.isalpha() else kind.hex()
-        raise ForeignChunk(f"it has a chunk ({name}) that Blender does not write")
+        raise ForeignChunk(f"the file has a chunk ({name}) that Blender does not write")
 
 
 def _head(file: Any) -> tuple[int, int, int, int]:
     """Return width, height, channels and bits per channel."""
     if file.read(8) != SIGNATURE:
-        raise NoPixels("it is not a PNG file")
+        raise NoPixels("the file is not a PNG file")
     kind, length = _begin(file)
     if kind != b"IHDR" or length != 13:
-        raise NoPixels("it does not begin with a header")
+        raise NoPixels("the file does not begin with a header")
     body = b"".join(_body(file, kind, length))
     width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
     if color not in CHANNELS or bits not in (8, 16) or interlaced:
-        raise NoPixels("it is an unsupported PNG file")
+        raise NoPixels("the file is an unsupported PNG file")
     check_size(width, height)
     return width, height, CHANNELS[color], bits
 
@@ -90,28 +90,31 @@ def _begin(file: Any) -> tuple[bytes, int]:
     """Read the length and kind of a chunk."""
     head = file.read(8)
     if len(head) != 8:
-        raise NoPixels("it is truncated")
+        raise NoPixels("the file is truncated")
     length = int.from_bytes(head[:4], "big")
     if length > 1 << 30:
-        raise NoPixels("one of its parts is too long")
+        raise NoPixels("one of the file's parts is too long")
     return head[4:], length
 
 
 def _body(file: Any, kind: bytes, length: int) -> Iterator[bytes]:
-    """Yield the content of a chunk in pieces. Raises NoPixels at the end if it is damaged."""
+    """Yield the content of a chunk in pieces.
+
+    Raises NoPixels at the end if the chunk is damaged.
+    """
     check = zlib.crc32(kind)
     while length:
         piece = file.read(min(length, PIECE))
         if not piece:
-            raise NoPixels("it is damaged")
+            raise NoPixels("the file is damaged")
         check, length = zlib.crc32(piece, check), length - len(piece)
         yield piece
     if check != int.from_bytes(file.read(4), "big"):
-        raise NoPixels("it is damaged")
+        raise NoPixels("the file is damaged")
 
 
 def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
-    """Decode and hash row by row; memory holds one row and one piece at most."""
+    """Decode and hash the picture row by row. At most one row and one piece are in memory."""
     held, before, done = bytearray(), bytes(length), 0
     for piece in _unpacked(file):
         held += piece
@@ -121,19 +124,19 @@ def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
             digest.update(before)
             done += 1
         if done == height and held:
-            raise NoPixels("it has more rows than it says")
+            raise NoPixels("the file has more rows than its header says")
     if done < height:
         raise NoPixels("rows are missing")
 
 
 def _unpacked(file: Any) -> Iterator[bytes]:
-    """Yield the decompressed image data in pieces, whatever the compression ratio."""
+    """Yield the decompressed image data in pieces of at most PIECE bytes."""
     unpacker = zlib.decompressobj()
     while True:
         kind, length = _begin(file)
         _check_kind(kind)
         for body in _body(file, kind, length):
-            # after the end of the stream, the decompressor would buffer more data
+            # After the end of the stream, the decompressor would buffer further data.
             if kind == b"IDAT" and not unpacker.eof:
                 yield from _pieces(unpacker, body)
         if kind == b"IEND":
@@ -146,7 +149,7 @@ def _pieces(unpacker: Any, body: bytes) -> Iterator[bytes]:
             yield piece
             body = unpacker.unconsumed_tail
     except zlib.error as fault:
-        raise NoPixels("its data cannot be unpacked") from fault
+        raise NoPixels("the file's data cannot be unpacked") from fault
 
 
 def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
@@ -162,12 +165,12 @@ def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
     elif kind == 4:
         _paeth(row, above, step)
     elif kind:
-        raise NoPixels("it has an unknown filter")
+        raise NoPixels("the file has an unknown filter")
     return bytes(row)
 
 
 def _added(one: int, row: bytes) -> bytes:
-    """Add all bytes at once modulo 256, without carries to the next byte."""
+    """Return the sums of bytes modulo 256, computed for all bytes at once as large integers."""
     length = len(row)
     return _plus(one, int.from_bytes(row, "little"), length).to_bytes(length, "little")
 
@@ -178,7 +181,7 @@ def _plus(one: int, other: int, length: int) -> int:
 
 
 def _sums(row: bytearray, step: int) -> bytes:
-    """Return prefix sums of bytes that are ``step`` apart, by doubling the distance."""
+    """Return prefix sums of bytes that are ``step`` apart, by repeatedly doubling the distance."""
     length, shift = len(row), 8 * step
     mask, found = (1 << 8 * length) - 1, int.from_bytes(row, "little")
     while shift < 8 * length:

@@ -1,9 +1,9 @@
-"""Rendering with evidence: the raw passes of Cycles, and the picture made from exactly these.
+"""Rendering with evidence: raw passes of Cycles, and the picture made from exactly these passes.
 
-With both, anybody can render parts of the evidence again, and repeat the step from the evidence to
-the picture. A denoised render is no evidence: the denoiser filters its guiding passes in place, so
-the stored passes cannot be denoised again with the same result. Tiles rely on this, too: the
-picture equals that of a plain render, bit by bit (docs/adr/0034-let-blender-make-the-picture.md).
+With evidence and picture, anybody can render parts of the evidence again, and repeat the step from
+the evidence to the picture. The passes of a denoised render are no evidence. The denoiser changes
+its guiding passes in place, so denoising the stored passes again gives another result. The picture
+equals the picture of a plain render, bit by bit (docs/adr/0034-let-blender-make-the-picture.md).
 """
 
 import os
@@ -54,7 +54,8 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
     suffix = choose_format(scene.render, order.get("format"))
     name, evidence = name_of(frame, suffix), name_of(frame, ".evidence.exr")
     layers = passes.read(bpy, raw, size, kinds)
-    # Drop the file's header, where Cycles states the number of samples: a check must measure it.
+    # Leave out the header, where Cycles states the number of samples. A check must measure this
+    # number.
     passes.write(bpy, os.path.join(order["out"], evidence), layers, kinds)
     os.unlink(raw)
     seconds += make(bpy, scene, frame, layers, (order["out"], name))
@@ -67,7 +68,7 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
 def make(bpy: Any, scene: Any, frame: int, layers: passes.Layers, place: tuple[str, str]) -> float:
     """Make the picture from rendered passes at ``place`` (folder, name); return the seconds.
 
-    The scene must be as it was opened, except for its format.
+    The scene must be unchanged since it was opened, except for its format.
     """
     started = time.monotonic()
     scene.frame_set(frame)

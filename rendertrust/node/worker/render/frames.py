@@ -23,10 +23,9 @@ KEPT = (
     *("media_type", "file_format", "color_depth", "color_mode"),
     *("exr_codec", "use_exr_interleave", "quality"),
 )
-THUMBNAIL = 256  # pixels of the longer side at most
-THUMBNAIL_SHARE = (
-    1 / 4
-)  # of the frame's width and height at most; previews are free, frames are not
+THUMBNAIL = 256  # maximum pixels of the thumbnail's longer side
+# Maximum share of the frame's width and height: previews are free, and must not replace frames.
+THUMBNAIL_SHARE = 1 / 4
 
 
 def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -69,7 +68,7 @@ def _hashes(files: list[str], out: str) -> dict[str, Any]:
 
 def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
     """Render one frame to ``path``; return the seconds."""
-    scene.frame_set(frame)  # also for the current frame, as a file may be saved between evaluations
+    scene.frame_set(frame)  # also for the current frame, because a file may be saved unevaluated
     scene.render.use_file_extension, scene.render.filepath = False, path
     started = time.monotonic()
     try:
@@ -84,7 +83,7 @@ def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
 def _unwritten(path: str) -> SceneError | MachineError:
     """Return the error for a render that succeeded but wrote no file.
 
-    It is this machine's if the folder is not writable, otherwise the scene's.
+    If the folder is not writable, this machine is to blame, otherwise the scene.
     """
     try:
         with open(path, "wb") as file:
@@ -98,19 +97,19 @@ def _unwritten(path: str) -> SceneError | MachineError:
 
 
 def store_noisy(scene: Any) -> None:
-    """Also keep the undenoised picture; the delivered one stays the same."""
+    """Make Cycles also keep the undenoised picture. The delivered picture stays the same."""
     if scene.render.engine != "CYCLES":
         return
     for name, kinds in passes.kinds_of(scene).items():
         layer = scene.view_layers[name]
         if scene.cycles.use_denoising and layer.cycles.use_denoising and NOISY not in kinds:
-            # Blender before 5.2 keeps it only with this setting
+            # Blender before 5.2 keeps the undenoised picture only with this setting
             layer.cycles.denoising_store_passes = True
             layer.update_render_passes()
 
 
 def write_noisy(bpy: Any, scene: Any, out: str, frame: int) -> str:
-    """Write the undenoised picture of each view layer; return the file's name."""
+    """Write the undenoised pictures of all view layers to one file; return the file's name."""
     name = name_of(frame, ".noisy.exr")
     path, whole = os.path.join(out, name), os.path.join(out, ".passes.exr")
     save_passes(bpy, scene, whole)
@@ -143,7 +142,7 @@ def written_size(scene: Any) -> tuple[int, int]:
 
 
 def _pixels(share: float, length: int) -> int:
-    """Return the number of pixels as Blender computes it, in single precision: 0.7 of 10 is 7."""
+    """Return a number of pixels as Blender computes it, in single precision: 0.7 of 10 is 7."""
     return int(np.float32(share) * np.float32(length))
 
 
@@ -155,7 +154,7 @@ def thumbnail_share(size: tuple[int, int]) -> float:
 def thumbnail(
     bpy: Any, scene: Any, out: str, frame: int, *, is_small: bool = False
 ) -> dict[str, str]:
-    """Write a preview of the picture and return its name; '' if that fails.
+    """Write a preview of the picture; return its name for a report, {} if that fails.
 
     ``is_small``: the picture was rendered in the preview's size.
     """
@@ -190,7 +189,7 @@ def save_passes(bpy: Any, scene: Any, path: str) -> None:
 
 @contextlib.contextmanager
 def other_format(scene: Any) -> Generator[Any, None, None]:
-    """Yield the scene's image settings for changes, and restore them afterwards."""
+    """Yield the scene's image settings, which may be changed; restore them at the end."""
     settings = scene.render.image_settings
     kept = {name: getattr(settings, name) for name in KEPT if hasattr(settings, name)}
     try:
@@ -208,7 +207,7 @@ def facts(bpy: Any, scene: Any, started: float) -> dict[str, Any]:
     return {
         **told,
         "seconds": round(time.monotonic() - started, 3),
-        "cpu": round(time.process_time(), 3),  # of the whole process
+        "cpu": round(time.process_time(), 3),  # processor time of the whole process
         "width": width,
         "height": height,
         "engine": "CYCLES" if is_cycles else scene.render.engine,

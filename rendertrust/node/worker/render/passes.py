@@ -1,8 +1,8 @@
 """Render passes as arrays: read from and written to multi-layer files, denoised, fed to a scene.
 
-Blender gives Python access to passes only inside a render engine. The engine here does not render;
-it copies passes from a file or from arrays. An array is (height, width, channels) of float32, the
-lowest row first, as in Blender.
+Blender gives Python access to passes only inside a Blender render engine. The render engine of this
+module renders nothing, but copies passes from a file or from arrays. An array is (height, width,
+channels) of float32, the lowest row first, as in Blender.
 """
 
 import os
@@ -35,7 +35,7 @@ SEEN_BY_DENOISER = tuple(name for name in STANDARD if name not in ("Combined", "
 
 
 class EngineWork:
-    """The engine's input and output, by the name of the scene."""
+    """Input and output of the render engine; inputs are stored by the name of the scene."""
 
     def __init__(self) -> None:
         self.kinds: dict[str, Kinds] = {}
@@ -64,7 +64,7 @@ def kinds_of(scene: Any) -> Kinds:
 
 
 def register(bpy: Any) -> None:
-    """Register the engine with Blender, once."""
+    """Register the render engine with Blender, once."""
     if hasattr(bpy.types, ENGINE):
         return
 
@@ -162,7 +162,7 @@ def exact(settings: Any) -> None:
 
 
 def _desk(bpy: Any, size: tuple[int, int], kinds: Kinds) -> Any:
-    """Create a separate scene for the engine, so that the artist's stays unchanged."""
+    """Create a separate scene for the render engine, so that the artist's scene stays unchanged."""
     register(bpy)
     desk = bpy.data.scenes.new("RenderTrust passes")
     first, *others = kinds
@@ -195,7 +195,7 @@ def _clear(bpy: Any, desk: Any) -> None:
 
 
 def kinds_in(path: str) -> Kinds:
-    """Return a file's passes, from channels named ``layer.pass.channel``.
+    """Return the passes of a file whose channels are named ``layer.pass.channel``.
 
     Raises OSError, NoPixels.
     """
@@ -203,7 +203,7 @@ def kinds_in(path: str) -> Kinds:
     for name in channels_of(path):
         parts = name.rsplit(".", 2)
         if len(parts) != 3 or len(parts[2]) != 1:
-            raise NoPixels("its channels are not named layer.pass.channel")
+            raise NoPixels("the file's channels are not named layer.pass.channel")
         letters.setdefault((parts[0], parts[1]), []).append(parts[2])
     kinds: Kinds = {}
     for (layer, band), found in letters.items():
@@ -212,7 +212,7 @@ def kinds_in(path: str) -> Kinds:
 
 
 def _kind(channels: list[str]) -> tuple[str, str]:
-    """Return the channels in Blender's order, and the kind of their pass."""
+    """Return the channels of a pass in Blender's order, and the kind of the pass."""
     for order, kind in CHANNEL_KINDS.items():
         if sorted(order) == channels:
             return order, kind
@@ -228,7 +228,7 @@ def channels_in(kinds: Kinds) -> int:
 
 
 def denoise(bpy: Any, scene: Any, layers: Layers, out: str) -> None:
-    """Replace the noisy picture by the denoised one in layers with denoising."""
+    """Replace the noisy picture by the denoised picture in layers with denoising."""
     if not scene.cycles.use_denoising:
         return
     for name, bands in layers.items():
@@ -241,8 +241,9 @@ def _denoised(bpy: Any, scene: Any, layer: str, bands: dict[str, Array], out: st
     """Denoise with Cycles' denoiser and the scene's settings.
 
     The denoiser reads files from the top row, and the direction affects the result, so the file is
-    flipped. It requires a motion pass, which it uses only between frames, and a number of samples,
-    by which it multiplies and divides; 1 keeps the bits.
+    flipped. The denoiser requires a motion pass, but uses it only between frames. The denoiser also
+    requires a number of samples, by which values are multiplied and divided. With 1 sample, the
+    values keep their bits.
     """
     import _cycles  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 

@@ -12,8 +12,8 @@ from ..scene.settings import prepare
 from . import tiles
 from .frames import still, thumbnail, thumbnail_share
 
-NEARLY_NONE = (0, 0, 2, 2)  # its render takes the time of everything but pixels
-LOOK_SAMPLES = 16  # enough for a denoised preview
+NEARLY_NONE = (0, 0, 2, 2)  # rendering so few pixels measures all other work of a frame
+LOOK_SAMPLES = 16  # samples that suffice for a denoised preview
 Taken = tuple[float, float]  # wall clock seconds, and processor seconds
 
 
@@ -22,17 +22,17 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
     At most ``samples_most`` samples are rendered. A render of nearly no pixels measures the base
     time of a frame. Then a preview of the current frame is rendered. A frame after the first is
-    left out if, judging by the earlier ones, it would end after ``seconds``.
+    left out if, judging by the earlier frames, it would end after ``seconds``.
     """
     scene = opened(bpy, order)
     current = scene.frame_current
     prepare(scene, order)
     if scene.render.engine != "CYCLES":
         raise SceneError(f"the engine is {scene.render.engine}; only Cycles can be probed")
-    loaded = time.monotonic() - order["began"]  # includes loading Blender
+    loaded = time.monotonic() - order["began"]  # load time of Blender and the scene
     samples, width_height = scene.cycles.samples, size_of(scene)
     scene.cycles.samples = min(samples, order["samples_most"])
-    scene.cycles.use_adaptive_sampling = False  # the price is for all samples
+    scene.cycles.use_adaptive_sampling = False  # the measured price must be for all samples
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.cycles.use_denoising = scene.render.use_compositing = False
     progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1) + 2)
@@ -56,7 +56,8 @@ def _in_time(
     bpy: Any, scene: Any, order: dict[str, Any], progress: Progress
 ) -> list[dict[str, Any]]:
     path = os.path.join(order["out"], "crop.png")
-    # A process's first render also sets up data that later ones reuse, so it is not measured.
+    # The first render of a process is not measured, because it sets up data that later renders
+    # reuse.
     progress.next("setting up")
     _taken(bpy, scene, order["frames"][0], NEARLY_NONE, path)
     started, measured = time.monotonic(), list[dict[str, Any]]()
@@ -86,8 +87,8 @@ def _taken(bpy: Any, scene: Any, frame: int, area: Sequence[int], path: str) -> 
 def idle_seconds(taken: Sequence[Taken], threads: int) -> list[float]:
     """Return the seconds that the renders would take on an idle machine, by processor time.
 
-    A price must not depend on other load. The cheapest render has few pixels, so its time is mostly
-    that of one thread; the remaining time is shared by all threads.
+    A price must not depend on other load. The cheapest render has few pixels, so mostly one thread
+    is busy in its time. The further processor time of other renders is divided among all threads.
     """
     base = min(processor for _, processor in taken)
     least = min(base, *(seconds for seconds, _ in taken))

@@ -1,6 +1,6 @@
 """Smoke tests with Blender's default scene: a timed Cycles render, and a drawing with OpenGL.
 
-Without OpenGL drivers, Blender crashes in the second.
+Without OpenGL drivers, Blender crashes when it draws with OpenGL.
 """
 
 import os
@@ -30,7 +30,7 @@ def try_out(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def draw(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Draw the scene with Workbench, which makes the least demands on OpenGL."""
+    """Draw the scene with Workbench, which demands less of OpenGL than EEVEE."""
     bpy.ops.wm.read_factory_settings(use_empty=False)
     scene = bpy.context.scene
     render = scene.render

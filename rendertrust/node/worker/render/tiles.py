@@ -1,7 +1,7 @@
 """Tiles of a frame: which scenes can be split, which pixels are rendered, and how tiles are merged.
 
-The merged picture is the one that the artist's machine would make: the tiles are merged undenoised,
-then denoised, composited and saved with the view transform.
+The merged picture equals the picture of the artist's machine. The tiles are merged undenoised, then
+the frame is denoised, composited and saved with the view transform.
 """
 
 import os
@@ -21,13 +21,14 @@ from . import passes
 from .frames import facts, still, thumbnail
 from .passes import Array, Kinds, Layers, denoise, exact, kinds_of
 
-Rectangle = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
-# Adaptive sampling continues at a pixel while its neighbours are noisy, so pixels beyond a tile's
-# edge affect those at the edge. This margin is rendered, and dropped when tiles are merged.
+Rectangle = tuple[int, int, int, int]  # x and y from the upper left corner; then width and height
+# Adaptive sampling continues at a pixel while its neighbours are noisy. Therefore pixels beyond a
+# tile's edge affect pixels at the edge. A margin of so many pixels is rendered, and dropped when
+# tiles are merged.
 MARGIN = 8
-# In a volume, neighbouring pixels also guide Cycles' steps.
+# Margin in pixels if the scene has volumes, where neighbouring pixels also guide Cycles' steps.
 MARGIN_VOLUME = 16
-# Settings that splitting changes, and that keyframes would reset.
+# Settings that a render of a tile changes. Keyframes of these settings would undo the change.
 CUT = re.compile(
     r"view_layers\[|cycles\.use_(?:denoising|guiding)$"
     r"|render\.(?:border_|resolution_|use_(?:border|crop_to_border|compositing|sequencer|stamp"
@@ -36,7 +37,10 @@ CUT = re.compile(
 
 
 def obstacles(scene: Any) -> list[str]:
-    """Return why tiles would not make the same frame; empty if they would, bit by bit."""
+    """Return why a frame of tiles would differ from a whole frame.
+
+    If the list is empty, both are equal bit by bit.
+    """
     render, found = scene.render, list[str]()
     if render.engine != "CYCLES":
         name = render.engine.removeprefix("BLENDER_").removesuffix("_NEXT")
@@ -104,11 +108,11 @@ def _blender() -> Any:
 
 
 def select(scene: Any, area: Rectangle) -> None:
-    """Set the render region to exactly these pixels, and crop the picture to it."""
+    """Set the render region to exactly these pixels, and crop the picture to that region."""
     render, (width, height) = scene.render, size_of(scene)
     x, y, across, down = area
     below = height - y - down
-    # Blender rounds down; half a pixel more prevents the loss of a whole one.
+    # Blender rounds down. Half a pixel more prevents the loss of a whole pixel.
     render.border_min_x, render.border_max_x = _share(x, width), _share(x + across, width)
     render.border_min_y, render.border_max_y = _share(below, height), _share(below + down, height)
     render.use_border = render.use_crop_to_border = True
@@ -127,7 +131,7 @@ def strip(scene: Any) -> None:
     for layer in scene.view_layers:
         layer.update_render_passes()
     scene.render.use_compositing = scene.render.use_sequencer = False
-    scene.render.use_stamp = False  # the stamp is added once, when the tiles are merged
+    scene.render.use_stamp = False  # the stamp is added when the tiles are merged
     exact(scene.render.image_settings)
 
 

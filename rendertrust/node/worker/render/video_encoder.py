@@ -8,7 +8,7 @@ from ..ipc import MachineError, Say, SceneError, one_line
 from ..scene.loader import opened
 from ..scene.output import set_format
 
-# container, codec, suffix; browsers play both
+# Container, codec and suffix. Browsers play both kinds.
 KINDS = {"MP4": ("MPEG4", "H264", ".mp4"), "WEBM": ("WEBM", "WEBM", ".webm")}
 
 FPS_MAX = 32_767
@@ -16,10 +16,10 @@ EXR = b"\x76\x2f\x31\x01"  # magic number of OpenEXR
 
 
 def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Encode ``pictures`` (paths, in order) to a video, and report its file.
+    """Encode ``pictures`` (paths, in order) to a video, and report the video's file.
 
-    The rate is ``fps`` / ``fps_base`` frames a second; the default is the scene's. Linear pictures
-    need ``scene`` for its view transform.
+    The rate is ``fps`` / ``fps_base`` frames a second; the default is the rate of the scene. Linear
+    pictures need a ``scene``, whose view transform is applied.
     """
     scene = played(bpy, order)
     path = os.path.join(order["out"], "video" + KINDS[order["container"]][2])
@@ -28,7 +28,7 @@ def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def write(bpy: Any, scene: Any, container: str, path: str, say: Say) -> None:
-    """Encode a scene that plays pictures."""
+    """Encode a scene that plays pictures to a video at ``path``."""
     _choose(scene.render, *KINDS[container][:2])
     _run(bpy, scene, path, say)
 
@@ -36,13 +36,13 @@ def write(bpy: Any, scene: Any, container: str, path: str, say: Say) -> None:
 def played(bpy: Any, order: dict[str, Any]) -> Any:
     """Return a scene that plays the order's pictures, one per frame from frame 1.
 
-    It has the video's rate and size.
+    The scene has the rate and size of the video.
     """
     artist = opened(bpy, order) if "scene" in order else None
     width, height, is_linear = _look_at(bpy, order["pictures"][0])
     if is_linear and artist is None:
         raise SceneError(
-            "OpenEXR frames also need the scene, for its view transform; add it to the inputs"
+            "OpenEXR frames also need the view transform of the scene; add the scene to the inputs"
         )
     scene = studio(bpy, artist if is_linear else None)
     rate = artist.render if artist is not None else scene.render
@@ -55,7 +55,7 @@ def played(bpy: Any, order: dict[str, Any]) -> Any:
 
 
 def exact(fps: int, base: float) -> tuple[int, float]:
-    """Return a broadcast rate in whole numbers, as Blender stores 1.001 as 1.00100004673."""
+    """Return a broadcast rate in whole numbers, because Blender stores 1.001 as 1.00100004673."""
     if abs(base - 1.001) < 1e-6 and fps * 1000 <= FPS_MAX:
         return fps * 1000, 1001.0
     return fps, base
@@ -67,7 +67,7 @@ def _look_at(bpy: Any, path: str) -> tuple[int, int, bool]:
     except RuntimeError as fault:
         raise SceneError(f"the first frame cannot be read: {one_line(fault)}") from fault
     (width, height), is_linear = image.size, bool(image.is_float)
-    if width == 0 and _is_exr(path):  # multi-layer: Blender loads the layers later
+    if width == 0 and _is_exr(path):  # the size of a multi-layer file is not known yet
         (width, height), is_linear = _size_in_layers(bpy, path), True
     if min(width, height) < 2:
         raise SceneError("the frames are not pictures, or smaller than 2 x 2 pixels")
@@ -105,7 +105,7 @@ def studio(bpy: Any, artist: Any) -> Any:
 
 
 def _lay(scene: Any, pictures: list[str]) -> None:
-    """Add one strip with the pictures, one per frame, unscaled."""
+    """Add a strip with the pictures; each frame shows one picture, unscaled."""
     editor = scene.sequence_editor_create()
     first, *rest = pictures
     strip = editor.strips.new_image("frames", first, 1, 1, fit_method="ORIGINAL")

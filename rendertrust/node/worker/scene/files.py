@@ -1,7 +1,7 @@
-"""Files that a scene uses, each with the data-block that names it.
+"""Files that a scene uses, each with the data-block that names the file.
 
 A path may stand for several files: texture tiles, the members of a cache, or the pictures of a
-sequence, whose numbers follow Blender's rules.
+sequence. Blender's rules decide which pictures of a sequence are shown.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 from . import simulation_caches, usd_layers
 from .settings import curves_of
 
-FILES_MAX = 20_000  # more than a job may have, so that the sender can report too many files
+FILES_MAX = 20_000  # more than a job may have, so that too many files are reported
 NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number in a name
 UDIM, UVTILE = "<UDIM>", "<UVTILE>"
 KINDS = {
@@ -27,16 +27,16 @@ KINDS = {
     "Object": "cache",
     "Mesh": "mesh",
 }
-# Files of these types matter only if a scene uses them; unused ones may be long gone.
+# Files of these data-blocks matter only if a scene uses the data-block. Unused files may not exist.
 ONLY_SHOWN = ("Image", "Sound", "VectorFont", "MovieClip", "Volume", "CacheFile")
 SOURCES = {"SEQUENCE": "sequence", "TILED": "udim", "MOVIE": "movie"}
 File = dict[str, Any]
 Frames = Sequence[int]
-# The files that one path stands for, each with the frames that show it; None: all frames.
+# For each file that a path stands for, the frames that show the file. None means all frames.
 Shown = Mapping[str, "Frames | None"]
-IMPORT_NODE = "GeometryNodeImport"  # imports text, tables, meshes and volumes
+IMPORT_NODE = "GeometryNodeImport"  # prefix of nodes that import text, tables, meshes and volumes
 IMPORT_PATH = "Path"
-RUNS_MAX = 1000  # characters; a longer list is omitted, which means all frames
+RUNS_MAX = 1000  # characters; a longer list of frames is left out, which means all frames
 PART = re.compile(r"([+-]?\d+)(?:-([+-]?\d+)(?:x(\d+))?)?")
 COUNTED = ("frame_offset", "frame_start", "frame_duration", "use_cyclic")
 
@@ -44,10 +44,11 @@ COUNTED = ("frame_offset", "frame_start", "frame_duration", "use_cyclic")
 def files_of(bpy: Any, frames: Frames) -> list[File]:
     """Return every external file that ``frames`` need, once for each owner.
 
-    ``path``: as the scene has it. ``file``: its place on disk. ``bytes`` is None if the file is
-    missing; ``frames`` then lists the frames that show it, unless all do. ``stands``: what the path
-    stands for, if not for a single file. ``within``: the folder whose files stay together. ``of``:
-    the library that names the file.
+    ``path``: the path as the scene has it. ``file``: the file's path on disk. ``bytes``: the file's
+    size, None if the file is missing. ``frames``: if the file is missing, the frames that show it;
+    left out if all frames do. ``stands``: the file or folder for which the path stands, if the path
+    does not name a single file. ``within``: the folder whose files must stay together. ``of``: the
+    library that names the file.
     """
     found: dict[tuple[str, str], File] = {}
     for told in chain(_named_files(bpy, frames), _in_folders(bpy)):
@@ -62,7 +63,7 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
     for owner, path in named(bpy):
         kind = type(owner).__name__
         if kind == "Text" or (kind in ONLY_SHOWN and owner not in used):
-            continue  # texts are stored in the scene, and no script runs
+            continue  # texts are stored in the scene, and scripts do not run
         base = bpy.path.abspath(path, library=owner.library)
         if not path or (kind == "Library" and (is_essential(base) or not _is_linked(owner))):
             continue
@@ -82,7 +83,7 @@ def _is_linked(library: Any) -> bool:
 
 
 def _in_folders(bpy: Any) -> Iterator[File]:
-    """Yield files of baked simulations, which Blender does not list."""
+    """Yield the files of baked simulations, which Blender does not list."""
     for owner, written, folder in simulation_caches.beside(bpy):
         yield from _of_folder(bpy, owner, written, folder)
     for owner, holder, name in simulation_caches.holders(bpy):
@@ -92,7 +93,7 @@ def _in_folders(bpy: Any) -> Iterator[File]:
 
 
 def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
-    """Yield the files of a folder, which stay together."""
+    """Yield the files of a folder. The files of that folder must stay together."""
     folder = os.path.normpath(folder)
     whole = {"kind": "cache", "stands": folder, "within": os.path.dirname(folder)}
     for place in simulation_caches.inside(folder):
@@ -100,7 +101,7 @@ def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
 
 
 def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
-    """Return further files of a cache: its layers, and the files that USD files refer to."""
+    """Return further files of a cache: its layers, and files to which its USD files refer."""
     over = [bpy.path.abspath(one.filepath, library=cache.library) for one in cache.layers]
     below = [
         one
@@ -112,16 +113,13 @@ def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
 
 
 def _together(base: str, more: Iterable[str]) -> File:
-    """Return the files with the folder that they must stay in, as they refer to each other.
-
-    These references are relative paths.
-    """
+    """Return ``stands`` and ``within`` for files that refer to each other by relative paths."""
     base = os.path.normpath(base)
     try:
         within = os.path.commonpath(
             [os.path.dirname(os.path.normpath(one)) for one in (base, *more)]
         )
-    except ValueError:  # the files are on several drives
+    except ValueError:  # the files are on different drives
         return {}
     return {"stands": base, "within": within}
 
@@ -145,8 +143,7 @@ def used_by_scenes(bpy: Any) -> set[Any]:
 def _is_seen(block: Any, user: Any) -> bool:
     """Return True if the user shows the block in a render.
 
-    Sounds are not rendered, and pictures on empties or behind a camera's frame appear only in the
-    viewport.
+    Sounds are not rendered. Pictures on empties or of a camera appear only in the viewport.
     """
     by = type(user).__name__
     if type(block).__name__ == "Sound":
@@ -162,7 +159,7 @@ def is_essential(path: str) -> bool:
 
 
 def named(bpy: Any) -> Iterator[tuple[Any, str]]:
-    """Yield each data-block that names a file, with the path as written."""
+    """Yield each data-block that names a file, with the path as the scene has it."""
     told: list[tuple[Any, str]] = []
     seen: set[tuple[str, str, str]] = set()
 
@@ -177,9 +174,7 @@ def named(bpy: Any) -> Iterator[tuple[Any, str]]:
 
 
 def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
-    """Return each sequence of which ``frames`` need only a part, with the numbers of the needed
-    files.
-    """
+    """Return each sequence of which ``frames`` need a part, with the needed files' numbers."""
     found: dict[str, dict[str, Any]] = {}
     for owner, path in named(bpy):
         if type(owner).__name__ != "Image" or owner.source != "SEQUENCE":
@@ -213,7 +208,7 @@ def _told(bpy: Any, owner: Any, path: str, place: str, showing: Frames | None = 
 
 
 def _each(bpy: Any, owner: Any, base: str, frames: Frames) -> Shown:
-    """Return the files that one path stands for, as far as the frames need them."""
+    """Return the files that one path stands for, if the frames need them."""
     kind = type(owner).__name__
     if kind == "Image" and owner.source == "TILED":
         return dict.fromkeys(_tile_path(base, tile.number) for tile in owner.tiles)
@@ -235,8 +230,8 @@ def _tile_path(base: str, number: int) -> str:
 def _numbered(bpy: Any, image: Any, base: str, frames: Frames) -> Shown:
     """Return the files of an image sequence that the frames show.
 
-    If only a render can tell, return all existing files; if nothing shows the sequence, return
-    ``base``.
+    If only a render can show which files are needed, return all existing files. If nothing shows
+    the sequence, return ``base``.
     """
     numbers = numbers_of(bpy, image, frames)
     folder, name = os.path.split(base)
@@ -249,7 +244,7 @@ def _numbered(bpy: Any, image: Any, base: str, frames: Frames) -> Shown:
     files: dict[str, Frames | None] = {}
     for number, showing in sorted(numbers.items())[:FILES_MAX]:
         file = os.path.join(folder, f"{name[:start]}{number:0{width}d}{name[end:]}")
-        # Before its first frame a sequence shows nothing, unless that number has a file.
+        # Before its first frame, a sequence shows nothing unless the number has a file.
         if showing or os.path.isfile(file):
             files[file] = showing
     return files
@@ -276,7 +271,10 @@ def label(block: Any) -> str:
 
 
 def computed_imports(bpy: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (tree, node) for each import node with a computed path; its file is unknown."""
+    """Yield (tree, node) for each import node whose path is computed.
+
+    The node's file is unknown.
+    """
     for tree in bpy.data.node_groups:
         for node in tree.nodes:
             if node.bl_idname.startswith(IMPORT_NODE) and node.inputs[IMPORT_PATH].is_linked:
@@ -294,7 +292,10 @@ def warnings_of(bpy: Any) -> list[str]:
 
 
 def frames_of(scene: Any, text: str | None) -> list[int]:
-    """Return an order's frames: those named; if empty, the current one; if None, the scene's."""
+    """Return the frames of an order.
+
+    If ``text`` is empty, return the current frame; if None, the scene's frames.
+    """
     if text is None:
         first, last, step = scene.frame_start, scene.frame_end, scene.frame_step
         return sorted({scene.frame_current, *range(first, last + 1, step)})
@@ -305,7 +306,7 @@ def frames_of(scene: Any, text: str | None) -> list[int]:
 
 
 def runs(frames: Iterable[int]) -> str | None:
-    """Return frames as text like ``3,7-9``; None if that is too long."""
+    """Return frames as text like ``3,7-9``; None if the text would be too long."""
     parts: list[list[int]] = []
     for frame in sorted(set(frames)):
         if parts and parts[-1][1] == frame - 1:
@@ -319,8 +320,8 @@ def runs(frames: Iterable[int]) -> str | None:
 def shown(user: Any, frame: int) -> tuple[int, bool]:
     """Return the number that a frame shows of a sequence, and True if the sequence has begun.
 
-    After the last picture, that one stays. Before the first picture, Blender asks for the number
-    before it (``BKE_image_user_frame_get``).
+    After the last picture, the last picture stays. Before the first picture, Blender asks for the
+    first number minus 1 (``BKE_image_user_frame_get``).
     """
     last = user.frame_duration
     at = frame - user.frame_start + 1
@@ -330,10 +331,10 @@ def shown(user: Any, frame: int) -> tuple[int, bool]:
 
 
 def numbers_of(bpy: Any, image: Any, frames: Sequence[int]) -> Mapping[int, Sequence[int]] | None:
-    """Return the numbers of an image sequence that any user shows, each with its frames.
+    """Return the numbers of an image sequence that any image user shows, each with its frames.
 
-    A number without frames may be missing as a file. None: the numbers are animated or computed by
-    geometry nodes, which have no image user.
+    The file of a number without frames may be missing. Return None if the numbers are animated, or
+    computed by geometry nodes, which have no image user.
     """
     if _is_in_geometry(bpy, image):
         return None
@@ -355,7 +356,7 @@ def _users(bpy: Any, image: Any) -> Iterator[tuple[Any, Any]]:
     for tree in trees:
         for node in tree.nodes:
             if getattr(node, "image", None) == image:
-                # Shader nodes have an image user; compositor nodes are one.
+                # A shader node has an image user; a compositor node is an image user itself.
                 yield tree, getattr(node, "image_user", node)
     for texture in bpy.data.textures:
         if getattr(texture, "image", None) == image:
@@ -382,7 +383,7 @@ def strip_files(
 ) -> Mapping[str, Sequence[int] | None]:
     """Return the pictures of a folder's image strips that the frames show.
 
-    Any other strip has one file; a sound strip has no picture.
+    For the file of any other strip, return ``base``; for a sound, nothing.
     """
     strips = list(scene.sequence_editor.strips_all) if scene.sequence_editor else []
     if base in {_heard(bpy, strip) for strip in strips if _sounds(strip)}:
@@ -414,10 +415,10 @@ def _folder(bpy: Any, scene: Any, strip: Any) -> str | None:
 
 
 def _elements(strip: Any, frames: Sequence[int] | None) -> Mapping[str, list[int] | None]:
-    """Return the strip's pictures that the frames show; all of them if a speed effect decides."""
+    """Return the strip's pictures that the frames show; if ``frames`` is None, all pictures."""
     if frames is None:
         return dict.fromkeys(element.filename for element in strip.elements)
-    is_new = hasattr(strip, "left_handle")  # since 5.2; the old names end with 6.0
+    is_new = hasattr(strip, "left_handle")  # the name since Blender 5.2; 6.0 removes the old name
     first = strip.left_handle if is_new else strip.frame_final_start
     end = strip.right_handle if is_new else strip.frame_final_end
     found: dict[str, list[int]] = {}

@@ -14,15 +14,15 @@ from .memory_estimate import memory_of, too_large
 from .output import MOVIES, compositor_nodes, shows_strips, size_of, unmade
 from .reproducibility import animated, unbaked
 
-SOME = 200  # items of each list
+SOME = 200  # maximum number of items of each list
 NAME = "facts.json"
 
 
 def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Write the facts to ``facts.json`` and report the file.
 
-    ``frames``: those to be rendered, like 1-250; empty: the current one; missing: the scene's
-    range.
+    ``frames``: the frames to render, like 1-250. Empty means the current frame; if missing, the
+    scene's range.
     """
     path = order["scene"]
     if (memory := too_large(bpy, path, order.get("memory_bytes"))) is not None:
@@ -46,7 +46,7 @@ def _write(order: dict[str, Any], found: dict[str, Any], say: Say) -> None:
 
 
 def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
-    """Return all facts that preflight evaluates, for these frames."""
+    """Return all facts that preflight evaluates, for a render of these frames."""
     return {
         "opened": True,
         "saved_by": list(bpy.data.version),
@@ -132,7 +132,7 @@ def _scripts(bpy: Any) -> Iterator[dict[str, str]]:
 
 
 def _unknown_nodes(bpy: Any) -> Iterator[str]:
-    """Yield nodes of missing add-ons."""
+    """Yield the names of nodes and node trees of missing add-ons."""
     holders = [bpy.data.materials, bpy.data.worlds, bpy.data.lights, bpy.data.scenes]
     trees = [(label(tree), tree) for tree in bpy.data.node_groups]
     for of in holders:

@@ -1,7 +1,7 @@
 """Opening of the artist's scene, which may be hostile.
 
-None of its scripts run. Its file paths are replaced by the job's inputs, and every other file is
-blocked.
+No script of the scene runs. The scene's file paths are replaced by the job's inputs, and every
+other file is blocked.
 """
 
 import json
@@ -22,17 +22,17 @@ SAID_MAX = 1 << 20
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
-# Header of an uncompressed file, since 5.0 and before: ``…v0500``, ``…v403``.
+# Header of an uncompressed file: ``…v0500`` since Blender 5.0, ``…v403`` before.
 HEAD = re.compile(rb"BLENDER(?:[0-9]{2}-[0-9]{2}|[-_])[vV]([0-9]{3,4})")
-FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # images that are read from files
-NOWHERE = "not sent"  # a folder that exists in no job
+FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # sources of images that are read from files
+NOWHERE = "not sent"  # a folder that no job has
 
 
 def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
     """Load the order's scene and replace its file paths.
 
-    Also return its render engine if that comes from a missing add-on; Blender then uses another
-    engine.
+    Also return the name of the scene's render engine if the engine's add-on is missing. Blender
+    then uses another engine.
     """
     said = _open(bpy, order["scene"])
     if "paths" in order:
@@ -44,7 +44,7 @@ def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
 
 
 def opened(bpy: Any, order: dict[str, Any]) -> Any:
-    """Load the order's scene for rendering."""
+    """Load the order's scene for rendering. Raises SceneError or MissingCapability."""
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
@@ -104,8 +104,8 @@ def saved_by(path: str) -> tuple[int, int]:
 class InputPaths:
     """Mapping of paths in the scene to inputs below the folder ``inputs``.
 
-    Keys of ``paths`` are the scene's path, or LIBRARY|path for a linked file's path. ``libraries``:
-    the original paths of libraries found so far.
+    ``paths``: input by path in the scene, or by LIBRARY|path for a path in a library.
+    ``libraries``: the original paths of the libraries found so far.
     """
 
     bpy: Any
@@ -126,9 +126,7 @@ class InputPaths:
         return self.place(f"{self.libraries.get(inside.name_full, inside.filepath)}|{path}")
 
     def find_libraries(self) -> None:
-        """Replace the paths of libraries and reload them, repeatedly, as this may reveal further
-        ones.
-        """
+        """Replace the paths of libraries and reload the libraries, until no library is new."""
         known = self.libraries
         while new := [one for one in self.bpy.data.libraries if one.name_full not in known]:
             for library in new:
@@ -140,8 +138,8 @@ class InputPaths:
     def _written(self, library: Any) -> str:
         """Return the library's path as the artist's file has it.
 
-        Blender rewrites relative paths that lead above the root, as they do if the file is opened
-        in a less deep folder than before.
+        Blender changes a relative path that would lead above the root folder. That happens if the
+        artist's file was in a deeper folder.
         """
         if library.filepath in self.paths:
             return str(library.filepath)
@@ -155,7 +153,10 @@ class InputPaths:
         return os.path.normpath(str(self.bpy.path.abspath(written)))
 
     def check_libraries(self) -> None:
-        """Raise SceneError if a library was sent but not found: its objects would be missing."""
+        """Raise SceneError if a library was sent but not found.
+
+        The library's objects would be missing.
+        """
         found = set(self.libraries.values())
         for key in self.paths:
             if "|" not in key and key.lower().endswith(".blend") and key not in found:
@@ -165,7 +166,7 @@ class InputPaths:
 def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
     """Replace the scene's file paths by the inputs in ``paths``.
 
-    Keys are the scene's path, or LIBRARY|path for a linked file's path.
+    ``paths``: input by path in the scene, or by LIBRARY|path for a path in a library.
     """
     places = InputPaths(bpy, paths, inputs)
     places.find_libraries()
@@ -176,7 +177,7 @@ def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
 def shut(bpy: Any, inputs: str) -> None:
     """Block all files that were not sent, even if this machine has them.
 
-    Otherwise pictures could reveal local files, and would differ between machines. Files of
+    Otherwise a picture could reveal local files, and would differ between machines. Files of
     Blender's own folder are no exception, because a scene names them by their absolute paths.
     """
     _leave_out_imports(bpy)
@@ -209,7 +210,7 @@ def _empty(bpy: Any, libraries: list[Any]) -> None:
 
 
 def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
-    """Rewrite paths, and reload the data that was read from the old ones."""
+    """Rewrite paths, and reload the data that was read from the old paths."""
     changed = list[Any]()
 
     def visited(owner: Any, path: str, *more: Any) -> str | None:
@@ -231,7 +232,7 @@ def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
 
 
 def _leave_out_imports(bpy: Any) -> None:
-    """Let import nodes with a computed path read nothing, so that all machines behave alike."""
+    """Let import nodes with a computed path read nothing; all machines then behave alike."""
     for tree, node in list(computed_imports(bpy)):
         for link in list(node.inputs[IMPORT_PATH].links):
             tree.links.remove(link)

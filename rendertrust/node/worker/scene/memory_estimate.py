@@ -1,7 +1,7 @@
 """Rough estimate of the memory that Cycles needs for a scene.
 
-Geometry that would be too large to build and count is estimated from the settings of its modifiers,
-so that the estimate does not need the memory that it warns of.
+Geometry that is too large to build is estimated from the settings of its modifiers. Therefore the
+estimate itself needs little memory.
 """
 
 import contextlib
@@ -12,25 +12,25 @@ from typing import Any
 from .output import size_of
 
 BASE = 300 * 2**20
-TRIANGLE = 220  # bytes per triangle, with its share of the ray tracing tree
+TRIANGLE = 220  # bytes per triangle, with a share of the ray tracing tree
 VERTEX = 60
-FACE = 120  # bytes in Blender, with its corners, edges and points
-COPY = 1024  # bytes of an instance: its transform, and its share of the tree
-HAIR_KEY = 100  # bytes of a point of a hair, with its share of the tree
+FACE = 120  # bytes per face in Blender, with corners, edges and points
+COPY = 1024  # bytes of an instance, with its share of the ray tracing tree
+HAIR_KEY = 100  # bytes of a point of a hair, with its share of the ray tracing tree
 VOXELS = 4  # bytes in memory per byte of a volume's compressed file
-PASS_CHANNELS = 16  # for a picture with a denoiser and some passes
-BUILT_MAX = 2_000_000  # faces of one object up to which it is built for counting
-COPIES_MAX = 1_000_000  # instances up to which they are counted
+PASS_CHANNELS = 16  # channels of a picture with a denoiser and some passes
+BUILT_MAX = 2_000_000  # an object with more faces is not built for counting
+COPIES_MAX = 1_000_000  # instances above this number are not counted
 KINDS = ("MESH", "CURVE", "SURFACE", "FONT", "META")
-SIDES = 6  # of a box, which approximates a remeshed surface
-# Growth by a modifier: (modifier, its object, the scene, True for a render) -> factor of the number
-# of faces.
+SIDES = 6  # sides of a box, which approximates a remeshed surface
+# Arguments: modifier, object, scene, True for a render. Returns the factor by which the modifier
+# multiplies the object's faces.
 Growth = Callable[[Any, Any, Any, bool], float]
 LEVELS = ("GeometryNodeSubdivideMesh", "GeometryNodeSubdivisionSurface")
 
 
 def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
-    """Return the bytes by category, and the largest users."""
+    """Return the estimated bytes by category, and the five objects or images that need most."""
     things = list(rendered(scene.objects, set()))
     geometry = geometry_of(bpy, scene, things)
     hair = {thing.name: size for thing in things if (size := hair_bytes(thing))}
@@ -53,14 +53,14 @@ def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
 
 
 def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
-    """Return the needs of a scene that cannot be opened within ``most`` bytes; None if it can.
+    """Return the needs of a scene that cannot be opened within ``most`` bytes.
 
-    Opening builds everything that the viewport shows. ``most`` None: this machine's memory. None
-    also if the need is unknown.
+    Opening builds everything that the viewport shows. If ``most`` is None, this machine's memory is
+    the limit. Return None if the scene can be opened, or its needs are unknown.
     """
     if most is None:
         most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:  # linked but never shown, so nothing is built
+    try:  # the scenes are linked but not shown, so nothing is built
         with bpy.data.libraries.load(path, link=True) as (have, take):
             take.scenes = list(have.scenes)
     except (OSError, RuntimeError):
@@ -75,7 +75,7 @@ def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
 
 
 def shown_bytes(scene: Any) -> dict[str, int]:
-    """Return the bytes of each mesh that modifiers enlarge, as shown in the viewport."""
+    """Return the bytes of each object in the viewport whose mesh is enlarged by modifiers."""
     found: dict[str, int] = {}
     for thing in scene.objects:
         grown = 1.0 if thing.hide_viewport else growth_of(scene, thing, render=False)
@@ -86,7 +86,7 @@ def shown_bytes(scene: Any) -> dict[str, int]:
 
 
 def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
-    """Yield the rendered objects once each, including those in instanced collections."""
+    """Yield each rendered object once, including the objects in instanced collections."""
     for thing in things:
         if thing.hide_render or thing.name_full in seen:
             continue
@@ -97,7 +97,7 @@ def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
 
 
 def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
-    """Return the bytes of each rendered mesh; objects that share an unmodified mesh count once."""
+    """Return the bytes of each rendered mesh. Objects that share an unmodified mesh count once."""
     found: dict[str, int] = {}
     seen: set[str] = set()
     shapes = [thing for thing in things if thing.type in KINDS]
@@ -117,7 +117,7 @@ def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
 def _lightened(scene: Any, shapes: Iterable[Any]) -> Generator[dict[str, float]]:
     """Hide the growing modifiers of large objects inside this context.
 
-    Yields for each object the factor by which they enlarge its base mesh.
+    Yields for each object the factor by which the modifiers that remain enlarge its base mesh.
     """
     hidden: list[Any] = []
     shown: dict[str, float] = {}
@@ -148,7 +148,7 @@ def _mesh_bytes(thing: Any, graph: Any) -> int:
 
 
 def hair_bytes(thing: Any) -> int:
-    """Return the bytes of the object's particles: points of hairs, or instances."""
+    """Return the bytes of the object's particles, which are points of hairs or instances."""
     size = 0
     for system in thing.particle_systems:
         settings = system.settings
@@ -187,7 +187,7 @@ def texture_bytes(image: Any) -> int:
 
 
 def volume_bytes(bpy: Any, volume: Any) -> int:
-    """Return the approximate bytes of a volume's file when decompressed."""
+    """Return the approximate bytes of a volume in memory, from the size of its file."""
     path = bpy.path.abspath(volume.filepath, library=volume.library)
     return VOXELS * os.path.getsize(path) if os.path.isfile(path) else 0
 
@@ -250,7 +250,10 @@ def _turned(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
 
 
 def _waves(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
-    """Return the growth by a generated ocean; its side has the resolution squared in faces."""
+    """Return the factor by which a generated ocean enlarges a mesh.
+
+    A side of the ocean has the squared resolution in faces.
+    """
     if modifier.geometry_mode != "GENERATE":
         return 1.0
     resolution = modifier.resolution if render else modifier.viewport_resolution
@@ -274,7 +277,7 @@ def _rounded(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
 
 
 def _noded(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
-    """Return the growth by subdivision nodes, whose levels are set in the node or the modifier."""
+    """Return the growth by subdivision nodes. The node or the modifier sets the level."""
     grown = 1.0
     for tree, node in _nodes(modifier.node_group, set()):
         if not node.mute and node.bl_idname in LEVELS:
@@ -293,7 +296,7 @@ def _nodes(tree: Any, seen: set[str]) -> Iterator[tuple[Any, Any]]:
 
 
 def _level(modifier: Any, tree: Any, node: Any) -> int:
-    """Return a node's subdivision level; 0 if other nodes compute it."""
+    """Return the subdivision level of a node; 0 if other nodes compute the level."""
     socket = node.inputs["Level"]
     if not socket.is_linked:
         return int(socket.default_value)
@@ -302,7 +305,7 @@ def _level(modifier: Any, tree: Any, node: Any) -> int:
         return 0
     name = link.from_socket.identifier
     interface = getattr(modifier, "properties", None)
-    # since 5.2; before, they are members of the modifier
+    # Blender before 5.2 has the inputs as members of the modifier
     inputs = getattr(interface, "inputs", None)
     told = (
         modifier.get(name) if inputs is None else getattr(getattr(inputs, name, None), "value", 0)

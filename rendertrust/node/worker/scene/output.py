@@ -1,8 +1,8 @@
 """Output of a scene: its format, size, compositor and strips.
 
-Some scenes have no deliverable output, although Blender reports no error. Each such case has a
-code, which preflight reports before anything is paid, and a message for a job that was submitted
-anyway.
+Some scenes have no deliverable output, although Blender reports no error. Each reason has a code,
+which preflight reports before anything is paid. Each reason also has a message, with which a
+submitted job fails.
 """
 
 from typing import Any
@@ -21,28 +21,28 @@ SUFFIXES = {
     "TARGA": ".tga",
     "HDR": ".hdr",
 }
-# With any of these nodes, Blender writes the picture.
+# Blender writes the picture if the compositor has one of these nodes.
 PUTTING_OUT = ("NodeGroupOutput", "CompositorNodeRLayers", "CompositorNodeViewer")
 WORDS = {
     "stereoscopy": "Output Properties > Stereoscopy is on, which makes several pictures of a "
     "frame; switch it off and submit one scene for each eye",
     "no_view_layer": "no view layer is rendered; switch on View Layer Properties > Use for "
     "Rendering",
-    "no_compositor_output": "the compositor makes no picture; add a Group Output to it, or switch "
+    "no_compositor_output": "the compositor makes no picture; add a Group Output node, or switch "
     "off Output Properties > Post Processing > Compositing",
 }
 
 
 def compositor_tree(scene: Any) -> Any:
-    """Return the scene's compositor tree; None if it has none."""
-    tree = getattr(scene, "compositing_node_group", None)  # since 5.0
+    """Return the scene's compositor tree; None if the scene has no compositor tree."""
+    tree = getattr(scene, "compositing_node_group", None)  # since Blender 5.0
     if tree is None and getattr(scene, "use_nodes", False):
         tree = getattr(scene, "node_tree", None)
     return tree
 
 
 def compositor_nodes(scene: Any) -> list[Any]:
-    """Return the nodes of the scene's compositor, including those in groups."""
+    """Return the nodes of the scene's compositor, including nodes in groups."""
     tree = compositor_tree(scene)
     found: list[Any] = []
     seen: set[str] = set()
@@ -79,13 +79,16 @@ def is_deliverable(name: str) -> bool:
 
 
 def unmade(scene: Any) -> list[str]:
-    """Return the codes that apply to the scene; ``format`` stands for an undeliverable one."""
+    """Return the codes that apply to the scene.
+
+    ``format`` means that nodes do not deliver the format.
+    """
     found = [] if is_deliverable(scene.render.image_settings.file_format) else ["format"]
     return found + _without_picture(scene)
 
 
 def _without_picture(scene: Any) -> list[str]:
-    """Return the codes without ``format``, because the order may choose a format."""
+    """Return the codes that apply to the scene, except ``format``."""
     applies = {
         "stereoscopy": scene.render.use_multiview,
         "no_view_layer": not (shows_strips(scene) or any(of.use for of in scene.view_layers)),
@@ -104,7 +107,7 @@ def _composes_nothing(scene: Any) -> bool:
 
 
 def choose_format(render: Any, wanted: str | None) -> str:
-    """Set the wanted format, or keep the scene's; return the file's suffix."""
+    """Set the wanted format, or keep the scene's format; return the file's suffix."""
     settings = render.image_settings
     if wanted is not None:
         set_format(settings, "IMAGE", wanted)

@@ -1,16 +1,14 @@
 """Reasons why honest renders of one scene may differ.
 
-Between parts of a frame: tiles and crops are rendered with a render region. A driver, or a shader's
-Attribute node, may read the region and so change the picture in each part; or it may read the
-number of threads and change the picture on each machine. A script could read a file that only one
-machine has. Such pictures cannot be checked. Keyframes are harmless.
-
-Between kinds of devices: Blender's own tests exclude hair, overlapping surfaces, path guiding and
-Open Shading Language when they compare graphics cards with processors. Surfaces that touch within
-one mesh, or between two different meshes, are not detected.
-
-Between machines: EEVEE's frames, and Grease Pencil in Cycles' frames, depend on the drawing class,
-and unbaked simulations on the frames that were rendered before.
+Renders may differ between parts of a frame, because tiles and crops are rendered with a render
+region. A driver, or a shader's Attribute node, may read the region and change the picture in each
+part. A driver may also read the number of threads and change the picture on each machine. A script
+shader could read a file that only one machine has. Pictures of such scenes cannot be checked.
+Keyframes are harmless. Renders may differ between kinds of devices. Blender's own tests exclude
+hair, overlapping surfaces, path guiding and Open Shading Language when they compare graphics cards
+with processors. Surfaces that touch within one mesh, or between two different meshes, are not
+detected. Renders may differ between machines. EEVEE's frames, and Grease Pencil in Cycles' frames,
+depend on the drawing class, and unbaked simulations on the frames that were rendered before.
 """
 
 import re
@@ -19,11 +17,14 @@ from typing import Any
 
 from .files import label, used_by_scenes
 
-QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # names of bones, nodes and properties
-# A scene's render settings, whatever the path to the scene.
+QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # quoted names of bones, nodes and properties
+# Render settings of a scene in a path, whatever precedes them.
 RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
-HARMLESS = ("fps", "fps_base")  # equal in all parts of a frame; many drivers read them
-DIGITS = 4  # of a corner's coordinates
+HARMLESS = (
+    "fps",
+    "fps_base",
+)  # equal in all parts of a frame, and read by many drivers
+DIGITS = 4  # decimals of a corner's coordinates
 EEVEE = "BLENDER_EEVEE"
 SIMULATING = {"CLOTH", "SOFT_BODY", "DYNAMIC_PAINT", "FLUID", "PARTICLE_SYSTEM"}
 WORDS_MAX = 200
@@ -45,13 +46,13 @@ def region_dependence(bpy: Any) -> list[str]:
 
 
 def reads_render(path: str) -> bool:
-    """Return True if a driver's path reads its scene's render settings."""
+    """Return True if a driver's path reads render settings other than HARMLESS."""
     found = RENDER.findall(QUOTED.sub("", path))
     return any(name not in HARMLESS for name in found)
 
 
 def animated(bpy: Any) -> Iterator[Any]:
-    """Yield everything that may have drivers and keyframes."""
+    """Yield every data-block and node tree that may have drivers and keyframes."""
     for name in dir(bpy.data):
         of = getattr(bpy.data, name)
         if name == "all_ids" or not isinstance(of, bpy.types.bpy_prop_collection):
@@ -79,7 +80,7 @@ def _looked_up(owner: Any) -> Iterator[tuple[str, str]]:
 
 
 def _script_nodes(bpy: Any) -> Iterator[str]:
-    """Yield script shaders, which can read any picture on the machine."""
+    """Yield the script shaders, which can read any picture on the machine."""
     if not any(getattr(scene.cycles, "shading_system", False) for scene in bpy.data.scenes):
         return
     for owner in animated(bpy):
@@ -92,7 +93,7 @@ def _script_nodes(bpy: Any) -> Iterator[str]:
 
 
 def device_dependence(scene: Any) -> list[str]:
-    """Return why the render depends on the kind of device, as far as the settings show."""
+    """Return why the render may depend on the kind of device, by the settings and objects."""
     if scene.render.engine != "CYCLES":
         return []
     objects = sorted(scene.objects, key=lambda thing: thing.name)
@@ -101,7 +102,7 @@ def device_dependence(scene: Any) -> list[str]:
 
 
 def device_note(scene: Any, order: dict[str, Any]) -> dict[str, str]:
-    """Return the report's entry if the result was made by another kind of device."""
+    """Return the member ``depends`` of a report if the result is from another kind of device."""
     found = device_dependence(scene) if order.get("across") else []
     return {"depends": found[0]} if found else {}
 
@@ -126,7 +127,7 @@ def _hair(shown: list[Any]) -> Iterator[str]:
 
 
 def _overlapping(shown: list[Any]) -> Iterator[str]:
-    """Yield pairs of meshes with equal bounds and counts, which are copies in the same place."""
+    """Yield pairs of meshes with equal bounds and counts, which are copies at the same place."""
     seen = dict[tuple[Any, ...], str]()
     for thing in shown:
         if thing.type != "MESH" or not thing.data.polygons:
@@ -138,7 +139,7 @@ def _overlapping(shown: list[Any]) -> Iterator[str]:
 
 
 def _corners(thing: Any) -> list[tuple[float, ...]]:
-    """Return the corners of the object's bounding box, in an order that no rotation changes."""
+    """Return the corners of the object's bounding box in the world, sorted."""
     matrix = [[float(value) for value in row] for row in thing.matrix_world]
     return sorted(
         tuple(
@@ -155,9 +156,9 @@ def _corners(thing: Any) -> list[tuple[float, ...]]:
 def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     """Return True if two machines of one class may render the scene differently.
 
-    They may have other drivers or numbers of threads. ``by_driver``: the machines may have
-    different drivers, so EEVEE counts as different; otherwise only differences within one drawing
-    class count.
+    The machines may have different numbers of threads. ``by_driver``: the machines may also have
+    different graphics drivers, so every EEVEE scene counts as different. Without ``by_driver``,
+    only differences within one drawing class count.
     """
     cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
     learns = cycles.use_guiding and not cycles.use_deterministic_guiding
@@ -173,14 +174,14 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
 
 
 def note(bpy: Any, scene: Any) -> dict[str, Any]:
-    """Return the report's entry if honest frames of one drawing class may differ."""
+    """Return the member ``loose`` of a report if honest frames of one drawing class may differ."""
     return {"loose": True} if may_differ(bpy, scene, by_driver=not is_drawn(scene)) else {}
 
 
 def unbaked(scene: Any) -> Iterator[str]:
     """Yield unbaked simulations, which cannot start at a frame in the middle.
 
-    Simulation zones are left out: Blender does not tell whether they are baked.
+    Simulation zones are left out, because Blender does not tell whether they are baked.
     """
     for thing in _with_instances(scene.objects):
         for modifier in thing.modifiers:
@@ -206,7 +207,7 @@ def simulates(bpy: Any) -> bool:
 
 
 def _with_instances(objects: Any) -> list[Any]:
-    """Return the objects, and those of the collections that they are instances of."""
+    """Return the objects, and the objects of the collections that they instance."""
     found = dict.fromkeys(objects)
     waiting = [*found]
     while waiting:
@@ -218,7 +219,7 @@ def _with_instances(objects: Any) -> list[Any]:
 
 
 def _bakes(modifier: Any) -> Iterator[bool]:
-    """Yield True for each baked simulation of the modifier, and False for each unbaked one."""
+    """Yield for each simulation of the modifier True if it is baked, otherwise False."""
     if modifier.type in ("CLOTH", "SOFT_BODY"):
         yield modifier.point_cache.is_baked
     elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
@@ -258,9 +259,10 @@ def is_drawn(scene: Any) -> bool:
 
 
 def drawing_class() -> str | None:
-    """Return the driver and its version and, for software drivers, the processor's maker.
+    """Return the graphics driver with its version.
 
-    Frames of one class are equal. None: nothing was drawn in this process.
+    For a software driver, add the processor's maker. Frames of one drawing class are equal. Return
+    None if nothing was drawn in this process.
     """
     import gpu  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 

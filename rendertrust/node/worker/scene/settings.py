@@ -1,4 +1,4 @@
-"""Settings of a scene for a render: the order's, and those that make the render repeatable."""
+"""Settings of a scene for a render: settings of the order, and settings for a repeatable render."""
 
 import contextlib
 from collections.abc import Generator, Iterator
@@ -7,13 +7,13 @@ from typing import Any
 from ..ipc import SceneError
 from .output import WORDS, compositor_nodes, shows_strips, unmade
 
-# Metadata that Blender can stamp into pictures and that differs between machines or renders.
+# Metadata that Blender can stamp into pictures. These stamps differ between machines or renders.
 FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
 COMPOSITOR_DEVICES = ("compositor_device", "compositor_denoise_device")
 
 
 def prepare(scene: Any, order: dict[str, Any]) -> None:
-    """Apply the order's settings and make the render repeatable; change nothing else."""
+    """Apply the order's settings and make the render repeatable. Raises SceneError."""
     render = scene.render
     if "width" in order:
         render.resolution_x, render.resolution_y = order["width"], order["height"]
@@ -28,12 +28,12 @@ def prepare(scene: Any, order: dict[str, Any]) -> None:
     if scene.camera is None and not shows_strips(scene):
         raise SceneError("the scene has no camera; add one with Add > Camera and set it active")
     for code in unmade(scene):
-        if code in WORDS:  # the order may choose another format
+        if code in WORDS:  # all codes except ``format``, which the order may replace
             raise SceneError(WORDS[code])
 
 
 def make_repeatable(scene: Any) -> None:
-    """Remove what makes two renders of a frame differ: time limits, and stamps of time and place.
+    """Remove what makes two renders of a frame differ: time limits, and stamps of time and machine.
 
     Seed and dither stay as the artist set them, because they are repeatable.
     """
@@ -43,7 +43,7 @@ def make_repeatable(scene: Any) -> None:
         setattr(scene.render, f"use_stamp_{stamp}", False)
     for node in compositor_nodes(scene):
         if node.bl_idname == "CompositorNodeOutputFile":
-            node.mute = True  # its files are not delivered; the picture stays the same
+            node.mute = True  # the node's files are not delivered; the picture stays the same
 
 
 def composite_on_processor(scene: Any) -> None:
@@ -73,7 +73,10 @@ def set_samples(scene: Any, samples: int) -> None:
 
 @contextlib.contextmanager
 def held(scene: Any, *paths: str) -> Generator[None]:
-    """Mute the animation of these properties inside this context; they keep their last values."""
+    """Mute the animation of these properties inside this context.
+
+    The properties keep their values.
+    """
     found = [of for of in animating(scene) if of.data_path in paths and not of.mute]
     for curve in found:
         curve.mute = True
@@ -85,7 +88,7 @@ def held(scene: Any, *paths: str) -> Generator[None]:
 
 
 def animating(scene: Any) -> Iterator[Any]:
-    """Yield the curves that animate settings of the scene."""
+    """Yield the drivers and curves that animate settings of the scene."""
     animation = scene.animation_data
     if animation is None:
         return

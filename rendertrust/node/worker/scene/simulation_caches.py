@@ -1,4 +1,4 @@
-"""Folders of baked simulations on disk, which objects refer to by a path."""
+"""Folders of baked simulations on disk. Objects refer to such a folder by a path."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-BESIDE = "blendcache_"  # the name of the scene's file follows
+BESIDE = "blendcache_"  # prefix of a folder's name; the name of the scene's file follows
 
 
 def is_folder(owner: Any, path: str) -> bool:
-    """Return True if the path is a folder, as all paths of objects are except mesh caches.
+    """Return True if an object's path is a folder. All paths of objects are, except mesh caches.
 
     An unbaked ocean refers to a folder that does not exist.
     """
@@ -23,7 +23,7 @@ def is_folder(owner: Any, path: str) -> bool:
 def beside(bpy: Any) -> Iterator[tuple[Any, str, str]]:
     """Yield the implicit cache folders beside the scene and each library.
 
-    Each is (owner, path as a scene would have it, place on disk).
+    A tuple has the folder's owner, the path as a scene would have it, and the path on disk.
     """
     for owner, file in ((bpy.data.scenes[0], bpy.data.filepath), *_libraries(bpy)):
         folder, name = os.path.split(file)
@@ -37,9 +37,9 @@ def _libraries(bpy: Any) -> Iterator[tuple[Any, str]]:
 
 
 def holders(bpy: Any) -> Iterator[tuple[Any, Any, str]]:
-    """Yield (object, owner of the path, name of its property) for each cache folder.
+    """Yield (object, owner of the path, name of the property) for each cache folder.
 
-    Blender lists them like files, except those of geometry nodes before 5.2.
+    Blender lists these folders like files, but before 5.2 not the folders of geometry nodes.
     """
     for thing in bpy.data.objects:
         for modifier in thing.modifiers:
@@ -63,8 +63,9 @@ def inside(folder: str) -> Iterator[str]:
 def pack_bakes(bpy: Any) -> None:
     """Pack the bakes of geometry nodes into the scene.
 
-    Otherwise Blender ignores them: it looked for them when it opened the scene, and opens read-only
-    files for writing. Before 5.2 it also does that when packing, so a copy is packed.
+    Otherwise Blender ignores the bakes, because it looked for them when it opened the scene, and
+    fails to open read-only files for writing. Before 5.2, packing also opens files for writing, so
+    a writable copy is packed.
     """
     places: dict[str, str] = {}
     for thing in bpy.data.objects:
@@ -93,7 +94,7 @@ def _make_writable(bpy: Any, thing: Any, named: tuple[Any, str], places: dict[st
 
 
 def _pack(bpy: Any, thing: Any, modifier: Any, bake: Any) -> None:
-    """Pack one bake, if it exists."""
+    """Pack one bake if its files exist."""
     of = {"session_uid": thing.session_uid, "modifier_name": modifier.name}
     with bpy.context.temp_override(object=thing, active_object=thing), suppress(RuntimeError):
         bpy.ops.object.geometry_node_bake_pack_single(**of, bake_id=bake.bake_id)

@@ -1,7 +1,7 @@
-"""The USD files that a USD file refers to: its layers, references, payloads and value clips.
+"""Search for the USD files that a USD file refers to: layers, references, payloads and value clips.
 
-Blender's importer does not report them. They are read with OpenUSD's module ``pxr``, which comes
-with Blender; without it, files are scanned for names.
+Blender's importer does not report these files. OpenUSD's module ``pxr``, which comes with Blender,
+reads the references. Without ``pxr``, files are scanned for names.
 """
 
 import os
@@ -33,7 +33,7 @@ def layers(bpy: Any, path: str) -> list[str]:
 
 
 def _named(bpy: Any, path: str) -> Iterator[str]:
-    """Yield the names of USD files in one file, as written there."""
+    """Yield the names of USD files in one USD file, as written in the file."""
     if path.lower().endswith(PACKAGE) or not os.path.isfile(path):
         return  # a package contains everything that it refers to
     for name in _references(bpy, path):
@@ -43,9 +43,9 @@ def _named(bpy: Any, path: str) -> Iterator[str]:
 
 
 def _references(bpy: Any, path: str) -> Iterable[str]:
-    """Return every file name in one file; none if the file is damaged."""
+    """Return all file names in one USD file; empty if the file is damaged."""
     expose = getattr(bpy.utils, "expose_bundled_modules", None)
-    if expose is not None:  # needed if Blender is a module; Blender's program has the paths already
+    if expose is not None:  # needed if Blender is a Python module
         expose()
     try:
         from pxr import UsdUtils  # type: ignore[import-not-found]  # noqa: PLC0415
