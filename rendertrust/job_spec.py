@@ -77,7 +77,7 @@ class NodeNeeds:
     ] = None
     opengl: Annotated[
         bool | None,
-        Doc("The engine draws with OpenGL (EEVEE, Workbench). Known after a preflight."),
+        Doc("Nodes with OpenGL, which EEVEE, Workbench and Grease Pencil need."),
     ] = None
 
     def members(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ earlier, or edited, has no mark. No function raises on untrusted input.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ import attrs
 
 from rendertrust import note, receipt, untrusted
 from rendertrust.node.worker.formats.bounds import NoPixels
-from rendertrust.node.worker.formats.picture_digest import are_its_own, of_file
+from rendertrust.node.worker.formats.picture_digest import are_its_own, heads_of, of_file
+from rendertrust.node.worker.formats.png import ForeignChunk
 from rendertrust.note import NoteRefused
 from rendertrust.onchain import ChainUnknown, OnChain
 from rendertrust.proof_check import (
@@ -39,17 +41,23 @@ _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _PAYS: Final = ("USAGE", "EARNING")
 _NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable")
 _PIECE: Final = 1 << 20
+_HEAD: Final = ("width", "height", "channels")
 WORDS_MOST: Final = 120
+AREA_MOST: Final = 1 << 26  # of a chunk's frame whose size the receipt does not name
 
 
 @attrs.frozen
 class PictureFile:
-    """A local file: its hash, and the hash of its pixels or why the pixels cannot be read."""
+    """A local file: its hash, and the hash of its pixels or why the pixels cannot be read.
+
+    ``is_other``: that reason shows that the file is another picture than the receipt's.
+    """
 
     name: str
     sha256: bytes
     size: int
     pixels: bytes | str
+    is_other: bool = False
 
 
 def is_receipt(document: untrusted.Document) -> bool:
@@ -57,18 +65,60 @@ def is_receipt(document: untrusted.Document) -> bool:
     return document.get("format") == FILE
 
 
-def read_picture(path: Path) -> PictureFile:
-    """Read a picture: return the hash of the file and the hash of its pixels. Raises OSError."""
+class OtherPicture(NoPixels):
+    """The file's header shows another picture than the receipt's."""
+
+
+def picture_for(document: untrusted.Document, path: Path) -> PictureFile:
+    """Hash a file beside a receipt's file; if the receipt is unreadable, only the name is kept.
+
+    Raises OSError.
+    """
+    read = receipt.read_receipt(document.get("receipt"))
+    if isinstance(read, str):
+        return PictureFile(path.name, b"", 0, read)
+    return read_picture(path, read.work)
+
+
+def read_picture(path: Path, work: receipt.WorkStatement | None = None) -> PictureFile:
+    """Hash a file and its pixels. Raises OSError.
+
+    With ``work``, pixels are decoded only if the file's header fits the work, because a small file
+    can contain a huge picture.
+    """
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
             size += len(piece)
+    is_other = False
     try:
+        if work is not None:
+            _check_heads(path, work)
         pixels: bytes | str = bytes.fromhex(of_file(str(path))["sha256"])
     except NoPixels as fault:
-        pixels = str(fault)
-    return PictureFile(path.name, digest.digest(), size, pixels)
+        pixels, is_other = str(fault), isinstance(fault, ForeignChunk | OtherPicture)
+    return PictureFile(path.name, digest.digest(), size, pixels, is_other)
+
+
+def _check_heads(path: Path, work: receipt.WorkStatement) -> None:
+    """Compare number, sizes and channels in the file's headers with the work. Raises NoPixels."""
+    if work.pixels is None:
+        raise NoPixels("the receipt has no pixel hash")
+    heads, pixels = heads_of(str(path)), untrusted.members(work.document["pixels"])
+    wanted = {name: pixels[name] for name in _HEAD if type(pixels.get(name)) is int}
+    if any(head[name] != wanted[name] for head in heads for name in wanted):
+        raise OtherPicture("the file's size or channels are not the receipt's")
+    most = _area(pixels) or _area(work.document["measured"]) or AREA_MOST
+    files = untrusted.size(pixels.get("files", 1)) or 1
+    if len(heads) > files or any(head["width"] * head["height"] > most for head in heads):
+        raise OtherPicture("the file has more pictures or pixels than the receipt")
+
+
+def _area(told: object) -> int | None:
+    """Return the stated number of pixels of a picture; None if it is not stated."""
+    sides = [untrusted.size(untrusted.members(told).get(name)) for name in ("width", "height")]
+    return None if None in sides else math.prod(side or 0 for side in sides)
 
 
 def verify_receipt(
@@ -164,6 +214,10 @@ def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
     """Check that the file is the delivered file, or has the same pixels."""
     work = read.work
     same = (work.object, work.size) == (picture.sha256, picture.size)
+    is_render = work.document["job_type"] == "render"
+    if picture.is_other and (is_render or work.pixels is not None or not same):
+        said = f"{picture.name} is not the picture that was signed: {picture.pixels}"
+        return [Step("file", False, said)]
     if same:
         said = f"{picture.name} is the file that was delivered"
         if work.pixels is None or isinstance(picture.pixels, str):

@@ -32,8 +32,9 @@ OTHER_CLASS: Final = (
     "differences between such machines; repeat it with the Blender that the receipt names"
 )
 LOOSE: Final = (
-    "honest machines may render this scene differently: an engine other than Cycles, path guiding, "
-    "a Render Time pass, drivers that read how it is rendered, or a simulation that is not baked"
+    "honest machines may render this scene differently: an engine other than Cycles, Grease "
+    "Pencil, path guiding, a Render Time pass, drivers that read how it is rendered, or a "
+    "simulation that is not baked"
 )
 BETWEEN: Final = (
     "the difference is larger than measured between device classes, but too small to show another "

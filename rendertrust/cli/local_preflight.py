@@ -29,6 +29,7 @@ class LocalFindings:
     size: tuple[int, int] | None = (
         None  # width and height of the pictures; None if the scene could not be opened
     )
+    opengl: bool = False  # a render needs it
 
     @property
     def stops(self) -> bool:
@@ -87,6 +88,7 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
         layout,
         int((facts.get("memory") or {}).get("bytes") or 0),
         (facts["width"], facts["height"]) if facts["opened"] else None,
+        bool(facts.get("grease_pencil")),
     )
 
 

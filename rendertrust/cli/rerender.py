@@ -398,7 +398,7 @@ def _rendered(
         outcome.report = made.report
         if made.shown is not None:
             outcome.shown = target
-            _keep(made.shown, target)
+            keep(made.shown, target)
         return outcome.ended(
             judge(made.report, is_same_blender=is_same, knows_files=found.is_known)
         )
@@ -471,12 +471,20 @@ def shown_at(wish: RerenderOptions, picture: Path) -> Path:
     return scene.placed(target)
 
 
-def _keep(source: Path, target: Path) -> None:
+def keep(source: Path, target: Path) -> None:
+    """Copy the sheet to ``target``, replacing a file or link there, but never through a link.
+
+    The folder may be from a stranger. Raise UsageError if it cannot be written.
+    """
     import shutil
 
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        shutil.copyfile(source, target)
+        with source.open("rb") as read, part.open("xb") as written:
+            shutil.copyfileobj(read, written)
+        part.replace(target)
     except OSError as fault:
+        part.unlink(missing_ok=True)
         raise click.UsageError(f"{target} cannot be written: {fault.strerror}") from fault
 
 

@@ -32,8 +32,8 @@ EVERYBODYS: Final = 2 << 30  # bytes of memory that every slot of every node has
 class SceneBundle:
     """The files of a job by path; ``moved`` maps the scene's paths of moved files to these paths.
 
-    ``memory``: bytes that a render roughly needs; ``size``: pixels of the picture. ``memory`` is 0
-    and ``size`` is None if no preflight was done.
+    ``memory``: bytes that a render roughly needs; ``size``: pixels of the picture; ``opengl``: a
+    render needs OpenGL. They are 0, None and False if no preflight was done.
     """
 
     scene: str
@@ -41,13 +41,16 @@ class SceneBundle:
     moved: Mapping[str, str] = attrs.field(factory=dict[str, str])
     memory: int = 0
     size: tuple[int, int] | None = None
+    opengl: bool = False
 
     def add_needs(self, spec: JobSpec) -> JobSpec:
-        """Return the job, which requires the scene's memory unless the job states a memory."""
+        """Return the job, which requires what the scene needs unless the job states otherwise."""
         needs = spec.needs or NodeNeeds()
-        if self.memory <= EVERYBODYS or needs.memory is not None:
-            return spec
-        return attrs.evolve(spec, needs=attrs.evolve(needs, memory=self.memory))
+        if self.memory > EVERYBODYS and needs.memory is None:
+            needs = attrs.evolve(needs, memory=self.memory)
+        if self.opengl and needs.opengl is None:
+            needs = attrs.evolve(needs, opengl=True)
+        return spec if needs == (spec.needs or NodeNeeds()) else attrs.evolve(spec, needs=needs)
 
     @contextlib.contextmanager
     def written(self) -> Generator[Mapping[str, Path]]:
@@ -97,9 +100,11 @@ def packed(
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
     if not files:
-        return attrs.evolve(alone(path), memory=looked.memory, size=looked.size)
+        return attrs.evolve(
+            alone(path), memory=looked.memory, size=looked.size, opengl=looked.opengl
+        )
     sent = {layout.scene: place, **files}
-    return SceneBundle(layout.scene, sent, layout.paths, looked.memory, looked.size)
+    return SceneBundle(layout.scene, sent, layout.paths, looked.memory, looked.size, looked.opengl)
 
 
 def _to_mend(looked: "LocalFindings") -> Exit:

@@ -266,7 +266,7 @@ class ProofFiles:
 
         Raise UsageError for several such files.
         """
-        from rendertrust.receipt_check import is_receipt, read_picture
+        from rendertrust.receipt_check import is_receipt, picture_for
 
         receipts = [path for path, document in self.proofs.items() if is_receipt(document)]
         if not receipts or not self._others:
@@ -274,7 +274,7 @@ class ProofFiles:
         if len(receipts) > 1 or len(self._others) > 1:
             raise click.UsageError("Give one receipt with one picture at a time")
         [path] = self._others
-        self._picture = read_picture(path)
+        self._picture = picture_for(self.proofs[receipts[0]], path)
         del self.broken[str(path)]
 
     def verdicts(self, asked: "ChainOptions | None") -> "dict[str, Verdict]":

@@ -21,6 +21,7 @@ from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.plugin import Failed
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.preflight.price import SAMPLES_MOST, Probe, crops, frames_to_probe, probe_of
+from rendertrust.protocol import LACKS
 
 INSPECT_SECONDS_MAX: Final = 180.0
 PROBE_SECONDS_MAX: Final = 900.0
@@ -148,7 +149,9 @@ def _failed(ending: ProcessExit) -> Failed:
         return Failed(failure=excess.failure, error=excess.reason, lacks=excess.lacks)
     if last.get("event") == "failed":
         failure = "scene" if last.get("failure") == "scene" else "node"
-        return Failed(failure=failure, error=str(last.get("error"))[:500], detail=ending.tail)
+        error, lacks = str(last.get("error"))[:500], last.get("lacks")
+        lacks = lacks if lacks in LACKS else None
+        return Failed(failure=failure, error=error, detail=ending.tail, lacks=lacks)
     if ending.code is None:
         return Failed(failure="scene", error="the inspection of the scene took too long")
     how = ending.signal_name or f"code {ending.code}"

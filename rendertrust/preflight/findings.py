@@ -76,6 +76,7 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
         *_simulations(facts),
         *_tiles(facts),
         *_devices(facts),
+        *_grease_pencil(facts),
     ]
     return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
 
@@ -421,4 +422,18 @@ def _devices(facts: Facts) -> Iterator[Finding]:
                 "are rendered on processors, unless the job asks for a device"
             ),
             setting="The job's requirements: device",
+        )
+
+
+def _grease_pencil(facts: Facts) -> Iterator[Finding]:
+    if facts.get("grease_pencil") and facts["engine"] == "CYCLES":
+        yield Finding(
+            code="grease_pencil",
+            level="note",
+            message=(
+                "Grease Pencil is drawn with OpenGL: only nodes that have it render these frames, "
+                "and as drivers differ, every frame is checked"
+            ),
+            setting="Object > Convert > Mesh makes Cycles render it",
+            object=facts["grease_pencil"],
         )

@@ -60,7 +60,8 @@ def scene_of(plan: JobPlan) -> bytes | None:
 async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> JobPlan:
     """Return the plan with the requirements that follow from the facts of a preflight.
 
-    Scenes that CPUs and GPUs render differently require a CPU, unless the job names a device.
+    EEVEE, Workbench and Grease Pencil require OpenGL. Scenes that CPUs and GPUs render differently
+    require a CPU, unless the job names a device.
     """
     content = scene_of(plan)
     found = None if content is None else await known_preflight(gateway, user, content)
@@ -68,7 +69,7 @@ async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> Jo
     if facts is None:
         return plan
     needs = plan.needs
-    if facts.engine.startswith(DRAWN):
+    if facts.engine.startswith(DRAWN) or facts.grease_pencil is not None:
         needs = attrs.evolve(needs, opengl=True)
     if facts.device_dependent and needs.device_class is None and needs.device is None:
         needs = attrs.evolve(needs, device="cpu")

@@ -132,6 +132,7 @@ class SceneFacts:
     unmade: Names = attrs.field(factory=_names)
     tile_obstacles: Names = attrs.field(factory=_names)
     device_dependent: Names = attrs.field(factory=_names)
+    grease_pencil: Text | None = None
     probe: SceneProbe | None = None
     starting: Seconds = 0.0  # time until Blender had opened the scene; 0: not measured
     unprobed: Text = ""

@@ -150,7 +150,11 @@ def obstacles(found: WaitCounts) -> list[str]:
             "has an older Blender than requested",
             "have an older Blender than requested",
         ),
-        (found.no_opengl, "has no OpenGL, which EEVEE needs", "have no OpenGL, which EEVEE needs"),
+        (
+            found.no_opengl,
+            "has no OpenGL, which the scene needs",
+            "have no OpenGL, which the scene needs",
+        ),
         (found.low_memory, "has too little memory for it", "have too little memory for it"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]

@@ -25,13 +25,14 @@ PROBE_SECONDS: Final = 180.0
 MEMORY_SHARE: Final = 0.9
 FRAMES_CHARACTERS: Final = 1000
 FILES_MAX: Final = 100  # maximum number of missing files in the report
+OPENGL: Final = "opengl"  # what a node may lack
 # The facts that findings and estimates need.
 _TOLD: Final = (
     *("opened", "error", "is_newer", "saved_by", "blender", "engine", "samples", "is_adaptive"),
     *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
     *("renders_region", "cameras", "has_camera", "output_nodes", "frame_start", "frame_end"),
     *("frame_current", "fps", "fps_base", "missing_blocks", "unknown_nodes", "unbaked"),
-    *("unmade", "tile_obstacles", "device_dependent"),
+    *("unmade", "tile_obstacles", "device_dependent", "grease_pencil"),
 )
 
 
@@ -165,6 +166,8 @@ def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None
 
 
 def _tried(probed: Probe | Failed, threads: int) -> dict[str, Any]:
+    if isinstance(probed, Failed) and probed.lacks == OPENGL:
+        return {"unprobed": probed.error}
     if isinstance(probed, Failed):
         return {"unprobed": probed.error, "probe_failed": True}
     told = attrs.asdict(probed)

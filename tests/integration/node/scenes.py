@@ -57,6 +57,7 @@ second = scene.view_layers.new("raw")
 second.cycles.use_denoising = False
 tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
 scene.compositing_node_group = tree
+scene.render.compositor_device = "CPU"  # as nodes do
 tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
 first, raw = (tree.nodes.new("CompositorNodeRLayers") for _ in range(2))
 raw.layer = "raw"

@@ -119,6 +119,15 @@ async def test_files_that_are_something_else_are_found(stage: Stage) -> None:
         assert await stage.verdict(name.replace(" ", "-"), files) == "mismatch", name
 
 
+async def test_an_animation_beside_the_honest_pixels_is_found(stage: Stage) -> None:
+    """Browsers would show the animation."""
+    played = Files(receipts.animated(stage.honest.picture), stage.honest.evidence)
+    told = await stage.told("animated", played)
+    assert isinstance(told, Mapping)
+    fault = "the picture is invalid: the file has a chunk (acTL) that Blender does not write"
+    assert told["fault"] == fault
+
+
 async def test_evidence_of_another_picture_is_found(stage: Stage) -> None:
     """The evidence is honest, but the picture was not made from it."""
     other = await stage.delivered("seven", stage.scene, frame=7)

@@ -85,7 +85,11 @@ layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroup
 tree.links.new(layers.outputs["Image"], out.inputs[0])
 """
 )
-LOOSE = ("attribute", "driven", "script", "timed")
+PENCIL = """
+scene.render.resolution_x = scene.render.resolution_y = 32
+bpy.ops.object.grease_pencil_add(type="MONKEY", location=(0, 0, 1.2), radius=2.5)
+"""
+LOOSE = ("attribute", "driven", "script", "timed", "pencil")
 UNCUT = {
     "denoised later": DENOISED,
     "guided": GUIDED,
@@ -96,6 +100,7 @@ UNCUT = {
     "attribute": ATTRIBUTE,
     "script": SCRIPT,
     "timed": TIMED,
+    "pencil": PENCIL,
 }
 
 

@@ -17,6 +17,7 @@ from rendertrust.node.plugins.check import PICTURE, CheckPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.scenes import build, unit
 from tests.integration.node.test_check_uncut import COMPOSED, TIMED
+from tests.unit.proof.receipts import animated
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FRAMES = [3, 4]
@@ -96,6 +97,9 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     }
     for name, (lie, fault) in lies.items():
         assert await stage.told(name, lie, frames=FRAMES) == {"fault": fault}
+    played = packed({"0003.png": noise(), "0004.png": animated(noise())})
+    fault = "the picture is invalid: the file has a chunk (acTL) that Blender does not write"
+    assert await stage.told("played", played, frames=FRAMES) == {"fault": fault}
     torn = await stage.told("torn", packed({"0003.png": b"x", "0004.png": b"y"}), frames=FRAMES)
     assert torn["fault"].startswith("the picture is invalid: ")
     cut = packed({"0003.png": noise(), "0004.png": noise()[:-60]})

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from PIL import Image
 
 from rendertrust.frame_range import canonical, parse
 from rendertrust.node import blender, scene_inspection
@@ -22,7 +23,7 @@ from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
 from rendertrust.preflight.layout import laid_out
 from rendertrust.preflight.price import spread_of
 from tests.integration.node.resident import Resident
-from tests.integration.node.scenes import make, task, unit
+from tests.integration.node.scenes import build, make, task, unit
 from tests.support import programs
 from web.jobs.scene_facts import facts_in
 
@@ -511,6 +512,29 @@ async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
     assert [one["frame"] for one in facts["probe"]["frames"]] == [2]
 
 
+def test_files_of_blenders_own_folder_are_sent(tmp_path: Path) -> None:
+    """Nodes have Blender in another folder. What is packed in the scene needs no file."""
+    bundled = """
+import os
+own = os.path.join(bpy.utils.resource_path("LOCAL"), "datafiles", "assets")
+nodes = os.path.join(own, "nodes", "geometry_nodes_essentials.blend")
+hair = os.path.join(own, "nodes", "procedural_hair_node_assets.blend")
+brushes = os.path.join(own, "brushes", "essentials_brushes-mesh_sculpt.blend")
+with bpy.data.libraries.load(nodes, link=True) as (have, take):
+    take.node_groups = ["Scatter on Surface"]
+with bpy.data.libraries.load(hair, link=True, pack=True) as (have, packed):
+    packed.node_groups = ["Trim Hair Curves"]
+with bpy.data.libraries.load(brushes, link=True) as (have, brush):
+    brush.brushes = have.brushes[:1]
+scene["brush"] = brush.brushes[0]
+for group in (*take.node_groups, *packed.node_groups):
+    bpy.data.objects["Cube"].modifiers.new("A", "NODES").node_group = group
+"""
+    found = look_here(build(tmp_path / "s.blend", bundled))["files"]
+    names = {Path(file["file"]).name for file in found}
+    assert names == {"geometry_nodes_essentials.blend"}
+
+
 async def test_what_a_linked_library_lost_is_named(
     resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
@@ -601,7 +625,8 @@ async def test_probe_measures_small_parts_of_three_frames(
     assert not isinstance(probed, Failed), probed
     (shown,) = [line for line in lines if line["event"] == "frame"]
     assert shown["frame"] == told["frame_current"]
-    assert (tmp_path / "out" / shown["thumbnail"]).read_bytes().startswith(b"\xff\xd8\xff")
+    with Image.open(tmp_path / "out" / shown["thumbnail"]) as image:
+        assert (image.format, image.size) == ("JPEG", (16, 9))  # a quarter of the frame's sides
     assert [frame.frame for frame in probed.frames] == [1, 126, 250]
     assert (probed.width, probed.height, probed.samples) == (64, 36, 16)
     assert 0 < spread_of(probed, [77]).likely < 60

@@ -23,7 +23,7 @@ from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import innermost, is_alive, sandboxed
-from tests.integration.node.scenes import SLOW, build, task
+from tests.integration.node.scenes import SLOW, build, pixels, task
 from tests.support.listening import listening
 from tests.support.until import until
 
@@ -94,6 +94,61 @@ async def test_parameters_change_what_they_name_alone(
     assert picture(result).size == (80, 40)
     assert isinstance(result, Completed)
     assert (result.work["frame"], result.work["engine"]) == (7, "CYCLES")
+
+
+SQUARE = "\nscene.render.resolution_x = scene.render.resolution_y = 32\n"
+# A file of this machine's Blender, or a copy of it in a folder that is gone when the scene renders.
+COPIED = """
+import os, shutil, tempfile
+bundled = os.path.join(bpy.utils.resource_path("LOCAL"), "datafiles", {name!r})
+gone = tempfile.TemporaryDirectory()
+copy = shutil.copy(bundled, gone.name)
+path = copy if {is_gone} else bundled
+"""
+SKY = "studiolights/world/forest.exr"
+LIGHT = """
+image = bpy.data.images.load(path)
+surface = scene.world.node_tree
+light = surface.nodes.new("ShaderNodeTexEnvironment")
+light.image = image
+surface.links.new(light.outputs["Color"], surface.nodes["Background"].inputs["Color"])
+"""
+NODES = "assets/nodes/geometry_nodes_essentials.blend"
+CUT = """
+with bpy.data.libraries.load(path, link=True) as (have, take):
+    take.node_groups = ["Sphere Selection"]
+selected = bpy.data.node_groups.new("Cut", "GeometryNodeTree")
+for way in ("INPUT", "OUTPUT"):
+    selected.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+come, go, cut, group = (
+    selected.nodes.new(kind)
+    for kind in (
+        *("NodeGroupInput", "NodeGroupOutput"),
+        *("GeometryNodeDeleteGeometry", "GeometryNodeGroup"),
+    )
+)
+group.node_tree = take.node_groups[0]
+selected.links.new(come.outputs[0], cut.inputs["Geometry"])
+selected.links.new(group.outputs[0], cut.inputs["Selection"])
+selected.links.new(cut.outputs[0], go.inputs[0])
+bpy.data.objects["Cube"].modifiers.new("Cut", "NODES").node_group = selected
+"""
+
+
+@pytest.mark.parametrize(("name", "uses"), [(SKY, LIGHT), (NODES, CUT)])
+async def test_files_of_blenders_own_folder_are_missing_like_all_that_were_not_sent(
+    render: RenderPlugin, tmp_path: Path, name: str, uses: str
+) -> None:
+    """The folder is another one on other machines, whose frames would differ."""
+    shown = list[bytes]()
+    for is_gone in (False, True):
+        made = COPIED.format(name=name, is_gone=is_gone) + uses
+        scene = build(tmp_path / f"{is_gone}.blend", SQUARE, made)
+        result = await render.run(task(tmp_path / f"work-{is_gone}", scene, {}))
+        assert isinstance(result, Completed), result
+        assert result.file is not None
+        shown.append(pixels(result.file).tobytes())
+    assert shown[0] == shown[1]
 
 
 @pytest.mark.heavy

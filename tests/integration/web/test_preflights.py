@@ -173,11 +173,14 @@ async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
         assert status == 200, placed
 
 
-async def test_a_scene_of_eevee_is_for_no_node_without_opengl(
-    gateway: Whole, jane: Creator
+@pytest.mark.parametrize(
+    "drawn", [{"engine": "BLENDER_EEVEE"}, {"grease_pencil": "Object 'Sketch'"}]
+)
+async def test_a_scene_that_is_drawn_with_opengl_is_for_no_node_without(
+    gateway: Whole, jane: Creator, drawn: Json
 ) -> None:
     scene = await sent(gateway, jane)
-    tells = telling(gateway, {**REPORT, "engine": "BLENDER_EEVEE"})
+    tells = telling(gateway, {**REPORT, **drawn})
     order: Json = {"job_type": "render", "payload_ref": scene, "as_is": True}
     async with FakeNode(gateway.url, capabilities=BOTH, behave=tells, greet=False) as node:
         await node.send(Hello(version="1", capabilities=BOTH, opengl=False))
@@ -187,7 +190,7 @@ async def test_a_scene_of_eevee_is_for_no_node_without_opengl(
         status, job = await jane.call("POST", "/jobs/dispatch", {**order, "queue": True})
         assert (status, job["status"]) == (202, "QUEUED"), job
         page = (await jane.call("GET", f"/jobs/{job['job_id']}/units"))[1]
-        assert "has no OpenGL, which EEVEE needs" in str(page), page
+        assert "has no OpenGL, which the scene needs" in str(page), page
         await node.send(Hello(version="1", capabilities=BOTH, opengl=True))
         await until(lambda: len([f for f in node.received if isinstance(f, JobDispatch)]) == 2)
 

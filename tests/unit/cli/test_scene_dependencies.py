@@ -46,6 +46,17 @@ def test_a_scene_that_takes_much_memory_says_so(
     assert packed(Printer(), scene, ()).add_needs(said) == said
 
 
+def test_a_scene_that_is_drawn_with_opengl_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = tmp_path / "s.blend"
+    let_inspection_find(monkeypatch, LocalFindings((), laid_out(scene, ()), 5 * GIB, opengl=True))
+    found = packed(Printer(), scene, ()).add_needs(JobSpec("render"))
+    assert found.needs == NodeNeeds(memory=5 * GIB, opengl=True)
+    said = JobSpec("render", needs=NodeNeeds(memory=GIB, opengl=False))
+    assert packed(Printer(), scene, ()).add_needs(said) == said
+
+
 def looked_at(scene: Path, *findings: Finding) -> LocalFindings:
     texture = scene.parent / "wood.png"
     named: list[dict[str, object]] = [

@@ -146,4 +146,4 @@ def test_who_has_no_opengl_is_told_apart() -> None:
     found = waiting_of(board, JOB, 0)
     assert found is not None
     assert found == WaitCounts(ready=1, no_opengl=1)
-    assert obstacles(attrs.evolve(found, ready=0)) == ["1 has no OpenGL, which EEVEE needs"]
+    assert obstacles(attrs.evolve(found, ready=0)) == ["1 has no OpenGL, which the scene needs"]

@@ -42,6 +42,15 @@ def test_the_head_of_each_kind(suffix: str, tmp_path: Path) -> None:
         assert read(tmp_path, picture(kind, mode="RGBA", **how), suffix) == SIZE
 
 
+def test_a_png_with_chunks_that_blender_does_not_write_is_refused(tmp_path: Path) -> None:
+    """Viewers would show an animation, or transparent colors, instead of the compared pixels."""
+    animation = picture("PNG", save_all=True, append_images=[Image.new("RGB", SIZE, "red")])
+    clear = picture("PNG", transparency=(0, 0, 0))
+    for content in (animation, clear):
+        with pytest.raises(NoPixels, match="that Blender does not write"):
+            read(tmp_path, content, ".png")
+
+
 def test_other_ways_of_writing(tmp_path: Path) -> None:
     assert read(tmp_path, HDR, ".hdr") == SIZE
     assert read(tmp_path, picture("WEBP", lossless=True), ".webp") == SIZE

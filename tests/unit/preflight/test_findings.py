@@ -64,6 +64,14 @@ def test_nodes_with_a_card_may_have_eevee() -> None:
     assert codes({"denoiser": "OPTIX"}, card) == []
 
 
+def test_grease_pencil_in_cycles_is_noted() -> None:
+    drawn = {"grease_pencil": "Object 'Sketch'"}
+    [note] = findings(CLEAN | drawn, CPU)
+    assert (note.code, note.level, note.object) == ("grease_pencil", "note", "Object 'Sketch'")
+    card = attrs.evolve(CPU, has_gpu=True)
+    assert codes(drawn | {"engine": "BLENDER_EEVEE"}, card) == []
+
+
 def test_patch_versions_are_alike() -> None:
     assert codes({"saved_by": [5, 2, 99]}) == []
     assert codes({"saved_by": [4, 5, 0]}) == []

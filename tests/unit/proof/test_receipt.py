@@ -1,7 +1,9 @@
 """Receipts: their bytes never change, and any changed bit is refused."""
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from rendertrust import merkle, note
 from rendertrust.checkpoint import Checkpoint
@@ -23,12 +26,23 @@ from rendertrust.receipt import (
     read_work,
     sign_work,
 )
-from rendertrust.receipt_check import read_picture, verify_receipt
+from rendertrust.receipt_check import picture_for, read_picture, verify_receipt
 from rendertrust.strict_json import read_document
 from tests.golden.files import golden
 from tests.support.examples import chosen
 from tests.unit.proof import receipts
-from tests.unit.proof.receipts import GATEWAY, NODE, PICTURE, RECEIPT, TIME, WORK, file_of, png
+from tests.unit.proof.receipts import (
+    GATEWAY,
+    NODE,
+    PICTURE,
+    RECEIPT,
+    TIME,
+    WORK,
+    animated,
+    file_of,
+    png,
+)
+from tests.unit.proof.test_picture_digest import HEIGHT, ROW, exr
 from tests.unit.proof.test_proof_check import bits, flipped
 
 KEPT = golden("receipts", "receipt-file.json")
@@ -48,7 +62,8 @@ def picture(tmp_path: Path) -> Path:
 
 def test_it_holds_step_by_step(picture: Path) -> None:
     found = read_document(KEPT)
-    verdict = verify_receipt(found, picture=read_picture(picture))
+    assert not isinstance(found, str)
+    verdict = verify_receipt(found, picture=picture_for(found, picture))
     assert verdict.holds, said(verdict)
     assert not verdict.witnessed
     names = ["node", "gateway", "file", "pixels", "entry", "leaf", "inclusion", "checkpoint"]
@@ -167,7 +182,7 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
     def holds(content: bytes) -> bool:
         path = tmp_path / "picture"
         path.write_bytes(content)
-        return verify_receipt(FILE, picture=read_picture(path)).holds
+        return verify_receipt(FILE, picture=picture_for(FILE, path)).holds
 
     assert holds(PICTURE)
     assert holds(png(receipts.ROWS, 2, level=0, kind=2))  # another encoding of the same picture
@@ -183,6 +198,61 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
         broken = bytearray(PICTURE)
         broken[place] ^= 1
         assert not holds(bytes(broken))
+
+
+@pytest.mark.parametrize("is_delivered", [False, True])
+def test_an_animation_beside_the_signed_pixels_is_refused(
+    tmp_path: Path, *, is_delivered: bool
+) -> None:
+    """Browsers would show the animation instead of the signed pixels."""
+    path = tmp_path / "frame.png"
+    path.write_bytes(content := animated(PICTURE))
+    made = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    work = {**WORK, "object": made} if is_delivered else WORK
+    receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
+    verdict = verify_receipt(file_of(receipt), picture=read_picture(path))
+    assert "is not the picture that was signed: the file has a chunk (acTL)" in said(verdict)
+
+
+def test_a_picture_whose_header_does_not_fit_the_receipt_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of 10 KiB can contain a picture that takes minutes, or gigabytes."""
+
+    def never(_: str) -> None:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr("rendertrust.receipt_check.of_file", never)
+    gray, large = io.BytesIO(), io.BytesIO()
+    Image.new("L", (2, 2)).save(gray, "PNG")
+    Image.new("RGB", (2, 3)).save(large, "JPEG")
+    path = tmp_path / "frame"
+    for content in (
+        png([bytes(12)] * 2, 4),
+        gray.getvalue(),
+        large.getvalue(),
+        exr(bytes(ROW * HEIGHT)),
+    ):
+        path.write_bytes(content)
+        verdict = verify_receipt(FILE, picture=picture_for(FILE, path))
+        assert "not the picture that was signed: the file's size or channels are not" in said(
+            verdict
+        )
+
+
+@pytest.mark.parametrize("delivered", [[(64, 1)], [(4, 4)] * 3])
+def test_pictures_larger_or_more_than_those_of_a_chunk_are_not_decoded(
+    tmp_path: Path, delivered: list[tuple[int, int]]
+) -> None:
+    pixels = {"sha256": "a" * 64, "files": 2}
+    work = {**WORK, "pixels": pixels, "measured": {"width": 4, "height": 4}}
+    receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
+    path = tmp_path / "chunk.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for number, (width, height) in enumerate(delivered):
+            packed.writestr(f"{number:04}.png", png([bytes(3 * width)] * height, width))
+    verdict = verify_receipt(file_of(receipt), picture=picture_for(file_of(receipt), path))
+    assert "the file has more pictures or pixels than the receipt" in said(verdict)
 
 
 def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Path) -> None:

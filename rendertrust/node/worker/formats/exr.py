@@ -53,14 +53,21 @@ def window_of(path: str) -> tuple[int, int, int]:
     Raises OSError, and NoPixels for an unsupported file.
     """
     with open(path, "rb") as file:
-        windows = [window_in(head) for head in heads_of(file)[1]]
+        found = head_of(file)
+    return found["width"], found["height"], found["channels"]
+
+
+def head_of(file: Any) -> dict[str, int]:
+    """Return width, height and the number of channels of all parts. Raises NoPixels."""
+    windows = [window_in(head) for head in heads_of(file)[1]]
     sizes = {window[:2] for window in windows}
     if len(sizes) != 1:
         raise NoPixels("the file's parts are not all of one size")
     count = sum(window[2] for window in windows)
     if count > CHANNELS_MAX:
         raise NoPixels("the file has too many channels")
-    return *sizes.pop(), count
+    width, height = sizes.pop()
+    return {"width": width, "height": height, "channels": count}
 
 
 def heads_of(file: Any) -> tuple[bool, list[Head]]:

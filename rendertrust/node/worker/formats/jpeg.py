@@ -30,8 +30,13 @@ def digest_of(file: Any) -> dict[str, Any]:
 def size_of(path: str) -> tuple[int, int]:
     """Return width and height from the header. Raises OSError and NoPixels."""
     with open(path, "rb") as file:
-        found = _jpeg(file, hashed=False)
+        found = head_of(file)
         return found["width"], found["height"]
+
+
+def head_of(file: Any) -> dict[str, int]:
+    """Return width, height, channels and bits from the header. Raises NoPixels."""
+    return _jpeg(file, hashed=False)
 
 
 def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The hash of several pictures, such as a chunk in a zip, is over ``rendertrust-pi
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import bounds, exr, jpeg, png
@@ -28,6 +28,21 @@ def of_file(path: str) -> dict[str, Any]:
             return _of_zip(path)
         file.seek(0)
         return _of(file)
+
+
+def heads_of(path: str) -> list[dict[str, int]]:
+    """Return width, height and channels of a picture, or of each picture of a zip.
+
+    They come from the headers; nothing is decoded. Raises OSError, and NoPixels for an unsupported
+    file.
+    """
+    with open(path, "rb") as file:
+        if file.read(4) == ZIP:
+            return list(
+                _each_in_zip(path, lambda picture: _kind_of(picture).head_of(picture)).values()
+            )
+        file.seek(0)
+        return [_kind_of(file).head_of(file)]
 
 
 def told(path: str) -> dict[str, Any]:
@@ -53,14 +68,25 @@ def told_of_several(paths: dict[str, str]) -> dict[str, Any]:
 
 
 def _of(file: Any) -> dict[str, Any]:
+    found: dict[str, Any] = _kind_of(file).digest_of(file)
+    return found
+
+
+def _kind_of(file: Any) -> Any:
+    """Return the module that reads files of this format."""
     head = file.read(4)
     file.seek(0)
     if head == exr.MAGIC:
-        return exr.digest_of(file)
-    return jpeg.digest_of(file) if head[:2] == jpeg.BEGIN else png.digest_of(file)
+        return exr
+    return jpeg if head[:2] == jpeg.BEGIN else png
 
 
 def _of_zip(path: str) -> dict[str, Any]:
+    return _together(_each_in_zip(path, _of))
+
+
+def _each_in_zip(path: str, of: Callable[[Any], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Read each picture of a zip, by its name. Raises NoPixels."""
     found: dict[str, dict[str, Any]] = {}
     try:
         with bounds.open_zip(path, FILES_MAX) as packed:
@@ -68,10 +94,10 @@ def _of_zip(path: str) -> dict[str, Any]:
                 if entry.compress_type != zipfile.ZIP_STORED or entry.filename in found:
                     raise NoPixels("the file is not a zip of a chunk of frames")
                 with packed.open(entry) as picture:
-                    found[entry.filename] = _of(picture)
+                    found[entry.filename] = of(picture)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
         raise NoPixels("the file is a zip that cannot be read") from fault
-    return _together(found)
+    return found
 
 
 def _together(pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 Another version or number of threads may encode the same pixels differently, so a hash of the file
 would differ. The hash is over ``rendertrust-pixels-v1 {width} {height} {channels} {bits}`` in
 ASCII, a newline, and the samples as in the file, row by row from the top. Only PNG 1.2 without
-palette and interlacing is supported, because Blender writes neither.
+palette and interlacing is supported, because Blender writes neither. Files with chunks that Blender
+does not write are refused, because viewers may show something else than these samples: an
+animation, or samples made transparent.
 """
 
 import hashlib
@@ -18,6 +20,13 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NAME = "rendertrust-pixels-v1"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 PIECE = 1 << 20
+CHUNKS = frozenset(
+    b"IHDR IDAT IEND cHRM cICP eXIf gAMA iCCP iTXt oFFs pHYs sBIT sRGB tEXt tIME zTXt".split()
+)
+
+
+class ForeignChunk(NoPixels):
+    """The file has a chunk that Blender does not write."""
 
 
 def digest_of(file: Any) -> dict[str, Any]:
@@ -39,7 +48,27 @@ def size_of(path: str) -> tuple[int, int]:
     """Return width and height from the header. Raises OSError and NoPixels."""
     with open(path, "rb") as file:
         width, height, _, _ = _head(file)
+        _check_chunks(file)
         return width, height
+
+
+def head_of(file: Any) -> dict[str, int]:
+    """Return width, height and channels from the header. Raises NoPixels."""
+    width, height, channels, _ = _head(file)
+    return {"width": width, "height": height, "channels": channels}
+
+
+def _check_chunks(file: Any) -> None:
+    """Raise ForeignChunk if the rest of the file has a foreign chunk; skip the contents."""
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        _check_kind(head[4:])
+        file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+
+
+def _check_kind(kind: bytes) -> None:
+    if kind not in CHUNKS:
+        name = kind.decode("ascii") if kind.isalpha() else kind.hex()
+        raise ForeignChunk(f"the file has a chunk ({name}) that Blender does not write")
 
 
 def _head(file: Any) -> tuple[int, int, int, int]:
@@ -105,6 +134,7 @@ def _unpacked(file: Any) -> Iterator[bytes]:
     unpacker = zlib.decompressobj()
     while True:
         kind, length = _begin(file)
+        _check_kind(kind)
         for body in _body(file, kind, length):
             # After the end of the stream, the decompressor would buffer further data.
             if kind == b"IDAT" and not unpacker.eof:

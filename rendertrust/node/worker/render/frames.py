@@ -23,7 +23,9 @@ KEPT = (
     *("media_type", "file_format", "color_depth", "color_mode"),
     *("exr_codec", "use_exr_interleave", "quality"),
 )
-THUMBNAIL = 256  # pixels of the thumbnail's longer side
+THUMBNAIL = 256  # maximum pixels of the thumbnail's longer side
+# Maximum share of the frame's width and height: previews are free, and must not replace frames.
+THUMBNAIL_SHARE = 1 / 4
 
 
 def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -144,16 +146,26 @@ def _pixels(share: float, length: int) -> int:
     return int(np.float32(share) * np.float32(length))
 
 
-def thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> dict[str, str]:
-    """Write a preview of the picture; return its name for a report, {} if that fails."""
+def thumbnail_share(size: tuple[int, int]) -> float:
+    """Return the factor from a frame's width and height to those of its preview."""
+    return min(THUMBNAIL / max(size), THUMBNAIL_SHARE)
+
+
+def thumbnail(
+    bpy: Any, scene: Any, out: str, frame: int, *, is_small: bool = False
+) -> dict[str, str]:
+    """Write a preview of the picture; return its name for a report, {} if that fails.
+
+    ``is_small``: the picture was rendered in the preview's size.
+    """
     try:
-        return {"thumbnail": _write_thumbnail(bpy, scene, out, frame)}
+        return {"thumbnail": _write_thumbnail(bpy, scene, out, frame, is_small=is_small)}
     except (RuntimeError, ValueError, OSError) as fault:
         sys.stderr.write(f"no thumbnail of frame {frame}: {one_line(fault)}\n")
         return {}
 
 
-def _write_thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> str:
+def _write_thumbnail(bpy: Any, scene: Any, out: str, frame: int, *, is_small: bool) -> str:
     name = name_of(frame, ".thumbnail.jpg")
     path = os.path.join(out, name)
     with other_format(scene) as settings:
@@ -161,7 +173,7 @@ def _write_thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> str:
         settings.quality = 90
         bpy.data.images["Render Result"].save_render(path, scene=scene)
     image = bpy.data.images.load(path)
-    share = min(THUMBNAIL / max(image.size), 1.0)
+    share = 1.0 if is_small else thumbnail_share(tuple(image.size))
     image.scale(*(max(round(side * share), 1) for side in image.size))
     image.save(filepath=path, quality=80)
     bpy.data.images.remove(image)

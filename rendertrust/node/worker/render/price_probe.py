@@ -10,7 +10,7 @@ from ..scene.loader import opened
 from ..scene.output import set_format, size_of
 from ..scene.settings import prepare
 from . import tiles
-from .frames import THUMBNAIL, still, thumbnail
+from .frames import still, thumbnail, thumbnail_share
 
 NEARLY_NONE = (0, 0, 2, 2)  # rendering so few pixels measures all other work of a frame
 LOOK_SAMPLES = 16  # samples that suffice for a denoised preview
@@ -98,7 +98,7 @@ def idle_seconds(taken: Sequence[Taken], threads: int) -> list[float]:
 def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> dict[str, str]:
     """Render a preview of the whole frame with few samples; return the file's name."""
     width, height = size_of(scene)
-    share = min(THUMBNAIL / max(width, height), 1.0)
+    share = thumbnail_share((width, height))
     render = scene.render
     render.use_border = render.use_crop_to_border = False
     render.resolution_x = max(round(width * share), 4)
@@ -106,4 +106,4 @@ def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> dict[str,
     scene.cycles.samples = min(scene.cycles.samples, LOOK_SAMPLES)
     scene.cycles.use_denoising, scene.cycles.denoiser = True, "OPENIMAGEDENOISE"
     still(bpy, scene, frame, os.path.join(order["out"], "look.png"))
-    return thumbnail(bpy, scene, order["out"], frame)
+    return thumbnail(bpy, scene, order["out"], frame, is_small=True)

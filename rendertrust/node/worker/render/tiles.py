@@ -54,6 +54,8 @@ def obstacles(scene: Any) -> list[str]:
     }
     found += [reason for reason, applies in reasons.items() if applies]
     found += reproducibility.region_dependence(_blender())
+    if (pencil := reproducibility.grease_pencil(_blender())) is not None:
+        found.append(f"{pencil} is Grease Pencil, which is drawn over the whole picture")
     moved = {curve.data_path for curve in animating(scene) if CUT.match(curve.data_path)}
     found += [f"the scene's {path} is animated" for path in sorted(moved)]
     for layer in (layer for layer in scene.view_layers if layer.use):

@@ -59,14 +59,13 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
 
 
 def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
-    own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     used = used_by_scenes(bpy)
     for owner, path in named(bpy):
         kind = type(owner).__name__
         if kind == "Text" or (kind in ONLY_SHOWN and owner not in used):
             continue  # texts are stored in the scene, and scripts do not run
         base = bpy.path.abspath(path, library=owner.library)
-        if not path or os.path.realpath(base).startswith(own) or is_essential(base):
+        if not path or (kind == "Library" and (is_essential(base) or not _is_linked(owner))):
             continue
         if simulation_caches.is_folder(owner, path):
             yield from _of_folder(bpy, owner, path, base)
@@ -76,6 +75,11 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
         whole = _together(base, more) if more else {}
         for file, showing in (*shown.items(), *dict.fromkeys(more).items()):
             yield _told(bpy, owner, path, os.path.normpath(file), showing) | whole
+
+
+def _is_linked(library: Any) -> bool:
+    """Return True if data comes from the library's file; False if all is packed in the scene."""
+    return not getattr(library, "is_archive", False) and bool(library.users_id)
 
 
 def _in_folders(bpy: Any) -> Iterator[File]:
@@ -150,7 +154,7 @@ def _is_seen(block: Any, user: Any) -> bool:
 
 
 def is_essential(path: str) -> bool:
-    """Return True for one of Blender's bundled asset files."""
+    """Return True for a library of Blender's own brushes, which no render shows."""
     return os.path.basename(path).startswith("essentials_")
 
 

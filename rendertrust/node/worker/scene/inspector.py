@@ -64,6 +64,7 @@ def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
         "memory": memory_of(bpy, scene),
         "unmade": unmade(scene),
         "tile_obstacles": tiles.obstacles(scene)[:SOME],
+        "grease_pencil": reproducibility.grease_pencil(bpy),
         "device_dependent": reproducibility.device_dependence(scene)[:SOME],
     }
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
-from . import simulation_caches
-from .files import IMPORT_PATH, computed_imports, is_essential
+from . import reproducibility, simulation_caches
+from .files import IMPORT_PATH, computed_imports
+from .settings import composite_on_processor
 
 SAID_MAX = 1 << 20
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
@@ -47,24 +48,22 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
-    if order.get("opengl") is False and draws_by_opengl(scene.render.engine):
-        raise MissingCapability(
-            "opengl", f"the scene's engine is {name_of_engine(scene)}, {NO_OPENGL}"
-        )
+    if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
+        raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
     shut(bpy, order["inputs"])
+    for each in bpy.data.scenes:  # strips show other scenes
+        composite_on_processor(each)
     simulation_caches.pack_bakes(bpy)
     return scene
 
 
-def draws_by_opengl(engine: str) -> bool:
-    """Return True if the render engine needs OpenGL, without which Blender crashes."""
-    return engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH"
-
-
-def name_of_engine(scene: Any) -> str:
-    """Return the name that users know of a render engine that draws with OpenGL."""
-    name: str = scene.render.engine
-    return "EEVEE" if "EEVEE" in name else "Workbench"
+def drawn_by_opengl(bpy: Any, scene: Any) -> str | None:
+    """Return what needs OpenGL, without which Blender crashes; None if nothing does."""
+    engine: str = scene.render.engine
+    if engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH":
+        return f"the scene's engine is {'EEVEE' if 'EEVEE' in engine else 'Workbench'}"
+    pencil = reproducibility.grease_pencil(bpy)
+    return None if pencil is None else f"{pencil} is Grease Pencil"
 
 
 def _open(bpy: Any, path: str) -> str:
@@ -178,19 +177,36 @@ def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
 def shut(bpy: Any, inputs: str) -> None:
     """Block all files that were not sent, even if this machine has them.
 
-    Otherwise a picture could reveal local files, and would differ between machines.
+    Otherwise a picture could reveal local files, and would differ between machines. Files of
+    Blender's own folder are no exception, because a scene names them by their absolute paths.
     """
-    blenders = filter(None, (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM")))
-    kept = [os.path.realpath(of) + os.sep for of in (inputs, *blenders)]
     _leave_out_imports(bpy)
 
     def visit(owner: Any, path: str, *_: Any) -> str | None:
         place = os.path.realpath(bpy.path.abspath(path, library=owner.library))
-        if not path or path.startswith("<") or place.startswith(tuple(kept)) or is_essential(place):
+        sent = os.path.realpath(inputs) + os.sep
+        if not path or path.startswith("<") or place.startswith(sent):
             return None
         return os.path.join(inputs, NOWHERE, os.path.basename(place))
 
+    _empty(bpy, [of for of in bpy.data.libraries if _is_read(of) and visit(of, of.filepath)])
     _rewrite(bpy, visit)
+
+
+def _is_read(library: Any) -> bool:
+    """Return True if the library's data was read from its file, not from the scene."""
+    is_inside = getattr(library, "is_archive", False) or library.packed_file is not None
+    return not is_inside and any(not of.is_missing for of in library.users_id)
+
+
+def _empty(bpy: Any, libraries: list[Any]) -> None:
+    """Make the data of these libraries missing, as if their files did not exist."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, library in enumerate(libraries):
+            path = os.path.join(folder, f"{number}.blend")
+            bpy.data.libraries.write(path, set())
+            library.filepath = path
+            library.reload()
 
 
 def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:

@@ -7,15 +7,15 @@ shader could read a file that only one machine has. Pictures of such scenes cann
 Keyframes are harmless. Renders may differ between kinds of devices. Blender's own tests exclude
 hair, overlapping surfaces, path guiding and Open Shading Language when they compare graphics cards
 with processors. Surfaces that touch within one mesh, or between two different meshes, are not
-detected. Renders may differ between machines. EEVEE's frames depend on the drawing class, and
-unbaked simulations on the frames that were rendered before.
+detected. Renders may differ between machines. EEVEE's frames, and Grease Pencil in Cycles' frames,
+depend on the drawing class, and unbaked simulations on the frames that were rendered before.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from .files import label
+from .files import label, used_by_scenes
 
 QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # quoted names of bones, nodes and properties
 # Render settings of a scene in a path, whatever precedes them.
@@ -28,6 +28,8 @@ DIGITS = 4  # decimals of a corner's coordinates
 EEVEE = "BLENDER_EEVEE"
 SIMULATING = {"CLOTH", "SOFT_BODY", "DYNAMIC_PAINT", "FLUID", "PARTICLE_SYSTEM"}
 WORDS_MAX = 200
+PENCIL = ("GREASEPENCIL", "GPENCIL")  # types of objects, the second before Blender 4.3
+PENCIL_NODE = "GeometryNodeCurvesToGreasePencil"
 
 
 # ── parts of a frame ──────────────────────────────────────────────────────────────────────────────
@@ -163,6 +165,7 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     engines = {of.render.engine for of in bpy.data.scenes if by_driver or not is_drawn(of)}
     return bool(
         engines - {"CYCLES"}
+        or (by_driver and grease_pencil(bpy))
         or (scene.render.engine == "CYCLES" and learns)
         or any(layer.cycles.pass_render_time for layer in layers)
         or region_dependence(bpy)
@@ -224,6 +227,30 @@ def _bakes(modifier: Any) -> Iterator[bool]:
         yield from (of.point_cache.is_baked for of in surfaces if of.surface_format == "VERTEX")
     elif modifier.type == "FLUID" and modifier.domain_settings is not None:
         yield modifier.domain_settings.has_cache_baked_data
+
+
+def grease_pencil(bpy: Any) -> str | None:
+    """Return the label of Grease Pencil that frames may show; None if there is none.
+
+    Blender draws it with OpenGL over a render by Cycles.
+    """
+    pencils = [of for of in bpy.data.objects if of.type in PENCIL]
+    users = bpy.data.user_map(subset=pencils) if pencils else {}
+    found = [of for of in pencils if not _is_hidden(of, users[of])]
+    found += [
+        tree
+        for tree in bpy.data.node_groups
+        if any(node.bl_idname == PENCIL_NODE for node in tree.nodes)
+    ]
+    used = used_by_scenes(bpy) if found else set[Any]()
+    return next((label(of) for of in found if of in used), None)
+
+
+def _is_hidden(thing: Any, users: set[Any]) -> bool:
+    """Return True if no frame shows the object: neither itself, nor by way of another object."""
+    if not thing.hide_render or thing.animation_data is not None:
+        return False
+    return all(type(user).__name__ in ("Scene", "Collection") for user in users)
 
 
 def is_drawn(scene: Any) -> bool:

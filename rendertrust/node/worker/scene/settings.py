@@ -9,6 +9,7 @@ from .output import WORDS, compositor_nodes, shows_strips, unmade
 
 # Metadata that Blender can stamp into pictures. These stamps differ between machines or renders.
 FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
+COMPOSITOR_DEVICES = ("compositor_device", "compositor_denoise_device")
 
 
 def prepare(scene: Any, order: dict[str, Any]) -> None:
@@ -43,6 +44,20 @@ def make_repeatable(scene: Any) -> None:
     for node in compositor_nodes(scene):
         if node.bl_idname == "CompositorNodeOutputFile":
             node.mute = True  # the node's files are not delivered; the picture stays the same
+
+
+def composite_on_processor(scene: Any) -> None:
+    """Run the compositor on the processor, because graphics drivers round differently.
+
+    Without a driver Blender would crash.
+    """
+    for name in COMPOSITOR_DEVICES:
+        if hasattr(scene.render, name):
+            setattr(scene.render, name, "CPU")
+    paths = [f"render.{name}" for name in COMPOSITOR_DEVICES]
+    for curve in animating(scene):
+        if curve.data_path in paths:
+            curve.mute = True
 
 
 def set_samples(scene: Any, samples: int) -> None:
