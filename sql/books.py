@@ -489,8 +489,9 @@ class SqlBooks:
             values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
             rows.holds[row["reference"]] = HoldRow(**values)
         for row in found["jobs"]:
-            *values, avoid = row
-            rows.jobs[values[0]] = JobRow(*values, avoid=tuple(avoid))
+            *others, avoid = row
+            columns: list[Any] = [*others, tuple(avoid)]
+            rows.jobs[columns[0]] = JobRow(*columns)
         for row in found["units"]:
             values = row_values(UnitRow, row)
             values |= {name: tuple(row[name]) for name in _LISTS}

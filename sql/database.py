@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import attrs
@@ -334,9 +334,11 @@ def as_stored(value: Any) -> Any:
     sign of zero.
     """
     if isinstance(value, dict):
-        return {name: as_stored(one) for name, one in cast("dict[str, Any]", value).items()}
+        members: dict[str, Any] = value
+        return {name: as_stored(one) for name, one in members.items()}
     if isinstance(value, list):
-        return [as_stored(one) for one in cast("list[Any]", value)]
+        items: list[Any] = value
+        return [as_stored(one) for one in items]
     if not isinstance(value, float):
         return value
     return orjson.loads(f"{Decimal(orjson.dumps(value + 0.0).decode()):f}")

@@ -164,9 +164,9 @@ class ProgressWatchdog:
             progress = self._progress_of(held)
             # A client of the reference protocol may never report progress, as it queues its units.
             if progress.is_reported or state.hello is not None:
-                error = stall_error(progress, now, settings.stall_seconds)
-                if error is not None:
-                    await self._fail_and_cancel(held, error, "stalled")
+                stalled = stall_error(progress, now, settings.stall_seconds)
+                if stalled is not None:
+                    await self._fail_and_cancel(held, stalled, "stalled")
         await self._check_paces()
         await self._check_quotes()
 

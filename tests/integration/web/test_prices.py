@@ -107,7 +107,7 @@ async def ordered(person: Person) -> tuple[int, Any]:
         status, answer = await ask(person.face, "POST", f"{JOBS}/dispatch", body, headers)
         return None if status == 503 else (status, answer)
 
-    found = await until(answered)
+    found: tuple[int, Any] | None = await until(answered)
     assert found is not None
     return found
 
