@@ -308,7 +308,7 @@ def by_code(found: tuple[Finding, ...]) -> dict[str, Finding]:
 
 CASES = [
     Case("nothing", "not_a_scene", "error", "Save As"),
-    Case("newer", "newer_version", "error", "save it in Blender 5.2"),
+    Case("newer", "newer_version", "error", "save the scene in Blender 5.2"),
     Case("eevee", "eevee_on_cpu", "error", "Render Engine: Cycles"),
     Case("engine", "unknown_engine", "error", "Render Engine: Cycles"),
     Case("camera", "no_camera", "error", "Scene > Camera", "Object 'Camera'"),
