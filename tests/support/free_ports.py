@@ -8,8 +8,9 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-# Lower than the ports that engines choose and that systems give to outgoing connections.
-LOWEST, SPAN = 10_000, 6_000
+# Lower than the ports that engines choose and that systems give to outgoing connections, and higher
+# than 10080, the highest port that browsers refuse to open.
+LOWEST, SPAN = 11_000, 5_000
 NUMBERS = count(1)
 
 
