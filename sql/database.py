@@ -21,15 +21,15 @@ from sql.query_loader import QUERIES, READS
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-WITHIN_SECONDS: Final = 1.8  # the web then has time for a 503 within two seconds
+WITHIN_SECONDS = 1.8  # the web then has time for a 503 within two seconds
 STATEMENT_SECONDS: Final = 60.0  # the server ends statements that run longer
 # A client that disappears within a transaction must not keep its locks. Other clients wait up to
 # 1.8 s for the locks, while healthy transactions take milliseconds.
-IDLE_SECONDS: Final = 1.5
+IDLE_SECONDS = 1.5
 # This limit also ends transactions whose client disappeared between a statement's text and its
 # values: PostgreSQL considers that client neither idle nor within a statement. Waiting clients have
 # given up before this.
-TRANSACTION_SECONDS: Final = 2.0
+TRANSACTION_SECONDS = 2.0
 # How often the server checks whether the client of a statement is still connected.
 CHECK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.05
@@ -159,10 +159,13 @@ class Database:
         return PoolUse(size, size - self._pool.get_idle_size(), self._connections)
 
     @asynccontextmanager
-    async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
-        """Yield a connection for at most ``within`` seconds. Raises Unavailable, Conflict."""
+    async def connection(self, *, within: float | None = None) -> AsyncGenerator[Connection]:
+        """Yield a connection for at most ``within`` seconds (None: ``WITHIN_SECONDS``).
+
+        Raises Unavailable, Conflict.
+        """
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(WITHIN_SECONDS if within is None else within):
                 connection = await self._acquire()
                 async with self._returned_at_exit(connection):
                     yield connection
@@ -175,7 +178,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, *, within: float = WITHIN_SECONDS, snapshot: bool = False
+        self, *, within: float | None = None, snapshot: bool = False
     ) -> AsyncGenerator[Connection]:
         """Yield a connection in a transaction.
 
@@ -189,7 +192,7 @@ class Database:
                 transaction = connection.transaction(**SNAPSHOT if snapshot else {})
                 await transaction.start()
                 try:
-                    if within > WITHIN_SECONDS:
+                    if within is not None and within > WITHIN_SECONDS:
                         lasts = QUERIES["database_transaction_lasts"]
                         await connection.fetchrow(lasts, _ms(within))
                     yield connection

@@ -37,7 +37,8 @@ from web.identity.tokens import CONSOLE_HOURS
 from web.middleware.problem_responses import http_problem, problem_of
 from web.routes.thumbnails import HARMLESS
 
-PAGE_SECONDS: Final = 1.85
+PAGE_SECONDS = 1.85
+ACTION_SECONDS = 4.0
 NOT_YOURS: Final = Problem(403, "You do not have access to this page")
 FIELDS: Final = web.RequestKey("fields", MultiDict[str])  # the request's form, as sent
 LATE: Final = unavailable("The gateway did not finish in time; try again")
@@ -258,7 +259,7 @@ class ActionHandler(ConsoleHandler):
             base=reached_at(request, self.gateway.settings),
         )
         try:
-            async with asyncio.timeout(self.action.within):
+            async with asyncio.timeout(self.action.within or ACTION_SECONDS):
                 return await self.action.act(view)
         except TimeoutError:
             return LATE

@@ -103,7 +103,7 @@ class PageAction:
     who: frozenset[UserRole] = EVERYBODY
     form: Any = None  # an attrs class
     rate: Rate = "write"
-    within: float = 4.0
+    within: float | None = None  # deadline in seconds; None: the usual one
     absent: Problem = NOT_FOUND
     form_on: str = ""
 

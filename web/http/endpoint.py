@@ -30,6 +30,7 @@ LATE = unavailable("The gateway did not finish in time; try again", code=Refusal
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
 HALTED_SECONDS = 60  # an admin must act first, so more frequent tries are useless
 ADMISSION_SECONDS = 0.5
+ANSWER_SECONDS = 1.85  # usual deadline of a handler; answers are due within two seconds
 CLOSING = unavailable(
     "The gateway is starting or closing; try again", retry_after=2, code=RefusalCode.GATEWAY_CLOSING
 )
@@ -106,10 +107,14 @@ class Endpoint:
     async def _handled(self, call: Call[Any, Any]) -> Any:
         """Run the handler; return 503 if it exceeds its deadline."""
         try:
-            async with asyncio.timeout(self.operation.within):
+            async with asyncio.timeout(self._deadline()):
                 return await self.operation.handler(call)
         except TimeoutError:
             return LATE
+
+    def _deadline(self) -> float | None:
+        """Return the seconds that the handler may take; None if it streams."""
+        return None if self.operation.streams else self.operation.within or ANSWER_SECONDS
 
     async def _refuse(self, request: web.Request) -> Problem | None:
         """Return a refusal that needs no body: rate limit, repeated header, or closing gateway."""

@@ -109,8 +109,8 @@ class Operation:
     # Request headers that the handler reads, with descriptions.
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     raw: bool = False  # the handler gets the raw bytes; ``body`` only describes them
-    # Deadline of the handler in seconds; answers are due within two. None: the handler streams.
-    within: float | None = 1.85
+    within: float | None = None  # deadline of the handler in seconds; None: the usual one
+    streams: bool = False  # the answer continues, so the handler has no deadline
     also: str | None = None  # a second media type of the first answer, by content negotiation
     hidden: bool = False  # not in the OpenAPI document, as it is a file of a page
     request_example: Any = None  # an example of the body, as JSON

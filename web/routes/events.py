@@ -56,7 +56,7 @@ class EventList:
     also=STREAM,
     headers={LAST: "For a stream: the number of the last event that you have seen."},
     refusals={409: "The job has fewer events than you have seen"},
-    within=None,
+    streams=True,
     absent=NOT_FOUND,
     example=examples.EVENTS,
 )

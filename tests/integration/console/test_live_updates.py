@@ -207,6 +207,7 @@ async def test_who_is_signed_out_sees_nothing_more(face: Face) -> None:
         await until(ended)
 
 
+@pytest.mark.usual_deadlines
 async def test_nobody_sees_more_while_it_is_unknown_whether_he_was_signed_out(
     database: PostgresEndpoint,
 ) -> None:

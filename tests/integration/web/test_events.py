@@ -275,6 +275,7 @@ async def test_a_stream_ends_when_its_login_does(jane: Person) -> None:
         assert await reader.next() == ("", {})
 
 
+@pytest.mark.usual_deadlines
 async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
     database: PostgresEndpoint,
 ) -> None:

@@ -112,6 +112,7 @@ async def test_a_closing_gateway_takes_no_new_work_and_still_answers(
         assert answer.status == 200
 
 
+@pytest.mark.usual_deadlines
 async def test_without_a_database_it_is_503_within_two_seconds(user: Headers) -> None:
     database = Database(lambda: DEAD)
     loop = asyncio.get_running_loop()

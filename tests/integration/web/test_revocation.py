@@ -214,6 +214,7 @@ async def status(face: Face, token: str) -> int:
         return answer.status
 
 
+@pytest.mark.usual_deadlines
 async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
     distant: Face, proxy: Proxy, database: PostgresEndpoint
 ) -> None:
@@ -256,6 +257,7 @@ async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
     await until(is_served)
 
 
+@pytest.mark.usual_deadlines
 async def test_a_route_that_needs_no_query_is_refused_while_the_set_is_old(
     distant: Face, proxy: Proxy
 ) -> None:
