@@ -32,7 +32,7 @@ from tests.integration.liars.test_liars import (
     honest,
     told,
 )
-from tests.simulation.economy import ERRORS, Pending, expected, lost_with, odds, raised, simulated
+from tests.simulation.economy import ERRORS, Pending, expected, lost_with, odds, simulated
 from tests.simulation.strategies import HONEST, LISTED, Life, Step, Strategy
 from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
@@ -205,7 +205,7 @@ def simulated_gain(made: Sequence[Delivered]) -> float:
             lost, pending = lost_with(pending, step, one.odds)
             gain -= lost
             continue
-        valid = raised(valid, SHARE) if one.drawn else valid
+        valid = (valid[0] + 1, valid[1] + SHARE) if one.drawn else valid
         lie = float(SHARE) if step.is_lie else 0.0
         gain += lie
         pending.append(Pending(SHARE, lie, number))
