@@ -24,15 +24,10 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    PlaceHold,
-    Posting,
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
-    ReleaseHold,
     SessionFact,
-    SettleHold,
-    Transfer,
     UnitComplete,
     UnitDeliver,
     UnitFail,
@@ -97,10 +92,11 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     frame.
     """
     gathered = TouchedRows()
-    transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
     effects = [effect for commit in commits for effect in commit.effects]
-    for posting in (posting for commit in commits for posting in commit.postings):
-        _add_posting(gathered, posting)
+    for transfer in (transfer for commit in commits for transfer in commit.transfers):
+        gathered.accounts |= {transfer.debit, transfer.credit}
+        gathered.transfers.add((transfer.subject, transfer.kind, transfer.reference))
+        gathered.postings += 1
     for effect in effects:
         _add_effect(gathered, effect)
     if gathered.purchases.intents or gathered.purchases.reversals:
@@ -115,8 +111,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         units=frozenset(gathered.units),
         whole=frozenset(gathered.whole),
         tiled=frozenset(gathered.tiled),
-        transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers)
-        | gathered.transfers,
+        transfers=frozenset(gathered.transfers),
         idempotency=frozenset((key.user, key.key) for key in used),
         postings=gathered.postings,
         earnings=frozenset(gathered.earnings),
@@ -128,20 +123,6 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         fines=tuple(sorted(gathered.fines.items())),
         withdrawn=frozenset(gathered.withdrawn),
     )
-
-
-def _add_posting(gathered: TouchedRows, posting: Posting) -> None:
-    if isinstance(posting, Transfer):
-        gathered.accounts |= {posting.debit, posting.credit}
-        gathered.postings += 1
-    elif isinstance(posting, PlaceHold):
-        gathered.accounts.add(posting.account)
-        gathered.holds.add(posting.reference)
-    elif isinstance(posting, SettleHold):
-        _add_settling(gathered, posting.reference, posting.operator)
-    else:
-        assert isinstance(posting, ReleaseHold)
-        gathered.holds.add(posting.reference)
 
 
 def _add_effect(gathered: TouchedRows, effect: Effect) -> None:

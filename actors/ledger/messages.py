@@ -1,10 +1,10 @@
 """Messages of the Ledger, and their outcomes.
 
-A ``Commit`` contains postings (changes of money) and effects (guarded changes of rows), which are
-made all or none. Many commits share one database transaction; each gets a separate outcome.
+A ``Commit`` contains effects (guarded changes of rows) and transfers of money, which are made all
+or none. Many commits share one database transaction; each gets a separate outcome.
 
 ``lock_set`` collects the rows that a commit locks, ``commands`` applies effects, ``postings``
-applies transfers and holds. Verdicts and effects on operators' money are declared with the
+makes transfers and changes holds. Verdicts and effects on operators' money are declared with the
 messages of the actors that send them.
 """
 
@@ -53,7 +53,7 @@ class Ledger:
     """Marker: the address of the ledger actor."""
 
 
-# ── postings: transfers and holds ────────────────────────────────────────────────────────────────
+# ── transfers ────────────────────────────────────────────────────────────────────────────────────
 
 
 @attrs.frozen
@@ -73,41 +73,6 @@ class Transfer:
     reference: str
     description: str = ""
     receipt: bytes | None = None  # the hash of the receipt that the transfer pays
-
-
-@attrs.frozen
-class PlaceHold:
-    """Set ``amount`` (> 0, in 1/10,000 credits) of ``account`` aside under ``reference``."""
-
-    account: str
-    amount: int
-    reference: str
-
-
-@attrs.frozen
-class SettleHold:
-    """Charge a whole hold to revenue, and pay the operator's share.
-
-    ``operator``: the account that gets the share from revenue; None: no share is paid. If no hold
-    has this reference, nothing is settled: free work has none. ``receipt``: the hash of the receipt
-    for the charge.
-    """
-
-    reference: str
-    operator: str | None = None
-    share_percent: int = 0  # of the charge, rounded down
-    description: str = ""
-    receipt: bytes | None = None
-
-
-@attrs.frozen
-class ReleaseHold:
-    """Release a whole hold. If no hold has this reference, nothing is released."""
-
-    reference: str
-
-
-Posting: TypeAlias = Transfer | PlaceHold | SettleHold | ReleaseHold
 
 
 # ── effects on jobs and units that creators ask for ──────────────────────────────────────────────
@@ -529,7 +494,7 @@ class Replayed:
 
 @attrs.frozen
 class ExistsWithOtherAmount:
-    """The reference belongs to a transfer or hold with another amount or other accounts."""
+    """The reference belongs to a transfer with another amount or other accounts."""
 
     reference: str
 
@@ -602,16 +567,17 @@ class Decided(Message[Any, None]):
 
 @attrs.frozen
 class Commit(Message[Ledger, Outcome]):
-    """From any actor or the web: apply all effects and postings, or none.
+    """From any actor or the web: apply all effects and transfers, or none.
 
-    Effects are applied first, then postings, each in order. The observer receives the outcome, also
-    if the commit was told, not asked. Repeating a commit is safe: changes that were made before are
-    recognised by job id, reference, attempt and node; if all were, the outcome is ``Replayed``.
+    Effects are applied first, then transfers, each in order. The observer receives the outcome,
+    also if the commit was told, not asked. Repeating a commit is safe: changes that were made
+    before are recognised by job id, reference, attempt and node; if all were, the outcome is
+    ``Replayed``.
 
     ``act``: an admin's action, recorded in the same transaction if anything changes.
     """
 
-    postings: tuple[Posting, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
     effects: tuple[Effect, ...] = ()
     idempotency: IdempotencyKey | None = None
     observer: Ref[Any] | None = None

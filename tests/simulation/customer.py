@@ -67,7 +67,7 @@ class Customer:
         account = user_account(self.user)
         gift = Transfer(ADJUSTMENTS, account, account, CREDITS, "ADJUSTMENT", "start")
         while True:
-            if isinstance(await self._commit(Commit(postings=(gift,))), Posted | Replayed):
+            if isinstance(await self._commit(Commit(transfers=(gift,))), Posted | Replayed):
                 return
             await asyncio.sleep(1.0)
 

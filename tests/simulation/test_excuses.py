@@ -57,7 +57,7 @@ class Slow(SimulatedNode):
 async def submit(gateway: SimulatedGateway, frames: int) -> None:
     account = user_account(USER)
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
-    given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
+    given = await gateway.ledger.ask(Commit(transfers=(gift,)), within=60)
     pieces = tuple(NewUnit(PRICE, n, str(n + 1)) for n in range(frames))
     order = Dispatch(JobInsert(JOB, USER, planned("render", units=pieces, queue=True)))
     placed = await gateway.scheduler.ask(order, within=60)

@@ -236,7 +236,7 @@ async def grant_starter(gateway: Gateway, user: UUID) -> None:
         description=f"Starter credits: {money.render(gateway.starter)}",
     )
     try:
-        outcome = await commit(gateway, Commit(postings=(grant,)))
+        outcome = await commit(gateway, Commit(transfers=(grant,)))
     except (AskFailed, Unavailable) as failure:
         log.warning("starter credits not granted", user=str(user), reason=str(failure))
         return

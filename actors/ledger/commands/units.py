@@ -21,7 +21,6 @@ from actors.ledger.failure_attribution import (
 )
 from actors.ledger.messages import (
     GuardFailed,
-    SettleHold,
     UnitAssign,
     UnitComplete,
     UnitFail,
@@ -121,14 +120,14 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
     if effect.free:
         charged = release(draft, reference)
     else:
-        order = SettleHold(
+        charged = settle(
+            draft,
             reference,
             operator=effect.operator if effect.verified else None,
             share_percent=effect.share_percent,
             description=f"Job execution: {draft.job_of(unit).job_type}",
             receipt=None if receipt is None else receipt.hash,
         )
-        charged = settle(draft, order)
     if receipt is not None and isinstance(charged, bool):
         _keep_receipt(draft, unit, receipt)
     return charged

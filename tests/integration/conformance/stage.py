@@ -12,6 +12,7 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
+    Effect,
     JobInsert,
     Outcome,
     Posted,
@@ -91,9 +92,9 @@ class Stage:
         """Commit all ``commits`` in one batch, and return the outcomes."""
         return list(await self.ledger().commit(commits))
 
-    async def do(self, *effects: object, postings: tuple[object, ...] = ()) -> Outcome:
-        """Commit effects and postings alone in a batch, and return the outcome."""
-        (outcome,) = await self.commit(Commit(postings, effects))  # type: ignore[arg-type]
+    async def do(self, *effects: Effect, transfers: tuple[Transfer, ...] = ()) -> Outcome:
+        """Commit effects and transfers alone in a batch, and return the outcome."""
+        (outcome,) = await self.commit(Commit(transfers, effects))
         return outcome
 
     async def user(self, units: int = 0) -> UUID:

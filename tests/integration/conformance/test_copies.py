@@ -8,6 +8,7 @@ import pytest
 
 from actors.ledger.messages import (
     Commit,
+    Effect,
     GuardFailed,
     JobCancel,
     JobPause,
@@ -277,7 +278,7 @@ async def test_what_waits_for_its_verdict_outlives_the_other(
 ) -> None:
     other = 3 - delivered
     await race.stage.do(race.deliver(delivered))
-    ends = {
+    ends: dict[str, Effect] = {
         "fails": race.fail(other),
         "scene": race.fail(other, "scene", final=True),
         "is lost": UnitRequeue(race.job, 0, other, "gone"),

@@ -12,7 +12,6 @@ from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
     JobCancel,
-    PlaceHold,
     Transfer,
     UnitAssign,
     UnitComplete,
@@ -331,7 +330,7 @@ async def some_of_everything(stage: Stage) -> None:
     await tell(stage, bought.reversal("re_1", "REFUND", 20))
     account = user_account(buyer)
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
-    await stage.do(postings=(spend,))
+    await stage.do(transfers=(spend,))
     await tell(stage, bought.reversal("du_1", "DISPUTE", 50))
     await earnings_of_every_kind(stage)
 
@@ -442,7 +441,12 @@ async def test_a_hold_that_no_job_has_is_found(
     owner: "asyncpg.Connection[asyncpg.Record]", stage: Stage
 ) -> None:
     user = await stage.user(10)
-    reference = work_reference(fresh_id(), 0)
-    await stage.do(postings=(PlaceHold(user_account(user), 5, reference),))
+    account, reference = user_account(user), work_reference(fresh_id(), 0)
+    await owner.execute("UPDATE accounts SET held = 5 WHERE name = $1", account)
+    await owner.execute(
+        "INSERT INTO holds (id, account_id, reference, amount, created_at)"
+        " SELECT $1, id, $2, 5, now() FROM accounts WHERE name = $3",
+        *(fresh_id(), reference, account),
+    )
     (finding,) = await run_fsck(owner)
     assert (finding.invariant, finding.found) == ("I3", "open without a unit of work")

@@ -317,7 +317,7 @@ async def test_whoever_commits_when_he_likes_is_found(
                     # Use accounts that no broken transaction has touched, because their balances
                     # are right.
                     spent = Transfer(account, "revenue", account, 1, "DEDUCTION", f"s{step}")
-                    await stage.do(postings=(spent,))
+                    await stage.do(transfers=(spent,))
                 case _:
                     increment = await stage.store.audit_since(mark)
                     mark = increment.mark

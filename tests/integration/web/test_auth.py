@@ -20,7 +20,7 @@ async def test_a_new_user_is_given_the_starter_credits(face: Face) -> None:
     await face.user()
     (commit,) = face.script.seen
     assert isinstance(commit, Commit)
-    (grant,) = commit.postings
+    (grant,) = commit.transfers
     assert isinstance(grant, Transfer)
     assert grant.amount == 1_000_000
     assert grant.reference.startswith("starter:")

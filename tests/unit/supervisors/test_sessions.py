@@ -57,7 +57,7 @@ class GatewayWithNode:
         await self.tree.root.start()
         account = user_account(USER)
         gift = Transfer(ADJUSTMENTS, account, account, 100 * PRICE, "ADJUSTMENT", "start")
-        funded = await self.registry.ref(Ledger).ask(Commit(postings=(gift,)), within=5.0)
+        funded = await self.registry.ref(Ledger).ask(Commit(transfers=(gift,)), within=5.0)
         assert isinstance(funded, Posted)
 
     async def connect(self) -> None:

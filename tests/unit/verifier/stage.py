@@ -111,8 +111,8 @@ class Play:
     work: str | None = None  # the work that nodes sign
     window: timedelta = timedelta(days=7)
 
-    async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
-        outcome = await self.ledger.ask(Commit(postings, effects), within=60)
+    async def do(self, *effects: Any, transfers: tuple[Any, ...] = ()) -> None:
+        outcome = await self.ledger.ask(Commit(transfers, effects), within=60)
         assert isinstance(outcome, Posted), outcome
 
     async def delivered(self, node: UUID = NODE, owner: UUID = OPERATOR, **params: Any) -> UUID:
@@ -134,7 +134,7 @@ class Play:
         params = {"frame": 1, **params}
         plan = planned(job_type, "s3://rendertrust/x", params, price=PRICE, pool=pool)
         insert = JobInsert(job, user, plan)
-        await self.do(postings=(grant,))
+        await self.do(transfers=(grant,))
         await self.do(insert, UnitAssign(job, 0, 1, node))
         return job
 

@@ -184,7 +184,7 @@ async def rendered(
     plan = planned("render", "s3://rendertrust/x", {"frame": 1}, units=units)
     insert = JobInsert(job, CREATOR, plan)
     assigned = (UnitAssign(job, unit, 1, node) for unit, node in enumerate(turns))
-    await play.do(postings=(grant,))
+    await play.do(transfers=(grant,))
     await play.do(insert, *assigned)
     for unit, node in enumerate(turns):
         await play.again(job, node, 1, owner, unit=unit)
