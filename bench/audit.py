@@ -21,7 +21,8 @@ from typing import Any
 
 import asyncpg
 
-from actors.ledger.messages import Commit, Transfer, UnitComplete, user_account
+from actors.ledger.effects import Transfer, UnitComplete
+from actors.ledger.messages import Commit, user_account
 from bench.probe import Table, fdatasync_rate, machine
 from bench.volume import fill
 from sql.database import Database

@@ -12,17 +12,8 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    JobInsert,
-    Ledger,
-    Posted,
-    Transfer,
-    UnitAssign,
-    UnitComplete,
-    user_account,
-)
+from actors.ledger.effects import JobInsert, Transfer, UnitAssign, UnitComplete
+from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, user_account
 from rendertrust.job_spec import JobSpec
 from sql.database import Database
 from sql.fsck import run_fsck

@@ -14,15 +14,8 @@ import asyncpg
 import orjson
 
 from actors.kernel import Ref
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    JobInsert,
-    Ledger,
-    Posted,
-    Transfer,
-    user_account,
-)
+from actors.ledger.effects import JobInsert, Transfer
+from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, user_account
 from actors.node_session.messages import NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler

@@ -18,7 +18,8 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from statistics import median
 
-from actors.ledger.messages import Commit, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit, user_account
 from actors.ports import Clock
 from actors.sequencer.log_growth import grow
 from bench.probe import Table, fdatasync_rate, machine

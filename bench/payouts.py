@@ -18,15 +18,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import (
-    Commit,
-    Outcome,
-    Posted,
-    UnitAssign,
-    UnitComplete,
-    operator_account,
-)
-from actors.paymaster.messages import EarningMature, PayoutTake
+from actors.ledger.effects import EarningMature, PayoutTake, UnitAssign, UnitComplete
+from actors.ledger.messages import Commit, Outcome, Posted, operator_account
 from bench.probe import Table
 from sql.database import Database
 from sql.operators import Operators

@@ -13,12 +13,12 @@ from prometheus_client import Counter, Histogram
 
 from actors.kernel import Actor, Fatal, fail_point, handles, handles_batch
 from actors.ledger.decision import decide
+from actors.ledger.effects import Effect
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
     REVENUE,
     Commit,
     Decided,
-    Effect,
     GuardFailed,
     IsAccepting,
     Ledger,

@@ -16,34 +16,34 @@ from actors.ledger.commands import (
     units,
 )
 from actors.ledger.draft import Draft
-from actors.ledger.messages import (
-    Booked,
-    Commit,
+from actors.ledger.effects import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningClaim,
+    EarningMature,
     Effect,
-    GuardFailed,
     JobInsert,
-    KeyConflict,
     OfJob,
-    Outcome,
-    Posted,
+    OfPayout,
     PurchaseEffect,
-    Replayed,
     UnitAssign,
     UnitComplete,
     UnitCopy,
     UnitDeliver,
     UnitFail,
     UnitStart,
+    UnitVerdict,
+)
+from actors.ledger.messages import (
+    Booked,
+    Commit,
+    GuardFailed,
+    KeyConflict,
+    Outcome,
+    Posted,
+    Replayed,
 )
 from actors.ledger.postings import Refusal, book, booked_before
-from actors.paymaster.messages import (
-    DisputeDecide,
-    DisputeOpen,
-    EarningClaim,
-    EarningMature,
-    OfPayout,
-)
-from actors.verifier.messages import UnitVerdict
 from sql.books import Changes, KeyRow, Rows, UnitRow
 
 

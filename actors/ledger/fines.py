@@ -12,7 +12,8 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import REVENUE, Transfer, UnitDeliver
+from actors.ledger.effects import Transfer, UnitDeliver
+from actors.ledger.messages import REVENUE
 from actors.ledger.postings import Refusal, book
 from sql.books import UnitRow
 from sql.checks import CheckId, CheckRow

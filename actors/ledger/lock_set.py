@@ -8,15 +8,11 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.commands.checks import rejects
-from actors.ledger.fines import operator_of
-from actors.ledger.messages import (
-    DISPUTES,
-    PAYOUTS,
-    PURCHASES,
-    REVENUE,
-    SUSPENSE,
+from actors.ledger.effects import (
     CheckEffect,
-    Commit,
+    DisputeDecide,
+    DisputeOpen,
+    EarningClaim,
     Effect,
     JobCancel,
     JobChange,
@@ -24,6 +20,10 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
+    OfPayout,
+    OfUnit,
+    PayoutPay,
+    PayoutTake,
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
@@ -33,21 +33,21 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
     UnitRetry,
+    UnitVerdict,
+)
+from actors.ledger.fines import operator_of
+from actors.ledger.messages import (
+    DISPUTES,
+    PAYOUTS,
+    PURCHASES,
+    REVENUE,
+    SUSPENSE,
+    Commit,
     debt_account,
     operator_account,
     user_account,
     work_reference,
 )
-from actors.paymaster.messages import (
-    DisputeDecide,
-    DisputeOpen,
-    EarningClaim,
-    OfPayout,
-    OfUnit,
-    PayoutPay,
-    PayoutTake,
-)
-from actors.verifier.messages import UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
 from sql.purchases import NO_PURCHASES, PurchaseKeys
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import (
     REVENUE,
     Booked,
@@ -16,8 +17,6 @@ from actors.ledger.messages import (
     GuardFailed,
     HoldClosed,
     InsufficientCredits,
-    JobInsert,
-    Transfer,
     user_account,
     work_reference,
 )

@@ -9,14 +9,8 @@ import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles
-from actors.ledger.messages import (
-    Commit,
-    Decided,
-    Ledger,
-    Posted,
-    UnitFail,
-    UnitRequeue,
-)
+from actors.ledger.effects import UnitFail, UnitRequeue
+from actors.ledger.messages import Commit, Decided, Ledger, Posted
 from actors.lifeline.messages import Expire, Lifeline, Sweep
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Ports

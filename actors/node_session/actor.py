@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from actors.kernel import Actor, Ref, handles
+from actors.ledger.effects import UnitFail
 from actors.ledger.messages import (
     Decided,
     GuardFailed,
@@ -19,7 +20,6 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     Replayed,
-    UnitFail,
 )
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 from prometheus_client import Counter
 
-from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitDeliver, UnitRequeue
+from actors.ledger.effects import UnitComplete, UnitDeliver, UnitRequeue
 from actors.node_session import results, unit_failures
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import AlternativesFound, ResultInspected
@@ -32,7 +32,7 @@ from actors.node_session.unit_reports import UnitReports
 from actors.ports import ObjectsUnavailable, ReceiptSigner
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
-from rendertrust.receipt import canonical
+from rendertrust.receipt import IssuedReceipt, canonical
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 from sql.units import unit_kind

@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from actors.kernel import Actor, Down, Later, Ref, Timer, handles
-from actors.ledger.messages import Decided, JobInsert, Ledger, LedgerUnavailable
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Decided, Ledger, LedgerUnavailable
 from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Ports

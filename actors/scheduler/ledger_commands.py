@@ -6,18 +6,8 @@ import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Ref
-from actors.ledger.messages import (
-    Commit,
-    Effect,
-    IdempotencyKey,
-    Outcome,
-    Posted,
-    Replayed,
-    UnitAssign,
-    UnitCopy,
-    UnitRequeue,
-    UnitState,
-)
+from actors.ledger.effects import Effect, UnitAssign, UnitCopy, UnitRequeue
+from actors.ledger.messages import Commit, IdempotencyKey, Outcome, Posted, Replayed, UnitState
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.units import AssignmentTag, is_assigned, key_of
 

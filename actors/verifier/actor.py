@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Actor, handles
+from actors.ledger.effects import COMPARED
 from actors.ledger.messages import Commit, Decided, LedgerUnavailable, Posted
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
@@ -20,7 +21,6 @@ from actors.verifier.check_orders import batch_for, least_of
 from actors.verifier.check_queue import CheckQueue, Claims, batch_of
 from actors.verifier.clawback import Clawback, ClawbackTag
 from actors.verifier.messages import (
-    COMPARED,
     CheckerGone,
     CheckerSeen,
     LieDetected,

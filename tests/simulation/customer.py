@@ -8,9 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import AskFailed
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
+from actors.ledger.effects import (
     JobCancel,
     JobChange,
     JobInsert,
@@ -18,12 +16,10 @@ from actors.ledger.messages import (
     JobResume,
     JobStop,
     OfJob,
-    Posted,
-    Replayed,
     Transfer,
     UnitRetry,
-    user_account,
 )
+from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Replayed, user_account
 from actors.scheduler.messages import Dispatch, UnitsChanged
 from rendertrust import money
 from sql.job_plan import NewUnit

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, JobInsert, Posted, Transfer, user_account
+from actors.ledger.effects import JobInsert, Transfer
+from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, user_account
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import JobDispatch, JobResult

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from actors.ledger.effects import JobPause, JobResume, OfJob, UnitRetry
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
     InsufficientCredits,
-    JobPause,
-    JobResume,
-    OfJob,
     Posted,
     Replayed,
-    UnitRetry,
     UnitState,
 )
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved

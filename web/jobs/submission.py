@@ -10,7 +10,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, GuardFailed, JobCancel, JobInsert, Posted, Replayed
+from actors.ledger.effects import JobCancel, JobInsert
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money

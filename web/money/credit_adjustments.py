@@ -9,12 +9,12 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.effects import Transfer
 from actors.ledger.messages import (
     ADJUSTMENTS,
     REVENUE,
     Commit,
     IdempotencyKey,
-    Transfer,
     user_account,
     work_reference,
 )

@@ -9,7 +9,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from actors.kernel import AskFailed
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, user_account
 from rendertrust import money
 from rendertrust.api.accounts import Registered, Tokens, User
 from sql.database import Unavailable

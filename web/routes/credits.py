@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from actors.ledger.effects import Transfer
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Booked,
@@ -19,7 +20,6 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     Replayed,
-    Transfer,
     user_account,
 )
 from rendertrust import money

@@ -8,18 +8,17 @@ import attrs
 
 from actors.ledger.commands.checks import refute
 from actors.ledger.draft import Draft
+from actors.ledger.effects import DisputeDecide, DisputeOpen, Transfer
 from actors.ledger.fines import can_mature
 from actors.ledger.messages import (
     REVENUE,
     SUSPENSE,
     GuardFailed,
-    Transfer,
     operator_account,
     user_account,
     work_reference,
 )
 from actors.ledger.postings import Refusal, book
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from sql.earnings import ComparisonRow, DisputeRow, EarningRow
 
 WORDS = "Dispute upheld"

@@ -10,19 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.fines import can_mature
-from actors.ledger.messages import (
-    PAYOUTS,
-    SUSPENSE,
-    GuardFailed,
-    Transfer,
-    UnitComplete,
-    operator_account,
-    user_account,
-    work_reference,
-)
-from actors.ledger.postings import Refusal, book
-from actors.paymaster.messages import (
+from actors.ledger.effects import (
     EarningClaim,
     EarningMature,
     OfPayout,
@@ -30,7 +18,19 @@ from actors.paymaster.messages import (
     PayoutPay,
     PayoutReject,
     PayoutTake,
+    Transfer,
+    UnitComplete,
 )
+from actors.ledger.fines import can_mature
+from actors.ledger.messages import (
+    PAYOUTS,
+    SUSPENSE,
+    GuardFailed,
+    operator_account,
+    user_account,
+    work_reference,
+)
+from actors.ledger.postings import Refusal, book
 from sql.books import UnitRow
 from sql.earnings import OPERATOR, EarningRow, PayableRow, PayoutRow
 

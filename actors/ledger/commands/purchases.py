@@ -11,10 +11,7 @@ from typing import Final
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import (
-    DISPUTES,
-    PURCHASES,
-    GuardFailed,
+from actors.ledger.effects import (
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
@@ -23,6 +20,7 @@ from actors.ledger.messages import (
     StripeEvent,
     Transfer,
 )
+from actors.ledger.messages import DISPUTES, PURCHASES, GuardFailed
 from actors.ledger.messages import debt_account as debt_of
 from actors.ledger.messages import user_account as account_of
 from actors.ledger.postings import Refusal, book

@@ -10,6 +10,7 @@ import attrs
 from actors.ledger import tile_dependencies
 from actors.ledger.commands.earnings import earned
 from actors.ledger.draft import Draft
+from actors.ledger.effects import UnitAssign, UnitComplete, UnitFail, UnitRequeue, UnitStart
 from actors.ledger.failure_attribution import (
     after_failed_send,
     after_loss,
@@ -19,16 +20,7 @@ from actors.ledger.failure_attribution import (
     stored_text,
     with_failure,
 )
-from actors.ledger.messages import (
-    GuardFailed,
-    UnitAssign,
-    UnitComplete,
-    UnitFail,
-    UnitRequeue,
-    UnitStart,
-    user_account,
-    work_reference,
-)
+from actors.ledger.messages import GuardFailed, user_account, work_reference
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, with_status
 from rendertrust.receipt import IssuedReceipt

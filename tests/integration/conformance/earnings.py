@@ -5,17 +5,19 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, Effect, Outcome, Posted, UnitComplete, operator_account
-from actors.paymaster.messages import (
+from actors.ledger.effects import (
     DisputeDecide,
     DisputeOpen,
     EarningMature,
+    Effect,
     PayoutApprove,
     PayoutKind,
     PayoutPay,
     PayoutReject,
     PayoutTake,
+    UnitComplete,
 )
+from actors.ledger.messages import Commit, Outcome, Posted, operator_account
 from sql.audit import Act
 from sql.books import Keys
 from sql.earnings import DisputeRow, EarningRow, PayoutRow

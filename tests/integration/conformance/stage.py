@@ -9,17 +9,8 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    Effect,
-    JobInsert,
-    Outcome,
-    Posted,
-    Transfer,
-    UnitAssign,
-    user_account,
-)
+from actors.ledger.effects import Effect, JobInsert, Transfer, UnitAssign
+from actors.ledger.messages import ADJUSTMENTS, Commit, Outcome, Posted, user_account
 from actors.ports import Store
 from rendertrust import money
 from rendertrust.job_spec import JobSpec

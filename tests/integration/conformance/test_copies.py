@@ -6,17 +6,11 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    Commit,
+from actors.ledger.effects import (
     Effect,
-    GuardFailed,
     JobCancel,
     JobPause,
     JobStop,
-    Lease,
-    Posted,
-    RenewLeases,
-    Replayed,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -24,8 +18,10 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
     UnitStart,
+    UnitVerdict,
+    VerdictOutcome,
 )
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.messages import Commit, GuardFailed, Lease, Posted, RenewLeases, Replayed
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100

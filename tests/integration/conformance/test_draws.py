@@ -14,7 +14,8 @@ import pytest
 
 from actors.kernel import Ref, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, Ledger, Posted, UnitDeliver
+from actors.ledger.effects import UnitDeliver
+from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import NodeSession, RunCheck
 from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+from actors.ledger.effects import EarningClaim, EarningMature, PayoutTake, Transfer, UnitComplete
 from actors.ledger.messages import (
     PAYOUTS,
     REVENUE,
@@ -13,13 +14,10 @@ from actors.ledger.messages import (
     GuardFailed,
     Posted,
     Replayed,
-    Transfer,
-    UnitComplete,
     operator_account,
     user_account,
     work_reference,
 )
-from actors.paymaster.messages import EarningClaim, EarningMature, PayoutTake
 from tests.integration.conformance.earnings import (
     WINDOW,
     approve,

@@ -7,18 +7,8 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    REVENUE,
-    Commit,
-    GuardFailed,
-    Posted,
-    Replayed,
-    UnitAssign,
-    UnitComplete,
-    UnitDeliver,
-    operator_account,
-)
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.effects import UnitAssign, UnitComplete, UnitDeliver, UnitVerdict, VerdictOutcome
+from actors.ledger.messages import REVENUE, Commit, GuardFailed, Posted, Replayed, operator_account
 from sql.books import Keys
 from sql.checks import CheckRow
 from sql.earnings import MaturedEarning

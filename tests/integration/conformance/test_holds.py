@@ -15,15 +15,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import (
+from actors.ledger.effects import (
     Effect,
-    IssuedReceipt,
     JobCancel,
     JobChange,
     JobPause,
     JobResume,
     JobStop,
-    Posted,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -32,12 +30,12 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitRetry,
     UnitStart,
-    operator_account,
-    work_reference,
+    UnitVerdict,
 )
+from actors.ledger.messages import Posted, operator_account, work_reference
 from actors.ledger.rows import next_attempt
-from actors.verifier.messages import UnitVerdict
 from rendertrust.job_status import ENDED
+from rendertrust.receipt import IssuedReceipt
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit
 from tests.integration.conformance.conftest import twin_stage

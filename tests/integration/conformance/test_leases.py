@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import Commit, Lease, RenewLeases, UnitAssign, UnitRequeue, UnitStart
+from actors.ledger.effects import UnitAssign, UnitRequeue, UnitStart
+from actors.ledger.messages import Commit, Lease, RenewLeases
 from actors.lifeline.actor import expired
 from sql.books import Changes, Keys, NewJob
 from sql.database import Conflict

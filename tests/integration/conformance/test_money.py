@@ -6,6 +6,7 @@ from collections import Counter
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.effects import JobCancel, Transfer, UnitComplete
 from actors.ledger.messages import (
     ADJUSTMENTS,
     REVENUE,
@@ -15,12 +16,9 @@ from actors.ledger.messages import (
     HoldClosed,
     IdempotencyKey,
     InsufficientCredits,
-    JobCancel,
     KeyConflict,
     Posted,
     Replayed,
-    Transfer,
-    UnitComplete,
     operator_account,
     user_account,
     work_reference,

@@ -7,19 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    GuardFailed,
-    JobCancel,
-    Posted,
-    PurchaseOpen,
-    PurchaseSession,
-    Replayed,
-    Transfer,
-    UnitComplete,
-    user_account,
-)
+from actors.ledger.effects import JobCancel, PurchaseOpen, PurchaseSession, Transfer, UnitComplete
+from actors.ledger.messages import ADJUSTMENTS, Commit, GuardFailed, Posted, Replayed, user_account
 from tests.integration.conformance.purchases import (
     CREDIT,
     Bought,

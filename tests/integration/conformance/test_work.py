@@ -6,21 +6,23 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    REVENUE,
-    Commit,
+from actors.ledger.effects import (
     Effect,
-    GuardFailed,
-    InsufficientCredits,
     JobCancel,
     JobInsert,
-    Posted,
-    Replayed,
     UnitAssign,
     UnitComplete,
     UnitFail,
     UnitRequeue,
     UnitStart,
+)
+from actors.ledger.messages import (
+    REVENUE,
+    Commit,
+    GuardFailed,
+    InsufficientCredits,
+    Posted,
+    Replayed,
     UnitState,
 )
 from sql.job_plan import JobPlan

@@ -15,7 +15,8 @@ import aiohttp
 import attrs
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, user_account
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
 from rendertrust.identity import generate_key

@@ -8,18 +8,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
+from actors.ledger.effects import (
     JobCancel,
     Transfer,
     UnitAssign,
     UnitComplete,
     UnitRequeue,
     UnitStart,
-    user_account,
-    work_reference,
 )
+from actors.ledger.messages import ADJUSTMENTS, Commit, user_account, work_reference
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, run_fsck
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint

@@ -12,7 +12,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
+from actors.ledger.effects import Transfer, UnitStart
+from actors.ledger.messages import Commit, user_account
 from bench.volume import fill
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, audit_since
 from sql.query_loader import QUERIES

@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 
 from actors.ledger.decision import decide
+from actors.ledger.effects import Transfer
 from actors.ledger.lock_set import keys_of
-from actors.ledger.messages import Commit, Transfer, user_account
+from actors.ledger.messages import Commit, user_account
 from actors.sequencer.messages import CheckpointReady
 from rendertrust import merkle
 from sql.audit import Act

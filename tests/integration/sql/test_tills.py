@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 import pytest
 
+from actors.ledger.effects import Transfer, UnitComplete
 from actors.ledger.messages import (
     ADJUSTMENTS,
     REVENUE,
@@ -18,8 +19,6 @@ from actors.ledger.messages import (
     ExistsWithOtherAmount,
     Posted,
     Replayed,
-    Transfer,
-    UnitComplete,
     user_account,
 )
 from sql.books import WITH_TILLS, Keys, Rows, SqlBooks

@@ -12,22 +12,24 @@ import attrs
 import pytest
 
 from actors.kernel import Ref
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    IdempotencyKey,
+from actors.ledger.effects import (
     JobCancel,
-    Ledger,
-    LedgerUnavailable,
-    Outcome,
-    Posted,
-    Replayed,
     Transfer,
     UnitAssign,
     UnitComplete,
     UnitFail,
     UnitRequeue,
     UnitStart,
+)
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    IdempotencyKey,
+    Ledger,
+    LedgerUnavailable,
+    Outcome,
+    Posted,
+    Replayed,
     operator_account,
     user_account,
 )

@@ -1,6 +1,7 @@
 """Tests of registration and login on a real database."""
 
-from actors.ledger.messages import Commit, Transfer
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit
 from tests.support.http_gateway import Face
 
 JANE = {"email": "jane@example.org", "name": "Jane Smith", "password": "securepassword123"}

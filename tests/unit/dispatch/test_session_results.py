@@ -10,15 +10,8 @@ import attrs
 import pytest
 
 from actors.kernel import Message
-from actors.ledger.messages import (
-    GuardFailed,
-    LedgerUnavailable,
-    Replayed,
-    UnitComplete,
-    UnitFail,
-    UnitRequeue,
-    operator_account,
-)
+from actors.ledger.effects import UnitComplete, UnitFail, UnitRequeue
+from actors.ledger.messages import GuardFailed, LedgerUnavailable, Replayed, operator_account
 from actors.node_session.messages import AlternativesFound, KeyProved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import Assignment, FindAlternatives, NodeDeclined, UnitsChanged

@@ -16,22 +16,13 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    ExistsWithOtherAmount,
-    GuardFailed,
-    IdempotencyKey,
-    InsufficientCredits,
+from actors.ledger.effects import (
     JobCancel,
     JobChange,
     JobPause,
     JobResume,
     JobStop,
-    KeyConflict,
-    Outcome,
-    Posted,
-    Replayed,
+    OfPayout,
     Transfer,
     UnitAssign,
     UnitCopy,
@@ -39,11 +30,22 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitRetry,
     UnitStart,
+)
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    ExistsWithOtherAmount,
+    GuardFailed,
+    IdempotencyKey,
+    InsufficientCredits,
+    KeyConflict,
+    Outcome,
+    Posted,
+    Replayed,
     debt_account,
     operator_account,
     user_account,
 )
-from actors.paymaster.messages import OfPayout
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id
 from tests.twins.store import StoreTwin

@@ -12,34 +12,34 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from actors.ledger.messages import (
-    REVENUE,
-    SUSPENSE,
-    Commit,
-    Effect,
-    ExistsWithOtherAmount,
-    GuardFailed,
-    Posted,
-    Replayed,
-    ReversalFact,
-    SessionFact,
-    StripeEvent,
-    Transfer,
-    UnitComplete,
-    operator_account,
-    user_account,
-    work_reference,
-)
-from actors.paymaster.messages import (
+from actors.ledger.effects import (
     DisputeDecide,
     DisputeOpen,
     EarningClaim,
     EarningMature,
+    Effect,
     PayoutApprove,
     PayoutKind,
     PayoutPay,
     PayoutReject,
     PayoutTake,
+    ReversalFact,
+    SessionFact,
+    StripeEvent,
+    Transfer,
+    UnitComplete,
+)
+from actors.ledger.messages import (
+    REVENUE,
+    SUSPENSE,
+    Commit,
+    ExistsWithOtherAmount,
+    GuardFailed,
+    Posted,
+    Replayed,
+    operator_account,
+    user_account,
+    work_reference,
 )
 from sql.books import Keys
 from tests.integration.conformance.earnings import WINDOW

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RULE_MARKER, rule
 
-from actors.ledger.messages import Effect, Transfer
+from actors.ledger.effects import Effect, Transfer
 from tests.integration.conformance import purchases, stage
 from tests.integration.conformance.conftest import twin_stage
 from tests.support.examples import examples

@@ -14,18 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.ledger.messages import (
+from actors.ledger.effects import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningMature,
     Effect,
-    GuardFailed,
-    Posted,
-    Replayed,
+    PayoutTake,
     UnitAssign,
     UnitComplete,
     UnitDeliver,
-    operator_account,
+    UnitVerdict,
+    VerdictOutcome,
 )
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, PayoutTake
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.messages import GuardFailed, Posted, Replayed, operator_account
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of

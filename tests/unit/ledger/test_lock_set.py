@@ -4,10 +4,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.lock_set import keys_of
-from actors.ledger.messages import (
-    REVENUE,
-    Commit,
+from actors.ledger.effects import (
     Effect,
     JobCancel,
     JobInsert,
@@ -16,10 +13,10 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
     UnitStart,
-    user_account,
-    work_reference,
+    UnitVerdict,
 )
-from actors.verifier.messages import UnitVerdict
+from actors.ledger.lock_set import keys_of
+from actors.ledger.messages import REVENUE, Commit, user_account, work_reference
 from sql.books import Keys
 from sql.job_plan import NewUnit
 from tests.support.plans import planned

@@ -5,15 +5,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from actors.kernel import Ref
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    JobInsert,
-    Ledger,
-    Posted,
-    Transfer,
-    user_account,
-)
+from actors.ledger.effects import JobInsert, Transfer
+from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, user_account
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler

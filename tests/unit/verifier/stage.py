@@ -13,17 +13,19 @@ import attrs
 from actors.kernel import Ref
 from actors.kernel.envelope import Envelope
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
+from actors.ledger.effects import (
     JobInsert,
-    Ledger,
-    Posted,
     Transfer,
     UnitAssign,
     UnitComplete,
     UnitDeliver,
     UnitFail,
+)
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    Ledger,
+    Posted,
     operator_account,
     user_account,
 )

@@ -10,13 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    JobInsert,
-    Transfer,
-    UnitAssign,
-    user_account,
-)
+from actors.ledger.effects import JobInsert, Transfer, UnitAssign
+from actors.ledger.messages import ADJUSTMENTS, user_account
 from actors.node_session.messages import RunCheck
 from actors.verifier.case import Case
 from actors.verifier.check_queue import BYTES_MOST, batch_of
