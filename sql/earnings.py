@@ -162,13 +162,13 @@ class ClaimableEarning:
 _OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
 
 
-async def earners(connection: Connection, keys: "Keys") -> frozenset[str]:
+async def earners(connection: Connection, keys: "Keys") -> set[str]:
     """Return the accounts of a batch's earnings and payouts, so that they can be locked."""
     if not (keys.earnings or keys.payouts or keys.withdrawn):
-        return frozenset()
+        return set()
     named = (*_units(keys.earnings), list(keys.payouts), *_units(keys.withdrawn))
     rows = await connection.fetch(QUERIES["books_earners"], *named)
-    return frozenset(row["name"] for row in rows)
+    return {row["name"] for row in rows}
 
 
 async def lock_earnings(connection: Connection, keys: "Keys", rows: "Rows") -> None:
@@ -210,8 +210,8 @@ async def _lock_stakes(connection: Connection, keys: "Keys", rows: "Rows") -> No
         for row in await connection.fetch(QUERIES["books_stakes"], *named):
             rows.stakes[row["operator_id"]] = row["pending"]
     if keys.fines:
-        owing, dues = [who for who, _ in keys.fines], [due for _, due in keys.fines]
-        asked = (owing, dues, *_units(keys.earnings))
+        owing = sorted(keys.fines)
+        asked = (owing, [keys.fines[who] for who in owing], *_units(keys.earnings))
         [found] = await connection.fetch(QUERIES["books_fines_shares"], *asked)
         _add(rows, found)
     if keys.withdrawn:
@@ -308,5 +308,5 @@ def _closed(changes: "Changes") -> list[PayoutRow]:
     ]
 
 
-def _units(units: "frozenset[UnitId]") -> tuple[list[UUID], list[int]]:
+def _units(units: "set[UnitId]") -> tuple[list[UUID], list[int]]:
     return [job for job, _ in units], [number for _, number in units]

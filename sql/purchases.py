@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
@@ -67,15 +67,15 @@ class StripeEventRow:
     received_at: datetime
 
 
-@attrs.frozen
+@attrs.define
 class PurchaseKeys:
     """Purchases by id, session and payment intent; reversals and events by Stripe's ids."""
 
-    ids: frozenset[UUID] = frozenset()
-    sessions: frozenset[str] = frozenset()
-    intents: frozenset[str] = frozenset()
-    reversals: frozenset[str] = frozenset()
-    events: frozenset[str] = frozenset()
+    ids: set[UUID] = attrs.field(factory=set[UUID])
+    sessions: set[str] = attrs.field(factory=set[str])
+    intents: set[str] = attrs.field(factory=set[str])
+    reversals: set[str] = attrs.field(factory=set[str])
+    events: set[str] = attrs.field(factory=set[str])
 
     def __bool__(self) -> bool:
         return bool(self.ids or self.events)
@@ -87,9 +87,6 @@ class PurchaseKeys:
             or purchase.session in self.sessions
             or purchase.payment_intent in self.intents
         )
-
-
-NO_PURCHASES: Final = PurchaseKeys()
 
 
 async def with_owners(connection: Connection, keys: "Keys") -> "Keys":

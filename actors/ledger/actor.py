@@ -108,7 +108,7 @@ class LedgerActor(Actor[Ledger]):
         if self._clock.monotonic() >= self._tried_at + TRIED_SECONDS:
             try:
                 async with self._store.transaction() as books:
-                    await books.lock(Keys(accounts=frozenset({REVENUE})))
+                    await books.lock(Keys(accounts={REVENUE}))
             except (Unavailable, Conflict):
                 self._note(accepts=False)
             else:

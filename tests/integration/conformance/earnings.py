@@ -107,16 +107,16 @@ async def judged(stage: Stage, effect: Effect, name: str) -> Outcome:
 
 async def share_of(stage: Stage, work: Work) -> EarningRow:
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(earnings=frozenset({(work.job, 0)})))
+        rows = await books.lock(Keys(earnings={(work.job, 0)}))
     return rows.earnings[work.job, 0]
 
 
 async def dispute_of(stage: Stage, work: Work) -> DisputeRow:
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(earnings=frozenset({(work.job, 0)})))
+        rows = await books.lock(Keys(earnings={(work.job, 0)}))
     return rows.disputes[work.job, 0]
 
 
 async def payout_of(stage: Stage, payout: UUID) -> PayoutRow:
     async with stage.store.transaction() as books:
-        return (await books.lock(Keys(payouts=frozenset({payout})))).payouts[payout]
+        return (await books.lock(Keys(payouts={payout}))).payouts[payout]

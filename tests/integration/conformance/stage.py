@@ -110,7 +110,7 @@ class Stage:
     async def money(self, name: str) -> tuple[int, int]:
         """Return the balance of an account and the held part of it."""
         async with self.store.transaction() as books:
-            account = (await books.lock(Keys(accounts=frozenset({name})))).accounts[name]
+            account = (await books.lock(Keys(accounts={name}))).accounts[name]
         return account.balance, account.held
 
     async def of_user(self, user: UUID) -> tuple[int, int]:
@@ -118,11 +118,11 @@ class Stage:
 
     async def unit(self, job: UUID, number: int = 0) -> UnitRow:
         async with self.store.transaction() as books:
-            return (await books.lock(Keys(units=frozenset({(job, number)})))).units[job, number]
+            return (await books.lock(Keys(units={(job, number)}))).units[job, number]
 
     async def job(self, job: UUID) -> JobRow:
         async with self.store.transaction() as books:
-            return (await books.lock(Keys(jobs=frozenset({job})))).jobs[job]
+            return (await books.lock(Keys(jobs={job}))).jobs[job]
 
     async def status(self, job: UUID) -> str:
         return (await self.job(job)).status

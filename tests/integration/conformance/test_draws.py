@@ -96,7 +96,7 @@ class Scene:
 
     async def verdicts(self, jobs: list[UUID]) -> Counter[str | None]:
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(checks=frozenset((job, 0) for job in jobs)))
+            rows = await books.lock(Keys(checks={(job, 0) for job in jobs}))
         return Counter(rows.checks[job, 0, 1].verdict for job in jobs)
 
 

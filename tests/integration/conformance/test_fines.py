@@ -84,7 +84,7 @@ async def book_honest_work(stage: Stage, owner: UUID, count: int) -> list[Work]:
 
 async def check_of(stage: Stage, made: Delivery) -> CheckRow:
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(checks=frozenset({(made.job, 0)})))
+        rows = await books.lock(Keys(checks={(made.job, 0)}))
     return rows.checks[made.job, 0, 1]
 
 

@@ -84,7 +84,7 @@ class Farm:
     paid: Counter[str] = attrs.field(factory=Counter[str])
 
     async def units(self) -> list[UnitRow]:
-        numbers = frozenset((self.job, number) for number in range(3))
+        numbers = {(self.job, number) for number in range(3)}
         async with self.stage.store.transaction() as books:
             rows = await books.lock(Keys(units=numbers))
         return [rows.units[self.job, number] for number in range(3)]
@@ -92,7 +92,7 @@ class Farm:
     async def hold(self, number: int) -> HoldRow | None:
         reference = work_reference(self.job, number)
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(holds=frozenset({reference})))
+            rows = await books.lock(Keys(holds={reference}))
         return rows.holds.get(reference)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────

@@ -76,7 +76,7 @@ async def test_what_is_held_cannot_be_spent(stage: Stage) -> None:
 async def drafted(stage: Stage, reference: str) -> Draft:
     """Return a draft of the books with this hold, as effects change it."""
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(holds=frozenset({reference})))
+        rows = await books.lock(Keys(holds={reference}))
     return Draft(rows, rows.now, fresh_id)
 
 

@@ -32,7 +32,7 @@ TILLS = 16
 BALANCES = "SELECT name, balance FROM platform_accounts"
 USED = "SELECT name, tills_used FROM platform_accounts WHERE tills_used IS NOT NULL"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-BOTH = Keys(accounts=WITH_TILLS)
+BOTH = Keys(accounts=set(WITH_TILLS))
 
 
 @attrs.frozen

@@ -494,9 +494,9 @@ class Everything(Everyday):
 
     async def compare(self) -> None:
         await super().compare()
-        units = frozenset((job, 0) for job in self.shares)
+        units = {(job, 0) for job in self.shares}
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(earnings=units, payouts=frozenset(self.payouts)))
+            rows = await books.lock(Keys(earnings=units, payouts=set(self.payouts)))
         for job, share in self.shares.items():
             row = rows.earnings[job, 0]
             who = None if share.operator is None else self.people[share.operator]

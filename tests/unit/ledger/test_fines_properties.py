@@ -137,7 +137,7 @@ class Fines(RuleBasedStateMachine):
 
     async def check_of(self, made: Delivery, attempt: int = 1) -> Any:
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(checks=frozenset({(made.job, 0)})))
+            rows = await books.lock(Keys(checks={(made.job, 0)}))
         return rows.checks[made.job, 0, attempt]
 
     @rule(seconds=STEPS)
@@ -268,7 +268,7 @@ class Fines(RuleBasedStateMachine):
             assert rows[share.work.job, 0].state == share.state
 
     async def rows(self) -> dict[tuple[UUID, int], EarningRow]:
-        wanted = frozenset((share.work.job, 0) for share in self.shares)
+        wanted = {(share.work.job, 0) for share in self.shares}
         async with self.stage.store.transaction() as books:
             return (await books.lock(Keys(earnings=wanted))).earnings
 
