@@ -182,6 +182,11 @@ Outcome: TypeAlias = (
 )
 
 
+def units_of(outcome: Outcome) -> tuple[UnitState, ...]:
+    """Return the unit states in an outcome."""
+    return outcome.units if isinstance(outcome, Posted | Replayed | GuardFailed) else ()
+
+
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────
 
 

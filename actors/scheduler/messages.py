@@ -372,7 +372,7 @@ class PeerServes(Message[Scheduler, None]):
 
 @attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
-    """From the actor that committed a change of units: their new states."""
+    """From the actor that committed a change of units (by ``announce``): their new states."""
 
     units: tuple[UnitState, ...]
 

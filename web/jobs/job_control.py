@@ -13,8 +13,8 @@ from actors.ledger.messages import (
     Replayed,
     UnitState,
 )
-from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
-from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler, UnitsChanged
+from actors.notifier.messages import Notifier, ToOthers, announce
+from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler
 from sql.audit import Act
 from sql.jobs import PagedUnit, PastJob
 from web.gateway import Gateway
@@ -141,9 +141,8 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
         if isinstance(effect, JobPause):
             scheduler.tell(JobPaused(effect.job))
             notifier.tell(ToOthers(JobPaused(effect.job)))
-    scheduler.tell(UnitsChanged(units))
+    announce(units, scheduler, notifier)
     scheduler.tell(JobsChanged(tuple({effect.job for effect in effects})))
-    notifier.tell(UnitsMoved(units))
 
 
 def _refused(effect: OfJob, found: str) -> Problem:
