@@ -13,8 +13,9 @@ import attrs
 from actors.kernel import Ref
 from actors.ledger.actor import LedgerActor
 from actors.ledger.effects import JobInsert, Transfer, UnitAssign, UnitComplete
-from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, user_account
+from actors.ledger.messages import Commit, Ledger, Posted
 from rendertrust.job_spec import JobSpec
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Database
 from sql.fsck import run_fsck
 from sql.job_plan import JobPlan, NewUnit

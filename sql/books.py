@@ -16,6 +16,7 @@ import attrs
 import orjson
 
 from rendertrust.unit_error_code import ErrorCode
+from sql.account_names import ADJUSTMENTS, DEBT, MADE_WHEN_NEEDED, REVENUE
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch
@@ -48,10 +49,9 @@ from sql.statement_batch import Columns, columns_of, flat, row_values, together
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
-MADE_WHEN_NEEDED = ("user:", "operator:", "debt:")
 # Each of these is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
-WITH_TILLS = frozenset({"revenue", "adjustments"})
+WITH_TILLS = frozenset({REVENUE, ADJUSTMENTS})
 _JOB_UPDATED: tuple[str, ...] = (
     *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),
     *("dispatched_at", "completed_at", "open_units", "failed_units", "cancelled_units"),
@@ -79,7 +79,6 @@ _OF_ENTRY = (
     "receipt",
 )
 _OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
-_PEOPLE = tuple(MADE_WHEN_NEEDED)
 UNREAD = datetime.max.replace(tzinfo=UTC)
 
 
@@ -465,10 +464,10 @@ class SqlBooks:
         asked = (list(names), list(keys.holds), list(keys.whole), list(tills), *tiled)
         found = await self._fetch("books_accounts_lock", *asked)
         known = {row["name"] for row in found}
-        missing = [name for name in names - known if name.startswith(_PEOPLE)]
+        missing = [name for name in names - known if name.startswith(MADE_WHEN_NEEDED)]
         if missing:
             # Sorted, so that two gateways that create the same accounts cannot deadlock.
-            missing.sort(key=lambda name: (name.startswith("debt:"), name))
+            missing.sort(key=lambda name: (name.startswith(DEBT), name))
             await self._connection.execute(QUERIES["books_accounts_make"], missing)
             found = await self._fetch("books_accounts_lock", *asked)
         locked = {row["id"] for row in found}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from sql.account_names import OPERATOR, earning_account
 from sql.database import Conflict, Connection
 from sql.query_loader import QUERIES
 from sql.statement_batch import Part, columns_of, row_values
@@ -18,8 +19,6 @@ SHARES_MOST = 5_000  # per payout; operators with more shares repeat the request
 WITHHELD_MOST = timedelta(days=30)  # then an admin decides, if no check has
 # number of an operator's newest shares to read; a fine of equal shares takes fewer
 STAKE_SHARES = 400
-OPERATOR = "operator:"
-SUSPENSE = "suspense"
 FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit and attempt of the result
 
 
@@ -41,7 +40,7 @@ class EarningRow:
     @property
     def account(self) -> str:
         """The account that holds the share."""
-        return SUSPENSE if self.operator_id is None else f"{OPERATOR}{self.operator_id}"
+        return earning_account(self.operator_id)
 
 
 @attrs.frozen

@@ -16,7 +16,6 @@ from actors.ledger.decision import decide
 from actors.ledger.effects import Effect
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
-    REVENUE,
     Commit,
     Decided,
     GuardFailed,
@@ -29,6 +28,7 @@ from actors.ledger.messages import (
 )
 from actors.ports import Clock, Random, Store
 from rendertrust.money import UNITS_PER_CREDIT
+from sql.account_names import REVENUE
 from sql.books import AccountRow, BooksTransaction, Changes, EntryRow, HoldRow, Keys, Rows
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from actors.ledger.messages import Booked, UnitState
+from sql.account_names import DEBT
 from sql.audit import Act
 from sql.books import (
     AccountRow,
@@ -99,7 +100,7 @@ class Draft:
         self.purchases: Layer[UUID, PurchaseRow] = self._layer(rows.purchases)
         self.reversals: Layer[str, ReversalRow] = self._layer(rows.reversals)
         self.events: Layer[str, StripeEventRow] = self._layer(rows.events)
-        self.owing = any(name.startswith("debt:") for name in rows.accounts)
+        self.owing = any(name.startswith(DEBT) for name in rows.accounts)
         self.acts: Layer[int, Act] = self._layer({})
         self.earnings: Layer[UnitId, EarningRow] = self._layer(rows.earnings)
         self.disputes: Layer[UnitId, DisputeRow] = self._layer(rows.disputes)

@@ -31,16 +31,16 @@ from actors.ledger.effects import (
     UnitRetry,
     UnitVerdict,
 )
-from actors.ledger.fines import operator_of
-from actors.ledger.messages import (
+from actors.ledger.messages import Commit
+from sql.account_names import (
     DISPUTES,
     PAYOUTS,
     PURCHASES,
     REVENUE,
     SUSPENSE,
-    Commit,
     debt_account,
     operator_account,
+    operator_of,
     user_account,
     work_reference,
 )

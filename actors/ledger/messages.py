@@ -8,7 +8,7 @@ makes transfers and changes holds.
 """
 
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -17,31 +17,6 @@ from actors.kernel import Message, Ref
 from actors.ledger.effects import Effect, Transfer
 from sql.audit import Act
 from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
-
-REVENUE: Final = "revenue"
-ADJUSTMENTS: Final = "adjustments"
-SUSPENSE: Final = "suspense"
-PURCHASES: Final = "purchases"
-DISPUTES: Final = "disputes"
-PAYOUTS: Final = "payouts"
-
-
-def user_account(user: UUID) -> str:
-    return f"user:{user}"
-
-
-def operator_account(user: UUID) -> str:
-    return f"operator:{user}"
-
-
-def debt_account(user: UUID) -> str:
-    """Return the name of the account for a user's debt, which is a balance below zero."""
-    return f"debt:{user}"
-
-
-def work_reference(job: UUID, unit: int) -> str:
-    """Return the reference under which holds and transfers for one unit are booked."""
-    return f"job:{job}:{unit}"
 
 
 class Ledger:

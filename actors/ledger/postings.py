@@ -11,15 +11,13 @@ import attrs
 from actors.ledger.draft import Draft
 from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import (
-    REVENUE,
     Booked,
     ExistsWithOtherAmount,
     GuardFailed,
     HoldClosed,
     InsufficientCredits,
-    user_account,
-    work_reference,
 )
+from sql.account_names import REVENUE, user_account, work_reference
 from sql.books import AccountRow, EntryRow, HoldRow, TransferRow
 
 Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | InsufficientCredits

@@ -19,9 +19,10 @@ from actors.ledger.effects import (
     Transfer,
     UnitRetry,
 )
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Replayed, user_account
+from actors.ledger.messages import Commit, Posted, Replayed
 from actors.scheduler.messages import Dispatch, UnitsChanged
 from rendertrust import money
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import pick_gateway

@@ -12,10 +12,11 @@ from uuid import UUID
 import pytest
 
 from actors.ledger.effects import JobInsert, Transfer
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, user_account
+from actors.ledger.messages import Commit, Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import JobDispatch, JobResult
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.fines import operator_of
+from sql.account_names import operator_of
 from sql.books import Changes, Keys, UnitId
 from sql.checks import CheckId
 from sql.earnings import (

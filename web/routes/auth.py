@@ -10,9 +10,10 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.ledger.effects import Transfer
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, user_account
+from actors.ledger.messages import Commit, Posted
 from rendertrust import money
 from rendertrust.api.accounts import Registered, Tokens, User
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Unavailable
 from sql.sessions import LoginState, TokenFamily
 from sql.users import NewUser

@@ -20,10 +20,11 @@ from actors.ledger.effects import (
     OfJob,
     UnitRetry,
 )
-from actors.ledger.messages import GuardFailed, work_reference
+from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, hold_units, release, reopen
 from actors.ledger.rows import STOPPED, cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED
+from sql.account_names import work_reference
 from sql.books import JobRow, NewJob, UnitRow
 from sql.job_plan import NewUnit
 

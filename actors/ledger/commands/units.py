@@ -20,10 +20,11 @@ from actors.ledger.failure_attribution import (
     stored_text,
     with_failure,
 )
-from actors.ledger.messages import GuardFailed, user_account, work_reference
+from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, with_status
 from rendertrust.receipt import IssuedReceipt
+from sql.account_names import user_account, work_reference
 from sql.books import UnitRow
 from sql.receipts import ReceiptRow
 

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from actors.ledger.effects import Transfer
-from actors.ledger.messages import Commit, user_account
+from actors.ledger.messages import Commit
+from sql.account_names import user_account
 from sql.database import Database
 from sql.migrate import UNRELEASED
 from sql.restore import drop, kept

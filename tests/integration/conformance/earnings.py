@@ -17,7 +17,8 @@ from actors.ledger.effects import (
     PayoutTake,
     UnitComplete,
 )
-from actors.ledger.messages import Commit, Outcome, Posted, operator_account
+from actors.ledger.messages import Commit, Outcome, Posted
+from sql.account_names import operator_account
 from sql.audit import Act
 from sql.books import Keys
 from sql.earnings import DisputeRow, EarningRow, PayoutRow

@@ -11,7 +11,8 @@ from actors.ledger.effects import (
     SessionFact,
     StripeEvent,
 )
-from actors.ledger.messages import Commit, Outcome, Posted, debt_account, user_account
+from actors.ledger.messages import Commit, Outcome, Posted
+from sql.account_names import debt_account, user_account
 from tests.integration.conformance.stage import Stage, fresh_id
 
 CREDIT = 10_000

@@ -10,10 +10,11 @@ import attrs
 
 from actors.ledger.actor import LedgerActor
 from actors.ledger.effects import Effect, JobInsert, Transfer, UnitAssign
-from actors.ledger.messages import ADJUSTMENTS, Commit, Outcome, Posted, user_account
+from actors.ledger.messages import Commit, Outcome, Posted
 from actors.ports import Store
 from rendertrust import money
 from rendertrust.job_spec import JobSpec
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.audit import Act
 from sql.books import JobRow, Keys, UnitRow
 from sql.job_plan import NewUnit

@@ -5,15 +5,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from actors.ledger.effects import EarningClaim, EarningMature, PayoutTake, Transfer, UnitComplete
-from actors.ledger.messages import (
+from actors.ledger.messages import Commit, ExistsWithOtherAmount, GuardFailed, Posted, Replayed
+from sql.account_names import (
     PAYOUTS,
     REVENUE,
     SUSPENSE,
-    Commit,
-    ExistsWithOtherAmount,
-    GuardFailed,
-    Posted,
-    Replayed,
     operator_account,
     user_account,
     work_reference,

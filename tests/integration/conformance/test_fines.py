@@ -8,7 +8,8 @@ import attrs
 import pytest
 
 from actors.ledger.effects import UnitAssign, UnitComplete, UnitDeliver, UnitVerdict, VerdictOutcome
-from actors.ledger.messages import REVENUE, Commit, GuardFailed, Posted, Replayed, operator_account
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from sql.account_names import REVENUE, operator_account
 from sql.books import Keys
 from sql.checks import CheckRow
 from sql.earnings import MaturedEarning

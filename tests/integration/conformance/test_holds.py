@@ -32,10 +32,11 @@ from actors.ledger.effects import (
     UnitStart,
     UnitVerdict,
 )
-from actors.ledger.messages import Posted, operator_account, work_reference
+from actors.ledger.messages import Posted
 from actors.ledger.rows import next_attempt
 from rendertrust.job_status import ENDED
 from rendertrust.receipt import IssuedReceipt
+from sql.account_names import operator_account, work_reference
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit
 from tests.integration.conformance.conftest import twin_stage

@@ -8,8 +8,6 @@ import attrs
 from actors.ledger.draft import Draft
 from actors.ledger.effects import JobCancel, Transfer, UnitComplete
 from actors.ledger.messages import (
-    ADJUSTMENTS,
-    REVENUE,
     Commit,
     ExistsWithOtherAmount,
     GuardFailed,
@@ -19,11 +17,9 @@ from actors.ledger.messages import (
     KeyConflict,
     Posted,
     Replayed,
-    operator_account,
-    user_account,
-    work_reference,
 )
 from actors.ledger.postings import release, settle
+from sql.account_names import ADJUSTMENTS, REVENUE, operator_account, user_account, work_reference
 from sql.books import Keys
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant, insert
 

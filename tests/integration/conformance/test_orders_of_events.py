@@ -11,7 +11,8 @@ from typing import TypeAlias
 import pytest
 
 from actors.ledger.effects import ReversalFact, SessionFact, Transfer
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, user_account
+from actors.ledger.messages import Commit, Posted
+from sql.account_names import ADJUSTMENTS, user_account
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.purchases import (
     CREDIT,

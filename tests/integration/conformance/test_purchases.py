@@ -8,7 +8,8 @@ import attrs
 import pytest
 
 from actors.ledger.effects import JobCancel, PurchaseOpen, PurchaseSession, Transfer, UnitComplete
-from actors.ledger.messages import ADJUSTMENTS, Commit, GuardFailed, Posted, Replayed, user_account
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from sql.account_names import ADJUSTMENTS, user_account
 from tests.integration.conformance.purchases import (
     CREDIT,
     Bought,

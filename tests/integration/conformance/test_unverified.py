@@ -15,7 +15,8 @@ from actors.ledger.effects import (
     UnitVerdict,
     VerdictOutcome,
 )
-from actors.ledger.messages import PAYOUTS, REVENUE, Posted, operator_account
+from actors.ledger.messages import Posted
+from sql.account_names import PAYOUTS, REVENUE, operator_account
 from tests.integration.conformance.earnings import WINDOW, approve, pay, payout_of, take
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import series

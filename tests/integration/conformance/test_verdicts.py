@@ -23,8 +23,9 @@ from actors.ledger.effects import (
     UnitVerdict,
     VerdictOutcome,
 )
-from actors.ledger.messages import REVENUE, Commit, GuardFailed, Posted, Replayed, UnitState
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed, UnitState
 from rendertrust.receipt import IssuedReceipt
+from sql.account_names import REVENUE
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison

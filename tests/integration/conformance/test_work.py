@@ -17,7 +17,6 @@ from actors.ledger.effects import (
     UnitStart,
 )
 from actors.ledger.messages import (
-    REVENUE,
     Commit,
     GuardFailed,
     InsufficientCredits,
@@ -25,6 +24,7 @@ from actors.ledger.messages import (
     Replayed,
     UnitState,
 )
+from sql.account_names import REVENUE
 from sql.job_plan import JobPlan
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
 from tests.support.plans import planned

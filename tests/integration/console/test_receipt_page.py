@@ -15,8 +15,9 @@ from actors.ledger.effects import (
     UnitDeliver,
     UnitVerdict,
 )
-from actors.ledger.messages import Posted, operator_account
+from actors.ledger.messages import Posted
 from rendertrust.receipt import IssuedReceipt
+from sql.account_names import operator_account
 from sql.receipts import ShownReceipt
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from actors.ledger.effects import EarningClaim, UnitComplete, UnitDeliver, UnitVerdict
-from actors.ledger.messages import operator_account
+from sql.account_names import operator_account
 from tests.integration.conformance.earnings import (
     approve,
     decide,

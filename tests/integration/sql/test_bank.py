@@ -11,7 +11,8 @@ from uuid import UUID
 from actors.kernel import Ref
 from actors.ledger.actor import LedgerActor
 from actors.ledger.effects import JobCancel, Transfer
-from actors.ledger.messages import Commit, InsufficientCredits, Ledger, Posted, user_account
+from actors.ledger.messages import Commit, InsufficientCredits, Ledger, Posted
+from sql.account_names import user_account
 from sql.credits import Credits
 from sql.database import Database
 from sql.fsck import run_fsck

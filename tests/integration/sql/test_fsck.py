@@ -16,7 +16,8 @@ from actors.ledger.effects import (
     UnitRequeue,
     UnitStart,
 )
-from actors.ledger.messages import ADJUSTMENTS, Commit, user_account, work_reference
+from actors.ledger.messages import Commit
+from sql.account_names import ADJUSTMENTS, user_account, work_reference
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, run_fsck
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint

@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 
 from actors.ledger.effects import Transfer, UnitStart
-from actors.ledger.messages import Commit, user_account
+from actors.ledger.messages import Commit
 from bench.volume import fill
+from sql.account_names import user_account
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, audit_since
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint

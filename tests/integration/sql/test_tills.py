@@ -12,15 +12,8 @@ import attrs
 import pytest
 
 from actors.ledger.effects import Transfer, UnitComplete
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    REVENUE,
-    Commit,
-    ExistsWithOtherAmount,
-    Posted,
-    Replayed,
-    user_account,
-)
+from actors.ledger.messages import Commit, ExistsWithOtherAmount, Posted, Replayed
+from sql.account_names import ADJUSTMENTS, REVENUE, user_account
 from sql.books import WITH_TILLS, Keys, Rows, SqlBooks
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint

@@ -22,7 +22,6 @@ from actors.ledger.effects import (
     UnitStart,
 )
 from actors.ledger.messages import (
-    ADJUSTMENTS,
     Commit,
     IdempotencyKey,
     Ledger,
@@ -30,9 +29,8 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     Replayed,
-    operator_account,
-    user_account,
 )
+from sql.account_names import ADJUSTMENTS, operator_account, user_account
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.place import of_postgres, postgres_by

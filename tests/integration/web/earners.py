@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import attrs
 
 from actors.ledger.effects import EarningMature, Effect, UnitComplete, UnitFail
-from actors.ledger.messages import SUSPENSE, Commit, Outcome, Posted, operator_account
+from actors.ledger.messages import Commit, Outcome, Posted
+from sql.account_names import SUSPENSE, operator_account
 from sql.database import Database
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register

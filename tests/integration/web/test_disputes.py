@@ -16,7 +16,8 @@ from actors.ledger.effects import (
     UnitDeliver,
     UnitVerdict,
 )
-from actors.ledger.messages import GuardFailed, Posted, operator_account
+from actors.ledger.messages import GuardFailed, Posted
+from sql.account_names import operator_account
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals

@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from actors.ledger.effects import UnitComplete
-from actors.ledger.messages import Posted, operator_account
+from actors.ledger.messages import Posted
+from sql.account_names import operator_account
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint

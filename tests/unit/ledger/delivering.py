@@ -14,7 +14,8 @@ from actors.ledger.effects import (
     UnitDeliver,
     UnitVerdict,
 )
-from actors.ledger.messages import SUSPENSE, Commit, GuardFailed, Posted, Replayed, operator_account
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from sql.account_names import SUSPENSE, operator_account
 from sql.sampling import fine_of
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, Sent, jobs_in

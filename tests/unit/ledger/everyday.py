@@ -32,7 +32,6 @@ from actors.ledger.effects import (
     UnitStart,
 )
 from actors.ledger.messages import (
-    ADJUSTMENTS,
     Commit,
     ExistsWithOtherAmount,
     GuardFailed,
@@ -42,10 +41,8 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     Replayed,
-    debt_account,
-    operator_account,
-    user_account,
 )
+from sql.account_names import ADJUSTMENTS, debt_account, operator_account, user_account
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id
 from tests.twins.store import StoreTwin

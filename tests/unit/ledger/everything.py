@@ -29,18 +29,8 @@ from actors.ledger.effects import (
     Transfer,
     UnitComplete,
 )
-from actors.ledger.messages import (
-    REVENUE,
-    SUSPENSE,
-    Commit,
-    ExistsWithOtherAmount,
-    GuardFailed,
-    Posted,
-    Replayed,
-    operator_account,
-    user_account,
-    work_reference,
-)
+from actors.ledger.messages import Commit, ExistsWithOtherAmount, GuardFailed, Posted, Replayed
+from sql.account_names import REVENUE, SUSPENSE, operator_account, user_account, work_reference
 from sql.books import Keys
 from tests.integration.conformance.earnings import WINDOW
 from tests.integration.conformance.purchases import CREDIT, Bought, event

@@ -26,7 +26,8 @@ from actors.ledger.effects import (
     UnitVerdict,
     VerdictOutcome,
 )
-from actors.ledger.messages import GuardFailed, Posted, Replayed, operator_account
+from actors.ledger.messages import GuardFailed, Posted, Replayed
+from sql.account_names import operator_account
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of

@@ -16,7 +16,8 @@ from actors.ledger.effects import (
     UnitVerdict,
 )
 from actors.ledger.lock_set import keys_of
-from actors.ledger.messages import REVENUE, Commit, user_account, work_reference
+from actors.ledger.messages import Commit
+from sql.account_names import REVENUE, user_account, work_reference
 from sql.books import Keys
 from sql.job_plan import NewUnit
 from tests.support.plans import planned

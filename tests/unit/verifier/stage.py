@@ -21,14 +21,7 @@ from actors.ledger.effects import (
     UnitDeliver,
     UnitFail,
 )
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    Ledger,
-    Posted,
-    operator_account,
-    user_account,
-)
+from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
@@ -37,6 +30,7 @@ from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from config.settings import Verification
+from sql.account_names import ADJUSTMENTS, operator_account, user_account
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
 from sql.nodes import StandingRecord

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.effects import JobInsert, Transfer, UnitAssign
-from actors.ledger.messages import ADJUSTMENTS, user_account
 from actors.node_session.messages import RunCheck
 from actors.verifier.case import Case
 from actors.verifier.check_queue import BYTES_MOST, batch_of
 from actors.verifier.report import Report, answers, clears
 from rendertrust.relay_frames import BATCH_MAX
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
 from sql.units import result_key
 from tests.support.plans import planned
