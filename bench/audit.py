@@ -21,9 +21,11 @@ from typing import Any
 
 import asyncpg
 
-from actors.ledger.messages import Commit, Transfer, UnitComplete, user_account
+from actors.ledger.effects import Transfer, UnitComplete
+from actors.ledger.messages import Commit
 from bench.probe import Table, fdatasync_rate, machine
 from bench.volume import fill
+from sql.account_names import user_account
 from sql.database import Database
 from sql.fsck import AuditMark
 from sql.migrate import migrate

@@ -5,38 +5,34 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
-from uuid import uuid4
+from uuid import UUID
 
 import asyncpg
 import attrs
 
 from actors.kernel import Ref
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    Ledger,
-    PlaceHold,
-    Posted,
-    Posting,
-    SettleHold,
-    Transfer,
-    user_account,
-)
+from actors.ledger.effects import JobInsert, Transfer, UnitAssign, UnitComplete
+from actors.ledger.messages import Commit, Ledger, Posted
+from rendertrust.job_spec import JobSpec
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Database
 from sql.fsck import run_fsck
+from sql.job_plan import JobPlan, NewUnit
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
+from tests.integration.conformance.conftest import sql_stage
 
 WITHIN_SECONDS: Final = 60.0
 ROOM: Final = 4096  # messages in the Ledger's mailbox; a gateway's mailbox is smaller
 WORDS: Final = "Job execution: render"
 TABLES: Final = ("transfers", "entries")
 ROWS_OF_TRANSFER: Final = 3
+PLAN: Final = JobPlan(JobSpec("cpu_benchmark", "s3://elsewhere/scene"), units=(NewUnit(1),))
 BARE: Final = """
 DROP SCHEMA IF EXISTS copies CASCADE;
 CREATE SCHEMA copies;
@@ -62,36 +58,47 @@ ALTER TABLE copies.entries ADD FOREIGN KEY (transfer_id) REFERENCES copies.trans
 
 
 class Books:
-    """The Ledger with the operations of the baselines: ``post``, ``place`` and ``settle``."""
+    """The Ledger with the operations of the baselines: ``post``, ``place`` and ``settle``.
 
-    def __init__(self, ledger: Ref[Ledger], people: list[str]) -> None:
+    A hold belongs to a unit of a job, so ``place`` inserts a job and ``settle`` completes it, on
+    ``node``. The reference of a hold names its job.
+    """
+
+    def __init__(self, ledger: Ref[Ledger], people: list[UUID], node: UUID) -> None:
         self._ledger = ledger
         self._people = people
+        self._node = node
 
     async def post(self, payer: int, _: int, reference: str) -> None:
         """Deduct an amount of 1 from a user."""
-        account = self._people[payer]
-        await self._commit(
-            Transfer(account, ADJUSTMENTS, account, 1, "DEDUCTION", reference, WORDS)
-        )
+        account = user_account(self._people[payer])
+        deduction = Transfer(account, ADJUSTMENTS, account, 1, "DEDUCTION", reference, WORDS)
+        await self._commit(Commit((deduction,)))
 
     async def place(self, payer: int, reference: str) -> None:
-        """Hold an amount of 1 of a user's balance."""
-        await self._commit(PlaceHold(self._people[payer], 1, reference))
+        """Insert a job, which holds an amount of 1 of a user's balance."""
+        job = JobInsert(_job_of(reference), self._people[payer], PLAN)
+        await self._commit(Commit(effects=(job,)))
 
     async def settle(self, reference: str, _: int) -> None:
-        """Settle the hold."""
-        await self._commit(SettleHold(reference, description=WORDS))
+        """Assign and complete the job's unit, which settles the hold."""
+        attempt = (_job_of(reference), 0, 1, self._node)
+        work = (UnitAssign(*attempt), UnitComplete(*attempt, None))
+        await self._commit(Commit(effects=work))
 
     async def grant(self, units: int) -> None:
         """Grant credits to every user."""
-        for account in self._people:
+        for account in map(user_account, self._people):
             gift = Transfer(ADJUSTMENTS, account, account, units, "ADJUSTMENT", "gift")
-            await self._commit(gift)
+            await self._commit(Commit((gift,)))
 
-    async def _commit(self, posting: Posting) -> None:
-        outcome = await self._ledger.ask(Commit((posting,)), within=WITHIN_SECONDS)
+    async def _commit(self, commit: Commit) -> None:
+        outcome = await self._ledger.ask(commit, within=WITHIN_SECONDS)
         assert isinstance(outcome, Posted), outcome
+
+
+def _job_of(reference: str) -> UUID:
+    return UUID(reference.split(":")[1])
 
 
 class Pair:
@@ -121,7 +128,9 @@ async def books(endpoint: PostgresEndpoint, people: int, units: int) -> AsyncGen
     store = SqlStore(database)
     child = Child("ledger", lambda: LedgerActor(store, clock, random), capacity=ROOM)
     root = Supervisor("books", Strategy.ONE_FOR_ONE, Intensity(0, 1.0), [child])
-    found = Books(child.ref, [user_account(uuid4()) for _ in range(people)])
+    stage = sql_stage(database)
+    users = [await stage.user() for _ in range(people)]
+    found = Books(child.ref, users, await stage.node())
     await root.start()
     try:
         await found.grant(units)
@@ -134,7 +143,7 @@ async def books(endpoint: PostgresEndpoint, people: int, units: int) -> AsyncGen
 async def analyse(endpoint: PostgresEndpoint) -> None:
     """Vacuum and analyse now, so that autovacuum does not begin during a run."""
     connection = await asyncpg.connect(endpoint.owner_dsn)
-    await connection.execute("VACUUM ANALYZE accounts, transfers, entries, holds")
+    await connection.execute("VACUUM ANALYZE accounts, transfers, entries, holds, jobs, units")
     await connection.close()
 
 

@@ -8,7 +8,9 @@ contestants have the same tables, indexes and checks in the same PostgreSQL (fsy
 HTTP. The baselines (bench/baselines/double_entry.py) use an interactive transaction, or one SQL
 function, per transfer. Each baseline runs with the best of four numbers of connections for each
 load. Each baseline also runs with the platform's account spread over sixteen accounts; the Ledger
-runs with one account. In loads with holds, a hold is placed by one commit and settled by another.
+runs with one account. In loads with holds, a hold is placed by one transaction and settled by
+another. In the Ledger a hold belongs to a unit of a job, so one commit inserts a job and another
+completes it, which also writes rows of jobs and units.
 In "hot", one user pays everything. COPY writes the Ledger's rows into tables like the Ledger's.
 
 CPU is the time of the process and the engines together. No checkpoint happens during a run, because

@@ -18,13 +18,15 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from statistics import median
 
-from actors.ledger.messages import Commit, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit
 from actors.ports import Clock
 from actors.sequencer.log_growth import grow
 from bench.probe import Table, fdatasync_rate, machine
 from rendertrust import log_tiles, merkle
 from rendertrust.log_tiles import TilePlace, TreeEdge
 from rendertrust.proof_builder import LogTree, TileHashes
+from sql.account_names import user_account
 from sql.database import Database
 from sql.log import LogEntry
 from sql.migrate import migrate

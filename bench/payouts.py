@@ -18,16 +18,10 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import (
-    Commit,
-    Outcome,
-    Posted,
-    UnitAssign,
-    UnitComplete,
-    operator_account,
-)
-from actors.paymaster.messages import EarningMature, PayoutTake
+from actors.ledger.effects import EarningMature, PayoutTake, UnitAssign, UnitComplete
+from actors.ledger.messages import Commit, Outcome, Posted
 from bench.probe import Table
+from sql.account_names import operator_account
 from sql.database import Database
 from sql.operators import Operators
 from sql.page import Page

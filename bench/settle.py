@@ -13,7 +13,8 @@ import time
 from statistics import median
 from uuid import UUID
 
-from actors.ledger.messages import Commit, Effect, UnitAssign, UnitComplete, UnitStart
+from actors.ledger.effects import Effect, UnitAssign, UnitComplete, UnitStart
+from actors.ledger.messages import Commit
 from bench.probe import Table
 from sql.database import Database
 from supervisors.engines.offline_postgres import kept_endpoint

@@ -6,6 +6,7 @@ same decisions run over PostgreSQL and over the in-memory twin.
 In PostgreSQL a batch is locked and read in two round trips, and written in one.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
@@ -15,6 +16,7 @@ import attrs
 import orjson
 
 from rendertrust.unit_error_code import ErrorCode
+from sql.account_names import ADJUSTMENTS, DEBT, MADE_WHEN_NEEDED, REVENUE
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch
@@ -32,7 +34,6 @@ from sql.earnings import (
     lock_earnings,
 )
 from sql.purchases import (
-    NO_PURCHASES,
     PurchaseKeys,
     PurchaseRow,
     ReversalRow,
@@ -48,10 +49,9 @@ from sql.statement_batch import Columns, columns_of, flat, row_values, together
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
-MADE_WHEN_NEEDED = ("user:", "operator:", "debt:")
 # Each of these is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
-WITH_TILLS = frozenset({"revenue", "adjustments"})
+WITH_TILLS = frozenset({REVENUE, ADJUSTMENTS})
 _JOB_UPDATED: tuple[str, ...] = (
     *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),
     *("dispatched_at", "completed_at", "open_units", "failed_units", "cancelled_units"),
@@ -79,7 +79,6 @@ _OF_ENTRY = (
     "receipt",
 )
 _OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
-_PEOPLE = tuple(MADE_WHEN_NEEDED)
 UNREAD = datetime.max.replace(tzinfo=UTC)
 
 
@@ -266,7 +265,7 @@ class KeyRow:
     created_at: datetime
 
 
-@attrs.frozen
+@attrs.define
 class Keys:
     """Keys of the rows that a batch locks.
 
@@ -274,25 +273,28 @@ class Keys:
     and holds of its frame are locked.
     """
 
-    accounts: frozenset[str] = frozenset()
-    holds: frozenset[str] = frozenset()  # by reference, with their accounts
-    jobs: frozenset[UUID] = frozenset()
-    units: frozenset[UnitId] = frozenset()
-    whole: frozenset[UUID] = frozenset()
-    tiled: frozenset[UnitId] = frozenset()
-    transfers: frozenset[TransferKey] = frozenset()
-    idempotency: frozenset[KeyId] = frozenset()
+    accounts: set[str] = attrs.field(factory=set[str])
+    holds: set[str] = attrs.field(factory=set[str])  # by reference, with their accounts
+    jobs: set[UUID] = attrs.field(factory=set[UUID])
+    units: set[UnitId] = attrs.field(factory=set[UnitId])
+    whole: set[UUID] = attrs.field(factory=set[UUID])
+    tiled: set[UnitId] = attrs.field(factory=set[UnitId])
+    transfers: set[TransferKey] = attrs.field(factory=set[TransferKey])
+    idempotency: set[KeyId] = attrs.field(factory=set[KeyId])
     postings: int = 0  # the most transfers that the batch can make; their numbers are reserved
-    earnings: frozenset[UnitId] = frozenset()  # with their disputes and accounts
-    payouts: frozenset[UUID] = frozenset()  # with their accounts
-    payable: frozenset[UUID] = frozenset()  # operators whose payable shares are needed
-    purchases: PurchaseKeys = NO_PURCHASES
-    checks: frozenset[UnitId] = frozenset()  # of these units' current attempts
-    stakes: frozenset[UUID] = frozenset()  # operators whose sum of pending shares is needed
+    # with their disputes and accounts
+    earnings: set[UnitId] = attrs.field(factory=set[UnitId])
+    payouts: set[UUID] = attrs.field(factory=set[UUID])  # with their accounts
+    payable: set[UUID] = attrs.field(factory=set[UUID])  # operators whose payable shares are needed
+    purchases: PurchaseKeys = attrs.field(factory=PurchaseKeys)
+    # of these units' current attempts
+    checks: set[UnitId] = attrs.field(factory=set[UnitId])
+    # operators whose sum of pending shares is needed
+    stakes: set[UUID] = attrs.field(factory=set[UUID])
     # by operator: lock enough of the newest shares to cover the amount
-    fines: tuple[tuple[UUID, int], ...] = ()
+    fines: Counter[UUID] = attrs.field(factory=Counter[UUID])
     # with the shares that were forfeited for their results
-    withdrawn: frozenset[UnitId] = frozenset()
+    withdrawn: set[UnitId] = attrs.field(factory=set[UnitId])
 
 
 @attrs.define
@@ -394,7 +396,7 @@ def numbers_for(keys: Keys, rows: Rows) -> int:
     return 2 * keys.postings + len(keys.holds) + len(keys.whole) + len(keys.tiled)
 
 
-def with_tills(keys: Keys) -> frozenset[str]:
+def with_tills(keys: Keys) -> set[str]:
     """Return the accounts of which any shard will do, as no earlier reference is looked up."""
     return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
 
@@ -462,10 +464,10 @@ class SqlBooks:
         asked = (list(names), list(keys.holds), list(keys.whole), list(tills), *tiled)
         found = await self._fetch("books_accounts_lock", *asked)
         known = {row["name"] for row in found}
-        missing = [name for name in names - known if name.startswith(_PEOPLE)]
+        missing = [name for name in names - known if name.startswith(MADE_WHEN_NEEDED)]
         if missing:
             # Sorted, so that two gateways that create the same accounts cannot deadlock.
-            missing.sort(key=lambda name: (name.startswith("debt:"), name))
+            missing.sort(key=lambda name: (name.startswith(DEBT), name))
             await self._connection.execute(QUERIES["books_accounts_make"], missing)
             found = await self._fetch("books_accounts_lock", *asked)
         locked = {row["id"] for row in found}

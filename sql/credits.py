@@ -10,6 +10,7 @@ from uuid import UUID
 
 import attrs
 
+from sql.account_names import USER
 from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
 from sql.page import Page
@@ -201,7 +202,7 @@ class ConsoleEntryRow:
     @property
     def is_of_owner(self) -> bool:
         """True if the entry is on the account of the job's owner, not on an operator's."""
-        return self.account.startswith("user:")
+        return self.account.startswith(USER)
 
 
 class LedgerViews(Table):

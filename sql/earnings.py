@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from sql.account_names import OPERATOR, earning_account
 from sql.database import Conflict, Connection
 from sql.query_loader import QUERIES
 from sql.statement_batch import Part, columns_of, row_values
@@ -18,8 +19,6 @@ SHARES_MOST = 5_000  # per payout; operators with more shares repeat the request
 WITHHELD_MOST = timedelta(days=30)  # then an admin decides, if no check has
 # number of an operator's newest shares to read; a fine of equal shares takes fewer
 STAKE_SHARES = 400
-OPERATOR = "operator:"
-SUSPENSE = "suspense"
 FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit and attempt of the result
 
 
@@ -41,7 +40,7 @@ class EarningRow:
     @property
     def account(self) -> str:
         """The account that holds the share."""
-        return SUSPENSE if self.operator_id is None else f"{OPERATOR}{self.operator_id}"
+        return earning_account(self.operator_id)
 
 
 @attrs.frozen
@@ -162,13 +161,13 @@ class ClaimableEarning:
 _OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
 
 
-async def earners(connection: Connection, keys: "Keys") -> frozenset[str]:
+async def earners(connection: Connection, keys: "Keys") -> set[str]:
     """Return the accounts of a batch's earnings and payouts, so that they can be locked."""
     if not (keys.earnings or keys.payouts or keys.withdrawn):
-        return frozenset()
+        return set()
     named = (*_units(keys.earnings), list(keys.payouts), *_units(keys.withdrawn))
     rows = await connection.fetch(QUERIES["books_earners"], *named)
-    return frozenset(row["name"] for row in rows)
+    return {row["name"] for row in rows}
 
 
 async def lock_earnings(connection: Connection, keys: "Keys", rows: "Rows") -> None:
@@ -210,8 +209,8 @@ async def _lock_stakes(connection: Connection, keys: "Keys", rows: "Rows") -> No
         for row in await connection.fetch(QUERIES["books_stakes"], *named):
             rows.stakes[row["operator_id"]] = row["pending"]
     if keys.fines:
-        owing, dues = [who for who, _ in keys.fines], [due for _, due in keys.fines]
-        asked = (owing, dues, *_units(keys.earnings))
+        owing = sorted(keys.fines)
+        asked = (owing, [keys.fines[who] for who in owing], *_units(keys.earnings))
         [found] = await connection.fetch(QUERIES["books_fines_shares"], *asked)
         _add(rows, found)
     if keys.withdrawn:
@@ -308,5 +307,5 @@ def _closed(changes: "Changes") -> list[PayoutRow]:
     ]
 
 
-def _units(units: "frozenset[UnitId]") -> tuple[list[UUID], list[int]]:
+def _units(units: "set[UnitId]") -> tuple[list[UUID], list[int]]:
     return [job for job, _ in units], [number for _, number in units]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
 
+from sql.account_names import debt_account, user_account
 from sql.database import Conflict, Connection, Table
 from sql.jobs import StoredAnswer
 from sql.query_loader import QUERIES
@@ -67,15 +68,15 @@ class StripeEventRow:
     received_at: datetime
 
 
-@attrs.frozen
+@attrs.define
 class PurchaseKeys:
     """Purchases by id, session and payment intent; reversals and events by Stripe's ids."""
 
-    ids: frozenset[UUID] = frozenset()
-    sessions: frozenset[str] = frozenset()
-    intents: frozenset[str] = frozenset()
-    reversals: frozenset[str] = frozenset()
-    events: frozenset[str] = frozenset()
+    ids: set[UUID] = attrs.field(factory=set[UUID])
+    sessions: set[str] = attrs.field(factory=set[str])
+    intents: set[str] = attrs.field(factory=set[str])
+    reversals: set[str] = attrs.field(factory=set[str])
+    events: set[str] = attrs.field(factory=set[str])
 
     def __bool__(self) -> bool:
         return bool(self.ids or self.events)
@@ -89,9 +90,6 @@ class PurchaseKeys:
         )
 
 
-NO_PURCHASES: Final = PurchaseKeys()
-
-
 async def with_owners(connection: Connection, keys: "Keys") -> "Keys":
     """Return the keys, with the accounts of the purchases' owners added.
 
@@ -101,9 +99,9 @@ async def with_owners(connection: Connection, keys: "Keys") -> "Keys":
     named = (list(asked.ids), list(asked.sessions), list(asked.intents))
     accounts: set[str] = set()
     for row in await connection.fetch(QUERIES["books_purchase_owners"], *named):
-        accounts.add(f"user:{row['user_id']}")
+        accounts.add(user_account(row["user_id"]))
         if row["reversed"] or asked.reversals:
-            accounts.add(f"debt:{row['user_id']}")
+            accounts.add(debt_account(row["user_id"]))
     return attrs.evolve(keys, accounts=keys.accounts | accounts)
 
 
@@ -128,9 +126,9 @@ def check_owners(asked: PurchaseKeys, rows: "Rows") -> None:
     """Raise Conflict for a purchase that was created after its owner had been looked up."""
     intents = {reversal.payment_intent for reversal in rows.reversals.values()}
     for purchase in rows.purchases.values():
-        needed = {f"user:{purchase.user_id}"}
+        needed = {user_account(purchase.user_id)}
         if asked.reversals or purchase.payment_intent in intents:
-            needed.add(f"debt:{purchase.user_id}")
+            needed.add(debt_account(purchase.user_id))
         if not needed <= rows.accounts.keys():
             raise Conflict("a purchase was created after its owner had been looked up")
 

@@ -13,12 +13,11 @@ from prometheus_client import Counter, Histogram
 
 from actors.kernel import Actor, Fatal, fail_point, handles, handles_batch
 from actors.ledger.decision import decide
+from actors.ledger.effects import Effect
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
-    REVENUE,
     Commit,
     Decided,
-    Effect,
     GuardFailed,
     IsAccepting,
     Ledger,
@@ -29,6 +28,7 @@ from actors.ledger.messages import (
 )
 from actors.ports import Clock, Random, Store
 from rendertrust.money import UNITS_PER_CREDIT
+from sql.account_names import REVENUE
 from sql.books import AccountRow, BooksTransaction, Changes, EntryRow, HoldRow, Keys, Rows
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
@@ -108,7 +108,7 @@ class LedgerActor(Actor[Ledger]):
         if self._clock.monotonic() >= self._tried_at + TRIED_SECONDS:
             try:
                 async with self._store.transaction() as books:
-                    await books.lock(Keys(accounts=frozenset({REVENUE})))
+                    await books.lock(Keys(accounts={REVENUE}))
             except (Unavailable, Conflict):
                 self._note(accepts=False)
             else:

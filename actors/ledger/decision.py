@@ -16,35 +16,34 @@ from actors.ledger.commands import (
     units,
 )
 from actors.ledger.draft import Draft
-from actors.ledger.messages import (
-    Booked,
-    Commit,
+from actors.ledger.effects import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningClaim,
+    EarningMature,
     Effect,
-    GuardFailed,
     JobInsert,
-    KeyConflict,
     OfJob,
-    Outcome,
-    Posted,
+    OfPayout,
     PurchaseEffect,
-    Replayed,
-    Transfer,
     UnitAssign,
     UnitComplete,
     UnitCopy,
     UnitDeliver,
     UnitFail,
     UnitStart,
+    UnitVerdict,
+)
+from actors.ledger.messages import (
+    Booked,
+    Commit,
+    GuardFailed,
+    KeyConflict,
+    Outcome,
+    Posted,
+    Replayed,
 )
 from actors.ledger.postings import Refusal, book, booked_before
-from actors.paymaster.messages import (
-    DisputeDecide,
-    DisputeOpen,
-    EarningClaim,
-    EarningMature,
-    OfPayout,
-)
-from actors.verifier.messages import UnitVerdict
 from sql.books import Changes, KeyRow, Rows, UnitRow
 
 
@@ -111,8 +110,8 @@ def _apply_all(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
         if not isinstance(step, bool):
             return step
         changed = changed or step
-    for posting in commit.postings:
-        step = book(draft, posting)
+    for transfer in commit.transfers:
+        step = book(draft, transfer)
         if not isinstance(step, bool):
             return step
         changed = changed or step
@@ -125,8 +124,7 @@ def _apply_all(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
 
 
 def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:
-    transfers = [posting for posting in commit.postings if isinstance(posting, Transfer)]
-    found = [booked_before(draft, transfer) for transfer in transfers]
+    found = [booked_before(draft, transfer) for transfer in commit.transfers]
     return tuple(entry for entry in found if entry is not None)
 
 

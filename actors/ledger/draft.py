@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from actors.ledger.messages import Booked, UnitState
+from sql.account_names import DEBT
 from sql.audit import Act
 from sql.books import (
     AccountRow,
@@ -85,47 +86,41 @@ class Draft:
         self.stakes = rows.stakes
         self.waiting = rows.waiting
         self.uuid = uuid
-        self.accounts: Layer[str, AccountRow] = Layer(rows.accounts)
-        self.holds: Layer[str, HoldRow] = Layer(rows.holds)
-        self.jobs: Layer[UUID, JobRow] = Layer(rows.jobs)
-        self.new_jobs: Layer[UUID, NewJob] = Layer({})
-        self.units: Layer[UnitId, UnitRow] = Layer(rows.units)
-        self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = Layer(rows.transfers)
-        self.answers: Layer[KeyId, KeyRow] = Layer(rows.idempotency)
-        self.entries: Layer[int, EntryRow] = Layer({})
-        self.purchases: Layer[UUID, PurchaseRow] = Layer(rows.purchases)
-        self.reversals: Layer[str, ReversalRow] = Layer(rows.reversals)
-        self.events: Layer[str, StripeEventRow] = Layer(rows.events)
-        self.owing = any(name.startswith("debt:") for name in rows.accounts)
-        self.acts: Layer[int, Act] = Layer({})
-        self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
-        self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
-        self.comparisons: Layer[UUID, ComparisonRow] = Layer({})
-        self.fines: Layer[FineId, FineRow] = Layer(rows.fines)
-        self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
-        self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
-        self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
-        self.words: Layer[CheckId, WordRow] = Layer({})
-        self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
-        self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
-        work = (self.holds, self.jobs, self.new_jobs, self.units, self.answers, self._numbers)
-        money = (self.accounts, self.transfers, self.entries, self.acts)
-        earned = (
-            self.checks,
-            self.words,
-            self.receipts,
-            self.earnings,
-            self.disputes,
-            self.comparisons,
-            self.fines,
-            self.payouts,
-            self.payable,
+        self._layers: list[Layer[Any, Any]] = []
+        self.accounts: Layer[str, AccountRow] = self._layer(rows.accounts)
+        self.holds: Layer[str, HoldRow] = self._layer(rows.holds)
+        self.jobs: Layer[UUID, JobRow] = self._layer(rows.jobs)
+        self.new_jobs: Layer[UUID, NewJob] = self._layer({})
+        self.units: Layer[UnitId, UnitRow] = self._layer(rows.units)
+        self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = self._layer(
+            rows.transfers
         )
-        bought = (self.purchases, self.reversals, self.events)
-        self._layers: tuple[Layer[Any, Any], ...] = (*work, *money, *earned, *bought)
+        self.answers: Layer[KeyId, KeyRow] = self._layer(rows.idempotency)
+        self.entries: Layer[int, EntryRow] = self._layer({})
+        self.purchases: Layer[UUID, PurchaseRow] = self._layer(rows.purchases)
+        self.reversals: Layer[str, ReversalRow] = self._layer(rows.reversals)
+        self.events: Layer[str, StripeEventRow] = self._layer(rows.events)
+        self.owing = any(name.startswith(DEBT) for name in rows.accounts)
+        self.acts: Layer[int, Act] = self._layer({})
+        self.earnings: Layer[UnitId, EarningRow] = self._layer(rows.earnings)
+        self.disputes: Layer[UnitId, DisputeRow] = self._layer(rows.disputes)
+        self.comparisons: Layer[UUID, ComparisonRow] = self._layer({})
+        self.fines: Layer[FineId, FineRow] = self._layer(rows.fines)
+        self.payouts: Layer[UUID, PayoutRow] = self._layer(rows.payouts)
+        self.payable: Layer[UUID, PayableRow] = self._layer(rows.payable)
+        self.checks: Layer[CheckId, CheckRow] = self._layer(rows.checks)
+        self.words: Layer[CheckId, WordRow] = self._layer({})
+        self.receipts: Layer[UnitId, ReceiptRow] = self._layer({})
+        self._numbers: Layer[UUID, tuple[int, ...]] = self._layer(_numbers(rows))
         self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
         self.booked: list[Booked] = []
         self.touched: dict[UnitId, None] = {}
+
+    def _layer(self, found: Mapping[K, V]) -> Layer[K, V]:
+        """Add the rows of a table, which are kept and dropped with each commit."""
+        layer = Layer(found)
+        self._layers.append(layer)
+        return layer
 
     def begin(self) -> None:
         """Begin the next commit."""

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import UnitFail
+from actors.ledger.effects import UnitFail
 from sql.books import UnitRow
 from sql.checks import CheckRow, WordRow
 from sql.retry_policy import held_seconds, tries

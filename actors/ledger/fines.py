@@ -12,22 +12,16 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import REVENUE, Transfer, UnitDeliver
+from actors.ledger.effects import Transfer, UnitDeliver
 from actors.ledger.postings import Refusal, book
+from sql.account_names import REVENUE, operator_of
 from sql.books import UnitRow
 from sql.checks import CheckId, CheckRow
-from sql.earnings import OPERATOR, EarningRow, FineRow
+from sql.earnings import EarningRow, FineRow
 from sql.sampling import covered_odds
 
 FINED: Final = "Fine for an invalid result"
 RETURNED: Final = "Fine returned: the scene was at fault"
-
-
-def operator_of(account: str | None) -> UUID | None:
-    """Return the operator who owns the account; None for any other account."""
-    if account is None or not account.startswith(OPERATOR):
-        return None
-    return UUID(account.removeprefix(OPERATOR))
 
 
 def draw_comparison(

@@ -9,35 +9,36 @@ from typing import TypeAlias
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import (
-    REVENUE,
     Booked,
     ExistsWithOtherAmount,
     GuardFailed,
     HoldClosed,
     InsufficientCredits,
-    JobInsert,
-    PlaceHold,
-    Posting,
-    SettleHold,
-    Transfer,
-    user_account,
-    work_reference,
 )
+from sql.account_names import REVENUE, user_account, work_reference
 from sql.books import AccountRow, EntryRow, HoldRow, TransferRow
 
 Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | InsufficientCredits
 
 
-def book(draft: Draft, posting: Posting) -> bool | Refusal:
-    """Book one posting."""
-    if isinstance(posting, Transfer):
-        return _transfer(draft, posting, named=True)
-    if isinstance(posting, PlaceHold):
-        return _place(draft, posting)
-    if isinstance(posting, SettleHold):
-        return settle(draft, posting)
-    return release(draft, posting.reference)
+def book(draft: Draft, order: Transfer, *, named: bool = True) -> bool | Refusal:
+    """Book a transfer once. ``named``: the commit's outcome contains its entry."""
+    before = draft.transfers.get((order.subject, order.kind, order.reference))
+    if before is not None:
+        row, entry = before
+        if (row.amount, row.debit, row.credit) != (order.amount, order.debit, order.credit):
+            return ExistsWithOtherAmount(order.reference)
+    else:
+        refusal = _refusal(draft, order)
+        if refusal is not None:
+            return refusal
+        row = _row(draft, order)
+        entry = draft.enter(row, order.receipt)
+    if named:
+        draft.booked.append(_booked(row, entry))
+    return before is None
 
 
 def hold_units(draft: Draft, insert: JobInsert) -> Refusal | None:
@@ -62,25 +63,43 @@ def hold_units(draft: Draft, insert: JobInsert) -> Refusal | None:
     return None
 
 
-def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
-    """Charge a whole hold to revenue, and pay the operator's share from revenue."""
-    hold = draft.holds.get(order.reference)
+def settle(
+    draft: Draft,
+    reference: str,
+    *,
+    operator: str | None = None,
+    share_percent: int = 0,
+    description: str = "",
+    receipt: bytes | None = None,
+) -> bool | Refusal:
+    """Charge a whole hold to revenue, and pay the operator's share from revenue.
+
+    If no hold has this reference, nothing is settled: free work has none. ``operator``: the account
+    that gets the share; None: no share is paid. ``share_percent``: of the charge, rounded down.
+    ``receipt``: the hash of the receipt for the charge.
+    """
+    hold = draft.holds.get(reference)
     if hold is None:
         return False
     if hold.state == "SETTLED":
         return False
     if hold.state != "OPEN":
-        return HoldClosed(order.reference)
+        return HoldClosed(reference)
     _close(draft, hold, "SETTLED", hold.amount)
-    for transfer in _settling(order, hold):
-        moved = _transfer(draft, transfer)
-        if moved is not True:  # False: another posting made this transfer under the reference
-            return ExistsWithOtherAmount(order.reference) if moved is False else moved
+    payer, of_work = hold.account, (reference, description, receipt)
+    transfers = [Transfer(payer, REVENUE, payer, hold.amount, "USAGE", *of_work)]
+    share = hold.amount * share_percent // 100
+    if operator is not None and share > 0:
+        transfers.append(Transfer(REVENUE, operator, operator, share, "EARNING", *of_work))
+    for transfer in transfers:
+        moved = book(draft, transfer, named=False)
+        if moved is not True:  # False: the reference has this transfer already
+            return ExistsWithOtherAmount(reference) if moved is False else moved
     return True
 
 
 def release(draft: Draft, reference: str) -> bool | Refusal:
-    """Release a whole hold."""
+    """Release a whole hold. If no hold has this reference, nothing is released."""
     hold = draft.holds.get(reference)
     if hold is None or hold.state == "RELEASED":
         return False
@@ -114,38 +133,6 @@ def booked_before(draft: Draft, order: Transfer) -> Booked | None:
     return None if before is None else _booked(*before)
 
 
-def _settling(order: SettleHold, hold: HoldRow) -> list[Transfer]:
-    reference, words, account = order.reference, order.description, hold.account
-    transfers = [
-        Transfer(account, REVENUE, account, hold.amount, "USAGE", reference, words, order.receipt)
-    ]
-    share = hold.amount * order.share_percent // 100
-    if order.operator is not None and share > 0:
-        earner = order.operator
-        transfers.append(
-            Transfer(REVENUE, earner, earner, share, "EARNING", reference, words, order.receipt)
-        )
-    return transfers
-
-
-def _transfer(draft: Draft, order: Transfer, *, named: bool = False) -> bool | Refusal:
-    """Book a transfer once. ``named``: the commit's outcome contains its entry."""
-    before = draft.transfers.get((order.subject, order.kind, order.reference))
-    if before is not None:
-        row, entry = before
-        if (row.amount, row.debit, row.credit) != (order.amount, order.debit, order.credit):
-            return ExistsWithOtherAmount(order.reference)
-    else:
-        refusal = _refusal(draft, order)
-        if refusal is not None:
-            return refusal
-        row = _row(draft, order)
-        entry = draft.enter(row, order.receipt)
-    if named:
-        draft.booked.append(_booked(row, entry))
-    return before is None
-
-
 def _row(draft: Draft, order: Transfer) -> TransferRow:
     return TransferRow(
         id=draft.next_transfer_id(),
@@ -173,23 +160,6 @@ def _short(account: AccountRow, amount: int) -> InsufficientCredits | None:
     if account.may_overdraw or account.available >= amount:
         return None
     return InsufficientCredits(available=account.available, requested=amount)
-
-
-def _place(draft: Draft, order: PlaceHold) -> bool | Refusal:
-    before = draft.holds.get(order.reference)
-    if before is not None:  # also if the hold is closed: a reference has only one hold ever
-        same = (before.account, before.amount) == (order.account, order.amount)
-        return False if same else ExistsWithOtherAmount(order.reference)
-    account = draft.accounts.get(order.account)
-    if account is None or order.amount < 1:
-        return GuardFailed("PlaceHold", "")
-    short = _short(account, order.amount)
-    if short is not None:
-        return short
-    hold = HoldRow(draft.uuid(), account.name, order.reference, order.amount, draft.now)
-    draft.holds.put(hold.reference, hold)
-    draft.accounts.put(account.name, account.holding(account.held + hold.amount))
-    return True
 
 
 def _close(draft: Draft, hold: HoldRow, state: str, settled: int) -> None:

@@ -5,9 +5,9 @@ from typing import Final
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import work_reference
 from actors.ledger.postings import Refusal, release
 from actors.ledger.rows import change
+from sql.account_names import work_reference
 from sql.books import UnitRow
 
 LOST: Final = "another tile of its frame failed"

@@ -9,18 +9,12 @@ import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles
-from actors.ledger.messages import (
-    Commit,
-    Decided,
-    Ledger,
-    Posted,
-    UnitFail,
-    UnitRequeue,
-)
+from actors.ledger.effects import UnitFail, UnitRequeue
+from actors.ledger.messages import Commit, Decided, Ledger, Posted
 from actors.lifeline.messages import Expire, Lifeline, Sweep
-from actors.notifier.messages import Notifier, UnitsMoved
+from actors.notifier.messages import Notifier, announce
 from actors.ports import Ports
-from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
+from actors.scheduler.messages import NodeGone, Scheduler
 from config.settings import DEFAULTS, Leases
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
@@ -126,8 +120,7 @@ class LifelineActor(Actor[Lifeline]):
         if isinstance(outcome, Posted):
             self._tell_admin(message.tag)
             log.info("%d units were rescued or expired", len(outcome.units))
-            self._scheduler.tell(UnitsChanged(outcome.units))
-            self._notifier.tell(UnitsMoved(outcome.units))
+            announce(outcome.units, self._scheduler, self._notifier)
 
     def _tell_admin(self, unit: OpenUnit) -> None:
         """Count and log a unit that was lost after several other nodes did not finish it."""

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from actors.kernel import Actor, Ref, handles
+from actors.ledger.effects import UnitFail
 from actors.ledger.messages import (
     Decided,
     GuardFailed,
@@ -19,7 +20,7 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     Replayed,
-    UnitFail,
+    units_of,
 )
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements
@@ -70,13 +71,12 @@ from actors.node_session.unit_dispatch import UnitDispatcher
 from actors.node_session.unit_failures import Failure
 from actors.node_session.unit_reports import UnitReports
 from actors.node_session.verifier_checks import VerifierChecks
-from actors.notifier.messages import Notifier, UnitsMoved
+from actors.notifier.messages import Notifier, announce
 from actors.ports import ObjectsUnavailable, Ports
 from actors.scheduler.messages import (
     Assignment,
     RecallDeclined,
     Scheduler,
-    UnitsChanged,
 )
 from actors.verifier.messages import Verifier
 from rendertrust.protocol import (
@@ -415,10 +415,8 @@ class NodeSessionActor(Actor[NodeSession]):
             if commit.ends:
                 self._commits.retry(held)
             return
-        units = getattr(outcome, "units", ())
-        if units:
-            self._peers.scheduler.tell(UnitsChanged(units))
-            self._peers.notifier.tell(UnitsMoved(units))
+        if units := units_of(outcome):
+            announce(units, self._peers.scheduler, self._peers.notifier)
         if self._state.units.exactly(*held.id) is not held:
             return
         if commit.ends:

@@ -6,7 +6,8 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref, Timer
-from actors.ledger.messages import Commit, Effect, Lease, Ledger, RenewLeases, UnitStart
+from actors.ledger.effects import Effect, UnitStart
+from actors.ledger.messages import Commit, Lease, Ledger, RenewLeases
 from actors.node_session import unit_failures
 from actors.node_session.messages import AlternativesFound, RenewDue, TryAgain
 from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState

@@ -19,7 +19,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Outcome, Posted, Replayed, UnitComplete, UnitDeliver
+from actors.ledger.effects import UnitComplete, UnitDeliver
+from actors.ledger.messages import Outcome, Posted, Replayed
 from actors.node_session.connection import NodeConnection
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.session_state import AttemptId, HeldUnit, Phase, SessionState

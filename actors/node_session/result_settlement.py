@@ -6,13 +6,14 @@ request to the Ledger until the Ledger has decided it, and only then acknowledge
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
 from prometheus_client import Counter
 
-from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitDeliver, UnitRequeue
+from actors.ledger.effects import UnitComplete, UnitDeliver, UnitRequeue
+from actors.ledger.messages import Outcome, units_of
 from actors.node_session import results, unit_failures
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import AlternativesFound, ResultInspected
@@ -32,7 +33,7 @@ from actors.node_session.unit_reports import UnitReports
 from actors.ports import ObjectsUnavailable, ReceiptSigner
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
-from rendertrust.receipt import canonical
+from rendertrust.receipt import IssuedReceipt, canonical
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 from sql.units import unit_kind
@@ -285,7 +286,7 @@ class ResultSettlement:
         return results.unverified_receipt(work, unit.price, reason, key, now)
 
 
-def alert_admins(held: HeldUnit, node: UUID, outcome: Any) -> None:
+def alert_admins(held: HeldUnit, node: UUID, outcome: Outcome) -> None:
     """Count and log a unit that waits because several nodes lost it, cannot do it, or could not
     receive it.
     """
@@ -296,7 +297,7 @@ def alert_admins(held: HeldUnit, node: UUID, outcome: Any) -> None:
         log.error(text, unit.unit, unit.job, len(unit.avoid | {node}))
     if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
         return
-    for changed in getattr(outcome, "units", ()):
+    for changed in units_of(outcome):
         if changed.unsendable_to >= HELD_NODES:
             UNSENDABLE.inc()
             text = "unit %s of job %s waits: it could not be sent to %d nodes"

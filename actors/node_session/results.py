@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import UnitComplete
+from actors.ledger.effects import UnitComplete
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment

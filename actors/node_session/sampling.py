@@ -5,7 +5,7 @@ compared.
 import logging
 from typing import Final
 
-from actors.ledger.messages import UnitDeliver
+from actors.ledger.effects import UnitDeliver
 from actors.ports import CheckpointSigner, Random, Store
 from rendertrust.receipt import drawing_of
 from sql.sampling import draw, odds_of, unit_name

@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Ref, Timer
-from actors.ledger.messages import Effect
+from actors.ledger.effects import Effect
 from actors.node_session.dispatch_frames import pool_of
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings

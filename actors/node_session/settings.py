@@ -5,9 +5,9 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import SUSPENSE, operator_account
 from config.settings import DEFAULTS, Earnings, Leases
 from rendertrust.receipt import OFF
+from sql.account_names import earning_account
 from sql.nodes import NOTHING_SAID, StandingRecord
 
 
@@ -74,4 +74,4 @@ class NodeIdentity:
     @property
     def account(self) -> str:
         """The account that earns from the node's work; suspense if the node has no owner."""
-        return SUSPENSE if self.owner is None else operator_account(self.owner)
+        return earning_account(self.owner)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import UnitFail, UnitRequeue
+from actors.ledger.effects import UnitFail, UnitRequeue
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import LACKS

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import attrs
 
-from actors.kernel import Message, Overflow
+from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import UnitState
 from actors.notifier.log_tails import LogLine as LogLine  # noqa: PLC0414 - part of what this module offers
-from actors.scheduler.messages import Hint
+from actors.scheduler.messages import Hint, Scheduler, UnitsChanged
 
 
 class Notifier:
@@ -20,11 +20,19 @@ class Notifier:
 
 @attrs.frozen
 class UnitsMoved(Message[Notifier, None]):
-    """From the Scheduler, NodeSessions and the Lifeline: units have changed their state."""
+    """From the Scheduler, and by ``announce``: units have changed their state."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
     units: tuple[UnitState, ...]
+
+
+def announce(
+    units: tuple[UnitState, ...], scheduler: Ref[Scheduler], notifier: Ref[Notifier]
+) -> None:
+    """Tell the Scheduler and the Notifier the states of units after a commit changed them."""
+    scheduler.tell(UnitsChanged(units))
+    notifier.tell(UnitsMoved(units))
 
 
 @attrs.frozen

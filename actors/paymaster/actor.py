@@ -6,15 +6,9 @@ from collections.abc import Sequence
 import attrs
 
 from actors.kernel import Actor, Ref, handles
+from actors.ledger.effects import EarningClaim, EarningMature, OfUnit
 from actors.ledger.messages import Commit, Ledger
-from actors.paymaster.messages import (
-    EarningClaim,
-    EarningMature,
-    FindClaimable,
-    FindMatured,
-    OfUnit,
-    Paymaster,
-)
+from actors.paymaster.messages import FindClaimable, FindMatured, Paymaster
 from actors.ports import Store
 from config.settings import DEFAULTS, Earnings
 from sql.database import Unavailable

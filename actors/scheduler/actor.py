@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from actors.kernel import Actor, Down, Later, Ref, Timer, handles
-from actors.ledger.messages import Decided, JobInsert, Ledger, LedgerUnavailable
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Decided, Ledger, LedgerUnavailable, units_of
 from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Ports
@@ -241,7 +242,7 @@ class SchedulerActor(Actor[Scheduler]):
         if ledger_commands.is_committed(tag, outcome):
             self._state.confirm(tag, self._clock.now(), self._clock.monotonic())
             ledger_commands.DISPATCHES.inc(tag.node is not None)
-            self._notifier.tell(UnitsMoved(ledger_commands.units_of(outcome)))
+            self._notifier.tell(UnitsMoved(units_of(outcome)))
             if tag.node is not None and not self._state.serves(tag.node):
                 self._tell_others(PeerAssigned((tag.node,)))
         else:

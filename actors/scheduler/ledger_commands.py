@@ -6,18 +6,8 @@ import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Ref
-from actors.ledger.messages import (
-    Commit,
-    Effect,
-    IdempotencyKey,
-    Outcome,
-    Posted,
-    Replayed,
-    UnitAssign,
-    UnitCopy,
-    UnitRequeue,
-    UnitState,
-)
+from actors.ledger.effects import Effect, UnitAssign, UnitCopy, UnitRequeue
+from actors.ledger.messages import Commit, IdempotencyKey, Outcome, Posted, Replayed
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.units import AssignmentTag, is_assigned, key_of
 
@@ -91,8 +81,3 @@ def _key(order: Dispatch, tag: AssignmentTag) -> IdempotencyKey | None:
     }
     answer = {"status": 200 if placed else 202, "body": body}
     return IdempotencyKey(order.insert.user, key, request, answer)
-
-
-def units_of(outcome: Outcome) -> tuple[UnitState, ...]:
-    """Return the unit states in an outcome."""
-    return getattr(outcome, "units", ())

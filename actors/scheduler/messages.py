@@ -8,7 +8,8 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Overflow, Ref
-from actors.ledger.messages import JobInsert, Outcome, UnitState
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Outcome, UnitState
 from rendertrust.protocol import Hello
 from sql.audit import Act
 from sql.job_plan import JobPlan
@@ -371,7 +372,7 @@ class PeerServes(Message[Scheduler, None]):
 
 @attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
-    """From the actor that committed a change of units: their new states."""
+    """From the actor that committed a change of units (by ``announce``): their new states."""
 
     units: tuple[UnitState, ...]
 

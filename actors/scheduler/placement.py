@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import JobInsert
+from actors.ledger.effects import JobInsert
 from actors.scheduler.access import may_do, related_users, takes_every_user
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import JobInsert, UnitState
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import UnitState
 from actors.scheduler.messages import Assignment
 from actors.scheduler.node import (
     NOTHING,

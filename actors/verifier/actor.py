@@ -11,16 +11,15 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Actor, handles
-from actors.ledger.messages import Commit, Decided, LedgerUnavailable, Posted
-from actors.notifier.messages import UnitsMoved
+from actors.ledger.effects import COMPARED
+from actors.ledger.messages import Commit, Decided, LedgerUnavailable, Posted, units_of
+from actors.notifier.messages import announce
 from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import UnitsChanged
 from actors.verifier.case import Case, CaseId
 from actors.verifier.check_orders import batch_for, least_of
 from actors.verifier.check_queue import CheckQueue, Claims, batch_of
 from actors.verifier.clawback import Clawback, ClawbackTag
 from actors.verifier.messages import (
-    COMPARED,
     CheckerGone,
     CheckerSeen,
     LieDetected,
@@ -491,10 +490,8 @@ class VerifierActor(Actor[Verifier]):
         assert case.verdict is not None, "it was concluded"
         if isinstance(outcome, Posted):
             self._follow(case)
-        units = getattr(outcome, "units", ())
-        if units:
-            self._peers.scheduler.tell(UnitsChanged(units))
-            self._peers.notifier.tell(UnitsMoved(units))
+        if units := units_of(outcome):
+            announce(units, self._peers.scheduler, self._peers.notifier)
         if self._cases.get(case.id) is case:
             del self._cases[case.id]
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.effects import Comparison, VerdictOutcome
 from actors.node_session.messages import RunCheck
 from actors.verifier.check_orders import (
     NOWHERE,
@@ -13,7 +14,6 @@ from actors.verifier.check_orders import (
     order_for,
     places,
 )
-from actors.verifier.messages import Comparison, VerdictOutcome
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.device_class import is_kin

@@ -10,8 +10,8 @@ from typing import Any, Final
 import attrs
 
 from actors.kernel import Ref
+from actors.ledger.effects import DisputeOpen
 from actors.ledger.messages import Commit, LedgerUnavailable
-from actors.paymaster.messages import DisputeOpen
 from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 

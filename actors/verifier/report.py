@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 import attrs
 
-from actors.verifier.messages import Comparison
+from actors.ledger.effects import Comparison
 from actors.verifier.thresholds import RegionDifference, Thresholds, is_match, of_region
 from rendertrust.node.worker.formats.picture_digest import NAMED_MAX, are_its_own
 from sql.units import unit_kind

@@ -4,10 +4,9 @@ import json
 from datetime import datetime, timedelta
 from typing import Final
 
-from actors.paymaster.messages import DisputeDecide
+from actors.ledger.effects import DisputeDecide, UnitVerdict, costs
 from actors.ports import ReceiptSigner
 from actors.verifier.case import Case, Verdict
-from actors.verifier.messages import UnitVerdict, costs
 from actors.verifier.settings import VerifierPeers
 from rendertrust import receipt
 from rendertrust.receipt import IssuedReceipt

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from actors.ledger.messages import Effect
+from actors.ledger.effects import Effect
 from config.settings import SETTINGS
 from rendertrust.node import plugins
 from sql.credits import KINDS

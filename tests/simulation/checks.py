@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from actors.ledger.commands.checks import OVERTAKEN
-from actors.ledger.messages import user_account, work_reference
+from sql.account_names import user_account, work_reference
 from tests.simulation.customer import Customer
 from tests.simulation.node import SimulatedNode
 from tests.twins.store import StoreTwin

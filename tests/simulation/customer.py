@@ -8,9 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import AskFailed
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
+from actors.ledger.effects import (
     JobCancel,
     JobChange,
     JobInsert,
@@ -18,14 +16,13 @@ from actors.ledger.messages import (
     JobResume,
     JobStop,
     OfJob,
-    Posted,
-    Replayed,
     Transfer,
     UnitRetry,
-    user_account,
 )
+from actors.ledger.messages import Commit, Posted, Replayed
 from actors.scheduler.messages import Dispatch, UnitsChanged
 from rendertrust import money
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import pick_gateway
@@ -67,7 +64,7 @@ class Customer:
         account = user_account(self.user)
         gift = Transfer(ADJUSTMENTS, account, account, CREDITS, "ADJUSTMENT", "start")
         while True:
-            if isinstance(await self._commit(Commit(postings=(gift,))), Posted | Replayed):
+            if isinstance(await self._commit(Commit(transfers=(gift,))), Posted | Replayed):
                 return
             await asyncio.sleep(1.0)
 

@@ -3,7 +3,8 @@
 import asyncio
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import JobInsert, Posted
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from tests.simulation.gateway import SimulatedGateway

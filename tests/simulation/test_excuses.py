@@ -11,10 +11,12 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, JobInsert, Posted, Transfer, user_account
+from actors.ledger.effects import JobInsert, Transfer
+from actors.ledger.messages import Commit, Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import JobDispatch, JobResult
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
@@ -57,7 +59,7 @@ class Slow(SimulatedNode):
 async def submit(gateway: SimulatedGateway, frames: int) -> None:
     account = user_account(USER)
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
-    given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
+    given = await gateway.ledger.ask(Commit(transfers=(gift,)), within=60)
     pieces = tuple(NewUnit(PRICE, n, str(n + 1)) for n in range(frames))
     order = Dispatch(JobInsert(JOB, USER, planned("render", units=pieces, queue=True)))
     placed = await gateway.scheduler.ask(order, within=60)

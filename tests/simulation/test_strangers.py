@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import JobInsert, Posted
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult

@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, Effect, IsAccepting, Ledger, Outcome, Posted
+from actors.ledger.effects import Effect
+from actors.ledger.messages import Commit, IsAccepting, Ledger, Outcome, Posted
 from actors.notifier.log_tails import LogTails
 from actors.notifier.messages import (
     LogLine,

@@ -21,9 +21,9 @@ import attrs
 
 from actors.ports import Clock
 from sql.access import ALONE, Access
+from sql.account_names import MADE_WHEN_NEEDED
 from sql.audit import Act
 from sql.books import (
-    MADE_WHEN_NEEDED,
     AccountRow,
     BooksTransaction,
     Changes,

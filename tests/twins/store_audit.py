@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from actors.ledger.messages import work_reference
+from sql.account_names import work_reference
 from sql.books import JobRow, UnitRow
 from sql.fsck import Finding
 from tests.twins.store_earnings import audit_earnings

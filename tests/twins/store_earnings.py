@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.fines import operator_of
+from sql.account_names import operator_of
 from sql.books import Changes, Keys, UnitId
 from sql.checks import CheckId
 from sql.earnings import (
@@ -44,7 +44,7 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
     of_fines = {
         key for key, share in store.earnings.items() if share.id in {id_[0] for id_ in fines}
     }
-    owed = {key for fine in keys.fines for key in _newest(store, *fine, but=keys.earnings)}
+    owed = {key for fine in keys.fines.items() for key in _newest(store, *fine, but=keys.earnings)}
     concerned = keys.earnings | of_fines
     return {
         "earnings": {k: store.earnings[k] for k in concerned | owed if k in store.earnings},
@@ -79,9 +79,7 @@ def waiting(store: "StoreTwin") -> dict[UUID, datetime]:
     return found
 
 
-def _newest(
-    store: "StoreTwin", operator: UUID, due: int, *, but: frozenset[UnitId]
-) -> Iterator[UnitId]:
+def _newest(store: "StoreTwin", operator: UUID, due: int, *, but: set[UnitId]) -> Iterator[UnitId]:
     """Yield the newest pending shares that together pay an amount due."""
     for share in _pending(store, operator):
         if (share.job_id, share.unit) in but:

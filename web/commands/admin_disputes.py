@@ -77,8 +77,8 @@ def reject(*, dispute: UUID, **given: Any) -> None:
 
 def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
     """Show the dispute, ask for confirmation, decide it, and print the outcome."""
+    from actors.ledger.effects import DisputeDecide
     from actors.ledger.messages import Commit
-    from actors.paymaster.messages import DisputeDecide
     from rendertrust import money
 
     row = known(given, dispute)

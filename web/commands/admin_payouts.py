@@ -59,8 +59,8 @@ def approve(
     *, payout: tuple[UUID, ...], reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
     """Approve these PAYOUTs as one batch: all of them or none."""
+    from actors.ledger.effects import PayoutApprove
     from actors.ledger.messages import Commit
-    from actors.paymaster.messages import PayoutApprove
     from supervisors.engines.system_clock import SystemRandom
     from web.routes.payouts import summed
 
@@ -101,8 +101,8 @@ def paid(
     *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
     """Record that the money of a BATCH was sent. The command cannot be undone."""
+    from actors.ledger.effects import PayoutPay
     from actors.ledger.messages import Commit
-    from actors.paymaster.messages import PayoutPay
     from rendertrust import money
     from web.routes.payouts import Sent, sent_under, summed
 
@@ -141,8 +141,8 @@ def reject(
     """Reject a PAYOUT. The money of the payout is not sent, and the earnings in it become payable
     again.
     """
+    from actors.ledger.effects import PayoutReject
     from actors.ledger.messages import Commit
-    from actors.paymaster.messages import PayoutReject
 
     rows = with_database(where, lambda database: payouts_of(database, (payout,), ()))
     if not rows:

@@ -4,20 +4,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from actors.ledger.effects import JobPause, JobResume, OfJob, UnitRetry
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
     InsufficientCredits,
-    JobPause,
-    JobResume,
-    OfJob,
     Posted,
     Replayed,
-    UnitRetry,
     UnitState,
 )
-from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
-from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler, UnitsChanged
+from actors.notifier.messages import Notifier, ToOthers, announce
+from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler
 from sql.audit import Act
 from sql.jobs import PagedUnit, PastJob
 from web.gateway import Gateway
@@ -144,9 +141,8 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
         if isinstance(effect, JobPause):
             scheduler.tell(JobPaused(effect.job))
             notifier.tell(ToOthers(JobPaused(effect.job)))
-    scheduler.tell(UnitsChanged(units))
+    announce(units, scheduler, notifier)
     scheduler.tell(JobsChanged(tuple({effect.job for effect in effects})))
-    notifier.tell(UnitsMoved(units))
 
 
 def _refused(effect: OfJob, found: str) -> Problem:

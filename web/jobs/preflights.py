@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import AskFailed
-from actors.ledger.messages import JobInsert
+from actors.ledger.effects import JobInsert
 from actors.ports import ObjectMissing, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.frame_range import parse

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, GuardFailed, JobCancel, JobInsert, Posted, Replayed
-from actors.notifier.messages import Notifier, UnitsMoved
-from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
+from actors.ledger.effects import JobCancel, JobInsert
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from actors.notifier.messages import Notifier, announce
+from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler
 from rendertrust import money
 from rendertrust.frame_range import parse
 from rendertrust.preflight.work import price_of as price_of_work
@@ -195,8 +196,8 @@ async def cancel_job(
     if isinstance(outcome, GuardFailed):
         return not_cancellable(outcome.found)  # the job began after its row was read
     if isinstance(outcome, Posted):
-        gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
-        gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))
+        registry = gateway.registry
+        announce(outcome.units, registry.ref(Scheduler), registry.ref(Notifier))
     return row.user_id
 
 

@@ -9,16 +9,10 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    REVENUE,
-    Commit,
-    IdempotencyKey,
-    Transfer,
-    user_account,
-    work_reference,
-)
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit, IdempotencyKey
 from rendertrust import money
+from sql.account_names import ADJUSTMENTS, REVENUE, user_account, work_reference
 from sql.audit import Act
 from sql.credits import ChargedUnit
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from actors.ledger.messages import ReversalFact, SessionFact, StripeEvent
+from actors.ledger.effects import ReversalFact, SessionFact, StripeEvent
 from web.http.converter import uuid_of
 
 INTEGER_MAX: Final = 2**53 - 1

@@ -9,9 +9,11 @@ from aiohttp import web
 from msgspec import Meta
 
 from actors.kernel import AskFailed
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit, Posted
 from rendertrust import money
 from rendertrust.api.accounts import Registered, Tokens, User
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Unavailable
 from sql.sessions import LoginState, TokenFamily
 from sql.users import NewUser
@@ -236,7 +238,7 @@ async def grant_starter(gateway: Gateway, user: UUID) -> None:
         description=f"Starter credits: {money.render(gateway.starter)}",
     )
     try:
-        outcome = await commit(gateway, Commit(postings=(grant,)))
+        outcome = await commit(gateway, Commit(transfers=(grant,)))
     except (AskFailed, Unavailable) as failure:
         log.warning("starter credits not granted", user=str(user), reason=str(failure))
         return

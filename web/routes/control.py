@@ -2,7 +2,7 @@
 
 import attrs
 
-from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob
+from actors.ledger.effects import JobChange, JobPause, JobResume, JobStop, OfJob
 from rendertrust import money
 from rendertrust.api.jobs import Job
 from rendertrust.job_spec import Priority

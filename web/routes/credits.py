@@ -8,8 +8,8 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from actors.ledger.effects import Transfer
 from actors.ledger.messages import (
-    ADJUSTMENTS,
     Booked,
     Commit,
     ExistsWithOtherAmount,
@@ -19,12 +19,11 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     Replayed,
-    Transfer,
-    user_account,
 )
 from rendertrust import money
 from rendertrust.api.credits import Balance, DayOfUsage, Entry, History, Hold, Holds, Usage
 from rendertrust.value_types import Amount
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.credits import AccountEntryRow, OpenHoldRow, UsageRow
 from sql.page import Page
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of

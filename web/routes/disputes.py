@@ -9,8 +9,8 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
+from actors.ledger.effects import DisputeDecide, DisputeOpen
 from actors.ledger.messages import Commit, GuardFailed, Posted
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from rendertrust.api.earnings import Dispute, Disputes
 from rendertrust.value_types import Credits, Id

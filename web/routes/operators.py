@@ -5,8 +5,8 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.effects import PayoutTake
 from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
-from actors.paymaster.messages import PayoutTake
 from rendertrust.api.earnings import Earnings, EarningTotals, Payout, Payouts, Share
 from sql.operators import EarningTotals as RowTotals
 from sql.operators import PayoutShown, ShareRow

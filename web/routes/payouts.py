@@ -9,6 +9,7 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
+from actors.ledger.effects import PayoutApprove, PayoutPay, PayoutReject
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
@@ -17,7 +18,6 @@ from actors.ledger.messages import (
     Posted,
     Replayed,
 )
-from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
 from rendertrust import money
 from rendertrust.api.earnings import Payout
 from rendertrust.value_types import Credits, Id

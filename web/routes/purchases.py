@@ -10,15 +10,8 @@ from aiohttp import web
 from msgspec import Meta
 from yarl import URL
 
-from actors.ledger.messages import (
-    Commit,
-    IdempotencyKey,
-    KeyConflict,
-    Posted,
-    PurchaseOpen,
-    PurchaseSession,
-    Replayed,
-)
+from actors.ledger.effects import PurchaseOpen, PurchaseSession
+from actors.ledger.messages import Commit, IdempotencyKey, KeyConflict, Posted, Replayed
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
 from rendertrust import money
 from rendertrust.api.credits import Checkout, Offer, Offers

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import attrs
 from msgspec import Meta
 
-from actors.ledger.messages import UnitRetry
+from actors.ledger.effects import UnitRetry
 from actors.ports import place_of
 from rendertrust import money
 from rendertrust.api.units import Unit, Units

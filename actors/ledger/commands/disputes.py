@@ -8,18 +8,11 @@ import attrs
 
 from actors.ledger.commands.checks import refute
 from actors.ledger.draft import Draft
+from actors.ledger.effects import DisputeDecide, DisputeOpen, Transfer
 from actors.ledger.fines import can_mature
-from actors.ledger.messages import (
-    REVENUE,
-    SUSPENSE,
-    GuardFailed,
-    Transfer,
-    operator_account,
-    user_account,
-    work_reference,
-)
+from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, book
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from sql.account_names import REVENUE, user_account, work_reference
 from sql.earnings import ComparisonRow, DisputeRow, EarningRow
 
 WORDS = "Dispute upheld"
@@ -135,5 +128,5 @@ def _refund(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool |
 
 
 def _reversal(share: EarningRow, reference: str, words: str) -> Transfer:
-    earner = SUSPENSE if share.operator_id is None else operator_account(share.operator_id)
+    earner = share.account
     return Transfer(earner, REVENUE, earner, share.amount, "REVERSAL", reference, words)

@@ -5,24 +5,10 @@ Payouts of credits happen at once, those of money in an approved batch. Function
 the reason for refusing it.
 """
 
-from uuid import UUID
-
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.fines import can_mature
-from actors.ledger.messages import (
-    PAYOUTS,
-    SUSPENSE,
-    GuardFailed,
-    Transfer,
-    UnitComplete,
-    operator_account,
-    user_account,
-    work_reference,
-)
-from actors.ledger.postings import Refusal, book
-from actors.paymaster.messages import (
+from actors.ledger.effects import (
     EarningClaim,
     EarningMature,
     OfPayout,
@@ -30,9 +16,22 @@ from actors.paymaster.messages import (
     PayoutPay,
     PayoutReject,
     PayoutTake,
+    Transfer,
+    UnitComplete,
+)
+from actors.ledger.fines import can_mature
+from actors.ledger.messages import GuardFailed
+from actors.ledger.postings import Refusal, book
+from sql.account_names import (
+    PAYOUTS,
+    SUSPENSE,
+    operator_account,
+    operator_of,
+    user_account,
+    work_reference,
 )
 from sql.books import UnitRow
-from sql.earnings import OPERATOR, EarningRow, PayableRow, PayoutRow
+from sql.earnings import EarningRow, PayableRow, PayoutRow
 
 OWED = ("PENDING", "PAYABLE")
 NOTHING = "nothing"  # reason to refuse a payout: the operator has no payable share
@@ -50,17 +49,13 @@ def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
         job_id=unit.job_id,
         unit=unit.number,
         node_id=effect.node,
-        operator_id=_operator(effect.operator),
+        operator_id=operator_of(effect.operator),
         amount=transfer.amount,
         state="PENDING",
         earned_at=draft.now,
         payable_at=draft.now + effect.dispute_window,
     )
     draft.earnings.put(key, share)
-
-
-def _operator(account: str) -> UUID | None:
-    return None if account == SUSPENSE else UUID(account.removeprefix(OPERATOR))
 
 
 def _reference(effect: UnitComplete) -> str:

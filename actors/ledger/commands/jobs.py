@@ -10,8 +10,7 @@ from typing import Any, Final
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import (
-    GuardFailed,
+from actors.ledger.effects import (
     JobCancel,
     JobChange,
     JobInsert,
@@ -20,11 +19,12 @@ from actors.ledger.messages import (
     JobStop,
     OfJob,
     UnitRetry,
-    work_reference,
 )
+from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, hold_units, release, reopen
 from actors.ledger.rows import STOPPED, cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED
+from sql.account_names import work_reference
 from sql.books import JobRow, NewJob, UnitRow
 from sql.job_plan import NewUnit
 

@@ -11,10 +11,7 @@ from typing import Final
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.messages import (
-    DISPUTES,
-    PURCHASES,
-    GuardFailed,
+from actors.ledger.effects import (
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
@@ -23,10 +20,10 @@ from actors.ledger.messages import (
     StripeEvent,
     Transfer,
 )
-from actors.ledger.messages import debt_account as debt_of
-from actors.ledger.messages import user_account as account_of
+from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, book
 from rendertrust import money
+from sql.account_names import DISPUTES, PURCHASES, USER, debt_account, debt_of, user_account
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 
 _RANK: Final = ("PENDING", "COUNTS", "VOID")
@@ -114,7 +111,7 @@ def _pay(draft: Draft, row: PurchaseRow, fact: SessionFact) -> str:
     )
     draft.purchases.put(row.id, credited)
     words = f"Purchase of {money.render(row.units)} credits"
-    account = account_of(row.user_id)
+    account = user_account(row.user_id)
     _post(
         draft,
         Transfer(PURCHASES, account, PURCHASES, row.units, "STRIPE", fact.session, words),
@@ -210,7 +207,7 @@ def _move(
     ``units`` are 1/10,000 credits; negative ones are credited to the buyer again.
     """
     reference, words = named
-    account, debt = account_of(purchase.user_id), debt_of(purchase.user_id)
+    account, debt = user_account(purchase.user_id), debt_account(purchase.user_id)
     if units < 0:
         again = Transfer(platform, account, platform, -units, "REFUND", reference, words)
         _post(draft, attrs.evolve(again, description=f"{words}: reversed"))
@@ -238,8 +235,8 @@ def pay_debts(draft: Draft) -> None:
     """Repay users' debts from the credits that this commit has made available to them."""
     if not draft.owing:
         return
-    for name in [name for name in draft.accounts.tried if name.startswith("user:")]:
-        user, debt = draft.accounts.get(name), draft.accounts.get(name.replace("user:", "debt:"))
+    for name in [name for name in draft.accounts.tried if name.startswith(USER)]:
+        user, debt = draft.accounts.get(name), draft.accounts.get(debt_of(name))
         assert user is not None, "the commit has changed it"
         units = 0 if debt is None else min(user.available, -debt.balance)
         if debt is not None and units > 0:

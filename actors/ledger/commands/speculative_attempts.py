@@ -12,6 +12,17 @@ import attrs
 from actors.ledger import tile_dependencies
 from actors.ledger.commands import checks
 from actors.ledger.draft import Draft
+from actors.ledger.effects import (
+    CheckEffect,
+    UnitAssign,
+    UnitComplete,
+    UnitCopy,
+    UnitDeliver,
+    UnitFail,
+    UnitRequeue,
+    UnitStart,
+    UnitVerdict,
+)
 from actors.ledger.failure_attribution import (
     after_failed_send,
     after_loss,
@@ -20,20 +31,9 @@ from actors.ledger.failure_attribution import (
     stored_text,
     with_failure,
 )
-from actors.ledger.messages import (
-    CheckEffect,
-    GuardFailed,
-    UnitAssign,
-    UnitComplete,
-    UnitCopy,
-    UnitDeliver,
-    UnitFail,
-    UnitRequeue,
-    UnitStart,
-)
+from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal
 from actors.ledger.rows import AT_WORK, change, next_attempt, with_copy_only, without_copy
-from actors.verifier.messages import UnitVerdict
 from sql.books import UnitRow
 
 OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect

@@ -10,6 +10,7 @@ import attrs
 from actors.ledger import tile_dependencies
 from actors.ledger.commands.earnings import earned
 from actors.ledger.draft import Draft
+from actors.ledger.effects import UnitAssign, UnitComplete, UnitFail, UnitRequeue, UnitStart
 from actors.ledger.failure_attribution import (
     after_failed_send,
     after_loss,
@@ -19,20 +20,11 @@ from actors.ledger.failure_attribution import (
     stored_text,
     with_failure,
 )
-from actors.ledger.messages import (
-    GuardFailed,
-    SettleHold,
-    UnitAssign,
-    UnitComplete,
-    UnitFail,
-    UnitRequeue,
-    UnitStart,
-    user_account,
-    work_reference,
-)
+from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, with_status
 from rendertrust.receipt import IssuedReceipt
+from sql.account_names import user_account, work_reference
 from sql.books import UnitRow
 from sql.receipts import ReceiptRow
 
@@ -121,14 +113,14 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
     if effect.free:
         charged = release(draft, reference)
     else:
-        order = SettleHold(
+        charged = settle(
+            draft,
             reference,
             operator=effect.operator if effect.verified else None,
             share_percent=effect.share_percent,
             description=f"Job execution: {draft.job_of(unit).job_type}",
             receipt=None if receipt is None else receipt.hash,
         )
-        charged = settle(draft, order)
     if receipt is not None and isinstance(charged, bool):
         _keep_receipt(draft, unit, receipt)
     return charged

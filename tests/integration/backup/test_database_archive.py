@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from actors.ledger.messages import Commit, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit
+from sql.account_names import user_account
 from sql.database import Database
 from sql.migrate import UNRELEASED
 from sql.restore import drop, kept

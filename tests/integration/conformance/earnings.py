@@ -5,17 +5,20 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, Effect, Outcome, Posted, UnitComplete, operator_account
-from actors.paymaster.messages import (
+from actors.ledger.effects import (
     DisputeDecide,
     DisputeOpen,
     EarningMature,
+    Effect,
     PayoutApprove,
     PayoutKind,
     PayoutPay,
     PayoutReject,
     PayoutTake,
+    UnitComplete,
 )
+from actors.ledger.messages import Commit, Outcome, Posted
+from sql.account_names import operator_account
 from sql.audit import Act
 from sql.books import Keys
 from sql.earnings import DisputeRow, EarningRow, PayoutRow
@@ -105,16 +108,16 @@ async def judged(stage: Stage, effect: Effect, name: str) -> Outcome:
 
 async def share_of(stage: Stage, work: Work) -> EarningRow:
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(earnings=frozenset({(work.job, 0)})))
+        rows = await books.lock(Keys(earnings={(work.job, 0)}))
     return rows.earnings[work.job, 0]
 
 
 async def dispute_of(stage: Stage, work: Work) -> DisputeRow:
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(earnings=frozenset({(work.job, 0)})))
+        rows = await books.lock(Keys(earnings={(work.job, 0)}))
     return rows.disputes[work.job, 0]
 
 
 async def payout_of(stage: Stage, payout: UUID) -> PayoutRow:
     async with stage.store.transaction() as books:
-        return (await books.lock(Keys(payouts=frozenset({payout})))).payouts[payout]
+        return (await books.lock(Keys(payouts={payout}))).payouts[payout]

@@ -4,18 +4,15 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import (
-    Commit,
-    Outcome,
-    Posted,
+from actors.ledger.effects import (
     PurchaseOpen,
     PurchaseSession,
     ReversalFact,
     SessionFact,
     StripeEvent,
-    debt_account,
-    user_account,
 )
+from actors.ledger.messages import Commit, Outcome, Posted
+from sql.account_names import debt_account, user_account
 from tests.integration.conformance.stage import Stage, fresh_id
 
 CREDIT = 10_000

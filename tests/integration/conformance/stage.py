@@ -9,19 +9,12 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    JobInsert,
-    Outcome,
-    Posted,
-    Transfer,
-    UnitAssign,
-    user_account,
-)
+from actors.ledger.effects import Effect, JobInsert, Transfer, UnitAssign
+from actors.ledger.messages import Commit, Outcome, Posted
 from actors.ports import Store
 from rendertrust import money
 from rendertrust.job_spec import JobSpec
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.audit import Act
 from sql.books import JobRow, Keys, UnitRow
 from sql.job_plan import NewUnit
@@ -91,9 +84,9 @@ class Stage:
         """Commit all ``commits`` in one batch, and return the outcomes."""
         return list(await self.ledger().commit(commits))
 
-    async def do(self, *effects: object, postings: tuple[object, ...] = ()) -> Outcome:
-        """Commit effects and postings alone in a batch, and return the outcome."""
-        (outcome,) = await self.commit(Commit(postings, effects))  # type: ignore[arg-type]
+    async def do(self, *effects: Effect, transfers: tuple[Transfer, ...] = ()) -> Outcome:
+        """Commit effects and transfers alone in a batch, and return the outcome."""
+        (outcome,) = await self.commit(Commit(transfers, effects))
         return outcome
 
     async def user(self, units: int = 0) -> UUID:
@@ -118,7 +111,7 @@ class Stage:
     async def money(self, name: str) -> tuple[int, int]:
         """Return the balance of an account and the held part of it."""
         async with self.store.transaction() as books:
-            account = (await books.lock(Keys(accounts=frozenset({name})))).accounts[name]
+            account = (await books.lock(Keys(accounts={name}))).accounts[name]
         return account.balance, account.held
 
     async def of_user(self, user: UUID) -> tuple[int, int]:
@@ -126,11 +119,11 @@ class Stage:
 
     async def unit(self, job: UUID, number: int = 0) -> UnitRow:
         async with self.store.transaction() as books:
-            return (await books.lock(Keys(units=frozenset({(job, number)})))).units[job, number]
+            return (await books.lock(Keys(units={(job, number)}))).units[job, number]
 
     async def job(self, job: UUID) -> JobRow:
         async with self.store.transaction() as books:
-            return (await books.lock(Keys(jobs=frozenset({job})))).jobs[job]
+            return (await books.lock(Keys(jobs={job}))).jobs[job]
 
     async def status(self, job: UUID) -> str:
         return (await self.job(job)).status

@@ -6,16 +6,11 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    Commit,
-    GuardFailed,
+from actors.ledger.effects import (
+    Effect,
     JobCancel,
     JobPause,
     JobStop,
-    Lease,
-    Posted,
-    RenewLeases,
-    Replayed,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -23,8 +18,10 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
     UnitStart,
+    UnitVerdict,
+    VerdictOutcome,
 )
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.messages import Commit, GuardFailed, Lease, Posted, RenewLeases, Replayed
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -277,7 +274,7 @@ async def test_what_waits_for_its_verdict_outlives_the_other(
 ) -> None:
     other = 3 - delivered
     await race.stage.do(race.deliver(delivered))
-    ends = {
+    ends: dict[str, Effect] = {
         "fails": race.fail(other),
         "scene": race.fail(other, "scene", final=True),
         "is lost": UnitRequeue(race.job, 0, other, "gone"),

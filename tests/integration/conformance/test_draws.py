@@ -14,7 +14,8 @@ import pytest
 
 from actors.kernel import Ref, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, Ledger, Posted, UnitDeliver
+from actors.ledger.effects import UnitDeliver
+from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import NodeSession, RunCheck
 from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
@@ -95,7 +96,7 @@ class Scene:
 
     async def verdicts(self, jobs: list[UUID]) -> Counter[str | None]:
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(checks=frozenset((job, 0) for job in jobs)))
+            rows = await books.lock(Keys(checks={(job, 0) for job in jobs}))
         return Counter(rows.checks[job, 0, 1].verdict for job in jobs)
 
 

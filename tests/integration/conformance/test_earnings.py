@@ -4,22 +4,16 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-from actors.ledger.messages import (
+from actors.ledger.effects import EarningClaim, EarningMature, PayoutTake, Transfer, UnitComplete
+from actors.ledger.messages import Commit, ExistsWithOtherAmount, GuardFailed, Posted, Replayed
+from sql.account_names import (
     PAYOUTS,
     REVENUE,
     SUSPENSE,
-    Commit,
-    ExistsWithOtherAmount,
-    GuardFailed,
-    Posted,
-    Replayed,
-    Transfer,
-    UnitComplete,
     operator_account,
     user_account,
     work_reference,
 )
-from actors.paymaster.messages import EarningClaim, EarningMature, PayoutTake
 from tests.integration.conformance.earnings import (
     WINDOW,
     approve,

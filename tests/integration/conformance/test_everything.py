@@ -48,10 +48,6 @@ class OverPostgres(Delivering):
     def teardown(self) -> None:
         try:
             super().teardown()
-            for reference, hold in self.holds.items():
-                if hold.state == "OPEN":  # the audit would report a hold without a unit
-                    self.put_back(reference)
-            self.flush(failures=[], lost=0)
             assert self.run_to_end(self.stage.store.audit()) == []
             assert self.run_to_end(self.untold()) == {}
         finally:

@@ -7,18 +7,9 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    REVENUE,
-    Commit,
-    GuardFailed,
-    Posted,
-    Replayed,
-    UnitAssign,
-    UnitComplete,
-    UnitDeliver,
-    operator_account,
-)
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.effects import UnitAssign, UnitComplete, UnitDeliver, UnitVerdict, VerdictOutcome
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from sql.account_names import REVENUE, operator_account
 from sql.books import Keys
 from sql.checks import CheckRow
 from sql.earnings import MaturedEarning
@@ -94,7 +85,7 @@ async def book_honest_work(stage: Stage, owner: UUID, count: int) -> list[Work]:
 
 async def check_of(stage: Stage, made: Delivery) -> CheckRow:
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(checks=frozenset({(made.job, 0)})))
+        rows = await books.lock(Keys(checks={(made.job, 0)}))
     return rows.checks[made.job, 0, 1]
 
 

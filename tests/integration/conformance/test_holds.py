@@ -15,15 +15,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import (
+from actors.ledger.effects import (
     Effect,
-    IssuedReceipt,
     JobCancel,
     JobChange,
     JobPause,
     JobResume,
     JobStop,
-    Posted,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -32,12 +30,13 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitRetry,
     UnitStart,
-    operator_account,
-    work_reference,
+    UnitVerdict,
 )
+from actors.ledger.messages import Posted
 from actors.ledger.rows import next_attempt
-from actors.verifier.messages import UnitVerdict
 from rendertrust.job_status import ENDED
+from rendertrust.receipt import IssuedReceipt
+from sql.account_names import operator_account, work_reference
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit
 from tests.integration.conformance.conftest import twin_stage
@@ -86,7 +85,7 @@ class Farm:
     paid: Counter[str] = attrs.field(factory=Counter[str])
 
     async def units(self) -> list[UnitRow]:
-        numbers = frozenset((self.job, number) for number in range(3))
+        numbers = {(self.job, number) for number in range(3)}
         async with self.stage.store.transaction() as books:
             rows = await books.lock(Keys(units=numbers))
         return [rows.units[self.job, number] for number in range(3)]
@@ -94,7 +93,7 @@ class Farm:
     async def hold(self, number: int) -> HoldRow | None:
         reference = work_reference(self.job, number)
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(holds=frozenset({reference})))
+            rows = await books.lock(Keys(holds={reference}))
         return rows.holds.get(reference)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────

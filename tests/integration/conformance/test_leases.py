@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import Commit, Lease, RenewLeases, UnitAssign, UnitRequeue, UnitStart
+from actors.ledger.effects import UnitAssign, UnitRequeue, UnitStart
+from actors.ledger.messages import Commit, Lease, RenewLeases
 from actors.lifeline.actor import expired
 from sql.books import Changes, Keys, NewJob
 from sql.database import Conflict
@@ -151,7 +152,7 @@ async def test_rows_that_were_written_meanwhile_are_a_conflict(stage: Stage) -> 
     user, job = await stage.user(), fresh_id()
     await stage.commit(dispatch(user, job, 0))
     async with stage.store.transaction() as books:
-        rows = await books.lock(Keys(jobs=frozenset({job})))
+        rows = await books.lock(Keys(jobs={job}))
     new = NewJob(job, SCENE, {}, 0, None, None, stage.clock.now())
     changes = Changes(jobs=tuple(rows.jobs.values()), new_jobs=(new,))
 
@@ -168,7 +169,7 @@ async def test_an_error_leaves_nothing_behind(stage: Stage) -> None:
 
     async def stumble() -> None:
         async with stage.store.transaction() as books:
-            await books.lock(Keys(accounts=frozenset({f"user:{user}"})))
+            await books.lock(Keys(accounts={f"user:{user}"}))
             raise KeyError(job)
 
     with pytest.raises(KeyError):

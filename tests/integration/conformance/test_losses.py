@@ -1,6 +1,6 @@
 """Units that their nodes lose, on the in-memory store and on PostgreSQL."""
 
-from actors.ledger.messages import UnitAssign, UnitRequeue
+from actors.ledger.effects import UnitAssign, UnitRequeue
 from tests.integration.conformance.stage import Stage
 
 

@@ -6,17 +6,12 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import (
-    Commit,
-    GuardFailed,
-    InsufficientCredits,
+from actors.ledger.effects import (
     JobCancel,
     JobChange,
     JobPause,
     JobResume,
     JobStop,
-    Posted,
-    Replayed,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -24,9 +19,16 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitRetry,
     UnitStart,
+    UnitVerdict,
+)
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    InsufficientCredits,
+    Posted,
+    Replayed,
     UnitState,
 )
-from actors.verifier.messages import UnitVerdict
 from rendertrust.job_spec import NodeNeeds
 from sql.job_plan import NewUnit
 from sql.units import OpenJob, OpenJobTerms

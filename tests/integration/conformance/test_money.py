@@ -5,9 +5,9 @@ from collections import Counter
 
 import attrs
 
+from actors.ledger.draft import Draft
+from actors.ledger.effects import JobCancel, Transfer, UnitComplete
 from actors.ledger.messages import (
-    ADJUSTMENTS,
-    REVENUE,
     Commit,
     ExistsWithOtherAmount,
     GuardFailed,
@@ -15,15 +15,13 @@ from actors.ledger.messages import (
     IdempotencyKey,
     InsufficientCredits,
     KeyConflict,
-    PlaceHold,
     Posted,
-    ReleaseHold,
     Replayed,
-    SettleHold,
-    Transfer,
-    user_account,
 )
-from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
+from actors.ledger.postings import release, settle
+from sql.account_names import ADJUSTMENTS, REVENUE, operator_account, user_account, work_reference
+from sql.books import Keys
+from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant, insert
 
 
 async def test_a_transfer_moves_units_and_tells_its_entry(stage: Stage) -> None:
@@ -63,42 +61,61 @@ async def test_two_accounts_may_use_the_same_words(stage: Stage) -> None:
 async def test_what_is_held_cannot_be_spent(stage: Stage) -> None:
     user = await stage.user(100)
     account = user_account(user)
-    held = await stage.do(postings=(PlaceHold(account, 80, "work"),))
+    held = await stage.do(insert(user, fresh_id(), 80))
     spend = Transfer(account, ADJUSTMENTS, account, 21, "ADJUSTMENT", "spend")
     assert isinstance(held, Posted)
-    assert await stage.do(postings=(spend,)) == InsufficientCredits(available=20, requested=21)
-    assert await stage.do(postings=(PlaceHold(account, 21, "more"),)) == InsufficientCredits(20, 21)
+    assert await stage.do(transfers=(spend,)) == InsufficientCredits(available=20, requested=21)
+    assert await stage.do(insert(user, fresh_id(), 21)) == InsufficientCredits(20, 21)
     assert await stage.of_user(user) == (100, 80)
 
 
+async def drafted(stage: Stage, reference: str) -> Draft:
+    """Return a draft of the books with this hold, as effects change it."""
+    async with stage.store.transaction() as books:
+        rows = await books.lock(Keys(holds={reference}))
+    return Draft(rows, rows.now, fresh_id)
+
+
 async def test_a_hold_is_settled_once(stage: Stage) -> None:
-    user, operator = await stage.user(100), f"operator:{fresh_id()}"
-    hold = PlaceHold(user_account(user), 80, "work")
-    settle = SettleHold("work", operator=operator, share_percent=70)
-    held, settled = await stage.commit(Commit((hold,)), Commit((settle,)))
+    user, node, job = await stage.user(100), await stage.node(), fresh_id()
+    operator, reference = operator_account(fresh_id()), work_reference(job, 0)
+    done = UnitComplete(
+        *(job, 0, 1, node, "x"),
+        verified=True,
+        operator=operator,
+        share_percent=70,
+    )
+    held, settled = await stage.commit(dispatch(user, job, 80, 1, node), Commit((), (done,)))
     assert isinstance(held, Posted)
-    assert settled == Posted()
+    assert isinstance(settled, Posted)
+    assert settled.entries == ()
     assert await stage.of_user(user) == (20, 0)
     assert await stage.money(operator) == (56, 0)  # 70 % of 80
     assert await stage.money(REVENUE) == (24, 0)
     again = await stage.commit(
-        Commit((settle,)),
-        Commit((ReleaseHold("work"),)),
-        Commit((hold,)),
-        Commit((attrs.evolve(hold, amount=81),)),
+        Commit((), (done,)),
+        Commit((), (insert(user, job, 80),)),
+        Commit((), (insert(user, job, 81),)),
     )
-    closed = HoldClosed("work")
-    assert again == [Replayed(), closed, Replayed(), ExistsWithOtherAmount("work")]
+    assert [type(outcome) for outcome in again] == [Replayed, Replayed, GuardFailed]
+    draft = await drafted(stage, reference)
+    assert settle(draft, reference, operator=operator, share_percent=70) is False
+    assert release(draft, reference) == HoldClosed(reference)
+    assert await stage.of_user(user) == (20, 0)
 
 
 async def test_a_hold_is_released_whole(stage: Stage) -> None:
-    user = await stage.user(100)
-    await stage.do(postings=(PlaceHold(user_account(user), 80, "work"),))
-    assert await stage.do(postings=(ReleaseHold("work"),)) == Posted()
-    assert await stage.do(postings=(ReleaseHold("work"),)) == Replayed()
-    assert await stage.do(postings=(SettleHold("work"),)) == HoldClosed("work")
+    user, job = await stage.user(100), fresh_id()
+    reference = work_reference(job, 0)
+    await stage.do(insert(user, job, 80))
+    assert await stage.of_user(user) == (100, 80)
+    assert isinstance(await stage.do(JobCancel(job, user)), Posted)
     assert await stage.of_user(user) == (100, 0)
-    assert await stage.do(postings=(ReleaseHold("nothing"), SettleHold("none"))) == Replayed()
+    assert isinstance(await stage.do(JobCancel(job, user)), Replayed)
+    draft = await drafted(stage, reference)
+    assert release(draft, reference) is False
+    assert settle(draft, reference) == HoldClosed(reference)
+    assert (release(draft, "nothing"), settle(draft, "none")) == (False, False)
 
 
 async def test_a_commit_is_done_whole_or_not_at_all(stage: Stage) -> None:

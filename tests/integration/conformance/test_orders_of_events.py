@@ -10,15 +10,9 @@ from typing import TypeAlias
 
 import pytest
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    Posted,
-    ReversalFact,
-    SessionFact,
-    Transfer,
-    user_account,
-)
+from actors.ledger.effects import ReversalFact, SessionFact, Transfer
+from actors.ledger.messages import Commit, Posted
+from sql.account_names import ADJUSTMENTS, user_account
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.purchases import (
     CREDIT,

@@ -7,19 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    GuardFailed,
-    JobCancel,
-    Posted,
-    PurchaseOpen,
-    PurchaseSession,
-    Replayed,
-    Transfer,
-    UnitComplete,
-    user_account,
-)
+from actors.ledger.effects import JobCancel, PurchaseOpen, PurchaseSession, Transfer, UnitComplete
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from sql.account_names import ADJUSTMENTS, user_account
 from tests.integration.conformance.purchases import (
     CREDIT,
     Bought,
@@ -195,7 +185,7 @@ async def test_a_dispute_after_the_credits_were_spent_then_a_purchase_then_the_d
 
     first = await buy(stage, user, 100)
     await note("bought 100")
-    await stage.do(postings=(spend,))
+    await stage.do(transfers=(spend,))
     await note("spent 70")
     await tell(stage, first.reversal("du_1", "DISPUTE", 100))
     await note("all of it is disputed")
@@ -216,7 +206,7 @@ async def test_a_dispute_that_is_won_pays_what_is_still_owed_first(stage: Stage)
     account = user_account(user)
     first, second = await buy(stage, user, 100), await buy(stage, user, 60)
     spend = Transfer(account, ADJUSTMENTS, account, 120 * CREDIT, "DEDUCTION", "spent")
-    await stage.do(postings=(spend,))
+    await stage.do(transfers=(spend,))
     await tell(stage, first.reversal("du_1", "DISPUTE", 100))
     await tell(stage, second.reversal("du_2", "DISPUTE", 60))
     assert await credits_of(stage, user) == (0, 0, 120)
@@ -255,7 +245,7 @@ async def test_a_refund_of_what_was_spent_is_owed_and_one_that_fails_is_given_ag
     account = user_account(user)
     bought = await buy(stage, user, 100)
     spend = Transfer(account, ADJUSTMENTS, account, 90 * CREDIT, "DEDUCTION", "spent")
-    await stage.do(postings=(spend,))
+    await stage.do(transfers=(spend,))
     await tell(stage, bought.reversal("re_1", "REFUND", 100))
     assert await credits_of(stage, user) == (0, 0, 90)
     await tell(stage, bought.reversal("re_1", "REFUND", 100, "VOID"))

@@ -7,17 +7,16 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    PAYOUTS,
-    REVENUE,
-    Posted,
+from actors.ledger.effects import (
+    EarningMature,
     UnitComplete,
     UnitDeliver,
     UnitStart,
-    operator_account,
+    UnitVerdict,
+    VerdictOutcome,
 )
-from actors.paymaster.messages import EarningMature
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.messages import Posted
+from sql.account_names import PAYOUTS, REVENUE, operator_account
 from tests.integration.conformance.earnings import WINDOW, approve, pay, payout_of, take
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import series

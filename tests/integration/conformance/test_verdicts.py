@@ -7,14 +7,11 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    REVENUE,
-    Commit,
-    GuardFailed,
-    IssuedReceipt,
+from actors.ledger.effects import (
+    Comparison,
+    DisputeDecide,
+    DisputeOpen,
     JobStop,
-    Posted,
-    Replayed,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -23,10 +20,12 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitRetry,
     UnitStart,
-    UnitState,
+    UnitVerdict,
+    VerdictOutcome,
 )
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.messages import Comparison, UnitVerdict, VerdictOutcome
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed, UnitState
+from rendertrust.receipt import IssuedReceipt
+from sql.account_names import REVENUE
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison

@@ -6,23 +6,25 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    REVENUE,
-    Commit,
+from actors.ledger.effects import (
     Effect,
-    GuardFailed,
-    InsufficientCredits,
     JobCancel,
     JobInsert,
-    Posted,
-    Replayed,
     UnitAssign,
     UnitComplete,
     UnitFail,
     UnitRequeue,
     UnitStart,
+)
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    InsufficientCredits,
+    Posted,
+    Replayed,
     UnitState,
 )
+from sql.account_names import REVENUE
 from sql.job_plan import JobPlan
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
 from tests.support.plans import planned

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import operator_account
-from actors.paymaster.messages import DisputeOpen
+from actors.ledger.effects import DisputeOpen
+from sql.account_names import operator_account
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint

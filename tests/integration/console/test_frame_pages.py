@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import UnitAssign, UnitComplete
+from actors.ledger.effects import UnitAssign, UnitComplete
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import attrs
 
 from actors.console_hub.messages import Hub, TopicChanged
-from actors.ledger.messages import JobInsert, UnitAssign, UnitComplete
+from actors.ledger.effects import JobInsert, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
 from sql.job_plan import NewUnit
 from sql.jobs import ConsoleCharges, JobViews

@@ -4,14 +4,8 @@ import re
 from uuid import UUID, uuid4
 
 from actors.console_hub.messages import Hub, TopicChanged
-from actors.ledger.messages import (
-    Commit,
-    UnitAssign,
-    UnitComplete,
-    UnitDeliver,
-    UnitFail,
-    UnitStart,
-)
+from actors.ledger.effects import UnitAssign, UnitComplete, UnitDeliver, UnitFail, UnitStart
+from actors.ledger.messages import Commit
 from actors.notifier.messages import Progress
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint

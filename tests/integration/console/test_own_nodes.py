@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import operator_account
+from sql.account_names import operator_account
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import Visitor, newcomer, signed_in

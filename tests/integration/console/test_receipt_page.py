@@ -7,10 +7,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Posted, UnitComplete, UnitDeliver, operator_account
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.messages import Comparison, UnitVerdict
+from actors.ledger.effects import (
+    Comparison,
+    DisputeDecide,
+    DisputeOpen,
+    UnitComplete,
+    UnitDeliver,
+    UnitVerdict,
+)
+from actors.ledger.messages import Posted
 from rendertrust.receipt import IssuedReceipt
+from sql.account_names import operator_account
 from sql.receipts import ShownReceipt
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Commit, JobInsert
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Commit
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled

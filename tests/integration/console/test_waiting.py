@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from actors.ledger.messages import Posted, UnitAssign, UnitComplete
+from actors.ledger.effects import UnitAssign, UnitComplete
+from actors.ledger.messages import Posted
 from actors.scheduler.messages import Scheduler, UnitsChanged
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import signed_in

@@ -8,14 +8,7 @@ from uuid import UUID
 import pytest
 from yarl import URL
 
-from actors.ledger.messages import (
-    JobPause,
-    JobStop,
-    OfJob,
-    UnitAssign,
-    UnitComplete,
-    UnitFail,
-)
+from actors.ledger.effects import JobPause, JobStop, OfJob, UnitAssign, UnitComplete, UnitFail
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.test_many_frames import film

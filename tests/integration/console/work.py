@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import attrs
 
-from actors.ledger.messages import UnitAssign, UnitComplete
+from actors.ledger.effects import UnitAssign, UnitComplete
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import Visitor
 from tests.support.databases import execute

@@ -15,12 +15,14 @@ import aiohttp
 import attrs
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit, Ledger, Posted
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
 from rendertrust.identity import generate_key
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
+from sql.account_names import ADJUSTMENTS, user_account
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import (
     EVIDENCE,

@@ -2,9 +2,8 @@
 
 from uuid import UUID
 
-from actors.ledger.messages import UnitComplete, UnitDeliver, operator_account
-from actors.paymaster.messages import EarningClaim
-from actors.verifier.messages import UnitVerdict
+from actors.ledger.effects import EarningClaim, UnitComplete, UnitDeliver, UnitVerdict
+from sql.account_names import operator_account
 from tests.integration.conformance.earnings import (
     approve,
     decide,

@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 import asyncpg
 
-from actors.ledger.messages import Commit, Posted, Transfer, user_account
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit, Posted
+from sql.account_names import user_account
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage, grant
 from tests.support.databases import connected

@@ -8,19 +8,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
+from actors.ledger.effects import (
     JobCancel,
-    PlaceHold,
     Transfer,
     UnitAssign,
     UnitComplete,
     UnitRequeue,
     UnitStart,
-    user_account,
-    work_reference,
 )
+from actors.ledger.messages import Commit
+from sql.account_names import ADJUSTMENTS, user_account, work_reference
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, run_fsck
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
@@ -331,7 +328,7 @@ async def some_of_everything(stage: Stage) -> None:
     await tell(stage, bought.reversal("re_1", "REFUND", 20))
     account = user_account(buyer)
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
-    await stage.do(postings=(spend,))
+    await stage.do(transfers=(spend,))
     await tell(stage, bought.reversal("du_1", "DISPUTE", 50))
     await earnings_of_every_kind(stage)
 
@@ -442,7 +439,12 @@ async def test_a_hold_that_no_job_has_is_found(
     owner: "asyncpg.Connection[asyncpg.Record]", stage: Stage
 ) -> None:
     user = await stage.user(10)
-    reference = work_reference(fresh_id(), 0)
-    await stage.do(postings=(PlaceHold(user_account(user), 5, reference),))
+    account, reference = user_account(user), work_reference(fresh_id(), 0)
+    await owner.execute("UPDATE accounts SET held = 5 WHERE name = $1", account)
+    await owner.execute(
+        "INSERT INTO holds (id, account_id, reference, amount, created_at)"
+        " SELECT $1, id, $2, 5, now() FROM accounts WHERE name = $3",
+        *(fresh_id(), reference, account),
+    )
     (finding,) = await run_fsck(owner)
     assert (finding.invariant, finding.found) == ("I3", "open without a unit of work")

@@ -12,8 +12,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
+from actors.ledger.effects import Transfer, UnitStart
+from actors.ledger.messages import Commit
 from bench.volume import fill
+from sql.account_names import user_account
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, audit_since
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
@@ -317,7 +319,7 @@ async def test_whoever_commits_when_he_likes_is_found(
                     # Use accounts that no broken transaction has touched, because their balances
                     # are right.
                     spent = Transfer(account, "revenue", account, 1, "DEDUCTION", f"s{step}")
-                    await stage.do(postings=(spent,))
+                    await stage.do(transfers=(spent,))
                 case _:
                     increment = await stage.store.audit_since(mark)
                     mark = increment.mark

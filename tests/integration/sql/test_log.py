@@ -12,10 +12,12 @@ import asyncpg
 import pytest
 
 from actors.ledger.decision import decide
+from actors.ledger.effects import Transfer
 from actors.ledger.lock_set import keys_of
-from actors.ledger.messages import Commit, Transfer, user_account
+from actors.ledger.messages import Commit
 from actors.sequencer.messages import CheckpointReady
 from rendertrust import merkle
+from sql.account_names import user_account
 from sql.audit import Act
 from sql.database import Database
 from sql.epochs import ChainPosition, EpochRow, reopen

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
-from actors.ledger.messages import user_account
+from sql.account_names import user_account
 from sql.fsck import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage

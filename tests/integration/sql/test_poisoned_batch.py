@@ -5,7 +5,8 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import Commit, GuardFailed, JobInsert, Posted, Replayed
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
 
 NEIGHBOURS = 40

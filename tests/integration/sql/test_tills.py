@@ -6,34 +6,26 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    REVENUE,
-    Commit,
-    ExistsWithOtherAmount,
-    PlaceHold,
-    Posted,
-    Replayed,
-    SettleHold,
-    Transfer,
-    user_account,
-)
+from actors.ledger.effects import Transfer, UnitComplete
+from actors.ledger.messages import Commit, ExistsWithOtherAmount, Posted, Replayed
+from sql.account_names import ADJUSTMENTS, REVENUE, user_account
 from sql.books import WITH_TILLS, Keys, Rows, SqlBooks
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
-from tests.integration.conformance.stage import Stage
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.support.until import until
 
 TILLS = 16
 BALANCES = "SELECT name, balance FROM platform_accounts"
 USED = "SELECT name, tills_used FROM platform_accounts WHERE tills_used IS NOT NULL"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-BOTH = Keys(accounts=WITH_TILLS)
+BOTH = Keys(accounts=set(WITH_TILLS))
 
 
 @attrs.frozen
@@ -71,13 +63,19 @@ def spend(account: str, units: int, reference: str = "spent") -> Transfer:
     return Transfer(account, ADJUSTMENTS, account, units, "DEDUCTION", reference)
 
 
+def done(job: UUID, node: UUID) -> Commit:
+    """Return the commit that completes a dispatched job, which settles its hold."""
+    return Commit((), (UnitComplete(job, 0, 1, node, None),))
+
+
 async def test_nobody_waits_for_the_account_that_another_has(two: TwoGateways) -> None:
-    account = user_account(await two.ours.user(100))
-    hold = Commit((PlaceHold(account, 60, "job:a:0"), spend(account, 5)))
+    user, node, job = await two.ours.user(100), await two.ours.node(), fresh_id()
+    account = user_account(user)
+    hold = attrs.evolve(dispatch(user, job, 60, 1, node), transfers=(spend(account, 5),))
     async with two.ours.store.transaction() as books:
         await books.lock(BOTH)
         assert isinstance((await two.theirs.commit(hold))[0], Posted)
-        settled = await two.theirs.commit(Commit((SettleHold("job:a:0"),)))
+        settled = await two.theirs.commit(done(job, node))
         assert isinstance(settled[0], Posted)
     assert await two.ours.money(account) == (35, 0)
     assert await two.read(BALANCES) == {REVENUE: 60, ADJUSTMENTS: -95}
@@ -129,21 +127,20 @@ async def test_when_all_tills_are_taken_one_waits_for_the_account(two: TwoGatewa
 
 
 async def test_the_sum_is_right_whoever_wrote(two: TwoGateways) -> None:
-    people = [await two.ours.user(1_000) for _ in range(8)]
+    people, node = [await two.ours.user(1_000) for _ in range(8)], await two.ours.node()
     chance = random.Random(26)
     spent = 0
 
-    async def work(stage: Stage, number: int) -> None:
+    async def work(stage: Stage) -> None:
         nonlocal spent
-        for turn in range(20):
-            account, units = user_account(chance.choice(people)), chance.randint(1, 9)
-            held = Commit((PlaceHold(account, units, f"job:{number}:{turn}"),))
+        for _ in range(20):
+            user, units, job = chance.choice(people), chance.randint(1, 9), fresh_id()
+            held = dispatch(user, job, units, 1, node)
             assert isinstance((await stage.commit(held))[0], Posted)
-            done = Commit((SettleHold(f"job:{number}:{turn}"),))
-            assert isinstance((await stage.commit(done))[0], Posted)
+            assert isinstance((await stage.commit(done(job, node)))[0], Posted)
             spent += units
 
     stages = [two.ours, two.theirs] * 3
-    await asyncio.gather(*(work(stage, number) for number, stage in enumerate(stages)))
+    await asyncio.gather(*(work(stage) for stage in stages))
     assert await two.read(BALANCES) == {REVENUE: spent, ADJUSTMENTS: -8_000}
     assert await two.ours.store.audit() == []

@@ -5,16 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import (
-    Commit,
-    Effect,
-    JobStop,
-    Posted,
-    UnitAssign,
-    UnitComplete,
-    UnitFail,
-    UnitRetry,
-)
+from actors.ledger.effects import Effect, JobStop, UnitAssign, UnitComplete, UnitFail, UnitRetry
+from actors.ledger.messages import Commit, Posted
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage

@@ -12,25 +12,25 @@ import attrs
 import pytest
 
 from actors.kernel import Ref
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    IdempotencyKey,
+from actors.ledger.effects import (
     JobCancel,
-    Ledger,
-    LedgerUnavailable,
-    Outcome,
-    Posted,
-    Replayed,
     Transfer,
     UnitAssign,
     UnitComplete,
     UnitFail,
     UnitRequeue,
     UnitStart,
-    operator_account,
-    user_account,
 )
+from actors.ledger.messages import (
+    Commit,
+    IdempotencyKey,
+    Ledger,
+    LedgerUnavailable,
+    Outcome,
+    Posted,
+    Replayed,
+)
+from sql.account_names import ADJUSTMENTS, operator_account, user_account
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.place import of_postgres, postgres_by

@@ -6,17 +6,9 @@ from uuid import UUID, uuid4
 
 import attrs
 
-from actors.ledger.messages import (
-    SUSPENSE,
-    Commit,
-    Effect,
-    Outcome,
-    Posted,
-    UnitComplete,
-    UnitFail,
-    operator_account,
-)
-from actors.paymaster.messages import EarningMature
+from actors.ledger.effects import EarningMature, Effect, UnitComplete, UnitFail
+from actors.ledger.messages import Commit, Outcome, Posted
+from sql.account_names import SUSPENSE, operator_account
 from sql.database import Database
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from click.testing import CliRunner, Result
 
-from actors.ledger.messages import Commit, UnitComplete
+from actors.ledger.effects import UnitComplete
+from actors.ledger.messages import Commit
 from sql.database import Database
 from sql.halts import AHEAD, Halt, write_halt
 from sql.users import Users

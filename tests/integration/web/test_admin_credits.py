@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import UnitComplete, user_account
+from actors.ledger.effects import UnitComplete
+from sql.account_names import user_account
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, ask, with_role

@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
 
-from actors.ledger.messages import Commit, UnitAssign, UnitComplete
+from actors.ledger.effects import UnitAssign, UnitComplete
+from actors.ledger.messages import Commit
 from actors.ports import Objects
 from supervisors.engines.handle import Handle
 from supervisors.engines.objects_endpoint import ObjectsEndpoint

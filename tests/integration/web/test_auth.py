@@ -1,6 +1,7 @@
 """Tests of registration and login on a real database."""
 
-from actors.ledger.messages import Commit, Transfer
+from actors.ledger.effects import Transfer
+from actors.ledger.messages import Commit
 from tests.support.http_gateway import Face
 
 JANE = {"email": "jane@example.org", "name": "Jane Smith", "password": "securepassword123"}
@@ -20,7 +21,7 @@ async def test_a_new_user_is_given_the_starter_credits(face: Face) -> None:
     await face.user()
     (commit,) = face.script.seen
     assert isinstance(commit, Commit)
-    (grant,) = commit.postings
+    (grant,) = commit.transfers
     assert isinstance(grant, Transfer)
     assert grant.amount == 1_000_000
     assert grant.reference.startswith("starter:")

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.kernel import Ref
-from actors.ledger.messages import Commit, Effect, Posted, PurchaseOpen, UnitAssign, UnitFail
+from actors.ledger.effects import Effect, PurchaseOpen, UnitAssign, UnitFail
+from actors.ledger.messages import Commit, Posted
 from actors.notifier.messages import Notifier, UnitsMoved
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role

@@ -8,9 +8,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import GuardFailed, Posted, UnitComplete, UnitDeliver, operator_account
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
-from actors.verifier.messages import UnitVerdict
+from actors.ledger.effects import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningMature,
+    UnitComplete,
+    UnitDeliver,
+    UnitVerdict,
+)
+from actors.ledger.messages import GuardFailed, Posted
+from sql.account_names import operator_account
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals

@@ -15,7 +15,7 @@ from actors.courier.actor import CourierActor
 from actors.courier.messages import Courier, Deliver, Forget
 from actors.courier.policy import PAUSES
 from actors.kernel import Ref
-from actors.ledger.messages import UnitAssign, UnitComplete
+from actors.ledger.effects import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
 from sql.webhooks import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, EndpointHealth

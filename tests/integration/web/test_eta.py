@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import UnitAssign, UnitComplete, UnitStart
+from actors.ledger.effects import UnitAssign, UnitComplete, UnitStart
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_units import call, submitted

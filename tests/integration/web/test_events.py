@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from actors.event_hub.messages import EventHub, HintReceived, UnitProgress
-from actors.ledger.messages import JobStop, UnitAssign, UnitComplete, UnitFail, UnitRetry, UnitStart
+from actors.ledger.effects import JobStop, UnitAssign, UnitComplete, UnitFail, UnitRetry, UnitStart
 from actors.sweeper.messages import SweepDue
 from rendertrust.protocol import JobDispatch, JobResult, JobStatus
 from rendertrust.testing import FakeNode

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
+from actors.ledger.effects import JobCancel
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
     InsufficientCredits,
-    JobCancel,
     KeyConflict,
     Posted,
     Replayed,

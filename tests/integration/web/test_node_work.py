@@ -1,6 +1,7 @@
 """The work of nodes as users see it: which units each of them has."""
 
-from actors.ledger.messages import Posted, UnitAssign, UnitCopy, UnitStart
+from actors.ledger.effects import UnitAssign, UnitCopy, UnitStart
+from actors.ledger.messages import Posted
 from sql.nodes import NodeFilter, NodeViews
 from tests.integration.web.accounts import Person
 from tests.integration.web.earners import do, verified_node

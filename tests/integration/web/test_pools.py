@@ -5,7 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import Posted, UnitComplete, operator_account
+from actors.ledger.effects import UnitComplete
+from actors.ledger.messages import Posted
+from sql.account_names import operator_account
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint

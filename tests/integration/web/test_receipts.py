@@ -10,8 +10,8 @@ import asyncpg
 import attrs
 import pytest
 
+from actors.ledger.effects import DisputeDecide
 from actors.ledger.messages import Commit, Posted
-from actors.paymaster.messages import DisputeDecide
 from rendertrust.identity import generate_key
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.receipt import Receipt, read_receipt, sign_work

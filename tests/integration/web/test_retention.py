@@ -6,7 +6,8 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
-from actors.ledger.messages import Posted, UnitComplete, UnitFail
+from actors.ledger.effects import UnitComplete, UnitFail
+from actors.ledger.messages import Posted
 from rendertrust.manifest import Manifest, ManifestEntry
 from sql.units import beside, evidence_key, result_key
 from supervisors.engines.postgres import PostgresEndpoint

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign, UnitComplete, UnitDeliver
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.effects import UnitAssign, UnitComplete, UnitDeliver, UnitVerdict, VerdictOutcome
+from actors.ledger.messages import Commit, Posted
+from sql.account_names import SUSPENSE
 from tests.integration.web.earners import verified_node
 from tests.support.http_gateway import Face, Headers, face_with, with_scheduler
 from tests.support.until import until

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.ledger.messages import Commit, PurchaseOpen
+from actors.ledger.effects import PurchaseOpen
+from actors.ledger.messages import Commit
 from sql.store import SqlStore
 from supervisors.engines.stripe_client import sign
 from tests.integration.web.accounts import Person, register

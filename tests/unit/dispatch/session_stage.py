@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 
 from actors.kernel import Message, Ref
-from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases, UnitDeliver
+from actors.ledger.effects import UnitDeliver
+from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases
 from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.messages import Assignments, Received, Send
 from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker

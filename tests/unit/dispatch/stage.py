@@ -10,7 +10,8 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Actor, Ref
-from actors.ledger.messages import Commit, Decided, JobInsert, Outcome, UnitState
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
 from sql.access import ALONE, Access

@@ -6,7 +6,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
-from actors.ledger.messages import JobInsert
+from actors.ledger.effects import JobInsert
 from actors.scheduler import ledger_commands, placement
 from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
 from actors.scheduler.node import resources_of

@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from actors.ledger.messages import Commit, Posted, UnitRequeue, UnitStart
+from actors.ledger.effects import UnitRequeue, UnitStart
+from actors.ledger.messages import Commit, Posted
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import FindAlternatives, UnitsChanged
 from rendertrust.protocol import Hello, JobDispatch

@@ -8,7 +8,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import Commit, GuardFailed, Posted, UnitFail, UnitRequeue
+from actors.ledger.effects import UnitFail, UnitRequeue
+from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.lifeline.actor import STEP_SECONDS, Clocks, LifelineActor, rescue, stepped
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged

@@ -12,7 +12,8 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import Commit, Posted, UnitAssign
+from actors.ledger.effects import UnitAssign
+from actors.ledger.messages import Commit, Posted
 from actors.node_session.messages import Assignments, Recall, Send
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import ToOthers, UnitsMoved

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from actors.kernel import Later
 from actors.kernel.envelope import Envelope
-from actors.ledger.messages import Commit, InsufficientCredits, JobInsert, Posted
+from actors.ledger.effects import JobInsert
+from actors.ledger.messages import Commit, InsufficientCredits, Posted
 from actors.scheduler.messages import AllNodesFull, Dispatch
 from actors.scheduler.node import BACKLOG
 from actors.scheduler.queues import PendingDispatches

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import UnitComplete, UnitDeliver
+from actors.ledger.effects import UnitComplete, UnitDeliver
 from actors.node_session.sampling import Sampling
 from sql.log import LogKeys
 from sql.reputation import FORGIVEN_BY, HISTORY, Record

@@ -12,15 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import DeadlineExceeded, Message, Ref
-from actors.ledger.messages import (
-    Commit,
-    InsufficientCredits,
-    JobInsert,
-    LedgerUnavailable,
-    Posted,
-    Replayed,
-    UnitAssign,
-)
+from actors.ledger.effects import JobInsert, UnitAssign
+from actors.ledger.messages import Commit, InsufficientCredits, LedgerUnavailable, Posted, Replayed
 from actors.node_session.messages import (
     Assignments,
     Close,

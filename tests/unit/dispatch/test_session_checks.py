@@ -9,15 +9,8 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import (
-    Commit,
-    LedgerUnavailable,
-    RenewLeases,
-    UnitComplete,
-    UnitDeliver,
-    UnitFail,
-    UnitStart,
-)
+from actors.ledger.effects import UnitComplete, UnitDeliver, UnitFail, UnitStart
+from actors.ledger.messages import Commit, LedgerUnavailable, RenewLeases
 from actors.node_session.messages import (
     DropCheck,
     FramesHandled,

@@ -9,7 +9,8 @@ import pytest
 
 from actors.kernel import Message, Ref, Timer
 from actors.kernel.envelope import Reminder
-from actors.ledger.messages import Commit, RenewLeases, UnitFail
+from actors.ledger.effects import UnitFail
+from actors.ledger.messages import Commit, RenewLeases
 from actors.node_session.connection import NodeConnection
 from actors.node_session.ledger_requests import LeaseRenewal, UnitCommits
 from actors.node_session.messages import AlternativesFound, NodeSession, RenewDue, TryAgain

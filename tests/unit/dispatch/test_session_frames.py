@@ -8,15 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from actors.kernel import Message
-from actors.ledger.messages import (
-    GuardFailed,
-    Posted,
-    RenewLeases,
-    UnitComplete,
-    UnitFail,
-    UnitRequeue,
-    UnitStart,
-)
+from actors.ledger.effects import UnitComplete, UnitFail, UnitRequeue, UnitStart
+from actors.ledger.messages import GuardFailed, Posted, RenewLeases
 from actors.node_session.messages import (
     Close,
     Disconnected,

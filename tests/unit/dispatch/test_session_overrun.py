@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Posted, UnitComplete, UnitFail
+from actors.ledger.effects import UnitComplete, UnitFail
+from actors.ledger.messages import Posted
 from actors.node_session.progress_watchdog import (
     OverrunTracker,
     overrun_error,

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.ledger.messages import UnitComplete, UnitFail, UnitStart
+from actors.ledger.effects import UnitComplete, UnitFail, UnitStart
 from actors.node_session.messages import FramesHandled
 from rendertrust.protocol import (
     Ack,

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.ledger.messages import Posted, UnitFail
+from actors.ledger.effects import UnitFail
+from actors.ledger.messages import Posted
 from actors.node_session.messages import PongSeen
 from actors.node_session.progress_watchdog import ProgressTracker
 from config.settings import Leases

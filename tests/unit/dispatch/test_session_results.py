@@ -10,19 +10,13 @@ import attrs
 import pytest
 
 from actors.kernel import Message
-from actors.ledger.messages import (
-    GuardFailed,
-    LedgerUnavailable,
-    Replayed,
-    UnitComplete,
-    UnitFail,
-    UnitRequeue,
-    operator_account,
-)
+from actors.ledger.effects import UnitComplete, UnitFail, UnitRequeue
+from actors.ledger.messages import GuardFailed, LedgerUnavailable, Replayed
 from actors.node_session.messages import AlternativesFound, KeyProved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import Assignment, FindAlternatives, NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, Hello, JobDispatch
+from sql.account_names import operator_account
 from sql.checks import SceneReport
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import UnitFail
+from actors.ledger.effects import UnitFail
 from actors.node_session import results, unit_failures
 from actors.node_session.connection import FloodGuard
 from actors.node_session.ledger_requests import renewals, vouched_at

@@ -8,7 +8,8 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import GuardFailed, Posted, UnitCopy, UnitState
+from actors.ledger.effects import UnitCopy
+from actors.ledger.messages import GuardFailed, Posted, UnitState
 from actors.node_session.messages import Send, Withdraw
 from actors.scheduler import ledger_commands, speculation
 from actors.scheduler.speculation import (

@@ -8,7 +8,8 @@ import attrs
 import pytest
 
 from actors.kernel import Message
-from actors.ledger.messages import Posted, UnitAssign, UnitRequeue
+from actors.ledger.effects import UnitAssign, UnitRequeue
+from actors.ledger.messages import Posted
 from actors.node_session.messages import Assignments, StandingUpdate
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, StandingChanged, Wake

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from actors.ledger.messages import JobInsert
+from actors.ledger.effects import JobInsert
 from actors.scheduler import placement
 from actors.scheduler.messages import NoCapableNode, WaitCounts
 from actors.scheduler.units import AssignmentTag

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from actors.kernel import Ref
-from actors.ledger.messages import Commit, GuardFailed, Posted, UnitAssign, UnitRequeue
+from actors.ledger.effects import UnitAssign, UnitRequeue
+from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.node_session.messages import Assignments, Send, Withdraw
 from actors.scheduler import placement
 from actors.scheduler.messages import SessionClosed, UnitsChanged

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
-from actors.ledger.messages import Commit, UnitAssign
+from actors.ledger.effects import UnitAssign
+from actors.ledger.messages import Commit
 from actors.node_session.messages import Assignments, Recall, Send
 from actors.scheduler import placement, policy, work_stealing
 from actors.scheduler.messages import RecallDeclined, SessionReady, UnitsChanged

@@ -7,18 +7,15 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from actors.ledger.messages import (
-    SUSPENSE,
-    Commit,
-    GuardFailed,
-    Posted,
-    Replayed,
+from actors.ledger.effects import (
+    DisputeDecide,
+    EarningMature,
     UnitComplete,
     UnitDeliver,
-    operator_account,
+    UnitVerdict,
 )
-from actors.paymaster.messages import DisputeDecide, EarningMature
-from actors.verifier.messages import UnitVerdict
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from sql.account_names import SUSPENSE, operator_account
 from sql.sampling import fine_of
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, Sent, jobs_in

@@ -12,35 +12,25 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from actors.ledger.messages import (
-    REVENUE,
-    SUSPENSE,
-    Commit,
-    Effect,
-    ExistsWithOtherAmount,
-    GuardFailed,
-    Posted,
-    Replayed,
-    ReversalFact,
-    SessionFact,
-    StripeEvent,
-    Transfer,
-    UnitComplete,
-    operator_account,
-    user_account,
-    work_reference,
-)
-from actors.paymaster.messages import (
+from actors.ledger.effects import (
     DisputeDecide,
     DisputeOpen,
     EarningClaim,
     EarningMature,
+    Effect,
     PayoutApprove,
     PayoutKind,
     PayoutPay,
     PayoutReject,
     PayoutTake,
+    ReversalFact,
+    SessionFact,
+    StripeEvent,
+    Transfer,
+    UnitComplete,
 )
+from actors.ledger.messages import Commit, ExistsWithOtherAmount, GuardFailed, Posted, Replayed
+from sql.account_names import REVENUE, SUSPENSE, operator_account, user_account, work_reference
 from sql.books import Keys
 from tests.integration.conformance.earnings import WINDOW
 from tests.integration.conformance.purchases import CREDIT, Bought, event
@@ -494,9 +484,9 @@ class Everything(Everyday):
 
     async def compare(self) -> None:
         await super().compare()
-        units = frozenset((job, 0) for job in self.shares)
+        units = {(job, 0) for job in self.shares}
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(earnings=units, payouts=frozenset(self.payouts)))
+            rows = await books.lock(Keys(earnings=units, payouts=set(self.payouts)))
         for job, share in self.shares.items():
             row = rows.earnings[job, 0]
             who = None if share.operator is None else self.people[share.operator]

@@ -12,12 +12,19 @@ from prometheus_client import REGISTRY
 from actors.kernel import DeadlineExceeded, Ref, fail_point
 from actors.ledger import actor as ledger_module
 from actors.ledger.actor import LedgerActor
+from actors.ledger.effects import (
+    JobCancel,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRequeue,
+    UnitStart,
+)
 from actors.ledger.messages import (
     Commit,
     Decided,
     GuardFailed,
     IdempotencyKey,
-    JobCancel,
     Lease,
     Ledger,
     LedgerUnavailable,
@@ -25,11 +32,6 @@ from actors.ledger.messages import (
     Posted,
     RenewLeases,
     Replayed,
-    UnitAssign,
-    UnitComplete,
-    UnitFail,
-    UnitRequeue,
-    UnitStart,
 )
 from sql.books import Changes, Rows
 from sql.database import Conflict, Unavailable

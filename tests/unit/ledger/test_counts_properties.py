@@ -6,8 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import (
-    Commit,
+from actors.ledger.effects import (
     Effect,
     JobCancel,
     UnitAssign,
@@ -16,6 +15,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitStart,
 )
+from actors.ledger.messages import Commit
 from sql.books import UnitRow
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id

@@ -14,18 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.ledger.messages import (
+from actors.ledger.effects import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningMature,
     Effect,
-    GuardFailed,
-    Posted,
-    Replayed,
+    PayoutTake,
     UnitAssign,
     UnitComplete,
     UnitDeliver,
-    operator_account,
+    UnitVerdict,
+    VerdictOutcome,
 )
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, PayoutTake
-from actors.verifier.messages import UnitVerdict, VerdictOutcome
+from actors.ledger.messages import GuardFailed, Posted, Replayed
+from sql.account_names import operator_account
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of
@@ -136,7 +138,7 @@ class Fines(RuleBasedStateMachine):
 
     async def check_of(self, made: Delivery, attempt: int = 1) -> Any:
         async with self.stage.store.transaction() as books:
-            rows = await books.lock(Keys(checks=frozenset({(made.job, 0)})))
+            rows = await books.lock(Keys(checks={(made.job, 0)}))
         return rows.checks[made.job, 0, attempt]
 
     @rule(seconds=STEPS)
@@ -267,7 +269,7 @@ class Fines(RuleBasedStateMachine):
             assert rows[share.work.job, 0].state == share.state
 
     async def rows(self) -> dict[tuple[UUID, int], EarningRow]:
-        wanted = frozenset((share.work.job, 0) for share in self.shares)
+        wanted = {(share.work.job, 0) for share in self.shares}
         async with self.stage.store.transaction() as books:
             return (await books.lock(Keys(earnings=wanted))).earnings
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import (
-    Commit,
+from actors.ledger.effects import (
     Effect,
     JobCancel,
     JobChange,
@@ -29,9 +28,10 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitRetry,
     UnitStart,
+    UnitVerdict,
 )
+from actors.ledger.messages import Commit
 from actors.ledger.rows import next_attempt
-from actors.verifier.messages import UnitVerdict
 from rendertrust import money
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow

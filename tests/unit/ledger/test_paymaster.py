@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from actors.kernel import Ref
+from actors.ledger.effects import EarningClaim, EarningMature
 from actors.ledger.messages import Commit
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
-from actors.paymaster.messages import EarningClaim, EarningMature, FindClaimable, Paymaster
+from actors.paymaster.messages import FindClaimable, Paymaster
 from config.settings import Earnings
 from sql.earnings import ClaimableEarning, MaturedEarning
 from tests.unit.dispatch.stage import JOB, OWNER, Cast, on_stage

@@ -5,19 +5,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from actors.kernel import Ref
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
-    JobInsert,
-    Ledger,
-    Posted,
-    Transfer,
-    user_account,
-)
+from actors.ledger.effects import JobInsert, Transfer
+from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
 from rendertrust.protocol import Ack, FromNode, Hello, JobDispatch, JobResult, JobStatus, encode
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import Pricing
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
@@ -57,7 +51,7 @@ class GatewayWithNode:
         await self.tree.root.start()
         account = user_account(USER)
         gift = Transfer(ADJUSTMENTS, account, account, 100 * PRICE, "ADJUSTMENT", "start")
-        funded = await self.registry.ref(Ledger).ask(Commit(postings=(gift,)), within=5.0)
+        funded = await self.registry.ref(Ledger).ask(Commit(transfers=(gift,)), within=5.0)
         assert isinstance(funded, Posted)
 
     async def connect(self) -> None:

@@ -13,20 +13,15 @@ import attrs
 from actors.kernel import Ref
 from actors.kernel.envelope import Envelope
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    Commit,
+from actors.ledger.effects import (
     JobInsert,
-    Ledger,
-    Posted,
     Transfer,
     UnitAssign,
     UnitComplete,
     UnitDeliver,
     UnitFail,
-    operator_account,
-    user_account,
 )
+from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
@@ -35,6 +30,7 @@ from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from config.settings import Verification
+from sql.account_names import ADJUSTMENTS, operator_account, user_account
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
 from sql.nodes import StandingRecord
@@ -111,8 +107,8 @@ class Play:
     work: str | None = None  # the work that nodes sign
     window: timedelta = timedelta(days=7)
 
-    async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
-        outcome = await self.ledger.ask(Commit(postings, effects), within=60)
+    async def do(self, *effects: Any, transfers: tuple[Any, ...] = ()) -> None:
+        outcome = await self.ledger.ask(Commit(transfers, effects), within=60)
         assert isinstance(outcome, Posted), outcome
 
     async def delivered(self, node: UUID = NODE, owner: UUID = OPERATOR, **params: Any) -> UUID:
@@ -134,7 +130,7 @@ class Play:
         params = {"frame": 1, **params}
         plan = planned(job_type, "s3://rendertrust/x", params, price=PRICE, pool=pool)
         insert = JobInsert(job, user, plan)
-        await self.do(postings=(grant,))
+        await self.do(transfers=(grant,))
         await self.do(insert, UnitAssign(job, 0, 1, node))
         return job
 

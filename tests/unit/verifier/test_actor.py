@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import UnitAssign, UnitRequeue
+from actors.ledger.effects import UnitAssign, UnitRequeue
 from actors.node_session.messages import RunCheck
 from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST

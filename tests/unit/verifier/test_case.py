@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from actors.ledger.effects import Comparison
 from actors.verifier.case import Case, Verdict
-from actors.verifier.messages import Comparison
 from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from actors.verifier.verdict import fine_for

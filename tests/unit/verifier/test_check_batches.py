@@ -10,18 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import (
-    ADJUSTMENTS,
-    JobInsert,
-    Transfer,
-    UnitAssign,
-    user_account,
-)
+from actors.ledger.effects import JobInsert, Transfer, UnitAssign
 from actors.node_session.messages import RunCheck
 from actors.verifier.case import Case
 from actors.verifier.check_queue import BYTES_MOST, batch_of
 from actors.verifier.report import Report, answers, clears
 from rendertrust.relay_frames import BATCH_MAX
+from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
 from sql.units import result_key
 from tests.support.plans import planned
@@ -184,7 +179,7 @@ async def rendered(
     plan = planned("render", "s3://rendertrust/x", {"frame": 1}, units=units)
     insert = JobInsert(job, CREATOR, plan)
     assigned = (UnitAssign(job, unit, 1, node) for unit, node in enumerate(turns))
-    await play.do(postings=(grant,))
+    await play.do(transfers=(grant,))
     await play.do(insert, *assigned)
     for unit, node in enumerate(turns):
         await play.again(job, node, 1, owner, unit=unit)

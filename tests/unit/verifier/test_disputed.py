@@ -9,8 +9,8 @@ from uuid import UUID
 import attrs
 import pytest
 
+from actors.ledger.effects import DisputeDecide, DisputeOpen
 from actors.node_session.messages import RunCheck
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import UnitAssign, UnitFail
+from actors.ledger.effects import UnitAssign, UnitFail
 from actors.node_session.sampling import Sampling
 from sql.reputation import strikes_of
 from tests.unit.simulated_time import simulated

@@ -8,12 +8,8 @@ from uuid import UUID
 import attrs
 import pytest
 
+from actors.ledger.effects import DisputeDecide, DisputeOpen, EarningMature
 from actors.ledger.messages import Commit, GuardFailed
-from actors.paymaster.messages import (
-    DisputeDecide,
-    DisputeOpen,
-    EarningMature,
-)
 from actors.verifier.messages import LieDetected
 from tests.support.until import until
 from tests.unit.simulated_time import simulated

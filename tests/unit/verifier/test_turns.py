@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.kernel import Message
-from actors.ledger.messages import UnitStart
+from actors.ledger.effects import UnitStart
 from actors.node_session.messages import DropCheck, RunCheck
 from actors.verifier.case import Case, Step
 from actors.verifier.settings import VerifierSettings

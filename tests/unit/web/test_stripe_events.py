@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import ReversalFact, SessionFact, StripeEvent
+from actors.ledger.effects import ReversalFact, SessionFact, StripeEvent
 from web.money.stripe_events import event_of, is_meant
 
 PURCHASE = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"

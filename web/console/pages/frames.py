@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
+from actors.ledger.effects import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from actors.ports import place_of
 from rendertrust import money
 from rendertrust.job_spec import FRAME_MAX
