@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from rendertrust import money
 from rendertrust.api.jobs import JobStatus, Placed
 from rendertrust.value_types import Credits
 from sql.jobs import JobViews, ListedJob
@@ -121,4 +122,4 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
 
 
 def shown(row: ListedJob) -> Listed:
-    return from_row(Listed, row)
+    return from_row(Listed, row, charged=money.render(row.paid))

@@ -293,7 +293,7 @@ async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
         Job,
         row,
         **{name: getattr(spec, name) for name in _OF_SPEC},
-        charged=money.render(row.charged - row.refunded),
+        charged=money.render(row.paid),
         progress=await _progress(call, row),
         priority=_WORDS[row.priority],
         max_credits=None if row.cap is None else money.render(row.cap),

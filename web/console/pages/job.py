@@ -109,7 +109,6 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
         "tries": max(row.attempts, len(tries)),
         "steps": steps_of(known),
         "bill": bill,
-        "refunded": charges.refunded,
         "money": table(bill.lines, MONEY, sort, "at", "money"),
         "progress": await progress_of(view, row),
         "lines": lines,
