@@ -22,6 +22,7 @@ from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.work import SECOND
 from sql.job_plan import PRIORITIES
 from sql.jobs import JobOrder, OwnerJobRow
+from sql.units import is_result_of
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
@@ -211,7 +212,7 @@ async def result(call: Call) -> ResultUrl | Problem:
         return ResultUrl(str(row.id), url, URL_SECONDS, None, None)
     place = None if row.result_ref is None else place_of(row.result_ref)
     ours = call.gateway.settings.objects.bucket
-    if place is None or (place.bucket == ours and not own_result(call.caller, place.key)):
+    if place is None or (place.bucket == ours and not is_result_of(call.caller, place.key)):
         return Problem(404, "Job has no result to download", code=RefusalCode.RESULT_NOT_FOUND)
     facts = await call.gateway.tables.jobs.result(row.id)
     if facts.expired:
@@ -277,14 +278,6 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
         headers={"Retry-After": str(OPEN_RETRY_SECONDS)},
         code=RefusalCode.TOO_MANY_OPEN_JOBS,
     )
-
-
-def own_result(user: UUID, key: str) -> bool:
-    """Return True if we derived this key for this user.
-
-    The gateway opens no other keys, whatever a node has sent.
-    """
-    return key.startswith(f"results/{user}/")
 
 
 async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:

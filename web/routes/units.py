@@ -11,6 +11,7 @@ from actors.ports import place_of
 from rendertrust import money
 from rendertrust.api.units import Unit, Units
 from sql.jobs import PagedUnit
+from sql.units import is_result_of
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.responses import from_row
@@ -18,7 +19,7 @@ from web.jobs.job_control import NO_UNIT, commit_for_owner
 from web.jobs.submission import EXPIRED, NOT_FOUND
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS, own_result
+from web.routes.jobs import URL_SECONDS
 
 operations = Operations()
 NUMBER_MAX: Final = 10**7
@@ -119,7 +120,7 @@ async def _url(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> str | None
     place = None if row.result_key is None else place_of(row.result_key)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
         return None
-    if not own_result(call.caller, place.key):
+    if not is_result_of(call.caller, place.key):
         return None
     return await call.gateway.ports.objects.presign_get(
         place.key, within=URL_SECONDS, base=call.base

@@ -16,6 +16,7 @@ from rendertrust.job_spec import FRAME_MAX
 from sql.audit import Act
 from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob
+from sql.units import is_result_of
 from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
@@ -106,7 +107,7 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
     place = place_of(found.result_key)
     if place is None or place.bucket != view.gateway.settings.objects.bucket:
         return NO_FILE
-    if not place.key.startswith(f"results/{row.user_id}/"):
+    if not is_result_of(row.user_id, place.key):
         return NO_FILE
     objects = view.gateway.ports.objects
     return ExternalRedirect(
