@@ -6,7 +6,7 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from rendertrust.job_spec import FRAME_MAX
+from rendertrust.frame_range import FRAME_MAX
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode

@@ -12,7 +12,7 @@ from msgspec import Meta
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from actors.ports import place_of
 from rendertrust import money
-from rendertrust.job_spec import FRAME_MAX
+from rendertrust.frame_range import FRAME_MAX
 from sql.audit import Act
 from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob

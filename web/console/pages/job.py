@@ -8,8 +8,7 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
-from rendertrust.frame_range import parse
-from rendertrust.job_spec import FRAME_MAX
+from rendertrust.frame_range import FRAME_MAX, parse
 from rendertrust.job_status import ENDED
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from web.console.bill import bill_of
