@@ -23,7 +23,7 @@ from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.admin_identity import AdminIdentity
-from web.jobs.job_control import NO_UNIT
+from web.jobs.job_control import UNIT_NOT_FOUND
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Because, doer_of
@@ -150,7 +150,7 @@ class DisputesToDecide:
     words=UnitOfJob,
     answers={201: Dispute, 200: Dispute},
     refusals={409: "The unit cannot be disputed, or can no longer be disputed"},
-    absent=NO_UNIT,
+    absent=UNIT_NOT_FOUND,
     request_example=examples.COMPLAINT,
     example=examples.DISPUTE,
 )
@@ -194,7 +194,7 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     answers={200: bytes},
     media="image/png",
     refusals={404: "No such dispute of yours or about your work, or it has no picture"},
-    absent=NO_UNIT,
+    absent=UNIT_NOT_FOUND,
 )
 async def picture(call: Call) -> web.Response | Problem:
     """Get the side-by-side picture of a dispute: for its creator, and for the operator of the node
@@ -235,7 +235,7 @@ async def opened(
     outcome = await commit(gateway, Commit(effects=(effect,)))
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
-        return NO_UNIT
+        return UNIT_NOT_FOUND
     row = await gateway.tables.disputes.of_unit(job, unit)
     is_new = isinstance(outcome, Posted)
     is_same = found == "disputed" and row is not None and row.reason == reason

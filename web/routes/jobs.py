@@ -30,16 +30,18 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.jobs.eta import seconds_left
+from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.orphan_tiles import orphan_tiles_shown
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
-from web.jobs.submission import NOT_FOUND, RetryAnswer, cancel_job, retry_as_new_job, submit_job
+from web.jobs.retry import RetryAnswer, retry_as_new_job
+from web.jobs.submission import submit_job
 from web.jobs.validation import NewJob, PricedJob, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
 from web.openapi.examples import jobs as examples
 
-operations = Operations(absent=NOT_FOUND)
+operations = Operations(absent=JOB_NOT_FOUND)
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
 OPEN_RETRY_SECONDS = 10  # a job may end at any time, so asking more often does not help
@@ -141,7 +143,7 @@ async def show(call: Call) -> Job | Problem:
     """Get one of your jobs."""
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     return await in_full(call, row)
 
 
@@ -158,7 +160,7 @@ async def cancel(call: Call) -> Job | Problem:
     if isinstance(called_off, Problem):
         return called_off
     row = await call.gateway.tables.jobs.by_id(job, call.caller)
-    return NOT_FOUND if row is None else await shown(call, row)
+    return JOB_NOT_FOUND if row is None else await shown(call, row)
 
 
 @operations.post(
@@ -198,7 +200,7 @@ async def result(call: Call) -> ResultUrl | Problem:
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     if row.status != "COMPLETED":
         where = "; complete frames are available at its units" if row.done else ""
         return Problem(

@@ -16,7 +16,7 @@ from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND
 from web.routes.admin import Because
 from web.routes.disputes import NO_DISPUTE, Complaining, decided, opened
 
@@ -132,14 +132,14 @@ async def picture(view: View) -> Picture | Problem:
     "/jobs/{id}/dispute",
     "Dispute",
     "dispute_new.html",
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
 )
 async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
     """Return the form for a dispute: the charged units, and the reason."""
     job, user = view.ids["id"], view.who.user
     row = await view.gateway.tables.jobs.by_id(job, user)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     return {
         "job": row,
         "unit": view.query.unit,
@@ -161,7 +161,7 @@ def window_of(gateway: Gateway, now: datetime) -> datetime:
     return now - timedelta(hours=gateway.settings.earnings.dispute_hours)
 
 
-@pages.action("/jobs/{id}/dispute", absent=NOT_FOUND, form_on="/jobs/{id}/dispute")
+@pages.action("/jobs/{id}/dispute", absent=JOB_NOT_FOUND, form_on="/jobs/{id}/dispute")
 async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     """Open a dispute, in the same way as the API."""
     form = view.query
