@@ -8,9 +8,9 @@ from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.objects.archives import address_of
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS
 
 operations = Operations()
 NOTHING: Final = Problem(404, "No unit of the job is complete", code=RefusalCode.NOTHING_COMPLETE)

@@ -11,8 +11,8 @@ from sql.job_plan import PRIORITIES
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.job_control import JOB_NOT_FOUND, commit_for_owner
+from web.jobs.job_view import in_full
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import in_full
 
 operations = Operations(absent=JOB_NOT_FOUND)
 REFUSALS = {409: "The job has ended"}
@@ -95,4 +95,4 @@ async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
     if refused is not None:
         return refused
     row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
-    return JOB_NOT_FOUND if row is None else await in_full(call, row)
+    return JOB_NOT_FOUND if row is None else await in_full(call.gateway, row)

@@ -12,9 +12,9 @@ from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import log as examples
-from web.routes.jobs import URL_SECONDS
 from web.routes.ledger import logged_position, proof_of
 from web.routes.units import UnitWord
 

@@ -15,10 +15,10 @@ from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.responses import from_row
 from web.jobs.job_control import JOB_NOT_FOUND, UNIT_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.jobs.retry import EXPIRED, retry_units
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS
 
 operations = Operations()
 NUMBER_MAX: Final = 10**7

@@ -26,11 +26,11 @@ from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
+from web.jobs.job_view import placed
 from web.jobs.submission import submit_job
 from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
 from web.objects.manifests import keep
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import placed
 
 operations = Operations()
 VIDEO = "video"

@@ -23,10 +23,10 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.job_control import JOB_NOT_FOUND, SPENT, commit_effects
+from web.jobs.job_view import URL_SECONDS
 from web.jobs.retry import AffordableRetry, retry_failed_units, retry_units, underquoted_units
 from web.objects.archives import RESTING, address_of
 from web.routes import videos
-from web.routes.jobs import URL_SECONDS
 from web.routes.videos import NewVideo
 
 pages = Pages()
