@@ -35,9 +35,7 @@ from web.money.ledger_client import insufficient
 PROGRESS_SECONDS: Final = 0.5
 URL_SECONDS: Final = 3600  # how long the address of a result is valid
 OPEN_RETRY_SECONDS: Final = 10  # a job may end at any time, so asking more often does not help
-NO_NODE: Final = Problem(
-    400, "No healthy nodes with matching capability", code=RefusalCode.NO_NODE
-)
+NO_NODE: Final = Problem(400, "No healthy nodes with matching capability", code=RefusalCode.NO_NODE)
 CHANGED: Final = unavailable(
     "The job was changed at the same time; try again", code=RefusalCode.CHANGED_MEANWHILE
 )

@@ -14,8 +14,8 @@ from sql.jobs import JobViews, ListedJob
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.responses import from_row
-from web.jobs.job_filter import CHARACTERS_MAX, Misread, filter_of
 from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
+from web.jobs.job_filter import CHARACTERS_MAX, Misread, filter_of
 from web.jobs.job_view import retried
 from web.jobs.retry import retry_as_new_job
 from web.openapi.examples import jobs as examples

@@ -39,7 +39,7 @@ NO_PICTURE: Final = Problem(
 )
 WRONG_PICTURE: Final = invalid([Fault("comparison.picture", "value", "is not a PNG in base64")])
 TOO_LARGE: Final = invalid([Fault("comparison.picture", "value", "is larger than 512 KiB")])
-NO_DISPUTE: Final = Problem(404, "Dispute not found", code=RefusalCode.DISPUTE_NOT_FOUND)
+DISPUTE_NOT_FOUND: Final = Problem(404, "Dispute not found", code=RefusalCode.DISPUTE_NOT_FOUND)
 NOT_ONES_OWN: Final = Problem(
     409,
     "You cannot decide a dispute that you are a party to: ask another admin",
@@ -293,7 +293,7 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
     "/api/v1/admin/disputes/{dispute_id}/uphold",
     audience=Audience.ADMIN,
     refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
-    absent=NO_DISPUTE,
+    absent=DISPUTE_NOT_FOUND,
     request_example=examples.DECISION,
     example=examples.UPHELD_DISPUTE,
 )
@@ -306,7 +306,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
     "/api/v1/admin/disputes/{dispute_id}/reject",
     audience=Audience.ADMIN,
     refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
-    absent=NO_DISPUTE,
+    absent=DISPUTE_NOT_FOUND,
     request_example=examples.DECISION,
     example=examples.REJECTED_DISPUTE,
 )
@@ -328,7 +328,7 @@ async def decided(
     kept = doer.gateway.tables.disputes
     row = await kept.one(id_)
     if row is None:
-        return NO_DISPUTE
+        return DISPUTE_NOT_FOUND
     if doer.user in (row.user_id, row.operator_id):
         return NOT_ONES_OWN
     name = "dispute.uphold" if upheld else "dispute.reject"
@@ -344,7 +344,7 @@ async def decided(
             f"The dispute was already decided: it is {outcome.found.lower()}",
             code=RefusalCode.DISPUTE_DECIDED,
         )
-    return await kept.one(id_) or NO_DISPUTE
+    return await kept.one(id_) or DISPUTE_NOT_FOUND
 
 
 async def _page(
