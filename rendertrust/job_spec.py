@@ -14,15 +14,17 @@ is ``web/console/pages/new_job.py``, the table for people is in ``docs/RENDERING
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import attrs
 
-from rendertrust.frame_range import TEXT_MAX
+from rendertrust.frame_range import FRAME_MAX, TEXT_MAX
 from rendertrust.value_types import Amount, Doc, Limits, Quoted
 
-CHUNK_MAX: Final = 64
-FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
+CHUNK_MAX: Final = 64  # frames in a unit
+SIDE_LEAST: Final = 4  # pixels of a picture's width or height
+SIDE_MAX: Final = 16_384
+SAMPLES_MAX: Final = 65_536
 
 # A job type is one word, because it appears in lists, labels and paths.
 JobType: TypeAlias = Annotated[
@@ -49,9 +51,10 @@ Version: TypeAlias = Annotated[
 ]
 
 Frame: TypeAlias = Annotated[int, Limits(ge=-FRAME_MAX, le=FRAME_MAX)]
-Pixels: TypeAlias = Annotated[int, Limits(ge=4, le=16_384)]
-Samples: TypeAlias = Annotated[int, Limits(ge=1, le=65_536)]
+Pixels: TypeAlias = Annotated[int, Limits(ge=SIDE_LEAST, le=SIDE_MAX)]
+Samples: TypeAlias = Annotated[int, Limits(ge=1, le=SAMPLES_MAX)]
 Format: TypeAlias = Literal["PNG", "JPEG", "OPEN_EXR"]
+FORMATS: Final[tuple[str, ...]] = get_args(Format)
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 from attrs.validators import optional
 
+from rendertrust.frame_range import FRAME_MAX
 from rendertrust.validators import (
     device_class_form,
     headers,
@@ -26,7 +27,6 @@ from rendertrust.validators import (
 )
 
 FRAME_BYTES_MAX: Final = 64 * 1024
-FRAME_MAX: Final = 1_048_574  # Blender's limit of frame numbers, positive and negative
 PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
 LOG_CHARACTERS_MAX: Final = 8 * 1024
 URL_CHARACTERS_MAX: Final = 4096

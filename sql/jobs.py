@@ -44,7 +44,12 @@ class OwnerJobRow:
     priority: int
     cap: int | None
     paused: str | None
-    refunded: int = 0  # the part of the charge that was refunded after upheld disputes
+    refunded: int = 0  # the part of the charge that was refunded
+
+    @property
+    def paid(self) -> int:
+        """The charge less refunds."""
+        return self.charged - self.refunded
 
     @property
     def job_type(self) -> str:
@@ -94,8 +99,8 @@ class PagedUnit:
 
     ``missing``: the number of its tiles that are not complete. ``frame``: the frame number of a
     render that was submitted with ``frame`` instead of ``frames``. ``feeds``: the number of the
-    unit that is assembled from this tile. ``given_back``: why its charge was refunded after
-    completion.
+    unit that is assembled from this tile. ``given_back``: why its dispute was upheld. ``refunded``:
+    the part of its charge that was refunded, for whatever reason.
     """
 
     number: int
@@ -120,6 +125,12 @@ class PagedUnit:
     frame: str | None = None
     feeds: int | None = None
     given_back: str | None = None
+    refunded: int = 0
+
+    @property
+    def paid(self) -> int:
+        """The unit's charge less refunds."""
+        return self.price - self.refunded if self.state == "COMPLETED" else 0
 
 
 @attrs.frozen
@@ -127,7 +138,7 @@ class OrphanTilesRow:
     """Delivered tiles of a job's frames that cannot be completed.
 
     ``tiles``: their number. ``checking``: how many wait for a verdict and are not charged yet.
-    ``charged``: the charges of the others, in 1/10,000 credits.
+    ``charged``: the charges of the others less refunds, in 1/10,000 credits.
     """
 
     tiles: int
@@ -272,7 +283,7 @@ class Jobs:
         return OrphanTilesRow(**row)
 
     async def given_back(self, job: UUID) -> int:
-        """Count the job's units whose charge was refunded after completion."""
+        """Count the job's units whose charge was refunded after an upheld dispute."""
         return await self._database.number("job_given_back", job)
 
     async def units(self, job: UUID) -> Sequence[OwnerUnitRow]:
@@ -337,7 +348,7 @@ class ListedJob:
 
     @property
     def paid(self) -> int:
-        """The charge less what was refunded."""
+        """The charge less refunds."""
         return self.charged - self.refunded
 
     @property
@@ -373,6 +384,7 @@ class ConsoleJob:
     done: int = 0
     failed: int = 0
     charged: int = 0
+    refunded: int = 0  # the part of the charge that was refunded
     priority: int = 0
     cap: int | None = None
     paused: str | None = None
@@ -381,6 +393,11 @@ class ConsoleJob:
     next_unit: int | None = None  # number of the first waiting unit
     attempts: int = 0  # number of attempts at all units together
     file: str | None = attrs.field(default=None, converter=file_name)
+
+    @property
+    def paid(self) -> int:
+        """The charge less refunds."""
+        return self.charged - self.refunded
 
     @property
     def job_type(self) -> str:
@@ -531,14 +548,13 @@ class ConsoleCharges:
 
     ``number``: how many; ``at``: the time of the last one. ``signed_at``, ``anchored_at``: when a
     checkpoint and a confirmed anchor included all of them; None if there are no charges, or not all
-    are included yet. ``refunded``: in 1/10,000 credits.
+    are included yet.
     """
 
     number: int = 0
     at: datetime | None = None
     signed_at: datetime | None = None
     anchored_at: datetime | None = None
-    refunded: int = 0
 
 
 class JobViews(Table):

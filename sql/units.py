@@ -1,5 +1,6 @@
 """Rows of open jobs and units as the scheduler and the lifeline read them, and units' durations."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -26,6 +27,8 @@ VIDEO: Final = "video"
 CHECKED: Final = frozenset({RENDER, VIDEO})  # job types whose results verifiers check
 Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
 Alike: TypeAlias = tuple[UUID, bool]  # job; True for its tiles, False for its other units
+# A segment of a result's key after the user: neither empty, nor of dots only, nor encoded.
+_SEGMENT: Final = re.compile(r"\.*[\w-][\w.-]*", re.ASCII)
 DONE_MOST: Final = 50  # most recently completed units of each job that determine its pace
 
 
@@ -37,6 +40,15 @@ def weight(priority: int) -> int:
 def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
     """Return the object-store key of an attempt's result. Only that attempt writes it."""
     return f"results/{user}/{job}/{unit}/{attempt}/result"
+
+
+def is_result_of(user: UUID, key: str) -> bool:
+    """Return True if the gateway may have derived this key for a result of the user.
+
+    The gateway opens no other keys, whatever a node reported.
+    """
+    own = f"results/{user}/"
+    return key.startswith(own) and all(map(_SEGMENT.fullmatch, key[len(own) :].split("/")))
 
 
 def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:

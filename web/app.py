@@ -38,8 +38,7 @@ from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind
 from web.identity.keyring import keyring
-from web.identity.node_tokens import SignedNodeTokens
-from web.identity.tokens import Tokens
+from web.identity.tokens import SignedNodeTokens, Tokens
 from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of

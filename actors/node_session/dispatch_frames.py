@@ -16,7 +16,7 @@ from actors.scheduler.messages import Assignment
 from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
 from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
 from sql.job_plan import FileList
-from sql.units import MINE, result_key
+from sql.units import MINE, is_result_of, result_key
 
 ENTRIES_MAX: Final = 100_000  # some 60 MB, or twenty manifests of the greatest length
 
@@ -189,12 +189,12 @@ class FrameBuilder:
         if unit.plan.inputs.files is None:
             return ()
         files = await self.manifests.files(unit.plan.inputs.files, self.objects)
-        own = (f"uploads/{unit.user}/", f"results/{unit.user}/")
+        uploads = f"uploads/{unit.user}/"
         found = [files[sha256] for sha256 in dict.fromkeys(wanted) if sha256 in files]
         signed = [
             await self.input(file.sha256, file.place, file.sha256, file.size)
             for file in found
-            if file.place.startswith(own)
+            if file.place.startswith(uploads) or is_result_of(unit.user, file.place)
         ]
         return tuple(signed)
 

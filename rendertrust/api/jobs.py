@@ -39,7 +39,7 @@ class Placed:
 
 @attrs.frozen
 class Job:
-    """A job. ``price`` was held at the submission; ``charged`` is the part that was charged.
+    """A job. ``price`` was held at the submission; ``charged`` is the charge less refunds.
 
     ``retry_of`` is the id of the job that this job retries. Of its ``units``, ``done`` are complete
     and ``failed`` failed for good. ``paused`` is the cause of a pause: the ``owner``, the ``cap``

@@ -14,15 +14,15 @@ from rendertrust.value_types import Credits, Id, Limits, one_of
 class Unit:
     """A unit: a frame, a chunk of frames, a tile, or a frame that is made of tiles.
 
-    ``price`` is held until the unit ends; ``charged`` is the unit's cost. ``tile`` is the number of
-    the tile within the frame. ``waits_for`` is the number of units that must complete first.
-    ``download_url`` is valid for an hour and is present as soon as the result is delivered. While
-    the unit is ``VERIFYING``, the result may still be found invalid. ``waiting`` says why the unit
-    has not begun. The node ``copy_node_id`` runs a second attempt, because the first attempt takes
-    far longer than others. ``error_code`` is the kind of failure of ``error_message``; ``reported``
-    stands for the node's own report. ``verified`` is true once a verifier compared or opened the
-    result and found no fault. ``given_back`` is the reason of a refund after completion, when a
-    later check or an admin found the result invalid. Do not rely on such a result.
+    ``price`` is held until the unit ends; ``charged`` is the cost less refunds. ``tile`` is the
+    number of the tile within the frame. ``waits_for`` is the number of units that must complete
+    first. ``download_url`` is valid for an hour and is present as soon as the result is delivered.
+    While the unit is ``VERIFYING``, the result may still be found invalid. ``waiting`` says why the
+    unit has not begun. The node ``copy_node_id`` runs a second attempt, because the first attempt
+    takes far longer than others. ``error_code`` is the kind of failure of ``error_message``;
+    ``reported`` stands for the node's own report. ``verified`` is true once a verifier compared or
+    opened the result and found no fault. ``given_back`` is the reason of a refund after completion,
+    when a later check or an admin found the result invalid. Do not rely on such a result.
     """
 
     number: int

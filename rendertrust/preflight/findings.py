@@ -11,10 +11,10 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import frame_range
+from rendertrust.job_spec import SIDE_MAX
 
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
-SIDE_MAX: Final = 16_384
 SHOWN_MAX: Final = 100
 GIB: Final = 2**30
 # If the nodes are unknown: more memory than many machines have, and more memory than any machine

@@ -74,8 +74,16 @@ CREATE TABLE transfers (
 -- Rows are inserted in the order of these columns, so block ranges are small and precise.
 CREATE INDEX transfers_created ON transfers USING brin (created_at) WITH (autosummarize = on);
 CREATE INDEX transfers_written ON transfers USING brin (written) WITH (autosummarize = on);
+CREATE INDEX transfers_refunds ON transfers (split_part(reference, ':', 2), split_part(reference, ':', 3))
+    WHERE kind = 'REFUND'; -- for unit_refunds
 CREATE TRIGGER transfers_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfers
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Refunds of units' charges, by an admin or after an upheld dispute. The columns are parts of the references, as text:
+-- references of refunded purchases are no ids of jobs.
+CREATE VIEW unit_refunds AS
+SELECT split_part(reference, ':', 2) AS job_id, split_part(reference, ':', 3) AS unit, amount
+FROM transfers WHERE kind = 'REFUND' AND (reference LIKE 'job:%' OR reference LIKE 'dispute:%');
 
 CREATE TABLE entries (
     entry_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -266,7 +274,7 @@ CREATE TRIGGER stripe_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
-        GRANT SELECT ON platform_accounts, transfers, entries TO rendertrust_app;
+        GRANT SELECT ON platform_accounts, unit_refunds, transfers, entries TO rendertrust_app;
         -- The gateway cannot set `written`: the column's default does.
         GRANT INSERT (id, debit, credit, subject, amount, kind, reference, description, created_at)
             ON transfers TO rendertrust_app;

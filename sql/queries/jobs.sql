@@ -22,30 +22,35 @@ ORDER BY o.place;
 
 -- name: jobs_of_user
 -- A page of a user's jobs, newest first: those older than job $4, if given. The conditions use an index, so a late
--- page costs as much as the first.
+-- page costs as much as the first. The inner query chooses the page: beside the costs of the refunds, two indexes would
+-- look equally good to the planner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
-        WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
-FROM jobs j
-WHERE j.user_id = $1
-  AND (j.created_at, j.id) < (
-      coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
-      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-ORDER BY j.created_at DESC, j.id DESC
-LIMIT $2 OFFSET $3;
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded
+FROM (
+    SELECT * FROM jobs
+    WHERE user_id = $1
+      AND (created_at, id) < (
+          coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
+          coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    ORDER BY created_at DESC, id DESC
+    LIMIT $2 OFFSET $3
+) j
+ORDER BY j.created_at DESC, j.id DESC;
 
 -- name: jobs_of_user_with_status
 -- Like jobs_of_user, for jobs with status $5. It is a separate query, as an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
-        WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
-FROM jobs j
-WHERE j.user_id = $1 AND j.status = $5
-  AND (j.created_at, j.id) < (
-      coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
-      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-ORDER BY j.created_at DESC, j.id DESC
-LIMIT $2 OFFSET $3;
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded
+FROM (
+    SELECT * FROM jobs
+    WHERE user_id = $1 AND status = $5
+      AND (created_at, id) < (
+          coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
+          coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    ORDER BY created_at DESC, id DESC
+    LIMIT $2 OFFSET $3
+) j
+ORDER BY j.created_at DESC, j.id DESC;
 
 -- name: jobs_count
 -- Count a user's jobs.
@@ -62,8 +67,7 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 -- name: job_of_user
 -- A job, if the user is its owner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
-        WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 
 -- name: job_result
@@ -98,7 +102,9 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
        CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.plan #>> '{spec,params,frame}' END AS frame, u.feeds,
        (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d
-        WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS given_back
+        WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS given_back,
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r
+        WHERE r.job_id = u.job_id::text AND r.unit = u.number::text) AS refunded
 FROM units u JOIN jobs j ON j.id = u.job_id
 LEFT JOIN checks d ON d.job_id = u.job_id AND d.unit = u.number AND d.attempt = u.attempt AND u.state = 'VERIFYING'
 WHERE u.job_id = $1 AND u.number > $2
@@ -112,10 +118,12 @@ WHERE c.job_id = $1 AND c.unit = ANY($2::integer[]) AND c.state = 'PENDING' AND 
 
 -- name: loose_tiles
 -- A job's orphan tiles (delivered tiles of frames that cannot be completed): their number, how many are being checked,
--- and the charges of the others.
+-- and the charges of the others, less refunds.
 SELECT count(*) AS tiles, count(*) FILTER (WHERE t.state = 'VERIFYING') AS checking,
-       coalesce(sum(t.price) FILTER (WHERE t.state = 'COMPLETED'), 0)::bigint AS charged
+       coalesce(sum(t.price - b.refunded) FILTER (WHERE t.state = 'COMPLETED'), 0)::bigint AS charged
 FROM units t JOIN units f ON f.job_id = t.job_id AND f.number = t.feeds
+CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount), 0) AS refunded FROM unit_refunds r
+                    WHERE r.job_id = t.job_id::text AND r.unit = t.number::text) b
 WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
 -- name: job_given_back
@@ -166,10 +174,7 @@ SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node
        f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
        (SELECT r.id FROM jobs r WHERE r.retry_of = f.id) AS retried_by,
        f.charged,
-       CASE WHEN f.charged = 0 THEN 0 ELSE (
-           SELECT coalesce(sum(t.amount), 0)::bigint FROM accounts a JOIN transfers t ON t.subject = a.id
-           WHERE a.name = 'user:' || f.user_id AND t.kind = 'REFUND'
-             AND split_part(t.reference, ':', 2) = f.id::text) END AS refunded,
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = f.id::text) AS refunded,
        coalesce(up.filename, substring(f.payload_ref FROM '[^/]+$')) AS file
 FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f
 JOIN users u ON u.id = f.user_id
@@ -213,6 +218,7 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.units, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
        (SELECT coalesce(sum(w.attempt), 0)::bigint FROM units w WHERE w.job_id = j.id) AS attempts,
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
         WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,
        (SELECT count(*) FROM units w
@@ -249,9 +255,7 @@ SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w
        coalesce(t.tiles, 0) AS tiles, (w.price + coalesce(t.price, 0))::bigint AS price,
        (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged,
        (SELECT coalesce(sum(r.amount), 0)::bigint FROM units p
-        JOIN jobs j ON j.id = p.job_id JOIN accounts a ON a.name = 'user:' || j.user_id
-        JOIN transfers r ON r.subject = a.id AND r.kind = 'REFUND'
-             AND r.reference IN ('job:' || p.job_id || ':' || p.number, 'dispute:' || p.job_id || ':' || p.number)
+        JOIN unit_refunds r ON r.job_id = p.job_id::text AND r.unit = p.number::text
         WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded,
        EXISTS (SELECT FROM units p JOIN disputes d ON d.job_id = p.job_id AND d.unit = p.number
                WHERE d.state = 'UPHELD' AND p.job_id = w.job_id
@@ -307,27 +311,24 @@ LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
 
 -- name: job_view_charges
--- All charges for a job: their number, the time of the last one, when a checkpoint and a confirmed anchor included
--- all of them, and the sum of refunds.
-WITH moved AS (
-    SELECT t.kind, e.amount, e.created_at, l.leaf_index
+-- All charges for a job: their number, the time of the last one, and when a checkpoint and a confirmed anchor included
+-- all of them.
+WITH charged AS (
+    SELECT e.created_at, l.leaf_index
     FROM units w
     JOIN jobs j ON j.id = w.job_id
     JOIN accounts a ON a.name = 'user:' || j.user_id
-    JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
-                    AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
+    JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
+                    AND t.subject = a.id AND t.kind = 'USAGE'
     JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
     LEFT JOIN leaves l ON l.entry_id = e.entry_id
     WHERE w.job_id = $1
-), charged AS (
-    SELECT * FROM moved WHERE kind = 'USAGE'
 ), last AS (
     SELECT count(*) AS number, max(created_at) AS at,
            CASE WHEN count(leaf_index) = count(*) THEN max(leaf_index) END AS leaf
     FROM charged
 )
 SELECT number, at,
-       (SELECT coalesce(sum(amount), 0)::bigint FROM moved WHERE kind = 'REFUND') AS refunded,
        (SELECT c.at FROM checkpoints c WHERE c.size > leaf ORDER BY c.size LIMIT 1) AS signed_at,
        (SELECT x.confirmed_at FROM chain_transactions x
         WHERE x.size > leaf AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at

@@ -161,8 +161,9 @@ def _wanted(account: Account, found: Found, memory: Memory) -> Iterator[tuple[st
     for id_, job in found.jobs.items():
         work = f"job:{id_}:0"
         if job["status"] == "COMPLETED" and Decimal(job["price"]):
-            # A dispute that was upheld reduces the amount that the job shows as charged.
-            charge = job["price"] if id_ in memory.upheld else job["charged"]
+            # A refund reduces the amount that the job shows as charged.
+            is_refunded = id_ in memory.upheld or work in by_hand
+            charge = job["price"] if is_refunded else job["charged"]
             yield work, f"-{charge}"
             if id_ in memory.upheld and work not in by_hand:
                 yield work, charge

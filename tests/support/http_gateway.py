@@ -74,8 +74,7 @@ from web.edge_children import event_hub_child, hub_child, revocations_child
 from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import make_runner
-from web.identity.node_tokens import SignedNodeTokens
-from web.identity.tokens import Tokens
+from web.identity.tokens import SignedNodeTokens, Tokens
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Nothing listens there; a test that needs Stripe sets the address of a stand-in.

@@ -24,12 +24,12 @@ PATIENT: Final = (
     "web.http.endpoint.ANSWER_SECONDS",
     "web.identity.revocation.STALE_SECONDS",
     "web.jobs.attempt_logs.ASK_SECONDS",
+    "web.jobs.job_view.PROGRESS_SECONDS",
     "web.jobs.preflights.FLEET_SECONDS",
     "web.jobs.submission.DISPATCH_SECONDS",
     "web.jobs.wait_reasons.ASK_SECONDS",
     "web.money.ledger_client.ASK_SECONDS",
     "web.nodes.verifier_coverage.ASK_SECONDS",
-    "web.routes.jobs.PROGRESS_SECONDS",
 )
 
 

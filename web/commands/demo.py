@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from rendertrust.frame_range import FRAME_MAX
+
 
 @click.command
 @click.option(
@@ -20,7 +22,7 @@ import click
 )
 @click.option(
     "--frame",
-    type=click.IntRange(0, 1_048_574),
+    type=click.IntRange(0, FRAME_MAX),
     default=1,
     show_default=True,
     help="Render this frame of your own scene.",

@@ -32,7 +32,7 @@ class MoneyLine:
 
 @attrs.frozen
 class Bill:
-    """A job's bill: its lines, and their total after refunds."""
+    """A job's bill: its lines, and their total: what is held, or was charged less refunds."""
 
     state: Literal["held", "charged", "released", "free"]
     amount: int
@@ -42,7 +42,7 @@ class Bill:
 def bill_of(holds: Sequence[ConsoleHold], entries: Sequence[ConsoleEntry]) -> Bill:
     """Return the bill with all lines, in chronological order."""
     lines = sorted(_lines(holds, entries), key=lambda line: (line.at is None, line.at))
-    paid = -sum(entry.amount for entry in entries if entry.kind == "USAGE")
+    paid = -sum(entry.amount for entry in entries if entry.kind in WORDS)
     if any(hold.state == "OPEN" for hold in holds):
         return Bill("held", sum(hold.amount for hold in holds if hold.state == "OPEN"), lines)
     if any(entry.kind == "USAGE" for entry in entries):

@@ -1,4 +1,4 @@
-"""JSON web tokens: issue them, and verify them with a cache."""
+"""JSON web tokens: issue them, and verify them with a cache; new tokens for connected nodes."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ import jwt
 from aiohttp import web
 from aiohttp_jwt import JWTMiddleware
 
-from actors.ports import Clock, Random
+from actors.ports import Clock, NodeToken, Random
 from config.settings import Jwt
 from web.http.converter import uuid_of
 from web.identity.keyring import Keyring, TokenKeys, given
@@ -245,6 +245,18 @@ class Tokens:
         self._cache[token] = claims
         if len(self._cache) > self._cached_max:
             self._cache.popitem(last=False)
+
+
+@attrs.frozen
+class SignedNodeTokens:
+    """``NodeTokens`` over the gateway's keys: new tokens for nodes whose socket is open."""
+
+    tokens: Tokens
+    random: Random
+
+    def issue(self, node: UUID) -> NodeToken:
+        text, claims = self.tokens.issue(TokenType.NODE, node, self.random.uuid())
+        return NodeToken(text, (claims.expires - claims.issued).total_seconds())
 
 
 _KINDS = {kind.value: kind for kind in TokenType}

@@ -23,8 +23,7 @@ from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, D
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
-from web.jobs.job_control import retry_job
-from web.jobs.submission import RetryOutcome
+from web.jobs.retry import RetryOutcome, retry_job
 from web.money.ledger_client import commit
 from web.money.stripe_events import event_of
 

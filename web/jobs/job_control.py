@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from actors.ledger.effects import JobPause, JobResume, OfJob, UnitRetry
+from actors.ledger.effects import JobCancel, JobPause, JobResume, OfJob
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
@@ -16,17 +16,16 @@ from actors.ledger.messages import (
 from actors.notifier.messages import Notifier, ToOthers, announce
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler
 from sql.audit import Act
-from sql.jobs import PagedUnit, PastJob
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.jobs.affordable_retry import AffordableRetry, affordable
-from web.jobs.price_overruns import refusal_of, refused_of
-from web.jobs.submission import NOT_FOUND, RetryAnswer, RetryOutcome, retry_as_new_job
 from web.money.ledger_client import commit, insufficient
 
-NO_UNIT: Final = Problem(404, "Unit not found", code=RefusalCode.UNIT_NOT_FOUND)
+CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
+MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be cancelled if it never ran
+JOB_NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
+UNIT_NOT_FOUND: Final = Problem(404, "Unit not found", code=RefusalCode.UNIT_NOT_FOUND)
 AT_CAP: Final = Problem(
     409,
     "The job has reached its max_credits: raise max_credits to continue",
@@ -40,12 +39,6 @@ SPENT: Final = Problem(
 STOPPED: Final = Problem(
     409, "Job was stopped; it ends once its last results are verified", code=RefusalCode.JOB_STOPPED
 )
-NONE_FAILED: Final = Problem(409, "No frame of the job failed", code=RefusalCode.NOTHING_FAILED)
-SEVERAL_CANCELLED: Final = Problem(
-    409,
-    "A cancelled job of several units must be submitted as a new job",
-    code=RefusalCode.JOB_CANCELLED,
-)
 _AGAIN: Final = unavailable("The job has changed; try again", code=RefusalCode.CHANGED_MEANWHILE)
 
 
@@ -55,7 +48,7 @@ async def commit_for_owner(call: Call[Any, Any], effect: OfJob) -> Problem | Non
     Also return None if the effect was committed before. Raises AskFailed, Unavailable.
     """
     row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
-    return NOT_FOUND if row is None else await commit_effects(call.gateway, effect)
+    return JOB_NOT_FOUND if row is None else await commit_effects(call.gateway, effect)
 
 
 async def commit_effects(
@@ -66,9 +59,6 @@ async def commit_effects(
 
     ``act``: the audit record, if an admin makes the change.
     """
-    retried = [effect.unit for effect in effects if isinstance(effect, UnitRetry)]
-    if (underquoted := await refusal_of(gateway, effects[0].job, retried)) is not None:
-        return underquoted
     outcome = await commit(gateway, Commit(effects=effects, act=act))
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)
@@ -81,58 +71,35 @@ async def commit_effects(
     return None
 
 
-async def retry_job(
-    gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None, *, partly: bool = False
-) -> RetryAnswer:
-    """Retry a job: the failed units of a job of several units, any other job as a new job.
+async def cancel_job(
+    gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
+) -> UUID | Problem:
+    """Cancel a job that no node has begun; return its owner's id.
 
-    ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. ``partly``: if the
-    credits do not suffice for all failed units, retry as many units as the credits suffice for.
+    ``owner`` None: an admin cancels any user's job.
     """
     row = await gateway.tables.jobs.past(job, owner)
-    if row is None or row.units == 1:
-        return await retry_as_new_job(gateway, job, owner, act)
-    done = await retry_failed_units(gateway, row, act, partly=partly)
-    if isinstance(done, Problem):
-        return done
-    return RetryOutcome(row.id, None, row.status, is_new=True, missing=done.missing)
+    if row is None:
+        return JOB_NOT_FOUND
+    if row.status not in MAYBE_CANCELLABLE:
+        return _not_cancellable(row.status)
+    request = Commit(effects=(JobCancel(job, row.user_id),), act=act)
+    outcome = await commit(gateway, request)
+    if isinstance(outcome, GuardFailed):
+        return _not_cancellable(outcome.found)  # the job began after its row was read
+    if isinstance(outcome, Posted):
+        registry = gateway.registry
+        announce(outcome.units, registry.ref(Scheduler), registry.ref(Notifier))
+    return row.user_id
 
 
-async def retry_failed_units(
-    gateway: Gateway, row: PastJob, act: Act | None, *, partly: bool = True
-) -> Problem | AffordableRetry:
-    """Retry all failed units of a job, except those that take far more than their quote.
-
-    ``partly``: if the credits do not suffice for all these units, retry the first units for which
-    they suffice.
-    """
-    if row.status == "CANCELLED":
-        return SEVERAL_CANCELLED
-    units = await gateway.tables.jobs.unit_page(row.id, -1, row.units)
-    failed = [unit for unit in units if unit.state == "FAILED"]
-    if not failed:
-        return NONE_FAILED
-    underquoted = await refused_of(gateway, row.id)
-    # If all failed units are underquoted, the retry is refused for the first one's reason.
-    some = [unit for unit in failed if unit.number not in underquoted] or failed
-    refused = await _retry_units(gateway, row, some, act)
-    if refused is None:
-        return AffordableRetry(len(some), len(some))
-    if refused.status != 402:
-        return refused
-    balance = await gateway.tables.credits.balance(row.user_id)
-    available, price = balance.balance - balance.held, sum(unit.price for unit in some)
-    chosen, done = affordable(some, available)
-    if not partly or not chosen:
-        return insufficient(InsufficientCredits(available, price))
-    return await _retry_units(gateway, row, chosen, act) or done
-
-
-async def _retry_units(
-    gateway: Gateway, row: PastJob, units: Sequence[PagedUnit], act: Act | None
-) -> Problem | None:
-    wishes = [UnitRetry(row.id, unit.number, row.user_id) for unit in units]
-    return await commit_effects(gateway, *wishes, act=act)
+def _not_cancellable(status: str) -> Problem:
+    """Return the refusal for a job that has begun, or ended."""
+    return Problem(
+        400,
+        f"Job is {status}; only {' and '.join(CANCELLABLE)} jobs can be cancelled",
+        code=RefusalCode.JOB_NOT_CANCELLABLE,
+    )
 
 
 def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ...]) -> None:
@@ -147,7 +114,7 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
 
 def _refused(effect: OfJob, found: str) -> Problem:
     if not found:
-        return NO_UNIT
+        return UNIT_NOT_FOUND
     if found == "CAP":
         return AT_CAP if isinstance(effect, JobResume) else SPENT
     if found == "STOPPED":

@@ -20,6 +20,7 @@ from rendertrust.job_spec import JobSpec, Pool
 from rendertrust.preflight.findings import Finding, NodeClass, findings
 from sql.job_plan import JobPlan, NewUnit
 from sql.preflights import PreflightRow
+from sql.units import is_result_of
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
@@ -98,7 +99,7 @@ async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightSta
     """Read the node's report from the object store; keep its facts in the database if valid."""
     place = place_of(row.result_key or "")
     ours = gateway.settings.objects.bucket
-    if place is None or place.bucket != ours or not place.key.startswith(f"results/{user}/"):
+    if place is None or place.bucket != ours or not is_result_of(user, place.key):
         return PreflightState(row.job_id, "FAILED", error="The node delivered no report")
     try:
         report = await gateway.ports.objects.get(place.key, at_most=BYTES_MAX)

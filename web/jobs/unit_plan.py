@@ -18,7 +18,7 @@ from rendertrust.frame_range import (
     ordered,
     ranges_of,
 )
-from rendertrust.job_spec import JobSpec
+from rendertrust.job_spec import SIDE_MAX, JobSpec
 from rendertrust.tiling import grid
 from sql.job_plan import NewUnit
 from web.http.problem import Fault
@@ -92,7 +92,7 @@ def _conflicts(spec: JobSpec) -> list[Fault]:
         faults.append(Fault("tiles", "value", "cannot be combined with chunk"))
     sides = [params.get(name) for name in ("width", "height")]
     if spec.tiles is not None and not all(
-        type(side) is int and 0 < side <= 16_384 for side in sides
+        type(side) is int and 0 < side <= SIDE_MAX for side in sides
     ):
         faults.append(Fault("params", "value", "must include width and height with tiles"))
     return faults

@@ -26,6 +26,7 @@ from rendertrust.frame_range import parse
 from rendertrust.job_status import ENDED
 from sql.database import Unavailable
 from sql.jobs import PagedUnit
+from sql.units import is_result_of
 from web.gateway import Gateway
 from web.http.converter import uuid_of
 from web.http.problem import Problem, unavailable
@@ -278,7 +279,7 @@ def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:
     place = None if unit.result_key is None else place_of(unit.result_key)
     if place is None or place.bucket != bucket or unit.result_size is None:
         return None
-    return place.key if place.key.startswith(f"results/{user}/") else None
+    return place.key if is_result_of(user, place.key) else None
 
 
 def worth_keeping(units: Sequence[PagedUnit]) -> list[PagedUnit]:

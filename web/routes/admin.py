@@ -20,7 +20,7 @@ from web.openapi.examples import reference as examples
 from web.routes.auth import Password
 
 operations = Operations(audience=Audience.ADMIN)
-NOT_FOUND: Final = Problem(404, "User not found", code=RefusalCode.USER_NOT_FOUND)
+USER_NOT_FOUND: Final = Problem(404, "User not found", code=RefusalCode.USER_NOT_FOUND)
 ONESELF: Final = Problem(
     409, "You cannot do this to your own account: ask another admin", code=RefusalCode.OWN_MATTER
 )
@@ -148,7 +148,7 @@ def _upon_user(act: str, example: examples.Example) -> Callable[[Handler], Handl
         f"/api/v1/admin/users/{{user_id}}/{act}",
         request_example=example,
         refusals={409: "It is your own account"},
-        absent=NOT_FOUND,
+        absent=USER_NOT_FOUND,
         example=examples.ACCOUNT,
     )
 
@@ -255,7 +255,7 @@ async def act_on(
 def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Problem:
     """Return the changed user; this gateway refuses the ended tokens from now on."""
     if ended is None:
-        return NOT_FOUND
+        return USER_NOT_FOUND
     call.gateway.identity.revocations.add(*ended.sessions)
     call.gateway.identity.revocations.changed(ended.user.id)
     return shown(ended.user)

@@ -30,7 +30,7 @@ from web.money.credit_adjustments import (
 )
 from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
-from web.routes.admin import NOT_FOUND, Reason, act_upon, doer_of
+from web.routes.admin import USER_NOT_FOUND, Reason, act_upon, doer_of
 from web.routes.credits import moved
 
 operations = Operations()
@@ -210,7 +210,7 @@ async def move(
     if isinstance(act, Problem):
         return act
     if await doer.gateway.tables.users.by_id(movement.user) is None:
-        return NOT_FOUND
+        return USER_NOT_FOUND
     order = order_of(movement, act, key)
     return moved(await commit(doer.gateway, order), REFUNDED)
 

@@ -7,17 +7,19 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from rendertrust import money
 from rendertrust.api.jobs import JobStatus, Placed
 from rendertrust.value_types import Credits
 from sql.jobs import JobViews, ListedJob
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.responses import from_row
+from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.job_filter import CHARACTERS_MAX, Misread, filter_of
-from web.jobs.submission import NOT_FOUND, cancel_job, retry_as_new_job
+from web.jobs.job_view import retried
+from web.jobs.retry import retry_as_new_job
 from web.openapi.examples import jobs as examples
 from web.routes.admin import Because, Limit, act_on
-from web.routes.jobs import retried
 
 operations = Operations(audience=Audience.ADMIN)
 OFFSET_MAX = 9_900
@@ -86,7 +88,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
         402: "The job's owner does not have enough credits",
         409: "The job is not FAILED or CANCELLED, or would cost more than before",
     },
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     example=examples.PLACED,
@@ -107,7 +109,7 @@ async def retry(call: Call[Because]) -> Answer | Problem:
     "/api/v1/admin/jobs/{job_id}/cancel",
     request_example=examples.JOB_REASON,
     refusals={400: "The job is not QUEUED or DISPATCHED"},
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
     example=examples.STOPPED_BY_ADMIN,
 )
 async def cancel(call: Call[Because]) -> Placed | Problem:
@@ -121,4 +123,4 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
 
 
 def shown(row: ListedJob) -> Listed:
-    return from_row(Listed, row)
+    return from_row(Listed, row, charged=money.render(row.paid))

@@ -16,7 +16,7 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import log as examples
-from web.routes.ledger import NOT_FOUND, EntryWord, Hash, LogPosition, position_of
+from web.routes.ledger import ENTRY_NOT_FOUND, EntryWord, Hash, LogPosition, position_of
 
 operations = Operations()
 AWAY = unavailable(
@@ -102,7 +102,7 @@ async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
     "/api/v1/ledger/{entry_id}/verify",
     scope=Scope.CREDITS_READ,
     words=EntryWord,
-    absent=NOT_FOUND,
+    absent=ENTRY_NOT_FOUND,
     example=examples.VERIFICATION,
 )
 async def verify(call: Call) -> Verification | Problem:

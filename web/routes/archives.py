@@ -7,10 +7,10 @@ from rendertrust.job_status import ENDED
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.objects.archives import address_of
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS
 
 operations = Operations()
 NOTHING: Final = Problem(404, "No unit of the job is complete", code=RefusalCode.NOTHING_COMPLETE)
@@ -26,7 +26,7 @@ ALONE: Final = Problem(
         404: "Job not found, or no unit of it is complete",
         409: "The job has not ended, or has one unit",
     },
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
     example=examples.ARCHIVE,
 )
 async def archive(call: Call) -> ResultUrl | Problem:
@@ -39,7 +39,7 @@ async def archive(call: Call) -> ResultUrl | Problem:
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     if row.status not in ENDED:
         return Problem(
             409,

@@ -9,7 +9,7 @@ from rendertrust.api.events import JobLog
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.attempt_logs import attempts_of
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND
 from web.openapi.examples import jobs as examples
 from web.routes.units import NUMBER_MAX
 
@@ -26,7 +26,7 @@ class LogQuery:
 @operations.get(
     "/api/v1/jobs/{job_id}/log",
     scope=Scope.JOBS_READ,
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
     example=examples.JOB_LOG,
 )
 async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
@@ -38,5 +38,5 @@ async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     return JobLog(tuple(await attempts_of(call.gateway, row.id, call.query.unit)))

@@ -10,12 +10,11 @@ from rendertrust.value_types import Amount
 from sql.job_plan import PRIORITIES
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
-from web.jobs.job_control import commit_for_owner
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND, commit_for_owner
+from web.jobs.job_view import in_full
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import in_full
 
-operations = Operations(absent=NOT_FOUND)
+operations = Operations(absent=JOB_NOT_FOUND)
 REFUSALS = {409: "The job has ended"}
 NOTHING = invalid([Fault("", "missing", "name priority, max_credits, or both")])
 UNSAID = ""  # marks an absent amount: an absent amount keeps the cap, null removes the cap
@@ -96,4 +95,4 @@ async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
     if refused is not None:
         return refused
     row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
-    return NOT_FOUND if row is None else await in_full(call, row)
+    return JOB_NOT_FOUND if row is None else await in_full(call.gateway, row)

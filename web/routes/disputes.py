@@ -23,7 +23,7 @@ from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.admin_identity import AdminIdentity
-from web.jobs.job_control import NO_UNIT
+from web.jobs.job_control import UNIT_NOT_FOUND
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Because, doer_of
@@ -39,7 +39,7 @@ NO_PICTURE: Final = Problem(
 )
 WRONG_PICTURE: Final = invalid([Fault("comparison.picture", "value", "is not a PNG in base64")])
 TOO_LARGE: Final = invalid([Fault("comparison.picture", "value", "is larger than 512 KiB")])
-NO_DISPUTE: Final = Problem(404, "Dispute not found", code=RefusalCode.DISPUTE_NOT_FOUND)
+DISPUTE_NOT_FOUND: Final = Problem(404, "Dispute not found", code=RefusalCode.DISPUTE_NOT_FOUND)
 NOT_ONES_OWN: Final = Problem(
     409,
     "You cannot decide a dispute that you are a party to: ask another admin",
@@ -150,7 +150,7 @@ class DisputesToDecide:
     words=UnitOfJob,
     answers={201: Dispute, 200: Dispute},
     refusals={409: "The unit cannot be disputed, or can no longer be disputed"},
-    absent=NO_UNIT,
+    absent=UNIT_NOT_FOUND,
     request_example=examples.COMPLAINT,
     example=examples.DISPUTE,
 )
@@ -194,7 +194,7 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     answers={200: bytes},
     media="image/png",
     refusals={404: "No such dispute of yours or about your work, or it has no picture"},
-    absent=NO_UNIT,
+    absent=UNIT_NOT_FOUND,
 )
 async def picture(call: Call) -> web.Response | Problem:
     """Get the side-by-side picture of a dispute: for its creator, and for the operator of the node
@@ -235,7 +235,7 @@ async def opened(
     outcome = await commit(gateway, Commit(effects=(effect,)))
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
-        return NO_UNIT
+        return UNIT_NOT_FOUND
     row = await gateway.tables.disputes.of_unit(job, unit)
     is_new = isinstance(outcome, Posted)
     is_same = found == "disputed" and row is not None and row.reason == reason
@@ -293,7 +293,7 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
     "/api/v1/admin/disputes/{dispute_id}/uphold",
     audience=Audience.ADMIN,
     refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
-    absent=NO_DISPUTE,
+    absent=DISPUTE_NOT_FOUND,
     request_example=examples.DECISION,
     example=examples.UPHELD_DISPUTE,
 )
@@ -306,7 +306,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
     "/api/v1/admin/disputes/{dispute_id}/reject",
     audience=Audience.ADMIN,
     refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
-    absent=NO_DISPUTE,
+    absent=DISPUTE_NOT_FOUND,
     request_example=examples.DECISION,
     example=examples.REJECTED_DISPUTE,
 )
@@ -328,7 +328,7 @@ async def decided(
     kept = doer.gateway.tables.disputes
     row = await kept.one(id_)
     if row is None:
-        return NO_DISPUTE
+        return DISPUTE_NOT_FOUND
     if doer.user in (row.user_id, row.operator_id):
         return NOT_ONES_OWN
     name = "dispute.uphold" if upheld else "dispute.reject"
@@ -344,7 +344,7 @@ async def decided(
             f"The dispute was already decided: it is {outcome.found.lower()}",
             code=RefusalCode.DISPUTE_DECIDED,
         )
-    return await kept.one(id_) or NO_DISPUTE
+    return await kept.one(id_) or DISPUTE_NOT_FOUND
 
 
 async def _page(

@@ -20,9 +20,9 @@ from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
-NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.ENDPOINT_NOT_FOUND)
-operations = Operations(absent=NOT_FOUND)
-NO_DELIVERY: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
+ENDPOINT_NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.ENDPOINT_NOT_FOUND)
+operations = Operations(absent=ENDPOINT_NOT_FOUND)
+DELIVERY_NOT_FOUND: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
 SECRET_BYTES: Final = 32
 FORMER_FOR: Final = timedelta(hours=24)  # while receivers switch to the new secret
 
@@ -121,7 +121,7 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
     row = await call.gateway.tables.endpoints.change(
         call.ids["endpoint_id"], call.caller, wish, now
     )
-    return NOT_FOUND if row is None else shown(row)
+    return ENDPOINT_NOT_FOUND if row is None else shown(row)
 
 
 @operations.post(
@@ -134,7 +134,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
     gateway = call.gateway
     secret, until = gateway.ports.random.token(SECRET_BYTES), gateway.ports.clock.now() + FORMER_FOR
     row = await gateway.tables.endpoints.rotate(call.ids["endpoint_id"], call.caller, secret, until)
-    return NOT_FOUND if row is None else with_secret(row)
+    return ENDPOINT_NOT_FOUND if row is None else with_secret(row)
 
 
 @operations.delete(
@@ -145,7 +145,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
 async def delete(call: Call) -> Done | Problem:
     """Delete an endpoint and its pending deliveries."""
     if not await call.gateway.tables.endpoints.delete(call.ids["endpoint_id"], call.caller):
-        return NOT_FOUND
+        return ENDPOINT_NOT_FOUND
     return Done("The endpoint was deleted")
 
 
@@ -158,7 +158,7 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
     """List the deliveries of an endpoint, newest first."""
     endpoint, page, rows = call.ids["endpoint_id"], call.query, call.gateway.tables.endpoints
     if await rows.by_id(endpoint, call.caller) is None:
-        return NOT_FOUND
+        return ENDPOINT_NOT_FOUND
     found = await rows.deliveries(endpoint, call.caller, page.limit + 1, page.after)
     shown_rows = tuple(delivery(row) for row in found[: page.limit])
     return Deliveries(shown_rows, next_of(found, page.limit))
@@ -167,14 +167,14 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
 @operations.post(
     "/api/v1/webhooks/deliveries/{delivery_id}/replay",
     scope=Scope.JOBS_WRITE,
-    absent=NO_DELIVERY,
+    absent=DELIVERY_NOT_FOUND,
     example=examples.DELIVERY,
 )
 async def replay(call: Call) -> Delivery | Problem:
     """Send a delivery again under the same id, whatever its state."""
     now = call.gateway.ports.clock.now()
     row = await call.gateway.tables.endpoints.replay(call.ids["delivery_id"], call.caller, now)
-    return NO_DELIVERY if row is None else delivery(row)
+    return DELIVERY_NOT_FOUND if row is None else delivery(row)
 
 
 def url_fault(gateway: Gateway, url: str) -> Fault | None:

@@ -12,7 +12,7 @@ from web.events.event_view import Event, shown
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND
 from web.openapi.examples import jobs as examples
 
 operations = Operations()
@@ -57,7 +57,7 @@ class EventList:
     headers={LAST: "For a stream: the number of the last event that you have seen."},
     refusals={409: "The job has fewer events than you have seen"},
     streams=True,
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
     example=examples.EVENTS,
 )
 async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse | Problem:
@@ -77,7 +77,7 @@ async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse
     job = call.ids["job_id"]
     first = await call.gateway.tables.events.page(job, call.caller, after, PAGE)
     if first is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     if not first.events and await _is_beyond(call, after):
         return BEYOND
     if first.ended and after > 0 and not first.events:
@@ -90,7 +90,7 @@ async def _page(call: Call[None, EventQuery]) -> EventList | Problem:
     job, query = call.ids["job_id"], call.query
     page = await call.gateway.tables.events.page(job, call.caller, query.after, query.limit + 1)
     if page is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     if not page.events and await _is_beyond(call, query.after):
         return BEYOND
     found = page.events[: query.limit]

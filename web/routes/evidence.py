@@ -4,8 +4,8 @@ from rendertrust.api.jobs import ResultUrl
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.jobs.job_view import URL_SECONDS
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS
 from web.routes.units import UnitWord
 
 operations = Operations()

@@ -31,8 +31,8 @@ from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
 from web.routes.admin import Because
 
-NOT_FOUND = Problem(404, "Node not found", code=RefusalCode.NODE_NOT_FOUND)
-operations = Operations(absent=NOT_FOUND)
+NODE_NOT_FOUND = Problem(404, "Node not found", code=RefusalCode.NODE_NOT_FOUND)
+operations = Operations(absent=NODE_NOT_FOUND)
 REFUSALS = {
     403: "Not allowed for your role",
     409: "Not possible in the node's present standing",
@@ -78,7 +78,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
 async def show(call: Call) -> Node | Problem:
     """Get one of your nodes; admins can get any node."""
     row = await _visible(call, call.ids["node_id"])
-    return NOT_FOUND if row is None else await _shown(call, row)
+    return NODE_NOT_FOUND if row is None else await _shown(call, row)
 
 
 @operations.get(
@@ -90,7 +90,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     """List the checks of your node's results, with the reasons."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
-        return NOT_FOUND
+        return NODE_NOT_FOUND
     found = await call.gateway.tables.nodes.checks(row.id, call.query.limit)
     return NodeChecks(tuple(_check(one) for one in found))
 
@@ -104,7 +104,7 @@ async def connections(call: Call) -> NodeConnections | Problem:
     """List when a node was connected, and with which close code each connection ended."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
-        return NOT_FOUND
+        return NODE_NOT_FOUND
     found = await call.gateway.connections.of(row.id)
     return NodeConnections(tuple(_connection(one) for one in found))
 
@@ -184,7 +184,7 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
 async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node | Problem:
     row = await _visible(call, call.ids["node_id"])
     if row is None:
-        return NOT_FOUND
+        return NODE_NOT_FOUND
     doer = AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
     said = await change_standing(doer, _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)

@@ -19,7 +19,7 @@ from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()
-NOT_FOUND: Final = Problem(404, "API key not found", code=RefusalCode.KEY_NOT_FOUND)
+KEY_NOT_FOUND: Final = Problem(404, "API key not found", code=RefusalCode.KEY_NOT_FOUND)
 
 
 @attrs.frozen
@@ -79,14 +79,14 @@ async def index(call: Call[None, Window]) -> ApiKeys:
 
 @operations.delete(
     "/api/v1/auth/keys/{key_id}",
-    absent=NOT_FOUND,
+    absent=KEY_NOT_FOUND,
     example=examples.KEY_REVOKED,
 )
 async def revoke(call: Call) -> Done | Problem:
     """Revoke a key; it is refused from now on."""
     key, gateway = call.ids["key_id"], call.gateway
     if not await gateway.tables.api_keys.revoke(key, call.caller, gateway.ports.clock.now()):
-        return NOT_FOUND
+        return KEY_NOT_FOUND
     gateway.identity.revocations.add(key)
     return Done("The key was revoked")
 

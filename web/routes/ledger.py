@@ -21,7 +21,7 @@ from web.http.refusal_code import RefusalCode
 from web.openapi.examples import log as examples
 
 operations = Operations()
-NOT_FOUND = Problem(404, "Entry not found", code=RefusalCode.ENTRY_NOT_FOUND)
+ENTRY_NOT_FOUND = Problem(404, "Entry not found", code=RefusalCode.ENTRY_NOT_FOUND)
 REMOVED = "and is no longer in the books: somebody removed it (`rendertrust fsck` names it)"
 ASK_SECONDS = 1.5
 NOT_YET = unavailable(
@@ -87,7 +87,7 @@ class Consistency:
     "/api/v1/ledger/{entry_id}/proof",
     scope=Scope.CREDITS_READ,
     words=EntryWord,
-    absent=NOT_FOUND,
+    absent=ENTRY_NOT_FOUND,
     example=examples.LEDGER_PROOF,
 )
 async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
@@ -213,16 +213,16 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     if leaf is not None:
         return Problem(
             404,
-            f"{NOT_FOUND.detail}: it was leaf {leaf} of the log, {REMOVED}",
+            f"{ENTRY_NOT_FOUND.detail}: it was leaf {leaf} of the log, {REMOVED}",
             code=RefusalCode.ENTRY_NOT_FOUND,
         )
     given_up = await read_given_up(gateway.database)
     if not given_up:
-        return NOT_FOUND
+        return ENTRY_NOT_FOUND
     told = "; ".join(one.text for one in given_up)
     detail = (
-        f"{NOT_FOUND.detail}. If it was among what a reopening gave up, no proof of it can be "
-        f"made: {told}"
+        f"{ENTRY_NOT_FOUND.detail}. If it was among what a reopening gave up, no proof of it can"
+        f" be made: {told}"
     )
     shown = [
         {"epoch": one.number, "time": one.at, "first": one.first, "last": one.last}

@@ -33,10 +33,12 @@ from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 
 ONLY_OWNERS: Final = "Only owners of the organisation may do this"
-NOT_FOUND: Final = Problem(404, "Organisation not found", code=RefusalCode.ORGANISATION_NOT_FOUND)
-operations = Operations(absent=NOT_FOUND)
+ORGANISATION_NOT_FOUND: Final = Problem(
+    404, "Organisation not found", code=RefusalCode.ORGANISATION_NOT_FOUND
+)
+operations = Operations(absent=ORGANISATION_NOT_FOUND)
 PROBLEMS: Final = {
-    ChangeOutcome.ABSENT: NOT_FOUND,
+    ChangeOutcome.ABSENT: ORGANISATION_NOT_FOUND,
     ChangeOutcome.NOT_OWNER: Problem(403, ONLY_OWNERS, code=RefusalCode.OWNER_ONLY),
     ChangeOutcome.LAST_OWNER: Problem(
         409,
@@ -121,7 +123,7 @@ async def show(call: Call) -> OrganisationPage | Problem:
     kept, wanted = call.gateway.tables.organisations, call.ids["organisation_id"]
     mine = [one for one in await kept.of_user(call.caller) if one.id == wanted and one.joined]
     if not mine:
-        return NOT_FOUND
+        return ORGANISATION_NOT_FOUND
     return OrganisationPage(
         id=str(wanted),
         name=mine[0].name,
@@ -250,6 +252,6 @@ async def changed(
         return TOKEN_REFUSED
     became = await change(call.gateway.tables.organisations, organisation, *what, act)
     if became is not ChangeOutcome.DONE:
-        return PROBLEMS.get(became, NOT_FOUND)
+        return PROBLEMS.get(became, ORGANISATION_NOT_FOUND)
     await announce_access_change(call.gateway)
     return Done(said)

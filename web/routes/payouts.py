@@ -35,8 +35,8 @@ from web.routes.admin import Reason, act_on
 from web.routes.operators import PayoutState
 
 operations = Operations(audience=Audience.ADMIN)
-NOT_FOUND: Final = Problem(404, "Payout not found", code=RefusalCode.PAYOUT_NOT_FOUND)
-NO_BATCH: Final = Problem(404, "Batch not found", code=RefusalCode.BATCH_NOT_FOUND)
+PAYOUT_NOT_FOUND: Final = Problem(404, "Payout not found", code=RefusalCode.PAYOUT_NOT_FOUND)
+BATCH_NOT_FOUND: Final = Problem(404, "Batch not found", code=RefusalCode.BATCH_NOT_FOUND)
 SENDING_SECONDS: Final = 1.2  # of a request's two seconds; large batches need several requests
 OWN: Final = Problem(
     409, "You cannot approve your own payout: ask another admin", code=RefusalCode.OWN_MATTER
@@ -144,7 +144,7 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     "/api/v1/admin/payouts/approve",
     answers={200: Batch},
     refusals={
-        404: NOT_FOUND.detail,
+        404: PAYOUT_NOT_FOUND.detail,
         409: "A payout is not waiting for approval, or is your own",
     },
     idempotency=True,
@@ -161,7 +161,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
         return invalid([Fault("payouts", "duplicate", "must name each payout once")])
     rows = await call.gateway.tables.operators.payouts_by_id(ids)
     if len(rows) != len(ids):
-        return NOT_FOUND
+        return PAYOUT_NOT_FOUND
     if any(row.operator_id == call.caller for row in rows):
         return OWN
     batch = call.gateway.ports.random.uuid()
@@ -190,7 +190,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
 @operations.post(
     "/api/v1/admin/payouts/{payout_id}/reject",
     refusals={409: "The payout was paid, or is approved and may be on the way"},
-    absent=NOT_FOUND,
+    absent=PAYOUT_NOT_FOUND,
     request_example=examples.REJECTION,
     example=examples.REJECTED_PAYOUT,
 )
@@ -217,7 +217,7 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
 
 @operations.get(
     "/api/v1/admin/batches/{batch_id}",
-    absent=NO_BATCH,
+    absent=BATCH_NOT_FOUND,
     also=spreadsheet.MEDIA,
     example=examples.BATCH,
 )
@@ -226,7 +226,7 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     id_ = call.ids["batch_id"]
     rows = await call.gateway.tables.operators.payouts_by_id(batches=[id_])
     if not rows:
-        return NO_BATCH
+        return BATCH_NOT_FOUND
     if spreadsheet.wants_csv(call, call.query.format):
         text = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
         return spreadsheet.attachment(f"rendertrust-payouts-{id_}.csv", text)
@@ -236,7 +236,7 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
 @operations.post(
     "/api/v1/admin/batches/{batch_id}/paid",
     refusals={409: "The batch was sent under another reference, or rejected"},
-    absent=NO_BATCH,
+    absent=BATCH_NOT_FOUND,
     request_example=examples.SENT,
     example=examples.PAID_BATCH,
 )
@@ -249,7 +249,7 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
     id_, gateway = call.ids["batch_id"], call.gateway
     rows = await gateway.tables.operators.payouts_by_id(batches=[id_])
     if not rows:
-        return NO_BATCH
+        return BATCH_NOT_FOUND
     if all(row.state == "REJECTED" for row in rows):
         return ALL_REJECTED
     other = sent_under(rows, call.body.reference)
@@ -298,7 +298,7 @@ def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
 
 def _not_that(outcome: GuardFailed) -> Problem:
     if not outcome.found:
-        return NOT_FOUND
+        return PAYOUT_NOT_FOUND
     return Problem(
         409,
         f"A payout that is {outcome.found.lower()} cannot be changed",

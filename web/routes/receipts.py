@@ -11,10 +11,10 @@ from sql.receipts import ReceiptRow
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import log as examples
-from web.routes.jobs import URL_SECONDS
 from web.routes.ledger import logged_position, proof_of
 from web.routes.units import UnitWord
 
@@ -55,7 +55,7 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     return NONE if row.units > 1 else await _receipt(call, row.id, 0)
 
 
@@ -74,7 +74,7 @@ async def manifest(call: Call) -> ResultUrl | Problem:
     """
     row = await call.gateway.tables.jobs.past(call.ids["job_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     files, objects = row.plan.inputs.files, call.gateway.ports.objects
     if files is None or await objects.head(files.key) is None:
         return ALONE

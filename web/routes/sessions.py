@@ -12,7 +12,7 @@ from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()
-NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NOT_FOUND)
+SESSION_NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NOT_FOUND)
 
 
 @operations.get(
@@ -32,13 +32,13 @@ async def index(call: Call[None, Window]) -> Sessions:
 
 @operations.delete(
     "/api/v1/auth/sessions/{sid}",
-    absent=NOT_FOUND,
+    absent=SESSION_NOT_FOUND,
     example=examples.SESSION_ENDED,
 )
 async def end(call: Call) -> Done | Problem:
     """End one of your sessions."""
     sid, gateway = call.ids["sid"], call.gateway
     if not await gateway.tables.sessions.end(sid, call.caller, gateway.ports.clock.now()):
-        return NOT_FOUND
+        return SESSION_NOT_FOUND
     gateway.identity.revocations.add(sid)
     return Done("The session has ended")

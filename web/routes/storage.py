@@ -11,10 +11,10 @@ from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
+from web.routes.uploads import UPLOAD_NOT_FOUND
 
 operations = Operations()
 NEEDED: Final = Problem(409, "An open job or a dispute needs it", code=RefusalCode.UPLOAD_NEEDED)
-NOT_FOUND: Final = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
 
 
 @operations.get(
@@ -36,14 +36,14 @@ async def index(call: Call[None, Window]) -> KeptUploads:
     "/api/v1/uploads/{upload_id}",
     scope=Scope.UPLOADS_WRITE,
     refusals={409: "An open job or a dispute needs it"},
-    absent=NOT_FOUND,
+    absent=UPLOAD_NOT_FOUND,
     example=examples.UPLOAD_REMOVED,
 )
 async def remove(call: Call) -> Done | Problem:
     """Remove an upload that no open job or dispute needs."""
     gateway, upload = call.gateway, call.ids["upload_id"]
     if await gateway.tables.uploads.by_id(upload, call.caller) is None:
-        return NOT_FOUND
+        return UPLOAD_NOT_FOUND
     going = await gateway.tables.retention.expire(upload, call.caller, gateway.ports.clock.now())
     if going is None:
         return NEEDED

@@ -6,11 +6,11 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from rendertrust.job_spec import FRAME_MAX
+from rendertrust.frame_range import FRAME_MAX
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND
 
 operations = Operations()
 NONE_YET: Final = Problem(404, "The unit has no picture yet", code=RefusalCode.PICTURE_NOT_FOUND)
@@ -35,7 +35,7 @@ class PictureQuery:
     answers={200: bytes},
     media="image/jpeg",
     refusals={404: "Job not found, or no picture of it yet"},
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
 )
 async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
     """Get a picture of at most 256 pixels a side, of one frame or the newest.
@@ -48,4 +48,4 @@ async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
     if found is not None:
         return web.Response(body=found.picture, content_type="image/jpeg", headers=HARMLESS)
     known = await gateway.tables.jobs.by_id(job, call.caller)
-    return NOT_FOUND if known is None else NONE_YET
+    return JOB_NOT_FOUND if known is None else NONE_YET

@@ -6,19 +6,19 @@ from typing import Annotated, Final
 import attrs
 from msgspec import Meta
 
-from actors.ledger.effects import UnitRetry
 from actors.ports import place_of
 from rendertrust import money
 from rendertrust.api.units import Unit, Units
 from sql.jobs import PagedUnit
+from sql.units import is_result_of
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.responses import from_row
-from web.jobs.job_control import NO_UNIT, commit_for_owner
-from web.jobs.submission import EXPIRED, NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND, UNIT_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
+from web.jobs.retry import EXPIRED, retry_units
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS, own_result
 
 operations = Operations()
 NUMBER_MAX: Final = 10**7
@@ -44,7 +44,7 @@ class UnitWord:
 @operations.get(
     "/api/v1/jobs/{job_id}/units",
     scope=Scope.JOBS_READ,
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
     example=examples.UNITS,
 )
 async def units(call: Call[None, UnitQuery]) -> Units | Problem:
@@ -52,7 +52,7 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
     job, page = call.ids["job_id"], call.query
     row = await call.gateway.tables.jobs.by_id(job, call.caller)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     rows = await call.gateway.tables.jobs.unit_page(job, page.after, page.limit + 1)
     reasons = await reasons_of(call.gateway, row, rows[: page.limit])
     shown = [
@@ -74,7 +74,7 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
             " or the input has expired"
         ),
     },
-    absent=NO_UNIT,
+    absent=UNIT_NOT_FOUND,
     example=examples.UNIT_AGAIN,
 )
 async def retry(call: Call) -> Unit | Problem:
@@ -84,16 +84,16 @@ async def retry(call: Call) -> Unit | Problem:
     refused: `code` is `underquoted`, and `new_price` is about what its `frames` cost as a new job,
     instead of `price`.
     """
-    job, number = call.ids["job_id"], int(call.words["number"])
-    if not await call.gateway.tables.retention.renew(
-        job, call.caller, call.gateway.ports.clock.now()
-    ):
+    job, number, gateway = call.ids["job_id"], int(call.words["number"]), call.gateway
+    if not await gateway.tables.retention.renew(job, call.caller, gateway.ports.clock.now()):
         return EXPIRED
-    refused = await commit_for_owner(call, UnitRetry(job, number, call.caller))
+    if await gateway.tables.jobs.by_id(job, call.caller) is None:
+        return JOB_NOT_FOUND
+    refused = await retry_units(gateway, job, call.caller, (number,))
     if refused is not None:
         return refused
-    rows = await call.gateway.tables.jobs.unit_page(job, number - 1, 1)
-    return await _shown(call, rows[0]) if rows else NO_UNIT
+    rows = await gateway.tables.jobs.unit_page(job, number - 1, 1)
+    return await _shown(call, rows[0]) if rows else UNIT_NOT_FOUND
 
 
 def _next(rows: Sequence[PagedUnit], limit: int) -> int | None:
@@ -102,12 +102,11 @@ def _next(rows: Sequence[PagedUnit], limit: int) -> int | None:
 
 async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
     done = row.state == "COMPLETED"
-    is_charged = done and row.given_back is None
     return from_row(
         Unit,
         row,
         frames=row.frames or row.frame,
-        charged=money.render(row.price if is_charged else 0),
+        charged=money.render(row.paid),
         waits_for=row.missing,
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
@@ -120,7 +119,7 @@ async def _url(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> str | None
     place = None if row.result_key is None else place_of(row.result_key)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
         return None
-    if not own_result(call.caller, place.key):
+    if not is_result_of(call.caller, place.key):
         return None
     return await call.gateway.ports.objects.presign_get(
         place.key, within=URL_SECONDS, base=call.base

@@ -37,8 +37,8 @@ URLS_MAX = 100  # per answer
 NAME_BYTES_MAX = 255  # limit of a node's file system
 GIB = 1 << 30
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}$", re.ASCII)
-NOT_FOUND = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
-operations = Operations(absent=NOT_FOUND)
+UPLOAD_NOT_FOUND = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
+operations = Operations(absent=UPLOAD_NOT_FOUND)
 OTHER_CONTENT = Problem(
     409, "The stored content differs from what was announced", code=RefusalCode.CONTENT_DIFFERS
 )
@@ -162,7 +162,7 @@ async def show(call: Call) -> Upload | Problem:
     """Get one of your uploads, and which parts of it have arrived."""
     row = await call.gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return UPLOAD_NOT_FOUND
     return shown(call, row, parts=await parts_of(call, row))
 
 
@@ -184,7 +184,7 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     gateway = call.gateway
     row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return UPLOAD_NOT_FOUND
     if row.completed_at is not None:
         return IS_HERE
     if not in_parts(row.size):
@@ -216,7 +216,7 @@ async def complete(call: Call[SentParts]) -> Upload | Problem:
     gateway = call.gateway
     row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
-        return NOT_FOUND
+        return UPLOAD_NOT_FOUND
     if row.completed_at is None:
         digests = [bytes.fromhex(sha256) for sha256 in call.body.parts]
         found = await found_of(call, row, digests)
@@ -225,7 +225,7 @@ async def complete(call: Call[SentParts]) -> Upload | Problem:
         if not is_announced(found, row, digests):
             return OTHER_CONTENT
         row = await gateway.tables.uploads.complete(row.id, call.caller, gateway.ports.clock.now())
-    return NOT_FOUND if row is None else shown(call, row)
+    return UPLOAD_NOT_FOUND if row is None else shown(call, row)
 
 
 async def found_of(

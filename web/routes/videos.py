@@ -25,11 +25,12 @@ from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.submission import NOT_FOUND, submit_job
+from web.jobs.job_control import JOB_NOT_FOUND
+from web.jobs.job_view import placed
+from web.jobs.submission import submit_job
 from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
 from web.objects.manifests import keep
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import placed
 
 operations = Operations()
 VIDEO = "video"
@@ -71,7 +72,7 @@ class NewVideo:
         402: "Insufficient credits",
         409: "The job has not ended, or no frame of it is complete",
     },
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     idempotency=True,
@@ -106,7 +107,7 @@ async def made(
     row = await gateway.tables.jobs.by_id(job, user)
     past = await gateway.tables.jobs.past(job, user)
     if row is None or past is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     if row.completed_at is None:
         return TOO_EARLY
     plan = await _plan(gateway, past, wish, terms.in_pool(past.plan.spec.pool).price)

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from rendertrust.frame_range import FRAME_MAX
+from rendertrust.job_spec import CHUNK_MAX, FORMATS, SAMPLES_MAX, SIDE_LEAST, SIDE_MAX
 from rendertrust.node.cache import safe_path
 from rendertrust.node.plugin import Failed, Task
 from rendertrust.tiling import TILES_MAX
 
-FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
-PIXELS_MAX: Final = 16_384
-SAMPLES_MAX: Final = 65_536
-CHUNK_MAX: Final = 64  # maximum number of frames in a unit
 PATHS: Final = "rendertrust-paths.json"  # input that maps paths in the scene to inputs
 KNOWN: Final = frozenset(
     (
@@ -60,7 +57,8 @@ def order_of(params: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
 
 def _picture(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
     order: dict[str, Any] = {}
-    bounds = (("width", 4, PIXELS_MAX), ("height", 4, PIXELS_MAX), ("samples", 1, SAMPLES_MAX))
+    side = (SIDE_LEAST, SIDE_MAX)
+    bounds = (("width", *side), ("height", *side), ("samples", 1, SAMPLES_MAX))
     for name, least, most in bounds:
         value = whole(given, name, least, most)
         if isinstance(value, Failed):
@@ -122,8 +120,8 @@ def is_tile(value: object) -> bool:
     if not isinstance(value, list) or len(value) != 4:  # pyright: ignore[reportUnknownArgumentType]
         return False
     x, y, width, height = cast("list[object]", value)
-    at = all(_is_whole(number, 0, PIXELS_MAX) for number in (x, y))
-    return at and all(_is_whole(number, 1, PIXELS_MAX) for number in (width, height))
+    at = all(_is_whole(number, 0, SIDE_MAX) for number in (x, y))
+    return at and all(_is_whole(number, 1, SIDE_MAX) for number in (width, height))
 
 
 def _agreed(order: Mapping[str, Any]) -> Mapping[str, Any] | Failed:

@@ -11,6 +11,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.work import charge, joined, worked
+from tests.integration.web.accounts import Person, log_in
 from tests.integration.web.test_admin_credits import books
 from tests.support.http_gateway import Face
 
@@ -112,21 +113,24 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
     assert (status, "the full id" in text) == (422, True)
 
 
-async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
+async def test_what_was_charged_less_refunds_is_the_same_on_all_pages_and_in_the_api(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    """The job's page shows both amounts for one unit and for many, also for a stopped job."""
+    """The pages also show the refunds, for one unit and for many, also for a stopped job."""
     one = await worked(face, database.owner_dsn, jane)
     many = await worked(face, database.owner_dsn, jane, 4, 3)
     for job, unit in ((one, "0"), (many, "2")):
         _, text = await second_step(ann, jane, job, frame=unit, amount="4")
         assert "The charge is refunded." in await do(ann, jane, text)
-    for job, charged in ((one, "10"), (many, "30")):
+    api = await log_in(face, Person(face, jane.id, jane.email, "", ""))
+    assert api is not None
+    for job, charged in ((one, "6"), (many, "26")):
         _, text = await jane.get(f"/console/jobs/{job}")
         [paid] = re.findall(r'id="paid">(.*?)</p>', text, re.DOTALL)
         said = re.sub(r"<[^>]+>", "", paid)
-        assert said.startswith(f"{charged}.0000"), said
-        assert "4.0000 cr of it refunded" in said, said
+        assert said.startswith(f"{charged}.0000 cr charged"), said
+        assert said.endswith("after refunds of 4.0000 cr"), said
+        assert (await api.ask("GET", f"/api/v1/jobs/{job}"))[1]["charged"] == f"{charged}.0000"
     assert (await jane.post(f"/console/jobs/{many}/stop", {})).status == 303
     _, text = await jane.get("/console/jobs")
     [row] = re.findall(rf'id="row-{many}".*?</tr>', text, re.DOTALL)

@@ -89,6 +89,35 @@ async def test_a_dispute_is_upheld_and_everything_goes_back(
     assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "REVERSED")
 
 
+async def test_a_jobs_charge_is_less_every_refund(
+    otto: Earner, jane: Person, admin: Person
+) -> None:
+    """A refund by an admin counts as one after an upheld dispute does, wherever the API shows the
+    charge.
+    """
+    job, other = await otto.earn(jane), await otto.earn(jane)
+
+    async def charges() -> set[str]:
+        jobs = [
+            (await jane.ask("GET", f"/api/v1/jobs/{job}"))[1],
+            *(await jane.ask("GET", "/api/v1/jobs"))[1]["jobs"],
+            *(await jane.ask("GET", "/api/v1/jobs?status=COMPLETED"))[1]["jobs"],
+            *(await admin.ask("GET", "/api/v1/admin/jobs"))[1]["jobs"],
+        ]
+        [unit] = (await jane.ask("GET", f"/api/v1/jobs/{job}/units"))[1]["units"]
+        assert {one["charged"] for one in jobs if one["id"] == str(other)} == {"10.0000"}
+        return {unit["charged"]} | {one["charged"] for one in jobs if one["id"] == str(job)}
+
+    assert await charges() == {"10.0000"}
+    refund = {"job_id": str(job), "amount": "4", "reason": "it came late"}
+    assert (await admin.ask("POST", "/api/v1/admin/credits/refund", refund))[0] == 200
+    assert await charges() == {"6.0000"}
+    _, opened = await dispute(jane, job)
+    assert (await decide(admin, opened["id"], "uphold"))[0] == 200
+    assert await charges() == {"0.0000"}
+    assert await jane.balance() == "90.0000"
+
+
 async def test_a_rejected_dispute_lets_the_share_go(
     otto: Earner, jane: Person, admin: Person
 ) -> None:

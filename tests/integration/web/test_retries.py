@@ -10,7 +10,7 @@ from tests.integration.web.earners import fail
 from tests.support.databases import execute, fetch
 from tests.support.http_gateway import Face, face_with, with_scheduler
 from tests.support.until import until
-from web.jobs.submission import retry_id
+from web.jobs.retry import retry_id
 
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/in.blend", "queue": True}
 

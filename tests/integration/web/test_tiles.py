@@ -4,18 +4,23 @@ import io
 import zipfile
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
 
+from actors.ledger.messages import Posted
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import Behaviour, FakeNode, fails, hangs
+from sql.audit import Act
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_preflights import held, sent, somebody, telling
 from tests.support.api_clients import Creator
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
+from web.money.credit_adjustments import REFUND, refund_of
+from web.money.ledger_client import commit
 
 Json = dict[str, Any]
 EXR = b"\x76\x2f\x31\x01 a tile"
@@ -80,6 +85,14 @@ async def zipped(person: Creator, job: str) -> dict[str, bytes]:
             return {name: archive.read(name) for name in archive.namelist()}
 
 
+async def refund(gateway: Whole, job: str, number: int, units: int) -> None:
+    """Refund a part of a unit's charge, in 1/10,000 credits."""
+    unit = await gateway.gateway.tables.credits.charged_unit(UUID(job), number)
+    assert unit is not None
+    act = Act(gateway.gateway.ports.clock.now(), None, "console", REFUND, "", "as a courtesy")
+    assert isinstance(await commit(gateway.gateway, refund_of(unit, units, "", act)), Posted)
+
+
 async def test_tiles_of_a_frame_that_failed_are_fetched_and_the_frame_made_after_all(
     gateway: Whole, jane: Creator
 ) -> None:
@@ -89,6 +102,9 @@ async def test_tiles_of_a_frame_that_failed_are_fetched_and_the_frame_made_after
         found = await jane.job_within(job, "FAILED")
     assert found["charged"] == "20.0000"
     assert found["loose_tiles"] == {"tiles": 2, "checking": 0, "charged": "10.0000"}
+    await refund(gateway, job, 3, 20_000)
+    found = await jane.job(job)
+    assert (found["charged"], found["loose_tiles"]["charged"]) == ("18.0000", "8.0000")
     assert await zipped(jane, job) == {
         "0001.png": PNG,
         "tiles/0002-0.exr": EXR,
@@ -99,7 +115,7 @@ async def test_tiles_of_a_frame_that_failed_are_fetched_and_the_frame_made_after
     assert (await jane.job(job))["loose_tiles"] is None
     async with FakeNode(gateway.url, behave=telling(gateway, PNG)):
         found = await jane.job_within(job, "COMPLETED")
-    assert (found["charged"], await held(jane)) == ("20.0000", "0.0000")
+    assert (found["charged"], await held(jane)) == ("18.0000", "0.0000")
     assert await zipped(jane, job) == {"0001.png": PNG, "0002.png": PNG}
     assert await gateway.store.audit() == []
 

@@ -4,7 +4,8 @@ import ast
 import re
 from pathlib import Path
 
-from rendertrust.node.plugins.render_order import CHUNK_MAX, KNOWN
+from rendertrust.job_spec import CHUNK_MAX
+from rendertrust.node.plugins.render_order import KNOWN
 from rendertrust.preflight import findings, unsendable_files
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -16,9 +16,9 @@ from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND
 from web.routes.admin import Because
-from web.routes.disputes import NO_DISPUTE, Complaining, decided, opened
+from web.routes.disputes import DISPUTE_NOT_FOUND, Complaining, decided, opened
 
 pages = Pages()
 PATH: Final = "/console/disputes"
@@ -98,14 +98,14 @@ async def disputes(view: View[DisputesQuery]) -> Shown:
     topics=("jobs",),
     every=5.0,
     rest=1.0,
-    absent=NO_DISPUTE,
+    absent=DISPUTE_NOT_FOUND,
 )
 async def dispute(view: View) -> Shown | Problem:
     """Return a dispute: subject, state, and the transfers of its decision."""
     views, everybody = view.gateway.tables.disputes, view.owner is None
     row = await views.one(view.ids["id"], view.owner)
     if row is None:
-        return NO_DISPUTE
+        return DISPUTE_NOT_FOUND
     return {
         "title": f"Dispute of job {str(row.job_id)[:8]}",
         "row": row,
@@ -119,27 +119,27 @@ async def dispute(view: View) -> Shown | Problem:
     }
 
 
-@pages.page("/disputes/{id}/picture", "Picture", "", absent=NO_DISPUTE)
+@pages.page("/disputes/{id}/picture", "Picture", "", absent=DISPUTE_NOT_FOUND)
 async def picture(view: View) -> Picture | Problem:
     """Return the comparison sheet of a dispute, as its creator sent it."""
     views = view.gateway.tables.disputes
     row = await views.one(view.ids["id"], view.owner)
     found = row and await views.comparison_picture(row.job_id, row.unit, view.owner)
-    return Picture(found, "image/png") if found else NO_DISPUTE
+    return Picture(found, "image/png") if found else DISPUTE_NOT_FOUND
 
 
 @pages.page(
     "/jobs/{id}/dispute",
     "Dispute",
     "dispute_new.html",
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
 )
 async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
     """Return the form for a dispute: the charged units, and the reason."""
     job, user = view.ids["id"], view.who.user
     row = await view.gateway.tables.jobs.by_id(job, user)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     return {
         "job": row,
         "unit": view.query.unit,
@@ -161,7 +161,7 @@ def window_of(gateway: Gateway, now: datetime) -> datetime:
     return now - timedelta(hours=gateway.settings.earnings.dispute_hours)
 
 
-@pages.action("/jobs/{id}/dispute", absent=NOT_FOUND, form_on="/jobs/{id}/dispute")
+@pages.action("/jobs/{id}/dispute", absent=JOB_NOT_FOUND, form_on="/jobs/{id}/dispute")
 async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     """Open a dispute, in the same way as the API."""
     form = view.query
@@ -176,13 +176,13 @@ async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{done.row.id}", words)
 
 
-@pages.action("/disputes/{id}/uphold", who=ADMINS, absent=NO_DISPUTE)
+@pages.action("/disputes/{id}/uphold", who=ADMINS, absent=DISPUTE_NOT_FOUND)
 async def uphold(view: View[Because]) -> Redirect | Problem:
     """Uphold a dispute: the charge is refunded and the unit's earning reversed."""
     return await _decide(view, upheld=True, said="The dispute is upheld: the charge is refunded.")
 
 
-@pages.action("/disputes/{id}/reject", who=ADMINS, absent=NO_DISPUTE)
+@pages.action("/disputes/{id}/reject", who=ADMINS, absent=DISPUTE_NOT_FOUND)
 async def reject(view: View[Because]) -> Redirect | Problem:
     """Reject a dispute."""
     return await _decide(view, upheld=False, said="The dispute is rejected: the charge remains.")

@@ -21,7 +21,7 @@ from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.problem import Problem
 from web.routes.anchors import held_against_chain
-from web.routes.ledger import NOT_FOUND, LogPosition, logged_position, proof_of
+from web.routes.ledger import ENTRY_NOT_FOUND, LogPosition, logged_position, proof_of
 
 pages = Pages()
 files = Operations()
@@ -44,7 +44,7 @@ class EntryQuery:
     live=("proof", "asked"),
     every=10.0,
     rest=5.0,
-    absent=NOT_FOUND,
+    absent=ENTRY_NOT_FOUND,
 )
 async def entry(view: View[EntryQuery]) -> Shown | Problem:
     """Return the entry's leaf, its path to the root, and the gateway's statement about the
@@ -75,7 +75,7 @@ class EntryPath:
     answers={200: str},
     media="text/html",
     hidden=True,
-    absent=NOT_FOUND,
+    absent=ENTRY_NOT_FOUND,
 )
 async def saved(call: Call) -> web.Response | Problem:
     """Return the proof as one HTML file that works offline."""
@@ -84,7 +84,7 @@ async def saved(call: Call) -> web.Response | Problem:
     number = int(call.words["number"])
     found = await logged_position(call.gateway, owner, number)
     if isinstance(found, Problem):
-        return NOT_FOUND if found.status == NOT_FOUND.status else found
+        return ENTRY_NOT_FOUND if found.status == ENTRY_NOT_FOUND.status else found
     text = proof_file({"number": number, **await shown_proof(call.gateway, found)})
     answer = web.Response(text=text, content_type="text/html")
     answer.headers["Content-Disposition"] = f'attachment; filename="proof-{number}.html"'

@@ -9,25 +9,24 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from actors.ledger.effects import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
+from actors.ledger.effects import JobChange, JobPause, JobResume, JobStop, OfJob
 from actors.ports import place_of
 from rendertrust import money
-from rendertrust.job_spec import FRAME_MAX
+from rendertrust.frame_range import FRAME_MAX
 from sql.audit import Act
 from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob
+from sql.units import is_result_of
 from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
-from web.jobs.affordable_retry import AffordableRetry
-from web.jobs.job_control import SPENT, commit_effects, retry_failed_units
-from web.jobs.price_overruns import refused_of
-from web.jobs.submission import NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND, SPENT, commit_effects
+from web.jobs.job_view import URL_SECONDS
+from web.jobs.retry import AffordableRetry, retry_failed_units, retry_units, underquoted_units
 from web.objects.archives import RESTING, address_of
 from web.routes import videos
-from web.routes.jobs import URL_SECONDS
 from web.routes.videos import NewVideo
 
 pages = Pages()
@@ -106,7 +105,7 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
     place = place_of(found.result_key)
     if place is None or place.bucket != view.gateway.settings.objects.bucket:
         return NO_FILE
-    if not place.key.startswith(f"results/{row.user_id}/"):
+    if not is_result_of(row.user_id, place.key):
         return NO_FILE
     objects = view.gateway.ports.objects
     return ExternalRedirect(
@@ -132,7 +131,7 @@ async def archive(view: View) -> ExternalRedirect | Problem:
     return ExternalRedirect(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
 
 
-@pages.action("/jobs/{id}/video", absent=NOT_FOUND, rate="dispatch")
+@pages.action("/jobs/{id}/video", absent=JOB_NOT_FOUND, rate="dispatch")
 async def make_video(view: View[VideoForm]) -> Redirect | Problem:
     """Order a video of the frames of one's own job, and redirect to the new job."""
     wish = NewVideo(container=view.query.container)
@@ -142,7 +141,7 @@ async def make_video(view: View[VideoForm]) -> Redirect | Problem:
     return Redirect(f"/console/jobs/{outcome.value.job_id}", "This job makes the video.")
 
 
-@pages.action("/jobs/{id}/pause", absent=NOT_FOUND)
+@pages.action("/jobs/{id}/pause", absent=JOB_NOT_FOUND)
 async def pause(view: View) -> Redirect | Problem:
     """Pause the job."""
     return await _steer(
@@ -150,36 +149,36 @@ async def pause(view: View) -> Redirect | Problem:
     )
 
 
-@pages.action("/jobs/{id}/resume", absent=NOT_FOUND)
+@pages.action("/jobs/{id}/resume", absent=JOB_NOT_FOUND)
 async def resume(view: View) -> Redirect | Problem:
     """Resume the job."""
     return await _steer(view, "resume", JobResume, "The job continues.")
 
 
-@pages.action("/jobs/{id}/stop", absent=NOT_FOUND)
+@pages.action("/jobs/{id}/stop", absent=JOB_NOT_FOUND)
 async def stop(view: View) -> Redirect | Problem:
     """Stop the job and keep complete frames."""
     return await _steer(view, "stop", JobStop, STOPPED)
 
 
-@pages.action("/jobs/{id}/retry-unit", absent=NOT_FOUND)
+@pages.action("/jobs/{id}/retry-unit", absent=JOB_NOT_FOUND)
 async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
     """Retry a failed frame."""
 
-    def effect(job: UUID, user: UUID) -> OfJob:
-        return UnitRetry(job, view.query.unit, user)
+    async def retry(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
+        return await retry_units(gateway, row.id, row.user_id, (view.query.unit,), act)
 
-    return await _steer(view, "retry_unit", effect, "The unit is retried; its price is held again.")
+    return await _done(view, "retry_unit", retry, "The unit is retried; its price is held again.")
 
 
-@pages.action("/jobs/{id}/retry-failed", absent=NOT_FOUND, within=25.0)
+@pages.action("/jobs/{id}/retry-failed", absent=JOB_NOT_FOUND, within=25.0)
 async def retry_failed(view: View) -> Redirect | Problem:
     """Retry all failed frames, or as many as the credits suffice for."""
-    dearer = await refused_of(view.gateway, view.ids["id"])
+    dearer = await underquoted_units(view.gateway, view.ids["id"])
     return await _done(view, "retry_failed", retry_failed_units, SOME_AGAIN if dearer else AGAIN)
 
 
-@pages.action("/jobs/{id}/change", absent=NOT_FOUND, form_on="/jobs/{id}")
+@pages.action("/jobs/{id}/change", absent=JOB_NOT_FOUND, form_on="/jobs/{id}")
 async def change(view: View[JobChangeForm]) -> Redirect | Problem:
     """Change the job's priority or cap."""
     wish = view.query
@@ -208,7 +207,7 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | 
     job = view.ids["id"]
     row = await view.gateway.tables.jobs.past(job, None if view.is_admin else view.who.user)
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     act = None
     if view.is_admin:
         doer = AdminIdentity(view.gateway, view.who.user, view.request_id)

@@ -8,8 +8,7 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
-from rendertrust.frame_range import parse
-from rendertrust.job_spec import FRAME_MAX
+from rendertrust.frame_range import FRAME_MAX, parse
 from rendertrust.job_status import ENDED
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from web.console.bill import bill_of
@@ -26,8 +25,9 @@ from web.jobs.attempt_logs import tail_of
 from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
+from web.jobs.job_control import CANCELLABLE, JOB_NOT_FOUND
 from web.jobs.orphan_tiles import orphan_tiles_of
-from web.jobs.submission import CANCELLABLE, NOT_FOUND, RETRYABLE
+from web.jobs.retry import RETRYABLE
 from web.jobs.wait_reasons import waiting_words
 from web.routes import ledger, receipts, videos
 
@@ -81,14 +81,14 @@ class JobPageQuery:
     own=True,
     every=2.0,
     rest=0.4,
-    absent=NOT_FOUND,
+    absent=JOB_NOT_FOUND,
 )
 async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     """Return everything about a job."""
     views = JobViews(view.gateway.database)
     row = await views.job(view.owner, view.ids["id"])
     if row is None:
-        return NOT_FOUND
+        return JOB_NOT_FOUND
     parts = await views.parts(row.id)
     place = index_of_frame(view.query.frame, parts)
     if place is not None:
@@ -109,7 +109,6 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
         "tries": max(row.attempts, len(tries)),
         "steps": steps_of(known),
         "bill": bill,
-        "refunded": charges.refunded,
         "money": table(bill.lines, MONEY, sort, "at", "money"),
         "progress": await progress_of(view, row),
         "lines": lines,

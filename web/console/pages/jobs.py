@@ -17,9 +17,9 @@ from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.dead_letters import said
-from web.jobs.job_control import retry_job
+from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, filter_of, with_status
-from web.jobs.submission import NOT_FOUND, RetryOutcome, cancel_job
+from web.jobs.retry import RetryOutcome, retry_job
 
 pages = Pages()
 ROWS: Final = 50
@@ -135,7 +135,7 @@ async def cancel_some(view: View) -> Redirect | Problem:
     return await _each(view, "cancel")
 
 
-@pages.action("/jobs/{id}/retry", absent=NOT_FOUND)
+@pages.action("/jobs/{id}/retry", absent=JOB_NOT_FOUND)
 async def retry_one(view: View) -> Redirect | Problem:
     """Retry one job and redirect to the job that retries it."""
     outcome = await _retry(view, view.ids["id"])
@@ -150,7 +150,7 @@ def _done(job: UUID, outcome: RetryOutcome) -> str:
     return "This job retries it." if outcome.is_new else "The job was already retried."
 
 
-@pages.action("/jobs/{id}/cancel", absent=NOT_FOUND)
+@pages.action("/jobs/{id}/cancel", absent=JOB_NOT_FOUND)
 async def cancel_one(view: View) -> Redirect | Problem:
     """Cancel a job that no node has begun."""
     outcome = await _cancel(view, view.ids["id"])

@@ -5,7 +5,8 @@ from typing import Annotated, Final
 import attrs
 from msgspec import Meta
 
-from rendertrust.job_spec import CHUNK_MAX
+from rendertrust.frame_range import TEXT_MAX
+from rendertrust.job_spec import CHUNK_MAX, FORMATS, SAMPLES_MAX, SIDE_LEAST, SIDE_MAX
 from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
 from web.console.view import Redirect, Shown, View
@@ -13,7 +14,6 @@ from web.jobs.validation import START_MOST
 from web.routes import jobs, preflights, quotes, uploads
 
 pages = Pages()
-FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
 ORDERS: Final = (
     ("sequential", "one after the other"),
     ("every_nth", "every tenth, then the others"),
@@ -41,7 +41,7 @@ class NewJobQuery:
 
     type: Word = "render"
     payload_ref: Annotated[str, Meta(max_length=500)] = ""
-    frames: Annotated[str, Meta(max_length=2000)] = ""
+    frames: Annotated[str, Meta(max_length=TEXT_MAX)] = ""
     width: Word = ""
     height: Word = ""
     samples: Word = ""
@@ -72,6 +72,9 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
         "formats": FORMATS,
         "orders": ORDERS,
         "chunk_most": CHUNK_MAX,
+        "frames_most": TEXT_MAX,
+        "samples_most": SAMPLES_MAX,
+        "side": (SIDE_LEAST, SIDE_MAX),
         "most": SENT_AT_ONCE,
         "given": view.query,
         # a query without a pool is a new form, where waiting is preset

@@ -19,7 +19,7 @@ from web.nodes.standing import StandingAction, after
 from web.nodes.standing_change import change_standing
 from web.nodes.verifier_coverage import checkable
 from web.routes.admin import Because
-from web.routes.fleet import NOT_FOUND
+from web.routes.fleet import NODE_NOT_FOUND
 
 pages = Pages()
 UNITS, SHARES, FACTS = 20, 15, 30
@@ -92,13 +92,13 @@ class NodeQuery(SortQuery):
     topics=("jobs",),
     every=3.0,
     rest=0.5,
-    absent=NOT_FOUND,
+    absent=NODE_NOT_FOUND,
 )
 async def node(view: View[NodeQuery]) -> Shown | Problem:
     """Return everything about a node."""
     row = await visible(view)
     if row is None:
-        return NOT_FOUND
+        return NODE_NOT_FOUND
     views, since, owner = NodeViews(view.gateway.database), view.now - LATELY, row.owner_id
     known, sort = await view.gateway.connections.of(row.id), view.query.sort
     buttons = buttons_of(view, row)
@@ -163,7 +163,7 @@ def _handler_of(verb: StandingAction) -> Act:
     async def act(view: View[NodeReasonForm] | View[Because]) -> Redirect | Problem:
         row = await visible(view)
         if row is None:
-            return NOT_FOUND
+            return NODE_NOT_FOUND
         doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
         said = await change_standing(doer, view.who.role, row, verb, view.query.reason.strip())
         if isinstance(said, Problem):
@@ -180,4 +180,4 @@ for each in BUTTONS:
         if each in REASONED
         else {"form": NodeReasonForm}
     )
-    pages.action(f"/fleet/{{id}}/{each.value}", absent=NOT_FOUND, **asks)(_handler_of(each))
+    pages.action(f"/fleet/{{id}}/{each.value}", absent=NODE_NOT_FOUND, **asks)(_handler_of(each))

@@ -17,7 +17,7 @@ from web.http.converter import Email
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
 from web.nodes.access_updates import announce_access_change
-from web.routes.organisations import NOT_FOUND, PROBLEMS, NewOrganisation
+from web.routes.organisations import ORGANISATION_NOT_FOUND, PROBLEMS, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
 
 pages = Pages()
@@ -108,14 +108,14 @@ async def organisations(view: View[OrganisationsQuery]) -> Shown:
     own=True,
     every=10.0,
     rest=1.0,
-    absent=NOT_FOUND,
+    absent=ORGANISATION_NOT_FOUND,
 )
 async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
     """Return an organisation's members and lent nodes, for its members."""
     kept, id_, sort = view.gateway.tables.organisations, view.ids["id"], view.query.sort
     own = await _own(view)
     if own is None:
-        return NOT_FOUND
+        return ORGANISATION_NOT_FOUND
     lent = await kept.nodes(id_)
     there = {row.node_id for row in lent}
     search, since = NodeFilter(sort="name"), view.now - LATELY
@@ -151,7 +151,7 @@ async def found(view: View[NewOrganisation]) -> Redirect | Problem:
 
 @pages.action(
     "/organisations/{id}/invite",
-    absent=NOT_FOUND,
+    absent=ORGANISATION_NOT_FOUND,
     form_on="/organisations/{id}",
 )
 async def invite(view: View[InvitationForm]) -> Redirect | Problem:
@@ -165,7 +165,7 @@ async def invite(view: View[InvitationForm]) -> Redirect | Problem:
     )
 
 
-@pages.action("/organisations/{id}/accept", absent=NOT_FOUND)
+@pages.action("/organisations/{id}/accept", absent=ORGANISATION_NOT_FOUND)
 async def accept(view: View) -> Redirect | Problem:
     """Accept an invitation."""
     kept, id_ = view.gateway.tables.organisations, view.ids["id"]
@@ -173,7 +173,7 @@ async def accept(view: View) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.join(id_, act), "You are now a member.")
 
 
-@pages.action("/organisations/{id}/leave", absent=NOT_FOUND)
+@pages.action("/organisations/{id}/leave", absent=ORGANISATION_NOT_FOUND)
 async def leave(view: View) -> Redirect | Problem:
     """Leave an organisation or decline an invitation."""
     kept, user, id_ = view.gateway.tables.organisations, view.who.user, view.ids["id"]
@@ -182,7 +182,7 @@ async def leave(view: View) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.leave(id_, user, act), said, PATH)
 
 
-@pages.action("/organisations/{id}/remove", absent=NOT_FOUND)
+@pages.action("/organisations/{id}/remove", absent=ORGANISATION_NOT_FOUND)
 async def remove(view: View[MemberPath]) -> Redirect | Problem:
     """Remove a member, as an owner."""
     kept, user, id_ = view.gateway.tables.organisations, view.query.user, view.ids["id"]
@@ -192,7 +192,7 @@ async def remove(view: View[MemberPath]) -> Redirect | Problem:
     )
 
 
-@pages.action("/organisations/{id}/members/{user}/role", absent=NOT_FOUND)
+@pages.action("/organisations/{id}/members/{user}/role", absent=ORGANISATION_NOT_FOUND)
 async def set_role(view: View[RoleForm]) -> Redirect | Problem:
     """Make a member an owner, or an owner a member."""
     kept, user, role = view.gateway.tables.organisations, view.ids["user"], view.query.role
@@ -201,7 +201,7 @@ async def set_role(view: View[RoleForm]) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.set_role(id_, user, role, act), said)
 
 
-@pages.action("/organisations/{id}/end", absent=NOT_FOUND)
+@pages.action("/organisations/{id}/end", absent=ORGANISATION_NOT_FOUND)
 async def end(view: View) -> Redirect | Problem:
     """End an organisation."""
     kept, id_ = view.gateway.tables.organisations, view.ids["id"]
@@ -210,7 +210,7 @@ async def end(view: View) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.end(id_, act), said, PATH)
 
 
-@pages.action("/organisations/{id}/lend", absent=NOT_FOUND)
+@pages.action("/organisations/{id}/lend", absent=ORGANISATION_NOT_FOUND)
 async def lend(view: View[NodeForm]) -> Redirect | Problem:
     """Lend a node to the organisation."""
     kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
@@ -218,7 +218,7 @@ async def lend(view: View[NodeForm]) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.lend(id_, node, act), "The node is lent.")
 
 
-@pages.action("/organisations/{id}/take-back", absent=NOT_FOUND)
+@pages.action("/organisations/{id}/take-back", absent=ORGANISATION_NOT_FOUND)
 async def take_back(view: View[NodeForm]) -> Redirect | Problem:
     """End the loan of a node."""
     kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
@@ -264,7 +264,7 @@ async def _changed(
         return ACCOUNT_GONE
     became = await change(act)
     if became is not ChangeOutcome.DONE:
-        return PROBLEMS.get(became, NOT_FOUND)
+        return PROBLEMS.get(became, ORGANISATION_NOT_FOUND)
     await announce_access_change(view.gateway)
     return Redirect(to or f"{PATH}/{id_}", said)
 

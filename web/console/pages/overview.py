@@ -8,6 +8,7 @@ import attrs
 
 from actors.ports import place_of
 from sql.overview import JobThumbnail, Minute, Overview
+from sql.units import is_result_of
 from web.console.alerts import alerts_of
 from web.console.job_frames import address_of
 from web.console.registry import Nav, Pages
@@ -75,7 +76,7 @@ async def picture(view: View) -> ExternalRedirect | Problem:
     ours = view.gateway.settings.objects.bucket
     if row is None or place is None or place.bucket != ours:
         return NO_PICTURE
-    if not place.key.startswith(f"results/{row.user_id}/"):
+    if not is_result_of(row.user_id, place.key):
         return NO_PICTURE
     return ExternalRedirect(
         await view.gateway.ports.objects.presign_get(place.key, within=URL_SECONDS, base=view.base)

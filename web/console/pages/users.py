@@ -23,10 +23,10 @@ from web.http.idempotency import OTHER_REQUEST, REPLAYED
 from web.http.problem import Fault, Problem, invalid
 from web.identity.admin_identity import AdminIdentity
 from web.money.credit_adjustments import GRANT, CreditMovement, reference_of
-from web.routes.admin import NOT_FOUND, Reason, act_upon
+from web.routes.admin import USER_NOT_FOUND, Reason, act_upon
 from web.routes.admin_credits import GivenAmount, Refunded, Words, move, refund_unit
-from web.routes.keys import NOT_FOUND as NO_KEY
-from web.routes.sessions import NOT_FOUND as NO_SESSION
+from web.routes.keys import KEY_NOT_FOUND
+from web.routes.sessions import SESSION_NOT_FOUND
 
 pages = Pages()
 ROWS: Final = 50
@@ -172,14 +172,14 @@ async def users(view: View[UsersQuery]) -> Shown:
     topics=("jobs",),
     every=5.0,
     rest=1.0,
-    absent=NOT_FOUND,
+    absent=USER_NOT_FOUND,
 )
 async def user(view: View[UserPageQuery]) -> Shown | Problem:
     """Return a user's credits, holds, purchases, sessions and keys."""
     gateway, id_ = view.gateway, view.ids["id"]
     row = await gateway.tables.users.by_id(id_)
     if row is None:
-        return NOT_FOUND
+        return USER_NOT_FOUND
     may = view.is_admin and id_ != view.who.user
     return {
         "title": row.name,
@@ -221,7 +221,7 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
         return Redirect(address(view.path, dict(view.params), once=gateway.ports.random.uuid()))
     row = await gateway.tables.users.by_id(view.ids["id"])
     if row is None:
-        return NOT_FOUND
+        return USER_NOT_FOUND
     back: RefundPreview | Problem | None = None
     if step.act == "refund":
         back = await refunding(gateway, row.id, step.job, step.frame, step.amount)
@@ -259,7 +259,7 @@ def _reference(view: View[Any], once: UUID) -> UUID:
     return reference_of(f"{GRANT} {view.who.user}", str(once), view.gateway.ports.random.uuid)
 
 
-@pages.action("/users/{id}/grant", who=ADMINS, absent=NOT_FOUND)
+@pages.action("/users/{id}/grant", who=ADMINS, absent=USER_NOT_FOUND)
 async def grant(view: View[GrantForm]) -> Redirect | Problem:
     """Grant credits, as the API does."""
     form, id_ = view.query, view.ids["id"]
@@ -273,7 +273,7 @@ async def grant(view: View[GrantForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{id_}", f"{money.render(movement.units)} credits {became}.")
 
 
-@pages.action("/users/{id}/refund", who=ADMINS, absent=NOT_FOUND)
+@pages.action("/users/{id}/refund", who=ADMINS, absent=USER_NOT_FOUND)
 async def refund(view: View[RefundForm]) -> Redirect | Problem:
     """Refund units, each in the same way as the API."""
     form, id_ = view.query, view.ids["id"]
@@ -296,13 +296,13 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
     )
 
 
-@pages.action("/users/{id}/sessions", who=ADMINS, absent=NOT_FOUND)
+@pages.action("/users/{id}/sessions", who=ADMINS, absent=USER_NOT_FOUND)
 async def end_session(view: View[RevocationForm]) -> Redirect | Problem:
     """End one of the user's sessions."""
-    return await _end(view, "user.end_session", NO_SESSION)
+    return await _end(view, "user.end_session", SESSION_NOT_FOUND)
 
 
-@pages.action("/users/{id}/sessions/all", who=ADMINS, absent=NOT_FOUND)
+@pages.action("/users/{id}/sessions/all", who=ADMINS, absent=USER_NOT_FOUND)
 async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
     """End all sessions of the user, each with its own audit record."""
     tables, id_ = view.gateway.tables, view.ids["id"]
@@ -317,10 +317,10 @@ async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{id_}", f"{ended} session{' has' if ended == 1 else 's have'} ended.")
 
 
-@pages.action("/users/{id}/keys", who=ADMINS, absent=NOT_FOUND)
+@pages.action("/users/{id}/keys", who=ADMINS, absent=USER_NOT_FOUND)
 async def revoke_key(view: View[RevocationForm]) -> Redirect | Problem:
     """Revoke one of the user's keys."""
-    return await _end(view, "user.revoke_key", NO_KEY)
+    return await _end(view, "user.revoke_key", KEY_NOT_FOUND)
 
 
 async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redirect | Problem:
@@ -329,11 +329,11 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
     if isinstance(act, Problem):
         return act
     administration = gateway.tables.administration
-    end = administration.revoke_key if absent is NO_KEY else administration.end_session
+    end = administration.revoke_key if absent is KEY_NOT_FOUND else administration.end_session
     if not await end(id_, which, act):
         return absent
     gateway.identity.revocations.add(which)
-    what = "The key is revoked." if absent is NO_KEY else "The session has ended."
+    what = "The key is revoked." if absent is KEY_NOT_FOUND else "The session has ended."
     return Redirect(f"{PATH}/{id_}", what)
 
 

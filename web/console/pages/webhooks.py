@@ -11,7 +11,13 @@ from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, SortQuery, order_by, page_of, table
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem, invalid
-from web.routes.endpoints import FORMER_FOR, NO_DELIVERY, NOT_FOUND, SECRET_BYTES, url_fault
+from web.routes.endpoints import (
+    DELIVERY_NOT_FOUND,
+    ENDPOINT_NOT_FOUND,
+    FORMER_FOR,
+    SECRET_BYTES,
+    url_fault,
+)
 
 pages = Pages()
 PATH: Final = "/console/webhooks"
@@ -86,14 +92,14 @@ async def hooks(view: View[WebhooksQuery]) -> Shown:
     topics=("jobs",),
     every=2.0,
     rest=1.0,
-    absent=NOT_FOUND,
+    absent=ENDPOINT_NOT_FOUND,
 )
 async def hook(view: View[WebhookQuery]) -> Shown | Problem:
     """Return the deliveries of an endpoint, newest first."""
     endpoint, rows = view.ids["endpoint_id"], view.gateway.tables.endpoints
     row = await rows.by_id(endpoint, view.who.user)
     if row is None:
-        return NOT_FOUND
+        return ENDPOINT_NOT_FOUND
     found = await rows.deliveries(endpoint, view.who.user, SORTED_MOST, None)
     whole = table(found, DELIVERIES, view.query.sort, "-created_at")
     return {"endpoint": row, "deliveries": page_of(whole, view.query.offset, ROWS)}
@@ -116,26 +122,26 @@ async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
     )
 
 
-@pages.action("/webhooks/{endpoint_id}/rotate", absent=NOT_FOUND)
+@pages.action("/webhooks/{endpoint_id}/rotate", absent=ENDPOINT_NOT_FOUND)
 async def rotate(view: View) -> Redirect | Problem:
     """Create a new secret; for a day both secrets sign."""
     gateway, endpoint = view.gateway, view.ids["endpoint_id"]
     secret = gateway.ports.random.token(SECRET_BYTES)
     until = view.now + FORMER_FOR
     if await gateway.tables.endpoints.rotate(endpoint, view.who.user, secret, until) is None:
-        return NOT_FOUND
+        return ENDPOINT_NOT_FOUND
     return Redirect(
         f"{PATH}/{endpoint}", f"For a day both secrets sign. The new one: {_shown(secret)}"
     )
 
 
-@pages.action("/webhooks/{endpoint_id}/switch", absent=NOT_FOUND)
+@pages.action("/webhooks/{endpoint_id}/switch", absent=ENDPOINT_NOT_FOUND)
 async def switch(view: View[EnableForm]) -> Redirect | Problem:
     """Enable or disable an endpoint."""
     endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
     wish = EndpointPatch(enabled=enabled)
     if await view.gateway.tables.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
-        return NOT_FOUND
+        return ENDPOINT_NOT_FOUND
     said = (
         "The endpoint is enabled; pending deliveries are sent first."
         if enabled
@@ -144,21 +150,21 @@ async def switch(view: View[EnableForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{endpoint}", said)
 
 
-@pages.action("/webhooks/{endpoint_id}/delete", absent=NOT_FOUND)
+@pages.action("/webhooks/{endpoint_id}/delete", absent=ENDPOINT_NOT_FOUND)
 async def delete(view: View) -> Redirect | Problem:
     """Delete an endpoint and its pending deliveries."""
     if not await view.gateway.tables.endpoints.delete(view.ids["endpoint_id"], view.who.user):
-        return NOT_FOUND
+        return ENDPOINT_NOT_FOUND
     return Redirect(PATH, "The endpoint and its pending deliveries were deleted.")
 
 
-@pages.action("/webhooks/deliveries/{delivery_id}/replay", absent=NO_DELIVERY)
+@pages.action("/webhooks/deliveries/{delivery_id}/replay", absent=DELIVERY_NOT_FOUND)
 async def replay(view: View) -> Redirect | Problem:
     """Send a delivery again under its id."""
     delivery = view.ids["delivery_id"]
     row = await view.gateway.tables.endpoints.replay(delivery, view.who.user, view.now)
     if row is None:
-        return NO_DELIVERY
+        return DELIVERY_NOT_FOUND
     return Redirect(f"{PATH}/{row.endpoint_id}", f"{row.type} is queued again.")
 
 

@@ -1,0 +1,153 @@
+"""Jobs, submissions and retries as the API shows them."""
+
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import AskFailed
+from actors.ledger.messages import InsufficientCredits, KeyConflict, Posted, Replayed
+from actors.notifier.messages import Notifier, ProgressOf
+from actors.scheduler.messages import (
+    AllNodesFull,
+    Dispatch,
+    DispatchOutcome,
+    NoCapableNode,
+    TooManyOpen,
+)
+from rendertrust import money
+from rendertrust.api.jobs import Job, Placed
+from rendertrust.job_spec import JobSpec
+from rendertrust.preflight.work import SECOND
+from sql.job_plan import PRIORITIES
+from sql.jobs import OwnerJobRow
+from web.gateway import Gateway
+from web.http.idempotency import OTHER_REQUEST, replay
+from web.http.operations import Answer
+from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
+from web.jobs.eta import seconds_left
+from web.jobs.orphan_tiles import orphan_tiles_shown
+from web.jobs.retry import RetryAnswer
+from web.money.ledger_client import insufficient
+
+PROGRESS_SECONDS: Final = 0.5
+URL_SECONDS: Final = 3600  # how long the address of a result is valid
+OPEN_RETRY_SECONDS: Final = 10  # a job may end at any time, so asking more often does not help
+NO_NODE: Final = Problem(400, "No healthy nodes with matching capability", code=RefusalCode.NO_NODE)
+CHANGED: Final = unavailable(
+    "The job was changed at the same time; try again", code=RefusalCode.CHANGED_MEANWHILE
+)
+_OF_SPEC = attrs.fields_dict(JobSpec).keys() & attrs.fields_dict(Job).keys() - {
+    "priority",
+    "max_credits",
+}
+_WORDS = {number: word for word, number in PRIORITIES.items()}
+
+
+def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
+    """Return the outcome of a submission as the API shows it."""
+    if isinstance(outcome, Replayed) and outcome.answer is not None:
+        return replay(outcome.answer)
+    if isinstance(outcome, Posted) and outcome.units:
+        unit = outcome.units[0]
+        status = 200 if unit.node is not None else 202
+        return Answer(status, _placed(order.insert.job, unit.node, unit.job_status))
+    if isinstance(outcome, NoCapableNode):
+        return NO_NODE
+    if isinstance(outcome, AllNodesFull):
+        return unavailable(
+            "All nodes are full or not accepting work; try again",
+            outcome.retry_after,
+            code=RefusalCode.NODES_FULL,
+        )
+    if isinstance(outcome, TooManyOpen):
+        return too_many_open(outcome)
+    if isinstance(outcome, KeyConflict):
+        return OTHER_REQUEST
+    if isinstance(outcome, InsufficientCredits):
+        return insufficient(outcome)
+    return CHANGED
+
+
+def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
+    return Placed(str(job), None if node is None else str(node), status)
+
+
+def retried(outcome: RetryAnswer) -> Answer | Problem:
+    """Return the outcome of a retry as the API shows it."""
+    if isinstance(outcome, Problem):
+        return outcome
+    if isinstance(outcome, tuple):
+        return placed(*outcome)
+    status = 202 if outcome.status == "QUEUED" else 200
+    return Answer(status, _placed(outcome.job, outcome.node, outcome.status))
+
+
+def too_many_open(outcome: TooManyOpen) -> Problem:
+    """Return the refusal for a user who has reached a limit for open jobs."""
+    has = {
+        "jobs": f"You have {outcome.most} open jobs",
+        "free jobs": f"You have {outcome.most} open jobs that cost nothing",
+        "kinds": f"Your open jobs require {outcome.most} different kinds of nodes",
+    }
+    text = f"{has[outcome.of]}, the maximum for one user; wait until one ends, or cancel one"
+    return Problem(
+        429,
+        text,
+        headers={"Retry-After": str(OPEN_RETRY_SECONDS)},
+        code=RefusalCode.TOO_MANY_OPEN_JOBS,
+    )
+
+
+async def shown(gateway: Gateway, row: OwnerJobRow) -> Job:
+    """Return the job as the API lists it."""
+    spec, pricing = row.plan.spec, row.plan.pricing
+    return from_row(
+        Job,
+        row,
+        **{name: getattr(spec, name) for name in _OF_SPEC},
+        charged=money.render(row.paid),
+        progress=await _progress(gateway, row),
+        priority=_WORDS[row.priority],
+        max_credits=None if row.cap is None else money.render(row.cap),
+        eta_seconds=None,
+        reference_seconds=None if pricing is None else round(pricing.work / SECOND, 1),
+    )
+
+
+async def in_full(gateway: Gateway, row: OwnerJobRow) -> Job:
+    """Return the job, including the members that lists omit."""
+    loose = await orphan_tiles_shown(gateway, row)
+    seconds = await _eta(gateway, row)
+    back = await gateway.tables.jobs.given_back(row.id)
+    found = await shown(gateway, row)
+    return attrs.evolve(found, eta_seconds=seconds, loose_tiles=loose, given_back=back)
+
+
+async def _eta(gateway: Gateway, row: OwnerJobRow) -> float | None:
+    if row.units == 1 or row.status != "RUNNING":
+        return None
+    pace = await gateway.tables.jobs.pace(row.id, gateway.ports.clock.now())
+    left = seconds_left(pace.done, pace.mean, pace.at_work, pace.waiting)
+    return None if left is None else round(left, 1)
+
+
+async def _progress(gateway: Gateway, row: OwnerJobRow) -> float | None:
+    """Return the progress, 0 to 1, as its node last reported it, if known.
+
+    For a job of several units, the progress is the fraction of units that are complete.
+    """
+    if row.status == "COMPLETED":
+        return 1.0
+    if row.units > 1:
+        return round(row.done / row.units, 4)
+    if row.status != "RUNNING":
+        return None
+    notifier = gateway.registry.ref(Notifier)
+    try:
+        newest = await notifier.ask(ProgressOf(row.id), within=PROGRESS_SECONDS)
+    except AskFailed:
+        return None
+    return None if newest is None else newest.value
