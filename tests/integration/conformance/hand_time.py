@@ -45,15 +45,15 @@ class HandDatabase(Database):
         return connection
 
     @asynccontextmanager
-    async def connection(self, *, within: float = HANG_SECONDS) -> AsyncGenerator[Connection]:
-        async with super().connection(within=max(within, HANG_SECONDS)) as connection:
+    async def connection(self, *, within: float | None = None) -> AsyncGenerator[Connection]:
+        async with super().connection(within=max(within or 0.0, HANG_SECONDS)) as connection:
             yield connection
 
     @asynccontextmanager
     async def transaction(
-        self, *, within: float = HANG_SECONDS, snapshot: bool = False
+        self, *, within: float | None = None, snapshot: bool = False
     ) -> AsyncGenerator[Connection]:
-        longer = max(within, HANG_SECONDS)
+        longer = max(within or 0.0, HANG_SECONDS)
         async with super().transaction(within=longer, snapshot=snapshot) as connection:
             yield connection
 
