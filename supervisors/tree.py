@@ -114,7 +114,7 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
         Branch("Console", ONE, Intensity(5, 30), (Given("console", slow=True),), spare=True),
         Branch("Followers", ONE, Intensity(5, 30), (Given("events"),), spare=True),
     )),
-    Branch("Verification", ONE, Intensity(5, 30), (Given("verifier"),), spare=True),
+    Branch("Verification", ONE, Intensity(5, 30), (Given("embedded verifier"),), spare=True),
 ))
 # fmt: on
 VITAL: Final = ("Books", "Dispatch", "Edge")

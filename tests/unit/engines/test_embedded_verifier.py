@@ -209,7 +209,7 @@ class Engine:
 @simulated
 async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off() -> None:
     engine, current = Engine(), Handle[int]()
-    root = supervisor_of(SPARE, [engine_child(engine, current, late=True)])
+    root = supervisor_of(SPARE, [engine_child(engine, current, name="late", late=True)])
     await root.start()
     with pytest.raises(NotStarted):
         current.get()
@@ -218,7 +218,8 @@ async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off()
     reasons = [restart.reason for restart in root.restarts.recent()]
     assert len(reasons) == 2
     assert all("verifier does not start: not now" in reason for reason in reasons)
-    assert root.snapshot().children[0].state is State.RUNNING
+    child = root.snapshot().children[0]
+    assert (child.name, child.state) == ("late", State.RUNNING)
     await root.stop()
 
 

@@ -13,7 +13,7 @@ from supervisors.child import Child
 from supervisors.registry import Registry
 from supervisors.restart_policy import Intensity
 from supervisors.snapshot import RestartAllowance
-from supervisors.tree import ONE, REST, SESSIONS, Branch, Given, Tree
+from supervisors.tree import ONE, REST, SESSIONS, TREE, Branch, Given, Part, Tree
 from tests.simulation.gateway import IdleActor
 from tests.twins.bus import TwinBus
 from tests.twins.ports import twin_ports
@@ -93,3 +93,15 @@ async def test_a_spare_branch_has_its_own_strategy_and_intensity(
     assert found.allowance == RestartAllowance(1, 1, 1_000)
     assert [child.state for child in found.children] == [State.DOWN, State.RUNNING]
     await tree.root.stop()
+
+
+def names_of(part: Part) -> list[str]:
+    """Return the names of a part of the tree and of everything below it."""
+    below = part.children if isinstance(part, Branch) else ()
+    return [part.name, *(name for child in below for name in names_of(child))]
+
+
+def test_no_two_parts_of_the_tree_have_the_same_name() -> None:
+    """Restarts, fail points and log lines name a part by its own name, without its parents."""
+    names = names_of(TREE)
+    assert sorted(set(names)) == sorted(names)
