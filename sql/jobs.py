@@ -94,7 +94,7 @@ class PagedUnit:
 
     ``missing``: the number of its tiles that are not complete. ``frame``: the frame number of a
     render that was submitted with ``frame`` instead of ``frames``. ``feeds``: the number of the
-    unit that is assembled from this tile. ``given_back``: why its charge was refunded after
+    unit that is assembled from this tile. ``refund_reason``: why its charge was refunded after
     completion.
     """
 
@@ -119,7 +119,7 @@ class PagedUnit:
     copy_node_id: UUID | None = None
     frame: str | None = None
     feeds: int | None = None
-    given_back: str | None = None
+    refund_reason: str | None = None
 
 
 @attrs.frozen
@@ -271,9 +271,9 @@ class Jobs:
         assert row is not None, "an aggregate returns one row"
         return OrphanTilesRow(**row)
 
-    async def given_back(self, job: UUID) -> int:
+    async def refunded_units(self, job: UUID) -> int:
         """Count the job's units whose charge was refunded after completion."""
-        return await self._database.number("job_given_back", job)
+        return await self._database.number("job_refunded_units", job)
 
     async def units(self, job: UUID) -> Sequence[OwnerUnitRow]:
         return await self._database.rows(OwnerUnitRow, "job_units", job)
@@ -411,7 +411,7 @@ class ConsoleFrame:
     charged: int
     refunded: int  # the part of the charge that was refunded
     has_receipt: bool = False
-    given_back: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
+    dispute_upheld: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
 
 
 @attrs.frozen
@@ -445,7 +445,7 @@ class ConsolePiece:
 class ConsoleUnit:
     """A unit on a job's page of the console, with its last attempt.
 
-    After an upheld dispute, ``verdict`` is 'given back' and ``said`` the reason for the decision.
+    After an upheld dispute, ``verdict`` is 'refunded' and ``said`` the reason for the decision.
     """
 
     number: int

@@ -386,9 +386,9 @@ class NodeSessionActor(Actor[NodeSession]):
 
     def _requeue_returned(self, held: HeldUnit) -> None:
         """Requeue a unit that the node returned unfinished, or fail it after too many returns."""
-        effect = unit_failures.given_back(held.assignment)
+        effect = unit_failures.returned(held.assignment)
         if effect is None:
-            self._commits.fail(held, Failure("node", unit_failures.GIVEN_BACK, "given_back"))
+            self._commits.fail(held, Failure("node", unit_failures.RETURNED, "given_back"))
         else:
             self._commits.end(held, effect)
 

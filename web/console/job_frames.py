@@ -116,7 +116,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFr
 
 
 def _note(row: ConsoleFrame, count: int) -> str:
-    if row.given_back:
+    if row.dispute_upheld:
         return "refunded"
     if row.tiles:
         return f"{row.tiles - row.missing} of {row.tiles} tiles"

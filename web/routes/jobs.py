@@ -306,7 +306,7 @@ async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """Return the job, including the members that lists omit."""
     loose = await orphan_tiles_shown(call.gateway, row)
     seconds = await _eta(call, row)
-    back = await call.gateway.tables.jobs.given_back(row.id)
+    back = await call.gateway.tables.jobs.refunded_units(row.id)
     found = await shown(call, row)
     return attrs.evolve(found, eta_seconds=seconds, loose_tiles=loose, given_back=back)
 

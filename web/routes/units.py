@@ -102,13 +102,14 @@ def _next(rows: Sequence[PagedUnit], limit: int) -> int | None:
 
 async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
     done = row.state == "COMPLETED"
-    is_charged = done and row.given_back is None
+    is_charged = done and row.refund_reason is None
     return from_row(
         Unit,
         row,
         frames=row.frames or row.frame,
         charged=money.render(row.price if is_charged else 0),
         waits_for=row.missing,
+        given_back=row.refund_reason,
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
         download_url=await _url(call, row) if done or row.state == "VERIFYING" else None,
