@@ -77,7 +77,7 @@ class VerifierActor(Actor[Verifier]):
         seen_seconds = max(settings.verification.wait_seconds, 3 * MEET_SECONDS)
         self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
         self._turns = CheckQueue(PATIENCE_FACTOR * settings.verification.wait_seconds)
-        self._recall = Clawback(peers)
+        self._clawback = Clawback(peers)
         self._reading = SecondReads()
         self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
         self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
@@ -99,7 +99,7 @@ class VerifierActor(Actor[Verifier]):
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._keep_scenes()
             await self._standings.attend()
-            await self._recall.attend(self.ref)
+            await self._clawback.attend(self.ref)
         except Unavailable as error:
             log.warning("checks are paused: %s", type(error).__name__)
         self.after(wait, ReviewDue(), jitter=0.1)
@@ -317,7 +317,7 @@ class VerifierActor(Actor[Verifier]):
     @handles(LieDetected)
     async def caught(self, message: LieDetected) -> None:
         self._standings.suspect(message.node)
-        self._recall.again()
+        self._clawback.again()
 
     def _lose(self, running: RunningCheck | None) -> None:
         """Handle the loss of a verifier: the check that the verifier ran is repeated.
@@ -482,7 +482,7 @@ class VerifierActor(Actor[Verifier]):
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
         if isinstance(case, ClawbackTag):
-            self._recall.hear(outcome)
+            self._clawback.hear(outcome)
             return
         assert isinstance(case, Case), "all other commits are about cases"
         if isinstance(outcome, LedgerUnavailable):
@@ -505,7 +505,7 @@ class VerifierActor(Actor[Verifier]):
         log.info("unit %s:%d:%d is %s %s", *case.id, verdict.outcome, verdict.said)
         if verdict.strike:
             self._standings.suspect(case.pending.row.node_id)
-            self._recall.again()
+            self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
 
