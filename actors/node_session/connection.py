@@ -83,7 +83,7 @@ class NodeConnection:
         self._clock = clock
         self._settings = settings
         self._on_end = on_end
-        self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
+        self._flood = FloodGuard(settings.flood_relay_frames, settings.flood_seconds)
         self.is_open = True  # until the socket fails or is closed
         self.pong_at = clock.monotonic()  # time of the last pong, or of the opening
 
@@ -102,16 +102,16 @@ class NodeConnection:
         await self.end(CloseCode.FLOOD, "too many frames")
         return False
 
-    async def send(self, frame: FromGateway) -> bool:
+    async def send(self, relay_frame: FromGateway) -> bool:
         """Send the node a relay frame; return False if the connection has ended.
 
         Raises ValueError if the relay frame is too long.
         """
-        fail_point.reach("before_send", (frame,))
-        text = encode(frame)
+        fail_point.reach("before_send", (relay_frame,))
+        text = encode(relay_frame)
         if not await self._write(lambda: self._socket.send(text)):
             return False
-        fail_point.reach("after_send", (frame,))
+        fail_point.reach("after_send", (relay_frame,))
         return True
 
     async def acknowledge(self, result: JobResult) -> None:

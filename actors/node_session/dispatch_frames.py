@@ -65,7 +65,7 @@ class Unsendable(ValueError):
 
 
 @attrs.frozen
-class FrameBuilder:
+class RelayFrameBuilder:
     """Builds the relay frames that send units to one node.
 
     ``base``: the address at which the node reaches the gateway, for presigned URLs; None for the

@@ -51,7 +51,7 @@ class NodeSessionSettings:
     expected_times: float = 20.0  # limit as a multiple of the job's median; 0 for no limit
     quote_start_seconds: float = 60.0  # allowance for loading the scene, not part of quotes
     flood_seconds: float = 10.0  # window of the rate limit of relay frames
-    flood_frames: int = 2000  # relay frames that a node may send in that window
+    flood_relay_frames: int = 2000  # relay frames that a node may send in that window
 
 
 @attrs.frozen

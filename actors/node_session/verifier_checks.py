@@ -12,7 +12,7 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.connection import NodeConnection
-from actors.node_session.dispatch_frames import FrameBuilder
+from actors.node_session.dispatch_frames import RelayFrameBuilder
 from actors.node_session.messages import RunCheck, StoredObject
 from actors.node_session.results import EVIDENCE
 from actors.node_session.session_state import ActorContext, SessionState
@@ -43,13 +43,13 @@ class VerifierChecks:
         self,
         state: SessionState,
         connection: NodeConnection,
-        frames: FrameBuilder,
+        relay_frames: RelayFrameBuilder,
         verifier: Ref[Verifier],
         actor: ActorContext,
     ) -> None:
         self._state = state
         self._connection = connection
-        self._frames = frames
+        self._relay_frames = relay_frames
         self._verifier = verifier
         self._actor = actor
         self._checks: dict[UUID, RunCheck] = {}
@@ -77,15 +77,15 @@ class VerifierChecks:
     async def run(self, order: RunCheck) -> None:
         """Send the node a check."""
         try:
-            frame = await self._frame_of(order)
+            dispatch = await self._relay_frame_of(order)
             if order.further:
-                encode(frame)  # raises ValueError if the batch is too long for a relay frame
+                encode(dispatch)  # raises ValueError if the batch is too long for a relay frame
         except (ObjectsUnavailable, ValueError) as fault:
             log.warning("a check cannot be sent: %s", type(fault).__name__)
             self._report(order.check, None, f"it could not be sent: {type(fault).__name__}")
             return
         self._checks[order.check] = order
-        await self._connection.send(frame)
+        await self._connection.send(dispatch)
 
     async def drop(self, check: UUID) -> None:
         """Cancel a check on the node."""
@@ -118,10 +118,10 @@ class VerifierChecks:
     async def urls(self, check: RunCheck, asked: UrlsRequest) -> Urls:
         """Return URLs for the check's files. Raises ObjectsUnavailable, ValueError."""
         if asked.files:
-            found = await self._frames.urls(check.unit, asked.files)
+            found = await self._relay_frames.urls(check.unit, asked.files)
             return attrs.evolve(found, job_id=str(check.check), unit=0, attempt=1)
-        frame = await self._frame_of(check)
-        return Urls(job_id=frame.job_id, unit=0, attempt=1, inputs=frame.inputs)
+        dispatch = await self._relay_frame_of(check)
+        return Urls(job_id=dispatch.job_id, unit=0, attempt=1, inputs=dispatch.inputs)
 
     def _report(
         self,
@@ -136,21 +136,21 @@ class VerifierChecks:
         node = self._state.node.id
         self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
 
-    async def _frame_of(self, order: RunCheck) -> JobDispatch:
+    async def _relay_frame_of(self, order: RunCheck) -> JobDispatch:
         """Return the relay frame of a check, with the unit's inputs and the delivered files.
 
-        Raises the same exceptions as ``FrameBuilder.dispatch``.
+        Raises the same exceptions as ``RelayFrameBuilder.dispatch``.
         """
-        unit = await self._frames.dispatch(order.unit)
+        unit = await self._relay_frames.dispatch(order.unit)
         delivered = [
-            await self._frames.input(path, of.key, of.sha256, of.size)
+            await self._relay_frames.input(path, of.key, of.sha256, of.size)
             for path, of in _files_of(order)
             if of is not None
         ]
-        return _check_frame(order, unit, delivered)
+        return _check_dispatch(order, unit, delivered)
 
 
-def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> JobDispatch:
+def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> JobDispatch:
     own = {name: value for name, value in unit.params.items() if name != EVIDENCE}
     made = attrs.evolve(
         unit,
