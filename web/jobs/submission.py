@@ -23,7 +23,7 @@ from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.price_overruns import refusal_of
-from web.money.ledger_client import commit, present
+from web.money.ledger_client import commit, raise_if_unavailable
 
 DISPATCH_SECONDS: Final = 2.0
 CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
@@ -87,7 +87,7 @@ async def submit_job(
 async def ask_scheduler(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome:
     """Ask the Scheduler to dispatch a job; return its answer."""
     scheduler = gateway.registry.ref(Scheduler)
-    return present(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))
+    return raise_if_unavailable(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))
 
 
 async def retry_as_new_job(

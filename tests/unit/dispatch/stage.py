@@ -267,7 +267,7 @@ class PreparedStore(MultipartsOfResults):
         self._check()
         self.seen.append(node)
 
-    async def silence(self) -> Sequence[UUID]:
+    async def mark_silent_nodes(self) -> Sequence[UUID]:
         self._check()
         return list(self.silent)
 
