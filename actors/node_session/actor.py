@@ -95,6 +95,9 @@ from rendertrust.protocol import (
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 
+HELLO_SECONDS: Final = 2.0  # wait for a hello, then treat the node as a plain client
+PING_SECONDS: Final = 30.0  # interval of pings
+SEEN_SECONDS: Final = 45.0  # least time between records of a pong in the database
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
 FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit
 log = logging.getLogger(__name__)
@@ -179,7 +182,7 @@ class NodeSessionActor(Actor[NodeSession]):
         self._state.epoch = opened.epoch
         self._state.opened_at = (opened.at, self._state.now)
         self._announcements.opened()
-        self.after(self._settings.hello_seconds, HelloDue())
+        self.after(HELLO_SECONDS, HelloDue())
         self.after(0.0, PingDue())
         self._standing.start()
 
@@ -488,7 +491,7 @@ class NodeSessionActor(Actor[NodeSession]):
         if self._connection.is_silent:
             await self._connection.end(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
         elif await self._connection.ping():
-            self.after(self._settings.ping_seconds, PingDue())
+            self.after(PING_SECONDS, PingDue())
             self._checks.refresh()
             await self._note_seen()
 
@@ -510,9 +513,9 @@ class NodeSessionActor(Actor[NodeSession]):
         await self._note_seen()
 
     async def _note_seen(self) -> None:
-        """Record that the node is alive, at most once per ``seen_seconds``."""
+        """Record that the node is alive, at most once per ``SEEN_SECONDS``."""
         now = self._state.now
-        if self._connection.is_silent or now - self._seen_at < self._settings.seen_seconds:
+        if self._connection.is_silent or now - self._seen_at < SEEN_SECONDS:
             return
         self._seen_at = now
         self._announcements.seen()

@@ -5,7 +5,7 @@ from the node.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.kernel import fail_point
 from actors.node_session.settings import NodeSessionSettings
@@ -21,6 +21,7 @@ from rendertrust.protocol import (
     encode,
 )
 
+CLOSE_SECONDS: Final = 2.0  # limit for sending the WebSocket close frame
 log = logging.getLogger(__name__)
 
 
@@ -139,7 +140,7 @@ class NodeConnection:
             return
         self.is_open = False
         try:
-            async with asyncio.timeout(self._settings.close_seconds):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code, reason)
         except OSError as error:
             log.debug("a close frame could not be sent: %s", type(error).__name__)

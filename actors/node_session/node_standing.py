@@ -10,6 +10,7 @@ from actors.ports import NodeTokens
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
+TOKEN_SHARE: Final = 0.5  # share of a token's life after which the node gets a new token
 REASON_CHARACTERS_MOST: Final = 500  # limit of the relay frame
 
 
@@ -81,8 +82,7 @@ class StandingUpdates:
             await self._connection.send(relay_frame_of(standing))
 
     def _renew_token_before(self, seconds: float) -> None:
-        share = self._state.settings.token_share
-        self._actor.after(max(seconds, 0.0) * share, TokenDue(), jitter=0.2)
+        self._actor.after(max(seconds, 0.0) * TOKEN_SHARE, TokenDue(), jitter=0.2)
 
 
 def relay_frame_of(standing: StandingRecord) -> NodeStanding:

@@ -40,6 +40,7 @@ TOPIC, PROGRESS, MOVES, SAID = "jobs", "progress", "moves", "said"
 HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
 PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
+UNTOLD_MOST: Final = 200  # jobs with log lines that were not sent to other gateways yet
 PUBLISHED_MOST: Final = 1_000  # reports published per interval
 JOBS_ENDED: Final = Counter(
     "rendertrust_jobs_ended", "Jobs that ended at this gateway, by state.", ["state"]
@@ -48,13 +49,10 @@ JOBS_ENDED: Final = Counter(
 
 @attrs.frozen
 class NotifierSettings:
-    """Limits of the Notifier's memory: units with progress, jobs with log lines, and jobs with log
-    lines that were not sent to other gateways yet.
-    """
+    """Limits of the Notifier's memory: units with progress, and jobs with log lines."""
 
     progress_most: int = 20_000
     tails_most: int = 1_000
-    untold_most: int = 200
 
 
 class NotifierActor(Actor[Notifier]):
@@ -74,12 +72,11 @@ class NotifierActor(Actor[Notifier]):
         self._name = name
         self._others: dict[bytes, int] = {}  # number of missed announcements, by gateway
         self._bus = bus
-        self._settings = settings
         self._scheduler = scheduler
         self._subscriptions: list[Subscription] = []
         self._progress = ProgressStore(settings.progress_most)
         self._tails = LogTails(settings.tails_most)
-        self._untold = LogTails(settings.untold_most)  # lines not sent to the other gateways yet
+        self._untold = LogTails(UNTOLD_MOST)  # lines not sent to the other gateways yet
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
 
     async def started(self) -> None:
@@ -146,7 +143,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(TellOthers)
     async def tell_others(self, _: TellOthers) -> None:
-        untold, self._untold = self._untold, LogTails(self._settings.untold_most)
+        untold, self._untold = self._untold, LogTails(UNTOLD_MOST)
         await self._bus.publish(SAID, codec.telling(self._name, untold))
 
     @handles(AnnounceGateway)

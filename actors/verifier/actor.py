@@ -47,6 +47,8 @@ from sql.database import Unavailable
 from sql.reputation import NEW
 from sql.units import MINE
 
+FAILURES_MOST: Final = 3  # failed checks after which a result is unverifiable
+ANSWER_SECONDS: Final = 10.0  # wait for the Ledger's answer, then commit again
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
@@ -241,7 +243,7 @@ class VerifierActor(Actor[Verifier]):
                 case.end_unverified(reason)
             elif (said := self._why_unverifiable(case)) is not None:
                 case.end_unverifiable(said)
-            elif case.failed >= self._settings.failures_most:
+            elif case.failed >= FAILURES_MOST:
                 case.give_up()
             else:
                 self._ask(case, waiting)
@@ -330,8 +332,7 @@ class VerifierActor(Actor[Verifier]):
         _split(running)
         case = running.cases[0]
         if not running.is_batch:
-            limits = self._settings
-            rests = case.lose(limits.again_seconds, limits.failures_most)
+            rests = case.lose(self._settings.again_seconds, FAILURES_MOST)
             case.rests_until = self._peers.clock.monotonic() + rests
 
     def _expire(self) -> None:
@@ -444,7 +445,7 @@ class VerifierActor(Actor[Verifier]):
     async def _conclude(self, case: Case) -> None:
         """Ask the Ledger to book the verdict, if the stored objects are still those delivered."""
         now = self._peers.clock.monotonic()
-        if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
+        if case.asked_at is not None and now - case.asked_at < ANSWER_SECONDS:
             return
         assert case.verdict is not None, "the case has a verdict"
         if case.verdict.outcome != "invalid":
