@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.job_spec import Pool
-from rendertrust.job_status import STATUSES
+from rendertrust.job_status import STATUSES, JobStatus, UnitStatus
 from rendertrust.unit_error_code import ErrorCode
 from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
@@ -26,7 +26,7 @@ class OwnerJobRow:
     id: UUID
     node_id: UUID | None
     plan: JobPlan = attrs.field(repr=False)
-    status: str
+    status: JobStatus
     result_ref: str | None
     error_message: str | None
     retry_count: int
@@ -61,7 +61,7 @@ class PastJob:
     id: UUID
     user_id: UUID
     plan: JobPlan = attrs.field(repr=False)
-    status: str
+    status: JobStatus
     price: int
     units: int
     retried_by: UUID | None
@@ -71,7 +71,7 @@ class PastJob:
 @attrs.frozen
 class OwnerUnitRow:
     number: int
-    state: str
+    state: UnitStatus
     attempt: int
     node_id: UUID | None
 
@@ -101,7 +101,7 @@ class PagedUnit:
     number: int
     frames: str | None
     tile: int | None
-    state: str
+    state: UnitStatus
     attempt: int
     node_id: UUID | None
     price: int
@@ -318,7 +318,7 @@ class ListedJob:
 
     id: UUID
     job_type: str
-    status: str
+    status: JobStatus
     user_id: UUID
     email: str
     node_id: UUID | None
@@ -359,7 +359,7 @@ class ConsoleJob:
     node_id: UUID | None
     node_name: str | None
     plan: JobPlan = attrs.field(repr=False)
-    status: str
+    status: JobStatus
     price: int
     retry_count: int
     retry_of: UUID | None
@@ -397,7 +397,7 @@ class ConsoleFrame:
 
     number: int
     frames: str | None
-    state: str
+    state: UnitStatus
     attempt: int
     node_name: str | None
     missing: int  # tiles that are not complete
@@ -449,7 +449,7 @@ class ConsoleUnit:
     """
 
     number: int
-    state: str
+    state: UnitStatus
     attempt: int
     node_id: UUID | None
     node_name: str | None

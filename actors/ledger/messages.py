@@ -17,6 +17,7 @@ import attrs
 from actors.kernel import Message, Ref
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import UnitVerdict
+from rendertrust.job_status import JobStatus, UnitStatus
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from rendertrust.unit_error_code import REPORTED, ErrorCode
 from sql.audit import Act
@@ -479,10 +480,10 @@ class UnitState:
 
     job: UUID
     unit: int
-    state: str
+    state: UnitStatus
     attempt: int
     node: UUID | None
-    job_status: str
+    job_status: JobStatus
     copied: int = 0
     copy_node: UUID | None = None
     answered: bool = False

@@ -18,6 +18,7 @@ from actors.node_session.results import EVIDENCE
 from actors.node_session.session_state import ActorContext, SessionState
 from actors.ports import ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, LieDetected, Reported, Verifier
+from rendertrust.job_types import CHECK, CHECK_BATCH, RENDER
 from rendertrust.protocol import (
     Input,
     JobDispatch,
@@ -29,9 +30,7 @@ from rendertrust.protocol import (
 )
 from rendertrust.relay_frames import UNREAD
 from sql.nodes import ACTIVE
-from sql.units import RENDER
 
-CHECK, BATCH = "check", "check_batch"
 PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class VerifierChecks:
         if hello is None or self._state.standing.name != ACTIVE:
             return
         if CHECK in hello.capabilities and node.verified and hello.device_class:
-            batches = BATCH in hello.capabilities
+            batches = CHECK_BATCH in hello.capabilities
             self._verifier.tell(CheckerSeen(node.id, hello.device_class, self._actor.ref, batches))
 
     def refresh(self) -> None:
@@ -176,7 +175,7 @@ def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) 
     if not order.further:
         return made
     batch = {**own, "results": 1 + len(order.further)}
-    return attrs.evolve(made, job_type=BATCH, params=batch)
+    return attrs.evolve(made, job_type=CHECK_BATCH, params=batch)
 
 
 def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:

@@ -19,7 +19,8 @@ from actors.ledger.messages import (
     UnitState,
 )
 from actors.scheduler.messages import Dispatch
-from actors.scheduler.units import AssignmentTag, is_assigned, key_of
+from actors.scheduler.units import AssignmentTag, key_of
+from rendertrust.job_status import AT_WORK
 
 CLAIMS_LOST: Final = Counter(
     "rendertrust_claims_lost", "Assignments that failed, usually as another gateway was faster."
@@ -54,7 +55,7 @@ def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
         copy = UnitCopy(unit.job, unit.number, tag.attempt, tag.node, tag.beside)
         return Commit(effects=(copy,), observer=observer, tag=tag)
     effects: tuple[Effect, ...] = (UnitAssign(unit.job, unit.number, tag.attempt, tag.node),)
-    if is_assigned(unit.state):
+    if unit.state in AT_WORK:
         reason = "its node cannot be reached"
         requeue = UnitRequeue(
             unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True

@@ -14,6 +14,7 @@ import pytest
 from actors.ledger.messages import ADJUSTMENTS, Commit, JobInsert, Posted, Transfer, user_account
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
+from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import JobDispatch, JobResult
 from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
@@ -108,7 +109,7 @@ async def test_two_friends_words_that_the_scene_is_at_fault_end_nothing(
 
 async def outcome_of(
     kinds: Sequence[tuple[type[SimulatedNode], int]], frames: int = FRAMES
-) -> Counter[str]:
+) -> Counter[UnitStatus]:
     """Return the number of a job's units by final state, with nodes of these kinds and owners."""
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())

@@ -15,6 +15,8 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money
 from rendertrust.frame_range import parse
+from rendertrust.job_status import NOT_STARTED, JobStatus
+from rendertrust.job_types import PREFLIGHT
 from rendertrust.preflight.work import price_of as price_of_work
 from sql.audit import Act
 from sql.job_plan import JobPlan, NewUnit
@@ -26,7 +28,7 @@ from web.jobs.price_overruns import refusal_of
 from web.money.ledger_client import commit, raise_if_unavailable
 
 DISPATCH_SECONDS: Final = 2.0
-CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
+CANCELLABLE: Final = NOT_STARTED
 MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be cancelled if it never ran
 RETRYABLE: Final = ("FAILED", "CANCELLED")
 NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
@@ -41,7 +43,6 @@ SEVERAL_UNITS: Final = Problem(
     "A job of several units cannot be retried as a whole; submit it as a new job",
     code=RefusalCode.JOB_OF_UNITS,
 )
-PREFLIGHT: Final = "preflight"  # the type of free jobs that inspect a scene
 IS_PREFLIGHT: Final = Problem(
     409,
     "The job is a preflight; start a new one with POST /jobs/preflight",
@@ -60,7 +61,7 @@ class RetryOutcome:
 
     job: UUID
     node: UUID | None
-    status: str
+    status: JobStatus
     is_new: bool
     missing: int = 0
 

@@ -1,6 +1,6 @@
 """Jobs: submit, list, show, cancel, retry, and download the result."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -19,6 +19,7 @@ from actors.scheduler.messages import (
 from rendertrust import money
 from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
 from rendertrust.job_spec import JobSpec
+from rendertrust.job_status import JobStatus
 from rendertrust.preflight.work import SECOND
 from sql.job_plan import PRIORITIES
 from sql.jobs import JobOrder, OwnerJobRow
@@ -47,12 +48,10 @@ CHANGED = unavailable(
     "The job was changed at the same time; try again", code=RefusalCode.CHANGED_MEANWHILE
 )
 
-Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
-
 
 @attrs.frozen
 class Page(Cursor):
-    status: Status | None = None
+    status: JobStatus | None = None
 
 
 _OF_SPEC = attrs.fields_dict(JobSpec).keys() & attrs.fields_dict(Job).keys() - {

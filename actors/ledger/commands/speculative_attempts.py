@@ -32,8 +32,9 @@ from actors.ledger.messages import (
     UnitStart,
 )
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import AT_WORK, change, next_attempt, with_copy_only, without_copy
+from actors.ledger.rows import change, next_attempt, with_copy_only, without_copy
 from actors.verifier.messages import UnitVerdict
+from rendertrust.job_status import AT_WORK
 from sql.books import UnitRow
 
 OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect

@@ -31,7 +31,8 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, with_status
+from actors.ledger.rows import change, next_attempt, with_status
+from rendertrust.job_status import AT_WORK, STOPPED, UnitStatus
 from rendertrust.receipt import IssuedReceipt
 from sql.books import UnitRow
 from sql.receipts import ReceiptRow
@@ -76,7 +77,7 @@ def start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
 
 
 def complete(
-    draft: Draft, unit: UnitRow, effect: UnitComplete, states: frozenset[str] = AT_WORK
+    draft: Draft, unit: UnitRow, effect: UnitComplete, states: frozenset[UnitStatus] = AT_WORK
 ) -> bool | Refusal:
     ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
     if ours and unit.state == "COMPLETED":
@@ -153,7 +154,7 @@ def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
 
 
 def fail(
-    draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[str] = AT_WORK
+    draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[UnitStatus] = AT_WORK
 ) -> bool | Refusal:
     error = stored_text(effect.error)
     ours = unit.attempt == effect.attempt and effect.node in (None, unit.node_id)
@@ -196,7 +197,7 @@ def _requeue_or_end(
     released = release(draft, work_reference(effect.job, effect.unit))
     if not isinstance(released, bool):
         return released
-    state = "CANCELLED" if is_stopped else "FAILED"
+    state: UnitStatus = "CANCELLED" if is_stopped else "FAILED"
     ended = attrs.evolve(failed, state=state, not_before=None, ended_at=draft.now)
     refused = tile_dependencies.note_failed(draft, unit)
     if not isinstance(refused, bool):

@@ -13,6 +13,7 @@ from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit, Decided, JobInsert, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
+from rendertrust.job_status import JobStatus, UnitStatus
 from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import BooksTransaction
@@ -279,7 +280,7 @@ def node_row(node: UUID = NODE, *capabilities: str, load: float = 0.0) -> NodeRo
 def open_unit(
     job: UUID = JOB,
     *,
-    state: str = "QUEUED",
+    state: UnitStatus = "QUEUED",
     attempt: int = 0,
     node: UUID | None = None,
     job_type: str = "echo",
@@ -323,7 +324,12 @@ def order(
 
 
 def assignment(
-    job: UUID = JOB, *, unit: int = 0, attempt: int = 1, state: str = "DISPATCHED", **other: Any
+    job: UUID = JOB,
+    *,
+    unit: int = 0,
+    attempt: int = 1,
+    state: UnitStatus = "DISPATCHED",
+    **other: Any,
 ) -> Assignment:
     names = ("job_type", "payload_ref", "params", "inputs", "pricing")
     plan = planned(**{name: other.pop(name) for name in names if name in other})
@@ -346,9 +352,10 @@ def with_plan(row: Planned, **changes: Any) -> Planned:
 
 
 def state_of(
-    state: str, job: UUID = JOB, *, attempt: int = 1, node: UUID | None = NODE
+    state: UnitStatus, job: UUID = JOB, *, attempt: int = 1, node: UUID | None = NODE
 ) -> UnitState:
-    return UnitState(job, 0, state, attempt, node, state)
+    job_status: JobStatus = "RUNNING" if state == "VERIFYING" else state
+    return UnitState(job, 0, state, attempt, node, job_status)
 
 
 def decide(commit: Commit, outcome: Outcome) -> None:
