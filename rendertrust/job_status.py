@@ -1,7 +1,18 @@
-"""Statuses of a job. A unit ends with one of the statuses in ``ENDED``, too."""
+"""Statuses of jobs and units, and the sets of statuses that programs ask for."""
 
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
-OPEN: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
-ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
-STATUSES: Final = (*OPEN, *ENDED)
+ReachedStatus: TypeAlias = Literal["QUEUED", "DISPATCHED", "RUNNING"]
+EndedStatus: TypeAlias = Literal["COMPLETED", "FAILED", "CANCELLED"]
+JobStatus: TypeAlias = Literal[ReachedStatus, "PAUSED", EndedStatus]
+UnitStatus: TypeAlias = Literal[ReachedStatus, "VERIFYING", EndedStatus]
+
+REACHED: Final[tuple[ReachedStatus, ...]] = get_args(ReachedStatus)  # in this order
+NOT_STARTED: Final[tuple[ReachedStatus, ...]] = ("QUEUED", "DISPATCHED")
+AT_WORK: Final[frozenset[ReachedStatus]] = frozenset({"DISPATCHED", "RUNNING"})  # a node has it
+ENDED: Final[tuple[EndedStatus, ...]] = get_args(EndedStatus)
+OPEN: Final[tuple[JobStatus, ...]] = (*REACHED, "PAUSED")
+STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
+UNIT_STATUSES: Final[tuple[UnitStatus, ...]] = get_args(UnitStatus)
+
+STOPPED: Final = "stopped"  # value of ``paused`` for a job that its owner stopped

@@ -15,6 +15,7 @@ from uuid import UUID
 import attrs
 import orjson
 
+from rendertrust.job_status import JobStatus, ReachedStatus, UnitStatus
 from rendertrust.unit_error_code import ErrorCode
 from sql.account_names import ADJUSTMENTS, DEBT, MADE_WHEN_NEEDED, REVENUE
 from sql.audit import Act
@@ -157,7 +158,7 @@ class JobRow:
     id: UUID
     user_id: UUID
     job_type: str
-    status: str
+    status: JobStatus
     queued_at: datetime
     updated_at: datetime
     node_id: UUID | None = None
@@ -176,7 +177,7 @@ class JobRow:
     committed: int = 0  # the price of units that are assigned or complete
     charged: int = 0  # the price of complete units
     paused: str | None = None  # why: 'owner', 'cap' or 'stopped'
-    reached: str = "QUEUED"  # the furthest state: QUEUED, DISPATCHED or RUNNING
+    reached: ReachedStatus = "QUEUED"  # the furthest status
     avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job; the last column
 
 
@@ -188,7 +189,7 @@ class UnitRow:
     job_id: UUID
     number: int
     price: int
-    state: str = "QUEUED"
+    state: UnitStatus = "QUEUED"
     attempt: int = 0
     node_id: UUID | None = None
     assigned_at: datetime | None = None

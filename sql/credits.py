@@ -10,6 +10,7 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.job_status import JobStatus
 from sql.account_names import USER
 from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
@@ -58,7 +59,7 @@ class OpenHoldRow:
     created_at: datetime
     job_id: UUID | None
     job_type: str | None
-    job_status: str | None
+    job_status: JobStatus | None
     unit: int | None = None
     frames: str | None = None
     tile: int | None = None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.job_status import JobStatus, UnitStatus
 from rendertrust.unit_error_code import ErrorCode
 from sql.database import Table
 
@@ -27,7 +28,7 @@ class EventRow:
     type: str  # job.completed, unit.assigned …
     at: datetime
     unit: int | None
-    state: str
+    state: JobStatus | UnitStatus
     attempt: int | None = None
     node_id: UUID | None = None
     money: str | None = None
@@ -43,7 +44,7 @@ class EventPage:
     """Events of one job in order, with the job's status when they were read."""
 
     events: Sequence[EventRow]
-    status: str
+    status: JobStatus
     ended: bool
 
 

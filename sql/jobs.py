@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.job_spec import Pool
-from rendertrust.job_status import STATUSES
+from rendertrust.job_status import STATUSES, JobStatus, UnitStatus
 from rendertrust.unit_error_code import ErrorCode
 from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
@@ -26,7 +26,7 @@ class OwnerJobRow:
     id: UUID
     node_id: UUID | None
     plan: JobPlan = attrs.field(repr=False)
-    status: str
+    status: JobStatus
     result_ref: str | None
     error_message: str | None
     retry_count: int
@@ -66,7 +66,7 @@ class PastJob:
     id: UUID
     user_id: UUID
     plan: JobPlan = attrs.field(repr=False)
-    status: str
+    status: JobStatus
     price: int
     units: int
     retried_by: UUID | None
@@ -76,7 +76,7 @@ class PastJob:
 @attrs.frozen
 class OwnerUnitRow:
     number: int
-    state: str
+    state: UnitStatus
     attempt: int
     node_id: UUID | None
 
@@ -99,14 +99,14 @@ class PagedUnit:
 
     ``missing``: the number of its tiles that are not complete. ``frame``: the frame number of a
     render that was submitted with ``frame`` instead of ``frames``. ``feeds``: the number of the
-    unit that is assembled from this tile. ``given_back``: why its dispute was upheld. ``refunded``:
-    the part of its charge that was refunded, for whatever reason.
+    unit that is assembled from this tile. ``refund_reason``: why its dispute was upheld.
+    ``refunded``: the part of its charge that was refunded, for whatever reason.
     """
 
     number: int
     frames: str | None
     tile: int | None
-    state: str
+    state: UnitStatus
     attempt: int
     node_id: UUID | None
     price: int
@@ -124,7 +124,7 @@ class PagedUnit:
     copy_node_id: UUID | None = None
     frame: str | None = None
     feeds: int | None = None
-    given_back: str | None = None
+    refund_reason: str | None = None
     refunded: int = 0
 
     @property
@@ -282,9 +282,9 @@ class Jobs:
         assert row is not None, "an aggregate returns one row"
         return OrphanTilesRow(**row)
 
-    async def given_back(self, job: UUID) -> int:
+    async def refunded_units(self, job: UUID) -> int:
         """Count the job's units whose charge was refunded after an upheld dispute."""
-        return await self._database.number("job_given_back", job)
+        return await self._database.number("job_refunded_units", job)
 
     async def units(self, job: UUID) -> Sequence[OwnerUnitRow]:
         return await self._database.rows(OwnerUnitRow, "job_units", job)
@@ -329,7 +329,7 @@ class ListedJob:
 
     id: UUID
     job_type: str
-    status: str
+    status: JobStatus
     user_id: UUID
     email: str
     node_id: UUID | None
@@ -370,7 +370,7 @@ class ConsoleJob:
     node_id: UUID | None
     node_name: str | None
     plan: JobPlan = attrs.field(repr=False)
-    status: str
+    status: JobStatus
     price: int
     retry_count: int
     retry_of: UUID | None
@@ -414,7 +414,7 @@ class ConsoleFrame:
 
     number: int
     frames: str | None
-    state: str
+    state: UnitStatus
     attempt: int
     node_name: str | None
     missing: int  # tiles that are not complete
@@ -428,7 +428,7 @@ class ConsoleFrame:
     charged: int
     refunded: int  # the part of the charge that was refunded
     has_receipt: bool = False
-    given_back: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
+    dispute_upheld: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
 
 
 @attrs.frozen
@@ -462,11 +462,11 @@ class ConsolePiece:
 class ConsoleUnit:
     """A unit on a job's page of the console, with its last attempt.
 
-    After an upheld dispute, ``verdict`` is 'given back' and ``said`` the reason for the decision.
+    After an upheld dispute, ``verdict`` is 'refunded' and ``said`` the reason for the decision.
     """
 
     number: int
-    state: str
+    state: UnitStatus
     attempt: int
     node_id: UUID | None
     node_name: str | None

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import attrs
 
+from rendertrust.job_status import UnitStatus
 from sql.audit import Act
 from sql.audit import record as note
 from sql.database import Connection, Table
@@ -362,7 +363,7 @@ class NodeWork:
     job_id: UUID
     unit: int
     attempt: int
-    state: str
+    state: UnitStatus
     job_type: str
     assigned_at: datetime
     started_at: datetime | None

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.job_status import JobStatus
 from sql.database import Table
 from sql.overruns import Overrun, Underquoted
 
@@ -24,7 +25,7 @@ class PreflightRow:
     job_id: UUID
     asked_at: datetime
     facts: dict[str, Any] | None
-    status: str | None
+    status: JobStatus | None
     error_message: str | None
     result_key: str | None
     node_id: UUID | None

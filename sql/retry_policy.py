@@ -23,17 +23,17 @@ def tries(attempt: int, unsent: int) -> int:
 
 
 def wait_seconds(
-    *, failures: int, faults: int, tried: int, is_nodes: bool, is_given_back: bool = False
+    *, failures: int, faults: int, tried: int, is_nodes: bool, is_returned: bool = False
 ) -> int | None:
     """Return the pause after a failure; None after the last try.
 
     ``failures`` counts earlier failures by a node's fault, ``faults`` other earlier failures.
-    ``is_given_back``: the node returned the unit without a failure; the return only counts towards
+    ``is_returned``: the node returned the unit without a failure; the return only counts towards
     the maximum of tries.
     """
     failures, faults = failures + is_nodes, faults + (not is_nodes)
-    count = tried if is_given_back else failures + faults
-    is_last = count > len(RETRY_SECONDS) and not is_given_back
+    count = tried if is_returned else failures + faults
+    is_last = count > len(RETRY_SECONDS) and not is_returned
     if is_last or failures >= NODE_FAILURES_MOST or tried >= TRIES_MOST:
         return None
     return RETRY_SECONDS[min(count, len(RETRY_SECONDS)) - 1]

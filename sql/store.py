@@ -254,8 +254,8 @@ class SqlStore:
         most = DONE_MOST if completed else LOGS_MOST
         await self._database.execute("attempt_log_keep", *said, most, completed)
 
-    async def silence(self) -> Sequence[UUID]:
-        rows = await self._database.all("nodes_silence")
+    async def mark_silent_nodes(self) -> Sequence[UUID]:
+        rows = await self._database.all("nodes_mark_silent")
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:

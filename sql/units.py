@@ -12,6 +12,8 @@ import attrs
 import orjson
 
 from rendertrust.frame_range import parse
+from rendertrust.job_status import UnitStatus
+from rendertrust.job_types import RENDER, VIDEO
 from sql.job_plan import JobPlan
 
 # The pools of nodes.
@@ -22,8 +24,6 @@ JobPlace: TypeAlias = tuple[datetime, UUID]  # when the job was queued, and its 
 # Returns the plan of a job that the caller already knows, or None.
 KnownPlan: TypeAlias = Callable[[UUID], JobPlan | None]
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
-RENDER: Final = "render"
-VIDEO: Final = "video"
 CHECKED: Final = frozenset({RENDER, VIDEO})  # job types whose results verifiers check
 Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
 Alike: TypeAlias = tuple[UUID, bool]  # job; True for its tiles, False for its other units
@@ -113,7 +113,7 @@ class OpenUnit:
     unit: int
     user: UUID
     plan: JobPlan = attrs.field(repr=False)
-    state: str  # QUEUED, DISPATCHED or RUNNING
+    state: UnitStatus  # QUEUED, DISPATCHED or RUNNING
     attempt: int
     node: UUID | None  # None while QUEUED
     avoid: frozenset[UUID]

@@ -60,7 +60,9 @@ class Given:
 
 @attrs.frozen
 class Branch:
-    """A supervisor. With ``spare``, each child is restarted alone, with a back-off."""
+    """A supervisor. With ``spare``, its children are not essential: a child restarts with a
+    back-off, and one that restarts too often stays down while its parent goes on.
+    """
 
     name: str
     strategy: Strategy
@@ -112,7 +114,7 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
         Branch("Console", ONE, Intensity(5, 30), (Given("console", slow=True),), spare=True),
         Branch("Followers", ONE, Intensity(5, 30), (Given("events"),), spare=True),
     )),
-    Branch("Verification", ONE, Intensity(5, 30), (Given("verifier"),), spare=True),
+    Branch("Verification", ONE, Intensity(5, 30), (Given("embedded verifier"),), spare=True),
 ))
 # fmt: on
 VITAL: Final = ("Books", "Dispatch", "Edge")
@@ -165,9 +167,7 @@ class Tree:
         children = self._grown(part)
         if not children:
             return None
-        if part.spare:
-            return expendable(part.name, children)
-        made = Supervisor(part.name, part.strategy, part.intensity, children)
+        made = supervisor_of(part, children)
         if part.name in VITAL:
             self._vital.append(made)
         return made
@@ -215,8 +215,13 @@ def slow_parts(branch: Branch) -> Iterator[str]:
 MAY_TAKE_MINUTES: Final = frozenset(slow_parts(TREE))
 
 
-def expendable(name: str, children: Sequence[Child | ChildSupervisor]) -> Supervisor:
-    """Return a supervisor of non-essential children: each is restarted alone, with a back-off."""
-    backoff, give_up = Backoff(1, 60), GiveUp.STAY_DOWN
-    each = Intensity(5, 30)
-    return Supervisor(name, Strategy.ONE_FOR_ONE, each, children, backoff=backoff, give_up=give_up)
+def supervisor_of(branch: Branch, children: Sequence[Child | ChildSupervisor]) -> Supervisor:
+    """Return the supervisor of a branch with these children, under the branch's policy."""
+    return Supervisor(
+        branch.name,
+        branch.strategy,
+        branch.intensity,
+        children,
+        backoff=Backoff(1, 60) if branch.spare else None,
+        give_up=GiveUp.STAY_DOWN if branch.spare else GiveUp.ESCALATE,
+    )

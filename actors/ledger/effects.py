@@ -258,7 +258,7 @@ class UnitFail:
 
     ``caught``: the device class of a node whose false claim the session detected; the claim counts
     like an invalid result. ``accused``: the device class of a node that blames the scene; the
-    report counts against the node if another node renders the scene. ``given_back``: the node
+    report counts against the node if another node renders the scene. ``returned``: the node
     returns the unit without a failure. ``uncounted``: another node is tried and no failure is
     counted, because the node lacks what the unit needs, or because another node of its owner
     already failed the unit with an excuse. ``needs_memory`` (bytes) and ``needs_opengl`` raise the
@@ -274,7 +274,7 @@ class UnitFail:
     retry_at: datetime | None = None
     caught: str | None = None
     accused: str | None = None
-    given_back: bool = False
+    returned: bool = False
     uncounted: bool = False
     needs_memory: int = 0
     needs_opengl: bool = False

@@ -37,7 +37,7 @@ def with_failure(unit: UnitRow, effect: UnitFail) -> UnitRow:
         needs_opengl=unit.needs_opengl or effect.needs_opengl,
     )
     if effect.error_class != "node":
-        nothing_failed = effect.given_back or effect.uncounted
+        nothing_failed = effect.returned or effect.uncounted
         return failed if nothing_failed else attrs.evolve(failed, faults=unit.faults + 1)
     node = effect.node
     avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
@@ -63,7 +63,7 @@ def avoided_by_unit(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
 
     A node that returned the unit without a failure is not added.
     """
-    node, again = effect.node, effect.retry_at is not None and not effect.given_back
+    node, again = effect.node, effect.retry_at is not None and not effect.returned
     if not again or node is None or node in unit.avoid:
         return unit.avoid
     return (*unit.avoid, node)

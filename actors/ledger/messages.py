@@ -15,6 +15,7 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.ledger.effects import Effect, Transfer
+from rendertrust.job_status import JobStatus, UnitStatus
 from sql.audit import Act
 from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
@@ -47,10 +48,10 @@ class UnitState:
 
     job: UUID
     unit: int
-    state: str
+    state: UnitStatus
     attempt: int
     node: UUID | None
-    job_status: str
+    job_status: JobStatus
     copied: int = 0
     copy_node: UUID | None = None
     answered: bool = False

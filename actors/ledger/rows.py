@@ -10,14 +10,11 @@ from typing import Any, Final
 import attrs
 
 from actors.ledger.draft import Draft
-from rendertrust.job_status import ENDED
+from rendertrust.job_status import AT_WORK, ENDED, REACHED, EndedStatus, ReachedStatus, UnitStatus
 from sql.books import JobRow, UnitRow
 from sql.retry_policy import tries
 
-AT_WORK = frozenset({"DISPATCHED", "RUNNING"})
-STOPPED: Final = "stopped"  # value of ``paused`` for a job that its owner stopped
 _COMMITTED: Final = AT_WORK | {"VERIFYING", "COMPLETED"}
-_PROGRESS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
 
 
 def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
@@ -41,7 +38,7 @@ def without_copy(unit: UnitRow) -> UnitRow:
 
 def with_copy_only(unit: UnitRow) -> UnitRow:
     """Return the unit with its speculative attempt as the only one."""
-    state = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
+    state: UnitStatus = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
     return attrs.evolve(
         without_copy(unit),
         state=state if unit.copy_delivered_at is None else "VERIFYING",
@@ -73,7 +70,7 @@ def job_after(
         "committed": job.committed + _committed(after) - _committed(before),
         "charged": job.charged + after.price * _more("COMPLETED", before, after),
     }
-    counts["reached"] = max(job.reached, _reached(after), key=_PROGRESS.index)
+    counts["reached"] = max(job.reached, _reached(after), key=REACHED.index)
     counts["paused"] = _paused(job, counts)
     if after.state == "FAILED" and before.state != "FAILED":
         counts["unit_error"] = after.error_message
@@ -124,7 +121,7 @@ def _is_open(unit: UnitRow) -> bool:
     return unit.state not in ENDED
 
 
-def _more(state: str, before: UnitRow, after: UnitRow) -> int:
+def _more(state: UnitStatus, before: UnitRow, after: UnitRow) -> int:
     return (after.state == state) - (before.state == state)
 
 
@@ -132,14 +129,14 @@ def _committed(unit: UnitRow) -> int:
     return unit.price if unit.state in _COMMITTED else 0
 
 
-def _reached(unit: UnitRow) -> str:
+def _reached(unit: UnitRow) -> ReachedStatus:
     """Return how far a unit has ever come, even if it waits again by now."""
     if unit.started_at is not None or unit.state in ("RUNNING", "VERIFYING", "COMPLETED"):
         return "RUNNING"
     return "DISPATCHED" if unit.attempt > 0 else "QUEUED"
 
 
-def _ended(job: JobRow) -> str:
+def _ended(job: JobRow) -> EndedStatus:
     if job.cancelled_units:
         return "CANCELLED"
     return "FAILED" if job.failed_units else "COMPLETED"

@@ -104,7 +104,7 @@ class LifelineActor(Actor[Lifeline]):
             self._commit([(unit, expired(unit)) for unit in waiting])
 
     async def _sweep(self) -> None:
-        for node in await self._store.silence():
+        for node in await self._store.mark_silent_nodes():
             self._scheduler.tell(NodeGone(node))
         lost = await self._store.lost_units(timedelta(seconds=self._leases.unsent_seconds))
         self._commit([(unit, rescue(unit)) for unit in lost])

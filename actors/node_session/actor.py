@@ -25,7 +25,7 @@ from actors.ledger.messages import (
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements
 from actors.node_session.connection import NodeConnection, Socket
-from actors.node_session.dispatch_frames import FrameBuilder, Manifests
+from actors.node_session.dispatch_frames import Manifests, RelayFrameBuilder
 from actors.node_session.ledger_requests import LeaseRenewal, PendingCommit, UnitCommits
 from actors.node_session.messages import (
     AlternativesFound,
@@ -34,7 +34,6 @@ from actors.node_session.messages import (
     Close,
     Disconnected,
     DropCheck,
-    FramesHandled,
     HelloDue,
     KeyProved,
     NodeSession,
@@ -46,6 +45,7 @@ from actors.node_session.messages import (
     ReadyDue,
     Recall,
     Received,
+    RelayFramesHandled,
     RenewDue,
     ReopenSession,
     ResultInspected,
@@ -95,6 +95,9 @@ from rendertrust.protocol import (
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 
+HELLO_SECONDS: Final = 2.0  # wait for a hello, then treat the node as a plain client
+PING_SECONDS: Final = 30.0  # interval of pings
+SEEN_SECONDS: Final = 45.0  # least time between records of a pong in the database
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
 FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit
 log = logging.getLogger(__name__)
@@ -130,10 +133,15 @@ class NodeSessionActor(Actor[NodeSession]):
         self._connection = connection = NodeConnection(socket, ports.clock, settings, self.stop)
         self._commits = commits = UnitCommits(state, peers.ledger, peers.scheduler, self)
         self._leases = LeaseRenewal(state, peers.ledger, self)
-        self._frames = FrameBuilder(ports.objects, peers.manifests, settings, node.base)
+        self._relay_frames = RelayFrameBuilder(ports.objects, peers.manifests, settings, node.base)
         self._announcements = Announcements(state, peers.scheduler, self)
         self._dispatcher = UnitDispatcher(
-            state, connection, commits, self._leases, frames=self._frames, progress=peers.progress
+            state,
+            connection,
+            commits,
+            self._leases,
+            relay_frames=self._relay_frames,
+            progress=peers.progress,
         )
         self._reports = UnitReports(state, commits, peers.progress, peers.notifier, ports.store)
         self._watchdog = ProgressWatchdog(
@@ -156,7 +164,7 @@ class NodeSessionActor(Actor[NodeSession]):
             sampling=peers.sampling,
             signer=ports.signer,
         )
-        self._checks = VerifierChecks(state, connection, self._frames, peers.verifier, self)
+        self._checks = VerifierChecks(state, connection, self._relay_frames, peers.verifier, self)
         self._standing = StandingUpdates(
             state, connection, ports.tokens, self, self._checks.refresh
         )
@@ -174,7 +182,7 @@ class NodeSessionActor(Actor[NodeSession]):
         self._state.epoch = opened.epoch
         self._state.opened_at = (opened.at, self._state.now)
         self._announcements.opened()
-        self.after(self._settings.hello_seconds, HelloDue())
+        self.after(HELLO_SECONDS, HelloDue())
         self.after(0.0, PingDue())
         self._standing.start()
 
@@ -197,31 +205,31 @@ class NodeSessionActor(Actor[NodeSession]):
     async def received(self, message: Received) -> None:
         if not await self._connection.admits():
             return
-        frame = decode_from_node(message.text)
-        if isinstance(frame, Malformed):
-            await self._connection.end(CloseCode.MALFORMED, frame.reason[:100])
-        elif isinstance(frame, JobStatus):
-            await self._take_status(frame)
-        elif isinstance(frame, JobResult):
-            await self._take_result(frame)
-        elif isinstance(frame, Hello):
-            await self._take_hello(frame)
-        elif isinstance(frame, Pong):
+        relay_frame = decode_from_node(message.text)
+        if isinstance(relay_frame, Malformed):
+            await self._connection.end(CloseCode.MALFORMED, relay_frame.reason[:100])
+        elif isinstance(relay_frame, JobStatus):
+            await self._take_status(relay_frame)
+        elif isinstance(relay_frame, JobResult):
+            await self._take_result(relay_frame)
+        elif isinstance(relay_frame, Hello):
+            await self._take_hello(relay_frame)
+        elif isinstance(relay_frame, Pong):
             await self._take_pong()
-        elif isinstance(frame, UrlsRequest):
-            await self._take_urls_request(frame)
-        elif isinstance(frame, Log):
-            self._reports.log(self._held_of(frame), frame.text)
-        elif isinstance(frame, Preview):
-            await self._reports.thumbnail(self._held_of(frame), frame)
+        elif isinstance(relay_frame, UrlsRequest):
+            await self._take_urls_request(relay_frame)
+        elif isinstance(relay_frame, Log):
+            self._reports.log(self._held_of(relay_frame), relay_frame.text)
+        elif isinstance(relay_frame, Preview):
+            await self._reports.thumbnail(self._held_of(relay_frame), relay_frame)
 
     def _held_of(
-        self, frame: JobStatus | JobResult | UrlsRequest | Log | Preview
+        self, relay_frame: JobStatus | JobResult | UrlsRequest | Log | Preview
     ) -> HeldUnit | None:
-        return self._state.units.named(frame.job_id, frame.unit, frame.attempt)
+        return self._state.units.named(relay_frame.job_id, relay_frame.unit, relay_frame.attempt)
 
-    @handles(FramesHandled)
-    async def frames_handled(self, message: FramesHandled) -> bool:
+    @handles(RelayFramesHandled)
+    async def relay_frames_handled(self, message: RelayFramesHandled) -> bool:
         return True
 
     # -- hello
@@ -318,23 +326,23 @@ class NodeSessionActor(Actor[NodeSession]):
 
     # -- progress
 
-    async def _take_status(self, frame: JobStatus) -> None:
-        held = self._held_of(frame)
+    async def _take_status(self, status: JobStatus) -> None:
+        held = self._held_of(status)
         if held is not None:
-            self._reports.status(held, frame)
-        elif self._checks.find(frame.job_id) is None and self._state.is_assigned:
-            await self._connection.cancel(frame)
+            self._reports.status(held, status)
+        elif self._checks.find(status.job_id) is None and self._state.is_assigned:
+            await self._connection.cancel(status)
 
-    async def _take_urls_request(self, frame: UrlsRequest) -> None:
-        check, held = self._checks.find(frame.job_id), self._held_of(frame)
+    async def _take_urls_request(self, request: UrlsRequest) -> None:
+        check, held = self._checks.find(request.job_id), self._held_of(request)
         try:
             if check is not None:
-                await self._connection.send(await self._checks.urls(check, frame))
-            elif held is not None and frame.wanted is not None:
-                self._offers.request(held, frame.wanted)
+                await self._connection.send(await self._checks.urls(check, request))
+            elif held is not None and request.wanted is not None:
+                self._offers.request(held, request.wanted)
             elif held is not None:
-                urls = await self._frames.urls(held.assignment, frame.files)
-                if frame.files:
+                urls = await self._relay_frames.urls(held.assignment, request.files)
+                if request.files:
                     progress = self._peers.progress.of(held.id, self._state.now)
                     progress.allow_transfer((file.sha256, file.size) for file in urls.inputs)
                 await self._connection.send(urls)
@@ -360,35 +368,35 @@ class NodeSessionActor(Actor[NodeSession]):
 
     # -- results
 
-    async def _take_result(self, frame: JobResult) -> None:
-        check = self._checks.find(frame.job_id)
+    async def _take_result(self, result: JobResult) -> None:
+        check = self._checks.find(result.job_id)
         if check is not None:
-            await self._checks.report(check, frame)
+            await self._checks.report(check, result)
             return
         if not self._state.is_assigned:
             if len(self._early) < EARLY_MOST:  # the node sends dropped results again
-                self._early.append(frame)
+                self._early.append(result)
             return
-        held = self._held_of(frame)
-        if frame.status == "cancelled":
+        held = self._held_of(result)
+        if result.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
                 self._requeue_returned(held)
         elif held is None:
             log.info("dropped a result of a unit that this session does not hold")
-            await self._connection.acknowledge(frame)
+            await self._connection.acknowledge(result)
         elif held.phase is not Phase.ENDING:
-            self._reports.log(held, held.log.new_lines(frame.detail or ""))
-            held.result, held.phase = frame, Phase.ENDING
+            self._reports.log(held, held.log.new_lines(result.detail or ""))
+            held.result, held.phase = result, Phase.ENDING
             await self._settlement.settle(held)
         elif held.result is None:
-            held.result = frame  # acknowledged once the unit's end, already requested, is booked
+            held.result = result  # acknowledged once the unit's end, already requested, is booked
         await self._dispatcher.send_waiting()
 
     def _requeue_returned(self, held: HeldUnit) -> None:
         """Requeue a unit that the node returned unfinished, or fail it after too many returns."""
-        effect = unit_failures.given_back(held.assignment)
+        effect = unit_failures.returned(held.assignment)
         if effect is None:
-            self._commits.fail(held, Failure("node", unit_failures.GIVEN_BACK, "given_back"))
+            self._commits.fail(held, Failure("node", unit_failures.RETURNED, "given_back"))
         else:
             self._commits.end(held, effect)
 
@@ -481,7 +489,7 @@ class NodeSessionActor(Actor[NodeSession]):
         if self._connection.is_silent:
             await self._connection.end(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
         elif await self._connection.ping():
-            self.after(self._settings.ping_seconds, PingDue())
+            self.after(PING_SECONDS, PingDue())
             self._checks.refresh()
             await self._note_seen()
 
@@ -503,9 +511,9 @@ class NodeSessionActor(Actor[NodeSession]):
         await self._note_seen()
 
     async def _note_seen(self) -> None:
-        """Record that the node is alive, at most once per ``seen_seconds``."""
+        """Record that the node is alive, at most once per ``SEEN_SECONDS``."""
         now = self._state.now
-        if self._connection.is_silent or now - self._seen_at < self._settings.seen_seconds:
+        if self._connection.is_silent or now - self._seen_at < SEEN_SECONDS:
             return
         self._seen_at = now
         self._announcements.seen()

@@ -1,5 +1,7 @@
 """Messages of a session to the Scheduler: the session is open, and what its node can do."""
 
+from typing import Final
+
 import attrs
 
 from actors.kernel import Ref
@@ -12,6 +14,9 @@ from actors.scheduler.messages import (
     SessionOpened,
     SessionReady,
 )
+
+ANNOUNCE_SECONDS: Final = 5.0  # wait for the assignments, then announce the session again
+READY_SECONDS: Final = 3.0  # least time between reports of changed hellos to the Scheduler
 
 
 class Announcements:
@@ -37,24 +42,24 @@ class Announcements:
         self._ready = self._ready_at = None
         self.ready()
         if not state.is_assigned:
-            self._actor.after(state.settings.announce_seconds, AnnounceDue())
+            self._actor.after(ANNOUNCE_SECONDS, AnnounceDue())
 
     def ready(self) -> None:
         """Tell the Scheduler what the node can do, as its hello says.
 
         Each change of a hello makes the Scheduler reconsider all waiting units. So of several
-        changes within ``ready_seconds`` only the last change is sent, at the end of that time.
+        changes within ``READY_SECONDS`` only the last change is sent, at the end of that time.
         """
         ready = self._readiness()
-        now, seconds = self._state.now, self._state.settings.ready_seconds
+        now = self._state.now
         if ready is None or ready == self._ready:
             return
-        is_early = self._ready_at is not None and now - self._ready_at < seconds
+        is_early = self._ready_at is not None and now - self._ready_at < READY_SECONDS
         if not is_early and self._scheduler.tell(ready):
             self._ready, self._ready_at = ready, now
         elif not self._is_ready_due:
             self._is_ready_due = True
-            self._actor.after(seconds, ReadyDue())
+            self._actor.after(READY_SECONDS, ReadyDue())
 
     def ready_again(self) -> None:
         """Send the Scheduler a change that was held back to limit the rate."""

@@ -5,7 +5,7 @@ from the node.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.kernel import fail_point
 from actors.node_session.settings import NodeSessionSettings
@@ -21,6 +21,7 @@ from rendertrust.protocol import (
     encode,
 )
 
+CLOSE_SECONDS: Final = 2.0  # limit for sending the WebSocket close frame
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +84,7 @@ class NodeConnection:
         self._clock = clock
         self._settings = settings
         self._on_end = on_end
-        self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
+        self._flood = FloodGuard(settings.flood_relay_frames, settings.flood_seconds)
         self.is_open = True  # until the socket fails or is closed
         self.pong_at = clock.monotonic()  # time of the last pong, or of the opening
 
@@ -102,16 +103,16 @@ class NodeConnection:
         await self.end(CloseCode.FLOOD, "too many frames")
         return False
 
-    async def send(self, frame: FromGateway) -> bool:
+    async def send(self, relay_frame: FromGateway) -> bool:
         """Send the node a relay frame; return False if the connection has ended.
 
         Raises ValueError if the relay frame is too long.
         """
-        fail_point.reach("before_send", (frame,))
-        text = encode(frame)
+        fail_point.reach("before_send", (relay_frame,))
+        text = encode(relay_frame)
         if not await self._write(lambda: self._socket.send(text)):
             return False
-        fail_point.reach("after_send", (frame,))
+        fail_point.reach("after_send", (relay_frame,))
         return True
 
     async def acknowledge(self, result: JobResult) -> None:
@@ -139,7 +140,7 @@ class NodeConnection:
             return
         self.is_open = False
         try:
-            async with asyncio.timeout(self._settings.close_seconds):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code, reason)
         except OSError as error:
             log.debug("a close frame could not be sent: %s", type(error).__name__)

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import attrs
 
 from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, object_key
-from actors.node_session.settings import NodeSessionSettings
+from actors.node_session.settings import URL_SECONDS, NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
 from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
@@ -65,7 +65,7 @@ class Unsendable(ValueError):
 
 
 @attrs.frozen
-class FrameBuilder:
+class RelayFrameBuilder:
     """Builds the relay frames that send units to one node.
 
     ``base``: the address at which the node reaches the gateway, for presigned URLs; None for the
@@ -107,7 +107,7 @@ class FrameBuilder:
         """
         default = attrs.evolve(self, base=None)
         try:
-            await self.objects.presign_get(RESULT, within=self.settings.url_seconds)
+            await self.objects.presign_get(RESULT, within=URL_SECONDS)
         except ValueError:
             return True
         try:
@@ -135,7 +135,7 @@ class FrameBuilder:
 
     async def input(self, path: str, key: str, sha256: str, size: int) -> Input:
         """Return an input for a relay frame: an object, its URL, and its ``path`` on the node."""
-        url = await self.objects.presign_get(key, within=self.settings.url_seconds, base=self.base)
+        url = await self.objects.presign_get(key, within=URL_SECONDS, base=self.base)
         return Input(path=path, url=url, sha256=sha256, size=size)
 
     async def _signed(self, unit: Assignment) -> tuple[tuple[Input, ...], Output, Output | None]:
@@ -152,9 +152,7 @@ class FrameBuilder:
 
     async def _output(self, unit: Assignment, what: str) -> Output:
         settings, key = self.settings, object_key(unit, what)
-        put = await self.objects.presign_put(
-            key, within=settings.url_seconds, once=True, base=self.base
-        )
+        put = await self.objects.presign_put(key, within=URL_SECONDS, once=True, base=self.base)
         return Output(
             url=put.url, headers=dict(put.headers), key=key, part_bytes=settings.part_bytes
         )

@@ -28,7 +28,7 @@ class Received(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class FramesHandled(Message[NodeSession, bool]):
+class RelayFramesHandled(Message[NodeSession, bool]):
     """From the relay, periodically: the session answers once it has handled all earlier relay
     frames.
     """

@@ -10,6 +10,7 @@ from actors.ports import NodeTokens
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
+TOKEN_SHARE: Final = 0.5  # share of a token's life after which the node gets a new token
 REASON_CHARACTERS_MOST: Final = 500  # limit of the relay frame
 
 
@@ -67,7 +68,7 @@ class StandingUpdates:
     async def greet(self) -> None:
         """Send the standing of a quarantined node, in answer to its hello."""
         if self._state.standing.name == QUARANTINED:
-            await self._connection.send(frame_of(self._state.standing))
+            await self._connection.send(relay_frame_of(self._state.standing))
 
     async def renew_token(self) -> None:
         """Send the node a new token, and start the timer for the next token."""
@@ -78,14 +79,13 @@ class StandingUpdates:
     async def _send_standing(self, standing: StandingRecord) -> None:
         """Send the standing if it is ACTIVE or QUARANTINED; DRAINING is sent as ``Drain``."""
         if self._state.hello is not None and standing.name in (ACTIVE, QUARANTINED):
-            await self._connection.send(frame_of(standing))
+            await self._connection.send(relay_frame_of(standing))
 
     def _renew_token_before(self, seconds: float) -> None:
-        share = self._state.settings.token_share
-        self._actor.after(max(seconds, 0.0) * share, TokenDue(), jitter=0.2)
+        self._actor.after(max(seconds, 0.0) * TOKEN_SHARE, TokenDue(), jitter=0.2)
 
 
-def frame_of(standing: StandingRecord) -> NodeStanding:
+def relay_frame_of(standing: StandingRecord) -> NodeStanding:
     """Return the relay frame that contains a node's standing."""
     name, reason = _content(standing)
     return NodeStanding(standing=name, reason=reason[:REASON_CHARACTERS_MOST] or None)

@@ -26,7 +26,7 @@ from actors.node_session.results import (
     object_key,
 )
 from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
-from actors.node_session.settings import NodeSessionSettings
+from actors.node_session.settings import URL_SECONDS, NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import (
     Clock,
@@ -247,7 +247,7 @@ class ResultObjects:
             number,
             size=self._size_of(number, begun.size),
             sha256=bytes.fromhex(sha256),
-            within=self.settings.url_seconds,
+            within=URL_SECONDS,
             base=self.base,
         )
         return PartPlace(number=number, url=put.url, headers=dict(put.headers))

@@ -168,7 +168,7 @@ class ResultSettlement:
             result.failure or "node",
             result.error or "the node reported a failure without a reason",
             # A node that declines a unit before it began the unit has returned it.
-            given_back=declines and (result.given_back is True or held.begun_at is None),
+            returned=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
             accused=self._state.device_class if result.failure == SCENE else None,
         )

@@ -15,9 +15,10 @@ from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment
 from rendertrust import receipt
 from rendertrust.device_class import kin_of
+from rendertrust.job_types import RENDER
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, IssuedReceipt
-from sql.units import CHECKED, RENDER, evidence_key, result_key, unit_kind
+from sql.units import CHECKED, evidence_key, result_key, unit_kind
 
 SCHEME: Final = "s3://"
 RESULTS: Final = "results/"  # prefix of the keys of results

@@ -1,6 +1,7 @@
 """Settings of node sessions, and the identity of a session's node."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import attrs
@@ -9,6 +10,8 @@ from config.settings import DEFAULTS, Earnings, Leases
 from rendertrust.receipt import OFF
 from sql.account_names import earning_account
 from sql.nodes import NOTHING_SAID, StandingRecord
+
+URL_SECONDS: Final = 3600  # validity of presigned URLs
 
 
 @attrs.frozen
@@ -23,23 +26,15 @@ class NodeSessionSettings:
     require_object: bool = False
     earnings: Earnings = DEFAULTS.earnings
     leases: Leases = DEFAULTS.leases
-    hello_seconds: float = 2.0  # wait for a hello, then treat the node as a plain client
-    ready_seconds: float = 3.0  # least time between reports of changed hellos to the Scheduler
-    announce_seconds: float = 5.0  # wait for the assignments, then announce the session again
-    ping_seconds: float = 30.0  # interval of pings
     pong_seconds: float = 90.0  # close the socket after this time without a pong
-    seen_seconds: float = 45.0  # least time between records of a pong in the database
     first_lease_seconds: float = 2.0  # delay of the lease renewal after the units changed
     answer_seconds: float = 10.0  # wait for the Ledger's answer, then send the commit again
     retry_seconds: float = 1.0  # first pause between tries; doubled up to retry_seconds_most
     retry_seconds_most: float = 15.0
     look_seconds: float = 300.0  # limit for inspecting a result in the store, then try again
-    url_seconds: int = 3600  # validity of presigned URLs
     part_bytes: int = 64 << 20  # size of a part; longer files may be uploaded in parts
     aborted_uploads_most: int = 8  # multipart uploads that a node may cause to be aborted
     send_seconds: float = 10.0  # limit for sending a relay frame, then the socket is aborted
-    close_seconds: float = 2.0  # limit for sending the WebSocket close frame
-    token_share: float = 0.5  # share of a token's life after which the node gets a new token
     verified_types: frozenset[str] = frozenset()  # job types whose results wait for a verdict
     unverified_why: str = OFF  # code in receipts while results of no job type wait for verdicts
     require_evidence: bool = True  # if False, results without evidence are unverified
@@ -51,7 +46,7 @@ class NodeSessionSettings:
     expected_times: float = 20.0  # limit as a multiple of the job's median; 0 for no limit
     quote_start_seconds: float = 60.0  # allowance for loading the scene, not part of quotes
     flood_seconds: float = 10.0  # window of the rate limit of relay frames
-    flood_frames: int = 2000  # relay frames that a node may send in that window
+    flood_relay_frames: int = 2000  # relay frames that a node may send in that window
 
 
 @attrs.frozen

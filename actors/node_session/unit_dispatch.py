@@ -9,7 +9,7 @@ from uuid import UUID
 
 from actors.node_session import unit_failures
 from actors.node_session.connection import NodeConnection
-from actors.node_session.dispatch_frames import FrameBuilder, pool_of
+from actors.node_session.dispatch_frames import RelayFrameBuilder, pool_of
 from actors.node_session.ledger_requests import LeaseRenewal, UnitCommits
 from actors.node_session.progress_watchdog import ProgressTracker
 from actors.node_session.session_state import HeldUnit, Phase, SessionState
@@ -82,14 +82,14 @@ class UnitDispatcher:
         commits: UnitCommits,
         leases: LeaseRenewal,
         *,
-        frames: FrameBuilder,
+        relay_frames: RelayFrameBuilder,
         progress: ProgressTracker,
     ) -> None:
         self._state = state
         self._connection = connection
         self._commits = commits
         self._leases = leases
-        self._frames = frames
+        self._relay_frames = relay_frames
         self._progress = progress
         self._order = FairOrder()
 
@@ -143,8 +143,8 @@ class UnitDispatcher:
         """Send one unit, whose lease then begins; return False if nothing else can be sent now."""
         state, unit = self._state, held.assignment
         try:
-            frame = await self._frames.dispatch(unit, state.node.owner)
-            if not await self._connection.send(frame):
+            dispatch = await self._relay_frames.dispatch(unit, state.node.owner)
+            if not await self._connection.send(dispatch):
                 return False
         except ObjectsUnavailable:
             self._commits.retry(held)
@@ -155,7 +155,7 @@ class UnitDispatcher:
         held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
         # A plain client gets a unit as soon as it is assigned, and again each time it connects.
         held.begun_at = state.assigned_time(unit) if state.hello is None else progress.since
-        progress.allow_transfer((file.path, file.size) for file in frame.inputs)
+        progress.allow_transfer((file.path, file.size) for file in dispatch.inputs)
         self._order.took(held)
         self._leases.soon()
         return True
@@ -167,7 +167,7 @@ class UnitDispatcher:
         """
         unit, node = held.assignment, self._state.node.id
         try:
-            is_sendable = await self._frames.is_sendable(unit)
+            is_sendable = await self._relay_frames.is_sendable(unit)
         except ObjectsUnavailable:
             self._commits.retry(held)
             return False

@@ -22,8 +22,8 @@ from sql.retry_policy import (
 )
 
 LACKING_SECONDS_MOST: Final = 600  # longest pause of a unit that no node can do
-GIVEN_BACK: Final = "its node returned it unfinished"
-GIVEN_BACK_MOST: Final = 3  # last try of a unit at which its return is not a failure
+RETURNED: Final = "its node returned it unfinished"
+RETURNS_MOST: Final = 3  # last try of a unit at which its return is not a failure
 ERROR_CHARACTERS_MOST: Final = 500
 MIB: Final = 2**20
 SCENE: Final = "scene"
@@ -39,7 +39,7 @@ class Failure:
     """A failed attempt, as its node or this session reports it.
 
     ``error_class``: whose fault the failure is. ``final``: no other node shall try the unit.
-    ``confirmed``: the unit ends if the scene is at fault. ``given_back``: the node returned the
+    ``confirmed``: the unit ends if the scene is at fault. ``returned``: the node returned the
     unit because it drains or stops, and nothing failed. ``accused``: device class of a node that
     blames the scene. ``caught``: device class of a node that lied.
     """
@@ -49,7 +49,7 @@ class Failure:
     code: ErrorCode = REPORTED
     final: bool = False
     confirmed: bool = True
-    given_back: bool = False
+    returned: bool = False
     accused: str | None = None
     caught: str | None = None
 
@@ -71,7 +71,7 @@ def failed(
 
     A failure of the scene ends the unit if it is ``confirmed``. The third failure that is a node's
     fault ends the unit, too; if three different nodes failed, the scene is blamed. After other
-    failures the unit is retried, after 1, 2 and 4 seconds. A unit that is ``given_back`` did not
+    failures the unit is retried, after 1, 2 and 4 seconds. A unit that is ``returned`` did not
     fail, and is tried up to twelve times.
 
     ``others`` is given for a report of an outside node, which ends the unit only if ``is_agreed``.
@@ -83,7 +83,7 @@ def failed(
         faults=unit.faults,
         tried=unit.tries if others is None else min(unit.tries, TRIES_MOST - 1),
         is_nodes=error_class == "node",
-        is_given_back=failure.given_back,
+        is_returned=failure.returned,
     )
     if wait is None and others is not None and not is_agreed(others):
         wait = RETRY_SECONDS[-1]
@@ -102,7 +102,7 @@ def failed(
         error_code=code,
         error=error[:ERROR_CHARACTERS_MOST],
         retry_at=None if final or wait is None else now + timedelta(seconds=wait),
-        given_back=failure.given_back,
+        returned=failure.returned,
         accused=failure.accused,
         caught=failure.caught,
     )
@@ -216,12 +216,12 @@ def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
 
 
-def given_back(unit: Assignment) -> UnitRequeue | None:
+def returned(unit: Assignment) -> UnitRequeue | None:
     """Requeue a unit that its node returned unfinished, for example because the node stops.
 
     Returns None from the fourth try on; the caller then records a failure. If returns never counted
     as failures, a node that always returns units would get this unit again and again.
     """
-    if unit.tries > GIVEN_BACK_MOST:
+    if unit.tries > RETURNS_MOST:
         return None
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, GIVEN_BACK)
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, RETURNED)

@@ -38,13 +38,13 @@ class UnitReports:
         self._notifier = notifier
         self._store = store
 
-    def status(self, held: HeldUnit, frame: JobStatus) -> None:
+    def status(self, held: HeldUnit, report: JobStatus) -> None:
         """Handle a report that a unit runs, how far it is, or that it failed."""
         now = held.heard_at = self._state.now
         if held.phase is Phase.ENDING:
             return
-        if frame.status == "failed":
-            error = frame.detail or "the node reported a failure without a reason"
+        if report.status == "failed":
+            error = report.detail or "the node reported a failure without a reason"
             self._commits.fail(held, Failure("node", error))
             return
         if held.begun_at is None:
@@ -52,9 +52,9 @@ class UnitReports:
         held.phase = Phase.RUNNING
         if not held.is_started and self._commits.may_ask(held):
             self._commits.start(held)
-        if frame.progress is not None:
-            self._progress.of(held.id, now).report(frame.progress, now)
-            self._notifier.tell(Progress(*held.id, frame.progress, frame.detail or ""))
+        if report.progress is not None:
+            self._progress.of(held.id, now).report(report.progress, now)
+            self._notifier.tell(Progress(*held.id, report.progress, report.detail or ""))
 
     def log(self, held: HeldUnit | None, text: str) -> None:
         """Keep log lines of a unit, and forward them to people who watch the job."""
@@ -78,7 +78,7 @@ class UnitReports:
         if held is None or picture is None or held.phase is Phase.ENDING:
             return
         unit, node = held.assignment, self._state.node.id
-        frame = frame_of(preview, unit.params, held.thumbnails)
+        frame = frame_number_of(preview, unit.params, held.thumbnails)
         if frame is None:
             return
         held.thumbnails.add(frame)
@@ -88,7 +88,7 @@ class UnitReports:
             log.info("a thumbnail could not be stored: %s", type(error).__name__)
 
 
-def frame_of(preview: Preview, params: Mapping[str, Any], known: set[int]) -> int | None:
+def frame_number_of(preview: Preview, params: Mapping[str, Any], known: set[int]) -> int | None:
     """Return the number of the frame that a thumbnail shows.
 
     None if the unit has no such frame, or the frame has a thumbnail already (``known``). A unit

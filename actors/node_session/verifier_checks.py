@@ -12,12 +12,13 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.connection import NodeConnection
-from actors.node_session.dispatch_frames import FrameBuilder
+from actors.node_session.dispatch_frames import RelayFrameBuilder
 from actors.node_session.messages import RunCheck, StoredObject
 from actors.node_session.results import EVIDENCE
 from actors.node_session.session_state import ActorContext, SessionState
 from actors.ports import ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, LieDetected, Reported, Verifier
+from rendertrust.job_types import CHECK, CHECK_BATCH, RENDER
 from rendertrust.protocol import (
     Input,
     JobDispatch,
@@ -29,9 +30,7 @@ from rendertrust.protocol import (
 )
 from rendertrust.relay_frames import UNREAD
 from sql.nodes import ACTIVE
-from sql.units import RENDER
 
-CHECK, BATCH = "check", "check_batch"
 PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
 log = logging.getLogger(__name__)
 
@@ -43,13 +42,13 @@ class VerifierChecks:
         self,
         state: SessionState,
         connection: NodeConnection,
-        frames: FrameBuilder,
+        relay_frames: RelayFrameBuilder,
         verifier: Ref[Verifier],
         actor: ActorContext,
     ) -> None:
         self._state = state
         self._connection = connection
-        self._frames = frames
+        self._relay_frames = relay_frames
         self._verifier = verifier
         self._actor = actor
         self._checks: dict[UUID, RunCheck] = {}
@@ -60,7 +59,7 @@ class VerifierChecks:
         if hello is None or self._state.standing.name != ACTIVE:
             return
         if CHECK in hello.capabilities and node.verified and hello.device_class:
-            batches = BATCH in hello.capabilities
+            batches = CHECK_BATCH in hello.capabilities
             self._verifier.tell(CheckerSeen(node.id, hello.device_class, self._actor.ref, batches))
 
     def refresh(self) -> None:
@@ -77,15 +76,15 @@ class VerifierChecks:
     async def run(self, order: RunCheck) -> None:
         """Send the node a check."""
         try:
-            frame = await self._frame_of(order)
+            dispatch = await self._relay_frame_of(order)
             if order.further:
-                encode(frame)  # raises ValueError if the batch is too long for a relay frame
+                encode(dispatch)  # raises ValueError if the batch is too long for a relay frame
         except (ObjectsUnavailable, ValueError) as fault:
             log.warning("a check cannot be sent: %s", type(fault).__name__)
             self._report(order.check, None, f"it could not be sent: {type(fault).__name__}")
             return
         self._checks[order.check] = order
-        await self._connection.send(frame)
+        await self._connection.send(dispatch)
 
     async def drop(self, check: UUID) -> None:
         """Cancel a check on the node."""
@@ -118,10 +117,10 @@ class VerifierChecks:
     async def urls(self, check: RunCheck, asked: UrlsRequest) -> Urls:
         """Return URLs for the check's files. Raises ObjectsUnavailable, ValueError."""
         if asked.files:
-            found = await self._frames.urls(check.unit, asked.files)
+            found = await self._relay_frames.urls(check.unit, asked.files)
             return attrs.evolve(found, job_id=str(check.check), unit=0, attempt=1)
-        frame = await self._frame_of(check)
-        return Urls(job_id=frame.job_id, unit=0, attempt=1, inputs=frame.inputs)
+        dispatch = await self._relay_frame_of(check)
+        return Urls(job_id=dispatch.job_id, unit=0, attempt=1, inputs=dispatch.inputs)
 
     def _report(
         self,
@@ -136,21 +135,21 @@ class VerifierChecks:
         node = self._state.node.id
         self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
 
-    async def _frame_of(self, order: RunCheck) -> JobDispatch:
+    async def _relay_frame_of(self, order: RunCheck) -> JobDispatch:
         """Return the relay frame of a check, with the unit's inputs and the delivered files.
 
-        Raises the same exceptions as ``FrameBuilder.dispatch``.
+        Raises the same exceptions as ``RelayFrameBuilder.dispatch``.
         """
-        unit = await self._frames.dispatch(order.unit)
+        unit = await self._relay_frames.dispatch(order.unit)
         delivered = [
-            await self._frames.input(path, of.key, of.sha256, of.size)
+            await self._relay_frames.input(path, of.key, of.sha256, of.size)
             for path, of in _files_of(order)
             if of is not None
         ]
-        return _check_frame(order, unit, delivered)
+        return _check_dispatch(order, unit, delivered)
 
 
-def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> JobDispatch:
+def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> JobDispatch:
     own = {name: value for name, value in unit.params.items() if name != EVIDENCE}
     made = attrs.evolve(
         unit,
@@ -176,7 +175,7 @@ def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> 
     if not order.further:
         return made
     batch = {**own, "results": 1 + len(order.further)}
-    return attrs.evolve(made, job_type=BATCH, params=batch)
+    return attrs.evolve(made, job_type=CHECK_BATCH, params=batch)
 
 
 def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:

@@ -1,4 +1,4 @@
-"""The Notifier actor: forwards news about jobs to this gateway's subscribers and other gateways.
+"""The Notifier actor: publishes changes of jobs on the bus, which carries them to all gateways.
 
 Everything that the actor sends is a hint, which may be lost. The actor keeps the progress and
 recent log lines of running units, which are not in the database.
@@ -13,20 +13,17 @@ import orjson
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles, handles_batch
-from actors.ledger.messages import UnitState
 from actors.notifier import codec, scheduler_hints
 from actors.notifier.log_tails import LogLine, LogTails
 from actors.notifier.messages import (
     AnnounceGateway,
     AskOthers,
-    Feed,
     LogHintReceived,
     Notifier,
     Progress,
     ProgressOf,
     ProgressOfUnits,
     Publish,
-    Subscribe,
     TailOf,
     TellOthers,
     ToOthers,
@@ -43,6 +40,7 @@ TOPIC, PROGRESS, MOVES, SAID = "jobs", "progress", "moves", "said"
 HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
 PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
+UNTOLD_MOST: Final = 200  # jobs with log lines that were not sent to other gateways yet
 PUBLISHED_MOST: Final = 1_000  # reports published per interval
 JOBS_ENDED: Final = Counter(
     "rendertrust_jobs_ended", "Jobs that ended at this gateway, by state.", ["state"]
@@ -51,18 +49,14 @@ JOBS_ENDED: Final = Counter(
 
 @attrs.frozen
 class NotifierSettings:
-    """Limits of the Notifier's memory: units with progress, subscribers, jobs with log lines, and
-    jobs with log lines that were not sent to other gateways yet.
-    """
+    """Limits of the Notifier's memory: units with progress, and jobs with log lines."""
 
     progress_most: int = 20_000
-    feeds_most: int = 5_000
     tails_most: int = 1_000
-    untold_most: int = 200
 
 
 class NotifierActor(Actor[Notifier]):
-    """Forwards news about jobs to subscribers and, over the ``bus``, to other gateways.
+    """Publishes changes of jobs on the ``bus``, and keeps what nodes report of running units.
 
     ``scheduler``: this gateway's Scheduler, which receives the hints from other gateways.
     ``name``: the id of this gateway.
@@ -78,14 +72,11 @@ class NotifierActor(Actor[Notifier]):
         self._name = name
         self._others: dict[bytes, int] = {}  # number of missed announcements, by gateway
         self._bus = bus
-        self._settings = settings
         self._scheduler = scheduler
         self._subscriptions: list[Subscription] = []
         self._progress = ProgressStore(settings.progress_most)
         self._tails = LogTails(settings.tails_most)
-        self._untold = LogTails(settings.untold_most)  # lines not sent to the other gateways yet
-        self._feeds: dict[UUID, list[Feed]] = {}
-        self._feed_count = 0
+        self._untold = LogTails(UNTOLD_MOST)  # lines not sent to the other gateways yet
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
 
     async def started(self) -> None:
@@ -118,7 +109,6 @@ class NotifierActor(Actor[Notifier]):
         self._tails.follow(message.job, message.unit, message.attempt, message.detail)
         if message.detail:
             self._to_tell().follow(message.job, message.unit, message.attempt, message.detail)
-        self._feed(message.job, message)
         if not self._unpublished:
             self.after(PUBLISH_SECONDS, Publish())
         if len(self._unpublished) < PUBLISHED_MOST:
@@ -153,7 +143,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(TellOthers)
     async def tell_others(self, _: TellOthers) -> None:
-        untold, self._untold = self._untold, LogTails(self._settings.untold_most)
+        untold, self._untold = self._untold, LogTails(UNTOLD_MOST)
         await self._bus.publish(SAID, codec.telling(self._name, untold))
 
     @handles(AnnounceGateway)
@@ -201,43 +191,13 @@ class NotifierActor(Actor[Notifier]):
     async def units_moved(self, messages: Sequence[UnitsMoved]) -> Sequence[None]:
         units = [unit for message in messages for unit in message.units]
         for unit in units:
-            self._feed(unit.job, unit)
             self._progress.moved(unit)
         for _, status in {(u.job, u.job_status) for u in units if u.job_status in ENDED}:
             JOBS_ENDED.labels(status).inc()
         if units:
-            await self._bus.publish(TOPIC, orjson.dumps([_told(unit) for unit in units]))
+            jobs = dict.fromkeys(unit.job for unit in units)
+            await self._bus.publish(TOPIC, orjson.dumps([{"job": job} for job in jobs]))
         return [None] * len(messages)
-
-    @handles(Subscribe)
-    async def subscribe(self, message: Subscribe) -> bool:
-        if self._feed_count >= self._settings.feeds_most:
-            self._sweep()
-        if self._feed_count >= self._settings.feeds_most:
-            return False
-        self._feeds.setdefault(message.job, []).append(message.feed)
-        self._feed_count += 1
-        return True
-
-    def _feed(self, job: UUID, item: Progress | UnitState) -> None:
-        feeds = self._feeds.get(job)
-        if feeds is None:
-            return
-        for feed in feeds:
-            feed.put(item)
-        self._keep_open(job, feeds)
-
-    def _sweep(self) -> None:
-        for job, feeds in list(self._feeds.items()):
-            self._keep_open(job, feeds)
-
-    def _keep_open(self, job: UUID, feeds: list[Feed]) -> None:
-        living = [feed for feed in feeds if feed.is_open]
-        self._feed_count -= len(feeds) - len(living)
-        if living:
-            self._feeds[job] = living
-        else:
-            del self._feeds[job]
 
 
 def _how_far(told: Progress) -> dict[str, object]:
@@ -246,15 +206,4 @@ def _how_far(told: Progress) -> dict[str, object]:
         "unit": told.unit,
         "attempt": told.attempt,
         "progress": told.value,
-    }
-
-
-def _told(unit: UnitState) -> dict[str, object]:
-    return {
-        "job": str(unit.job),
-        "unit": unit.unit,
-        "state": unit.state,
-        "attempt": unit.attempt,
-        "node": None if unit.node is None else str(unit.node),
-        "job_status": unit.job_status,
     }

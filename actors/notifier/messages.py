@@ -1,7 +1,5 @@
 """Messages of the Notifier. All of these messages are hints; only the database is authoritative."""
 
-import asyncio
-from collections import deque
 from collections.abc import Hashable
 from typing import ClassVar
 from uuid import UUID
@@ -122,44 +120,3 @@ class TailOf(Message[Notifier, "tuple[LogLine, ...]"]):
     """From the web: return the last lines of a job's log, oldest first, as far as they are kept."""
 
     job: UUID
-
-
-class Feed:
-    """Events of one job for a subscriber; the oldest events are dropped if the subscriber reads
-    slowly.
-
-    The subscriber owns the feed; the Notifier writes into the feed while it is open.
-    """
-
-    def __init__(self, *, most: int = 64) -> None:
-        self._items: deque[Progress | UnitState] = deque(maxlen=most)
-        self._filled = asyncio.Event()
-        self.is_open = True
-
-    def put(self, item: Progress | UnitState) -> None:
-        """Add an event."""
-        self._items.append(item)
-        self._filled.set()
-
-    async def take(self, *, within: float) -> Progress | UnitState | None:
-        """Return the oldest event; None if there is none within ``within`` seconds."""
-        if not self._items:
-            self._filled.clear()
-            try:
-                async with asyncio.timeout(within):
-                    await self._filled.wait()
-            except TimeoutError:
-                return None
-        return self._items.popleft()
-
-    def close(self) -> None:
-        """End the subscription."""
-        self.is_open = False
-
-
-@attrs.frozen
-class Subscribe(Message[Notifier, bool]):
-    """From the web: write events of ``job`` into ``feed``; False if there are too many feeds."""
-
-    job: UUID
-    feed: Feed

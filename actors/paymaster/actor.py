@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
@@ -13,6 +14,7 @@ from actors.ports import Store
 from config.settings import DEFAULTS, Earnings
 from sql.database import Unavailable
 
+AGAIN_SECONDS: Final = 0.2  # pause after a query that returned ``at_once`` shares
 log = logging.getLogger(__name__)
 
 
@@ -21,13 +23,11 @@ class PaymasterSettings:
     """Settings of the Paymaster.
 
     ``claims_seconds``: interval of searches for shares in suspense whose node has an owner now.
-    ``at_once``: shares per query. ``again_seconds``: pause after a query that returned ``at_once``
-    shares.
+    ``at_once``: shares per query.
     """
 
     earnings: Earnings = DEFAULTS.earnings
     claims_seconds: float = 30.0
-    again_seconds: float = 0.2
     at_once: int = 500
 
 
@@ -79,7 +79,7 @@ class PaymasterActor(Actor[Paymaster]):
             self.after(wait, FindClaimable(again=True), jitter=0.1)
 
     def _pause(self, wait: float, found: int) -> float:
-        return self._settings.again_seconds if found >= self._settings.at_once else wait
+        return AGAIN_SECONDS if found >= self._settings.at_once else wait
 
     def _ask(self, effects: Sequence[OfUnit]) -> None:
         """Send each effect as a separate commit, so that a refusal does not affect the other

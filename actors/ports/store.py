@@ -192,10 +192,10 @@ class Store(Protocol):
         """
         ...
 
-    async def silence(self) -> Sequence[UUID]:
-        """Update the status of silent nodes, and return the nodes that changed.
+    async def mark_silent_nodes(self) -> Sequence[UUID]:
+        """Update the status of silent nodes, and return those that were HEALTHY.
 
-        HEALTHY → UNHEALTHY after 90 s without a sign of life, → OFFLINE after 300 s.
+        They become UNHEALTHY after 90 s without a sign of life, and OFFLINE after 300 s.
         """
         ...
 

@@ -77,6 +77,12 @@ from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
 DEFAULT_SETTINGS: Final = SchedulerSettings()
+POLL_SECONDS: Final = 5.0
+SOON_SECONDS: Final = 0.1  # delay from a hint to the read that it causes
+REFILL_SECONDS: Final = 0.02  # delay from a placement to the read of the job's next units
+BALANCE_SECONDS: Final = 0.5  # seconds between two attempts to balance the load
+RETRY_SECONDS: Final = 1.0  # seconds between two tries to read while the database is down
+NODE_POLLS: Final = 12  # nodes are read every ``NODE_POLLS * POLL_SECONDS`` seconds
 PAGE_PAUSE_FACTOR: Final = 3  # pause after reading a page, as a multiple of the time of the read
 # The longest time until delayed units are examined again. The timer is not shortened when a unit
 # with an earlier start time is queued.
@@ -223,7 +229,7 @@ class SchedulerActor(Actor[Scheduler]):
             within = min((due - now).total_seconds(), PLACE_SECONDS_MOST)
             self._place_due = self.after(within, PlaceDue())
         self._resend_soon()
-        self._refill_in(self._settings.refill_seconds)
+        self._refill_in(REFILL_SECONDS)
         self._balance_soon()
 
     def _commit(self, tag: AssignmentTag) -> bool:
@@ -300,8 +306,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     def _balance_soon(self) -> None:
         if self._balance_due is None and self._loaded and self._work_stealing.is_uneven:
-            seconds = self._settings.balance_seconds
-            self._balance_due = self.after(seconds, BalanceLoad(), jitter=0.1)
+            self._balance_due = self.after(BALANCE_SECONDS, BalanceLoad(), jitter=0.1)
 
     async def _copy_stragglers(self) -> None:
         policy = self._settings.scheduling
@@ -320,7 +325,7 @@ class SchedulerActor(Actor[Scheduler]):
     @handles(PeerClaimed)
     async def peer_claimed(self, message: PeerClaimed) -> None:
         self._state.note_claims(message.units, self._clock.now())
-        self._refill_in(self._settings.refill_seconds)
+        self._refill_in(REFILL_SECONDS)
 
     @handles(PeerAssigned)
     async def peer_assigned(self, message: PeerAssigned) -> None:
@@ -453,7 +458,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     def _resend_soon(self) -> None:
         if self._state.is_behind and self._resend_due is None and self._loaded:
-            self._resend_due = self.after(self._settings.soon_seconds, ResendMissed())
+            self._resend_due = self.after(SOON_SECONDS, ResendMissed())
 
     @handles(PeerServes)
     async def peer_serves(self, message: PeerServes) -> None:
@@ -491,7 +496,7 @@ class SchedulerActor(Actor[Scheduler]):
             wait = await self._read()
         except Unavailable as error:
             log.warning("open units cannot be read: %s", type(error).__name__)
-            wait = self._settings.retry_seconds
+            wait = RETRY_SECONDS
         self._state.expire(self._clock.now(), self._clock.monotonic())
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
         self._resend()
@@ -513,7 +518,7 @@ class SchedulerActor(Actor[Scheduler]):
             self._loaded = True
             log.info("the scheduler has loaded %d open units", len(self._state.units))
         again, self._poll_again = self._poll_again, False
-        return self._settings.soon_seconds if again else self._settings.poll_seconds
+        return SOON_SECONDS if again else POLL_SECONDS
 
     async def _begin_pass(self) -> None:
         if not self._loaded:
@@ -530,7 +535,7 @@ class SchedulerActor(Actor[Scheduler]):
         if now < self._nodes_due:
             return
         nodes = await self._store.healthy_nodes()
-        self._nodes_due = now + self._settings.poll_seconds * self._settings.node_polls
+        self._nodes_due = now + POLL_SECONDS * NODE_POLLS
         self._state.refresh(nodes, now)
         self._state.forget_silent(now)
         for row in nodes:  # the hint of a newer session may have been lost
@@ -544,7 +549,7 @@ class SchedulerActor(Actor[Scheduler]):
         if self._backlog.under_way:
             self._poll_again = True
         elif not self._poll_is_soon:
-            self._poll_in(self._settings.soon_seconds)
+            self._poll_in(SOON_SECONDS)
             self._poll_is_soon = True
 
     def _poll_in(self, seconds: float) -> None:
@@ -561,7 +566,7 @@ class SchedulerActor(Actor[Scheduler]):
             await self._backlog.read(jobs)
         except Unavailable as error:
             log.warning("jobs cannot be read: %s", type(error).__name__)
-            self._reread_due = self.after(self._settings.retry_seconds, ReadJobs())
+            self._reread_due = self.after(RETRY_SECONDS, ReadJobs())
             return
         self._to_reread -= jobs
         self._resend()
@@ -575,7 +580,7 @@ class SchedulerActor(Actor[Scheduler]):
             self._to_reread.clear()
             self._poll_soon()
         if self._to_reread and self._reread_due is None:
-            self._reread_due = self.after(self._settings.soon_seconds, ReadJobs())
+            self._reread_due = self.after(SOON_SECONDS, ReadJobs())
 
     @handles(Refill)
     async def refill(self, message: Refill) -> None:
@@ -586,7 +591,7 @@ class SchedulerActor(Actor[Scheduler]):
             rows = await self._store.ready_units(jobs, REFILL, known)
         except Unavailable as error:
             log.warning("the next units of jobs cannot be read: %s", type(error).__name__)
-            self._refill_in(self._settings.retry_seconds)
+            self._refill_in(RETRY_SECONDS)
             return
         self._state.top_up(jobs, rows, self._clock.now())
         self._place()

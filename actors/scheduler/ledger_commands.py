@@ -9,7 +9,8 @@ from actors.kernel import Ref
 from actors.ledger.effects import Effect, UnitAssign, UnitCopy, UnitRequeue
 from actors.ledger.messages import Commit, IdempotencyKey, Outcome, Posted, Replayed
 from actors.scheduler.messages import Dispatch
-from actors.scheduler.units import AssignmentTag, is_assigned, key_of
+from actors.scheduler.units import AssignmentTag, key_of
+from rendertrust.job_status import AT_WORK
 
 CLAIMS_LOST: Final = Counter(
     "rendertrust_claims_lost", "Assignments that failed, usually as another gateway was faster."
@@ -44,7 +45,7 @@ def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
         copy = UnitCopy(unit.job, unit.number, tag.attempt, tag.node, tag.beside)
         return Commit(effects=(copy,), observer=observer, tag=tag)
     effects: tuple[Effect, ...] = (UnitAssign(unit.job, unit.number, tag.attempt, tag.node),)
-    if is_assigned(unit.state):
+    if unit.state in AT_WORK:
         reason = "its node cannot be reached"
         requeue = UnitRequeue(
             unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True

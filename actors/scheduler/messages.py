@@ -10,6 +10,7 @@ import attrs
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Outcome, UnitState
+from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import Hello
 from sql.audit import Act
 from sql.job_plan import JobPlan
@@ -43,7 +44,7 @@ class Assignment:
     plan: JobPlan = attrs.field(repr=False)
     params: dict[str, Any] = attrs.field(repr=False)
     user: UUID
-    state: str = "DISPATCHED"
+    state: UnitStatus = "DISPATCHED"
     assigned_at: datetime | None = None
     given_at: float | None = None  # monotonic time of the assignment, if this gateway made it
     failures: int = 0

@@ -12,7 +12,6 @@ from actors.scheduler.access import CLOSED, AccessGroup, groups_of_node, groups_
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import NOTHING, Node, NodeResources, Requirements, UnitKey
 from actors.scheduler.policy import (
-    PREFLIGHT,
     Rank,
     has_precedence,
     has_untried,
@@ -22,6 +21,7 @@ from actors.scheduler.policy import (
 )
 from actors.scheduler.units import PlacementRequest
 from rendertrust.device_class import are_comparable
+from rendertrust.job_types import CHECK, PREFLIGHT
 from sql.access import ALONE, Access
 from sql.nodes import ACTIVE
 from sql.retry_policy import NODE_FAILURES_MOST
@@ -52,9 +52,6 @@ class CacheAffinity:
     def holders(self, inputs: str) -> Iterable[UUID]:
         """Return the nodes that got the input most recently, the latest of them last."""
         return self._holders.get(inputs, ()) if inputs else ()
-
-
-CHECK: Final = "check"
 
 
 def can_run_checks(node: Node) -> bool:

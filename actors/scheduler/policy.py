@@ -13,6 +13,7 @@ from zlib import crc32
 from actors.scheduler.access import is_trusted
 from actors.scheduler.node import Node
 from actors.scheduler.units import PlacementRequest, RequestKind
+from rendertrust.job_types import PREFLIGHT
 from sql.access import Access
 from sql.retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY, weight
@@ -24,8 +25,6 @@ PAUSE_SECONDS: Final = 15.0
 PAUSE_SECONDS_MOST: Final = 600.0
 BACKLOG_SECONDS: Final = 1.0  # a unit that has waited less at its node is not moved
 UNSENT_MOST: Final = 8  # unsent attempts after which a unit stays with its node
-# Job type for which nodes of the gateway's owner are preferred: preflights determine prices.
-PREFLIGHT: Final = "preflight"
 
 
 def rank(node: Node) -> Rank:

@@ -14,8 +14,10 @@ from actors.scheduler.node import CPU, Node, raised_requirements
 from actors.scheduler.node_index import can_run_checks
 from actors.scheduler.policy import can_do, yields_to_verifiable
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import RequestKind, Unit, is_assigned
+from actors.scheduler.units import RequestKind, Unit
 from rendertrust.device_class import are_comparable
+from rendertrust.job_status import AT_WORK
+from rendertrust.job_types import RENDER
 from sql.access import Access
 from sql.nodes import ACTIVE
 
@@ -37,9 +39,6 @@ def fleet_of(state: SchedulerState, user: UUID, job_type: str, pool: str) -> Fle
 def _may(state: SchedulerState, node: Node, user: UUID, job_type: str, pool: str) -> bool:
     lives = node.eligible and job_type in node.does
     return lives and may_do(node, user, pool, state.index.access)
-
-
-RENDER: Final = "render"
 
 
 def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID, bool]:
@@ -173,7 +172,7 @@ def count_nodes(state: SchedulerState, unit: Unit) -> WaitCounts:
 
 def waiting_of(state: SchedulerState, unit: Unit, figures: WaitCounts) -> WaitCounts:
     """Return the counts with the unit's start time, and whether its node can be reached."""
-    has_node = is_assigned(unit.state) and unit.node is not None
+    has_node = unit.state in AT_WORK and unit.node is not None
     reachable = unit.node.session is not None if has_node and unit.node is not None else None
     return attrs.evolve(figures, not_before=unit.not_before, reachable=reachable)
 

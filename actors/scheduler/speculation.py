@@ -16,8 +16,9 @@ from actors.ports import Clock, Store
 from actors.scheduler.node import Node
 from actors.scheduler.placement import PLACING_SECONDS
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import AssignmentTag, Unit, copy_of, is_assigned
+from actors.scheduler.units import AssignmentTag, Unit, copy_of
 from config.settings import Scheduling
+from rendertrust.job_status import AT_WORK
 from sql.database import Unavailable
 from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
@@ -48,7 +49,7 @@ def late(
     if not policy.straggler_times:
         return []
     known = list(units)
-    waiting = {unit.job for unit in known if not is_assigned(unit.state)} | set(partial_jobs)
+    waiting = {unit.job for unit in known if unit.state not in AT_WORK} | set(partial_jobs)
     least = timedelta(seconds=policy.straggler_seconds)
     return [
         unit

@@ -40,12 +40,10 @@ from actors.scheduler.units import (
     Unit,
     Units,
     age,
-    has_ended,
-    is_assigned,
-    is_over,
     key_of,
     of_row,
 )
+from rendertrust.job_status import AT_WORK, ENDED, REACHED, UnitStatus
 from sql.job_plan import JobPlan
 from sql.nodes import NodeRow, StandingRecord, StandingRow
 from sql.units import OpenUnit
@@ -214,10 +212,10 @@ class SchedulerState:
         self._note_end(state)
         if state.state == "QUEUED":
             self._look_for_more(state.job)
-        return not has_ended(state.state)
+        return state.state in REACHED
 
     def _note_end(self, state: UnitState) -> None:
-        if is_over(state.job_status):
+        if state.job_status in ENDED:
             self.units.forget(state.job)
 
     def _note_failure(self, state: UnitState) -> None:
@@ -564,7 +562,7 @@ class SchedulerState:
         unit = of_row(row)
         unit.elsewhere = begins_elsewhere(unit.key, *self.membership)
         self._table_of(unit)[unit.key] = unit
-        if is_assigned(row.state) and row.node is not None:
+        if row.state in AT_WORK and row.node is not None:
             self._assign(unit, self.index.node(row.node), row.state, row.attempt)
             unit.is_at_session = unit.is_at_session or row.lease_until is not None
         self._enqueue(unit, now)
@@ -584,7 +582,7 @@ class SchedulerState:
             unit.reservation = None
             self._new_jobs.pop(unit.key, None)
 
-    def _assign(self, unit: Unit, node: Node, state: str, attempt: int) -> None:
+    def _assign(self, unit: Unit, node: Node, state: UnitStatus, attempt: int) -> None:
         if unit.reservation is not None and unit.reservation.node is not node:
             self._release_reservation(unit)
         unit.reservation = None

@@ -3,7 +3,7 @@
 from collections import Counter, UserDict
 from collections.abc import Collection, Set
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -19,6 +19,7 @@ from actors.scheduler.node import (
     raised_requirements,
     requirements_of,
 )
+from rendertrust.job_status import UnitStatus
 from sql.job_plan import JobPlan
 from sql.retry_policy import tries, wait_seconds
 from sql.units import ANY, OpenUnit, PartResult
@@ -26,6 +27,7 @@ from sql.units import ANY, OpenUnit, PartResult
 UnitOrder: TypeAlias = tuple[int, datetime, int, bool, int]  # a unit's place among its user's units
 Age: TypeAlias = tuple[int, int]
 PENDING: Final = "PENDING"  # state of a new job's unit, or of a copy, that is being committed
+SchedulerStatus: TypeAlias = UnitStatus | Literal["PENDING"]
 
 # The order of the states of one attempt, which only advances; the next attempt begins again.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
@@ -92,24 +94,9 @@ def unit_order(
 # -- a unit
 
 
-def age(state: str, attempt: int) -> Age:
+def age(state: SchedulerStatus, attempt: int) -> Age:
     """Return a unit's age: of two reports, the one with the greater age is newer."""
     return (attempt, 0 if state == PENDING else _STEP.get(state, _ENDED))
-
-
-def is_over(status: str) -> bool:
-    """Return whether a job with this status has ended."""
-    return status in ("COMPLETED", "FAILED", "CANCELLED")
-
-
-def has_ended(state: str) -> bool:
-    """Return whether a unit in this state has ended."""
-    return state not in _STEP and state != PENDING
-
-
-def is_assigned(state: str) -> bool:
-    """Return whether a unit in this state is assigned to a node."""
-    return state in ("DISPATCHED", "RUNNING")
 
 
 def key_of(state: UnitState) -> tuple[UUID, int]:
@@ -146,7 +133,7 @@ class Unit:
     user: UUID
     plan: JobPlan = attrs.field(repr=False)
     queued_at: datetime
-    state: str = PENDING
+    state: SchedulerStatus = PENDING
     attempt: int = 0
     node: Node | None = None
     avoid: frozenset[UUID] = frozenset()
@@ -280,6 +267,7 @@ class Unit:
 
     def assignment(self, pool: str = ANY) -> Assignment:
         """Return the assignment for its node; ``pool``: whose work it is for the node."""
+        assert self.state != PENDING, "a unit with a node is assigned"
         return Assignment(
             job=self.job,
             unit=self.number,

@@ -46,6 +46,8 @@ from sql.database import Unavailable
 from sql.reputation import NEW
 from sql.units import MINE
 
+FAILURES_MOST: Final = 3  # failed checks after which a result is unverifiable
+ANSWER_SECONDS: Final = 10.0  # wait for the Ledger's answer, then commit again
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
@@ -76,7 +78,7 @@ class VerifierActor(Actor[Verifier]):
         seen_seconds = max(settings.verification.wait_seconds, 3 * MEET_SECONDS)
         self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
         self._turns = CheckQueue(PATIENCE_FACTOR * settings.verification.wait_seconds)
-        self._recall = Clawback(peers)
+        self._clawback = Clawback(peers)
         self._reading = SecondReads()
         self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
         self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
@@ -98,7 +100,7 @@ class VerifierActor(Actor[Verifier]):
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._keep_scenes()
             await self._standings.attend()
-            await self._recall.attend(self.ref)
+            await self._clawback.attend(self.ref)
         except Unavailable as error:
             log.warning("checks are paused: %s", type(error).__name__)
         self.after(wait, ReviewDue(), jitter=0.1)
@@ -240,7 +242,7 @@ class VerifierActor(Actor[Verifier]):
                 case.end_unverified(reason)
             elif (said := self._why_unverifiable(case)) is not None:
                 case.end_unverifiable(said)
-            elif case.failed >= self._settings.failures_most:
+            elif case.failed >= FAILURES_MOST:
                 case.give_up()
             else:
                 self._ask(case, waiting)
@@ -316,7 +318,7 @@ class VerifierActor(Actor[Verifier]):
     @handles(LieDetected)
     async def caught(self, message: LieDetected) -> None:
         self._standings.suspect(message.node)
-        self._recall.again()
+        self._clawback.again()
 
     def _lose(self, running: RunningCheck | None) -> None:
         """Handle the loss of a verifier: the check that the verifier ran is repeated.
@@ -329,8 +331,7 @@ class VerifierActor(Actor[Verifier]):
         _split(running)
         case = running.cases[0]
         if not running.is_batch:
-            limits = self._settings
-            rests = case.lose(limits.again_seconds, limits.failures_most)
+            rests = case.lose(self._settings.again_seconds, FAILURES_MOST)
             case.rests_until = self._peers.clock.monotonic() + rests
 
     def _expire(self) -> None:
@@ -443,7 +444,7 @@ class VerifierActor(Actor[Verifier]):
     async def _conclude(self, case: Case) -> None:
         """Ask the Ledger to book the verdict, if the stored objects are still those delivered."""
         now = self._peers.clock.monotonic()
-        if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
+        if case.asked_at is not None and now - case.asked_at < ANSWER_SECONDS:
             return
         assert case.verdict is not None, "the case has a verdict"
         if case.verdict.outcome != "invalid":
@@ -481,7 +482,7 @@ class VerifierActor(Actor[Verifier]):
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
         if isinstance(case, ClawbackTag):
-            self._recall.hear(outcome)
+            self._clawback.hear(outcome)
             return
         assert isinstance(case, Case), "all other commits are about cases"
         if isinstance(outcome, LedgerUnavailable):
@@ -502,7 +503,7 @@ class VerifierActor(Actor[Verifier]):
         log.info("unit %s:%d:%d is %s %s", *case.id, verdict.outcome, verdict.said)
         if verdict.strike:
             self._standings.suspect(case.pending.row.node_id)
-            self._recall.again()
+            self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
 

@@ -34,7 +34,7 @@ DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions match, but rebuilding its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
-RECALLS: Final = UUID(int=0)
+CLAWBACK: Final = UUID(int=0)  # stands for a creator in the fair order of checks
 LOST_MOST: Final = 6  # verifiers lost in a row during checks, after which a result is unverifiable
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
@@ -209,9 +209,9 @@ class Case:
 
     @property
     def turn(self) -> UUID:
-        """The creator in the fair order of checks; clawback counts as one creator, RECALLS."""
+        """The creator in the fair order of checks; clawback counts as one creator, CLAWBACK."""
         is_clawback = self.is_again and self.pending.disputed is None
-        return RECALLS if is_clawback else self.pending.user
+        return CLAWBACK if is_clawback else self.pending.user
 
     def place(self, key_of: Callable[[UUID, UUID, int, int], str]) -> str:
         """Return an object key of the result: ``key_of`` is ``result_key`` or ``evidence_key``."""

@@ -14,10 +14,11 @@ import attrs
 
 from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
+from rendertrust.job_types import VIDEO
 from rendertrust.node.worker.checks.crop_placement import Drawn
 from sql.checks import Pending
 from sql.sampling import draw
-from sql.units import VIDEO, Kind, evidence_key, result_key
+from sql.units import Kind, evidence_key, result_key
 
 COUNT: Final = 3  # crops of a frame or tile
 IN_CHUNK: Final = 8  # of this many frames of a chunk, or fewer, one is rendered again

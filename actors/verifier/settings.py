@@ -32,9 +32,7 @@ class VerifierSettings:
     pays_unverified: bool = True
     first_seconds: float = 120.0  # least time limit of a first check
     again_seconds: float = 30.0  # pause after a failed check
-    failures_most: int = 3  # failed checks after which a result is unverifiable
     look_seconds: float = 1.0  # interval of reviews of the pending results
-    answer_seconds: float = 10.0  # wait for the Ledger's answer, then commit again
     at_once: int = 256  # pending results per page
     claim_seconds: float = 30.0  # time after which another gateway may take over a check
     own: frozenset[UUID] = frozenset()

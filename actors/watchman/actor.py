@@ -6,8 +6,7 @@ While the Watchman runs, the gateway accepts new work.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-
-import attrs
+from typing import Final
 
 from actors.kernel import Actor, Ref, handles
 from actors.node_session.messages import Close, NodeSession
@@ -16,21 +15,12 @@ from actors.watchman.messages import IsOpen, Watchman
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
+# Sockets are closed in batches, so that the event loop stays responsive and not all nodes reconnect
+# at once. The next batch follows once all sockets of the last batch are closed, or after the time.
+BATCH: Final = 100
+BATCH_SECONDS: Final = 0.25
+ORPHANS_SECONDS: Final = 1.0  # time limit for counting the units that still run
 log = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class WatchmanSettings:
-    """Settings of the Watchman, which closes nodes' sockets in batches.
-
-    The next batch follows once all sockets of the last batch are closed, or after
-    ``batch_seconds``. Closing in batches keeps the event loop responsive, and not all nodes
-    reconnect at once. ``orphans_seconds``: time limit for counting the units that still run.
-    """
-
-    batch: int = 100
-    batch_seconds: float = 0.25
-    orphans_seconds: float = 1.0
 
 
 class WatchmanActor(Actor[Watchman]):
@@ -44,11 +34,9 @@ class WatchmanActor(Actor[Watchman]):
         self,
         sessions: Callable[[], Sequence[Ref[NodeSession]]],
         store: Store,
-        settings: WatchmanSettings = WatchmanSettings(),
     ) -> None:
         self._sessions = sessions
         self._store = store
-        self._settings = settings
 
     @handles(IsOpen)
     async def is_open(self, message: IsOpen) -> bool:
@@ -56,16 +44,16 @@ class WatchmanActor(Actor[Watchman]):
         return True
 
     async def stopped(self) -> None:
-        sessions, batch = self._sessions(), self._settings.batch
-        for start in range(0, len(sessions), batch):
-            await self._close(sessions[start : start + batch])
+        sessions = self._sessions()
+        for start in range(0, len(sessions), BATCH):
+            await self._close(sessions[start : start + BATCH])
         await self._report_orphans()
 
     async def _close(self, sessions: Sequence[Ref[NodeSession]]) -> None:
         for session in sessions:
             session.tell(Close(CloseCode.SERVICE_RESTART, "the gateway stops"))
         try:
-            async with asyncio.timeout(self._settings.batch_seconds):
+            async with asyncio.timeout(BATCH_SECONDS):
                 for session in sessions:
                     await session.down()
         except TimeoutError:
@@ -73,7 +61,7 @@ class WatchmanActor(Actor[Watchman]):
 
     async def _report_orphans(self) -> None:
         try:
-            async with asyncio.timeout(self._settings.orphans_seconds):
+            async with asyncio.timeout(ORPHANS_SECONDS):
                 running = await self._store.running_units()
         except (Unavailable, TimeoutError) as error:
             log.warning("cannot count the units that still run: %s", type(error).__name__)

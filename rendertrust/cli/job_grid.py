@@ -12,6 +12,7 @@ from rendertrust.cli import formats, unit_table
 from rendertrust.cli.output import Printer
 from rendertrust.cli.progress_rate import ProgressRate
 from rendertrust.cli.unit_table import UnitTable
+from rendertrust.job_status import AT_WORK, STOPPED
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Show: TypeAlias = "Callable[[Job, Sequence[Unit], float | None], None]"
 LOOK_SECONDS: Final = 2.0  # units may begin without a change of the job itself
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "")
-_AT_WORK: Final = ("DISPATCHED", "RUNNING")
 _STYLES: Final = {"COMPLETED": "green", "FAILED": "red", "RUNNING": "cyan", "DISPATCHED": "cyan"}
 BAR_WIDTH: Final = 20
 _AROUND_TABLE: Final = 4  # lines of the screen above and below the rows of the table
@@ -143,7 +143,7 @@ def reason(job: "Job") -> str:
     """Return why the job is paused, and what to do about it."""
     if job.status != "PAUSED":
         return ""
-    if job.paused == "stopped":
+    if job.paused == STOPPED:
         return " (stopped; delivered frames are being verified, and charged if valid)"
     if job.paused == "cap":
         return f" (at its cap; raise it: rendertrust jobs cap {job.id} CREDITS)"
@@ -178,7 +178,7 @@ def chosen(units: "Sequence[Unit]", most: int) -> "list[Unit]":
 
     def worth(unit: "Unit") -> tuple[int, float]:
         ended = unit.ended_at.timestamp() if unit.ended_at is not None else 0.0
-        if unit.state in _AT_WORK:
+        if unit.state in AT_WORK:
             return 0, unit.number
         if unit.state == "FAILED":
             return 1, -ended

@@ -27,14 +27,13 @@ from rendertrust.cli.output import Printer
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import JobSpec
-from rendertrust.job_status import ENDED
+from rendertrust.job_status import UNIT_STATUSES
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Placed, Unit
     from rendertrust.client.frame_downloads import FrameFiles
     from rendertrust.job_spec import Pool
 
-STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "VERIFYING", *ENDED)
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
 
 
@@ -42,7 +41,7 @@ COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UN
 @job_argument
 @click.option(
     "--state",
-    type=click.Choice(STATES, case_sensitive=False),
+    type=click.Choice(UNIT_STATUSES, case_sensitive=False),
     help="Show only units in this state.",
 )
 @pass_session

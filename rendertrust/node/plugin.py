@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 import attrs
 
+from rendertrust.job_types import CHECK, CHECK_BATCH
+
 DETAIL_CHARACTERS_MAX: Final = 500
 PREVIEW_BYTES_MAX: Final = 36 * 1024  # a relay frame has room for this many bytes in base64
-CHECK: Final = "check"
 PICTURE: Final = "check/picture"  # name of the delivered picture among a check's inputs
 EVIDENCE: Final = "check/evidence.exr"  # name of the picture's evidence, if any
 DELIVERED: Final = (PICTURE, EVIDENCE)
-BATCH: Final = "check_batch"
-CHECKS: Final = (CHECK, BATCH)
+CHECKS: Final = (CHECK, CHECK_BATCH)
 _IN_BATCH: Final = re.compile(r"check/[0-9]{1,2}/(?:picture|evidence\.exr)")
 
 
@@ -29,7 +29,7 @@ def in_batch(number: int) -> tuple[str, str]:
 
 def is_delivered(job_type: str, path: str) -> bool:
     """Return True if the input ``path`` of this job type is another node's result or evidence."""
-    if job_type == BATCH:
+    if job_type == CHECK_BATCH:
         return _IN_BATCH.fullmatch(path) is not None
     return job_type == CHECK and path in DELIVERED
 

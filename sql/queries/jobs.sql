@@ -102,7 +102,7 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
        CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.plan #>> '{spec,params,frame}' END AS frame, u.feeds,
        (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d
-        WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS given_back,
+        WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS refund_reason,
        (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r
         WHERE r.job_id = u.job_id::text AND r.unit = u.number::text) AS refunded
 FROM units u JOIN jobs j ON j.id = u.job_id
@@ -126,7 +126,7 @@ CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount), 0) AS refunded FROM unit_refu
                     WHERE r.job_id = t.job_id::text AND r.unit = t.number::text) b
 WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
--- name: job_given_back
+-- name: job_refunded_units
 -- Count a job's units whose charge was refunded after an upheld dispute.
 SELECT count(*) FROM disputes WHERE job_id = $1 AND state = 'UPHELD';
 
@@ -237,7 +237,7 @@ WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 -- The first 100 units of a job, with the verdicts on their last attempts.
 SELECT w.number, w.frames, w.tile, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
        w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
-       w.result_size, w.result_sha256, CASE WHEN d.id IS NULL THEN c.verdict ELSE 'given back' END AS verdict,
+       w.result_size, w.result_sha256, CASE WHEN d.id IS NULL THEN c.verdict ELSE 'refunded' END AS verdict,
        CASE WHEN d.id IS NULL THEN c.said
             WHEN d.by_gateway THEN d.decision ELSE 'its dispute was upheld: ' || d.decision END AS said,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt
@@ -259,7 +259,7 @@ SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w
         WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded,
        EXISTS (SELECT FROM units p JOIN disputes d ON d.job_id = p.job_id AND d.unit = p.number
                WHERE d.state = 'UPHELD' AND p.job_id = w.job_id
-                 AND (p.number = w.number OR p.feeds = w.number)) AS given_back
+                 AND (p.number = w.number OR p.feeds = w.number)) AS dispute_upheld
 FROM (
     SELECT * FROM units
     WHERE job_id = $1 AND tile IS NULL AND ($2::text IS NULL OR state = $2)

@@ -186,7 +186,7 @@ UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
 -- Count a new session of a node; the number orders its sessions over all gateways.
 UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch, now() AS at;
 
--- name: nodes_silence
+-- name: nodes_mark_silent
 -- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; returns the nodes with their previous status.
 WITH silent AS (
     SELECT id, status,

@@ -106,13 +106,16 @@ class EngineActor(Actor[Machine], Generic[E]):
         await self._engine.stop()
 
 
-def engine_child(engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> Child:
+def engine_child(
+    engine: RunsEngine[E], current: Handle[E], *, name: str | None = None, late: bool = False
+) -> Child:
     """Return a supervisor's child that runs the engine.
 
-    Users of the engine read the endpoint from ``current``.
+    Users of the engine read the endpoint from ``current``. ``name``: the child's name in the tree,
+    if it is not the engine's.
     """
     return Child(
-        engine.name,
+        name or engine.name,
         lambda: EngineActor(engine, current, late=late),
         start_within=START_SECONDS + STOP_SECONDS,
         stop_within=STOP_SECONDS,

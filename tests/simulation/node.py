@@ -11,7 +11,8 @@ import attrs
 from actors.kernel import ActorStopped, Ref
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity
-from actors.node_session.verifier_checks import CHECK, PICTURE_PATH
+from actors.node_session.verifier_checks import PICTURE_PATH
+from rendertrust.job_types import CHECK
 from rendertrust.protocol import (
     Ack,
     FromGateway,

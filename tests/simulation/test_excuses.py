@@ -15,6 +15,7 @@ from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import Commit, Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
+from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import JobDispatch, JobResult
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
@@ -110,7 +111,7 @@ async def test_two_friends_words_that_the_scene_is_at_fault_end_nothing(
 
 async def outcome_of(
     kinds: Sequence[tuple[type[SimulatedNode], int]], frames: int = FRAMES
-) -> Counter[str]:
+) -> Counter[UnitStatus]:
     """Return the number of a job's units by final state, with nodes of these kinds and owners."""
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())

@@ -570,7 +570,7 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return quarantine(self, node, act)
 
-    async def silence(self) -> Sequence[UUID]:
+    async def mark_silent_nodes(self) -> Sequence[UUID]:
         await self.round_trip()
         now = self.clock.now()
         gone: list[UUID] = []

@@ -73,13 +73,13 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
     for row in store.checks.values():
         if row.id[:2] not in store.units or row.job_id not in store.jobs:
             continue
-        recalled = store.disputes.get(row.id[:2])
+        dispute = store.disputes.get(row.id[:2])
         newest = store.units[row.id[:2]].attempt == row.attempt
         waits = row.state == "PENDING" and row is _first_delivered(store, row.id[:2])
-        if recalled is not None and recalled.state == "OPEN" and newest:
-            disputed, is_found = store.comparisons.get(recalled.id), recalled.id in store.findings
-            if (recalled.by_gateway or disputed is not None) and not is_found:
-                since = recalled.opened_at
+        if dispute is not None and dispute.state == "OPEN" and newest:
+            disputed, is_found = store.comparisons.get(dispute.id), dispute.id in store.findings
+            if (dispute.by_gateway or disputed is not None) and not is_found:
+                since = dispute.opened_at
                 found.append(_pending(store, row, since, is_again=True, disputed=disputed))
         elif waits:
             found.append(_pending(store, row, row.opened_at))

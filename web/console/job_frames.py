@@ -9,6 +9,8 @@ import attrs
 
 from actors.notifier.messages import Progress
 from rendertrust.frame_range import parse
+from rendertrust.job_status import UnitStatus
+from rendertrust.job_types import RENDER
 from sql.jobs import ConsoleFrame, ConsoleJob
 from sql.thumbnails import ThumbnailInfo
 
@@ -30,7 +32,7 @@ class JobFrame:
 
     number: int
     name: str
-    state: str
+    state: UnitStatus
     attempt: int
     node: str | None
     picture: bool
@@ -91,7 +93,7 @@ def numbers_of(rows: Iterable[ConsoleFrame]) -> list[int]:
 def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFrame:
     count = 1 if row.frames is None else len(parse(row.frames))
     done = row.state == "COMPLETED" and row.has_result
-    drawn = job_type == "render" and params.get("format") not in _UNSEEN
+    drawn = job_type == RENDER and params.get("format") not in _UNSEEN
     took = None
     if row.started_at is not None and row.ended_at is not None:
         took = (row.ended_at - row.started_at).total_seconds()
@@ -116,7 +118,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFr
 
 
 def _note(row: ConsoleFrame, count: int) -> str:
-    if row.given_back:
+    if row.dispute_upheld:
         return "refunded"
     if row.tiles:
         return f"{row.tiles - row.missing} of {row.tiles} tiles"

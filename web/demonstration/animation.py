@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust.client import AsyncClient, JobSpec
+from rendertrust.job_status import AT_WORK
 from web.demonstration.child import Child
 from web.demonstration.journey import JOB_SECONDS, JobFailed
 from web.demonstration.narrator import Narration
@@ -18,7 +19,6 @@ CHUNK: Final = 2
 SMALL: Final = {"width": 320, "height": 180, "samples": 12}
 # less nice than a node's default, as people watch; the gateway shares the machine
 NICE: Final = "1"
-AT_WORK: Final = ("DISPATCHED", "RUNNING")
 
 
 @attrs.frozen

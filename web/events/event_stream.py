@@ -16,6 +16,7 @@ from aiohttp_sse import EventSourceResponse, sse_response
 
 from actors.event_hub.messages import Admission, EventHub, Follow, Follower, Unfollow, UnitProgress
 from actors.kernel import AskFailed
+from rendertrust.job_status import JobStatus
 from sql.database import Unavailable
 from sql.events import EventPage, EventRow
 from web.events.event_view import shown
@@ -58,7 +59,7 @@ class End:
     """The end of the job, with its ``status``; no further events follow."""
 
     job_id: UUID
-    status: str
+    status: JobStatus
 
 
 def too_many(most: int) -> Problem:

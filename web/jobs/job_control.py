@@ -15,6 +15,7 @@ from actors.ledger.messages import (
 )
 from actors.notifier.messages import Notifier, ToOthers, announce
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler
+from rendertrust.job_status import NOT_STARTED
 from sql.audit import Act
 from web.gateway import Gateway
 from web.http.operations import Call
@@ -22,7 +23,7 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.money.ledger_client import commit, insufficient
 
-CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
+CANCELLABLE: Final = NOT_STARTED
 MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be cancelled if it never ran
 JOB_NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
 UNIT_NOT_FOUND: Final = Problem(404, "Unit not found", code=RefusalCode.UNIT_NOT_FOUND)

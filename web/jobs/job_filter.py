@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.job_status import STATUSES
+from rendertrust.job_status import AT_WORK, ENDED, OPEN, STATUSES
 from sql.jobs import JobFilter
 
 CHARACTERS_MAX: Final = 500
@@ -29,10 +29,10 @@ WHAT: Final = {
 }
 # Values of ``status:`` that each stand for several statuses.
 GROUPS: Final = {
-    "open": ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
-    "active": ("DISPATCHED", "RUNNING"),
+    "open": OPEN,
+    "active": tuple(sorted(AT_WORK)),
     "waiting": ("QUEUED",),
-    "ended": ("COMPLETED", "FAILED", "CANCELLED"),
+    "ended": ENDED,
 }
 _TERM: Final = re.compile(r'\s*([A-Za-z]+:)?("[^"]*"|[^\s"]+)', re.ASCII)
 _BEGUN: Final = re.compile(r"\s*([A-Za-z]+):(?=\s|$)", re.ASCII)

@@ -121,7 +121,7 @@ async def in_full(gateway: Gateway, row: OwnerJobRow) -> Job:
     """Return the job, including the members that lists omit."""
     loose = await orphan_tiles_shown(gateway, row)
     seconds = await _eta(gateway, row)
-    back = await gateway.tables.jobs.given_back(row.id)
+    back = await gateway.tables.jobs.refunded_units(row.id)
     found = await shown(gateway, row)
     return attrs.evolve(found, eta_seconds=seconds, loose_tiles=loose, given_back=back)
 

@@ -4,10 +4,10 @@ from typing import Final
 
 from rendertrust import money
 from rendertrust.api.jobs import LooseTiles
+from rendertrust.job_status import STOPPED
 from sql.jobs import ConsoleJob, OrphanTilesRow, OwnerJobRow
 from web.gateway import Gateway
 
-STOPPED: Final = "stopped"
 # Shown where tiles are requested, beside the price.
 WORDS: Final = (
     "Each tile is charged as it is delivered, even if its frame is never completed because another"

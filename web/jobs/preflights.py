@@ -17,6 +17,8 @@ from actors.ports import ObjectMissing, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec, Pool
+from rendertrust.job_status import OPEN
+from rendertrust.job_types import PREFLIGHT, RENDER
 from rendertrust.preflight.findings import Finding, NodeClass, findings
 from sql.job_plan import JobPlan, NewUnit
 from sql.preflights import PreflightRow
@@ -25,13 +27,11 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
-from web.jobs.submission import PREFLIGHT, ask_scheduler
+from web.jobs.submission import ask_scheduler
 
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
-RENDER: Final = "render"
 DRAWN: Final = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")  # engines that need OpenGL
-PENDING: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
 UNTILED: Final = "the scene cannot be rendered in tiles; submit it without tiles. The reason: "
 UNREAD: Final = "The node's report on the scene cannot be read: "
 
@@ -88,7 +88,7 @@ async def known_preflight(gateway: Gateway, user: UUID, content: bytes) -> Prefl
         return _of_facts(gateway, row, facts_of(row.facts))
     if row.status == "COMPLETED":
         return await _read(gateway, user, row)
-    if row.status in PENDING:
+    if row.status in OPEN:
         return PreflightState(row.job_id, "PENDING")
     return PreflightState(
         row.job_id, "FAILED", error=row.error_message or f"The preflight job is {row.status}"

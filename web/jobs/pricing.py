@@ -14,6 +14,7 @@ import attrs
 
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec
+from rendertrust.job_types import PREFLIGHT, RENDER
 from rendertrust.preflight.work import SECOND, FrameWork, price_of, work_of
 from sql.job_plan import JobPlan, Pricing
 from sql.overruns import Overrun, agreed
@@ -21,7 +22,6 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.jobs.preflights import PreflightState, fleet, known_preflight
-from web.jobs.submission import PREFLIGHT
 
 DAY: Final = 86_400
 WORK_MOST: Final = 30 * DAY * SECOND  # limit of one frame
@@ -110,7 +110,7 @@ async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> 
 def _fixed_price_reason(gateway: Gateway, spec: JobSpec, price: int) -> str | None:
     """Return why all frames cost the same regardless of their work; None if they do not."""
     settings = gateway.settings
-    if spec.job_type != "render" or not settings.pricing.frame_seconds:
+    if spec.job_type != RENDER or not settings.pricing.frame_seconds:
         return BY_TABLE
     if not gateway.verifiers:
         return BY_TABLE

@@ -21,6 +21,8 @@ from actors.ledger.messages import InsufficientCredits, Posted, Replayed
 from actors.scheduler.messages import Dispatch, DispatchOutcome
 from rendertrust import money
 from rendertrust.frame_range import parse
+from rendertrust.job_status import JobStatus
+from rendertrust.job_types import PREFLIGHT
 from rendertrust.preflight.work import price_of as price_of_work
 from sql.audit import Act
 from sql.job_plan import NewUnit
@@ -30,7 +32,7 @@ from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND, commit_effects
-from web.jobs.submission import PREFLIGHT, ask_scheduler
+from web.jobs.submission import ask_scheduler
 from web.money.ledger_client import insufficient
 
 RETRYABLE: Final = ("FAILED", "CANCELLED")
@@ -69,7 +71,7 @@ class RetryOutcome:
 
     job: UUID
     node: UUID | None
-    status: str
+    status: JobStatus
     is_new: bool
     missing: int = 0
 

@@ -7,10 +7,9 @@ from actors.ledger.effects import JobInsert
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler
 from sql.job_plan import JobPlan
 from web.gateway import Gateway
-from web.money.ledger_client import present
+from web.money.ledger_client import raise_if_unavailable
 
 DISPATCH_SECONDS: Final = 2.0
-PREFLIGHT: Final = "preflight"  # the type of free jobs that inspect a scene
 
 
 async def submit_job(
@@ -32,4 +31,4 @@ async def submit_job(
 async def ask_scheduler(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome:
     """Ask the Scheduler to dispatch a job; return its answer."""
     scheduler = gateway.registry.ref(Scheduler)
-    return present(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))
+    return raise_if_unavailable(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))

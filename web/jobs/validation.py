@@ -11,6 +11,7 @@ from rendertrust import money
 from rendertrust.blend_file import HEAD_BYTES, is_blend
 from rendertrust.device_class import are_comparable
 from rendertrust.job_spec import JobSpec, Reference, RenderParams
+from rendertrust.job_types import CHECK, CHECK_BATCH, PREFLIGHT, RENDER
 from rendertrust.value_types import Doc
 from sql.database import as_stored
 from sql.job_plan import NO_INPUTS, NO_NEEDS, InputFile, Inputs, JobPlan
@@ -28,7 +29,7 @@ from web.objects.manifests import files_of
 
 PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
 # Job types that only the gateway itself may submit.
-OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
+OF_GATEWAY: Final = frozenset({CHECK, CHECK_BATCH, PREFLIGHT})
 START_MOST: Final = timedelta(days=30)
 PRICE_MOST: Final = 10**18  # highest price of a job, in 1/10,000 credits
 VERIFIER_SECONDS: Final = 30.0  # least time since a verifier was seen for which it counts
@@ -121,7 +122,7 @@ def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list
     """Return the parameters to store with the job, or their faults."""
     if job_type in OF_GATEWAY:
         return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
-    if job_type == "render":
+    if job_type == RENDER:
         return _render(given)
     if any(name.startswith("_") for name in given):
         return [Fault("params", "value", "must not contain names that begin with _")]
@@ -170,7 +171,7 @@ async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
     if row is None or not await gateway.tables.retention.use(call.caller, [row], now):
         return Fault("payload_ref", "value", "must be a completed upload of yours")
     is_submission = isinstance(asked, NewJob)
-    if is_submission and asked.job_type == "render" and not await _may_be_scene(call, row):
+    if is_submission and asked.job_type == RENDER and not await _may_be_scene(call, row):
         return Fault(
             "payload_ref", "not_a_scene", NO_SCENE
         )  # the code equals that of preflight's finding

@@ -9,6 +9,7 @@ import attrs
 from actors.kernel import AskFailed
 from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
 from rendertrust.api.preflights import Waiting
+from rendertrust.job_status import NOT_STARTED
 from sql.job_plan import JobPlan
 from sql.jobs import ConsoleJob, OwnerJobRow, PagedUnit
 from web.gateway import Gateway
@@ -16,7 +17,6 @@ from web.jobs.check_progress import checking_of
 
 ASK_SECONDS: Final = 0.5
 UNKNOWN: Final = "It will be given to a node in a moment."
-OPEN: Final = ("QUEUED", "DISPATCHED")
 
 COPIED: Final = Waiting(
     "copied",
@@ -28,7 +28,7 @@ COPIED: Final = Waiting(
 async def waiting_words(gateway: Gateway, job: ConsoleJob) -> str:
     """Return one or two sentences on why a job waits; '' if it has running units or has ended."""
     is_waiting = job.status == "RUNNING" and not job.at_work
-    if job.status not in OPEN and not is_waiting:
+    if job.status not in NOT_STARTED and not is_waiting:
         return ""
     unit = 0 if job.status == "DISPATCHED" else job.next_unit or 0
     waiting = await _wait_counts(gateway, ExplainWaiting(job.id, (unit,)))
@@ -49,7 +49,7 @@ async def reasons_of(
     checked = await checking_of(gateway, job.id, verifying)
     copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
     copied |= {number: Waiting("checked", one.words, one.since) for number, one in checked.items()}
-    waiting = [unit for unit in units if unit.state in OPEN and unit.copy_node_id is None]
+    waiting = [unit for unit in units if unit.state in NOT_STARTED and unit.copy_node_id is None]
     if not waiting:
         return copied
     asked = ExplainWaiting(job.id, tuple(unit.number for unit in waiting))

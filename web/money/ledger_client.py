@@ -17,10 +17,10 @@ ASK_SECONDS = 2.0
 
 async def commit(gateway: Gateway, order: Commit) -> Outcome:
     """Return the outcome of the order. Raises AskFailed, Unavailable."""
-    return present(await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS))
+    return raise_if_unavailable(await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS))
 
 
-def present(outcome: Reply) -> Reply:
+def raise_if_unavailable(outcome: Reply) -> Reply:
     """Return the outcome, unless the books could not be reached. Raises Unavailable."""
     if isinstance(outcome, LedgerUnavailable):
         raise Unavailable("the books are unavailable")

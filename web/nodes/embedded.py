@@ -8,6 +8,7 @@ import attrs
 
 from config.loader import SettingsError
 from config.settings import Settings
+from rendertrust.job_types import CHECK, CHECK_BATCH, PREFLIGHT
 from rendertrust.node.state_folder import Enrolment
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NewNode
@@ -27,7 +28,8 @@ from web.http.listener import ListenAddress
 from web.nodes.relay import AcceptedNode
 
 # Without the job type ``render``, so the embedded verifier gets no rendering work.
-CAPABILITIES: Final = ("check", "check_batch", "preflight")
+CAPABILITIES: Final = (CHECK, CHECK_BATCH, PREFLIGHT)
+CHILD: Final = "embedded verifier"  # its name in the tree, where the actor is "verifier"
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
 UNNAMED: Final = "verification.embedded is off, and verification.own_nodes names no verifier"
@@ -69,7 +71,7 @@ class EmbeddedVerifierState:
 
         bounds = bounds_of(given.threads, given.memory_gib)
         engine = EmbeddedVerifier(confined, bounds, enrol)
-        return [engine_child(engine, Handle[int](), late=True)]
+        return [engine_child(engine, Handle[int](), name=CHILD, late=True)]
 
     def placed(
         self, arrival: AcceptedNode, place: ListenAddress, settings: Settings

@@ -15,11 +15,11 @@ from actors.kernel import AskFailed, MailboxFull, Ref
 from actors.node_session.messages import (
     Close,
     Disconnected,
-    FramesHandled,
     NodeSession,
     PingSeen,
     PongSeen,
     Received,
+    RelayFramesHandled,
 )
 from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
 from sql.database import Unavailable
@@ -220,7 +220,7 @@ async def read(
                 return
             ahead += len(message.data)
             if ahead >= AHEAD_MAX:
-                await session.ask(FramesHandled(), within=CATCH_UP_SECONDS)
+                await session.ask(RelayFramesHandled(), within=CATCH_UP_SECONDS)
                 ahead = 0
         except MailboxFull:
             continue  # the characters are checked again after the next relay frame

@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.ports import ObjectMissing, place_of
+from rendertrust.job_types import RENDER
 from rendertrust.manifest import BYTES_MAX, Manifest, ManifestError, read
 from sql.job_plan import FileList, Inputs
 from sql.uploads import UploadRow
@@ -36,7 +37,7 @@ async def files_of(
     files = await keep(call.gateway, call.caller, kept)
     uploads = [_id(entry.place, entry.path) for entry in manifest.files]
     await call.gateway.tables.retention.list_manifest(files.key, uploads)
-    return Inputs(files=files, scene=manifest.scene if job_type == "render" else None)
+    return Inputs(files=files, scene=manifest.scene if job_type == RENDER else None)
 
 
 async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:

@@ -1,12 +1,11 @@
 """Jobs: submit, list, show, cancel, retry, and download the result."""
 
-from typing import Literal
-
 import attrs
 
 from actors.ports import place_of
 from rendertrust import money
 from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
+from rendertrust.job_status import JobStatus
 from sql.jobs import JobOrder
 from sql.units import is_result_of
 from web.http.idempotency import answered_before, key_of
@@ -26,12 +25,10 @@ from web.openapi.examples import jobs as examples
 
 operations = Operations(absent=JOB_NOT_FOUND)
 
-Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
-
 
 @attrs.frozen
 class Page(Cursor):
-    status: Status | None = None
+    status: JobStatus | None = None
 
 
 @operations.post(

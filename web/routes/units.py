@@ -108,6 +108,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         frames=row.frames or row.frame,
         charged=money.render(row.paid),
         waits_for=row.missing,
+        given_back=row.refund_reason,
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
         download_url=await _url(call, row) if done or row.state == "VERIFYING" else None,

@@ -10,6 +10,7 @@ from actors.ports import ObjectMissing
 from rendertrust.api.jobs import Placed
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec, Pool
+from rendertrust.job_types import VIDEO
 from rendertrust.manifest import (
     FILES_MAX,
     KEPT_BYTES_MAX,
@@ -33,7 +34,6 @@ from web.objects.manifests import keep
 from web.openapi.examples import jobs as examples
 
 operations = Operations()
-VIDEO = "video"
 UNITS_MAX = 10_000
 SCENE = "scene.blend"
 NO_RATE = invalid([Fault("fps", "missing", "is required: the job has no scene to read it from")])

@@ -22,13 +22,14 @@ from actors.ledger.effects import UnitComplete, UnitDeliver, UnitFail, UnitVerdi
 from actors.ledger.failure_attribution import SAID_MAX
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import AT_WORK, change
+from actors.ledger.rows import change
+from rendertrust.job_status import AT_WORK, UnitStatus
 from sql.books import UnitRow
 from sql.checks import CheckRow
 
-VERIFYING: Final = frozenset({"VERIFYING"})
+VERIFYING: Final[frozenset[UnitStatus]] = frozenset({"VERIFYING"})
 OVERTAKEN: Final = "another node was faster"
-Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[str]], bool | Refusal]
+Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[UnitStatus]], bool | Refusal]
 
 
 def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:

@@ -22,13 +22,11 @@ from actors.ledger.effects import (
 )
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, hold_units, release, reopen
-from actors.ledger.rows import STOPPED, cancelled, change, with_copy_only, with_status, without_copy
-from rendertrust.job_status import ENDED
+from actors.ledger.rows import cancelled, change, with_copy_only, with_status, without_copy
+from rendertrust.job_status import ENDED, NOT_STARTED, STOPPED
 from sql.account_names import work_reference
 from sql.books import JobRow, NewJob, UnitRow
 from sql.job_plan import NewUnit
-
-NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
 
 
 def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
@@ -116,7 +114,7 @@ def of_job(draft: Draft, effect: OfJob) -> bool | Refusal:
 def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
     if job.status == "CANCELLED":
         return _touch(draft, job)
-    if job.status not in (*NEVER_RAN, "PAUSED") or job.reached not in NEVER_RAN:
+    if job.status not in (*NOT_STARTED, "PAUSED") or job.reached not in NOT_STARTED:
         _touch(draft, job)
         return GuardFailed("JobCancel", job.status)
     if any(unit.is_delivered_beside for unit in draft.units_of(job.id)):

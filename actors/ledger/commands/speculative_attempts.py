@@ -33,7 +33,8 @@ from actors.ledger.failure_attribution import (
 )
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import AT_WORK, change, next_attempt, with_copy_only, without_copy
+from actors.ledger.rows import change, next_attempt, with_copy_only, without_copy
+from rendertrust.job_status import AT_WORK
 from sql.books import UnitRow
 
 OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect

@@ -22,7 +22,8 @@ from actors.ledger.failure_attribution import (
 )
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, with_status
+from actors.ledger.rows import change, next_attempt, with_status
+from rendertrust.job_status import AT_WORK, STOPPED, UnitStatus
 from rendertrust.receipt import IssuedReceipt
 from sql.account_names import user_account, work_reference
 from sql.books import UnitRow
@@ -68,7 +69,7 @@ def start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
 
 
 def complete(
-    draft: Draft, unit: UnitRow, effect: UnitComplete, states: frozenset[str] = AT_WORK
+    draft: Draft, unit: UnitRow, effect: UnitComplete, states: frozenset[UnitStatus] = AT_WORK
 ) -> bool | Refusal:
     ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
     if ours and unit.state == "COMPLETED":
@@ -145,7 +146,7 @@ def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
 
 
 def fail(
-    draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[str] = AT_WORK
+    draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[UnitStatus] = AT_WORK
 ) -> bool | Refusal:
     error = stored_text(effect.error)
     ours = unit.attempt == effect.attempt and effect.node in (None, unit.node_id)
@@ -188,7 +189,7 @@ def _requeue_or_end(
     released = release(draft, work_reference(effect.job, effect.unit))
     if not isinstance(released, bool):
         return released
-    state = "CANCELLED" if is_stopped else "FAILED"
+    state: UnitStatus = "CANCELLED" if is_stopped else "FAILED"
     ended = attrs.evolve(failed, state=state, not_before=None, ended_at=draft.now)
     refused = tile_dependencies.note_failed(draft, unit)
     if not isinstance(refused, bool):

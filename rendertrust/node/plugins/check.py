@@ -7,20 +7,19 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
+from rendertrust.job_types import CHECK, RENDER, VIDEO
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - exported from here
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins import crash_attribution
 from rendertrust.node.plugins.render import RenderPlugin, order_for
 from rendertrust.node.plugins.render_order import refused
-from rendertrust.node.plugins.video import VideoPlugin, playing
+from rendertrust.node.plugins.video import playing
 from rendertrust.node.sandbox import DELIVERED
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 
 NO_SANDBOX: Final = "untrusted scenes are opened only in a sandbox, and this machine has none"
 DRAWS_MAX: Final = 16
-RENDER: Final = "render"
-VIDEO: Final = VideoPlugin.job_type
 REPORT: Final = "check.json"
 _TOLD: Final = (
     "crops",
@@ -59,7 +58,7 @@ class CheckPlugin:
     or how far ``off``. Instead, the report may name a ``fault`` of the result.
     """
 
-    job_type: ClassVar[str] = "check"
+    job_type: ClassVar[str] = CHECK
     render: RenderPlugin
     # Time limit for opening a delivered file. A file that takes longer counts as hanging.
     open_seconds: float = OPEN_SECONDS

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from rendertrust.node.plugin import BATCH, Completed, Failed, Result, Task, in_batch
+from rendertrust.job_types import CHECK_BATCH
+from rendertrust.node.plugin import Completed, Failed, Result, Task, in_batch
 from rendertrust.node.plugins.check import delivered_path, why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.plugins.render_order import refused
@@ -28,7 +29,7 @@ class CheckBatchPlugin:
     if the worker died before the report, or if only a render can decide.
     """
 
-    job_type: ClassVar[str] = BATCH
+    job_type: ClassVar[str] = CHECK_BATCH
     render: RenderPlugin
     open_seconds: float = OPEN_SECONDS  # time limit for opening each result
 

@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from rendertrust.frame_range import FRAMES_MAX, canonical
+from rendertrust.job_types import PREFLIGHT
 from rendertrust.node import scene_inspection
 from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.plugin import Completed, Failed, Result, Task
@@ -45,7 +46,7 @@ class PreflightPlugin:
     also sends a preview picture, if a frame can be rendered.
     """
 
-    job_type: ClassVar[str] = "preflight"
+    job_type: ClassVar[str] = PREFLIGHT
     render: RenderPlugin
 
     async def why_not(self) -> str | None:

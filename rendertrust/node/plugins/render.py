@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
+from rendertrust.job_types import RENDER
 from rendertrust.node import blender, opengl_probe
 from rendertrust.node.agent_settings import NICENESS
 from rendertrust.node.child_process import ProcessExit
@@ -51,7 +52,7 @@ class RenderPlugin:
     if several inputs are scenes. The scene's settings apply to everything else.
     """
 
-    job_type: ClassVar[str] = "render"
+    job_type: ClassVar[str] = RENDER
     scratch: Path
     unsafe_no_sandbox: bool = False
     runtime_seconds_max: float = 6 * 3600.0

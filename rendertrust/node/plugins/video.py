@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
+from rendertrust.job_types import VIDEO
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.bundle import BundleError, number_of, unpack
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, result_of
@@ -29,7 +30,7 @@ class VideoPlugin:
     optional, and the scene's view transform is applied to linear frames.
     """
 
-    job_type: ClassVar[str] = "video"
+    job_type: ClassVar[str] = VIDEO
     render: RenderPlugin
 
     async def why_not(self) -> str | None:

@@ -17,12 +17,12 @@ from tests.support.databases import Databases
 from tests.support.engines import LoopThread
 from tests.support.event_audit import untold
 from tests.support.examples import examples
-from tests.unit.ledger.delivering import Delivering
+from tests.unit.ledger.delivery_model import DeliveryModel
 
 pytestmark = pytest.mark.heavy
 
 
-class OverPostgres(Delivering):
+class OverPostgres(DeliveryModel):
     """State machine over its own database.
 
     Each step audits what was written since the last audit; the end audits everything. Each example

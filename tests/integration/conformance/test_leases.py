@@ -108,7 +108,7 @@ async def test_silent_nodes_become_unhealthy_then_offline(stage: Stage) -> None:
 
     async def silent(after: float) -> list[object]:
         stage.clock.time = start + timedelta(seconds=after)
-        return list(await stage.store.silence())
+        return list(await stage.store.mark_silent_nodes())
 
     async def healthy() -> set[object]:
         return {row.id for row in await stage.store.healthy_nodes()}

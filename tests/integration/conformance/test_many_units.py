@@ -191,9 +191,9 @@ async def test_what_a_node_was_not_sent_of_a_paused_job_waits_until_it_goes_on(
     await stage.do(UnitAssign(job, 0, 1, node), UnitStart(job, 0, 1, node))
     await stage.do(UnitAssign(job, 1, 1, node))
     await stage.do(JobPause(job, user))
-    given_back = await stage.do(UnitRequeue(job, 1, 1, "its job was paused", unsent=True))
-    assert isinstance(given_back, Posted)
-    assert [(unit.state, unit.job_status) for unit in given_back.units] == [("QUEUED", "PAUSED")]
+    returned = await stage.do(UnitRequeue(job, 1, 1, "its job was paused", unsent=True))
+    assert isinstance(returned, Posted)
+    assert [(unit.state, unit.job_status) for unit in returned.units] == [("QUEUED", "PAUSED")]
     row = await stage.job(job)
     assert (row.paused, row.committed) == ("owner", 100)
     assert await stage.of_user(user) == (1000, 200)
@@ -207,7 +207,7 @@ async def test_what_a_node_was_not_sent_of_a_paused_job_waits_until_it_goes_on(
     assert await stage.store.audit() == []
 
 
-async def test_what_was_given_back_at_a_pause_does_not_say_so_once_it_is_cancelled(
+async def test_what_was_returned_at_a_pause_does_not_say_so_once_it_is_cancelled(
     stage: Stage,
 ) -> None:
     user, node, job = await stage.user(1000), await stage.node(), fresh_id()
@@ -240,18 +240,18 @@ async def test_failures_that_are_no_nodes_are_counted_until_somebody_tries_it_ag
 ) -> None:
     user, node, job = await stage.dispatched(100)
 
-    async def fails(attempt: int, *, given_back: bool = False, final: bool = False) -> int:
+    async def fails(attempt: int, *, returned: bool = False, final: bool = False) -> int:
         if attempt > 1:
             await stage.do(UnitAssign(job, 0, attempt, node))
         retry_at = None if final else stage.clock.now()
         word = f"reset {attempt}"
-        effect = UnitFail(job, 0, attempt, node, "network", word, retry_at, given_back=given_back)
+        effect = UnitFail(job, 0, attempt, node, "network", word, retry_at, returned=returned)
         assert isinstance(await stage.do(effect), Posted)
         assert await stage.store.audit() == []
         return (await stage.unit(job)).faults
 
     assert await fails(1) == 1
-    assert await fails(2, given_back=True) == 1
+    assert await fails(2, returned=True) == 1
     assert await fails(3, final=True) == 2
     assert isinstance(await stage.do(UnitRetry(job, 0, user)), Posted)
     (waiting,) = [unit for unit in await stage.open_units(9) if unit.job == job]

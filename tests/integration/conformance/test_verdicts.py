@@ -280,20 +280,20 @@ async def test_an_upheld_dispute_replaces_the_verdict_with_a_strike(stage: Stage
     assert await stage.store.audit() == []
 
 
-async def test_a_creator_may_dispute_what_the_gateway_recalled_and_found_right(
+async def test_a_creator_may_dispute_what_the_gateway_withheld_and_found_right(
     stage: Stage,
 ) -> None:
     case = await delivered(stage)
     assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
     of, window = (case.job, 0, case.user), timedelta(days=7)
-    recall = DisputeOpen(fresh_id(), *of, "recalled", timedelta(0), by_gateway=True)
-    assert isinstance(await stage.do(recall), Posted)
+    clawback = DisputeOpen(fresh_id(), *of, "clawback", timedelta(0), by_gateway=True)
+    assert isinstance(await stage.do(clawback), Posted)
     mine = DisputeOpen(fresh_id(), *of, "a mark", window)
     assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), "it is being checked"
     await stage.store.note_finding(case.job, 0, "unverifiable")
     rejected = DisputeDecide(case.job, 0, case.user, False, "an admin looked at it")
     assert isinstance(await stage.do(rejected), Posted)
-    again = attrs.evolve(recall, id=fresh_id())
+    again = attrs.evolve(clawback, id=fresh_id())
     assert await stage.do(again) == GuardFailed("DisputeOpen", "disputed")
     for kind in (Posted, Replayed):
         assert isinstance(await stage.do(mine), kind)
@@ -498,8 +498,8 @@ async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     found = [one.job for one in await stage.store.unlooked_shares(10)]
     assert found == ([] if is_compared else [case.job])
     if not is_compared:
-        recall = DisputeOpen(fresh_id(), *of, "recalled", timedelta(0), by_gateway=True)
-        assert isinstance(await stage.do(recall), Posted)
+        clawback = DisputeOpen(fresh_id(), *of, "clawback", timedelta(0), by_gateway=True)
+        assert isinstance(await stage.do(clawback), Posted)
         [again] = await stage.store.pending_checks(10)
         assert (again.row.job_id, again.is_again, again.disputed) == (case.job, True, None)
         assert isinstance(await stage.do(DisputeDecide(*of, False, "a check")), Posted)

@@ -164,7 +164,7 @@ async def test_a_failed_attempt_waits_and_avoids_the_node(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "given_back", "is_avoided", "is_shunned"),
+    ("said", "returned", "is_avoided", "is_shunned"),
     [
         ("gateway", False, True, True),
         ("verifier", False, True, True),
@@ -173,13 +173,13 @@ async def test_a_failed_attempt_waits_and_avoids_the_node(stage: Stage) -> None:
     ],
 )
 async def test_what_a_node_calls_anothers_failure_is_not_its_own_and_another_is_asked(
-    stage: Stage, said: str, given_back: bool, is_avoided: bool, is_shunned: bool
+    stage: Stage, said: str, returned: bool, is_avoided: bool, is_shunned: bool
 ) -> None:
     _, node, job = await stage.dispatched()
     now = stage.clock.now()
-    await stage.do(UnitFail(job, 0, 1, node, said, "not mine", now, given_back=given_back))
+    await stage.do(UnitFail(job, 0, 1, node, said, "not mine", now, returned=returned))
     unit, [waits] = await stage.unit(job), await stage.open_units(100)
-    assert (unit.failures, unit.faults) == (0, 0 if given_back else 1)
+    assert (unit.failures, unit.faults) == (0, 0 if returned else 1)
     assert unit.avoid == ((node,) if is_avoided else ())
     assert waits.barred == (frozenset({node}) if is_shunned else frozenset())
     assert await stage.store.audit() == []

@@ -11,7 +11,8 @@ import pytest
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answers, clears, read_report
 from actors.verifier.thresholds import DEFAULTS
-from rendertrust.node.plugin import BATCH, Completed, in_batch
+from rendertrust.job_types import CHECK_BATCH
+from rendertrust.node.plugin import Completed, in_batch
 from rendertrust.node.plugins.check_batch import CheckBatchPlugin
 from rendertrust.relay_frames import BATCH_MAX
 from tests.integration.node.checks import FRAME, Files, Stage
@@ -48,7 +49,7 @@ async def open_together(
                 inputs[path] = stage.folder / f"{name}-{path.replace('/', '-')}"
                 inputs[path].write_bytes(content)
     params = {"frame": FRAME, "results": len(results)}
-    task = attrs.evolve(unit(stage.folder / name, inputs, params), job_type=BATCH)
+    task = attrs.evolve(unit(stage.folder / name, inputs, params), job_type=CHECK_BATCH)
     found = await CheckBatchPlugin(stage.render).run(task)
     assert isinstance(found, Completed), found
     return found.work

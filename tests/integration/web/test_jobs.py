@@ -22,6 +22,7 @@ from actors.ledger.messages import (
 )
 from actors.notifier.messages import Progress
 from actors.scheduler.messages import AllNodesFull, Dispatch, UnitsChanged
+from rendertrust.job_status import ReachedStatus
 from sql.job_plan import InputFile
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_uploads import CONTENT, announce, complete
@@ -43,7 +44,7 @@ def asked(face: Face) -> Dispatch:
     return next(m for m in reversed(face.script.seen) if isinstance(m, Dispatch))
 
 
-def posted(node: UUID | None, status: str) -> Posted:
+def posted(node: UUID | None, status: ReachedStatus) -> Posted:
     return Posted(units=(UnitState(uuid4(), 0, status, 1, node, status),))
 
 

@@ -41,10 +41,10 @@ async def test_units_that_were_not_sent_are_queued_again_and_cost_nothing(
         status, paused = await creator.call("POST", f"/jobs/{job}/pause")
         assert (status, paused["status"]) == (200, "PAUSED")
 
-        async def is_given_back() -> bool:
+        async def is_returned() -> bool:
             return await states(creator, job) == ["DISPATCHED", *4 * ["QUEUED"]]
 
-        await until(is_given_back, within=WITHIN)
+        await until(is_returned, within=WITHIN)
         may_end.set()
 
         async def is_finished() -> bool:

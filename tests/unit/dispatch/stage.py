@@ -14,6 +14,7 @@ from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
+from rendertrust.job_status import JobStatus, UnitStatus
 from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import BooksTransaction
@@ -268,7 +269,7 @@ class PreparedStore(MultipartsOfResults):
         self._check()
         self.seen.append(node)
 
-    async def silence(self) -> Sequence[UUID]:
+    async def mark_silent_nodes(self) -> Sequence[UUID]:
         self._check()
         return list(self.silent)
 
@@ -280,7 +281,7 @@ def node_row(node: UUID = NODE, *capabilities: str, load: float = 0.0) -> NodeRo
 def open_unit(
     job: UUID = JOB,
     *,
-    state: str = "QUEUED",
+    state: UnitStatus = "QUEUED",
     attempt: int = 0,
     node: UUID | None = None,
     job_type: str = "echo",
@@ -324,7 +325,12 @@ def order(
 
 
 def assignment(
-    job: UUID = JOB, *, unit: int = 0, attempt: int = 1, state: str = "DISPATCHED", **other: Any
+    job: UUID = JOB,
+    *,
+    unit: int = 0,
+    attempt: int = 1,
+    state: UnitStatus = "DISPATCHED",
+    **other: Any,
 ) -> Assignment:
     names = ("job_type", "payload_ref", "params", "inputs", "pricing")
     plan = planned(**{name: other.pop(name) for name in names if name in other})
@@ -347,9 +353,10 @@ def with_plan(row: Planned, **changes: Any) -> Planned:
 
 
 def state_of(
-    state: str, job: UUID = JOB, *, attempt: int = 1, node: UUID | None = NODE
+    state: UnitStatus, job: UUID = JOB, *, attempt: int = 1, node: UUID | None = NODE
 ) -> UnitState:
-    return UnitState(job, 0, state, attempt, node, state)
+    job_status: JobStatus = "RUNNING" if state == "VERIFYING" else state
+    return UnitState(job, 0, state, attempt, node, job_status)
 
 
 def decide(commit: Commit, outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from actors.ledger.messages import Commit, Posted
 from actors.node_session.messages import Assignments, Close
-from actors.scheduler.actor import PAGE_PAUSE_FACTOR
+from actors.scheduler.actor import NODE_POLLS, PAGE_PAUSE_FACTOR, POLL_SECONDS
 from actors.scheduler.backlog_reader import ROWS_LEAST, ROWS_MOST, BacklogReader, page_of
 from actors.scheduler.messages import IsLoaded, JobsChanged, Wake
 from actors.scheduler.state import WINDOW, SchedulerState
@@ -34,7 +34,7 @@ from tests.unit.dispatch.stage import (
     open_unit,
     state_of,
 )
-from tests.unit.dispatch.test_scheduler import USUAL, scheduling
+from tests.unit.dispatch.test_scheduler import scheduling
 from tests.unit.simulated_time import simulated
 
 MANY = 2_000  # jobs that fill several pages
@@ -222,7 +222,7 @@ async def test_nodes_are_read_once_a_minute_however_long_a_pass_takes(
         await play.cast.session.expect(Assignments)
         store.seconds = 2.0  # with pauses, a pass takes over a minute and a half
         store.nodes = [attrs.evolve(node_row(), epoch=3)]  # a newer session, of which no hint came
-        minute = USUAL.poll_seconds * USUAL.node_polls
+        minute = POLL_SECONDS * NODE_POLLS
         page = (1 + PAGE_PAUSE_FACTOR) * store.seconds
         closed = await play.cast.session.expect(Close, within=minute + page)
         assert closed.code == 4003

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from actors.node_session import dispatch_frames
-from actors.node_session.dispatch_frames import FrameBuilder, Manifests
+from actors.node_session.dispatch_frames import Manifests, RelayFrameBuilder
 from actors.node_session.settings import NodeSessionSettings
 from actors.scheduler.messages import Assignment
 from rendertrust.manifest import Manifest, read
@@ -46,7 +46,7 @@ async def unit_of(objects: TwinObjects, files: int) -> Assignment:
 async def given(kept: Manifests, unit: Assignment, objects: TwinObjects) -> int:
     """Return how many URLs a node gets when it asks for all files."""
     wanted = [sha(content) for content in CONTENTS]
-    return len((await FrameBuilder(objects, kept, SETTINGS).urls(unit, wanted)).inputs)
+    return len((await RelayFrameBuilder(objects, kept, SETTINGS).urls(unit, wanted)).inputs)
 
 
 def test_a_list_is_read_once_however_often_a_node_asks(readings: list[int]) -> None:

@@ -33,6 +33,7 @@ from actors.scheduler.messages import (
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag
 from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
+from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import Hello
 from sql.units import OpenUnit
 from tests.support.probe import Probe
@@ -278,7 +279,7 @@ class Pair:
             self.rows[row.job] = attrs.evolve(row, state="RUNNING", started_at=self.now)
         elif row.state == "RUNNING":
             del self.rows[row.job]
-        state = "RUNNING" if row.state == "DISPATCHED" else "COMPLETED"
+        state: UnitStatus = "RUNNING" if row.state == "DISPATCHED" else "COMPLETED"
         told = state_of(state, row.job, attempt=row.attempt, node=row.node)
         self.both[number].board.apply(told)
 

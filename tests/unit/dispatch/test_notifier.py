@@ -12,11 +12,9 @@ import orjson
 from actors.kernel import Ref
 from actors.notifier.actor import NotifierActor, NotifierSettings
 from actors.notifier.messages import (
-    Feed,
     Progress,
     ProgressOf,
     ProgressOfUnits,
-    Subscribe,
     TailOf,
     ToOthers,
     UnitLogLines,
@@ -141,49 +139,13 @@ async def test_units_that_work_at_once_leave_what_was_said_in_the_tail() -> None
 
 
 @simulated
-async def test_moved_units_are_published_to_other_gateways() -> None:
+async def test_the_jobs_of_moved_units_are_published_once_each() -> None:
     bus, heard = TwinBus(), list[bytes]()
     bus.subscribe("jobs", heard.append)
     async with notifying(bus) as ref:
-        ref.tell(UnitsMoved((state_of("RUNNING"),)))
+        ref.tell(UnitsMoved((state_of("RUNNING"), state_of("FAILED"), state_of("RUNNING", JOB2))))
         await until(lambda: heard)
-    [told] = orjson.loads(heard[0])
-    assert told["job"] == str(JOB)
-    assert (told["state"], told["node"], told["attempt"]) == ("RUNNING", str(NODE), 1)
-
-
-@simulated
-async def test_a_feed_gets_what_happens_to_its_job_alone() -> None:
-    feed = Feed()
-    async with notifying() as ref:
-        assert await ref.ask(Subscribe(JOB, feed), within=1.0)
-        ref.tell(progress(0.5, JOB2))
-        ref.tell(progress(0.25))
-        ref.tell(UnitsMoved((state_of("COMPLETED"),)))
-        assert await feed.take(within=1.0) == progress(0.25)
-        assert await feed.take(within=1.0) == state_of("COMPLETED")
-        assert await feed.take(within=1.0) is None
-
-
-@simulated
-async def test_a_feed_that_is_read_slowly_loses_the_oldest() -> None:
-    feed = Feed(most=2)
-    async with notifying() as ref:
-        await ref.ask(Subscribe(JOB, feed), within=1.0)
-        for value in (0.1, 0.2, 0.3):
-            ref.tell(progress(value))
-            await asyncio.sleep(0.1)
-        assert await feed.take(within=1.0) == progress(0.2)
-
-
-@simulated
-async def test_there_is_room_for_so_many_feeds_and_closed_ones_give_way() -> None:
-    first = Feed()
-    async with notifying(feeds_most=1) as ref:
-        assert await ref.ask(Subscribe(JOB, first), within=1.0)
-        assert not await ref.ask(Subscribe(JOB2, Feed()), within=1.0)
-        first.close()
-        assert await ref.ask(Subscribe(JOB2, Feed()), within=1.0)
+    assert orjson.loads(heard[0]) == [{"job": str(JOB)}, {"job": str(JOB2)}]
 
 
 @simulated

@@ -23,7 +23,7 @@ from actors.node_session.messages import (
     Withdraw,
 )
 from actors.notifier.messages import ToOthers
-from actors.scheduler.actor import SchedulerActor
+from actors.scheduler.actor import POLL_SECONDS, SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
     ExplainWaiting,
@@ -277,7 +277,7 @@ async def test_what_its_owner_paused_is_counted_as_open_until_it_ends(
     async with scheduling(nodes=[], units=[unit], settings=settings) as play:
         store = play.cast.store
         store.units = [paused]
-        await asyncio.sleep(2 * settings.poll_seconds)  # the database is read again
+        await asyncio.sleep(2 * POLL_SECONDS)  # the database is read again
         refused = await play.dispatch(job=JOB2, job_type="render", queue=True)
         assert refused == TooManyOpen(1, of)
         store.units = []
@@ -296,7 +296,7 @@ async def test_a_paused_job_that_is_listed_no_more_has_ended() -> None:
         assert await play.dispatch(job=JOB2, queue=True) == TooManyOpen(1)
         store = play.cast.store
         store.units = []
-        await asyncio.sleep(2 * settings.poll_seconds)  # the database is read again
+        await asyncio.sleep(2 * POLL_SECONDS)  # the database is read again
         taken = play.dispatch(job=JOB2, queue=True)
         assert isinstance(await play.commit(), Commit)
         taken.cancel()
@@ -405,7 +405,7 @@ async def test_a_newer_session_elsewhere_is_found_in_the_database_without_a_hint
         play.open(epoch=2)
         await play.cast.session.expect(Assignments)
         play.cast.store.nodes = [attrs.evolve(node_row(), epoch=3)]
-        closed = await play.cast.session.expect(Close, within=USUAL.poll_seconds * 13)
+        closed = await play.cast.session.expect(Close, within=POLL_SECONDS * 13)
         assert closed.code == 4003
 
 

@@ -13,8 +13,8 @@ from actors.ledger.effects import UnitComplete, UnitDeliver, UnitFail, UnitStart
 from actors.ledger.messages import Commit, LedgerUnavailable, RenewLeases
 from actors.node_session.messages import (
     DropCheck,
-    FramesHandled,
     FurtherResult,
+    RelayFramesHandled,
     RunCheck,
     StoredObject,
 )
@@ -174,7 +174,7 @@ async def test_a_slow_store_holds_up_neither_leases_nor_the_node() -> None:
         await delivered_slowly(play)
         renewed = await leases_until(play, 100.0)
         assert max(b - a for a, b in itertools.pairwise([0.0, *renewed])) <= 20.0
-        assert await play.ref.ask(FramesHandled(), within=1.0)
+        assert await play.ref.ask(RelayFramesHandled(), within=1.0)
         play.objects.open.set()
         assert isinstance(await play.effect(), UnitDeliver)
         await play.socket.expect(Ack)

@@ -102,7 +102,7 @@ async def test_a_peer_that_does_not_read_is_cut_off_after_the_deadline() -> None
 
 @simulated
 async def test_one_frame_too_many_ends_the_connection() -> None:
-    line = connect(state_of_node(flood_frames=3, flood_seconds=10.0))
+    line = connect(state_of_node(flood_relay_frames=3, flood_seconds=10.0))
     assert [await line.connection.admits() for _ in range(4)] == [True, True, True, False]
     assert line.socket.closed == (CloseCode.FLOOD, "too many frames")
     assert len(line.ends) == 1

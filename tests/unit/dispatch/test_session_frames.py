@@ -507,7 +507,7 @@ async def test_an_unknown_frame_is_ignored() -> None:
 
 @simulated
 async def test_a_flood_closes_with_1008() -> None:
-    async with session(flood_frames=20) as play:
+    async with session(flood_relay_frames=20) as play:
         for _ in range(21):
             await play.ref.offer(Received('{"type": "pong"}'))
         await play.ref.down()
@@ -518,7 +518,7 @@ async def test_a_flood_closes_with_1008() -> None:
 @simulated
 async def test_pings_and_bare_pongs_are_frames_too() -> None:
     for seen in (PingSeen(), PongSeen()):
-        async with session(flood_frames=20) as play:
+        async with session(flood_relay_frames=20) as play:
             for _ in range(21):
                 await play.ref.offer(seen)
             await play.ref.down()

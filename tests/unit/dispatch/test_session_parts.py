@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.ledger.effects import UnitComplete, UnitFail, UnitStart
-from actors.node_session.messages import FramesHandled
+from actors.node_session.messages import RelayFramesHandled
 from rendertrust.protocol import (
     Ack,
     JobDispatch,
@@ -74,7 +74,7 @@ async def test_a_slow_store_holds_up_no_session_that_gives_leave_to_put_parts() 
         play.objects.open.clear()
         for _ in range(3):  # a node without an answer asks again
             play.hear(asked(1, 2, 3))
-        assert await play.ref.ask(FramesHandled(), within=1.0)
+        assert await play.ref.ask(RelayFramesHandled(), within=1.0)
         play.hear(status(status="running", progress=0.9))
         assert isinstance(await play.effect(), UnitStart)
         hung, play.objects.open = play.objects.open, asyncio.Event()

@@ -468,7 +468,7 @@ async def test_the_slot_of_a_result_is_free_before_it_is_booked() -> None:
 
 
 @simulated
-async def test_a_unit_that_is_given_back_without_fault_pauses_the_node() -> None:
+async def test_a_unit_that_is_returned_without_fault_pauses_the_node() -> None:
     async with session() as play:
         await play.working()
         play.hear(result(status="failed", failure="network", error="draining"))

@@ -134,9 +134,9 @@ def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
 @given(st.integers(1, 20), st.integers(0, 9))
 def test_what_a_node_gives_back_did_not_fail(attempt: int, faults: int) -> None:
     unit = assignment(attempt=attempt, faults=faults)
-    failure = Failure("network", "it drains", given_back=True)
+    failure = Failure("network", "it drains", returned=True)
     effect = unit_failures.failed(unit, NODE, failure, EPOCH)
-    assert effect.given_back
+    assert effect.returned
     assert (effect.retry_at is None) == (attempt >= TRIES_MOST)
 
 

@@ -20,6 +20,7 @@ from actors.scheduler.speculation import (
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import Unit, of_row
 from config.settings import Scheduling
+from rendertrust.job_status import UnitStatus
 from sql.units import OpenUnit, UnitDuration, UnitDurations, frames_of, paces
 from tests.support.probe import Probe
 from tests.twins.clock import EPOCH
@@ -32,7 +33,11 @@ SECONDS = st.floats(0.1, 10_000)
 
 
 def row(
-    state: str = "RUNNING", job: UUID = JOB, attempt: int = 1, node: UUID | None = NODE, **of: Any
+    state: UnitStatus = "RUNNING",
+    job: UUID = JOB,
+    attempt: int = 1,
+    node: UUID | None = NODE,
+    **of: Any,
 ) -> OpenUnit:
     found = open_unit(job, state=state, attempt=attempt, node=node)
     return attrs.evolve(found, **{"units": 9, "frames": "5", **of})

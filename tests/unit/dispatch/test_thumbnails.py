@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.node_session.unit_reports import JPEG, frame_of, picture_of
+from actors.node_session.unit_reports import JPEG, frame_number_of, picture_of
 from rendertrust.protocol import Preview
 
 
@@ -29,7 +29,7 @@ def preview(data: str = "", frame: int | None = None, **more: Any) -> Preview:
 def test_each_frame_that_a_unit_has_is_shown_once(
     params: dict[str, Any], frame: int | None, shown: set[int], kept: int | None
 ) -> None:
-    assert frame_of(preview(frame=frame), params, shown) == kept
+    assert frame_number_of(preview(frame=frame), params, shown) == kept
 
 
 @pytest.mark.parametrize(

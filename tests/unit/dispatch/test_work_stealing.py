@@ -19,6 +19,7 @@ from actors.scheduler.messages import RecallDeclined, SessionReady, UnitsChanged
 from actors.scheduler.node import Node
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
+from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import Hello
 from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
@@ -41,7 +42,7 @@ JOBS = [UUID(int=2000 + n) for n in range(12)]
 
 
 def at(
-    node: UUID, *jobs: UUID, state: str = "DISPATCHED", job_type: str = "echo", **of: Any
+    node: UUID, *jobs: UUID, state: UnitStatus = "DISPATCHED", job_type: str = "echo", **of: Any
 ) -> list[OpenUnit]:
     """Return units that a node has, assigned one after the other."""
     rows = [open_unit(job, state=state, attempt=1, node=node, job_type=job_type) for job in jobs]

@@ -32,11 +32,13 @@ from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.errors import EngineError
 from supervisors.engines.handle import Handle, NotStarted
-from supervisors.tree import expendable
+from supervisors.restart_policy import Intensity
+from supervisors.tree import ONE, Branch, supervisor_of
 from tests.support.engines import engine_folder
 from tests.unit.simulated_time import simulated
 
 ENROLMENT = Enrolment(url="http://127.0.0.1:8000", node_id="n", name="v", token="t", proven=True)
+SPARE = Branch("Verification", ONE, Intensity(5, 30), (), spare=True)
 needs_sandbox = pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bubblewrap")
 
 
@@ -207,7 +209,7 @@ class Engine:
 @simulated
 async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off() -> None:
     engine, current = Engine(), Handle[int]()
-    root = expendable("Verification", [engine_child(engine, current, late=True)])
+    root = supervisor_of(SPARE, [engine_child(engine, current, name="late", late=True)])
     await root.start()
     with pytest.raises(NotStarted):
         current.get()
@@ -216,13 +218,14 @@ async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off()
     reasons = [restart.reason for restart in root.restarts.recent()]
     assert len(reasons) == 2
     assert all("verifier does not start: not now" in reason for reason in reasons)
-    assert root.snapshot().children[0].state is State.RUNNING
+    child = root.snapshot().children[0]
+    assert (child.name, child.state) == ("late", State.RUNNING)
     await root.stop()
 
 
 @simulated
 async def test_another_engine_fails_the_start() -> None:
-    root = expendable("Engines", [engine_child(Engine(), Handle[int]())])
+    root = supervisor_of(SPARE, [engine_child(Engine(), Handle[int]())])
     with pytest.raises(StartFailed, match="not now"):
         await root.start()
 

@@ -5,7 +5,7 @@ import asyncio
 import attrs
 import pytest
 
-from actors.kernel import Actor, ActorCrashed, Message, Ref, handles
+from actors.kernel import Actor, ActorCrashed, Down, Message, Ref, handles
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.restart_policy import Intensity, Strategy
@@ -29,12 +29,20 @@ class DeafActor(Actor[Deaf]):
         self.watch(message.to)
 
 
+class FaintingActor(StageActor):
+    """A stage actor that crashes over each death notice."""
+
+    @handles(Down)
+    async def down(self, message: Down) -> None:
+        raise KeyError("hunter2")
+
+
 class House:
     """A watching actor, and watched actors under a dynamic supervisor."""
 
-    def __init__(self, *, capacity: int = 16) -> None:
+    def __init__(self, *, capacity: int = 16, watcher: type[StageActor] = StageActor) -> None:
         self.script = Script()
-        self.watcher = Child("watcher", self.script.make, capacity=capacity)
+        self.watcher = Child("watcher", lambda: watcher(self.script), capacity=capacity)
         self.deaf = Child("deaf", DeafActor)
         self.nodes = DynamicSupervisor("nodes")
         self.root = Supervisor(
@@ -148,25 +156,13 @@ async def test_full_mailbox_does_not_block_a_death_notice() -> None:
 
 @simulated
 async def test_crash_over_a_death_notice() -> None:
-    house = House()
+    house = House(watcher=FaintingActor)
     await house.root.start()
     node = await house.node()
-    deaf_handler = StageActor.__handlers__
-    assert deaf_handler
     await house.watch(node)
-
-    async def fail(actor: StageActor, message: object) -> None:
-        raise KeyError("hunter2")
-
-    kinds = {kind.__name__: kind for kind in deaf_handler}
-    kept = deaf_handler[kinds["Down"]]
-    deaf_handler[kinds["Down"]] = (fail, 0)
-    try:
-        await house.nodes.terminate(node)
-        await quiet()
-    finally:
-        deaf_handler[kinds["Down"]] = kept
-    assert house.root.snapshot().children[1].last_error == "KeyError in StageActor.fail"
+    await house.nodes.terminate(node)
+    await quiet()
+    assert house.root.snapshot().children[1].last_error == "KeyError in FaintingActor.down"
     await house.root.stop()
 
 

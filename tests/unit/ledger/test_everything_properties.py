@@ -13,14 +13,14 @@ from actors.ledger.effects import Effect, Transfer
 from tests.integration.conformance import purchases, stage
 from tests.integration.conformance.conftest import twin_stage
 from tests.support.examples import examples
-from tests.unit.ledger import delivering, everyday, everything
-from tests.unit.ledger.delivering import Delivering
-from tests.unit.ledger.everyday import Sent
+from tests.unit.ledger import delivery_model, money_model, work_model
+from tests.unit.ledger.delivery_model import DeliveryModel
+from tests.unit.ledger.work_model import Sent
 
 pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 
-class OverTheTwin(Delivering):
+class OverTheTwin(DeliveryModel):
     """The state machine with an event loop of its own."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ TestEverything.settings = examples(2, stateful_step_count=100)
 
 def test_no_effect_is_left_out() -> None:
     """Effects are a closed set, and the state machine uses all of them, and transfers."""
-    modules = (stage, purchases, everyday, everything, delivering)
+    modules = (stage, purchases, work_model, money_model, delivery_model)
     known = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
     assert {Transfer, *get_args(Effect)} <= known
     assert len(get_args(Effect)) == 26

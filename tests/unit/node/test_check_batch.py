@@ -7,8 +7,9 @@ from typing import Any, cast
 import attrs
 import pytest
 
+from rendertrust.job_types import CHECK_BATCH
 from rendertrust.node.child_process import ProcessExit
-from rendertrust.node.plugin import BATCH, Completed, Failed, Task, in_batch
+from rendertrust.node.plugin import Completed, Failed, Task, in_batch
 from rendertrust.node.plugins.check_batch import CheckBatchPlugin
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
 from rendertrust.node.sandbox import DELIVERED
@@ -45,7 +46,7 @@ def task(folder: Path, results: Any = 3, missing: str = "") -> Task:
     }
     return Task(
         job_id="j",
-        job_type=BATCH,
+        job_type=CHECK_BATCH,
         payload_ref="x",
         unit=0,
         attempt=1,

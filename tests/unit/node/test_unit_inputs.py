@@ -6,10 +6,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from rendertrust.job_types import CHECK, CHECK_BATCH
 from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.node.cache import Cache
 from rendertrust.node.input_urls import InputUrls
-from rendertrust.node.plugin import BATCH, CHECK, EVIDENCE, PICTURE, Failed, in_batch
+from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, in_batch
 from rendertrust.node.unit_inputs import WRONG_PATH, UnitInputs
 from rendertrust.node.unit_run import failed
 from rendertrust.protocol import Input, JobDispatch, Running
@@ -68,7 +69,7 @@ async def test_each_result_of_a_batch_lies_where_no_scene_is(tmp_path: Path) -> 
         cache = Cache(tmp_path / "cache", 1 << 20, session)
         staged = UnitInputs(cache, tmp_path / "work", InputUrls(Running(job_id="c"), print, 1.0))
         given = [held(cache, name, name.encode()) for name in names]
-        placed = await staged.lay_out(order(cache, *given, job_type=BATCH))
+        placed = await staged.lay_out(order(cache, *given, job_type=CHECK_BATCH))
     assert isinstance(placed, dict), placed
     assert set(placed) == {"s.blend", PICTURE}, "the scene's own files"
     found = {name: path.read_text() for name, path in staged.delivered.items()}

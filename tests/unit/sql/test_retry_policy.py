@@ -19,8 +19,8 @@ def after(
     return wait_seconds(failures=failures, faults=faults, tried=tried, is_nodes=is_nodes)
 
 
-def given_back(tried: int) -> int | None:
-    return wait_seconds(failures=0, faults=0, tried=tried, is_nodes=False, is_given_back=True)
+def returned(tried: int) -> int | None:
+    return wait_seconds(failures=0, faults=0, tried=tried, is_nodes=False, is_returned=True)
 
 
 def test_what_no_node_had_is_no_try() -> None:
@@ -44,9 +44,9 @@ def test_numbers_that_were_given_make_no_wait_longer() -> None:
     assert after(0, 0, 7) == 1
 
 
-def test_what_is_given_back_is_tried_twelve_times() -> None:
-    assert [given_back(tried) for tried in (1, 2, 3, 11)] == [1, 2, 4, 4]
-    assert given_back(TRIES_MOST) is None
+def test_what_is_returned_is_tried_twelve_times() -> None:
+    assert [returned(tried) for tried in (1, 2, 3, 11)] == [1, 2, 4, 4]
+    assert returned(TRIES_MOST) is None
     assert after(0, 0, TRIES_MOST) is None
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from aiohttp import WSMessage, WSMsgType, web
 
 from actors.kernel import Ref, handles
-from actors.node_session.messages import FramesHandled, NodeSession, Received
+from actors.node_session.messages import NodeSession, Received, RelayFramesHandled
 from tests.support.stand_in import StandIn
 from tests.support.until import until
 from tests.unit.dispatch.stage import on_stage
@@ -27,8 +27,8 @@ class BusySession(StandIn[NodeSession]):
     async def received(self, message: Received) -> None:
         await self._may.wait()
 
-    @handles(FramesHandled)
-    async def caught_up(self, message: FramesHandled) -> bool:
+    @handles(RelayFramesHandled)
+    async def caught_up(self, message: RelayFramesHandled) -> bool:
         return True
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.job_status import JobStatus
 from sql.jobs import AttemptView, ConsoleCharges, ConsoleEntry, ConsoleHold, ConsoleJob, ConsoleUnit
 from tests.support.plans import planned
 from web.console.bill import bill_of
@@ -85,7 +86,7 @@ def test_a_job_that_waits_again_after_a_lost_attempt_does_not_run() -> None:
     assert said(found)[1:3] == [("Dispatched", "now", None), ("Running", "next", None)]
 
 
-def of_many(status: str, ended: float | None, charges: ConsoleCharges) -> TimelineFacts:
+def of_many(status: JobStatus, ended: float | None, charges: ConsoleCharges) -> TimelineFacts:
     """Return the facts about a job of three units."""
     over = None if ended is None else at(ended)
     job = attrs.evolve(JOB, status=status, completed_at=over, units=3)

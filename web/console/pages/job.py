@@ -10,6 +10,7 @@ from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import FRAME_MAX, parse
 from rendertrust.job_status import ENDED
+from rendertrust.job_types import RENDER
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from web.console.bill import bill_of
 from web.console.curl import curl_of
@@ -198,7 +199,7 @@ def page_at(view: View[JobPageQuery], place: int, parts: Sequence[ConsolePart]) 
 
 async def film_price_of(view: View[JobPageQuery], row: ConsoleJob) -> int:
     """Return the price of a video of the job's frames; 0 if no video can be made."""
-    if row.units == 1 or row.status not in ENDED or row.job_type != "render":
+    if row.units == 1 or row.status not in ENDED or row.job_type != RENDER:
         return 0
     return await videos.price_of_one(view.gateway, row.user_id, row.plan.spec.pool)
 

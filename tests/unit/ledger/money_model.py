@@ -1,6 +1,6 @@
 """State machine of earnings, disputes, payouts and purchases.
 
-This state machine adds to ``everyday.py`` and shares its batches. The model knows each share's
+This state machine adds to ``work_model.py`` and shares its batches. The model knows each share's
 owner and state, each payout's shares, and what Stripe knows of each payment.
 """
 
@@ -35,7 +35,7 @@ from sql.books import Keys
 from tests.integration.conformance.earnings import WINDOW
 from tests.integration.conformance.purchases import CREDIT, Bought, event
 from tests.integration.conformance.stage import act, fresh_id
-from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Everyday, Job, jobs_in
+from tests.unit.ledger.work_model import PEOPLE, RARELY, Answer, Job, WorkModel, jobs_in
 
 KINDS: Final[list[PayoutKind]] = ["CREDITS", "MONEY"]
 
@@ -80,7 +80,7 @@ class Payment:
         return self.bought.credits - self.refunded
 
 
-class Everything(Everyday):
+class MoneyModel(WorkModel):
     """All operations of the ledger without verification."""
 
     def __init__(self, *args: Any) -> None:

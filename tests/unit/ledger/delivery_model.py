@@ -18,8 +18,8 @@ from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
 from sql.account_names import SUSPENSE, operator_account
 from sql.sampling import fine_of
 from tests.integration.conformance.earnings import WINDOW
-from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, Sent, jobs_in
-from tests.unit.ledger.everything import Everything, Share
+from tests.unit.ledger.money_model import MoneyModel, Share
+from tests.unit.ledger.work_model import PEOPLE, RARELY, Answer, Job, Sent, jobs_in
 
 
 @attrs.define
@@ -40,7 +40,7 @@ def job_waits(job: Job) -> bool:
     return job.state == "VERIFYING" or job.copy_delivered
 
 
-class Delivering(Everything):
+class DeliveryModel(MoneyModel):
     """All operations of the ledger, with work that waits for a verdict."""
 
     def __init__(self, *args: Any) -> None:

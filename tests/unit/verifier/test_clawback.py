@@ -170,7 +170,7 @@ async def test_a_dispute_that_an_admin_rejected_saves_no_share_from_a_check(
 
 
 @simulated
-async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_not() -> None:
+async def test_another_gateway_claws_back_what_the_one_that_booked_the_verdict_did_not() -> None:
     """The first gateway died within a second of the verdict."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
@@ -247,7 +247,7 @@ async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
 
 
 @simulated
-async def test_recalled_results_take_turns_with_fresh_ones() -> None:
+async def test_results_to_claw_back_take_turns_with_fresh_ones() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()

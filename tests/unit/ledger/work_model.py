@@ -160,7 +160,7 @@ def jobs_in(*states: str) -> Callable[[Any], bool]:
     return lambda self: any(job.state in states for job in self.jobs)
 
 
-class Everyday(RuleBasedStateMachine):
+class WorkModel(RuleBasedStateMachine):
     """State machine of money, holds and work.
 
     Each rule adds a commit to a batch; ``flush`` commits the batch, with injected failures.
