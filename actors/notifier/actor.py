@@ -196,7 +196,7 @@ class NotifierActor(Actor[Notifier]):
             JOBS_ENDED.labels(status).inc()
         if units:
             jobs = dict.fromkeys(unit.job for unit in units)
-            await self._bus.publish(TOPIC, orjson.dumps([{"job": job} for job in jobs]))
+            await self._bus.publish(TOPIC, orjson.dumps([{"job": str(job)} for job in jobs]))
         return [None] * len(messages)
 
 

@@ -130,7 +130,7 @@ async def outcome_of(
     await until(
         lambda: all(u.ended_at for u in store.units.values()), within=2 * FRAMES * FRAME_SECONDS
     )
-    found = Counter[str](unit.state for unit in store.units.values())
+    found = Counter[UnitStatus](unit.state for unit in store.units.values())
     for life in lives:
         life.cancel()
     await gateway.stop()

@@ -35,8 +35,8 @@ async def test_a_node_that_fails_a_frame_is_not_given_the_others_of_its_job(
                 assert status in (200, 202), placed
                 await jane.job_within(placed["job_id"], "COMPLETED")
                 given = [frame for frame in broken.received if isinstance(frame, JobDispatch)]
-                # The failed unit, and one unit that the node got before the failure.
-                assert len(given) <= 2, [frame.unit for frame in given]
+                # The failed unit, and those that the node got before the failure was booked.
+                assert len(given) <= 4, [frame.unit for frame in given]
 
 
 async def has_failed(person: Creator, job: str) -> bool:
