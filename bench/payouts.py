@@ -23,7 +23,7 @@ from actors.ledger.messages import Commit, Outcome, Posted
 from bench.probe import Table
 from sql.account_names import operator_account
 from sql.database import Database
-from sql.operators import Operators
+from sql.operator_accounts import Operators
 from sql.page import Page
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.integration.conformance.conftest import sql_stage

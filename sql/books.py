@@ -18,7 +18,7 @@ import orjson
 from rendertrust.job_status import JobStatus, ReachedStatus, UnitStatus
 from rendertrust.unit_error_code import ErrorCode
 from sql.account_names import ADJUSTMENTS, DEBT, MADE_WHEN_NEEDED, REVENUE
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch
 from sql.earnings import (

@@ -9,8 +9,8 @@ import asyncpg
 import attrs
 
 from rendertrust.job_status import UnitStatus
-from sql.audit import Act
-from sql.audit import record as note
+from sql.audit_log import Act
+from sql.audit_log import record as note
 from sql.database import Connection, Table
 from sql.page import Page
 from sql.query_loader import QUERIES
@@ -377,7 +377,7 @@ class NodeWork:
 class NodeShare:
     """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
-    ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operators``.
+    ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operator_accounts``.
     """
 
     id: UUID

@@ -8,7 +8,7 @@ import attrs
 from actors.kernel import Actor, Ref, State
 from actors.kernel.exit import Exit
 from actors.kernel.ref import CAPACITY
-from actors.kernel.system import System
+from actors.kernel.shared_state import System
 from supervisors.snapshot import Snapshot
 
 

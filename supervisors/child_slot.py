@@ -6,7 +6,7 @@ from collections.abc import Callable
 from actors.kernel import State
 from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
-from actors.kernel.system import System
+from actors.kernel.shared_state import System
 from supervisors.child import Child, ChildSupervisor
 from supervisors.restart_policy import Backoff, Intensity, RestartWindow
 from supervisors.snapshot import Snapshot

@@ -7,7 +7,7 @@ from typing import Any
 from actors.kernel import Fatal, Ref, State
 from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
-from actors.kernel.system import System
+from actors.kernel.shared_state import System
 from supervisors.child import Child, StartFailed
 from supervisors.snapshot import ChildTotals, Snapshot
 

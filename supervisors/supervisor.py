@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from actors.kernel import DeadLetters, Fatal, Restart, Restarts, State
 from actors.kernel.exit import Exit
-from actors.kernel.system import System
+from actors.kernel.shared_state import System
 from supervisors.child import Child, ChildSupervisor, StartFailed
 from supervisors.child_slot import ChildSlot
 from supervisors.restart_policy import Backoff, GiveUp, Intensity, RestartWindow, Strategy

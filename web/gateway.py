@@ -17,11 +17,11 @@ from supervisors.engines.rates_valkey import SharedRates
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
-from web.console.console_memory import ConsoleMemory
+from web.console.console_state import ConsoleMemory
 from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
 from web.identity.passwords import Passwords
-from web.identity.revocation import Revocations
+from web.identity.revocation_set import Revocations
 from web.identity.tokens import Tokens
 from web.nodes.connections import Connections
 from web.process.gateway_metrics import GatewayMetrics

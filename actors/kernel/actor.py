@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from types import UnionType
 from typing import Any, ClassVar, Generic, Protocol, overload
 
+from actors.kernel.deferred_reply import Later
 from actors.kernel.envelope import Envelope
 from actors.kernel.handler import Table, check_table, table_of
-from actors.kernel.later import Later
 from actors.kernel.message import Message, R, To, argument_of
 from actors.kernel.ref import Ref
 from actors.kernel.timer import Timer

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.kernel.actor import Actor
+from actors.kernel.errors import Mishap
 from actors.kernel.exit import KILLED, Exit, crash
-from actors.kernel.failure import Mishap
 from actors.kernel.instance import Instance
 from actors.kernel.ref import Ref
+from actors.kernel.shared_state import System
 from actors.kernel.statistics import Gauge, State, Statistics
-from actors.kernel.system import System
 
 KILL_SECONDS = 1.0  # how long a cancelled handler may take before it is abandoned
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from actors.kernel.later import Later
+from actors.kernel.deferred_reply import Later
 from actors.kernel.message import Message, R, To, kinds_addressed_to
 
 M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)

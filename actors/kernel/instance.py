@@ -8,17 +8,17 @@ from typing import Any
 from actors.kernel import fail_point
 from actors.kernel.actor import Actor
 from actors.kernel.deadlines import clock_of
+from actors.kernel.deferred_reply import Later
 from actors.kernel.down import Down
 from actors.kernel.envelope import Envelope, Item, Reminder, message_of
+from actors.kernel.errors import ActorCrashed, AskFailed
 from actors.kernel.exit import KILLED, STOPPED, Exit, crash
-from actors.kernel.failure import ActorCrashed, AskFailed
 from actors.kernel.handler import Handler
-from actors.kernel.later import Later
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.message import Message
 from actors.kernel.ref import Ref
+from actors.kernel.shared_state import System
 from actors.kernel.statistics import SAMPLES, Gauge, State
-from actors.kernel.system import System
 from actors.kernel.timer import Timer
 
 TURN = 64  # messages handled before other tasks get the loop

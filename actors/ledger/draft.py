@@ -7,7 +7,7 @@ from uuid import UUID
 
 from actors.ledger.messages import Booked, UnitState
 from sql.account_names import DEBT
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import (
     AccountRow,
     Changes,

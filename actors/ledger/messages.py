@@ -16,7 +16,7 @@ import attrs
 from actors.kernel import Message, Ref
 from actors.ledger.effects import Effect, Transfer
 from rendertrust.job_status import JobStatus, UnitStatus
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 

@@ -6,7 +6,7 @@ import attrs
 
 from actors.ledger.draft import Draft
 from actors.ledger.postings import Refusal, release
-from actors.ledger.rows import change
+from actors.ledger.unit_changes import change
 from sql.account_names import work_reference
 from sql.books import UnitRow
 

@@ -25,7 +25,6 @@ from actors.ledger.messages import (
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements
 from actors.node_session.connection import NodeConnection, Socket
-from actors.node_session.dispatch_frames import Manifests, RelayFrameBuilder
 from actors.node_session.ledger_requests import LeaseRenewal, PendingCommit, UnitCommits
 from actors.node_session.messages import (
     AlternativesFound,
@@ -62,6 +61,7 @@ from actors.node_session.progress_watchdog import (
     ProgressTracker,
     ProgressWatchdog,
 )
+from actors.node_session.relay_frame_builder import Manifests, RelayFrameBuilder
 from actors.node_session.result_objects import PartOffers, ResultObjects
 from actors.node_session.result_settlement import ResultSettlement, alert_admins
 from actors.node_session.sampling import Sampling
@@ -93,7 +93,7 @@ from rendertrust.protocol import (
     decode_from_node,
 )
 from sql.database import Unavailable
-from sql.retry_policy import HELD_NODES
+from sql.unit_retry_policy import HELD_NODES
 
 HELLO_SECONDS: Final = 2.0  # wait for a hello, then treat the node as a plain client
 PING_SECONDS: Final = 30.0  # interval of pings

@@ -12,9 +12,9 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.connection import NodeConnection
-from actors.node_session.dispatch_frames import RelayFrameBuilder
 from actors.node_session.messages import RunCheck, StoredObject
-from actors.node_session.results import EVIDENCE
+from actors.node_session.relay_frame_builder import RelayFrameBuilder
+from actors.node_session.result_validation import EVIDENCE
 from actors.node_session.session_state import ActorContext, SessionState
 from actors.ports import ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, LieDetected, Reported, Verifier

@@ -15,7 +15,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.units import PlacementRequest, RequestKind
 from rendertrust.job_types import PREFLIGHT
 from sql.access import Access
-from sql.retry_policy import NODE_FAILURES_MOST
+from sql.unit_retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY, weight
 
 Rank: TypeAlias = tuple[bool, float, bool, float, int]

@@ -21,7 +21,7 @@ from actors.scheduler.node import (
 )
 from rendertrust.job_status import UnitStatus
 from sql.job_plan import JobPlan
-from sql.retry_policy import tries, wait_seconds
+from sql.unit_retry_policy import tries, wait_seconds
 from sql.units import ANY, OpenUnit, PartResult
 
 UnitOrder: TypeAlias = tuple[int, datetime, int, bool, int]  # a unit's place among its user's units

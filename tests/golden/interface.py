@@ -9,7 +9,7 @@ import orjson
 
 from rendertrust.cli import exit_codes
 from rendertrust.cli.app import ROOT
-from rendertrust.cli.failures import ending_of
+from rendertrust.cli.error_exits import ending_of
 from rendertrust.client import errors
 from tests.golden.signed import EVENT, JOB
 from tests.unit.web.test_metrics_documents import exposed
@@ -19,7 +19,7 @@ from web.events.event_view import shown
 from web.http.problem import Fault, Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import encode
-from web.openapi.description import Description
+from web.openapi.served_document import Description
 from web.routes import OPERATIONS
 from web.routes.dead_letters import COLUMNS as DEAD_LETTERS
 from web.routes.payouts import COLUMNS as PAYOUTS

@@ -22,7 +22,7 @@ import attrs
 from actors.ports import Clock
 from sql.access import ALONE, Access
 from sql.account_names import MADE_WHEN_NEEDED
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import (
     AccountRow,
     BooksTransaction,

@@ -18,11 +18,11 @@ import attrs
 from actors.kernel import DeadLetters as Unread
 from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed
 from actors.ports import PaymentsUnavailable
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.jobs.retry import RetryOutcome, retry_job
 from web.money.ledger_client import commit
 from web.money.stripe_events import event_of

@@ -16,7 +16,7 @@ from actors.ledger.messages import (
 from actors.notifier.messages import Notifier, ToOthers, announce
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler
 from rendertrust.job_status import NOT_STARTED
-from sql.audit import Act
+from sql.audit_log import Act
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable

@@ -18,7 +18,7 @@ from actors.scheduler.messages import (
 from rendertrust import money
 from rendertrust.api.jobs import Job, Placed
 from rendertrust.job_spec import JobSpec
-from rendertrust.preflight.work import SECOND
+from rendertrust.preflight.frame_work import SECOND
 from sql.job_plan import PRIORITIES
 from sql.jobs import OwnerJobRow
 from web.gateway import Gateway

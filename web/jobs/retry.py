@@ -23,8 +23,8 @@ from rendertrust import money
 from rendertrust.frame_range import parse
 from rendertrust.job_status import JobStatus
 from rendertrust.job_types import PREFLIGHT
-from rendertrust.preflight.work import price_of as price_of_work
-from sql.audit import Act
+from rendertrust.preflight.frame_work import price_of as price_of_work
+from sql.audit_log import Act
 from sql.job_plan import NewUnit
 from sql.jobs import JobOrder, PagedUnit, PastJob
 from sql.overruns import Underquoted, agreed

@@ -13,7 +13,7 @@ from actors.ledger.effects import Transfer
 from actors.ledger.messages import Commit, IdempotencyKey
 from rendertrust import money
 from sql.account_names import ADJUSTMENTS, REVENUE, user_account, work_reference
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.credits import ChargedUnit
 
 GRANT, ADJUST, REFUND = "credits.grant", "credits.adjust", "credits.refund"

@@ -3,13 +3,13 @@
 from typing import Final
 
 from actors.scheduler.messages import Scheduler, StandingChanged
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.nodes import NodeShown, StandingChange
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.identity.roles import UserRole
-from web.nodes.standing import StandingAction, after
+from web.nodes.standing_policy import StandingAction, after
 
 LOOK_ONLY: Final = Problem(403, "This needs the role admin", code=RefusalCode.ADMIN_ONLY)
 CHANGED: Final = unavailable("The node has changed; try again", code=RefusalCode.CHANGED_MEANWHILE)

@@ -8,13 +8,13 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.audit import Act, ActRow
+from sql.audit_log import Act, ActRow
 from sql.users import EndedLogins, UserRow
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.identity.roles import RoleName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Password

@@ -18,7 +18,7 @@ from web.http.idempotency import key_of
 from web.http.operations import Answer, Audience, Call, Handler, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.money.credit_adjustments import (
     ADJUST,
     GRANT,

@@ -15,7 +15,7 @@ from rendertrust import money
 from rendertrust.api.accounts import Registered, Tokens, User
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Unavailable
-from sql.sessions import LoginState, TokenFamily
+from sql.login_sessions import LoginState, TokenFamily
 from sql.users import NewUser
 from web.gateway import Gateway
 from web.http.converter import Email

@@ -22,7 +22,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.jobs.job_control import UNIT_NOT_FOUND
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples

@@ -22,11 +22,11 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
-from web.nodes.standing import StandingAction
 from web.nodes.standing_change import change_standing
+from web.nodes.standing_policy import StandingAction
 from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
 from web.routes.admin import Because

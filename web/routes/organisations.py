@@ -13,7 +13,7 @@ from rendertrust.api.organisations import (
     OrganisationPage,
     Organisations,
 )
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.organisations import (
     INVITED_BY_USER_MOST,
     INVITED_MOST,
@@ -27,7 +27,7 @@ from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done

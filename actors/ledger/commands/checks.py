@@ -19,10 +19,10 @@ from actors.ledger import fines
 from actors.ledger.commands import units
 from actors.ledger.draft import Draft
 from actors.ledger.effects import UnitComplete, UnitDeliver, UnitFail, UnitVerdict, costs, earns
-from actors.ledger.failure_attribution import SAID_MAX
+from actors.ledger.failure_consequences import SAID_MAX
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import change
+from actors.ledger.unit_changes import change
 from rendertrust.job_status import AT_WORK, UnitStatus
 from sql.books import UnitRow
 from sql.checks import CheckRow

@@ -22,7 +22,7 @@ from actors.ledger.effects import (
 )
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, hold_units, release, reopen
-from actors.ledger.rows import cancelled, change, with_copy_only, with_status, without_copy
+from actors.ledger.unit_changes import cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED, NOT_STARTED, STOPPED
 from sql.account_names import work_reference
 from sql.books import JobRow, NewJob, UnitRow

@@ -23,7 +23,7 @@ from actors.ledger.effects import (
     UnitStart,
     UnitVerdict,
 )
-from actors.ledger.failure_attribution import (
+from actors.ledger.failure_consequences import (
     after_failed_send,
     after_loss,
     avoided_by_job,
@@ -33,7 +33,7 @@ from actors.ledger.failure_attribution import (
 )
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import change, next_attempt, with_copy_only, without_copy
+from actors.ledger.unit_changes import change, next_attempt, with_copy_only, without_copy
 from rendertrust.job_status import AT_WORK
 from sql.books import UnitRow
 

@@ -11,7 +11,7 @@ from actors.ledger import tile_dependencies
 from actors.ledger.commands.earnings import earned
 from actors.ledger.draft import Draft
 from actors.ledger.effects import UnitAssign, UnitComplete, UnitFail, UnitRequeue, UnitStart
-from actors.ledger.failure_attribution import (
+from actors.ledger.failure_consequences import (
     after_failed_send,
     after_loss,
     avoided_by_job,
@@ -22,7 +22,7 @@ from actors.ledger.failure_attribution import (
 )
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.rows import change, next_attempt, with_status
+from actors.ledger.unit_changes import change, next_attempt, with_status
 from rendertrust.job_status import AT_WORK, STOPPED, UnitStatus
 from rendertrust.receipt import IssuedReceipt
 from sql.account_names import user_account, work_reference

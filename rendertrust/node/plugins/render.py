@@ -18,7 +18,7 @@ from rendertrust.node import blender, opengl_probe
 from rendertrust.node.agent_settings import NICENESS
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
-from rendertrust.node.plugins import bundle
+from rendertrust.node.plugins import frame_zips
 from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
 from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
 from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded
@@ -267,7 +267,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
         proof = folder / "out" / proofs[0] if proofs else None
         return Completed(file=folder / "out" / pictures[0], evidence=proof, work=work)
     try:
-        return Completed(file=bundle.pack(folder / "out", names), work=work)
+        return Completed(file=frame_zips.pack(folder / "out", names), work=work)
     except NotARegularFile as fault:
         return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
 

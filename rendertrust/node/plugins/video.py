@@ -11,7 +11,7 @@ import attrs
 
 from rendertrust.job_types import VIDEO
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.plugins.bundle import BundleError, number_of, unpack
+from rendertrust.node.plugins.frame_zips import BundleError, number_of, unpack
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, result_of
 from rendertrust.node.plugins.render_order import refused, whole
 

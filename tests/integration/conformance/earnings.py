@@ -19,7 +19,7 @@ from actors.ledger.effects import (
 )
 from actors.ledger.messages import Commit, Outcome, Posted
 from sql.account_names import operator_account
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import Keys
 from sql.earnings import DisputeRow, EarningRow, PayoutRow
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id

@@ -15,7 +15,7 @@ from actors.ports import Store
 from rendertrust import money
 from rendertrust.job_spec import JobSpec
 from sql.account_names import ADJUSTMENTS, user_account
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import JobRow, Keys, UnitRow
 from sql.job_plan import NewUnit
 from sql.units import OpenUnit

@@ -33,7 +33,7 @@ from actors.ledger.effects import (
     UnitVerdict,
 )
 from actors.ledger.messages import Posted
-from actors.ledger.rows import next_attempt
+from actors.ledger.unit_changes import next_attempt
 from rendertrust.job_status import ENDED
 from rendertrust.receipt import IssuedReceipt
 from sql.account_names import operator_account, work_reference

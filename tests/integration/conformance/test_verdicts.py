@@ -26,7 +26,7 @@ from actors.ledger.effects import (
 from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed, UnitState
 from rendertrust.receipt import IssuedReceipt
 from sql.account_names import REVENUE
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit

@@ -16,14 +16,14 @@ from eth_account import Account
 from actors.anchor.actor import AnchorActor
 from actors.anchor.policy import AnchorSettings
 from actors.ports import Anchored
-from rendertrust.cli.exits import CommandExit
+from rendertrust.cli.command_exit import CommandExit
 from sql.anchors import Anchors
-from sql.audit import AuditLog
+from sql.audit_log import AuditLog
 from sql.database import Database
+from sql.database_swap import connected
 from sql.fsck import run_fsck
 from sql.halts import SeenHead
 from sql.proofs import Proofs
-from sql.restore import connected
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.handle import Handle
@@ -39,7 +39,7 @@ from tests.support.until import until
 from tests.twins.signer import TwinSigner
 from web.commands.chain import chain as command
 from web.commands.fsck import fsck
-from web.log.log_memory import FileMemory, memory_file
+from web.log.newest_checkpoint import FileMemory, memory_file
 
 ROOT = b"r" * 32
 

@@ -19,7 +19,7 @@ from actors.ledger.effects import Transfer
 from actors.ledger.messages import Commit, Ledger, Posted
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
-from rendertrust.identity import generate_key
+from rendertrust.node_key import generate_key
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from sql.account_names import ADJUSTMENTS, user_account

@@ -13,7 +13,7 @@ import attrs
 
 from rendertrust.node import blender
 from rendertrust.node.blender import Blender
-from rendertrust.node.renderer import Renderer
+from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.resource_monitor import MIB, ResourceLimits
 from rendertrust.node.sandbox import NOBODY, Sandbox
 

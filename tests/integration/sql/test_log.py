@@ -11,14 +11,14 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from actors.ledger.decision import decide
+from actors.ledger.batch_decision import decide
 from actors.ledger.effects import Transfer
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import Commit
 from actors.sequencer.messages import CheckpointReady
 from rendertrust import merkle
 from sql.account_names import user_account
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.database import Database
 from sql.epochs import ChainPosition, EpochRow, reopen
 from sql.fsck import AuditResult, Finding, audit_within, run_audit, run_fsck

@@ -19,8 +19,8 @@ from actors.ledger.effects import (
 from actors.ledger.messages import GuardFailed, Posted
 from sql.account_names import operator_account
 from sql.earnings import GivenComparison
+from sql.gateway_totals import read_totals
 from sql.store import SqlStore
-from sql.totals import read_totals
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role

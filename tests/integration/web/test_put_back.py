@@ -15,12 +15,12 @@ import attrs
 import pytest
 
 from sql.anchors import Anchors
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.database import Database
+from sql.database_swap import connected
 from sql.epochs import ChainPosition, EpochRow, reopen
 from sql.fsck import run_fsck
 from sql.halts import BEHIND, Halted, Halts, SeenHead
-from sql.restore import connected
 from supervisors.chain_audit import see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
@@ -31,7 +31,7 @@ from tests.support.proof_readers import Person, holds
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
-from web.log.log_memory import FileMemory, is_newer
+from web.log.newest_checkpoint import FileMemory, is_newer
 
 Json = dict[str, Any]
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)

@@ -16,9 +16,9 @@ from actors.revocations.actor import RevocationsActor
 from actors.revocations.messages import RemoveExpired
 from actors.revocations.messages import Revocations as RevocationsMarker
 from sql.database import Database
+from sql.login_sessions import Sessions
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as Rows
-from sql.sessions import Sessions
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
@@ -31,7 +31,7 @@ from tests.integration.web.accounts import Person, refresh, register
 from tests.support.databases import connected, execute, fetchval
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
-from web.identity.revocation import Revocations
+from web.identity.revocation_set import Revocations
 from web.identity.tokens import Claims, TokenType
 
 FAR = datetime(2999, 1, 1, tzinfo=UTC)

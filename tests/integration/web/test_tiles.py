@@ -12,7 +12,7 @@ import pytest
 from actors.ledger.messages import Posted
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import Behaviour, FakeNode, fails, hangs
-from sql.audit import Act
+from sql.audit_log import Act
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_preflights import held, sent, somebody, telling
 from tests.support.api_clients import Creator

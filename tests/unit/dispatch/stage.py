@@ -16,7 +16,7 @@ from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
 from rendertrust.job_status import JobStatus, UnitStatus
 from sql.access import ALONE, Access
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import BooksTransaction
 from sql.checks import (
     CheckId,

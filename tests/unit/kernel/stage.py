@@ -18,7 +18,7 @@ from actors.kernel import (
     handles,
     handles_batch,
 )
-from actors.kernel.system import System
+from actors.kernel.shared_state import System
 from supervisors.child import Child
 from supervisors.restart_policy import Backoff, Intensity, Strategy
 from supervisors.supervisor import Supervisor

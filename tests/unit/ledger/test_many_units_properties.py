@@ -31,7 +31,7 @@ from actors.ledger.effects import (
     UnitVerdict,
 )
 from actors.ledger.messages import Commit
-from actors.ledger.rows import next_attempt
+from actors.ledger.unit_changes import next_attempt
 from rendertrust import money
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow

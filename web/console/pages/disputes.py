@@ -15,7 +15,7 @@ from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, t
 from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.jobs.job_control import JOB_NOT_FOUND
 from web.routes.admin import Because
 from web.routes.disputes import DISPUTE_NOT_FOUND, Complaining, decided, opened

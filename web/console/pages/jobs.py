@@ -15,7 +15,7 @@ from web.console.tables import Column, order_by, sort_of
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.jobs.dead_letters import said
 from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, filter_of, with_status

@@ -14,9 +14,9 @@ from web.console.registry import Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.admin_identity import AdminIdentity
-from web.nodes.standing import StandingAction, after
+from web.identity.acting_admin import AdminIdentity
 from web.nodes.standing_change import change_standing
+from web.nodes.standing_policy import StandingAction, after
 from web.nodes.verifier_coverage import checkable
 from web.routes.admin import Because
 from web.routes.fleet import NODE_NOT_FOUND

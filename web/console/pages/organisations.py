@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.nodes import NodeFilter, NodeViews
 from sql.organisations import OF_USER_MOST, ChangeOutcome, Organisation
 from web.console.pages.fleet import LATELY
@@ -15,7 +15,7 @@ from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.nodes.access_updates import announce_access_change
 from web.routes.organisations import ORGANISATION_NOT_FOUND, PROBLEMS, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own

@@ -16,7 +16,7 @@ from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.process.log_writer import LINES
 from web.process.logging_setup import level_now, set_level
 from web.process.loop_lag import LagReading

@@ -14,14 +14,14 @@ from sql.page import Page
 from sql.users import SORTED_MOST, UserViews
 from web.console.formatting import address
 from web.console.pages.credits import HOLDS, PURCHASES, bought, held
-from web.console.refunds import ALL, PIECE, RefundPreview, refunding
+from web.console.refund_preview import ALL, PIECE, RefundPreview, refunding
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.idempotency import OTHER_REQUEST, REPLAYED
 from web.http.problem import Fault, Problem, invalid
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import AdminIdentity
 from web.money.credit_adjustments import GRANT, CreditMovement, reference_of
 from web.routes.admin import USER_NOT_FOUND, Reason, act_upon
 from web.routes.admin_credits import GivenAmount, Refunded, Words, move, refund_unit

@@ -1,0 +1,82 @@
+"""Work and price of frames, in whole microseconds of the machine that probed the frames.
+
+Measurements are converted to whole numbers. All further computation of prices uses only integers,
+because integers give the same prices on every machine.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Final
+
+import attrs
+
+from rendertrust.preflight.frame_probe import MeasuredFrame, Probe
+
+SECOND: Final = 1_000_000
+LEAST: Final = SECOND // 1000  # the minimum for a frame
+
+
+@attrs.frozen
+class FrameWork:
+    """The probed frames, ascending, and the microseconds of each frame."""
+
+    frames: tuple[int, ...]
+    microseconds: tuple[int, ...]
+
+    def of(self, frame: int) -> int:
+        """Return the microseconds of a frame, interpolated between probed frames and rounded up.
+
+        Beyond the ends, return the microseconds of the nearest probed frame.
+        """
+        at = bisect_left(self.frames, frame)
+        if at in (0, len(self.frames)):
+            return self.microseconds[min(at, len(self.frames) - 1)]
+        first, last = self.frames[at - 1 : at + 1]
+        before, after = self.microseconds[at - 1 : at + 1]
+        return before + _up((after - before) * (frame - first), last - first)
+
+    @property
+    def most(self) -> int:
+        """Return the microseconds of the dearest frame."""
+        return max(self.microseconds)
+
+    def mended(self, percents: Mapping[int, int]) -> "FrameWork":
+        """Return the work, corrected by frames that took ``percents`` of the estimated time."""
+        found = dict(zip(self.frames, self.microseconds, strict=True))
+        found |= {number: _up(self.of(number) * many, 100) for number, many in percents.items()}
+        numbers = tuple(sorted(found))
+        return FrameWork(numbers, tuple(found[number] for number in numbers))
+
+    def seconds(self, frames: Iterable[int]) -> float:
+        """Return the total seconds of all frames."""
+        return round(sum(map(self.of, frames)) / SECOND, 1)
+
+
+def work_of(
+    probe: Probe, *, width: int | None = None, height: int | None = None, samples: int | None = None
+) -> FrameWork:
+    """Return the work of whole frames, at another size or number of samples if given."""
+    pixels = (width or probe.width) * (height or probe.height)
+    more = Fraction(pixels * (samples or probe.samples), max(probe.samples, 1))
+    numbers = tuple(probed.frame for probed in probe.frames)
+    return FrameWork(numbers, tuple(_microseconds(probed, more) for probed in probe.frames))
+
+
+def _microseconds(probed: MeasuredFrame, more: Fraction) -> int:
+    # Fractions are made from decimal texts: the text 0.1 is exactly a tenth, unlike the float.
+    seconds = Fraction(str(probed.base)) + Fraction(str(probed.pixel)) * more
+    return max(_up(seconds.numerator * SECOND, seconds.denominator), LEAST)
+
+
+def price_of(microseconds: int, price: int, seconds: int) -> int:
+    """Return the cost of ``microseconds`` of work in units of money.
+
+    ``price`` pays for ``seconds`` of work. The cost is rounded up, and is therefore 0 only if
+    ``price`` is 0.
+    """
+    return _up(price * microseconds, seconds * SECOND)
+
+
+def _up(number: int, by: int) -> int:
+    return -(-number // by)

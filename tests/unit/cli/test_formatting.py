@@ -1,0 +1,74 @@
+"""Formatting of values for people."""
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rendertrust.cli import formatting
+
+NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
+
+
+@given(st.text())
+def test_nothing_steers_the_terminal(text: str) -> None:
+    said = formatting.harmless(text)
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in said)
+    assert "\n" not in said
+
+
+def test_words_in_any_script_stay() -> None:
+    assert formatting.harmless("Szene für\tMünchen\n場面") == "Szene für München 場面"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-1, "0 s"),
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.9, "60 s"),
+        (60, "1 min"),
+        (200, "3 min 20 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (3605, "1 h"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert formatting.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(seconds=59), "just now"),
+        (timedelta(minutes=5), "5 min ago"),
+        (timedelta(hours=23), "23 h ago"),
+        (timedelta(days=3), "3 d ago"),
+    ],
+)
+def test_times_that_are_past(gone: timedelta, said: str) -> None:
+    assert formatting.ago(NOW - gone, NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_449_999, "1.4 MB"), (10**15, "1000.0 TB")],
+)
+def test_sizes(count: int, said: str) -> None:
+    assert formatting.size(count) == said
+
+
+def test_percent_is_never_rounded_up_to_done() -> None:
+    assert formatting.percent(0.999) == "99 %"
+    assert formatting.percent(1.0) == "100 %"
+    assert formatting.percent(None) == "-"
+
+
+def test_stamps_are_utc() -> None:
+    assert formatting.stamp(NOW.astimezone()) == "2026-03-13T12:00:00Z"

@@ -1,0 +1,37 @@
+"""The admin behind a recorded action, through the API or in the console."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from sql.audit_log import Act
+from web.gateway import Gateway
+
+
+@attrs.frozen
+class AdminIdentity:
+    """An admin; ``request_id``: the id of the request in which they act."""
+
+    gateway: Gateway
+    user: UUID
+    request_id: str
+
+    async def act(
+        self, name: str, target: str, reason: str, details: Mapping[str, Any]
+    ) -> Act | None:
+        """Return the record of what the admin is about to do; None if the user no longer exists."""
+        admin = await self.gateway.tables.users.by_id(self.user)
+        if admin is None:
+            return None
+        return Act(
+            at=self.gateway.ports.clock.now(),
+            actor_id=admin.id,
+            actor=admin.email,
+            act=name,
+            target=target,
+            reason=reason,
+            request_id=self.request_id,
+            details=details,
+        )
