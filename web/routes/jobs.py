@@ -282,7 +282,8 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
 def own_result(user: UUID, key: str) -> bool:
     """Return True if we derived this key for this user.
 
-    The gateway opens no other keys, whatever a node has sent.
+    In its own bucket, the gateway gives a user URLs only for such keys, whatever reference a node
+    sent.
     """
     return key.startswith(f"results/{user}/")
 
