@@ -2,8 +2,9 @@
 
 from actors.kernel.actor import Actor
 from actors.kernel.dead_letter import DeadLetter, DeadLetters
+from actors.kernel.deferred_reply import DeferredReply
 from actors.kernel.down import Down
-from actors.kernel.failure import (
+from actors.kernel.errors import (
     ActorCrashed,
     ActorStopped,
     AskFailed,
@@ -13,10 +14,9 @@ from actors.kernel.failure import (
     Mishap,
 )
 from actors.kernel.handler import handles, handles_batch
-from actors.kernel.later import Later
 from actors.kernel.message import Message, Overflow
 from actors.kernel.ref import Ref
-from actors.kernel.restarts import Restart, Restarts
+from actors.kernel.restart_log import Restart, RestartLog
 from actors.kernel.statistics import State, Statistics
 from actors.kernel.timer import Timer
 
@@ -28,16 +28,16 @@ __all__ = [
     "DeadLetter",
     "DeadLetters",
     "DeadlineExceeded",
+    "DeferredReply",
     "Down",
     "Fatal",
-    "Later",
     "MailboxFull",
     "Message",
     "Mishap",
     "Overflow",
     "Ref",
     "Restart",
-    "Restarts",
+    "RestartLog",
     "State",
     "Statistics",
     "Timer",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from actors.kernel.failure import DeadlineExceeded
+from actors.kernel.errors import DeadlineExceeded
 
 TICKS_PER_SECOND = 20  # 50 ms
 # a dict, not a set, so that the order of expiry is the same in every run

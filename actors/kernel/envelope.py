@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from actors.kernel.failure import AskFailed
+from actors.kernel.errors import AskFailed
 from actors.kernel.message import Message
 
 

@@ -2,7 +2,7 @@
 
 import attrs
 
-from actors.kernel.failure import Fatal, Mishap
+from actors.kernel.errors import Fatal, Mishap
 
 DETAIL_CHARACTERS = 200
 

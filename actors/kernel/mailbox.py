@@ -9,7 +9,7 @@ import attrs
 
 from actors.kernel.dead_letter import DeadLetter, DeadLetters
 from actors.kernel.envelope import Envelope, Item, Reminder, message_of
-from actors.kernel.failure import ActorStopped, AskFailed, MailboxFull
+from actors.kernel.errors import ActorStopped, AskFailed, MailboxFull
 from actors.kernel.message import Message, Overflow
 
 

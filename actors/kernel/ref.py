@@ -5,7 +5,7 @@ from typing import Any, Generic
 
 from actors.kernel.deadlines import deadlines_of
 from actors.kernel.envelope import Envelope
-from actors.kernel.failure import ActorStopped
+from actors.kernel.errors import ActorStopped
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.message import Message, Overflow, R, To
 

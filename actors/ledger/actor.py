@@ -12,7 +12,7 @@ import attrs
 from prometheus_client import Counter, Histogram
 
 from actors.kernel import Actor, Fatal, fail_point, handles, handles_batch
-from actors.ledger.decision import decide
+from actors.ledger.batch_decision import decide
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
     REVENUE,

@@ -7,7 +7,7 @@ import attrs
 from actors.ledger.draft import Draft
 from actors.ledger.messages import work_reference
 from actors.ledger.postings import Refusal, release
-from actors.ledger.rows import change
+from actors.ledger.unit_changes import change
 from sql.books import UnitRow
 
 LOST: Final = "another tile of its frame failed"

@@ -24,7 +24,6 @@ from actors.ledger.messages import (
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements
 from actors.node_session.connection import NodeConnection, Socket
-from actors.node_session.dispatch_frames import FrameBuilder, Manifests
 from actors.node_session.ledger_requests import LeaseRenewal, PendingCommit, UnitCommits
 from actors.node_session.messages import (
     AlternativesFound,
@@ -61,6 +60,7 @@ from actors.node_session.progress_watchdog import (
     ProgressTracker,
     ProgressWatchdog,
 )
+from actors.node_session.relay_frame_builder import Manifests, RelayFrameBuilder
 from actors.node_session.result_objects import PartOffers, ResultObjects
 from actors.node_session.result_settlement import ResultSettlement, alert_admins
 from actors.node_session.sampling import Sampling
@@ -130,7 +130,7 @@ class NodeSessionActor(Actor[NodeSession]):
         self._connection = connection = NodeConnection(socket, ports.clock, settings, self.stop)
         self._commits = commits = UnitCommits(state, peers.ledger, peers.scheduler, self)
         self._leases = LeaseRenewal(state, peers.ledger, self)
-        self._frames = FrameBuilder(ports.objects, peers.manifests, settings, node.base)
+        self._frames = RelayFrameBuilder(ports.objects, peers.manifests, settings, node.base)
         self._announcements = Announcements(state, peers.scheduler, self)
         self._dispatcher = UnitDispatcher(
             state, connection, commits, self._leases, frames=self._frames, progress=peers.progress

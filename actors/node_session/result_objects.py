@@ -16,7 +16,7 @@ from actors.node_session.connection import NodeConnection
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import PartsInspected
 from actors.node_session.progress_watchdog import ProgressTracker
-from actors.node_session.results import (
+from actors.node_session.result_validation import (
     EVIDENCE,
     RESULT,
     DeliveredEvidence,

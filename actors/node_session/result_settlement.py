@@ -13,11 +13,11 @@ import attrs
 from prometheus_client import Counter
 
 from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitDeliver, UnitRequeue
-from actors.node_session import results, unit_failures
+from actors.node_session import result_validation, unit_failures
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import AlternativesFound, ResultInspected
 from actors.node_session.result_objects import Found, PartsLost, ResultObjects
-from actors.node_session.results import (
+from actors.node_session.result_validation import (
     DeliveredEvidence,
     ForeignObject,
     InspectedResult,
@@ -134,7 +134,7 @@ class ResultSettlement:
         elif isinstance(found, ResultRefused):
             self._refuse(held, found)
         else:
-            named = results.checked(result, found.found, self._state.settings)
+            named = result_validation.checked(result, found.found, self._state.settings)
             await self._judge(held, result, named, found)
 
     # -- failed
@@ -190,7 +190,7 @@ class ResultSettlement:
     # -- completed
 
     async def _settle_completed(self, held: HeldUnit, result: JobResult) -> None:
-        named = results.named(result.result_ref, held.assignment, self._state.settings)
+        named = result_validation.named(result.result_ref, held.assignment, self._state.settings)
         if isinstance(named, OwnObject):
             self._inspect(held, result)
         else:
@@ -203,8 +203,10 @@ class ResultSettlement:
         held.is_inspected = True
         unit, settings = held.assignment, self._state.settings
         objects = self._objects_of(unit)
-        is_checked = results.is_checked(unit, settings)
-        waits = results.waits(unit, settings) and not results.is_uncheckable(result, settings)
+        is_checked = result_validation.is_checked(unit, settings)
+        waits = result_validation.waits(unit, settings) and not result_validation.is_uncheckable(
+            result, settings
+        )
 
         async def inspect() -> ResultInspected:
             try:
@@ -217,16 +219,22 @@ class ResultSettlement:
         self._actor.background(inspect, within=settings.look_seconds, otherwise=otherwise)
 
     async def _judge(
-        self, held: HeldUnit, result: JobResult, named: results.Named, seen: InspectedResult
+        self,
+        held: HeldUnit,
+        result: JobResult,
+        named: result_validation.Named,
+        seen: InspectedResult,
     ) -> None:
         """Commit a completed result, or refuse it.
 
         A result that waits for a verdict is committed as a delivery, and charged after the verdict.
         """
         unit, node, settings = held.assignment, self._state.node, self._state.settings
-        is_uncheckable = results.is_uncheckable(result, settings)
-        is_uncheckable = is_uncheckable or results.is_uncheckable_elsewhere(named, settings)
-        waits = results.waits(unit, settings) and not is_uncheckable
+        is_uncheckable = result_validation.is_uncheckable(result, settings)
+        is_uncheckable = is_uncheckable or result_validation.is_uncheckable_elsewhere(
+            named, settings
+        )
+        waits = result_validation.waits(unit, settings) and not is_uncheckable
         if waits and isinstance(named, ForeignObject):
             words = "a result that waits for a verdict must be uploaded to the offered URL"
             named = ResultRefused(words)
@@ -235,14 +243,16 @@ class ResultSettlement:
             return
         now = self._state.clock.now()
         device_class = self._state.device_class
-        work = results.read_signed_work(result, unit, node, seen, now, device_class=device_class)
+        work = result_validation.read_signed_work(
+            result, unit, node, seen, now, device_class=device_class
+        )
         if work is None and node.key is not None and waits:
             words = "a result that waits for a verdict must be signed with its node's key"
             work = ResultRefused(words)
         if isinstance(work, ResultRefused):
             self._refuse(held, work)
             return
-        effect = results.completion(
+        effect = result_validation.completion(
             unit, node, settings, named=named, found=seen.found, said=result.sha256
         )
         if not (waits or settings.pays_unverified):
@@ -281,8 +291,8 @@ class ResultSettlement:
         if work is None:
             return None
         key, now = self._signer.receipts(), self._state.clock.now()
-        reason = results.why_unverified(unit, self._state.settings)
-        return results.unverified_receipt(work, unit.price, reason, key, now)
+        reason = result_validation.why_unverified(unit, self._state.settings)
+        return result_validation.unverified_receipt(work, unit.price, reason, key, now)
 
 
 def alert_admins(held: HeldUnit, node: UUID, outcome: Any) -> None:

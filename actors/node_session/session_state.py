@@ -11,8 +11,8 @@ import attrs
 
 from actors.kernel import Message, Ref, Timer
 from actors.ledger.messages import Effect
-from actors.node_session.dispatch_frames import pool_of
 from actors.node_session.messages import NodeSession
+from actors.node_session.relay_frame_builder import pool_of
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import Clock

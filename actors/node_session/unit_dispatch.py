@@ -9,9 +9,9 @@ from uuid import UUID
 
 from actors.node_session import unit_failures
 from actors.node_session.connection import NodeConnection
-from actors.node_session.dispatch_frames import FrameBuilder, pool_of
 from actors.node_session.ledger_requests import LeaseRenewal, UnitCommits
 from actors.node_session.progress_watchdog import ProgressTracker
+from actors.node_session.relay_frame_builder import RelayFrameBuilder, pool_of
 from actors.node_session.session_state import HeldUnit, Phase, SessionState
 from actors.node_session.unit_failures import Failure
 from actors.ports import ObjectsUnavailable
@@ -82,7 +82,7 @@ class UnitDispatcher:
         commits: UnitCommits,
         leases: LeaseRenewal,
         *,
-        frames: FrameBuilder,
+        frames: RelayFrameBuilder,
         progress: ProgressTracker,
     ) -> None:
         self._state = state

@@ -12,9 +12,9 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.connection import NodeConnection
-from actors.node_session.dispatch_frames import FrameBuilder
 from actors.node_session.messages import RunCheck, StoredObject
-from actors.node_session.results import EVIDENCE
+from actors.node_session.relay_frame_builder import RelayFrameBuilder
+from actors.node_session.result_validation import EVIDENCE
 from actors.node_session.session_state import ActorContext, SessionState
 from actors.ports import ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, LieDetected, Reported, Verifier
@@ -43,7 +43,7 @@ class VerifierChecks:
         self,
         state: SessionState,
         connection: NodeConnection,
-        frames: FrameBuilder,
+        frames: RelayFrameBuilder,
         verifier: Ref[Verifier],
         actor: ActorContext,
     ) -> None:
@@ -139,7 +139,7 @@ class VerifierChecks:
     async def _frame_of(self, order: RunCheck) -> JobDispatch:
         """Return the relay frame of a check, with the unit's inputs and the delivered files.
 
-        Raises the same exceptions as ``FrameBuilder.dispatch``.
+        Raises the same exceptions as ``RelayFrameBuilder.dispatch``.
         """
         unit = await self._frames.dispatch(order.unit)
         delivered = [

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles, handles_batch
 from actors.ledger.messages import UnitState
-from actors.notifier import codec, scheduler_hints
+from actors.notifier import log_hints, scheduler_hints
 from actors.notifier.log_tails import LogLine, LogTails
 from actors.notifier.messages import (
     AnnounceGateway,
@@ -154,7 +154,7 @@ class NotifierActor(Actor[Notifier]):
     @handles(TellOthers)
     async def tell_others(self, _: TellOthers) -> None:
         untold, self._untold = self._untold, LogTails(self._settings.untold_most)
-        await self._bus.publish(SAID, codec.telling(self._name, untold))
+        await self._bus.publish(SAID, log_hints.telling(self._name, untold))
 
     @handles(AnnounceGateway)
     async def say_here(self, _: AnnounceGateway) -> None:
@@ -162,7 +162,7 @@ class NotifierActor(Actor[Notifier]):
         self._others = {name: n + 1 for name, n in self._others.items() if n < SILENT_MOST}
         if before:
             self._tell_who_is_there()
-        await self._bus.publish(SAID, codec.being(self._name))
+        await self._bus.publish(SAID, log_hints.being(self._name))
         self.after(HERE_SECONDS, AnnounceGateway())
 
     def _note(self, other: bytes) -> None:
@@ -176,18 +176,18 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(AskOthers)
     async def ask_others(self, _: AskOthers) -> None:
-        await self._bus.publish(SAID, codec.asking(self._name))
+        await self._bus.publish(SAID, log_hints.asking(self._name))
 
     def _hear_what_was_said(self, payload: bytes) -> None:
-        if not codec.is_own(self._name, payload):
+        if not log_hints.is_own(self._name, payload):
             self.ref.tell(LogHintReceived(payload))
 
     @handles(LogHintReceived)
     async def heard(self, message: LogHintReceived) -> None:
-        self._note(codec.name_of(message.payload))
-        said = codec.heard(message.payload)
-        if isinstance(said, codec.LogRequest):
-            await self._bus.publish(SAID, codec.telling(self._name, self._tails, said.name))
+        self._note(log_hints.name_of(message.payload))
+        said = log_hints.heard(message.payload)
+        if isinstance(said, log_hints.LogRequest):
+            await self._bus.publish(SAID, log_hints.telling(self._name, self._tails, said.name))
         elif said is not None and said.asked in (None, self._name):
             take = self._tails.hear if said.asked is None else self._tails.fill_in
             for job, tail in reversed(said.of):

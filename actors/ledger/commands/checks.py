@@ -18,10 +18,10 @@ import attrs
 from actors.ledger import fines
 from actors.ledger.commands import units
 from actors.ledger.draft import Draft
-from actors.ledger.failure_attribution import SAID_MAX
+from actors.ledger.failure_consequences import SAID_MAX
 from actors.ledger.messages import GuardFailed, UnitComplete, UnitDeliver, UnitFail
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import AT_WORK, change
+from actors.ledger.unit_changes import AT_WORK, change
 from actors.verifier.messages import UnitVerdict, costs, earns
 from sql.books import UnitRow
 from sql.checks import CheckRow

@@ -23,7 +23,14 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, hold_units, release, reopen
-from actors.ledger.rows import STOPPED, cancelled, change, with_copy_only, with_status, without_copy
+from actors.ledger.unit_changes import (
+    STOPPED,
+    cancelled,
+    change,
+    with_copy_only,
+    with_status,
+    without_copy,
+)
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, NewJob, UnitRow
 from sql.job_plan import NewUnit

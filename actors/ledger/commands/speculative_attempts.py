@@ -12,7 +12,7 @@ import attrs
 from actors.ledger import tile_dependencies
 from actors.ledger.commands import checks
 from actors.ledger.draft import Draft
-from actors.ledger.failure_attribution import (
+from actors.ledger.failure_consequences import (
     after_failed_send,
     after_loss,
     avoided_by_job,
@@ -32,7 +32,7 @@ from actors.ledger.messages import (
     UnitStart,
 )
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import AT_WORK, change, next_attempt, with_copy_only, without_copy
+from actors.ledger.unit_changes import AT_WORK, change, next_attempt, with_copy_only, without_copy
 from actors.verifier.messages import UnitVerdict
 from sql.books import UnitRow
 

@@ -10,7 +10,7 @@ import attrs
 from actors.ledger import tile_dependencies
 from actors.ledger.commands.earnings import earned
 from actors.ledger.draft import Draft
-from actors.ledger.failure_attribution import (
+from actors.ledger.failure_consequences import (
     after_failed_send,
     after_loss,
     avoided_by_job,
@@ -31,7 +31,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, with_status
+from actors.ledger.unit_changes import AT_WORK, STOPPED, change, next_attempt, with_status
 from rendertrust.receipt import IssuedReceipt
 from sql.books import UnitRow
 from sql.receipts import ReceiptRow

@@ -35,7 +35,7 @@ from actors.ledger.messages import (
     operator_account,
     work_reference,
 )
-from actors.ledger.rows import next_attempt
+from actors.ledger.unit_changes import next_attempt
 from actors.verifier.messages import UnitVerdict
 from rendertrust.job_status import ENDED
 from sql.books import HoldRow, Keys, UnitRow

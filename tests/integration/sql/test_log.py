@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from actors.ledger.decision import decide
+from actors.ledger.batch_decision import decide
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import Commit, Transfer, user_account
 from actors.sequencer.messages import CheckpointReady

@@ -5,8 +5,8 @@ import asyncio
 import attrs
 import pytest
 
-from actors.node_session import dispatch_frames
-from actors.node_session.dispatch_frames import FrameBuilder, Manifests
+from actors.node_session import relay_frame_builder
+from actors.node_session.relay_frame_builder import Manifests, RelayFrameBuilder
 from actors.node_session.settings import NodeSessionSettings
 from actors.scheduler.messages import Assignment
 from rendertrust.manifest import Manifest, read
@@ -31,7 +31,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(len(manifest.files))
         return manifest
 
-    monkeypatch.setattr(dispatch_frames, "read", noted)
+    monkeypatch.setattr(relay_frame_builder, "read", noted)
     return found
 
 
@@ -46,7 +46,7 @@ async def unit_of(objects: TwinObjects, files: int) -> Assignment:
 async def given(kept: Manifests, unit: Assignment, objects: TwinObjects) -> int:
     """Return how many URLs a node gets when it asks for all files."""
     wanted = [sha(content) for content in CONTENTS]
-    return len((await FrameBuilder(objects, kept, SETTINGS).urls(unit, wanted)).inputs)
+    return len((await RelayFrameBuilder(objects, kept, SETTINGS).urls(unit, wanted)).inputs)
 
 
 def test_a_list_is_read_once_however_often_a_node_asks(readings: list[int]) -> None:
@@ -78,7 +78,7 @@ def test_a_list_is_read_once_by_all_who_ask_at_the_same_time(readings: list[int]
 def test_no_more_files_are_kept_than_the_bound(
     readings: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch_frames, "ENTRIES_MAX", 4)
+    monkeypatch.setattr(relay_frame_builder, "ENTRIES_MAX", 4)
 
     @simulated
     async def several() -> None:

@@ -25,7 +25,7 @@ from actors.node_session.messages import (
     RunCheck,
     StoredObject,
 )
-from actors.node_session.results import why_unverified
+from actors.node_session.result_validation import why_unverified
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from rendertrust.protocol import (

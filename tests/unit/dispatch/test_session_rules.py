@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.messages import UnitFail
-from actors.node_session import results, unit_failures
+from actors.node_session import result_validation, unit_failures
 from actors.node_session.connection import FloodGuard
 from actors.node_session.ledger_requests import renewals, vouched_at
 from actors.node_session.messages import AlternativesFound
@@ -193,36 +193,45 @@ def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_s
 def test_in_our_bucket_nothing_but_our_key_counts(reference: str) -> None:
     unit = assignment()
     for settings in (SETTINGS, STRICT):
-        named = results.named(reference, unit, settings)
-        assert isinstance(named, results.ResultRefused)
-        ours = results.named(
-            f"s3://rendertrust/{results.object_key(unit, results.RESULT)}", unit, settings
+        named = result_validation.named(reference, unit, settings)
+        assert isinstance(named, result_validation.ResultRefused)
+        ours = result_validation.named(
+            f"s3://rendertrust/{result_validation.object_key(unit, result_validation.RESULT)}",
+            unit,
+            settings,
         )
-        assert isinstance(ours, results.OwnObject)
+        assert isinstance(ours, result_validation.OwnObject)
 
 
 @given(st.none() | st.text(max_size=40))
 def test_where_objects_are_required_nothing_but_our_key_is_taken(reference: str | None) -> None:
-    named = results.named(reference, assignment(), STRICT)
-    assert isinstance(named, results.ResultRefused)
+    named = result_validation.named(reference, assignment(), STRICT)
+    assert isinstance(named, result_validation.ResultRefused)
 
 
 @pytest.mark.parametrize(("characters", "taken"), [(500, True), (501, False)])
 def test_a_reference_elsewhere_has_500_characters_at_most(characters: int, taken: bool) -> None:
     reference = "s3://elsewhere/".ljust(characters, "x")
-    named = results.named(reference, assignment(), SETTINGS)
-    assert isinstance(named, results.ForeignObject if taken else results.ResultRefused)
+    named = result_validation.named(reference, assignment(), SETTINGS)
+    assert isinstance(
+        named, result_validation.ForeignObject if taken else result_validation.ResultRefused
+    )
 
 
 @pytest.mark.parametrize(("size", "taken"), [(1, True), (2**34, True), (2**34 + 1, False)])
 def test_an_object_has_16_gib_at_most(size: int, taken: bool) -> None:
     said = JobResult(job_id=str(JOB), status="completed")
-    found = results.checked(said, ObjectInfo("key", size, None), SETTINGS)
-    assert isinstance(found, results.OwnObject if taken else results.ResultRefused)
+    found = result_validation.checked(said, ObjectInfo("key", size, None), SETTINGS)
+    assert isinstance(
+        found, result_validation.OwnObject if taken else result_validation.ResultRefused
+    )
 
 
 def test_keys_of_different_attempts_and_users_differ() -> None:
-    keys = {results.object_key(assignment(attempt=n), results.RESULT) for n in range(1, 5)}
+    keys = {
+        result_validation.object_key(assignment(attempt=n), result_validation.RESULT)
+        for n in range(1, 5)
+    }
     assert len(keys) == 4
     assert all(key.startswith(f"results/{USER}/{JOB}/") for key in keys)
 
@@ -230,8 +239,8 @@ def test_keys_of_different_attempts_and_users_differ() -> None:
 def test_an_unowned_node_earns_for_suspense() -> None:
     node = NodeIdentity(NODE, None, ("echo",), verified=True)
     found = ObjectInfo("key", 3, None)
-    effect = results.completion(
-        assignment(), node, SETTINGS, named=results.OwnObject(), found=found
+    effect = result_validation.completion(
+        assignment(), node, SETTINGS, named=result_validation.OwnObject(), found=found
     )
     assert (effect.verified, effect.operator) == (True, "suspense")
 

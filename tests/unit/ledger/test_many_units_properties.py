@@ -30,7 +30,7 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitStart,
 )
-from actors.ledger.rows import next_attempt
+from actors.ledger.unit_changes import next_attempt
 from actors.verifier.messages import UnitVerdict
 from rendertrust import money
 from rendertrust.job_status import ENDED

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, object_key
+from actors.node_session.result_validation import EVIDENCE, RESULT, SCHEME, is_checked, object_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
@@ -65,7 +65,7 @@ class Unsendable(ValueError):
 
 
 @attrs.frozen
-class FrameBuilder:
+class RelayFrameBuilder:
     """Builds the relay frames that send units to one node.
 
     ``base``: the address at which the node reaches the gateway, for presigned URLs; None for the
