@@ -39,8 +39,8 @@ from bench.farm import submit_once
 from bench.gateways import running
 from bench.honest import wait_until_ended
 from bench.probe import Table, machine
-from rendertrust.identity import generate_key
 from rendertrust.node.plugin import PICTURE
+from rendertrust.node_key import generate_key
 from rendertrust.protocol import Evidence, JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
 from sql.sampling import ALWAYS_UNTIL

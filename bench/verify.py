@@ -33,7 +33,7 @@ from rendertrust.node.blender import Blender
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import EVIDENCE, PICTURE, Completed, Failed, Result, Task, in_batch
 from rendertrust.node.plugins.check import CheckPlugin
-from rendertrust.node.plugins.check_batch import CheckBatchPlugin
+from rendertrust.node.plugins.quick_look_batch import CheckBatchPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.resident_blender import Hear
 from rendertrust.relay_frames import BATCH_MAX

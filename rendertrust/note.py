@@ -15,7 +15,7 @@ import attrs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from rendertrust.identity import weakness_of
+from rendertrust.node_key import weakness_of
 
 NOTE_CHARACTERS_MAX: Final = 65_536
 _ED25519: Final = b"\x01"

@@ -16,7 +16,7 @@ import attrs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from rendertrust.identity import weakness_of
+from rendertrust.node_key import weakness_of
 from rendertrust.untrusted import Document
 
 WORK: Final = "rendertrust-work-v1"

@@ -24,7 +24,8 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
-from rendertrust import __version__, identity, manifest
+from rendertrust import __version__, manifest, node_key
+from rendertrust.http_session import http_session
 from rendertrust.node import registration
 from rendertrust.node.attester import Attester, utc
 from rendertrust.node.plugin import Completed
@@ -45,7 +46,6 @@ from rendertrust.protocol import (
     decode_from_gateway,
     encode,
 )
-from rendertrust.sessions import http_session
 
 RECEIVED_MAX: Final = 10_000
 ANSWER_SECONDS: Final = 30.0
@@ -80,7 +80,7 @@ class FakeNode:
         self.name = name
         self.capabilities = tuple(capabilities)
         self.slots = slots
-        self.key = key or identity.generate_key()
+        self.key = key or node_key.generate_key()
         self.received: list[FromGateway] = []
         self.running: list[Running] = []
         self.close_code: int | None = None

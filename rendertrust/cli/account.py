@@ -11,7 +11,7 @@ import click
 
 from rendertrust.cli import exit_codes
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:

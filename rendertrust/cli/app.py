@@ -8,7 +8,7 @@ import click
 from rendertrust.cli import exit_codes
 from rendertrust.cli.argv import Arguments
 from rendertrust.cli.command import Root
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import CliSession
 
@@ -18,7 +18,7 @@ ROOT = Root("rendertrust")
 def main(words: Arguments, command: click.Command = ROOT) -> int:
     """Run ``command`` with the typed arguments and return the exit code.
 
-    A command ends by returning, by CommandExit, by an exception that ``failures`` maps, or by
+    A command ends by returning, by CommandExit, by an exception that ``error_exits`` maps, or by
     SystemExit.
     """
     output = Printer(words.json)
@@ -64,7 +64,7 @@ def _ending(error: Exception, session: CliSession) -> Exit | None:
         return Exit(
             exit_codes.FAILURE, "pipe", "The program that reads the output has closed the pipe", ""
         )
-    from rendertrust.cli.failures import ending_of  # imports the client
+    from rendertrust.cli.error_exits import ending_of  # imports the client
 
     return ending_of(error, session.named)
 

@@ -83,7 +83,7 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("openapi", "Print the OpenAPI document"),
     ),
     "Other": (
-        CommandEntry("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.help_topics"),
+        CommandEntry("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.help"),
         CommandEntry("version", "Print the version", "rendertrust.cli.version"),
     ),
 }

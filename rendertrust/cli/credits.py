@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rendertrust.cli import formats
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -58,23 +58,23 @@ def offers(session: CliSession) -> None:
 def buy(session: CliSession, sku: str) -> None:
     """Buy the package SKU (from `credits offers`): print the address of the payment page."""
     found = session.fetch(lambda client: client.checkout(sku))
-    session.output.facts({"pay": formats.harmless(found.url)})
+    session.output.facts({"pay": formatting.harmless(found.url)})
     session.output.note("Open this address in a browser. Then: rendertrust credits balance")
 
 
 def _offer(offer: "Offer") -> tuple[str, ...]:
-    price = f"{offer.amount / 100:.2f} {formats.harmless(offer.currency)}"
-    return (formats.harmless(offer.sku), offer.credits, price, formats.harmless(offer.title))
+    price = f"{offer.amount / 100:.2f} {formatting.harmless(offer.currency)}"
+    return (formatting.harmless(offer.sku), offer.credits, price, formatting.harmless(offer.title))
 
 
 def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:
-    when = formats.ago(entry.created_at) if people else formats.stamp(entry.created_at)
+    when = formatting.ago(entry.created_at) if people else formatting.stamp(entry.created_at)
     sign = "-" if entry.direction == "DEBIT" else "+"
     return (
         when,
         sign + entry.amount,
         entry.balance_after,
-        formats.harmless(entry.source),
-        formats.harmless(entry.reference_id or "-"),
-        formats.harmless(entry.description or ""),
+        formatting.harmless(entry.source),
+        formatting.harmless(entry.reference_id or "-"),
+        formatting.harmless(entry.description or ""),
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formats
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import CliSession, pass_session
@@ -122,13 +122,13 @@ def list_(session: CliSession, state: str | None, limit: int, offset: int) -> No
 
 
 def _row(dispute: "Dispute", *, people: bool) -> tuple[str, ...]:
-    when = formats.ago if people else formats.stamp
+    when = formatting.ago if people else formatting.stamp
     return (
         when(dispute.opened_at),
         dispute.state,
         dispute.charge,
         dispute.job_id,
         str(dispute.unit),
-        formats.harmless(dispute.reason),
-        formats.harmless(dispute.decision) or "-",
+        formatting.harmless(dispute.reason),
+        formatting.harmless(dispute.decision) or "-",
     )

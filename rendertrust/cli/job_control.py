@@ -8,7 +8,7 @@ import click
 
 from rendertrust.cli import exit_codes, job_grid, option_types, orphan_tiles, unit_table
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import Priority
 

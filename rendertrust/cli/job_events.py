@@ -6,9 +6,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formats
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit
+from rendertrust.cli.command_exit import CommandExit
 from rendertrust.cli.job_outcome import interrupted
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -66,17 +66,17 @@ async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterato
 def row(event: "JobEvent") -> tuple[str, ...]:
     """Return the columns of an event; ``-`` for an absent value."""
     credits_ = "-" if event.money is None else f"{event.money} {event.amount}"
-    far = None if event.progress is None else formats.percent(event.progress)
+    far = None if event.progress is None else formatting.percent(event.progress)
     error = ": ".join(part for part in (event.error_class, event.error) if part)
     return (
         _or(event.number),
-        "-" if event.at is None else formats.stamp(event.at),
+        "-" if event.at is None else formatting.stamp(event.at),
         event.type if far is None else f"{event.type} {far}",
         _or(event.unit),
         _or(event.attempt),
-        "-" if event.node_id is None else formats.short(event.node_id),
+        "-" if event.node_id is None else formatting.short(event.node_id),
         credits_,
-        formats.harmless(error) if error else "-",
+        formatting.harmless(error) if error else "-",
     )
 
 

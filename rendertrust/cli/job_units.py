@@ -16,12 +16,12 @@ from rendertrust.cli import (
     job_quote,
     option_types,
     orphan_tiles,
-    scene,
-    transfer,
+    path_checks,
+    transfer_progress,
     unit_table,
 )
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.job_control import asked, job_argument
 from rendertrust.cli.output import Printer
 from rendertrust.cli.result_download import fetched
@@ -122,7 +122,7 @@ def download(
         raise click.UsageError("--evidence is for one unit: give --unit")
     if unit is None and evidence:
         unit = 0
-    place = scene.folder_of(out) if unit is None else scene.placed(out)
+    place = path_checks.folder_of(out) if unit is None else path_checks.placed(out)
     if unit is not None:
         number = unit
         fetch = _evidence if evidence else _unit
@@ -139,7 +139,7 @@ def download(
 async def _unit(
     output: Printer, client: "AsyncClient", job: UUID, number: int, place: Path
 ) -> None:
-    with transfer.shown(output, "Downloaded") as progress:
+    with transfer_progress.shown(output, "Downloaded") as progress:
         path = await client.download_unit(job, number, place, progress=progress)
     output.document({"job_id": str(job), "unit": number, "path": str(path)})
     output.say(f"Saved {path}.")
@@ -148,7 +148,7 @@ async def _unit(
 async def _evidence(
     output: Printer, client: "AsyncClient", job: UUID, number: int, place: Path
 ) -> None:
-    with transfer.shown(output, "Downloaded") as progress:
+    with transfer_progress.shown(output, "Downloaded") as progress:
         path = await client.download_evidence(job, place, unit=number, progress=progress)
     output.document({"job_id": str(job), "unit": number, "path": str(path)})
     output.say(f"Saved {path}.")
@@ -218,7 +218,7 @@ async def saved(
             output.note(there)
     elif await _is_one_picture(client, job):
         return await fetched(output, client, job, folder, name)
-    with transfer.shown(output, "Downloaded") as progress:
+    with transfer_progress.shown(output, "Downloaded") as progress:
         found = await client.download_frames(
             job, folder, frames=frames, stem=name, tiles=tiles, progress=progress
         )
@@ -278,7 +278,7 @@ def video(
 
     The price is shown first; on a terminal you are asked to agree.
     """
-    place = None if out is None else scene.placed(out)
+    place = None if out is None else path_checks.placed(out)
     container = container_of(out, webm=webm)
     output = session.output
 

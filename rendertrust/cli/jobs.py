@@ -9,9 +9,16 @@ from uuid import UUID
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formats, job_outcome, job_progress, orphan_tiles, scene
+from rendertrust.cli import (
+    exit_codes,
+    formatting,
+    job_outcome,
+    job_progress,
+    orphan_tiles,
+    path_checks,
+)
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.job_control import (
     cap,
     job_argument,
@@ -70,7 +77,7 @@ def list_jobs(session: CliSession, status: str | None, limit: int, offset: int) 
 
 def _table(session: CliSession, found: "JobList") -> None:
     people = session.output.terminal
-    rows = [_row(job, formats.ago if people else formats.stamp) for job in found.jobs]
+    rows = [_row(job, formatting.ago if people else formatting.stamp) for job in found.jobs]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
 
@@ -79,10 +86,10 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
     return (
         job.id,
         job.status,
-        formats.percent(job.progress),
+        formatting.percent(job.progress),
         job.price or "-",
         time(job.created_at),
-        formats.harmless(job.job_type),
+        formatting.harmless(job.job_type),
         job.node_id or "-",
     )
 
@@ -114,18 +121,18 @@ def facts(job: "Job") -> dict[str, str | None]:
     return {
         "job": job.id,
         "status": job.status,
-        "progress": None if job.progress is None else formats.percent(job.progress),
-        "error": None if not job.error_message else formats.harmless(job.error_message),
-        "type": formats.harmless(job.job_type),
-        "payload": formats.harmless(job.payload_ref),
+        "progress": None if job.progress is None else formatting.percent(job.progress),
+        "error": None if not job.error_message else formatting.harmless(job.error_message),
+        "type": formatting.harmless(job.job_type),
+        "payload": formatting.harmless(job.payload_ref),
         "node": job.node_id,
         "retries": str(job.retry_count),
         **_of_many(job),
         "price": job.price,
         "charged": job.charged,
         "refunded": _given_back(job),
-        "result": None if job.result_ref is None else formats.harmless(job.result_ref),
-        **{name: None if at is None else formats.stamp(at) for name, at in times.items()},
+        "result": None if job.result_ref is None else formatting.harmless(job.result_ref),
+        **{name: None if at is None else formatting.stamp(at) for name, at in times.items()},
     }
 
 
@@ -196,7 +203,7 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
 @pass_session
 def result(session: CliSession, job: UUID, out: Path | None) -> None:
     """Download the result of a completed job: a picture, a video, or a zip of all frames."""
-    place = None if out is None else scene.placed(out)
+    place = None if out is None else path_checks.placed(out)
     session.run(lambda client: _result(session, client, job, place))
 
 
@@ -236,7 +243,7 @@ def receipt(
     """
     found = session.run(lambda client: _receipt(client, job, frame, unit))
     if manifest is not None:
-        session.run(lambda client: client.download_manifest(job, scene.placed(manifest)))
+        session.run(lambda client: client.download_manifest(job, path_checks.placed(manifest)))
     gone, file = found.withdrawn, found.document
     if gone is not None:
         session.output.note(

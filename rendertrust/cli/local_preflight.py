@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, formats
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli.command_exit import CommandExit, Exit
 
 if TYPE_CHECKING:
     from rendertrust.preflight.findings import Finding
@@ -41,9 +41,9 @@ class LocalFindings:
         lines: list[str] = []
         for finding in self.findings:
             where = finding.path or finding.object
-            at = f" ({formats.harmless(where)})" if where else ""
-            lines.append(f"{finding.level}: {formats.harmless(finding.message)}{at}")
-            lines.append(f"    {formats.harmless(finding.setting)}")
+            at = f" ({formatting.harmless(where)})" if where else ""
+            lines.append(f"{finding.level}: {formatting.harmless(finding.message)}{at}")
+            lines.append(f"    {formatting.harmless(finding.setting)}")
         return lines
 
     def files(self) -> list[str]:
@@ -52,9 +52,9 @@ class LocalFindings:
         if not layout.files:
             return []
         what = "One linked file" if len(layout.files) == 1 else f"{len(layout.files)} linked files"
-        lines = [f"{what}, {formats.size(layout.size)}:"]
+        lines = [f"{what}, {formatting.size(layout.size)}:"]
         lines += [
-            f"    {file.size:>12,}  {formats.harmless(str(file.source))}"
+            f"    {file.size:>12,}  {formatting.harmless(str(file.source))}"
             for file in layout.files[:FILES_SHOWN]
         ]
         if len(layout.files) > FILES_SHOWN:
@@ -64,9 +64,9 @@ class LocalFindings:
 
 def has_blender() -> bool:
     """Return True if this machine has Blender."""
-    from rendertrust.node import renderer
+    from rendertrust.node import blender_discovery
 
-    return renderer.find() is not None
+    return blender_discovery.find() is not None
 
 
 def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> LocalFindings:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rendertrust.cli import exit_codes, formats
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.node_options import run_options, settings_of, state_option, words_of
 from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import CliSession, pass_session
@@ -74,8 +74,8 @@ def doctor(session: CliSession, state: Path | None) -> None:
 
 def told(check: "Diagnosis") -> str:
     """Return the result of a check in one line, and its remedy in a second line."""
-    line = f"{check.state:<8} {check.name}: {formats.harmless(check.said)}"
-    return f"{line}\n{'':9}{formats.harmless(check.remedy)}" if check.remedy else line
+    line = f"{check.state:<8} {check.name}: {formatting.harmless(check.said)}"
+    return f"{line}\n{'':9}{formatting.harmless(check.remedy)}" if check.remedy else line
 
 
 @click.command(cls=Command)

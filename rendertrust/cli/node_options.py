@@ -9,7 +9,7 @@ import attrs
 import click
 
 from rendertrust.cli import exit_codes
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession, is_interactive
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formats
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.node_options import state_option
 from rendertrust.cli.session import DEFAULT, CliSession, pass_session
 
@@ -69,13 +69,13 @@ def facts(found: "Status") -> dict[str, str | None]:
     if found.silent_seconds is not None:
         running = f"running, no answer from the gateway for {found.silent_seconds} s"
     if found.resting is not None:
-        running = f"resting: {formats.harmless(found.resting)}"
+        running = f"resting: {formatting.harmless(found.resting)}"
     if found.draining:
         running = f"draining, {running}"
     stopped = "not running: it was drained" if found.draining else "not running"
     return {
         "node": found.node_id,
-        "name": formats.harmless(found.name),
+        "name": formatting.harmless(found.name),
         "gateway": found.url,
         "state": running if found.running else stopped,
         "standing": _standing(found),
@@ -85,26 +85,26 @@ def facts(found: "Status") -> dict[str, str | None]:
         "no opengl": HOW_TO_GET_OPENGL if found.opengl is False else None,
         "ended": ", ".join(f"{n} {how}" for how, n in sorted(found.units_ended.items())) or None,
         "results to send": str(found.waiting_results) if found.waiting_results else None,
-        **{f"no {kind}": formats.harmless(why) for kind, why in found.not_offered.items()},
+        **{f"no {kind}": formatting.harmless(why) for kind, why in found.not_offered.items()},
     }
 
 
 def _unit(unit: Any) -> str:
     words = (f"{name} {value}" for name, value in dict(unit).items())
-    return formats.harmless("unit: " + ", ".join(words))
+    return formatting.harmless("unit: " + ", ".join(words))
 
 
 def _standing(found: "Status") -> str | None:
-    from rendertrust.node.snapshot import ACTIVE, told_of
+    from rendertrust.node.agent_snapshot import ACTIVE, told_of
 
     if found.standing == ACTIVE:
         return None
-    return formats.harmless(told_of(found.standing, found.node_id, found.standing_reason))
+    return formatting.harmless(told_of(found.standing, found.node_id, found.standing_reason))
 
 
 def _past(line: "HistoryLine") -> str:
     times = "" if line.times == 1 else f" ({line.times} times, until {line.until})"
-    return formats.harmless(f"{line.since}  {line.said}{times}")
+    return formatting.harmless(f"{line.since}  {line.said}{times}")
 
 
 def joined(state: Path | None) -> "Status":

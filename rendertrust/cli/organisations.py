@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formats
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -46,7 +46,7 @@ def list_(session: CliSession) -> None:
     rows = [
         (
             one.id,
-            formats.harmless(one.name),
+            formatting.harmless(one.name),
             one.role if one.joined else "invited",
             str(one.members),
             str(one.nodes),
@@ -62,19 +62,20 @@ def list_(session: CliSession) -> None:
 def show(session: CliSession, organisation: UUID) -> None:
     """Show the members and nodes of an organisation."""
     found = session.fetch(lambda client: client.organisation(organisation))
-    session.output.say(formats.harmless(found.name))
+    session.output.say(formatting.harmless(found.name))
     members = [
         (
             one.user_id,
-            formats.harmless(one.email),
+            formatting.harmless(one.email),
             one.role,
-            "invited" if one.joined_at is None else formats.stamp(one.joined_at),
+            "invited" if one.joined_at is None else formatting.stamp(one.joined_at),
         )
         for one in found.members
     ]
     session.output.table(MEMBERS, members)
     nodes = [
-        (one.node_id, formats.harmless(one.name), one.status, one.owner_id) for one in found.nodes
+        (one.node_id, formatting.harmless(one.name), one.status, one.owner_id)
+        for one in found.nodes
     ]
     if nodes:
         session.output.table(NODES, nodes)
@@ -86,7 +87,7 @@ def show(session: CliSession, organisation: UUID) -> None:
 def found(session: CliSession, name: str) -> None:
     """Found an organisation; you become an owner."""
     made = session.fetch(lambda client: client.found_organisation(name))
-    session.output.say(f"Founded {formats.harmless(made.name)}: {made.id}")
+    session.output.say(f"Founded {formatting.harmless(made.name)}: {made.id}")
 
 
 @organisations.command()

@@ -7,14 +7,14 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
-    formats,
+    formatting,
     local_preflight,
+    path_checks,
     remote_preflight,
-    scene,
-    transfer,
+    transfer_progress,
 )
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import JobSpec, Pool
@@ -71,7 +71,7 @@ def preflight(
     The node also renders small parts of some frames and estimates the time. This is free.
     """
     asked = _frames(frames)
-    output, checked = session.output, scene.checked(path)
+    output, checked = session.output, path_checks.checked(path)
     if by_node or not local_preflight.has_blender():
         spec = JobSpec("render", frames=frames or None, pool=pool or "any")
         return _by_node(session, checked, _sent(session, checked, asked), spec, again=again)
@@ -104,8 +104,8 @@ def _by_node(
     output = session.output
 
     async def look(client: "AsyncClient") -> "Preflight":
-        name = f"Uploaded {formats.harmless(path.name)}"
-        with sent.written() as files, transfer.shown(output, name) as progress:
+        name = f"Uploaded {formatting.harmless(path.name)}"
+        with sent.written() as files, transfer_progress.shown(output, name) as progress:
             bundle = await client.upload_all(sent.scene, files, progress=progress)
         return await remote_preflight.looked(output, client, bundle.fill(spec), again=again)
 

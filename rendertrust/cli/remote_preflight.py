@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, formats
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli.command_exit import CommandExit, Exit
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
@@ -44,22 +44,22 @@ def lines(found: "Preflight") -> list[str]:
     if found.scene is not None:
         scene = found.scene
         samples = "" if scene.samples is None else f", {scene.samples} samples"
-        rate = formats.rate(scene.fps, scene.fps_base)
+        rate = formatting.rate(scene.fps, scene.fps_base)
         told.append(
-            f"{formats.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
+            f"{formatting.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
             f" frames {scene.frame_start} to {scene.frame_end} at {rate} a second"
         )
     if found.estimate is not None:
         told.append(estimated(found.estimate))
-        told.append(f"    {formats.harmless(found.estimate.how)}")
+        told.append(f"    {formatting.harmless(found.estimate.how)}")
     elif found.not_estimated:
-        told.append(f"The time is unknown: {formats.harmless(found.not_estimated)}")
+        told.append(f"The time is unknown: {formatting.harmless(found.not_estimated)}")
     return told
 
 
 def estimated(estimate: "Estimate") -> str:
     """Return ``About 27 min of one node for 48 frames (20 min to 39 min); 14 min by 2 at once.``"""
-    time = formats.duration
+    time = formatting.duration
     frames = "one frame" if estimate.frames == 1 else f"{estimate.frames} frames"
     said = f"About {time(estimate.likely)} of one node for {frames}"
     said += f" ({time(estimate.least)} to {time(estimate.most)})"
@@ -73,17 +73,19 @@ def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
     told: list[str] = []
     for finding in findings:
         where = finding.path or finding.object
-        at = f" ({formats.harmless(where)})" if where else ""
-        told.append(f"{finding.level}: {formats.harmless(finding.message)}{at}")
-        told.append(f"    {formats.harmless(finding.setting)}")
+        at = f" ({formatting.harmless(where)})" if where else ""
+        told.append(f"{finding.level}: {formatting.harmless(finding.message)}{at}")
+        told.append(f"    {formatting.harmless(finding.setting)}")
     return told
 
 
 def not_looked(found: "Preflight") -> str:
     """Return a text on why the preflight has no result."""
     if found.status == "FAILED":
-        return f"No node could check the scene: {formats.harmless(found.error or '')}"
-    why = "" if found.waiting is None else f": {formats.harmless(found.waiting.words).rstrip('.')}"
+        return f"No node could check the scene: {formatting.harmless(found.error or '')}"
+    why = (
+        "" if found.waiting is None else f": {formatting.harmless(found.waiting.words).rstrip('.')}"
+    )
     return f"No node has checked the scene{why}"
 
 

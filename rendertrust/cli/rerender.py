@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formats
+from rendertrust.cli import exit_codes, formatting
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
     from rendertrust.manifest import Manifest
     from rendertrust.node.blender import Blender
+    from rendertrust.node.local_rerender import RerenderRequest, RerenderResult
     from rendertrust.node.plugin import Failed
-    from rendertrust.node.rerender import RerenderRequest, RerenderResult
     from rendertrust.proof_check import Step
     from rendertrust.receipt import Receipt
     from rendertrust.receipt_check import PictureFile
-    from rendertrust.rerender import Judgement, RerenderReport, RerenderSubject
+    from rendertrust.receipt_rerender import Judgement, RerenderReport, RerenderSubject
 
 FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 FOLDER: Final = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -159,7 +159,7 @@ def repeated(
 
     Then render the frame, and compare the pictures.
     """
-    from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
+    from rendertrust.receipt_rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
 
     outcome = RerenderOutcome(size=size_of(delivered.receipt))
     subject = subject_of(delivered.receipt, delivered.picture)
@@ -276,7 +276,7 @@ def gathered(
 def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
     """Return the list of files, or inputs with a failed step on why the list is wrong."""
     from rendertrust.proof_check import Step
-    from rendertrust.rerender import listed
+    from rendertrust.receipt_rerender import listed
 
     with path.open("rb") as file:
         read = listed(file.read(MANIFEST_BYTES_MAX + 1), subject)
@@ -325,7 +325,7 @@ def in_folder(
 def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | None") -> SceneInputs:
     """Compare the files with the manifest that was sent with the job."""
     from rendertrust.proof_check import Step
-    from rendertrust.rerender import differing
+    from rendertrust.receipt_rerender import differing
 
     if manifest is None:
         what = f"{place} and {len(files) - 1} files beside it"
@@ -367,10 +367,10 @@ def _rendered(
     import tempfile
 
     from rendertrust.node.blender import NoBlender, find
+    from rendertrust.node.local_rerender import RerenderRequest
     from rendertrust.node.plugin import Failed
-    from rendertrust.node.rerender import RerenderRequest
     from rendertrust.node.rmtree import clear
-    from rendertrust.rerender import UNDECIDED, Judgement, draws, judge
+    from rendertrust.receipt_rerender import UNDECIDED, Judgement, draws, judge
 
     subject, found, outcome = about
     target = shown_at(wish, delivered.path)
@@ -412,8 +412,8 @@ async def _in_sandbox(
     asked: "RerenderRequest",
     where: "tuple[Path, RerenderSubject]",
 ) -> "RerenderResult | Failed":
+    from rendertrust.node.local_rerender import rerender
     from rendertrust.node.plugins.render import RenderPlugin
-    from rendertrust.node.rerender import rerender
 
     folder, subject = where
     work = folder / "work"
@@ -425,7 +425,7 @@ async def _in_sandbox(
     def on_whole(why: str) -> None:
         if not asked.whole:
             output.note(
-                f"The whole frame is rendered, because {formats.harmless(why)}.{took(subject)}"
+                f"The whole frame is rendered, because {formatting.harmless(why)}.{took(subject)}"
             )
 
     with shown_progress(output) as hear:
@@ -446,7 +446,7 @@ def took(subject: "RerenderSubject") -> str:
     """Return a sentence on how long the frame took on its node, and may take on this machine."""
     if subject.seconds is None:
         return ""
-    time = formats.duration(subject.seconds)
+    time = formatting.duration(subject.seconds)
     return f" The node reported {time}; if the pictures differ, rendering takes twice as long."
 
 
@@ -455,7 +455,7 @@ def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
     from rendertrust.proof_check import Step
 
     here = f"{blender.version} ({blender.build})"
-    theirs = formats.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
+    theirs = formatting.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
     if blender.build == subject.blender[2]:
         return Step("blender", True, f"{here}, as the node reported")
     return Step("blender", True, f"{here}; the node reported {theirs}: another device class")
@@ -463,12 +463,12 @@ def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
 
 def shown_at(wish: RerenderOptions, picture: Path) -> Path:
     """Return the path of the comparison sheet. Raise UsageError if the sheet cannot be written."""
-    from rendertrust.cli import scene
+    from rendertrust.cli import path_checks
 
     target = wish.picture or picture.with_suffix(SUFFIX)
     if target.resolve() == picture.resolve():
         raise click.UsageError("--picture would overwrite the frame; name another file")
-    return scene.placed(target)
+    return path_checks.placed(target)
 
 
 def keep(source: Path, target: Path) -> None:
@@ -503,7 +503,7 @@ def shown_progress(output: "Printer") -> "Generator[Callable[[float, str], None]
         task = bar.add_task("", total=1.0)
 
         def hear(share: float, detail: str) -> None:
-            bar.update(task, completed=share, description=formats.harmless(detail)[:60])
+            bar.update(task, completed=share, description=formatting.harmless(detail)[:60])
 
         yield hear
 
@@ -513,20 +513,20 @@ def shown_progress(output: "Printer") -> "Generator[Callable[[float, str], None]
 
 def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> None:
     """Print every step, every region and the verdict."""
-    from rendertrust.rerender import HOLDING, UNDECIDED
+    from rendertrust.receipt_rerender import HOLDING, UNDECIDED
 
     report = outcome.report
     holds = outcome.verdict in HOLDING
     output.document(document(wish, picture, outcome))
     state = "valid" if holds else "UNDECIDED" if outcome.verdict == UNDECIDED else "INVALID"
-    output.say(f"{formats.harmless(picture.name)}, rendered again: {state}")
+    output.say(f"{formatting.harmless(picture.name)}, rendered again: {state}")
     lines = [(step.name, step.holds, step.said) for step in outcome.steps]
     if report is not None:
         lines += region_lines(report)
     for name, fits, said in lines:
-        output.say(f"  {'ok' if fits else 'NO'}  {name:<10}  {formats.harmless(said)}")
+        output.say(f"  {'ok' if fits else 'NO'}  {name:<10}  {formatting.harmless(said)}")
     mark = "ok" if holds else "??" if outcome.verdict == UNDECIDED else "NO"
-    output.say(f"  {mark}  {outcome.verdict:<10}  {formats.harmless(outcome.reason)}")
+    output.say(f"  {mark}  {outcome.verdict:<10}  {formatting.harmless(outcome.reason)}")
     if outcome.shown is not None and report is not None:
         times = f", differences amplified {report.amplified} times" if report.farness else ""
         output.say(f"Side by side: {outcome.shown}{times}")
@@ -534,7 +534,7 @@ def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: Reren
 
 def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
     """Return each region's name, True if the region matches, and the measured difference."""
-    from rendertrust.rerender import CONSISTENT_MOST, FINISHED_MOST
+    from rendertrust.receipt_rerender import CONSISTENT_MOST, FINISHED_MOST
 
     lines = list[tuple[str, bool, str]]()
     if report.whole is not None:
@@ -553,7 +553,7 @@ def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
 
 def document(wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> dict[str, Any]:
     """Return the outcome as JSON members."""
-    from rendertrust.rerender import HOLDING, spots
+    from rendertrust.receipt_rerender import HOLDING, spots
 
     told: dict[str, Any] = {
         "name": picture.name,
@@ -575,7 +575,7 @@ def document(wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> 
 
 def exit_code(outcome: RerenderOutcome) -> int:
     """Return the exit code: 0, 1 or 3."""
-    from rendertrust.rerender import HOLDING, UNDECIDED
+    from rendertrust.receipt_rerender import HOLDING, UNDECIDED
 
     if outcome.verdict in HOLDING:
         return exit_codes.OK

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rendertrust.cli import formats, transfer
+from rendertrust.cli import formatting, transfer_progress
 from rendertrust.cli.output import Printer
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ async def fetched(
     is_folder = await asyncio.to_thread(out.is_dir)
     if not (out.suffix or is_folder):
         out, stem = out.parent, out.name
-    with transfer.shown(output, "Downloaded") as progress:
+    with transfer_progress.shown(output, "Downloaded") as progress:
         path = await client.download(job_id, out, stem=stem, progress=progress)
     size = path.stat().st_size
-    output.say(f"Saved {path} ({formats.size(size)}).")
+    output.say(f"Saved {path} ({formatting.size(size)}).")
     return {"job_id": job_id, "path": str(path), "bytes": size}

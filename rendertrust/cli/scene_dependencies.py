@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from rendertrust.cli import exit_codes, local_preflight, option_types
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.job_spec import JobSpec, NodeNeeds
 
 if TYPE_CHECKING:

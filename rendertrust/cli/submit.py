@@ -8,7 +8,7 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
-    formats,
+    formatting,
     job_options,
     job_outcome,
     job_progress,
@@ -16,13 +16,13 @@ from rendertrust.cli import (
     job_units,
     local_preflight,
     option_types,
+    path_checks,
     remote_preflight,
     requirements,
-    scene,
-    transfer,
+    transfer_progress,
 )
 from rendertrust.cli.command import Command
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
 from rendertrust.cli.session import CliSession, pass_session
@@ -147,7 +147,9 @@ class Submission:
         output, packed = self.session.output, self.packed
         with (
             packed.written() as files,
-            transfer.shown(output, f"Uploaded {formats.harmless(self.path.name)}") as progress,
+            transfer_progress.shown(
+                output, f"Uploaded {formatting.harmless(self.path.name)}"
+            ) as progress,
         ):
             try:
                 bundle = await client.upload_all(packed.scene, files, progress=progress)
@@ -223,7 +225,7 @@ class Submission:
 
 def hint_of(fault: ValueError) -> str:
     """Return a hint for files that cannot be sent."""
-    from rendertrust.client.bundles import TooManyFiles
+    from rendertrust.client.job_uploads import TooManyFiles
 
     if isinstance(fault, TooManyFiles):
         hint = "Pack textures into the scene (File > External Data > Pack Resources), or ask for"
@@ -276,7 +278,7 @@ def submit(session: CliSession, /, path: Path, **options: Any) -> None:
     """
     spec = job_options.spec_of(options)
     if options["only_quote"]:
-        checked = scene.checked(path)
+        checked = path_checks.checked(path)
         size = None
         if job_options.lacks_size(spec) and options["preflight"] and local_preflight.has_blender():
             size = local_preflight.look(checked.absolute(), ()).size
@@ -296,9 +298,9 @@ def _submission(
     out: Path | None = options["out"]
     if options["timeout"] is not None and not options["watch"] and out is None:
         raise click.UsageError("--timeout needs --watch or --out")
-    checked = scene.checked(path)
+    checked = path_checks.checked(path)
     is_one = spec.frames is None
-    place = None if out is None else (scene.placed if is_one else scene.folder_of)(out)
+    place = None if out is None else (path_checks.placed if is_one else path_checks.folder_of)(out)
     looks, tiled = options["preflight"], spec.tiles is not None
     sent = (
         packed(session.output, checked, _frames(spec), spec.as_is, tiled=tiled)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formats
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -31,8 +31,8 @@ def list_(session: CliSession) -> None:
     rows = [
         (
             one.user_id,
-            formats.harmless(one.email),
-            formats.stamp(one.since),
+            formatting.harmless(one.email),
+            formatting.stamp(one.since),
         )
         for one in found.trusted
     ]

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import exit_codes, formats
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
         return
     output.table(COLUMNS, [_row(kept, people=output.terminal) for kept in found.uploads])
     output.more(offset + len(found.uploads), found.count)
-    output.note(f"{formats.size(found.used)} of {formats.size(found.quota)} used.")
+    output.note(f"{formatting.size(found.used)} of {formatting.size(found.quota)} used.")
 
 
 @uploads.command()
@@ -69,12 +69,12 @@ async def _delete(client: "AsyncClient", upload: UUID) -> None:
 
 
 def _row(kept: "KeptUpload", *, people: bool) -> tuple[str, ...]:
-    when = formats.ago if people else formats.stamp
+    when = formatting.ago if people else formatting.stamp
     return (
         kept.id,
-        formats.size(kept.size) if people else str(kept.size),
-        formats.harmless(kept.filename),
+        formatting.size(kept.size) if people else str(kept.size),
+        formatting.harmless(kept.filename),
         when(kept.created_at),
-        formats.stamp(kept.expires_at),
+        formatting.stamp(kept.expires_at),
         str(kept.jobs) if kept.jobs else "-",
     )

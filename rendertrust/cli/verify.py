@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formats, rerender
+from rendertrust.cli import exit_codes, formatting, rerender
 from rendertrust.cli.command import Command
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -375,10 +375,10 @@ def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = Tru
     for name, verdict in verdicts.items():
         facts = {"name": name, "holds": verdict.holds, "witnessed": verdict.witnessed}
         output.document({**facts, "steps": verdict.steps})
-        output.say(f"{formats.harmless(name)}: {'valid' if verdict.holds else 'INVALID'}")
+        output.say(f"{formatting.harmless(name)}: {'valid' if verdict.holds else 'INVALID'}")
         for step in verdict.steps:
             mark = "ok" if step.holds else "NO"
-            output.say(f"  {mark}  {step.name:<10}  {formats.harmless(step.said)}")
+            output.say(f"  {mark}  {step.name:<10}  {formatting.harmless(step.said)}")
     holds = all(verdict.holds for verdict in verdicts.values())
     if notes and holds and not all(verdict.witnessed for verdict in verdicts.values()):
         output.note(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formats
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -123,12 +123,12 @@ def _with_secret(session: CliSession, made: "HookWithSecret") -> None:
 
 
 def _row(hook: "Hook") -> tuple[str, ...]:
-    return (hook.id, formats.harmless(hook.url), " ".join(hook.types), _state(hook))
+    return (hook.id, formatting.harmless(hook.url), " ".join(hook.types), _state(hook))
 
 
 def _state(hook: "Hook") -> str:
     if not hook.enabled:
-        return f"disabled: {formats.harmless(hook.disabled_reason or '')}"
+        return f"disabled: {formatting.harmless(hook.disabled_reason or '')}"
     return "enabled" if hook.failing_since is None else "failing"
 
 
@@ -138,9 +138,9 @@ def _delivery(one: "Delivery") -> tuple[str, ...]:
     return (
         one.id,
         f"{one.type} #{one.number}",
-        formats.short(one.job_id),
+        formatting.short(one.job_id),
         one.state,
         str(one.tries),
-        formats.harmless(answer),
-        formats.ago(one.created_at),
+        formatting.harmless(answer),
+        formatting.ago(one.created_at),
     )

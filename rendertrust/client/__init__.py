@@ -14,7 +14,6 @@ from rendertrust import api
 from rendertrust.api import *  # noqa: F403 - ``__all__`` names the imported classes
 from rendertrust.client.async_client import AsyncClient
 from rendertrust.client.backoff import NEVER, Retries
-from rendertrust.client.bundles import Bundle
 from rendertrust.client.errors import (
     BadAnswer,
     BadRequest,
@@ -46,6 +45,7 @@ from rendertrust.client.errors import (
     Unavailable,
 )
 from rendertrust.client.frame_downloads import FrameFiles
+from rendertrust.client.job_uploads import Bundle
 from rendertrust.client.log_monitor import MemoryPins, Pin, Pins
 from rendertrust.client.login import MemoryTokenStore, TokenStore
 from rendertrust.client.sync_client import Client

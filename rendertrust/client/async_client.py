@@ -9,7 +9,8 @@ from typing import Any, Final, Self
 import attrs
 
 from rendertrust import api, frame_range
-from rendertrust.client import bundles
+from rendertrust.client import job_uploads
+from rendertrust.client.api_connection import PAGE_LIMIT_MAX, ApiConnection, window
 from rendertrust.client.arguments import (
     Container,
     Id,
@@ -22,14 +23,13 @@ from rendertrust.client.arguments import (
     video_body,
 )
 from rendertrust.client.backoff import Retries
-from rendertrust.client.bundles import Bundle
-from rendertrust.client.connection import PAGE_LIMIT_MAX, ApiConnection, window
-from rendertrust.client.content import Progress, unheard
 from rendertrust.client.downloads import Where, fetch, read_preview, unit_result
 from rendertrust.client.errors import BadRequest, NotFound, StillRunning
 from rendertrust.client.event_follower import EventFollower
 from rendertrust.client.frame_downloads import FrameDownloads, FrameFiles
 from rendertrust.client.job_poller import JobPoller
+from rendertrust.client.job_uploads import Bundle
+from rendertrust.client.local_files import Progress, unheard
 from rendertrust.client.log_monitor import LogMonitor, MemoryPins, Pins
 from rendertrust.client.login import Login, MemoryTokenStore, TokenStore
 from rendertrust.client.response_decoder import read_receipt
@@ -236,7 +236,7 @@ class AsyncClient:
         exceptions of ``upload``.
         """
         places = {path: Path(place) for path, place in files.items()}
-        return await bundles.send(self._uploads, scene, places, progress)
+        return await job_uploads.send(self._uploads, scene, places, progress)
 
     async def uploads(self, *, limit: int = 50, offset: int = 0) -> api.KeptUploads:
         """List your stored uploads, largest first, with your quota."""

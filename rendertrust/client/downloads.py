@@ -18,8 +18,8 @@ from yarl import URL
 from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.units import Unit
 from rendertrust.client.arguments import Id
-from rendertrust.client.content import CHUNK_BYTES, PartialFile, Progress, part_in, unheard
 from rendertrust.client.errors import BadAnswer, NoAnswer, NotReady, TransferFailed
+from rendertrust.client.local_files import CHUNK_BYTES, PartialFile, Progress, part_in, unheard
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
 from rendertrust.file_types import HEAD_BYTES, MEDIA, suffix_of

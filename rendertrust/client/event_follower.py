@@ -9,7 +9,7 @@ import attrs
 import orjson
 
 from rendertrust.api.events import JobEvent
-from rendertrust.client.connection import ApiConnection
+from rendertrust.client.api_connection import ApiConnection
 from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import Passing, Transport

@@ -14,10 +14,10 @@ import orjson
 from rendertrust import frame_range, zips
 from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.units import Unit
-from rendertrust.client.bundles import TotalProgress
-from rendertrust.client.content import Progress, part_in
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
+from rendertrust.client.job_uploads import TotalProgress
+from rendertrust.client.local_files import Progress, part_in
 from rendertrust.client.transport import Transport
 from rendertrust.file_types import FRAME_FILE
 

@@ -10,9 +10,9 @@ from rendertrust import api
 from rendertrust.client.arguments import Container, Id, MemberRole, NodeVerb, PayoutTo
 from rendertrust.client.async_client import RETRIES, AsyncClient
 from rendertrust.client.backoff import Retries
-from rendertrust.client.bundles import Bundle
-from rendertrust.client.content import Progress, unheard
 from rendertrust.client.frame_downloads import FrameFiles
+from rendertrust.client.job_uploads import Bundle
+from rendertrust.client.local_files import Progress, unheard
 from rendertrust.client.log_monitor import Pins
 from rendertrust.client.login import TokenStore
 from rendertrust.client.loop_thread import LoopThread

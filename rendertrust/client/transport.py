@@ -15,7 +15,7 @@ import orjson
 from rendertrust import __version__
 from rendertrust.client.backoff import Retries
 from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable, refusal
-from rendertrust.sessions import http_session
+from rendertrust.http_session import http_session
 
 AGENT: Final = f"rendertrust/{__version__}"
 ANSWER_BYTES_MAX: Final = 16 << 20

@@ -8,8 +8,8 @@ import aiohttp
 import attrs
 
 from rendertrust.api.uploads import Parts, PartUrls, PutUrl, Upload
-from rendertrust.client.content import ByteRange, Progress, SourceFile, opened, unheard
 from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFailed
+from rendertrust.client.local_files import ByteRange, Progress, SourceFile, opened, unheard
 from rendertrust.client.login import Login
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import CONTENT_TIMEOUT, ApiCall, Transport, unanswered

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import attrs
 
+from rendertrust.http_session import http_session
 from rendertrust.node import plugins
 from rendertrust.node.agent_history import AgentHistory
 from rendertrust.node.agent_runtime import Agent, AgentExit
 from rendertrust.node.agent_settings import AgentSettings
-from rendertrust.node.gateway_pinning import GatewayPin
+from rendertrust.node.agent_status import NotJoined, Status, status
+from rendertrust.node.gateway_key_middleware import GatewayPin
 from rendertrust.node.readiness import room_of
 from rendertrust.node.state_folder import StateFolder
-from rendertrust.node.status import NotJoined, Status, status
-from rendertrust.sessions import http_session
 
 __all__ = ["Agent", "AgentExit", "NotJoined", "Status", "run", "status"]
 

@@ -12,23 +12,23 @@ import attrs
 from rendertrust import __version__
 from rendertrust.node import machine_facts, plugins
 from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.agent_snapshot import ACTIVE, AgentActivity, snapshot, told_of
 from rendertrust.node.attester import attester
 from rendertrust.node.cache import Cache
 from rendertrust.node.connection import Connection
 from rendertrust.node.decline_reasons import DRAINING, RESTING, STOPPED
 from rendertrust.node.enrolment import NodeLogin
-from rendertrust.node.gateway_pinning import GatewayPin
-from rendertrust.node.health import HealthPage
+from rendertrust.node.gateway_key_middleware import GatewayPin
+from rendertrust.node.health_page import HealthPage
 from rendertrust.node.hello import hello, pools_of
 from rendertrust.node.plugin import Failed
 from rendertrust.node.readiness import readiness_of
+from rendertrust.node.result_delivery import Uploader
 from rendertrust.node.rmtree import clear
 from rendertrust.node.slots import Slots
-from rendertrust.node.snapshot import ACTIVE, AgentActivity, snapshot, told_of
 from rendertrust.node.spool import EVIDENCE, RESULT, Spool
 from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.node.unit_run import ref_of
-from rendertrust.node.uploader import Uploader
 from rendertrust.protocol import (
     Ack,
     Drain,

@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import __version__, identity, receipt
+from rendertrust import __version__, node_key, receipt
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins import PluginOffer
 from rendertrust.node.spool import EVIDENCE, CopiedFile
@@ -96,7 +96,7 @@ def _named(taken: CopiedFile) -> dict[str, Any]:
 def attester(key: Path, node: Callable[[], str], offer: PluginOffer) -> Attester | None:
     """Return the signer for a node with this offer; None if the key file cannot be read."""
     try:
-        loaded = identity.load_key(key)
+        loaded = node_key.load_key(key)
     except (OSError, ValueError):
         return None
     found = offer.render.found if offer.render else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node import renderer, sandbox
+from rendertrust.node import blender_discovery, sandbox
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.resource_monitor import ResourceLimits, ResourceMonitor
@@ -52,7 +52,7 @@ class Blender:
     (``opengl_probe``).
     """
 
-    renderer: renderer.Renderer
+    renderer: blender_discovery.Renderer
     box: sandbox.Sandbox | sandbox.NoSandbox
     memory_bytes: int | None = None
     nice: int = 0
@@ -145,9 +145,9 @@ async def find(
 
     ``unsafe``: if the test in a sandbox fails, test Blender without a sandbox.
     """
-    program = renderer.find()
+    program = blender_discovery.find()
     if program is None:
-        return NoBlender(reason=renderer.HOW_TO_GET_BLENDER)
+        return NoBlender(reason=blender_discovery.HOW_TO_GET_BLENDER)
     found = await _find_with(sandbox.find(program.readable), program, scratch, memory_bytes)
     if unsafe and isinstance(found, NoBlender):
         bare = sandbox.find(program.readable, unsafe=True)
@@ -157,7 +157,7 @@ async def find(
 
 async def _find_with(
     box: sandbox.Sandbox | sandbox.NoSandbox | sandbox.SandboxUnavailable,
-    program: renderer.Renderer,
+    program: blender_discovery.Renderer,
     scratch: Path,
     memory_bytes: int | None,
 ) -> Blender | NoBlender:

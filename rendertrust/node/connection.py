@@ -18,7 +18,7 @@ from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.backoff import delays
 from rendertrust.node.enrolment import NodeLogin, another_node
 from rendertrust.node.gateway_key import KeyChanged, KeyUnknown
-from rendertrust.node.gateway_pinning import KeyNotConfirmed
+from rendertrust.node.gateway_key_middleware import KeyNotConfirmed
 from rendertrust.protocol import (
     FRAME_BYTES_MAX,
     CloseCode,

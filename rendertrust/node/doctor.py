@@ -13,17 +13,17 @@ from typing import Final
 import aiohttp
 import attrs
 
-from rendertrust import identity
-from rendertrust.node import gateway_key, machine_facts, plugins, renderer, sandbox
+from rendertrust import node_key
+from rendertrust.http_session import http_session
+from rendertrust.node import blender_discovery, gateway_key, machine_facts, plugins, sandbox
 from rendertrust.node.agent_settings import GIB, AgentSettings
+from rendertrust.node.agent_snapshot import QUARANTINED, told_of
+from rendertrust.node.agent_status import Status, status
 from rendertrust.node.gateway_key import KeyChanged, KeyUnknown
 from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
 from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
 from rendertrust.node.seccomp import filter_of
-from rendertrust.node.snapshot import QUARANTINED, told_of
 from rendertrust.node.state_folder import Enrolment, StateFolder
-from rendertrust.node.status import Status, status
-from rendertrust.sessions import http_session
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
 SKEW_SECONDS_MAX: Final = 60.0
@@ -100,7 +100,7 @@ def key(folder: StateFolder) -> Diagnosis:
     if not folder.key.exists():
         return Diagnosis("key", WARNING, "none yet", "it is created by: rendertrust node join URL")
     try:
-        identity.load_key(folder.key)
+        node_key.load_key(folder.key)
     except (OSError, ValueError) as fault:
         return Diagnosis("key", BAD, str(fault), f"fix {folder.key}, or delete it and join again")
     return Diagnosis("key", GOOD, "readable only by its owner")
@@ -166,9 +166,9 @@ async def work(folder: StateFolder) -> AsyncIterator[Diagnosis]:
 def renders(offer: plugins.PluginOffer) -> Diagnosis:
     """Check that Blender was found and works in its sandbox."""
     if offer.render is None or offer.render.found is None:
-        program = renderer.find()
+        program = blender_discovery.find()
         if program is None:
-            return Diagnosis("blender", BAD, "not found", renderer.HOW_TO_GET_BLENDER)
+            return Diagnosis("blender", BAD, "not found", blender_discovery.HOW_TO_GET_BLENDER)
         why = offer.not_offered.get("render", "it was not tested")
         return Diagnosis("blender", BAD, f"{program.kind} was found but does not render", why)
     found = offer.render.found

@@ -12,12 +12,12 @@ import aiohttp
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import identity
+from rendertrust import node_key
+from rendertrust.http_session import http_session
 from rendertrust.node import gateway_key, machine_facts, plugins, registration
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.self_test import SelfTestResult, self_test
 from rendertrust.node.state_folder import Enrolment, StateFolder
-from rendertrust.sessions import http_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 CHANGED: Final = 409  # the gateway's key has changed, or an agent runs with the old key
@@ -122,7 +122,7 @@ def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefus
         )
     folder.make()
     try:
-        return identity.generate_key() if new_key else identity.load_or_create_key(folder.key)
+        return node_key.generate_key() if new_key else node_key.load_or_create_key(folder.key)
     except ValueError as fault:
         return JoinRefused(reason=str(fault))
 
@@ -318,7 +318,7 @@ class NodeLogin:
             answer = await registration.register(
                 self.session,
                 self.enrolment.url,
-                identity.load_key(self.folder.key),
+                node_key.load_key(self.folder.key),
                 name=self.enrolment.name,
                 capabilities=self.capabilities,
                 metadata=machine_facts.facts(),

@@ -12,8 +12,7 @@ from typing import Final
 
 import aiohttp
 
-from rendertrust.node.spool import SpooledFile
-from rendertrust.node.uploads import (
+from rendertrust.node.presigned_uploads import (
     GONE,
     Outcome,
     PutRefused,
@@ -22,6 +21,7 @@ from rendertrust.node.uploads import (
     UrlExpired,
     put_piece,
 )
+from rendertrust.node.spool import SpooledFile
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, WantedPart
 from rendertrust.relay_frames import PARTS_ASKED_MAX, PARTS_MAX
 

@@ -8,7 +8,7 @@ import attrs
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import identity
+from rendertrust import node_key
 from rendertrust.node.gateway_key import unreached
 
 ANSWER_BYTES_MAX: Final = 1024 * 1024
@@ -60,7 +60,7 @@ async def register(
     """
     body = {
         "name": name,
-        "public_key": identity.public_pem(key),
+        "public_key": node_key.public_pem(key),
         "capabilities": list(capabilities),
         "metadata": dict(metadata),
     }
@@ -75,10 +75,10 @@ async def register(
     if not isinstance(challenge, str):
         return NodeRegistered(node_id=node_id, token=token, proven=False)
     # The proof contains the gateway's address, so that another gateway cannot relay the challenge.
-    to = identity.authority_of(url)
+    to = node_key.authority_of(url)
     if to is None:
         return NodeRejected(reason=f"{url} has no valid host name for the proof")
-    proof = identity.sign_proof(key, node_id, challenge, to)
+    proof = node_key.sign_proof(key, node_id, challenge, to)
     claim = {"node_id": node_id, "challenge": challenge, "signature": proof, "authority": to}
     return await _verify(session, url, claim, token)
 

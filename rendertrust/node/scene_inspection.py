@@ -15,12 +15,12 @@ import attrs
 import orjson
 
 from rendertrust.frame_range import canonical
-from rendertrust.node import renderer
+from rendertrust.node import blender_discovery
 from rendertrust.node.blender import WORKER, Blender, NoBlender
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.plugin import Failed
 from rendertrust.node.safe_open import NotARegularFile, open_plain
-from rendertrust.preflight.price import SAMPLES_MOST, Probe, crops, frames_to_probe, probe_of
+from rendertrust.preflight.frame_probe import SAMPLES_MOST, Probe, crops, frames_to_probe, probe_of
 from rendertrust.protocol import LACKS
 
 INSPECT_SECONDS_MAX: Final = 180.0
@@ -108,9 +108,9 @@ async def look(
 
     ``frames``: the frames to render. Empty means the current frame, None the scene's range.
     """
-    program = renderer.find()
+    program = blender_discovery.find()
     if program is None:
-        return NoBlender(reason=renderer.HOW_TO_GET_BLENDER)
+        return NoBlender(reason=blender_discovery.HOW_TO_GET_BLENDER)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rendertrust-"))
     path = await asyncio.to_thread(scene.absolute)
     order = {"do": "inspect", "scene": str(path), "out": str(folder)}
@@ -118,7 +118,7 @@ async def look(
         order["frames"] = canonical(frames)
     try:
         ending = await converse(
-            program.program(str(WORKER / "launcher.py"), orjson.dumps(order).decode()),
+            program.program(str(WORKER / "entry_point.py"), orjson.dumps(order).decode()),
             environment={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
             within=within,
             hear=lambda _: None,

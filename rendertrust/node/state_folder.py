@@ -16,7 +16,7 @@ import orjson
 import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import identity
+from rendertrust import node_key
 
 VARIABLE: Final = "RENDERTRUST_STATE"
 NO_SANDBOX_WORDS: Final = "I trust every scene that this node renders"
@@ -88,7 +88,7 @@ class StateFolder:
         """
         if self.key.exists():
             self.key.replace(self.path / f"key-{before}.pem")
-        identity.save_key(self.key, key)
+        node_key.save_key(self.key, key)
 
     def make(self) -> None:
         """Create the folder, readable only by its owner."""

@@ -20,10 +20,10 @@ from uuid import UUID
 from attrs import frozen
 
 import rendertrust
-from rendertrust.identity import load_or_create_key
-from rendertrust.node import machine_facts, renderer, sandbox
+from rendertrust.node import blender_discovery, machine_facts, sandbox
 from rendertrust.node.agent_settings import GIB
 from rendertrust.node.state_folder import Enrolment, StateFolder, write_private
+from rendertrust.node_key import load_or_create_key
 from supervisors.engines.engine import Engine
 from supervisors.engines.engine_account import EngineAccount
 from supervisors.engines.engine_folder import EngineFolder
@@ -157,10 +157,10 @@ class EmbeddedVerifier(Engine[int]):
 
 def walls_of(folder: EngineFolder) -> SandboxCommand:
     """Return the sandbox that hides everything but the verifier's files. Raises CannotVerify."""
-    program = renderer.find()
+    program = blender_discovery.find()
     if program is None:
-        raise CannotVerify(renderer.HOW_TO_GET_BLENDER)
-    python = (*renderer.interpreter(), Path(rendertrust.__file__).parent)
+        raise CannotVerify(blender_discovery.HOW_TO_GET_BLENDER)
+    python = (*blender_discovery.interpreter(), Path(rendertrust.__file__).parent)
     box = sandbox.find((*program.readable, *python))
     if isinstance(box, sandbox.SandboxUnavailable):
         raise CannotVerify(box.reason)
@@ -215,7 +215,7 @@ def _etc() -> Iterator[str]:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
 
 
-def _environment(program: renderer.Renderer) -> Iterator[str]:
+def _environment(program: blender_discovery.Renderer) -> Iterator[str]:
     """Yield the options that set the path to Blender and the instruction set."""
     places = (str(Path(program.before[0]).parent), "/usr/bin", "/bin")
     given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine_facts.switches()}  # noqa: S108

@@ -9,7 +9,7 @@ import orjson
 
 from rendertrust.cli import exit_codes
 from rendertrust.cli.app import ROOT
-from rendertrust.cli.failures import ending_of
+from rendertrust.cli.error_exits import ending_of
 from rendertrust.client import errors
 from tests.golden.signed import EVENT, JOB
 from tests.unit.web.test_metrics_documents import exposed

@@ -10,7 +10,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.courier.actor import letter
-from rendertrust import anchor_note, checkpoint, identity, nonce_note, note
+from rendertrust import anchor_note, checkpoint, node_key, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf, origin_of
@@ -94,7 +94,7 @@ def checkpoints() -> dict[str, bytes]:
     origins = (ORIGIN, origin_of(EPOCH))
     nonce, challenge = "5e" * 32, "a1" * 32
     proofs = [
-        identity.sign_proof(NODE, str(NODE_ID), challenge, to) for to in (None, "farm.example")
+        node_key.sign_proof(NODE, str(NODE_ID), challenge, to) for to in (None, "farm.example")
     ]
     texts = {
         "checkpoint.txt": checkpoint.sign(made, GATEWAY),

@@ -13,7 +13,7 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
-from rendertrust import identity
+from rendertrust import node_key
 from rendertrust.node import registration
 from rendertrust.node.attester import Attester, utc
 from rendertrust.node.plugin import Completed
@@ -62,7 +62,7 @@ class Worker:
 
     shared: ClientState
     capabilities: tuple[str, ...]
-    key: Ed25519PrivateKey = attrs.field(factory=identity.generate_key)
+    key: Ed25519PrivateKey = attrs.field(factory=node_key.generate_key)
     id: str = ""
     token: str = attrs.field(default="", repr=False)
     held: dict[Running, JobResult | None] = attrs.field(factory=dict[Running, JobResult | None])

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust.identity import generate_key
+from rendertrust.node_key import generate_key
 from rendertrust.protocol import Evidence, JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
 from tests.support.attempts import attempt_of

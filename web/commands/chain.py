@@ -162,7 +162,7 @@ async def _expected(work: Awaitable[T]) -> T:
     from actors.ports import ChainRefused, ChainUnavailable
     from config.loader import SettingsError
     from rendertrust.cli import exit_codes
-    from rendertrust.cli.exits import CommandExit, Exit
+    from rendertrust.cli.command_exit import CommandExit, Exit
     from sql.database import Unavailable
     from sql.epochs import BrokenLogEnd, NoLog
     from supervisors.chain_audit import ForeignLog

@@ -72,7 +72,7 @@ def demo(
     import asyncio
 
     from config.data_folder import data_folder
-    from rendertrust.cli.scene import checked
+    from rendertrust.cli.path_checks import checked
     from web.commands.serve import settings_to_serve
     from web.demonstration.demo import DemoOptions, demonstrate
     from web.demonstration.narrator import JsonNarrator, Narrator

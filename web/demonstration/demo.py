@@ -18,7 +18,7 @@ import attrs
 from config.data_folder import make_folder
 from config.loader import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
-from rendertrust.node import renderer, sandbox
+from rendertrust.node import blender_discovery, sandbox
 from rendertrust.node.child_process import converse
 from rendertrust.node.enrolment import JoinRefused, join
 from supervisors.engines.system_clock import SystemRandom
@@ -244,9 +244,9 @@ def _lock(path: Path) -> DemoFolder | None:
 
 async def build_scene(to: Path) -> Path:
     """Write the scene to ``to``. Raises SceneFailed."""
-    program = renderer.find()
+    program = blender_discovery.find()
     if program is None:
-        raise SceneFailed(renderer.HOW_TO_GET_BLENDER)
+        raise SceneFailed(blender_discovery.HOW_TO_GET_BLENDER)
     box = sandbox.find(program.readable)
     if isinstance(box, sandbox.SandboxUnavailable):
         raise SceneFailed(box.reason)

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from config.settings import Settings
-from rendertrust.identity import authority_of
+from rendertrust.node_key import authority_of
 from web.http.caller import CALLER
 
 PORT_MAX: Final = 65_535

@@ -5,7 +5,7 @@ from typing import Final
 
 from rendertrust.api.preflights import Estimate
 from rendertrust.job_spec import JobSpec
-from rendertrust.preflight.price import spread_of
+from rendertrust.preflight.frame_probe import spread_of
 from web.jobs.scene_facts import SceneFacts
 
 SOME: Final = 1_000  # most frames that are estimated one by one; the total is extrapolated

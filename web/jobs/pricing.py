@@ -14,7 +14,7 @@ import attrs
 
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec
-from rendertrust.preflight.work import SECOND, FrameWork, price_of, work_of
+from rendertrust.preflight.frame_work import SECOND, FrameWork, price_of, work_of
 from sql.job_plan import JobPlan, Pricing
 from sql.overruns import Overrun, agreed
 from web.gateway import Gateway

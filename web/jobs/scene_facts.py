@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import attrs
 from msgspec import Meta
 
-from rendertrust.preflight.price import MeasuredFrame, Probe
+from rendertrust.preflight.frame_probe import MeasuredFrame, Probe
 from web.http.converter import structure
 from web.http.json_document import parse, unwritable
 from web.http.problem import Fault

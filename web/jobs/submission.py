@@ -15,7 +15,7 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money
 from rendertrust.frame_range import parse
-from rendertrust.preflight.work import price_of as price_of_work
+from rendertrust.preflight.frame_work import price_of as price_of_work
 from sql.audit import Act
 from sql.job_plan import JobPlan, NewUnit
 from sql.jobs import JobOrder, PastJob

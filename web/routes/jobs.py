@@ -19,7 +19,7 @@ from actors.scheduler.messages import (
 from rendertrust import money
 from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
 from rendertrust.job_spec import JobSpec
-from rendertrust.preflight.work import SECOND
+from rendertrust.preflight.frame_work import SECOND
 from sql.job_plan import PRIORITIES
 from sql.jobs import JobOrder, OwnerJobRow
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay

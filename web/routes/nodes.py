@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from actors.paymaster.messages import FindClaimable, Paymaster
 from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
-from rendertrust.identity import KeyRefused, proof_holds, read_public_key
+from rendertrust.node_key import KeyRefused, proof_holds, read_public_key
 from sql.nodes import REVOKED, NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope

@@ -10,10 +10,10 @@ import attrs
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Plugin
 from rendertrust.node.plugins.check import CheckPlugin
-from rendertrust.node.plugins.check_batch import CheckBatchPlugin
 from rendertrust.node.plugins.cpu_benchmark import CpuBenchmarkPlugin
 from rendertrust.node.plugins.echo import EchoPlugin
 from rendertrust.node.plugins.preflight import PreflightPlugin
+from rendertrust.node.plugins.quick_look_batch import CheckBatchPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.plugins.video import VideoPlugin
@@ -38,7 +38,7 @@ class PluginOffer:
     async def end(self) -> None:
         """End the Blender processes that wait for units."""
         if (render := self.render) is not None:
-            await render.standings.end()
+            await render.residents.end()
 
     @property
     def opengl(self) -> bool | None:

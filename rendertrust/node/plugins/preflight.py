@@ -17,7 +17,7 @@ from rendertrust.node.plugins.render import RenderPlugin, show
 from rendertrust.node.plugins.render_order import PATHS, refused, scene_of
 from rendertrust.node.scene_inspection import SceneFolder
 from rendertrust.preflight.findings import showing
-from rendertrust.preflight.price import Probe
+from rendertrust.preflight.frame_probe import Probe
 
 REPORT: Final = "preflight.json"
 INSPECT_SECONDS: Final = 120.0

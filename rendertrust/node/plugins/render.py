@@ -17,7 +17,7 @@ from rendertrust.node import blender, opengl_probe
 from rendertrust.node.agent_settings import NICENESS
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
-from rendertrust.node.plugins import bundle
+from rendertrust.node.plugins import frame_zips
 from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
 from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
 from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded
@@ -58,7 +58,7 @@ class RenderPlugin:
     memory_bytes: int | None = None
     nice: int = NICENESS
     found: blender.Blender | None = None
-    standings: ResidentBlenders = attrs.field(
+    residents: ResidentBlenders = attrs.field(
         default=attrs.Factory(lambda self: ResidentBlenders(self.scratch), takes_self=True)
     )
 
@@ -82,14 +82,14 @@ class RenderPlugin:
         assert self.found is not None, "why_not() finds Blender before the node offers this plugin"
         same = BlenderKey(task.job_id, task.content, task.threads)
         work = task.folder / "in"
-        async with self.standings.lent(
+        async with self.residents.lent(
             same, self.found, work, self.runtime_seconds_max
-        ) as standing:
+        ) as resident:
             frames = len(order.get("frames", (None,)))
-            progress = RenderProgress(task=task, out=standing.out, frames=frames)
+            progress = RenderProgress(task=task, out=resident.out, frames=frames)
             with ticking(progress):
-                ending = await standing.obey(order, progress.hear, progress.overhear)
-            await asyncio.to_thread(hand_over, standing.out, task.folder / "out")
+                ending = await resident.obey(order, progress.hear, progress.overhear)
+            await asyncio.to_thread(hand_over, resident.out, task.folder / "out")
         if progress.too_many_files:
             return Failed(failure="scene", error=TOO_MANY_FILES, detail=ending.tail)
         return await asyncio.to_thread(result_of, ending, task.folder, progress.files)
@@ -266,7 +266,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
         proof = folder / "out" / proofs[0] if proofs else None
         return Completed(file=folder / "out" / pictures[0], evidence=proof, work=work)
     try:
-        return Completed(file=bundle.pack(folder / "out", names), work=work)
+        return Completed(file=frame_zips.pack(folder / "out", names), work=work)
     except NotARegularFile as fault:
         return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
 

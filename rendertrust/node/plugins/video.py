@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.plugins.bundle import BundleError, number_of, unpack
+from rendertrust.node.plugins.frame_zips import BundleError, number_of, unpack
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, result_of
 from rendertrust.node.plugins.render_order import refused, whole
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .checks.evidence_check import check
+from .checks.evidence_free_check import check_unit
 from .checks.isolated_open import alone
 from .checks.quick_look import look, open_batch
 from .checks.rerender import rerender
-from .checks.unit_check import check_unit
 from .checks.video_check import watch
 from .ipc import (
     MachineError,

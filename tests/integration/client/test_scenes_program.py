@@ -10,7 +10,7 @@ from aiohttp import web
 from rendertrust.cli import exit_codes
 from rendertrust.cli.submit import hint_of
 from rendertrust.client import AsyncClient, Tokens
-from rendertrust.client.bundles import TooManyFiles
+from rendertrust.client.job_uploads import TooManyFiles
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import NOW, Answer, GatewayDouble, quote, refuse
 from tests.integration.node.scenes import make

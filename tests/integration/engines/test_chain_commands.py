@@ -16,7 +16,7 @@ from eth_account import Account
 from actors.anchor.actor import AnchorActor
 from actors.anchor.policy import AnchorSettings
 from actors.ports import Anchored
-from rendertrust.cli.exits import CommandExit
+from rendertrust.cli.command_exit import CommandExit
 from sql.anchors import Anchors
 from sql.audit import AuditLog
 from sql.database import Database

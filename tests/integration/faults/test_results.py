@@ -50,7 +50,7 @@ def _long_results(monkeypatch: pytest.MonkeyPatch) -> None:
         return Completed(file=file)
 
     monkeypatch.setattr(EchoPlugin, "run", run)
-    monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+    monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
 
 
 def content_of(job: str) -> bytes:

@@ -18,7 +18,7 @@ import pytest
 from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, Transfer, user_account
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
-from rendertrust.identity import generate_key
+from rendertrust.node_key import generate_key
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint

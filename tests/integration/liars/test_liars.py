@@ -23,7 +23,7 @@ from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
 from config.settings import Earnings
-from rendertrust.identity import generate_key
+from rendertrust.node_key import generate_key
 from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult
 from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.testing import FakeNode

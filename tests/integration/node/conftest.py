@@ -167,7 +167,7 @@ def _no_blender(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     """Let tests without the ``render`` marker find no Blender, so they need not probe it."""
     node: pytest.Item = request.node
     if node.get_closest_marker("render") is None:
-        monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+        monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import checkpoint, identity, nonce_note, note
+from rendertrust import checkpoint, node_key, nonce_note, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.protocol import (
     FromGateway,
@@ -97,7 +97,7 @@ class Gateway:
         body = await request.json()
         pem = self.registrations[-1]["public_key"]
         proof = (body["node_id"], body["challenge"], body["signature"])
-        if not identity.proof_holds(pem, *proof, identity.authority_of(self.url)):
+        if not node_key.proof_holds(pem, *proof, node_key.authority_of(self.url)):
             return web.json_response({"detail": "bad signature"}, status=401)
         token = f"token-{len(self.registrations)}"
         self.tokens = {token}

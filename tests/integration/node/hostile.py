@@ -13,7 +13,7 @@ import attrs
 
 from rendertrust.node import blender
 from rendertrust.node.blender import Blender
-from rendertrust.node.renderer import Renderer
+from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.resource_monitor import MIB, ResourceLimits
 from rendertrust.node.sandbox import NOBODY, Sandbox
 
@@ -230,7 +230,7 @@ def worker_of(place: Path, program: str, **names: object) -> Path:
     folder = place / "worker"
     shutil.copytree(blender.WORKER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
-    (folder / "launcher.py").write_text(WORKER + given + program)
+    (folder / "entry_point.py").write_text(WORKER + given + program)
     return folder
 
 

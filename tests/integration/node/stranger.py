@@ -6,7 +6,7 @@ import attrs
 import orjson
 from aiohttp import web
 
-from rendertrust import checkpoint, identity, note
+from rendertrust import checkpoint, node_key, note
 from rendertrust.checkpoint import Checkpoint
 
 LOOK = ("GET", "/api/v1/ledger/checkpoint")
@@ -14,7 +14,7 @@ LOOK = ("GET", "/api/v1/ledger/checkpoint")
 
 def another() -> tuple[int, bytes]:
     """Return an answer with a checkpoint of the stranger's own log."""
-    key = identity.generate_key()
+    key = node_key.generate_key()
     made = Checkpoint("farm.example/log", 0, bytes(32), datetime(2026, 3, 1, tzinfo=UTC))
     shown = str(note.verifier_of(made.origin, key))
     return 200, orjson.dumps({"verifier": shown, "checkpoint": checkpoint.sign(made, key)})

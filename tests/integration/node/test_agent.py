@@ -9,7 +9,7 @@ import attrs
 import orjson
 import pytest
 
-from rendertrust import identity
+from rendertrust import node_key
 from rendertrust.node import agent
 from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import (
@@ -328,7 +328,7 @@ async def test_node_that_is_refused_for_good_says_so(
 ) -> None:
     peer.tokens, peer.refuses_registration = set(), code
     async with start() as node:
-        identity.load_or_create_key(node.folder.key)
+        node_key.load_or_create_key(node.folder.key)
         ended = await node.ended()
         assert not ended.ok
         assert told in ended.reason

@@ -9,10 +9,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpServer
 
+from rendertrust.http_session import http_session
 from rendertrust.node.cache import Cache
 from rendertrust.node.plugin import Failed
 from rendertrust.protocol import Input
-from rendertrust.sessions import http_session
 
 PICTURE = b"\x89PNG\r\n\x1a\n a picture"
 BOMB = gzip.compress(bytes(64 << 20))

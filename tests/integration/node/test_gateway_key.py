@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust import identity
+from rendertrust import node_key
 from rendertrust.cli import exit_codes
 from rendertrust.cli.credentials import CredentialsFile
 from rendertrust.client import Tokens
@@ -17,7 +17,7 @@ from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
 from tests.support.until import until
 
-OLD, NEW, THIRD = (identity.generate_key() for _ in range(3))
+OLD, NEW, THIRD = (node_key.generate_key() for _ in range(3))
 
 
 async def joined(

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from rendertrust.cli import exit_codes
-from rendertrust.cli.exits import CommandExit
+from rendertrust.cli.command_exit import CommandExit
 from rendertrust.cli.node_options import accept_no_sandbox
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import CliSession

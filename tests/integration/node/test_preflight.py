@@ -20,8 +20,8 @@ from rendertrust.node.plugins.preflight import PreflightPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.scene_inspection import SceneFolder
 from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
+from rendertrust.preflight.frame_probe import spread_of
 from rendertrust.preflight.layout import laid_out
-from rendertrust.preflight.price import spread_of
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, make, task, unit
 from tests.support import programs
@@ -607,7 +607,7 @@ async def test_command_lists_files_and_says_what_to_mend(scenes: Path) -> None:
 async def test_own_machine_without_blender_says_what_to_install(
     scenes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+    monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
     told = await scene_inspection.look(scenes / "clean.blend")
     assert isinstance(told, blender.NoBlender)
     assert "pip install 'rendertrust[render]'" in told.reason

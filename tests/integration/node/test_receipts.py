@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rendertrust.identity import load_or_create_key
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.node.worker.formats.bounds import NoPixels
 from rendertrust.node.worker.formats.picture_digest import of_file
+from rendertrust.node_key import load_or_create_key
 from rendertrust.protocol import Hello
 from rendertrust.receipt import WorkStatement, is_signed, read_work
 from tests.integration.node.conftest import Start

@@ -394,7 +394,7 @@ def test_without_a_blender_it_says_what_to_install(
     stage: Stage, plain: Path, frames: Mapping[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+    monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
     receipt = stage.receipt(frames[1], plain, {"frame": 1})
     code, (_, told) = run_verify(receipt, frames[1], "--scene", plain)
     assert (code, told["verdict"]) == (3, "undecided")

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from pytest_aiohttp import AiohttpServer
 
-from rendertrust import identity
+from rendertrust import node_key
 from rendertrust.cli.credentials import CredentialsFile
 from rendertrust.client import Tokens
 from rendertrust.node import enrolment, gateway_key, plugins
@@ -24,7 +24,7 @@ from tests.integration.node.gateway import Gateway
 from tests.integration.node.stranger import ANSWERS, LOOK, Stranger
 from tests.support.until import until
 
-OLD, NEW = identity.generate_key(), identity.generate_key()
+OLD, NEW = node_key.generate_key(), node_key.generate_key()
 LOOKS = 4
 Appear = Callable[[str, tuple[int, bytes]], Awaitable[Stranger]]
 
@@ -128,7 +128,7 @@ async def test_a_key_that_changes_as_the_token_is_refused_gets_no_proof(
     peer.log_keys = [OLD]
     async with start() as node:
         await peer.next(Hello)
-        identity.load_or_create_key(node.folder.key)
+        node_key.load_or_create_key(node.folder.key)
         peer.changes_at_refusal = [NEW]
         peer.tokens = set()
         await peer.sockets[-1].close(code=1012)

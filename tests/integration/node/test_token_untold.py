@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 import pytest
 
-from rendertrust import identity
+from rendertrust import node_key
 from rendertrust.protocol import Hello, TokenRenewal
 from tests.integration.node.conftest import QUICK, Running, Start
 from tests.integration.node.gateway import Gateway
@@ -74,7 +74,7 @@ async def test_no_token_is_told(
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(enabled=True)
     async with start(attrs.evolve(QUICK, health_port=0)) as node:
-        identity.load_or_create_key(node.folder.key)
+        node_key.load_or_create_key(node.folder.key)
         await use_tokens(peer, node)
         assert peer.tokens == {"token-1"}
         told = [*texts_of_objects(), await health_page(node), *texts_of_files(node)]

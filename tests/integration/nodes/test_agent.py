@@ -26,7 +26,7 @@ SHORT = {"node_hours": 10 / 3600}  # ten seconds: a busy machine may pause for s
 
 @pytest.fixture(autouse=True)
 def _no_blender(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+    monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ import attrs
 import pytest
 from multidict import CIMultiDict
 
-from rendertrust.identity import generate_key, public_pem
+from rendertrust.node_key import generate_key, public_pem
 from tests.support.http_gateway import Face, Headers
 from web.identity.tokens import TokenType
 

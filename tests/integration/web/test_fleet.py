@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.scheduler.messages import StandingChanged
-from rendertrust.identity import generate_key, public_pem, sign_proof
+from rendertrust.node_key import generate_key, public_pem, sign_proof
 from sql.nodes import StandingChange, StandingRecord
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, ask, register, with_role

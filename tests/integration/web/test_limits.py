@@ -3,7 +3,7 @@
 import pytest
 
 from actors.scheduler.messages import TooManyOpen
-from rendertrust.identity import generate_key, public_pem
+from rendertrust.node_key import generate_key, public_pem
 from tests.integration.web.accounts import Person, ask, register
 from tests.support.http_gateway import Face, face_with
 

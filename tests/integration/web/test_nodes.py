@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from actors.scheduler.messages import NodeProved, NodeSeen
-from rendertrust.identity import authority_of, generate_key, public_pem, sign_proof
+from rendertrust.node_key import authority_of, generate_key, public_pem, sign_proof
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import connected, execute, fetchval
 from tests.support.http_gateway import Face, Headers, face_over

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.scheduler.settings import SchedulerSettings
-from rendertrust import identity
+from rendertrust import node_key
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from sql.audit import Act
@@ -36,7 +36,7 @@ FRAMES = "1-10"
 
 @pytest.fixture
 def key() -> Ed25519PrivateKey:
-    return identity.generate_key()
+    return node_key.generate_key()
 
 
 async def own_node(database: PostgresEndpoint, key: Ed25519PrivateKey) -> str:
@@ -183,7 +183,7 @@ async def test_a_stranger_measures_no_price_and_the_own_node_goes_first(
 async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_renders_nothing(
     gateway: Whole, jane: Creator
 ) -> None:
-    key, scene = identity.generate_key(), await sent(gateway, jane)
+    key, scene = node_key.generate_key(), await sent(gateway, jane)
     public = key.public_key().public_bytes_raw()
     embedded = NewNode(uuid4(), "embedded verifier", public, ("check", "preflight"), {})
     await gateway.gateway.tables.nodes.embed(embedded)

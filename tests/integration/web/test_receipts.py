@@ -12,7 +12,7 @@ import pytest
 
 from actors.ledger.messages import Commit, Posted
 from actors.paymaster.messages import DisputeDecide
-from rendertrust.identity import generate_key
+from rendertrust.node_key import generate_key
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.receipt import Receipt, read_receipt, sign_work
 from rendertrust.receipt_check import verify_receipt

@@ -8,8 +8,8 @@ import pytest
 from rendertrust.cli import node
 from rendertrust.cli.node import LoggedInUser, owner_of
 from rendertrust.cli.node_status import DRAINED, START, facts, start_of
+from rendertrust.node.agent_status import Status
 from rendertrust.node.enrolment import Joined
-from rendertrust.node.status import Status
 
 JOINED = Joined(
     node_id="n1",

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from rendertrust.cli import job_options, local_preflight
-from rendertrust.cli.exits import CommandExit
+from rendertrust.cli.command_exit import CommandExit
 from rendertrust.cli.local_preflight import LocalFindings
 from rendertrust.cli.output import Printer
 from rendertrust.cli.scene_dependencies import EVERYBODYS, alone, packed

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from rendertrust.client.content import part_in
+from rendertrust.client.local_files import part_in
 
 SHA256 = "ab" * 32
 

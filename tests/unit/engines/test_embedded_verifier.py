@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from actors.kernel import State
-from rendertrust.identity import load_or_create_key
-from rendertrust.node import embedded_verifier, machine_facts, plugins, renderer
+from rendertrust.node import blender_discovery, embedded_verifier, machine_facts, plugins
 from rendertrust.node.agent_settings import GIB
 from rendertrust.node.state_folder import Enrolment, StateFolder
+from rendertrust.node_key import load_or_create_key
 from supervisors.child import StartFailed
 from supervisors.engines import embedded_verifier as verifier
 from supervisors.engines.embedded_verifier import (
@@ -112,9 +112,11 @@ async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
     assert not embedded_verifier.take(StateFolder(tmp_path / "nothing"), own)
 
 
-def found(*readable: Path) -> renderer.Renderer:
+def found(*readable: Path) -> blender_discovery.Renderer:
     """Return a renderer whose Blender is this Python."""
-    return renderer.Renderer(kind="bpy", before=(sys.executable,), after=(), readable=readable)
+    return blender_discovery.Renderer(
+        kind="bpy", before=(sys.executable,), after=(), readable=readable
+    )
 
 
 def test_without_blender_or_bubblewrap_it_says_what_to_install(
@@ -122,10 +124,10 @@ def test_without_blender_or_bubblewrap_it_says_what_to_install(
 ) -> None:
     folder = EngineFolder(tmp_path, "verifier", None)
     with monkeypatch.context() as patch:
-        patch.setattr(renderer, "find", lambda: None)
+        patch.setattr(blender_discovery, "find", lambda: None)
         with pytest.raises(CannotVerify, match="pip install 'rendertrust"):
             walls_of(folder)
-    monkeypatch.setattr(renderer, "find", found)
+    monkeypatch.setattr(blender_discovery, "find", found)
     monkeypatch.setattr(shutil, "which", {}.get)
     with pytest.raises(CannotVerify, match="apt-get install bubblewrap"):
         walls_of(folder)
@@ -140,7 +142,7 @@ def test_blender_may_lie_where_its_account_cannot_go(monkeypatch: pytest.MonkeyP
         (closed / "bpy").mkdir(parents=True)
         (closed / "secret").touch()
         closed.chmod(0o700)
-        monkeypatch.setattr(renderer, "find", lambda: found(closed / "bpy"))
+        monkeypatch.setattr(blender_discovery, "find", lambda: found(closed / "bpy"))
         probe = f"""
 import os
 status = open("/proc/self/status").read()
@@ -156,7 +158,7 @@ print(os.getuid(), os.getgid(), might, os.listdir("{closed}"))
 def test_what_runs_within_the_walls_sees_neither_data_nor_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(renderer, "find", found)
+    monkeypatch.setattr(blender_discovery, "find", found)
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", "do not tell")
     with engine_folder() as base:
         confined = confine(base / "data", engine_account())

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.node.blender import Blender
+from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Task
 from rendertrust.node.plugins.check import CheckPlugin
@@ -23,7 +24,6 @@ from rendertrust.node.plugins.render import (
 )
 from rendertrust.node.plugins.render_order import KNOWN, order_of, scene_of
 from rendertrust.node.plugins.video import VideoPlugin
-from rendertrust.node.renderer import Renderer
 from rendertrust.node.sandbox import NoSandbox, Sandbox
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..render import passes
 from ..render.frames import written_size
-from ..scene.reproducibility import drawing_class
+from ..scene.nondeterminism import drawing_class
 from . import composited_check, image_comparison
 from .delivered_files import pixels_of
 from .open_watchdog import PICTURE, OpenProgress

@@ -15,7 +15,7 @@ from ..render import passes, tiles
 from ..render.evidence import make
 from ..render.frames import facts, still
 from ..render.passes import Layers, channels_in
-from ..scene import reproducibility
+from ..scene import nondeterminism
 from ..scene.loader import opened
 from ..scene.output import choose_format, size_of
 from ..scene.settings import prepare
@@ -52,7 +52,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
-    reasons, depends = tiles.obstacles(scene), reproducibility.device_note(scene, order)
+    reasons, depends = tiles.obstacles(scene), nondeterminism.device_note(scene, order)
     progress = OpenProgress(say, len(order["draws"]) + 2, order)
     progress.watch(bpy)
     try:
@@ -286,7 +286,7 @@ def _again(
     """
     progress.next("whole frame")
     path = composited_check.render(bpy, order, frame, "our")
-    is_drawn = reproducibility.is_drawn(bpy.context.scene)
+    is_drawn = nondeterminism.is_drawn(bpy.context.scene)
     theirs = os.path.join(order["out"], "their" + os.path.splitext(path)[1])
     found = composited_check.compared(bpy, order, frame, (path, theirs), progress)
     if found is None:

@@ -14,7 +14,7 @@ from ..formats import picture_digest
 from ..ipc import Say
 from ..render import tiles
 from ..render.frames import facts, written_size
-from ..scene import reproducibility
+from ..scene import nondeterminism
 from ..scene.loader import opened
 from ..scene.output import choose_format, shows_strips, size_of
 from ..scene.settings import prepare
@@ -68,7 +68,7 @@ def _pictures(
 ) -> dict[str, Any]:
     size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), tiles.tile_kinds(scene))
-    plain, odd = list[bool](), reproducibility.note(bpy, scene)
+    plain, odd = list[bool](), nondeterminism.note(bpy, scene)
     for path in pictures_of(order, frames, suffix, most):
         progress.next(os.path.basename(path))
         with progress.about(PICTURE, size, theirs=path):
@@ -164,7 +164,7 @@ def _opened_uncut(
     Raises DeliveryFault.
     """
     suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
-    path, told = copy_picture(order, suffix, size), reproducibility.note(bpy, scene)
+    path, told = copy_picture(order, suffix, size), nondeterminism.note(bpy, scene)
     with progress.about(PICTURE, size, theirs=path):
         is_known = may_be_opened(path, suffix, size)
         found = image_comparison.visible(pixels_of(bpy, path))

@@ -21,7 +21,7 @@ from ..render import passes, tiles
 from ..render.evidence import make
 from ..render.frames import facts, written_size
 from ..render.passes import Kinds, Layers, channels_in
-from ..scene import reproducibility
+from ..scene import nondeterminism
 from ..scene.loader import opened
 from ..scene.output import choose_format, compositor_tree
 from ..scene.settings import prepare
@@ -159,7 +159,7 @@ def _compared(
     told["parts"] = told.pop("regions", None)
     ours, whole, cells = _whole(bpy, order, frame, theirs, progress)
     told |= {"whole": whole, "why_whole": why, "regions": cells}
-    if reproducibility.may_differ(bpy, bpy.context.scene):
+    if nondeterminism.may_differ(bpy, bpy.context.scene):
         told["loose"] = True
     return told | _shown(order, theirs, ours, told)
 

@@ -13,8 +13,8 @@ from ..formats import picture_digest
 from ..ipc import MachineError, Progress, Say, SceneError, blamed, one_line
 from ..scene.files import warnings_of
 from ..scene.loader import opened
+from ..scene.nondeterminism import drawing_class, is_drawn
 from ..scene.output import choose_format, name_of, set_format, size_of
-from ..scene.reproducibility import drawing_class, is_drawn
 from ..scene.settings import prepare
 from . import passes
 

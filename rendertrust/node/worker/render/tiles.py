@@ -13,7 +13,7 @@ import numpy as np
 
 from ..formats import picture_digest
 from ..ipc import Progress, Say, SceneError
-from ..scene import reproducibility
+from ..scene import nondeterminism
 from ..scene.loader import opened
 from ..scene.output import choose_format, compositor_nodes, shows_strips, size_of
 from ..scene.settings import animating, prepare
@@ -53,8 +53,8 @@ def obstacles(scene: Any) -> list[str]:
         "the picture comes from the Video Sequencer": shows_strips(scene),
     }
     found += [reason for reason, applies in reasons.items() if applies]
-    found += reproducibility.region_dependence(_blender())
-    if (pencil := reproducibility.grease_pencil(_blender())) is not None:
+    found += nondeterminism.region_dependence(_blender())
+    if (pencil := nondeterminism.grease_pencil(_blender())) is not None:
         found.append(f"{pencil} is Grease Pencil, which is drawn over the whole picture")
     moved = {curve.data_path for curve in animating(scene) if CUT.match(curve.data_path)}
     found += [f"the scene's {path} is animated" for path in sorted(moved)]

@@ -7,12 +7,12 @@ from typing import Any
 
 from ..ipc import MachineError, Say, SceneError
 from ..render import tiles
-from . import files, reproducibility
+from . import files, nondeterminism
 from .files import files_of, frames_of, label, parts_of, used_by_scenes
 from .loader import load, saved_by
 from .memory_estimate import memory_of, too_large
+from .nondeterminism import animated, unbaked
 from .output import MOVIES, compositor_nodes, shows_strips, size_of, unmade
-from .reproducibility import animated, unbaked
 
 SOME = 200  # maximum number of items of each list
 NAME = "facts.json"
@@ -64,8 +64,8 @@ def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
         "memory": memory_of(bpy, scene),
         "unmade": unmade(scene),
         "tile_obstacles": tiles.obstacles(scene)[:SOME],
-        "grease_pencil": reproducibility.grease_pencil(bpy),
-        "device_dependent": reproducibility.device_dependence(scene)[:SOME],
+        "grease_pencil": nondeterminism.grease_pencil(bpy),
+        "device_dependent": nondeterminism.device_dependence(scene)[:SOME],
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
-from . import reproducibility, simulation_caches
+from . import nondeterminism, simulation_caches
 from .files import IMPORT_PATH, computed_imports
 from .settings import composite_on_processor
 
@@ -62,7 +62,7 @@ def drawn_by_opengl(bpy: Any, scene: Any) -> str | None:
     engine: str = scene.render.engine
     if engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH":
         return f"the scene's engine is {'EEVEE' if 'EEVEE' in engine else 'Workbench'}"
-    pencil = reproducibility.grease_pencil(bpy)
+    pencil = nondeterminism.grease_pencil(bpy)
     return None if pencil is None else f"{pencil} is Grease Pencil"
 
 

@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from rendertrust.node.backoff import delays
-from rendertrust.node.gateway_pinning import KeyNotConfirmed
+from rendertrust.node.gateway_key_middleware import KeyNotConfirmed
 from rendertrust.protocol import Output, PartPlace
 from rendertrust.write_timeout import WriteTimeout
 

@@ -15,7 +15,7 @@ from ..ipc import Say
 from ..render import tiles
 from ..render.frames import facts
 from ..render.tiles import merge
-from ..scene import reproducibility
+from ..scene import nondeterminism
 from ..scene.loader import opened
 from ..scene.output import choose_format, size_of
 from ..scene.settings import prepare
@@ -49,7 +49,7 @@ def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
     progress.watch(bpy)
     in_tiles, depends = (
         "tile" in order or "tiles" in order,
-        reproducibility.device_note(scene, order),
+        nondeterminism.device_note(scene, order),
     )
     if in_tiles and (reasons := tiles.obstacles(scene)):
         say("done", frame=frames[0], unable=reasons[0], **facts(bpy, scene, started))
@@ -94,7 +94,7 @@ def _chunk(
     drawn = [frames[place] for place in picked(order["shown"], len(frames))]
     across = list[dict[str, Any]]()
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
-    told |= reproducibility.note(bpy, bpy.context.scene)
+    told |= nondeterminism.note(bpy, bpy.context.scene)
     return told | {"across": eevee_check.together(across)} if across else told
 
 
@@ -123,12 +123,12 @@ def _frame(
     path = composited_check.render(bpy, order, frame, "our")
     picture = delivered_files.unpack_frame(bpy, order, frames, frame)
     found = composited_check.compared(bpy, order, frame, (path, picture), progress)
-    before = frames[: frames.index(frame)] if reproducibility.simulates(bpy) else []
+    before = frames[: frames.index(frame)] if nondeterminism.simulates(bpy) else []
     if before and found is not None and not image_comparison.is_near(found):
         order = {**order, "before": before}
         path = composited_check.render(bpy, order, frame, "our")
         found = composited_check.compared(bpy, order, frame, (path, picture), progress)
-    if found is not None and reproducibility.is_drawn(bpy.context.scene):
+    if found is not None and nondeterminism.is_drawn(bpy.context.scene):
         of, is_equal = (path, picture), found["equal"]
         across.append(eevee_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
     return found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.preflight.price import (
+from rendertrust.preflight.frame_probe import (
     SIDE_LEAST,
     MeasuredFrame,
     Probe,

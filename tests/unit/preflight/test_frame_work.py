@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.frame_range import canonical
-from rendertrust.preflight.price import MeasuredFrame, Probe, spread_of
-from rendertrust.preflight.work import LEAST, SECOND, FrameWork, price_of, work_of
+from rendertrust.preflight.frame_probe import MeasuredFrame, Probe, spread_of
+from rendertrust.preflight.frame_work import LEAST, SECOND, FrameWork, price_of, work_of
 from sql.job_plan import Pricing
 from tests.support.plans import in_frames
 from web.jobs.pricing import Tariff

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from rendertrust.cli import exit_codes
-from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession
 
 if TYPE_CHECKING:

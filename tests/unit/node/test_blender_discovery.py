@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rendertrust.node import renderer
+from rendertrust.node import blender_discovery
 
 
 def _found(name: str) -> ModuleSpec:
@@ -20,7 +20,7 @@ def _missing(_: str) -> None:
 def test_module_is_preferred_and_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", _found)
     monkeypatch.delitem(sys.modules, "bpy", raising=False)  # another test may have imported it
-    found = renderer.find()
+    found = blender_discovery.find()
     assert found is not None
     assert found.kind == "bpy"
     assert found.program("/worker.py", "{}") == [sys.executable, "-I", "-B", "/worker.py", "{}"]
@@ -38,7 +38,7 @@ def test_binary_serves_where_there_is_no_module(
     (tmp_path / "blender").symlink_to(real)
     monkeypatch.setattr("importlib.util.find_spec", _missing)
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = renderer.find()
+    found = blender_discovery.find()
     assert found is not None
     assert found.readable == (real.parent,)
     program = found.program("/worker.py", "{}")
@@ -50,5 +50,5 @@ def test_binary_serves_where_there_is_no_module(
 def test_neither_gives_none_and_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", _missing)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert renderer.find() is None
-    assert "pip install" in renderer.HOW_TO_GET_BLENDER
+    assert blender_discovery.find() is None
+    assert "pip install" in blender_discovery.HOW_TO_GET_BLENDER

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from rendertrust.api.uploads import Upload
-from rendertrust.client.content import Progress, unheard
+from rendertrust.client.local_files import Progress, unheard
 from rendertrust.client.uploads import Uploads
 from rendertrust.job_spec import JobSpec
 from rendertrust.manifest import (

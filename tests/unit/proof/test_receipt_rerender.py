@@ -26,13 +26,13 @@ from rendertrust.cli.rerender import (
     wish_of,
 )
 from rendertrust.manifest import Manifest, ManifestEntry
+from rendertrust.node.local_rerender import RerenderRequest, read_report, rerender
 from rendertrust.node.plugins.render import RenderPlugin
-from rendertrust.node.rerender import RerenderRequest, read_report, rerender
 from rendertrust.node.worker.checks.crop_placement import place
 from rendertrust.proof_check import Step
 from rendertrust.receipt import read_receipt, receipt_document, sign_work, work_document
 from rendertrust.receipt_check import PictureFile
-from rendertrust.rerender import (
+from rendertrust.receipt_rerender import (
     CONSISTENT,
     CONSISTENT_MOST,
     DIFFERENT,

@@ -7,7 +7,7 @@ from typing import Final
 
 import aiohttp
 
-from rendertrust.node import multipart_upload, uploads
+from rendertrust.node import multipart_upload, presigned_uploads
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Failed
 from rendertrust.node.spool import Spool, SpooledFile, StoredFile
@@ -116,32 +116,32 @@ class Uploader:
 
     async def _upload(self, spooled: SpooledFile) -> None:
         outcome = await self._send_file(spooled)
-        if isinstance(outcome, uploads.StoreUnreachable) and outcome.is_unasked:
+        if isinstance(outcome, presigned_uploads.StoreUnreachable) and outcome.is_unasked:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
-        elif isinstance(outcome, uploads.PutStored):
+        elif isinstance(outcome, presigned_uploads.PutStored):
             sent = StoredFile(spooled.output.key, outcome.part_sums)
             self._spool.uploaded(spooled.ref, spooled.what, sent)
             self._something_to_tell.set()
-        elif isinstance(outcome, uploads.PutRefused):
+        elif isinstance(outcome, presigned_uploads.PutRefused):
             self._give_up(spooled, Failed(failure="gateway", error=outcome.reason))
         elif time.time() - spooled.since > self._settings.upload_seconds_max:
             self._give_up(
                 spooled, Failed(failure="network", error="the object store stayed unreachable")
             )
-        elif isinstance(outcome, uploads.UrlExpired):
+        elif isinstance(outcome, presigned_uploads.UrlExpired):
             ref = spooled.ref
             if self._send(UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt)):
                 self._asked.add(ref)
         else:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
 
-    async def _send_file(self, spooled: SpooledFile) -> uploads.Outcome:
+    async def _send_file(self, spooled: SpooledFile) -> presigned_uploads.Outcome:
         """Upload a file in one request.
 
         In parts if the file is long and the gateway allows parts.
         """
         if not multipart_upload.in_parts(spooled):
-            return await uploads.put(self._session, spooled.output, spooled.file)
+            return await presigned_uploads.put(self._session, spooled.output, spooled.file)
 
         async def ask(wanted: PartsWanted) -> PartsOffered | None:
             return await self._leave(spooled.ref, wanted)

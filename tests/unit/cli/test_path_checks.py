@@ -8,7 +8,7 @@ import click
 import pytest
 
 from rendertrust.blend_file import is_blend
-from rendertrust.cli import scene
+from rendertrust.cli import path_checks
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,17 @@ def test_other_files_are_not(head: bytes) -> None:
 
 
 def test_a_picture_goes_into_a_folder_that_is_there(tmp_path: Path) -> None:
-    assert scene.placed(tmp_path) == tmp_path
-    assert scene.placed(tmp_path / "frame.png") == tmp_path / "frame.png"
+    assert path_checks.placed(tmp_path) == tmp_path
+    assert path_checks.placed(tmp_path / "frame.png") == tmp_path / "frame.png"
     with pytest.raises(click.UsageError, match="not a folder"):
-        scene.placed(tmp_path / "absent" / "frame.png")
+        path_checks.placed(tmp_path / "absent" / "frame.png")
 
 
 def test_a_folder_that_is_closed_is_found_before(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
     if os.access(closed, os.W_OK):  # root may write everywhere
-        assert scene.placed(closed) == closed
+        assert path_checks.placed(closed) == closed
         return
     with pytest.raises(click.UsageError, match="is not writable"):
-        scene.placed(closed)
+        path_checks.placed(closed)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rendertrust.node.worker.scene.reproducibility import reads_render
+from rendertrust.node.worker.scene.nondeterminism import reads_render
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from rendertrust.cli import exit_codes, remote_preflight
-from rendertrust.cli.exits import CommandExit, Exit
-from rendertrust.cli.failures import ending_of
+from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.error_exits import ending_of
 from rendertrust.client import errors
 
 URL = "http://localhost:8000"

@@ -22,7 +22,7 @@ from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.node.sandbox import DELIVERED
-from rendertrust.rerender import RegionDifference, RerenderReport
+from rendertrust.receipt_rerender import RegionDifference, RerenderReport
 from rendertrust.untrusted import members
 
 SHOWN: Final = "shown.png"

@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from rendertrust.node.health import HealthPage
+from rendertrust.node.health_page import HealthPage
 
 
 @pytest.mark.parametrize(

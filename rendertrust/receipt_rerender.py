@@ -13,7 +13,7 @@ import attrs
 
 from rendertrust import untrusted
 from rendertrust.manifest import Manifest, ManifestError, path_fault, read
-from rendertrust.node.plugins.bundle import number_of
+from rendertrust.node.plugins.frame_zips import number_of
 from rendertrust.node.worker.checks.crop_placement import SIDE, SIDE_LEAST
 from rendertrust.receipt import Receipt, WorkStatement
 from rendertrust.receipt_check import PictureFile

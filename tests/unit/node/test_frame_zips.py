@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rendertrust.node.disk_space import is_of_disk
-from rendertrust.node.plugins import bundle
-from rendertrust.node.plugins.bundle import ENTRIES_MAX, BundleError, number_of, unpack
+from rendertrust.node.plugins import frame_zips
+from rendertrust.node.plugins.frame_zips import ENTRIES_MAX, BundleError, number_of, unpack
 
 
 def packed(path: Path, *entries: tuple[str, bytes]) -> Path:
@@ -66,7 +66,7 @@ def test_one_name_twice_is_refused(tmp_path: Path) -> None:
 def test_bomb_is_stopped_while_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle, "BYTES_MAX", 5 << 20)
+    monkeypatch.setattr(frame_zips, "BYTES_MAX", 5 << 20)
     source = packed(tmp_path / "z.zip", ("0001.png", bytes(4 << 20)), ("0002.png", bytes(4 << 20)))
     assert source.stat().st_size < 20_000
     (tmp_path / "in").mkdir()
@@ -110,7 +110,7 @@ def test_a_directory_that_is_said_to_be_huge_is_not_read(tmp_path: Path) -> None
 def test_what_the_disk_has_no_room_for_is_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle, "DISK_LEFT", shutil.disk_usage(tmp_path).free - (2 << 20))
+    monkeypatch.setattr(frame_zips, "DISK_LEFT", shutil.disk_usage(tmp_path).free - (2 << 20))
     source = packed(tmp_path / "z.zip", ("0001.png", bytes(1 << 20)), ("0002.png", bytes(2 << 20)))
     (tmp_path / "in").mkdir()
     with pytest.raises(OSError, match="No space left") as told:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from rendertrust import identity
-from rendertrust.identity import KeyRefused
+from rendertrust import node_key
+from rendertrust.node_key import KeyRefused
 
 P = 2**255 - 19
 D = -121665 * pow(121666, P - 2, P) % P
@@ -33,8 +33,8 @@ def pem_of(raw: bytes) -> str:
 
 
 def test_good_key_is_read_back() -> None:
-    key = identity.generate_key()
-    read = identity.read_public_key(identity.public_pem(key))
+    key = node_key.generate_key()
+    read = node_key.read_public_key(node_key.public_pem(key))
     assert isinstance(read, ed25519.Ed25519PublicKey)
     assert read.public_bytes_raw() == key.public_key().public_bytes_raw()
 
@@ -53,7 +53,7 @@ SMALL = {
 
 @pytest.mark.parametrize("raw", SMALL.values(), ids=SMALL.keys())
 def test_key_of_small_order_is_refused(raw: bytes) -> None:
-    assert identity.read_public_key(pem_of(raw)) == KeyRefused("a point of small order")
+    assert node_key.read_public_key(pem_of(raw)) == KeyRefused("a point of small order")
 
 
 def added(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
@@ -98,27 +98,27 @@ NOT_CANONICAL = {
 
 @pytest.mark.parametrize("raw", NOT_CANONICAL.values(), ids=NOT_CANONICAL.keys())
 def test_key_that_is_not_canonical_is_refused(raw: bytes) -> None:
-    refused = identity.read_public_key(pem_of(raw))
+    refused = node_key.read_public_key(pem_of(raw))
     assert isinstance(refused, KeyRefused)
     assert "not canonical" in refused.reason
 
 
 def test_key_off_the_curve_is_refused() -> None:
-    refused = identity.read_public_key(pem_of(encoded(2)))
+    refused = node_key.read_public_key(pem_of(encoded(2)))
     assert refused == KeyRefused("not a point on the curve")
 
 
 def test_one_signature_would_fit_every_message_under_the_identity_key() -> None:
     """Under a key of small order, R = the identity and s = 0 would verify for any message."""
     forged = (encoded(1) + bytes(32)).hex()
-    assert not identity.proof_holds(pem_of(encoded(1)), "n", "c", forged)
+    assert not node_key.proof_holds(pem_of(encoded(1)), "n", "c", forged)
 
 
 @pytest.mark.parametrize(
     "text", ["", "x", "-----BEGIN PUBLIC KEY-----\nMCow...", "ü" * 10, "x" * 9999]
 )
 def test_text_that_is_no_key_is_refused(text: str) -> None:
-    assert isinstance(identity.read_public_key(text), KeyRefused)
+    assert isinstance(node_key.read_public_key(text), KeyRefused)
 
 
 FOREIGN = {
@@ -133,17 +133,17 @@ FOREIGN = {
 @pytest.mark.parametrize("key", FOREIGN.values(), ids=FOREIGN.keys())
 def test_key_of_another_kind_is_refused(key: Any) -> None:
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert identity.read_public_key(pem.decode()) == KeyRefused("not an Ed25519 key")
+    assert node_key.read_public_key(pem.decode()) == KeyRefused("not an Ed25519 key")
 
 
 def test_private_key_is_no_public_key() -> None:
-    key = identity.generate_key()
+    key = node_key.generate_key()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    assert identity.read_public_key(pem) == KeyRefused("not a PEM public key")
+    assert node_key.read_public_key(pem) == KeyRefused("not a PEM public key")
 
 
 DER = (
-    identity.generate_key()
+    node_key.generate_key()
     .public_key()
     .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 )
@@ -161,50 +161,50 @@ BROKEN = {
 def test_key_in_another_encoding_is_refused(der: bytes) -> None:
     body = base64.b64encode(der).decode()
     pem = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
-    assert identity.read_public_key(pem) == KeyRefused("not a PEM public key")
+    assert node_key.read_public_key(pem) == KeyRefused("not a PEM public key")
 
 
 def test_proof_holds_for_its_own_node_challenge_and_key_alone() -> None:
-    key, other = identity.generate_key(), identity.generate_key()
-    pem, proof = identity.public_pem(key), identity.sign_proof(key, "n", "c")
-    assert identity.proof_holds(pem, "n", "c", proof)
-    assert not identity.proof_holds(pem, "m", "c", proof)
-    assert not identity.proof_holds(pem, "n", "d", proof)
-    assert not identity.proof_holds(identity.public_pem(other), "n", "c", proof)
+    key, other = node_key.generate_key(), node_key.generate_key()
+    pem, proof = node_key.public_pem(key), node_key.sign_proof(key, "n", "c")
+    assert node_key.proof_holds(pem, "n", "c", proof)
+    assert not node_key.proof_holds(pem, "m", "c", proof)
+    assert not node_key.proof_holds(pem, "n", "d", proof)
+    assert not node_key.proof_holds(node_key.public_pem(other), "n", "c", proof)
     for broken in ("", "zz" * 64, proof[:-2], proof + "00"):
-        assert not identity.proof_holds(pem, "n", "c", broken)
-    assert not identity.proof_holds(pem, "ü", "c", proof)
+        assert not node_key.proof_holds(pem, "n", "c", broken)
+    assert not node_key.proof_holds(pem, "ü", "c", proof)
 
 
 def test_signature_has_one_form_only() -> None:
     """Without the bound of RFC 8032 §5.1.7, s and s + L would both verify."""
-    key = identity.generate_key()
-    pem, proof = identity.public_pem(key), bytes.fromhex(identity.sign_proof(key, "n", "c"))
+    key = node_key.generate_key()
+    pem, proof = node_key.public_pem(key), bytes.fromhex(node_key.sign_proof(key, "n", "c"))
     s = int.from_bytes(proof[32:], "little")
     assert s < L
     for other in (s + L, s + 2 * L, s | 1 << 255, 2**256 - 1):
         forged = proof[:32] + other.to_bytes(32, "little")
-        assert not identity.proof_holds(pem, "n", "c", forged.hex())
-    assert identity.proof_holds(pem, "n", "c", proof.hex())
+        assert not node_key.proof_holds(pem, "n", "c", forged.hex())
+    assert node_key.proof_holds(pem, "n", "c", proof.hex())
 
 
 @pytest.mark.parametrize("raw", SMALL.values(), ids=SMALL.keys())
 def test_proof_under_a_key_of_small_order_never_holds(raw: bytes) -> None:
     for r in SMALL.values():
-        assert not identity.proof_holds(pem_of(raw), "n", "c", (r + bytes(32)).hex())
+        assert not node_key.proof_holds(pem_of(raw), "n", "c", (r + bytes(32)).hex())
 
 
 def test_signed_message_is_the_one_agreed() -> None:
-    assert identity.proof_message("n", "c") == b"rendertrust-node-v1\nn\nc"
-    assert identity.proof_message("n", "c", "a:1") == b"rendertrust-node-v2\nn\nc\na:1"
+    assert node_key.proof_message("n", "c") == b"rendertrust-node-v1\nn\nc"
+    assert node_key.proof_message("n", "c", "a:1") == b"rendertrust-node-v2\nn\nc\na:1"
 
 
 def test_a_proof_is_for_one_gateway_alone() -> None:
-    key = identity.generate_key()
-    pem, proof = identity.public_pem(key), identity.sign_proof(key, "n", "c", "farm.example")
-    assert identity.proof_holds(pem, "n", "c", proof, "farm.example")
-    assert not identity.proof_holds(pem, "n", "c", proof, "other.example")
-    assert not identity.proof_holds(pem, "n", "c", proof)
+    key = node_key.generate_key()
+    pem, proof = node_key.public_pem(key), node_key.sign_proof(key, "n", "c", "farm.example")
+    assert node_key.proof_holds(pem, "n", "c", proof, "farm.example")
+    assert not node_key.proof_holds(pem, "n", "c", proof, "other.example")
+    assert not node_key.proof_holds(pem, "n", "c", proof)
 
 
 @pytest.mark.parametrize(
@@ -222,36 +222,36 @@ def test_a_proof_is_for_one_gateway_alone() -> None:
     ],
 )
 def test_host_and_port_of_a_gateway(url: str, authority: str | None) -> None:
-    assert identity.authority_of(url) == authority
+    assert node_key.authority_of(url) == authority
 
 
 def test_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "key.pem"
-    first = identity.load_or_create_key(path)
+    first = node_key.load_or_create_key(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    again = identity.load_or_create_key(path)
+    again = node_key.load_or_create_key(path)
     assert again.private_bytes_raw() == first.private_bytes_raw()
 
 
 def test_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
-    identity.load_or_create_key(path)
+    node_key.load_or_create_key(path)
     path.chmod(0o640)
     with pytest.raises(ValueError, match="chmod 600"):
-        identity.load_or_create_key(path)
+        node_key.load_or_create_key(path)
 
 
 @pytest.mark.parametrize(
     "around", ["{pem}and more\n", "{pem}{pem}", "before\n{pem}", "{pem}\x0b", "Key: value\n{pem}"]
 )
 def test_text_around_the_key_is_refused(around: str) -> None:
-    pem = identity.public_pem(identity.generate_key())
-    assert identity.read_public_key(around.format(pem=pem)) == KeyRefused("not a PEM public key")
+    pem = node_key.public_pem(node_key.generate_key())
+    assert node_key.read_public_key(around.format(pem=pem)) == KeyRefused("not a PEM public key")
 
 
 def test_blanks_and_any_line_ends_around_the_key_are_no_matter() -> None:
-    key = identity.generate_key()
-    pem = identity.public_pem(key)
+    key = node_key.generate_key()
+    pem = node_key.public_pem(key)
     for written in (pem.strip(), f"\n {pem}\n\n", pem.replace("\n", "\r\n")):
-        read = identity.read_public_key(written)
+        read = node_key.read_public_key(written)
         assert isinstance(read, ed25519.Ed25519PublicKey), written

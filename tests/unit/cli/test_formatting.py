@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.cli import formats
+from rendertrust.cli import formatting
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 
 
 @given(st.text())
 def test_nothing_steers_the_terminal(text: str) -> None:
-    said = formats.harmless(text)
+    said = formatting.harmless(text)
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in said)
     assert "\n" not in said
 
 
 def test_words_in_any_script_stay() -> None:
-    assert formats.harmless("Szene für\tMünchen\n場面") == "Szene für München 場面"
+    assert formatting.harmless("Szene für\tMünchen\n場面") == "Szene für München 場面"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_words_in_any_script_stay() -> None:
     ],
 )
 def test_durations(seconds: float, said: str) -> None:
-    assert formats.duration(seconds) == said
+    assert formatting.duration(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_durations(seconds: float, said: str) -> None:
     ],
 )
 def test_times_that_are_past(gone: timedelta, said: str) -> None:
-    assert formats.ago(NOW - gone, NOW) == said
+    assert formatting.ago(NOW - gone, NOW) == said
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_times_that_are_past(gone: timedelta, said: str) -> None:
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_449_999, "1.4 MB"), (10**15, "1000.0 TB")],
 )
 def test_sizes(count: int, said: str) -> None:
-    assert formats.size(count) == said
+    assert formatting.size(count) == said
 
 
 def test_percent_is_never_rounded_up_to_done() -> None:
-    assert formats.percent(0.999) == "99 %"
-    assert formats.percent(1.0) == "100 %"
-    assert formats.percent(None) == "-"
+    assert formatting.percent(0.999) == "99 %"
+    assert formatting.percent(1.0) == "100 %"
+    assert formatting.percent(None) == "-"
 
 
 def test_stamps_are_utc() -> None:
-    assert formats.stamp(NOW.astimezone()) == "2026-03-13T12:00:00Z"
+    assert formatting.stamp(NOW.astimezone()) == "2026-03-13T12:00:00Z"

@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from rendertrust.node.uploads import PutStored, put
+from rendertrust.node.presigned_uploads import PutStored, put
 from rendertrust.protocol import Output
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
@@ -29,7 +29,7 @@ async def test_a_result_is_put_whole(peer: Gateway, tmp_path: Path, size: int) -
 async def test_a_store_that_takes_no_more_is_tried_again(
     peer: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rendertrust.node.uploads.TAKEN_SECONDS", 2.0)
+    monkeypatch.setattr("rendertrust.node.presigned_uploads.TAKEN_SECONDS", 2.0)
     file = tmp_path / "result"
     file.write_bytes(b"x" * LARGE)
     async with Proxy(of_http(peer.url)) as proxy, aiohttp.ClientSession() as session:

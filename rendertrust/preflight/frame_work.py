@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust.preflight.price import MeasuredFrame, Probe
+from rendertrust.preflight.frame_probe import MeasuredFrame, Probe
 
 SECOND: Final = 1_000_000
 LEAST: Final = SECOND // 1000  # the minimum for a frame

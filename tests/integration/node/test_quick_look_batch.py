@@ -12,7 +12,7 @@ from actors.verifier.case import Case
 from actors.verifier.report import Report, answers, clears, read_report
 from actors.verifier.thresholds import DEFAULTS
 from rendertrust.node.plugin import BATCH, Completed, in_batch
-from rendertrust.node.plugins.check_batch import CheckBatchPlugin
+from rendertrust.node.plugins.quick_look_batch import CheckBatchPlugin
 from rendertrust.relay_frames import BATCH_MAX
 from tests.integration.node.checks import FRAME, Files, Stage
 from tests.integration.node.resident import Resident

@@ -9,7 +9,7 @@ import pytest
 
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import BATCH, Completed, Failed, Task, in_batch
-from rendertrust.node.plugins.check_batch import CheckBatchPlugin
+from rendertrust.node.plugins.quick_look_batch import CheckBatchPlugin
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
 from rendertrust.node.sandbox import DELIVERED
 
