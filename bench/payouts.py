@@ -29,7 +29,7 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import EarningMature, PayoutTake
 from bench.probe import Table
 from sql.database import Database
-from sql.operators import Operators
+from sql.operator_accounts import Operators
 from sql.page import Page
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.integration.conformance.conftest import sql_stage

@@ -15,7 +15,7 @@ import attrs
 import orjson
 
 from rendertrust.unit_error_code import ErrorCode
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch
 from sql.earnings import (

@@ -14,8 +14,8 @@ import attrs
 from sql.database import Connection, Table
 from sql.job_plan import JobPlan, plan_of
 from sql.query_loader import QUERIES
-from sql.retry_policy import tries
 from sql.statement_batch import Part, columns_of
+from sql.unit_retry_policy import tries
 from sql.units import PartResult, evidence_key, parts_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.audit import Act, record
+from sql.audit_log import Act, record
 from sql.database import Table
 from sql.query_loader import QUERIES
 

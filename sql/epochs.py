@@ -13,7 +13,7 @@ from rendertrust.epoch import EpochLeaf
 from rendertrust.log_tiles import TreeEdge
 from rendertrust.merkle import leaf_hash
 from rendertrust.note import Verifier
-from sql.audit import Act, record
+from sql.audit_log import Act, record
 from sql.database import Connection, Database
 from sql.log import edge_tiles
 from sql.query_loader import QUERIES

@@ -27,7 +27,7 @@ import attrs
 from asyncpg.pool import PoolConnectionProxy
 
 from rendertrust.merkle import SIZE_MAX
-from sql.log_audit import LogFault, audit_log, audit_notes
+from sql.log_check import LogFault, audit_log, audit_notes
 from sql.query_loader import QUERIES
 
 FINDINGS_MAX: Final = 1000  # per query

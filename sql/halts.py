@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from sql.audit import Act, record
+from sql.audit_log import Act, record
 from sql.database import Database, Unavailable
 from sql.proofs import Proofs
 from sql.query_loader import QUERIES

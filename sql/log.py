@@ -9,7 +9,7 @@ import attrs
 from rendertrust.leaf import Leaf, PrivatePart, leaf_bytes, private_bytes, private_hash
 from rendertrust.log_tiles import LEVELS, WIDTH, HashTile, TilePlace
 from rendertrust.merkle import leaf_hash
-from sql.audit import Act, record
+from sql.audit_log import Act, record
 from sql.database import Connection, Database
 from sql.query_loader import QUERIES
 from sql.statement_batch import flat, together

@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 import attrs
 
-from sql.audit import Act
-from sql.audit import record as note
+from sql.audit_log import Act
+from sql.audit_log import record as note
 from sql.database import Connection, Table
 from sql.page import Page
 from sql.query_loader import QUERIES
@@ -376,7 +376,7 @@ class NodeWork:
 class NodeShare:
     """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
-    ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operators``.
+    ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operator_accounts``.
     """
 
     id: UUID

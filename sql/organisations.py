@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 import attrs
 
-from sql.audit import Act, record
+from sql.audit_log import Act, record
 from sql.database import Connection, Table
 from sql.query_loader import QUERIES
 

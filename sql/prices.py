@@ -6,7 +6,7 @@ from datetime import datetime
 import attrs
 
 from rendertrust import money
-from sql.audit import Act, record
+from sql.audit_log import Act, record
 from sql.database import Table
 from sql.query_loader import QUERIES
 

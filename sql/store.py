@@ -13,8 +13,8 @@ import orjson
 
 from sql.access import Access, circles_of
 from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
-from sql.audit import Act
-from sql.audit import record as audit_record
+from sql.audit_log import Act
+from sql.audit_log import record as audit_record
 from sql.books import BooksTransaction, SqlBooks
 from sql.checks import (
     CheckId,

@@ -5,17 +5,18 @@ import attrs
 from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
-from sql.audit import AuditLog
+from sql.audit_log import AuditLog
 from sql.checks import EvidenceReads
-from sql.connections import ConnectionRows
 from sql.credits import Credits
 from sql.database import Database
 from sql.disputes import Disputes
 from sql.events import Events
 from sql.jobs import Jobs
+from sql.login_sessions import Sessions
 from sql.multiparts import Multiparts, ResultMultiparts
+from sql.node_connections import ConnectionRows
 from sql.nodes import Nodes
-from sql.operators import Operators
+from sql.operator_accounts import Operators
 from sql.organisations import Organisations
 from sql.preflights import Preflights
 from sql.prices import Prices
@@ -23,7 +24,6 @@ from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
 from sql.retention import Retention
-from sql.sessions import Sessions
 from sql.skus import Skus
 from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads

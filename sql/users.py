@@ -7,10 +7,10 @@ from uuid import UUID
 
 import attrs
 
-from sql.audit import Act, record
+from sql.audit_log import Act, record
 from sql.database import Connection, Table
+from sql.login_sessions import TokenFamily
 from sql.query_loader import QUERIES
-from sql.sessions import TokenFamily
 
 SORTED_MOST: Final = 5_000  # only so many newest users are sorted; a search finds older ones
 

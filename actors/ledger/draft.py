@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from actors.ledger.messages import Booked, UnitState
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import (
     AccountRow,
     Changes,

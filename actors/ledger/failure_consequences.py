@@ -10,7 +10,7 @@ from actors.ledger.draft import Draft
 from actors.ledger.messages import UnitFail
 from sql.books import UnitRow
 from sql.checks import CheckRow, WordRow
-from sql.retry_policy import held_seconds, tries
+from sql.unit_retry_policy import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
 SAID_MAX: Final = 500  # characters of an explanation that a check's row keeps

@@ -19,7 +19,7 @@ from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import UnitVerdict
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from rendertrust.unit_error_code import REPORTED, ErrorCode
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.job_plan import JobPlan
 from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 

@@ -12,7 +12,7 @@ import attrs
 from actors.ledger.draft import Draft
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow
-from sql.retry_policy import tries
+from sql.unit_retry_policy import tries
 
 AT_WORK = frozenset({"DISPATCHED", "RUNNING"})
 STOPPED: Final = "stopped"  # value of ``paused`` for a job that its owner stopped

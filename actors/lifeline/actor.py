@@ -23,7 +23,7 @@ from actors.ports import Ports
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from config.settings import DEFAULTS, Leases
 from sql.database import Unavailable
-from sql.retry_policy import HELD_NODES
+from sql.unit_retry_policy import HELD_NODES
 from sql.units import OpenUnit
 
 log = logging.getLogger(__name__)

@@ -93,7 +93,7 @@ from rendertrust.protocol import (
     decode_from_node,
 )
 from sql.database import Unavailable
-from sql.retry_policy import HELD_NODES
+from sql.unit_retry_policy import HELD_NODES
 
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
 FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit

@@ -34,7 +34,7 @@ from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
-from sql.retry_policy import HELD_NODES
+from sql.unit_retry_policy import HELD_NODES
 from sql.units import unit_kind
 
 log = logging.getLogger("node-session")

@@ -11,7 +11,7 @@ from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import LACKS
 from rendertrust.unit_error_code import REPORTED, ErrorCode
-from sql.retry_policy import (
+from sql.unit_retry_policy import (
     HELD_NODES,
     NODE_FAILURES_MOST,
     OWNERS_MOST,

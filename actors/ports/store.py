@@ -24,7 +24,7 @@ from sql.units import (
 
 if TYPE_CHECKING:
     from sql.anchors import SentRow, TransactionOutcome
-    from sql.audit import Act
+    from sql.audit_log import Act
     from sql.books import BooksTransaction
     from sql.checks import CheckId, Pending, Place, SceneReport, SeenVerifier, UncutScene
     from sql.fsck import AuditIncrement, AuditMark

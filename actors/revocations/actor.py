@@ -14,9 +14,9 @@ from actors.revocations.messages import (
     RevocationsChanged,
 )
 from sql.database import Unavailable
+from sql.login_sessions import Sessions
 from sql.revocations import Revocation, RevocationFeed
 from sql.revocations import Revocations as RevocationRows
-from sql.sessions import Sessions
 
 READ_EVERY_SECONDS: Final = 1.0
 TIDY_EVERY_SECONDS: Final = 600.0

@@ -10,10 +10,10 @@ import attrs
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import JobInsert, Outcome, UnitState
 from rendertrust.protocol import Hello
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.job_plan import JobPlan
 from sql.nodes import NOTHING_SAID, StandingRecord
-from sql.retry_policy import tries
+from sql.unit_retry_policy import tries
 from sql.units import PartResult
 
 MEMORY_MOST: Final = 4 << 40  # bytes; the most memory that a node is believed to have

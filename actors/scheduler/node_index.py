@@ -24,7 +24,7 @@ from actors.scheduler.units import PlacementRequest
 from rendertrust.device_class import are_comparable
 from sql.access import ALONE, Access
 from sql.nodes import ACTIVE
-from sql.retry_policy import NODE_FAILURES_MOST
+from sql.unit_retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY
 
 HOLDERS_MOST: Final = 16  # most recent nodes remembered for each input

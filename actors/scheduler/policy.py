@@ -14,7 +14,7 @@ from actors.scheduler.access import is_trusted
 from actors.scheduler.node import Node
 from actors.scheduler.units import PlacementRequest, RequestKind
 from sql.access import Access
-from sql.retry_policy import NODE_FAILURES_MOST
+from sql.unit_retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY, weight
 
 Rank: TypeAlias = tuple[bool, float, bool, float, int]

@@ -19,7 +19,7 @@ from actors.scheduler.node import (
     requirements_of,
 )
 from sql.job_plan import JobPlan
-from sql.retry_policy import tries, wait_seconds
+from sql.unit_retry_policy import tries, wait_seconds
 from sql.units import ANY, OpenUnit, PartResult
 
 UnitOrder: TypeAlias = tuple[int, datetime, int, bool, int]  # a unit's place among its user's units

@@ -10,7 +10,7 @@ import attrs
 from actors.kernel import Ref
 from actors.ports import Clock, Store
 from actors.scheduler.messages import Scheduler, StandingChanged
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.reputation import STRIKES_MOST, Record, Reputation, strikes_of
 
 ACTOR = "verifier"

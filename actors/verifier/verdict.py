@@ -13,7 +13,7 @@ from rendertrust import receipt
 from rendertrust.receipt import IssuedReceipt
 from sql import sampling
 from sql.checks import Pending
-from sql.retry_policy import wait_seconds
+from sql.unit_retry_policy import wait_seconds
 
 SAID_MOST: Final = 500
 

@@ -8,8 +8,16 @@ from typing import Final
 
 import asyncpg
 
+from sql.database_swap import (
+    connected,
+    database_of,
+    has_role,
+    in_database,
+    make,
+    server_major,
+    swap,
+)
 from sql.migrate import MigrationError, check_release, migrations
-from sql.restore import connected, database_of, has_role, in_database, make, server_major, swap
 from supervisors.engines.errors import EngineError
 from supervisors.engines.postgres_tools import PostgresTools, run, tools_for
 from supervisors.engines.secret import sync_folder

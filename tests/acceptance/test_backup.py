@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from sql.restore import connected
+from sql.database_swap import connected
 from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
 from tests.integration.backup.contents import contents
 from tests.support import programs

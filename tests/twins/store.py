@@ -21,7 +21,7 @@ import attrs
 
 from actors.ports import Clock
 from sql.access import ALONE, Access
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
     AccountRow,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import Changes, Keys, UnitId, UnitRow
 from sql.checks import (
     CheckId,

@@ -13,7 +13,7 @@ from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
     from actors.ledger.messages import Commit, Outcome
-    from sql.audit import Act
+    from sql.audit_log import Act
     from sql.database import Database
     from sql.halts import Halts, Kept
 
@@ -46,7 +46,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def act(name: str, target: str, reason: str, **details: Any) -> "Act":
     """Return the audit record of this action."""
-    from sql.audit import Act
+    from sql.audit_log import Act
     from supervisors.engines.system_clock import SystemClock
 
     actor = f"console:{getpass.getuser()}"

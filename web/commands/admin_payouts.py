@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sql.database import Database
-    from sql.operators import PayoutShown
+    from sql.operator_accounts import PayoutShown
 
 STATES: Final = ("requested", "approved", "paid", "rejected")
 NO_BATCH: Final = "There is no such batch: see `rendertrust admin payouts list`"
@@ -42,7 +42,7 @@ def payouts() -> None:
 @where_options
 def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
     """List payouts, newest first."""
-    from sql.operators import Operators
+    from sql.operator_accounts import Operators
     from sql.page import Page
 
     named = None if state is None else state.upper()
@@ -161,7 +161,7 @@ async def payouts_of(
     database: "Database", ids: "Sequence[UUID]", batches: "Sequence[UUID]"
 ) -> "Sequence[PayoutShown]":
     """Return the payouts with these ids, and all payouts of these batches."""
-    from sql.operators import Operators
+    from sql.operator_accounts import Operators
 
     return await Operators(database).payouts_by_id(ids, batches)
 

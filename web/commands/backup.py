@@ -92,9 +92,9 @@ async def _restored(
 
     Return the name of the previous database, if there was one, and the findings of fsck.
     """
+    from sql.database_swap import connected, is_empty
     from sql.fsck import run_fsck
     from sql.migrate import migrate, turn
-    from sql.restore import connected, is_empty
     from supervisors.engines import database_archive
 
     async with database_of(settings, make=True) as there:
@@ -134,7 +134,7 @@ async def marked(dsn: str) -> None:
 
 async def refuse_gateways(connection: Any) -> None:
     """Raise ClickException while a gateway is connected."""
-    from sql.restore import gateways
+    from sql.database_swap import gateways
 
     if await gateways(connection):
         raise click.ClickException(BUSY)
@@ -142,7 +142,7 @@ async def refuse_gateways(connection: Any) -> None:
 
 def name_aside(dsn: str) -> str:
     """Return the name under which the previous database is kept."""
-    from sql.restore import database_of as name_of
+    from sql.database_swap import database_of as name_of
     from supervisors.engines.system_clock import SystemClock
 
     return f"{name_of(dsn)}_before_{SystemClock().now():%Y%m%d%H%M%S}"

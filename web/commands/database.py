@@ -165,7 +165,7 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 @where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
     """List databases that `restore --replace` has kept; with --yes, drop them."""
-    from sql.restore import connected, drop, kept
+    from sql.database_swap import connected, drop, kept
 
     settings = settings_from(None, None, data, config)
 

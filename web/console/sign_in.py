@@ -7,7 +7,7 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from sql.sessions import TokenFamily
+from sql.login_sessions import TokenFamily
 from web.console.forms import form_of
 from web.console.page_responses import SIGN_IN, frame_of, html, own_path, redirect
 from web.console.registry import ROOT, Pages

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.audit import Act
+from sql.audit_log import Act
 from web.gateway import Gateway
 
 

@@ -18,7 +18,7 @@ import attrs
 from actors.kernel import DeadLetters as Unread
 from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed
 from actors.ports import PaymentsUnavailable
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem

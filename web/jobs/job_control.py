@@ -18,7 +18,7 @@ from actors.ledger.messages import (
 )
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler, UnitsChanged
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.jobs import PagedUnit, PastJob
 from web.gateway import Gateway
 from web.http.operations import Call

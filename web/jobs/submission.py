@@ -16,7 +16,7 @@ from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, Unit
 from rendertrust import money
 from rendertrust.frame_range import parse
 from rendertrust.preflight.frame_work import price_of as price_of_work
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.job_plan import JobPlan, NewUnit
 from sql.jobs import JobOrder, PastJob
 from web.gateway import Gateway

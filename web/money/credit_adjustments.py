@@ -19,7 +19,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from rendertrust import money
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.credits import ChargedUnit
 
 GRANT, ADJUST, REFUND = "credits.grant", "credits.adjust", "credits.refund"

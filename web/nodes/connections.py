@@ -18,8 +18,8 @@ import attrs
 
 from actors.ports import Clock, Random
 from rendertrust.protocol import CloseCode
-from sql.connections import ConnectionRow
 from sql.database import Conflict
+from sql.node_connections import ConnectionRow
 
 LOST: Final = 1006  # code if no close frame came
 STOPPED: Final = "The gateway stopped without a word"
@@ -68,7 +68,7 @@ class OpenConnection(ConnectionRow):
 
 
 class ConnectionStore(Protocol):
-    """The rows of connections: ``sql.connections.ConnectionRows``."""
+    """The rows of connections: ``sql.node_connections.ConnectionRows``."""
 
     async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool: ...
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from actors.scheduler.messages import Scheduler, StandingChanged
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.nodes import NodeShown, StandingChange
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode

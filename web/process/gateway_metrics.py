@@ -15,8 +15,8 @@ from prometheus_client import Counter, Gauge
 from actors.ports import Clock
 from rendertrust.money import UNITS_PER_CREDIT
 from sql.database import Unavailable
+from sql.gateway_totals import GatewayTotals, read_totals
 from sql.halts import Halts
-from sql.totals import GatewayTotals, read_totals
 from supervisors.snapshot import Snapshot
 from web.process.actor_metrics import ActorMetrics
 from web.process.log_writer import LINES

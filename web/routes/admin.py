@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.audit import Act, ActRow
+from sql.audit_log import Act, ActRow
 from sql.users import EndedLogins, UserRow
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.http.problem import Problem

@@ -13,7 +13,7 @@ from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_a
 from rendertrust import money
 from rendertrust.api.accounts import Registered, Tokens, User
 from sql.database import Unavailable
-from sql.sessions import LoginState, TokenFamily
+from sql.login_sessions import LoginState, TokenFamily
 from sql.users import NewUser
 from web.gateway import Gateway
 from web.http.converter import Email

@@ -8,8 +8,8 @@ import attrs
 from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
 from actors.paymaster.messages import PayoutTake
 from rendertrust.api.earnings import Earnings, EarningTotals, Payout, Payouts, Share
-from sql.operators import EarningTotals as RowTotals
-from sql.operators import PayoutShown, ShareRow
+from sql.operator_accounts import EarningTotals as RowTotals
+from sql.operator_accounts import PayoutShown, ShareRow
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of

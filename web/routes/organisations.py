@@ -13,7 +13,7 @@ from rendertrust.api.organisations import (
     OrganisationPage,
     Organisations,
 )
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.organisations import (
     INVITED_BY_USER_MOST,
     INVITED_MOST,

@@ -21,7 +21,7 @@ from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
 from rendertrust import money
 from rendertrust.api.earnings import Payout
 from rendertrust.value_types import Credits, Id
-from sql.operators import PayoutShown
+from sql.operator_accounts import PayoutShown
 from web.http import spreadsheet
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations

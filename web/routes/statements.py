@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from rendertrust import money
 from rendertrust.api.earnings import Statement, StatementLine
-from sql.operators import AccountVersion, Operators, StatementRow
+from sql.operator_accounts import AccountVersion, Operators, StatementRow
 from web.http import spreadsheet
 from web.http.operations import Call, Operations, Scope
 from web.http.responses import from_row

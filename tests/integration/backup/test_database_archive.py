@@ -13,8 +13,8 @@ import pytest
 
 from actors.ledger.messages import Commit, Transfer, user_account
 from sql.database import Database
+from sql.database_swap import drop, kept
 from sql.migrate import UNRELEASED
-from sql.restore import drop, kept
 from supervisors.engines.database_archive import dump, replace, restore
 from supervisors.engines.errors import EngineError, ProgramMissing
 from supervisors.engines.postgres import PostgresEndpoint

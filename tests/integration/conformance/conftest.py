@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from sql.access import Access
-from sql.audit import Act, AuditLog
+from sql.audit_log import Act, AuditLog
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint

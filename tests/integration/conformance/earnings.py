@@ -16,7 +16,7 @@ from actors.paymaster.messages import (
     PayoutReject,
     PayoutTake,
 )
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import Keys
 from sql.earnings import DisputeRow, EarningRow, PayoutRow
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id

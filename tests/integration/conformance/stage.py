@@ -22,7 +22,7 @@ from actors.ledger.messages import (
 from actors.ports import Store
 from rendertrust import money
 from rendertrust.job_spec import JobSpec
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import JobRow, Keys, UnitRow
 from sql.job_plan import NewUnit
 from sql.units import OpenUnit

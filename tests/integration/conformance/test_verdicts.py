@@ -27,7 +27,7 @@ from actors.ledger.messages import (
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, UnitVerdict, VerdictOutcome
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit

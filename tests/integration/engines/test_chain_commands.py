@@ -18,12 +18,12 @@ from actors.anchor.policy import AnchorSettings
 from actors.ports import Anchored
 from rendertrust.cli.command_exit import CommandExit
 from sql.anchors import Anchors
-from sql.audit import AuditLog
+from sql.audit_log import AuditLog
 from sql.database import Database
+from sql.database_swap import connected
 from sql.fsck import run_fsck
 from sql.halts import SeenHead
 from sql.proofs import Proofs
-from sql.restore import connected
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.handle import Handle

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sql import retry_policy
+from sql import unit_retry_policy
 from tests.support.patience import patient
 
 __all__ = ["patient"]
@@ -11,4 +11,4 @@ __all__ = ["patient"]
 @pytest.fixture(autouse=True)
 def retried_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the Scheduler retry a failed unit only after a day."""
-    monkeypatch.setattr(retry_policy, "RETRY_SECONDS", (86_400,) * 3)
+    monkeypatch.setattr(unit_retry_policy, "RETRY_SECONDS", (86_400,) * 3)

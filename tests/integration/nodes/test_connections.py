@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from rendertrust.testing import FakeNode
-from sql.connections import KEPT
+from sql.node_connections import KEPT
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.nodes.test_program import PERSON
 from tests.support.databases import connected

@@ -16,7 +16,7 @@ from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import Commit, Transfer, user_account
 from actors.sequencer.messages import CheckpointReady
 from rendertrust import merkle
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.database import Database
 from sql.epochs import ChainPosition, EpochRow, reopen
 from sql.fsck import AuditResult, Finding, audit_within, run_audit, run_fsck

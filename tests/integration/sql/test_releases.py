@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import attrs
 import pytest
 
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.database import Connection, Database
 from sql.nodes import NewChallenge, NewNode, Nodes, StandingChange
 from sql.reputation import STRIKES_MOST, strikes_of

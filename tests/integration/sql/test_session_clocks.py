@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from sql.database import Database
-from sql.sessions import LoginState, Sessions, TokenFamily
+from sql.login_sessions import LoginState, Sessions, TokenFamily
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.support.databases import execute

@@ -12,8 +12,8 @@ from actors.ledger.messages import GuardFailed, Posted, UnitComplete, UnitDelive
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import UnitVerdict
 from sql.earnings import GivenComparison
+from sql.gateway_totals import read_totals
 from sql.store import SqlStore
-from sql.totals import read_totals
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role

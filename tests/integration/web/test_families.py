@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sql.sessions import GRACE, LoginState, Sessions, TokenFamily
+from sql.login_sessions import GRACE, LoginState, Sessions, TokenFamily
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.hand_time import HAND_TIME, HandDatabase
 from tests.integration.conformance.stage import HandClock

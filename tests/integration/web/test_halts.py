@@ -9,7 +9,7 @@ import pytest
 from actors.anchor.policy import AnchorSettings
 from actors.ports import Anchored
 from sql.anchors import Anchors
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.database import Database
 from sql.epochs import ChainPosition, EpochRow, reopen
 from sql.halts import RESTORED, Halt, Halted, write_halt

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from sql.access import circles_of
+from sql.database_swap import connected
 from sql.organisations import OF_USER_MOST
 from sql.query_loader import QUERIES
-from sql.restore import connected
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.test_fleet import node_of

@@ -12,7 +12,7 @@ from actors.scheduler.settings import SchedulerSettings
 from rendertrust import node_key
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.nodes import NewNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_preflights import (

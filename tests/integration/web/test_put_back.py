@@ -15,12 +15,12 @@ import attrs
 import pytest
 
 from sql.anchors import Anchors
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.database import Database
+from sql.database_swap import connected
 from sql.epochs import ChainPosition, EpochRow, reopen
 from sql.fsck import run_fsck
 from sql.halts import BEHIND, Halted, Halts, SeenHead
-from sql.restore import connected
 from supervisors.chain_audit import see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock

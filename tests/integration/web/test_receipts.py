@@ -17,7 +17,7 @@ from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.receipt import Receipt, read_receipt, sign_work
 from rendertrust.receipt_check import verify_receipt
 from rendertrust.testing import Behaviour, FakeNode
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.attempts import attempt_of

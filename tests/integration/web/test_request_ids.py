@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from sql.restore import connected
+from sql.database_swap import connected
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, face_over
 from tests.support.log_file import logged

@@ -16,9 +16,9 @@ from actors.revocations.actor import RevocationsActor
 from actors.revocations.messages import RemoveExpired
 from actors.revocations.messages import Revocations as RevocationsMarker
 from sql.database import Database
+from sql.login_sessions import Sessions
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as Rows
-from sql.sessions import Sessions
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock

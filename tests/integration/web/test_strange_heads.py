@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sql.database_swap import connected
 from sql.halts import SeenHead, UnreadableHead
-from sql.restore import connected
 from tests.integration.web.test_halts import halted, ready
 from tests.integration.web.test_put_back import (
     NOW,

@@ -14,7 +14,7 @@ from actors.ledger.messages import Commit, Decided, JobInsert, Outcome, UnitStat
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
 from sql.access import ALONE, Access
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.books import BooksTransaction
 from sql.checks import (
     CheckId,

@@ -12,7 +12,7 @@ from actors.ledger.messages import Commit, GuardFailed, Posted, UnitFail, UnitRe
 from actors.lifeline.actor import STEP_SECONDS, Clocks, LifelineActor, rescue, stepped
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged
-from sql.retry_policy import TRIES_MOST
+from sql.unit_retry_policy import TRIES_MOST
 from tests.twins.clock import EPOCH
 from tests.twins.ports import twin_ports
 from tests.unit.dispatch.stage import JOB, NODE, Cast, decide, on_stage, open_unit, state_of

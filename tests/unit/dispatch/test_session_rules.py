@@ -17,7 +17,7 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import ObjectInfo
 from rendertrust.protocol import JobResult, Running
-from sql.retry_policy import TRIES_MOST
+from sql.unit_retry_policy import TRIES_MOST
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, assignment
 

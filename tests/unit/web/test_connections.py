@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import attrs
 import pytest
 
-from sql.connections import ConnectionRow
 from sql.database import Unavailable
+from sql.node_connections import ConnectionRow
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
 from web.nodes import connections as module

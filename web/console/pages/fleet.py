@@ -8,7 +8,7 @@ import attrs
 from msgspec import Meta
 
 from sql.nodes import SORTED_MOST, ListedNode, NodeFilter, NodeViews
-from sql.operators import Operators
+from sql.operator_accounts import Operators
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, one_of, order_by, sort_of
 from web.console.view import Shown, View

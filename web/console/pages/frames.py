@@ -13,7 +13,7 @@ from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJo
 from actors.ports import place_of
 from rendertrust import money
 from rendertrust.job_spec import FRAME_MAX
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob
 from web.console.registry import Pages

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.audit import Act
+from sql.audit_log import Act
 from sql.nodes import NodeFilter, NodeViews
 from sql.organisations import OF_USER_MOST, ChangeOutcome, Organisation
 from web.console.pages.fleet import LATELY

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql.retry_policy import (
+from sql.unit_retry_policy import (
     HELD_NODES,
     NODE_FAILURES_MOST,
     TRIES_MOST,
