@@ -22,8 +22,8 @@ from bench.crowd import SETTINGS
 from bench.farm import Farm, connect, submit
 from bench.probe import Table, fdatasync_rate, machine
 from supervisors.engines.engine_account import engine_account
-from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.postgres import EmbeddedPostgres
+from supervisors.engines.seaweedfs import EmbeddedObjects
 from supervisors.engines.valkey import EmbeddedValkey
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway, started

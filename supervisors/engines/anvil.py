@@ -16,7 +16,7 @@ from typing import Final
 import aiohttp
 from attrs import field, frozen
 
-from supervisors.engines.anvil_program import anvil_program
+from supervisors.engines.anvil_download import anvil_program
 from supervisors.engines.engine import Engine
 from supervisors.engines.engine_account import EngineAccount
 from supervisors.engines.free_ports import LOOPBACK, keep_ports

@@ -20,8 +20,8 @@ from actors.ports import (
     PresignedPut,
 )
 from supervisors.engines.handle import Handle, NotStarted
-from supervisors.engines.objects import answers
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
+from supervisors.engines.seaweedfs import answers
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from config.settings import Chain as ChainSettings
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil, chain_id_at, endpoint_of
-from supervisors.engines.chain import EvmChain, remote_chain
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.free_ports import LOOPBACK, read_ports
 from supervisors.engines.handle import Handle
+from supervisors.engines.lazy_chain import EvmChain, remote_chain
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from supervisors.engines.errors import EngineError
-from supervisors.engines.objects import answers
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.seaweedfs import answers
 from supervisors.engines.valkey import ValkeyEndpoint, process_at
 
 E = TypeVar("E")

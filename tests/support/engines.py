@@ -21,9 +21,9 @@ import pytest
 from sql.migrate import migrate
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from supervisors.engines.engine_account import engine_account
-from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.seaweedfs import EmbeddedObjects
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 from tests.support.databases import Databases, execute, with_database
 

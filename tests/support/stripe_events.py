@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from supervisors.engines.stand_in.engine import EmbeddedStripe
 from supervisors.engines.stripe_client import sign
+from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
 from tests.support.http_gateway import NO_STRIPE, Face
 
 WEBHOOK = "/api/v1/webhooks/stripe"

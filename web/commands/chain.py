@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.epochs import EpochRow
     from sql.halts import Halt
     from supervisors.chain_audit import ChainView
-    from supervisors.engines.chain import EvmChain
+    from supervisors.engines.lazy_chain import EvmChain
 
 T = TypeVar("T")
 ACT: Final = "chain.reopen"

@@ -15,18 +15,18 @@ from sql.migrate import migrate
 from supervisors.child import Child
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from supervisors.engines.bus_valkey import ValkeyBus
-from supervisors.engines.chain import EvmChain, KnownChain, remote_chain
 from supervisors.engines.engine_account import EngineAccount, check_way, engine_account
 from supervisors.engines.engine_actor import RunsEngine, engine_child
 from supervisors.engines.handle import Handle, NotStarted
-from supervisors.engines.objects import EmbeddedObjects
+from supervisors.engines.lazy_chain import EvmChain, KnownChain, remote_chain
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
-from supervisors.engines.stand_in.engine import EmbeddedStripe
+from supervisors.engines.seaweedfs import EmbeddedObjects
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
+from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
 from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.engines.webhook_http import HttpPost

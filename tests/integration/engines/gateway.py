@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 from supervisors.engines.engine import Engine  # noqa: E402
 from supervisors.engines.engine_account import engine_account  # noqa: E402
 from supervisors.engines.errors import EngineError  # noqa: E402
-from supervisors.engines.objects import EmbeddedObjects  # noqa: E402
 from supervisors.engines.postgres import EmbeddedPostgres  # noqa: E402
+from supervisors.engines.seaweedfs import EmbeddedObjects  # noqa: E402
 from supervisors.engines.valkey import EmbeddedValkey  # noqa: E402
 
 KINDS: dict[str, type[Engine[Any]]] = {

@@ -17,7 +17,7 @@ from web3.exceptions import ContractCustomError
 from actors.ports import Anchored, ChainRefused
 from rendertrust import merkle
 from supervisors.engines.anvil import ChainEndpoint
-from supervisors.engines.anvil_program import npm
+from supervisors.engines.anvil_download import npm
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.handle import Handle
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed

@@ -11,9 +11,9 @@ from redis import asyncio as aioredis
 
 from supervisors.engines.free_ports import read_ports
 from supervisors.engines.handle import Handle
-from supervisors.engines.objects import socket_paths, with_admin_grpc
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
+from supervisors.engines.seaweedfs import socket_paths, with_admin_grpc
 from tests.integration.engines.gateway_process import (
     GatewayProcess,
     alive,

@@ -14,10 +14,10 @@ from supervisors.engines.engine_account import EngineAccount, engine_account
 from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.errors import EngineError, FolderClosed, OtherMajor
 from supervisors.engines.handle import Handle
-from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.remote import RemoteEngine, remote_objects, remote_postgres, remote_valkey
+from supervisors.engines.seaweedfs import EmbeddedObjects
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor

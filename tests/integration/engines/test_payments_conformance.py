@@ -11,9 +11,9 @@ import pytest
 
 from actors.ports import NotFromStripe, PaymentOrder, Payments, PaymentsUnavailable
 from supervisors.engines.handle import Handle
-from supervisors.engines.stand_in.engine import EmbeddedStripe
 from supervisors.engines.stripe_client import sign
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
+from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
 from tests.twins.payments import TwinPayments
 
 Sign = Callable[[bytes, float], str]

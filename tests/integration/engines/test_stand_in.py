@@ -13,10 +13,10 @@ import stripe
 from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 
-from supervisors.engines.stand_in.engine import WEBHOOK, EmbeddedStripe
-from supervisors.engines.stand_in.stripe_api import nested
-from supervisors.engines.stand_in.stripe_state import KEPT_MAX, StripeRefusal, StripeState
 from supervisors.engines.stripe_payments import StripeEndpoint
+from supervisors.engines.stripe_stand_in.engine import WEBHOOK, EmbeddedStripe
+from supervisors.engines.stripe_stand_in.stripe_api import nested
+from supervisors.engines.stripe_stand_in.stripe_state import KEPT_MAX, StripeRefusal, StripeState
 from tests.support.until import until
 
 FORM = {

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.stand_in.engine import EmbeddedStripe
+from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
 from tests.integration.web.accounts import Person, ask, with_role
 from tests.support.http_gateway import (
     Face,

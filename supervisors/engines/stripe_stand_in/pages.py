@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
-from supervisors.engines.stand_in.stripe_state import Json, StripeState
+from supervisors.engines.stripe_stand_in.stripe_state import Json, StripeState
 
 STYLE: Final = """\
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }

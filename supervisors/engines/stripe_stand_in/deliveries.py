@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 import orjson
 
-from supervisors.engines.stand_in.stripe_state import Json
+from supervisors.engines.stripe_stand_in.stripe_state import Json
 
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 30.0
 ANSWER_SECONDS: Final = 10.0

