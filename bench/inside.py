@@ -41,7 +41,7 @@ from tests.support.http_gateway import settings_for_tests
 from tests.support.whole_gateway import IdleActor
 from tests.twins.objects import TwinObjects
 from tests.twins.ports import twin_ports
-from web.identity.node_tokens import SignedNodeTokens
+from web.identity.node_token_renewal import SignedNodeTokens
 from web.identity.tokens import Tokens
 
 JOB_TYPE, PRICE, GRANT = "cpu_benchmark", 10_000, 1_000_000_000_000

@@ -19,7 +19,7 @@ from tests.faults.place import http_by, of_http, of_postgres, of_redis, postgres
 from tests.faults.proxy import Proxy
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
-from web.app import Application, build
+from web.composition_root import Application, build
 
 NO_STRIPE = {"secret_key": "sk_test_nobody", "webhook_secret": "whsec_of_the_tests"}
 

@@ -22,7 +22,7 @@ from tests.fuzz.cost import CLEAR_PEAK, Cost, cost_of_asking, judge
 from tests.fuzz.requests_of import Hostile, Route, routes_of
 from tests.integration.web.accounts import with_role
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
-from web.app import site_of
+from web.composition_root import site_of
 from web.console.session import COOKIE
 from web.gateway import Gateway
 from web.http.operations import Audience

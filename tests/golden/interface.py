@@ -19,7 +19,7 @@ from web.events.event_view import shown
 from web.http.problem import Fault, Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import encode
-from web.openapi.description import Description
+from web.openapi.served_document import Description
 from web.routes import OPERATIONS
 from web.routes.dead_letters import COLUMNS as DEAD_LETTERS
 from web.routes.payouts import COLUMNS as PAYOUTS

@@ -13,7 +13,7 @@ from actors.ledger.messages import Effect
 from config.settings import SETTINGS
 from rendertrust.node import plugins
 from sql.credits import KINDS
-from web.nodes.standing import StandingAction
+from web.nodes.standing_policy import StandingAction
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ROOMS: Final = ("rendertrust", "config", "sql", "actors", "supervisors", "web", "extension")

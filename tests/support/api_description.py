@@ -10,7 +10,7 @@ import aiohttp
 import attrs
 import jsonschema_rs
 
-from web.openapi.description import Description
+from web.openapi.served_document import Description
 from web.routes import OPERATIONS
 
 Json = dict[str, Any]

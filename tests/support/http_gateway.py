@@ -73,7 +73,7 @@ from web.edge_children import event_hub_child, hub_child, revocations_child
 from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import make_runner
-from web.identity.node_tokens import SignedNodeTokens
+from web.identity.node_token_renewal import SignedNodeTokens
 from web.identity.tokens import Tokens
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"

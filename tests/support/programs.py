@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PRELOADED = ("web.app", "web.process.main_loop", "web.http.listener")
+PRELOADED = ("web.composition_root", "web.process.main_loop", "web.http.listener")
 PRELOADED_PACKAGES = ("rendertrust.cli", "rendertrust.client", "rendertrust.node", "web.commands")
 PR_SET_PDEATHSIG = 1
 REQUEST_BYTES_MAX = 1 << 17

@@ -28,11 +28,11 @@ from supervisors.registry import Registry
 from supervisors.tree import Tree
 from tests.support.http_gateway import FaceServer, close_payments, gateway_over
 from tests.twins.objects import TwinObjects
-from web.app import identity_of
+from web.composition_root import identity_of
 from web.edge_children import event_hub_child, hub_child, recorder_child, revocations_child
 from web.gateway import Gateway
 from web.http.application import build_site
-from web.log.log_memory import FileMemory
+from web.log.newest_checkpoint import FileMemory
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
 

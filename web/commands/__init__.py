@@ -14,7 +14,7 @@ from web.commands.serve import serve
 @click.command
 def openapi() -> None:
     """Print the OpenAPI 3.1 document."""
-    from web.openapi.description import Description
+    from web.openapi.served_document import Description
     from web.routes import OPERATIONS
 
     click.echo(Description(OPERATIONS).document().body)

@@ -11,7 +11,7 @@ import orjson
 from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.admin_credits import credits_
 from web.commands.admin_disputes import disputes
-from web.commands.admin_log import log_key
+from web.commands.admin_log_key import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
 from web.commands.admin_skus import skus

@@ -155,7 +155,7 @@ def said_of(outcome: "Outcome") -> str:
 def kept_head(settings: Any) -> "Kept":
     """Return the checkpoint in the data folder of this gateway, if it is readable."""
     from config.data_folder import data_folder
-    from web.log.log_memory import FileMemory, memory_file
+    from web.log.newest_checkpoint import FileMemory, memory_file
 
     path = memory_file(data_folder(settings))
     return FileMemory(path).head if os.access(path, os.R_OK) else None

@@ -87,7 +87,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 
     from config.loader import SettingsError
     from supervisors.engines.errors import EngineError
-    from web.app import build
+    from web.composition_root import build
     from web.http.listener import CannotListen
     from web.process.file_limit import open_more_files
     from web.process.main_loop import run

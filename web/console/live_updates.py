@@ -22,8 +22,8 @@ from actors.console_hub.messages import Fragment, Hub, LiveView, PageWatcher, Wa
 from actors.kernel import AskFailed
 from web.console.page_handler import ConsoleHandler
 from web.console.registry import ROOT, ConsolePage, Pages
-from web.console.render import blocks
 from web.console.session import FOREIGN, SignedInVisitor, is_own
+from web.console.template_rendering import blocks
 from web.console.view import View
 from web.gateway import Gateway
 from web.http.body import read_bytes

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from config.settings import Settings
 from sql.users import UserRow
-from web.console import render
+from web.console import template_rendering
 from web.console.assets import STATIC
 from web.console.forms import named
 from web.console.registry import ROOT, ConsolePage, Pages
@@ -161,7 +161,7 @@ def html(
     nonced = Markup(' nonce="{}"').format(nonce) if nonce else ""
     shown = {**context, **_of_moment(request, gateway), "nonced": nonced}
     answer = web.Response(
-        text=render.page(template, shown),
+        text=template_rendering.page(template, shown),
         status=status,
         content_type="text/html",
     )

@@ -7,7 +7,7 @@ import attrs
 
 from actors.kernel import Restart
 from supervisors.snapshot import Snapshot
-from web.console.console_memory import ActorHistory
+from web.console.console_state import ActorHistory
 
 
 @attrs.frozen

@@ -26,7 +26,7 @@ from web.middleware.request_metrics import measures
 from web.middleware.response_headers import add_headers
 from web.objects.archives import add_archive_route
 from web.objects.object_forwarding import object_gate
-from web.openapi.description import DESCRIPTION, Description
+from web.openapi.served_document import DESCRIPTION, Description
 from web.routes import OPERATIONS
 
 NO_PAGE = Problem(404, "There is no such page", code=RefusalCode.NOT_FOUND)

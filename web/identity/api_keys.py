@@ -9,7 +9,7 @@ from uuid import UUID
 
 from actors.ports import Clock, Random
 from sql.api_keys import ApiKeyHolder, ApiKeys
-from web.identity.revocation import Revocations
+from web.identity.revocation_set import Revocations
 from web.identity.roles import Scope
 from web.identity.tokens import Claims, TokenType
 

@@ -6,7 +6,7 @@ from typing import Final
 from rendertrust.api.preflights import Estimate
 from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.frame_probe import spread_of
-from web.jobs.scene_facts import SceneFacts
+from web.jobs.preflight_report import SceneFacts
 
 SOME: Final = 1_000  # most frames that are estimated one by one; the total is extrapolated
 STARTING: Final = 4.0  # seconds until Blender has opened a scene, if no node has measured it

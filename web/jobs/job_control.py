@@ -25,7 +25,7 @@ from web.http.operations import Call
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.affordable_retry import AffordableRetry, affordable
-from web.jobs.price_overruns import refusal_of, refused_of
+from web.jobs.overrun_retry_refusal import refusal_of, refused_of
 from web.jobs.submission import NOT_FOUND, RetryAnswer, RetryOutcome, retry_as_new_job
 from web.money.ledger_client import commit, insufficient
 

@@ -23,7 +23,7 @@ from sql.preflights import PreflightRow
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
+from web.jobs.preflight_report import BYTES_MAX, SceneFacts, facts_in, facts_of
 from web.jobs.submission import PREFLIGHT, ask_scheduler
 
 FLEET_SECONDS: Final = 0.5

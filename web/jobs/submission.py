@@ -22,7 +22,7 @@ from sql.jobs import JobOrder, PastJob
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.price_overruns import refusal_of
+from web.jobs.overrun_retry_refusal import refusal_of
 from web.money.ledger_client import commit, present
 
 DISPATCH_SECONDS: Final = 2.0

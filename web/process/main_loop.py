@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from supervisors.child import StartFailed
-from web.app import NOBODY, Application
+from web.composition_root import NOBODY, Application
 from web.process.forced_exit import exit_now
 from web.process.memory_tuning import settle_down
 from web.process.service_manager import ServiceManager

@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from web.http.operations import Audience, Call, Handler, Operations
-from web.openapi.description import DESCRIPTION
+from web.openapi.served_document import DESCRIPTION
 
 operations = Operations(audience=Audience.PUBLIC)
 FOLDER: Final = Path(__file__).parent.parent / "documentation"

@@ -22,11 +22,11 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import ActingAdmin
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
-from web.nodes.standing import StandingAction
 from web.nodes.standing_change import change_standing
+from web.nodes.standing_policy import StandingAction
 from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
 from web.routes.admin import Because
@@ -185,7 +185,7 @@ async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node |
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    doer = AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
+    doer = ActingAdmin(call.gateway, call.caller, call.request[REQUEST_ID])
     said = await change_standing(doer, _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)
 

@@ -18,6 +18,7 @@ from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.jobs.estimates import estimate_of
+from web.jobs.preflight_report import SceneFacts
 from web.jobs.preflights import (
     PreflightState,
     asked_frames,
@@ -27,7 +28,6 @@ from web.jobs.preflights import (
     known_preflight,
     scene_of,
 )
-from web.jobs.scene_facts import SceneFacts
 from web.jobs.validation import offer_of
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples

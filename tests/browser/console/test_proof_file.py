@@ -20,7 +20,7 @@ from tests.browser.console.kept_proofs import FAILS, HOLDS, Offline, offline
 from tests.unit.proof.test_note import KEY, KNOWN_NOTE, VERIFIER
 from tests.unit.proof.test_proof_check import MEANT, NO_ANCHOR, flipped
 from web.console.assets import sources
-from web.console.pages.entry import proof_file
+from web.console.pages.ledger_entry import proof_file
 from web.openapi.examples.log import LEDGER_PROOF, VERIFICATION
 
 PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))

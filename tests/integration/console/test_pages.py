@@ -9,7 +9,7 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, live, newcomer, nobody
 from tests.support.http_gateway import Face, face_over, serving, settings_for_tests
-from web.console import render
+from web.console import template_rendering
 from web.console.assets import assets
 
 
@@ -82,7 +82,7 @@ async def test_at_an_ipv6_address_each_tag_of_the_assets_is_named(
 
 
 def test_every_tag_that_loads_something_may_have_a_nonce() -> None:
-    for path in render.TEMPLATES.glob("*.html"):
+    for path in template_rendering.TEMPLATES.glob("*.html"):
         tags = re.findall(r"<script[^>]*>|<link rel=\"stylesheet\"[^>]*>", path.read_text())
         assert all("{{ nonced }}" in tag for tag in tags if "asset(" in tag), path.name
 

@@ -39,7 +39,7 @@ from tests.support.until import until
 from tests.twins.signer import TwinSigner
 from web.commands.chain import chain as command
 from web.commands.fsck import fsck
-from web.log.log_memory import FileMemory, memory_file
+from web.log.newest_checkpoint import FileMemory, memory_file
 
 ROOT = b"r" * 32
 

@@ -19,7 +19,7 @@ from rendertrust.node.unit_run import failed
 from rendertrust.preflight.findings import NodeClass, findings
 from rendertrust.protocol import Running
 from tests.integration.node.scenes import build, task
-from web.jobs.scene_facts import SceneFacts, facts_in
+from web.jobs.preflight_report import SceneFacts, facts_in
 
 pytestmark = pytest.mark.render
 

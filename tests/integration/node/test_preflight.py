@@ -25,7 +25,7 @@ from rendertrust.preflight.layout import laid_out
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, make, task, unit
 from tests.support import programs
-from web.jobs.scene_facts import facts_in
+from web.jobs.preflight_report import facts_in
 
 pytestmark = pytest.mark.render
 

@@ -19,7 +19,7 @@ from tests.integration.conformance.stage import dispatch
 from tests.support.databases import execute, fetch
 from tests.support.engines import LoopThread
 from web.commands.admin import admin
-from web.log.log_memory import memory_file
+from web.log.newest_checkpoint import memory_file
 
 
 @pytest.fixture(autouse=True)

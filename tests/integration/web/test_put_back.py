@@ -31,7 +31,7 @@ from tests.support.proof_readers import Person, holds
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
-from web.log.log_memory import FileMemory, is_newer
+from web.log.newest_checkpoint import FileMemory, is_newer
 
 Json = dict[str, Any]
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)

@@ -31,7 +31,7 @@ from tests.integration.web.accounts import Person, refresh, register
 from tests.support.databases import connected, execute, fetchval
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
-from web.identity.revocation import Revocations
+from web.identity.revocation_set import Revocations
 from web.identity.tokens import Claims, TokenType
 
 FAR = datetime(2999, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from aiohttp import web
 from config.loader import load
 from tests.support.engines import engine_folder
 from tests.support.http_gateway import SECRET
-from web.app import build, site_of
+from web.composition_root import build, site_of
 from web.console.page_handler import ConsoleHandler
 from web.http.endpoint import Endpoint
 from web.http.operations import Audience

@@ -17,7 +17,7 @@ from tests.integration.web.test_put_back import (
 )
 from tests.integration.web.test_put_back import machine as machine  # noqa: PLC0414 - a fixture
 from tests.support.until import until
-from web.log.log_memory import FileMemory
+from web.log.newest_checkpoint import FileMemory
 
 OTHER = {"origin": "another.example/log", "size": 9, "root": "ab" * 32, "time": NOW.isoformat()}
 KEPT = [json.dumps(OTHER), "", "{", "[]", '{"origin": "x"}', "\xff"]

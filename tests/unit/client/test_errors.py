@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rendertrust.client import errors
-from web.openapi.description import Description
+from web.openapi.served_document import Description
 from web.routes import OPERATIONS
 
 

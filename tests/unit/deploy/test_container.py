@@ -17,7 +17,7 @@ from pytest_aiohttp import AiohttpServer
 
 from config.loader import load
 from web.commands.serve import serve
-from web.nodes.embedded import EmbeddedVerifierState, embedding_of
+from web.nodes.embedded_verifier import EmbeddedVerifierState, embedding_of
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -11,8 +11,8 @@ import pytest
 from actors.auditor.messages import BROKEN_EXIT_CODE
 from actors.pulse.actor import LOOK_SECONDS
 from config.loader import SettingsError, load
-from web.app import LISTENER_STOP_SECONDS
-from web.nodes.embedded import EmbeddedVerifierState, embedding_of
+from web.composition_root import LISTENER_STOP_SECONDS
+from web.nodes.embedded_verifier import EmbeddedVerifierState, embedding_of
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy/systemd"

@@ -13,7 +13,7 @@ from sql.database import Database
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from tests.twins.random import TwinRandom
 from web.identity.api_keys import REMEMBERED, VerifiedKeys, digest, make_key, well_formed
-from web.identity.revocation import Revocations
+from web.identity.revocation_set import Revocations
 from web.identity.roles import Scope, UserRole
 
 KEY = make_key(TwinRandom())

@@ -10,7 +10,7 @@ import pytest
 from rendertrust.job_spec import JobSpec, NodeNeeds
 from sql.job_plan import InputFile, Inputs
 from tests.support.plans import in_frames, planned
-from tests.unit.web.test_timeline import JOB
+from tests.unit.web.test_job_timeline import JOB
 from web.console.curl import curl_of, spec_of
 from web.http.converter import structure
 from web.jobs.validation import NewJob

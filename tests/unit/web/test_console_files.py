@@ -14,7 +14,7 @@ from scripts.pack_console import is_shortened, short
 from tests.support.examples import series
 from web.console.assets import FOLDER, PACKED, assets, bundles, sources
 from web.console.pages import every_page
-from web.console.render import TEMPLATES, environment
+from web.console.template_rendering import TEMPLATES, environment
 
 ROOT = Path(__file__).resolve().parents[3]
 VENDORED = (FOLDER / "vendored", ROOT / "tests" / "browser" / "console" / "vendored")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.browser.console.stage import HOSTILE
-from web.console import formatting, render
+from web.console import formatting, template_rendering
 from web.console.page_responses import own_path
 from web.console.pages.jobs import told
 from web.console.tables import (
@@ -56,7 +56,7 @@ def test_moments_are_absolute_in_their_title() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_text(text: str) -> None:
-    template = render.environment().from_string(
+    template = template_rendering.environment().from_string(
         '<p title="{{ t }}">{{ t }} {{ t | named }} {{ t | short }}</p>'
         '{{ parts.figure(t, t, t) }}{{ parts.chart("id", t, {"series": [], "t": t}, t) }}'
     )
@@ -70,7 +70,7 @@ def test_hostile_text_stays_text(text: str) -> None:
     "character", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 )
 def test_what_turns_text_around_is_shown_as_a_mark(character: str) -> None:
-    template = render.environment().from_string(
+    template = template_rendering.environment().from_string(
         '<p title="{{ t }}">{{ t }} {{ t | named }}</p>{{ parts.figure(t, t, t) }} {{ [t] | join }}'
     )
     shown = template.render(t=f"node{character}edon")

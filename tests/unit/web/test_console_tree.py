@@ -5,7 +5,7 @@ from supervisors.snapshot import ChildTotals, RestartAllowance, Snapshot
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.simulated_time import simulated
 from web.console.alerts import Alert, actors_of
-from web.console.console_memory import KEPT, ActorHistory
+from web.console.console_state import KEPT, ActorHistory
 from web.console.pages.actors import ActorsQuery, arranged, charts_of, summary_of
 from web.console.tree_rows import branches_of, notes_of
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-import web.app
+import web.composition_root
 
-ROOT = Path(web.app.__file__).resolve().parent.parent
+ROOT = Path(web.composition_root.__file__).resolve().parent.parent
 OURS = ("rendertrust_", "process_", "python_")
 NAME = re.compile(r"\b(?:rendertrust|process|python)_[a-z_]+")
 # Labels that Prometheus adds, and the label of histogram buckets.

@@ -14,9 +14,9 @@ from openapi_spec_validator import validate
 from rendertrust.protocol import FROM_GATEWAY, FROM_NODE, CloseCode, encode
 from rendertrust.protocol import JobDispatch as DispatchFrame
 from web.http.operations import Audience, Operation
-from web.openapi.description import Description
 from web.openapi.document import describe
 from web.openapi.schemas import SameName, components, members_of
+from web.openapi.served_document import Description
 from web.routes import OPERATIONS
 
 DOCUMENT: dict[str, Any] = json.loads(Description(OPERATIONS).document().body)

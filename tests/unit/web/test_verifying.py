@@ -15,10 +15,10 @@ from sql.nodes import NOTHING_SAID, NodeIdentity
 from supervisors.actor_settings import actor_settings, session_settings, verifier_settings
 from supervisors.engines.embedded_verifier import CannotVerify, Confinement, SandboxCommand
 from supervisors.engines.engine_folder import EngineFolder
-from web.app import verifiers_of
+from web.composition_root import verifiers_of
 from web.http.listener import ListenAddress
-from web.nodes import embedded
-from web.nodes.embedded import EmbeddedVerifierState, embedding_of
+from web.nodes import embedded_verifier
+from web.nodes.embedded_verifier import EmbeddedVerifierState, embedding_of
 from web.nodes.relay import AcceptedNode
 from web.process.startup_warnings import warn_of
 
@@ -66,7 +66,7 @@ def test_a_gateway_that_verifies_runs_a_verifier_unless_told_otherwise(
     def able(_: object, __: object) -> Confinement:
         return confined
 
-    monkeypatch.setattr(embedded, "confine", able)
+    monkeypatch.setattr(embedded_verifier, "confine", able)
     embedding, settings = embedding_of(settings_with(), tmp_path)
     assert embedding.confined is confined
     assert settings.verification.enabled
@@ -77,7 +77,7 @@ def test_a_gateway_that_verifies_runs_a_verifier_unless_told_otherwise(
 def test_where_nobody_can_verify_nothing_is_and_the_log_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "confine", unable)
+    monkeypatch.setattr(embedded_verifier, "confine", unable)
     asked = settings_with()
     embedding, settings = embedding_of(asked, tmp_path)
     assert not settings.verification.enabled
@@ -95,7 +95,7 @@ def test_where_nobody_can_verify_nothing_is_and_the_log_says_why(
 
 
 def test_where_others_verify_they_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "confine", unable)
+    monkeypatch.setattr(embedded_verifier, "confine", unable)
     asked = attrs.evolve(settings_with(own_nodes=str(OWN)), environment="production")
     embedding, settings = embedding_of(asked, tmp_path)
     assert settings.verification.enabled

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import attrs
 from msgspec import Meta
 
-from web.console.console_memory import ActorHistory
+from web.console.console_state import ActorHistory
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, order_by, sort_of, sorted_rows, table
 from web.console.tree_rows import TreeRow, branches_of, notes_of

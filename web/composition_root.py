@@ -38,11 +38,11 @@ from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind
 from web.identity.keyring import keyring
-from web.identity.node_tokens import SignedNodeTokens
+from web.identity.node_token_renewal import SignedNodeTokens
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
-from web.log.log_memory import FileMemory, memory_file
-from web.nodes.embedded import EmbeddedVerifierState, embedding_of
+from web.log.newest_checkpoint import FileMemory, memory_file
+from web.nodes.embedded_verifier import EmbeddedVerifierState, embedding_of
 from web.nodes.relay import AcceptedNode, OpenSession, Relay
 from web.nodes.socket import NodeSocket
 from web.objects.object_forwarding import add_object_routes, object_gate

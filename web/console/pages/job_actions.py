@@ -20,10 +20,10 @@ from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
-from web.identity.admin_identity import AdminIdentity
+from web.identity.acting_admin import ActingAdmin
 from web.jobs.affordable_retry import AffordableRetry
 from web.jobs.job_control import SPENT, commit_effects, retry_failed_units
-from web.jobs.price_overruns import refused_of
+from web.jobs.overrun_retry_refusal import refused_of
 from web.jobs.submission import NOT_FOUND
 from web.objects.archives import RESTING, address_of
 from web.routes import videos
@@ -211,7 +211,7 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | 
         return NOT_FOUND
     act = None
     if view.is_admin:
-        doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
+        doer = ActingAdmin(view.gateway, view.who.user, view.request_id)
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return ACCOUNT_GONE

@@ -8,7 +8,7 @@ import attrs
 from sql.jobs import AttemptView, ConsoleCharges, ConsoleEntry, ConsoleHold, ConsoleJob, ConsoleUnit
 from tests.support.plans import planned
 from web.console.bill import bill_of
-from web.console.timeline import TimelineFacts, steps_of
+from web.console.job_timeline import TimelineFacts, steps_of
 
 START = datetime(2026, 3, 13, 12, tzinfo=UTC)
 NODE = UUID(int=1)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from msgspec import Meta
 
 from sql.credits import EntryFilter, LedgerViews
-from web.console import render
+from web.console import template_rendering
 from web.console.assets import STYLE, assets, sources
 from web.console.registry import Pages
 from web.console.view import OVERSEERS, Shown, View
@@ -130,7 +130,7 @@ def proof_file(shown: Mapping[str, Any]) -> str:
     script = "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts)
     policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'"
     # The text between these tags must not change after its hash is computed.
-    return render.page(
+    return template_rendering.page(
         "proof_file.html",
         {
             **shown,
