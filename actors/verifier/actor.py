@@ -29,10 +29,10 @@ from actors.verifier.messages import (
     ReviewDue,
     Verifier,
 )
+from actors.verifier.object_integrity import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.quarantine import NodeReputation, QuarantineReview
 from actors.verifier.report import NoReport, Report, answer, answers, clears
 from actors.verifier.settings import PATIENCE_FACTOR, VerifierPeers, VerifierSettings
-from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
 from actors.verifier.verifier_registry import (
     MEET_SECONDS,
