@@ -22,7 +22,7 @@ PATIENT: Final = (
     "web.console.pages.job.ASK_SECONDS",
     "web.http.endpoint.ADMISSION_SECONDS",
     "web.http.endpoint.ANSWER_SECONDS",
-    "web.identity.revocation.STALE_SECONDS",
+    "web.identity.revocation_set.STALE_SECONDS",
     "web.jobs.attempt_logs.ASK_SECONDS",
     "web.jobs.preflights.FLEET_SECONDS",
     "web.jobs.submission.DISPATCH_SECONDS",
