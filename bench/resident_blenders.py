@@ -41,7 +41,7 @@ class Farm:
         try:
             return {frame: await self._unit(render, scene, frame, content) for frame in frames}
         finally:
-            await render.standings.end()
+            await render.residents.end()
 
     async def _unit(
         self, render: RenderPlugin, scene: Path, frame: int, content: str

@@ -24,14 +24,14 @@ from rendertrust.onchain import ChainUnknown, OnChain, anchored
 from rendertrust.strict_json import read_document
 
 __all__ = [
+    "ChainUnknown",
+    "ConsistencyProof",
+    "KnownCheckpoint",
     "LeafLink",
     "OnChain",
-    "ConsistencyProof",
     "Step",
-    "ChainUnknown",
     "Verdict",
     "Verifier",
-    "KnownCheckpoint",
     "anchored",
     "read_document",
     "read_epochs",

@@ -50,8 +50,8 @@ from rendertrust.relay_frames import (
 
 __all__ = [
     "FAILURE_CLASSES",
-    "LACKS",
     "FRAME_BYTES_MAX",
+    "LACKS",
     "LOG_CHARACTERS_MAX",
     "Ack",
     "CloseCode",

@@ -303,8 +303,8 @@ class Rows:
     """The locked rows; the locks last until the transaction ends.
 
     ``now``: the database's time once the locks were held. All writes use it, so that times of all
-    gateways can be compared. ``waiting``: for operators of locked shares, the time since which
-    their oldest delivery waits for its verdict.
+    gateways can be compared. ``waiting``: by operator of the locked rows of ``earnings``, when
+    their oldest unjudged delivery of the last ``WITHHELD_MOST`` was made.
     """
 
     accounts: dict[str, AccountRow]

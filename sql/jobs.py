@@ -189,7 +189,8 @@ class JobOrder:
 class JobTerms:
     """The price and terms on which a user may submit a job.
 
-    ``price``: from the price table, in 1/10,000 credits. ``price_number``: that table's row.
+    ``price``: from the price table, in 1/10,000 credits. ``price_number``: number of the row of the
+    price table from which ``price`` comes.
     ``active``: the user may submit jobs. ``before``: the answer stored under the request's
     idempotency key, if there is one.
     """

@@ -45,7 +45,7 @@ def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
 def is_result_of(user: UUID, key: str) -> bool:
     """Return True if the gateway may have derived this key for a result of the user.
 
-    The gateway opens no other keys, whatever a node reported.
+    In its own bucket, the gateway gives a user URLs only for such keys, whatever a node reported.
     """
     own = f"results/{user}/"
     return key.startswith(own) and all(map(_SEGMENT.fullmatch, key[len(own) :].split("/")))

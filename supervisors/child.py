@@ -8,7 +8,7 @@ import attrs
 from actors.kernel import Actor, Ref, State
 from actors.kernel.exit import Exit
 from actors.kernel.ref import CAPACITY
-from actors.kernel.shared_state import System
+from actors.kernel.shared_state import SharedState
 from supervisors.snapshot import Snapshot
 
 
@@ -32,7 +32,7 @@ class ChildSupervisor(Protocol):
         """The supervisor's lifecycle state."""
         ...
 
-    def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
+    def adopt(self, shared: SharedState, on_exit: Callable[[Exit], None]) -> None:
         """Receive the tree's shared state, and the function to call after giving up.
 
         Called before the first launch.

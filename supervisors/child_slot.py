@@ -6,7 +6,7 @@ from collections.abc import Callable
 from actors.kernel import State
 from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
-from actors.kernel.shared_state import System
+from actors.kernel.shared_state import SharedState
 from supervisors.child import Child, ChildSupervisor
 from supervisors.restart_policy import Backoff, Intensity, RestartWindow
 from supervisors.snapshot import Snapshot
@@ -21,7 +21,7 @@ class ChildSlot:
     def __init__(
         self,
         child: Child,
-        system: System,
+        shared: SharedState,
         intensity: Intensity,
         on_exit: "Callable[[ChildSlot, Exit], None]",
     ) -> None:
@@ -37,14 +37,14 @@ class ChildSlot:
             self._runs = Cell(
                 child.ref,
                 child.make,
-                system=system,
+                shared=shared,
                 on_exit=lambda end: on_exit(self, end),
                 start_within=child.start_within,
                 stop_within=child.stop_within,
             )
         else:
             self._runs = child.make
-            child.make.adopt(system, lambda end: on_exit(self, end))
+            child.make.adopt(shared, lambda end: on_exit(self, end))
 
     @property
     def down(self) -> bool:

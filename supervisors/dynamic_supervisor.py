@@ -7,7 +7,7 @@ from typing import Any
 from actors.kernel import Fatal, Ref, State
 from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
-from actors.kernel.shared_state import System
+from actors.kernel.shared_state import SharedState
 from supervisors.child import Child, StartFailed
 from supervisors.snapshot import ChildTotals, Snapshot
 
@@ -24,7 +24,7 @@ class DynamicSupervisor:
         self.name = name
         self._limit = limit
         self._cells: dict[Ref[Any], Cell] = {}
-        self._system: System | None = None
+        self._shared: SharedState | None = None
         self._on_exit: Callable[[Exit], None] = _nobody
         self._state = State.NEW
         self._restarts = 0
@@ -67,11 +67,11 @@ class DynamicSupervisor:
         """The supervisor's lifecycle state."""
         return self._state
 
-    def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
+    def adopt(self, shared: SharedState, on_exit: Callable[[Exit], None]) -> None:
         """Receive the tree's shared state, and the function to call after a ``Fatal`` in a child;
         other ends are not reported.
         """
-        self._system, self._on_exit = system, on_exit
+        self._shared, self._on_exit = shared, on_exit
 
     async def launch(self) -> Exit | None:
         """Become ready for children."""
@@ -126,7 +126,7 @@ class DynamicSupervisor:
         )
 
     def _place(self, child: Child) -> Cell:
-        if self._system is None or self._state is not State.RUNNING:
+        if self._shared is None or self._state is not State.RUNNING:
             raise StartFailed(f"{child.name}: {self.name} is not running")
         if len(self._cells) >= self._limit:
             raise StartFailed(f"{child.name}: {self.name} has {self._limit} children already")
@@ -139,7 +139,7 @@ class DynamicSupervisor:
         cell = Cell(
             child.ref,
             child.make,
-            system=self._system,
+            shared=self._shared,
             on_exit=ended,
             start_within=child.start_within,
             stop_within=child.stop_within,

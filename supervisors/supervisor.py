@@ -6,9 +6,9 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from actors.kernel import DeadLetters, Fatal, Restart, Restarts, State
+from actors.kernel import DeadLetters, Fatal, Restart, RestartLog, State
 from actors.kernel.exit import Exit
-from actors.kernel.shared_state import System
+from actors.kernel.shared_state import SharedState
 from supervisors.child import Child, ChildSupervisor, StartFailed
 from supervisors.child_slot import ChildSlot
 from supervisors.restart_policy import Backoff, GiveUp, Intensity, RestartWindow, Strategy
@@ -42,7 +42,7 @@ class Supervisor:
         self._children = [c if isinstance(c, Child) else Child(c.name, c) for c in children]
         self._backoff = backoff
         self._give_up = give_up
-        self._system = System(uniform or random.Random(0).random)  # noqa: S311 - jitter
+        self._shared = SharedState(uniform or random.Random(0).random)  # noqa: S311 - jitter
         self._on_exit: Callable[[Exit], None] = self._root_gave_up
         self._slots: list[ChildSlot] = []
         self._window = RestartWindow(intensity)
@@ -63,7 +63,7 @@ class Supervisor:
         """Start the tree. Raises StartFailed if a child fails; everything is then stopped."""
         if self._state is not State.NEW:
             raise RuntimeError(f"{self.name} has been started before")
-        self.adopt(self._system, self._root_gave_up)
+        self.adopt(self._shared, self._root_gave_up)
         failure = await self.launch()
         if failure is not None:
             self.bury(failure.reason)
@@ -88,12 +88,12 @@ class Supervisor:
     @property
     def dead_letters(self) -> DeadLetters:
         """The dead letters of the whole tree."""
-        return self._system.dead_letters
+        return self._shared.dead_letters
 
     @property
-    def restarts(self) -> Restarts:
+    def restarts(self) -> RestartLog:
         """The restarts of the whole tree, including children that were given up."""
-        return self._system.restarts
+        return self._shared.restarts
 
     def snapshot(self, *, brief: bool = False) -> Snapshot:
         """Return the state of this part of the tree; ``brief``: totals of dynamic children."""
@@ -122,12 +122,12 @@ class Supervisor:
         """The lifecycle state."""
         return self._state
 
-    def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
+    def adopt(self, shared: SharedState, on_exit: Callable[[Exit], None]) -> None:
         """Receive what the tree shares, and create the children's slots."""
-        self._system = system
+        self._shared = shared
         self._on_exit = on_exit
         self._slots = [
-            ChildSlot(child, system, self._intensity, self._report) for child in self._children
+            ChildSlot(child, shared, self._intensity, self._report) for child in self._children
         ]
 
     async def launch(self) -> Exit | None:
@@ -223,7 +223,7 @@ class Supervisor:
         group = self._strategy.affected(self._slots, slot)
         await self._stop(group)
         self._forget(group)
-        delay = slot.delay(self._backoff, self._system.uniform)
+        delay = slot.delay(self._backoff, self._shared.uniform)
         log.warning("%s restarts %s in %.1f s", self.name, slot.name, delay)
         self._note(slot, end.reason, delay)
         if delay > 0:
@@ -260,7 +260,7 @@ class Supervisor:
     def _note(self, slot: ChildSlot, reason: str, delay: float | None) -> None:
         """Add an entry to the restart log of the tree."""
         at = asyncio.get_running_loop().time()
-        self._system.restarts.add(Restart(at, self.name, slot.name, reason, delay))
+        self._shared.restarts.add(Restart(at, self.name, slot.name, reason, delay))
 
     async def _escalate(self, end: Exit) -> None:
         self._last_error = end.reason

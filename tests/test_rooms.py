@@ -148,12 +148,10 @@ def test_sql_text_is_in_its_room(room: str) -> None:
 NOUNS = frozenset(
     (
         *(
-            "embedded",
             "encoding",
             "formatting",
             "forwarding",
             "keyring",
-            "pinning",
         ),
         *(
             "pricing",

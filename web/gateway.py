@@ -17,7 +17,7 @@ from supervisors.engines.rates_valkey import SharedRates
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
-from web.console.console_state import ConsoleMemory
+from web.console.console_state import ConsoleState
 from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
 from web.identity.passwords import Passwords
@@ -106,7 +106,7 @@ class Gateway:
     identity: Identity
     rates: RateLimits
     monitoring: Monitoring
-    console: ConsoleMemory
+    console: ConsoleState
     connections: Connections
     verifiers: frozenset[UUID]
     starter: int
@@ -134,7 +134,7 @@ def make_gateway(
 ) -> Gateway:
     """Return the gateway object over its ports and database."""
     clock, tables, tree = ports.clock, Tables.over(database), TreeView(root)
-    console = ConsoleMemory.of(ports.random.uuid(), tree.snapshot, clock)
+    console = ConsoleState.of(ports.random.uuid(), tree.snapshot, clock)
     own = console.gateways.id
     return Gateway(
         settings=settings,

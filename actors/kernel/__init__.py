@@ -2,7 +2,7 @@
 
 from actors.kernel.actor import Actor
 from actors.kernel.dead_letter import DeadLetter, DeadLetters
-from actors.kernel.deferred_reply import Later
+from actors.kernel.deferred_reply import DeferredReply
 from actors.kernel.down import Down
 from actors.kernel.errors import (
     ActorCrashed,
@@ -16,7 +16,7 @@ from actors.kernel.errors import (
 from actors.kernel.handler import handles, handles_batch
 from actors.kernel.message import Message, Overflow
 from actors.kernel.ref import Ref
-from actors.kernel.restart_log import Restart, Restarts
+from actors.kernel.restart_log import Restart, RestartLog
 from actors.kernel.statistics import State, Statistics
 from actors.kernel.timer import Timer
 
@@ -28,16 +28,16 @@ __all__ = [
     "DeadLetter",
     "DeadLetters",
     "DeadlineExceeded",
+    "DeferredReply",
     "Down",
     "Fatal",
-    "Later",
     "MailboxFull",
     "Message",
     "Mishap",
     "Overflow",
     "Ref",
     "Restart",
-    "Restarts",
+    "RestartLog",
     "State",
     "Statistics",
     "Timer",

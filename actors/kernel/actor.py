@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from types import UnionType
 from typing import Any, ClassVar, Generic, Protocol, overload
 
-from actors.kernel.deferred_reply import Later
+from actors.kernel.deferred_reply import DeferredReply
 from actors.kernel.envelope import Envelope
 from actors.kernel.handler import Table, check_table, table_of
 from actors.kernel.message import Message, R, To, argument_of
@@ -16,7 +16,7 @@ class Life(Protocol):
     """Interface of the instance that runs an actor; ``Actor`` documents its methods."""
 
     def one_in_hand(self) -> Envelope: ...
-    def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...
+    def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> DeferredReply[Any]: ...
     def after(self, seconds: float, message: Message[Any, Any], jitter: float) -> Timer: ...
     def background(
         self,
@@ -52,25 +52,25 @@ class Actor(Generic[To]):
     async def stopped(self) -> None:
         """Run after the last message, both at a stop and after a crash (even of ``started``)."""
 
-    def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> Later[R]:
+    def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> DeferredReply[R]:
         """Send ``message`` to another actor, which then answers the sender of the current message
         within the same deadline.
         """
         return self.__instance__.forward(ref, message)
 
     @overload
-    def later(self, reply: Message[Any, R]) -> Later[R]: ...
+    def later(self, reply: Message[Any, R]) -> DeferredReply[R]: ...
     @overload
-    def later(self, reply: type[R]) -> Later[R]: ...
+    def later(self, reply: type[R]) -> DeferredReply[R]: ...
     @overload
-    def later(self, reply: UnionType) -> Later[Any]: ...
-    def later(self, reply: object) -> Later[Any]:
+    def later(self, reply: UnionType) -> DeferredReply[Any]: ...
+    def later(self, reply: object) -> DeferredReply[Any]:
         """Return an object with which a later handler answers the current message.
 
         The sender of the current message keeps waiting. ``reply`` has no effect; it tells the type
         checker the type of the reply. Pass the current message, or the type of its reply.
         """
-        return Later(self.__instance__.one_in_hand())
+        return DeferredReply(self.__instance__.one_in_hand())
 
     def after(self, seconds: float, message: Message[To, Any], *, jitter: float = 0.0) -> Timer:
         """Send ``message`` to this actor in ``seconds`` times 1 to 1 + ``jitter``.

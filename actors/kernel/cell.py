@@ -10,7 +10,7 @@ from actors.kernel.errors import Mishap
 from actors.kernel.exit import KILLED, Exit, crash
 from actors.kernel.instance import Instance
 from actors.kernel.ref import Ref
-from actors.kernel.shared_state import System
+from actors.kernel.shared_state import SharedState
 from actors.kernel.statistics import Gauge, State, Statistics
 
 KILL_SECONDS = 1.0  # how long a cancelled handler may take before it is abandoned
@@ -31,9 +31,9 @@ class Cell:
         "make",
         "on_exit",
         "ref",
+        "shared",
         "start_within",
         "stop_within",
-        "system",
         "task",
     )
 
@@ -42,14 +42,14 @@ class Cell:
         ref: Ref[Any],
         make: Callable[[], Actor[Any]],
         *,
-        system: System,
+        shared: SharedState,
         on_exit: Callable[[Exit], None],
         start_within: float | None,
         stop_within: float,
     ) -> None:
         self.ref = ref
         self.make = make
-        self.system = system
+        self.shared = shared
         self.on_exit = on_exit
         self.start_within = start_within
         self.stop_within = stop_within
@@ -57,7 +57,7 @@ class Cell:
         self.kind = ""
         self.instance: Instance | None = None
         self.task: asyncio.Task[None] | None = None
-        ref.mailbox.dead_letters = system.dead_letters
+        ref.mailbox.dead_letters = shared.dead_letters
 
     async def launch(self) -> Exit | None:
         """Start an instance, and wait for its ``started``; return the Exit if that fails."""
@@ -70,7 +70,7 @@ class Cell:
             self.gauge.state = State.RESTARTING
             return self._note(crash(error, f"making {self.ref.name}", detail=True))
         self.kind = type(actor).__name__
-        instance = Instance(actor, self.ref, self.gauge, self.system, self.stop_within)
+        instance = Instance(actor, self.ref, self.gauge, self.shared, self.stop_within)
         self.instance = instance
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[Exit] = loop.create_future()

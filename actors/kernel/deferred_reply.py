@@ -7,7 +7,7 @@ from actors.kernel.errors import AskFailed
 from actors.kernel.message import R
 
 
-class Later(Generic[R]):
+class DeferredReply(Generic[R]):
     """A message whose sender waits for a deferred reply; ``Actor.forward`` and ``later`` return it.
 
     If no reply is sent, the sender waits until its deadline.

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from actors.kernel.deferred_reply import Later
+from actors.kernel.deferred_reply import DeferredReply
 from actors.kernel.message import Message, R, To, kinds_addressed_to
 
 M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)
@@ -23,8 +23,9 @@ class handles(Generic[M_co]):
         self.kind = kind
 
     def __call__(
-        self: "handles[Message[To, R]]", method: Callable[[S, M_co], Awaitable[R | Later[R]]]
-    ) -> Callable[[S, M_co], Awaitable[R | Later[R]]]:
+        self: "handles[Message[To, R]]",
+        method: Callable[[S, M_co], Awaitable[R | DeferredReply[R]]],
+    ) -> Callable[[S, M_co], Awaitable[R | DeferredReply[R]]]:
         """Return the method unchanged, marked with its message class."""
         vars(method)["__handles__"] = (self.kind, 0)
         return method

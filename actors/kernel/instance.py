@@ -8,7 +8,7 @@ from typing import Any
 from actors.kernel import fail_point
 from actors.kernel.actor import Actor
 from actors.kernel.deadlines import clock_of
-from actors.kernel.deferred_reply import Later
+from actors.kernel.deferred_reply import DeferredReply
 from actors.kernel.down import Down
 from actors.kernel.envelope import Envelope, Item, Reminder, message_of
 from actors.kernel.errors import ActorCrashed, AskFailed
@@ -17,7 +17,7 @@ from actors.kernel.handler import Handler
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.message import Message
 from actors.kernel.ref import Ref
-from actors.kernel.shared_state import System
+from actors.kernel.shared_state import SharedState
 from actors.kernel.statistics import SAMPLES, Gauge, State
 from actors.kernel.timer import Timer
 
@@ -26,14 +26,14 @@ LAST_SAMPLE = SAMPLES - 1
 log = logging.getLogger(__name__)
 
 
-async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
+async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> DeferredReply[Any]:
     """Refuse a message without a handler: an ask fails, a tell becomes a dead letter."""
     envelope, mailbox = actor.__instance__.one_in_hand(), actor.ref.mailbox
     reason = f"{type(actor).__name__} has no handler for {type(message).__name__}"
     if envelope.reply is None:
         mailbox.bury(message, reason)
     envelope.fail(AskFailed(mailbox.name, reason))
-    return Later(envelope)
+    return DeferredReply(envelope)
 
 
 def awaited(item: Item, now: float) -> bool:
@@ -64,24 +64,29 @@ class Instance:
         "killed",
         "loop",
         "mailbox",
+        "shared",
         "signalled",
         "started",
         "stop_within",
         "stopping",
-        "system",
         "table",
         "timers",
         "watching",
     )
 
     def __init__(
-        self, actor: Actor[Any], ref: Ref[Any], gauge: Gauge, system: System, stop_within: float
+        self,
+        actor: Actor[Any],
+        ref: Ref[Any],
+        gauge: Gauge,
+        shared: SharedState,
+        stop_within: float,
     ) -> None:
         self.actor = actor
         self.table = fail_point.with_fail_points(ref.name, actor.__handlers__)
         self.mailbox: Mailbox = ref.mailbox
         self.gauge = gauge
-        self.system = system
+        self.shared = shared
         self.stop_within = stop_within
         self.loop = asyncio.get_running_loop()
         self.started: asyncio.Future[None] = self.loop.create_future()
@@ -133,7 +138,7 @@ class Instance:
         """True while a message or a batch is being handled."""
         return self.current is not None or bool(self.batch)
 
-    def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]:
+    def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> DeferredReply[Any]:
         """Put a message into another mailbox, with the sender and deadline of the current
         message.
         """
@@ -142,11 +147,11 @@ class Instance:
             ref.tell(message)
         elif not ref.mailbox.ask(Envelope(message, asked.reply, asked.deadline)):
             asked.fail(ref.mailbox.refusal())
-        return Later(asked)
+        return DeferredReply(asked)
 
     def after(self, seconds: float, message: Message[Any, Any], jitter: float) -> Timer:
         """Start a timer that ends with this instance."""
-        delay = seconds * (1.0 + jitter * self.system.uniform()) if jitter else seconds
+        delay = seconds * (1.0 + jitter * self.shared.uniform()) if jitter else seconds
         return Timer(self.mailbox, self.timers, delay, Reminder(message, self))
 
     def background(
@@ -282,7 +287,7 @@ class Instance:
                 self.current = item
                 value = await method(actor, message)
                 self.current = None
-                if reply is not None and type(value) is not Later and not reply.done():
+                if reply is not None and type(value) is not DeferredReply and not reply.done():
                     reply.set_result(value)
             after = clock()
             samples[gauge.runs & LAST_SAMPLE] = seconds = after - before

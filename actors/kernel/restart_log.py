@@ -22,7 +22,7 @@ class Restart:
     delay: float | None
 
 
-class Restarts:
+class RestartLog:
     """Keeps the last 200 restarts of a tree."""
 
     def __init__(self) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import attrs
 
 from actors.kernel.dead_letter import DeadLetters
-from actors.kernel.restart_log import Restarts
+from actors.kernel.restart_log import RestartLog
 
 
 @attrs.frozen
-class System:
+class SharedState:
     """State shared by all actors of one tree.
 
     ``uniform`` returns numbers in [0, 1) for jitter, from the Random port.
@@ -17,4 +17,4 @@ class System:
 
     uniform: Callable[[], float]
     dead_letters: DeadLetters = attrs.field(factory=DeadLetters)
-    restarts: Restarts = attrs.field(factory=Restarts)
+    restarts: RestartLog = attrs.field(factory=RestartLog)

@@ -1,4 +1,4 @@
-"""Judgement of a ``completed`` result (pure): does its object match what the node says and signs?
+"""Validation of a ``completed`` result (pure): does its object match what the node says and signs?
 
 ``result_objects`` finds the objects in the store.
 """

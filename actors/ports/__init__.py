@@ -15,7 +15,7 @@ from actors.ports.chain import (
     Mined,
     Signed,
 )
-from actors.ports.environment import Clock, Random
+from actors.ports.clock import Clock
 from actors.ports.leadership import Leadership
 from actors.ports.objects import (
     ObjectInfo,
@@ -37,6 +37,7 @@ from actors.ports.payments import (
     PaymentsUnavailable,
 )
 from actors.ports.ports import Ports
+from actors.ports.randomness import Random
 from actors.ports.signing import (
     CheckpointSigner,
     LogSigner,

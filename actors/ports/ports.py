@@ -6,10 +6,11 @@ import attrs
 
 from actors.ports.bus import Bus
 from actors.ports.chain import Chain
-from actors.ports.environment import Clock, Random
+from actors.ports.clock import Clock
 from actors.ports.leadership import Leadership
 from actors.ports.objects import Objects
 from actors.ports.payments import Payments
+from actors.ports.randomness import Random
 from actors.ports.signing import LogSigner, NodeTokens
 from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
 from actors.ports.webhooks import Post

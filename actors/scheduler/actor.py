@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final, cast
 from uuid import UUID
 
-from actors.kernel import Actor, Down, Later, Ref, Timer, handles
+from actors.kernel import Actor, DeferredReply, Down, Ref, Timer, handles
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Decided, Ledger, LedgerUnavailable, units_of
 from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
@@ -119,7 +119,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._loaded = False  # all open units have been read from the database once
         self._pending = PendingDispatches()
         # Replies to pending dispatches whose jobs are being committed, by job.
-        self._answers: dict[Any, Later[DispatchOutcome]] = {}
+        self._answers: dict[Any, DeferredReply[DispatchOutcome]] = {}
         self._serving: dict[Ref[NodeSession], Node] = {}
         self._standings_until = LONG_AGO  # all standings up to this time have been read
         self._nodes_due = -math.inf  # when the nodes are read again, by the monotonic clock
@@ -142,15 +142,15 @@ class SchedulerActor(Actor[Scheduler]):
     # -- a job is dispatched
 
     @handles(Dispatch)
-    async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
+    async def dispatch(self, message: Dispatch) -> DispatchOutcome | DeferredReply[DispatchOutcome]:
         tag = self._reserve(message)
         if tag is None:
-            later: Later[DispatchOutcome] = self.later(message)
+            later: DeferredReply[DispatchOutcome] = self.later(message)
             return later if self._pending.keep(message, later) else AllNodesFull(1)
         if not isinstance(tag, AssignmentTag):
             return tag
         commit = ledger_commands.commit_of_dispatch(message, tag, self.ref)
-        return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
+        return cast("DeferredReply[DispatchOutcome]", self.forward(self._ledger, commit))
 
     def _reserve(
         self, order: Dispatch
@@ -187,7 +187,7 @@ class SchedulerActor(Actor[Scheduler]):
         kind = kind_of(insert.plan, many=insert.is_many)
         return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
-    def _try_dispatch(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
+    def _try_dispatch(self, order: Dispatch, later: DeferredReply[DispatchOutcome]) -> bool:
         """Reserve a slot for a pending dispatch, or refuse it; return False if it must wait."""
         tag = self._reserve(order)
         if tag is None:

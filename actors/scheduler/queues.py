@@ -9,14 +9,14 @@ from uuid import UUID
 
 import attrs
 
-from actors.kernel import Later
+from actors.kernel import DeferredReply
 from actors.scheduler import policy
 from actors.scheduler.messages import AllNodesFull, Dispatch, DispatchOutcome, NoCapableNode
 from actors.scheduler.node import Node
 from actors.scheduler.units import PlacementRequest, RequestKind, Unit, UnitOrder
 from sql.units import ANY
 
-Reply: TypeAlias = Later[DispatchOutcome]
+Reply: TypeAlias = DeferredReply[DispatchOutcome]
 MOST: Final = 4096  # pending dispatches in all
 MOST_OF_USER: Final = 256
 

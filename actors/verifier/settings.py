@@ -31,7 +31,8 @@ class VerifierSettings:
     require_evidence: bool = True
     pays_unverified: bool = True
     first_seconds: float = 120.0  # least time limit of a first check
-    again_seconds: float = 30.0  # pause after a failed check
+    # pause after a failed check; base of the growing pauses after dropped or lost ones
+    again_seconds: float = 30.0
     look_seconds: float = 1.0  # interval of reviews of the pending results
     at_once: int = 256  # pending results per page
     claim_seconds: float = 30.0  # time after which another gateway may take over a check

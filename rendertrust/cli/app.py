@@ -18,7 +18,7 @@ ROOT = Root("rendertrust")
 def main(words: Arguments, command: click.Command = ROOT) -> int:
     """Run ``command`` with the typed arguments and return the exit code.
 
-    A command ends by returning, by CommandExit, by an exception that ``failures`` maps, or by
+    A command ends by returning, by CommandExit, by an exception that ``error_exits`` maps, or by
     SystemExit.
     """
     output = Printer(words.json)

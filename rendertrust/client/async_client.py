@@ -633,7 +633,8 @@ class AsyncClient:
         """Return the log's newest checkpoint, verified against the checkpoint seen before.
 
         Raises Forked, which has evidence against the gateway, if the log contradicts the known log.
-        ``accept`` trusts the new log from now on.
+        With ``accept``, a fork or an unreadable pin raises nothing: the newest checkpoint replaces
+        the pin.
         """
         return await self._log_monitor.newest(accept=accept)
 

@@ -210,22 +210,22 @@ class ResidentBlenders:
         A new Blender moves the inputs to its own folder. After the unit, Blender waits for the next
         unit, or ends if Blender is not well.
         """
-        standing = await self._waiting_for(same)
-        if standing is None:
+        resident = await self._waiting_for(same)
+        if resident is None:
             folder = await asyncio.to_thread(self._moved, inputs, blender)
-            standing = ResidentBlender(blender, folder, same.threads, within)
+            resident = ResidentBlender(blender, folder, same.threads, within)
         try:
-            yield standing
+            yield resident
         finally:
-            if standing.is_well and same.content:
-                self._let_wait(standing, same)
+            if resident.is_well and same.content:
+                self._let_wait(resident, same)
             else:
-                await standing.end()
+                await resident.end()
 
     async def end(self) -> None:
         """End the waiting Blenders."""
-        for standing in list(self._waiting):
-            self._let_go(standing)
+        for resident in list(self._waiting):
+            self._let_go(resident)
         await asyncio.gather(*self._ends)
 
     async def _waiting_for(self, same: BlenderKey) -> ResidentBlender | None:
@@ -233,21 +233,21 @@ class ResidentBlenders:
 
         End waiting Blenders of other keys to free memory.
         """
-        for standing, (theirs, _) in list(self._waiting.items()):
-            if not self._taken(standing):
+        for resident, (theirs, _) in list(self._waiting.items()):
+            if not self._taken(resident):
                 continue  # another slot took this Blender
             is_ready = False
             try:
-                is_ready = theirs == same and await standing.is_ready()
+                is_ready = theirs == same and await resident.is_ready()
             finally:  # also after cancellation, because the Blender is no longer in the pool
                 if not is_ready:
-                    await standing.end()
+                    await resident.end()
             if is_ready:
-                return standing
+                return resident
         return None
 
-    def _taken(self, standing: ResidentBlender) -> bool:
-        waiting = self._waiting.pop(standing, None)
+    def _taken(self, resident: ResidentBlender) -> bool:
+        waiting = self._waiting.pop(resident, None)
         if waiting is not None:
             waiting[1].cancel()
         return waiting is not None
@@ -259,13 +259,13 @@ class ResidentBlenders:
         blender.box.prepare(folder)
         return folder
 
-    def _let_wait(self, standing: ResidentBlender, same: BlenderKey) -> None:
+    def _let_wait(self, resident: ResidentBlender, same: BlenderKey) -> None:
         loop = asyncio.get_running_loop()
-        over = loop.call_later(self.rest_seconds, self._let_go, standing)
-        self._waiting[standing] = same, over
+        over = loop.call_later(self.rest_seconds, self._let_go, resident)
+        self._waiting[resident] = same, over
 
-    def _let_go(self, standing: ResidentBlender) -> None:
-        if self._taken(standing):
-            end = asyncio.ensure_future(standing.end())
+    def _let_go(self, resident: ResidentBlender) -> None:
+        if self._taken(resident):
+            end = asyncio.ensure_future(resident.end())
             self._ends.add(end)
             end.add_done_callback(self._ends.discard)

@@ -83,10 +83,10 @@ class SandboxView:
 def started(place: str | Path, worker: Path) -> Path:
     """Return the file to start for ``worker`` in the folder ``place``.
 
-    If ``worker`` is a folder, the file is its ``launcher.py``.
+    If ``worker`` is a folder, the file is its ``entry_point.py``.
     """
     seen = Path(place) / worker.name
-    return seen if worker.suffix == ".py" else seen / "launcher.py"
+    return seen if worker.suffix == ".py" else seen / "entry_point.py"
 
 
 @attrs.frozen(kw_only=True)
@@ -111,7 +111,7 @@ class Sandbox:
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
         """Return a command line that runs ``program`` in the sandbox, in the folder ``folder``.
 
-        ``worker``: a program, or a folder with the program ``launcher.py``.
+        ``worker``: a program, or a folder with the program ``entry_point.py``.
         """
         # /tmp must be mounted first, because it would hide a renderer that is installed below /tmp.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own

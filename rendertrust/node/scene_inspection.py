@@ -118,7 +118,7 @@ async def look(
         order["frames"] = canonical(frames)
     try:
         ending = await converse(
-            program.program(str(WORKER / "launcher.py"), orjson.dumps(order).decode()),
+            program.program(str(WORKER / "entry_point.py"), orjson.dumps(order).decode()),
             environment={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
             within=within,
             hear=lambda _: None,

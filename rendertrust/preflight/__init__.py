@@ -7,5 +7,6 @@ facts.
     missing_output.py      findings about scenes without a deliverable picture
     layout.py              a scene's files -> the inputs of a job
     unsendable_files.py    findings about files that cannot be sent
-    price.py               the times of a few crops -> seconds of the reference machine
+    frame_probe.py         the times of a few crops -> seconds of the reference machine
+    frame_work.py          the times of a few crops -> microseconds of work, and their price
 """

@@ -1,8 +1,8 @@
-"""Price of frames: seconds of the reference machine, from a few crops of some frames.
+"""Probes of some frames by a few crops, and the seconds of all frames that follow from them.
 
 A crop takes a base time, for setting up the scene, and time for its pixels. A render of nearly no
 pixels measures the base time; the time for pixels grows with pixels and samples. Between probed
-frames the price is interpolated linearly.
+frames the time is interpolated linearly.
 """
 
 from bisect import bisect_left

@@ -234,14 +234,17 @@ def remove_stale_pid_file(cluster: Path) -> None:
 
 
 def works_in(pid: int, folder: Path) -> bool:
-    """Return True if process ``pid`` works in ``folder``, or if that is unknown."""
+    """Return True if process ``pid`` runs with the working folder ``folder``.
+
+    Without /proc the folder is unknown, and every process of this user counts.
+    """
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/cwd").samefile(folder)
     except (ProcessLookupError, PermissionError):
         return False
     except OSError:
-        # True if this system has no /proc; False for a zombie, which has no working folder.
+        # The folder cannot be read: the process is a zombie, or this system has no /proc.
         return not Path("/proc/self").exists()
 
 

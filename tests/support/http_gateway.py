@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from actors.kernel import Actor, AskFailed, Later, handles
+from actors.kernel import Actor, AskFailed, DeferredReply, handles
 from actors.ledger.actor import LedgerActor
 from actors.ledger.effects import Effect
 from actors.ledger.messages import Commit, IsAccepting, Ledger, Outcome, Posted
@@ -114,7 +114,7 @@ class StandInScheduler(StandIn[Scheduler]):
         self._script = script
 
     @handles(Dispatch)
-    async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
+    async def dispatch(self, message: Dispatch) -> DispatchOutcome | DeferredReply[DispatchOutcome]:
         self._script.seen.append(message)
         if self._script.failure is not None:
             later = self.later(message)

@@ -2,7 +2,7 @@
 
 from typing import Any, Generic, TypeVar
 
-from actors.kernel import Later, Message, Ref
+from actors.kernel import DeferredReply, Message, Ref
 from actors.kernel.envelope import Envelope
 from tests.support.until import until
 
@@ -21,7 +21,9 @@ class Probe(Generic[To]):
         message, _ = await self.expect_ask(kind, within=within)
         return message
 
-    async def expect_ask(self, kind: type[M], *, within: float = 5.0) -> tuple[M, Later[Any]]:
+    async def expect_ask(
+        self, kind: type[M], *, within: float = 5.0
+    ) -> tuple[M, DeferredReply[Any]]:
         """Wait for the next message, which must be a ``kind``, and for its asker, if any."""
         await until(lambda: self.ref.depth, within=within)
         item = self.ref.mailbox.items.popleft()
@@ -29,4 +31,4 @@ class Probe(Generic[To]):
         envelope = item if isinstance(item, Envelope) else Envelope(item, None, 0.0)
         message = envelope.message
         assert isinstance(message, kind), f"{message} came, {kind.__name__} was expected"
-        return message, Later(envelope)
+        return message, DeferredReply(envelope)

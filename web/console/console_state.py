@@ -141,7 +141,7 @@ class KnownAudit:
 
 
 @attrs.frozen
-class ConsoleMemory:
+class ConsoleState:
     """Recent figures of actors, gateways and loop lag, and the last audit's findings."""
 
     history: ActorHistory
@@ -150,7 +150,7 @@ class ConsoleMemory:
     audit: KnownAudit = attrs.field(factory=KnownAudit)
 
     @classmethod
-    def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "ConsoleMemory":
+    def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "ConsoleState":
         """Return a new memory. ``id_`` identifies this gateway among the others."""
         gateways, lag = Gateways(id_, clock), LagHistory(clock)
         return cls(ActorHistory(snapshot, clock), gateways, lag)

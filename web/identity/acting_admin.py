@@ -11,7 +11,7 @@ from web.gateway import Gateway
 
 
 @attrs.frozen
-class AdminIdentity:
+class ActingAdmin:
     """An admin; ``request_id``: the id of the request in which they act."""
 
     gateway: Gateway

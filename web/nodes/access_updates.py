@@ -10,10 +10,10 @@ READ_SECONDS: Final = 5.0
 
 
 async def announce_access_change(gateway: Gateway) -> None:
-    """Let the Scheduler read the change before the request is answered.
+    """Wait until the Scheduler has read the change; the caller then answers the request.
 
-    Afterwards this gateway sends no scene to a node that has lost access. Other gateways read the
-    change within seconds.
+    From then on this gateway sends no scene to a node that has lost access. A Scheduler that does
+    not answer in time is only woken. Other gateways read the change within seconds.
     """
     scheduler = gateway.registry.ref(Scheduler)
     try:

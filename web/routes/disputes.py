@@ -22,7 +22,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.identity.acting_admin import AdminIdentity
+from web.identity.acting_admin import ActingAdmin
 from web.jobs.job_control import UNIT_NOT_FOUND
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
@@ -322,7 +322,7 @@ async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Pro
 
 
 async def decided(
-    doer: AdminIdentity, id_: UUID, reason: str, *, upheld: bool
+    doer: ActingAdmin, id_: UUID, reason: str, *, upheld: bool
 ) -> DisputeShown | Problem:
     """Decide a dispute as an admin. Raises AskFailed, Unavailable."""
     kept = doer.gateway.tables.disputes

@@ -38,7 +38,7 @@ class PluginOffer:
     async def end(self) -> None:
         """End the Blender processes that wait for units."""
         if (render := self.render) is not None:
-            await render.standings.end()
+            await render.residents.end()
 
     @property
     def opengl(self) -> bool | None:

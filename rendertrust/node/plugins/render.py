@@ -59,7 +59,7 @@ class RenderPlugin:
     memory_bytes: int | None = None
     nice: int = NICENESS
     found: blender.Blender | None = None
-    standings: ResidentBlenders = attrs.field(
+    residents: ResidentBlenders = attrs.field(
         default=attrs.Factory(lambda self: ResidentBlenders(self.scratch), takes_self=True)
     )
 
@@ -83,14 +83,14 @@ class RenderPlugin:
         assert self.found is not None, "why_not() finds Blender before the node offers this plugin"
         same = BlenderKey(task.job_id, task.content, task.threads)
         work = task.folder / "in"
-        async with self.standings.lent(
+        async with self.residents.lent(
             same, self.found, work, self.runtime_seconds_max
-        ) as standing:
+        ) as resident:
             frames = len(order.get("frames", (None,)))
-            progress = RenderProgress(task=task, out=standing.out, frames=frames)
+            progress = RenderProgress(task=task, out=resident.out, frames=frames)
             with ticking(progress):
-                ending = await standing.obey(order, progress.hear, progress.overhear)
-            await asyncio.to_thread(hand_over, standing.out, task.folder / "out")
+                ending = await resident.obey(order, progress.hear, progress.overhear)
+            await asyncio.to_thread(hand_over, resident.out, task.folder / "out")
         if progress.too_many_files:
             return Failed(failure="scene", error=TOO_MANY_FILES, detail=ending.tail)
         return await asyncio.to_thread(result_of, ending, task.folder, progress.files)

@@ -61,7 +61,7 @@ def speaker(pipe: int) -> Say:
 
 
 def take_standard_output() -> int:
-    """Redirect what Blender prints to stderr.
+    """Send what Blender prints to stdout to stderr instead.
 
     Return a descriptor of the original standard output.
     """

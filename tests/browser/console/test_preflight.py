@@ -121,7 +121,7 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         how, price = page.locator("#priced-how"), page.locator("[data-of=price]")
         await expect(how).to_contain_text("By the work that one of the gateway's nodes measured")
         await expect(how).to_contain_text("pays for 60 s of it")
-        # less than 20 credits, as the table of prices would give
+        # below 2 credits; at the fixed price of a frame, two frames would cost 20
         await expect(price).to_have_text(re.compile(r"^[01]\.[0-9]{4}$"))
         quoted = await price.text_content()
         await page.get_by_role("button", name="Submit").click()

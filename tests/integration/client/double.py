@@ -358,8 +358,9 @@ class GatewayDouble:
         return web.Response(status=206, body=picture[start:], headers=headers)
 
     def cut(self, size: int, arrived: Callable[[], bool] = lambda: True) -> Answer:
-        """Return a scripted answer: ``size`` bytes of the store's answer, cut off once these bytes
-        arrived.
+        """Return a scripted answer that sends only ``size`` bytes of the object.
+
+        The connection is cut as soon as ``arrived`` returns True.
         """
 
         async def answer(request: web.Request) -> web.StreamResponse:

@@ -230,7 +230,7 @@ def worker_of(place: Path, program: str, **names: object) -> Path:
     folder = place / "worker"
     shutil.copytree(blender.WORKER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
-    (folder / "launcher.py").write_text(WORKER + given + program)
+    (folder / "entry_point.py").write_text(WORKER + given + program)
     return folder
 
 

@@ -39,7 +39,7 @@ class Host:
 
     def __init__(self, found: Blender) -> None:
         self._found = found
-        self._standing: ResidentBlender | None = None
+        self._resident: ResidentBlender | None = None
         self._turn = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -50,18 +50,18 @@ class Host:
         """Lend the worker for one order on the inputs in a work folder."""
         await self._there(self._turn.acquire())
         try:
-            standing = await self._there(self._ready(work))
-            standing.threads, standing.within = threads, within
+            resident = await self._there(self._ready(work))
+            resident.threads, resident.within = threads, within
             try:
-                yield Borrowed(self, standing)
+                yield Borrowed(self, resident)
             finally:
-                if not standing.is_well:
+                if not resident.is_well:
                     await self._there(self._end())
         finally:
             self._loop.call_soon_threadsafe(self._turn.release)
 
     async def obey(
-        self, standing: ResidentBlender, order: Mapping[str, Any], hear: Hear, overhear: Overhear
+        self, resident: ResidentBlender, order: Mapping[str, Any], hear: Hear, overhear: Overhear
     ) -> ProcessExit:
         """Carry out one order; the callbacks run on the caller's loop."""
         loop = asyncio.get_running_loop()
@@ -72,7 +72,7 @@ class Host:
         def overheard(said: bytes) -> None:
             loop.call_soon_threadsafe(overhear, said)
 
-        return await self._there(standing.obey(order, heard, overheard))
+        return await self._there(resident.obey(order, heard, overheard))
 
     def close(self) -> None:
         """End the worker and the thread."""
@@ -87,21 +87,21 @@ class Host:
 
     async def _ready(self, work: Path) -> ResidentBlender:
         """Return the worker with the inputs laid out for it; start one if needed."""
-        if self._standing is not None and not await self._standing.is_ready():
+        if self._resident is not None and not await self._resident.is_ready():
             await self._end()
-        if self._standing is None:
+        if self._resident is None:
             folder = Path(tempfile.mkdtemp(prefix="resident-"))
             (folder / DELIVERED).mkdir()
             self._found.box.prepare(folder)
-            self._standing = ResidentBlender(self._found, folder, threads=2, within=WITHIN)
+            self._resident = ResidentBlender(self._found, folder, threads=2, within=WITHIN)
         for part in ("in", DELIVERED):
-            _lay_out(work / part, self._standing.folder / part)
-        return self._standing
+            _lay_out(work / part, self._resident.folder / part)
+        return self._resident
 
     async def _end(self) -> None:
-        standing, self._standing = self._standing, None
-        if standing is not None:
-            await standing.end()
+        resident, self._resident = self._resident, None
+        if resident is not None:
+            await resident.end()
 
 
 @attrs.frozen
@@ -111,16 +111,16 @@ class Borrowed:
     """
 
     host: Host
-    standing: ResidentBlender
+    resident: ResidentBlender
 
     @property
     def out(self) -> Path:
         """Folder into which the worker writes."""
-        return self.standing.out
+        return self.resident.out
 
     async def obey(self, order: Mapping[str, Any], hear: Hear, overhear: Overhear) -> ProcessExit:
         """Carry out one order."""
-        return await self.host.obey(self.standing, order, hear, overhear)
+        return await self.host.obey(self.resident, order, hear, overhear)
 
 
 @attrs.frozen(kw_only=True)
@@ -142,7 +142,7 @@ class Resident(Blender):
         started: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
         """Carry out one order in the work folder."""
-        assert orders is None, "one that stays is asked for by its standings"
+        assert orders is None, "one that stays is asked for by its residents"
         out = folder / "out"
         async with self.host.lent(folder, threads, within) as worker:
             kept = out.rename(folder / "kept")
@@ -156,7 +156,7 @@ class Resident(Blender):
 
     def render(self, scratch: Path) -> RenderPlugin:
         """Return a render plugin that uses this Blender."""
-        return RenderPlugin(scratch=scratch, found=self, standings=Lending(scratch, host=self.host))
+        return RenderPlugin(scratch=scratch, found=self, residents=Lending(scratch, host=self.host))
 
 
 @attrs.define(eq=False)

@@ -25,18 +25,18 @@ import json, sys
 import bpy
 from rendertrust.node.worker.checks import evidence_check
 from rendertrust.node.worker.render import evidence
-from rendertrust.node.worker.scene import reproducibility
+from rendertrust.node.worker.scene import nondeterminism
 order, do = json.loads(sys.argv[1]), sys.argv[2]
-reasons, read = reproducibility.region_dependence, evidence_check.read_evidence
+reasons, read = nondeterminism.region_dependence, evidence_check.read_evidence
 def say(event, **told):
     if event == "done":
         with open(sys.argv[3], "w") as file:
             json.dump(told, file)
 try:
-    reproducibility.region_dependence = lambda bpy: []
+    nondeterminism.region_dependence = lambda bpy: []
     {"prove": evidence.prove, "check": evidence_check.check}[do](bpy, order, say)
 finally:
-    reproducibility.region_dependence, evidence_check.read_evidence = reasons, read
+    nondeterminism.region_dependence, evidence_check.read_evidence = reasons, read
 """
 # Spoils pixels of the evidence far from a crop at the upper left.
 SPOILT = """

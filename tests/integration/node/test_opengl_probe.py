@@ -77,7 +77,7 @@ async def test_a_node_without_it_refuses_what_draws_by_it_before_it_begins(
     try:
         result = await render.run(task(tmp_path / "work", scene, {}))
     finally:
-        await render.standings.end()
+        await render.residents.end()
     assert isinstance(result, Failed)
     told = failed(Running(job_id="j"), result)
     assert (told.failure, told.lacks) == ("node", "opengl")
@@ -91,7 +91,7 @@ async def test_a_node_without_it_renders_by_cycles(bare: Blender, tmp_path: Path
     try:
         assert isinstance(await render.run(task(tmp_path / "work", scene, {})), Completed)
     finally:
-        await render.standings.end()
+        await render.residents.end()
 
 
 PENCIL = """
@@ -136,7 +136,7 @@ async def test_a_node_without_it_refuses_grease_pencil_before_it_begins(
     try:
         result = await render.run(task(tmp_path / "work", scene, {}))
     finally:
-        await render.standings.end()
+        await render.residents.end()
     assert isinstance(result, Failed)
     told = failed(Running(job_id="j"), result)
     assert (told.failure, told.lacks) == ("node", "opengl"), told
@@ -168,7 +168,7 @@ async def test_a_node_without_it_renders_scenes_with_hidden_grease_pencil(
     try:
         assert isinstance(await render.run(task(tmp_path / "work", scene, {})), Completed)
     finally:
-        await render.standings.end()
+        await render.residents.end()
 
 
 COMPOSED_BY_DRIVER = """
@@ -192,7 +192,7 @@ async def test_no_scene_is_composited_by_a_graphics_driver(bare: Blender, tmp_pa
     try:
         result = await render.run(task(tmp_path / "work", scene, {"frame": 3}))
     finally:
-        await render.standings.end()
+        await render.residents.end()
     assert isinstance(result, Completed), result
 
 

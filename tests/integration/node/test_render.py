@@ -260,7 +260,7 @@ async def test_code_in_the_sandbox_reaches_nothing(
     secret = tmp_path / "secret"
     secret.write_text("secret")
     secret.chmod(0o666)
-    worker = tmp_path / "escape" / "launcher.py"
+    worker = tmp_path / "escape" / "entry_point.py"
     worker.parent.mkdir()
     monkeypatch.setattr(blender, "WORKER", worker.parent)
     task(tmp_path, small, {}, [])

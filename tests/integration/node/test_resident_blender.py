@@ -94,9 +94,9 @@ class Farm:
 async def real(found_blender: Blender, artists: Path, tmp_path: Path) -> AsyncGenerator[Farm]:
     """Yield a farm that renders with the real Blender."""
     render = RenderPlugin(scratch=tmp_path / "scratch", found=found_blender)
-    render.standings.rest_seconds = 600.0
+    render.residents.rest_seconds = 600.0
     yield Farm(render, artists, tmp_path)
-    await render.standings.end()
+    await render.residents.end()
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def farm(real: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
     """Return a farm whose worker has no Blender, for tests of the process itself."""
     inside = tmp_path / "worker"
     shutil.copytree(blender.WORKER, inside, ignore=shutil.ignore_patterns("__pycache__"))
-    (inside / "launcher.py").write_text(QUICK_WORKER)
+    (inside / "entry_point.py").write_text(QUICK_WORKER)
     monkeypatch.setattr(blender, "WORKER", inside)
     return real
 
@@ -249,7 +249,7 @@ async def test_one_that_left_a_process_behind_is_given_nothing_more(
 
 async def test_one_that_nothing_comes_for_ends(farm: Farm) -> None:
     before = blenders()
-    farm.render.standings.rest_seconds = 0.05
+    farm.render.residents.rest_seconds = 0.05
     await farm.frame(1)
     await until(lambda: blenders() == before and not farm.scratch)
 

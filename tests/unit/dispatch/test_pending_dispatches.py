@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from actors.kernel import Later
+from actors.kernel import DeferredReply
 from actors.kernel.envelope import Envelope
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Commit, InsufficientCredits, Posted
@@ -98,7 +98,7 @@ def asked(
 ) -> bool:
     envelope = Envelope(order(), asyncio.get_running_loop().create_future(), 0.0)
     wanted = order(UUID(int=number), user=user, job_type=job_type)
-    return pending_dispatches.keep(wanted, Later(envelope))
+    return pending_dispatches.keep(wanted, DeferredReply(envelope))
 
 
 async def test_everybody_comes_in_turn_and_a_stuck_type_holds_up_no_other() -> None:

@@ -245,8 +245,8 @@ async def test_a_user_has_no_more_free_jobs_open_than_he_may_and_priced_ones_bes
 
 
 @simulated
-async def test_a_users_open_jobs_are_of_no_more_kinds_than_may_be() -> None:
-    """A kind that is already open counts once."""
+async def test_a_users_open_jobs_have_a_limited_number_of_kinds() -> None:
+    """A kind that is already open counts once. A kind: job type, pool and requirements."""
     settings = SchedulerSettings(Limits(open_kinds=2))
     async with scheduling(nodes=[], settings=settings) as play:
         taken = [

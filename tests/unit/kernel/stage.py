@@ -9,8 +9,8 @@ import attrs
 
 from actors.kernel import (
     Actor,
+    DeferredReply,
     Down,
-    Later,
     Message,
     Overflow,
     Ref,
@@ -18,7 +18,7 @@ from actors.kernel import (
     handles,
     handles_batch,
 )
-from actors.kernel.shared_state import System
+from actors.kernel.shared_state import SharedState
 from supervisors.child import Child
 from supervisors.restart_policy import Backoff, Intensity, Strategy
 from supervisors.supervisor import Supervisor
@@ -133,7 +133,7 @@ class StageActor(Actor[Stage]):
     def __init__(self, script: Script) -> None:
         self.script = script
         self.log = script.log
-        self.waiting: list[Later[str]] = []
+        self.waiting: list[DeferredReply[str]] = []
         self.timers: list[Timer] = []
         script.instances.append(self)
 
@@ -171,7 +171,7 @@ class StageActor(Actor[Stage]):
         raise ValueError(message.secret)
 
     @handles(Wait)
-    async def wait(self, message: Wait) -> Later[str]:
+    async def wait(self, message: Wait) -> DeferredReply[str]:
         later = self.later(message)
         self.waiting.append(later)
         return later
@@ -183,7 +183,7 @@ class StageActor(Actor[Stage]):
         self.waiting.clear()
 
     @handles(Pass)
-    async def passed(self, message: Pass) -> Later[int]:
+    async def passed(self, message: Pass) -> DeferredReply[int]:
         return self.forward(message.to, Note(message.text))
 
     @handles(Load)
@@ -262,5 +262,5 @@ async def quiet(turns: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-def system() -> System:
-    return System(lambda: 0.5)
+def shared() -> SharedState:
+    return SharedState(lambda: 0.5)

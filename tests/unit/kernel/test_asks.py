@@ -298,7 +298,7 @@ async def test_later_can_fail() -> None:
 
 @simulated
 async def test_later_whose_asker_has_gone() -> None:
-    """A handler sees by Later.gone that the asker no longer waits."""
+    """A handler sees by DeferredReply.gone that the asker no longer waits."""
     async with play() as it:
         asker = asyncio.create_task(it.ref.ask(Wait(), within=2.0))
         it.ref.tell(Wait())

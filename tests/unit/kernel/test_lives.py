@@ -20,7 +20,7 @@ from tests.unit.kernel.stage import (
     StageActor,
     play,
     quiet,
-    system,
+    shared,
 )
 from tests.unit.simulated_time import simulated
 
@@ -35,7 +35,7 @@ class Life:
         self.cell = Cell(
             self.ref,
             self.script.make,
-            system=system(),
+            shared=shared(),
             on_exit=self.ends.append,
             start_within=9.0,
             stop_within=5.0,

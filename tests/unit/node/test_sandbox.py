@@ -72,7 +72,7 @@ def test_everything_but_the_work_folder_is_read_only(as_root: bool) -> None:
 @pytest.mark.parametrize(
     ("worker", "mounted", "run"),
     [
-        (Path("/p/inside"), "--ro-bind /p/inside /worker/inside", "/worker/inside/launcher.py"),
+        (Path("/p/inside"), "--ro-bind /p/inside /worker/inside", "/worker/inside/entry_point.py"),
         (Path("/p/one.py"), "--ro-bind /p/one.py /worker/one.py", "/worker/one.py"),
     ],
 )

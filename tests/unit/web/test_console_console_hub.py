@@ -22,7 +22,7 @@ VIEW = LiveView("a", "/console", frozenset(), every=5.0, rest=0.5, inside=False,
 @pytest.mark.parametrize(
     ("took", "all_took", "rest"),
     [
-        (0.004, 0.004, 0.5),  # a page without others is read as often as it asks
+        (0.004, 0.004, 0.5),  # the only open page pauses as long as its view asks
         (0.1, 0.1, 0.1 * RESTS),  # a slow page does not hold up others
         (0.004, 0.4, 0.4 * SHARE),  # one of a hundred pages that nobody else has open
         (0.02, 2.0, 5.0),  # pauses have an upper limit

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles, handles_batch
+from actors.kernel import Actor, DeferredReply, Down, Message, Ref, Timer, handles, handles_batch
 
 
 class Ledger:
@@ -67,8 +67,8 @@ class LedgerActor(Actor[Ledger]):
 class SchedulerActor(Actor[Scheduler]):
     def __init__(self, ledger: Ref[Ledger]) -> None:
         self.ledger = ledger
-        self.waiting: list[Later[Outcome]] = []
-        self.parked: list[Later[str]] = []
+        self.waiting: list[DeferredReply[Outcome]] = []
+        self.parked: list[DeferredReply[str]] = []
         self.timer: Timer | None = None
 
     async def started(self) -> None:
@@ -76,7 +76,7 @@ class SchedulerActor(Actor[Scheduler]):
         self.timer = self.after(60.0, Poke(), jitter=0.1)
 
     @handles(Dispatch)
-    async def dispatch(self, message: Dispatch) -> Outcome | Later[Outcome]:
+    async def dispatch(self, message: Dispatch) -> Outcome | DeferredReply[Outcome]:
         if message.account == "later":
             later = self.later(message)
             self.waiting.append(later)
@@ -86,7 +86,7 @@ class SchedulerActor(Actor[Scheduler]):
         return self.forward(self.ledger, Commit(message.account, 10))
 
     @handles(Park)
-    async def park(self, message: Park) -> Later[str]:
+    async def park(self, message: Park) -> DeferredReply[str]:
         later = self.later(str)
         self.parked.append(later)
         return later
