@@ -38,11 +38,11 @@ class Preflights(Table):
         return await self._database.row(PreflightRow, "preflight_of", user, content)
 
     async def overruns(self, user: UUID, content: bytes) -> list[Overrun]:
-        """Return the overruns of the user's failed units of that content, by unit."""
+        """Return the overruns of failed units in the user's jobs on the file with this SHA-256."""
         return await self._database.rows(Overrun, "overruns_of_content", user, content.hex())
 
     async def underquoted(self, job: UUID) -> list[Underquoted]:
-        """Return the overruns of failed units of a job, by unit."""
+        """Return the overruns of the job's failed units, sorted by unit."""
         rows = [dict(row) for row in await self._database.all("underquoted_of", job)]
         return [
             Underquoted(

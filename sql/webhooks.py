@@ -15,8 +15,8 @@ from sql.query_loader import QUERIES
 
 ANSWERS_SHOWN: Final = 3
 ENDPOINTS_MAX: Final = 20  # endpoints per user
-OF_ENDPOINT_MOST: Final = 8  # deliveries of one endpoint at the same time
-OF_USER_MOST: Final = 4  # endpoints of one user at the same time, per gateway
+OF_ENDPOINT_MOST: Final = 8  # deliveries to one endpoint at the same time
+OF_USER_MOST: Final = 4  # endpoints of one user to which one gateway delivers at the same time
 
 
 @attrs.frozen

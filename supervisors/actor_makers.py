@@ -68,7 +68,7 @@ class ActorMakers:
         self._numbers = count(1)
 
     def all(self) -> Mapping[type[Any], Maker]:
-        """Return the constructor of each actor, by the actor's marker.
+        """Return the constructor of each actor, by the actor's marker class, such as ``Ledger``.
 
         Actors that are switched off are left out.
         """

@@ -88,8 +88,8 @@ PAGE_PAUSE_FACTOR: Final = 3  # pause after reading a page, as a multiple of the
 # with an earlier start time is queued.
 PLACE_SECONDS_MOST: Final = 60.0
 REREAD_MOST: Final = 4096  # jobs that wait to be read again; beyond this, all open jobs are read
-# How long before the newest known standing the next read begins, as an older standing may be
-# committed after it.
+# Each read of standings starts this long before the newest known standing, as an older one may be
+# committed later.
 OVERLAP: Final = timedelta(seconds=10)
 log = logging.getLogger(__name__)
 

@@ -223,7 +223,7 @@ class NodeIndex:
         that only one node can do would otherwise wait for ever. Once three nodes have failed the
         unit, connected nodes of further owners are preferred. Preflights go to nodes of the
         gateway's owner while one that can do them is connected. The last try of a unit goes to
-        nodes that its user trusts.
+        nodes that its user trusts, while one that can do it is connected and not in ``avoid``.
 
         If nodes that probably have the unit's input in their cache could begin it at once, it is
         the best of these; otherwise it is the best of all.

@@ -28,7 +28,9 @@ UNSENT_MOST: Final = 8  # unsent attempts after which a unit stays with its node
 
 
 def rank(node: Node) -> Rank:
-    """Order nodes, the best first: connected, fewest units per slot, verifiable, least loaded."""
+    """Return a sort key for nodes, best first: connected, fewest units per slot, with results that
+    a verifier can check, least loaded.
+    """
     return (
         node.session is None,
         burden(node),

@@ -437,7 +437,7 @@ class Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """Serves an application over these connections."""
+    """Runner of an application whose connections have bounds."""
 
     def __init__(self, app: web.Application, *, bounds: ConnectionBounds, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)

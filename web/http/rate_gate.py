@@ -1,4 +1,4 @@
-"""Wrapper of handlers outside the operations, with a rate limit and a declared audience."""
+"""Handlers of paths that are no operations of the API, with a rate limit and declared callers."""
 
 from collections import Counter
 from typing import Final

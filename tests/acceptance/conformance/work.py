@@ -1,4 +1,4 @@
-"""Checks of nodes, relay and jobs, with a client and a node as the reference describes them."""
+"""Checks of nodes, relay and jobs, with a client and a node as the API reference describes them."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""Layouts of archives are computed once and kept until the job changes."""
+"""Layouts of archives are computed once and kept for a minute, or until the job changes."""
 
 import asyncio
 from collections.abc import Sequence

@@ -110,8 +110,8 @@ def compare(ours: Array, theirs: Array) -> Exchangeability:
             return Exchangeability(seeds, cells, unsaid=code)
     every = np.concatenate([theirs[None], ours]).astype(np.float64)
     apart = every - (every.sum(0) - every) / seeds
-    # Choose noisy cells by all pictures. By ours alone, only a firefly in theirs would be
-    # penalised.
+    # Choose noisy cells by all pictures, the delivered one included, so that no single picture
+    # decides which cells count.
     kept = (apart**2).mean((2, 3)).max(0) > NOISE_LEAST**2
     noisy = int(kept.sum())
     if noisy < NOISY_LEAST:
