@@ -402,7 +402,7 @@ class Units(UserDict[UnitKey, Unit]):
         self._priced: Counter[UUID] = Counter()  # job -> number of units that cost something
         self._free: Counter[UUID] = Counter()  # user -> number of open jobs that cost nothing
         self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> number of units by kind
-        self._kind_of: dict[UnitKey, RequestKind] = {}  # unit -> kind under which ``_kinds`` counts it
+        self._kind_of: dict[UnitKey, RequestKind] = {}  # unit -> its kind in ``_kinds``
         self.dormant: dict[UUID, DormantJob] = {}  # by job
         super().__init__()
 

@@ -102,7 +102,10 @@ class CreditStep:
 
 @attrs.frozen
 class GrantForm:
-    """Form with which an admin grants credits. ``once`` is the form's id: a form that is sent twice grants once."""
+    """Form with which an admin grants credits.
+
+    ``once`` is the form's id: a form that is sent twice grants once.
+    """
 
     amount: GivenAmount
     reason: Reason
