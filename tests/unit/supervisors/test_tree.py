@@ -21,6 +21,7 @@ from tests.twins.socket import TwinSocket
 from tests.unit.dispatch.stage import NODE, OWNER, state_of
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Town
+from web.nodes import embedded
 
 
 class BrokenBus(TwinBus):
@@ -104,3 +105,7 @@ def names_of(part: Part) -> list[str]:
 def test_no_two_parts_of_the_tree_have_the_same_name() -> None:
     names = names_of(TREE)  # restarts, fail points and log lines have no other name
     assert sorted(set(names)) == sorted(names)
+
+
+def test_the_tree_has_a_place_for_the_embedded_verifier() -> None:
+    assert embedded.CHILD in names_of(TREE)
