@@ -441,3 +441,113 @@ async def test_rounding_without_noise_is_no_strike(
     case = await judged(here, files_of(made), "cpu/sse/5.2")
     assert case.verdict is not None
     assert not case.verdict.strike, case.verdict
+
+
+# ── frames that depend on earlier frames of their chunk ───────────────────────────────────────────
+
+PERSISTENT = """
+import math
+scene.render.use_persistent_data = True
+scene.cycles.use_denoising = False
+scene.cycles.samples = 4
+bpy.data.objects.remove(bpy.data.objects["Cube"])
+bpy.ops.mesh.primitive_plane_add(size=6)
+plane = bpy.context.object
+made = bpy.data.materials.new("m")
+made.use_nodes = True
+made.displacement_method = "DISPLACEMENT"
+nodes, links = made.node_tree.nodes, made.node_tree.links
+noise, moved = nodes.new("ShaderNodeTexNoise"), nodes.new("ShaderNodeDisplacement")
+noise.inputs["Scale"].default_value = 25
+moved.inputs["Scale"].default_value = 0.6
+links.new(noise.outputs[0], moved.inputs["Height"])
+links.new(moved.outputs[0], nodes["Material Output"].inputs["Displacement"])
+plane.data.materials.append(made)
+scene.cycles.feature_set = "EXPERIMENTAL"
+sub = plane.modifiers.new("s", "SUBSURF")
+sub.subdivision_type = "SIMPLE"
+for of, name in ((sub, "use_adaptive_subdivision"), (plane.cycles, "use_adaptive_subdivision")):
+    if hasattr(of, name):
+        setattr(of, name, True)
+        print("adaptive by", of)
+camera = scene.camera
+for frame, far in ((3, 60.0), (4, 6.0)):
+    camera.location = (0, -far, far * 0.6)
+    camera.rotation_euler = (math.radians(60), 0, 0)
+    camera.keyframe_insert("location", frame=frame)
+"""
+ITASC = """
+scene.cycles.use_denoising = False
+scene.cycles.samples = 4
+bpy.ops.object.armature_add()
+bones = bpy.context.object
+bpy.ops.object.mode_set(mode="EDIT")
+last = bones.data.edit_bones[0]
+for number in range(4):
+    new = bones.data.edit_bones.new(f"b{number}")
+    new.head, new.tail = last.tail, (0.1 * number, 0, 2.0 + number)
+    new.parent, new.use_connect = last, True
+    last = new
+bpy.ops.object.mode_set(mode="POSE")
+bpy.ops.object.mode_set(mode="OBJECT")
+target = bpy.data.objects.new("target", None)
+scene.collection.objects.link(target)
+for frame, x in ((1, 0.0), (3, -3.0), (4, 3.0)):
+    target.location = (x, 1.0, 3.0)
+    target.keyframe_insert("location", frame=frame)
+tip = bones.pose.bones["b3"]
+bones.pose.ik_solver = "ITASC"
+bones.pose.ik_param.mode = "SIMULATION"
+ik = tip.constraints.new("IK")
+ik.target = target
+cube = bpy.data.objects["Cube"]
+cube.parent, cube.parent_type, cube.parent_bone = bones, "BONE", "b3"
+"""
+VIEWED = EEVEE + """
+scene.eevee.taa_render_samples = 1
+tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+scene.compositing_node_group = tree
+tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
+viewer = tree.nodes.new("CompositorNodeViewer")
+tree.links.new(layers.outputs["Image"], out.inputs[0])
+tree.links.new(layers.outputs["Image"], viewer.inputs[0])
+image = bpy.data.images.get("Viewer Node") or bpy.data.images.new("Viewer Node", 64, 36)
+image.source = "VIEWER"
+made = bpy.data.materials.new("m")
+made.use_nodes = True
+nodes, links = made.node_tree.nodes, made.node_tree.links
+texture = nodes.new("ShaderNodeTexImage")
+texture.image = image
+shine = nodes.new("ShaderNodeEmission")
+links.new(texture.outputs["Color"], shine.inputs["Color"])
+links.new(shine.outputs[0], nodes["Material Output"].inputs["Surface"])
+bpy.data.objects["Cube"].data.materials[0] = made
+"""
+CHUNKS = {"persistent": PERSISTENT, "itasc": ITASC, "viewed": VIEWED, "viewed-cycles": VIEWED.replace(EEVEE, "").replace("scene.eevee.taa_render_samples = 1", "")}
+
+
+@pytest.mark.parametrize("kind", CHUNKS)
+async def test_an_honest_chunk_is_valid(
+    tmp_path: Path, resident_blender: Resident, kind: str
+) -> None:
+    stage = staged(tmp_path, resident_blender, CHUNKS[kind])
+    task = unit(tmp_path / "made", {"s.blend": stage.scene}, {"frames": [3, 4]})
+    made = await stage.render.run(task)
+    assert isinstance(made, Completed), made
+    assert made.file is not None
+    path = tmp_path / "chunk"
+    path.write_bytes(made.file.read_bytes())
+    given = {"frames": [3, 4], "draws": [], "shown": [0.9]}
+    task = unit(tmp_path / "check", {"s.blend": stage.scene, PICTURE: path}, given)
+    found = await CheckPlugin(stage.render).run(attrs.evolve(task, job_type="check"))
+    assert isinstance(found, Completed), found
+    told = orjson.loads(found.file.read_bytes())
+    print({n: told[n] for n in ("fault", "crops", "loose", "across", "unable") if n in told})
+    report = answer(told, 1)
+    assert isinstance(report, Report), report
+    case = Case.opened(pending(drawn=True, params={"frame": None, "frames": [3, 4]}))
+    case.hear(report, UUID(int=2), CLASS, DEFAULTS)
+    print(case.verdict)
+    assert case.verdict is not None
+    assert not case.verdict.strike, case.verdict
