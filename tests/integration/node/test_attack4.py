@@ -551,3 +551,69 @@ async def test_an_honest_chunk_is_valid(
     print(case.verdict)
     assert case.verdict is not None
     assert not case.verdict.strike, case.verdict
+
+
+# ── a compositor that amplifies rounding ──────────────────────────────────────────────────────────
+
+AMPLIFIED = """
+scene.cycles.use_denoising = False
+scene.render.resolution_x, scene.render.resolution_y = 96, 88
+tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+scene.compositing_node_group = tree
+tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
+sine, times, part = (tree.nodes.new("ShaderNodeMath") for _ in range(3))
+sine.operation, times.operation, part.operation = "SINE", "MULTIPLY", "FRACT"
+times.inputs[1].default_value = 3e6
+tree.links.new(layers.outputs["Image"], sine.inputs[0])
+tree.links.new(sine.outputs[0], times.inputs[0])
+tree.links.new(times.outputs[0], part.inputs[0])
+tree.links.new(part.outputs[0], out.inputs[0])
+"""
+OLD = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2_Usable,-AVX2,-FMA,-FMA_Usable,-AVX512F_Usable,-AVX512F,-FMA4"
+
+
+async def test_a_compositor_that_amplifies_rounding_is_no_strike(
+    tmp_path: Path, resident_blender: Resident, found_blender: Any
+) -> None:
+    here = staged(tmp_path, resident_blender, AMPLIFIED)
+    lacking: Any = OtherMachine(found_blender.renderer, OLD)
+    with resident(attrs.evolve(found_blender, renderer=lacking)) as there:
+        node = Stage(tmp_path, there.render(tmp_path / "other"), here.scene, Files(b"", None))
+        made = await rendered(node, "made")
+    assert isinstance(made, Completed), made
+    case = await judged(here, files_of(made), "cpu/sse/5.2")
+    assert case.verdict is not None
+    assert not case.verdict.strike, case.verdict
+
+
+# ── EEVEE by another driver ───────────────────────────────────────────────────────────────────────
+
+DETAILED = EEVEE + """
+scene.eevee.taa_render_samples = 16
+scene.render.resolution_x, scene.render.resolution_y = 128, 72
+made = bpy.data.materials.new("m")
+made.use_nodes = True
+nodes, links = made.node_tree.nodes, made.node_tree.links
+texture = nodes.new("ShaderNodeTexChecker")
+texture.inputs["Scale"].default_value = 30
+links.new(texture.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
+bpy.data.objects["Cube"].data.materials[0] = made
+"""
+
+
+@pytest.mark.parametrize("samples", [1, 16])
+async def test_half_of_the_pixels_are_found(
+    tmp_path: Path, resident_blender: Resident, samples: int
+) -> None:
+    from PIL import Image
+
+    stage = staged(tmp_path, resident_blender, DETAILED)
+    made = await rendered(stage, "made", samples=samples, width=64, height=36)
+    assert isinstance(made, Completed), made
+    small = Image.open(made.file)
+    large = io.BytesIO()
+    small.resize((128, 72), Image.Resampling.BICUBIC).save(large, "PNG")
+    told = await stage.told("lie", Files(large.getvalue(), None), samples=samples, whole=True)
+    print(told)
+    assert told["across"]["outcome"] == "refused", told["across"]
