@@ -128,6 +128,46 @@ layers.scene = other
 tree.links.new(layers.outputs["Image"], out.inputs[0])
 """
 
+READS = """
+cube = bpy.data.objects["Cube"]
+curve = cube.driver_add("rotation_euler", 2)
+curve.driver.type = "SCRIPTED"
+variable = curve.driver.variables.new()
+variable.name = "t"
+variable.targets[0].id_type, variable.targets[0].id = "{}", {}
+variable.targets[0].data_path = "{}"
+curve.driver.expression = "{}"
+"""
+UID = READS.format("OBJECT", 'bpy.data.objects["Light"]', "session_uid", "t * 0.37")
+UID_SHADER = """
+made = bpy.data.materials.new("m")
+made.use_nodes = True
+nodes, links = made.node_tree.nodes, made.node_tree.links
+read, times, part = (nodes.new(of) for of in ("ShaderNodeAttribute", "ShaderNodeMath", "ShaderNodeMath"))
+read.attribute_type, read.attribute_name = "OBJECT", "session_uid"
+times.operation, part.operation = "MULTIPLY", "FRACT"
+times.inputs[1].default_value = 0.0137
+links.new(read.outputs["Fac"], times.inputs[0])
+links.new(times.outputs[0], part.inputs[0])
+shine = nodes.new("ShaderNodeEmission")
+links.new(part.outputs[0], shine.inputs["Strength"])
+links.new(shine.outputs[0], nodes["Material Output"].inputs["Surface"])
+bpy.data.objects["Cube"].data.materials[0] = made
+"""
+IMAGED = """
+image = bpy.data.images.new("i", 8, 8)
+image.pixels = [0.5] * 256
+image.pack()
+texture = bpy.data.materials.new("m")
+texture.use_nodes = True
+node = texture.node_tree.nodes.new("ShaderNodeTexImage")
+node.image = image
+texture.node_tree.links.new(node.outputs["Color"], texture.node_tree.nodes["Principled BSDF"].inputs["Base Color"])
+bpy.data.objects["Cube"].data.materials[0] = texture
+"""
+HAS_DATA = IMAGED + READS.format("IMAGE", "image", "has_data", "t * 0.7")
+USERS = READS.format("OBJECT", 'bpy.data.objects["Light"]', "users", "t * 0.37")
+
 
 async def rendered(stage: Stage, name: str, threads: int = 2, **params: Any) -> Completed | Failed:
     given = {"frame": FRAME, "evidence": True, **params}
@@ -198,6 +238,10 @@ SCENES: dict[str, tuple[str, dict[str, Any], int]] = {
     "aovs-multilayer": (MULTILAYER_AOVS, {}, 2),
     "layers": (LAYERS, {}, 2),
     "layers-multilayer": (LAYERED, {}, 2),
+    "uid": (UID, {}, 2),
+    "uid-shader": (UID_SHADER, {}, 2),
+    "has-data": (HAS_DATA, {}, 2),
+    "users": (USERS, {}, 2),
     "stamped": (STAMPED, {}, 2),
     "hostnamed": (HOSTNAMED, {}, 2),
     "limited": (LIMITED, {}, 2),
