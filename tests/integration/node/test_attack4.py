@@ -661,3 +661,33 @@ async def test_half_of_the_pixels_are_found(
     told = await stage.told("lie", Files(large.getvalue(), None), samples=samples, whole=True)
     print(told)
     assert told["across"]["outcome"] == "refused", told["across"]
+
+
+# ── a scene that makes its own noise ──────────────────────────────────────────────────────────────
+
+LOUD = """
+scene.cycles.use_denoising = False
+lamp = bpy.data.lights[0]
+curve = lamp.driver_add("energy")
+curve.driver.type = "SCRIPTED"
+variable = curve.driver.variables.new()
+variable.name = "s"
+variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
+variable.targets[0].data_path = "cycles.seed"
+curve.driver.expression = "1000.0 if s == 0 else 1e12"
+"""
+
+
+async def test_a_scene_whose_light_depends_on_the_seed_does_not_excuse_another_picture(
+    tmp_path: Path, resident_blender: Resident
+) -> None:
+    stage = staged(tmp_path, resident_blender, LOUD)
+    honest = await rendered(stage, "made")
+    assert isinstance(honest, Completed), honest
+    dark = build(tmp_path / "dark.blend", LOUD.replace("1000.0", "10.0"))
+    other = attrs.evolve(stage, scene=dark)
+    lie = await rendered(other, "lie")
+    assert isinstance(lie, Completed), lie
+    case = await judged(stage, files_of(lie))
+    assert case.verdict is not None
+    assert case.verdict.outcome not in ("exact", "consistent"), case.verdict
