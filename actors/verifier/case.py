@@ -386,7 +386,8 @@ class Case:
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
         """Handle a report by a verifier of another device kind, which never results in a strike."""
         if report.unable is not None and report.depends:
-            self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
+            # The node states its own kind of device, so it is not paid.
+            self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
         elif self.step == "whole" and not report.is_whole:
             self.give_up()
         elif report.unable is not None:
