@@ -339,7 +339,9 @@ class Case:
         elif report.suspect or report.is_unseen:
             self._is_invalid(report.suspect or UNSEEN, strike=False)
         else:
-            self.verdict = Verdict("unverifiable", reason, from_scene=True)
+            # Honest nodes fail tiles of scenes that cannot be split, and videos of no pictures.
+            is_made = self.kind in ("frame", "chunk")
+            self.verdict = Verdict("unverifiable", reason, from_scene=is_made)
 
     def _hear_whole(self, report: Report, limits: Thresholds, *, across: bool) -> None:
         if not report.is_whole:
