@@ -177,6 +177,7 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault(
         ((UNCUT, whole(UNREAD)), "unverifiable", False),
         ((UNMADE, whole(EXACT)), "exact", False),
         ((UNMADE, whole(OTHER_FINISH)), "invalid", True),
+        ((apart(0.9), whole(OTHER_FINISH)), "invalid", True),
         ((UNMADE, FAULT), "invalid", True),
         ((apart(0.9), FAULT), "invalid", True),
         (
