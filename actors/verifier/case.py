@@ -257,7 +257,7 @@ class Case:
         self.comparison = report.comparison
         limits = limits.across if across else limits
         if report.fault is not None:
-            self._is_invalid(report.fault, strike=True)
+            self._is_invalid(report.fault, strike=not report.is_loose)
         elif self.step != "open" and report.across is not None and report.across.is_drawn:
             self._hear_drawn(report, report.across, device_class)
         elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from actors.verifier.report import Report, answer
@@ -88,6 +89,18 @@ tree.links.new(layers.outputs["Image"], out.inputs[0])
 PENCIL = """
 scene.render.resolution_x = scene.render.resolution_y = 32
 bpy.ops.object.grease_pencil_add(type="MONKEY", location=(0, 0, 1.2), radius=2.5)
+"""
+# A pass that only machines with three threads write.
+PASS = """
+settings = scene.render.image_settings
+settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
+curve = scene.view_layers[0].driver_add("use_pass_mist")
+curve.driver.type = "SCRIPTED"
+variable = curve.driver.variables.new()
+variable.name = "threads"
+variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
+variable.targets[0].data_path = "render.threads"
+curve.driver.expression = "threads == 3"
 """
 LOOSE = ("attribute", "driven", "script", "timed", "pencil")
 UNCUT = {
@@ -205,3 +218,16 @@ async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
     assert ("seen" in told) == (kind != "tiff")
     [found] = (await check_whole(stage, "lie", lie))["crops"]
     assert found["off"] > 0.5
+
+
+async def test_other_passes_by_the_machine_are_a_fault_that_honest_nodes_may_have(
+    tmp_path: Path, render: RenderPlugin
+) -> None:
+    stage = staged(tmp_path, render, PASS)
+    task = unit(tmp_path / "made", {"s.blend": stage.scene}, {"frame": FRAME, "evidence": True})
+    made = await render.run(attrs.evolve(task, threads=3))
+    assert isinstance(made, Completed), made
+    assert made.file is not None
+    told = await check_whole(stage, "whole", Files(made.file.read_bytes(), None))
+    assert "other layers or passes" in told["fault"]
+    assert told["loose"]

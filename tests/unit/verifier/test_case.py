@@ -173,6 +173,7 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault(
         ((UNCUT, whole(apart(9.0))), "invalid", True),
         ((UNCUT, whole(apart(9.0), loose=True)), "invalid", False),
         ((UNCUT, FAULT), "invalid", True),
+        (({**FAULT, "loose": True},), "invalid", False),
         ((UNCUT, UNCUT), "unverifiable", False),
         ((UNCUT, whole(UNREAD)), "unverifiable", False),
         ((UNMADE, whole(EXACT)), "exact", False),
