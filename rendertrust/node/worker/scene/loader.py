@@ -16,7 +16,7 @@ from typing import Any
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
 from . import reproducibility, simulation_caches
 from .files import IMPORT_PATH, computed_imports
-from .settings import composite_on_processor
+from .settings import composite_on_processor, make_repeatable
 
 SAID_MAX = 1 << 20
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
@@ -51,8 +51,9 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
         raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
     shut(bpy, order["inputs"])
-    for each in bpy.data.scenes:  # strips show other scenes
+    for each in bpy.data.scenes:  # strips and the compositor show other scenes
         composite_on_processor(each)
+        make_repeatable(each)
     simulation_caches.pack_bakes(bpy)
     return scene
 
