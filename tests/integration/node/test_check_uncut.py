@@ -231,3 +231,12 @@ async def test_other_passes_by_the_machine_are_a_fault_that_honest_nodes_may_hav
     told = await check_whole(stage, "whole", Files(made.file.read_bytes(), None))
     assert "other layers or passes" in told["fault"]
     assert told["loose"]
+
+
+async def test_the_noisy_pass_makes_no_zip_of_a_checked_frame(
+    tmp_path: Path, render: RenderPlugin
+) -> None:
+    """A check expects a picture. Of a scene that can be cut, the evidence has the noisy pass."""
+    stage = staged(tmp_path, render, GUIDED)
+    told = await check_whole(stage, "whole", await delivered(stage, noisy=True))
+    assert told["crops"] == [EQUAL]
