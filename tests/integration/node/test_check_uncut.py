@@ -240,3 +240,14 @@ async def test_the_noisy_pass_makes_no_zip_of_a_checked_frame(
     stage = staged(tmp_path, render, GUIDED)
     told = await check_whole(stage, "whole", await delivered(stage, noisy=True))
     assert told["crops"] == [EQUAL]
+
+
+@pytest.mark.parametrize("percent", [29, 57, 58])
+async def test_the_size_is_rounded_as_blender_does(
+    tmp_path: Path, render: RenderPlugin, percent: int
+) -> None:
+    size = "scene.render.resolution_x = scene.render.resolution_y = 100\n"
+    size += f"scene.render.resolution_percentage = {percent}\n"
+    stage = staged(tmp_path, render, GUIDED + size)
+    told = await check_whole(stage, "whole", await delivered(stage))
+    assert told["crops"] == [EQUAL]
