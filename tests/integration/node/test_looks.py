@@ -100,6 +100,10 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     played = packed({"0003.png": noise(), "0004.png": animated(noise())})
     fault = "the picture is invalid: the file has a chunk (acTL) that Blender does not write"
     assert await stage.told("played", played, frames=FRAMES) == {"fault": fault}
+    for name in ("00003.png", "0003.jpg", "setup.exe"):
+        more = {"0003.png": noise(), "0004.png": noise(), name: noise()}
+        fault = "the zip has files that are not frames of the chunk"
+        assert await stage.told(name, packed(more), frames=FRAMES) == {"fault": fault}
     torn = await stage.told("torn", packed({"0003.png": b"x", "0004.png": b"y"}), frames=FRAMES)
     assert torn["fault"].startswith("the picture is invalid: ")
     cut = packed({"0003.png": noise(), "0004.png": noise()[:-60]})
