@@ -102,6 +102,17 @@ variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
 variable.targets[0].data_path = "render.threads"
 curve.driver.expression = "threads == 3"
 """
+MANY_PASSES = """
+for number in range(130):
+    aov = scene.view_layers[0].aovs.add()
+    aov.name, aov.type = f"a{number}", "COLOR"
+"""
+MANY_LAYERS = """
+scene.cycles.samples = 1
+for number in range(45):
+    for of in scene.view_layers.new(f"layer {number}").layer_collection.children:
+        of.exclude = True
+"""
 LOOSE = ("attribute", "driven", "script", "timed", "pencil")
 UNCUT = {
     "denoised later": DENOISED,
@@ -114,6 +125,8 @@ UNCUT = {
     "script": SCRIPT,
     "timed": TIMED,
     "pencil": PENCIL,
+    "passes": MANY_PASSES,
+    "many layers": MANY_LAYERS,
 }
 
 
@@ -249,5 +262,26 @@ async def test_the_size_is_rounded_as_blender_does(
     size = "scene.render.resolution_x = scene.render.resolution_y = 100\n"
     size += f"scene.render.resolution_percentage = {percent}\n"
     stage = staged(tmp_path, render, GUIDED + size)
+    told = await check_whole(stage, "whole", await delivered(stage))
+    assert told["crops"] == [EQUAL]
+
+
+@pytest.mark.parametrize("many", [MANY_PASSES, MANY_LAYERS])
+async def test_a_picture_of_more_passes_than_a_check_reads_is_the_scenes_fault(
+    tmp_path: Path, render: RenderPlugin, many: str
+) -> None:
+    """A check would call the file of an honest node broken."""
+    stage = staged(tmp_path, render, many + LAYERS)
+    given = {"frame": FRAME, "evidence": True}
+    made = await render.run(unit(tmp_path / "made", {"s.blend": stage.scene}, given))
+    assert isinstance(made, Failed)
+    assert made.failure == "scene"
+    assert "channels can be checked" in made.error
+
+
+async def test_a_frame_of_many_passes_is_rendered_whole(
+    tmp_path: Path, render: RenderPlugin
+) -> None:
+    stage = staged(tmp_path, render, MANY_PASSES)
     told = await check_whole(stage, "whole", await delivered(stage))
     assert told["crops"] == [EQUAL]
