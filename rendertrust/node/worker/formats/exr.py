@@ -39,6 +39,7 @@ LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256
 # Bytes per sample, by the channel's type (0: whole number, 1: half, 2: float).
 SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}
 STORED_MAX = 1 << 30
+INFLATED_MAX = 1 << 27  # bytes of a block, which is in memory as a whole
 FILE_MAX = 1 << 40
 
 
@@ -275,6 +276,8 @@ def _unpacked(content: bytes, size: int, packing: int) -> bytes:
 
 
 def _inflated(content: bytes, size: int) -> bytes:
+    if size > INFLATED_MAX:
+        raise NoPixels("one of the file's blocks is too long")
     try:
         unpacker = zlib.decompressobj()
         found = unpacker.decompress(content, size + 1)
