@@ -112,3 +112,24 @@ async def test_the_samples_of_the_job_count_although_the_scene_animates_them(
     assert isinstance(made, Completed), made
     assert made.work is not None
     assert made.work["samples"] == 2
+
+
+LOUD = """
+curve = bpy.data.lights[0].driver_add("energy")
+curve.driver.type = "SCRIPTED"
+variable = curve.driver.variables.new()
+variable.name = "seed"
+variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
+variable.targets[0].data_path = "cycles.seed"
+curve.driver.expression = "1000.0 if seed == 0 else 1e12"
+"""
+
+
+async def test_a_scene_that_follows_the_seed_is_not_rendered(
+    render: RenderPlugin, tmp_path: Path
+) -> None:
+    """Beside its difference by the seed, any other difference would look small."""
+    scene = build(tmp_path / "scene.blend", LOUD)
+    made = await render.run(unit(tmp_path / "made", {"s.blend": scene}, {"frame": FRAME}))
+    assert isinstance(made, Failed)
+    assert (made.failure, "reads the seed" in made.error) == ("scene", True)

@@ -20,6 +20,7 @@ from .files import label, used_by_scenes
 QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # quoted names of bones, nodes and properties
 # Render settings of a scene in a path, whatever precedes them.
 RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
+SEED = re.compile(r"(?:^|[.\]])cycles\.seed$")
 HARMLESS = (
     "fps",
     "fps_base",
@@ -44,6 +45,21 @@ def region_dependence(bpy: Any) -> list[str]:
         for reader, path in (*_driven(owner), *_looked_up(owner))
         if reads_render(path)
     ] + list(_script_nodes(bpy))
+
+
+def seed_reader(bpy: Any) -> str | None:
+    """Return the data-block with a driver or Attribute node that reads the seed, if any.
+
+    A check measures the noise with another seed, which must change nothing but the noise.
+    """
+    for owner in animated(bpy):
+        try:
+            paths = [path for _, path in (*_driven(owner), *_looked_up(owner))]
+        except UnicodeDecodeError:
+            continue  # Blender finds no property by such a path
+        if any(SEED.search(QUOTED.sub("", path)) for path in paths):
+            return label(owner)
+    return None
 
 
 def reads_render(path: str) -> bool:
