@@ -33,6 +33,7 @@ ATTRIBUTES_MAX = 256
 VALUE_MAX = 1 << 16
 CHANNELS_MAX = 512
 Head = dict[str, bytes]
+SHOWING = ("chromaticities", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio")
 NAME = "rendertrust-coded-v1"
 ZIPS, ZIP = 2, 3
 LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
@@ -91,6 +92,12 @@ def heads_of(file: Any) -> tuple[bool, list[Head]]:
         if len(found) > PARTS_MAX:
             raise NoPixels("the file has too many parts")
     return True, found
+
+
+def showing_of(file: Any) -> set[bytes]:
+    """Return the attributes that change how viewers show the picture. Raises NoPixels."""
+    _, heads = heads_of(file)
+    return {name.encode() + head.get(name, b"") for head in heads for name in SHOWING}
 
 
 def channels_of(path: str) -> list[str]:
