@@ -59,8 +59,8 @@ async def test_its_noise_is_found_all_the_same(
     assert max(crop["off"] or 0.0 for crop in told["crops"]) < 0.1, told["crops"]
 
 
-# Settings that nodes choose, animated so that each frame would change them again. All of them depend
-# on the machine or the time.
+# Settings that nodes choose, animated so that each frame would change them again. All of them
+# depend on the machine or the time.
 STAMPED = """
 scene.render.resolution_x, scene.render.resolution_y, scene.cycles.samples = 256, 144, 1
 scene.render.use_stamp = scene.render.use_stamp_date = True

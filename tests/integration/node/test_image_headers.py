@@ -102,12 +102,14 @@ METADATA = {
     "turned": ("PNG", lambda of: with_chunk(of, b"eXIf", TURNED)),
     "turned JPEG": (
         "JPEG",
-        lambda of: of[:2]
-        + b"\xff\xe1"
-        + struct.pack(">H", 8 + len(TURNED))
-        + b"Exif\0\0"
-        + TURNED
-        + of[2:],
+        lambda of: (
+            of[:2]
+            + b"\xff\xe1"
+            + struct.pack(">H", 8 + len(TURNED))
+            + b"Exif\0\0"
+            + TURNED
+            + of[2:]
+        ),
     ),
     "window": (
         "OPEN_EXR",

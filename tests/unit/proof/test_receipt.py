@@ -241,7 +241,7 @@ def test_a_picture_whose_header_does_not_fit_the_receipt_is_not_decoded(
 
 
 def test_a_node_cannot_make_the_receipt_of_its_own_file_invalid(tmp_path: Path) -> None:
-    """The gateway's verifier compares the hash of the pixels, not the sizes that the node states."""
+    """The gateway's verifier compares the hash of the pixels, not the sizes that a node states."""
     work = {**WORK, "pixels": {**WORK["pixels"], "width": 1}}
     receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
     path = tmp_path / "frame.png"

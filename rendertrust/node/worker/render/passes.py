@@ -30,7 +30,7 @@ STANDARD = {
     "Vector": ("XYZW", "VECTOR"),
 }
 Kinds = dict[str, dict[str, tuple[str, str]]]  # layer -> pass -> (channels, kind)
-# Limits below those of ``formats.exr``, which refuses files with more channels, parts or attributes.
+# Limits below those of ``formats.exr``, which refuses more channels, parts or attributes.
 LAYERS_MOST, PASSES_MOST, CHANNELS_MOST = 40, 240, 480
 CHANNEL_KINDS = {"RGBA": "COLOR", "RGB": "COLOR", "XYZ": "VECTOR", "XYZW": "VECTOR"}
 SEEN_BY_DENOISER = tuple(name for name in STANDARD if name not in ("Combined", "Vector"))
