@@ -4,6 +4,7 @@ verdicts.
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
@@ -140,7 +141,7 @@ class VerifierActor(Actor[Verifier]):
         self._turns.wait({case.turn for case in self._cases.values()})
         for case in cases:
             await self._assess(case)
-        begun = {one for one in self._cases.values() if one.is_begun}
+        begun = {one for one in self._cases.values() if self._is_ours(one)}
         ready = {one for one in cases if self._may_act(one)} | self._next_in_turn()
         ours = await self._claims.take([*(ready | begun)])
         now = self._peers.clock.monotonic()
@@ -226,9 +227,19 @@ class VerifierActor(Actor[Verifier]):
 
     def _may_act(self, case: Case) -> bool:
         """Return True if this gateway can take the case's next step; if not, another one may."""
-        if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
+        if self._is_ours(case) or self._why_unverified(case) or self._why_unverifiable(case):
             return True
         return self._verifiers.free_for(case, self._fleet) is not None
+
+    def _is_ours(self, case: Case) -> bool:
+        """Return True if this gateway has begun the case, and can go on with it.
+
+        If its verifier left, for example to another gateway, the claim expires.
+        """
+        if not case.is_begun or not case.is_waiting(math.inf):
+            return case.is_begun
+        has_failed = case.failed >= self._settings.failures_most
+        return has_failed or bool(self._verifiers.able_for(case, self._fleet))
 
     async def _step(self, case: Case, waiting: Sequence[Case] = ()) -> None:
         """Start the next check of a case, or conclude it.

@@ -257,7 +257,7 @@ class Case:
         self.comparison = report.comparison
         limits = limits.across if across else limits
         if report.fault is not None:
-            self._is_invalid(report.fault, strike=True)
+            self._is_invalid(report.fault, strike=not report.is_loose)
         elif self.step != "open" and report.across is not None and report.across.is_drawn:
             self._hear_drawn(report, report.across, device_class)
         elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
@@ -339,7 +339,9 @@ class Case:
         elif report.suspect or report.is_unseen:
             self._is_invalid(report.suspect or UNSEEN, strike=False)
         else:
-            self.verdict = Verdict("unverifiable", reason, from_scene=True)
+            # Honest nodes fail tiles of scenes that cannot be split, and videos of no pictures.
+            is_made = self.kind in ("frame", "chunk")
+            self.verdict = Verdict("unverifiable", reason, from_scene=is_made)
 
     def _hear_whole(self, report: Report, limits: Thresholds, *, across: bool) -> None:
         if not report.is_whole:
@@ -352,7 +354,10 @@ class Case:
         if self.why == "unmade" and not report.is_finished:
             self._cannot_tell(self.said)
             return
-        found = of_all(report.compared if self.why != "regions" else report.crops, limits)
+        # A denoiser amplifies small differences, so the picture counts only if all crops are equal.
+        is_equal = all(crop.equal for crop in report.crops)
+        counts = report.compared if self.why != "regions" or is_equal else report.crops
+        found = of_all(counts, limits)
         if not is_match(found):
             is_sure = self.why == "regions" or not (across or self._is_loose(report))
             self._is_invalid(f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure)
@@ -386,7 +391,8 @@ class Case:
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
         """Handle a report by a verifier of another device kind, which never results in a strike."""
         if report.unable is not None and report.depends:
-            self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
+            # The node states its own kind of device, so it is not paid.
+            self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
         elif self.step == "whole" and not report.is_whole:
             self.give_up()
         elif report.unable is not None:

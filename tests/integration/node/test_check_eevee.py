@@ -30,6 +30,16 @@ DARK = """
 for light in bpy.data.lights:
     light.energy = 0
 """
+CHECKERED = """
+scene.render.resolution_x, scene.render.resolution_y = 96, 54
+made = bpy.data.materials.new("checkered")
+made.use_nodes = True
+nodes, links = made.node_tree.nodes, made.node_tree.links
+texture = nodes.new("ShaderNodeTexChecker")
+texture.inputs["Scale"].default_value = 30
+links.new(texture.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
+bpy.data.objects["Cube"].data.materials[0] = made
+"""
 LAYERED = """
 settings = scene.render.image_settings
 settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
@@ -149,3 +159,18 @@ async def test_frames_of_a_chunk_are_compared_as_alone(machines: Machines) -> No
         drawn = await machines.drawn(machines.there, f"chunk-{name}", samples=samples, **chunk)
         told = await machines.told(f"chunk-{name}", drawn, **chunk)
         assert told["outcome"] in outcomes
+
+
+async def test_a_frame_that_was_drawn_smaller_is_refused(
+    machines: Machines, tmp_path: Path
+) -> None:
+    """It costs a quarter, and its mean difference is small."""
+    scene = build(tmp_path / "s.blend", SCENE, CHECKERED)
+    here = attrs.evolve(machines.here, folder=tmp_path, scene=scene)
+    drawn = await machines.drawn(here, "small", width=48, height=27)
+    with Image.open(io.BytesIO(drawn.files.picture)) as image:
+        written = io.BytesIO()
+        image.resize((96, 54), Image.Resampling.BICUBIC).save(written, "PNG")
+    lie = Drawn(Files(written.getvalue(), None), drawn.drawing)
+    told = await attrs.evolve(machines, here=here).told("small", lie)
+    assert (told["outcome"], told["reasons"]) == ("refused", ["other-detail"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from actors.verifier.report import Report, answer
@@ -89,6 +90,29 @@ PENCIL = """
 scene.render.resolution_x = scene.render.resolution_y = 32
 bpy.ops.object.grease_pencil_add(type="MONKEY", location=(0, 0, 1.2), radius=2.5)
 """
+# A pass that only machines with three threads write.
+PASS = """
+settings = scene.render.image_settings
+settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
+curve = scene.view_layers[0].driver_add("use_pass_mist")
+curve.driver.type = "SCRIPTED"
+variable = curve.driver.variables.new()
+variable.name = "threads"
+variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
+variable.targets[0].data_path = "render.threads"
+curve.driver.expression = "threads == 3"
+"""
+MANY_PASSES = """
+for number in range(130):
+    aov = scene.view_layers[0].aovs.add()
+    aov.name, aov.type = f"a{number}", "COLOR"
+"""
+MANY_LAYERS = """
+scene.cycles.samples = 1
+for number in range(45):
+    for of in scene.view_layers.new(f"layer {number}").layer_collection.children:
+        of.exclude = True
+"""
 LOOSE = ("attribute", "driven", "script", "timed", "pencil")
 UNCUT = {
     "denoised later": DENOISED,
@@ -101,6 +125,8 @@ UNCUT = {
     "script": SCRIPT,
     "timed": TIMED,
     "pencil": PENCIL,
+    "passes": MANY_PASSES,
+    "many layers": MANY_LAYERS,
 }
 
 
@@ -205,3 +231,57 @@ async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
     assert ("seen" in told) == (kind != "tiff")
     [found] = (await check_whole(stage, "lie", lie))["crops"]
     assert found["off"] > 0.5
+
+
+async def test_other_passes_by_the_machine_are_a_fault_that_honest_nodes_may_have(
+    tmp_path: Path, render: RenderPlugin
+) -> None:
+    stage = staged(tmp_path, render, PASS)
+    task = unit(tmp_path / "made", {"s.blend": stage.scene}, {"frame": FRAME, "evidence": True})
+    made = await render.run(attrs.evolve(task, threads=3))
+    assert isinstance(made, Completed), made
+    assert made.file is not None
+    told = await check_whole(stage, "whole", Files(made.file.read_bytes(), None))
+    assert "other layers or passes" in told["fault"]
+    assert told["loose"]
+
+
+async def test_the_noisy_pass_makes_no_zip_of_a_checked_frame(
+    tmp_path: Path, render: RenderPlugin
+) -> None:
+    """A check expects a picture. Of a scene that can be cut, the evidence has the noisy pass."""
+    stage = staged(tmp_path, render, GUIDED)
+    told = await check_whole(stage, "whole", await delivered(stage, noisy=True))
+    assert told["crops"] == [EQUAL]
+
+
+@pytest.mark.parametrize("percent", [29, 57, 58])
+async def test_the_size_is_rounded_as_blender_does(
+    tmp_path: Path, render: RenderPlugin, percent: int
+) -> None:
+    size = "scene.render.resolution_x = scene.render.resolution_y = 100\n"
+    size += f"scene.render.resolution_percentage = {percent}\n"
+    stage = staged(tmp_path, render, GUIDED + size)
+    told = await check_whole(stage, "whole", await delivered(stage))
+    assert told["crops"] == [EQUAL]
+
+
+@pytest.mark.parametrize("many", [MANY_PASSES, MANY_LAYERS])
+async def test_a_picture_of_more_passes_than_a_check_reads_is_the_scenes_fault(
+    tmp_path: Path, render: RenderPlugin, many: str
+) -> None:
+    """A check would call the file of an honest node broken."""
+    stage = staged(tmp_path, render, many + LAYERS)
+    given = {"frame": FRAME, "evidence": True}
+    made = await render.run(unit(tmp_path / "made", {"s.blend": stage.scene}, given))
+    assert isinstance(made, Failed)
+    assert made.failure == "scene"
+    assert "channels can be checked" in made.error
+
+
+async def test_a_frame_of_many_passes_is_rendered_whole(
+    tmp_path: Path, render: RenderPlugin
+) -> None:
+    stage = staged(tmp_path, render, MANY_PASSES)
+    told = await check_whole(stage, "whole", await delivered(stage))
+    assert told["crops"] == [EQUAL]

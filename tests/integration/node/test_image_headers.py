@@ -18,6 +18,7 @@ from rendertrust.node.worker.formats.image_headers import size_of
 from rendertrust.node.worker.scene.output import SUFFIXES
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
+from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 SIZE = (32, 18)
@@ -78,3 +79,58 @@ async def test_what_blender_writes_is_read(render: RenderPlugin, kind: str, tmp_
     assert not isinstance(told, Failed), told
     assert "fault" not in told
     assert told["finish"]["equal"]
+
+
+def with_chunk(picture: bytes, kind: bytes, content: bytes) -> bytes:
+    """Return the PNG with a chunk before its pixels, in the place of others of this kind."""
+    found, place, end = picture[:8], 8, len(picture)
+    while place < end:
+        length = int.from_bytes(picture[place : place + 4], "big")
+        if picture[place + 4 : place + 8] == b"IDAT" and kind not in found:
+            found += receipts.chunk(kind, content)
+        if picture[place + 4 : place + 8] != kind:
+            found += picture[place : place + 12 + length]
+        place += 12 + length
+    return found
+
+
+TURNED = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"  # Exif: upside down
+METADATA = {
+    "gamma": ("PNG", lambda of: with_chunk(of, b"gAMA", struct.pack(">I", 1_000_000))),
+    "profile": ("PNG", lambda of: with_chunk(of, b"iCCP", b"x\0\0" + zlib.compress(b"profile"))),
+    "code points": ("PNG", lambda of: with_chunk(of, b"cICP", bytes([9, 16, 0, 1]))),
+    "turned": ("PNG", lambda of: with_chunk(of, b"eXIf", TURNED)),
+    "turned JPEG": (
+        "JPEG",
+        lambda of: (
+            of[:2]
+            + b"\xff\xe1"
+            + struct.pack(">H", 8 + len(TURNED))
+            + b"Exif\0\0"
+            + TURNED
+            + of[2:]
+        ),
+    ),
+    "window": (
+        "OPEN_EXR",
+        lambda of: of.replace(
+            b"displayWindow\0box2i\0\x10\0\0\0" + struct.pack("<iiii", 0, 0, 31, 17),
+            b"displayWindow\0box2i\0\x10\0\0\0" + struct.pack("<iiii", 0, 0, 7, 7),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", METADATA)
+async def test_metadata_that_viewers_obey_are_those_of_the_scene(
+    render: RenderPlugin, tmp_path: Path, name: str
+) -> None:
+    """Otherwise a node could let each picture look wrong, and still be found exact."""
+    kind, changed = METADATA[name]
+    stage = await asyncio.to_thread(staged, render, tmp_path, KIND.format(kind))
+    made = await stage.delivered("made", stage.scene)
+    lie = attrs.evolve(made, picture=changed(made.picture))
+    assert lie != made
+    told = await stage.told("lie", lie)
+    assert not isinstance(told, Failed), told
+    assert "viewers show the picture otherwise" in told.get("fault", ""), told

@@ -100,6 +100,10 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     played = packed({"0003.png": noise(), "0004.png": animated(noise())})
     fault = "the picture is invalid: the file has a chunk (acTL) that Blender does not write"
     assert await stage.told("played", played, frames=FRAMES) == {"fault": fault}
+    for name in ("00003.png", "0003.jpg", "setup.exe"):
+        more = {"0003.png": noise(), "0004.png": noise(), name: noise()}
+        fault = "the zip has files that are not frames of the chunk"
+        assert await stage.told(name, packed(more), frames=FRAMES) == {"fault": fault}
     torn = await stage.told("torn", packed({"0003.png": b"x", "0004.png": b"y"}), frames=FRAMES)
     assert torn["fault"].startswith("the picture is invalid: ")
     cut = packed({"0003.png": noise(), "0004.png": noise()[:-60]})
@@ -152,3 +156,27 @@ async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)
     assert text["fault"].startswith("the picture is invalid: ")
     assert "suspect" in await stage.told("dark", png(), frame=3, tiles=tiles)
+
+
+UNNAMED = """
+curve = bpy.data.objects["Cube"].driver_add("rotation_euler", 2)
+variable = curve.driver.variables.new()
+variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
+variable.targets[0].data_path = '["no text"].render.threads'
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1] + ".plain", compress=False)
+"""
+
+
+@pytest.mark.parametrize("shown", [[], [0.9]])
+async def test_a_name_that_is_no_text_does_not_end_a_check(
+    stage: Stage, tmp_path: Path, shown: list[float]
+) -> None:
+    """Results are free if their checks fail, so a creator could get all chunks for nothing."""
+    scene = build(tmp_path / "unnamed.blend", UNNAMED)
+    plain = Path(f"{scene}.plain").read_bytes()
+    scene.write_bytes(plain.replace(b"no text", b"no tex\xff"))
+    unnamed = attrs.evolve(stage, scene=scene)
+    honest = await unnamed.delivered(frames=FRAMES)
+    told = await unnamed.told("unnamed", honest, frames=FRAMES, shown=shown)
+    assert not isinstance(told, Failed), told
+    assert told["loose"]

@@ -130,6 +130,31 @@ async def test_another_film_does_not(stage: Stage, name: str, lie: str) -> None:
     assert "of the video" in told.get("fault", ""), told
 
 
+def faint(number: int) -> Any:
+    """Return grey with a faint noise, which codecs replace by grey."""
+    return 128 + np.random.default_rng(number).normal(0, 8, (HEIGHT, WIDTH, 3))
+
+
+@pytest.mark.parametrize("container", ["MP4", "WEBM"])
+async def test_what_every_encoder_loses_is_no_fault(stage: Stage, container: str) -> None:
+    """A creator could otherwise use such pictures to give honest nodes strikes."""
+    given = {"container": container}
+    told = await stage.told("honest", faint, await stage.encoded("film", faint, **given), **given)
+    assert "fault" not in told
+    lie = await stage.encoded("lie", LIES["black"](faint), **given)
+    assert "of the video" in (await stage.told("black", faint, lie, **given))["fault"]
+
+
+@pytest.mark.parametrize(("fps", "base"), [(7, 3.3333), (32767, 1.0), (1, 100000.0)])
+async def test_a_rate_that_the_container_cannot_hold_is_no_fault(
+    stage: Stage, fps: int, base: float
+) -> None:
+    """WebM counts milliseconds, so Blender finds another number of frames, or of pixels."""
+    given = {"container": "WEBM", "fps": fps, "fps_base": base}
+    told = await stage.told("honest", ball, await stage.encoded("film", ball, **given), **given)
+    assert "fault" not in told
+
+
 async def test_it_is_such_a_video_at_all(stage: Stage) -> None:
     mp4 = await stage.encoded("mp4", ball)
     assert (await stage.told("look", ball, mp4, shown=[])).get("looked") is True

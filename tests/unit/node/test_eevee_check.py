@@ -14,8 +14,10 @@ from rendertrust.node.worker.checks.eevee_check import (
     FAR,
     FEWER_SAMPLES,
     NO_NUMBERS,
+    OTHER_DETAIL,
     REFUSED,
     UNSAID,
+    alikeness,
     distance,
     numbers_of,
     outcome,
@@ -115,3 +117,25 @@ def test_of_a_chunk_the_worst_frame_counts(outcomes: list[str]) -> None:
     found = together([{"outcome": one} for one in outcomes])["outcome"]
     worst = (EXACT, ACCEPTED, UNSAID, REFUSED)
     assert worst.index(found) == max(map(worst.index, outcomes))
+
+
+def enlarged(picture: Array) -> Array:
+    """Return the picture as if it had been drawn at half width and height, and enlarged."""
+    height, width, channels = picture.shape
+    small = picture.reshape(height // 2, 2, width // 2, 2, channels).mean((1, 3))
+    large = small.repeat(2, 0).repeat(2, 1)
+    return (large + np.roll(large, 1, 0) + np.roll(large, 1, 1)) / 3
+
+
+def test_an_enlarged_frame_lacks_the_detail_though_it_is_near() -> None:
+    random = np.random.default_rng(1)
+    ours = np.clip(stepped_picture(16) + random.normal(0, 0.02, (36, 64, 1)), 0, 1)
+    theirs = enlarged(ours)
+    assert outcome([distance(ours, theirs), 0.1, 0.1], alikeness(ours, theirs)) == (
+        REFUSED,
+        [OTHER_DETAIL],
+    )
+    rounded = np.clip(ours + random.integers(-1, 2, ours.shape) / 255, 0, 1)
+    assert alikeness(ours, rounded) > 0.95
+    assert alikeness(np.zeros_like(ours), rounded) == 1.0
+    assert alikeness(ours, np.zeros_like(ours)) == 0.0

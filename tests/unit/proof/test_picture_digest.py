@@ -189,6 +189,21 @@ def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
         of_file(written(tmp_path, head + offsets + block))
 
 
+def test_an_exr_whose_blocks_take_much_memory_is_refused(tmp_path: Path) -> None:
+    """Of one block of 65,536 by 16 pixels and 64 channels, 256 KiB would become 256 MiB."""
+    width, rows, number = 65_536, 16, 64
+    names = b"".join(b"c%d\0" % n + struct.pack("<iiii", 2, 0, 1, 1) for n in range(number))
+    box = struct.pack("<iiii", 0, 0, width - 1, rows - 1)
+    head = b"\x76\x2f\x31\x01" + struct.pack("<I", 2)
+    head += attribute("channels", "chlist", names + b"\0")
+    head += attribute("compression", "compression", b"\3")
+    head += attribute("dataWindow", "box2i", box) + b"\0"
+    body = b"any"
+    file = head + struct.pack("<Q", len(head) + 8) + struct.pack("<iI", 0, len(body)) + body
+    with pytest.raises(NoPixels, match="too long"):
+        hash_of(tmp_path, file)
+
+
 def multi_part(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
     """Return a multi-part EXR file made of these EXR files; ``numbers`` override the part
     numbers.

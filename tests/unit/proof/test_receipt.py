@@ -240,6 +240,16 @@ def test_a_picture_whose_header_does_not_fit_the_receipt_is_not_decoded(
         )
 
 
+def test_a_node_cannot_make_the_receipt_of_its_own_file_invalid(tmp_path: Path) -> None:
+    """The gateway's verifier compares the hash of the pixels, not the sizes that a node states."""
+    work = {**WORK, "pixels": {**WORK["pixels"], "width": 1}}
+    receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
+    path = tmp_path / "frame.png"
+    path.write_bytes(PICTURE)
+    verdict = verify_receipt(file_of(receipt), picture=picture_for(file_of(receipt), path))
+    assert verdict.holds, verdict.steps
+
+
 @pytest.mark.parametrize("delivered", [[(64, 1)], [(4, 4)] * 3])
 def test_pictures_larger_or_more_than_those_of_a_chunk_are_not_decoded(
     tmp_path: Path, delivered: list[tuple[int, int]]

@@ -21,6 +21,7 @@ UNCUT = {"unable": "Render Properties > Path Guiding learns from it", "uncut": T
 UNABLE = {"unable": "its simulation is not baked"}
 UNREAD = {"crops": EXACT["crops"], "finish": None}
 UNMADE = {"crops": EXACT["crops"], "unmade": True}
+VIDEO = {"job_type": "video"}
 PLAIN = {**LOOKED, "suspect": "the picture is of one colour"}
 UNLIKE = {"equal": False, "off": None}  # the distance cannot be measured
 OTHER_FINISH = {**EXACT, "finish": {"equal": False, "off": 9.0}}
@@ -172,10 +173,12 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault(
         ((UNCUT, whole(apart(9.0))), "invalid", True),
         ((UNCUT, whole(apart(9.0), loose=True)), "invalid", False),
         ((UNCUT, FAULT), "invalid", True),
+        (({**FAULT, "loose": True},), "invalid", False),
         ((UNCUT, UNCUT), "unverifiable", False),
         ((UNCUT, whole(UNREAD)), "unverifiable", False),
         ((UNMADE, whole(EXACT)), "exact", False),
         ((UNMADE, whole(OTHER_FINISH)), "invalid", True),
+        ((apart(0.9), whole(OTHER_FINISH)), "invalid", True),
         ((UNMADE, FAULT), "invalid", True),
         ((apart(0.9), FAULT), "invalid", True),
         (
@@ -275,6 +278,16 @@ def test_a_scene_is_to_blame_for_failed_checks_only_while_nothing_differed(
     case.give_up()
     assert case.verdict is not None
     assert (case.verdict.outcome, case.verdict.from_scene) == ("unverifiable", is_scenes)
+
+
+@pytest.mark.parametrize(
+    "of", [{"params": {"tile": [0, 0, 8, 8]}}, {"params": {"tiles": [[0, 0, 8, 8]]}}, VIDEO]
+)
+def test_a_result_that_honest_nodes_do_not_make_pays_nobody(of: Mapping[str, Any]) -> None:
+    """They fail tiles of scenes that cannot be split, and videos of files that are no pictures."""
+    found = heard({"unable": "Render Properties > Path Guiding learns from it"}, **of).verdict
+    assert found is not None
+    assert (found.outcome, found.from_scene) == ("unverifiable", False)
 
 
 def test_who_cannot_be_checked_to_the_end_is_not_blamed() -> None:

@@ -93,7 +93,7 @@ def test_a_comparison_across_devices_is_never_a_strike(
 
 def test_what_another_device_leaves_open_pays_nobody() -> None:
     open_ = [compared("unsaid", "theirs-not-finite"), compared("unsaid", "few-cells")]
-    for told in (*open_, refused(depends=HAIR)):
+    for told in (*open_, refused(depends=HAIR), {**UNCUT, "depends": HAIR}):
         found = heard(told).verdict
         assert found is not None
         assert not found.from_scene, "its node may have made it so"

@@ -11,7 +11,7 @@ from actors.node_session.messages import RunCheck
 from sql.checks import CheckId
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import EXACT, Play, verifying
+from tests.unit.verifier.stage import EXACT, Play, apart, verifying
 
 
 @asynccontextmanager
@@ -164,3 +164,17 @@ async def test_a_build_whose_last_verifier_left_is_waited_for_before_nobody_can_
             await play.checks(checker, {"looked": True})
         await until(lambda: play.verdict(waiting) is not None, within=40)
         assert play.verdict(waiting) == "unverifiable"
+
+
+@simulated
+async def test_a_whole_frame_is_checked_where_its_verifier_connects_next() -> None:
+    """Otherwise the first gateway would renew its claim, and nobody would check the result."""
+    async with verifying() as play, another_gateway(play) as other:
+        checker = play.inspector()
+        job = await play.delivered()
+        await play.checks(checker, apart(0.9))
+        order = await play.asked(checker)
+        assert order.whole
+        play.goes(checker)
+        await other.confirms(other.inspector(), apart(0.9))
+        await other.ends(job, "QUEUED")

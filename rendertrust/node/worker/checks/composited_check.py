@@ -9,6 +9,7 @@ from typing import Any
 from ..formats import picture_digest
 from ..formats.bounds import NoPixels
 from ..formats.exr import channels_of
+from ..formats.image_headers import showing_of
 from ..render import passes
 from ..render.frames import still, written_size
 from ..render.passes import kinds_in
@@ -82,7 +83,9 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
 
     Return None if the pictures differ and their format cannot be read.
     """
-    known = may_be_opened(picture, os.path.splitext(path)[1], size)
+    suffix = os.path.splitext(path)[1]
+    known = may_be_opened(picture, suffix, size)
+    _is_shown_alike(path, picture, suffix)
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
     if path.endswith(".exr") and not _has_same_layers(path, picture):
@@ -94,6 +97,25 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
     if theirs.shape != ours.shape:
         raise DeliveryFault("the picture cannot be decoded, or has another size or other channels")
     return image_comparison.compared(ours, theirs)
+
+
+def _is_shown_alike(ours: str, theirs: str, suffix: str) -> None:
+    """Raise DeliveryFault if viewers would show the delivered picture by other metadata than ours.
+
+    Missing metadata is no fault.
+    """
+    try:
+        wanted = showing_of(ours, suffix)
+    except NoPixels:
+        return
+    try:
+        found = showing_of(theirs, suffix)
+    except NoPixels as fault:
+        raise DeliveryFault(f"the picture is invalid: {fault}") from fault
+    if found - wanted:
+        raise DeliveryFault(
+            "viewers show the picture otherwise: it has another profile, orientation or window"
+        )
 
 
 def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:

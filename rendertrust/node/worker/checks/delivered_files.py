@@ -18,6 +18,7 @@ from .open_watchdog import PICTURE, OpenProgress
 
 CHANNELS_MORE = 8
 NOTHING = "the picture cannot be decoded"
+NOISY = ".noisy.exr"  # suffix of the noisy pass, which a job may ask for
 CHANNELS_MOST = 256  # most channels of four bytes
 PIECE = 1 << 20
 BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError)
@@ -163,7 +164,7 @@ def unpack_frame(bpy: Any, order: dict[str, Any], frames: list[int], frame: int)
     most = bytes_most(size_of(scene), tiles.tile_kinds(scene))
     try:
         with bounds.open_zip(order["picture"], picture_digest.FILES_MAX) as packed:
-            _are_all(packed, frames, suffix)
+            _are_all(packed, order, frames, suffix)
             return _unpacked(packed, name_of(frame, suffix), order["out"], most)
     except BROKEN as fault:
         raise DeliveryFault("the zip of frames cannot be read") from fault
@@ -178,18 +179,27 @@ def pictures_of(order: dict[str, Any], frames: list[int], suffix: str, most: int
         return
     try:
         with bounds.open_zip(order["picture"], picture_digest.FILES_MAX) as packed:
-            _are_all(packed, frames, suffix)
+            _are_all(packed, order, frames, suffix)
             for frame in frames:
                 yield _unpacked(packed, name_of(frame, suffix), order["out"], most)
     except BROKEN as fault:
         raise DeliveryFault("the zip of frames cannot be read") from fault
 
 
-def _are_all(packed: zipfile.ZipFile, frames: list[int], suffix: str) -> None:
+def _are_all(
+    packed: zipfile.ZipFile, order: dict[str, Any], frames: list[int], suffix: str
+) -> None:
+    """Raise DeliveryFault unless the zip has the frames, once each, and nothing else.
+
+    Clients would store 00001.png as frame 1, in the place of 0001.png.
+    """
     wanted, found = {name_of(frame, suffix) for frame in frames}, packed.namelist()
     missing = sorted(wanted - set(found))
     if missing:
         raise DeliveryFault(f"{missing[0]} is missing ({len(missing)} of {len(frames)} frames)")
+    beside = {name_of(frame, NOISY) for frame in frames} if order.get("noisy") else set[str]()
+    if len(found) > len(set(found)) or set(found) - wanted - beside:
+        raise DeliveryFault("the zip has files that are not frames of the chunk")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in packed.infolist()):
         raise DeliveryFault("the frames are compressed; a chunk's zip must store them uncompressed")
 

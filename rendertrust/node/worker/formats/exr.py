@@ -33,12 +33,14 @@ ATTRIBUTES_MAX = 256
 VALUE_MAX = 1 << 16
 CHANNELS_MAX = 512
 Head = dict[str, bytes]
+SHOWING = ("chromaticities", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio")
 NAME = "rendertrust-coded-v1"
 ZIPS, ZIP = 2, 3
 LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
 # Bytes per sample, by the channel's type (0: whole number, 1: half, 2: float).
 SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}
 STORED_MAX = 1 << 30
+INFLATED_MAX = 1 << 27  # bytes of a block, which is in memory as a whole
 FILE_MAX = 1 << 40
 
 
@@ -90,6 +92,12 @@ def heads_of(file: Any) -> tuple[bool, list[Head]]:
         if len(found) > PARTS_MAX:
             raise NoPixels("the file has too many parts")
     return True, found
+
+
+def showing_of(file: Any) -> set[bytes]:
+    """Return the attributes that change how viewers show the picture. Raises NoPixels."""
+    _, heads = heads_of(file)
+    return {name.encode() + head.get(name, b"") for head in heads for name in SHOWING}
 
 
 def channels_of(path: str) -> list[str]:
@@ -275,6 +283,8 @@ def _unpacked(content: bytes, size: int, packing: int) -> bytes:
 
 
 def _inflated(content: bytes, size: int) -> bytes:
+    if size > INFLATED_MAX:
+        raise NoPixels("one of the file's blocks is too long")
     try:
         unpacker = zlib.decompressobj()
         found = unpacker.decompress(content, size + 1)

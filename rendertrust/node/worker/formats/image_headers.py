@@ -38,6 +38,18 @@ def size_of(path: str, suffix: str) -> Size | None:
     return width, height
 
 
+def showing_of(path: str, suffix: str) -> set[bytes]:
+    """Return the metadata by which viewers may show the picture otherwise than its pixels are.
+
+    Empty for formats of which no such metadata is read. Raises OSError and NoPixels.
+    """
+    read = SHOWING.get(suffix)
+    if read is None:
+        return set()
+    with open(path, "rb") as file:
+        return read(file)
+
+
 def _by_head(of: Callable[[bytes], Size], name: str) -> Callable[[str], Size]:
     """Return a function that reads a file's first bytes and passes them to ``of``."""
 
@@ -102,6 +114,11 @@ def _three(data: bytes, place: int) -> int:
     return int(low | high << 16)
 
 
+SHOWING: Mapping[str, Callable[[Any], set[bytes]]] = {
+    ".png": png.showing_of,
+    ".jpg": jpeg.showing_of,
+    ".exr": exr.showing_of,
+}
 READERS: Mapping[str, Callable[[str], Any]] = {
     ".png": png.size_of,
     ".jpg": jpeg.size_of,

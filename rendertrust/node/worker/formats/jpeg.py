@@ -19,6 +19,7 @@ PIECE = 1 << 20
 FIRST_PIECE = 256  # first bytes to read of a scan, because a file can have very many short scans
 SCANS = (0xD8, *range(0xD0, 0xD8), 0x01)  # markers without a length
 END, SCAN, COMMENT, ADOBE = 0xD9, 0xDA, 0xFE, 0xEE
+SHOWING = (0xE1, 0xE2)  # Exif and XMP; profiles and further pictures
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -37,6 +38,23 @@ def size_of(path: str) -> tuple[int, int]:
 def head_of(file: Any) -> dict[str, int]:
     """Return width, height, channels and bits from the header. Raises NoPixels."""
     return _jpeg(file, hashed=False)
+
+
+def showing_of(file: Any) -> set[bytes]:
+    """Return the segments before the picture that can change how viewers show the picture: its
+    profile, orientation, or a brighter version. Raises NoPixels.
+    """
+    if read_exactly(file, 2) != BEGIN:
+        raise NoPixels("the file is not a JPEG file")
+    found = set[bytes]()
+    for _ in range(SEGMENTS_MAX):
+        marker = _marker(file)
+        if marker in FRAMES or marker == SCAN:
+            return found
+        body = _segment(file)
+        if marker in SHOWING:
+            found.add(bytes([marker]) + body)
+    raise NoPixels("the file has no size")
 
 
 def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:

@@ -25,6 +25,10 @@ CHUNKS = frozenset(
 )
 
 
+# Chunks by which viewers change colours, turn, move or stretch the picture.
+SHOWING = frozenset(b"cHRM cICP eXIf gAMA iCCP oFFs pHYs sBIT sRGB".split())
+
+
 class ForeignChunk(NoPixels):
     """The file has a chunk that Blender does not write."""
 
@@ -63,6 +67,21 @@ def _check_chunks(file: Any) -> None:
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         _check_kind(head[4:])
         file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+
+
+def showing_of(file: Any) -> set[bytes]:
+    """Return all chunks that change how viewers show the picture. Raises NoPixels."""
+    _head(file)
+    found = set[bytes]()
+    while (start := _begin(file))[0] != b"IEND":
+        kind, length = start
+        if kind not in SHOWING:
+            file.seek(length + 4, 1)
+        elif length > PIECE or len(found) > len(SHOWING):
+            raise NoPixels("the file has too many or too long chunks")
+        else:
+            found.add(kind + b"".join(_body(file, kind, length)))
+    return found
 
 
 def _check_kind(kind: bytes) -> None:

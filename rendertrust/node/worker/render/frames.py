@@ -36,6 +36,9 @@ def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
     progress = Progress(say, len(frames))
     progress.watch(bpy)
     suffix = choose_format(scene.render, order.get("format"))
+    is_of_all = scene.render.image_settings.file_format == "OPEN_EXR_MULTILAYER"
+    if is_of_all and (excess := passes.too_many(passes.kinds_of(scene))) is not None:
+        raise SceneError(f"the scene writes a file of all passes, and {excess}")
     wants_noisy = bool(order.get("noisy"))
     if wants_noisy:
         store_noisy(scene)

@@ -30,6 +30,8 @@ STANDARD = {
     "Vector": ("XYZW", "VECTOR"),
 }
 Kinds = dict[str, dict[str, tuple[str, str]]]  # layer -> pass -> (channels, kind)
+# Limits below those of ``formats.exr``, which refuses more channels, parts or attributes.
+LAYERS_MOST, PASSES_MOST, CHANNELS_MOST = 40, 240, 480
 CHANNEL_KINDS = {"RGBA": "COLOR", "RGB": "COLOR", "XYZ": "VECTOR", "XYZW": "VECTOR"}
 SEEN_BY_DENOISER = tuple(name for name in STANDARD if name not in ("Combined", "Vector"))
 
@@ -61,6 +63,17 @@ def kinds_of(scene: Any) -> Kinds:
         for layer in scene.view_layers
         if layer.use
     }
+
+
+def too_many(kinds: Kinds) -> str | None:
+    """Return why a file of these passes could not be checked; None if it could."""
+    count, channels = sum(map(len, kinds.values())), channels_in(kinds)
+    if len(kinds) <= LAYERS_MOST and count <= PASSES_MOST and channels <= CHANNELS_MOST:
+        return None
+    return (
+        f"its {len(kinds)} view layers have {count} passes with {channels} channels; at most "
+        f"{LAYERS_MOST} layers, {PASSES_MOST} passes and {CHANNELS_MOST} channels can be checked"
+    )
 
 
 def register(bpy: Any) -> None:

@@ -67,6 +67,8 @@ def obstacles(scene: Any) -> list[str]:
             found.append(f"view layer {layer.name}: Passes > Shadow Catcher")
         if layer.cycles.pass_render_time:
             found.append(f"view layer {layer.name}: Passes > Render Time")
+    if (excess := passes.too_many(tile_kinds(scene))) is not None:
+        found.append(excess)
     for node in compositor_nodes(scene):
         if node.bl_idname.startswith("CompositorNodeCryptomatte"):
             found.append(f"compositor node {node.name} needs Cryptomatte")

@@ -16,7 +16,7 @@ from typing import Any
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
 from . import nondeterminism, simulation_caches
 from .files import IMPORT_PATH, computed_imports
-from .settings import composite_on_processor
+from .settings import composite_on_processor, make_repeatable
 
 SAID_MAX = 1 << 20
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
@@ -50,9 +50,12 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
     if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
         raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
+    if (reader := reproducibility.seed_reader(bpy)) is not None:
+        raise SceneError(f"{reader} reads the seed of the render, which only the noise may follow")
     shut(bpy, order["inputs"])
-    for each in bpy.data.scenes:  # strips show other scenes
+    for each in bpy.data.scenes:  # strips and the compositor show other scenes
         composite_on_processor(each)
+        make_repeatable(each)
     simulation_caches.pack_bakes(bpy)
     return scene
 

@@ -20,6 +20,7 @@ from .files import label, used_by_scenes
 QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # quoted names of bones, nodes and properties
 # Render settings of a scene in a path, whatever precedes them.
 RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
+SEED = re.compile(r"(?:^|[.\]])cycles\.seed$")
 HARMLESS = (
     "fps",
     "fps_base",
@@ -28,6 +29,7 @@ DIGITS = 4  # decimals of a corner's coordinates
 EEVEE = "BLENDER_EEVEE"
 SIMULATING = {"CLOTH", "SOFT_BODY", "DYNAMIC_PAINT", "FLUID", "PARTICLE_SYSTEM"}
 WORDS_MAX = 200
+NO_TEXT = "a name or path that is no UTF-8"
 PENCIL = ("GREASEPENCIL", "GPENCIL")  # types of objects, the second before Blender 4.3
 PENCIL_NODE = "GeometryNodeCurvesToGreasePencil"
 
@@ -43,6 +45,21 @@ def region_dependence(bpy: Any) -> list[str]:
         for reader, path in (*_driven(owner), *_looked_up(owner))
         if reads_render(path)
     ] + list(_script_nodes(bpy))
+
+
+def seed_reader(bpy: Any) -> str | None:
+    """Return the data-block with a driver or Attribute node that reads the seed, if any.
+
+    A check measures the noise with another seed, which must change nothing but the noise.
+    """
+    for owner in animated(bpy):
+        try:
+            paths = [path for _, path in (*_driven(owner), *_looked_up(owner))]
+        except UnicodeDecodeError:
+            continue  # Blender finds no property by such a path
+        if any(SEED.search(QUOTED.sub("", path)) for path in paths):
+            return label(owner)
+    return None
 
 
 def reads_render(path: str) -> bool:
@@ -103,7 +120,10 @@ def device_dependence(scene: Any) -> list[str]:
 
 def device_note(scene: Any, order: dict[str, Any]) -> dict[str, str]:
     """Return the member ``depends`` of a report if the result is from another kind of device."""
-    found = device_dependence(scene) if order.get("across") else []
+    try:
+        found = device_dependence(scene) if order.get("across") else []
+    except UnicodeDecodeError:
+        found = [NO_TEXT]
     return {"depends": found[0]} if found else {}
 
 
@@ -174,8 +194,15 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
 
 
 def note(bpy: Any, scene: Any) -> dict[str, Any]:
-    """Return the member ``loose`` of a report if honest frames of one drawing class may differ."""
-    return {"loose": True} if may_differ(bpy, scene, by_driver=not is_drawn(scene)) else {}
+    """Return the member ``loose`` of a report if honest frames of one drawing class may differ.
+
+    A name that is no text must not end the check, as the result would then be free.
+    """
+    try:
+        is_loose = may_differ(bpy, scene, by_driver=not is_drawn(scene))
+    except UnicodeDecodeError:
+        is_loose = True
+    return {"loose": True} if is_loose else {}
 
 
 def unbaked(scene: Any) -> Iterator[str]:

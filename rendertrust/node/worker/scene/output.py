@@ -132,8 +132,9 @@ def set_format(settings: Any, medium: str, name: str) -> None:
 def size_of(scene: Any) -> tuple[int, int]:
     """Return width and height of the picture in pixels, as Blender computes them."""
     render = scene.render
-    share = render.resolution_percentage / 100
-    return max(int(render.resolution_x * share), 1), max(int(render.resolution_y * share), 1)
+    sides = render.resolution_x, render.resolution_y
+    width, height = (max(side * render.resolution_percentage // 100, 1) for side in sides)
+    return width, height
 
 
 def name_of(frame: int, suffix: str) -> str:

@@ -1,7 +1,7 @@
 """Settings of a scene for a render: settings of the order, and settings for a repeatable render."""
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Container, Generator, Iterator
 from typing import Any
 
 from ..ipc import SceneError
@@ -9,6 +9,12 @@ from .output import WORDS, compositor_nodes, shows_strips, unmade
 
 # Metadata that Blender can stamp into pictures. These stamps differ between machines or renders.
 FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
+# Settings that this module chooses. Their animation would change them again at each frame.
+FIXED = (
+    *("cycles.device", "cycles.time_limit", "render.threads", "render.threads_mode"),
+    *("render.use_multiview", *(f"render.use_stamp_{stamp}" for stamp in FLEETING_STAMPS)),
+)
+SAMPLES = ("cycles.samples", "eevee.taa_render_samples")
 COMPOSITOR_DEVICES = ("compositor_device", "compositor_denoise_device")
 
 
@@ -19,12 +25,12 @@ def prepare(scene: Any, order: dict[str, Any]) -> None:
         render.resolution_x, render.resolution_y = order["width"], order["height"]
         render.resolution_percentage = 100
     if "samples" in order:
+        _mute(scene, SAMPLES)
         set_samples(scene, order["samples"])
     if render.engine == "CYCLES":
         scene.cycles.device = "CPU"
     if order.get("threads"):
         render.threads_mode, render.threads = "FIXED", order["threads"]
-    make_repeatable(scene)
     if scene.camera is None and not shows_strips(scene):
         raise SceneError("the scene has no camera; add one with Add > Camera and set it active")
     for code in unmade(scene):
@@ -35,8 +41,10 @@ def prepare(scene: Any, order: dict[str, Any]) -> None:
 def make_repeatable(scene: Any) -> None:
     """Remove what makes two renders of a frame differ: time limits, and stamps of time and machine.
 
-    Seed and dither stay as the artist set them, because they are repeatable.
+    Their animation is muted. Seed and dither stay as the artist set them, because they are
+    repeatable.
     """
+    _mute(scene, FIXED)
     if hasattr(scene, "cycles"):
         scene.cycles.time_limit = 0.0
     for stamp in FLEETING_STAMPS:
@@ -54,10 +62,7 @@ def composite_on_processor(scene: Any) -> None:
     for name in COMPOSITOR_DEVICES:
         if hasattr(scene.render, name):
             setattr(scene.render, name, "CPU")
-    paths = [f"render.{name}" for name in COMPOSITOR_DEVICES]
-    for curve in animating(scene):
-        if curve.data_path in paths:
-            curve.mute = True
+    _mute(scene, [f"render.{name}" for name in COMPOSITOR_DEVICES])
 
 
 def set_samples(scene: Any, samples: int) -> None:
@@ -69,6 +74,13 @@ def set_samples(scene: Any, samples: int) -> None:
 
 
 # ── animation ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mute(scene: Any, paths: Container[str]) -> None:
+    """Mute the animation of these properties. The properties keep their values."""
+    for curve in animating(scene):
+        if curve.data_path in paths:
+            curve.mute = True
 
 
 @contextlib.contextmanager
