@@ -238,7 +238,7 @@ class VerifierActor(Actor[Verifier]):
         """
         if not case.is_begun or not case.is_waiting(math.inf):
             return case.is_begun
-        has_failed = case.failed >= self._settings.failures_most
+        has_failed = case.failed >= FAILURES_MOST
         return has_failed or bool(self._verifiers.able_for(case, self._fleet))
 
     async def _step(self, case: Case, waiting: Sequence[Case] = ()) -> None:

@@ -6,7 +6,9 @@ Decoding the picture would take the verifier's memory and hide its other finding
 import asyncio
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import attrs
 import pytest
@@ -95,7 +97,7 @@ def with_chunk(picture: bytes, kind: bytes, content: bytes) -> bytes:
 
 
 TURNED = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"  # Exif: upside down
-METADATA = {
+METADATA: Final[dict[str, tuple[str, Callable[[bytes], bytes]]]] = {
     "gamma": ("PNG", lambda of: with_chunk(of, b"gAMA", struct.pack(">I", 1_000_000))),
     "profile": ("PNG", lambda of: with_chunk(of, b"iCCP", b"x\0\0" + zlib.compress(b"profile"))),
     "code points": ("PNG", lambda of: with_chunk(of, b"cICP", bytes([9, 16, 0, 1]))),

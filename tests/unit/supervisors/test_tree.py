@@ -21,7 +21,7 @@ from tests.twins.socket import TwinSocket
 from tests.unit.dispatch.stage import NODE, OWNER, state_of
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Town
-from web.nodes import embedded
+from web.nodes import embedded_verifier
 
 
 class BrokenBus(TwinBus):
@@ -108,4 +108,4 @@ def test_no_two_parts_of_the_tree_have_the_same_name() -> None:
 
 
 def test_the_tree_has_a_place_for_the_embedded_verifier() -> None:
-    assert embedded.CHILD in names_of(TREE)
+    assert embedded_verifier.CHILD in names_of(TREE)

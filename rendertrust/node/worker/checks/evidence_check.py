@@ -66,7 +66,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = quick_look.frame(bpy, scene, order, progress)
     except DeliveryFault as fault:
         told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
-        told |= reproducibility.note(bpy, bpy.context.scene)
+        told |= nondeterminism.note(bpy, bpy.context.scene)
     # ``depends`` was computed above, because the checks open the scene again.
     say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 

@@ -59,7 +59,7 @@ def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
         told = held(bpy, scene, order, frames, progress)
         told |= picture_digest.seen(order["picture"])
     except DeliveryFault as fault:
-        told = {"fault": str(fault), **reproducibility.note(bpy, bpy.context.scene)}
+        told = {"fault": str(fault), **nondeterminism.note(bpy, bpy.context.scene)}
     say("done", frame=frames[0], **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 

@@ -50,7 +50,7 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
     if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
         raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
-    if (reader := reproducibility.seed_reader(bpy)) is not None:
+    if (reader := nondeterminism.seed_reader(bpy)) is not None:
         raise SceneError(f"{reader} reads the seed of the render, which only the noise may follow")
     shut(bpy, order["inputs"])
     for each in bpy.data.scenes:  # strips and the compositor show other scenes
