@@ -6,7 +6,9 @@ folder, and ``MEMORY`` is in bytes.
 """
 
 import asyncio
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +39,16 @@ def take(given: StateFolder, own: StateFolder) -> bool:
     return True
 
 
+def end_with_gateway() -> None:
+    """End this process when standard input ends, because the gateway has ended.
+
+    Without this, a sandbox that is just being set up would survive a gateway that is killed.
+    """
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
 def main(given: str, state: str, threads: str, memory: str) -> int:
     """Run the agent until the gateway stops it. Return the exit code.
 
@@ -60,4 +72,5 @@ def tell(text: str) -> None:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=end_with_gateway, daemon=True).start()
     sys.exit(main(*sys.argv[1:]))

@@ -84,9 +84,12 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
     """Start the engine, forward signals, and end with the engine's exit code."""
     pairs = (step.split(":") for step in stop.split(","))
     steps = [(int(number), float(grace)) for number, grace in pairs]
+    # Nothing is written to this pipe. The engine's standard input ends with the tether, which a
+    # process that the death signal did not reach can notice.
+    until_end, _ = os.pipe()
     engine = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=until_end,
         stdout=2,
         pass_fds=[lock],
         # The tether has only one thread at this point.

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -244,3 +245,16 @@ def test_where_blender_does_not_start_its_last_words_say_why(
     given.key.write_text("a key")
     assert embedded_verifier.main(str(given.path), str(tmp_path / "state"), "1", str(GIB)) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "libXi is missing"
+
+
+async def test_it_ends_when_its_standard_input_does(tmp_path: Path) -> None:
+    """A pipe in the place of the enrolment keeps the program in its first step."""
+    os.mkfifo(tmp_path / "enrolment.json")
+    program = ("-m", "rendertrust.node.embedded_verifier", tmp_path, tmp_path / "state", "1", "1")
+    process = await asyncio.create_subprocess_exec(sys.executable, *program, stdin=PIPE)
+    writer = await asyncio.to_thread(os.open, tmp_path / "enrolment.json", os.O_WRONLY)
+    assert process.stdin is not None
+    assert process.returncode is None
+    process.stdin.close()
+    assert await process.wait() == 1
+    os.close(writer)

@@ -121,6 +121,39 @@ async def test_a_tether_that_loses_its_gateway_ends_the_engine(tmp_path: Path) -
     os.close(lock)
 
 
+# Program whose child survives it: the child creates a file when it has begun, and another when its
+# standard input has ended.
+SURVIVED = """
+import os, sys, time
+if os.fork():
+    time.sleep(60)
+os.setsid()
+open(sys.argv[1], "w").close()
+os.read(0, 1)
+open(sys.argv[2], "w").close()
+"""
+
+
+async def test_a_process_that_survives_tether_and_engine_is_told(tmp_path: Path) -> None:
+    """The signal of a parent's death does not reach a sandbox that has not asked for it yet."""
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    program = [sys.executable, "-c", SURVIVED, str(begun), str(ended)]
+    arguments = [str(lock), "15:5", "9", "-", "", *program]
+    process: Process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", tether.__file__, *arguments),
+        stdin=PIPE,
+        stdout=PIPE,
+        pass_fds=[lock],
+    )
+    os.close(lock)
+    await until(begun.exists)
+    assert not ended.exists()
+    process.kill()
+    await process.wait()
+    await until(ended.exists)
+
+
 def test_a_log_that_is_too_long_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
     log.write_text("x" * 100)
