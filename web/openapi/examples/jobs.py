@@ -1,4 +1,4 @@
-"""Examples of jobs, their units, pre-flights and dead letters."""
+"""Examples of jobs, their units, preflights and dead letters."""
 
 from typing import Final
 
