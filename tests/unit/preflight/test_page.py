@@ -52,7 +52,7 @@ def unsendable_codes() -> list[str]:
 
 
 def test_page_has_every_finding_with_its_level() -> None:
-    rows = table("## Pre-flight")
+    rows = table("## Preflight")
     assert {code: cells[1] for code, cells in rows.items()} == levels_of_codes()
 
 
