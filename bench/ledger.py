@@ -3,7 +3,7 @@
     python -m bench.ledger [--rounds 5] [--seconds 2]
 
 A transfer moves an amount of 1 from one of 1,000 users to the platform, once per reference, if the
-user has the amount. A transfer writes one row of transfers and an entry for each side. All
+user has the amount. A transfer of the Ledger writes one row, with both sides. All
 contestants have the same tables, indexes and checks in the same PostgreSQL (fsync on), without
 HTTP. The baselines (bench/baselines/double_entry.py) use an interactive transaction, or one SQL
 function, per transfer. Each baseline runs with the best of four numbers of connections for each

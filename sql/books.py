@@ -74,10 +74,9 @@ _UNIT_COUNTED: tuple[str, ...] = (
     "unsendable_to",
 )
 _LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # unit columns that are arrays of nodes
-_OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
-_OF_ENTRY = (
-    *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),
-    "receipt",
+_OF_TRANSFER = (
+    *("id", "debit", "credit", "subject", "amount", "kind", "reference", "description", "key"),
+    *("debit_version", "credit_version", "debit_after", "credit_after", "receipt"),
 )
 _OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
 UNREAD = datetime.max.replace(tzinfo=UTC)
@@ -97,14 +96,14 @@ class AccountRow:
     def available(self) -> int:
         return self.balance - self.held
 
-    def moved(self, entry: "EntryRow") -> "AccountRow":
+    def moved(self, amount: int) -> "AccountRow":
         """Return the account after its next entry; ``attrs.evolve`` would be much slower."""
         return AccountRow(
             self.id,
             self.name,
-            entry.after,
+            self.balance + amount,
             self.held,
-            entry.version,
+            self.version + 1,
             self.may_overdraw,
             self.debt,
         )
@@ -232,6 +231,12 @@ class UnitRow:
 
 @attrs.frozen
 class TransferRow:
+    """A transfer with both of its sides.
+
+    ``debit_version`` and ``debit_after``: the version and balance of the debited account after the
+    transfer. ``receipt``: the hash of the receipt that the transfer pays for.
+    """
+
     id: int
     debit: str
     credit: str
@@ -241,20 +246,50 @@ class TransferRow:
     reference: str
     description: str
     created_at: datetime
+    key: UUID  # the id of the debit's entry; the credit's differs in the last bit
+    debit_version: int
+    credit_version: int
+    debit_after: int
+    credit_after: int
+    receipt: bytes | None = None
+
+    @property
+    def entry(self) -> "EntryRow":
+        """The entry of the transfer's subject."""
+        return self.sides[self.subject == self.credit]
+
+    @property
+    def sides(self) -> "tuple[EntryRow, EntryRow]":
+        """The entries of both accounts, the debit first, as the view ``entries`` shows them."""
+        of_debit = self.subject == self.debit
+        debit = (self.debit, self.debit_version, -self.amount, self.debit_after)
+        credit = (self.credit, self.credit_version, self.amount, self.credit_after)
+        return (
+            EntryRow(2 * self.id - 1, self.key, *debit, self.receipt if of_debit else None),
+            EntryRow(
+                2 * self.id,
+                UUID(int=self.key.int ^ 1),
+                *credit,
+                None if of_debit else self.receipt,
+            ),
+        )
 
 
 @attrs.frozen
 class EntryRow:
+    """One side of a transfer."""
+
     entry_id: int
     id: UUID
-    transfer_id: int
     account: str
     version: int
     amount: int
-    before: int
     after: int
-    created_at: datetime
-    receipt: bytes | None = None  # the hash of the paid receipt
+    receipt: bytes | None
+
+    @property
+    def before(self) -> int:
+        return self.after - self.amount
 
 
 @attrs.frozen
@@ -311,10 +346,9 @@ class Rows:
     holds: dict[str, HoldRow]
     jobs: dict[UUID, JobRow]
     units: dict[UnitId, UnitRow]
-    transfers: dict[TransferKey, tuple[TransferRow, EntryRow]]  # with the subject's entry
+    transfers: dict[TransferKey, TransferRow]
     idempotency: dict[KeyId, KeyRow]
     transfer_ids: Iterator[int]
-    entry_ids: Iterator[int]
     now: datetime
     earnings: dict[UnitId, EarningRow] = attrs.field(factory=dict[UnitId, EarningRow])
     disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict[UnitId, DisputeRow])
@@ -338,7 +372,6 @@ class Changes:
     jobs: tuple[JobRow, ...] = ()
     units: tuple[UnitRow, ...] = ()
     transfers: tuple[TransferRow, ...] = ()
-    entries: tuple[EntryRow, ...] = ()
     idempotency: tuple[KeyRow, ...] = ()
     acts: tuple[Act, ...] = ()
     new_holds: frozenset[str] = frozenset()
@@ -412,14 +445,16 @@ class SqlBooks:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._ids: dict[str, int] = {}
+        self._versions: dict[int, int] = {}  # of the locked accounts, by id
 
     async def lock(self, keys: Keys) -> Rows:
-        rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()), UNREAD)
+        rows = Rows({}, {}, {}, {}, {}, {}, iter(()), UNREAD)
         if keys.purchases:
             keys = await with_owners(self._connection, keys)
         concerned = keys.accounts | await earners(self._connection, keys)
         rows.accounts = await self._accounts(attrs.evolve(keys, accounts=concerned))
         self._ids = {account.name: account.id for account in rows.accounts.values()}
+        self._versions = {account.id: account.version for account in rows.accounts.values()}
         if keys.purchases:
             await lock_purchases(self._connection, keys.purchases, rows)
         used = (keys.holds, keys.jobs, keys.units, keys.idempotency, keys.transfers)
@@ -501,7 +536,7 @@ class SqlBooks:
             rows.units[row["job_id"], row["number"]] = UnitRow(**values)
         for row in found["keys"]:
             rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
-        rows.transfer_ids, rows.entry_ids = iter(found["transfers"]), iter(found["entries"])
+        rows.transfer_ids = iter(found["transfers"])
         rows.now = found["now"]
         rows.transfers = _posted(found)
 
@@ -520,10 +555,9 @@ class SqlBooks:
         yield from _units(changes)
         yield changed
         yield from self._holds(changes)
-        yield (
-            "books_accounts_write",
-            columns_of(changes.accounts, "id", "balance", "held", "version"),
-        )
+        columns = columns_of(changes.accounts, "id", "balance", "held", "version")
+        columns.append([self._versions[account.id] for account in changes.accounts])
+        yield "books_accounts_write", columns
         yield from self._postings(changes)
         yield from purchase_parts(changes)
         yield from earning_parts(changes)
@@ -548,14 +582,9 @@ class SqlBooks:
         yield "books_holds_update", columns_of(old, *changing)
 
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        """Yield the writes of postings.
-
-        All rows of a batch have one time; ``after`` is computed.
-        """
+        """Yield the write of transfers; all of a batch have one time."""
         columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 1, 2, 3)
         yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]
-        columns = self._with_ids(columns_of(changes.entries, *_OF_ENTRY), 3)
-        yield "books_entries_insert", [*columns, _one_time(changes.entries)]
 
     def _with_ids(self, columns: Columns, *positions: int) -> Columns:
         """Replace account names by ids."""
@@ -564,7 +593,7 @@ class SqlBooks:
         return columns
 
 
-def _one_time(rows: Sequence[TransferRow] | Sequence[EntryRow]) -> list[datetime]:
+def _one_time(rows: Sequence[TransferRow]) -> list[datetime]:
     return [row.created_at for row in rows[:1]]
 
 
@@ -619,17 +648,14 @@ def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
     return [[row[position] for row in rows] for position in range(width)]
 
 
-def _posted(found: Any) -> dict[TransferKey, tuple[TransferRow, EntryRow]]:
-    """Return earlier transfers, each with the subject's entry."""
+def _posted(found: Any) -> dict[TransferKey, TransferRow]:
+    """Return earlier transfers."""
     names = {row["id"]: _account_of(row) for row in found["posted_accounts"]}
-    entries = {row["transfer_id"]: row for row in found["posted_entries"]}
-    posted: dict[TransferKey, tuple[TransferRow, EntryRow]] = {}
+    posted: dict[TransferKey, TransferRow] = {}
     for row in found["posted"]:
         sides = {side: names[row[side]] for side in ("debit", "credit", "subject")}
         transfer = TransferRow(**row_values(TransferRow, {**row, **sides}))
-        values = {**entries[transfer.id], "account": transfer.subject}
-        entry = EntryRow(**row_values(EntryRow, values))
-        posted[transfer.subject, transfer.kind, transfer.reference] = (transfer, entry)
+        posted[transfer.subject, transfer.kind, transfer.reference] = transfer
     return posted
 
 

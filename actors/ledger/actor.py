@@ -29,7 +29,7 @@ from actors.ledger.messages import (
 from actors.ports import Clock, Random, Store
 from rendertrust.money import UNITS_PER_CREDIT
 from sql.account_names import REVENUE
-from sql.books import AccountRow, BooksTransaction, Changes, EntryRow, HoldRow, Keys, Rows
+from sql.books import AccountRow, BooksTransaction, Changes, HoldRow, Keys, Rows
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
 # How long a batch is retried while the database is down; callers wait two seconds.
@@ -228,7 +228,7 @@ def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
     return (effect for commit in commits for effect in commit.effects)
 
 
-# -- the last check of a batch: entries balance (I1), accounts match entries and holds (I2)
+# -- the last check of a batch: transfers are sound (I1), accounts match them and the holds (I2)
 
 
 def violation(rows: Rows, changes: Changes) -> str | None:
@@ -237,38 +237,37 @@ def violation(rows: Rows, changes: Changes) -> str | None:
     The check only compares the rows before and after, independently of the decision's code.
     """
     return (
-        _unbalanced(changes)
+        _unsound(changes)
         or _wrong_balance(rows, changes)
         or _wrong_held(rows, changes)
         or _overdrawn(changes.accounts)
     )
 
 
-def _unbalanced(changes: Changes) -> str | None:
-    amounts: defaultdict[int, list[int]] = defaultdict(list)
-    for entry in changes.entries:
-        amounts[entry.transfer_id].append(entry.amount)
+def _unsound(changes: Changes) -> str | None:
     for transfer in changes.transfers:
-        if sorted(amounts.pop(transfer.id, [])) != [-transfer.amount, transfer.amount]:
-            return f"I1: the entries of transfer {transfer.id} do not have its amount on both sides"
-    return f"I1: entries that belong to no transfer: {sorted(amounts)}" if amounts else None
+        if transfer.amount < 1 or transfer.debit == transfer.credit:
+            return f"I1: transfer {transfer.id} moves nothing from one account to another"
+    return None
 
 
 def _wrong_balance(rows: Rows, changes: Changes) -> str | None:
-    entries: defaultdict[str, list[EntryRow]] = defaultdict(list)
-    for entry in changes.entries:
-        entries[entry.account].append(entry)
-    for account in changes.accounts:
-        balance, version = rows.accounts[account.name].balance, rows.accounts[account.name].version
-        for entry in entries.pop(account.name, []):
-            if (entry.before, entry.version) != (balance, version + 1):
-                return (
-                    f"I2: entry {entry.entry_id} does not follow the previous entry of its account"
-                )
-            balance, version = entry.after, entry.version
-        if (account.balance, account.version) != (balance, version):
-            return f"I2: the balance of {account.name} does not match its entries"
-    return f"I2: entries of accounts that are not changed: {sorted(entries)}" if entries else None
+    ends = {name: (account.version, account.balance) for name, account in rows.accounts.items()}
+    for row in changes.transfers:
+        for name, version, after, amount in (
+            (row.debit, row.debit_version, row.debit_after, -row.amount),
+            (row.credit, row.credit_version, row.credit_after, row.amount),
+        ):
+            number, balance = ends[name]
+            if (version, after) != (number + 1, balance + amount):
+                return f"I2: transfer {row.id} does not follow the previous entry of {name}"
+            ends[name] = version, after
+    written = {account.name: (account.version, account.balance) for account in changes.accounts}
+    for name, end in ends.items():
+        account = rows.accounts[name]
+        if written.get(name, (account.version, account.balance)) != end:
+            return f"I2: the balance of {name} does not match its entries"
+    return None
 
 
 def _wrong_held(rows: Rows, changes: Changes) -> str | None:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from actors.ledger.effects import Transfer
 from actors.ledger.messages import Booked, UnitState
 from sql.account_names import DEBT
 from sql.audit_log import Act
 from sql.books import (
     AccountRow,
     Changes,
-    EntryRow,
     HoldRow,
     JobRow,
     KeyId,
@@ -92,11 +92,8 @@ class Draft:
         self.jobs: Layer[UUID, JobRow] = self._layer(rows.jobs)
         self.new_jobs: Layer[UUID, NewJob] = self._layer({})
         self.units: Layer[UnitId, UnitRow] = self._layer(rows.units)
-        self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = self._layer(
-            rows.transfers
-        )
+        self.transfers: Layer[TransferKey, TransferRow] = self._layer(rows.transfers)
         self.answers: Layer[KeyId, KeyRow] = self._layer(rows.idempotency)
-        self.entries: Layer[int, EntryRow] = self._layer({})
         self.purchases: Layer[UUID, PurchaseRow] = self._layer(rows.purchases)
         self.reversals: Layer[str, ReversalRow] = self._layer(rows.reversals)
         self.events: Layer[str, StripeEventRow] = self._layer(rows.events)
@@ -112,7 +109,7 @@ class Draft:
         self.words: Layer[CheckId, WordRow] = self._layer({})
         self.receipts: Layer[UnitId, ReceiptRow] = self._layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = self._layer(_numbers(rows))
-        self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
+        self._transfer_ids = rows.transfer_ids
         self.booked: list[Booked] = []
         self.touched: dict[UnitId, None] = {}
 
@@ -186,44 +183,33 @@ class Draft:
 
     # -- money
 
-    def enter(self, transfer: TransferRow, receipt: bytes | None = None) -> EntryRow:
-        """Add a transfer and its two entries; return the entry of its subject.
-
-        Both accounts must be locked. ``receipt``: the hash of the receipt that the transfer pays,
-        stored with the subject's entry.
-        """
-        of_debit = receipt if transfer.subject == transfer.debit else None
-        of_credit = receipt if transfer.subject == transfer.credit else None
-        debit = self._entry(transfer, transfer.debit, -transfer.amount, of_debit)
-        credit = self._entry(transfer, transfer.credit, transfer.amount, of_credit)
-        subjects = debit if transfer.subject == transfer.debit else credit
-        key = (transfer.subject, transfer.kind, transfer.reference)
-        self.transfers.put(key, (transfer, subjects))
-        return subjects
-
-    def next_transfer_id(self) -> int:
-        return next(self._transfer_ids)
-
-    def _entry(
-        self, transfer: TransferRow, name: str, amount: int, receipt: bytes | None
-    ) -> EntryRow:
-        account = self.accounts.get(name)
-        assert account is not None, "both accounts are locked"
-        entry = EntryRow(
-            entry_id=next(self._entry_ids),
-            id=self.uuid(),
-            transfer_id=transfer.id,
-            account=name,
-            version=account.version + 1,
-            amount=amount,
-            before=account.balance,
-            after=account.balance + amount,
-            created_at=transfer.created_at,
-            receipt=receipt,
+    def enter(self, order: Transfer) -> TransferRow:
+        """Add a transfer, which moves the balances of both accounts; both must be locked."""
+        debit, credit = self.accounts.get(order.debit), self.accounts.get(order.credit)
+        assert debit is not None, "both accounts are locked"
+        assert credit is not None, "both accounts are locked"
+        debit, credit = debit.moved(-order.amount), credit.moved(order.amount)
+        row = TransferRow(
+            id=next(self._transfer_ids),
+            debit=order.debit,
+            credit=order.credit,
+            subject=order.subject,
+            amount=order.amount,
+            kind=order.kind,
+            reference=order.reference,
+            description=order.description,
+            created_at=self.now,
+            key=self.uuid(),
+            debit_version=debit.version,
+            credit_version=credit.version,
+            debit_after=debit.balance,
+            credit_after=credit.balance,
+            receipt=order.receipt,
         )
-        self.accounts.put(name, account.moved(entry))
-        self.entries.put(entry.entry_id, entry)
-        return entry
+        self.accounts.put(order.debit, debit)
+        self.accounts.put(order.credit, credit)
+        self.transfers.put((order.subject, order.kind, order.reference), row)
+        return row
 
     # -- the result
 
@@ -234,8 +220,7 @@ class Draft:
             holds=tuple(self.holds.kept.values()),
             jobs=tuple(self.jobs.kept.values()),
             units=tuple(self.units.kept.values()),
-            transfers=tuple(transfer for transfer, _ in self.transfers.kept.values()),
-            entries=tuple(self.entries.kept.values()),
+            transfers=tuple(self.transfers.kept.values()),
             idempotency=tuple(self.answers.kept.values()),
             acts=tuple(self.acts.kept.values()),
             new_holds=self.holds.new(),

@@ -18,7 +18,7 @@ from actors.ledger.messages import (
     InsufficientCredits,
 )
 from sql.account_names import REVENUE, user_account, work_reference
-from sql.books import AccountRow, EntryRow, HoldRow, TransferRow
+from sql.books import AccountRow, HoldRow, TransferRow
 
 Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | InsufficientCredits
 
@@ -26,18 +26,17 @@ Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | Insuffic
 def book(draft: Draft, order: Transfer, *, named: bool = True) -> bool | Refusal:
     """Book a transfer once. ``named``: the commit's outcome contains its entry."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
-    if before is not None:
-        row, entry = before
-        if (row.amount, row.debit, row.credit) != (order.amount, order.debit, order.credit):
-            return ExistsWithOtherAmount(order.reference)
-    else:
+    if before is None:
         refusal = _refusal(draft, order)
         if refusal is not None:
             return refusal
-        row = _row(draft, order)
-        entry = draft.enter(row, order.receipt)
+        row = draft.enter(order)
+    else:
+        row = before
+        if (row.amount, row.debit, row.credit) != (order.amount, order.debit, order.credit):
+            return ExistsWithOtherAmount(order.reference)
     if named:
-        draft.booked.append(_booked(row, entry))
+        draft.booked.append(_booked(row))
     return before is None
 
 
@@ -130,21 +129,7 @@ def reopen(draft: Draft, reference: str) -> bool | Refusal:
 def booked_before(draft: Draft, order: Transfer) -> Booked | None:
     """Return the subject's entry if this transfer was booked before."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
-    return None if before is None else _booked(*before)
-
-
-def _row(draft: Draft, order: Transfer) -> TransferRow:
-    return TransferRow(
-        id=draft.next_transfer_id(),
-        debit=order.debit,
-        credit=order.credit,
-        subject=order.subject,
-        amount=order.amount,
-        kind=order.kind,
-        reference=order.reference,
-        description=order.description,
-        created_at=draft.now,
-    )
+    return None if before is None else _booked(before)
 
 
 def _refusal(draft: Draft, order: Transfer) -> Refusal | None:
@@ -170,7 +155,8 @@ def _close(draft: Draft, hold: HoldRow, state: str, settled: int) -> None:
     draft.accounts.put(account.name, account.holding(account.held - hold.amount))
 
 
-def _booked(transfer: TransferRow, entry: EntryRow) -> Booked:
+def _booked(transfer: TransferRow) -> Booked:
+    entry = transfer.entry
     return Booked(
         id=entry.id,
         entry_id=entry.entry_id,
@@ -179,5 +165,5 @@ def _booked(transfer: TransferRow, entry: EntryRow) -> Booked:
         reference=transfer.reference,
         description=transfer.description,
         balance_after=entry.after,
-        created_at=entry.created_at,
+        created_at=transfer.created_at,
     )

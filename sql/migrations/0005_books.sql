@@ -45,31 +45,42 @@ CROSS JOIN LATERAL (SELECT sum(balance) AS balance, count(*) FILTER (WHERE versi
                     FROM accounts WHERE till_of = w.id) t
 WHERE w.name IN ('purchases', 'revenue', 'adjustments', 'payouts', 'disputes', 'suspense');
 
+-- A row holds both sides of a transfer: the view `entries` has one row per side. Accounts are not foreign keys: the
+-- statement that inserts a transfer also updates both accounts, and fsck finds accounts that are missing.
 CREATE TABLE transfers (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY CONSTRAINT transfers_number CHECK (id > 0),
-    debit       bigint NOT NULL REFERENCES accounts,
-    credit      bigint NOT NULL REFERENCES accounts,
-    subject     bigint NOT NULL,                  -- the account, debit or credit, within which the reference is unique
-    amount      bigint NOT NULL CHECK (amount > 0),
-    kind        text NOT NULL CHECK (kind IN (
-                    'STRIPE',      -- purchases -> user: bought credits
-                    'USAGE',       -- user -> revenue: a unit was charged
-                    'ADJUSTMENT',  -- by an admin, in either direction
-                    'REFUND',      -- revenue -> user: a charge was refunded
-                    'DEDUCTION',   -- by the user; its references are separate from those of other kinds
-                    'EARNING',     -- revenue -> operator, or suspense while the node has no owner
-                    'CLAIM',       -- suspense -> operator: the node has an owner now
-                    'REVERSAL',    -- operator -> revenue: a dispute was upheld
-                    'FINE',        -- operator -> revenue: for an invalid result; or back, if the result was no strike
-                    'PAYOUT')),    -- operator -> user as credits, or -> payouts as money
-    reference   text NOT NULL CHECK (char_length(reference) BETWEEN 1 AND 255),
-    description text NOT NULL DEFAULT '',
-    created_at  timestamptz NOT NULL,
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY CONSTRAINT transfers_number CHECK (id > 0),
+    debit          bigint NOT NULL,
+    credit         bigint NOT NULL,
+    subject        bigint NOT NULL,               -- the account, debit or credit, within which the reference is unique
+    amount         bigint NOT NULL CHECK (amount > 0),
+    kind           text NOT NULL CHECK (kind IN (
+                       'STRIPE',      -- purchases -> user: bought credits
+                       'USAGE',       -- user -> revenue: a unit was charged
+                       'ADJUSTMENT',  -- by an admin, in either direction
+                       'REFUND',      -- revenue -> user: a charge was refunded
+                       'DEDUCTION',   -- by the user; its references are separate from those of other kinds
+                       'EARNING',     -- revenue -> operator, or suspense while the node has no owner
+                       'CLAIM',       -- suspense -> operator: the node has an owner now
+                       'REVERSAL',    -- operator -> revenue: a dispute was upheld
+                       'FINE',        -- operator -> revenue: for an invalid result; or back, if it was no strike
+                       'PAYOUT')),    -- operator -> user as credits, or -> payouts as money
+    reference      text NOT NULL CHECK (char_length(reference) BETWEEN 1 AND 255),
+    description    text NOT NULL DEFAULT '',
+    created_at     timestamptz NOT NULL,
+    key            uuid NOT NULL UNIQUE,          -- the id of the debit's entry; see other_key for the credit's
+    -- the number of the entry on its account: 1, 2, 3 … without gaps
+    debit_version  bigint NOT NULL CHECK (debit_version > 0),
+    credit_version bigint NOT NULL CHECK (credit_version > 0),
+    debit_after    bigint NOT NULL,               -- the account's balance after the transfer
+    credit_after   bigint NOT NULL,
+    receipt        bytea CHECK (octet_length(receipt) = 32), -- SHA-256 of the render receipt that the transfer pays for
     -- the writing transaction, for incremental audits
-    written     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    written        bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     CHECK (debit <> credit),
     CHECK (subject IN (debit, credit)),
-    UNIQUE (subject, kind, reference)             -- a reference moves money only once
+    UNIQUE (subject, kind, reference),            -- a reference moves money only once
+    UNIQUE (debit, debit_version),
+    UNIQUE (credit, credit_version)
 );
 -- Rows are inserted in the order of these columns, so block ranges are small and precise.
 CREATE INDEX transfers_created ON transfers USING brin (created_at) WITH (autosummarize = on);
@@ -85,30 +96,30 @@ CREATE VIEW unit_refunds AS
 SELECT split_part(reference, ':', 2) AS job_id, split_part(reference, ':', 3) AS unit, amount
 FROM transfers WHERE kind = 'REFUND' AND (reference LIKE 'job:%' OR reference LIKE 'dispute:%');
 
-CREATE TABLE entries (
-    entry_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id          uuid NOT NULL UNIQUE,
-    transfer_id bigint NOT NULL REFERENCES transfers,
-    account_id  bigint NOT NULL REFERENCES accounts,
-    version     bigint NOT NULL,                  -- 1, 2, 3 … per account, without gaps
-    amount      bigint NOT NULL CHECK (amount <> 0), -- negative: a debit
-    before      bigint NOT NULL,
-    after       bigint NOT NULL,
-    receipt     bytea CHECK (octet_length(receipt) = 32), -- SHA-256 of the render receipt that the entry pays for
-    created_at  timestamptz NOT NULL,
-    -- the writing transaction, for incremental audits
-    written     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
-    UNIQUE (account_id, version),
-    CHECK (after = before + amount),
-    CONSTRAINT entries_number CHECK (entry_id > 0 AND version > 0)
-);
-CREATE INDEX entries_transfer ON entries (transfer_id);
-CREATE INDEX entries_written ON entries USING brin (written) WITH (autosummarize = on);
-CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- Return the id of the entry on the other side of a transfer: the same but for the last bit.
+CREATE FUNCTION other_key(key uuid) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+    SELECT encode(set_byte(uuid_send(key), 15, get_byte(uuid_send(key), 15) # 1), 'hex')::uuid
+$$;
 
--- Refuse numbers that no sequence assigned, and entry numbers that the log already covers. An entry with a covered
--- number would never get a leaf; an invented high number would make the log skip all numbers up to it. One check per
+-- Return the number of the transfer that has the entry with this id; null if there is none.
+CREATE FUNCTION transfer_of(entry uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT id FROM transfers WHERE key IN (entry, other_key(entry))
+$$;
+
+-- The two entries of each transfer. Entries of transfer n have the numbers 2n - 1 (debit) and 2n (credit). A query of
+-- an account's entries reads one index per side; a query by number or id must also name the transfer.
+CREATE VIEW entries AS
+SELECT 2 * id - 1 AS entry_id, key AS id, id AS transfer_id, debit AS account_id, debit_version AS version,
+       -amount AS amount, debit_after + amount AS before, debit_after AS after,
+       CASE WHEN subject = debit THEN receipt END AS receipt, created_at, written
+FROM transfers
+UNION ALL
+SELECT 2 * id, other_key(key), id, credit, credit_version, amount, credit_after - amount, credit_after,
+       CASE WHEN subject = credit THEN receipt END, created_at, written
+FROM transfers;
+
+-- Refuse numbers that no sequence assigned, and numbers that the log already covers. An entry with a covered number
+-- would never get a leaf; an invented high number would make the log skip all numbers up to it. One check per
 -- statement, however many rows it writes. Only in read committed: an older snapshot does not show what the log covers
 -- now.
 CREATE FUNCTION refuse_other_numbers() RETURNS trigger LANGUAGE plpgsql
@@ -116,32 +127,23 @@ CREATE FUNCTION refuse_other_numbers() RETURNS trigger LANGUAGE plpgsql
 DECLARE
     least bigint;
     most  bigint;
-    given bigint;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION '% is written to in read committed alone', TG_TABLE_NAME
+        RAISE EXCEPTION 'transfers are written in read committed alone'
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    IF TG_TABLE_NAME = 'entries' THEN
-        SELECT min(entry_id), max(entry_id) INTO least, most FROM written_now;
-        IF least <= (SELECT covered FROM public.log_head) THEN
-            RAISE EXCEPTION 'entry % is of a number that the log has passed', least
-                USING ERRCODE = 'integrity_constraint_violation';
-        END IF;
-        given := pg_sequence_last_value('public.entries_entry_id_seq');
-    ELSE
-        SELECT max(id) INTO most FROM written_now;
-        given := pg_sequence_last_value('public.transfers_id_seq');
+    SELECT min(id), max(id) INTO least, most FROM written_now;
+    IF 2 * least - 1 <= (SELECT covered FROM public.log_head) THEN
+        RAISE EXCEPTION 'transfer % is of a number that the log has passed', least
+            USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    IF most > coalesce(given, 0) THEN
-        RAISE EXCEPTION '% has number %, which no sequence gave', TG_TABLE_NAME, most
+    IF most > coalesce(pg_sequence_last_value('public.transfers_id_seq'), 0) THEN
+        RAISE EXCEPTION 'transfer % has a number that no sequence gave', most
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER transfers_numbered AFTER INSERT ON transfers REFERENCING NEW TABLE AS written_now
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_other_numbers();
-CREATE TRIGGER entries_numbered AFTER INSERT ON entries REFERENCING NEW TABLE AS written_now
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_other_numbers();
 
 -- Credits that are set aside for units.
@@ -276,11 +278,10 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT SELECT ON platform_accounts, unit_refunds, transfers, entries TO rendertrust_app;
         -- The gateway cannot set `written`: the column's default does.
-        GRANT INSERT (id, debit, credit, subject, amount, kind, reference, description, created_at)
+        GRANT INSERT (id, debit, credit, subject, amount, kind, reference, description, created_at, key,
+                      debit_version, credit_version, debit_after, credit_after, receipt)
             ON transfers TO rendertrust_app;
-        GRANT INSERT (entry_id, id, transfer_id, account_id, version, amount, before, after, created_at, receipt)
-            ON entries TO rendertrust_app;
-        GRANT USAGE ON SEQUENCE accounts_id_seq, transfers_id_seq, entries_entry_id_seq TO rendertrust_app;
+        GRANT USAGE ON SEQUENCE accounts_id_seq, transfers_id_seq TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON accounts, holds, skus, purchases, reversals TO rendertrust_app;
         GRANT SELECT, INSERT ON idempotency_keys, prices, stripe_events TO rendertrust_app; -- append-only
     END IF;

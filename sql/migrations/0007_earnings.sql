@@ -60,15 +60,14 @@ CREATE INDEX earnings_node ON earnings (node_id); -- deleting a node searches th
 -- through a unique index each.
 CREATE VIEW share_entries AS
 SELECT e.id AS share_id,
-       (SELECT x.entry_id FROM entries x
-        WHERE x.amount > 0 AND x.transfer_id = coalesce(
+       2 * coalesce( -- the entry on the credit side
             (SELECT t.id FROM transfers t
              WHERE t.subject = (SELECT id FROM accounts
                                 WHERE name = coalesce('operator:' || e.operator_id, 'suspense'))
                AND t.kind = 'EARNING' AND t.reference = 'job:' || e.job_id || ':' || e.unit),
             (SELECT t.id FROM transfers t
              WHERE t.subject = (SELECT id FROM accounts WHERE name = 'suspense')
-               AND t.kind = 'CLAIM' AND t.reference = 'job:' || e.job_id || ':' || e.unit))) AS entry_id
+               AND t.kind = 'CLAIM' AND t.reference = 'job:' || e.job_id || ':' || e.unit)) AS entry_id
 FROM earnings e;
 
 -- Disputes about units, at most one per unit.

@@ -23,7 +23,7 @@ BEGIN
         RAISE EXCEPTION 'the log does not go back' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF NEW.covered > OLD.covered
-       AND NEW.covered > coalesce(pg_sequence_last_value('public.entries_entry_id_seq'), 0) THEN
+       AND NEW.covered > 2 * coalesce(pg_sequence_last_value('public.transfers_id_seq'), 0) THEN
         RAISE EXCEPTION 'the log covers % and no sequence gave it', NEW.covered
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;

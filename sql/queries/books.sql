@@ -41,9 +41,8 @@ ORDER BY a.id FOR UPDATE OF a;
 -- Read what the account locks protect, in one row: holds (open and closed); jobs, by the columns of JobRow; units and
 -- the units they feed; all units and holds of whole jobs ($2), and of frames if one of their tiles ($12, $13) may
 -- fail; idempotency keys; numbers for $8 transfers (gaps are harmless); earlier transfers by subject, kind and
--- reference ($9 to $11), with the subject's entries and the accounts; and the time now that the locks are held. The
--- lookups are separate steps, because a plan made while the tables were small must not scan them once they are large.
--- COALESCE keeps the planner from starting with all entries of an account.
+-- reference ($9 to $11), with their accounts; and the time now that the locks are held. The lookups are separate
+-- steps, because a plan made while the tables were small must not scan them once they are large.
 WITH posted AS MATERIALIZED (
     SELECT x.t FROM unnest($9::bigint[], $10::text[], $11::text[]) AS k (subject, kind, reference)
     CROSS JOIN LATERAL (SELECT t FROM transfers t
@@ -86,13 +85,7 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
        ARRAY(SELECT i FROM unnest($6::uuid[], $7::text[]) AS k (user_id, key)
              JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key) AS keys,
        ARRAY(SELECT nextval('transfers_id_seq') FROM generate_series(1, $8::integer)) AS transfers,
-       ARRAY(SELECT nextval('entries_entry_id_seq')
-             FROM generate_series(1, 2 * $8::integer)) AS entries,
        ARRAY(SELECT t FROM posted) AS posted,
-       ARRAY(SELECT x.e FROM posted CROSS JOIN LATERAL (
-                 SELECT e FROM entries e
-                 WHERE e.transfer_id = (t).id AND coalesce(e.account_id = (t).subject, false)
-                 LIMIT 1) x) AS posted_entries,
        ARRAY(SELECT a FROM accounts a
              WHERE a.id IN (SELECT (t).debit FROM posted UNION SELECT (t).credit FROM posted))
            AS posted_accounts,
@@ -105,11 +98,11 @@ SELECT CASE WHEN $1::bigint::text::xid8 < pg_snapshot_xmax(pg_current_snapshot()
             THEN pg_xact_status($1::bigint::text::xid8) END AS status;
 
 -- name: books_accounts_write
--- Update balances as decided under the lock.
+-- Update balances as decided under the lock, from the versions $5.
 UPDATE accounts a SET balance = n.balance, held = n.held, version = n.version
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
-     AS n (id, balance, held, version)
-WHERE a.id = n.id;
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+     AS n (id, balance, held, version, before)
+WHERE a.id = n.id AND a.version = n.before;
 
 -- name: books_jobs_insert
 -- Insert jobs.
@@ -230,21 +223,13 @@ WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false);
 
 -- name: books_transfers_insert
 -- Insert transfers, all with the same time.
-INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, description, created_at)
+INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, description, key, debit_version,
+                       credit_version, debit_after, credit_after, receipt, created_at)
 OVERRIDING SYSTEM VALUE
-SELECT n.*, ($9::timestamptz[])[1]
+SELECT n.*, ($15::timestamptz[])[1]
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
-            $7::text[], $8::text[]) AS n;
-
--- name: books_entries_insert
--- Insert two entries per transfer, all with the same time.
-INSERT INTO entries (entry_id, id, transfer_id, account_id, version, amount, before, receipt, after,
-                     created_at)
-OVERRIDING SYSTEM VALUE
-SELECT n.*, n.before + n.amount, ($9::timestamptz[])[1]
-FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-            $7::bigint[], $8::bytea[])
-     AS n (entry_id, id, transfer_id, account_id, version, amount, before, receipt);
+            $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[],
+            $13::bigint[], $14::bytea[]) AS n;
 
 -- name: books_keys_insert
 -- Insert answers of idempotency keys.

@@ -15,14 +15,14 @@ SELECT e.id, e.entry_id, e.amount, t.kind, t.reference, e.after, t.description, 
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
-  AND e.version < coalesce((SELECT version FROM entries WHERE id = $4::uuid), 9223372036854775807)
+  AND e.version < coalesce((SELECT version FROM entries WHERE transfer_id = transfer_of($4::uuid) AND id = $4), 9223372036854775807)
 ORDER BY e.version DESC
 LIMIT $2 OFFSET $3;
 
 -- name: entry_is_of_user
 -- Does the entry belong to the user, so that a page may begin after it?
 SELECT FROM entries e JOIN accounts a ON a.id = e.account_id
-WHERE e.id = $2 AND a.name = 'user:' || $1::uuid;
+WHERE e.transfer_id = transfer_of($2::uuid) AND e.id = $2 AND a.name = 'user:' || $1::uuid;
 
 -- name: entries_count
 -- Count a user's entries: versions have no gaps.
@@ -50,11 +50,10 @@ WHERE state = 'OPEN' AND account_id = (SELECT id FROM accounts WHERE name = 'use
 -- name: usage_of_user
 -- A user's charges for work on each day from $2 to $3 (UTC), with the number of jobs; days without charges included.
 WITH charged AS (
-    SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day, -e.amount AS amount,
-           split_part(t.reference, ':', 2) AS job
-    FROM entries e JOIN transfers t ON t.id = e.transfer_id
-    WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
-      AND e.created_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.kind = 'USAGE'
+    SELECT (t.created_at AT TIME ZONE 'UTC')::date AS day, t.amount, split_part(t.reference, ':', 2) AS job
+    FROM transfers t
+    WHERE t.debit = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
+      AND t.created_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.kind = 'USAGE'
 )
 SELECT d.day::date AS day, coalesce(sum(c.amount), 0)::bigint AS charged,
        count(DISTINCT c.job) AS jobs
@@ -99,11 +98,13 @@ ORDER BY a.id LIMIT 100;
 -- descending); optionally only of kind $2, or with $3 in the reference. If accounts are given, each one's entries are
 -- read backwards, only as far as needed.
 WITH found AS (
-    (SELECT e.entry_id, e.account_id, e.amount, e.after, e.created_at, t.kind, t.reference, t.description
-     FROM entries e JOIN transfers t ON t.id = e.transfer_id
-     WHERE $8::bigint[] IS NULL AND ($1::bigint IS NULL OR e.entry_id < $1)
+    (SELECT e.entry_id, e.account_id, e.amount, e.after, t.created_at, t.kind, t.reference, t.description
+     FROM transfers t
+     CROSS JOIN LATERAL (VALUES (2 * t.id - 1, t.debit, -t.amount, t.debit_after),
+                                (2 * t.id, t.credit, t.amount, t.credit_after)) e (entry_id, account_id, amount, after)
+     WHERE $8::bigint[] IS NULL AND ($1::bigint IS NULL OR (t.id <= $1 / 2 AND e.entry_id < $1))
        AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
-     ORDER BY e.entry_id DESC LIMIT $4)
+     ORDER BY t.id DESC, e.entry_id DESC LIMIT $4)
     UNION ALL
     (SELECT e.* FROM unnest($8) AS of_account (id), LATERAL (
         SELECT e.entry_id, e.account_id, e.amount, e.after, e.created_at, t.kind, t.reference, t.description

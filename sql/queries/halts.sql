@@ -54,7 +54,7 @@ SELECT h.size, c.root FROM log_head h LEFT JOIN checkpoints c ON c.size = $1::bi
 -- an entry for a checkpoint. Leaves that a new epoch kept from an older one count as anchored.
 SELECT h.size, coalesce(a.size, 0) AS anchored,
        coalesce((SELECT min(c.at) FROM checkpoints c WHERE c.size > coalesce(a.size, 0)),
-                (SELECT e.created_at FROM leaves l JOIN entries e ON e.entry_id = l.entry_id
+                (SELECT t.created_at FROM leaves l JOIN transfers t ON t.id = (l.entry_id + 1) / 2
                  WHERE l.leaf_index >= coalesce(a.size, 0) ORDER BY l.leaf_index LIMIT 1)) AS since
 FROM log_head h
 LEFT JOIN LATERAL (SELECT size FROM chain_transactions

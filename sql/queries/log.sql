@@ -20,13 +20,13 @@ SELECT h.origin, h.size, h.root, h.covered, c.size AS checked, c.at AS checked_a
        ARRAY(SELECT verifier FROM log_keys) AS verifiers,
        coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS own,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
-       coalesce((SELECT max(entry_id) FROM entries), 0) AS newest,
+       coalesce((SELECT 2 * max(id) FROM transfers), 0) AS newest,
        EXISTS (SELECT FROM log_halted WHERE reason <> 'RESTORED') AS halted,
        -- One index lookup per entry, instead of a scan of all leaves.
-       ARRAY(SELECT e.entry_id FROM entries e
-             WHERE e.entry_id > h.covered
+       ARRAY(SELECT e.entry_id FROM transfers t CROSS JOIN LATERAL (VALUES (2 * t.id - 1), (2 * t.id)) e (entry_id)
+             WHERE t.id > h.covered / 2 AND e.entry_id > h.covered
                AND (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
-             ORDER BY e.entry_id LIMIT $1) AS waiting
+             ORDER BY t.id, e.entry_id LIMIT $1) AS waiting
 FROM log_head h
 LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) c ON true;
 
@@ -34,10 +34,10 @@ LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) 
 -- Entries with the fields of their leaves, in order.
 SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
        e.after, t.reference, t.description
-FROM entries e
-JOIN transfers t ON t.id = e.transfer_id
+FROM unnest($1::bigint[]) AS n (entry_id)
+JOIN transfers t ON t.id = (n.entry_id + 1) / 2
+JOIN entries e ON e.transfer_id = t.id AND e.entry_id = n.entry_id
 JOIN accounts a ON a.id = e.account_id
-WHERE e.entry_id = ANY($1::bigint[])
 ORDER BY e.entry_id;
 
 -- name: log_unsynced
@@ -125,13 +125,13 @@ FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
 JOIN accounts a ON a.id = e.account_id
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
-WHERE e.entry_id = coalesce($2::bigint, (SELECT entry_id FROM entries WHERE id = $3::uuid))
-  AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
+WHERE e.transfer_id = coalesce(($2::bigint + 1) / 2, transfer_of($3::uuid))
+  AND coalesce(e.entry_id = $2, e.id = $3) AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
 
 -- name: log_orphan
 -- The leaf of an entry that is missing from the books.
 SELECT leaf_index FROM leaves l WHERE entry_id = $1
-AND NOT EXISTS (SELECT FROM entries e WHERE e.entry_id = l.entry_id);
+AND NOT EXISTS (SELECT FROM transfers t WHERE t.id = (l.entry_id + 1) / 2);
 
 -- name: log_checkpoint_newest
 -- The newest checkpoint.

@@ -189,7 +189,7 @@ class StoreTwin(MultipartsOfResults):
         self.latency = 0.0  # seconds of each round trip, also of one that fails
         self.commits = 0
         self.pause: Callable[[], object] | None = None  # called at each round trip
-        self.transfer_ids, self.entry_ids = itertools.count(1), itertools.count(1)
+        self.transfer_ids = itertools.count(1)
         self._account_ids = itertools.count(1)
         self._failures: deque[Exception] = deque()
         self.lost_answers = 0
@@ -754,14 +754,9 @@ class BooksTwin:
             holds=found,
             jobs={job: store.jobs[job] for job in keys.jobs if job in store.jobs},
             units=units,
-            transfers={
-                key: (store.transfers[key], self._entry_of_subject(store.transfers[key]))
-                for key in keys.transfers
-                if key in store.transfers
-            },
+            transfers={k: store.transfers[k] for k in keys.transfers if k in store.transfers},
             idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
             transfer_ids=iter(()),
-            entry_ids=iter(()),
             now=store.clock.now(),
             purchases=purchases,
             reversals=reversals,
@@ -771,7 +766,6 @@ class BooksTwin:
         )
         count = numbers_for(keys, rows)  # the number of ids that the database reserves
         rows.transfer_ids = itertools.islice(store.transfer_ids, count)
-        rows.entry_ids = itertools.islice(store.entry_ids, 2 * count)
         return rows
 
     def _beside(self, key: UnitId) -> list[UnitId]:
@@ -804,7 +798,7 @@ class BooksTwin:
             store.units.update({(row.job_id, row.number): row for row in changes.units})
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row
-            store.entries.update({(row.account, row.version): row for row in changes.entries})
+                store.entries.update({(side.account, side.version): side for side in row.sides})
             store.acts.extend(changes.acts)
             store.answers.update({(row.user_id, row.key): row for row in changes.idempotency})
             store.purchases.update({row.id: row for row in changes.purchases})
@@ -814,14 +808,6 @@ class BooksTwin:
             store.words.extend(changes.words)
             store.receipts.update({(row.job_id, row.unit): row for row in changes.receipts})
             keep_earnings(store, changes)
-
-    def _entry_of_subject(self, transfer: TransferRow) -> EntryRow:
-        entries = self._store.entries.values()
-        return next(
-            entry
-            for entry in entries
-            if entry.transfer_id == transfer.id and entry.account == transfer.subject
-        )
 
 
 def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:

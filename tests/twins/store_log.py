@@ -49,11 +49,8 @@ class LogTwin:
 
     async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
         await self._store.round_trip()
-        wanted = set(numbers)
-        transfers = {t.id: t for t in self._store.transfers.values()}
-        found = [e for e in self._store.entries.values() if e.entry_id in wanted]
-        found.sort(key=lambda entry: entry.entry_id)
-        return [log_entry(entry, transfers[entry.transfer_id]) for entry in found]
+        found = log_entries(self._store)
+        return [found[number] for number in sorted(numbers) if number in found]
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
         await self._store.round_trip()
@@ -116,11 +113,16 @@ def log_view(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
     )
 
 
-def log_entry(entry: EntryRow, transfer: TransferRow) -> LogEntry:
-    """Return the entry in the form that its leaf contains."""
+def log_entries(store: "StoreTwin") -> dict[int, LogEntry]:
+    """Return all entries by number, in the form that their leaves contain."""
+    sides = ((row, side) for row in store.transfers.values() for side in row.sides)
+    return {side.entry_id: _log_entry(side, row) for row, side in sides}
+
+
+def _log_entry(entry: EntryRow, transfer: TransferRow) -> LogEntry:
     return LogEntry(
         entry_id=entry.entry_id,
-        created_at=entry.created_at,
+        created_at=transfer.created_at,
         kind=transfer.kind,
         amount=entry.amount,
         receipt=entry.receipt,
@@ -138,8 +140,7 @@ def audit_log(store: "StoreTwin") -> list[Finding]:
     tables, found = store.log_tables, list[Finding]()
     if tables.head is None:
         return found
-    transfers = {t.id: t for t in store.transfers.values()}
-    entries = {e.entry_id: log_entry(e, transfers[e.transfer_id]) for e in store.entries.values()}
+    entries = log_entries(store)
     frontier, roots = Frontier(), {0: Frontier().root()}
     for number in range(tables.head.size):
         leaf = tables.leaves.get(number)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import attrs
 
 from rendertrust.unit_error_code import ErrorCode
-from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
+from sql.books import Changes, HoldRow, JobRow, TransferRow, UnitRow
 from sql.database import Mismatch, Refused
 from sql.purchases import PurchaseRow
 
@@ -42,7 +42,6 @@ def rows_of(changes: Changes) -> Iterator[Any]:
     yield from changes.jobs
     yield from changes.units
     yield from changes.transfers
-    yield from changes.entries
     yield from changes.idempotency
     yield from changes.purchases
     yield from changes.reversals
@@ -75,8 +74,6 @@ def _rules(changes: Changes) -> Iterator[tuple[str, bool]]:
         yield from _hold(hold)
     for transfer in changes.transfers:
         yield from _transfer(transfer)
-    for entry in changes.entries:
-        yield from _entry(entry)
     for purchase in changes.purchases:
         yield from _purchase(purchase)
     for row in changes.idempotency:
@@ -138,10 +135,6 @@ def _transfer(transfer: TransferRow) -> Iterator[tuple[str, bool]]:
     yield "reference", 1 <= len(transfer.reference) <= 255
 
 
-def _entry(entry: EntryRow) -> Iterator[tuple[str, bool]]:
-    yield "entry", entry.amount != 0 and entry.after == entry.before + entry.amount
-
-
 def _purchase(purchase: PurchaseRow) -> Iterator[tuple[str, bool]]:
     paid = purchase.state == "PAID"
     yield "state", purchase.state in ("OPEN", "FAILED", "EXPIRED", "PAID")
@@ -175,7 +168,7 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
     for payout in changes.payouts:
         _must((payout.id in store.payouts) != (payout.id in changes.new_payouts))
     _new(store.transfers, [(t.subject, t.kind, t.reference) for t in changes.transfers])
-    _new(store.entries, [(entry.account, entry.version) for entry in changes.entries])
+    _new(store.entries, [(s.account, s.version) for t in changes.transfers for s in t.sides])
     _new(store.answers, [(row.user_id, row.key) for row in changes.idempotency])
     _new(store.events, [row.id for row in changes.events])
     for purchase in changes.purchases:

@@ -99,7 +99,7 @@ def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
     """Return the transfer that refunds a charge, less an admin's earlier refund; None if 0."""
     work, creator = work_reference(found.job_id, found.unit), user_account(found.user_id)
     before = draft.transfers.get((creator, "REFUND", work))
-    amount = found.charge - (0 if before is None else before[0].amount)
+    amount = found.charge - (0 if before is None else before.amount)
     if amount <= 0:
         return None
     reference = work if before is None else dispute_reference(found)

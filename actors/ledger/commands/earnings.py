@@ -42,7 +42,6 @@ def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
     found = draft.transfers.get((effect.operator or "", "EARNING", _reference(effect)))
     if found is None or effect.operator is None:
         return  # the unit was free, or the share rounds to zero
-    transfer, _ = found
     key = (unit.job_id, unit.number)
     share = EarningRow(
         id=draft.uuid(),
@@ -50,7 +49,7 @@ def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
         unit=unit.number,
         node_id=effect.node,
         operator_id=operator_of(effect.operator),
-        amount=transfer.amount,
+        amount=found.amount,
         state="PENDING",
         earned_at=draft.now,
         payable_at=draft.now + effect.dispute_window,

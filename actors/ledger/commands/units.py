@@ -139,7 +139,7 @@ def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
         document=issued.document,
         hash=issued.hash,
         signature=issued.signature,
-        entry_id=None if paid is None else paid[1].entry_id,
+        entry_id=None if paid is None else paid.entry.entry_id,
         issued_at=draft.now,
     )
     draft.receipts.put((unit.job_id, unit.number), row)
