@@ -7,7 +7,7 @@ In PostgreSQL a batch is locked and read in two round trips, and written in one.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
@@ -20,7 +20,7 @@ from rendertrust.unit_error_code import ErrorCode
 from sql.account_names import ADJUSTMENTS, DEBT, MADE_WHEN_NEEDED, REVENUE
 from sql.audit_log import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
-from sql.database import Conflict, Connection, Mismatch
+from sql.database import Conflict, Connection
 from sql.earnings import (
     ComparisonRow,
     DisputeRow,
@@ -44,7 +44,7 @@ from sql.purchases import (
     with_owners,
 )
 from sql.query_loader import QUERIES
-from sql.receipts import ReceiptRow
+from sql.receipts import NewReceipt
 from sql.statement_batch import Columns, columns_of, flat, row_values, together
 
 UnitId: TypeAlias = tuple[UUID, int]
@@ -75,10 +75,11 @@ _UNIT_COUNTED: tuple[str, ...] = (
 )
 _LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # unit columns that are arrays of nodes
 _OF_TRANSFER = (
-    *("id", "debit", "credit", "subject", "amount", "kind", "reference", "description", "key"),
+    *("debit", "credit", "subject", "amount", "kind", "reference", "description", "key"),
     *("debit_version", "credit_version", "debit_after", "credit_after", "receipt"),
 )
-_OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
+_OF_RECEIPT = ("job_id", "unit", "attempt", "document", "hash", "signature", "issued_at")
+NUMBERED = ("books_transfers_insert", "key, id")  # a write, and what it returns
 UNREAD = datetime.max.replace(tzinfo=UTC)
 
 
@@ -234,10 +235,10 @@ class TransferRow:
     """A transfer with both of its sides.
 
     ``debit_version`` and ``debit_after``: the version and balance of the debited account after the
-    transfer. ``receipt``: the hash of the receipt that the transfer pays for.
+    transfer. ``receipt``: the hash of the receipt that the transfer pays for. ``id`` is 0 until the
+    transfer is written.
     """
 
-    id: int
     debit: str
     credit: str
     subject: str
@@ -252,6 +253,7 @@ class TransferRow:
     debit_after: int
     credit_after: int
     receipt: bytes | None = None
+    id: int = 0
 
     @property
     def entry(self) -> "EntryRow":
@@ -266,13 +268,13 @@ class TransferRow:
         credit = (self.credit, self.credit_version, self.amount, self.credit_after)
         return (
             EntryRow(2 * self.id - 1, self.key, *debit, self.receipt if of_debit else None),
-            EntryRow(
-                2 * self.id,
-                UUID(int=self.key.int ^ 1),
-                *credit,
-                None if of_debit else self.receipt,
-            ),
+            EntryRow(2 * self.id, other_key(self.key), *credit, None if of_debit else self.receipt),
         )
+
+
+def other_key(key: UUID) -> UUID:
+    """Return the id of the entry on the other side of a transfer."""
+    return UUID(int=key.int ^ 1)
 
 
 @attrs.frozen
@@ -317,7 +319,6 @@ class Keys:
     tiled: set[UnitId] = attrs.field(factory=set[UnitId])
     transfers: set[TransferKey] = attrs.field(factory=set[TransferKey])
     idempotency: set[KeyId] = attrs.field(factory=set[KeyId])
-    postings: int = 0  # the most transfers that the batch can make; their numbers are reserved
     # with their disputes and accounts
     earnings: set[UnitId] = attrs.field(factory=set[UnitId])
     payouts: set[UUID] = attrs.field(factory=set[UUID])  # with their accounts
@@ -348,7 +349,6 @@ class Rows:
     units: dict[UnitId, UnitRow]
     transfers: dict[TransferKey, TransferRow]
     idempotency: dict[KeyId, KeyRow]
-    transfer_ids: Iterator[int]
     now: datetime
     earnings: dict[UnitId, EarningRow] = attrs.field(factory=dict[UnitId, EarningRow])
     disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict[UnitId, DisputeRow])
@@ -389,7 +389,7 @@ class Changes:
     reversals: tuple[ReversalRow, ...] = ()
     events: tuple[StripeEventRow, ...] = ()
     new_purchases: frozenset[UUID] = frozenset()
-    receipts: tuple[ReceiptRow, ...] = ()
+    receipts: tuple[NewReceipt, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     new_checks: frozenset[CheckId] = frozenset()
     words: tuple[WordRow, ...] = ()  # always new rows
@@ -408,35 +408,24 @@ class BooksTransaction(Protocol):
         """
         ...
 
-    async def write(self, changes: Changes) -> int:
-        """Write everything; return the transaction's number, 0 if there is nothing to write.
+    async def write(self, changes: Changes) -> Mapping[UUID, int]:
+        """Write everything; return the numbers of the transfers, by their keys.
 
         Raises Refused, Conflict or Mismatch; then nothing is written.
         """
         ...
 
-    async def was_committed(self, transaction: int) -> bool | None:
-        """Return True if an earlier transaction was committed; None if this cannot be found out."""
+    async def was_written(self, changes: Changes) -> bool | None:
+        """Return True if an earlier transaction with these changes was committed.
+
+        None if this cannot be found out, as the changes have no transfer.
+        """
         ...
-
-
-def numbers_for(keys: Keys, rows: Rows) -> int:
-    """Return the most transfers that the batch can make.
-
-    Users with debts pay when they get credits.
-    """
-    if not any(account.debt is not None for account in rows.accounts.values()):
-        return keys.postings
-    return 2 * keys.postings + len(keys.holds) + len(keys.whole) + len(keys.tiled)
 
 
 def with_tills(keys: Keys) -> set[str]:
     """Return the accounts of which any shard will do, as no earlier reference is looked up."""
     return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
-
-
-class RowsMissing(Mismatch):
-    """A write touched fewer rows than decided; the transaction must not be committed."""
 
 
 class SqlBooks:
@@ -448,7 +437,7 @@ class SqlBooks:
         self._versions: dict[int, int] = {}  # of the locked accounts, by id
 
     async def lock(self, keys: Keys) -> Rows:
-        rows = Rows({}, {}, {}, {}, {}, {}, iter(()), UNREAD)
+        rows = Rows({}, {}, {}, {}, {}, {}, UNREAD)
         if keys.purchases:
             keys = await with_owners(self._connection, keys)
         concerned = keys.accounts | await earners(self._connection, keys)
@@ -457,8 +446,7 @@ class SqlBooks:
         self._versions = {account.id: account.version for account in rows.accounts.values()}
         if keys.purchases:
             await lock_purchases(self._connection, keys.purchases, rows)
-        used = (keys.holds, keys.jobs, keys.units, keys.idempotency, keys.transfers)
-        if any(used) or keys.postings:
+        if any((keys.holds, keys.jobs, keys.units, keys.idempotency, keys.transfers)):
             await self._rows(keys, rows)
         else:
             [found] = await self._fetch("database_time")
@@ -467,26 +455,25 @@ class SqlBooks:
         await lock_checks(self._connection, keys, rows)
         return rows
 
-    async def write(self, changes: Changes) -> int:
+    async def write(self, changes: Changes) -> Mapping[UUID, int]:
         """Write all changes in one statement; every expected row must be found."""
         parts = [part for part in self._parts(changes) if part[1] and part[1][0]]
         if not parts:
-            return 0
+            return {}
         names = tuple((name, len(columns)) for name, columns in parts)
         arguments = flat([columns for _, columns in parts])
-        counts = await self._connection.fetchrow(together(names), *arguments)
-        assert counts is not None, "it counts"
         several = counted(changes)
-        for name, columns in parts:
-            wanted = several.get(name, len(columns[0]))
-            if counts[name] != wanted:
-                raise RowsMissing(f"{name}: {counts[name]} of {wanted} rows")
-        number: int = counts["transaction"]
-        return number
+        wanted = [several.get(name, len(columns[0])) for name, columns in parts]
+        statement = together(names, NUMBERED)
+        written = await self._connection.fetchrow(statement, *arguments, wanted)
+        assert written is not None, "it returns a row"
+        return dict(zip(written["key"], written["id"], strict=True)) if changes.transfers else {}
 
-    async def was_committed(self, transaction: int) -> bool | None:
-        [row] = await self._fetch("books_transaction_status", transaction)
-        return {"committed": True, "aborted": False}.get(row["status"])
+    async def was_written(self, changes: Changes) -> bool | None:
+        if not changes.transfers:
+            return None
+        [row] = await self._fetch("books_transfer_written", changes.transfers[0].key)
+        return bool(row["written"])
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -518,7 +505,7 @@ class SqlBooks:
         units = _columns_of(sorted(keys.units), 2)
         named = (list(keys.holds), list(keys.whole), list(keys.jobs), *units)
         tiled = _columns_of(sorted(keys.tiled), 2)
-        asked = (*named, *used, numbers_for(keys, rows), *self._subjects(keys), *tiled)
+        asked = (*named, *used, *self._subjects(keys), *tiled)
         [found] = await self._fetch("books_rows_lock", *asked)
         names = {number: name for name, number in self._ids.items()}
         for row in found["holds"]:
@@ -536,7 +523,6 @@ class SqlBooks:
             rows.units[row["job_id"], row["number"]] = UnitRow(**values)
         for row in found["keys"]:
             rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
-        rows.transfer_ids = iter(found["transfers"])
         rows.now = found["now"]
         rows.transfers = _posted(found)
 
@@ -562,7 +548,10 @@ class SqlBooks:
         yield from purchase_parts(changes)
         yield from earning_parts(changes)
         yield from check_parts(changes)
-        yield "books_receipts_insert", columns_of(changes.receipts, *_OF_RECEIPT)
+        free = [row for row in changes.receipts if row.paid_by is None]
+        paid = [row for row in changes.receipts if row.paid_by is not None]
+        yield "books_receipts_insert", columns_of(free, *_OF_RECEIPT)
+        yield "books_paid_receipts_insert", columns_of(paid, *_OF_RECEIPT, "paid_by")
         columns = columns_of(
             changes.idempotency, "user_id", "key", "request", "answer", "created_at"
         )
@@ -583,7 +572,7 @@ class SqlBooks:
 
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the write of transfers; all of a batch have one time."""
-        columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 1, 2, 3)
+        columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 0, 1, 2)
         yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]
 
     def _with_ids(self, columns: Columns, *positions: int) -> Columns:

@@ -188,7 +188,8 @@ class SqlLog:
             await self._connection.execute(QUERIES["log_unsynced"])
         parts = [part for part in _parts(append) if part[1][0]]
         names = tuple((name, len(columns)) for name, columns in parts)
-        await self._connection.fetchrow(together(names), *flat([c for _, c in parts]))
+        wanted = [len(columns[0]) for _, columns in parts]
+        await self._connection.fetchrow(together(names), *flat([c for _, c in parts]), wanted)
 
 
 async def look(database: Database, limit: int) -> LogView | None:

@@ -26,6 +26,20 @@ class ReceiptRow:
 
 
 @attrs.frozen
+class NewReceipt:
+    """A receipt to write. ``paid_by``: the key of the transfer that pays; None for free work."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    document: str = attrs.field(repr=False)
+    hash: bytes
+    signature: bytes = attrs.field(repr=False)
+    paid_by: UUID | None
+    issued_at: datetime
+
+
+@attrs.frozen
 class WithdrawnRow:
     """The entry that refunded the charge of a receipt."""
 

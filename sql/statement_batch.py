@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -12,27 +12,38 @@ from sql.query_loader import QUERIES
 
 Columns: TypeAlias = list[list[Any]]
 Part: TypeAlias = tuple[str, Columns]  # the name of a write, and its columns of values
+ROWS_MISSING: Final = "RT001"  # raised by must_write
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
 @lru_cache(maxsize=256)
-def together(parts: tuple[tuple[str, int], ...]) -> str:
+def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | None = None) -> str:
     """Combine the named writes, each with its number of parameters.
 
-    The statement returns how many rows each write has written, and the transaction's id. All writes
-    see the state before the statement, and their order is undefined: no two may write the same row.
-    Foreign keys are checked at the end.
+    The last parameter has the number of rows that each write must write, in order; otherwise the
+    statement fails with the SQLSTATE ``ROWS_MISSING``, and nothing is written. All writes see the
+    state before the statement, and their order is undefined: no two may write the same row.
+    ``returning``: the name of a write, and columns of its rows. The statement returns these
+    columns, each as an array, or else nothing of use.
     """
     written: list[str] = []
-    before = 0
+    before, columns = 0, "1"
     for name, width in parts:
         body = QUERIES[name].rstrip().removesuffix(";")
-        written.append(f"{name} AS (\n{_shifted(body, before)}\nRETURNING 1)")
+        columns = returning[1] if returning is not None and returning[0] == name else "1"
+        written.append(f"{name} AS (\n{_shifted(body, before)}\nRETURNING {columns})")
         before += width
     # only names of our own queries become part of the text
-    counts = [f"(SELECT count(*) FROM {name}) AS {name}" for name, _ in parts]  # noqa: S608
-    counts.append("pg_current_xact_id()::text::bigint AS transaction")
-    return "WITH " + ",\n".join(written) + "\nSELECT " + ", ".join(counts)
+    shown = [
+        f"must_write('{name}', (SELECT count(*) FROM {name}), (${before + 1}::bigint[])[{place}])"  # noqa: S608
+        for place, (name, _) in enumerate(parts, 1)
+    ]
+    if returning is not None and any(name == returning[0] for name, _ in parts):
+        shown += [
+            f"ARRAY(SELECT {column} FROM {returning[0]}) AS {column}"  # noqa: S608
+            for column in returning[1].split(", ")
+        ]
+    return "WITH " + ",\n".join(written) + "\nSELECT " + ", ".join(shown)
 
 
 def row_values(kind: type[Any], row: Any) -> dict[str, Any]:

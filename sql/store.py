@@ -44,6 +44,7 @@ from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow, standi
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, record
+from sql.statement_batch import ROWS_MISSING
 from sql.units import (
     JobPlace,
     KnownPlan,
@@ -100,6 +101,8 @@ class SqlStore:
         except orjson.JSONEncodeError as error:
             raise Refused(type(error).__name__) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if getattr(error, "sqlstate", None) == ROWS_MISSING:
+                raise Mismatch(str(error)) from error
             # the error's message names columns and constraints; only its detail has data of rows
             if refused(error):
                 raise Refused(f"{type(error).__name__}: {error}") from error

@@ -5,8 +5,9 @@ Commits that arrive while a batch is being written form the next batch.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
 import attrs
 from prometheus_client import Counter, Histogram
@@ -16,6 +17,7 @@ from actors.ledger.batch_decision import decide
 from actors.ledger.effects import Effect
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
+    Booked,
     Commit,
     Decided,
     GuardFailed,
@@ -25,11 +27,20 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     RenewLeases,
+    Replayed,
 )
 from actors.ports import Clock, Random, Store
 from rendertrust.money import UNITS_PER_CREDIT
 from sql.account_names import REVENUE
-from sql.books import AccountRow, BooksTransaction, Changes, HoldRow, Keys, Rows
+from sql.books import (
+    AccountRow,
+    BooksTransaction,
+    Changes,
+    HoldRow,
+    Keys,
+    Rows,
+    other_key,
+)
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
 # How long a batch is retried while the database is down; callers wait two seconds.
@@ -62,17 +73,17 @@ class UnknownCommit:
     """A try to write a batch whose COMMIT got no answer.
 
     ``posted``: positions in the batch of the commits that it has written if it took effect.
+    ``is_counted``: its changes are counted with another part of the batch.
     """
 
-    transaction: int
     posted: frozenset[int]
     changes: Changes
+    is_counted: bool = False
 
     def of(self, places: range) -> "UnknownCommit":
-        """Return this record for a part of the batch; only the first part keeps ``changes``."""
+        """Return this record for a part of the batch; its changes are counted with the first."""
         posted = frozenset(n - places.start for n in self.posted if n in places)
-        changes = Changes() if places.start else self.changes
-        return UnknownCommit(self.transaction, posted, changes)
+        return UnknownCommit(posted, self.changes, self.is_counted or places.start > 0)
 
 
 class LedgerActor(Actor[Ledger]):
@@ -156,7 +167,7 @@ class LedgerActor(Actor[Ledger]):
 
     async def _attempt(self, commits: Sequence[Commit], lost: list[UnknownCommit]) -> list[Outcome]:
         """Decide and write a batch; if COMMIT gets no answer, add this try to ``lost``."""
-        number, changes, outcomes = 0, Changes(), list[Outcome]()
+        changes, outcomes = Changes(), list[Outcome]()
         try:
             async with self._store.transaction() as books:
                 rows = await books.lock(keys_of(commits))
@@ -165,16 +176,16 @@ class LedgerActor(Actor[Ledger]):
                 broken = violation(rows, changes)
                 if broken is not None:
                     raise Fatal(broken)
-                number = await books.write(changes)
+                numbers = await books.write(changes)
                 fail_point.reach("before_commit", effects_of(commits))
         except AnswerLost:
             posted = {n for n, outcome in enumerate(outcomes) if isinstance(outcome, Posted)}
-            lost.append(UnknownCommit(number, frozenset(posted), changes))
+            lost.append(UnknownCommit(frozenset(posted), changes))
             raise
         for each in (*done, changes):
             _count(each)
         fail_point.reach("after_commit", effects_of(commits))
-        return outcomes
+        return [numbered(outcome, numbers) for outcome in outcomes]
 
     async def _split(
         self, commits: Sequence[Commit], lost: Sequence[UnknownCommit], error: Refused | Mismatch
@@ -201,13 +212,29 @@ async def _written_before(
     """
     found, written = set[int](), list[Changes]()
     for attempt in lost:
-        if not attempt.transaction:
-            continue  # the earlier try had nothing to commit
         # This try holds the locks that the earlier one held, so the earlier one has ended.
-        ended = await books.was_committed(attempt.transaction)
+        ended = await books.was_written(attempt.changes)
         found |= frozenset() if ended is False else attempt.posted
-        written += [attempt.changes] if ended else []
+        written += [attempt.changes] if ended and not attempt.is_counted else []
     return frozenset(found), written
+
+
+def numbered(outcome: Outcome, numbers: Mapping[UUID, int]) -> Outcome:
+    """Return the outcome with the numbers of the entries that the batch has written.
+
+    ``numbers``: those of the transfers, by key.
+    """
+    if not isinstance(outcome, Posted | Replayed) or all(one.entry_id for one in outcome.entries):
+        return outcome
+    entries = (one if one.entry_id else _numbered(one, numbers) for one in outcome.entries)
+    return attrs.evolve(outcome, entries=tuple(entries))
+
+
+def _numbered(entry: Booked, numbers: Mapping[UUID, int]) -> Booked:
+    number = numbers.get(entry.id)
+    is_debit = number is not None
+    number = numbers[other_key(entry.id)] if number is None else number
+    return attrs.evolve(entry, entry_id=2 * number - is_debit)
 
 
 def _count(changes: Changes) -> None:
@@ -247,7 +274,7 @@ def violation(rows: Rows, changes: Changes) -> str | None:
 def _unsound(changes: Changes) -> str | None:
     for transfer in changes.transfers:
         if transfer.amount < 1 or transfer.debit == transfer.credit:
-            return f"I1: transfer {transfer.id} moves nothing from one account to another"
+            return f"I1: the transfer {transfer.reference} moves nothing"
     return None
 
 
@@ -260,7 +287,7 @@ def _wrong_balance(rows: Rows, changes: Changes) -> str | None:
         ):
             number, balance = ends[name]
             if (version, after) != (number + 1, balance + amount):
-                return f"I2: transfer {row.id} does not follow the previous entry of {name}"
+                return f"I2: the transfer {row.reference} does not follow the last entry of {name}"
             ends[name] = version, after
     written = {account.name: (account.version, account.balance) for account in changes.accounts}
     for name, end in ends.items():

@@ -34,7 +34,7 @@ from sql.earnings import (
     PayoutRow,
 )
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
-from sql.receipts import ReceiptRow
+from sql.receipts import NewReceipt
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -107,9 +107,8 @@ class Draft:
         self.payable: Layer[UUID, PayableRow] = self._layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = self._layer(rows.checks)
         self.words: Layer[CheckId, WordRow] = self._layer({})
-        self.receipts: Layer[UnitId, ReceiptRow] = self._layer({})
+        self.receipts: Layer[UnitId, NewReceipt] = self._layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = self._layer(_numbers(rows))
-        self._transfer_ids = rows.transfer_ids
         self.booked: list[Booked] = []
         self.touched: dict[UnitId, None] = {}
 
@@ -190,7 +189,6 @@ class Draft:
         assert credit is not None, "both accounts are locked"
         debit, credit = debit.moved(-order.amount), credit.moved(order.amount)
         row = TransferRow(
-            id=next(self._transfer_ids),
             debit=order.debit,
             credit=order.credit,
             subject=order.subject,

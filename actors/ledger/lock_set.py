@@ -47,9 +47,6 @@ from sql.account_names import (
 from sql.books import Keys
 from sql.purchases import PurchaseKeys
 
-# Transfers that one Stripe event can cause: one for a purchase, two for refunds, two for disputes.
-POSTINGS_OF_EVENT = 5
-
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
     """Collect the keys of all rows that the commits may read or change.
@@ -63,7 +60,6 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         for transfer in commit.transfers:
             keys.accounts |= {transfer.debit, transfer.credit}
             keys.transfers.add((transfer.subject, transfer.kind, transfer.reference))
-            keys.postings += 1
         for effect in commit.effects:
             _add_effect(keys, effect)
         if commit.idempotency is not None:
@@ -128,19 +124,15 @@ def _add_fines(keys: Keys, effect: UnitVerdict) -> None:
     if operator is not None and effect.fine > 0:
         keys.accounts.add(operator_account(operator))
         keys.fines[operator] += effect.fine
-        keys.postings += 1
     if effect.withdrawn:
         keys.withdrawn.add((effect.job, effect.unit))
-        keys.postings += effect.attempt  # at most one fine per attempt
 
 
 def _add_settling(keys: Keys, reference: str, operator: str | None) -> None:
     keys.holds.add(reference)
     keys.accounts.add(REVENUE)
-    keys.postings += 1
     if operator is not None:
         keys.accounts.add(operator)
-        keys.postings += 1
 
 
 def _add_of_unit(keys: Keys, effect: OfUnit) -> None:
@@ -148,11 +140,9 @@ def _add_of_unit(keys: Keys, effect: OfUnit) -> None:
     keys.earnings.add((effect.job, effect.unit))
     if isinstance(effect, EarningClaim):
         keys.accounts |= {SUSPENSE, operator_account(effect.owner)}
-        keys.postings += 1
     elif isinstance(effect, DisputeOpen | DisputeDecide):
         keys.accounts.add(REVENUE)
         keys.holds.add(work_reference(effect.job, effect.unit))
-        keys.postings += 2
     if isinstance(effect, DisputeDecide):
         reference = work_reference(effect.job, effect.unit)
         keys.transfers.add((user_account(effect.creator), "REFUND", reference))
@@ -167,10 +157,8 @@ def _add_payout(keys: Keys, effect: OfPayout) -> None:
     if isinstance(effect, PayoutTake):
         keys.payable.add(effect.operator)
         keys.accounts |= {operator_account(effect.operator), user_account(effect.operator)}
-        keys.postings += 1
     elif isinstance(effect, PayoutPay):
         keys.accounts.add(PAYOUTS)
-        keys.postings += 1
 
 
 def _add_purchase(keys: Keys, effect: PurchaseEffect) -> None:
@@ -188,7 +176,6 @@ def _add_purchase(keys: Keys, effect: PurchaseEffect) -> None:
         known.sessions.add(effect.session)
     else:
         keys.accounts |= {PURCHASES, DISPUTES}
-        keys.postings += POSTINGS_OF_EVENT
         known.events.add(effect.event)
         _add_fact(known, effect.fact)
 

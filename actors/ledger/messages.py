@@ -63,7 +63,7 @@ class Booked:
     """The entry of a posted transfer in its subject's account."""
 
     id: UUID
-    entry_id: int
+    entry_id: int  # 0 until it is written
     amount: int  # in 1/10,000 credits; negative for a debit
     kind: str
     reference: str

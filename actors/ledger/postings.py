@@ -159,7 +159,7 @@ def _booked(transfer: TransferRow) -> Booked:
     entry = transfer.entry
     return Booked(
         id=entry.id,
-        entry_id=entry.entry_id,
+        entry_id=entry.entry_id if transfer.id else 0,  # known once it is written
         amount=entry.amount,
         kind=transfer.kind,
         reference=transfer.reference,

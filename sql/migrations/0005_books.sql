@@ -146,6 +146,15 @@ END $$;
 CREATE TRIGGER transfers_numbered AFTER INSERT ON transfers REFERENCING NEW TABLE AS written_now
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_other_numbers();
 
+-- Refuse a batch of which a part wrote another number of rows than decided: a row was changed or deleted meanwhile.
+CREATE FUNCTION must_write(part text, written bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    IF written IS DISTINCT FROM wanted THEN
+        RAISE EXCEPTION '%: % of % rows', part, written, wanted USING ERRCODE = 'RT001';
+    END IF;
+    RETURN written;
+END $$;
+
 -- Credits that are set aside for units.
 CREATE TABLE holds (
     id         uuid PRIMARY KEY,
@@ -278,7 +287,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT SELECT ON platform_accounts, unit_refunds, transfers, entries TO rendertrust_app;
         -- The gateway cannot set `written`: the column's default does.
-        GRANT INSERT (id, debit, credit, subject, amount, kind, reference, description, created_at, key,
+        GRANT INSERT (debit, credit, subject, amount, kind, reference, description, created_at, key,
                       debit_version, credit_version, debit_after, credit_after, receipt)
             ON transfers TO rendertrust_app;
         GRANT USAGE ON SEQUENCE accounts_id_seq, transfers_id_seq TO rendertrust_app;

@@ -39,17 +39,17 @@ ORDER BY a.id FOR UPDATE OF a;
 
 -- name: books_rows_lock
 -- Read what the account locks protect, in one row: holds (open and closed); jobs, by the columns of JobRow; units and
--- the units they feed; all units and holds of whole jobs ($2), and of frames if one of their tiles ($12, $13) may
--- fail; idempotency keys; numbers for $8 transfers (gaps are harmless); earlier transfers by subject, kind and
--- reference ($9 to $11), with their accounts; and the time now that the locks are held. The lookups are separate
+-- the units they feed; all units and holds of whole jobs ($2), and of frames if one of their tiles ($11, $12) may
+-- fail; idempotency keys; earlier transfers by subject, kind and
+-- reference ($8 to $10), with their accounts; and the time now that the locks are held. The lookups are separate
 -- steps, because a plan made while the tables were small must not scan them once they are large.
 WITH posted AS MATERIALIZED (
-    SELECT x.t FROM unnest($9::bigint[], $10::text[], $11::text[]) AS k (subject, kind, reference)
+    SELECT x.t FROM unnest($8::bigint[], $9::text[], $10::text[]) AS k (subject, kind, reference)
     CROSS JOIN LATERAL (SELECT t FROM transfers t
                         WHERE t.subject = k.subject AND t.kind = k.kind
                           AND t.reference = k.reference LIMIT 1) x
 ), tiles AS MATERIALIZED (
-    SELECT k.job_id, t.number FROM unnest($12::uuid[], $13::integer[]) AS k (job_id, number)
+    SELECT k.job_id, t.number FROM unnest($11::uuid[], $12::integer[]) AS k (job_id, number)
     CROSS JOIN LATERAL (SELECT f.feeds FROM units f
                         WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
     CROSS JOIN LATERAL (SELECT f.number FROM units f
@@ -84,18 +84,15 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
                  WHERE u.job_id = wanted.job_id AND u.number = wanted.number FOR UPDATE) x) AS units,
        ARRAY(SELECT i FROM unnest($6::uuid[], $7::text[]) AS k (user_id, key)
              JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key) AS keys,
-       ARRAY(SELECT nextval('transfers_id_seq') FROM generate_series(1, $8::integer)) AS transfers,
        ARRAY(SELECT t FROM posted) AS posted,
        ARRAY(SELECT a FROM accounts a
              WHERE a.id IN (SELECT (t).debit FROM posted UNION SELECT (t).credit FROM posted))
            AS posted_accounts,
        clock_timestamp() AS now;
 
--- name: books_transaction_status
--- The status of a transaction: committed, aborted or in progress; null for a future id, as after a failover to a
--- server that lagged behind.
-SELECT CASE WHEN $1::bigint::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
-            THEN pg_xact_status($1::bigint::text::xid8) END AS status;
+-- name: books_transfer_written
+-- Was the transfer with this key written?
+SELECT EXISTS (SELECT FROM transfers WHERE key = $1::uuid) AS written;
 
 -- name: books_accounts_write
 -- Update balances as decided under the lock, from the versions $5.
@@ -222,14 +219,13 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timesta
 WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false);
 
 -- name: books_transfers_insert
--- Insert transfers, all with the same time.
-INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, description, key, debit_version,
+-- Insert transfers, all with the same time; the sequence numbers them.
+INSERT INTO transfers (debit, credit, subject, amount, kind, reference, description, key, debit_version,
                        credit_version, debit_after, credit_after, receipt, created_at)
-OVERRIDING SYSTEM VALUE
-SELECT n.*, ($15::timestamptz[])[1]
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
-            $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[],
-            $13::bigint[], $14::bytea[]) AS n;
+SELECT n.*, ($14::timestamptz[])[1]
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[],
+            $6::text[], $7::text[], $8::uuid[], $9::bigint[], $10::bigint[], $11::bigint[],
+            $12::bigint[], $13::bytea[]) AS n;
 
 -- name: books_keys_insert
 -- Insert answers of idempotency keys.

@@ -1,10 +1,19 @@
 -- Receipts of units, written together with the entries that pay for them.
 
 -- name: books_receipts_insert
--- Insert receipts.
-INSERT INTO receipts (job_id, unit, attempt, document, hash, signature, entry_id, issued_at)
+-- Insert receipts for work that was free.
+INSERT INTO receipts (job_id, unit, attempt, document, hash, signature, issued_at)
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::bytea[], $6::bytea[],
-                     $7::bigint[], $8::timestamptz[]);
+                     $7::timestamptz[]);
+
+-- name: books_paid_receipts_insert
+-- Insert receipts with the number of the entry that pays: the debit of a transfer of the same statement, by its key.
+INSERT INTO receipts (job_id, unit, attempt, document, hash, signature, issued_at, entry_id)
+SELECT n.job_id, n.unit, n.attempt, n.document, n.hash, n.signature, n.issued_at, 2 * t.id - 1
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::bytea[], $6::bytea[],
+            $7::timestamptz[], $8::uuid[])
+     AS n (job_id, unit, attempt, document, hash, signature, issued_at, key)
+JOIN books_transfers_insert t ON t.key = n.key;
 
 -- name: receipt_of_unit
 -- The receipt of a unit, if user $3 is its creator or operator; $3 null: for any user.

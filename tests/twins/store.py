@@ -39,7 +39,6 @@ from sql.books import (
     TransferRow,
     UnitId,
     UnitRow,
-    numbers_for,
 )
 from sql.checks import (
     CheckId,
@@ -197,7 +196,6 @@ class StoreTwin(MultipartsOfResults):
         self.log_tables = LogTables()
         self.under_way: set[int] = set()  # numbers of open transactions
         self.next_transaction = 1
-        self._committed: set[int] = set()
         for name in PLATFORM_ACCOUNTS:
             self.make_account(name, may_overdraw=True)
 
@@ -244,15 +242,14 @@ class StoreTwin(MultipartsOfResults):
         if self.halted:
             raise Halted("a test says so")
         async with self._locked:
-            with self._numbered() as number:
-                books = BooksTwin(self, number)
+            with self._numbered():
+                books = BooksTwin(self)
                 yield books
                 try:
                     await self.round_trip()
                 except Unavailable as error:
                     raise AnswerLost("COMMIT was lost") from error
                 books.commit()
-                self._committed.add(number)
             self.commits += 1
             self._lose_answer()
 
@@ -601,10 +598,6 @@ class StoreTwin(MultipartsOfResults):
         if self._failures:
             raise self._failures.popleft()
 
-    def has_committed(self, transaction: int) -> bool | None:
-        """Return whether the transaction was committed; None while it is open."""
-        return None if transaction in self.under_way else transaction in self._committed
-
     @contextmanager
     def _numbered(self) -> Generator[int]:
         number = self.next_transaction
@@ -724,8 +717,8 @@ class StoreTwin(MultipartsOfResults):
 class BooksTwin:
     """A transaction of the books; its changes are applied on commit."""
 
-    def __init__(self, store: StoreTwin, number: int) -> None:
-        self._store, self._number = store, number
+    def __init__(self, store: StoreTwin) -> None:
+        self._store = store
         self._changes: list[Changes] = []
 
     async def lock(self, keys: Keys) -> Rows:
@@ -749,14 +742,13 @@ class BooksTwin:
             if name.startswith(MADE_WHEN_NEEDED):
                 store.make_account(name, may_overdraw=name.startswith("debt:"))
         names |= {name.replace("user:", "debt:") for name in names}
-        rows = Rows(
+        return Rows(
             accounts={n: store.accounts[n] for n in sorted(names) if n in store.accounts},
             holds=found,
             jobs={job: store.jobs[job] for job in keys.jobs if job in store.jobs},
             units=units,
             transfers={k: store.transfers[k] for k in keys.transfers if k in store.transfers},
             idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
-            transfer_ids=iter(()),
             now=store.clock.now(),
             purchases=purchases,
             reversals=reversals,
@@ -764,9 +756,6 @@ class BooksTwin:
             checks=find_checks(store, keys),
             **earned,
         )
-        count = numbers_for(keys, rows)  # the number of ids that the database reserves
-        rows.transfer_ids = itertools.islice(store.transfer_ids, count)
-        return rows
 
     def _beside(self, key: UnitId) -> list[UnitId]:
         """Return all tiles of the frame to which this tile belongs."""
@@ -776,17 +765,20 @@ class BooksTwin:
         numbers = self._store.numbers_of(unit.job_id)
         return [one for one in numbers if self._store.units[one].feeds == unit.feeds]
 
-    async def write(self, changes: Changes) -> int:
+    async def write(self, changes: Changes) -> Mapping[UUID, int]:
         if changes == Changes():
-            return 0
+            return {}
         await self._store.round_trip()
         check(self._store, changes)
-        self._changes.append(changes)
-        return self._number
+        ids = self._store.transfer_ids
+        transfers = tuple(attrs.evolve(row, id=next(ids)) for row in changes.transfers)
+        self._changes.append(attrs.evolve(changes, transfers=transfers))
+        return {row.key: row.id for row in transfers}
 
-    async def was_committed(self, transaction: int) -> bool | None:
+    async def was_written(self, changes: Changes) -> bool | None:
         await self._store.round_trip()
-        return self._store.has_committed(transaction)
+        keys = {row.key for row in self._store.transfers.values()}
+        return changes.transfers[0].key in keys if changes.transfers else None
 
     def commit(self) -> None:
         store = self._store
@@ -806,7 +798,15 @@ class BooksTwin:
             store.events.update({row.id: row for row in changes.events})
             keep_checks(store, changes)
             store.words.extend(changes.words)
-            store.receipts.update({(row.job_id, row.unit): row for row in changes.receipts})
+            numbers = {row.key: row.sides[0].entry_id for row in changes.transfers}
+            for one in changes.receipts:
+                entry = None if one.paid_by is None else numbers[one.paid_by]
+                receipt = ReceiptRow(
+                    *(one.job_id, one.unit, one.attempt, one.document, one.hash, one.signature),
+                    entry_id=entry,
+                    issued_at=one.issued_at,
+                )
+                store.receipts[one.job_id, one.unit] = receipt
             keep_earnings(store, changes)
 
 

@@ -27,7 +27,7 @@ from rendertrust.job_status import AT_WORK, STOPPED, UnitStatus
 from rendertrust.receipt import IssuedReceipt
 from sql.account_names import user_account, work_reference
 from sql.books import UnitRow
-from sql.receipts import ReceiptRow
+from sql.receipts import NewReceipt
 
 
 def assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
@@ -132,14 +132,14 @@ def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
     account = user_account(draft.job_of(unit).user_id)
     reference = work_reference(unit.job_id, unit.number)
     paid = draft.transfers.get((account, "USAGE", reference))
-    row = ReceiptRow(
+    row = NewReceipt(
         job_id=unit.job_id,
         unit=unit.number,
         attempt=unit.attempt,
         document=issued.document,
         hash=issued.hash,
         signature=issued.signature,
-        entry_id=None if paid is None else paid.entry.entry_id,
+        paid_by=None if paid is None else paid.key,
         issued_at=draft.now,
     )
     draft.receipts.put((unit.job_id, unit.number), row)

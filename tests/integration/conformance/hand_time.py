@@ -1,8 +1,9 @@
 """PostgreSQL databases whose time is set by a test's hand clock."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 
@@ -99,8 +100,8 @@ class _HandBooks:
         rows.now = self.clock.now()
         return rows
 
-    async def write(self, changes: Changes) -> int:
+    async def write(self, changes: Changes) -> Mapping[UUID, int]:
         return await self.books.write(changes)
 
-    async def was_committed(self, transaction: int) -> bool | None:
-        return await self.books.was_committed(transaction)
+    async def was_written(self, changes: Changes) -> bool | None:
+        return await self.books.was_written(changes)

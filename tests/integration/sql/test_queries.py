@@ -106,7 +106,7 @@ async def test_what_was_posted_is_looked_up_also_by_a_plan_of_an_empty_table(
     gateway = Database(lambda: database.app_dsn)
     async with gateway.connection() as connection:
         await connection.execute(f"PREPARE found AS {QUERIES['books_rows_lock']}")
-        nulls = ", ".join(["NULL"] * 13)
+        nulls = ", ".join(["NULL"] * 12)
         rows = await connection.fetch(f"EXPLAIN EXECUTE found ({nulls})")
     await gateway.close()
     plan = "\n".join(row[0] for row in rows)

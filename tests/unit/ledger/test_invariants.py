@@ -1,7 +1,8 @@
-"""The final check of a batch finds transfers that do not move their amount, and overdrawn accounts."""
+"""The final check of a batch finds transfers that do not move their amount, and overdrawn
+accounts.
+"""
 
 from datetime import UTC, datetime
-from itertools import count
 from uuid import UUID
 
 import attrs
@@ -12,7 +13,7 @@ from sql.books import AccountRow, Changes, Rows, TransferRow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAYER, PAYEE = "user:a", "user:b"
-OF_TRANSFER = (1, PAYER, PAYEE, PAYER, 5, "USAGE", "work:1", "a frame", NOW, UUID(int=2))
+OF_TRANSFER = (PAYER, PAYEE, PAYER, 5, "USAGE", "work:1", "a frame", NOW, UUID(int=2))
 
 
 def batch(paid: int, received: int, *, balance: int = 10) -> tuple[Rows, Changes]:
@@ -22,7 +23,7 @@ def batch(paid: int, received: int, *, balance: int = 10) -> tuple[Rows, Changes
     accounts = [
         attrs.evolve(before[side.account], balance=side.after, version=1) for side in transfer.sides
     ]
-    rows = Rows(before, {}, {}, {}, {}, {}, count(1), NOW)
+    rows = Rows(before, {}, {}, {}, {}, {}, NOW)
     return rows, Changes(tuple(accounts), transfers=(transfer,))
 
 

@@ -50,7 +50,7 @@ def test_the_hold_of_a_unit_that_ends_and_nobodys_while_it_goes_on() -> None:
     assert keys(UnitFail(JOB, 7, 1, NODE, "node", "hot", EPOCH)) == TILED
     completed = keys(UnitComplete(JOB, 7, 1, NODE, None))
     revenue = {REVENUE}
-    assert completed == attrs.evolve(ONE_UNIT, holds=hold, accounts=revenue, postings=1)
+    assert completed == attrs.evolve(ONE_UNIT, holds=hold, accounts=revenue)
 
 
 def test_a_job_that_is_made_or_cancelled_as_a_whole() -> None:
