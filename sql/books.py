@@ -7,9 +7,9 @@ In PostgreSQL a batch is locked and read in two round trips, and written in one.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -428,13 +428,53 @@ def with_tills(keys: Keys) -> set[str]:
     return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
 
 
+@attrs.define
+class Seen:
+    """For each row that was read without a lock, the transaction that wrote it; empty with locks.
+
+    A write refuses rows that another transaction has written since.
+    """
+
+    accounts: dict[int, int] = attrs.field(factory=dict[int, int])  # by id
+    holds: dict[str, int] = attrs.field(factory=dict[str, int])  # by reference
+    jobs: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
+    units: dict[UnitId, int] = attrs.field(factory=dict[UnitId, int])
+
+    def unchanged(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
+        """Yield locks of the rows that were read and are not written, for they must be as read."""
+        written: tuple[set[Any], ...] = (
+            {account.id for account in changes.accounts},
+            {hold.reference for hold in changes.holds},
+            {job.id for job in changes.jobs},
+            {(unit.job_id, unit.number) for unit in changes.units},
+        )
+        for (kind, seen), taken in zip(attrs.asdict(self).items(), written, strict=True):
+            left = [(key, seen[key]) for key in sorted(seen.keys() - taken)]
+            keys = [key if isinstance(key, tuple) else (key,) for key, _ in left]
+            columns = [list(column) for column in zip(*keys, strict=True)] or [[]]
+            yield f"books_{kind}_unchanged", [*columns, [number for _, number in left]]
+
+
 class SqlBooks:
     """``BooksTransaction`` over a connection that is in a transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._ids: dict[str, int] = {}
-        self._versions: dict[int, int] = {}  # of the locked accounts, by id
+        self._versions: dict[int, int] = {}  # of the read accounts, by id
+        self._seen = Seen()
+
+    @classmethod
+    def over(cls, connection: Connection, rows: Rows, seen: Seen) -> Self:
+        """Return a writer of changes to rows that were read without locks."""
+        books = cls(connection)
+        books._know(rows)
+        books._seen = seen
+        return books
+
+    def _know(self, rows: Rows) -> None:
+        self._ids = {account.name: account.id for account in rows.accounts.values()}
+        self._versions = {account.id: account.version for account in rows.accounts.values()}
 
     async def lock(self, keys: Keys) -> Rows:
         rows = Rows({}, {}, {}, {}, {}, {}, UNREAD)
@@ -442,8 +482,7 @@ class SqlBooks:
             keys = await with_owners(self._connection, keys)
         concerned = keys.accounts | await earners(self._connection, keys)
         rows.accounts = await self._accounts(attrs.evolve(keys, accounts=concerned))
-        self._ids = {account.name: account.id for account in rows.accounts.values()}
-        self._versions = {account.id: account.version for account in rows.accounts.values()}
+        self._know(rows)
         if keys.purchases:
             await lock_purchases(self._connection, keys.purchases, rows)
         if any((keys.holds, keys.jobs, keys.units, keys.idempotency, keys.transfers)):
@@ -460,6 +499,7 @@ class SqlBooks:
         parts = [part for part in self._parts(changes) if part[1] and part[1][0]]
         if not parts:
             return {}
+        parts += [part for part in self._seen.unchanged(changes) if part[1][0]]
         names = tuple((name, len(columns)) for name, columns in parts)
         arguments = flat([columns for _, columns in parts])
         several = counted(changes)
@@ -483,7 +523,7 @@ class SqlBooks:
     async def _accounts(self, keys: Keys) -> dict[str, AccountRow]:
         tills = with_tills(keys)
         names = keys.accounts - tills
-        tiled = _columns_of(sorted(keys.tiled), 2)
+        tiled = columns_of_keys(keys.tiled, 2)
         asked = (list(names), list(keys.holds), list(keys.whole), list(tills), *tiled)
         found = await self._fetch("books_accounts_lock", *asked)
         known = {row["name"] for row in found}
@@ -501,10 +541,10 @@ class SqlBooks:
 
     async def _rows(self, keys: Keys, rows: Rows) -> None:
         """Read the rows that the account locks protect."""
-        used = _columns_of(sorted(keys.idempotency), 2)
-        units = _columns_of(sorted(keys.units), 2)
+        used = columns_of_keys(keys.idempotency, 2)
+        units = columns_of_keys(keys.units, 2)
         named = (list(keys.holds), list(keys.whole), list(keys.jobs), *units)
-        tiled = _columns_of(sorted(keys.tiled), 2)
+        tiled = columns_of_keys(keys.tiled, 2)
         asked = (*named, *used, *self._subjects(keys), *tiled)
         [found] = await self._fetch("books_rows_lock", *asked)
         names = {number: name for name, number in self._ids.items()}
@@ -514,13 +554,9 @@ class SqlBooks:
             values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
             rows.holds[row["reference"]] = HoldRow(**values)
         for row in found["jobs"]:
-            *others, avoid = row
-            columns: list[Any] = [*others, tuple(avoid)]
-            rows.jobs[columns[0]] = JobRow(*columns)
+            rows.jobs[row[0]] = job_row(row)
         for row in found["units"]:
-            values = row_values(UnitRow, row)
-            values |= {name: tuple(row[name]) for name in _LISTS}
-            rows.units[row["job_id"], row["number"]] = UnitRow(**values)
+            rows.units[row["job_id"], row["number"]] = unit_row(row)
         for row in found["keys"]:
             rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
         rows.now = found["now"]
@@ -528,7 +564,7 @@ class SqlBooks:
 
     def _subjects(self, keys: Keys) -> Columns:
         """Return the transfers to look up; an account that does not exist yet has none."""
-        names, kinds, references = _columns_of(sorted(keys.transfers), 3)
+        names, kinds, references = columns_of_keys(keys.transfers, 3)
         return [[self._ids.get(name) for name in names], kinds, references]
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
@@ -536,13 +572,14 @@ class SqlBooks:
     def _parts(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the writes, each with a column of values per parameter."""
         # The order decides the order of events: a job begins before its units and ends after them.
-        begun, changed = _jobs(changes)
+        begun, changed = _jobs(changes, self._seen)
         yield begun
-        yield from _units(changes)
+        yield from _units(changes, self._seen)
         yield changed
         yield from self._holds(changes)
         columns = columns_of(changes.accounts, "id", "balance", "held", "version")
         columns.append([self._versions[account.id] for account in changes.accounts])
+        columns.append([self._seen.accounts.get(account.id) for account in changes.accounts])
         yield "books_accounts_write", columns
         yield from self._postings(changes)
         yield from purchase_parts(changes)
@@ -568,7 +605,9 @@ class SqlBooks:
         names = ("id", "account", "reference", "amount", "created_at", "settled", "state")
         yield "books_holds_insert", self._with_ids(columns_of(new, *names, "closed_at"), 1)
         changing = ("reference", "state", "settled", "closed_at", "created_at")
-        yield "books_holds_update", columns_of(old, *changing)
+        columns = columns_of(old, *changing)
+        columns.append([self._seen.holds.get(hold.reference) for hold in old])
+        yield "books_holds_update", columns
 
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the write of transfers; all of a batch have one time."""
@@ -582,11 +621,24 @@ class SqlBooks:
         return columns
 
 
+def job_row(columns: Sequence[Any]) -> JobRow:
+    """Build a job from its columns, in the order of the fields."""
+    values: list[Any] = [*columns[:-1], tuple(columns[-1])]
+    return JobRow(*values)
+
+
+def unit_row(row: Any) -> UnitRow:
+    """Build a unit from a row of ``units``."""
+    values = row_values(UnitRow, row)
+    values |= {name: tuple(row[name]) for name in _LISTS}
+    return UnitRow(**values)
+
+
 def _one_time(rows: Sequence[TransferRow]) -> list[datetime]:
     return [row.created_at for row in rows[:1]]
 
 
-def _jobs(changes: Changes) -> tuple[tuple[str, Columns], tuple[str, Columns]]:
+def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[str, Columns]]:
     """Return the writes of new jobs and of changed ones."""
     new, ids = changes.new_jobs, {job.id for job in changes.new_jobs}
     rows = {job.id: job for job in changes.jobs}
@@ -594,13 +646,12 @@ def _jobs(changes: Changes) -> tuple[tuple[str, Columns], tuple[str, Columns]]:
     columns = columns_of(new, "payload_ref", "price", "created_at", "price_number", "retry_of")
     columns.append([orjson.dumps(job.plan).decode() for job in new])
     columns += columns_of([rows[job.id] for job in new], *_OF_JOB)
-    return (
-        ("books_jobs_insert", _as_texts(columns, -1)),
-        ("books_jobs_update", _as_texts(columns_of(old, "id", *_JOB_UPDATED), -1)),
-    )
+    changed = _as_texts(columns_of(old, "id", *_JOB_UPDATED), -1)
+    changed.append([seen.jobs.get(job.id) for job in old])
+    return ("books_jobs_insert", _as_texts(columns, -1)), ("books_jobs_update", changed)
 
 
-def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
+def _units(changes: Changes, seen: "Seen") -> Iterator[tuple[str, Columns]]:
     jobs = {job.id for job in changes.new_jobs}
     new = [unit for unit in changes.units if unit.job_id in jobs]
     old = [unit for unit in changes.units if unit.job_id not in jobs]
@@ -610,7 +661,9 @@ def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
     changing = (*_UNIT_UPDATED, *_UNIT_COPIED, *_UNIT_COUNTED)
     yield "books_units_queue", columns_of(waiting, *names)
     yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *changing)
-    yield "books_units_update", _unit_columns(old, *changing, "price")
+    columns = _unit_columns(old, *changing, "price")
+    columns.append([seen.units.get((unit.job_id, unit.number)) for unit in old])
+    yield "books_units_update", columns
 
 
 def is_untouched(unit: UnitRow) -> bool:
@@ -633,7 +686,9 @@ def _as_texts(columns: Columns, position: int) -> Columns:
     return columns
 
 
-def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
+def columns_of_keys(keys: Set[tuple[Any, ...]], width: int) -> Columns:
+    """Return the keys in order, as one column per position."""
+    rows = sorted(keys)
     return [[row[position] for row in rows] for position in range(width)]
 
 

@@ -12,6 +12,7 @@ from sql.query_loader import QUERIES
 
 Columns: TypeAlias = list[list[Any]]
 Part: TypeAlias = tuple[str, Columns]  # the name of a write, and its columns of values
+UNCHANGED: Final = "_unchanged"  # such a part locks rows instead of writing them
 ROWS_MISSING: Final = "RT001"  # raised by must_write
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -31,7 +32,8 @@ def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | No
     for name, width in parts:
         body = QUERIES[name].rstrip().removesuffix(";")
         columns = returning[1] if returning is not None and returning[0] == name else "1"
-        written.append(f"{name} AS (\n{_shifted(body, before)}\nRETURNING {columns})")
+        tail = "" if name.endswith(UNCHANGED) else f"\nRETURNING {columns}"
+        written.append(f"{name} AS (\n{_shifted(body, before)}{tail})")
         before += width
     # only names of our own queries become part of the text
     shown = [
@@ -44,6 +46,21 @@ def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | No
             for column in returning[1].split(", ")
         ]
     return "WITH " + ",\n".join(written) + "\nSELECT " + ", ".join(shown)
+
+
+@lru_cache(maxsize=256)
+def reading(parts: tuple[tuple[str, int], ...]) -> str:
+    """Combine the named reads, each with its number of parameters.
+
+    The statement returns one row: for each read an array of its rows, and the time as ``now``.
+    """
+    read: list[str] = []
+    before = 0
+    for name, width in parts:
+        body = QUERIES[name].rstrip().removesuffix(";")
+        read.append(f"ARRAY(\n{_shifted(body, before)}) AS {name}")
+        before += width
+    return "SELECT " + ",\n".join([*read, "clock_timestamp() AS now"])
 
 
 def row_values(kind: type[Any], row: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The Store port over PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,8 @@ from sql.access import Access, circles_of
 from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit_log import Act
 from sql.audit_log import record as audit_record
-from sql.books import BooksTransaction, SqlBooks
+from sql.books import BooksTransaction, Changes, Keys, Rows, Seen, SqlBooks
+from sql.books_without_locks import ReadBooks, Reading, needs_locks
 from sql.checks import (
     CheckId,
     Pending,
@@ -25,7 +26,15 @@ from sql.checks import (
     UncutScene,
     pending,
 )
-from sql.database import Conflict, Database, Mismatch, Refused, refused
+from sql.database import (
+    AnswerLost,
+    Conflict,
+    Database,
+    Mismatch,
+    Refused,
+    Unavailable,
+    refused,
+)
 from sql.earnings import WITHHELD_MOST, ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import (
     AuditIncrement,
@@ -90,23 +99,30 @@ class SqlStore:
         """
         return self._transaction(within)
 
+    async def read_books(self, keys: Keys, till: int) -> ReadBooks | None:
+        if needs_locks(keys):
+            return None
+        await self._halts.refuse()
+        reading = Reading(keys, till)
+        async with self._database.connection(within=BOOKS_SECONDS) as connection:
+            is_enough = await reading.read(connection)
+        return _SqlReadBooks(self, reading.rows, reading.seen) if is_enough else None
+
+    async def write_read(self, rows: Rows, seen: Seen, changes: Changes) -> Mapping[UUID, int]:
+        """Write the changes to rows that were read without locks; see ``ReadBooks.write``."""
+        with _refusals():
+            try:
+                async with self._database.connection(within=BOOKS_SECONDS) as connection:
+                    return await SqlBooks.over(connection, rows, seen).write(changes)
+            except Unavailable as error:
+                raise AnswerLost(str(error)) from error
+
     @asynccontextmanager
     async def _transaction(self, within: float) -> AsyncGenerator[BooksTransaction]:
         await self._halts.refuse()
-        try:
+        with _refusals():
             async with self._database.transaction(within=within) as connection:
                 yield SqlBooks(connection)
-        except asyncpg.UniqueViolationError as error:  # a row inserted since our read
-            raise Mismatch(f"{error.constraint_name} is taken") from error
-        except orjson.JSONEncodeError as error:
-            raise Refused(type(error).__name__) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if getattr(error, "sqlstate", None) == ROWS_MISSING:
-                raise Mismatch(str(error)) from error
-            # the error's message names columns and constraints; only its detail has data of rows
-            if refused(error):
-                raise Refused(f"{type(error).__name__}: {error}") from error
-            raise
 
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
@@ -382,3 +398,33 @@ def _open_unit(row: Any, plan: JobPlan | None = None) -> OpenUnit:
 def _columns(checks: Collection[CheckId]) -> tuple[list[UUID], list[int], list[int]]:
     ordered = sorted(checks)
     return [one[0] for one in ordered], [one[1] for one in ordered], [one[2] for one in ordered]
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Convert errors of a write to the books to those of the Store port."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:  # a row inserted since our read
+        raise Mismatch(f"{error.constraint_name} is taken") from error
+    except orjson.JSONEncodeError as error:
+        raise Refused(type(error).__name__) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if getattr(error, "sqlstate", None) == ROWS_MISSING:
+            raise Mismatch(str(error)) from error
+        # the error's message names columns and constraints; only its detail has data of rows
+        if refused(error):
+            raise Refused(f"{type(error).__name__}: {error}") from error
+        raise
+
+
+@attrs.frozen
+class _SqlReadBooks:
+    """``ReadBooks`` over PostgreSQL."""
+
+    store: SqlStore
+    rows: Rows
+    seen: Seen
+
+    async def write(self, changes: Changes) -> Mapping[UUID, int]:
+        return await self.store.write_read(self.rows, self.seen, changes)

@@ -5,7 +5,7 @@ Commits that arrive while a batch is being written form the next batch.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -41,6 +41,7 @@ from sql.books import (
     Rows,
     other_key,
 )
+from sql.books_without_locks import ReadBooks
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
 # How long a batch is retried while the database is down; callers wait two seconds.
@@ -64,6 +65,7 @@ EVENTS: Final = Counter("rendertrust_stripe_events", "Stripe events, by outcome.
 CONFLICTS_MAX: Final = 20  # serialization conflicts after which a batch is given up
 # Mismatches after which a batch is split: those with another gateway's writes disappear on a retry.
 MISMATCHES_MAX: Final = 4
+TILLS: Final = 16  # shards of the busiest platform accounts
 TRIED_SECONDS: Final = 1.0  # how long the result of a batch or probe answers ``IsAccepting``
 log = logging.getLogger("ledger")
 
@@ -98,6 +100,7 @@ class LedgerActor(Actor[Ledger]):
         self._clock = clock
         self._random = random
         self._accepts, self._tried_at = False, float("-inf")
+        self._till = random.token(16)[-1] % TILLS  # the shard that this Ledger uses without locks
 
     @handles_batch(Commit, limit=1000)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
@@ -145,10 +148,14 @@ class LedgerActor(Actor[Ledger]):
         """Retry until the batch is decided, or the database has been down for too long."""
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
         tries, conflicts, mismatches = 0, 0, 0
-        lost = list(lost)
+        lost, keys = list(lost), keys_of(commits)
         while True:
             try:
-                return await self._attempt(commits, lost)
+                is_first = not (lost or tries or conflicts or mismatches)
+                books = await self._store.read_books(keys, self._till) if is_first else None
+                if books is not None:
+                    return await self._write(commits, books, lost)
+                return await self._attempt(commits, keys, lost)
             except Unavailable:  # the retry finds out whether the unanswered COMMIT took effect
                 tries += 1
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
@@ -165,22 +172,50 @@ class LedgerActor(Actor[Ledger]):
             except Refused as error:
                 return await self._split(commits, lost, error)
 
-    async def _attempt(self, commits: Sequence[Commit], lost: list[UnknownCommit]) -> list[Outcome]:
-        """Decide and write a batch; if COMMIT gets no answer, add this try to ``lost``."""
+    async def _write(
+        self, commits: Sequence[Commit], books: ReadBooks, lost: list[UnknownCommit]
+    ) -> list[Outcome]:
+        """Decide and write a batch whose rows were read without locks.
+
+        If it gets no answer, add this try to ``lost``.
+        """
+        changes, outcomes = self._decide(books.rows, commits)
+        fail_point.reach("before_commit", effects_of(commits))
+        try:
+            numbers = await books.write(changes)
+        except AnswerLost:
+            lost.append(unknown(changes, outcomes))
+            raise
+        _count(changes)
+        fail_point.reach("after_commit", effects_of(commits))
+        return [numbered(outcome, numbers) for outcome in outcomes]
+
+    def _decide(
+        self, rows: Rows, commits: Sequence[Commit], again: Container[int] = ()
+    ) -> tuple[Changes, list[Outcome]]:
+        """Decide a batch. Raises Fatal if its changes would violate an invariant of the books."""
+        changes, outcomes = decide(rows, commits, rows.now, self._random.uuid, again=again)
+        broken = violation(rows, changes)
+        if broken is not None:
+            raise Fatal(broken)
+        return changes, outcomes
+
+    async def _attempt(
+        self, commits: Sequence[Commit], keys: Keys, lost: list[UnknownCommit]
+    ) -> list[Outcome]:
+        """Decide and write a batch under locks; if COMMIT gets no answer, add this try to
+        ``lost``.
+        """
         changes, outcomes = Changes(), list[Outcome]()
         try:
             async with self._store.transaction() as books:
-                rows = await books.lock(keys_of(commits))
+                rows = await books.lock(keys)
                 again, done = await _written_before(books, lost)
-                changes, outcomes = decide(rows, commits, rows.now, self._random.uuid, again=again)
-                broken = violation(rows, changes)
-                if broken is not None:
-                    raise Fatal(broken)
+                changes, outcomes = self._decide(rows, commits, again)
                 numbers = await books.write(changes)
                 fail_point.reach("before_commit", effects_of(commits))
         except AnswerLost:
-            posted = {n for n, outcome in enumerate(outcomes) if isinstance(outcome, Posted)}
-            lost.append(UnknownCommit(frozenset(posted), changes))
+            lost.append(unknown(changes, outcomes))
             raise
         for each in (*done, changes):
             _count(each)
@@ -200,6 +235,12 @@ class LedgerActor(Actor[Ledger]):
             part = commits[places.start : places.stop]
             outcomes += await self._write_batch(part, [each.of(places) for each in lost])
         return outcomes
+
+
+def unknown(changes: Changes, outcomes: Sequence[Outcome]) -> UnknownCommit:
+    """Return a record of a try whose COMMIT got no answer."""
+    posted = (n for n, outcome in enumerate(outcomes) if isinstance(outcome, Posted))
+    return UnknownCommit(frozenset(posted), changes)
 
 
 async def _written_before(

@@ -25,7 +25,8 @@ from sql.units import (
 if TYPE_CHECKING:
     from sql.anchors import SentRow, TransactionOutcome
     from sql.audit_log import Act
-    from sql.books import BooksTransaction
+    from sql.books import BooksTransaction, Keys
+    from sql.books_without_locks import ReadBooks
     from sql.checks import CheckId, Pending, Place, SceneReport, SeenVerifier, UncutScene
     from sql.fsck import AuditIncrement, AuditMark
     from sql.halts import Halt, SeenHead
@@ -54,6 +55,13 @@ class Store(Protocol):
         Raises AnswerLost if it is unknown whether the transaction was committed. After all other
         errors nothing was written. After Conflict or Mismatch the caller repeats all steps; after
         Mismatch that may never succeed. Refused means that the data breaks a rule of the schema.
+        """
+        ...
+
+    async def read_books(self, keys: "Keys", till: int) -> "ReadBooks | None":
+        """Read the rows of a batch without locks; None if the batch needs ``transaction``.
+
+        ``till``: which shard of the platform's accounts to use, if it is one of several.
         """
         ...
 

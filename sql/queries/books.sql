@@ -90,16 +90,107 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
            AS posted_accounts,
        clock_timestamp() AS now;
 
+-- The queries books_read_… read the rows of a batch without locks, each with the transaction that wrote it (xmin). They
+-- are combined into one statement; each has one column.
+
+-- name: books_read_accounts
+-- Accounts by name.
+SELECT ROW(a.id, a.name, a.balance, a.held, a.version, a.may_overdraw, a.debt, a.xmin)
+FROM accounts a WHERE a.name = ANY($1::text[]);
+
+-- name: books_read_tills
+-- Shard number $2 of each of these accounts, under the account's name.
+SELECT ROW(t.id, w.name, t.balance, t.held, t.version, t.may_overdraw, t.debt, t.xmin)
+FROM accounts w
+CROSS JOIN LATERAL (SELECT s.*, s.xmin FROM accounts s WHERE s.till_of = w.id
+                    ORDER BY s.id OFFSET $2::integer LIMIT 1) t
+WHERE w.name = ANY($1::text[]);
+
+-- name: books_read_owners
+-- The accounts of holds ($1) and of all holds of jobs ($2).
+SELECT ROW(a.id, a.name, a.balance, a.held, a.version, a.may_overdraw, a.debt, a.xmin)
+FROM accounts a
+WHERE a.id IN (
+    SELECT account_id FROM holds WHERE reference = ANY($1::text[])
+    UNION SELECT h.account_id FROM units u
+          JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+          WHERE u.job_id = ANY($2::uuid[]));
+
+-- name: books_read_holds
+-- Holds by reference ($1), and all holds of jobs ($2).
+SELECT ROW(h.id, h.account_id, h.reference, h.amount, h.created_at, h.settled, h.state, h.closed_at, h.xmin)
+FROM (SELECT unnest($1::text[])
+      UNION SELECT 'job:' || u.job_id || ':' || u.number FROM units u WHERE u.job_id = ANY($2::uuid[])) n (reference)
+CROSS JOIN LATERAL (SELECT h.*, h.xmin FROM holds h WHERE h.reference = n.reference) h;
+
+-- name: books_read_jobs
+-- Jobs, by the columns of JobRow.
+SELECT ROW(j.id, j.user_id, j.job_type, j.status, j.queued_at, j.updated_at, j.node_id,
+           j.retry_count, j.result_ref, j.error_message, j.dispatched_at, j.completed_at,
+           j.open_units, j.failed_units, j.cancelled_units, j.unit_error, j.units, j.priority,
+           j.cap, j.committed, j.charged, j.paused, j.reached, j.avoid, j.xmin)
+FROM jobs j WHERE j.id = ANY($1::uuid[]);
+
+-- name: books_read_units
+-- Units ($1, $2) and the units that they feed, and all units of jobs ($3).
+SELECT ROW(u, u.xmin)
+FROM (SELECT * FROM unnest($1::uuid[], $2::integer[])
+      UNION SELECT k.job_id, x.feeds FROM unnest($1::uuid[], $2::integer[]) AS k (job_id, number)
+            CROSS JOIN LATERAL (SELECT f.feeds FROM units f
+                                WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
+            WHERE x.feeds IS NOT NULL
+      UNION SELECT w.job_id, w.number FROM units w WHERE w.job_id = ANY($3::uuid[])) n (job_id, number)
+JOIN units u ON u.job_id = n.job_id AND u.number = n.number;
+
+-- name: books_read_keys
+-- Idempotency keys.
+SELECT i FROM unnest($1::uuid[], $2::text[]) AS k (user_id, key)
+JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key;
+
+-- name: books_read_transfers
+-- Earlier transfers by the name of their subject ($1), kind and reference, with the names of both accounts.
+SELECT ROW(x.t, CASE WHEN d.till_of IS NULL THEN d.name ELSE split_part(d.name, ':', 1) END,
+           CASE WHEN c.till_of IS NULL THEN c.name ELSE split_part(c.name, ':', 1) END)
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (subject, kind, reference)
+CROSS JOIN LATERAL (SELECT id FROM accounts WHERE name = k.subject LIMIT 1) a
+CROSS JOIN LATERAL (SELECT t FROM transfers t
+                    WHERE t.subject = a.id AND t.kind = k.kind AND t.reference = k.reference LIMIT 1) x
+JOIN accounts d ON d.id = (x.t).debit
+JOIN accounts c ON c.id = (x.t).credit;
+
+-- name: books_accounts_unchanged
+-- Lock accounts that were read without a lock and are not written, unless they have changed since.
+SELECT FROM accounts a JOIN unnest($1::bigint[], $2::xid[]) AS n (id, seen) ON a.id = n.id
+WHERE a.xmin = n.seen FOR SHARE OF a;
+
+-- name: books_holds_unchanged
+-- The same for holds.
+SELECT FROM holds h JOIN unnest($1::text[], $2::xid[]) AS n (reference, seen) ON h.reference = n.reference
+WHERE h.xmin = n.seen FOR SHARE OF h;
+
+-- name: books_jobs_unchanged
+-- The same for jobs.
+SELECT FROM jobs j JOIN unnest($1::uuid[], $2::xid[]) AS n (id, seen) ON j.id = n.id
+WHERE j.xmin = n.seen FOR SHARE OF j;
+
+-- name: books_units_unchanged
+-- The same for units.
+SELECT FROM units u
+JOIN unnest($1::uuid[], $2::integer[], $3::xid[]) AS n (job_id, number, seen)
+  ON u.job_id = n.job_id AND u.number = n.number
+WHERE u.xmin = n.seen FOR SHARE OF u;
+
 -- name: books_transfer_written
 -- Was the transfer with this key written?
 SELECT EXISTS (SELECT FROM transfers WHERE key = $1::uuid) AS written;
 
 -- name: books_accounts_write
--- Update balances as decided under the lock, from the versions $5.
+-- Update balances as decided, from the versions $5. In this and later updates, `seen` is the transaction that wrote the
+-- row that was read without a lock, or null: if another transaction has written the row since, it is not updated.
 UPDATE accounts a SET balance = n.balance, held = n.held, version = n.version
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-     AS n (id, balance, held, version, before)
-WHERE a.id = n.id AND a.version = n.before;
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::xid[])
+     AS n (id, balance, held, version, before, seen)
+WHERE a.id = n.id AND a.version = n.before AND (n.seen IS NULL OR a.xmin = n.seen);
 
 -- name: books_jobs_insert
 -- Insert jobs.
@@ -135,11 +226,11 @@ UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[], $6::text[],
             $7::text[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::integer[],
             $12::integer[], $13::text[], $14::timestamptz[], $15::smallint[], $16::bigint[],
-            $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[])
+            $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[], $22::xid[])
      AS n (id, status, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
            completed_at, open_units, failed_units, cancelled_units, unit_error, queued_at, priority,
-           cap, committed, charged, paused, reached, avoid)
-WHERE j.id = n.id;
+           cap, committed, charged, paused, reached, avoid, seen)
+WHERE j.id = n.id AND (n.seen IS NULL OR j.xmin = n.seen);
 
 -- name: books_units_queue
 -- Insert waiting units; all units of a new job at once.
@@ -195,13 +286,13 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6
             $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[], $17::text[],
             $18::timestamptz[], $19::timestamptz[], $20::integer[], $21::integer[], $22::uuid[],
             $23::timestamptz[], $24::timestamptz[], $25::timestamptz[], $26::timestamptz[], $27::integer[],
-            $28::integer[], $29::bigint[], $30::boolean[], $31::text[], $32::bigint[])
+            $28::integer[], $29::bigint[], $30::boolean[], $31::text[], $32::bigint[], $33::xid[])
      AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
            avoid, result_key, result_sha256, result_size, verified, error_class, error_code, error_message,
            started_at, ended_at, missing, copy_attempt, copy_node_id, copy_assigned_at,
            copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-           needs_opengl, unsendable_to, price)
-WHERE u.job_id = n.job_id AND u.number = n.number;
+           needs_opengl, unsendable_to, price, seen)
+WHERE u.job_id = n.job_id AND u.number = n.number AND (n.seen IS NULL OR u.xmin = n.seen);
 
 -- name: books_holds_insert
 -- Insert holds.
@@ -214,9 +305,9 @@ SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::tim
 -- planner from starting with all open holds, which are few at planning time and many later.
 UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at,
                    created_at = n.created_at
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
-     AS n (reference, state, settled, closed_at, created_at)
-WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false);
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::xid[])
+     AS n (reference, state, settled, closed_at, created_at, seen)
+WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false) AND (n.seen IS NULL OR h.xmin = n.seen);
 
 -- name: books_transfers_insert
 -- Insert transfers, all with the same time; the sequence numbers them.

@@ -40,6 +40,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
+from sql.books_without_locks import ReadBooks, needs_locks
 from sql.checks import (
     CheckId,
     CheckRow,
@@ -50,7 +51,7 @@ from sql.checks import (
     UncutScene,
     WordRow,
 )
-from sql.database import AnswerLost, Unavailable
+from sql.database import AnswerLost, Mismatch, Unavailable
 from sql.earnings import (
     ClaimableEarning,
     DisputeRow,
@@ -252,6 +253,18 @@ class StoreTwin(MultipartsOfResults):
                 books.commit()
             self.commits += 1
             self._lose_answer()
+
+    async def read_books(self, keys: Keys, till: int) -> ReadBooks | None:
+        """Read as without locks; writing fails if a row has changed since."""
+        if needs_locks(keys) or not keys.accounts <= self.accounts.keys():
+            return None
+        await self.round_trip()
+        if self.halted:
+            raise Halted("a test says so")
+        rows = await BooksTwin(self).lock(keys, quietly=True)
+        if any(account.debt is not None for account in rows.accounts.values()):
+            return None
+        return ReadBooksTwin(self, keys, rows)
 
     def log(self) -> AbstractAsyncContextManager[LogTransaction]:
         return self._log()
@@ -721,8 +734,10 @@ class BooksTwin:
         self._store = store
         self._changes: list[Changes] = []
 
-    async def lock(self, keys: Keys) -> Rows:
-        await self._store.round_trip()
+    async def lock(self, keys: Keys, *, quietly: bool = False) -> Rows:
+        """Return the rows; ``quietly``: without a round trip of its own."""
+        if not quietly:
+            await self._store.round_trip()
         store = self._store
         whole = {key for job in keys.whole for key in store.numbers_of(job)}
         units = {key: store.units[key] for key in keys.units | whole if key in store.units}
@@ -808,6 +823,27 @@ class BooksTwin:
                 )
                 store.receipts[one.job_id, one.unit] = receipt
             keep_earnings(store, changes)
+
+
+@attrs.frozen
+class ReadBooksTwin:
+    """Rows that were read without locks."""
+
+    store: StoreTwin
+    keys: Keys
+    rows: Rows
+
+    async def write(self, changes: Changes) -> Mapping[UUID, int]:
+        try:
+            async with self.store.transaction() as books:
+                now = await books.lock(self.keys)
+                if attrs.evolve(now, now=self.rows.now) != self.rows:
+                    raise Mismatch("a row has changed since it was read")
+                return await books.write(changes)
+        except AnswerLost:
+            raise
+        except Unavailable as error:
+            raise AnswerLost(str(error)) from error
 
 
 def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:

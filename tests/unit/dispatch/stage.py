@@ -17,7 +17,8 @@ from actors.scheduler.units import Unit
 from rendertrust.job_status import JobStatus, UnitStatus
 from sql.access import ALONE, Access
 from sql.audit_log import Act
-from sql.books import BooksTransaction
+from sql.books import BooksTransaction, Keys
+from sql.books_without_locks import ReadBooks
 from sql.checks import (
     CheckId,
     Pending,
@@ -102,6 +103,9 @@ class PreparedStore(MultipartsOfResults):
             raise ZeroDivisionError("a bug")
         if self.away:
             raise Unavailable("away")
+
+    async def read_books(self, keys: Keys, till: int) -> ReadBooks | None:
+        raise NotImplementedError
 
     def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
         raise AssertionError("only the Ledger writes")
