@@ -45,7 +45,7 @@ from sql.purchases import (
 )
 from sql.query_loader import QUERIES
 from sql.receipts import NewReceipt
-from sql.statement_batch import Columns, columns_of, flat, row_values, together
+from sql.statement_batch import Columns, columns_of, flat, row_values, titles, together
 
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
@@ -439,6 +439,7 @@ class Seen:
     holds: dict[str, int] = attrs.field(factory=dict[str, int])  # by reference
     jobs: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
     units: dict[UnitId, int] = attrs.field(factory=dict[UnitId, int])
+    checks: dict[CheckId, int] = attrs.field(factory=dict[CheckId, int])
 
     def unchanged(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield locks of the rows that were read and are not written, for they must be as read."""
@@ -447,6 +448,7 @@ class Seen:
             {hold.reference for hold in changes.holds},
             {job.id for job in changes.jobs},
             {(unit.job_id, unit.number) for unit in changes.units},
+            {check.id for check in changes.checks},
         )
         for (kind, seen), taken in zip(attrs.asdict(self).items(), written, strict=True):
             left = [(key, seen[key]) for key in sorted(seen.keys() - taken)]
@@ -505,7 +507,7 @@ class SqlBooks:
         several = counted(changes)
         wanted = [several.get(name, len(columns[0])) for name, columns in parts]
         statement = together(names, NUMBERED)
-        written = await self._connection.fetchrow(statement, *arguments, wanted)
+        written = await self._connection.fetchrow(statement, *arguments, titles(parts), wanted)
         assert written is not None, "it returns a row"
         return dict(zip(written["key"], written["id"], strict=True)) if changes.transfers else {}
 
@@ -584,7 +586,7 @@ class SqlBooks:
         yield from self._postings(changes)
         yield from purchase_parts(changes)
         yield from earning_parts(changes)
-        yield from check_parts(changes)
+        yield from check_parts(changes, self._seen.checks)
         free = [row for row in changes.receipts if row.paid_by is None]
         paid = [row for row in changes.receipts if row.paid_by is not None]
         yield "books_receipts_insert", columns_of(free, *_OF_RECEIPT)

@@ -23,6 +23,7 @@ from sql.books import (
     unit_row,
     with_tills,
 )
+from sql.checks import check_row
 from sql.database import Connection
 from sql.statement_batch import Part, flat, reading, row_values
 
@@ -46,7 +47,7 @@ class ReadBooks(Protocol):
 
 def needs_locks(keys: Keys) -> bool:
     """Return True if the batch needs rows that are read only with locks."""
-    rare = (keys.tiled, keys.earnings, keys.payouts, keys.payable, keys.purchases, keys.checks)
+    rare = (keys.tiled, keys.earnings, keys.payouts, keys.payable, keys.purchases)
     return any((*rare, keys.stakes, keys.fines, keys.withdrawn))
 
 
@@ -61,7 +62,8 @@ class Reading:
     async def read(self, connection: Connection) -> bool:
         """Read the rows.
 
-        Return False if the batch needs locks after all: an account is missing, or has debts.
+        Return False if the batch needs locks after all: an account is missing or has debts, or a
+        unit has two attempts of which one waits for its verdict.
         """
         parts = [part for part in self._parts() if any(part[1])]
         names = tuple((name, len(columns)) for name, columns in parts)
@@ -74,6 +76,7 @@ class Reading:
             "books_read_holds": self._holds,
             "books_read_jobs": self._jobs,
             "books_read_units": self._units,
+            "books_read_checks": self._checks,
             "books_read_keys": self._answers,
             "books_read_transfers": self._transfers,
         }
@@ -82,7 +85,8 @@ class Reading:
         self.rows.now = found["now"]
         accounts = self.rows.accounts
         is_free = all(account.debt is None for account in accounts.values())
-        return is_free and self._keys.accounts <= accounts.keys()
+        is_single = not any(unit.is_delivered_beside for unit in self.rows.units.values())
+        return is_free and is_single and self._keys.accounts <= accounts.keys()
 
     def _parts(self) -> Iterator[Part]:
         """Yield the reads with their parameters; accounts come first."""
@@ -95,6 +99,7 @@ class Reading:
         yield "books_read_holds", [list(keys.holds), whole]
         yield "books_read_jobs", [list(keys.jobs)]
         yield "books_read_units", [*columns_of_keys(keys.units, 2), whole]
+        yield "books_read_checks", columns_of_keys(keys.checks, 2)
         yield "books_read_keys", columns_of_keys(keys.idempotency, 2)
         yield "books_read_transfers", columns_of_keys(keys.transfers, 3)
 
@@ -122,6 +127,12 @@ class Reading:
             unit = unit_row(row)
             self.rows.units[unit.job_id, unit.number] = unit
             self.seen.units[unit.job_id, unit.number] = seen
+
+    def _checks(self, found: Sequence[Any]) -> None:
+        for row, seen in found:
+            check = check_row(row)
+            self.rows.checks[check.id] = check
+            self.seen.checks[check.id] = seen
 
     def _answers(self, found: Sequence[Any]) -> None:
         for row in found:

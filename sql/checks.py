@@ -214,16 +214,20 @@ async def lock_checks(connection: Connection, keys: "Keys", rows: "Rows") -> Non
         return
     named = [list(column) for column in zip(*concerned, strict=True)]
     for row in await connection.fetch(QUERIES["books_checks_lock"], *named):
-        check = _row(row)
+        check = check_row(row)
         rows.checks[check.id] = check
 
 
-def check_parts(changes: "Changes") -> Iterator[Part]:
-    """Yield the writes of a batch: inserts of deliveries and updates of decided checks."""
+def check_parts(changes: "Changes", seen: "Mapping[CheckId, int]") -> Iterator[Part]:
+    """Yield the writes of a batch: inserts of deliveries and updates of decided checks.
+
+    ``seen``: of checks that were read without locks, the transactions that wrote them.
+    """
     new = [row for row in changes.checks if row.id in changes.new_checks]
     decided = [row for row in changes.checks if row.id not in changes.new_checks]
     yield "books_checks_insert", columns_of(new, *_NAMES)
-    yield "books_checks_decide", columns_of(decided, *_DECIDED)
+    columns = [*columns_of(decided, *_DECIDED), [seen.get(row.id) for row in decided]]
+    yield "books_checks_decide", columns
     yield "books_words_insert", columns_of(changes.words, *_OF_WORD)
 
 
@@ -234,7 +238,7 @@ def pending(rows: Sequence[Any]) -> list[Pending]:
 
 def _pending(row: Any) -> Pending:
     return Pending(
-        row=attrs.evolve(_row(row), opened_at=row["since"]),
+        row=attrs.evolve(check_row(row), opened_at=row["since"]),
         plan=plan_of(row),
         user=row["user_id"],
         frames=row["frames"],
@@ -258,7 +262,8 @@ def _places(flat: list[float] | None) -> tuple[tuple[float, float], ...] | None:
     return None if flat is None else tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _row(row: Any) -> CheckRow:
+def check_row(row: Any) -> CheckRow:
+    """Build a check from a row of ``checks``."""
     return CheckRow(**{name: row[name] for name in _NAMES})
 
 

@@ -12,7 +12,7 @@ from rendertrust.merkle import leaf_hash
 from sql.audit_log import Act, record
 from sql.database import Connection, Database
 from sql.query_loader import QUERIES
-from sql.statement_batch import flat, together
+from sql.statement_batch import flat, titles, together
 
 LEADER: Final = 0x52656E646571  # advisory lock of the gateway that appends
 
@@ -189,7 +189,9 @@ class SqlLog:
         parts = [part for part in _parts(append) if part[1][0]]
         names = tuple((name, len(columns)) for name, columns in parts)
         wanted = [len(columns[0]) for _, columns in parts]
-        await self._connection.fetchrow(together(names), *flat([c for _, c in parts]), wanted)
+        await self._connection.fetchrow(
+            together(names), *flat([c for _, c in parts]), titles(parts), wanted
+        )
 
 
 async def look(database: Database, limit: int) -> LogView | None:

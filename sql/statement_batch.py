@@ -13,6 +13,7 @@ from sql.query_loader import QUERIES
 Columns: TypeAlias = list[list[Any]]
 Part: TypeAlias = tuple[str, Columns]  # the name of a write, and its columns of values
 UNCHANGED: Final = "_unchanged"  # such a part locks rows instead of writing them
+TITLE: Final = "a combined write"
 ROWS_MISSING: Final = "RT001"  # raised by must_write
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -21,9 +22,10 @@ _PARAMETER = re.compile(r"\$(\d+)")
 def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | None = None) -> str:
     """Combine the named writes, each with its number of parameters.
 
-    The last parameter has the number of rows that each write must write, in order; otherwise the
-    statement fails with the SQLSTATE ``ROWS_MISSING``, and nothing is written. All writes see the
-    state before the statement, and their order is undefined: no two may write the same row.
+    The last two parameters are ``titles(parts)`` and the number of rows that each write must write,
+    in order; otherwise the statement fails with the SQLSTATE ``ROWS_MISSING``, and nothing is
+    written. All writes see the state before the statement, and their order is undefined: no two may
+    write the same row.
     ``returning``: the name of a write, and columns of its rows. The statement returns these
     columns, each as an array, or else nothing of use.
     """
@@ -37,7 +39,8 @@ def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | No
         before += width
     # only names of our own queries become part of the text
     shown = [
-        f"must_write('{name}', (SELECT count(*) FROM {name}), (${before + 1}::bigint[])[{place}])"  # noqa: S608
+        f"must_write((${before + 1}::text[])[{place + 1}], (SELECT count(*) FROM {name}),"  # noqa: S608
+        f" (${before + 2}::bigint[])[{place}])"
         for place, (name, _) in enumerate(parts, 1)
     ]
     if returning is not None and any(name == returning[0] for name, _ in parts):
@@ -46,6 +49,13 @@ def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | No
             for column in returning[1].split(", ")
         ]
     return "WITH " + ",\n".join(written) + "\nSELECT " + ", ".join(shown)
+
+
+def titles(parts: Sequence[Part]) -> list[str]:
+    """Return the title of a combined write, by which tests recognise it, and the names of the
+    parts.
+    """
+    return [TITLE, *(name for name, _ in parts)]
 
 
 @lru_cache(maxsize=256)

@@ -104,8 +104,9 @@ class SqlStore:
             return None
         await self._halts.refuse()
         reading = Reading(keys, till)
-        async with self._database.connection(within=BOOKS_SECONDS) as connection:
-            is_enough = await reading.read(connection)
+        with _refusals():
+            async with self._database.connection(within=BOOKS_SECONDS) as connection:
+                is_enough = await reading.read(connection)
         return _SqlReadBooks(self, reading.rows, reading.seen) if is_enough else None
 
     async def write_read(self, rows: Rows, seen: Seen, changes: Changes) -> Mapping[UUID, int]:

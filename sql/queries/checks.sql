@@ -38,11 +38,23 @@ UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verif
                     loose = n.loose
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
             $7::timestamptz[], $8::boolean[], $9::boolean[], $10::text[], $11::boolean[], $12::double precision[],
-            $13::text[], $14::boolean[])
+            $13::text[], $14::boolean[], $15::xid[])
      AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn, compared, remade,
-           distance, verifier_class, loose)
+           distance, verifier_class, loose, seen)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt
-  AND (c.state = 'PENDING' OR n.verdict = 'invalid');
+  AND (c.state = 'PENDING' OR n.verdict = 'invalid') AND (n.seen IS NULL OR c.xmin = n.seen);
+
+-- name: books_read_checks
+-- The checks of all attempts at the units $1, $2, each with the transaction that wrote it.
+SELECT ROW(c, c.xmin) FROM checks c
+JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_id AND n.unit = c.unit;
+
+-- name: books_checks_unchanged
+-- Lock checks that were read without a lock and are not written, unless they have changed since.
+SELECT FROM checks c
+JOIN unnest($1::uuid[], $2::integer[], $3::integer[], $4::xid[]) AS n (job_id, unit, attempt, seen)
+  ON n.job_id = c.job_id AND n.unit = c.unit AND n.attempt = c.attempt
+WHERE c.xmin = n.seen FOR SHARE OF c;
 
 -- name: checks_pending
 -- Up to $1 units that wait for a check, oldest first, after the position ($2, $3, $4) if given, with facts of their

@@ -262,9 +262,28 @@ class StoreTwin(MultipartsOfResults):
         if self.halted:
             raise Halted("a test says so")
         rows = await BooksTwin(self).lock(keys, quietly=True)
-        if any(account.debt is not None for account in rows.accounts.values()):
+        has_debts = any(account.debt is not None for account in rows.accounts.values())
+        if has_debts or any(unit.is_delivered_beside for unit in rows.units.values()):
             return None
         return ReadBooksTwin(self, keys, rows)
+
+    async def write_read(self, read: "ReadBooksTwin", changes: Changes) -> Mapping[UUID, int]:
+        """Write the changes to rows that were read without locks, in one round trip."""
+        async with self._locked:
+            with self._numbered():
+                try:
+                    await self.round_trip()
+                except Unavailable as error:
+                    raise AnswerLost("the write was lost") from error
+                books = BooksTwin(self)
+                now = await books.lock(read.keys, quietly=True)
+                if attrs.evolve(now, now=read.rows.now) != read.rows:
+                    raise Mismatch("a row has changed since it was read")
+                numbers = await books.write(changes, quietly=True)
+                books.commit()
+            self.commits += 1
+            self._lose_answer()
+        return numbers
 
     def log(self) -> AbstractAsyncContextManager[LogTransaction]:
         return self._log()
@@ -780,10 +799,11 @@ class BooksTwin:
         numbers = self._store.numbers_of(unit.job_id)
         return [one for one in numbers if self._store.units[one].feeds == unit.feeds]
 
-    async def write(self, changes: Changes) -> Mapping[UUID, int]:
+    async def write(self, changes: Changes, *, quietly: bool = False) -> Mapping[UUID, int]:
         if changes == Changes():
             return {}
-        await self._store.round_trip()
+        if not quietly:
+            await self._store.round_trip()
         check(self._store, changes)
         ids = self._store.transfer_ids
         transfers = tuple(attrs.evolve(row, id=next(ids)) for row in changes.transfers)
@@ -834,16 +854,9 @@ class ReadBooksTwin:
     rows: Rows
 
     async def write(self, changes: Changes) -> Mapping[UUID, int]:
-        try:
-            async with self.store.transaction() as books:
-                now = await books.lock(self.keys)
-                if attrs.evolve(now, now=self.rows.now) != self.rows:
-                    raise Mismatch("a row has changed since it was read")
-                return await books.write(changes)
-        except AnswerLost:
-            raise
-        except Unavailable as error:
-            raise AnswerLost(str(error)) from error
+        if changes == Changes():
+            return {}
+        return await self.store.write_read(self, changes)
 
 
 def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:

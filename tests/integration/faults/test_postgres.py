@@ -11,7 +11,7 @@ from sql.database import IDLE_SECONDS
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.gateway import FaultyGateway
 from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, is_job, register_customer
-from tests.faults.postgres import COMMIT, COMMITTED, swallow_commits
+from tests.faults.postgres import ENDED, WRITE, swallow_writes
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
 from tests.support.databases import findings
@@ -24,11 +24,11 @@ TIMES = chosen(day=5, night=20)
 CONNECTIONS_MAX = 60  # attempts per second to reach an absent server
 
 KINDS: list[Callable[[Proxy], Trap]] = [
-    swallow_commits,
-    lambda proxy: proxy.cut(COMMIT),
+    swallow_writes,
+    lambda proxy: proxy.cut(WRITE),
     lambda proxy: proxy.cut(MARK),
-    lambda proxy: proxy.cut(COMMITTED, back=True),
-    lambda proxy: proxy.strand(COMMITTED, back=True),
+    lambda proxy: proxy.cut(ENDED, back=True),
+    lambda proxy: proxy.strand(ENDED, back=True),
 ]
 Trouble = Callable[[Proxy, Orders], Awaitable[None]]
 
@@ -56,13 +56,13 @@ def repeated(name: str, kind: Callable[[Proxy], Trap]) -> Trouble:
     return trouble
 
 
-async def commits_swallowed_again_and_again(proxy: Proxy, orders: Orders) -> None:
-    trap = swallow_commits(proxy, times=20)
+async def writes_swallowed_again_and_again(proxy: Proxy, orders: Orders) -> None:
+    trap = swallow_writes(proxy, times=20)
     await until(lambda: trap.sprung == 20)
 
 
-async def dead_unnoticed_before_commits(proxy: Proxy, orders: Orders) -> None:
-    trap = proxy.strand(COMMIT, times=3)
+async def dead_unnoticed_before_writes(proxy: Proxy, orders: Orders) -> None:
+    trap = proxy.strand(WRITE, times=3)
     await until(lambda: trap.sprung == 3)
 
 
@@ -91,22 +91,22 @@ def storm(seed: int) -> Trouble:
     return all_sorts
 
 
-answers_swallowed = repeated("answers_to_commits_swallowed", swallow_commits)
-cut_before = repeated("cut_before_commits", lambda proxy: proxy.cut(COMMIT))
+answers_swallowed = repeated("answers_to_writes_swallowed", swallow_writes)
+cut_before = repeated("cut_before_writes", lambda proxy: proxy.cut(WRITE))
 TROUBLES: list[Trouble] = [
     late,
     late_now_and_then,
     answers_swallowed,
     cut_before,
-    commits_swallowed_again_and_again,
-    dead_unnoticed_before_commits,
+    writes_swallowed_again_and_again,
+    dead_unnoticed_before_writes,
     dead_unnoticed_in_batches,
     repeated("cut_in_batches", lambda proxy: proxy.cut(MARK)),
-    repeated("cut_in_answers_to_commits", lambda proxy: proxy.cut(COMMITTED, back=True)),
+    repeated("cut_in_answers_to_writes", lambda proxy: proxy.cut(ENDED, back=True)),
     connections_broken_off,
     *map(storm, (1, 2)),
 ]
-BY_DAY = [late_now_and_then, answers_swallowed, cut_before, dead_unnoticed_before_commits]
+BY_DAY = [late_now_and_then, answers_swallowed, cut_before, dead_unnoticed_before_writes]
 
 
 @pytest.mark.parametrize("trouble", series(TROUBLES, BY_DAY), ids=lambda trouble: trouble.__name__)
@@ -198,7 +198,7 @@ async def test_one_persons_orders_at_two_gateways_are_all_done_once(
     there = here.also_at(neighbour.url)
     async with here.coming(), there.coming():
         for _ in range(TIMES):
-            trap = swallow_commits(gateway.postgres)
+            trap = swallow_writes(gateway.postgres)
             await until(lambda trap=trap: trap.sprung)  # type: ignore[misc]
         gateway.postgres.mend()
     there.asked = here.asked = sorted({*here.asked, *there.asked})

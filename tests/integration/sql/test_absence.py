@@ -12,7 +12,7 @@ from actors.ledger.messages import Commit, LedgerUnavailable, Posted
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.place import of_postgres, postgres_by
-from tests.faults.postgres import COMMIT, swallow_commits
+from tests.faults.postgres import COMMIT, swallow_writes
 from tests.faults.proxy import Proxy
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, act, grant
@@ -155,11 +155,11 @@ async def test_a_read_outlives_a_reset(proxy: Proxy, pool: Database) -> None:
         await pool.check()
 
 
-async def test_an_act_whose_commit_was_answered_by_nobody_is_written_down_once(
+async def test_an_act_whose_write_was_answered_by_nobody_is_written_down_once(
     proxy: Proxy, stage: Stage
 ) -> None:
     user = await stage.user()
-    lost = swallow_commits(proxy)
+    lost = swallow_writes(proxy)
     (outcome,) = await stage.commit(Commit((grant(user, 5, "x"),), act=act("once")))
     assert lost.sprung == 1
     assert isinstance(outcome, Posted)

@@ -205,11 +205,11 @@ async def test_what_another_gateway_did_meanwhile_is_no_work_of_a_commit_that_ne
     trips = itertools.count()
 
     def race() -> None:
-        """Lose the COMMIT, and let another gateway commit the same before the next attempt."""
+        """Lose the write, and let another gateway commit the same before the next attempt."""
         number = next(trips)
-        if number == 3:
+        if number == 1:
             store.fail_next()
-        elif number == 4:
+        elif number == 2:
             store.pause = None
             store.fail_next()
             others.append(asyncio.ensure_future(stage.commit(order)))
