@@ -100,7 +100,7 @@ class LedgerActor(Actor[Ledger]):
         self._clock = clock
         self._random = random
         self._accepts, self._tried_at = False, float("-inf")
-        self._till = random.token(16)[-1] % TILLS  # the shard that this Ledger uses without locks
+        self._till = 0  # the shard that this Ledger uses without locks
 
     @handles_batch(Commit, limit=1000)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
@@ -161,6 +161,8 @@ class LedgerActor(Actor[Ledger]):
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [LedgerUnavailable() for _ in commits]
             except Mismatch as error:
+                # Another gateway may write to the same shard: use another one from now on.
+                self._till = self._random.token(16)[-1] % TILLS
                 mismatches += 1
                 if mismatches > MISMATCHES_MAX:
                     return await self._split(commits, lost, error)
