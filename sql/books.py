@@ -441,16 +441,22 @@ class Seen:
     units: dict[UnitId, int] = attrs.field(factory=dict[UnitId, int])
     checks: dict[CheckId, int] = attrs.field(factory=dict[CheckId, int])
 
+    def accounts_part(self) -> Iterator[tuple[str, Columns]]:
+        """Yield the lock of all accounts, which must be as they were read."""
+        accounts = sorted(self.accounts.items())
+        yield "books_accounts_unchanged", [[n for n, _ in accounts], [seen for _, seen in accounts]]
+
     def unchanged(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        """Yield locks of the rows that were read and are not written, for they must be as read."""
+        """Yield locks of other rows that were read and are not written; they must be as read."""
         written: tuple[set[Any], ...] = (
-            {account.id for account in changes.accounts},
             {hold.reference for hold in changes.holds},
             {job.id for job in changes.jobs},
             {(unit.job_id, unit.number) for unit in changes.units},
             {check.id for check in changes.checks},
         )
-        for (kind, seen), taken in zip(attrs.asdict(self).items(), written, strict=True):
+        rows = attrs.asdict(self)
+        del rows["accounts"]
+        for (kind, seen), taken in zip(rows.items(), written, strict=True):
             left = [(key, seen[key]) for key in sorted(seen.keys() - taken)]
             keys = [key if isinstance(key, tuple) else (key,) for key, _ in left]
             columns = [list(column) for column in zip(*keys, strict=True)] or [[]]
@@ -501,6 +507,8 @@ class SqlBooks:
         parts = [part for part in self._parts(changes) if part[1] and part[1][0]]
         if not parts:
             return {}
+        # The first part locks the accounts, before rows that they protect are written.
+        parts = [part for part in self._seen.accounts_part() if part[1][0]] + parts
         parts += [part for part in self._seen.unchanged(changes) if part[1][0]]
         names = tuple((name, len(columns)) for name, columns in parts)
         arguments = flat([columns for _, columns in parts])
@@ -581,7 +589,6 @@ class SqlBooks:
         yield from self._holds(changes)
         columns = columns_of(changes.accounts, "id", "balance", "held", "version")
         columns.append([self._versions[account.id] for account in changes.accounts])
-        columns.append([self._seen.accounts.get(account.id) for account in changes.accounts])
         yield "books_accounts_write", columns
         yield from self._postings(changes)
         yield from purchase_parts(changes)

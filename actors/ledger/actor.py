@@ -145,34 +145,38 @@ class LedgerActor(Actor[Ledger]):
     async def _write_batch(
         self, commits: Sequence[Commit], lost: Iterable[UnknownCommit] = ()
     ) -> list[Outcome]:
-        """Retry until the batch is decided, or the database has been down for too long."""
+        """Retry until the batch is decided, or the database has been down for too long.
+
+        The first try takes no locks, if the batch can do without; later tries do.
+        """
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
         tries, conflicts, mismatches = 0, 0, 0
         lost, keys = list(lost), keys_of(commits)
+        is_first = not lost
         while True:
             try:
-                is_first = not (lost or tries or conflicts or mismatches)
                 books = await self._store.read_books(keys, self._till) if is_first else None
                 if books is not None:
                     return await self._write(commits, books, lost)
                 return await self._attempt(commits, keys, lost)
-            except Unavailable:  # the retry finds out whether the unanswered COMMIT took effect
+            except Unavailable:  # the retry finds out whether the unanswered write took effect
                 tries += 1
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [LedgerUnavailable() for _ in commits]
             except Mismatch as error:
-                # Another gateway may write to the same shard: use another one from now on.
-                self._till = self._random.token(16)[-1] % TILLS
-                mismatches += 1
+                mismatches += not is_first
                 if mismatches > MISMATCHES_MAX:
                     return await self._split(commits, lost, error)
             except Conflict as error:
-                conflicts += 1
+                conflicts += not is_first
                 if conflicts > CONFLICTS_MAX:
                     log.error("a batch of %d commits failed after retries: %s", len(commits), error)
                     return [LedgerUnavailable() for _ in commits]
             except Refused as error:
                 return await self._split(commits, lost, error)
+            if is_first:  # perhaps another gateway uses the same shards
+                self._till = self._random.token(16)[-1] % TILLS
+            is_first = False
 
     async def _write(
         self, commits: Sequence[Commit], books: ReadBooks, lost: list[UnknownCommit]

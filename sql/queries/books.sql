@@ -159,12 +159,13 @@ JOIN accounts d ON d.id = (x.t).debit
 JOIN accounts c ON c.id = (x.t).credit;
 
 -- name: books_accounts_unchanged
--- Lock accounts that were read without a lock and are not written, unless they have changed since.
+-- Lock all accounts that were read without a lock, unless they have changed since. An account that another transaction
+-- has locked is not waited for: a batch that takes locks may find another shard.
 SELECT FROM accounts a JOIN unnest($1::bigint[], $2::xid[]) AS n (id, seen) ON a.id = n.id
-WHERE a.xmin = n.seen FOR SHARE OF a;
+WHERE a.xmin = n.seen ORDER BY a.id FOR NO KEY UPDATE OF a NOWAIT;
 
 -- name: books_holds_unchanged
--- The same for holds.
+-- Lock holds that were read without a lock and are not written, unless they have changed since.
 SELECT FROM holds h JOIN unnest($1::text[], $2::xid[]) AS n (reference, seen) ON h.reference = n.reference
 WHERE h.xmin = n.seen FOR SHARE OF h;
 
@@ -185,12 +186,11 @@ WHERE u.xmin = n.seen FOR SHARE OF u;
 SELECT EXISTS (SELECT FROM transfers WHERE key = $1::uuid) AS written;
 
 -- name: books_accounts_write
--- Update balances as decided, from the versions $5. In this and later updates, `seen` is the transaction that wrote the
--- row that was read without a lock, or null: if another transaction has written the row since, it is not updated.
+-- Update balances as decided, from the versions $5.
 UPDATE accounts a SET balance = n.balance, held = n.held, version = n.version
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::xid[])
-     AS n (id, balance, held, version, before, seen)
-WHERE a.id = n.id AND a.version = n.before AND (n.seen IS NULL OR a.xmin = n.seen);
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+     AS n (id, balance, held, version, before)
+WHERE a.id = n.id AND a.version = n.before;
 
 -- name: books_jobs_insert
 -- Insert jobs.
@@ -213,7 +213,8 @@ FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::uuid[
            committed, charged, paused, reached, avoid);
 
 -- name: books_jobs_update
--- Update jobs.
+-- Update jobs. In this and other updates, `seen` is the transaction that wrote the row that was read without a lock, or
+-- null: if another transaction has written the row since, it is not updated.
 UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node_id,
                   retry_count = n.retry_count, result_ref = n.result_ref,
                   error_message = n.error_message, dispatched_at = n.dispatched_at,
