@@ -62,7 +62,16 @@ FROM entries e
 LEFT JOIN entries p ON p.account_id = e.account_id AND p.version = e.version - 1
 WHERE ($1::bigint[] IS NULL
        OR e.transfer_id = ANY(ARRAY(SELECT (n + 1) / 2 FROM unnest($1) n)) AND e.entry_id = ANY($1))
-  AND (e.before <> coalesce(p.after, 0) OR e.after <> e.before + e.amount OR (p.version IS NULL AND e.version <> 1));
+  AND (e.before <> coalesce(p.after, 0) OR (p.version IS NULL AND e.version <> 1));
+
+-- name: fsck_transfers_i2
+-- No entry of the other side has the account and version of an entry; the unique indexes cover one side each.
+SELECT 'transfer ' || t.id AS subject,
+       'has a version of an account that transfer ' || coalesce(c.id, d.id) || ' has, too' AS found
+FROM transfers t
+LEFT JOIN transfers c ON c.credit = t.debit AND c.credit_version = t.debit_version
+LEFT JOIN transfers d ON d.debit = t.credit AND d.debit_version = t.credit_version
+WHERE ($1::bigint[] IS NULL OR t.id = ANY($1)) AND coalesce(c.id, d.id) IS NOT NULL;
 
 -- name: fsck_accounts_i2
 -- An account's balance and version are those of its newest entry.

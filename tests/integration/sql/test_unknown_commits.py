@@ -224,7 +224,7 @@ async def test_a_commit_that_comes_late_is_done_once(
     assert await stage.store.audit() == []
 
 
-@pytest.mark.parametrize("said", [COMMIT, b"books_entries_insert"])
+@pytest.mark.parametrize("said", [COMMIT, b"books_transfers_insert"])
 async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
     proxy: Proxy, stage: Stage, ledger: Ref[Ledger], neighbour: Ref[Ledger], said: bytes
 ) -> None:
