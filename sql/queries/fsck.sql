@@ -51,9 +51,8 @@ WHERE ($1::bigint[] IS NULL OR t.id = ANY($1)) AND (d.id IS NULL OR c.id IS NULL
 ORDER BY t.id;
 
 -- name: fsck_entries_i2
--- Each entry follows the previous one of its account and adds its amount, so that the newest has the sum of all. The
--- result is unordered, so that PostgreSQL joins the entries by hash: it expects many violations, and a sort would
--- look costly.
+-- Each entry follows the previous one of its account, so that the newest has the sum of all. The result is unordered:
+-- PostgreSQL expects many violations, and a sort would look costly.
 SELECT 'entry ' || e.entry_id AS subject,
        'version ' || e.version || ' leads from ' || e.before || ' by ' || e.amount || ' to ' || e.after
            || ', the one before ended at ' || coalesce(p.after, 0)
@@ -452,11 +451,11 @@ ORDER BY e.entry_id;
 
 -- name: fsck_always_i7_late
 -- Once the log has begun, no entry without a leaf is over a minute older than the newest entry.
-SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || e.created_at AS found
-FROM entries e
-WHERE e.transfer_id > (SELECT covered FROM log_head) / 2 AND e.entry_id > (SELECT covered FROM log_head)
-  AND e.created_at < (SELECT max(created_at) FROM transfers
-                      WHERE id > (SELECT covered FROM log_head) / 2) - interval '60 s'
+SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || t.created_at AS found
+FROM transfers t CROSS JOIN LATERAL (VALUES (2 * t.id - 1), (2 * t.id)) e (entry_id)
+WHERE t.id > (SELECT covered FROM log_head) / 2 AND e.entry_id > (SELECT covered FROM log_head)
+  AND t.created_at + interval '60 s' < (SELECT max(created_at) FROM transfers
+                                        WHERE id > (SELECT covered FROM log_head) / 2)
   AND (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
 ORDER BY e.entry_id;
 
