@@ -20,7 +20,7 @@ from sql.query_loader import QUERIES
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.support.gateway_process import running_gateway
 
-LARGE = {"entries", "transfers", "jobs", "units", "holds", "accounts", "users"}
+LARGE = {"transfers", "jobs", "units", "holds", "accounts", "users"}
 EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 

@@ -22,15 +22,11 @@ STATEMENTS = (
         SELECT t, p.id AS account, (t - 1) / {USERS} + 1 AS version
         FROM generate_series(1, $1::bigint / 2) AS t JOIN purses p ON p.n = (t - 1) % {USERS}""",
     """SELECT setval('transfers_id_seq', max(t)) FROM moved""",
-    """INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at)
+    """INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at, key,
+                              debit_version, credit_version, debit_after, credit_after)
        OVERRIDING SYSTEM VALUE
-       SELECT m.t, a.id, m.account, m.account, 100, 'ADJUSTMENT', 'volume:' || m.t, now()
-       FROM moved m, accounts a WHERE a.name = 'adjustments' ORDER BY m.t""",
-    """INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after, created_at)
-       SELECT gen_random_uuid(), t, account, version, 100, 100 * (version - 1), 100 * version, now()
-       FROM moved ORDER BY t""",
-    """INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after, created_at)
-       SELECT gen_random_uuid(), m.t, a.id, m.t, -100, -100 * (m.t - 1), -100 * m.t, now()
+       SELECT m.t, a.id, m.account, m.account, 100, 'ADJUSTMENT', 'volume:' || m.t, now(),
+              gen_random_uuid(), m.t, m.version, -100 * m.t, 100 * m.version
        FROM moved m, accounts a WHERE a.name = 'adjustments' ORDER BY m.t""",
     """INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at)
        SELECT gen_random_uuid(), 'volume', decode(md5('a') || md5('b'), 'hex'), '{volume}',

@@ -39,7 +39,10 @@ log = logging.getLogger("sequencer")
 
 
 class BrokenLog(Exception):
-    """The stored hashes do not lead to the stored root; ``rendertrust fsck`` locates the error."""
+    """The stored hashes do not lead to the stored root, or an entry's account is missing.
+
+    ``rendertrust fsck`` locates the error.
+    """
 
 
 class SequencerActor(Actor[Sequencer]):
@@ -146,7 +149,10 @@ class SequencerActor(Actor[Sequencer]):
         leaves, tiles = list[LeafRow](), list[HashTile]()
         now = self._clock.now()
         for first in range(0, len(look.waiting), CHUNK):
-            entries = await books.entries(look.waiting[first : first + CHUNK])
+            wanted = look.waiting[first : first + CHUNK]
+            entries = await books.entries(wanted)
+            if len(entries) < len(wanted):
+                raise BrokenLog("the account of an entry is missing")
             salts = self._random.token(SALT_BYTES * len(entries))
             grown = grow(edge, entries, salts)
             leaves += grown[0]

@@ -52,8 +52,8 @@ WHERE state = 'OPEN' AND account_id = (SELECT id FROM accounts WHERE name = 'use
 WITH charged AS (
     SELECT (t.created_at AT TIME ZONE 'UTC')::date AS day, t.amount, split_part(t.reference, ':', 2) AS job
     FROM transfers t
-    WHERE t.debit = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
-      AND t.created_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.kind = 'USAGE'
+    WHERE t.subject = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid) AND t.kind = 'USAGE'
+      AND t.created_at >= $2::date::timestamp AT TIME ZONE 'UTC'
 )
 SELECT d.day::date AS day, coalesce(sum(c.amount), 0)::bigint AS charged,
        count(DISTINCT c.job) AS jobs
@@ -102,8 +102,8 @@ WITH found AS (
      FROM transfers t
      CROSS JOIN LATERAL (VALUES (2 * t.id - 1, t.debit, -t.amount, t.debit_after),
                                 (2 * t.id, t.credit, t.amount, t.credit_after)) e (entry_id, account_id, amount, after)
-     WHERE $8::bigint[] IS NULL AND ($1::bigint IS NULL OR (t.id <= $1 / 2 AND e.entry_id < $1))
-       AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
+     WHERE $8::bigint[] IS NULL AND t.id <= coalesce($1 / 2, 9223372036854775807)
+       AND e.entry_id < coalesce($1::bigint, 9223372036854775807) AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
      ORDER BY t.id DESC, e.entry_id DESC LIMIT $4)
     UNION ALL
     (SELECT e.* FROM unnest($8) AS of_account (id), LATERAL (

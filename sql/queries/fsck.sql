@@ -51,9 +51,8 @@ WHERE ($1::bigint[] IS NULL OR t.id = ANY($1)) AND (d.id IS NULL OR c.id IS NULL
 ORDER BY t.id;
 
 -- name: fsck_entries_i2
--- Each entry follows the previous one of its account and adds its amount, so that the newest has the sum of all. The
--- result is unordered, so that PostgreSQL joins the entries by hash: it expects many violations, and a sort would
--- look costly.
+-- Each entry follows the previous one of its account, so that the newest has the sum of all. The result is unordered:
+-- PostgreSQL expects many violations, and a sort would look costly.
 SELECT 'entry ' || e.entry_id AS subject,
        'version ' || e.version || ' leads from ' || e.before || ' by ' || e.amount || ' to ' || e.after
            || ', the one before ended at ' || coalesce(p.after, 0)
@@ -62,7 +61,16 @@ FROM entries e
 LEFT JOIN entries p ON p.account_id = e.account_id AND p.version = e.version - 1
 WHERE ($1::bigint[] IS NULL
        OR e.transfer_id = ANY(ARRAY(SELECT (n + 1) / 2 FROM unnest($1) n)) AND e.entry_id = ANY($1))
-  AND (e.before <> coalesce(p.after, 0) OR e.after <> e.before + e.amount OR (p.version IS NULL AND e.version <> 1));
+  AND (e.before <> coalesce(p.after, 0) OR (p.version IS NULL AND e.version <> 1));
+
+-- name: fsck_transfers_i2
+-- No entry of the other side has the account and version of an entry; the unique indexes cover one side each.
+SELECT 'transfer ' || t.id AS subject,
+       'has a version of an account that transfer ' || coalesce(c.id, d.id) || ' has, too' AS found
+FROM transfers t
+LEFT JOIN transfers c ON c.credit = t.debit AND c.credit_version = t.debit_version
+LEFT JOIN transfers d ON d.debit = t.credit AND d.debit_version = t.credit_version
+WHERE ($1::bigint[] IS NULL OR t.id = ANY($1)) AND coalesce(c.id, d.id) IS NOT NULL;
 
 -- name: fsck_accounts_i2
 -- An account's balance and version are those of its newest entry.
@@ -443,11 +451,11 @@ ORDER BY e.entry_id;
 
 -- name: fsck_always_i7_late
 -- Once the log has begun, no entry without a leaf is over a minute older than the newest entry.
-SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || e.created_at AS found
-FROM entries e
-WHERE e.transfer_id > (SELECT covered FROM log_head) / 2 AND e.entry_id > (SELECT covered FROM log_head)
-  AND e.created_at < (SELECT max(created_at) FROM transfers
-                      WHERE id > (SELECT covered FROM log_head) / 2) - interval '60 s'
+SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || t.created_at AS found
+FROM transfers t CROSS JOIN LATERAL (VALUES (2 * t.id - 1), (2 * t.id)) e (entry_id)
+WHERE t.id > (SELECT covered FROM log_head) / 2 AND e.entry_id > (SELECT covered FROM log_head)
+  AND t.created_at + interval '60 s' < (SELECT max(created_at) FROM transfers
+                                        WHERE id > (SELECT covered FROM log_head) / 2)
   AND (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
 ORDER BY e.entry_id;
 

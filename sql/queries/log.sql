@@ -32,13 +32,17 @@ LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) 
 
 -- name: log_entries
 -- Entries with the fields of their leaves, in order.
-SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
-       e.after, t.reference, t.description
-FROM unnest($1::bigint[]) AS n (entry_id)
-JOIN transfers t ON t.id = (n.entry_id + 1) / 2
-JOIN entries e ON e.transfer_id = t.id AND e.entry_id = n.entry_id
-JOIN accounts a ON a.id = e.account_id
-ORDER BY e.entry_id;
+SELECT n.entry_id, t.created_at, t.kind, s.amount, CASE WHEN s.account = t.subject THEN t.receipt END AS receipt,
+       a.name AS account, s.version, s.after - s.amount AS before, s.after, t.reference, t.description
+FROM (SELECT entry_id, (entry_id + 1) / 2 AS transfer_id, entry_id % 2 = 1 AS is_debit
+      FROM unnest($1::bigint[]) AS entry_id) n
+JOIN transfers t ON t.id = n.transfer_id
+CROSS JOIN LATERAL (SELECT CASE WHEN is_debit THEN t.debit ELSE t.credit END AS account,
+                           CASE WHEN is_debit THEN -t.amount ELSE t.amount END AS amount,
+                           CASE WHEN is_debit THEN t.debit_version ELSE t.credit_version END AS version,
+                           CASE WHEN is_debit THEN t.debit_after ELSE t.credit_after END AS after) s
+JOIN accounts a ON a.id = s.account
+ORDER BY n.entry_id;
 
 -- name: log_unsynced
 -- Leaves without a checkpoint are not published: if the server crashes, the last ones may be lost and are appended

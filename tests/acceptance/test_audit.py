@@ -9,15 +9,12 @@ from tests.support.api_clients import Creator
 from tests.support.databases import execute
 from tests.support.gateway_process import Gateway
 from tests.support.lent_engines import StartGateway
+from tests.support.transfers import transfer_between
 from tests.support.until import until
 
 SETTINGS = {"RENDERTRUST_AUDIT_EVERY_SECONDS": "0.5", "RENDERTRUST_CREDITS_STARTER": "100"}
 BREAKS = {
-    "I1": (
-        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-        " SELECT p.id, a.id, a.id, 7, 'ADJUSTMENT', 'by hand', now() FROM accounts a, accounts p"
-        " WHERE a.name = 'adjustments' AND p.name = 'revenue'"
-    ),
+    "I1": transfer_between("no debtor", "no creditor"),
     "I2": "UPDATE accounts SET balance = balance + 1 WHERE name LIKE 'user:%'",
 }
 

@@ -24,7 +24,7 @@ async def test_no_number_is_given_twice_though_the_server_was_killed() -> None:
             after = await next_numbers(await engine.start())
         finally:
             await engine.stop()
-    assert {"accounts_id_seq", "prices_number_seq", "entries_entry_id_seq"} <= before.keys()
+    assert {"accounts_id_seq", "prices_number_seq", "transfers_id_seq"} <= before.keys()
     assert [name for name, number in after.items() if number <= before[name]] == []
 
 

@@ -116,8 +116,8 @@ BREAKS_OF_EARNINGS = {
     "a claim for somebody else": (
         "transfers_i5_claims",
         (
-            "UPDATE transfers SET credit = (SELECT id FROM accounts WHERE name = 'revenue')"
-            " WHERE kind = 'CLAIM'"
+            "UPDATE transfers SET credit_version = 1000 + id,"
+            " credit = (SELECT id FROM accounts WHERE name = 'revenue') WHERE kind = 'CLAIM'"
         ),
     ),
 }

@@ -26,6 +26,7 @@ from tests.integration.conformance.stage import Stage, dispatch, fresh_id, tiled
 from tests.integration.sql.breaks_of_anchors import BREAKS_OF_ANCHORS, CHECKPOINTS
 from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 from tests.support.databases import connected
+from tests.support.transfers import insert_transfers
 
 HASH = "sha256('x')"
 EVERY_ID = {
@@ -35,29 +36,34 @@ EVERY_ID = {
     "jobs": "SELECT array_agg(id) FROM jobs",
 }
 BREAKS = {
-    "an entry's amount": (
-        "whole_i1_total",
-        "UPDATE entries SET amount = amount - 1, after = after - 1",
-    ),
-    "an entry that is missing": ("transfers_i1", "DELETE FROM entries WHERE version = 2"),
-    "an entry on a third account": (
+    "a debit of an account that is missing": (
         "transfers_i1",
-        (
-            "UPDATE entries SET account_id = (SELECT id FROM accounts WHERE name = 'disputes'),"
-            " version = 99 WHERE entry_id = 1"
-        ),
+        "UPDATE transfers SET debit = 0, subject = credit WHERE id = 1",
     ),
+    "a credit of an account that is missing": (
+        "transfers_i1",
+        "UPDATE transfers SET credit = 0, subject = debit WHERE id = 1",
+    ),
+    "a transfer that is missing": ("entries_i2", "DELETE FROM transfers WHERE id = 1"),
     "a balance": (
         "accounts_i2",
         "UPDATE accounts SET balance = balance + 1 WHERE name = 'revenue'",
     ),
     "a version": ("accounts_i2", "UPDATE accounts SET version = 9 WHERE name = 'revenue'"),
-    "a chain": ("entries_i2", "UPDATE entries SET before = before + 1, after = after + 1"),
-    "an entry that does not add up": (
+    "an amount": ("entries_i2", "UPDATE transfers SET amount = amount + 1 WHERE id = 2"),
+    "a balance after a debit": (
         "entries_i2",
+        "UPDATE transfers SET debit_after = debit_after + 1 WHERE id = 2",
+    ),
+    "a balance after a credit": (
+        "entries_i2",
+        "UPDATE transfers SET credit_after = credit_after + 1 WHERE id = 2",
+    ),
+    "a version that is there on both sides": (
+        "transfers_i2",
         (
-            "ALTER TABLE entries DROP CONSTRAINT entries_check;"
-            "UPDATE entries SET amount = amount + 1 WHERE entry_id = 1"
+            "UPDATE transfers t SET credit_version = o.debit_version FROM transfers o"
+            " WHERE t.credit = o.debit AND t.kind = 'STRIPE' AND o.kind = 'DEDUCTION'"
         ),
     ),
     "what is held": ("always_i2_held", "UPDATE accounts SET held = 0 WHERE held > 0"),
@@ -136,34 +142,39 @@ BREAKS = {
     "a refund above the charge": (
         "transfers_i4_refunds",
         (
-            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-            " SELECT credit, debit, debit, amount + 1, 'REFUND', reference, created_at"
-            " FROM transfers WHERE kind = 'USAGE' ON CONFLICT DO NOTHING"
+            insert_transfers(
+                "SELECT credit, debit, debit, amount + 1, 'REFUND', reference, created_at"
+                " FROM transfers WHERE kind = 'USAGE'"
+            )
+            + " ON CONFLICT DO NOTHING"
         ),
     ),
     "a posting that is there twice": (
         "whole_i5",
         (
             "ALTER TABLE transfers DROP CONSTRAINT transfers_subject_kind_reference_key;"
-            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-            " SELECT debit, credit, subject, amount, kind, reference, created_at FROM transfers"
-            " WHERE kind = 'USAGE'"
+            + insert_transfers(
+                "SELECT debit, credit, subject, amount, kind, reference, created_at"
+                " FROM transfers WHERE kind = 'USAGE'"
+            )
         ),
     ),
     "an operator who is paid as two": (
         "whole_i5",
         (
             "INSERT INTO accounts (name) VALUES ('operator:other');"
-            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-            " SELECT debit, o.id, o.id, amount, kind, reference, created_at FROM transfers,"
-            " (SELECT id FROM accounts WHERE name = 'operator:other') o WHERE kind = 'EARNING'"
+            + insert_transfers(
+                "SELECT debit, o.id, o.id, amount, kind, reference, created_at FROM transfers,"
+                " (SELECT id FROM accounts WHERE name = 'operator:other') o"
+                " WHERE kind = 'EARNING'"
+            )
         ),
     ),
     "a reference of a till": (
         "whole_i5_tills",
         (
-            "UPDATE transfers SET debit = t.id, subject = t.id FROM accounts t"
-            " WHERE t.name = 'revenue:3' AND kind = 'EARNING'"
+            "UPDATE transfers x SET debit = t.id, subject = t.id, debit_version = 1000 + x.id"
+            " FROM accounts t WHERE t.name = 'revenue:3' AND kind = 'EARNING'"
         ),
     ),
     "a till of another account": (
@@ -222,7 +233,7 @@ BREAKS = {
         "always_i7_late",
         (
             "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0);"
-            "UPDATE entries SET created_at = created_at + interval '61 s' WHERE entry_id > 5"
+            "UPDATE transfers SET created_at = created_at + interval '61 s' WHERE id > 3"
         ),
     ),
     "a leaf beyond the end": ("always_i7_end", f"INSERT INTO leaves VALUES (0, 1, {HASH}, {HASH})"),
@@ -256,7 +267,7 @@ BREAKS = {
     ),
     "a session that counted for another": (
         "transfers_i11",
-        "UPDATE transfers SET credit = 2 WHERE kind = 'STRIPE'",
+        "UPDATE transfers SET credit = 2, credit_version = 1000 + id WHERE kind = 'STRIPE'",
     ),
     "a refund that was not taken": ("whole_i11_reversals", "UPDATE purchases SET refunded = 0"),
     "a dispute that was taken as a refund": (
@@ -269,9 +280,8 @@ BREAKS = {
     ),
     "a refund that was taken twice": (
         "whole_i11_taken",
-        (
-            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-            " SELECT debit, credit, subject, amount, kind, reference || 'x', created_at"
+        insert_transfers(
+            "SELECT debit, credit, subject, amount, kind, reference || 'x', created_at"
             " FROM transfers WHERE kind = 'REFUND'"
         ),
     ),
@@ -298,8 +308,7 @@ async def owner(
     """
     await some_of_everything(stage)
     async with connected(database.owner_dsn) as connection:
-        for table in ("entries", "transfers"):
-            await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        await connection.execute("ALTER TABLE transfers DISABLE TRIGGER USER")
         yield connection
 
 

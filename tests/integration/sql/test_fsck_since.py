@@ -23,6 +23,7 @@ from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.test_fsck import BREAKS, EVERY_ID, some_of_everything
 from tests.integration.sql.test_log import fill_log
 from tests.support.databases import connected
+from tests.support.transfers import transfer_between
 from tests.support.until import until
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -33,8 +34,7 @@ EVERYTHING = AuditMark()
 async def owner(database: PostgresEndpoint, stage: Stage) -> AsyncIterator[Owner]:
     """Yield a connection of the schema's owner with triggers off."""
     async with connected(database.owner_dsn) as connection:
-        for table in ("entries", "transfers"):
-            await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        await connection.execute("ALTER TABLE transfers DISABLE TRIGGER USER")
         yield connection
 
 
@@ -108,13 +108,13 @@ async def test_old_entries_that_somebody_removed_are_found_within_a_day(
     """No new row refers to these entries; only the walk over the log finds them."""
     await fill_log(stage, 300)
     mark, found = await first_mark(stage), list[str]()
-    await owner.execute("DELETE FROM entries WHERE entry_id IN (5, 270, 590)")
+    await owner.execute("DELETE FROM transfers WHERE id IN (3, 135, 295)")
     for walked in (256, 512, 600, 0, 256):
         increment = await stage.store.audit_since(mark)
         mark = increment.mark
         assert mark.walked == walked
         found += [one.subject for one in increment.findings if one.invariant == "I7"]
-    assert found == ["entry 5", "entry 270", "entry 590", "entry 5"]
+    assert found == [f"entry {number}" for number in (5, 6, 269, 270, 589, 590, 5, 6)]
 
 
 # ── marks ────────────────────────────────────────────────────────────────────────────────────────
@@ -149,10 +149,12 @@ async def test_a_balance_that_somebody_altered_is_found_though_nothing_was_poste
     assert found == [Finding("I2", account, text)]
 
 
-async def test_a_transfer_with_one_entry_is_found(stage: Stage, owner: Owner) -> None:
+async def test_a_transfer_of_an_account_that_is_missing_is_found(
+    stage: Stage, owner: Owner
+) -> None:
     await stage.user(100)
     mark = await first_mark(stage)
-    number = await insert_half_transfer(owner)
+    number = await insert_stray_transfer(owner)
     found = (await stage.store.audit_since(mark)).findings
     assert ("I1", f"transfer {number}") in {(f.invariant, f.subject) for f in found}
 
@@ -167,7 +169,7 @@ async def test_entries_of_an_account_that_does_not_follow_them_are_found(
     account = user_account(user) if whose == "user" else "payouts"
     mark = await first_mark(stage)
     await owner.execute("BEGIN")
-    await insert_transfer(owner, "disputes", account)
+    await owner.execute(transfer_between("disputes", account))
     assert await accounts_found(stage, owner, mark, late) == {"disputes", account}
 
 
@@ -182,23 +184,6 @@ async def accounts_found(stage: Stage, owner: Owner, mark: AuditMark, late: bool
     await owner.execute("COMMIT")
     found = (await stage.store.audit_since(mark)).findings
     return {f.subject for f in found if f.invariant == "I2"}
-
-
-async def insert_transfer(connection: Owner, debit: str, credit: str) -> None:
-    """Insert a transfer with both of its entries, without changing the accounts."""
-    number = await connection.fetchval(
-        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-        " SELECT d.id, c.id, c.id, 7, 'ADJUSTMENT', gen_random_uuid()::text, now()"
-        " FROM accounts d, accounts c WHERE d.name = $1 AND c.name = $2 RETURNING id",
-        *(debit, credit),
-    )
-    for name, amount in ((debit, -7), (credit, 7)):
-        await connection.execute(
-            "INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after,"
-            " created_at) SELECT gen_random_uuid(), $1, id, version + 1, $2, balance,"
-            " balance + $2, now() FROM accounts WHERE name = $3",
-            *(number, amount, name),
-        )
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -223,21 +208,9 @@ async def test_a_hold_that_changes_without_its_account_is_found(
     assert user_account(user) in await accounts_found(stage, owner, mark, late)
 
 
-async def insert_half_transfer(connection: Owner) -> int:
-    """Insert a transfer with a credit to payouts but no debit; return its number."""
-    number: int = await connection.fetchval(
-        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-        " SELECT p.id, a.id, a.id, 7, 'ADJUSTMENT', gen_random_uuid()::text, now()"
-        " FROM accounts a, accounts p WHERE a.name = 'payouts' AND p.name = 'disputes'"
-        " RETURNING id"
-    )
-    await connection.execute(
-        "INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after,"
-        " created_at) SELECT gen_random_uuid(), $1, id, 1000000 + $1::bigint, 7, 0, 7, now()"
-        " FROM accounts WHERE name = 'payouts'",
-        number,
-    )
-    return number
+async def insert_stray_transfer(connection: Owner) -> int:
+    """Insert a transfer between two accounts that do not exist; return its number."""
+    return int(await connection.fetchval(transfer_between("no debtor", "no creditor")))
 
 
 async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwhile(
@@ -249,7 +222,7 @@ async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwh
     await stage.user(100)
     async with connected(database.owner_dsn) as late:
         await late.execute("BEGIN")
-        number = await insert_half_transfer(late)
+        number = await insert_stray_transfer(late)
         mark = await first_mark(stage)
         for _ in range(3):
             await stage.user(100)
@@ -307,7 +280,7 @@ async def test_whoever_commits_when_he_likes_is_found(
                 case 0 if idle:
                     connection = idle.pop()
                     await connection.execute("BEGIN")
-                    open_[connection] = await insert_half_transfer(connection)
+                    open_[connection] = await insert_stray_transfer(connection)
                 case 1 if open_:
                     connection = chance.choice(list(open_))
                     number = open_.pop(connection)
@@ -316,8 +289,6 @@ async def test_whoever_commits_when_he_likes_is_found(
                     wanted |= {f"transfer {number}"} if commits else set()
                     idle.append(connection)
                 case 2 | 3:
-                    # Use accounts that no broken transaction has touched, because their balances
-                    # are right.
                     spent = Transfer(account, "revenue", account, 1, "DEDUCTION", f"s{step}")
                     await stage.do(transfers=(spent,))
                 case _:
@@ -336,7 +307,7 @@ async def test_a_transaction_that_lasts_over_many_audits_is_found_when_it_ends(
     await stage.user(100)
     async with connected(database.owner_dsn) as stays:
         await stays.execute("BEGIN")
-        number = await insert_half_transfer(stays)
+        number = await insert_stray_transfer(stays)
         mark = await first_mark(stage)
         for _ in range(5):
             mark = (await stage.store.audit_since(mark)).mark

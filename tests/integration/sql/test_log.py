@@ -15,7 +15,7 @@ from actors.ledger.batch_decision import decide
 from actors.ledger.effects import Transfer
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import Commit
-from actors.sequencer.messages import CheckpointReady
+from actors.sequencer.messages import CheckpointLate, CheckpointReady
 from rendertrust import merkle
 from sql.account_names import user_account
 from sql.audit_log import Act
@@ -34,9 +34,10 @@ from tests.integration.conformance.test_log import (
     wait_until_covered,
 )
 from tests.support.databases import connected, execute
+from tests.support.transfers import transfer_between
 
 SIZES = 80  # leaves of a log; the gateway keeps far fewer in memory
-LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
+LOG_TABLES = ("transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
 
 
 @pytest.fixture
@@ -139,22 +140,19 @@ async def fill_log(stage: Stage, pairs: int) -> None:
 
 ALTERED = {
     "an entry": (
-        "UPDATE entries SET created_at = created_at + interval '1 s' WHERE entry_id = 7",
+        "UPDATE transfers SET created_at = created_at + interval '1 s' WHERE id = 4",
         ("I7", "entry 7", "does not match leaf 6 of the log"),
     ),
     "a description": (
-        (
-            "UPDATE transfers SET description = 'other'"
-            " WHERE id = (SELECT transfer_id FROM entries WHERE entry_id = 8)"
-        ),
+        "UPDATE transfers SET description = 'other' WHERE id = 4",
         ("I7", "entry 8", "does not match leaf 7 of the log"),
     ),
     "a receipt": (
-        "UPDATE entries SET receipt = sha256('x') WHERE entry_id = 9",
-        ("I7", "entry 9", "does not match leaf 8 of the log"),
+        "UPDATE transfers SET receipt = sha256('x') WHERE id = 5",
+        ("I7", "entry 10", "does not match leaf 9 of the log"),
     ),
     "an entry that is gone": (
-        "DELETE FROM entries WHERE entry_id = 5",
+        "DELETE FROM transfers WHERE id = 3",
         ("I7", "entry 5", "is missing: it was leaf 4 of the log"),
     ),
     "two entries in each other's place": (
@@ -258,10 +256,10 @@ async def test_every_checkpoint_that_is_gone_is_missed(
 async def test_one_altered_entry_is_one_finding(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """The entries before and after an altered entry are not reported."""
+    """Other entries are not reported, nor is the other side: the receipt is the subject's."""
     await fill_log(stage, 100)
-    await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 150)")
-    assert [finding.subject for finding in await run_fsck(owner)] == ["entry 3", "entry 150"]
+    await owner.execute("UPDATE transfers SET receipt = sha256('x') WHERE id IN (2, 75)")
+    assert [finding.subject for finding in await run_fsck(owner)] == ["entry 4", "entry 150"]
 
 
 async def test_an_audit_goes_on_where_the_last_one_ended(
@@ -270,14 +268,14 @@ async def test_an_audit_goes_on_where_the_last_one_ended(
     await fill_log(stage, 300)
     first = await run_audit(owner, log_most=300)
     assert (first.findings, first.verified) == ([], 300)
-    await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 450)")
+    await owner.execute("UPDATE transfers SET receipt = sha256('x') WHERE id IN (2, 225)")
     second = await run_audit(owner, log_since=first.verified)
     assert [finding.subject for finding in second.findings] == ["entry 450"]
     assert second.verified < 450
     again = await run_audit(owner, log_since=second.verified)
     assert again.findings == second.findings
     whole = await run_audit(owner)
-    assert [finding.subject for finding in whole.findings] == ["entry 3", "entry 450"]
+    assert [finding.subject for finding in whole.findings] == ["entry 4", "entry 450"]
 
 
 async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage: Stage) -> None:
@@ -291,6 +289,18 @@ async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage
         ("I7", "entry 7"),
         ("I7", "entry 8"),
     ]
+
+
+async def test_an_entry_whose_account_is_missing_is_not_passed_over(
+    stage: Stage, database: PostgresEndpoint
+) -> None:
+    await fill_log(stage, 3)
+    await execute(database.owner_dsn, transfer_between("no debtor", "no creditor"))
+    async with sequencing(stage) as ref:
+        late = CheckpointLate("the account of an entry is missing")
+        assert await ask_for_checkpoint(ref) == late
+    assert (await seen(stage)).head.covered == 6
+    assert ("I1", "transfer 4") in {(f.invariant, f.subject) for f in await stage.store.audit()}
 
 
 async def test_the_log_is_append_only_for_its_owner_too(

@@ -7,15 +7,13 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import execute
 
 FORBIDDEN = [
-    "UPDATE entries SET amount = 1",
-    "DELETE FROM entries",
-    "TRUNCATE entries",
     "UPDATE transfers SET amount = 1",
     "DELETE FROM transfers",
     "TRUNCATE transfers CASCADE",
-    "ALTER TABLE entries DISABLE TRIGGER ALL",
-    "DROP TRIGGER entries_append_only ON entries",
-    "DROP TABLE entries",
+    "ALTER TABLE transfers DISABLE TRIGGER ALL",
+    "DROP TRIGGER transfers_append_only ON transfers",
+    "DROP TABLE transfers",
+    "CREATE OR REPLACE VIEW entries AS SELECT 1 AS entry_id",
     "CREATE TABLE mine (id integer)",
     "DELETE FROM accounts",
     "DELETE FROM holds",
@@ -47,7 +45,7 @@ async def test_the_application_cannot(database: PostgresEndpoint, statement: str
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("entries", "amount"), ("transfers", "amount"), ("prices", "units"), ("audit", "actor")],
+    [("transfers", "amount"), ("prices", "units"), ("audit", "actor")],
 )
 @pytest.mark.parametrize(
     "statement", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"]

@@ -125,7 +125,7 @@ async def test_a_chain_that_is_away_is_503_and_harms_nothing_else(
 
 
 ALTERED = {
-    "UPDATE entries SET created_at = created_at - interval '1 day'": "the entry does not match",
+    "UPDATE transfers SET created_at = created_at - interval '1 day'": "the entry does not match",
     "UPDATE leaves SET hash = sha256('x')": "the entry does not match",
 }
 
@@ -133,7 +133,7 @@ ALTERED = {
 async def run_as_owner(database: PostgresEndpoint, statement: str) -> None:
     """Run a statement as the owner of the database, with the log's triggers off."""
     async with connected(database.owner_dsn) as owner:
-        for table in ("entries", "leaves", "tiles"):
+        for table in ("transfers", "leaves", "tiles"):
             await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         await owner.execute(statement)
 
@@ -144,7 +144,7 @@ async def test_what_was_altered_before_it_was_anchored_is_told(
     chain.mining = False
     entry = await creator.deduct()
     assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
-    await run_as_owner(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
+    await run_as_owner(database, "UPDATE transfers SET created_at = created_at - interval '1 day'")
     _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert (found["verified"], found["state"]) == (False, "pending")
     assert "it was altered" in found["reason"]

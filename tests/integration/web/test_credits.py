@@ -13,6 +13,7 @@ from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import connected, execute, fetchval
 from tests.support.http_gateway import Face, Headers, face_with, with_ledger
+from tests.support.transfers import insert_transfers
 
 ENTRY = {
     "id": str,
@@ -206,17 +207,11 @@ async def test_a_page_begins_after_an_entry_of_ones_own_only(face: Face) -> None
         assert [fault["field"] for fault in problem["errors"]] == ["after"]
 
 
-MANY = """
-WITH account AS (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid),
-moved AS (
-    INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)
-    SELECT a.id, (SELECT id FROM accounts WHERE name = 'adjustments'), a.id, 1, 'DEDUCTION',
-           n::text, now()
-    FROM account a, generate_series(1, $2::integer) n RETURNING id, reference, debit
+MANY = insert_transfers(
+    "SELECT a.id, b.id, a.id, 1, 'DEDUCTION', n::text, now()"
+    " FROM accounts a, accounts b, generate_series(1, $2::integer) n"
+    " WHERE a.name = 'user:' || $1::uuid AND b.name = 'adjustments'"
 )
-INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after, created_at)
-SELECT gen_random_uuid(), id, debit, 1 + reference::integer, -1, 0, -1, now() FROM moved
-"""
 
 
 def scanned(plan: dict[str, Any]) -> int:
@@ -312,27 +307,19 @@ async def test_holds_name_the_jobs_that_they_are_for(
     assert (status, problem["available"]) == (402, "90.0000")
 
 
-USED = """
-WITH account AS (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid),
-moved AS (
-    INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)
-    SELECT a.id, (SELECT id FROM accounts WHERE name = 'revenue'), a.id, 50000, 'USAGE',
-           $2, now() - make_interval(days => $3)
-    FROM account a RETURNING id, debit, created_at
+USED = insert_transfers(
+    "SELECT a.id, b.id, a.id, 50000, 'USAGE', u.reference, now() - make_interval(days => u.ago)"
+    " FROM accounts a, accounts b, unnest($2::text[], $3::integer[]) AS u (reference, ago)"
+    " WHERE a.name = 'user:' || $1::uuid AND b.name = 'revenue'"
 )
-INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after, created_at)
-SELECT gen_random_uuid(), id, debit, $4, -50000, 0, -50000, created_at FROM moved
-"""
 
 
 async def test_usage_is_told_day_by_day(
     face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    async with connected(database.owner_dsn) as connection:
-        jobs = [uuid4(), uuid4()]
-        units = [(f"job:{jobs[0]}:0", 0), (f"job:{jobs[0]}:1", 0), (f"job:{jobs[1]}:0", 0)]
-        for version, (reference, ago) in enumerate([*units, ("job:x:0", 2), ("job:y:0", 40)], 2):
-            await connection.execute(USED, id_of(user), reference, ago, version)
+    jobs = [uuid4(), uuid4()]
+    units = [f"job:{jobs[0]}:0", f"job:{jobs[0]}:1", f"job:{jobs[1]}:0", "job:x:0", "job:y:0"]
+    await execute(database.owner_dsn, USED, id_of(user), units, [0, 0, 0, 2, 40])
     status, found = await get(face, user, "usage?days=3")
     assert status == 200
     assert [(day["charged"], day["jobs"]) for day in found["days"]] == [

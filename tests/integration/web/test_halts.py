@@ -20,6 +20,7 @@ from tests.integration.web.test_anchors import wait_until_verified
 from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person, holds
+from tests.support.transfers import transfer_between
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
@@ -153,16 +154,7 @@ async def test_nothing_is_signed_while_the_chain_has_another_log(
     _, before = await creator.answered("GET", "/ledger/checkpoint")
     async with connected(database.owner_dsn) as owner:
         # Entries that a restored database had booked but not yet signed.
-        await owner.execute(
-            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-            " SELECT debit, credit, subject, amount, kind, 'again', created_at"
-            " FROM transfers LIMIT 1"
-        )
-        await owner.execute(
-            "INSERT INTO entries (id, transfer_id, account_id, amount, before, after, version,"
-            " created_at) SELECT gen_random_uuid(), max(t.id), min(a.id), 5, 0, 5, 99, now()"
-            " FROM transfers t, accounts a"
-        )
+        await owner.execute(transfer_between("payouts", "disputes"))
 
         async def taken() -> bool:
             row = await owner.fetchrow("SELECT max(leaf_index) + 1 AS size FROM leaves")

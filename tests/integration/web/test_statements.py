@@ -43,10 +43,11 @@ async def text_of(otto: Earner, query: str, accept: str = "") -> str:
 async def move_entries(database: PostgresEndpoint, entries: int, month: str) -> None:
     """Move the first entries of the operator's account to another month."""
     async with connected(database.owner_dsn) as owner:
-        await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
+        await owner.execute("ALTER TABLE transfers DISABLE TRIGGER USER")
         await owner.execute(
-            "UPDATE entries SET created_at = $2 WHERE version <= $1 AND account_id IN"
-            " (SELECT id FROM accounts WHERE name LIKE 'operator:%')",
+            "UPDATE transfers SET created_at = $2 WHERE id IN (SELECT transfer_id FROM entries"
+            " WHERE version <= $1 AND account_id IN"
+            " (SELECT id FROM accounts WHERE name LIKE 'operator:%'))",
             *(entries, datetime.fromisoformat(f"{month}-10T00:00:00+00:00")),
         )
 

@@ -16,6 +16,7 @@ from tests.integration.web.test_put_back import (
     reason_of_refusal,
 )
 from tests.integration.web.test_put_back import machine as machine  # noqa: PLC0414 - a fixture
+from tests.support.transfers import transfer_between
 from tests.support.until import until
 from web.log.newest_checkpoint import FileMemory
 
@@ -69,18 +70,7 @@ async def test_it_signs_nothing(machine: Machine) -> None:
         await connection.execute("DELETE FROM log_halt")
         async with machine.gateway() as (_, here):
             assert "another.example/log" in await halted(here)
-            await connection.execute(
-                "INSERT INTO transfers (debit, credit, subject, amount, kind, reference,"
-                " created_at) SELECT a.id, b.id, a.id, 1, 'ADJUSTMENT', 'x', now()"
-                " FROM accounts a, accounts b WHERE a.name = 'payouts' AND b.name = 'disputes'"
-            )
-            for name, amount in (("payouts", -1), ("disputes", 1)):
-                await connection.execute(
-                    "INSERT INTO entries (id, transfer_id, account_id, version, amount, before,"
-                    " after, created_at) SELECT gen_random_uuid(), t.id, a.id, 1, $1, 0, $1, now()"
-                    " FROM transfers t, accounts a WHERE t.reference = 'x' AND a.name = $2",
-                    *(amount, name),
-                )
+            await connection.execute(transfer_between("payouts", "disputes"))
 
             async def taken_up() -> bool:
                 size = await connection.fetchval("SELECT size FROM log_head")

@@ -1,6 +1,4 @@
-"""The final check of a batch finds transfers that do not move their amount, and overdrawn
-accounts.
-"""
+"""The final check of a batch finds unsound transfers, wrong balances and overdrawn accounts."""
 
 from datetime import UTC, datetime
 from uuid import UUID
