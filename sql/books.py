@@ -443,24 +443,25 @@ class Seen:
 
     def accounts_part(self) -> Iterator[tuple[str, Columns]]:
         """Yield the lock of all accounts, which must be as they were read."""
-        accounts = sorted(self.accounts.items())
-        yield "books_accounts_unchanged", [[n for n, _ in accounts], [seen for _, seen in accounts]]
+        yield "books_accounts_unchanged", _left(self.accounts, set())
 
     def unchanged(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield locks of other rows that were read and are not written; they must be as read."""
-        written: tuple[set[Any], ...] = (
-            {hold.reference for hold in changes.holds},
-            {job.id for job in changes.jobs},
-            {(unit.job_id, unit.number) for unit in changes.units},
-            {check.id for check in changes.checks},
-        )
-        rows = attrs.asdict(self)
-        del rows["accounts"]
-        for (kind, seen), taken in zip(rows.items(), written, strict=True):
-            left = [(key, seen[key]) for key in sorted(seen.keys() - taken)]
-            keys = [key if isinstance(key, tuple) else (key,) for key, _ in left]
-            columns = [list(column) for column in zip(*keys, strict=True)] or [[]]
-            yield f"books_{kind}_unchanged", [*columns, [number for _, number in left]]
+        holds = {hold.reference for hold in changes.holds}
+        jobs = {job.id for job in changes.jobs}
+        units = {(unit.job_id, unit.number) for unit in changes.units}
+        checks = {check.id for check in changes.checks}
+        yield "books_holds_unchanged", _left(self.holds, holds)
+        yield "books_jobs_unchanged", _left(self.jobs, jobs)
+        yield "books_units_unchanged", _left(self.units, units)
+        yield "books_checks_unchanged", _left(self.checks, checks)
+
+
+def _left(seen: Mapping[Any, int], written: Set[Any]) -> Columns:
+    """Return columns of the keys that are not written, and of the transactions that wrote them."""
+    left = sorted(seen.keys() - written)
+    keys = [key if isinstance(key, tuple) else (key,) for key in left]
+    return [*map(list, zip(*keys, strict=True)), [seen[key] for key in left]]
 
 
 class SqlBooks:

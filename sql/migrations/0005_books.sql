@@ -287,7 +287,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT SELECT ON platform_accounts, unit_refunds, transfers, entries TO rendertrust_app;
         -- The gateway cannot set `written`: the column's default does.
-        GRANT INSERT (debit, credit, subject, amount, kind, reference, description, created_at, key,
+        GRANT INSERT (id, debit, credit, subject, amount, kind, reference, description, created_at, key,
                       debit_version, credit_version, debit_after, credit_after, receipt)
             ON transfers TO rendertrust_app;
         GRANT USAGE ON SEQUENCE accounts_id_seq, transfers_id_seq TO rendertrust_app;

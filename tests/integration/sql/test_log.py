@@ -5,6 +5,7 @@ finds.
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import pairwise
 from uuid import UUID
 
@@ -55,17 +56,23 @@ def move(user: UUID, to: UUID) -> Commit:
     return Commit((Transfer(account, other, account, 5, "REFUND", str(fresh_id()), "x"),))
 
 
+class RolledBack(Exception):
+    """A transaction is given up after its writes."""
+
+
 async def commit_late(
     stage: Stage, commit: Commit, begun: asyncio.Event, end: "asyncio.Future[bool]"
 ) -> None:
-    """Number the entries of a transfer now, and commit it only when ``end`` becomes true."""
+    """Write a transfer now, and commit it only when ``end`` becomes true."""
     assert isinstance(stage.store, SqlStore)
-    async with stage.store.transaction(within=30) as books:
-        rows = await books.lock(keys_of([commit]))
-        changes, _ = decide(rows, [commit], stage.clock.now(), fresh_id)
-        begun.set()
-        if await end:
+    with suppress(RolledBack):
+        async with stage.store.transaction(within=30) as books:
+            rows = await books.lock(keys_of([commit]))
+            changes, _ = decide(rows, [commit], stage.clock.now(), fresh_id)
             await books.write(changes)
+            begun.set()
+            if not await end:
+                raise RolledBack
 
 
 @pytest.mark.parametrize("commits", [True, False])
