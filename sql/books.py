@@ -393,6 +393,15 @@ class Changes:
     checks: tuple[CheckRow, ...] = ()
     new_checks: frozenset[CheckId] = frozenset()
     words: tuple[WordRow, ...] = ()  # always new rows
+    batch: "BatchRow | None" = None
+
+
+@attrs.frozen
+class BatchRow:
+    """The number of a batch, by which its Ledger finds out later whether it was written."""
+
+    ledger: UUID
+    number: int
 
 
 class BooksTransaction(Protocol):
@@ -415,11 +424,15 @@ class BooksTransaction(Protocol):
         """
         ...
 
-    async def was_written(self, changes: Changes) -> bool | None:
-        """Return True if an earlier transaction with these changes was committed.
+    async def last_batch(self, ledger: UUID) -> int:
+        """Return the number of this Ledger's newest batch that was written; 0 if there is none.
 
-        None if this cannot be found out, as the changes have no transfer.
+        Waits for a write that has begun, and whose answer was lost.
         """
+        ...
+
+    async def numbers(self, changes: Changes) -> Mapping[UUID, int]:
+        """Return the numbers of the transfers of a batch that was written, by their keys."""
         ...
 
 
@@ -520,11 +533,13 @@ class SqlBooks:
         assert written is not None, "it returns a row"
         return dict(zip(written["key"], written["id"], strict=True)) if changes.transfers else {}
 
-    async def was_written(self, changes: Changes) -> bool | None:
-        if not changes.transfers:
-            return None
-        [row] = await self._fetch("books_transfer_written", changes.transfers[0].key)
-        return bool(row["written"])
+    async def last_batch(self, ledger: UUID) -> int:
+        [row] = await self._fetch("books_batch_last", ledger)
+        return int(row["batch"])
+
+    async def numbers(self, changes: Changes) -> Mapping[UUID, int]:
+        keys = [row.key for row in changes.transfers]
+        return {row["key"]: row["id"] for row in await self._fetch("books_transfer_ids", keys)}
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -608,6 +623,8 @@ class SqlBooks:
         columns = columns_of(changes.acts, *names)
         columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
         yield "books_acts_insert", columns
+        batches = [] if changes.batch is None else [changes.batch]
+        yield "books_batch_write", columns_of(batches, "ledger", "number")
 
     def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]

@@ -5,7 +5,7 @@ Commits that arrive while a batch is being written form the next batch.
 
 import logging
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -34,6 +34,7 @@ from rendertrust.money import UNITS_PER_CREDIT
 from sql.account_names import REVENUE
 from sql.books import (
     AccountRow,
+    BatchRow,
     BooksTransaction,
     Changes,
     HoldRow,
@@ -71,21 +72,11 @@ log = logging.getLogger("ledger")
 
 
 @attrs.frozen
-class UnknownCommit:
-    """A try to write a batch whose COMMIT got no answer.
+class BatchWrite:
+    """The changes of a batch, and the outcomes of its commits."""
 
-    ``posted``: positions in the batch of the commits that it has written if it took effect.
-    ``is_counted``: its changes are counted with another part of the batch.
-    """
-
-    posted: frozenset[int]
     changes: Changes
-    is_counted: bool = False
-
-    def of(self, places: range) -> "UnknownCommit":
-        """Return this record for a part of the batch; its changes are counted with the first."""
-        posted = frozenset(n - places.start for n in self.posted if n in places)
-        return UnknownCommit(posted, self.changes, self.is_counted or places.start > 0)
+    outcomes: Sequence[Outcome]
 
 
 class LedgerActor(Actor[Ledger]):
@@ -101,6 +92,10 @@ class LedgerActor(Actor[Ledger]):
         self._random = random
         self._accepts, self._tried_at = False, float("-inf")
         self._till = 0  # the shard that this Ledger uses without locks
+        self._id, self._batches = random.uuid(), 0
+        # A write of the present batch that got no answer. The next try that gets the locks finds
+        # out whether it took effect.
+        self._lost: BatchWrite | None = None
 
     @handles_batch(Commit, limit=1000)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
@@ -142,128 +137,101 @@ class LedgerActor(Actor[Ledger]):
             return [0] * len(requests)
         return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
-    async def _write_batch(
-        self, commits: Sequence[Commit], lost: Iterable[UnknownCommit] = ()
-    ) -> list[Outcome]:
+    async def _write_batch(self, commits: Sequence[Commit]) -> list[Outcome]:
         """Retry until the batch is decided, or the database has been down for too long.
 
         The first try takes no locks, if the batch can do without; later tries do.
         """
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
         tries, conflicts, mismatches = 0, 0, 0
-        lost, keys = list(lost), keys_of(commits)
-        is_first = not lost
+        keys, is_first = keys_of(commits), True
+        self._lost = None
         while True:
             try:
                 books = await self._store.read_books(keys, self._till) if is_first else None
                 if books is not None:
-                    return await self._write(commits, books, lost)
-                return await self._attempt(commits, keys, lost)
-            except Unavailable:  # the retry finds out whether the unanswered write took effect
+                    return await self._write(commits, books)
+                return await self._write_with_locks(commits, keys)
+            except Unavailable:
                 tries += 1
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [LedgerUnavailable() for _ in commits]
             except Mismatch as error:
                 mismatches += not is_first
                 if mismatches > MISMATCHES_MAX:
-                    return await self._split(commits, lost, error)
+                    return await self._split(commits, error)
             except Conflict as error:
                 conflicts += not is_first
                 if conflicts > CONFLICTS_MAX:
                     log.error("a batch of %d commits failed after retries: %s", len(commits), error)
                     return [LedgerUnavailable() for _ in commits]
             except Refused as error:
-                return await self._split(commits, lost, error)
+                return await self._split(commits, error)
             if is_first:  # perhaps another gateway uses the same shards
                 self._till = self._random.token(16)[-1] % TILLS
             is_first = False
 
-    async def _write(
-        self, commits: Sequence[Commit], books: ReadBooks, lost: list[UnknownCommit]
-    ) -> list[Outcome]:
-        """Decide and write a batch whose rows were read without locks.
-
-        If it gets no answer, add this try to ``lost``.
-        """
+    async def _write(self, commits: Sequence[Commit], books: ReadBooks) -> list[Outcome]:
+        """Decide and write a batch whose rows were read without locks."""
         changes, outcomes = self._decide(books.rows, commits)
         fail_point.reach("before_commit", effects_of(commits))
         try:
             numbers = await books.write(changes)
         except AnswerLost:
-            lost.append(unknown(changes, outcomes))
+            self._lost = BatchWrite(changes, outcomes)
             raise
-        _count(changes)
-        fail_point.reach("after_commit", effects_of(commits))
-        return [numbered(outcome, numbers) for outcome in outcomes]
+        return self._done(commits, BatchWrite(changes, outcomes), numbers)
 
-    def _decide(
-        self, rows: Rows, commits: Sequence[Commit], again: Container[int] = ()
-    ) -> tuple[Changes, list[Outcome]]:
-        """Decide a batch. Raises Fatal if its changes would violate an invariant of the books."""
-        changes, outcomes = decide(rows, commits, rows.now, self._random.uuid, again=again)
-        broken = violation(rows, changes)
-        if broken is not None:
-            raise Fatal(broken)
-        return changes, outcomes
-
-    async def _attempt(
-        self, commits: Sequence[Commit], keys: Keys, lost: list[UnknownCommit]
-    ) -> list[Outcome]:
-        """Decide and write a batch under locks; if COMMIT gets no answer, add this try to
-        ``lost``.
-        """
-        changes, outcomes = Changes(), list[Outcome]()
+    async def _write_with_locks(self, commits: Sequence[Commit], keys: Keys) -> list[Outcome]:
+        """Decide and write a batch whose rows are locked, unless an earlier try has written it."""
+        found = BatchWrite(Changes(), ())
         try:
             async with self._store.transaction() as books:
                 rows = await books.lock(keys)
-                again, done = await _written_before(books, lost)
-                changes, outcomes = self._decide(rows, commits, again)
-                numbers = await books.write(changes)
-                fail_point.reach("before_commit", effects_of(commits))
+                if self._lost is not None and await self._is_written(books, self._lost):
+                    found = self._lost
+                    numbers = await books.numbers(found.changes)
+                else:
+                    self._lost = None
+                    found = BatchWrite(*self._decide(rows, commits))
+                    numbers = await books.write(found.changes)
+                    fail_point.reach("before_commit", effects_of(commits))
         except AnswerLost:
-            lost.append(unknown(changes, outcomes))
+            self._lost = found
             raise
-        for each in (*done, changes):
-            _count(each)
-        fail_point.reach("after_commit", effects_of(commits))
-        return [numbered(outcome, numbers) for outcome in outcomes]
+        return self._done(commits, found, numbers)
 
-    async def _split(
-        self, commits: Sequence[Commit], lost: Sequence[UnknownCommit], error: Refused | Mismatch
+    async def _is_written(self, books: BooksTransaction, lost: BatchWrite) -> bool:
+        batch = lost.changes.batch
+        return batch is not None and await books.last_batch(batch.ledger) == batch.number
+
+    def _decide(self, rows: Rows, commits: Sequence[Commit]) -> tuple[Changes, list[Outcome]]:
+        """Decide a batch. Raises Fatal if its changes would violate an invariant of the books."""
+        changes, outcomes = decide(rows, commits, rows.now, self._random.uuid)
+        broken = violation(rows, changes)
+        if broken is not None:
+            raise Fatal(broken)
+        if changes != Changes():
+            self._batches += 1
+            changes = attrs.evolve(changes, batch=BatchRow(self._id, self._batches))
+        return changes, outcomes
+
+    def _done(
+        self, commits: Sequence[Commit], written: BatchWrite, numbers: Mapping[UUID, int]
     ) -> list[Outcome]:
+        self._lost = None
+        _count(written.changes)
+        fail_point.reach("after_commit", effects_of(commits))
+        return [numbered(outcome, numbers) for outcome in written.outcomes]
+
+    async def _split(self, commits: Sequence[Commit], error: Refused | Mismatch) -> list[Outcome]:
         """Split a batch until the one commit that the database refuses fails alone."""
         if len(commits) == 1:
             log.error("a commit was refused: %s", error)
             return [GuardFailed("Commit", str(error))]
         half = len(commits) // 2
-        outcomes: list[Outcome] = []
-        for places in (range(half), range(half, len(commits))):
-            part = commits[places.start : places.stop]
-            outcomes += await self._write_batch(part, [each.of(places) for each in lost])
-        return outcomes
-
-
-def unknown(changes: Changes, outcomes: Sequence[Outcome]) -> UnknownCommit:
-    """Return a record of a try whose COMMIT got no answer."""
-    posted = (n for n, outcome in enumerate(outcomes) if isinstance(outcome, Posted))
-    return UnknownCommit(frozenset(posted), changes)
-
-
-async def _written_before(
-    books: BooksTransaction, lost: Sequence[UnknownCommit]
-) -> tuple[frozenset[int], list[Changes]]:
-    """Return what earlier tries without an answer have written.
-
-    First the positions of commits that one of them may have written, then the changes of those
-    that were certainly committed.
-    """
-    found, written = set[int](), list[Changes]()
-    for attempt in lost:
-        # This try holds the locks that the earlier one held, so the earlier one has ended.
-        ended = await books.was_written(attempt.changes)
-        found |= frozenset() if ended is False else attempt.posted
-        written += [attempt.changes] if ended and not attempt.is_counted else []
-    return frozenset(found), written
+        first = await self._write_batch(commits[:half])
+        return [*first, *await self._write_batch(commits[half:])]
 
 
 def numbered(outcome: Outcome, numbers: Mapping[UUID, int]) -> Outcome:

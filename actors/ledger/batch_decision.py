@@ -1,6 +1,6 @@
 """The decision on a batch (pure): each commit sees the changes of earlier commits in the batch."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -48,27 +48,17 @@ from sql.books import Changes, KeyRow, Rows, UnitRow
 
 
 def decide(
-    rows: Rows,
-    commits: Sequence[Commit],
-    now: datetime,
-    uuid: Callable[[], UUID],
-    *,
-    again: Container[int] = (),
+    rows: Rows, commits: Sequence[Commit], now: datetime, uuid: Callable[[], UUID]
 ) -> tuple[Changes, list[Outcome]]:
-    """Return the rows to write and the outcome of each commit.
-
-    ``again``: positions of commits that an earlier try may have written, as its COMMIT got no
-    answer. If the changes of such a commit are already made, that try made them, so the outcome is
-    ``Posted`` instead of ``Replayed``.
-    """
+    """Return the rows to write and the outcome of each commit."""
     draft = Draft(rows, now, uuid)
-    outcomes = [_attempt(draft, each, again=n in again) for n, each in enumerate(commits)]
+    outcomes = [_attempt(draft, commit) for commit in commits]
     return draft.changes(), outcomes
 
 
-def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
+def _attempt(draft: Draft, commit: Commit) -> Outcome:
     draft.begin()
-    outcome = _stored_answer(draft, commit, again=again) or _apply_all(draft, commit, again=again)
+    outcome = _stored_answer(draft, commit) or _apply_all(draft, commit)
     if not isinstance(outcome, Posted | Replayed):
         draft.drop()
         return outcome
@@ -81,7 +71,7 @@ def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     return outcome
 
 
-def _stored_answer(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
+def _stored_answer(draft: Draft, commit: Commit) -> Outcome | None:
     """Return the answer that is stored under the commit's key; None if there is none."""
     key = commit.idempotency
     kept = None if key is None else draft.answers.get((key.user, key.key))
@@ -89,18 +79,10 @@ def _stored_answer(draft: Draft, commit: Commit, *, again: bool) -> Outcome | No
         return None
     if kept.request != key.request:
         return KeyConflict(key.key)
-    if again and _is_done(draft, commit):
-        return None  # an earlier try of this commit has stored the answer
     return Replayed(entries=_entries_before(draft, commit), answer=kept.answer)
 
 
-def _is_done(draft: Draft, commit: Commit) -> bool:
-    """Return True if an earlier try wrote this commit; the job ids of each request are new."""
-    inserts = [effect for effect in commit.effects if isinstance(effect, JobInsert)]
-    return bool(inserts) and all(draft.jobs.get(insert.job) is not None for insert in inserts)
-
-
-def _apply_all(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
+def _apply_all(draft: Draft, commit: Commit) -> Outcome:
     changed = False
     for effect in commit.effects:
         step = _apply(draft, effect)
@@ -118,7 +100,7 @@ def _apply_all(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     if changed and commit.act is not None:
         draft.note(commit.act)
     entries, units = tuple(draft.booked), draft.touched_states()
-    if changed or again:
+    if changed:
         return Posted(entries, units)
     return Replayed(entries, units=units)
 

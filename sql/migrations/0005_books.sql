@@ -146,6 +146,14 @@ END $$;
 CREATE TRIGGER transfers_numbered AFTER INSERT ON transfers REFERENCING NEW TABLE AS written_now
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_other_numbers();
 
+-- The newest batch that each Ledger has written. If the answer to a write is lost, the Ledger finds out here whether it
+-- took effect; a write that arrives late is refused.
+CREATE TABLE ledger_batches (
+    ledger     uuid PRIMARY KEY,                  -- a running Ledger; each start has another id
+    batch      bigint NOT NULL,                   -- 1, 2, 3 …
+    written_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
 -- Refuse a batch of which a part wrote another number of rows than decided: a row was changed or deleted meanwhile.
 CREATE FUNCTION must_write(part text, written bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
@@ -291,6 +299,7 @@ BEGIN
                       debit_version, credit_version, debit_after, credit_after, receipt)
             ON transfers TO rendertrust_app;
         GRANT USAGE ON SEQUENCE accounts_id_seq, transfers_id_seq TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ledger_batches TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON accounts, holds, skus, purchases, reversals TO rendertrust_app;
         GRANT SELECT, INSERT ON idempotency_keys, prices, stripe_events TO rendertrust_app; -- append-only
     END IF;

@@ -181,9 +181,19 @@ JOIN unnest($1::uuid[], $2::integer[], $3::xid[]) AS n (job_id, number, seen)
   ON u.job_id = n.job_id AND u.number = n.number
 WHERE u.xmin = n.seen FOR SHARE OF u;
 
--- name: books_transfer_written
--- Was the transfer with this key written?
-SELECT EXISTS (SELECT FROM transfers WHERE key = $1::uuid) AS written;
+-- name: books_batch_last
+-- The number of a Ledger's newest batch. The update waits for a batch that is being written.
+INSERT INTO ledger_batches (ledger, batch) VALUES ($1, 0)
+ON CONFLICT (ledger) DO UPDATE SET batch = ledger_batches.batch RETURNING batch;
+
+-- name: books_batch_write
+-- Record a batch as the Ledger's newest. A batch that arrives late, after a newer one, is not written.
+INSERT INTO ledger_batches AS b (ledger, batch) SELECT * FROM unnest($1::uuid[], $2::bigint[])
+ON CONFLICT (ledger) DO UPDATE SET batch = excluded.batch, written_at = now() WHERE b.batch < excluded.batch;
+
+-- name: books_transfer_ids
+-- The numbers of transfers, by their keys.
+SELECT key, id FROM transfers WHERE key = ANY($1::uuid[]);
 
 -- name: books_accounts_write
 -- Update balances as decided, from the versions $5.

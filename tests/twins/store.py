@@ -160,6 +160,7 @@ class StoreTwin(MultipartsOfResults):
         self.transfers: dict[TransferKey, TransferRow] = {}
         self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
         self.answers: dict[KeyId, KeyRow] = {}
+        self.batches: dict[UUID, int] = {}  # the newest batch of each Ledger
         self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
         self.fines: dict[FineId, FineRow] = {}
@@ -810,14 +811,20 @@ class BooksTwin:
         self._changes.append(attrs.evolve(changes, transfers=transfers))
         return {row.key: row.id for row in transfers}
 
-    async def was_written(self, changes: Changes) -> bool | None:
+    async def last_batch(self, ledger: UUID) -> int:
         await self._store.round_trip()
-        keys = {row.key for row in self._store.transfers.values()}
-        return changes.transfers[0].key in keys if changes.transfers else None
+        return self._store.batches.get(ledger, 0)
+
+    async def numbers(self, changes: Changes) -> Mapping[UUID, int]:
+        await self._store.round_trip()
+        keys = {row.key for row in changes.transfers}
+        return {row.key: row.id for row in self._store.transfers.values() if row.key in keys}
 
     def commit(self) -> None:
         store = self._store
         for changes in self._changes:
+            if changes.batch is not None:
+                store.batches[changes.batch.ledger] = changes.batch.number
             store.accounts.update({row.name: row for row in changes.accounts})
             store.holds.update({row.reference: row for row in changes.holds})
             store.jobs.update({row.id: row for row in changes.jobs})

@@ -103,5 +103,8 @@ class _HandBooks:
     async def write(self, changes: Changes) -> Mapping[UUID, int]:
         return await self.books.write(changes)
 
-    async def was_written(self, changes: Changes) -> bool | None:
-        return await self.books.was_written(changes)
+    async def last_batch(self, ledger: UUID) -> int:
+        return await self.books.last_batch(ledger)
+
+    async def numbers(self, changes: Changes) -> Mapping[UUID, int]:
+        return await self.books.numbers(changes)

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from actors.ledger.effects import (
-    DisputeDecide,
-    EarningMature,
     UnitComplete,
     UnitDeliver,
     UnitVerdict,
@@ -19,7 +17,7 @@ from sql.account_names import SUSPENSE, operator_account
 from sql.sampling import fine_of
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.money_model import MoneyModel, Share
-from tests.unit.ledger.work_model import PEOPLE, RARELY, Answer, Job, Sent, jobs_in
+from tests.unit.ledger.work_model import PEOPLE, RARELY, Answer, Job, jobs_in
 
 
 @attrs.define
@@ -63,17 +61,6 @@ class DeliveryModel(MoneyModel):
             if share.state == "PENDING" and share.operator is not None:
                 self.pending_before.append((share.operator, share))
                 self.staked += [] if job in disputed else [(share.operator, share)]
-
-    def may_lose(self, batch: list[Sent]) -> bool:
-        """Return False if effects of the batch depend on the state before it; no answer may get
-        lost then.
-        """
-        effects = [effect for sent in batch for effect in sent.commit.effects]
-        looks = (EarningMature, DisputeDecide)
-        is_mixed = any(isinstance(effect, UnitVerdict) for effect in effects)
-        is_mixed = is_mixed and any(isinstance(effect, looks) for effect in effects)
-        draws = any(isinstance(one, UnitDeliver) and one.draw is not None for one in effects)
-        return super().may_lose(batch) and not (is_mixed or draws)
 
     def is_ripe(self, share: Share) -> bool:
         since = None if share.operator is None else self.waiting.get(share.operator)

@@ -15,7 +15,6 @@ from tests.integration.conformance.conftest import twin_stage
 from tests.support.examples import examples
 from tests.unit.ledger import delivery_model, money_model, work_model
 from tests.unit.ledger.delivery_model import DeliveryModel
-from tests.unit.ledger.work_model import Sent
 
 pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
@@ -37,10 +36,6 @@ class Racing(OverTheTwin):
     def __init__(self) -> None:
         super().__init__()
         self.race(250_001)
-
-    def may_lose(self, batch: list[Sent]) -> bool:
-        """Return False: a repeated effect would not find an attempt that has failed."""
-        return False
 
     @rule(price=st.sampled_from([0, 250_001]))
     def race(self, price: int) -> None:

@@ -22,7 +22,6 @@ from actors.ledger.effects import (
     JobPause,
     JobResume,
     JobStop,
-    OfPayout,
     Transfer,
     UnitAssign,
     UnitCopy,
@@ -174,7 +173,6 @@ class WorkModel(RuleBasedStateMachine):
         self.purses = [Purse() for _ in PEOPLE]
         self.platform = Counter[str]()
         self.jobs: list[Job] = []
-        self.capping: list[Commit] = []
         self.references: dict[str, int] = {}
         self.keys: dict[tuple[int, str], bytes] = {}
         self.batch: list[Sent] = []
@@ -315,7 +313,6 @@ class WorkModel(RuleBasedStateMachine):
                 return GuardFailed
             if job.cap is not None and job.price > job.cap:
                 job.paused = "cap"
-                self.capping.append(commit)
                 return Posted
             job.state, job.attempt, job.node, job.error = "DISPATCHED", attempt, node, ""
             return Posted
@@ -509,7 +506,10 @@ class WorkModel(RuleBasedStateMachine):
                 return GuardFailed
             if job.cap == cap:
                 return Replayed
-            job.cap, job.paused = cap, None if job.paused == "cap" else job.paused
+            is_still_capped = job.state == "QUEUED" and job.price > cap
+            if job.paused == "cap" and not is_still_capped:
+                job.paused = None
+            job.cap = cap
             return Posted
 
         self.add(Commit((), (JobChange(job.id, self.people[job.user], cap=cap),)), model)
@@ -552,51 +552,16 @@ class WorkModel(RuleBasedStateMachine):
     @rule(failures=st.lists(st.sampled_from([Unavailable, Conflict]), max_size=3),
           lost=st.sampled_from([0, 0, 0, 1, 3]))  # fmt: skip
     def flush(self, failures: list[type[Exception]], lost: int) -> None:
-        """Commit the batch at once; failed attempts are repeated.
-
-        If answers get lost, commits are sent one by one: in a batch that is decided again, a
-        refused commit might find enough credits.
-        """
+        """Commit the batch at once; failed attempts, and those without an answer, are repeated."""
         batch, self.batch, store = self.batch, [], self.stage.store
-        lost = lost if self.may_lose(batch) else 0
-        for part in [[sent] for sent in batch] if lost else [batch]:
-            if isinstance(store, StoreTwin) and lost:
-                store.lose_commit_answer(lost)
-            elif isinstance(store, StoreTwin) and failures:
-                store.fail_next(*(kind("injected") for kind in failures))
-            self.commit(part)
-        self.settled()
-
-    def may_lose(self, batch: list[Sent]) -> bool:
-        """Return whether an answer may get lost.
-
-        No answer may get lost of a payout, which depends on the state before the batch, or of a
-        unit that had two attempts: a repeated effect would not find a failed attempt.
-        """
-        effects = [effect for sent in batch for effect in sent.commit.effects]
-        raced = {job.id for job in self.jobs if job.copied}
-        return not any(
-            isinstance(effect, OfPayout) or getattr(effect, "job", None) in raced
-            for effect in effects
-        )
-
-    def commit(self, batch: list[Sent]) -> None:
+        if isinstance(store, StoreTwin) and lost:
+            store.lose_commit_answer(lost)
+        elif isinstance(store, StoreTwin) and failures:
+            store.fail_next(*(kind("injected") for kind in failures))
         outcomes = self.run_to_end(self.stage.commit(*(sent.commit for sent in batch)))
         for sent, outcome in zip(batch, outcomes, strict=True):
-            # When a batch is decided again, an effect may be answered as new although it was done
-            # before.
-            kinds = (sent.answer, *((Posted,) if sent.answer is Replayed else ()))
-            assert isinstance(outcome, kinds) or self.is_paused_by(sent, outcome), (
-                sent.commit,
-                outcome,
-                sent.answer,
-            )
-
-    def is_paused_by(self, sent: Sent, outcome: Outcome) -> bool:
-        """Return whether a repeated assignment was refused because it paused its job at the cap."""
-        found = isinstance(outcome, GuardFailed) and (outcome.effect, outcome.found)
-        capping = any(each is sent.commit for each in self.capping)
-        return capping and found == ("UnitAssign", "PAUSED")
+            assert isinstance(outcome, sent.answer), (sent.commit, outcome, sent.answer)
+        self.settled()
 
     def settled(self) -> None:
         """End the batch and compare the books with the model."""
