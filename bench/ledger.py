@@ -10,7 +10,8 @@ interactive transaction, or one SQL function, per transfer. Each baseline runs w
 numbers of connections for each load. Each baseline also runs with the platform's account spread
 over sixteen accounts; the Ledger runs with one account. In loads with holds, a hold is placed by
 one transaction and settled by another. In the Ledger a hold belongs to a unit of a job, so one
-commit inserts a job and another completes it, which also writes rows of jobs and units. In "hot", one user pays everything. COPY writes the Ledger's rows into tables like the Ledger's.
+commit inserts a job and another completes it, which also writes rows of jobs and units. In "hot",
+one user pays everything. COPY writes the Ledger's rows into a table like the Ledger's.
 
 CPU is the time of the process and the engines together. No checkpoint happens during a run, because
 it would slow the current contestant. Contestants take turns; ratios are medians over the rounds.
