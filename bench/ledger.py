@@ -3,15 +3,15 @@
     python -m bench.ledger [--rounds 5] [--seconds 2]
 
 A transfer moves an amount of 1 from one of 1,000 users to the platform, once per reference, if the
-user has the amount. A transfer of the Ledger writes one row, with both sides. All
-contestants have the same tables, indexes and checks in the same PostgreSQL (fsync on), without
-HTTP. The baselines (bench/baselines/double_entry.py) use an interactive transaction, or one SQL
-function, per transfer. Each baseline runs with the best of four numbers of connections for each
-load. Each baseline also runs with the platform's account spread over sixteen accounts; the Ledger
-runs with one account. In loads with holds, a hold is placed by one transaction and settled by
-another. In the Ledger a hold belongs to a unit of a job, so one commit inserts a job and another
-completes it, which also writes rows of jobs and units.
-In "hot", one user pays everything. COPY writes the Ledger's rows into tables like the Ledger's.
+user has the amount. A transfer of the Ledger writes one row, with both sides; a transfer of the
+baselines writes a row of transfers and two of entries. All contestants have the same checks in the
+same PostgreSQL (fsync on), without HTTP. The baselines (bench/baselines/double_entry.py) use an
+interactive transaction, or one SQL function, per transfer. Each baseline runs with the best of four
+numbers of connections for each load. Each baseline also runs with the platform's account spread
+over sixteen accounts; the Ledger runs with one account. In loads with holds, a hold is placed by
+one transaction and settled by another. In the Ledger a hold belongs to a unit of a job, so one
+commit inserts a job and another completes it, which also writes rows of jobs and units. In "hot",
+one user pays everything. COPY writes the Ledger's rows into a table like the Ledger's.
 
 CPU is the time of the process and the engines together. No checkpoint happens during a run, because
 it would slow the current contestant. Contestants take turns; ratios are medians over the rounds.
