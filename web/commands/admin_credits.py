@@ -240,7 +240,7 @@ async def known(database: "Database", email: str) -> "UserRow":
 
 
 def credits_of(units: int) -> str:
-    """Return units of money as a decimal number of credits."""
+    """Return an amount in 1/10,000 credit as a decimal number of credits."""
     from rendertrust import money
 
     return money.render(units)

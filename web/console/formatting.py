@@ -21,7 +21,7 @@ SHORT: Final = 8  # characters of an id, enough to distinguish the ids of one pa
 
 
 def credits_(units: int | None) -> Markup:
-    """Return an amount of money with its unit: ``12.5000 credits``."""
+    """Return an amount of money with its unit: ``12.5000 cr``."""
     if units is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
     text = money.render(units)

@@ -17,7 +17,8 @@ FOLDER: Final = "animation"  # folder of the frames, inside the folder of the pi
 FRAMES: Final = "1-8"
 CHUNK: Final = 2
 SMALL: Final = {"width": 320, "height": 180, "samples": 12}
-# less nice than a node's default, as people watch; the gateway shares the machine
+# The nodes' niceness: below a node's default, as people watch; above 0, as the gateway shares the
+# machine.
 NICE: Final = "1"
 
 

@@ -123,7 +123,7 @@ class Operation:
 
     @property
     def noun(self) -> str:
-        """Return the noun that the operation is about, which is the name of its file."""
+        """Return the name of the handler's module: the operation's tag in the OpenAPI document."""
         return self.handler.__module__.rpartition(".")[2]
 
     @property
@@ -155,8 +155,8 @@ def read_signature(handler: Handler) -> dict[str, Any]:
 
 
 class Operations:
-    """The operations of one noun, or all of them. ``usual``: values of members that an operation
-    does not name.
+    """The operations of one module of routes, or of several. ``usual``: values for the members of
+    ``Operation`` that a declaration leaves out.
     """
 
     def __init__(self, parts: Iterable["Operations"] = (), **usual: Any) -> None:

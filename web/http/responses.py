@@ -23,7 +23,10 @@ _PROBLEM = "application/problem+json"
 
 
 def from_row(kind: type[T], row: Any, /, **more: Any) -> T:
-    """Return the members of a response, with ids as texts."""
+    """Return a ``kind`` with the row's attributes of the same names, and ``more``.
+
+    Ids become texts, bytes hexadecimal, and amounts decimal strings.
+    """
     fields: Iterable[attrs.Attribute[Any]] = attrs.fields(cast("Any", kind))
     same = (field for field in fields if field.name not in more and hasattr(row, field.name))
     return kind(**{field.name: _member(getattr(row, field.name), field) for field in same}, **more)

@@ -81,7 +81,7 @@ class Revocations:
         return lambda: self._hearers.remove(heard)
 
     def add(self, *ids: UUID) -> None:
-        """Add what this gateway has just revoked, so that its next request sees it."""
+        """Add what this gateway has just revoked, so that the next request here is refused."""
         until = self._clock.now() + KEPT
         self.learn(Revocation(id_, "session", until) for id_ in ids)
 

@@ -38,7 +38,7 @@ WHY: Final = {
     "EARLY": "it reverses the payment of a purchase that is not paid yet",
 }
 NO_ACCOUNT: Final = "your account no longer exists"
-# Whose fault a failure was, by its error class.
+# The party at fault for a failure, by its error class.
 CLASSES: Final = {
     "scene": "the scene's fault",
     "node": "the nodes' fault",

@@ -22,7 +22,10 @@ WORDS = {GRANT: "Granted", ADJUST: "Adjusted"}
 
 @attrs.frozen
 class CreditMovement:
-    """A movement of units, above 0 to the user and below 0 from the user; once per reference."""
+    """A grant or an adjustment, made once per ``reference``.
+
+    ``units``: the amount in 1/10,000 credit; below 0 the user loses it.
+    """
 
     act: str  # GRANT or ADJUST
     user: UUID

@@ -29,7 +29,7 @@ from web.nodes.relay import AcceptedNode
 
 # Without the job type ``render``, so the embedded verifier gets no rendering work.
 CAPABILITIES: Final = (CHECK, CHECK_BATCH, PREFLIGHT)
-CHILD: Final = "embedded verifier"  # its name in the tree, where the actor is "verifier"
+CHILD: Final = "embedded verifier"  # in the supervision tree, where "verifier" is an actor
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
 UNNAMED: Final = "verification.embedded is off, and verification.own_nodes names no verifier"

@@ -22,7 +22,7 @@ SHARED: Final = {
     413: f"The body is larger than {BYTES_MAX} bytes",
     415: "The body is not plain JSON: application/json in UTF-8, without Content-Encoding",
     422: "The request is not valid: `errors` names the faults, 20 at most",
-    429: "Too many requests, or too much that is open",
+    429: "Too many requests, or too many open connections, streams or jobs",
     500: "Internal server error",
     503: "Not available now: a dependency is away, or the gateway is busy, starting or closing",
 }

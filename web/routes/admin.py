@@ -228,7 +228,7 @@ async def act_upon(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """Return the audit record of an action on a user, by any admin."""
+    """Return the audit record of an admin's action on a user; refuse one on their own account."""
     if user == doer.user:
         return ONESELF
     act = await doer.act(name, f"user:{user}", reason, details or {})
@@ -247,7 +247,7 @@ async def act_on(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """Return the audit record of the caller's action."""
+    """Return the audit record of the caller's action; 401 if their account no longer exists."""
     act = await doer_of(call).act(name, target, reason, details or {})
     return TOKEN_REFUSED if act is None else act
 

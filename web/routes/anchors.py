@@ -173,7 +173,7 @@ async def difference(
 def _elsewhere(covering: CoveringAnchor, now: int) -> str:
     there = f"the anchor that covers the entry is on chain {covering.chain_id}"
     here = f"this gateway anchors on chain {now} now"
-    return f"{there}, and {here}: verify the proof against the first, or wait for the next anchor"
+    return f"{there}, and {here}: verify the proof against that chain, or wait for the next anchor"
 
 
 def _not_anchored(gateway: Gateway, position: LogPosition, why: str = NOT_YET) -> Verification:

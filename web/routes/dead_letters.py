@@ -42,7 +42,7 @@ class LetterQuery:
 
 @attrs.frozen
 class NamedLetters:
-    """Ids of letters, and the reason."""
+    """The ids of the dead letters to retry or discard, and the reason."""
 
     ids: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=200)]],

@@ -30,9 +30,9 @@ from web.routes.admin import Because, doer_of
 from web.routes.thumbnails import HARMLESS
 
 operations = Operations()
-PICTURE_MAX: Final = 512 << 10
+PICTURE_MAX: Final = 512 << 10  # bytes
 LAST: Final = 1 - 2**-20  # places are from 0 up to, but not including, 1
-COMPARISONS_MOST: Final = 20  # open disputes with a comparison, per creator
+COMPARISONS_MOST: Final = 20  # most open disputes with a comparison, per creator
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 NO_PICTURE: Final = Problem(
     404, "The unit's dispute has no picture", code=RefusalCode.PICTURE_NOT_FOUND

@@ -24,7 +24,7 @@ ENDPOINT_NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.
 operations = Operations(absent=ENDPOINT_NOT_FOUND)
 DELIVERY_NOT_FOUND: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
 SECRET_BYTES: Final = 32
-FORMER_FOR: Final = timedelta(hours=24)  # while receivers switch to the new secret
+FORMER_FOR: Final = timedelta(hours=24)  # how long the former secret also signs deliveries
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
 Type = Annotated[
@@ -188,7 +188,7 @@ def shown(row: EndpointRow) -> Hook:
 
 
 def with_secret(row: EndpointRow) -> HookWithSecret:
-    """Return the endpoint with its secret, once."""
+    """Return the endpoint with its secret, for the only answer that shows the secret."""
     return HookWithSecret(**attrs.asdict(shown(row)), secret=webhooks.secret_text(row.secret))
 
 

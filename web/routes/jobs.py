@@ -47,7 +47,7 @@ class Page(Cursor):
     example=examples.PLACED,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
-    """Submit a job: its price is held, and a node is assigned at once.
+    """Submit a job: its price is held, and a node is assigned at once (200) or later (202).
 
     The price is the sum over all frames (`POST /jobs/quote`), or the table's price for a job
     without frames. The whole price is held; the holds of units that fail or are stopped are

@@ -148,7 +148,10 @@ async def end(call: Call) -> Done | Problem:
 @operations.post(
     "/api/v1/organisations/{organisation_id}/members",
     scope=Scope.NODES_WRITE,
-    refusals={**REFUSALS, 409: "The address was already invited, or there are too many"},
+    refusals={
+        **REFUSALS,
+        409: "The address was already invited, or there are too many members or invitations",
+    },
     request_example=examples.INVITATION,
     example=examples.DONE,
 )

@@ -161,7 +161,7 @@ async def _open(
 
 async def _purchase(call: Call[Any, Any], id_: UUID) -> PurchaseRow:
     row = await call.gateway.tables.purchases.of_user(id_, call.caller)
-    assert row is not None, "the purchase was inserted above"
+    assert row is not None, "the purchase was inserted before, by this request or an earlier one"
     return row
 
 
@@ -206,8 +206,8 @@ def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> Payment
 
 
 def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
-    """Return the address to which a buyer returns: the page of the settings with the outcome, or
-    the gateway's own page.
+    """Return the address to which a buyer returns: ``stripe.return_url`` with the outcome as
+    ``checkout``, or the gateway's own page.
     """
     given = call.gateway.settings.stripe.return_url
     if given:

@@ -106,6 +106,7 @@ async def _withdrawn(call: Call, row: ReceiptRow) -> Withdrawn | None:
 async def _proof(call: Call, entry: int | None) -> EntryProof | None:
     if entry is None:
         return None
-    # The entry is the creator's; nothing beyond the receipt's content is revealed.
+    # The entry is the creator's, and an operator may read its proof, too: the proof reveals
+    # nothing beyond the receipt.
     position = await logged_position(call.gateway, None, entry)
     return None if isinstance(position, Problem) else await proof_of(call.gateway, position)

@@ -117,7 +117,7 @@ async def made(
 
 
 async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:
-    """Return the price of a video of a job in this pool, in units of money."""
+    """Return the price of a video of a job in this pool, in 1/10,000 credit."""
     terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, None))
     return terms.in_pool(pool).price
 
@@ -151,7 +151,7 @@ async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> 
         queue=wish.queue,
         pool=past.plan.spec.pool,
     )
-    # The job's results are kept until the video is made.
+    # ``frames_of`` keeps the job's results until the video is made.
     inputs = Inputs(files=kept, frames_of=past.id)
     return JobPlan(spec, inputs, units=(NewUnit(price),))
 
@@ -188,8 +188,8 @@ def _entry(unit: PagedUnit, key: str, suffix: str) -> ManifestEntry:
 
 
 async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
-    """Return the job's scene, which has the frame rate and the view transform; None if the scene is
-    no longer stored.
+    """Return the job's scene, which has the frame rate and the view transform; None if it was not
+    uploaded. Raises ObjectMissing if the list of the job's files is no longer stored.
     """
     file, listed = past.plan.inputs.file, past.plan.inputs.files
     if file is not None and file.path.endswith(".blend"):

@@ -123,7 +123,7 @@ async def test_uploads_are_listed_with_who_needs_them(
 
 async def test_an_upload_that_is_needed_stays(jane: Program, gateway: GatewayDouble) -> None:
     path = f"DELETE /api/v1/uploads/{UPLOAD}"
-    gateway.script(path, refuse(409, "An open job or a dispute needs it"))
+    gateway.script(path, refuse(409, "An open job or a dispute needs the upload"))
     gateway.script(path, says({"message": "The upload was removed"}))
     told = await jane.run("uploads", "delete", UPLOAD)
     assert told.code == exit_codes.FAILURE

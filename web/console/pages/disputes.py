@@ -157,7 +157,7 @@ async def disputable(
 
 
 def window_of(gateway: Gateway, now: datetime) -> datetime:
-    """Return the earliest end of a unit that can still be disputed."""
+    """Return the time since which a unit must have ended to be disputable now."""
     return now - timedelta(hours=gateway.settings.earnings.dispute_hours)
 
 

@@ -203,7 +203,7 @@ async def _steer(
 
 
 async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | Problem:
-    """Perform the action; an admin's action on another user's job is recorded."""
+    """Perform the action; an admin's action is recorded, even on their own job."""
     job = view.ids["id"]
     row = await view.gateway.tables.jobs.past(job, None if view.is_admin else view.who.user)
     if row is None:

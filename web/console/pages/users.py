@@ -196,8 +196,8 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
 
 
 async def access_tables(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
-    """Return the tables of sessions and keys: name, label, and rows sorted by the address's
-    parameter.
+    """Return the tables of sessions and keys: name, label, and rows sorted as the page's ``sort``
+    says.
     """
     tables, id_, text = view.gateway.tables, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
@@ -341,7 +341,9 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
 
 
 def _key(view: View[GrantForm]) -> IdempotencyKey:
-    """Return the idempotency key of this step, which does not depend on the form's content."""
+    """Return the form's id as idempotency key, with a digest of the form: the same id with other
+    values is refused.
+    """
     form = view.query
     said = "\n".join((str(view.ids["id"]), form.amount, form.reason, form.description))
     digest = hashlib.sha256(said.encode()).digest()
