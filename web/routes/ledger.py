@@ -222,7 +222,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     told = "; ".join(one.text for one in given_up)
     detail = (
         f"{ENTRY_NOT_FOUND.detail}. If it was among the leaves that a reopening of the log gave up,"
-        f" it has no proof: {told}"
+        f" no proof of it can be made: {told}"
     )
     shown = [
         {"epoch": one.number, "time": one.at, "first": one.first, "last": one.last}

@@ -127,7 +127,7 @@ async def test_an_upload_that_is_needed_stays(jane: Program, gateway: GatewayDou
     gateway.script(path, says({"message": "The upload was removed"}))
     told = await jane.run("uploads", "delete", UPLOAD)
     assert told.code == exit_codes.FAILURE
-    assert f"{UPLOAD} is kept: an open job or a dispute needs it" in told.err
+    assert f"{UPLOAD} is kept: an open job or a dispute needs the upload" in told.err
     told = await jane.run("uploads", "delete", UPLOAD)
     assert (told.code, told.out) == (0, f"Deleted {UPLOAD}.\n")
 
