@@ -49,7 +49,7 @@ def count(number: int | float | None) -> str:
 
 
 def decimal(number: float | None, digits: int = 1) -> str:
-    """Return a measured number."""
+    """Return a measured number with ``digits`` decimals, grouped in threes."""
     return NOTHING if number is None else f"{number:,.{digits}f}".replace(",", "\u202f")
 
 

@@ -30,7 +30,7 @@ class Listener:
 
 @attrs.frozen
 class GetUrl(Message[Listener, str]):
-    """Sent by commands; the reply is the URL at which the gateway serves."""
+    """Request for the URL at which the gateway serves."""
 
 
 class CannotListen(Exception):

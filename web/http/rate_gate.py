@@ -1,4 +1,4 @@
-"""Handlers of paths that are no operations of the API, with a rate limit and declared callers."""
+"""Handlers of paths that are no operations of the API, with limits on requests per address."""
 
 from collections import Counter
 from typing import Final

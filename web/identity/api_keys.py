@@ -1,4 +1,4 @@
-"""API keys: recognisable, checked for typos without a query, cached while valid."""
+"""API keys: recognisable, checked for typos without a query, cached for five minutes."""
 
 import hashlib
 import zlib

@@ -1,8 +1,8 @@
 """Preflights: a node inspects a scene before its creator pays for rendering.
 
-A node inspects each content once, in its sandbox, in a free job of the type ``preflight``. The node
-reports facts about the scene. The gateway derives findings from these facts, for the nodes that are
-connected now.
+For each user, a node inspects each content once, in its sandbox, in a free job of the type
+``preflight``. The node reports facts about the scene. The gateway derives findings from these
+facts, for the nodes that are connected now.
 """
 
 from collections.abc import Sequence

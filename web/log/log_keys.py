@@ -64,7 +64,7 @@ class LogKeys:
 
 
 class LogKeyFile:
-    """Keys in a private file, checked once a second for a rotation."""
+    """Keys in a private file, checked at most once a second for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._kept = RotatedFile(path, clock, lambda text: keys_of(text.split()), "the log's key")

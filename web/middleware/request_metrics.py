@@ -1,4 +1,4 @@
-"""Count and log each request by route; never by the raw path, a query or a token."""
+"""Count each request by route, and log it with its path, but without the query and secrets."""
 
 from http import HTTPStatus
 from typing import Final

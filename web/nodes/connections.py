@@ -45,7 +45,7 @@ MEANINGS: Final = {
 
 @attrs.define(eq=False)
 class OpenConnection(ConnectionRow):
-    """A connection of this gateway."""
+    """A connection of a node to some gateway, open or ended."""
 
     @property
     def took(self) -> float | None:

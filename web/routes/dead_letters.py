@@ -60,7 +60,7 @@ class NamedLetters:
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     """List the dead letters of a kind, newest first.
 
-    JSON is paged; CSV (``format=csv``, or by Accept) has all dead letters of the kind.
+    JSON is paged; CSV (``format=csv``, or by Accept) has up to 10,000 dead letters.
     """
     query, kind = call.query, _kind(call)
     if spreadsheet.wants_csv(call, query.format):

@@ -63,7 +63,10 @@ DisputeState = Literal["open", "upheld", "rejected"]
 
 @attrs.frozen
 class Spot:
-    """A region, placed as a fraction of the space that the frame leaves around it."""
+    """The place of a region, as fractions of the space that the frame leaves around the region.
+
+    0 is at the left or upper edge of the frame, 1 at the right or lower edge.
+    """
 
     x: Annotated[float, Meta(ge=0, le=1)]
     y: Annotated[float, Meta(ge=0, le=1)]

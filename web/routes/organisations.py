@@ -141,7 +141,7 @@ async def show(call: Call) -> OrganisationPage | Problem:
     example=examples.DONE,
 )
 async def end(call: Call) -> Done | Problem:
-    """End an organisation; the nodes lent to it serve only their owners again."""
+    """End an organisation, and the loans of nodes to it."""
     return await changed(call, "end", Rows.end, "by an owner", "The organisation has ended")
 
 
@@ -223,7 +223,7 @@ async def lend(call: Call) -> Done | Problem:
 )
 async def unlend(call: Call) -> Done | Problem:
     """Take a lent node back, or, as an owner of the organisation, return the node."""
-    node, said = call.ids["node_id"], "The node serves only its owner again"
+    node, said = call.ids["node_id"], "The node is no longer lent to the organisation"
     return await changed(call, "unlend", Rows.unlend, str(node), said, node)
 
 
@@ -231,7 +231,7 @@ async def unlend(call: Call) -> Done | Problem:
 
 
 async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
-    """Return the record of the caller's action; None if the user no longer exists."""
+    """Return the audit record of the caller's action; None if their account no longer exists."""
     doer = ActingAdmin(call.gateway, call.caller, call.request[REQUEST_ID])
     return await doer.act(name, target, reason, {})
 

@@ -74,8 +74,8 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     """Have a node check a scene in its sandbox; a preflight is free, and nothing is held.
 
     The answer is 202 until a node has checked the scene; repeat the request, or follow the
-    preflight's job. The same content is checked once; later requests for it are answered at once.
-    Findings are for the nodes of the pool that are online.
+    preflight's job. The same content is checked once per user; later requests for it are answered
+    at once. Findings are for the nodes of the pool that are online.
     """
     body = call.body
     idea = JobSpec(
