@@ -99,7 +99,7 @@ class Endpoint:
         return await self._handled(call)
 
     async def _digest(self, request: web.Request) -> bytes:
-        """Return the digest for the idempotency key, b'' without a key. The body was read before."""
+        """Return the digest for the idempotency key, b'' without a key; the body has been read."""
         if not self.operation.idempotency or "Idempotency-Key" not in request.headers:
             return b""
         return await digest_of(request)

@@ -12,7 +12,7 @@ from web.gateway import Gateway
 
 @attrs.frozen
 class ActingAdmin:
-    """An admin, an owner of nodes or a member of an organisation; ``request_id``: of their request."""
+    """An admin, an owner of nodes or a member of an organisation; ``request_id``: their request."""
 
     gateway: Gateway
     user: UUID
