@@ -56,7 +56,7 @@ class ActorHistory:
         return tuple(self._readings.get(name, ()))
 
     def rate(self, name: str) -> float | None:
-        """Return the recent messages per second; None before there are readings to compare."""
+        """Return the messages that ``name`` lately handled per second; None without two readings."""
         known = self.of(name)
         if len(known) < 2:
             return None

@@ -81,7 +81,7 @@ def span(seconds: float | None) -> str:
 
 
 def size(number: int | None) -> str:
-    """Return a number of bytes."""
+    """Return a number of bytes with its unit: ``512 B``, ``1.5 MiB``."""
     if number is None:
         return NOTHING
     value = float(number)

@@ -204,7 +204,7 @@ class LiveStream:
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:
-        """Send the changes and the pages that are gone."""
+        """Send the changes of the pages, and which pages are no longer followed."""
         self.lost += [("gone", look.place) for look in self.looks if not look.watcher.is_open]
         self.looks = [look for look in self.looks if look.watcher.is_open]
         for word, place in self.lost:

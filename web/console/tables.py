@@ -70,7 +70,7 @@ class SortOrder:
 
     @property
     def text(self) -> str:
-        """Return the order in the form of the address."""
+        """Return the order as the ``sort`` parameter of an address."""
         return f"-{self.key}" if self.down else self.key
 
 

@@ -30,7 +30,7 @@ REFUSED: Final = Counter(
     ["bound"],
 )
 FILES_KEPT: Final = (
-    256  # open files that are no clients' connections: the database, the store, the log
+    256  # open files that are reserved for the database, the store, the log and the like
 )
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(

@@ -97,10 +97,10 @@ class Operation:
     body: Any = None  # an attrs class; None: no fields, and the body may be absent
     query: Any = None
     words: Any = None  # an attrs class for path parameters that are not UUIDs
-    # Refusals of the handler; all operations can also answer 401, 403, 422, 429 and 503.
+    # Refusals of the handler; ``web.openapi.error_responses`` adds those of the shared steps.
     refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])
-    absent: Problem = NOT_FOUND  # if a path parameter is malformed
-    new_work: bool = False  # refused while the gateway is closing
+    absent: Problem = NOT_FOUND  # the answer if a path parameter is malformed
+    new_work: bool = False  # refused while the gateway is starting or closing
     while_halted: bool = (
         False  # allowed while writing is stopped, like a login, without which nobody could read
     )

@@ -17,7 +17,7 @@ class Fault:
     """A fault of a request: its place, a code for programs, and a sentence for people."""
 
     field: str  # 'email', 'metadata.gpu', 'capabilities[2]'; '' is the whole body
-    code: str  # missing | unknown | type | value | duplicate | syntax | depth
+    code: str  # like missing, unknown, type, value, duplicate, depth, or of a preflight finding
     message: str
 
 

@@ -90,7 +90,7 @@ class Revocations:
         self.learn([Revocation(user, "user", self._clock.now() + KEPT)])
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Add revocations that were read."""
+        """Add revocations, and report new ones to those that ``hear``."""
         fresh: set[UUID] = set()
         for revocation in found:
             known = self._until.get(revocation.id)

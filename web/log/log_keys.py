@@ -124,7 +124,7 @@ def key_file(data: Path) -> Path:
 
 
 def fresh(random: Random) -> str:
-    """Return a new key, as text."""
+    """Return a new key as hexadecimal text."""
     text = random.token(SEED_BYTES).hex()
     hide(text)
     return text

@@ -13,7 +13,7 @@ from web.http.caller import CALLER
 from web.http.responses import REQUEST_ID
 from web.process.logging_setup import access
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a third more series, all unused
+disable_created_metrics()  # type: ignore[no-untyped-call]  # would be a third more series
 REQUESTS: Final = Counter(
     "rendertrust_requests", "Responses by route.", ["method", "route", "status"]
 )

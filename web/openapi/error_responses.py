@@ -168,7 +168,7 @@ def response_components() -> Schema:
 
 
 def refusal_schemas(made: dict[str, Any]) -> dict[str, Any]:
-    """Add the codes' meanings, and members that only some refusals have."""
+    """Add to ``made`` the meanings of the codes, and members that only some refusals have."""
     words = f"Why the request was refused.\n\n| code | meaning |\n| --- | --- |\n{table()}"
     codes = [code.value for code in RefusalCode]
     made["RefusalCode"] = {"type": "string", "enum": codes, "description": words}

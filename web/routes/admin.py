@@ -69,7 +69,7 @@ class UserQuery:
 
 @attrs.frozen
 class AuditQuery:
-    """Filter and page of the audit log. ``target``: a target as the records show it. ``before``:
+    """Filter and page of the audit log. ``target``: exactly as in the records. ``before``:
     the last number of the previous page.
     """
 

@@ -71,7 +71,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
 
 
 async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
-    """Return why nothing is held: findings in the scene, or the price."""
+    """Return why the job is refused: findings in its scene, or its price. None if it is not."""
     price, quoted = offer.plan.price, offer.plan.spec.quoted
     found = await refusal(call.gateway, call.caller, offer.plan)
     if found is not None:

@@ -56,7 +56,7 @@ class NewPurchase:
     example=examples.OFFERS,
 )
 async def offers(call: Call) -> Offers:
-    """List what is on sale, the cheapest first."""
+    """List what is on sale, by currency, the cheapest first."""
     return Offers(tuple(offer(row) for row in await call.gateway.tables.skus.all()))
 
 

@@ -121,7 +121,7 @@ async def dispute(view: View) -> Shown | Problem:
 
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=DISPUTE_NOT_FOUND)
 async def picture(view: View) -> Picture | Problem:
-    """Return the comparison sheet of a dispute, as its creator sent it."""
+    """Return the side-by-side picture of a dispute, as its creator sent it."""
     views = view.gateway.tables.disputes
     row = await views.one(view.ids["id"], view.owner)
     found = row and await views.comparison_picture(row.job_id, row.unit, view.owner)

@@ -257,7 +257,7 @@ async def distrust(view: View) -> Redirect | Problem:
 async def _changed(
     view: View[Any], about: tuple[str, str], change: Change, said: str, to: str = ""
 ) -> Redirect | Problem:
-    """Change an organisation. ``about``: name and details of the audit record."""
+    """Change an organisation. ``about``: name and reason of the audit record."""
     id_ = view.ids["id"]
     act = await _act(view, about[0], f"organisation:{id_}", about[1])
     if act is None:

@@ -286,7 +286,7 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
         return back
     if back.amount != money.parse(form.amount):
         return CHANGED
-    for unit in back.units:  # one by one: if one fails, the others remain done
+    for unit in back.units:  # one by one: if one fails, the earlier ones remain refunded
         units = unit.charged if back.chosen.several else back.amount
         of = Refunded(back.job, unit.number, units, form.description, id_)
         done = await refund_unit(_doer(view), of, form.reason)
