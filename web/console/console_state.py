@@ -56,7 +56,7 @@ class ActorHistory:
         return tuple(self._readings.get(name, ()))
 
     def rate(self, name: str) -> float | None:
-        """Return the messages that ``name`` lately handled per second; None without two readings."""
+        """Return the messages per second that ``name`` lately handled; None below two readings."""
         known = self.of(name)
         if len(known) < 2:
             return None

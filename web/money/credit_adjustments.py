@@ -75,7 +75,7 @@ def refund_of(
 
 
 def reference_of(who: str, key: str | None, fresh: Callable[[], UUID]) -> UUID:
-    """Return one reference per admin and key, so that retries are found; without a key, a new one."""
+    """Return one reference per admin and key, so that retries are found; new if there is no key."""
     if key is None:
         return fresh()
     return UUID(bytes=hashlib.sha256(f"{who}\n{key}".encode()).digest()[:16], version=4)
