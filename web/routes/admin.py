@@ -103,7 +103,7 @@ class AccountList:
 
 @attrs.frozen
 class AuditRecord:
-    """A record of an admin's action.
+    """A record of an action of an admin, or of a user on their organisations or trust.
 
     ``actor_id`` is null if the action was a command on the gateway's machine.
     """
@@ -201,7 +201,7 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
     example=examples.AUDIT,
 )
 async def audit(call: Call[None, AuditQuery]) -> AuditList:
-    """List what admins did, newest first."""
+    """List the recorded actions of admins and users, newest first."""
     query = call.query
     rows = await call.gateway.tables.audit.page(query.before, query.target, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None

@@ -1,6 +1,4 @@
-"""Admin operations on credits: grant, adjust, refund. Each operation has a reason and is
-recorded.
-"""
+"""Admin operations on credits: grant, adjust, refund. Each has a reason and is recorded."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Disputes: a creator claims that a unit was not worth its charge, and an admin decides."""
+"""Disputes: a creator claims that a unit was not worth its charge; a check or an admin decides."""
 
 import base64
 from datetime import datetime, timedelta
@@ -200,8 +200,9 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     absent=UNIT_NOT_FOUND,
 )
 async def picture(call: Call) -> web.Response | Problem:
-    """Get the side-by-side picture of a dispute: for its creator, and for the operator of the node
-    that delivered the frame. The creator has sent the picture.
+    """Get the side-by-side picture that a creator sent with a dispute.
+
+    The picture is for this creator, and for the operator of the node that delivered the frame.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     found = await call.gateway.tables.disputes.comparison_picture(job, unit, call.caller)

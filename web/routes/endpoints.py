@@ -75,8 +75,9 @@ class DeliveryQuery:
     example=examples.CREATED_ENDPOINT,
 )
 async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
-    """Create an endpoint for events of your jobs. The secret is shown in this answer and never
-    again.
+    """Create an endpoint for events of your jobs.
+
+    The secret is shown in this answer and never again.
     """
     gateway, body = call.gateway, call.body
     if (fault := url_fault(call.gateway, body.url)) is not None:

@@ -21,10 +21,10 @@ NONE = Problem(404, "The unit has no evidence", code=RefusalCode.EVIDENCE_NOT_FO
     example=examples.RESULT,
 )
 async def of_unit(call: Call) -> ResultUrl | Problem:
-    """Get the download address of all passes of a frame, if it was to be verified; valid for an
-    hour.
+    """Get the download address of the render passes of a frame; valid for an hour.
 
-    The passes are as rendered, before denoising and compositing: OpenEXR, 32 bits.
+    Nodes deliver the passes of frames that were to be verified, as rendered, before denoising and
+    compositing: OpenEXR, 32 bits.
     """
     found = await call.gateway.tables.evidence.of(
         call.ids["job_id"], int(call.words["number"]), call.caller

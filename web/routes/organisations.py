@@ -196,8 +196,9 @@ async def set_role(call: Call[Role]) -> Done | Problem:
     example=examples.DONE,
 )
 async def leave(call: Call) -> Done | Problem:
-    """Leave the organisation, decline an invitation, or, as an owner, remove a member. Nodes
-    that a user who leaves lent to the organisation are returned to that user.
+    """Leave the organisation, decline an invitation, or, as an owner, remove a member.
+
+    Nodes that a user who leaves lent to the organisation are returned to that user.
     """
     user = call.ids["user_id"]
     return await changed(call, "leave", Rows.leave, str(user), "Done", user)

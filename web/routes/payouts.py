@@ -241,10 +241,10 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     example=examples.PAID_BATCH,
 )
 async def paid(call: Call[Sent]) -> Batch | Problem:
-    """Mark a batch as paid. Repeat the request while ``left`` is not 0; each request marks further
-    payouts.
+    """Mark the payouts of a batch as paid.
 
-    A batch is sent once, with one reference.
+    Repeat the request while ``left`` is not 0; each request marks further payouts. A batch is sent
+    once, with one reference.
     """
     id_, gateway = call.ids["batch_id"], call.gateway
     rows = await gateway.tables.operators.payouts_by_id(batches=[id_])

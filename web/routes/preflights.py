@@ -122,8 +122,8 @@ async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | P
 
 
 async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
-    """Return the preflight of a job's scene; None if no node has checked the scene, or the job has
-    no scene.
+    """Return the preflight of a job's scene; None if no preflight of it was requested, or the job
+    has no scene.
     """
     content = scene_of(plan)
     found = None if content is None else await known_preflight(call.gateway, call.caller, content)

@@ -70,8 +70,9 @@ async def offers(call: Call) -> Offers:
     example=examples.CHECKOUT,
 )
 async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
-    """Begin a purchase and get the address of the payment page. The credits are added once the
-    purchase is paid.
+    """Begin a purchase and get the address of the payment page.
+
+    The credits are added once the purchase is paid.
     """
     key = key_of(call)
     if isinstance(key, Problem):

@@ -80,10 +80,10 @@ class NewVideo:
     example=examples.PLACED,
 )
 async def video(call: Call[NewVideo]) -> Answer | Problem:
-    """Make a video of the frames of an ended job: a new job of type ``video``, at the price of this
-    type.
+    """Make a video of the frames of an ended job.
 
-    If the job did not complete, the video has the complete frames.
+    This is a new job of type ``video``, at the price of this type. If the ended job did not
+    complete, the video has its complete frames.
     """
     key = key_of(call)
     if isinstance(key, Problem):

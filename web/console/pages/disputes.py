@@ -1,4 +1,4 @@
-"""Disputes page: creators open disputes, admins decide them, both see the transfers."""
+"""Disputes page: creators open disputes, admins decide them, and both see the transfers."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
