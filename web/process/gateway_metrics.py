@@ -35,7 +35,7 @@ OLDEST_CHECK: Final = Gauge(
 )
 OVERDUE: Final = Gauge(
     "rendertrust_checks_overdue",
-    "Deliveries that have waited over a minute, and over ten times as long as their node took.",
+    "Of the oldest 1,000 deliveries, those that wait over a minute and 10 times their render time.",
 )
 WITHHELD: Final = Gauge(
     "rendertrust_shares_withheld", "Shares that have been held back for a check for 30 days."

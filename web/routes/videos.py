@@ -36,7 +36,7 @@ from web.openapi.examples import jobs as examples
 operations = Operations()
 UNITS_MAX = 10_000
 SCENE = "scene.blend"
-NO_RATE = invalid([Fault("fps", "missing", "is required: the job has no scene to read it from")])
+NO_RATE = invalid([Fault("fps", "missing", "is required: the job has no scene with a frame rate")])
 BASE_ALONE = invalid([Fault("fps_base", "value", "needs fps: the rate is fps / fps_base")])
 TOO_EARLY = Problem(
     409, "The job has not ended; request its video when it has", code=RefusalCode.JOB_NOT_ENDED
