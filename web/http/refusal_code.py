@@ -254,7 +254,7 @@ OF_STATUS: Final[Mapping[int, RefusalCode]] = {
 
 
 def of_status(status: int) -> RefusalCode:
-    """Return the general code of a status."""
+    """Return the code of refusals with this HTTP status that have no code of their own."""
     return OF_STATUS.get(
         status, RefusalCode.INTERNAL_ERROR if status >= 500 else RefusalCode.BAD_REQUEST
     )

@@ -172,7 +172,7 @@ class Tokens:
         return self._settings.audience if ours else self._settings.node_audience
 
     def _look(self) -> None:
-        """Read the current keys."""
+        """Use the keyring's keys if they have changed."""
         keys = self._keyring.keys()
         if keys is not self._keys:
             self._use(keys)

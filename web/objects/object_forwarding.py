@@ -142,7 +142,7 @@ class ObjectForwarder:
         return response
 
     def _target(self, request: web.Request) -> URL | Problem:
-        """Return the same path and query, byte for byte, at the store."""
+        """Return the request's path and query, byte for byte, at the store; or the refusal."""
         store, path = self._store(), request.raw_path
         if not path.startswith(self._prefix) or ".." in path.split("?", 1)[0].split("/"):
             raise web.HTTPNotFound

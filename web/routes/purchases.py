@@ -174,7 +174,7 @@ async def _title(call: Call[Any, Any], purchase: PurchaseRow) -> str:
 async def _with_session(
     call: Call[Any, Any], purchase: PurchaseRow, session: PaymentSession, headers: dict[str, str]
 ) -> Answer | Problem:
-    """Return the answer with the purchase's session.
+    """Store the payment session; return the answer with the address of its page.
 
     Another gateway may have handled the same purchase first. Stripe then returns one session to
     both gateways; a stand-in for Stripe returns two sessions. Only the session that was stored

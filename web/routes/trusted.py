@@ -1,7 +1,7 @@
 """Trusted users: whose nodes may render your scenes, and whose jobs your nodes accept.
 
-Jobs with the pool ``trusted`` go to nodes of trusted users. A node without a sandbox accepts jobs
-of its owner and of users whom its owner trusts.
+Jobs with the pool ``trusted`` also go to nodes of users whom their creator trusts. A node without a
+sandbox also accepts jobs of users whom its owner trusts.
 """
 
 from typing import Final

@@ -123,7 +123,7 @@ async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:
 
 
 async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> JobPlan | Problem:
-    """Return the plan of the video, with the list of its files: the scene and every frame."""
+    """Return the plan of the video, with the list of its files: scene and complete frames."""
     rows = await gateway.tables.jobs.unit_page(past.id, -1, UNITS_MAX)
     done = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
     try:

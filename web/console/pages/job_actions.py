@@ -115,7 +115,7 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
 
 @pages.page("/previews/{job}", "Frame", "", absent=NO_FILE)
 async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
-    """Return a frame's thumbnail from its node, if the user may see the job."""
+    """Return the thumbnail of a frame, as its node sent it, if the user may see the job."""
     wish = view.query
     found = await view.gateway.tables.thumbnails.of_job(view.ids["job"], view.owner, wish.frame)
     return NO_FILE if found is None else Picture(found.picture, "image/jpeg")
