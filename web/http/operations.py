@@ -57,7 +57,7 @@ class Call(Generic[B, Q]):
 
     @property
     def base(self) -> str | None:
-        """Return the gateway's address as the caller sees it; None if the settings name an address."""
+        """Return the gateway's address as the caller sees it; None if the settings have one."""
         return reached_at(self.request, self.gateway.settings)
 
 

@@ -54,7 +54,7 @@ class PreflightState:
 
 
 def scene_of(plan: JobPlan) -> bytes | None:
-    """Return the SHA-256 over a render's scene and its files; None if the scene is no upload."""
+    """Return the SHA-256 of a render's scene or of the list of its files; None if not uploaded."""
     return plan.inputs.content if plan.job_type == RENDER else None
 
 

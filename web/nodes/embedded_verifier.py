@@ -41,8 +41,10 @@ OR_ELSE: Final = (
 
 @attrs.frozen
 class EmbeddedVerifierState:
-    """State of the embedded verifier. ``confined``: how it runs; ``why_not``: why it cannot run.
-    Both are None if the settings want none.
+    """State of the embedded verifier. ``confined``: how it runs. ``why_not``: why it cannot run, or
+    that no verifier is set up.
+
+    Both are None if the settings turn verification off, or leave it to other nodes.
     """
 
     confined: Confinement | None = None

@@ -69,8 +69,7 @@ class Verification:
     """The result of checking an entry, as stored now, against the chain, as it is now.
 
     ``verified`` is false with a ``reason`` if anything differs, or if no final anchor covers the
-    entry.
-    ``private``: the gateway runs the chain itself, so the chain proves nothing to outsiders.
+    entry. ``private``: the gateway runs the chain itself, so the chain proves nothing to outsiders.
     """
 
     verified: bool
