@@ -176,7 +176,7 @@ class JobRow:
     cap: int | None = None  # the most that the job may cost
     committed: int = 0  # the price of units that are assigned or complete
     charged: int = 0  # the price of complete units
-    paused: str | None = None  # why: 'owner', 'cap' or 'stopped'
+    paused: str | None = None  # why it is paused: 'owner', 'cap' or 'stopped'
     reached: ReachedStatus = "QUEUED"  # the furthest status
     avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job; the last column
 

@@ -153,7 +153,7 @@ class Pending:
     parts: tuple[PartResult, ...] = ()  # results of the units from which this unit is assembled
     took: float = 0.0  # seconds from the unit's start to the delivery, by the database's clock
     is_uncut: bool = False  # regions of the scene cannot be compared
-    is_again: bool = False  # the result was settled without a comparison and is compared now
+    is_again: bool = False  # the result was settled without a full comparison and is compared now
     # Places (x, y) where the creator's own render differs most, as the creator's comparison says.
     disputed: tuple[tuple[float, float], ...] | None = None
     # Seconds, by the database's clock, from the delivery (if ``is_again``, from the opening of the

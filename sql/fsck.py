@@ -30,7 +30,7 @@ from rendertrust.merkle import SIZE_MAX
 from sql.log_check import LogFault, audit_log, audit_notes
 from sql.query_loader import QUERIES
 
-FINDINGS_MAX: Final = 1000  # per query
+FINDINGS_MAX: Final = 1000  # findings per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
 INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # each audit checks all rows of I12, as they are few
 BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # a violation ends the gateway's process
@@ -79,7 +79,7 @@ class AuditMark:
     """How far the books were checked. The first mark lies before all rows."""
 
     horizon: int = 0  # transactions with lower ids had ended and were checked
-    covered: int = 0  # an entry number, from the log's head
+    covered: int = 0  # the log had a leaf for every entry up to this number
     leaves: int = 0  # number of leaves of the log that were correct
     walked: int = 0  # leaves that the current walk has checked again
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from actors.kernel.errors import DeadlineExceeded
 
-TICKS_PER_SECOND = 20  # 50 ms
+TICKS_PER_SECOND = 20  # a tick is 50 ms
 # a dict, not a set, so that the order of expiry is the same in every run
 Bucket = dict["asyncio.Future[Any]", str]
 
