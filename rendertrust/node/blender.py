@@ -1,4 +1,7 @@
-"""Blender on this machine: find Blender, test it once, and run orders in its sandbox."""
+"""Blender on this machine: find Blender, test it once, and run orders in its sandbox.
+
+An order is a JSON object that tells the worker, a program inside Blender, what to do (``do``).
+"""
 
 import re
 import tempfile
@@ -72,8 +75,9 @@ class Blender:
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
-        """Run one order in the work folder; the order's paths are relative to ``in``.
+        """Run one order in the work folder ``folder``.
 
+        The order's paths are relative to ``in``, and paths of delivered files to ``delivered``.
         ``orders``: a descriptor, which this method closes. Blender then stays, and runs each
         further order that it reads from the descriptor as a line in the format of ``said``.
         """

@@ -86,7 +86,7 @@ class _Sending:
         for _ in range(ROUNDS):
             offered = await self._ask(wanted)
             if offered is None:
-                return StoreUnreachable("the gateway does not grant the multipart upload")
+                return StoreUnreachable("the gateway did not answer the request for URLs of parts")
             if set(numbers) <= set(offered.arrived):
                 return PutStored()
             for place in offered.places:

@@ -33,7 +33,8 @@ from rendertrust.protocol import (
 from rendertrust.relay_frames import UNREAD
 
 WITHOUT_OBJECT: Final = "none:"
-# Interval between two pieces, so that a scene with much output cannot displace other relay frames.
+# Interval between two pieces of a unit's log, so that a scene with much output cannot displace
+# other relay frames.
 LOG_SECONDS: Final = 1.0
 LOG_CHARACTERS_KEPT: Final = 64 * 1024
 
