@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Verb = Literal["pause", "stop"]
 MORE = Decimal("1.1")  # tolerated factor of a price, because measurements differ a little
-LOOK_SECONDS = 300.0  # a node may be busy with other work
+LOOK_SECONDS = 300.0  # timeout of a node's measurement; a node may be busy with other work
 
 
 @attrs.frozen

@@ -24,8 +24,8 @@ ANCHOR_LOOK_SECONDS_LEAST: Final = 0.5
 class ChainView:
     """The chain's state, and what the database knows of the chain.
 
-    ``missing``: the sender's transaction numbers that have no row and lie above all numbers with
-    rows. ``holes``: numbers without a row that lie between numbers with rows. ``unmade``: contracts
+    ``missing``: transaction numbers that the sender used and that lie above all numbers with rows.
+    ``holes``: numbers without a row that lie between numbers with rows. ``unmade``: contracts
     with anchors whose deployment has no row. ``strays``: contracts that the database does not know,
     with leaves of the log.
     """

@@ -1,6 +1,7 @@
 """The Bus port over Valkey or Redis.
 
-The bus publishes without acknowledgement, subscribes, and reconnects.
+The bus publishes hints, which are messages between gateways that may be lost, without
+acknowledgement. It also subscribes and reconnects.
 """
 
 import asyncio

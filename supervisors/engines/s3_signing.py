@@ -17,7 +17,7 @@ from actors.ports import PresignedPut
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX: Final = 86_400
-# S3's limit, as other programs may sign URLs with the same key
+# longest accepted lifetime of a URL: S3's limit, as other programs may sign with the same key
 SECONDS_TAKEN_MAX: Final = 7 * 86_400
 AHEAD: Final = timedelta(minutes=15)  # how far the signer's clock may be ahead
 ALGORITHM: Final = "AWS4-HMAC-SHA256"

@@ -3,12 +3,13 @@
 Renders may differ between parts of a frame, because tiles and crops are rendered with a render
 region. A driver, or a shader's Attribute node, may read the region and change the picture in each
 part. A driver may also read the number of threads and change the picture on each machine. A script
-shader could read a file that only one machine has. Pictures of such scenes cannot be checked.
-Keyframes are harmless. Renders may differ between kinds of devices. Blender's own tests exclude
-hair, overlapping surfaces, path guiding and Open Shading Language when they compare graphics cards
-with processors. Surfaces that touch within one mesh, or between two different meshes, are not
-detected. Renders may differ between machines. EEVEE's frames, and Grease Pencil in Cycles' frames,
-depend on the drawing class, and unbaked simulations on the frames that were rendered before.
+shader could read a file that only one machine has. Pictures of such scenes cannot be checked in
+regions. Keyframes are harmless. Renders may differ between kinds of devices. Blender's own tests
+exclude hair, overlapping surfaces, path guiding and Open Shading Language when they compare
+graphics cards with processors. Surfaces that touch within one mesh, or between two different
+meshes, are not detected. Renders may differ between machines. EEVEE's frames, and Grease Pencil in
+Cycles' frames, depend on the drawing class, and unbaked simulations on the frames that were
+rendered before.
 """
 
 import re
