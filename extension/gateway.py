@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rendertrust.client import Job, Quote
 
 Verb = Literal["pause", "stop"]
-MORE = Decimal("1.1")  # tolerated factor of a price, because measurements differ a little
+# Factor by which a price may exceed the shown price, because measurements differ a little.
+MORE = Decimal("1.1")
 LOOK_SECONDS = 300.0  # timeout of a node's measurement; a node may be busy with other work
 
 

@@ -42,8 +42,8 @@ class AgentSettings:
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0
-    # An open connection on which nothing has arrived for this long is shown as disconnected. The
-    # gateway pings every 30 s.
+    # An open connection is shown as disconnected after this long without a sign of life. The
+    # gateway pings, and answers heartbeats, every 30 s.
     silent_seconds: float = 50.0
     lease_seconds: float = 15.0
     progress_seconds_least: float = 0.25

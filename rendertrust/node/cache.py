@@ -135,7 +135,7 @@ class Cache:
         if size < wanted.size:
             raise _Again("the download was cut off")
         if sum_.hexdigest() != wanted.sha256:
-            raise _Other("the downloaded content has another SHA-256 than the job's input")
+            raise _Other("the download's SHA-256 differs from that of the job's input")
 
 
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:

@@ -247,7 +247,7 @@ class Connection:
     async def _take(self, text: str) -> None:
         frame = decode_from_gateway(text)
         if isinstance(frame, (Malformed, Unknown)):
-            self._narrate(f"ignored a frame: {frame}")
+            self._narrate(f"ignored a relay frame: {frame}")
             return
         await self._on_frame(frame)
 

@@ -9,8 +9,8 @@ limits on its own time, memory and files before it opens a scene. An ordinary us
 in a user namespace, in which Blender has the uid ``nobody``. Root runs bubblewrap without a user
 namespace, because only root can bind folders below root's private home. The sandbox then switches
 to a uid of this unit before Blender starts, or to ``nobody`` where such uids are not mapped.
-Therefore Blender never has the host's uid 0. With a uid of its own, the kernel's limits per user
-count only this unit.
+Therefore Blender never has the host's uid 0. If the unit has a uid of its own, the kernel's limits
+per user count only this unit.
 """
 
 import os

@@ -214,7 +214,7 @@ class Spool:
         )
 
     def redirect(self, ref: Running, what: str, output: Output) -> bool:
-        """Change a file's upload to ``output``.
+        """Change the destination of a file's upload to ``output``.
 
         Return False if the file does not wait for an upload.
         """

@@ -35,7 +35,7 @@ class SigningKey:
 
     def __init__(self, endpoint: ObjectsEndpoint) -> None:
         self.endpoint: Final = endpoint
-        self._key: tuple[str, bytes] = ("", b"")  # the key of one day
+        self._key: tuple[str, bytes] = ("", b"")  # a day, and the signing key of that day
 
     def credential(self, at: str) -> str:
         """Return the value of X-Amz-Credential."""
@@ -124,7 +124,7 @@ class Presigner:
         return Presigner(self._endpoint, base, self._now)
 
     def bucket(self, *, within: int) -> str:
-        """Return a URL that lists one key: the cheapest proof of key, clock and bucket."""
+        """Return a URL that lists one object, to test access key, clock and bucket cheaply."""
         query = (("list-type", "2"), ("max-keys", "1"))
         return self.sign("GET", f"/{self._endpoint.bucket}", query, {}, within)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Each service has an HTTP port and a gRPC port.
 SERVICES = ("master", "volume", "filer", "s3")
 PORTS = tuple(port for service in SERVICES for port in (f"{service}.port", f"{service}.port.grpc"))
-# The worker always looks for the admin service at this offset.
+# SeaweedFS's worker looks for the admin service's gRPC port at this offset from its HTTP port.
 ADMIN_GRPC_OFFSET = 10_000
 READY_SECONDS = 2.0
 PROBE_KEY, PROBE = ".ready", b"ready"

@@ -174,7 +174,7 @@ def named(bpy: Any) -> Iterator[tuple[Any, str]]:
 
 
 def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
-    """Return each sequence of which ``frames`` need a part, with the needed files' numbers."""
+    """Return each sequence of which ``frames`` need a part: how many files of how many."""
     found: dict[str, dict[str, Any]] = {}
     for owner, path in named(bpy):
         if type(owner).__name__ != "Image" or owner.source != "SEQUENCE":

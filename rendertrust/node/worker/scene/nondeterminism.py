@@ -197,7 +197,7 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
 def note(bpy: Any, scene: Any) -> dict[str, Any]:
     """Return the member ``loose`` of a report if honest frames of one drawing class may differ.
 
-    A name that is no text must not end the check, as the result would then be free.
+    A name that is not UTF-8 must not end the check, as the result would then be free.
     """
     try:
         is_loose = may_differ(bpy, scene, by_driver=not is_drawn(scene))
@@ -207,7 +207,7 @@ def note(bpy: Any, scene: Any) -> dict[str, Any]:
 
 
 def unbaked(scene: Any) -> Iterator[str]:
-    """Yield unbaked simulations, which cannot start at a frame in the middle.
+    """Yield unbaked simulations, which cannot start in the middle of the animation.
 
     Simulation zones are left out, because Blender does not tell whether they are baked.
     """
