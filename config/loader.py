@@ -142,7 +142,7 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
 
 
 def _refuse_unfinished(chain: Chain) -> None:
-    """Check that an external chain has its id and a key."""
+    """Raise SettingsError unless an external chain has an http(s) URL, its id and one key."""
     if not chain.url or chain.embedded:
         return
     if not chain.url.startswith(("http://", "https://")):

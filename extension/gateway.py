@@ -108,7 +108,7 @@ class Gateway:
         """Upload changed files, submit, and download all frames.
 
         If frames are priced by work, a node measures the work first. Raise ValueError if the price
-        is higher than was shown.
+        is more than MORE times the price that was shown.
         """
         with self.client() as client:
             sent = self._sent(client, spec, packed, tell)

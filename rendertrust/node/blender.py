@@ -50,9 +50,9 @@ class NoBlender:
 class Blender:
     """A tested Blender. ``version`` is like ``5.2.3``, ``build`` is the commit of its source.
 
-    ``memory_bytes``: limit for an order; None means all memory of the machine. ``nice``: niceness
-    of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw; None if unknown
-    (``opengl_probe``).
+    ``memory_bytes``: memory that one order to the worker may take; None means all memory of the
+    machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
+    None if unknown (``opengl_probe``).
     """
 
     renderer: blender_discovery.Renderer

@@ -140,7 +140,7 @@ def answered(
 
 
 def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
-    """Return the keys that must have signed: the key that the gateway shows, and the known key.
+    """Return the keys that must have signed the checkpoint: the shown key, and the known key.
 
     The known key is renamed to the log's current origin, which a new epoch changes.
     """

@@ -259,7 +259,7 @@ Made = dict[str, tuple[CopiedFile, Output]]
 
 
 def _taken(unit: UnitRun, result: Completed, spool: Spool) -> Made:
-    """Copy the files that have an upload destination. Raises OSError, NotARegularFile."""
+    """Spool the files that have an upload destination. Raises OSError, NotARegularFile."""
     dispatch = unit.dispatch
     places = {
         RESULT: (result.file, dispatch.output),
