@@ -144,7 +144,10 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
 
 
 def _has_decisive_dispute(store: "StoreTwin", unit: UnitId) -> bool:
-    """Return whether the unit has an open dispute, or a dispute that a check decided."""
+    """Return whether the unit has an open dispute, or a dispute of a kind that checks decide.
+
+    Checks decide disputes that the gateway opened, and those with a creator's comparison.
+    """
     found = store.disputes.get(unit)
     return found is not None and (
         found.state == "OPEN" or found.by_gateway or found.id in store.comparisons
