@@ -672,7 +672,9 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     stage: Stage, outcome: VerdictOutcome, *, loose: bool
 ) -> None:
-    """Unless the check says that honest frames may differ: the scene may fail on one of them."""
+    """Another owner's valid result refutes the report, unless the check found that honest nodes may
+    render the scene differently: then it may fail on one of them only.
+    """
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()
     owners = [await stage.user() for _ in range(2)]

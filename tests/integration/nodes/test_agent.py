@@ -21,7 +21,8 @@ from tests.support.whole_gateway import Whole, whole
 from web.identity.tokens import Tokens, TokenType
 
 SOON = 60.0
-SHORT = {"node_hours": 10 / 3600}  # ten seconds: a busy machine may pause for some
+# Node tokens that are valid for ten seconds, as a busy machine may pause for some seconds.
+SHORT = {"node_hours": 10 / 3600}
 
 
 @pytest.fixture(autouse=True)

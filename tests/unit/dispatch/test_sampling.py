@@ -69,7 +69,7 @@ async def test_all_frames_that_eevee_drew_are_compared() -> None:
 
 @simulated
 async def test_all_merged_frames_and_free_videos_are_compared() -> None:
-    """An invalid one that costs nothing has no fine, so sampling would not deter."""
+    """An invalid result of a free unit brings no fine, so sampling would not deter lies."""
     by = sampling(KnownNodeStore(), TwinSigner(1))
     delivery = UnitDeliver(UnitComplete(UUID(int=1), 0, 1, NODE, None), CLASS)
     odds = {(kind, price): (await by.draw(delivery, price, kind))[1] for kind, price in OFFERS}
