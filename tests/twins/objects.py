@@ -230,7 +230,7 @@ def _at(base: str | None, url: str) -> str:
     """Return the URL at another, unsigned host; raise ValueError if ``base`` is no URL."""
     if base is None:
         return url
-    assert urlsplit(base).port != 0, "reading the port raises ValueError"
+    assert urlsplit(base).port != 0, "reading an impossible port raises ValueError"
     return base + url.removeprefix("http://twin")
 
 

@@ -700,7 +700,7 @@ class StoreTwin(MultipartsOfResults):
         check = self.checks.get((unit.job_id, unit.number, unit.attempt))
         ended = unit.ended_at if check is None else check.opened_at
         began = max(at for at in (unit.started_at, unit.assigned_at) if at is not None)
-        assert ended is not None, "it is complete"
+        assert ended is not None, "a complete unit has an end"
         seconds = (ended - began).total_seconds()
         return UnitDuration(unit.job_id, unit.frames, unit.tile is not None, seconds)
 

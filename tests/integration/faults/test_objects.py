@@ -222,7 +222,7 @@ async def test_without_the_store_it_is_told_in_time(
     status, _ = await sender.creator.once("POST", f"/uploads/{upload['id']}/complete")
     assert status == 503
     assert asyncio.get_running_loop().time() - began < ANSWER_SECONDS
-    assert (await sender.creator.dispatch("echo", queue=True))[0] == 202, "it needs no store"
+    assert (await sender.creator.dispatch("echo", queue=True))[0] == 202, "needs no object store"
     await gateway.mend()
     assert await sender.complete(upload) == 200
     await gateway.becomes(http, "status", "ready")
