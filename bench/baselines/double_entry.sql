@@ -74,8 +74,8 @@ CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entrie
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Moves money from a user to the platform. Returns the transfer's number; a repeated reference gets
--- the number of the first transfer, or null if the amount differs. Raises an error if the account has
--- too little.
+-- the number of the first transfer, or null if the amount differs. Raises an error if the account
+-- has too little.
 CREATE FUNCTION post(payer bigint, platform bigint, cost bigint, what text, mark text, words text)
 RETURNS bigint LANGUAGE plpgsql SET search_path = double_entry AS $$
 DECLARE moved bigint; payers accounts; platforms accounts;

@@ -1,5 +1,5 @@
--- A usual job queue in PostgreSQL, with the same books as the gateway: one transaction and one round
--- trip for each of submit, claim and settle.
+-- A usual job queue in PostgreSQL, with the same books as the gateway: one transaction and one
+-- round trip for each of submit, claim and settle.
 -- settle locks the platform's account last, so that its row is locked as briefly as possible.
 
 DROP SCHEMA IF EXISTS skip_locked CASCADE;
@@ -83,8 +83,8 @@ LANGUAGE sql SET search_path = skip_locked AS $$
     RETURNING *
 $$;
 
--- Completes the job, charges its creator, and pays the operator a share. Returns false if the job is
--- no longer with this attempt.
+-- Completes the job, charges its creator, and pays the operator a share. Returns false if the job
+-- is no longer with this attempt.
 CREATE FUNCTION settle(done uuid, tried integer, result text, operator bigint, platform bigint)
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = skip_locked AS $$
