@@ -155,7 +155,9 @@ async def reopen_log(gateway: Gateway) -> None:
     assert code == 0, (out, err)
     found = json.loads(out)
     assert (found["epoch"], found["lost"] > 0) == (2, True), found
-    assert found["size"] > found["leaves"], "what stands on the chain is left behind"
+    assert found["size"] > found["leaves"], (
+        "the chain has more leaves than the log, and these are left behind"
+    )
     code, out, _ = await run_program(*words, "--reason", "again", "--yes", **SETTINGS)
     assert (code, "nothing to reopen" in out) == (1, True), out
 

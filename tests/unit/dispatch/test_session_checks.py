@@ -333,7 +333,7 @@ async def test_what_is_to_be_checked_is_signed() -> None:
         assert (
             effect.error == "a result that waits for a verdict must be signed with its node's key"
         )
-        assert effect.caught is None, "it is no lie"
+        assert effect.caught is None, "a missing signature is no lie"
 
 
 @simulated
