@@ -67,9 +67,8 @@ def linked(
         return ConsistencyResult(True, "the log had just begun")
     link = names(epochs, older, newer)
     if link is not None:
-        return ConsistencyResult(
-            True, f"epoch {link.leaf.number} names it; {link.index} of its leaves were kept"
-        )
+        said = f"epoch {link.leaf.number} names the older checkpoint"
+        return ConsistencyResult(True, f"{said}; {link.index} of its leaves were kept")
     wanted = (older.size, newer.size, older.root, newer.root)
     for one in shown:
         if (one.m, one.n, one.root_m, one.root_n) == wanted:

@@ -287,7 +287,7 @@ def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
         return None
     begun = f"epoch {link.leaf.number} continued from a backup on {link.leaf.time:%Y-%m-%d}"
     kept = f"which kept {link.index} leaves; this was leaf {proof.index}"
-    return f"the entry was dropped at the reopening: {begun}, {kept}"
+    return f"the entry was lost in the restore of a backup: {begun}, {kept}"
 
 
 def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step]:
@@ -314,7 +314,7 @@ def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step
     if chain.final is False:
         where += "; pending: the block is not final yet and may be reverted. Ask again later"
     if chain.final is None:
-        where += "; this node does not say whether that is final"
+        where += "; the blockchain node does not say whether the root is final"
     said = f"{chain.contract}, {whose}, has this root at {size} leaves{where}"
     return [*steps, Step("anchor", True, said)]
 

@@ -42,8 +42,8 @@ _PAYS: Final = ("USAGE", "EARNING")
 _NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable")
 _PIECE: Final = 1 << 20
 _HEAD: Final = ("width", "height", "channels")
-WORDS_MOST: Final = 120
-AREA_MOST: Final = 1 << 26  # of a chunk's frame whose size the receipt does not name
+WORDS_MOST: Final = 120  # characters of the renderer that are shown
+AREA_MOST: Final = 1 << 26  # pixels of a picture, if the receipt does not name its size
 
 
 @attrs.frozen

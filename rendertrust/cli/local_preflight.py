@@ -29,7 +29,7 @@ class LocalFindings:
     size: tuple[int, int] | None = (
         None  # width and height of the pictures; None if the scene could not be opened
     )
-    opengl: bool = False  # a render needs it
+    opengl: bool = False  # a render needs OpenGL
 
     @property
     def stops(self) -> bool:

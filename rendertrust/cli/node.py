@@ -183,7 +183,7 @@ def run(
     accept: str | None,
     **given: Any,
 ) -> None:
-    """Run the node. The node stops at Ctrl-C, after a drain, and outside of its working hours."""
+    """Run the node until Ctrl-C or a drain. It takes no work outside of its working hours."""
     from rendertrust.node import agent
 
     settings = settings_of(given)

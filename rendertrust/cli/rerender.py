@@ -443,7 +443,7 @@ def _announce(output: "Printer", wish: RerenderOptions, subject: "RerenderSubjec
 
 
 def took(subject: "RerenderSubject") -> str:
-    """Return a sentence on how long the frame took on its node, and may take on this machine."""
+    """Return a note on how long the frame took on its node; '' if the receipt does not say."""
     if subject.seconds is None:
         return ""
     time = formatting.duration(subject.seconds)

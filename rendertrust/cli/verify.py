@@ -253,7 +253,7 @@ class ProofFiles:
             return file.read(BYTES_MAX + 1)
 
     def _read(self, path: Path | None, found: "T | str") -> "list[T]":
-        """Return a list of the parsed document; return an empty list for a broken file."""
+        """Return a list with the parsed document; return an empty list for a broken file."""
         from rendertrust.proof_check import Step, Verdict
 
         if not isinstance(found, str):

@@ -24,9 +24,9 @@ SECONDS_LEAST: Final = 0.001
 class MeasuredFrame:
     """Times of one probed frame, in seconds.
 
-    ``base`` is the time of a render without pixels. ``pixel`` is the time of a single pixel at all
-    samples, as the mean of the frame's crops. ``least`` and ``most`` are this time for the cheapest
-    and the dearest crop.
+    ``base`` is the time of a render of nearly no pixels. ``pixel`` is the time of a single pixel at
+    all samples, as the mean of the frame's crops. ``least`` and ``most`` are this time for the
+    cheapest and the dearest crop.
     """
 
     frame: int

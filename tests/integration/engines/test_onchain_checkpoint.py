@@ -88,7 +88,7 @@ CASES: list[tuple[tuple[str, ...], int, str]] = [
     (("three.json", "3-5.json"), 0, "3 leaves are the beginning of 5"),
     (("five.json", "5-7.json", "--checkpoint", "seven.txt", *WITH_KEY), 0, "ok  witness"),
     (("seven.json",), 3, "get /api/v1/ledger/consistency?from=5&to=7"),
-    (("seven.txt", *WITH_KEY), 3, "newest anchor there is of 5 leaves"),
+    (("seven.txt", *WITH_KEY), 3, "newest anchor is of 5 leaves"),
     (("three.json",), 3, "get /api/v1/ledger/consistency?from=3&to=5"),
     (("seven.json", "broken.json"), 1, "not so"),
     (("forged.json",), 1, LOG.at(5).root.hex()),
