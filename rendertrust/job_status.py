@@ -15,4 +15,4 @@ OPEN: Final[tuple[JobStatus, ...]] = (*REACHED, "PAUSED")
 STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
 UNIT_STATUSES: Final[tuple[UnitStatus, ...]] = get_args(UnitStatus)
 
-STOPPED: Final = "stopped"  # value of ``paused`` for a job that its owner stopped
+STOPPED: Final = "stopped"  # value of ``paused`` for a stopped job with unverified results

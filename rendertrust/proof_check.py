@@ -259,7 +259,7 @@ def _witnessed(
 ) -> Step:
     known = witness.checkpoint
     older, newer = consistency.in_order(known, signed)
-    # If this checkpoint is older, links from the known checkpoint prove this checkpoint.
+    # An older checkpoint may have another key: its link to the known checkpoint proves it.
     is_older = older is signed and consistency.same_log(known, signed)
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(

@@ -5,8 +5,8 @@
 A receipt's file has the receipt, the gateway's signature, and a proof. The proof shows that the
 receipt's hash is in the log, in the public part of the entry that paid for the work. Without a
 proof the verdict is never ``witnessed``, because nothing outside the file confirms the receipt. A
-withdrawn receipt is invalid. The gateway adds an unsigned mark to its file; a file that was fetched
-earlier, or edited, has no mark. No function raises on untrusted input.
+withdrawn receipt is invalid. The gateway adds an unsigned mark to the receipt's file; a file that
+was fetched earlier, or edited, has no mark. No function raises on untrusted input.
 """
 
 import hashlib

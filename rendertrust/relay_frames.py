@@ -64,7 +64,7 @@ def _wire(name: str) -> dict[str, str]:
     return {"wire": name}
 
 
-# ------------------------------------------------------------------------ parts of frames
+# ------------------------------------------------------------------------ parts of relay frames
 
 
 @attrs.frozen(kw_only=True)
@@ -264,9 +264,9 @@ class Welcome:
 class Hello:
     """First relay frame of a node after each connect. ``ram`` and ``vram`` are in bytes.
 
-    ``running`` lists units in progress *and* units whose results await an ack. The gateway may
-    must not dispatch these units again. ``pools``: the pools that the node serves, all if empty.
-    ``opengl``: EEVEE and Workbench can draw on the node; None if not tested.
+    ``running`` lists units in progress *and* units whose results await an ack. The gateway must not
+    dispatch these units again. ``pools``: the pools that the node serves, all if empty. ``opengl``:
+    EEVEE and Workbench can draw on the node; None if not tested.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -370,7 +370,7 @@ class Log:
 
 @attrs.frozen(kw_only=True)
 class Preview:
-    """Preview picture of the work so far: ``data`` is base64 of a ``mime`` picture.
+    """Small picture of a frame: ``data`` is base64 of a ``mime`` picture.
 
     ``frame``: the frame of the scene that the picture shows.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rendertrust.preflight.layout import Layout
 
 GIB: Final = 2**30
-NODES: Final = (5, 2)  # Blender version that the extra `render` installs
+NODES: Final = (5, 2)  # Blender version that the nodes are assumed to have
 FILES_SHOWN: Final = 50
 
 

@@ -183,7 +183,7 @@ def run(
     accept: str | None,
     **given: Any,
 ) -> None:
-    """Run the node until Ctrl-C or a drain. It takes no work outside of its working hours."""
+    """Run the node until Ctrl-C or a drain. Outside of its working hours, the node rests."""
     from rendertrust.node import agent
 
     settings = settings_of(given)

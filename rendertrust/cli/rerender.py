@@ -474,7 +474,7 @@ def shown_at(wish: RerenderOptions, picture: Path) -> Path:
 def keep(source: Path, target: Path) -> None:
     """Copy the sheet to ``target``, replacing a file or link there, but never through a link.
 
-    The folder may be from a stranger. Raise UsageError if it cannot be written.
+    The folder may be from a stranger. Raise UsageError if ``target`` cannot be written.
     """
     import shutil
 

@@ -1,4 +1,4 @@
-"""Downloads of the complete frames of a job to a folder. Frames that are there are skipped."""
+"""Downloads of the complete frames of a job to a folder. Existing files are skipped."""
 
 import asyncio
 import hashlib
