@@ -253,7 +253,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
     ours = epoch.split(origin)[0] == epoch.split(verifier.name)[0]
     signer = attrs.evolve(verifier, name=origin) if ours else verifier
     read = anchor_note.read(text, signer)
-    return f"of the anchor: {read.reason}" if isinstance(read, NoteRefused) else read
+    return f"the anchor's note is refused: {read.reason}" if isinstance(read, NoteRefused) else read
 
 
 def _other_ends(own: Checkpoint, shown: Sequence[ConsistencyProof]) -> list[tuple[int, bytes]]:

@@ -222,7 +222,7 @@ def _signed(proof: _Proof) -> Checkpoint | str:
     if isinstance(read, NoteRefused):
         return read.reason
     if (read.size, read.root) != (proof.size, proof.root):
-        return f"it is for {read.size} leaves with the root {read.root.hex()}, not for this proof"
+        return f"the checkpoint is of {read.size} leaves, root {read.root.hex()}, unlike the proof"
     return read
 
 
@@ -241,7 +241,7 @@ def _claimed(proof: _Proof) -> list[Step]:
         verifier if isinstance(verifier, NoteRefused) else anchor_note.read(proof.anchor, verifier)
     )
     if isinstance(read, NoteRefused):
-        return [Step("claim", False, f"of the anchor: {read.reason}")]
+        return [Step("claim", False, f"the anchor's note is refused: {read.reason}")]
     if (read.transaction, read.block, read.chain_id, read.contract) != proof.claims:
         return [Step("claim", False, "the gateway signed another anchor than the proof names")]
     if (read.size, read.root) != (proof.size, proof.root):

@@ -190,7 +190,7 @@ def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
     except ManifestError as fault:
         return f"it is not a list of files: {fault}"
     if manifest.scene != subject.place:
-        return "its scene is not the receipt's"
+        return "the list names another scene than the receipt"
     return manifest
 
 

@@ -90,7 +90,7 @@ CASES: list[tuple[tuple[str, ...], int, str]] = [
     (("seven.json",), 3, "get /api/v1/ledger/consistency?from=5&to=7"),
     (("seven.txt", *WITH_KEY), 3, "newest anchor is of 5 leaves"),
     (("three.json",), 3, "get /api/v1/ledger/consistency?from=3&to=5"),
-    (("seven.json", "broken.json"), 1, "not so"),
+    (("seven.json", "broken.json"), 1, "invalid proof that 5 leaves"),
     (("forged.json",), 1, LOG.at(5).root.hex()),
     (("forged.txt", *WITH_KEY), 1, LOG.at(5).root.hex()),
     (("five.json", "--checkpoint", "seven.json"), 1, "get /api/v1/ledger/consistency?from=5&to=7"),
