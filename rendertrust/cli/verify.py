@@ -146,7 +146,7 @@ def key_of(text: str) -> "Verifier":
 
 @attrs.frozen
 class ChainOptions:
-    """A blockchain node and its contract, and requests to the node."""
+    """The blockchain node and the contract that the options name, and requests to the node."""
 
     rpc: str
     contract: str | None

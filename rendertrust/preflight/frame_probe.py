@@ -1,8 +1,8 @@
-"""Probes of some frames by a few crops, and the seconds of all frames that follow from them.
+"""Measurements of a few crops of some frames, and the estimated seconds of all frames.
 
-A crop takes a base time, for setting up the scene, and time for its pixels. A render of nearly no
-pixels measures the base time; the time for pixels grows with pixels and samples. Between probed
-frames the time is interpolated linearly.
+The render of a crop takes a base time, for setting up the scene, and time for its pixels. A render
+of nearly no pixels measures the base time; the time for pixels grows with pixels and samples.
+Between probed frames the time is interpolated linearly.
 """
 
 from bisect import bisect_left
