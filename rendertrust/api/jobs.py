@@ -46,11 +46,12 @@ class Job:
     (``max_credits``), or ``stopped``: the job was stopped, and delivered units are still being
     verified. ``pool`` names the nodes that may see the job. Each unit of a job has its own result.
     ``eta_seconds`` is the estimated time until the job ends; null until enough units are complete,
-    and in lists. ``reference_seconds`` is the work of all frames, as measured on a gateway node, if
-    that work determines the price; null if the price table does. ``loose_tiles`` counts delivered
-    tiles of frames that cannot be completed; null without such tiles, and in lists. ``given_back``
-    is the number of units that were refunded because their results were found invalid later; null
-    in lists. No unit begins before ``start_after``, which is left out without such a time.
+    and in lists. ``reference_seconds`` is the work of all frames, as measured by a verifier of the
+    gateway, if that work determines the price; null if the price table does. ``loose_tiles`` counts
+    delivered tiles of frames that cannot be completed; null without such tiles, and in lists.
+    ``given_back`` is the number of units that were refunded because their results were found
+    invalid later; null in lists. No unit begins before ``start_after``, which is left out without
+    such a time.
     """
 
     id: Id

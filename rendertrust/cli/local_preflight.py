@@ -73,8 +73,8 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
     """Open the scene at ``path`` (absolute) and return the findings.
 
     ``ram``: a node's memory in GiB. ``frames`` are the frames to be rendered: empty for the current
-    frame, None for the scene's range. End the command if this machine has no Blender, or if Blender
-    cannot open the scene.
+    frame, None for the scene's range. End the command if this machine has no Blender, or if the
+    inspection fails. A scene that Blender cannot open is a finding.
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out

@@ -103,7 +103,7 @@ class Submission:
             self.looks = True
             return
         if found.measurable and _is_looked_at(found):
-            await self._look(client, again=True)  # only a gateway node's preflight sets the price
+            await self._look(client, again=True)  # only a verifier's preflight sets the price
             found = await client.quote(self.spec)
         if found.priced_by == "work":
             self.spec = attrs.evolve(self.spec, quoted=found.price)
