@@ -187,7 +187,7 @@ async def check_old_checkpoint(
     assert old.witnessed, old.steps
     lost = verify(lost_proof, witness=witness, shown=[shown], epochs=links)
     assert not lost.holds
-    assert "dropped at the reopening" in lost.steps[-1].said
+    assert "lost in the restore of a backup" in lost.steps[-1].said
 
 
 async def verify_alone(gateway: Gateway, folder: Path, proof: Json) -> None:

@@ -228,7 +228,7 @@ async def test_without_a_node_to_look_it_goes_on_and_says_so(
     gateway.script(LOOK, says({**nobody, "waiting": waiting}, 202))
     told = await jane.run("submit", str(blend), "--estimate", "--no-preflight")
     assert told.code == 0, told
-    assert "No node that does it was ever connected. Continuing without." in told.err
+    assert "No node that does it was ever connected. Continuing without a check." in told.err
 
 
 async def test_what_a_node_must_have_is_told_to_the_gateway(
