@@ -39,7 +39,7 @@ def nodes() -> None:
 @paged
 @pass_session
 def list_nodes(session: CliSession, limit: int, offset: int) -> None:
-    """List your nodes, newest first; admins see all nodes."""
+    """List your nodes, newest first; admins and auditors see all nodes."""
     found = session.fetch(lambda client: client.nodes(limit=limit, offset=offset))
     if not found.nodes:
         session.output.note("No nodes. Make this machine one: rendertrust node join")
