@@ -49,7 +49,8 @@ class Blender:
 
     ``memory_bytes``: limit for an order; None means all memory of the machine. ``nice``: niceness
     of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw; None if unknown
-    (``opengl_probe``).
+    (``opengl_probe``). ``variables``: further environment variables of an order's process, as
+    NAME=value.
     """
 
     renderer: blender_discovery.Renderer
@@ -59,6 +60,7 @@ class Blender:
     version: str = ""
     build: str = ""
     opengl: bool | None = None
+    variables: tuple[str, ...] = ()
 
     async def obey(
         self,
@@ -81,6 +83,8 @@ class Blender:
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
         worker = self.box.view(folder, WORKER).worker
         program = self.renderer.program(worker, orjson.dumps(full).decode())
+        if self.variables:
+            program = ["/usr/bin/env", *self.variables, *program]
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),
