@@ -12,7 +12,7 @@ from rendertrust.job_types import CHECK, RENDER, VIDEO
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - exported from here
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.plugins import crash_attribution, rounding
+from rendertrust.node.plugins import crash_attribution, rounding_check
 from rendertrust.node.plugins.render import RenderPlugin, order_for
 from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.plugins.video import playing
@@ -88,7 +88,7 @@ class CheckPlugin:
         last = await crash_attribution.run_check(render, order, task)
         left = render.runtime_seconds_max - (time.monotonic() - started)
         render = attrs.evolve(render, runtime_seconds_max=left)
-        return _report(await rounding.check_rounding(render, order, task, last), task)
+        return _report(await rounding_check.check_rounding(render, order, task, last), task)
 
     def _within(self, seconds: object) -> RenderPlugin:
         """Return the render plugin with this time limit, at most the plugin's own limit."""

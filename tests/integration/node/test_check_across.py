@@ -20,7 +20,7 @@ from rendertrust.node.blender import Blender
 from rendertrust.node.machine_facts import has_two_kernels
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import RenderPlugin
-from rendertrust.node.plugins.rounding import OURS
+from rendertrust.node.plugins.rounding_check import OURS
 from rendertrust.node.sandbox import DELIVERED
 from tests.integration.node.checks import DRAWS, Files, OtherMachine, Stage
 from tests.integration.node.resident import Resident, resident

@@ -10,7 +10,7 @@ import pytest
 
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import Task
-from rendertrust.node.plugins import rounding
+from rendertrust.node.plugins import rounding_check
 from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.scenes import unit
 
@@ -46,7 +46,7 @@ class Worker:
 
 @pytest.fixture(autouse=True)
 def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding, "has_two_kernels", lambda: True)
+    monkeypatch.setattr(rounding_check, "has_two_kernels", lambda: True)
 
 
 async def checked(
@@ -58,7 +58,7 @@ async def checked(
         (folder / part).mkdir()
     for name in told.get("kept", ()):
         (folder / "out" / name).write_bytes(name.encode())
-    return await rounding.check_rounding(cast("RenderPlugin", worker), order, task, told)
+    return await rounding_check.check_rounding(cast("RenderPlugin", worker), order, task, told)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_of_a_chunk_the_compared_frames_are_rendered_again(tmp_path: Path)
 @pytest.mark.parametrize("last", [{}, {"event": "failed"}, {"fault": "it is another size"}])
 async def test_a_check_fails_with_its_second_worker(tmp_path: Path, last: dict[str, Any]) -> None:
     found = await checked(tmp_path, Worker(last), {**KEPT, "crops": [FAR]})
-    assert found == {"event": "failed", "error": rounding.UNTESTED, "tail": "its end"}
+    assert found == {"event": "failed", "error": rounding_check.UNTESTED, "tail": "its end"}
 
 
 async def test_files_are_not_followed_out_of_their_folder(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ async def test_files_are_not_followed_out_of_their_folder(tmp_path: Path) -> Non
     (tmp_path / "in").mkdir()
     task = unit(tmp_path / "it", {}, {})
     (task.folder / "out").mkdir()
-    found = await rounding.check_rounding(cast("RenderPlugin", worker), order, task, told)
+    found = await rounding_check.check_rounding(cast("RenderPlugin", worker), order, task, told)
     assert (found["event"], worker.orders) == ("failed", [])
 
 
@@ -136,6 +136,6 @@ async def test_what_is_no_strike_is_not_rendered_again(
 async def test_a_machine_with_one_kernel_keeps_its_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounding, "has_two_kernels", lambda: False)
+    monkeypatch.setattr(rounding_check, "has_two_kernels", lambda: False)
     worker, told = Worker({"crops": [FAR]}), {**KEPT, "crops": [FAR]}
     assert (await checked(tmp_path, worker, told), worker.orders) == (told, [])
