@@ -27,7 +27,7 @@ class LagReading:
 
 
 class LagHistory:
-    """A bounded history of the lag, which the pulse records."""
+    """A bounded history of the lag, which the Pulse actor measures."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
