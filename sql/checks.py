@@ -117,7 +117,9 @@ class CheckRow:
 
 @attrs.frozen
 class UncutScene:
-    """A scene for which a check found that regions render differently from the whole frame."""
+    """A scene for which a check found that regions render differently from the whole frame, or
+    that other instruction sets may render it differently.
+    """
 
     scene: tuple[UUID, str]  # the owner, and the payload's reference
     found_by: CheckId

@@ -119,9 +119,10 @@ class RunCheck(Message[NodeSession, None]):
     if none was delivered. ``draws``: random positions of the crops to compare. ``shown``: random
     positions of the frames to compare in a chunk or video. ``whole``: render the whole frame or
     tile, and cut the crops out of it. ``across``: positions for a second comparison, for a result
-    from another kind of device. ``further``: more results of a batch, which are only opened, and
-    not compared; only verifiers that offer batches get further results. ``seconds``: time limit for
-    rendering.
+    from another kind of device. ``rounding``: the result is from another instruction set, so test
+    whether honest renders may differ by rounding. ``further``: more results of a batch, which are
+    only opened, and not compared; only verifiers that offer batches get further results.
+    ``seconds``: time limit for rendering.
     """
 
     check: UUID
@@ -132,6 +133,7 @@ class RunCheck(Message[NodeSession, None]):
     shown: tuple[float, ...] = ()
     whole: bool = False
     across: tuple[tuple[float, float, float | None], ...] = ()
+    rounding: bool = False
     further: tuple[FurtherResult, ...] = ()
     seconds: float | None = None
 

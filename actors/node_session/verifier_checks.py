@@ -166,6 +166,7 @@ def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) 
             **({"whole": True} if order.whole else {}),
             **({} if order.seconds is None else {"seconds": order.seconds}),
             **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
+            **({"rounding": True} if order.rounding else {}),
         },
         inputs=(*unit.inputs, *delivered),
         output=None,

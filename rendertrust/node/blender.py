@@ -52,7 +52,8 @@ class Blender:
 
     ``memory_bytes``: memory that one order to the worker may take; None means all memory of the
     machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
-    None if unknown (``opengl_probe``).
+    None if unknown (``opengl_probe``). ``variables``: further environment variables of the worker,
+    as NAME=value.
     """
 
     renderer: blender_discovery.Renderer
@@ -62,6 +63,7 @@ class Blender:
     version: str = ""
     build: str = ""
     opengl: bool | None = None
+    variables: tuple[str, ...] = ()
 
     async def obey(
         self,
@@ -85,6 +87,8 @@ class Blender:
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
         worker = self.box.view(folder, WORKER).worker
         program = self.renderer.program(worker, orjson.dumps(full).decode())
+        if self.variables:
+            program = ["/usr/bin/env", *self.variables, *program]
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),

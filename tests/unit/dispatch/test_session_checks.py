@@ -526,10 +526,11 @@ async def test_a_check_of_the_whole_frame_says_so() -> None:
         assert play.ref.tell(attrs.evolve(ORDER, check=UUID(int=78), whole=True))
         sent = await play.socket.expect(JobDispatch)
         assert sent.params == {"frame": 3, "draws": [[0.5, 0.25, None]], "whole": True}
-        again = attrs.evolve(ORDER, check=UUID(int=79), across=((0.1, 0.2, 0.3),))
+        again = attrs.evolve(ORDER, check=UUID(int=79), across=((0.1, 0.2, 0.3),), rounding=True)
         assert play.ref.tell(again)
         sent = await play.socket.expect(JobDispatch)
         assert sent.params["across"] == [[0.1, 0.2, 0.3]]
+        assert sent.params["rounding"] is True
 
 
 @simulated

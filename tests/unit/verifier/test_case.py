@@ -111,6 +111,47 @@ def test_regions_that_differ_are_no_strike_before_the_whole_frame_says_so() -> N
     assert "of the whole frame" in case.verdict.said
 
 
+CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
+TO_WHOLE = (apart(0.9), apart(0.9))  # for a verifier of another instruction set
+
+
+@pytest.mark.parametrize(
+    ("reports", "of", "is_tested"),
+    [
+        ((), {}, False),
+        ((apart(0.9),), {}, False),
+        (TO_WHOLE, {}, True),
+        (TO_WHOLE, {"params": {"tile": [0, 0, 9, 9]}}, True),
+        ((), CHUNK, True),
+        ((apart(0.4),), CHUNK, True),
+        ((), {**CHUNK, "drawn": False}, False),
+        ((), {"is_uncut": True}, False),
+        ((), VIDEO, False),
+    ],
+)
+def test_only_before_a_strike_the_scene_is_tested_for_rounding(
+    reports: Sequence[Mapping[str, Any]], of: dict[str, Any], *, is_tested: bool
+) -> None:
+    case = heard(*reports, device_class=OTHER_CLASS, **of)
+    assert case.order(UUID(int=2), b"secret", OTHER_CLASS).rounding == is_tested
+    assert not case.order(UUID(int=2), b"secret", CLASS).rounding
+    assert not case.order(UUID(int=2), b"secret", "optix/x86_64/5.2").rounding
+
+
+@pytest.mark.parametrize("is_loose", [True, False])
+@pytest.mark.parametrize(
+    ("reports", "of"), [((*TO_WHOLE, whole(apart(0.9))), {}), ((apart(0.9),), CHUNK)]
+)
+def test_where_rounding_matters_another_instruction_set_is_no_strike(
+    reports: Sequence[Mapping[str, Any]], of: dict[str, Any], *, is_loose: bool
+) -> None:
+    *first, last = reports
+    case = heard(*first, {**last, "loose": is_loose}, device_class=OTHER_CLASS, **of)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", not is_loose)
+    assert case.differs == is_loose, "other classes are always compared in such a scene"
+
+
 def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
     case = heard(apart(0.9), whole(EXACT))
     assert case.verdict is not None
