@@ -170,8 +170,8 @@ WHERE id = $1 AND (released_at IS NULL OR released_at <= $3)
 RETURNING standing, standing_version, standing_reason;
 
 -- name: nodes_releasable
--- The nodes whose last $1 results for their owner, at least, were compared and valid since they are in quarantine. Any
--- invalid result begins the row anew. Only a quarantine by the gateway ends this way: if an admin ordered it, before or
+-- The nodes whose last $1 results for their owner, at least, were compared and valid since they are in quarantine. An
+-- invalid result restarts the count. Only a quarantine by the gateway ends this way: if an admin ordered it, before or
 -- afterwards, the standing did not begin with the quarantine.
 SELECT n.id AS node, n.standing_version AS version FROM nodes n
 WHERE n.standing = 'QUARANTINED' AND n.caught IS NOT NULL AND n.standing_at = n.quarantined_at

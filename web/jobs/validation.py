@@ -82,7 +82,7 @@ async def _uncheckable_class(gateway: Gateway, plan: JobPlan) -> Fault | None:
     """Return a fault if no verifier has the build of the class that the job names.
 
     Its results could not be compared, so that they would be free. Results of the creator's own
-    nodes are not compared anyway.
+    nodes are compared only in quarantine.
     """
     named, verification = plan.needs.device_class, gateway.settings.verification
     is_checked = verification.enabled and plan.job_type in CHECKED and plan.spec.pool != MINE

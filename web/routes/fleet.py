@@ -145,7 +145,7 @@ async def quarantine(call: Call[Because]) -> Node | Problem:
 @_verb(StandingAction.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
     """Release a node, so that it gets work again; only an admin can release a node from
-    quarantine.
+    quarantine by request.
     """
     return await _say(call, StandingAction.RELEASE)
 

@@ -91,7 +91,7 @@ async def test_valid_results_for_its_owner_release_a_node_with_two_strikes() -> 
 
 
 @simulated
-async def test_an_invalid_result_begins_the_row_anew() -> None:
+async def test_an_invalid_result_restarts_the_count() -> None:
     async with verifying() as play:
         checker = await quarantined(play)
         await renders_own(play, checker, RELEASED_BY - 1)
