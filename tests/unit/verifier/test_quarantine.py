@@ -8,10 +8,10 @@ import pytest
 
 from actors.scheduler.messages import StandingChanged
 from actors.verifier.messages import LieDetected
-from actors.verifier.quarantine import why
+from actors.verifier.quarantine import QuarantineReview, why
 from sql.audit_log import Act
 from sql.database import Unavailable
-from sql.reputation import KIN, RELEASED_BY, STRIKES_MOST, Record, strikes_of
+from sql.reputation import KIN, LIES, RELEASED_BY, STRIKES_MOST, Record, strikes_of
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -41,7 +41,7 @@ async def renders_own(play: Play, checker: Inspector, number: int, pool: str = "
     """Have the node render so many valid results for its owner."""
     for _ in range(number):
         job = await play.delivered(user=OPERATOR, pool=pool)
-        await play.checks(checker, EXACT)
+        assert (await play.checks(checker, EXACT)).draws, "it is compared"
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "exact"
 
@@ -140,14 +140,19 @@ async def test_a_new_key_in_quarantine_for_another_is_compared_and_released_with
         play.store.nodes[NODE].caught = KIN
         await renders_own(play, play.inspector(), RELEASED_BY)
         await until(lambda: play.standing() == "ACTIVE", within=5)
-        await renders_record(play)
+        await asyncio.sleep(1)
+        play.known("v")  # results for its owner give it no record
         assert await strikes(play) == STRIKES_MOST - 1
 
 
-async def renders_record(play: Play) -> None:
-    """Give the node a record, which results for its owner do not give."""
-    await asyncio.sleep(1)
-    play.known("v")
+@simulated
+async def test_a_quarantined_node_is_compared_even_if_its_strikes_were_withdrawn() -> None:
+    async with verifying(least_odds=0.0) as play:
+        play.known("v" * 1000)
+        play.stand("QUARANTINED")
+        play.store.nodes[NODE].caught = LIES
+        await renders_own(play, play.inspector(), RELEASED_BY)
+        await until(lambda: play.standing() == "ACTIVE", within=5)
 
 
 async def _by_admin(play: Play) -> Inspector:
@@ -208,7 +213,7 @@ async def test_without_verification_no_result_ends_a_quarantine() -> None:
 
 
 @simulated
-async def test_another_gateway_releases_if_the_one_with_the_last_verdict_died(
+async def test_a_gateway_that_died_after_the_last_verdict_releases_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with verifying() as play:
@@ -224,6 +229,17 @@ async def test_another_gateway_releases_if_the_one_with_the_last_verdict_died(
             assert play.standing() == "QUARANTINED"
         await play.restarts()
         await until(lambda: play.standing() == "ACTIVE", within=5)
+
+
+@simulated
+async def test_a_gateway_releases_after_verdicts_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with verifying() as play:
+        checker = await quarantined(play)
+        monkeypatch.setattr(QuarantineReview, "again", lambda _: None)
+        await renders_own(play, checker, RELEASED_BY)
+        await until(lambda: play.standing() == "ACTIVE", within=LOOKS)
 
 
 @simulated
