@@ -231,13 +231,17 @@ async def test_a_gateway_that_died_after_the_last_verdict_releases_when_it_is_ba
         await until(lambda: play.standing() == "ACTIVE", within=5)
 
 
+def not_heard(_: QuarantineReview) -> None:
+    """Do nothing, as in a gateway that did not book the verdict."""
+
+
 @simulated
 async def test_a_gateway_releases_after_verdicts_of_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with verifying() as play:
         checker = await quarantined(play)
-        monkeypatch.setattr(QuarantineReview, "again", lambda _: None)
+        monkeypatch.setattr(QuarantineReview, "again", not_heard)
         await renders_own(play, checker, RELEASED_BY)
         await until(lambda: play.standing() == "ACTIVE", within=LOOKS)
 
