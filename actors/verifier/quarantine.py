@@ -77,7 +77,7 @@ class QuarantineReview:
             self._due_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _judge(self, node: UUID) -> None:
-        now = self._clock.now()  # a release after this has reset the record that is read next
+        now = self._clock.now()  # before the record is read, as a release may reset it afterwards
         records = await self._store.records([node])
         if strikes_of(records) < STRIKES_MOST:
             return
