@@ -1,4 +1,4 @@
-"""Names of accounts, and the references of work. Queries spell the same names in SQL."""
+"""Names of accounts, and the reference of a unit. Queries spell the same names in SQL."""
 
 from typing import Final
 from uuid import UUID

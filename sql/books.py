@@ -50,7 +50,7 @@ from sql.statement_batch import Columns, columns_of, flat, row_values, together
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
-# Each of these is sharded over sixteen rows, so that gateways do not wait for each other:
+# Each of these accounts is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
 WITH_TILLS = frozenset({REVENUE, ADJUSTMENTS})
 _JOB_UPDATED: tuple[str, ...] = (
@@ -80,7 +80,7 @@ _OF_ENTRY = (
     "receipt",
 )
 _OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
-UNREAD = datetime.max.replace(tzinfo=UTC)
+UNREAD = datetime.max.replace(tzinfo=UTC)  # ``Rows.now`` until the rows are locked
 
 
 @attrs.frozen
@@ -176,7 +176,7 @@ class JobRow:
     cap: int | None = None  # the most that the job may cost
     committed: int = 0  # the price of units that are assigned or complete
     charged: int = 0  # the price of complete units
-    paused: str | None = None  # why: 'owner', 'cap' or 'stopped'
+    paused: str | None = None  # why it is paused: 'owner', 'cap' or 'stopped'
     reached: ReachedStatus = "QUEUED"  # the furthest status
     avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job; the last column
 
@@ -216,7 +216,7 @@ class UnitRow:
     copy_assigned_at: datetime | None = None
     copy_started_at: datetime | None = None
     copy_lease_until: datetime | None = None
-    copy_delivered_at: datetime | None = None  # set while the copy waits for its verdict
+    copy_delivered_at: datetime | None = None  # set while that attempt waits for its verdict
     faults: int = 0  # failures that neither a node nor the scene caused
     unsent: int = 0  # attempts that no node ever received; they are not retries
     needs_memory: int = 0  # bytes; a node with less ran out of memory
@@ -288,7 +288,7 @@ class Keys:
     payouts: set[UUID] = attrs.field(factory=set[UUID])  # with their accounts
     payable: set[UUID] = attrs.field(factory=set[UUID])  # operators whose payable shares are needed
     purchases: PurchaseKeys = attrs.field(factory=PurchaseKeys)
-    # of these units' current attempts
+    # of all attempts at these units
     checks: set[UnitId] = attrs.field(factory=set[UnitId])
     # operators whose sum of pending shares is needed
     stakes: set[UUID] = attrs.field(factory=set[UUID])
@@ -303,8 +303,8 @@ class Rows:
     """The locked rows; the locks last until the transaction ends.
 
     ``now``: the database's time once the locks were held. All writes use it, so that times of all
-    gateways can be compared. ``waiting``: by operator of the locked rows of ``earnings``, when
-    their oldest unjudged delivery of the last ``WITHHELD_MOST`` was made.
+    gateways can be compared. ``waiting``: for each operator of the locked ``earnings``, when their
+    oldest delivery without a verdict was made; those older than ``WITHHELD_MOST`` do not count.
     """
 
     accounts: dict[str, AccountRow]
@@ -331,7 +331,10 @@ class Rows:
 
 @attrs.frozen
 class Changes:
-    """The rows to write, in their new state. New holds and so on are listed by key."""
+    """The rows to write, in their new state.
+
+    ``new_holds`` and the like: keys of those rows that are inserted, not updated.
+    """
 
     accounts: tuple[AccountRow, ...] = ()
     holds: tuple[HoldRow, ...] = ()
@@ -366,7 +369,7 @@ class BooksTransaction(Protocol):
     """One transaction over the books."""
 
     async def lock(self, keys: Keys) -> Rows:
-        """Lock accounts, holds, jobs and units, each in order of id, and the units that they feed.
+        """Lock accounts, holds, jobs, units, and the units that these feed, each in order of key.
 
         Missing accounts of users (``user:``, ``operator:``, ``debt:``) are created; other missing
         names are left out. A user's debt account is locked with the user's account, that account
@@ -390,7 +393,8 @@ class BooksTransaction(Protocol):
 def numbers_for(keys: Keys, rows: Rows) -> int:
     """Return the most transfers that the batch can make.
 
-    Users with debts pay when they get credits.
+    If a user has a debt, each change that makes credits available to them may cause a further
+    transfer, which repays the debt.
     """
     if not any(account.debt is not None for account in rows.accounts.values()):
         return keys.postings
@@ -398,7 +402,9 @@ def numbers_for(keys: Keys, rows: Rows) -> int:
 
 
 def with_tills(keys: Keys) -> set[str]:
-    """Return the accounts of which any shard will do, as no earlier reference is looked up."""
+    """Return the sharded accounts of which any shard will do, as no earlier transfer of theirs is
+    looked up.
+    """
     return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
 
 
@@ -440,7 +446,7 @@ class SqlBooks:
         names = tuple((name, len(columns)) for name, columns in parts)
         arguments = flat([columns for _, columns in parts])
         counts = await self._connection.fetchrow(together(names), *arguments)
-        assert counts is not None, "it counts"
+        assert counts is not None, "the statement returns one row of counts"
         several = counted(changes)
         for name, columns in parts:
             wanted = several.get(name, len(columns[0]))
@@ -550,7 +556,7 @@ class SqlBooks:
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the writes of postings.
 
-        All rows of a batch have one time; ``after`` is computed.
+        All rows of a batch have one time; the database computes ``after``.
         """
         columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 1, 2, 3)
         yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]

@@ -143,7 +143,7 @@ class SqlStore:
             [lease.seconds for lease in leases],
         )
         rows = await self._database.all("units_renew_leases", *columns)
-        if len(rows) < len(leases):  # some leases may belong to copies of units
+        if len(rows) < len(leases):  # the others may be leases of speculative attempts
             rows = [*rows, *await self._database.all("units_renew_copies", *columns)]
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
@@ -300,7 +300,7 @@ class SqlStore:
 
     async def longest_wait(self) -> float:
         row = await self._database.one("longest_wait")
-        assert row is not None, "it is always there"
+        assert row is not None, "an aggregate has one row"
         return float(row["seconds"])
 
     async def draw_secret(self) -> bytes | None:

@@ -150,7 +150,7 @@ class DropCheck(Message[NodeSession, None]):
 
 @attrs.frozen
 class Withdraw(Message[NodeSession, None]):
-    """From the web or the Scheduler: the unit was cancelled or moved, so the node must stop it."""
+    """From the Scheduler: the unit was cancelled or moved, so the node must stop it."""
 
     job: UUID
     unit: int
@@ -191,7 +191,10 @@ class StandingUpdate(Message[NodeSession, None]):
 
 @attrs.frozen
 class Close(Message[NodeSession, None]):
-    """From the relay (code 4003) or the Watchman (1012): close the socket and end the session."""
+    """From the relay, the Scheduler or the Watchman: close the socket and end the session.
+
+    ``code``: 4003 if a newer session serves the node, 1012 if the gateway stops.
+    """
 
     code: int
     reason: str = ""
@@ -224,7 +227,7 @@ class AnnounceDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class HelloDue(Message[NodeSession, None]):
-    """Timer: a node that has sent no hello by now is a client of the reference protocol."""
+    """Timer: a node that has sent no hello by now is a simple node (``docs/PROTOCOL.md``)."""
 
 
 @attrs.frozen

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class VerifierChecks:
-    """Checks that run on one node; there are none if ``verifier`` is None."""
+    """Checks that a session's node runs; ``verifier`` requests them and gets the reports."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node and its key never work again. Revoke the node?"
 UNCHECKABLE: Final = (
-    "no verifier of this gateway has its build of Blender: results drawn for comparison "
+    "no verifier of this gateway has the node's build of Blender: results drawn for comparison "
     "cannot be verified"
 )
 WHY: Final = "Give a reason, which the operator is shown: --reason 'the frames are black'"

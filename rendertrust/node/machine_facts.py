@@ -31,8 +31,8 @@ def ram_bytes() -> int:
 def isa(cpuinfo: Path = CPUINFO) -> str:
     """Return the part of the instruction set that changes renders, like ``x86_64/avx2``.
 
-    Switches that disable instructions of the renderer are appended. If the level is unknown, the
-    result is ``x86_64``.
+    Environment variables that disable instructions of the renderer are appended. If the instruction
+    set's level is unknown, as on ARM, the result has only the machine's name, such as ``aarch64``.
     """
     machine = platform.machine() or "unknown"
     level = _level(cpuinfo) if machine == "x86_64" else None

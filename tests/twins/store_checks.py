@@ -128,7 +128,7 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
         if row.strike and not _is_withdrawn(store, row):
-            assert row.decided_at is not None, "it has a verdict"
+            assert row.decided_at is not None, "a check with a strike has a verdict"
             for node in _nodes_of_owner(store, row.node_id):
                 caught[node] = max(row.decided_at, caught.get(node, row.decided_at))
     found = [
@@ -145,7 +145,10 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
 
 
 def _has_decisive_dispute(store: "StoreTwin", unit: UnitId) -> bool:
-    """Return whether the unit has an open dispute, or a dispute that a check decided."""
+    """Return whether the unit has an open dispute, or a dispute of a kind that checks decide.
+
+    Checks decide disputes that the gateway opened, and those with a creator's comparison.
+    """
     found = store.disputes.get(unit)
     return found is not None and (
         found.state == "OPEN" or found.by_gateway or found.id in store.comparisons
@@ -217,7 +220,7 @@ def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tupl
             valid = row.verdict in VALID and row.decided_at is not None and not row.loose
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
-                assert row.decided_at is not None, "it has a verdict"
+                assert row.decided_at is not None, "a valid check has a verdict"
                 yield node, word.device_class, (row.decided_at, *word.id[:2], "m", 0)
 
 
@@ -237,7 +240,7 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     for row in store.checks.values():
         letter = _letter(store, row)
         if row.node_id in nodes and letter is not None:
-            assert row.decided_at is not None, "it has a verdict"
+            assert row.decided_at is not None, "a check with a letter has a verdict"
             share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
             found = (row.decided_at, row.job_id, row.unit, letter, share)
             told.setdefault((row.node_id, row.device_class), []).append(found)

@@ -197,7 +197,7 @@ async def test_an_invalid_result_is_not_paid_and_the_unit_is_anothers(stage: Sta
     assert await stage.store.audit() == []
     other = await stage.node()
     assert isinstance(await stage.do(UnitAssign(case.job, 0, 2, other)), Posted)
-    assert isinstance(await stage.do(effect), Replayed), "it is of an attempt before"
+    assert isinstance(await stage.do(effect), Replayed), "the verdict on attempt 1 is booked"
     otherwise = attrs.evolve(effect, outcome="exact")
     assert isinstance(await stage.do(otherwise), GuardFailed)
     outcome = await stage.do(delivery(case.job, other, case.operator, attempt=2))
@@ -290,7 +290,9 @@ async def test_a_creator_may_dispute_what_the_gateway_withheld_and_found_right(
     clawback = DisputeOpen(fresh_id(), *of, "clawback", timedelta(0), by_gateway=True)
     assert isinstance(await stage.do(clawback), Posted)
     mine = DisputeOpen(fresh_id(), *of, "a mark", window)
-    assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), "it is being checked"
+    assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), (
+        "the gateway's own dispute is open"
+    )
     await stage.store.note_finding(case.job, 0, "unverifiable")
     rejected = DisputeDecide(case.job, 0, case.user, False, "an admin looked at it")
     assert isinstance(await stage.do(rejected), Posted)
@@ -489,12 +491,16 @@ async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     opened = attrs.evolve(opened, comparison=given if is_compared else None)
     assert isinstance(await stage.do(opened), Posted)
     waiting = [one.disputed for one in await stage.store.pending_checks(10)]
-    assert waiting == ([((0.5, 0.25), (0.0, 0.1))] if is_compared else []), "at once"
+    assert waiting == ([((0.5, 0.25), (0.0, 0.1))] if is_compared else []), (
+        "a dispute with a comparison is checked at once"
+    )
     _, first, lie = await stage.dispatched(100)
     await stage.do(UnitFail(lie, 0, 1, first, "node", "it fell", retry_at=now))
     await stage.do(UnitAssign(lie, 0, 2, case.node))
     await stage.do(UnitFail(lie, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS))
-    assert await stage.store.unlooked_shares(10) == [], "an admin decides first"
+    assert await stage.store.unlooked_shares(10) == [], (
+        "a share with an open dispute is left to whoever decides the dispute"
+    )
     assert isinstance(await stage.do(DisputeDecide(*of, False, "it is dark")), Posted)
     found = [one.job for one in await stage.store.unlooked_shares(10)]
     assert found == ([] if is_compared else [case.job])
@@ -787,7 +793,9 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     stage: Stage, outcome: VerdictOutcome, *, loose: bool
 ) -> None:
-    """Unless the check says that honest frames may differ: the scene may fail on one of them."""
+    """Another owner's valid result refutes the report, unless the check found that honest nodes may
+    render the scene differently: then it may fail on one of them only.
+    """
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()
     owners = [await stage.user() for _ in range(2)]

@@ -53,7 +53,7 @@ async def test_a_new_key_of_who_has_a_node_in_quarantine_begins_there(
     _, found = await eve.answered("GET", f"/nodes/{again.node_id}")
     assert "another node of its owner" in found["standing_reason"]
     assert "or ten valid results in a row for its owner" in found["standing_reason"]
-    assert await stands(eve, before) == "ACTIVE", "it has a record of its own"
+    assert await stands(eve, before) == "ACTIVE", "a node from before keeps a record of its own"
     assert await stands(farm.operators["olga"], other) == "ACTIVE"
     await tell(ann, again, "release")
     assert await stands(eve, again) == "ACTIVE"
@@ -81,7 +81,7 @@ async def test_strikes_of_a_key_that_was_given_up_stay_with_its_owner(farm: Farm
         return await stands(eve, again) == "QUARANTINED"
 
     await until(is_caught, within=WITHIN)
-    assert await stands(eve, before) == "DRAINING", "it was there before"
+    assert await stands(eve, before) == "DRAINING", "it was there before those strikes"
     await farm.sound()
 
 

@@ -125,7 +125,7 @@ async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: M
     assert (look["seeds"], look["cells"], look["layer"]) == (3, 132, "ViewLayer")
     assert look["samples"] == pytest.approx(1.0, abs=0.15)
     assert look["noisy"] > 60
-    assert told["finish"]["equal"], "the picture is made anew of the evidence"
+    assert told["finish"]["equal"], "the picture is made anew from the evidence"
 
 
 async def test_a_scene_that_amplifies_rounding_is_cleared_by_other_seeds(

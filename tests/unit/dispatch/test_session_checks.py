@@ -333,7 +333,7 @@ async def test_what_is_to_be_checked_is_signed() -> None:
         assert (
             effect.error == "a result that waits for a verdict must be signed with its node's key"
         )
-        assert effect.caught is None, "it is no lie"
+        assert effect.caught is None, "a missing signature is no lie"
 
 
 @simulated
@@ -582,7 +582,7 @@ async def test_a_check_that_fails_is_the_verifiers_to_know() -> None:
 async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivered() -> None:
     """Of a multipart upload the store knows no SHA-256; the checker computes it."""
     verifier: Probe[Verifier] = Probe("verifier")
-    error = "the content is not what was announced (SHA-256 differs)"
+    error = "the download's SHA-256 differs from that of the job's input"
     for unread, report in (("check/picture", {"fault": error}), ("s.blend", None)):
         async with session(verifier=verifier) as play:
             await checking(play, verifier)

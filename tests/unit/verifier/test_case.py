@@ -94,7 +94,7 @@ def test_what_regions_leave_open_more_regions_decide_and_then_the_whole_frame(
     first = case.compared_at
     assert (case.step, case.verdict) == ("more", None)
     order = case.order(UUID(int=2), b"secret", CLASS)
-    assert not {*order.draws} & {*first.draws}, "it looks elsewhere"
+    assert not {*order.draws} & {*first.draws}, "the second order looks at other places"
     case = heard(apart(0.3), more)
     assert case.step == step
     assert (case.verdict is not None) == (step == "more")
@@ -117,7 +117,7 @@ def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
     assert (case.verdict.outcome, case.differs) == ("exact", True)
     later = Case.opened(pending(drawn=True, is_uncut=True))
     assert (later.step, later.why) == ("whole", "uncut")
-    assert len(later.order(UUID(int=3), b"secret", CLASS).draws) == 3, "where nobody knows"
+    assert len(later.order(UUID(int=3), b"secret", CLASS).draws) == 3, "at secret places"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
 
 def test_what_was_delivered_before_draws_were_stored_is_compared() -> None:
     assert Case.opened(pending(drawn=None)).step == "regions"
-    assert fine_for(pending(drawn=None)) == 0, "nobody knows at which odds"
+    assert fine_for(pending(drawn=None)) == 0, "nobody knows at which odds the result was drawn"
 
 
 def test_what_was_not_drawn_is_opened_and_compared_only_where_it_is_odd() -> None:
@@ -238,7 +238,7 @@ def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
     off = whole({**EXACT, "crops": [{"equal": False, "off": 200.0}]})
     found = heard(UNCUT, UNCUT, off, device_class=OTHER_CLASS, drawn=False).verdict
     assert found is not None
-    assert (found.outcome, found.strike) == ("invalid", False), "and is never paid"
+    assert (found.outcome, found.strike) == ("invalid", False), "refused and unpaid, but no strike"
 
 
 @pytest.mark.parametrize("report", [UNCUT, LOOKED])
@@ -251,7 +251,7 @@ def test_what_honest_frames_may_differ_in_is_always_compared(report: Mapping[str
     off = whole({**EXACT, "crops": [{"equal": False, "off": 200.0}]}, loose=True)
     found = heard(loose, *([] if of else [loose]), off, drawn=False, **of).verdict
     assert found is not None
-    assert (found.outcome, found.strike) == ("invalid", False), "and is never paid"
+    assert (found.outcome, found.strike) == ("invalid", False), "refused and unpaid, but no strike"
 
 
 @pytest.mark.parametrize("report", [{**UNCUT, "loose": True}, PLAIN, LOOKED])
@@ -294,7 +294,7 @@ def test_who_cannot_be_checked_to_the_end_is_not_blamed() -> None:
     case = heard(apart(0.9))
     case.give_up()
     assert case.verdict is not None
-    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", False), "nor is it taken"
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", False), "not accepted, either"
     case = heard(apart(0.3))
     case.give_up()
     assert case.verdict is not None
