@@ -296,9 +296,8 @@ class Store(Protocol):
         """Quarantine a node, record the ``act``, and return the node's new standing.
 
         A quarantine by an admin gets the act's reason, and only an admin still ends it. A revoked
-        node stays REVOKED. None if the gateway has quarantined the node before, it was revoked while
-        in quarantine, or it was released after ``act.at``: take this time before you read the
-        node's record.
+        node stays REVOKED. None if the gateway has quarantined the node before, it was revoked in
+        quarantine, or it was released after ``act.at``: take this time before you read its record.
         """
         ...
 
