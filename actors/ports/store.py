@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sql.halts import Halt, SeenHead
     from sql.log import LogKeys, LogTransaction, LogView
     from sql.multiparts import MultipartName, ResultMultipart
-    from sql.nodes import StandingRecord
+    from sql.nodes import StandingChange, StandingRecord
     from sql.overruns import Overrun
     from sql.reputation import Record
 
@@ -295,8 +295,23 @@ class Store(Protocol):
     async def quarantine(self, node: UUID, act: "Act") -> "StandingRecord | None":
         """Quarantine a node, record the ``act``, and return the node's new standing.
 
-        A quarantine by an admin becomes one by the gateway. A revoked node stays REVOKED. None if
-        the gateway has quarantined the node before, or it was revoked while in quarantine.
+        A quarantine by an admin gets the act's reason, and only an admin still ends it. A revoked
+        node stays REVOKED. None if the gateway has quarantined the node before, it was revoked in
+        quarantine, or it was released after ``act.at``: take this time before you read its record.
+        """
+        ...
+
+    async def releasable_nodes(self) -> Mapping[UUID, int]:
+        """Return the nodes whose quarantine RELEASED_BY valid results in a row for their owner end.
+
+        Each has the version of its standing. A quarantine that an admin ordered does not end so.
+        """
+        ...
+
+    async def stand(self, change: "StandingChange", act: "Act") -> "StandingRecord | None":
+        """Change a node's standing, record the ``act``, and return the new standing.
+
+        None if the standing has changed since the version that ``change`` names.
         """
         ...
 

@@ -66,7 +66,14 @@ from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.halts import Halted
 from sql.job_plan import JobPlan, read_plan
 from sql.log import LogKeys, LogTransaction, LogView
-from sql.nodes import NOTHING_SAID, NodeRow, SessionStart, StandingRecord, StandingRow
+from sql.nodes import (
+    NOTHING_SAID,
+    NodeRow,
+    SessionStart,
+    StandingChange,
+    StandingRecord,
+    StandingRow,
+)
 from sql.overruns import Overrun
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
@@ -91,7 +98,9 @@ from tests.twins.store_checks import (
     pending_checks,
     quarantine,
     records,
+    releasable_nodes,
     scene_words,
+    stand,
     unchecked_earnings,
 )
 from tests.twins.store_earnings import (
@@ -127,7 +136,7 @@ class NodeTwin:
     standing: StandingRecord = NOTHING_SAID
     standing_at: datetime | None = None
     released_at: datetime | None = None
-    quarantined: bool = False
+    quarantined_at: datetime | None = None
     caught: str | None = None
     epoch: int = 0
 
@@ -569,6 +578,14 @@ class StoreTwin(MultipartsOfResults):
     async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
         await self.round_trip()
         return quarantine(self, node, act)
+
+    async def releasable_nodes(self) -> Mapping[UUID, int]:
+        await self.round_trip()
+        return releasable_nodes(self)
+
+    async def stand(self, change: StandingChange, act: Act) -> StandingRecord | None:
+        await self.round_trip()
+        return stand(self, change, act)
 
     async def mark_silent_nodes(self) -> Sequence[UUID]:
         await self.round_trip()

@@ -83,7 +83,7 @@ async def _uncheckable_class(gateway: Gateway, plan: JobPlan) -> Fault | None:
     """Return a fault if no verifier has the build of the class that the job names.
 
     Results of that class could not be compared, and would not be charged. Results of the creator's
-    own nodes are not compared anyway.
+    own nodes are compared only in quarantine.
     """
     named, verification = plan.needs.device_class, gateway.settings.verification
     is_checked = verification.enabled and plan.job_type in CHECKED and plan.spec.pool != MINE

@@ -147,7 +147,7 @@ async def quarantine(call: Call[Because]) -> Node | Problem:
 async def release(call: Call[Said]) -> Node | Problem:
     """Release a node, so that it gets work again.
 
-    Only an admin can release a node from quarantine.
+    Only an admin can release a node from quarantine by request.
     """
     return await _say(call, StandingAction.RELEASE)
 
