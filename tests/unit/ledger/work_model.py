@@ -509,7 +509,10 @@ class WorkModel(RuleBasedStateMachine):
                 return GuardFailed
             if job.cap == cap:
                 return Replayed
-            job.cap, job.paused = cap, None if job.paused == "cap" else job.paused
+            is_still_capped = job.state == "QUEUED" and job.price > cap
+            if job.paused == "cap" and not is_still_capped:
+                job.paused = None
+            job.cap = cap
             return Posted
 
         self.add(Commit((), (JobChange(job.id, self.people[job.user], cap=cap),)), model)
