@@ -48,5 +48,5 @@ def operator_of(account: str | None) -> UUID | None:
 
 
 def work_reference(job: UUID, unit: int) -> str:
-    """Return the reference under which holds and transfers for one unit are booked."""
+    """Return the reference of a unit's hold, its charge and the operator's share."""
     return f"job:{job}:{unit}"

@@ -102,7 +102,8 @@ class SchedulerState:
         return node is not None and node.session is not None
 
     def is_committing_new_job(self, job_type: str) -> bool:
-        """Return whether a new job that is being committed holds a slot for this type of job.
+        """Return whether a new job that is being committed holds a slot of a node that does this
+        type of job and may get work.
 
         The slot is free again if the commit fails.
         """

@@ -537,7 +537,7 @@ class StoreTwin(MultipartsOfResults):
         return (now - min(opened, default=now)).total_seconds()
 
     def at_stake(self, operator: UUID) -> int:
-        """Return the sum of the operator's earnings that a fine could take."""
+        """Return the sum of the operator's pending shares that count as their stake."""
         return at_stake(self, operator)
 
     async def draw_secret(self) -> bytes | None:

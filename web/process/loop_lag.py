@@ -20,7 +20,11 @@ LAG: Final = Histogram(
 
 @attrs.frozen
 class LagReading:
-    """``worst``: the most seconds by which a timer was late; ``at``: wall-clock time."""
+    """The lag over one window of ``WINDOW_SECONDS``.
+
+    ``worst``: the most seconds by which a timer in the window was late. ``at``: the wall-clock time
+    of the window's first timer.
+    """
 
     at: float
     worst: float
