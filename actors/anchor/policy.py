@@ -33,7 +33,8 @@ class Situation:
     """Sent transactions, grouped by what to do about them.
 
     ``unmined``: in no block now. ``lost``: those of them that were settled before; mostly the chain
-    has replaced their block by another. ``to_check``: pending transactions whose number the chain has used.
+    has replaced their block by another. ``to_check``: pending transactions whose number the chain
+    has used.
     """
 
     unmined: tuple[SentRow, ...]
