@@ -57,7 +57,7 @@ class Baseline:
 
 async def is_answering(url: str, process: Process) -> bool:
     """Return True once the server answers."""
-    assert process.returncode is None, "it has ended"
+    assert process.returncode is None, "the server has ended"
     try:
         line = await HttpLine.open(url)
     except OSError:

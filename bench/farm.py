@@ -12,8 +12,8 @@ each result at once, so a waiting node is idle. The output:
 * the units done for each user when the first user has all results: about equal (fair shares);
 * memory of the gateway: when all nodes are connected, at the most, and at the end.
 
-The goals D1, J1, W1 and W2 are about single steps: see ``bench.dispatch``, ``bench.life`` and
-``bench.sessions``. Here all steps run together: no step's cost may grow with the backlog.
+``bench.dispatch``, ``bench.life`` and ``bench.sessions`` measure single steps. Here all steps run
+together: no step's cost may grow with the backlog.
 """
 
 import argparse

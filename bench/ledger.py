@@ -236,7 +236,7 @@ class Contest:
         self._runs[who, load] = run
 
     async def _measured(self, writer: Writer, load: Load, seconds: float) -> tuple[Figure, float]:
-        """Measure a load; also return the number of batched commits so far."""
+        """Measure a load; also return the number of the Ledger's commits since it started."""
         own, engines = cpu_seconds(os.getpid()), engines_seconds(self._engines)
         before = batches()
         latencies, passed = await load.put_on(writer, seconds)
@@ -247,7 +247,10 @@ class Contest:
         return Figure(len(latencies) / passed, *times, own, engines, batch), after[0]
 
     def _used(self, own: float, engines: float, transfers: int) -> tuple[float, float]:
-        """Return the CPU µs per transfer of this process and the engines since earlier readings."""
+        """Return the CPU µs per transfer of this process and of the engines.
+
+        ``own`` and ``engines`` are the CPU seconds before the transfers.
+        """
         own, engines = cpu_seconds(os.getpid()) - own, engines_seconds(self._engines) - engines
         return own * 1e6 / transfers, engines * 1e6 / transfers
 

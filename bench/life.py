@@ -8,8 +8,8 @@ PostgreSQL (fsync on), without HTTP or sockets. The gateway's actors run in this
 (bench/inside.py), and so do the baseline's connections (bench/baselines/skip_locked.py), with the
 best of four numbers of connections. The baseline has three forms: interactive transactions; one SQL
 function per step; functions and the busiest account spread over sixteen accounts. The Ledger runs
-without that spread. CPU is the time of process and engines together; it decides where the disk is
-fast.
+without that spread. CPU is the time of process and engines together; it limits the rate where the
+disk is fast.
 
 The last row is the whole gateway in a separate process, over HTTP and sockets (bench/crowd.py).
 Contestants take turns, round after round.

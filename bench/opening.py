@@ -36,7 +36,7 @@ async def main() -> None:
         render = RenderPlugin(scratch=Path(folder) / "scratch", nice=0)
         if reason := await render.why_not():
             raise SystemExit(reason)
-        assert render.found is not None, "why_not() found one"
+        assert render.found is not None, "why_not() found a Blender"
         bench = Bench(Path(folder), render.found, params)
         scene = build(bench.place() / "s.blend", given.scene)
         result = await bench.rendered(scene)

@@ -118,7 +118,7 @@ async def sound(stage: Stage) -> bool:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shares", type=int, default=5_000, help="thousands, 5,000 at most")
+    parser.add_argument("--shares", type=int, default=5_000, help="in thousands, at most 5,000")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     async with running_gateway(RENDERTRUST_EARNINGS_SWEEP_SECONDS="3600") as gateway:

@@ -12,7 +12,7 @@ import asyncpg
 from tests.support.gateway_process import descendants
 
 LOOPS = 1_000_000
-_OF_ALL_THREADS = 2  # the CPU clock of a process that counts all threads, in nanoseconds
+_OF_ALL_THREADS = 2  # Linux's CPUCLOCK_SCHED: CPU time of all threads of a process
 
 
 def cpu_seconds(pid: int) -> float:

@@ -301,7 +301,7 @@ async def seen(
 
 
 def psnr(one: Path, other: Path, crops: Sequence[Crop]) -> float:
-    """Return the PSNR of the crop that differs most, in display values."""
+    """Return the PSNR of the crop that differs most: decibels of display values."""
     first, second = (np.asarray(Image.open(of), np.float64) / 255 for of in (one, other))
     cut = [(slice(y, y + high), slice(x, x + wide)) for x, y, wide, high in crops]
     apart = max(float(np.mean((first[at] - second[at]) ** 2)) for at in cut)
@@ -383,7 +383,7 @@ async def main() -> None:
         render = RenderPlugin(scratch=Path(folder) / "scratch", nice=0)
         if reason := await render.why_not():
             raise SystemExit(reason)
-        assert render.found is not None, "why_not() found one"
+        assert render.found is not None, "why_not() found a Blender"
         bench = Bench(Path(folder), render.found, params)
         found: list[Seen] = []
         for name in given.only or SCENES:

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Declared:
-    """The declaration of a setting, beside its type and default."""
+    """The parts of a setting's declaration other than its type and default."""
 
     meaning: str
     bounds: tuple[float, float] | None

@@ -33,7 +33,8 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     """Load the settings from all sources.
 
     ``overrides`` (nested, from the command line) take precedence. Raises SettingsError for an
-    unknown key, a wrong type, an unreadable file, or insecure production settings.
+    unknown key, a wrong type, a value out of bounds, an unreadable file, or insecure production
+    settings.
     """
     environment = _environment(file, overrides or {})
     try:
@@ -60,7 +61,7 @@ def _converter(_: Path) -> Converter:
 
 
 def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
-    """Return the environment, development or production, which selects a file of defaults."""
+    """Return the environment, development or production, which decides some defaults."""
     named = overrides.get("environment") or os.environ.get(PREFIX + "ENVIRONMENT")
     if not named and file is not None:
         named = read_file(file).get("environment")
@@ -141,7 +142,7 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
 
 
 def _refuse_unfinished(chain: Chain) -> None:
-    """Check that an external chain has its id and a key."""
+    """Raise SettingsError unless an external chain has an http(s) URL, its id and one key."""
     if not chain.url or chain.embedded:
         return
     if not chain.url.startswith(("http://", "https://")):

@@ -29,7 +29,7 @@ _CALLED = (
 )
 _NAME = re.compile(rf"(?i)(?:{_CALLED})")
 _NO_SECRETS = frozenset({"token_type"})
-_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # most paths, for example, which match no pattern below
+_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # texts that match no pattern below, such as most paths
 # The first group of each pattern is kept. All patterns take linear time, because the texts are
 # untrusted.
 _SHAPES = (

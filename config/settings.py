@@ -13,7 +13,7 @@ import attrs
 
 from config.declaration import setting, settings_in
 
-# keys for real payments, so that earnings are worth money
+# prefixes of Stripe's keys for real payments, with which earnings are worth money
 LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -157,7 +157,7 @@ class Earnings:
 
 @attrs.frozen
 class Audit:
-    """Times of the audit: new entries every few seconds, all entries each night."""
+    """Times of the audit: new entries every ``every_seconds``, all entries each night."""
 
     every_seconds: float = setting(60.0, "how often new rows of the books are checked", (0.1, 3600))
     night: str = setting("03:00", "time of the nightly check of all books; UTC")
@@ -254,7 +254,8 @@ class Results:
     )
     require_evidence: bool = setting(
         True,
-        "results without evidence are not verified; always on with a live Stripe key",
+        "results without evidence are invalid, otherwise unverified; always on with a live Stripe"
+        " key",
         development=False,
     )
 
@@ -400,7 +401,7 @@ class Limits:
     )
     open_kinds: int = setting(
         50,
-        "kinds of nodes that one user's open jobs need: type, pool and needs",
+        "kinds of nodes that one user's open jobs need: job type, pool and requirements",
         (1, 100_000_000),
         development=10_000_000,
     )
@@ -478,8 +479,8 @@ class Settings:
 
     @property
     def asks_for_evidence(self) -> bool:
-        """Return True if results without evidence are refused, as they always are if credits cost
-        money.
+        """Return True if results without evidence are invalid, as they always are if credits cost
+        money; otherwise such results are unverified.
         """
         return self.results.require_evidence or self.is_for_money
 

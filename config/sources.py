@@ -30,7 +30,8 @@ class Value:
 def sources_of(settings: Settings, file: Path | None) -> Mapping[str, str]:
     """Return each setting's source.
 
-    Call this function when the settings are loaded. Raises SettingsError.
+    Call this function right after the settings are loaded, because it reads ``file`` and the
+    environment again. Raises SettingsError.
     """
     given = {} if file is None else _flat(read_file(file))
     return {one.name: _source(one, settings, file, given) for one in SETTINGS}

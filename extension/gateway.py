@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from rendertrust.client import Job, Quote
 
 Verb = Literal["pause", "stop"]
-MORE = Decimal("1.1")  # tolerated factor of a price, because measurements differ a little
-LOOK_SECONDS = 300.0  # a node may be busy with other work
+# Factor by which a price may exceed the shown price, because measurements differ a little.
+MORE = Decimal("1.1")
+LOOK_SECONDS = 300.0  # timeout of a node's measurement; a node may be busy with other work
 
 
 @attrs.frozen
@@ -107,7 +108,7 @@ class Gateway:
         """Upload changed files, submit, and download all frames.
 
         If frames are priced by work, a node measures the work first. Raise ValueError if the price
-        is higher than was shown.
+        is more than MORE times the price that was shown.
         """
         with self.client() as client:
             sent = self._sent(client, spec, packed, tell)

@@ -45,9 +45,9 @@ def looked_into(scene: Any, frames: str) -> "LocalFindings":
 
     if not bpy.data.filepath:
         raise Unsaved
-    # The uploaded copy is saved by this Blender, whichever version saved the file before.
     asked = frame_range.parse(frames)
     found: dict[str, Any] = facts(bpy, scene, asked)
+    # The uploaded copy is saved by this Blender, whichever version saved the file before.
     found["saved_by"] = list(bpy.app.version)
     layout = laid_out(Path(bpy.data.filepath), found["files"])
     said = (*unsendable(layout), *findings(found, NodeClass(blender=NODES), asked))

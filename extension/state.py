@@ -116,7 +116,7 @@ TERMS = ("chunk", "order", "priority", "max_credits", "pool", "start_after")
 
 
 def terms_of(settings: Any) -> dict[str, Any]:
-    """Return the members of a ``JobSpec`` that the settings contain; empty texts are left out.
+    """Return the members of a ``JobSpec`` that the settings contain; empty texts become None.
 
     ``start_after`` is this machine's local time. Raise ValueError for an invalid time.
     """

@@ -16,8 +16,7 @@ from rendertrust.merkle import SIZE_MAX
 from rendertrust.note import NoteRefused, Verifier
 
 VERSION: Final = "rendertrust-anchor-v1"
-# The members of a proof that name the proof's anchor. A proof has all of these members or no such
-# member.
+# The members of a proof that name the proof's anchor. They are all null, or none is.
 MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,18})"
 _TEXT: Final = re.compile(

@@ -163,10 +163,10 @@ def _claimed(kept: KeptCheckpoint) -> list[Step]:
     said, signed = kept.anchor, kept.signed
     if said is None:
         return []
-    where = f"{said.size} leaves in block {said.block} of chain {said.chain_id}"
+    where = f"{said.size} leaves are anchored in block {said.block} of chain {said.chain_id}"
     if (said.origin, said.size) == (signed.origin, signed.size) and said.root != signed.root:
         return [Step("claim", False, "the gateway signed an anchor of another root at this size")]
-    return [Step("claim", True, f"anchored are {where}, signed by {said.origin}")]
+    return [Step("claim", True, f"{where}, signed by {said.origin}")]
 
 
 def _witnessed(
@@ -214,12 +214,14 @@ def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
     """Return a step that says what to fetch to link the checkpoint with the chain."""
     if newest is None:
         wanted = "--contract names the contract with the gateway's anchors"
-        return Step("link", True, f"it names no anchor, and so no contract to ask: {wanted}")
+        return Step(
+            "link", True, f"the checkpoint names no anchor, so no contract to ask: {wanted}"
+        )
     if newest == 0:
-        return Step("link", True, "nothing is anchored there yet")
+        return Step("link", True, "the contract has no anchor yet")
     low, high = sorted((newest, kept.signed.size))
     between = f"/api/v1/ledger/consistency?from={low}&to={high}"
-    return Step("link", True, f"the newest anchor there is of {newest} leaves: get {between}")
+    return Step("link", True, f"the contract's newest anchor is of {newest} leaves: get {between}")
 
 
 # ── untrusted input ──────────────────────────────────────────────────────────────────────────────
@@ -251,7 +253,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
     ours = epoch.split(origin)[0] == epoch.split(verifier.name)[0]
     signer = attrs.evolve(verifier, name=origin) if ours else verifier
     read = anchor_note.read(text, signer)
-    return f"of the anchor: {read.reason}" if isinstance(read, NoteRefused) else read
+    return f"the anchor's note is refused: {read.reason}" if isinstance(read, NoteRefused) else read
 
 
 def _other_ends(own: Checkpoint, shown: Sequence[ConsistencyProof]) -> list[tuple[int, bytes]]:

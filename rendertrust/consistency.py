@@ -64,17 +64,16 @@ def linked(
             return ConsistencyResult(True, "the same checkpoint")
         return ConsistencyResult(False, "another root at this size: the log was forked")
     if older.size == 0:
-        return ConsistencyResult(True, "the log had just begun")
+        return ConsistencyResult(True, "the older checkpoint has no leaves")
     link = names(epochs, older, newer)
     if link is not None:
-        return ConsistencyResult(
-            True, f"epoch {link.leaf.number} names it; {link.index} of its leaves were kept"
-        )
+        said = f"epoch {link.leaf.number} names the older checkpoint"
+        return ConsistencyResult(True, f"{said}; {link.index} of its leaves were kept")
     wanted = (older.size, newer.size, older.root, newer.root)
     for one in shown:
         if (one.m, one.n, one.root_m, one.root_n) == wanted:
             said = f"{older.size} leaves are the beginning of {newer.size}"
-            return ConsistencyResult(one.holds, said if one.holds else f"not so: {said}")
+            return ConsistencyResult(one.holds, said if one.holds else f"invalid proof that {said}")
     return ConsistencyResult(None, _unlinked(older, newer))
 
 
@@ -82,11 +81,11 @@ def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
     """Return what to fetch to link the two checkpoints."""
     between = f"/api/v1/ledger/consistency?from={older.size}&to={newer.size}"
     if older.origin == newer.origin:
-        return f"nothing links both: get {between} and give it as one more FILE"
+        return f"no proof links the checkpoints: get {between} and give it as one more FILE"
     begun = f"the log was restored from a backup, and {newer.origin} began"
     got = f"get /api/v1/ledger/epochs?size={newer.size}"
     got += f", or {between}," if older.size <= newer.size else ""
-    return f"{begun}; nothing links both: {got} and give it as one more FILE"
+    return f"{begun}; no proof links the checkpoints: {got} and give it as one more FILE"
 
 
 def read_links(document: object) -> tuple[LeafLink, ...] | str:
@@ -107,7 +106,7 @@ def _link(document: object, size: int, root: bytes) -> LeafLink | str:
     hashes = untrusted.hashes(found.get("proof_hashes"))
     leaf = None if text is None else epoch.read(text)
     if text is None or leaf is None or index is None or hashes is None:
-        return "an epoch has a leaf, its place, and a proof"
+        return "an epoch must have a leaf, its leaf_index and proof_hashes"
     if not merkle.verify_inclusion(merkle.leaf_hash(text.encode()), index, size, hashes, root):
         return f"epoch {leaf.number} is not in the tree of {size} leaves"
     return LeafLink(leaf, index, size, root)

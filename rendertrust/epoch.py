@@ -1,9 +1,10 @@
-"""Epochs of a log: each restore of an older backup begins an epoch with a new name and first leaf.
+"""Epochs of a log: its sections between restores of older backups.
 
-After the first epoch the log's origin ends with ``/epoch/{number}-{hash}``. An epoch's first leaf
-names the earlier log, with the size and root of the log's anchor on a chain. The ``{hash}`` in the
-name is the start of this leaf's hash, so that no two epochs share a name. All leaves before an
-epoch's first leaf belong to earlier epochs. ``docs/PROOF-FORMATS.md`` describes the lines.
+An admin begins a new epoch after the restore of a backup that lacks leaves of the log. From then on
+the log's origin ends with ``/epoch/{number}-{hash}``. The epoch's first leaf names the earlier log,
+with the size and root of that log's anchor on a chain. The ``{hash}`` in the origin is the start of
+this leaf's hash, so that no two epochs share a name. All leaves before an epoch's first leaf belong
+to earlier epochs. ``docs/PROOF-FORMATS.md`` describes the lines.
 """
 
 import re

@@ -5,8 +5,8 @@
     parse("10,15,20-30")        10, 15, 20 to 30
     parse("-5-5")               frames before zero are frames too
 
-A frame that is named twice is rendered once. ``canonical`` writes frames in the shortest form that
-``parse`` reads. Equal ranges therefore have equal texts.
+A frame that is named twice is rendered once. ``canonical`` writes the same frames always as the
+same text, which ``parse`` reads.
 """
 
 import re
@@ -16,9 +16,9 @@ from typing import Final
 
 FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
 FRAMES_MAX: Final = 100_000
-TEXT_MAX: Final = 2_000
+TEXT_MAX: Final = 2_000  # characters
 ORDERS: Final = ("sequential", "every_nth", "middle_first")
-NTH: Final = 10
+NTH: Final = 10  # ``every_nth`` begins with every tenth frame
 HOW: Final = "write it like 1-250, 1-100x2 or 10,15,20-30"
 _PART: Final = re.compile(
     r"(?P<first>[+-]?[0-9]{1,7})"

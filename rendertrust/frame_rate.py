@@ -1,7 +1,11 @@
 """Frame rates as Blender stores them: a whole number divided by a base.
 
-parse("24") 24 / 1 parse("23.976") 24000 / 1001, the broadcast rate; also 29.97, 59.94 …
-parse("30000/1001") 30000 / 1001 parse("12.5") 25 / 2
+    parse("24")           24 / 1
+    parse("23.976")       24000 / 1001
+    parse("30000/1001")   30000 / 1001
+    parse("12.5")         25 / 2
+
+The rounded broadcast rates 29.97, 59.94 and so on are read like 23.976.
 """
 
 import math
@@ -14,7 +18,7 @@ FPS_MAX: Final = 32_767  # Blender's own limit
 BASE_MAX: Final = 100_000
 HOW: Final = "write it like 24, 23.976, 29.97 or 24000/1001"
 _TELEVISION: Final = Fraction(1000, 1001)
-_NEAR: Final = 0.005  # 23.98 and 23.976 both mean 24000/1001
+_NEAR: Final = 0.005  # frames a second; 23.98 and 23.976 both mean 24000/1001
 _CHARACTERS_MAX: Final = 40
 
 

@@ -28,7 +28,7 @@ TOTAL_BYTES_MAX: Final = 256 << 30
 FILE_BYTES_MAX: Final = 64 << 30
 PATH_CHARACTERS_MAX: Final = 500
 NAME_BYTES_MAX: Final = 255
-DEPTH_MAX: Final = 32
+DEPTH_MAX: Final = 32  # names in a path: folders and the file
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _PLACE: Final = {"upload": 36, "key": 1024}
 
@@ -136,7 +136,7 @@ def path_fault(path: str) -> str | None:
         return "a path must not contain control characters"
     parts = path.split("/")
     if len(parts) > DEPTH_MAX:
-        return f"a path may have at most {DEPTH_MAX} folders"
+        return f"a path may have at most {DEPTH_MAX - 1} folders"
     if any(part in ("", ".", "..") for part in parts):
         return "a path must not contain empty names, . or .."
     try:

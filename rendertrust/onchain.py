@@ -59,9 +59,9 @@ NOT_YET: Final = ChainUnknown(
 class OnChain:
     """A contract's root at the proof's size, as the chain's node reports it.
 
-    ``mined``: block of the anchor's transaction. ``named``: the caller named the contract.
-    ``final``: the anchor's block is final, by the node's report or by the blocks on top; None if
-    unknown. ``fault`` describes a fault of the anchor, if any.
+    ``block``: the chain's newest block. ``mined``: block of the anchor's transaction. ``named``:
+    the caller named the contract. ``final``: the anchor's block is final, by the node's report or
+    by the blocks on top; None if unknown. ``fault`` describes a fault of the anchor, if any.
     """
 
     chain_id: int
@@ -249,15 +249,15 @@ async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> st
         _number(receipt.get("blockNumber"), "a receipt"),
     )
     if receipt.get("status") != "0x1":
-        return "the contract refused its transaction"
+        return "the contract refused the anchor's transaction"
     if block != claim.block:
-        return f"its transaction is in block {block}, not in the block that it names"
+        return f"the anchor's transaction is in block {block}, not in block {claim.block}"
     if to != claim.contract:
         what = "one that made a contract" if to is None else f"one to {to}"
-        return f"its transaction is {what}, not to {claim.contract}"
+        return f"the anchor's transaction is {what}, not to {claim.contract}"
     wanted = [ANCHORED, f"0x{size:064x}"], root.hex()
     if wanted not in [_event(log, claim.contract) for log in _listed(receipt.get("logs"))]:
-        return f"its transaction did not anchor this root at {size} leaves"
+        return f"the anchor's transaction did not anchor this root at {size} leaves"
     return None
 
 

@@ -222,7 +222,7 @@ def _signed(proof: _Proof) -> Checkpoint | str:
     if isinstance(read, NoteRefused):
         return read.reason
     if (read.size, read.root) != (proof.size, proof.root):
-        return f"it is for {read.size} leaves with the root {read.root.hex()}, not for this proof"
+        return f"the checkpoint is of {read.size} leaves, root {read.root.hex()}, unlike the proof"
     return read
 
 
@@ -241,7 +241,7 @@ def _claimed(proof: _Proof) -> list[Step]:
         verifier if isinstance(verifier, NoteRefused) else anchor_note.read(proof.anchor, verifier)
     )
     if isinstance(read, NoteRefused):
-        return [Step("claim", False, f"of the anchor: {read.reason}")]
+        return [Step("claim", False, f"the anchor's note is refused: {read.reason}")]
     if (read.transaction, read.block, read.chain_id, read.contract) != proof.claims:
         return [Step("claim", False, "the gateway signed another anchor than the proof names")]
     if (read.size, read.root) != (proof.size, proof.root):
@@ -259,7 +259,7 @@ def _witnessed(
 ) -> Step:
     known = witness.checkpoint
     older, newer = consistency.in_order(known, signed)
-    # If this checkpoint is older, links from the known checkpoint prove this checkpoint.
+    # An older checkpoint may have another key: its link to the known checkpoint proves it.
     is_older = older is signed and consistency.same_log(known, signed)
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
@@ -287,7 +287,7 @@ def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
         return None
     begun = f"epoch {link.leaf.number} continued from a backup on {link.leaf.time:%Y-%m-%d}"
     kept = f"which kept {link.index} leaves; this was leaf {proof.index}"
-    return f"the entry was dropped at the reopening: {begun}, {kept}"
+    return f"the entry was lost in the restore of a backup: {begun}, {kept}"
 
 
 def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step]:
@@ -314,7 +314,7 @@ def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step
     if chain.final is False:
         where += "; pending: the block is not final yet and may be reverted. Ask again later"
     if chain.final is None:
-        where += "; this node does not say whether that is final"
+        where += "; the blockchain node does not say whether the root is final"
     said = f"{chain.contract}, {whose}, has this root at {size} leaves{where}"
     return [*steps, Step("anchor", True, said)]
 

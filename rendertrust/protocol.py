@@ -168,7 +168,7 @@ def encode(frame: Frame) -> str:
     members = {"type": _TYPE_OF[type(frame)], **_members(frame)}
     encoded = orjson.dumps(members)
     if len(encoded) > FRAME_BYTES_MAX:
-        raise ValueError(f"a {members['type']} frame of {len(encoded)} bytes is too long")
+        raise ValueError(f"a relay frame {members['type']} of {len(encoded)} bytes is too long")
     return encoded.decode()
 
 

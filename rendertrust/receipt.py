@@ -22,7 +22,7 @@ from rendertrust.untrusted import Document
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
 VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
-DRAWING: Final = "drawing"  # the graphics driver of an EEVEE frame, within ``measured``
+DRAWING: Final = "drawing"  # member of ``measured``: the graphics driver that drew the frame
 # The receipt's member with the reason why a result is ``unverified``.
 REASON: Final = "reason"
 OFF: Final = "off"

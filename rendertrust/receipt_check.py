@@ -5,8 +5,8 @@
 A receipt's file has the receipt, the gateway's signature, and a proof. The proof shows that the
 receipt's hash is in the log, in the public part of the entry that paid for the work. Without a
 proof the verdict is never ``witnessed``, because nothing outside the file confirms the receipt. A
-withdrawn receipt is invalid. The gateway adds an unsigned mark to its file; a file that was fetched
-earlier, or edited, has no mark. No function raises on untrusted input.
+withdrawn receipt is invalid. The gateway adds an unsigned mark to the receipt's file; a file that
+was fetched earlier, or edited, has no mark. No function raises on untrusted input.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ _PAYS: Final = ("USAGE", "EARNING")
 _NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable")
 _PIECE: Final = 1 << 20
 _HEAD: Final = ("width", "height", "channels")
-WORDS_MOST: Final = 120
-AREA_MOST: Final = 1 << 26  # of a chunk's frame whose size the receipt does not name
+WORDS_MOST: Final = 120  # characters of the renderer that are shown
+AREA_MOST: Final = 1 << 26  # pixels of a picture, if the receipt does not name its size
 
 
 @attrs.frozen
@@ -166,7 +166,7 @@ def _withdrawn(document: untrusted.Document) -> list[Step]:
         return []
     entry = untrusted.size(untrusted.members(document[WITHDRAWN]).get("entry_id"))
     by = "by an unnamed entry" if entry is None else f"by entry {entry}"
-    return [Step(WITHDRAWN, False, f"withdrawn {by}: its creator was refunded")]
+    return [Step(WITHDRAWN, False, f"withdrawn {by}: the creator was refunded")]
 
 
 def _node(read: Receipt) -> Step:
@@ -187,9 +187,9 @@ def _renderer(work: receipt.WorkStatement) -> str:
 
 def _gateway(read: Receipt, signature: object) -> Step:
     if not isinstance(signature, str) or not _SIGNATURE.fullmatch(signature):
-        return Step("gateway", False, "signature is not a signature")
+        return Step("gateway", False, "the member signature is not 128 hexadecimal digits")
     if not receipt.is_issued(read, bytes.fromhex(signature)):
-        return Step("gateway", False, "the receipt is not signed by the gateway's key in it")
+        return Step("gateway", False, "the receipt is not signed by the gateway key that it names")
     return Step(
         "gateway",
         True,
@@ -267,8 +267,8 @@ def _unproved(read: Receipt, entry: object, witness: KnownCheckpoint | None) -> 
             "signed by the key that you know" if known else "signed by a key that you do not know"
         )
         steps.append(Step("key", known, said))
-    free = "; it cost nothing" if read.price == 0 else ""
-    return [*steps, Step("log", True, f"no proof that it is in the log{free}")]
+    free = "; the work cost nothing" if read.price == 0 else ""
+    return [*steps, Step("log", True, f"no proof that the receipt is in the log{free}")]
 
 
 def _entry(read: Receipt, entry: object, proof: object) -> Step:
@@ -285,7 +285,7 @@ def _entry(read: Receipt, entry: object, proof: object) -> Step:
     good = paid == -read.price if leaf["kind"] == "USAGE" else 0 < paid <= read.price
     if not good:
         return Step("entry", False, f"the entry has {paid} units, but the price is {read.price}")
-    return Step("entry", True, f"entry {entry} pays for it, by {_key(read, found)}")
+    return Step("entry", True, f"entry {entry} pays for the receipt, in {_key(read, found)}")
 
 
 def _key(read: Receipt, proof: Any) -> str:

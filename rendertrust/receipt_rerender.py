@@ -19,9 +19,12 @@ from rendertrust.receipt import Receipt, WorkStatement
 from rendertrust.receipt_check import PictureFile
 
 SPOTS_MOST: Final = 8  # maximum number of regions that a dispute can name
-CONSISTENT_MOST: Final = 0.3  # maximum difference of device classes, as a multiple of the noise
-DIFFERENT_LEAST: Final = 0.5  # multiple of the noise by which 2/3 of the samples differ
-FINISHED_MOST: Final = 0.1  # maximum for a picture rebuilt from passes, in multiples of the noise
+# Differences as multiples of the noise. Renders of different device classes differ by at most
+# CONSISTENT_MOST, a render with only 2/3 of the samples by DIFFERENT_LEAST, and a picture rebuilt
+# from its passes by at most FINISHED_MOST.
+CONSISTENT_MOST: Final = 0.3
+DIFFERENT_LEAST: Final = 0.5
+FINISHED_MOST: Final = 0.1
 EXACT: Final = "exact"
 CONSISTENT: Final = "consistent"
 DIFFERENT: Final = "different"
@@ -177,7 +180,7 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
 
 
 def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
-    """Parse a manifest; a returned string says why the receipt names another manifest."""
+    """Parse the receipt's manifest; a returned string says why ``content`` is not that manifest."""
     if subject.manifest is None:
         return "the receipt names no list of files, because the scene was sent alone"
     if hashlib.sha256(content).hexdigest() != subject.manifest:
@@ -187,7 +190,7 @@ def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
     except ManifestError as fault:
         return f"it is not a list of files: {fault}"
     if manifest.scene != subject.place:
-        return "its scene is not the receipt's"
+        return "the list names another scene than the receipt"
     return manifest
 
 
@@ -321,8 +324,7 @@ def judge(report: RerenderReport, *, is_same_blender: bool, knows_files: bool) -
 
     Machines of one device class render equal pictures. A receipt does not name its node's
     processor, so differences that are known between device classes count as consistent. If the
-    difference is larger and this machine has another build of Blender, the verdict is UNDECIDED. A
-    statistical comparison across device classes could replace OTHER_CLASS.
+    difference is larger and this machine has another build of Blender, the verdict is UNDECIDED.
     """
     if report.fault is not None:
         return Judgement(DIFFERENT, report.fault)

@@ -1,7 +1,8 @@
 """The relay frames, with a frozen class for each kind.
 
-The constructor checks every bound and raises ValueError, which is the sender's bug. Fields that the
-API reference lacks are optional. ``rendertrust.protocol`` encodes and decodes relay frames.
+Each constructor checks the bounds of its fields. A ValueError means that the sender has a bug.
+Fields that the API reference lacks are optional. ``rendertrust.protocol`` encodes and decodes relay
+frames.
 """
 
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ def _wire(name: str) -> dict[str, str]:
     return {"wire": name}
 
 
-# ------------------------------------------------------------------------ parts of frames
+# ------------------------------------------------------------------------ parts of relay frames
 
 
 @attrs.frozen(kw_only=True)
@@ -168,10 +169,11 @@ class JobDispatch:
     """Run this unit.
 
     ``lease_seconds``: a node that reports nothing during this time loses the unit. ``params``:
-    parameters of the job type. ``pool``: the creator is the node's owner, a user who trusts the
-    owner, or any user. ``manifest`` lists further inputs (``rendertrust.manifest``); the node
-    requests their URLs. ``evidence``: the destination of the evidence, if the gateway wants
-    evidence.
+    parameters of the job type. ``pool`` describes the creator: ``mine`` for the node's owner and
+    members of the organisation that the node is lent to, ``trusted`` for a user whom the owner
+    trusts, ``any`` for other users. ``manifest`` lists further inputs (``rendertrust.manifest``);
+    the node requests their URLs. ``evidence``: the destination of the evidence, if the gateway
+    wants evidence.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -262,9 +264,9 @@ class Welcome:
 class Hello:
     """First relay frame of a node after each connect. ``ram`` and ``vram`` are in bytes.
 
-    ``running`` lists units in progress *and* units whose results await an ack. The gateway may
-    dispatch none of these units again. ``pools``: the pools that the node serves, all if empty.
-    ``opengl``: EEVEE and Workbench can draw on the node; None if not tested.
+    ``running`` lists units in progress *and* units whose results await an ack. The gateway must not
+    dispatch these units again. ``pools``: the pools that the node serves, all if empty. ``opengl``:
+    EEVEE and Workbench can draw on the node; None if not tested.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -368,7 +370,7 @@ class Log:
 
 @attrs.frozen(kw_only=True)
 class Preview:
-    """Preview picture of the work so far: ``data`` is base64 of a ``mime`` picture.
+    """Small picture of a frame: ``data`` is base64 of a ``mime`` picture.
 
     ``frame``: the frame of the scene that the picture shows.
     """

@@ -11,7 +11,7 @@ ErrorCode: TypeAlias = Literal[
     "lost",  # the unit's nodes disappeared
     "given_back",  # the nodes returned the unit unfinished
     "stalled",  # the unit made no progress
-    "too_slow",  # the unit took far longer than permitted
+    "too_slow",  # the unit ran for six hours, or far longer than its quote or its job's other units
     "no_node",  # no node finished the unit in time
     "unsendable",  # the unit cannot be sent to a node
     "too_much_memory",  # the unit needs more memory than its node, or any node, has

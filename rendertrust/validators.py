@@ -143,7 +143,10 @@ def _tuple_of(check_one: Validator, most: int) -> Validator:
 
 
 def headers(most: int, length: int) -> Validator:
-    """Accept a mapping of at most ``most`` HTTP header names to values without line breaks."""
+    """Accept a mapping of at most ``most`` HTTP headers.
+
+    Names and values must be printable, and have at most ``length`` characters each.
+    """
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, Mapping) or len(value) > most:

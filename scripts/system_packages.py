@@ -84,7 +84,7 @@ def see_to_proxies() -> int:
 
 
 def see_to_postgres() -> None:
-    """Install Debian's PostgreSQL if possible; without Debian's PostgreSQL its tests are skipped.
+    """Install Debian's PostgreSQL if possible; otherwise the tests that need it are skipped.
 
     No cluster is created, so nothing starts.
     """

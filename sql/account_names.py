@@ -1,4 +1,4 @@
-"""Names of accounts, and the references of work. Queries spell the same names in SQL."""
+"""Names of accounts, and the reference of a unit. Queries spell the same names in SQL."""
 
 from typing import Final
 from uuid import UUID
@@ -48,5 +48,5 @@ def operator_of(account: str | None) -> UUID | None:
 
 
 def work_reference(job: UUID, unit: int) -> str:
-    """Return the reference under which holds and transfers for one unit are booked."""
+    """Return the reference of a unit's hold, its charge and the operator's share."""
     return f"job:{job}:{unit}"

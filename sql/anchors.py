@@ -34,7 +34,7 @@ class SentRow:
     hashes: Sequence[str]
     state: str
     block_number: int | None
-    bid_at: datetime
+    bid_at: datetime  # when the newest version was signed
     mined_hash: str | None = None
     block_hash: str | None = None  # None if it was not recorded
     origin: str | None = None  # the checkpoint's log

@@ -50,7 +50,7 @@ from sql.statement_batch import Columns, columns_of, flat, row_values, titles, t
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
-# Each of these is sharded over sixteen rows, so that gateways do not wait for each other:
+# Each of these accounts is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
 WITH_TILLS = frozenset({REVENUE, ADJUSTMENTS})
 _JOB_UPDATED: tuple[str, ...] = (
@@ -80,7 +80,7 @@ _OF_TRANSFER = (
 )
 _OF_RECEIPT = ("job_id", "unit", "attempt", "document", "hash", "signature", "issued_at")
 NUMBERED = ("books_transfers_insert", "key, id")  # a write, and what it returns
-UNREAD = datetime.max.replace(tzinfo=UTC)
+UNREAD = datetime.max.replace(tzinfo=UTC)  # ``Rows.now`` until the rows are read
 
 
 @attrs.frozen
@@ -176,7 +176,7 @@ class JobRow:
     cap: int | None = None  # the most that the job may cost
     committed: int = 0  # the price of units that are assigned or complete
     charged: int = 0  # the price of complete units
-    paused: str | None = None  # why: 'owner', 'cap' or 'stopped'
+    paused: str | None = None  # why it is paused: 'owner', 'cap' or 'stopped'
     reached: ReachedStatus = "QUEUED"  # the furthest status
     avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job; the last column
 
@@ -216,7 +216,7 @@ class UnitRow:
     copy_assigned_at: datetime | None = None
     copy_started_at: datetime | None = None
     copy_lease_until: datetime | None = None
-    copy_delivered_at: datetime | None = None  # set while the copy waits for its verdict
+    copy_delivered_at: datetime | None = None  # set while that attempt waits for its verdict
     faults: int = 0  # failures that neither a node nor the scene caused
     unsent: int = 0  # attempts that no node ever received; they are not retries
     needs_memory: int = 0  # bytes; a node with less ran out of memory
@@ -324,7 +324,7 @@ class Keys:
     payouts: set[UUID] = attrs.field(factory=set[UUID])  # with their accounts
     payable: set[UUID] = attrs.field(factory=set[UUID])  # operators whose payable shares are needed
     purchases: PurchaseKeys = attrs.field(factory=PurchaseKeys)
-    # of these units' current attempts
+    # of all attempts at these units
     checks: set[UnitId] = attrs.field(factory=set[UnitId])
     # operators whose sum of pending shares is needed
     stakes: set[UUID] = attrs.field(factory=set[UUID])
@@ -339,8 +339,8 @@ class Rows:
     """The locked rows; the locks last until the transaction ends.
 
     ``now``: the database's time once the locks were held. All writes use it, so that times of all
-    gateways can be compared. ``waiting``: by operator of the locked rows of ``earnings``, when
-    their oldest unjudged delivery of the last ``WITHHELD_MOST`` was made.
+    gateways can be compared. ``waiting``: for each operator of the locked ``earnings``, when their
+    oldest delivery without a verdict was made; those older than ``WITHHELD_MOST`` do not count.
     """
 
     accounts: dict[str, AccountRow]
@@ -365,7 +365,10 @@ class Rows:
 
 @attrs.frozen
 class Changes:
-    """The rows to write, in their new state. New holds and so on are listed by key."""
+    """The rows to write, in their new state.
+
+    ``new_holds`` and the like: keys of those rows that are inserted, not updated.
+    """
 
     accounts: tuple[AccountRow, ...] = ()
     holds: tuple[HoldRow, ...] = ()
@@ -408,7 +411,7 @@ class BooksTransaction(Protocol):
     """One transaction over the books."""
 
     async def lock(self, keys: Keys) -> Rows:
-        """Lock accounts, holds, jobs and units, each in order of id, and the units that they feed.
+        """Lock accounts, holds, jobs, units, and the units that these feed, each in order of key.
 
         Missing accounts of users (``user:``, ``operator:``, ``debt:``) are created; other missing
         names are left out. A user's debt account is locked with the user's account, that account
@@ -437,7 +440,9 @@ class BooksTransaction(Protocol):
 
 
 def with_tills(keys: Keys) -> set[str]:
-    """Return the accounts of which any shard will do, as no earlier reference is looked up."""
+    """Return the sharded accounts of which any shard will do, as no earlier transfer of theirs is
+    looked up.
+    """
     return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
 
 
@@ -530,7 +535,7 @@ class SqlBooks:
         wanted = [several.get(name, len(columns[0])) for name, columns in parts]
         statement = together(names, NUMBERED)
         written = await self._connection.fetchrow(statement, *arguments, titles(parts), wanted)
-        assert written is not None, "it returns a row"
+        assert written is not None, "the statement returns one row"
         return dict(zip(written["key"], written["id"], strict=True)) if changes.transfers else {}
 
     async def last_batch(self, ledger: UUID) -> int:

@@ -117,7 +117,9 @@ class CheckRow:
 
 @attrs.frozen
 class UncutScene:
-    """A scene for which a check found that regions render differently from the whole frame."""
+    """A scene for which a check found that regions render differently from the whole frame, or
+    that other instruction sets may render it differently.
+    """
 
     scene: tuple[UUID, str]  # the owner, and the payload's reference
     found_by: CheckId
@@ -146,16 +148,20 @@ class Pending:
     faults: int  # failed attempts by no node's fault
     unsent: int  # earlier attempts that no node ever received
     owner: UUID | None  # owner of the node that delivered the result
-    # Owners with an invalid result of this unit that was drawn and compared, of the same pixels.
+    # Owners of nodes that delivered the same pixels for this unit, in a result that was drawn,
+    # compared and found invalid.
     agreeing: frozenset[UUID] = frozenset()
     tile: int | None = None
     parts: tuple[PartResult, ...] = ()  # results of the units from which this unit is assembled
-    took: float = 0.0  # seconds that the node had the unit, by the gateway's clock
+    took: float = 0.0  # seconds from the unit's start to the delivery, by the database's clock
     is_uncut: bool = False  # regions of the scene cannot be compared
-    is_again: bool = False  # the result was settled without a comparison and is compared now
+    is_caught: bool = False  # the gateway itself has quarantined the node
+    is_again: bool = False  # the result was settled without a full comparison and is compared now
     # Places (x, y) where the creator's own render differs most, as the creator's comparison says.
     disputed: tuple[tuple[float, float], ...] | None = None
-    waited: float = 0.0  # seconds since the check was opened, by the database's clock, when read
+    # Seconds, by the database's clock, from the delivery (if ``is_again``, from the opening of the
+    # dispute) to the reading of this row.
+    waited: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -252,6 +258,7 @@ def _pending(row: Any) -> Pending:
         parts=parts_of(row["parts"]),
         took=max(row["took"], 0.0),
         is_uncut=row["is_uncut"],
+        is_caught=row["is_caught"],
         is_again=row["is_again"],
         disputed=_places(row["places"]),
         waited=row["waited"],
@@ -327,7 +334,7 @@ class ConsoleCheck:
 @attrs.frozen
 class CheckFilter:
     """Filter for checks: by node, by verdict, by a text in the node's name or the verdict's
-    reason.
+    reason, which may also be the beginning of the job's id.
     """
 
     node: UUID | None = None

@@ -88,8 +88,9 @@ class ChargedUnit:
 
 @attrs.frozen
 class RefundableUnit:
-    """A unit of work, its charge, and the refunded part of the charge; None if nothing was
-    refunded.
+    """A unit of work, its charge, and the first refund of the charge; None if nothing was refunded.
+
+    An upheld dispute may have refunded the rest later.
     """
 
     number: int

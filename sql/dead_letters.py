@@ -39,7 +39,7 @@ class DeadJob:
 
 @attrs.frozen
 class DeadTry:
-    """A failed attempt at one of a job's units."""
+    """An attempt at one of a job's units that ended without a result."""
 
     job: UUID
     unit: int
@@ -106,7 +106,9 @@ class DeadLetters(Table):
         )
 
     async def tries(self, jobs: Sequence[UUID], most: int) -> Sequence[DeadTry]:
-        """Return the failed attempts at these jobs, the newest ``most`` of each, oldest first."""
+        """Return the attempts of these jobs that ended without a result: the newest ``most`` of
+        each job, oldest first.
+        """
         return await self._database.rows(DeadTry, "dead_tries", list(jobs), most)
 
     async def events(

@@ -145,7 +145,7 @@ class Disputes(Table):
         return WithheldShares(**row)
 
     async def comparisons_beside(self, user: UUID, job: UUID, unit: int) -> int:
-        """Count the user's open comparisons about other units."""
+        """Count the user's open disputes that carry a comparison, without that of this unit."""
         return await self._database.number("comparisons_beside", user, job, unit)
 
     async def keep_comparison(self, dispute: UUID, given: GivenComparison) -> None:
@@ -159,8 +159,9 @@ class Disputes(Table):
         return await self._database.row(Comparison, "comparison", dispute)
 
     async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
-        """Return the PNG of the comparison if ``who`` is the unit's creator or operator, or None
-        for no such restriction.
+        """Return the PNG of the comparison attached to the unit's dispute, if there is one.
+
+        ``who``: the user who asks and must be the unit's creator or operator; None: anybody may.
         """
         row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])
@@ -173,9 +174,9 @@ class Disputes(Table):
     async def open_to(
         self, user: UUID, job: UUID, unit: int, *, since: datetime, now: datetime
     ) -> Sequence[DisputableUnit]:
-        """Return the units or tiles that ``user`` can dispute.
+        """Return the unit and its tiles, as far as ``user`` can dispute them at ``now``.
 
-        The dispute window began at ``since``.
+        Work without a share can be disputed if it ended after ``since``.
         """
         return await self._database.rows(
             DisputableUnit, "dispute_open_to", job, unit, user, since, now

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 SHARES_MOST = 5_000  # per payout; operators with more shares repeat the request
 WITHHELD_MOST = timedelta(days=30)  # then an admin decides, if no check has
-# number of an operator's newest shares to read; a fine of equal shares takes fewer
+# number of an operator's newest pending shares that count as their stake; if all shares are equal,
+# a fine takes fewer
 STAKE_SHARES = 400
 FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit and attempt of the result
 
@@ -47,8 +48,8 @@ class EarningRow:
 class DisputeRow:
     """A dispute. ``by_gateway``: the gateway opened the dispute, and a check decides the dispute.
 
-    The gateway opens a dispute if this unit was not compared and the node had an invalid result
-    later.
+    The gateway opens a dispute if this unit was not fully compared and the node, or another node of
+    its owner, had an invalid result.
     """
 
     id: UUID
@@ -140,8 +141,8 @@ class MaturedEarning:
 
 @attrs.frozen
 class UncheckedEarning:
-    """A pending share for a unit that was not compared, of a node that later had an invalid
-    result.
+    """A pending share for a unit that was not fully compared, if its node or another node of the
+    same owner had an invalid result.
     """
 
     job: UUID

@@ -30,13 +30,13 @@ from rendertrust.merkle import SIZE_MAX
 from sql.log_check import LogFault, audit_log, audit_notes
 from sql.query_loader import QUERIES
 
-FINDINGS_MAX: Final = 1000  # per query
+FINDINGS_MAX: Final = 1000  # findings per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
 INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # each audit checks all rows of I12, as they are few
-BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # each violation stops all postings
+BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # a violation ends the gateway's process
 # How many rows to check at once, by kind; jobs come with all their units.
 BY_ID: Final = {"transfers": 5000, "entries": 5000, "accounts": 5000, "jobs": 250}
-WALKS: Final = 1200  # audits that one walk over the whole log takes: most of a day's minutes
+WALKS: Final = 1200  # audits, one a minute, in which the whole log is checked again once
 WALK_LEAST: Final = 256  # least number of leaves per audit
 XIDS: Final = 1 << 32
 _NAME = re.compile(r"fsck_(transfers|entries|accounts|jobs|always|whole)_i(\d+)(?:_\w+)?")
@@ -53,9 +53,10 @@ class Finding:
 
 @attrs.frozen
 class NotedAudit:
-    """The latest findings of the auditing gateway: of new rows ``at``, of all rows at ``whole``.
+    """The latest findings of the auditing gateway.
 
-    ``noted_at`` is the database's time.
+    ``at``: when its last audit began; ``whole``: when its last audit of all rows began; both by its
+    own clock. ``noted_at``: when the findings were stored, by the database's clock.
     """
 
     at: datetime
@@ -78,7 +79,7 @@ class AuditMark:
     """How far the books were checked. The first mark lies before all rows."""
 
     horizon: int = 0  # transactions with lower ids had ended and were checked
-    covered: int = 0  # an entry number, from the log's head
+    covered: int = 0  # the log had a leaf for every entry up to this number
     leaves: int = 0  # number of leaves of the log that were correct
     walked: int = 0  # leaves that the current walk has checked again
 

@@ -120,8 +120,8 @@ class Halt:
             )
         if self.reason == UNREADABLE:
             return (
-                f"{self.found}; this gateway writes nothing until it is replaced by a copy. If the"
-                f" database is known to be the newest one, {MOVE_IT}"
+                f"{self.found}; this gateway writes nothing until the file is replaced by a copy."
+                f" If the database is known to be the newest one, {MOVE_IT}"
             )
         return f"{self.found}; {WHAT_TO_DO}"
 

@@ -98,7 +98,7 @@ class Pricing:
     def seconds_of(self, price: int) -> float | None:
         """Return the work that a unit's ``price`` pays for, in seconds of the measuring machine.
 
-        None if it is free.
+        None if ``price``, or the price from the price table, is 0.
         """
         return price * self.pays_for / self.price if price and self.price else None
 

@@ -490,7 +490,10 @@ class ConsoleUnit:
 
 @attrs.frozen
 class AttemptView:
-    """A failed attempt at a unit. ``started_at`` None: the node never started it."""
+    """An attempt at a unit that ended without a result.
+
+    ``started_at`` None: the node never started it.
+    """
 
     number: int
     attempt: int
@@ -608,7 +611,7 @@ class JobViews(Table):
         return FrameCounts(**row)
 
     async def attempts(self, job: UUID) -> Sequence[AttemptView]:
-        """Return the failed attempts of a job, by unit and attempt number."""
+        """Return the job's attempts that ended without a result, by unit and attempt number."""
         return await self._database.rows(AttemptView, "job_view_attempts", job)
 
     async def holds(self, job: UUID) -> Sequence[ConsoleHold]:

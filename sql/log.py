@@ -84,7 +84,7 @@ class LogView:
     oldest: int
     newest: int
     waiting: Sequence[int]
-    halted: bool = False  # the chain has another log: nothing may be signed
+    halted: bool = False  # writing is halted (``sql.halts``): nothing may be signed
 
 
 @attrs.frozen

@@ -20,8 +20,9 @@ import attrs
 
 LOCK: Final = 0x52656E646572  # 'Render': of many gateways that start at once, only one migrates
 TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # pauses between tries to lock, at first and at most
-# Other users of the table, such as commits of gateways, wait as long; gateways give up after 1.8 s.
-# PostgreSQL ends a blocking autovacuum after one second (deadlock_timeout), so this must be longer.
+# How long a migration waits for a table's lock. Meanwhile others that need the table, such as
+# commits of gateways, wait, too; gateways give up after 1.8 s. PostgreSQL ends a blocking
+# autovacuum after one second (deadlock_timeout), so this limit must be longer.
 LOCK_MILLISECONDS: Final = 1_200
 PAUSE_SECONDS_MOST: Final = 30.0
 # Seconds between log lines about what a statement with CONCURRENTLY waits for; doubled each time.
@@ -62,7 +63,8 @@ _NUMBERS: Final = """
 SELECT setval(seqrelid, pg_sequence_last_value(seqrelid)) FROM pg_sequence
 WHERE xmin = pg_current_xact_id()::xid AND pg_sequence_last_value(seqrelid) IS NOT NULL
 """
-# Owners, superusers and members of the role have its rights, too.
+# A role ($1) has the rights if it may act as the current user, the schema's owner, or as the role
+# that migrations grant rights to ($2). Superusers may act as any role.
 _HAS_RIGHTS: Final = """
 SELECT pg_has_role($1::name, current_user, 'USAGE') OR EXISTS (
     SELECT FROM pg_roles WHERE rolname = $2 AND pg_has_role($1::name, oid, 'USAGE'))

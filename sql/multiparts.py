@@ -1,5 +1,5 @@
-"""Rows of multipart uploads of inputs and results, from their begin in the object store to their
-end.
+"""Rows of the multipart uploads of inputs and results that have begun in the object store and not
+ended.
 """
 
 from collections.abc import Sequence

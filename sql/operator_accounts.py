@@ -149,14 +149,16 @@ class Operators(Table):
         )
 
     async def sums(self, operator: UUID, after: int, last: int) -> Mapping[str, int]:
-        """Return the sums of the entries between two numbers, by kind."""
+        """Return the sums, by kind, of the account's entries after version ``after`` up to
+        ``last``.
+        """
         rows = await self._database.all("statement_sums", operator, after, last)
         return {row["kind"]: row["amount"] for row in rows}
 
     async def lines(
         self, operator: UUID, after: int, last: int, limit: int
     ) -> Sequence[StatementRow]:
-        """Return the entries between two numbers, oldest first."""
+        """Return the account's entries after version ``after`` up to ``last``, oldest first."""
         return await self._database.rows(
             StatementRow, "statement_lines", operator, after, last, limit
         )

@@ -28,7 +28,7 @@ class ChangeOutcome(Enum):
     """The outcome of a change."""
 
     DONE = auto()
-    ABSENT = auto()  # there is none that the caller may see
+    ABSENT = auto()  # the caller can see no such organisation, member or node
     NOT_OWNER = auto()  # only owners may make the change
     ALREADY = auto()  # nothing to change
     TOO_MANY = auto()
@@ -224,7 +224,7 @@ class Organisations(Table):
 
     async def distrust(self, entry: UUID, act: Act) -> ChangeOutcome:
         """Stop trusting an address; ``entry`` is its id as ``trusted`` returns it."""
-        assert act.actor_id is not None, "a user trusts"
+        assert act.actor_id is not None, "only users trust others"
         async with self._database.transaction() as connection:
             rows = await connection.fetch(QUERIES["trust_list"], act.actor_id)
             for email in (row["email"] for row in rows):
@@ -244,7 +244,7 @@ async def _addressed(
     connection: Connection, query: str, values: tuple[Any, ...], act: Act
 ) -> ChangeOutcome:
     row = await connection.fetchrow(QUERIES[query], *values)
-    assert row is not None, "the outcome is set"
+    assert row is not None, "the query returns one row"
     if row["already"]:
         return ChangeOutcome.ALREADY
     if not row["room"]:

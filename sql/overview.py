@@ -17,7 +17,7 @@ NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 
 @attrs.frozen
 class CreditSummary:
-    """Sums in units of money; ``balance`` is None for all users.
+    """Sums in units of money, of one user or of all; ``balance`` is None in the sums of all users.
 
     ``refunded``: the refunded part of the charges.
     """
@@ -141,5 +141,5 @@ class Overview(Table):
         return await self._database.rows(JobThumbnail, "overview_pictures", owner, limit)
 
     async def result(self, owner: UUID | None, job: UUID) -> ResultRow | None:
-        """Return the place of a completed job's result."""
+        """Return the owner and the key of a completed job's result."""
         return await self._database.row(ResultRow, "overview_result", owner, job)

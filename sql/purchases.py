@@ -24,7 +24,8 @@ _CHANGING = ("state", "session", "url", "payment_intent", "refunded", "disputed"
 class PurchaseRow:
     """A purchase.
 
-    ``amount`` is money, in the currency's smallest unit; other figures are credits.
+    ``amount`` is money, in the currency's smallest unit. ``units``, ``refunded`` and ``disputed``
+    are in 1/10,000 credits.
     """
 
     id: UUID
@@ -153,7 +154,7 @@ class Purchases(Table):
         return None if row is None else PurchaseRow(**row_values(PurchaseRow, row))
 
     async def page(self, user: UUID, limit: int) -> Sequence[PurchaseRow]:
-        """Return the user's paid and open purchases, newest first."""
+        """Return the user's purchases in all states, newest first."""
         rows = await self._database.all("purchases_newest", user, limit)
         return [PurchaseRow(**row_values(PurchaseRow, row)) for row in rows]
 

@@ -82,5 +82,5 @@ class Receipts(Table):
         return await self._database.row(ShownReceipt, "receipt_shown", job, unit)
 
     async def withdrawn(self, job: UUID, unit: int) -> WithdrawnRow | None:
-        """Return the refund of a unit whose result was found invalid later, if there is one."""
+        """Return the refund of a unit whose dispute was upheld, if there is one."""
         return await self._database.row(WithdrawnRow, "receipt_withdrawn", job, unit)

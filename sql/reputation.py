@@ -9,6 +9,7 @@ import attrs
 STRIKES_MOST: Final = 3  # strikes that lead to quarantine
 FORGIVEN_BY: Final = 20  # valid results in a row that remove one strike
 FORGIVEN_MOST: Final = 2  # strikes removed in total; otherwise occasional lying would pay
+RELEASED_BY: Final = 10  # valid results in a row for its owner that end a node's quarantine
 HISTORY: Final = 1000  # newest verdicts that count
 # letters of a record; the last is an invalid result that is no strike
 VALID, INVALID, REJECTED = "v", "m", "x"
@@ -28,7 +29,7 @@ class Reputation:
     valid: int = 0
     invalid: int = 0
     strikes: int = 0
-    forgiven: int = 0  # removed strikes, since an admin last ended a quarantine of the node
+    forgiven: int = 0  # removed strikes, since a quarantine of the node last ended
     work: int = 0
 
     def valid_for(self, share: int) -> int:

@@ -32,7 +32,9 @@ class ExpiredResult:
 
 @attrs.frozen
 class ExpiredAttempt:
-    """A failed attempt at a unit of ``user``."""
+    """An attempt at a unit of ``user`` that ended without a result; its objects are to be
+    deleted.
+    """
 
     job_id: UUID
     unit: int
@@ -42,7 +44,7 @@ class ExpiredAttempt:
 
 @attrs.frozen
 class StorageUsage:
-    """The number and total bytes of a user's uploads."""
+    """The total bytes of a user's uploads (``used``), and their number."""
 
     used: int
     count: int
@@ -69,8 +71,8 @@ class Retention(Table):
         await self._database.execute("retention_result_gone", result.job_id, result.unit, now)
 
     async def attempts(self, before: datetime) -> Sequence[ExpiredAttempt]:
-        """Return some failed attempts that ended before ``before``, whose objects are to be
-        deleted.
+        """Return some attempts that ended without a result before ``before``, whose objects are to
+        be deleted.
         """
         return await self._database.rows(ExpiredAttempt, "retention_attempts", before)
 

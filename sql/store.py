@@ -49,10 +49,18 @@ from sql.halts import Halts
 from sql.job_plan import JobPlan, plan_of
 from sql.log import LogKeys, LogTransaction, LogView, SqlLog, look
 from sql.multiparts import MultipartName, ResultMultipart, ResultMultiparts
-from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow, standing_of
+from sql.nodes import (
+    NodeRow,
+    Nodes,
+    SessionStart,
+    StandingChange,
+    StandingRecord,
+    StandingRow,
+    standing_of,
+)
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
-from sql.reputation import HISTORY, Record, record
+from sql.reputation import HISTORY, RELEASED_BY, Record, record
 from sql.statement_batch import ROWS_MISSING
 from sql.units import (
     JobPlace,
@@ -155,7 +163,7 @@ class SqlStore:
             [lease.seconds for lease in leases],
         )
         rows = await self._database.all("units_renew_leases", *columns)
-        if len(rows) < len(leases):  # some leases may belong to copies of units
+        if len(rows) < len(leases):  # the others may be leases of speculative attempts
             rows = [*rows, *await self._database.all("units_renew_copies", *columns)]
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
@@ -312,7 +320,7 @@ class SqlStore:
 
     async def longest_wait(self) -> float:
         row = await self._database.one("longest_wait")
-        assert row is not None, "it is always there"
+        assert row is not None, "an aggregate has one row"
         return float(row["seconds"])
 
     async def draw_secret(self) -> bytes | None:
@@ -345,10 +353,18 @@ class SqlStore:
 
     async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(QUERIES["node_quarantine"], node, act.reason)
+            row = await connection.fetchrow(QUERIES["node_quarantine"], node, act.reason, act.at)
             if row is not None:
                 await audit_record(connection, act)
         return None if row is None else standing_of(row)
+
+    async def releasable_nodes(self) -> Mapping[UUID, int]:
+        rows = await self._database.all("nodes_releasable", RELEASED_BY)
+        return {row["node"]: row["version"] for row in rows}
+
+    async def stand(self, change: StandingChange, act: Act) -> StandingRecord | None:
+        shown = await Nodes(self._database).stand(change, act)
+        return None if shown is None else shown.standing
 
     async def result_multipart(self, name: MultipartName) -> ResultMultipart | None:
         return await self._multiparts.of(name)

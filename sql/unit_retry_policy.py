@@ -8,7 +8,8 @@ from typing import Final
 NODE_FAILURES_MOST: Final = 3
 TRIES_MOST: Final = 12  # tries of a unit, with any outcome
 RETRY_SECONDS: Final = (1, 2, 4)
-HELD_NODES: Final = 3  # different nodes that returned a unit unfinished before an admin is alerted
+# admins are alerted once so many nodes lost a unit, lack what it needs, or could not receive it
+HELD_NODES: Final = 3
 HELD_SECONDS_MOST: Final = 60
 # once nodes of so many owners failed a unit, further failures are not the nodes' fault
 OWNERS_MOST: Final = 3
@@ -40,9 +41,9 @@ def wait_seconds(
 
 
 def held_seconds(*, nodes: int, times: int) -> int:
-    """Return how long a unit waits that was returned ``times`` times without a failure.
+    """Return the pause in seconds of a unit that came back ``times`` times without a failure.
 
-    ``nodes``: the number of different nodes that could not receive the unit, or lost it. The pause
+    ``nodes``: the number of nodes that could not receive the unit, or that it avoids. The pause
     grows even if two nodes alternate, as attempt numbers are finite.
     """
     if nodes >= HELD_NODES:

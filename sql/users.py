@@ -107,8 +107,9 @@ class EndedLogins:
 class Administration(Table):
     """Changes of users by admins.
 
-    Methods raise ``sql.database.Unavailable``; it is then unknown whether the change was made. None
-    always means that there is no such user, or that the user has changed in the meantime.
+    Methods raise ``sql.database.Unavailable``; it is then unknown whether the change was made.
+    Where a method does not say what None means, there is no such user, or the user has changed in
+    the meantime.
     """
 
     async def create(self, user: NewUser, act: Act) -> UserRow | None:

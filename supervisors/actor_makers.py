@@ -68,9 +68,9 @@ class ActorMakers:
         self._numbers = count(1)
 
     def all(self) -> Mapping[type[Any], Maker]:
-        """Return the constructor of each actor, by the actor's marker class, such as ``Ledger``.
+        """Return the constructor of each actor, by the marker of the actor's address.
 
-        Actors that are switched off are left out.
+        An example is ``Ledger`` in ``Ref[Ledger]``. Actors that are switched off are left out.
         """
         p, s, to, sessions = self._ports, self._settings, self._to, self._sessions
         return {

@@ -1,4 +1,7 @@
-"""Comparison of the chain with the log (I12), and deployment of the contract, for commands."""
+"""Comparison of the chain with the log, and deployment of the contract, for commands.
+
+Invariant I12 says that the chain and the log match.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -24,8 +27,8 @@ ANCHOR_LOOK_SECONDS_LEAST: Final = 0.5
 class ChainView:
     """The chain's state, and what the database knows of the chain.
 
-    ``missing``: the sender's transaction numbers that have no row and lie above all numbers with
-    rows. ``holes``: numbers without a row that lie between numbers with rows. ``unmade``: contracts
+    ``missing``: transaction numbers that the sender used and that lie above all numbers with rows.
+    ``holes``: numbers without a row that lie between numbers with rows. ``unmade``: contracts
     with anchors whose deployment has no row. ``strays``: contracts that the database does not know,
     with leaves of the log.
     """
@@ -88,7 +91,7 @@ async def see(chain: Chain, anchors: Anchors, clock: Clock) -> ChainView:
 
 
 async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[Finding]:
-    """Return the violations of I12. Raises ChainUnavailable, Unavailable."""
+    """Return the violations of invariant I12. Raises ChainUnavailable, Unavailable."""
     seen = await see(chain, anchors, clock)
     name = f"chain {seen.state.chain_id}"
     found = [Finding("I12", name, halt.found) for halt in seen.halts]

@@ -13,7 +13,7 @@ from supervisors.snapshot import Snapshot
 
 
 class StartFailed(Exception):
-    """A child failed to start; the text names the child, the place and the error."""
+    """A child failed to start; the text names the child, its supervisor and the error."""
 
 
 class ChildSupervisor(Protocol):

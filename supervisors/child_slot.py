@@ -84,7 +84,10 @@ class ChildSlot:
             self.pending = None
 
     def delay(self, backoff: Backoff | None, uniform: Callable[[], float]) -> float:
-        """Count one more failure; return the seconds to wait before the next start."""
+        """Count one more failure; return the seconds to wait before the next start.
+
+        The count begins anew if the child ran for at least ``backoff.most`` seconds.
+        """
         if backoff is None:
             return 0.0
         ran = asyncio.get_running_loop().time() - self._began

@@ -91,7 +91,7 @@ class DynamicSupervisor:
             self._state = State.RESTARTING
 
     def bury(self, reason: str) -> None:
-        """Stop accepting children for good."""
+        """Take all children down, and accept no further children for good."""
         self._state = State.DOWN
         for cell in list(self._cells.values()):
             self._lose(cell, reason)

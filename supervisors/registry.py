@@ -1,4 +1,7 @@
-"""The registry maps an actor's marker to its address."""
+"""The registry maps an actor's marker to its address.
+
+A marker is an empty class, such as ``Ledger``, that stands for the actor in ``Ref[Ledger]``.
+"""
 
 from typing import Any, TypeVar, cast
 
@@ -8,7 +11,7 @@ To = TypeVar("To")
 
 
 class Registry:
-    """Addresses by marker.
+    """Addresses of actors, by marker.
 
     The registry is filled while the tree is built, before the actors start, so that they can refer
     to each other.

@@ -32,9 +32,9 @@ class GiveUp(Enum):
 
 @attrs.frozen
 class Intensity:
-    """At most ``restarts`` within any ``within`` seconds.
+    """Limit of ``restarts`` restarts in any ``within`` seconds.
 
-    After one more the supervisor gives up.
+    Instead of one more restart, the supervisor gives up.
     """
 
     restarts: int = 5
@@ -49,7 +49,7 @@ class RestartWindow:
         self._times: deque[float] = deque()
 
     def used(self, now: float) -> int:
-        """Return the number of recent restarts, without counting one."""
+        """Return the number of restarts in the last ``within`` seconds before ``now``."""
         return sum(1 for at in self._times if at > now - self._intensity.within)
 
     def admit(self, now: float) -> bool:

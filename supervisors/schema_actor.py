@@ -7,7 +7,7 @@ from supervisors.child import Child
 
 
 class Schema:
-    """Marker: the address of the actor that migrates, which has no messages."""
+    """Marker: an empty class for the address of the actor that migrates, which has no messages."""
 
 
 class SchemaActor(Actor[Schema]):

@@ -233,7 +233,7 @@ class Supervisor:
             await self._revive(slot)
 
     async def _revive(self, slot: ChildSlot) -> None:
-        """Start, from left to right, the children of its group that wait to be started."""
+        """Start, from left to right, the idle children of the group that restarts with ``slot``."""
         for each in self._strategy.affected(self._slots, slot):
             if each.awaited:  # the children after it start with it, in order
                 return

@@ -39,7 +39,8 @@ STOP_SECONDS: Final = 5.0
 class Leaf:
     """An actor.
 
-    ``capacity``: the capacity of the actor's mailbox. ``slow``: the actor may take minutes for one
+    ``marker``: the empty class for its address, such as ``Ledger`` in ``Ref[Ledger]``.
+    ``capacity``: the limit of its mailbox, in messages. ``slow``: it may take minutes for one
     message.
     """
 
@@ -117,7 +118,7 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
     Branch("Verification", ONE, Intensity(5, 30), (Given("embedded verifier"),), spare=True),
 ))
 # fmt: on
-VITAL: Final = ("Books", "Dispatch", "Edge")
+VITAL: Final = ("Books", "Dispatch", "Edge")  # a stuck actor below these ends the process
 
 
 class Tree:
@@ -181,7 +182,7 @@ class Tree:
         return Child(leaf.name, make, ref=ref, stop_within=leaf.stop_within)
 
     def vital(self) -> list[Snapshot]:
-        """Return the state of the vital actors.
+        """Return the state of the actors below VITAL, which must not get stuck.
 
         Actors that may take minutes for one message are left out.
         """

@@ -37,7 +37,10 @@ FOREIGN = {
 
 
 def name_of(node: ast.expr) -> str:
-    """Return the name of a variable or member; for ``str(x)``, ``x.lower()``, ``x or ""`` of x."""
+    """Return the name of a variable or member, or "" for other expressions.
+
+    ``str(x)``, ``x.lower()``, ``x.strip()`` and ``x or y`` have the name of ``x``.
+    """
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

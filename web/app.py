@@ -222,7 +222,7 @@ def listener_child(
 
 
 def starter_units(settings: Settings) -> int:
-    """Return the starter credits in units of money; '0' means none."""
+    """Return the starter credits in 1/10,000 credit; the setting '0' means none."""
     if settings.credits.starter.strip("0.") == "":
         return 0
     try:

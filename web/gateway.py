@@ -91,8 +91,8 @@ class Gateway:
     """Everything that handlers use; the composition root builds it once.
 
     ``sources``: where each setting's value came from. ``halts``: reasons to refuse all writes.
-    ``starter``: the units of money that a new user gets. ``verifiers``: the
-    nodes that the gateway runs as verifiers. ``url`` returns the gateway's public address.
+    ``starter``: what a new user gets, in 1/10,000 credit. ``verifiers``: the nodes that the gateway
+    uses as verifiers. ``url`` returns the gateway's public address.
     """
 
     settings: Settings

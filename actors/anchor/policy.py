@@ -32,8 +32,9 @@ class AnchorSettings:
 class Situation:
     """Sent transactions, grouped by what to do about them.
 
-    ``unmined``: in no block yet. ``lost``: unmined transactions that had been in a block, which the
-    chain has replaced. ``to_check``: pending transactions whose number the chain has used.
+    ``unmined``: in no block now. ``lost``: those of them that were settled before; mostly the chain
+    has replaced their block by another. ``to_check``: pending transactions whose number the chain
+    has used.
     """
 
     unmined: tuple[SentRow, ...]

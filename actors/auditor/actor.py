@@ -69,8 +69,8 @@ class AuditorActor(Actor[Auditor]):
         self._clock = ports.clock
         self._settings = settings
         self._mark: AuditMark | None = None  # position up to which rows were audited
-        self._at: datetime | None = None  # begin of the last audit of any kind
-        self._whole: datetime | None = None  # begin of the last audit of everything
+        self._at: datetime | None = None  # beginning of the last audit of any kind
+        self._whole: datetime | None = None  # beginning of the last audit of everything
         self._kept: dict[tuple[str, str], _Kept] = {}
 
     async def started(self) -> None:

@@ -9,7 +9,8 @@ import attrs
 from actors.console_hub.messages import Fragment, LiveView, PageWatcher
 
 RESTS: Final = 10  # least pause after a reading, in multiples of its duration
-# least pause after a reading, in multiples of the duration of one reading of all open views
+# least pause after a reading, in multiples of the duration of one reading of all open views; it is
+# at most the view's ``every``
 SHARE: Final = 9
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from actors.ports.webhooks import Answered, NotSent
 from sql.webhooks import DeliveryOutcome, DueDelivery, EndpointHealth
 
-# Pause in seconds after each failed try of a delivery; one and a half days in total.
+# Pause in seconds after each failed try of a delivery; at most 40 hours in total.
 PAUSES: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 43_200)
 GONE: Final = 410  # HTTP status with which an endpoint unsubscribes
 REST_MOST: Final = 600.0  # the longest pause of an endpoint after a failure, in seconds

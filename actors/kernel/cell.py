@@ -135,7 +135,10 @@ class Cell:
         return self.gauge.state
 
     def bury(self, reason: str) -> None:
-        """Take the address down for good: fail or count queued messages, and notify watchers."""
+        """Take the address down for good.
+
+        Queued asks fail, queued tells become dead letters, and watchers are notified.
+        """
         self.gauge.state = State.DOWN
         self.ref.mailbox.close(reason)
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from actors.kernel.errors import DeadlineExceeded
 
-TICKS_PER_SECOND = 20  # 50 ms
+TICKS_PER_SECOND = 20  # a tick is 50 ms
 # a dict, not a set, so that the order of expiry is the same in every run
 Bucket = dict["asyncio.Future[Any]", str]
 
@@ -70,7 +70,7 @@ class Deadlines:
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """Return the function that reads the loop's clock.
 
-    For a standard loop that is ``time.monotonic`` itself, which costs half as much.
+    For a standard loop that is ``time.monotonic`` itself: half as costly as ``loop.time``.
     """
     stock = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
     return time.monotonic if stock else loop.time

@@ -1,4 +1,4 @@
-"""Items of a mailbox: plain messages of ``tell``, and envelopes around all other messages."""
+"""Items of a mailbox: most messages of ``tell`` as they are, all other messages in envelopes."""
 
 import asyncio
 from typing import Any

@@ -257,7 +257,9 @@ class Instance:
         self.current = None
 
     async def _turn(self) -> bool:
-        """Handle up to 64 messages; return True if more are left for the next turn."""
+        """Handle messages until at least 64 are done; return True if others wait for the next
+        turn.
+        """
         mailbox, items, table, actor = self.mailbox, self.mailbox.items, self.table, self.actor
         clock, gauge, samples = self.clock, self.gauge, self.gauge.samples
         latest = mailbox.latest

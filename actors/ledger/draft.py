@@ -77,8 +77,8 @@ class Layer(Generic[K, V]):
 class Draft:
     """Rows that a batch has locked or added.
 
-    ``uuid`` makes the ids of entries and holds. ``booked`` (posted transfers) and ``touched``
-    (units that effects named) are those of the current commit, for its outcome.
+    ``uuid`` makes the ids of entries, holds and shares. ``booked`` (posted transfers) and
+    ``touched`` (units that effects named) are those of the current commit, for its outcome.
     """
 
     def __init__(self, rows: Rows, now: datetime, uuid: Callable[[], UUID]) -> None:

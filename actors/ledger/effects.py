@@ -133,7 +133,7 @@ class JobChange:
 
 @attrs.frozen
 class UnitRetry:
-    """Queue a FAILED unit again and hold its price again, unless the job was cancelled.
+    """Queue a FAILED unit again and hold its price again, unless the job was cancelled or stopped.
 
     For a frame in tiles, all its FAILED tiles are queued again, too. Guard: ``user`` owns the job.
     """
@@ -147,7 +147,7 @@ class UnitRetry:
 class UnitCopy:
     """Assign a speculative ``attempt`` at a unit to ``node``, in addition to attempt ``beside``.
 
-    Guards: attempt ``beside`` is at another node and has no copy, the job is not paused, and
+    Guards: attempt ``beside`` is at another node and is the only one, the job is not paused, and
     ``attempt`` was never assigned. The first attempt that completes counts; the other is discarded.
     """
 
@@ -168,8 +168,9 @@ OfJob: TypeAlias = JobCancel | JobStop | JobPause | JobResume | JobChange | Unit
 class UnitAssign:
     """Assign a QUEUED unit to ``node``. Guard: ``attempt`` is one more than the last attempt.
 
-    Units of a paused job, and units assembled from others that are not complete, are not assigned.
-    If the unit would exceed the job's cap, the job is PAUSED instead, and the unit waits.
+    Units of a paused job, and units assembled from others that are not complete, are not assigned;
+    free units are, if the job is paused at its cap. If the unit would exceed the job's cap, the job
+    is PAUSED instead, and the unit waits.
     """
 
     job: UUID
@@ -252,17 +253,16 @@ class UnitFail:
     """End a failed attempt: requeue the unit, which waits until ``retry_at``, or fail the unit.
 
     ``retry_at`` None: the unit is FAILED and its hold is released. ``error_class``: scene, node,
-    network, gateway or verifier. Only ``node`` counts as a failure of the node; in every case
-    another node is tried next. ``error_code`` gives the cause; REPORTED: ``error`` is the node's
-    report.
+    network, gateway or verifier. Only the class node counts as a failure of the node. Unless the
+    unit was ``returned``, another node is tried next. ``error_code`` gives the cause; REPORTED:
+    ``error`` is the node's report.
 
     ``caught``: the device class of a node whose false claim the session detected; the claim counts
     like an invalid result. ``accused``: the device class of a node that blames the scene; the
     report counts against the node if another node renders the scene. ``returned``: the node
     returns the unit without a failure. ``uncounted``: another node is tried and no failure is
-    counted, because the node lacks what the unit needs, or because another node of its owner
-    already failed the unit with an excuse. ``needs_memory`` (bytes) and ``needs_opengl`` raise the
-    unit's requirements.
+    counted, because the node lacks what the unit needs. ``needs_memory`` (bytes) and
+    ``needs_opengl`` raise the unit's requirements.
     """
 
     job: UUID
@@ -289,7 +289,7 @@ class UnitRequeue:
     never received the attempt, so a new one is no retry. ``unheard``: requeue only if no session
     has taken a lease for the unit. ``unsendable_to``: a node to which the unit could not be sent;
     another node is tried next and no failure is counted. ``lost_by``: a node that received the unit
-    and lost it; from the second loss on, another node is tried next.
+    and lost it; if this was not the first try, another node is tried next.
     """
 
     job: UUID
@@ -408,10 +408,10 @@ class DisputeOpen:
 
     A creator may open a dispute even if a dispute by the gateway was rejected. A dispute must be
     opened within the window of the share or, without a share, within ``window`` after the unit's
-    end. ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere
-    and this unit was not compared. A dispute by the gateway may follow a rejected dispute by the
-    creator. ``comparison``: the creator's comparison with their own render; a check then decides
-    the dispute.
+    end. ``by_gateway``: from the Verifier, because the node, or another node of its owner,
+    delivered an invalid result and this unit was not fully compared. A dispute by the gateway may
+    follow a rejected dispute by the creator. ``comparison``: the creator's comparison with their
+    own render; a check then decides the dispute.
     """
 
     id: UUID

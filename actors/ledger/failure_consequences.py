@@ -83,7 +83,7 @@ def after_failed_send(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
 def after_loss(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     """Return the waiting unit after a node lost it: after a pause, other nodes are tried first.
 
-    The first loss has no consequence, as the node may have been restarted.
+    A loss in the first try has no consequence, as the node may have been restarted.
     """
     times = tries(unit.attempt, unit.unsent) - 1
     if times < 1:

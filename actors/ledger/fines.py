@@ -1,8 +1,8 @@
 """Fines for invalid results: an operator forfeits pending shares, and may get them back.
 
 A fine takes whole pending shares, newest first, until their sum covers it; so more than the fine
-may be taken. A fine is taken once, with the verdict. An operator's stake is the sum of their
-pending shares.
+may be taken. A fine is taken once, with the verdict. An operator's stake is the sum of their newest
+``STAKE_SHARES`` pending shares whose dispute window is open and that nobody disputes.
 """
 
 from collections.abc import Iterator

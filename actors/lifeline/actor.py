@@ -25,8 +25,8 @@ LOST: Final = Counter(
     "rendertrust_units_lost", "Expired leases of units that three or more nodes had before."
 )
 EXPIRE_SECONDS: Final = 600.0  # interval of searches for units that have waited too long
-# Longest wait of a queued unit since the job's submission or its last activity. ``fsck`` allows one
-# day more, and nine days for a unit at a node.
+# Longest wait of a queued unit since the job's submission, start time or last activity. ``fsck``
+# allows one day more, and nine further days for a unit at a node.
 WAITING_MOST: Final = timedelta(days=7)
 STEP_SECONDS: Final = 5.0  # largest difference of two healthy clocks between two sweeps
 
@@ -76,7 +76,10 @@ class LifelineActor(Actor[Lifeline]):
     async def sweep(self, message: Sweep) -> None:
         try:
             if await self._stepped():
-                log.warning("no sweep for ended leases: the database's clock was set ahead")
+                log.warning(
+                    "no sweep for ended leases: the database's clock was set ahead, or this machine"
+                    " slept"
+                )
                 self.after(self._leases.grace_seconds, Sweep())
                 return
             if await self._leadership.leads("lifeline"):

@@ -55,7 +55,7 @@ class NightAuditorActor(Actor[NightAuditor]):
         try:
             return await self._leadership.leads("auditor")
         except Unavailable as error:
-            log.warning("the audit of everything failed: %s", error)
+            log.warning("the audit of everything is postponed: %s", error)
             return False
 
     async def _run(self) -> None:

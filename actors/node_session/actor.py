@@ -95,7 +95,7 @@ from rendertrust.protocol import (
 from sql.database import Unavailable
 from sql.unit_retry_policy import HELD_NODES
 
-HELLO_SECONDS: Final = 2.0  # wait for a hello, then treat the node as a plain client
+HELLO_SECONDS: Final = 2.0  # wait for a hello, then the node counts as a simple node
 PING_SECONDS: Final = 30.0  # interval of pings
 SEEN_SECONDS: Final = 45.0  # least time between records of a pong in the database
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive

@@ -119,9 +119,10 @@ class RunCheck(Message[NodeSession, None]):
     if none was delivered. ``draws``: random positions of the crops to compare. ``shown``: random
     positions of the frames to compare in a chunk or video. ``whole``: render the whole frame or
     tile, and cut the crops out of it. ``across``: positions for a second comparison, for a result
-    from another kind of device. ``further``: more results of a batch, which are only opened, and
-    not compared; only verifiers that offer batches get further results. ``seconds``: time limit for
-    rendering.
+    from another kind of device. ``rounding``: the result is from another instruction set, so test
+    whether honest renders may differ by rounding. ``further``: more results of a batch, which are
+    only opened, and not compared; only verifiers that offer batches get further results.
+    ``seconds``: time limit for rendering.
     """
 
     check: UUID
@@ -132,6 +133,7 @@ class RunCheck(Message[NodeSession, None]):
     shown: tuple[float, ...] = ()
     whole: bool = False
     across: tuple[tuple[float, float, float | None], ...] = ()
+    rounding: bool = False
     further: tuple[FurtherResult, ...] = ()
     seconds: float | None = None
 
@@ -150,7 +152,7 @@ class DropCheck(Message[NodeSession, None]):
 
 @attrs.frozen
 class Withdraw(Message[NodeSession, None]):
-    """From the web or the Scheduler: the unit was cancelled or moved, so the node must stop it."""
+    """From the Scheduler: the unit was cancelled or moved, so the node must stop it."""
 
     job: UUID
     unit: int
@@ -191,7 +193,10 @@ class StandingUpdate(Message[NodeSession, None]):
 
 @attrs.frozen
 class Close(Message[NodeSession, None]):
-    """From the relay (code 4003) or the Watchman (1012): close the socket and end the session."""
+    """From the relay, the Scheduler or the Watchman: close the socket and end the session.
+
+    ``code``: 4003 if a newer session serves the node, 1012 if the gateway stops.
+    """
 
     code: int
     reason: str = ""
@@ -224,7 +229,7 @@ class AnnounceDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class HelloDue(Message[NodeSession, None]):
-    """Timer: a node that has sent no hello by now is a client of the reference protocol."""
+    """Timer: a node that has sent no hello by now is a simple node (``docs/PROTOCOL.md``)."""
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
 TOKEN_SHARE: Final = 0.5  # share of a token's life after which the node gets a new token
-REASON_CHARACTERS_MOST: Final = 500  # limit of the relay frame
+REASON_CHARACTERS_MOST: Final = 500  # limit of the relay frame's field
 
 
 class StandingUpdates:

@@ -163,7 +163,7 @@ class ProgressWatchdog:
             await self._fail_and_cancel(held, error, "too_slow")
         for held in filter(is_underway, state.units):
             progress = self._progress_of(held)
-            # A client of the reference protocol may never report progress, as it queues its units.
+            # A node that sends no hello may never report progress, as it queues its units.
             if progress.is_reported or state.hello is not None:
                 stalled = stall_error(progress, now, settings.stall_seconds)
                 if stalled is not None:

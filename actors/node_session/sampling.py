@@ -50,7 +50,7 @@ class Sampling:
         if drawing_of(delivery.work) is not None:
             odds = 1.0  # always compare: EEVEE frames by other drivers may differ without a strike
         if price == 0 and kind in ASSEMBLED:
-            odds = 1.0  # an invalid one has no share and no fine, so sampling would not deter
+            odds = 1.0  # if invalid, it costs no share and no fine, so sampling would not deter
         secret = await self._read()
         if secret is None:
             return 0.0, 1.0

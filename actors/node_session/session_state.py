@@ -187,7 +187,7 @@ class HeldUnits:
         return held
 
     def _only(self, job: UUID) -> HeldUnit | None:
-        """Return the job's first unit; the reference protocol has only jobs of one unit."""
+        """Return the job's first unit; nodes that name no unit get only jobs of one unit."""
         units = [held for held in self._held.values() if held.key[0] == job]
         return min(units, key=lambda held: held.key[1]) if units else None
 
@@ -240,7 +240,7 @@ class HelloComparison:
 class SessionState:
     """State of a session: its node, what is known about the node, and the node's units.
 
-    ``is_plain``: the node is a client of the reference protocol, which sends no hello.
+    ``is_plain``: the node is a simple node (``docs/PROTOCOL.md``), which sends no hello.
     ``is_assigned``: the Scheduler has sent the node's assignments. ``epoch``: number that orders
     this node's sessions at all gateways. ``opened_at``: when the session began, by the database's
     clock and by the monotonic clock.

@@ -41,9 +41,9 @@ class NodeSessionSettings:
     pays_unverified: bool = True  # whether nodes are paid for unverified work
     own: frozenset[UUID] = frozenset()  # the gateway's own nodes, whose reports are trusted
     result_bytes_most: int = 16 * 2**30  # limit of one object, as evidence is large
-    runtime_seconds_most: float = 6 * 3600.0  # limit of one attempt
+    runtime_seconds_most: float = 6 * 3600.0  # limit of one attempt's run time
     stall_seconds: float = 1800.0  # limit without progress; transfers of files extend it
-    expected_times: float = 20.0  # limit as a multiple of the job's median; 0 for no limit
+    expected_times: float = 20.0  # run time limit, a multiple of the job's median; 0 for no limit
     quote_start_seconds: float = 60.0  # allowance for loading the scene, not part of quotes
     flood_seconds: float = 10.0  # window of the rate limit of relay frames
     flood_relay_frames: int = 2000  # relay frames that a node may send in that window

@@ -153,7 +153,7 @@ class UnitDispatcher:
             return await self._return_unsendable(held, fault)
         progress = self._progress.of(held.id, state.now)
         held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
-        # A plain client gets a unit as soon as it is assigned, and again each time it connects.
+        # A simple node gets a unit as soon as it is assigned, and again each time it connects.
         held.begun_at = state.assigned_time(unit) if state.hello is None else progress.since
         progress.allow_transfer((file.path, file.size) for file in dispatch.inputs)
         self._order.took(held)

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class VerifierChecks:
-    """Checks that run on one node; there are none if ``verifier`` is None."""
+    """Checks that a session's node runs; ``verifier`` requests them and gets the reports."""
 
     def __init__(
         self,
@@ -166,6 +166,7 @@ def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) 
             **({"whole": True} if order.whole else {}),
             **({} if order.seconds is None else {"seconds": order.seconds}),
             **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
+            **({"rounding": True} if order.rounding else {}),
         },
         inputs=(*unit.inputs, *delivered),
         output=None,

@@ -91,9 +91,9 @@ class Objects(Protocol):
     ) -> str:
         """Return a URL that reads ``key`` for ``within`` seconds (at most 86,400).
 
-        The store is not contacted. ``bucket``: another bucket, into which a node of the plain API
-        has put its result. ``base``: scheme and host by which the caller reaches the gateway, and
-        through the gateway the store. If ``base`` is None, the address in the settings is used.
+        The store is not contacted. ``bucket``: another bucket, in which a node that sends no hello
+        has stored its result. ``base``: scheme and host by which the caller reaches the gateway,
+        and through the gateway the store. If ``base`` is None, the address in the settings is used.
         Raises ValueError if ``base`` is not an address.
         """
         ...

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sql.halts import Halt, SeenHead
     from sql.log import LogKeys, LogTransaction, LogView
     from sql.multiparts import MultipartName, ResultMultipart
-    from sql.nodes import StandingRecord
+    from sql.nodes import StandingChange, StandingRecord
     from sql.overruns import Overrun
     from sql.reputation import Record
 
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 class Store(Protocol):
     """The database as actors use it.
 
-    Every method raises ``sql.database.Unavailable`` within two seconds while it is down. Only the
-    database's clock decides when a lease has ended, a node is silent or a share is payable, as the
-    clocks of gateways differ.
+    While the database is down, every method raises ``sql.database.Unavailable``; all but ``audit``
+    and ``audit_since`` do so within two seconds. Only the database's clock decides when a lease has
+    ended, a node is silent or a share is payable, as the clocks of gateways differ.
     """
 
     async def now(self) -> datetime:
@@ -107,7 +107,8 @@ class Store(Protocol):
 
         ``known`` returns the plan of a job that the caller has read before; plans never change, so
         only unknown plans are read. The oldest job comes first, and units of a job come in their
-        order. Units of paused jobs, and units that wait for other units, are left out.
+        order. Waiting units are left out if they wait for other units, or if their job is paused
+        (except free units of a job that is paused at its cap).
         """
         ...
 
@@ -141,8 +142,8 @@ class Store(Protocol):
     async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
         """Return queued units without activity for that long, at most 1,000.
 
-        Activity is the submission of the job or a retry of a unit. For a job of several units, the
-        assignment of any unit is activity, too.
+        Activity is the submission of the job, its start time, or a retry of a unit. For a job of
+        several units, the assignment of any unit is activity, too.
         """
         ...
 
@@ -196,7 +197,7 @@ class Store(Protocol):
         """Store the last log lines of an attempt, at most 16,000 characters; fewer if it succeeded.
 
         Of each job, some of the newest logs of successful and of failed attempts are kept. The log
-        is dropped if the unit is no longer assigned to the node.
+        is dropped if the node never had this attempt.
         """
         ...
 
@@ -208,7 +209,11 @@ class Store(Protocol):
         ...
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
-        """Return undisputed pending shares whose dispute window is over, oldest first."""
+        """Return pending shares that may become payable, oldest first.
+
+        Their dispute window is over, no dispute is open, and no delivery of the same operator from
+        before the end of the window still waits for its verdict.
+        """
         ...
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
@@ -216,7 +221,7 @@ class Store(Protocol):
         ...
 
     async def unlooked_shares(self, limit: int) -> "Sequence[UncheckedEarning]":
-        """Return pending shares that were settled without a comparison, newest first.
+        """Return pending shares that were settled without a full comparison, newest first.
 
         Only nodes that have delivered an invalid result, and other nodes of their owners, count.
         """
@@ -225,7 +230,8 @@ class Store(Protocol):
     async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":
         """Return results that wait for their verdict, oldest first, after a position if given.
 
-        Results of units that were cancelled or decided in the meantime are left out.
+        They include settled results that a check compares now because of an open dispute. Results
+        of units that were cancelled or decided in the meantime are left out.
         """
         ...
 
@@ -297,7 +303,23 @@ class Store(Protocol):
     async def quarantine(self, node: UUID, act: "Act") -> "StandingRecord | None":
         """Quarantine a node, record the ``act``, and return the node's new standing.
 
-        None if the node is already quarantined, or gets no work for another reason.
+        A quarantine by an admin gets the act's reason, and only an admin still ends it. A revoked
+        node stays REVOKED. None if the gateway has quarantined the node before, it was revoked in
+        quarantine, or it was released after ``act.at``: take this time before you read its record.
+        """
+        ...
+
+    async def releasable_nodes(self) -> Mapping[UUID, int]:
+        """Return the nodes whose quarantine RELEASED_BY valid results in a row for their owner end.
+
+        Each has the version of its standing. A quarantine that an admin ordered does not end so.
+        """
+        ...
+
+    async def stand(self, change: "StandingChange", act: "Act") -> "StandingRecord | None":
+        """Change a node's standing, record the ``act``, and return the new standing.
+
+        None if the standing has changed since the version that ``change`` names.
         """
         ...
 

@@ -44,8 +44,8 @@ class RevocationSet(Protocol):
 class RevocationsActor(Actor[Revocations]):  # a metric label has this class's name
     """Adds new revocations to the set ``revocations``, which authentication checks.
 
-    ``connect`` opens their feed; its argument is a function that wakes this actor. The actor also
-    deletes expired ``rows`` of revocations and of ``logins``.
+    ``connect`` opens the feed of new revocations; its argument is a function that wakes this actor.
+    The actor also deletes expired ``rows`` of revocations and of ``logins``.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class RevocationsActor(Actor[Revocations]):  # a metric label has this class's n
         self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
 
     async def _look(self) -> None:
-        assert self._feed is not None, "the source was opened when the actor started"
+        assert self._feed is not None, "the feed was opened when the actor started"
         began = self._clock.monotonic()
         try:
             revoked = await self._feed.read(self._since, self._clock.now())

@@ -13,7 +13,7 @@ class Revocations:
 
 @attrs.frozen
 class RevocationsChanged(Message[Revocations, None]):
-    """From the source, when the database notifies it: read the new revocations.
+    """From the feed, when the database notifies it of a revocation: read the new revocations.
 
     Of several such messages one is kept, as one read finds all revocations.
     """

@@ -212,7 +212,7 @@ class NodeProved(Message[Scheduler, None]):
 
 @attrs.frozen
 class NodeSeen(Message[Scheduler, None]):
-    """From the web (heartbeat, verify) and NodeSession (pong, hello): a node's sign of life."""
+    """From the web (heartbeat, verify) and NodeSession (opening, pong): a node's sign of life."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -227,7 +227,10 @@ class NodeSeen(Message[Scheduler, None]):
 
 @attrs.frozen
 class StandingChanged(Message[Scheduler, None]):
-    """From the web: a node's new standing. Other gateways read it from the database."""
+    """From the web, and from the Verifier after a quarantine: a node's new standing.
+
+    Other gateways read the standing from the database.
+    """
 
     node: UUID
     standing: StandingRecord
@@ -295,7 +298,7 @@ class SessionClosed(Message[Scheduler, None]):
 
 @attrs.frozen
 class NodeDeclined(Message[Scheduler, None]):
-    """From a NodeSession: its node declined a unit, because it drains or stops."""
+    """From a NodeSession: its node takes no units now, for example because it drains or stops."""
 
     node: UUID
     session: Ref[Any]
@@ -395,7 +398,7 @@ Hint: TypeAlias = (
 
 @attrs.frozen
 class Wake(Message[Scheduler, None]):
-    """From the web and the message bus: the database has changed; begin a pass soon."""
+    """From the web, if ``AccessChanged`` was not answered in time: read everything again soon."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 

@@ -102,7 +102,7 @@ class NodeIndex:
 
     A node is in several buckets (see ``Bucket``). At its first use a bucket gets a heap of its
     nodes by rank; stale heap entries are dropped when they reach the top. Only nodes that sent a
-    hello are in buckets for jobs of several units, as clients of the reference API cannot
+    hello are in buckets for jobs of several units, as simple nodes (``docs/PROTOCOL.md``) cannot
     distinguish such units. ``ours``: the few nodes that the gateway's owner runs.
     """
 

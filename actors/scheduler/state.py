@@ -102,7 +102,8 @@ class SchedulerState:
         return node is not None and node.session is not None
 
     def is_committing_new_job(self, job_type: str) -> bool:
-        """Return whether a new job that is being committed holds a slot for this type of job.
+        """Return whether a new job that is being committed holds a slot of a node that does this
+        type of job and may get work.
 
         The slot is free again if the commit fails.
         """
@@ -203,7 +204,7 @@ class SchedulerState:
             return False
         if self._requeue_returned(unit, state):
             return False
-        # It ended, or was queued or assigned by another gateway: the database knows the rest.
+        # The unit ended, or was queued or assigned by another gateway: the database knows the rest.
         is_its_attempt = state.attempt == unit.attempt  # otherwise its copy ended
         finished = is_its_attempt and state.state in ("VERIFYING", "COMPLETED")
         if finished and unit.node is not None:
@@ -307,7 +308,7 @@ class SchedulerState:
         if reservation.node.session is None:
             self._returned.append((unit, reservation.node))
         else:
-            self.queue.add(unit, unit.queued_at)  # it may be placed at once
+            self.queue.add(unit, unit.queued_at)  # may be placed at once
         return True
 
     def take_returned(self) -> list[tuple[Unit, Node]]:

@@ -26,7 +26,8 @@ from sql.units import ANY, OpenUnit, PartResult
 
 UnitOrder: TypeAlias = tuple[int, datetime, int, bool, int]  # a unit's place among its user's units
 Age: TypeAlias = tuple[int, int]
-PENDING: Final = "PENDING"  # state of a new job's unit, or of a copy, that is being committed
+# state of a new job's first unit, or of a speculative attempt, that is being committed
+PENDING: Final = "PENDING"
 SchedulerStatus: TypeAlias = UnitStatus | Literal["PENDING"]
 
 # The order of the states of one attempt, which only advances; the next attempt begins again.
@@ -41,7 +42,7 @@ _ENDED: Final = 4
 class RequestKind:
     """The kind of a unit: all that decides which nodes can do it. Units of a kind wait in one line.
 
-    ``many``: its job has several units, which clients of the reference API cannot distinguish.
+    ``many``: its job has several units, which nodes that send no hello cannot distinguish.
     ``asked``: the job's requirements, if ``needs`` were raised by what nodes lacked.
     """
 
@@ -159,7 +160,7 @@ class Unit:
     paused: bool = False  # the job's owner paused it
     faults: int = 0  # failures that no node caused
     unsent: int = 0  # earlier attempts that never reached a node
-    answered: bool = False  # its copy has delivered and waits for its verdict
+    answered: bool = False  # its speculative attempt has delivered and waits for its verdict
     elsewhere: bool = False  # another gateway places it first
     needs_memory: int = 0  # bytes; a node with less ran out of memory
     needs_opengl: bool = False  # set when a node without OpenGL failed it
@@ -296,7 +297,7 @@ class Unit:
 class AssignmentTag:
     """The tag of a commit that assigns ``unit`` to ``node``; node None: it only queues the job.
 
-    ``beside``: the attempt that a copy runs beside.
+    ``beside``: if ``unit`` is a speculative attempt, the number of the attempt that it runs beside.
     """
 
     unit: Unit

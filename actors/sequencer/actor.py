@@ -175,7 +175,7 @@ class SequencerActor(Actor[Sequencer]):
     def _unsigned(self, look: LogView) -> str:
         """Return the reason why no checkpoint can be signed."""
         if look.halted:
-            return "the chain has another log"
+            return "the log is halted"
         return "the log's key is not valid" if self._may_sign else "the chain has not answered yet"
 
     def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:

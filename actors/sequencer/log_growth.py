@@ -45,7 +45,7 @@ class Watermark:
     """
 
     def __init__(self) -> None:
-        self._newest: int | None = None  # newest assigned entry number in the previous view
+        self._newest: int | None = None  # number of the newest entry in the previous view
         self._bound: TransactionBound | None = None
 
     def covered(self, look: LogView, *, all_taken: bool) -> int:

@@ -13,7 +13,7 @@ from actors.sweeper.ports import SweeperPorts, SweeperSettings
 from actors.sweeper.removal import remove_abandoned, remove_abandoned_results, remove_expired
 from sql.database import Unavailable
 
-FIRST_SECONDS: Final = 60.0  # after the start
+FIRST_SECONDS: Final = 60.0  # from the start to the first sweep
 SWEEP_SECONDS: Final = 600.0
 UNPROVED_AFTER: Final = timedelta(days=1)  # time that a node has to prove its key
 NODES_AT_ONCE: Final = 100
@@ -31,7 +31,7 @@ class SweeperActor(Actor[Sweeper]):
 
     def __init__(self, ports: SweeperPorts, settings: SweeperSettings) -> None:
         self._ports, self._settings = ports, settings
-        # events of jobs that ended before then are deleted
+        # events of jobs that ended before this time have been deleted
         self._expired = datetime(1970, 1, 1, tzinfo=UTC)
 
     async def started(self) -> None:

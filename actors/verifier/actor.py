@@ -221,7 +221,7 @@ class VerifierActor(Actor[Verifier]):
         valid_in_row = self._known.classes.get((node, row.device_class), NEW).valid_for(share)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
         case.is_trusted = node in self._settings.own and not case.is_again
-        is_suspected = has_strike or node in self._accused
+        is_suspected = has_strike or node in self._accused or case.pending.is_caught
         case.is_suspected = is_suspected and node not in self._settings.own
         case.is_known = valid_in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
 
@@ -268,7 +268,8 @@ class VerifierActor(Actor[Verifier]):
             return None  # the node's share stays withheld until a check, or an admin, decides
         if not self._settings.verification.enabled:
             return self._settings.unverified_why
-        return OWN_NODE if case.pending.pool == MINE else None
+        is_own = case.pending.pool == MINE and not case.pending.is_caught
+        return OWN_NODE if is_own else None
 
     def _why_unverifiable(self, case: Case) -> str | None:
         """Return the reason why a case cannot be checked; None if the case can be checked, perhaps
@@ -517,6 +518,8 @@ class VerifierActor(Actor[Verifier]):
             self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
+            if case.pending.is_caught:
+                self._standings.again()
 
 
 def _split(running: RunningCheck) -> None:

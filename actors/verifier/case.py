@@ -223,11 +223,16 @@ class Case:
         """Return the request for the next check, for a verifier of this ``device_class``."""
         at, again = self._places(secret), NOWHERE
         # Another instruction set gives nearly equal pixels, so other seeds are the second step.
-        is_other_set = self.step == "more" and device_class != self.device_class
-        is_other = is_other_set or not is_kin(device_class, self.device_class)
-        if at != NOWHERE and self.is_cut and is_other:
+        is_other = device_class != self.device_class
+        is_other_set = is_other and is_kin(device_class, self.device_class)
+        is_second = is_other and (self.step == "more" or not is_other_set)
+        if at != NOWHERE and self.is_cut and is_second:
             again = self._drawn(secret, 2)
-        return order_for(self.pending, check, at, whole=self.step == "whole", again=again)
+        order = order_for(self.pending, check, at, whole=self.step == "whole", again=again)
+        # No further check follows on a refusal, which is then a strike unless rounding may matter.
+        is_whole = self.step == "whole" and self.why in ("regions", "disputed")
+        is_last = is_whole or (self.kind == "chunk" and at != NOWHERE)
+        return attrs.evolve(order, rounding=is_other_set and is_last)
 
     def _places(self, secret: bytes) -> SampleRegions:
         if self.step == "open":
@@ -274,6 +279,9 @@ class Case:
             self._hear_opened(report, across=across)
         else:
             self._hear_regions(report, limits, across=across)
+        if across and report.is_loose and report.compared and self.verdict is not None:
+            # Without strikes, sampling would not deter cheating by nodes of other classes.
+            self.differs |= self.verdict.outcome == "invalid"
 
     def _hear_opened(self, report: Report, *, across: bool) -> None:
         if self.step != "open":  # a comparison was requested, but not made
@@ -359,7 +367,8 @@ class Case:
         counts = report.compared if self.why != "regions" or is_equal else report.crops
         found = of_all(counts, limits)
         if not is_match(found):
-            is_sure = self.why == "regions" or not (across or self._is_loose(report))
+            is_loose = self._is_loose(report)
+            is_sure = not is_loose if self.why == "regions" else not (across or is_loose)
             self._is_invalid(f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure)
         elif self.why == "uncut" and not report.is_finished:
             self._cannot_tell(UNREAD)

@@ -12,7 +12,7 @@ from actors.verifier.case import Case
 from rendertrust.relay_frames import BATCH_MAX
 
 CREATORS_MOST: Final = 10_000
-SECONDS_MOST: Final = 3600.0  # expected of a check at most
+SECONDS_MOST: Final = 3600.0  # most seconds that a check is expected to take
 QUARTER: Final = 4  # checks of overdue cases take at most a quarter of the time
 # limit of a batch, as all its files are fetched before the first is opened
 BYTES_MOST: Final = 256 << 20

@@ -1,7 +1,8 @@
-"""Clawback after an invalid result: check other results of its node that were settled unchecked.
+"""Clawback after an invalid result: check other results of the same owner's nodes.
 
-The gateway opens a dispute for each pending share that was settled without a check. The share
-cannot mature until a check decides the dispute (``Case.is_again``).
+The gateway opens a dispute for each of their pending shares that was settled without a full
+comparison. The share cannot mature until a check, or an admin, decides the dispute
+(``Case.is_again``).
 """
 
 from datetime import timedelta

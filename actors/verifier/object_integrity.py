@@ -11,7 +11,7 @@ from sql.units import evidence_key, result_key
 
 AT_ONCE: Final = 4  # results that are read at the same time
 SECONDS: Final = 300.0  # limit of one read
-AGAIN_SECONDS: Final = 10.0  # pause before the next read, if the store was down
+AGAIN_SECONDS: Final = 10.0  # pause before the same result is read again
 PIECE: Final = 1 << 20
 Stored: TypeAlias = Literal["same", "replaced", "missing"]
 READ_MOST: Final = 64 << 20  # bytes of one object; of a longer object the last piece is also read

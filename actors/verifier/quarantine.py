@@ -1,8 +1,8 @@
-"""Quarantine of nodes with too many strikes."""
+"""Quarantine of nodes with too many strikes, and its end after valid results for their owner."""
 
 import logging
 from collections.abc import Mapping, Sequence, Set
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -11,20 +11,29 @@ from actors.kernel import Ref
 from actors.ports import Clock, Store
 from actors.scheduler.messages import Scheduler, StandingChanged
 from sql.audit_log import Act
-from sql.reputation import STRIKES_MOST, Record, Reputation, strikes_of
+from sql.nodes import ACTIVE, StandingChange
+from sql.reputation import RELEASED_BY, STRIKES_MOST, Record, Reputation, strikes_of
 
 ACTOR = "verifier"
+# Interval at which every gateway looks for nodes to release: the gateway that booked the last
+# verdict may have died.
+LOOK_SECONDS: Final = 60.0
+RELEASED: Final = f"{RELEASED_BY} results in a row for its owner were valid"
+CLASSES_MOST: Final = 200  # letters of a reason that name device classes, as nodes state these
 NodeClass: TypeAlias = tuple[UUID, str]  # a node with one of its device classes
 log = logging.getLogger(__name__)
 
 
 class QuarantineReview:
-    """Review of nodes' records: nodes with too many strikes are quarantined."""
+    """Review of nodes' records: nodes with too many strikes are quarantined, and nodes with enough
+    valid results for their owner are released.
+    """
 
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
         self._store, self._clock, self._scheduler = store, clock, scheduler
         self._caught: set[UUID] = set()  # nodes whose record must be reviewed
         self._refuting: set[tuple[UUID, int]] = set()  # units with a result that was found valid
+        self._due_at = float("-inf")  # when to look for nodes to release
 
     def suspect(self, node: UUID) -> None:
         """Let the next ``attend`` review the node's record."""
@@ -35,6 +44,10 @@ class QuarantineReview:
         valid result.
         """
         self._refuting.add((job, unit))
+
+    def again(self) -> None:
+        """Let the next ``attend`` look for nodes to release."""
+        self._due_at = float("-inf")
 
     def suspects(self, node: UUID) -> bool:
         """Return True if the node's record has not been reviewed yet."""
@@ -48,7 +61,7 @@ class QuarantineReview:
         return known
 
     async def attend(self) -> None:
-        """Review the suspected nodes, and quarantine nodes with too many strikes.
+        """Review the suspected nodes; quarantine and release nodes.
 
         Raises Unavailable; the next call tries again.
         """
@@ -58,16 +71,27 @@ class QuarantineReview:
         for node in list(self._caught):
             await self._judge(node)
             self._caught.discard(node)
+        if self._clock.monotonic() >= self._due_at:
+            for node, version in (await self._store.releasable_nodes()).items():
+                await self._release(node, version)
+            self._due_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _judge(self, node: UUID) -> None:
+        now = self._clock.now()  # before the record is read, as a release may reset it afterwards
         records = await self._store.records([node])
         if strikes_of(records) < STRIKES_MOST:
             return
-        now = self._clock.now()
         act = Act(now, None, ACTOR, "node.quarantine", f"node:{node}", why(records))
         standing = await self._store.quarantine(node, act)
         if standing is not None:
             log.warning("node %s is quarantined: its results were invalid", node)
+            self._scheduler.tell(StandingChanged(node, standing))
+
+    async def _release(self, node: UUID, version: int) -> None:
+        act = Act(self._clock.now(), None, ACTOR, "node.release", f"node:{node}", RELEASED)
+        standing = await self._store.stand(StandingChange(node, version, ACTIVE, RELEASED), act)
+        if standing is not None:
+            log.info("node %s is released: %s", node, RELEASED)
             self._scheduler.tell(StandingChanged(node, standing))
 
 
@@ -94,8 +118,9 @@ def why(records: Sequence[Record]) -> str:
     """Return the reason of a quarantine, for the node's operator."""
     bad = [one for one in records if one.reputation.invalid]
     count = sum(one.reputation.invalid for one in bad)
-    machine = ", ".join(one.device_class or "unknown device class" for one in bad)
+    machine = ", ".join(one.device_class or "unknown device class" for one in bad)[:CLASSES_MOST]
     return (
         f"{count} of its results ({machine}) were invalid; see which and why with: "
-        "rendertrust nodes checks. Only an admin can release it."
+        f"rendertrust nodes checks. An admin releases it, or {RELEASED_BY} valid results in a row "
+        "for its owner, unless an admin quarantined it."
     )

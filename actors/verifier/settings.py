@@ -44,9 +44,10 @@ class VerifierSettings:
 
         A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``.
         So a scene that is too large for the verifiers does not delay other scenes for long. Later
-        checks of the same result may take longer by the time of the unit, which a quick lie does
-        not shorten if its price was measured. A check may be dropped after ``wait_seconds``, or for
-        an overdue result after ``check_seconds``, if results of other creators wait.
+        checks of the same result may take ``check_seconds`` and the time of the unit, which counts
+        as at least the measured time that its price pays for. A check may be dropped after
+        ``wait_seconds``, or for an overdue result after ``check_seconds``, if results of other
+        creators wait.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):
@@ -54,7 +55,7 @@ class VerifierSettings:
         return min(max(self.first_seconds, FIRST_FACTOR * took), most)
 
 
-TOOK_MOST = 3600.0  # limit of the seconds that a unit took, as these are only the node's claim
+TOOK_MOST = 3600.0  # most seconds that a unit's time adds, as its node can prolong that time
 PATIENCE_FACTOR = 12.0  # a result with a dropped or failed check is overdue after 12 * wait_seconds
 FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 

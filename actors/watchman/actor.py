@@ -16,7 +16,7 @@ from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
 # Sockets are closed in batches, so that the event loop stays responsive and not all nodes reconnect
-# at once. The next batch follows once all sockets of the last batch are closed, or after the time.
+# at once. The next batch follows once those sockets are closed, at the latest after BATCH_SECONDS.
 BATCH: Final = 100
 BATCH_SECONDS: Final = 0.25
 ORPHANS_SECONDS: Final = 1.0  # time limit for counting the units that still run

@@ -1,8 +1,8 @@
 """Baseline: a ledger that writes transfers one by one over a pool of connections.
 
 The ledger has two forms: one SQL function per transfer (``double_entry.sql``), and an interactive
-transaction per transfer, as most ledgers are written. Both insert before they lock, lock the
-platform's account last, and need as few round trips as possible.
+transaction per transfer, as most ledgers are written. Both insert the transfer before they lock
+accounts, lock the platform's account last, and need as few round trips as possible.
 """
 
 import asyncio

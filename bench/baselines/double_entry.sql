@@ -73,8 +73,9 @@ CREATE TRIGGER transfers_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tran
 CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- Moves money from a user to the platform. What it answers: the transfer's number; the same as the
--- first time when it is repeated; nothing when the account has too little.
+-- Moves money from a user to the platform. Returns the transfer's number; a repeated reference gets
+-- the number of the first transfer, or null if the amount differs. Raises an error if the account
+-- has too little.
 CREATE FUNCTION post(payer bigint, platform bigint, cost bigint, what text, mark text, words text)
 RETURNS bigint LANGUAGE plpgsql SET search_path = double_entry AS $$
 DECLARE moved bigint; payers accounts; platforms accounts;
@@ -99,7 +100,7 @@ BEGIN
     RETURN moved;
 END $$;
 
--- Sets money of a user aside, once per reference; false when the account has too little.
+-- Holds money of a user, once per reference. Raises an error if the account has too little.
 CREATE FUNCTION place(payer bigint, cost bigint, mark text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = double_entry AS $$
 BEGIN
@@ -115,7 +116,7 @@ BEGIN
     RETURN true;
 END $$;
 
--- Charges what is held, once; nothing when it is closed.
+-- Charges what a hold holds and returns the transfer's number; null if the hold is not open.
 CREATE FUNCTION settle(mark text, platform bigint, words text) RETURNS bigint
 LANGUAGE plpgsql SET search_path = double_entry AS $$
 DECLARE moved bigint; hold holds; payers accounts; platforms accounts; cost bigint;

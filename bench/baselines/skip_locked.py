@@ -92,7 +92,7 @@ class SkipLocked:
             creator = (done * len(self._connections) + number) % CREATORS
             await self.submit(connection, creator)
             while (job := await connection.fetchrow(CLAIM, number)) is None:
-                pass  # another connection has claimed the job
+                pass  # other connections have claimed or locked all queued jobs
             await self.settle(connection, job, operator, FIRST_PLATFORM + done % self._shards)
             done += 1
         return done

@@ -1,6 +1,6 @@
--- A job queue in PostgreSQL as many have it, with the same books: one transaction and one round
--- trip for each of submit, claim and settle.
--- In the settling the platform's account comes last, so that its row is locked as briefly as can be.
+-- A usual job queue in PostgreSQL, with the same books as the gateway: one transaction and one
+-- round trip for each of submit, claim and settle.
+-- settle locks the platform's account last, so that its row is locked as briefly as possible.
 
 DROP SCHEMA IF EXISTS skip_locked CASCADE;
 CREATE SCHEMA skip_locked;
@@ -59,7 +59,7 @@ CREATE TABLE entries (
     UNIQUE (account, version)
 );
 
--- Holds the price and queues the job; false without the money for it.
+-- Holds the price and queues the job. Returns false if the account has too little.
 CREATE FUNCTION submit(new_job uuid, who bigint, cost bigint) RETURNS boolean
 LANGUAGE plpgsql SET search_path = skip_locked AS $$
 BEGIN
@@ -73,7 +73,7 @@ BEGIN
     RETURN true;
 END $$;
 
--- The oldest job that waits, for a node; nothing when none does.
+-- Assigns the oldest queued job to a node and returns it; no row if no unlocked job is queued.
 CREATE FUNCTION claim(worker bigint) RETURNS SETOF jobs
 LANGUAGE sql SET search_path = skip_locked AS $$
     UPDATE jobs SET status = 'DISPATCHED', attempt = attempt + 1, node = worker,
@@ -83,7 +83,8 @@ LANGUAGE sql SET search_path = skip_locked AS $$
     RETURNING *
 $$;
 
--- Completes the job, charges its owner, and pays the node its share; false when it is not his.
+-- Completes the job, charges its creator, and pays the operator a share. Returns false if the job
+-- is no longer with this attempt.
 CREATE FUNCTION settle(done uuid, tried integer, result text, operator bigint, platform bigint)
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = skip_locked AS $$

@@ -50,7 +50,7 @@ class History:
 
 @attrs.frozen
 class Hold:
-    """Credits that are reserved for a job until it ends."""
+    """Credits that are set aside for a unit of a job until the unit ends."""
 
     id: Id
     amount: Credits
@@ -75,7 +75,7 @@ class Holds:
 
 @attrs.frozen
 class DayOfUsage:
-    """Charges of a day (UTC), and the number of charged jobs."""
+    """Charges of a day (UTC), before refunds, and the number of charged jobs."""
 
     day: date
     charged: Credits

@@ -23,11 +23,11 @@ DisputeState: TypeAlias = Annotated[str, Limits(enum=("open", "rejected", "uphel
 class Share:
     """The earning of a unit.
 
-    The earning is pending until ``payable_at``, or longer while ``disputed``. ``payout_id`` names
-    the payout that includes the earning. ``entry_id`` is the entry that pays the earning, null
-    until that entry is booked; the entry's proof is at ``proof_path``. ``receipt_path`` is the
-    address of the receipt of the work; null if the node signed nothing. ``why`` is the reason if
-    the earning was reversed or forfeited.
+    The earning is pending until ``payable_at``, or longer while ``disputed`` or while earlier
+    results of the operator await their verdicts. ``payout_id`` names the payout that includes the
+    earning. ``entry_id`` is the entry that pays the earning, null until that entry is booked; the
+    entry's proof is at ``proof_path``. ``receipt_path`` is the address of the receipt of the work;
+    null if the node signed nothing. ``why`` is the reason if the earning was reversed or forfeited.
     """
 
     id: Id

@@ -64,10 +64,7 @@ class AttemptLog:
 
 @attrs.frozen
 class JobLog:
-    """The last 20 failed and the last 20 successful attempts, oldest first.
-
-    Then running attempts.
-    """
+    """The last 20 failed and last 20 successful attempts, oldest first, then running attempts."""
 
     attempts: tuple[AttemptLog, ...]
 

@@ -43,14 +43,15 @@ class Job:
 
     ``retry_of`` is the id of the job that this job retries. Of its ``units``, ``done`` are complete
     and ``failed`` failed for good. ``paused`` is the cause of a pause: the ``owner``, the ``cap``
-    (``max_credits``), or ``stopped`` until delivered units are verified. ``pool`` names the nodes
-    that may see the job. Each unit of a job has its own result. ``eta_seconds`` is the estimated
-    time until the job ends; null until enough units are complete, and in lists.
-    ``reference_seconds`` is the work of all frames, as measured on a gateway node, if that work
-    determines the price; null if the price table does. ``loose_tiles`` counts delivered tiles of
-    frames that cannot be completed; null without such tiles, and in lists. ``given_back`` is the
-    number of units that were refunded because a unit's result was found invalid later; null in
-    lists. No unit begins before ``start_after``, which is left out without such a time.
+    (``max_credits``), or ``stopped``: the job was stopped, and delivered units are still being
+    verified. ``pool`` names the nodes that may see the job. Each unit of a job has its own result.
+    ``eta_seconds`` is the estimated time until the job ends; null until enough units are complete,
+    and in lists. ``reference_seconds`` is the work of all frames, as measured by a verifier of the
+    gateway, if that work determines the price; null if the price table does. ``loose_tiles`` counts
+    delivered tiles of frames that cannot be completed; null without such tiles, and in lists.
+    ``given_back`` is the number of units that were refunded because their results were found
+    invalid later; null in lists. No unit begins before ``start_after``, which is left out without
+    such a time.
     """
 
     id: Id

@@ -92,12 +92,12 @@ class ReceiptFile:
 class LogCheckpoint:
     """The newest checkpoint: ``checkpoint`` is the signed note.
 
-    The other members repeat its content.
+    ``origin``, ``size``, ``root`` and ``time`` repeat its content.
 
     ``verifier`` is the key that signs; ``verifiers`` are all keys that were ever valid, in order.
     ``anchor`` is the gateway's note on its newest confirmed anchor (chain, contract, size, root),
-    which may have fewer leaves; null without an anchor. If a nonce was sent, ``answer`` is a note
-    over that nonce, signed by the present keys.
+    whose ``size`` may be smaller; null without an anchor. If a nonce was sent, ``answer`` is a note
+    over that nonce, signed by the current keys.
     """
 
     origin: str

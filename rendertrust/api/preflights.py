@@ -13,7 +13,7 @@ FindingLevel: TypeAlias = Annotated[str, Limits(enum=("error", "note", "warning"
 WaitCode: TypeAlias = Literal[
     "paused",  # the owner of the job paused the job
     "cap",  # the job would cost more than its cap
-    "parts",  # the unit is assembled from other units
+    "parts",  # the unit is assembled from units that are not complete yet
     "turn",  # other units of the job come first
     "soon",  # a node can take the unit, or no other reason is known
     "retry",  # an attempt at the unit has just failed

@@ -75,9 +75,10 @@ class Quote:
     ``frame_price`` is the price of the most expensive frame, however the frame is cut;
     ``frame_price_least`` is the price of the cheapest frame. For a job without frames, both are the
     job's price, and ``frames`` is 0. ``priced_by`` is ``table``, a fixed price per frame, or
-    ``work``, the work of each frame as measured on a gateway node. The work of all frames is
-    ``reference_seconds``. ``priced_how`` explains the price in words. ``measurable`` is true if a
-    gateway node is online, which ``POST /jobs/preflight`` lets measure the scene.
+    ``work``, the work of each frame as measured by a verifier of the gateway. The work of all
+    frames is ``reference_seconds``. ``priced_how`` explains the price in words. ``measurable`` is
+    true if the scene was not measured yet, and a verifier is online that ``POST /jobs/preflight``
+    lets measure it.
 
     ``enough`` is true if ``available`` is at least ``held``. ``preflight`` has a node's findings
     and time estimate; null if no node has checked the scene.

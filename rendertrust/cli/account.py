@@ -31,7 +31,7 @@ from_stdin = click.option(
 @click.argument("email", required=False)
 @click.option(
     "--name",
-    help="Your name as other users see your name (default: the part of the email before the @).",
+    help="Your name, as other users see it (default: the part of the email before the @).",
 )
 @from_stdin
 @pass_session

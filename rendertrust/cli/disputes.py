@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
     from rendertrust.client import AsyncClient, Dispute
 
-DOCUMENT_MAX: Final = 1 << 20
-PICTURE_MAX: Final = 512 << 10
-REASON_MAX: Final = 500
-COMPARED: Final = "My own render of the frame differs."
+DOCUMENT_MAX: Final = 1 << 20  # bytes
+PICTURE_MAX: Final = 512 << 10  # bytes
+REASON_MAX: Final = 500  # characters
+COMPARED: Final = "My own render of the frame differs."  # the default reason with --comparison
 STATES: Final = ("open", "upheld", "rejected")
 COLUMNS: Final = ("OPENED", "STATE", "CHARGE", "JOB", "UNIT", "REASON", "DECISION")
 

@@ -109,7 +109,7 @@ def _table(session: CliSession, found: "Earnings") -> None:
     if session.output.terminal:
         session.output.table(COLUMNS, [_short_row(share) for share in found.earnings])
         for why in dict.fromkeys(share.why for share in found.earnings if share.why):
-            session.output.note(f"Reversed: {formatting.harmless(why)}")
+            session.output.note(f"Reversed or forfeited: {formatting.harmless(why)}")
         session.output.note("Prove an earning: rendertrust ledger proof ENTRY --out proof.json")
         return
     session.output.table(ALL_COLUMNS, [_row(share) for share in found.earnings])

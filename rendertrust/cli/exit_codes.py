@@ -29,8 +29,8 @@ TABLE: Final[dict[int, str]] = {
     JOB_FAILED: "the job failed or was cancelled",
     NOT_FOUND: "not found, or owned by another user",
     STILL_RUNNING: "the job has not ended yet",
-    SHUT_OUT: "the gateway has shut this node out, or is a different gateway: its operator must "
-    "act",
+    SHUT_OUT: "the gateway has shut this node out, or is a different gateway: the node's operator "
+    "must act",
     UNAVAILABLE: "temporarily unavailable: the same command may work later",
     INTERRUPTED: "interrupted by Ctrl-C; a submitted job continues",
 }

@@ -201,7 +201,7 @@ def asked(
     job: UUID,
     work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]",
 ) -> Reply:
-    """Run ``work`` and return its result; end the command if the job's state does not allow it."""
+    """Run ``work`` and return its result; end the command if the job's state forbids the work."""
 
     async def tried(client: "AsyncClient") -> Reply:
         from rendertrust.client import Conflict

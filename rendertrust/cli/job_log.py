@@ -95,7 +95,10 @@ def heading(said: "AttemptLog") -> str:
 
 
 def added(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """Return the new log lines of an attempt; only the last lines of each state are known."""
+    """Return the lines of ``now`` that are not in ``before``.
+
+    Both are the last log lines of one attempt, so older lines may be missing from ``now``.
+    """
     for same in range(min(len(before), len(now)), 0, -1):
         if tuple(before[-same:]) == tuple(now[:same]):
             return now[same:]

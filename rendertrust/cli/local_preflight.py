@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rendertrust.preflight.layout import Layout
 
 GIB: Final = 2**30
-NODES: Final = (5, 2)  # Blender version that the extra `render` installs
+NODES: Final = (5, 2)  # Blender version that the nodes are assumed to have
 FILES_SHOWN: Final = 50
 
 
@@ -29,7 +29,7 @@ class LocalFindings:
     size: tuple[int, int] | None = (
         None  # width and height of the pictures; None if the scene could not be opened
     )
-    opengl: bool = False  # a render needs it
+    opengl: bool = False  # a render needs OpenGL
 
     @property
     def stops(self) -> bool:
@@ -73,8 +73,8 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
     """Open the scene at ``path`` (absolute) and return the findings.
 
     ``ram``: a node's memory in GiB. ``frames`` are the frames to be rendered: empty for the current
-    frame, None for the scene's range. End the command if this machine has no Blender, or if Blender
-    cannot open the scene.
+    frame, None for the scene's range. End the command if this machine has no Blender, or if the
+    inspection fails. A scene that Blender cannot open is a finding.
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from rendertrust.node.enrolment import Joined
 
 RUNS: Final = "A node is running here with its old settings: stop it and start it again."
-OFF: Final = "The node renders only scenes of its owner and of users whom the owner trusts."
+OFF: Final = (
+    "The node renders only scenes of its owner, of the organisation that it is lent to, and of "
+    "users whom the owner trusts."
+)
 NOBODYS: Final = "The node has no owner, and without a sandbox and an owner a node renders nothing."
 UNOWNED: Final = (
     "The node's earnings are kept until somebody claims the node. To own the node: rendertrust "
@@ -183,7 +186,7 @@ def run(
     accept: str | None,
     **given: Any,
 ) -> None:
-    """Run the node. The node stops at Ctrl-C, after a drain, and outside of its working hours."""
+    """Run the node until Ctrl-C or a drain. Outside of its working hours, the node rests."""
     from rendertrust.node import agent
 
     settings = settings_of(given)

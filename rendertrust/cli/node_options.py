@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 MEMORY_LEAST: Final = 2 * 2**30  # bytes of memory per slot; Blender does not start with less
-CACHE_LEAST: Final = 2**30
+CACHE_LEAST: Final = 2**30  # bytes of the cache, and of GPU memory
 
 
 class SizeParam(click.ParamType[int]):
@@ -158,8 +158,8 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
             "--idle-only: this system does not report whether the system is idle"
         )
     if given["idle_only"] and given["nice"] == 0:
-        detail = "would mistake the node's own work for other programs; use at least --nice 1"
-        raise click.UsageError(f"--idle-only: with --nice 0 it {detail}")
+        detail = "would take its own work for other programs; use at least --nice 1"
+        raise click.UsageError(f"--idle-only: with --nice 0 the node {detail}")
     port = given["health_port"]
     return AgentSettings(
         slots=slots,

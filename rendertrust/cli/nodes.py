@@ -21,7 +21,7 @@ COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node and its key never work again. Revoke the node?"
 UNCHECKABLE: Final = (
-    "no verifier of this gateway has its build of Blender: results drawn for comparison "
+    "no verifier of this gateway has the node's build of Blender: results drawn for comparison "
     "cannot be verified"
 )
 WHY: Final = "Give a reason, which the operator is shown: --reason 'the frames are black'"
@@ -39,7 +39,7 @@ def nodes() -> None:
 @paged
 @pass_session
 def list_nodes(session: CliSession, limit: int, offset: int) -> None:
-    """List your nodes, newest first; admins see all nodes."""
+    """List your nodes, newest first; admins and auditors see all nodes."""
     found = session.fetch(lambda client: client.nodes(limit=limit, offset=offset))
     if not found.nodes:
         session.output.note("No nodes. Make this machine one: rendertrust node join")

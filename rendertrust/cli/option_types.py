@@ -106,7 +106,7 @@ TILES: Final = TilesParam()
 def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> None:
     """End the command if the scene cannot be rendered in tiles.
 
-    ``what`` is the part of the message on the action that is not done then.
+    ``what`` ends the message, like ``nothing was sent``.
     """
     reason = next((one.setting for one in findings if one.code == "no_tiles"), None)
     if reason is None:

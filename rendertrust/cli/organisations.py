@@ -94,7 +94,7 @@ def found(session: CliSession, name: str) -> None:
 @of_organisation
 @pass_session
 def end(session: CliSession, organisation: UUID) -> None:
-    """Dissolve an organisation. Its nodes then serve only their owners."""
+    """Dissolve an organisation. The nodes that were lent to it are then only their owners'."""
     session.do(
         lambda client: client.end_organisation(organisation), "The organisation is dissolved."
     )
@@ -167,5 +167,5 @@ def take_back(session: CliSession, organisation: UUID, node: UUID) -> None:
     """Take back a node that you lent. An owner of the organisation can return any lent node."""
     session.do(
         lambda client: client.take_node_back(organisation, node),
-        "The node serves only its owner again.",
+        "The node is no longer lent.",
     )

@@ -28,7 +28,7 @@ def checked(path: Path) -> Path:
 
 
 def placed(out: Path) -> Path:
-    """Return where to save the picture: a folder, or a file in an existing folder."""
+    """Return ``out``, a folder or a file in a folder. Raise UsageError if nothing can be saved."""
     folder = out if out.is_dir() else out.parent
     if not folder.is_dir():
         raise click.UsageError(

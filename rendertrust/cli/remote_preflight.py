@@ -58,7 +58,10 @@ def lines(found: "Preflight") -> list[str]:
 
 
 def estimated(estimate: "Estimate") -> str:
-    """Return ``About 27 min of one node for 48 frames (20 min to 39 min); 14 min by 2 at once.``"""
+    """Return the estimate for people.
+
+    ``About 27 min of one node for 48 frames (20 min to 39 min); 14 min if all 2 slots … help.``
+    """
     time = formatting.duration
     frames = "one frame" if estimate.frames == 1 else f"{estimate.frames} frames"
     said = f"About {time(estimate.likely)} of one node for {frames}"
@@ -92,7 +95,7 @@ def not_looked(found: "Preflight") -> str:
 def require_mended(found: "Preflight", what: str) -> None:
     """End the command if something must be fixed first.
 
-    ``what`` is the part of the message on the action that is not done then.
+    ``what`` ends the message, like ``nothing was submitted``.
     """
     if not found.stops:
         return

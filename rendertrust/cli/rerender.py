@@ -443,7 +443,7 @@ def _announce(output: "Printer", wish: RerenderOptions, subject: "RerenderSubjec
 
 
 def took(subject: "RerenderSubject") -> str:
-    """Return a sentence on how long the frame took on its node, and may take on this machine."""
+    """Return a note on how long the frame took on its node; '' if the receipt does not say."""
     if subject.seconds is None:
         return ""
     time = formatting.duration(subject.seconds)
@@ -474,7 +474,7 @@ def shown_at(wish: RerenderOptions, picture: Path) -> Path:
 def keep(source: Path, target: Path) -> None:
     """Copy the sheet to ``target``, replacing a file or link there, but never through a link.
 
-    The folder may be from a stranger. Raise UsageError if it cannot be written.
+    The folder may be from a stranger. Raise UsageError if ``target`` cannot be written.
     """
     import shutil
 

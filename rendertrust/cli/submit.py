@@ -103,7 +103,7 @@ class Submission:
             self.looks = True
             return
         if found.measurable and _is_looked_at(found):
-            await self._look(client, again=True)  # the known preflight is from another user's node
+            await self._look(client, again=True)  # only a verifier's preflight sets the price
             found = await client.quote(self.spec)
         if found.priced_by == "work":
             self.spec = attrs.evolve(self.spec, quoted=found.price)
@@ -129,12 +129,14 @@ class Submission:
         try:
             found = await remote_preflight.looked(output, client, self.spec, again=again)
         except RateLimited as error:
-            output.note(f"The scene was not checked by a node: {error}. Continuing without.")
+            output.note(
+                f"The scene was not checked by a node: {error}. Continuing without a check."
+            )
             return
         if self.watch:
             output.document({"event": "preflight", **attrs.asdict(found)})
         if found.status != "DONE":
-            output.note(f"{remote_preflight.not_looked(found)}. Continuing without.")
+            output.note(f"{remote_preflight.not_looked(found)}. Continuing without a check.")
             return
         if self.spec.tiles is not None:
             option_types.require_tiles(found.findings, "nothing was submitted")

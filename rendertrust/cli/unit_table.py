@@ -78,7 +78,7 @@ def cells(unit: "Unit") -> tuple[str, ...]:
 
 
 def _why(unit: "Unit") -> str:
-    """Return the reason why a unit waits, or else the unit's last error."""
+    """Return why a unit waits or was refunded, or else the unit's last error."""
     if unit.waiting is not None and unit.state not in ENDED:
         return unit.waiting.words
     if unit.given_back is not None:

@@ -146,7 +146,7 @@ def key_of(text: str) -> "Verifier":
 
 @attrs.frozen
 class ChainOptions:
-    """A blockchain node and its contract, and requests to the node."""
+    """The blockchain node and the contract that the options name, and requests to the node."""
 
     rpc: str
     contract: str | None
@@ -253,7 +253,7 @@ class ProofFiles:
             return file.read(BYTES_MAX + 1)
 
     def _read(self, path: Path | None, found: "T | str") -> "list[T]":
-        """Return a list of the parsed document; return an empty list for a broken file."""
+        """Return a list with the parsed document; return an empty list for a broken file."""
         from rendertrust.proof_check import Step, Verdict
 
         if not isinstance(found, str):

@@ -55,7 +55,7 @@ class AsyncClient:
     """A client of one gateway: ``async with AsyncClient(url) as client: …``.
 
     Every method may raise a ``RenderTrustError``: ``Refused`` or a subclass if the gateway refuses,
-    ``NoAnswer`` if the gateway answers no try. An id that is not a UUID raises ValueError.
+    ``NoAnswer`` if no try gets a reply. An id that is not a UUID raises ValueError.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class AsyncClient:
         await self._connection.send("DELETE", f"{_SESSIONS}/{uuid(sid)}", repeatable=False)
 
     async def access_token(self) -> str:
-        """Return a token that the gateway has just accepted, for requests without this client."""
+        """Return the API key, or a token that the gateway has just accepted, for other programs."""
         return await self._login.access_token()
 
     # Credits
@@ -460,9 +460,9 @@ class AsyncClient:
     async def job_log(self, job_id: Id, unit: int | None = None) -> tuple[api.AttemptLog, ...]:
         """Return the last log lines of attempts at a job's units, or only at one ``unit``.
 
-        The last 20 failed attempts come first, then other recent attempts, each group with the
-        oldest first. Logs of failed attempts are kept as long as results. Raises NotFound if the
-        job does not exist.
+        The last 20 failed and the last 20 successful attempts come first, in the order of their
+        ends, then running attempts. Logs are kept as long as results. Raises NotFound if the job
+        does not exist.
         """
         query = {} if unit is None else {"unit": str(unit)}
         path = f"{_JOBS}/{uuid(job_id)}/log"

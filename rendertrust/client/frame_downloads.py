@@ -1,4 +1,4 @@
-"""Downloads of the complete frames of a job to a folder. Frames that are there are skipped."""
+"""Downloads of the complete frames of a job to a folder. Existing files are skipped."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ from rendertrust.file_types import FRAME_FILE
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"
 TILES: Final = "tiles"  # folder for tiles of incomplete frames
-_MEMBERS_MAX: Final = 2 * 64
+_MEMBERS_MAX: Final = 2 * 64  # a chunk has up to 64 frames, each perhaps with a noisy picture
 
 
 @attrs.frozen

@@ -173,7 +173,8 @@ def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
 
     Inside the block, the caller moves the complete file to its place. With a ``sha256``, the
     partial file of an earlier call is continued, and the file is kept if the connection is lost or
-    the block is cancelled. Otherwise, a file that the block did not move is removed after it.
+    the block is cancelled. Otherwise, a file that the block did not move is removed after the
+    block.
     """
     with _resumed(folder, sha256) as part:
         try:

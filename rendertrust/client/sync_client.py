@@ -123,7 +123,7 @@ class Client:
         self._loop_thread.run(self._client.end_session(sid))
 
     def access_token(self) -> str:
-        """Return a token that the gateway has just accepted, for requests without this client."""
+        """Return the API key, or a token that the gateway has just accepted, for other programs."""
         return self._loop_thread.run(self._client.access_token())
 
     def balance(self) -> api.Balance:
@@ -380,9 +380,9 @@ class Client:
     def job_log(self, job_id: Id, unit: int | None = None) -> tuple[api.AttemptLog, ...]:
         """Return the last log lines of attempts at a job's units, or only at one ``unit``.
 
-        The last 20 failed attempts come first, then other recent attempts, each group with the
-        oldest first. Logs of failed attempts are kept as long as results. Raises NotFound if the
-        job does not exist.
+        The last 20 failed and the last 20 successful attempts come first, in the order of their
+        ends, then running attempts. Logs are kept as long as results. Raises NotFound if the job
+        does not exist.
         """
         return self._loop_thread.run(self._client.job_log(job_id, unit))
 

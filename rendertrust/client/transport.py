@@ -85,7 +85,8 @@ class Transport:
     async def send(self, call: ApiCall, token: str | None = None) -> Any:
         """Send a request and return the JSON of the reply. Raises Refused, NoAnswer, BadAnswer.
 
-        If a reply is missing, or is 503 or 429, the request is sent again if that is safe.
+        If a reply is missing, or is 429, 502, 503 or 504, the request is sent again if that is
+        safe.
         """
         clock = asyncio.get_running_loop().time
         began = clock()

@@ -141,9 +141,10 @@ def checked(parts: Parts, size: int) -> Parts:
 
 
 def passing(error: Exception) -> bool:
-    """Return True if another try with a fresh URL may succeed. After 403, the URL has expired.
+    """Return True if another try with a fresh URL may succeed.
 
-    After 409, the content is not visible in the object store yet.
+    The object store answers 403 when a URL has expired. The gateway's Conflict means that the
+    content is not visible in the object store yet.
     """
     if not isinstance(error, TransferFailed):
         return True

@@ -5,24 +5,26 @@ The command line calls:
     rendertrust.node.enrolment
         async join(url: str, *, name: str | None = None, state: Path | None = None,
                    token: str | None = None, unsafe_no_sandbox: bool = False,
-                   metadata: Mapping[str, object] | None = None) -> Joined | JoinRefused
+                   metadata: Mapping[str, object] | None = None, accept_new_key: bool = False,
+                   new_key: bool = False) -> Joined | JoinRefused
             Joined(node_id, name, url, owned: bool, owner, running: bool, proven: bool,
-                   capabilities, not_offered)
-            JoinRefused(reason, code)         code: an HTTP status, or None without a response
+                   capabilities, not_offered, …)
+            JoinRefused(reason, code, remedy) code: an HTTP status, or None without a response
             ``token`` is a user's access token: the node then belongs to that user.
 
     rendertrust.node.agent
-        async run(state: Path | None = None, *, settings: Settings | None = None,
+        async run(state: Path | None = None, *, settings: AgentSettings | None = None,
                   narrator: Callable[[str], None] | None = None,
-                  stop: asyncio.Event | None = None) -> Ended
+                  stop: asyncio.Event | None = None, needs: str | None = None) -> AgentExit
             until drained, stopped by SIGTERM or SIGINT, replaced or refused.
-            Ended(reason: str, ok: bool)      ok is False if the operator must act
+            AgentExit(reason: str, ok: bool, for_good: bool)
+                                              ok is True only after a drain or a stop
         status(state: Path | None = None) -> Status | NotJoined
             Status(node_id, name, url, running: bool, connected: bool, draining: bool, pid,
-                   health_port, capabilities, not_offered, units, waiting_results, version)
+                   health_port, capabilities, not_offered, units, waiting_results, version, …)
 
     rendertrust.node.agent_settings
-        Settings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)
+        AgentSettings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)
             frozen; health_port None turns the health page off, 0 takes a free port.
 
 ``state`` is the folder of key, token and spool. ``state`` defaults to ``$RENDERTRUST_STATE``, then

@@ -48,7 +48,7 @@ TELL_SECONDS: Final = 1.0
 
 @attrs.frozen(kw_only=True)
 class AgentExit:
-    """Reason why the agent ended; ``ok`` is False if nobody intended the end.
+    """Reason why the agent ended; ``ok`` is True only after a drain or a stop.
 
     ``for_good``: a restart is useless until the operator acts.
     """
@@ -82,7 +82,8 @@ class Agent:
         clear(folder.work)  # work folders of an agent that was killed
         folder.forget_drain()
         self._changed = asyncio.Event()
-        self._leased = asyncio.Event()  # set when a unit arrives, which may have a shorter lease
+        # set when a unit arrives, whose lease may be shorter than those of the other units
+        self._leased = asyncio.Event()
         self._renew_seconds = settings.lease_seconds
         self._spool = Spool(folder.spool, on_fault=narrate)
         Cache.forget_parts(folder.cache)
@@ -286,7 +287,7 @@ class Agent:
             self._uploader.redirect(ref)
 
     def _stand(self, frame: NodeStanding) -> None:
-        """Show the operator the node's standing, also without a look at the console."""
+        """Tell the operator the node's new standing; end a drain that the gateway has cancelled."""
         said, doing = (frame.standing, frame.reason or ""), self._doing
         if said != (doing.standing, doing.standing_reason) or doing.is_told_to_drain:
             doing.standing, doing.standing_reason = said
@@ -294,7 +295,7 @@ class Agent:
             self._narrate(told_of(said[0], self._login.enrolment.node_id, said[1]))
 
     def _resume(self) -> None:
-        """End the drain if the gateway asked for the drain and has cancelled it."""
+        """End a drain that the gateway asked for. A drain that the operator asked for goes on."""
         if self._doing.is_told_to_drain:
             self._doing.is_draining = self._doing.is_told_to_drain = False
 

@@ -42,7 +42,9 @@ class AgentSettings:
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0
-    silent_seconds: float = 50.0  # the gateway pings, and answers heartbeats, every 30 s
+    # An open connection is shown as disconnected after this long without a sign of life. The
+    # gateway pings, and answers heartbeats, every 30 s.
+    silent_seconds: float = 50.0
     lease_seconds: float = 15.0
     progress_seconds_least: float = 0.25
     resend_seconds: float = 30.0

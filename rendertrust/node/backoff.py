@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 
 def delays(least: float, most: float) -> Iterator[float]:
-    """Yield seconds to wait. The maximum doubles each time, and half of each delay is random."""
+    """Yield seconds to wait: at most ``least``, then twice as long each time, up to ``most``.
+
+    Half of each delay is random.
+    """
     ceiling = least
     while True:
         yield ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret

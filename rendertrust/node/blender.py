@@ -1,4 +1,7 @@
-"""Blender on this machine: find Blender, test it once, and run orders in its sandbox."""
+"""Blender on this machine: find Blender, test it once, and run orders in its sandbox.
+
+An order is a JSON object that tells the worker, a program inside Blender, what to do (``do``).
+"""
 
 import re
 import tempfile
@@ -47,9 +50,10 @@ class NoBlender:
 class Blender:
     """A tested Blender. ``version`` is like ``5.2.3``, ``build`` is the commit of its source.
 
-    ``memory_bytes``: limit for an order; None means all memory of the machine. ``nice``: niceness
-    of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw; None if unknown
-    (``opengl_probe``).
+    ``memory_bytes``: memory that one order to the worker may take; None means all memory of the
+    machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
+    None if unknown (``opengl_probe``). ``variables``: further environment variables of the worker,
+    as NAME=value.
     """
 
     renderer: blender_discovery.Renderer
@@ -59,6 +63,7 @@ class Blender:
     version: str = ""
     build: str = ""
     opengl: bool | None = None
+    variables: tuple[str, ...] = ()
 
     async def obey(
         self,
@@ -72,8 +77,9 @@ class Blender:
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
-        """Run one order in the work folder; the order's paths are relative to ``in``.
+        """Run one order in the work folder ``folder``.
 
+        The order's paths are relative to ``in``, and paths of delivered files to ``delivered``.
         ``orders``: a descriptor, which this method closes. Blender then stays, and runs each
         further order that it reads from the descriptor as a line in the format of ``said``.
         """
@@ -81,6 +87,8 @@ class Blender:
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
         worker = self.box.view(folder, WORKER).worker
         program = self.renderer.program(worker, orjson.dumps(full).decode())
+        if self.variables:
+            program = ["/usr/bin/env", *self.variables, *program]
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),

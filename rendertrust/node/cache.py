@@ -129,13 +129,13 @@ class Cache:
             async for chunk in response.content.iter_chunked(_CHUNK):
                 size += len(chunk)
                 if size > wanted.size:
-                    raise _Never("longer than announced")
+                    raise _Never("the file is longer than the gateway said")
                 sum_.update(chunk)
                 write(chunk)
         if size < wanted.size:
-            raise _Again("cut off")
+            raise _Again("the download was cut off")
         if sum_.hexdigest() != wanted.sha256:
-            raise _Other("the content is not what was announced (SHA-256 differs)")
+            raise _Other("the download's SHA-256 differs from that of the job's input")
 
 
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:

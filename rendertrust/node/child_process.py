@@ -20,11 +20,11 @@ _CHUNK: Final = 16 * 1024
 
 @attrs.frozen(kw_only=True)
 class ProcessExit:
-    """How a process ended.
+    """The end of a process.
 
     ``code``: the exit code as in ``subprocess`` (negative: a signal); None if the process was
     killed at its deadline. ``last``: the last JSON line. ``tail``: the end of standard error.
-    ``excess``: the limit for which the process was killed, if any.
+    ``excess``: the exceeded limit for which the process was killed, if any.
     """
 
     code: int | None

@@ -53,9 +53,9 @@ class Closed:
 
 
 class Connection:
-    """The connection.
+    """The node's WebSocket, which is opened again after each close.
 
-    The connection calls ``on_open`` after each connect, and ``on_frame`` for each relay frame.
+    ``on_open`` is called after each connect, and ``on_frame`` for each relay frame.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Connection:
             self._narrate("got a new token")
             return None
         if rejected.code is None or rejected.code >= 500 or rejected.code == 429:
-            self._refusals -= 1  # without a response, the gateway has not refused
+            self._refusals -= 1  # an unreachable or busy gateway has not refused the node
             return None
         if rejected.code == FORBIDDEN:
             way = another_node(self._login.enrolment.url)
@@ -225,7 +225,7 @@ class Connection:
         return closed
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
-        """Read relay frames in a separate task: aiohttp answers pings only inside receive()."""
+        """Read relay frames and answer pings until the socket closes. Return how it closed."""
         while True:
             try:
                 message = await socket.receive(timeout=SILENCE_SECONDS_MAX)
@@ -247,7 +247,7 @@ class Connection:
     async def _take(self, text: str) -> None:
         frame = decode_from_gateway(text)
         if isinstance(frame, (Malformed, Unknown)):
-            self._narrate(f"ignored a frame: {frame}")
+            self._narrate(f"ignored a relay frame: {frame}")
             return
         await self._on_frame(frame)
 

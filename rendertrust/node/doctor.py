@@ -27,6 +27,10 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
 SKEW_SECONDS_MAX: Final = 60.0
+HOW_TO_LEAVE: Final = (
+    "ask an admin of the gateway; unless an admin ordered it, ten valid frames in a row release the"
+    " node: rendertrust submit SCENE.blend --frames 1-10 --pool mine"
+)
 RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
 
 
@@ -141,7 +145,7 @@ def agent(found: object) -> Diagnosis:
         return Diagnosis("agent", GOOD, f"rests: {found.resting}")
     if found.standing == QUARANTINED:
         said = told_of(found.standing, found.node_id, found.standing_reason)
-        return Diagnosis("agent", BAD, said, "only an admin of the gateway can release it")
+        return Diagnosis("agent", BAD, said, HOW_TO_LEAVE)
     if not found.connected:
         silent = found.silent_seconds
         said = "is not connected" if silent is None else f"has not answered for {silent} s"

@@ -308,7 +308,7 @@ class NodeLogin:
         return answer
 
     async def renew(self, *, instead_of: str) -> registration.NodeRejected | None:
-        """Renew the token by proving the key, unless ``instead_of`` was replaced already.
+        """Renew the token ``instead_of`` by proving the key, unless it was replaced already.
 
         Return None if the node has a new token.
         """

@@ -39,7 +39,7 @@ class KeyChanged:
 
 @attrs.frozen
 class KeyUnknown:
-    """The gateway cannot prove its key now. The node asks again later."""
+    """The gateway did not respond, or cannot prove its key now. The node asks again later."""
 
     reason: str
 
@@ -50,7 +50,7 @@ Answer = KeyKnown | KeyChanged | KeyUnknown
 async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
     """Fetch the newest checkpoint from ``url`` and check it with the known key.
 
-    The request bypasses the session's middleware, because it contains no secret.
+    The request contains no secret. It bypasses the session's middleware, which calls this function.
     """
     nonce = secrets.token_hex(32)
     try:
@@ -75,7 +75,7 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
 
 
 async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
-    """Return True if a gateway responds, even without a log."""
+    """Return True if ``/health`` answers anything but 404, as a gateway without a log also does."""
     try:
         async with session.get(url + HEALTH, timeout=TIMEOUT, allow_redirects=False) as response:
             return response.status != 404
@@ -140,7 +140,7 @@ def answered(
 
 
 def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
-    """Return the keys that must have signed: the key that the gateway shows, and the known key.
+    """Return the keys that must have signed the checkpoint: the shown key, and the known key.
 
     The known key is renamed to the log's current origin, which a new epoch changes.
     """

@@ -2,8 +2,8 @@
 
 Each request may open a new connection, and by then the address may belong to somebody else.
 Therefore each request to the gateway is preceded by a request without secrets, which checks the
-key. Requests to other hosts, such as uploads to presigned URLs, fail until the key was confirmed
-once since the agent's start.
+key. A request to another host, such as an upload to a presigned URL, is preceded by this check only
+until the key was confirmed once, and again after the key has changed.
 """
 
 from collections.abc import Awaitable, Callable

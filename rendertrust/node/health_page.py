@@ -14,8 +14,8 @@ NAMES: Final = (HOST, "localhost")  # accepted host names; any port, because of 
 class HealthPage:
     """Server of the health page.
 
-    ``GET /`` answers ``snapshot()``, with status 200 while the agent is connected or rests,
-    otherwise 503. A request for another host name gets 421.
+    ``GET /`` and ``GET /health`` answer ``snapshot()``, with status 200 while the agent is
+    connected or rests, otherwise 503. A request for a host name that is not in NAMES gets 421.
     """
 
     def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:

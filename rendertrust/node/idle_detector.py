@@ -12,7 +12,7 @@ import attrs
 
 @attrs.frozen
 class CpuTimes:
-    """Processor time since boot; ``others``: the part at normal priority or above."""
+    """Clock ticks of all processors since boot; ``others``: ticks at normal priority or above."""
 
     others: int
     total: int

@@ -80,7 +80,7 @@ async def rerender(
     hear: Hear = lambda share, detail: None,
     on_whole: Callable[[str], None] = lambda why: None,
 ) -> RerenderResult | Failed:
-    """Render the frame in the empty work folder ``folder``; ``render`` must have a Blender."""
+    """Render the frame in the empty work folder ``folder``; ``render`` must have found Blender."""
     task = await asyncio.to_thread(_task, asked, folder, hear)
     order = order_for(task)
     if isinstance(order, Failed):

@@ -10,7 +10,8 @@ CPUINFO: Final = Path("/proc/cpuinfo")
 # Cycles has separate code for processors with and without AVX2; the denoiser also for AVX-512.
 _AVX2: Final = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2"})
 _AVX512: Final = _AVX2 | {"avx512f", "avx512cd", "avx512dq", "avx512bw", "avx512vl"}
-_SWITCHES: Final = ("CYCLES_CPU_NO_AVX2",)
+NO_AVX2: Final = "CYCLES_CPU_NO_AVX2"
+_SWITCHES: Final = (NO_AVX2,)
 
 
 def cores() -> int:
@@ -31,8 +32,8 @@ def ram_bytes() -> int:
 def isa(cpuinfo: Path = CPUINFO) -> str:
     """Return the part of the instruction set that changes renders, like ``x86_64/avx2``.
 
-    Switches that disable instructions of the renderer are appended. If the level is unknown, the
-    result is ``x86_64``.
+    Environment variables that disable instructions of the renderer are appended. If the instruction
+    set's level is unknown, as on ARM, the result has only the machine's name, such as ``aarch64``.
     """
     machine = platform.machine() or "unknown"
     level = _level(cpuinfo) if machine == "x86_64" else None
@@ -42,6 +43,11 @@ def isa(cpuinfo: Path = CPUINFO) -> str:
 def switches() -> Mapping[str, str]:
     """Return the environment variables that disable instructions of the renderer."""
     return {name: os.environ[name] for name in _SWITCHES if name in os.environ}
+
+
+def has_two_kernels(cpuinfo: Path = CPUINFO) -> bool:
+    """Return True if Cycles renders with AVX2 here, and without AVX2 where NO_AVX2 is set."""
+    return isa(cpuinfo) in ("x86_64/avx2", "x86_64/avx512")
 
 
 def _level(cpuinfo: Path) -> str | None:

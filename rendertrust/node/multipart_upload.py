@@ -25,7 +25,7 @@ from rendertrust.node.spool import SpooledFile
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, WantedPart
 from rendertrust.relay_frames import PARTS_ASKED_MAX, PARTS_MAX
 
-ROUNDS: Final = 3  # tries per batch: a URL may expire, or the store may lose parts
+ROUNDS: Final = 3  # tries per batch of parts: a URL may expire, or the store may lose parts
 _CHUNK: Final = 1 << 20
 TOO_LONG: Final = PutRefused(f"the result is longer than {PARTS_MAX} parts")
 
@@ -44,7 +44,8 @@ def in_parts(spooled: SpooledFile) -> bool:
 async def send(session: aiohttp.ClientSession, spooled: SpooledFile, ask: Ask) -> Outcome:
     """Upload all parts that have not arrived; return PutStored with the hashes of all parts.
 
-    ``ask`` requests parts from the gateway, and returns None if the gateway does not respond.
+    ``ask`` requests URLs of parts from the gateway; it returns None if the gateway does not
+    respond.
     """
     assert spooled.output.part_bytes is not None, "the caller has called in_parts()"
     try:
@@ -86,7 +87,7 @@ class _Sending:
         for _ in range(ROUNDS):
             offered = await self._ask(wanted)
             if offered is None:
-                return StoreUnreachable("the gateway does not grant the multipart upload")
+                return StoreUnreachable("the gateway did not answer the request for URLs of parts")
             if set(numbers) <= set(offered.arrived):
                 return PutStored()
             for place in offered.places:

@@ -39,8 +39,9 @@ def cache_file() -> Path:
 
 
 async def draws(blender: Blender, folder: Path, kept: Path | None = None) -> bool | None:
-    """Return True if EEVEE and Workbench can draw; None if the test exceeded its limits.
+    """Return True if EEVEE and Workbench can draw.
 
+    Return None if the test could not be started, or exceeded its limits.
     The test runs in the work folder ``folder``, which is removed.
     """
     kept, state = kept or cache_file(), state_of(blender)
@@ -54,7 +55,7 @@ async def draws(blender: Blender, folder: Path, kept: Path | None = None) -> boo
 
 
 def state_of(blender: Blender) -> str:
-    """Return a hash over all that the result depends on: Blender's build, sandbox and drivers."""
+    """Return a hash over all that the result depends on: Blender, sandbox, user and drivers."""
     facts = [blender.build, blender.version, blender.is_sandboxed, os.getuid(), *_drivers()]
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()
 

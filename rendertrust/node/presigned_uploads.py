@@ -96,11 +96,11 @@ async def _put_once(
     try:
         with file.open("rb") as body:
             body.seek(start)
-            # Encoding the URL again, or adding headers that were not signed, would invalidate the
-            # signature.
             taking = WriteTimeout(TAKEN_SECONDS)
             async with (
                 taking.in_time(),
+                # Encoding the URL again, or adding headers that were not signed, would invalidate
+                # the URL's signature.
                 session.put(
                     URL(place.url, encoded=True),
                     data=taking.of(_chunks(body, size)) if size else b"",

@@ -207,8 +207,8 @@ class ResidentBlenders:
     ) -> AsyncGenerator[ResidentBlender]:
         """Lend a Blender to a unit whose inputs are in ``inputs``.
 
-        A new Blender moves the inputs to its own folder. After the unit, Blender waits for the next
-        unit, or ends if Blender is not well.
+        If a new Blender is started, the inputs move to its folder. After the unit, Blender waits
+        for the next unit, or ends if it is not well.
         """
         resident = await self._waiting_for(same)
         if resident is None:

@@ -22,7 +22,8 @@ MEMORY_EVERY: Final = 0.5
 DISK_EVERY: Final = 2  # number of memory checks per disk check
 SCENES, MACHINES = "scene", "node"
 MEMORY: Final = "memory"
-# If the machine's memory runs out, a scene that uses over a fourth of its limit is blamed.
+# If the machine's memory runs out, a scene that uses over a fourth of its limit counts as too large
+# for this node.
 LARGE_PART: Final = 4
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -78,7 +79,7 @@ class ResourceMonitor:
 
 
 def too_much_memory(pids: list[int], bounds: ResourceLimits) -> LimitExceeded | None:
-    """Check the number of processes, their memory, and the memory that remains."""
+    """Check the number of processes, their memory, and the machine's free memory."""
     if len(pids) > bounds.processes:
         return LimitExceeded(f"the scene started more than {bounds.processes} processes", SCENES)
     taken = held_bytes(pids)
@@ -103,7 +104,7 @@ def held_bytes(pids: list[int]) -> int:
 
 
 def written_bytes(folder: Path) -> int:
-    """Return the size of the folder's writable parts."""
+    """Return the bytes in those parts of a work folder that the program can write to."""
     return sum(size for _, size in _sizes(folder))
 
 
@@ -151,7 +152,7 @@ def _length(entry: "os.DirEntry[str]") -> int:
 
 
 def family(pid: int) -> list[int]:
-    """Return ``pid`` and the descendants of the process that ``/proc`` lists."""
+    """Return ``pid`` and the ids of its descendant processes in ``/proc``."""
     parents: dict[int, list[int]] = {}
     for name in _processes():
         if (parent := _parent(name)) is not None:

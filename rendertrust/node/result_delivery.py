@@ -22,7 +22,7 @@ from rendertrust.protocol import (
 )
 
 PARALLEL: Final = 2
-# time for the gateway to grant parts, before the node requests the parts again
+# timeout of a request for URLs of parts; the upload then waits for its next try
 ANSWER_SECONDS: Final = 15.0
 
 
@@ -69,7 +69,7 @@ class Uploader:
         self.wake()
 
     def take(self, ref: Running, offered: PartsOffered) -> None:
-        """Pass the parts that the gateway has granted to the multipart upload that waits."""
+        """Pass the gateway's answer to the multipart upload that asked for URLs of parts."""
         answer = self._answers.get((ref, offered.what))
         if answer is not None and not answer.done():
             answer.set_result(offered)
@@ -136,10 +136,7 @@ class Uploader:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
 
     async def _send_file(self, spooled: SpooledFile) -> presigned_uploads.Outcome:
-        """Upload a file in one request.
-
-        In parts if the file is long and the gateway allows parts.
-        """
+        """Upload a file: in parts if it is long and the gateway allows parts, else as a whole."""
         if not multipart_upload.in_parts(spooled):
             return await presigned_uploads.put(self._session, spooled.output, spooled.file)
 
@@ -149,7 +146,7 @@ class Uploader:
         return await multipart_upload.send(self._session, spooled, ask)
 
     async def _leave(self, ref: Running, wanted: PartsWanted) -> PartsOffered | None:
-        """Request parts from the gateway; return None if the gateway does not respond."""
+        """Request URLs of parts; return None if the gateway does not respond in time."""
         name = (ref, wanted.what)
         answer = self._answers[name] = asyncio.get_running_loop().create_future()
         asked = UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, wanted=wanted)

@@ -59,7 +59,7 @@ def _raised(path: Path, folder: Path, names: "count[int]") -> Path:
 
 
 def _open(path: Path) -> None:
-    """Make a folder readable again, which this user owns."""
+    """Make a folder of this user readable and writable again."""
     facts = path.lstat()
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
         path.chmod(0o700)

@@ -3,12 +3,13 @@
 Inside the sandbox are a read-only system, the renderer, and a work folder, in which ``in`` and
 ``delivered`` are read-only and ``out``, ``home`` and ``/tmp`` are writable. There is no network, no
 capability and no process from outside. Of /etc only fonts, the loader's cache and links are
-visible. The environment has only the variables that disable instructions of the renderer. System
-calls that reach beyond namespaces are refused (``seccomp``). The worker sets limits on its own
-time, memory and files before it opens a scene. An ordinary user runs bubblewrap in a user
-namespace, in which Blender has the uid ``nobody``. Root runs bubblewrap without a user namespace,
-because only root can bind folders below root's private home. The sandbox switches to a uid of this
-unit before Blender starts. Therefore Blender never has the host's uid 0, and the kernel's limits
+visible. Of the node's environment, only the variables that disable instructions of the renderer are
+passed on. System calls that reach beyond namespaces are refused (``seccomp``). The worker sets
+limits on its own time, memory and files before it opens a scene. An ordinary user runs bubblewrap
+in a user namespace, in which Blender has the uid ``nobody``. Root runs bubblewrap without a user
+namespace, because only root can bind folders below root's private home. The sandbox then switches
+to a uid of this unit before Blender starts, or to ``nobody`` where such uids are not mapped.
+Therefore Blender never has the host's uid 0. If the unit has a uid of its own, the kernel's limits
 per user count only this unit.
 """
 
@@ -57,7 +58,7 @@ _SYSTEM: Final = (
 )
 _FORBIDS_NAMESPACES: Final = (0, 8)  # first version of bubblewrap that can forbid namespaces
 DELIVERED: Final = "delivered"  # folder in a check's work folder with the delivered files
-FILTER: Final = "filter"  # file of the work folder that the sandbox does not show
+FILTER: Final = "filter"  # file in the work folder with the system call filter for bubblewrap
 _DESCRIPTOR: Final = "9"
 _LAST: Final = "{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null"
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")

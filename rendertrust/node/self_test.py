@@ -1,4 +1,4 @@
-"""Self-test of a node: runs and times each built-in kind of work once."""
+"""Self-test of a node: runs ``echo`` and ``cpu_benchmark`` once, and renders a small picture."""
 
 import asyncio
 import tempfile
@@ -44,7 +44,10 @@ class SelfTestResult:
 
 
 async def self_test(offer: PluginOffer, scratch: Path, threads: int) -> SelfTestResult:
-    """Run each kind of work in a folder below ``scratch``."""
+    """Run ``echo`` and the benchmark, and render a small picture, in folders below ``scratch``.
+
+    The picture is rendered only if the node offers ``render``.
+    """
     faults: dict[str, str] = {}
     cpu = render = None
     said = await _tried(EchoPlugin(), scratch, {"rows": 1})

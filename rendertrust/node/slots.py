@@ -91,7 +91,7 @@ class Slots:
             self._start(frame, plugin)
 
     def refuse(self, ref: Running, failure: Failed) -> None:
-        """Return a unit to the gateway at once."""
+        """Report a unit as failed with ``failure``, without running it."""
         self._spool.put(failed(ref, failure))
         self._count(_outcome(failure))
         self._on_spooled()

@@ -87,8 +87,8 @@ class StoredFile:
 class Spool:
     """The spool in ``folder``. The state folder's lock ensures that only one agent opens it.
 
-    If the disk is full, ``on_fault`` is called and the result becomes a failure. Another node then
-    does the unit.
+    If a row cannot be written, ``on_fault`` is called, and the result stays in memory until it is
+    acked. A result with files then becomes a failure, so that another node does the unit.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class Spool:
         )
 
     def redirect(self, ref: Running, what: str, output: Output) -> bool:
-        """Change a file's upload to ``output``.
+        """Change the destination of a file's upload to ``output``.
 
         Return False if the file does not wait for an upload.
         """
@@ -225,9 +225,9 @@ class Spool:
         return changed > 0
 
     def settle(self, ref: Running) -> bool:
-        """Remove a unit's result.
+        """Remove the results of ``ref``, in which None stands for all units or all attempts.
 
-        Without a unit or attempt in ``ref``, remove all results of the job.
+        Return True if there was such a result.
         """
         matching = [held for held in self.held() if _covers(ref, held)]
         for held in matching:

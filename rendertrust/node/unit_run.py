@@ -33,7 +33,8 @@ from rendertrust.protocol import (
 from rendertrust.relay_frames import UNREAD
 
 WITHOUT_OBJECT: Final = "none:"
-# Interval between two pieces, so that a scene with much output cannot displace other relay frames.
+# Interval between two pieces of a unit's log, so that a scene with much output cannot displace
+# other relay frames.
 LOG_SECONDS: Final = 1.0
 LOG_CHARACTERS_KEPT: Final = 64 * 1024
 
@@ -258,7 +259,7 @@ Made = dict[str, tuple[CopiedFile, Output]]
 
 
 def _taken(unit: UnitRun, result: Completed, spool: Spool) -> Made:
-    """Copy the files that have an upload destination. Raises OSError, NotARegularFile."""
+    """Spool the files that have an upload destination. Raises OSError, NotARegularFile."""
     dispatch = unit.dispatch
     places = {
         RESULT: (result.file, dispatch.output),

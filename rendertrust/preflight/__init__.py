@@ -4,9 +4,8 @@ Pure. The node's worker (``rendertrust.node.scene_inspection``) opens the scene 
 facts.
 
     findings.py            facts -> findings, each with the setting that fixes it
-    missing_output.py      findings about scenes without a deliverable picture
     layout.py              a scene's files -> the inputs of a job
     unsendable_files.py    findings about files that cannot be sent
-    frame_probe.py         the times of a few crops -> seconds of the reference machine
+    frame_probe.py         the times of a few crops -> seconds on the machine that rendered them
     frame_work.py          the times of a few crops -> microseconds of work, and their price
 """

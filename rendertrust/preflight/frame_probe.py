@@ -1,8 +1,8 @@
-"""Probes of some frames by a few crops, and the seconds of all frames that follow from them.
+"""Measurements of a few crops of some frames, and the estimated seconds of all frames.
 
-A crop takes a base time, for setting up the scene, and time for its pixels. A render of nearly no
-pixels measures the base time; the time for pixels grows with pixels and samples. Between probed
-frames the time is interpolated linearly.
+The render of a crop takes a base time, for setting up the scene, and time for its pixels. A render
+of nearly no pixels measures the base time; the time for pixels grows with pixels and samples.
+Between probed frames the time is interpolated linearly.
 """
 
 from bisect import bisect_left
@@ -24,9 +24,9 @@ SECONDS_LEAST: Final = 0.001
 class MeasuredFrame:
     """Times of one probed frame, in seconds.
 
-    ``base`` is the time of a render without pixels. ``pixel`` is the time of a single pixel at all
-    samples, as the mean of the frame's crops. ``least`` and ``most`` are this time for the cheapest
-    and the dearest crop.
+    ``base`` is the time of a render of nearly no pixels. ``pixel`` is the time of a single pixel at
+    all samples, as the mean of the frame's crops. ``least`` and ``most`` are this time for the
+    cheapest and the dearest crop.
     """
 
     frame: int

@@ -14,7 +14,7 @@ import attrs
 from rendertrust.preflight.frame_probe import MeasuredFrame, Probe
 
 SECOND: Final = 1_000_000
-LEAST: Final = SECOND // 1000  # the minimum for a frame
+LEAST: Final = SECOND // 1000  # microseconds, the minimum for a frame
 
 
 @attrs.frozen
@@ -70,7 +70,7 @@ def _microseconds(probed: MeasuredFrame, more: Fraction) -> int:
 
 
 def price_of(microseconds: int, price: int, seconds: int) -> int:
-    """Return the cost of ``microseconds`` of work in units of money.
+    """Return the cost of ``microseconds`` of work, in units of 1/10,000 credit like ``price``.
 
     ``price`` pays for ``seconds`` of work. The cost is rounded up, and is therefore 0 only if
     ``price`` is 0.

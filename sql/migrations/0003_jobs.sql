@@ -258,7 +258,7 @@ FROM units u WHERE u.copy_node_id IS NOT NULL AND u.state IN ('DISPATCHED', 'RUN
 
 -- ── attempts ────────────────────────────────────────────────────────────────────────────────────
 
--- Attempts that ended without a result; the units' rows have the last ones. Triggers write them.
+-- Attempts that ended without a result. Triggers write these rows; a unit's own row describes its newest attempt.
 CREATE TABLE attempts (
     job_id      uuid NOT NULL,
     number      integer NOT NULL,                 -- of the unit

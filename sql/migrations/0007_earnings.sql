@@ -56,8 +56,8 @@ CREATE INDEX earnings_unowned ON earnings (node_id) -- finds shares that a new o
     WHERE operator_id IS NULL AND state NOT IN ('REVERSED', 'FORFEITED');
 CREATE INDEX earnings_node ON earnings (node_id); -- deleting a node searches the rows that refer to it
 
--- The entry that pays each share, on its operator's account or in suspense. It is found by the transfer's reference,
--- through a unique index each.
+-- The entry that pays each share, on its operator's account or in suspense. Each lookup of a transfer by its reference
+-- uses a unique index.
 CREATE VIEW share_entries AS
 SELECT e.id AS share_id,
        2 * coalesce( -- the entry on the credit side
@@ -76,7 +76,8 @@ CREATE TABLE disputes (
     job_id     uuid NOT NULL,
     unit       integer NOT NULL,
     user_id    uuid NOT NULL REFERENCES users,
-    -- the gateway opened it: the node had an invalid result later, and this unit had not been compared
+    -- the gateway opened it: the node or another node of its owner had an invalid result, and this unit was not fully
+    -- compared
     by_gateway boolean NOT NULL DEFAULT false,
     reason     text NOT NULL CHECK (char_length(reason) BETWEEN 1 AND 500),
     charge     bigint NOT NULL CHECK (charge > 0), -- refunded if the dispute is upheld

@@ -62,7 +62,7 @@ CREATE TABLE checkpoints (
     note   text NOT NULL                          -- the signed note (C2SP) as published
 );
 
--- Valid keys of the log: the first key, keys that the previous key has signed, and keys that the operator of the
+-- Valid keys of the log: the first key, keys that the previous key has signed, and keys that the person who runs the
 -- gateway has adopted by hand.
 CREATE TABLE log_keys (
     verifier text PRIMARY KEY,                    -- name+id+key
@@ -139,8 +139,8 @@ CREATE TABLE log_halt (
     CONSTRAINT log_halt_seen_check CHECK (reason <> 'BEHIND' OR (origin IS NOT NULL AND seen_at IS NOT NULL))
 );
 
--- The halt that applies. A new epoch ends a halt over a contract that the epoch left behind, even if an anchor actor
--- stores the halt after the epoch began, and a halt over a checkpoint that was signed before the epoch.
+-- The halt that applies. A new epoch ends a halt about a contract that the epoch left behind, even if an anchor actor
+-- stores the halt after the epoch began; and a BEHIND halt about a checkpoint that was signed before the epoch.
 CREATE VIEW log_halted AS
 SELECT reason, found_at, chain_id, contract, size, root, origin, seen_at FROM log_halt h
 WHERE NOT EXISTS (SELECT FROM epochs e WHERE e.chain_id = h.chain_id AND e.contract = h.contract)

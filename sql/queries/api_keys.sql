@@ -1,5 +1,5 @@
 -- name: api_key_insert
--- Insert a key; no row if the user has $9 valid ones.
+-- Insert a key; no row if the user has $9 keys that are not revoked, expired ones included.
 INSERT INTO api_keys (id, user_id, name, sha256, hint, scopes, created_at, expires_at)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8
 WHERE (SELECT count(*) FROM api_keys WHERE user_id = $2 AND revoked_at IS NULL) < $9

@@ -1,7 +1,7 @@
 -- The last log lines of ended attempts.
 
 -- name: attempt_log_keep
--- Store a log if this node has the unit at this attempt, which succeeded ($8) or failed. Each job keeps the newest $7
+-- Store the log of an attempt that succeeded ($8) or failed, if this node has or had it. Each job keeps the newest $7
 -- logs of either kind.
 WITH older AS (
     DELETE FROM attempt_logs l

@@ -76,7 +76,7 @@ WITH waiting AS (
     ORDER BY since, job_id, unit LIMIT $1)
 SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.plan, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
-       n.owner_id AS owner,
+       n.owner_id AS owner, n.standing = 'QUARANTINED' AND n.caught IS NOT NULL AS is_caught,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'invalid'
                AND b.drawn AND b.compared IS NOT NULL AND w.owner_id IS NOT NULL
@@ -144,11 +144,12 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
   AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit);
 
 -- name: checks_records
--- Verdicts on the work of nodes $1, the newest $2 per device class, oldest first: 'v' is valid, 'm' a strike, by a
--- check or for a refuted report about a scene, 'x' an invalid result that is no strike. Results that no verifier found
--- invalid, as the object was lost or unreadable, do not count. Separately those before and those since the node's last release. Valid
--- results of the owner's own work do not count. Strikes of a key that the owner gave up count for the new key:
--- otherwise a new key would erase them. And the sum of the shares of the valid results in a row at the end.
+-- Verdicts on the work of nodes $1, the newest $2 per device class, oldest first, one letter each: 'v' is valid, 'm' a
+-- strike, by a check or for a refuted report about a scene, 'x' an invalid result that is no strike. `before` and
+-- `since`: the verdicts before and since the node's last release. `work`: the sum of the shares of the valid results in
+-- a row at the end of `since`. Valid results of the owner's own work do not count, nor do invalid results whose scene
+-- turned out to be at fault, nor those without a strike that no verifier found, as the object was lost or unreadable.
+-- Of a key that the owner gave up only the strikes count, for the new key: otherwise a new key would erase them.
 WITH looked AS (
     SELECT n.id AS node, n.released_at, k.id AS by, k.id <> n.id AS given_up
     FROM nodes n
@@ -208,7 +209,7 @@ SELECT * FROM (
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'invalid',
-            'it said that the scene is at fault, and another rendered it', true, at, at
+            'its node reported that the scene is at fault, but another node rendered it', true, at, at
      FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
@@ -242,7 +243,8 @@ SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN
 SELECT DISTINCT device_class FROM verifiers WHERE seen_at >= now() - make_interval(secs => $1);
 
 -- name: check_view_page
--- The newest $5 checks; optionally only those of node $2, with outcome $3, or with $4 in the reason.
+-- The newest $5 checks; optionally only those of node $2, with outcome $3, or with $4 in the node's name or the reason,
+-- or as the beginning of the job's id.
 SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, c.node_id, n.name AS node_name, c.device_class,
        coalesce(c.verdict, 'pending') AS verdict, c.said, c.strike, v.name AS verifier_name, c.opened_at, c.decided_at
 FROM checks c

@@ -2,7 +2,7 @@
 
 -- name: connections_write
 -- Record that gateway $1 is alive, and the state of some of its connections; each node keeps the last $10. Returns
--- whether the gateway has recorded this at least every $11 seconds, so that the others have not considered it dead.
+-- whether the gateway's previous record is at most $11 seconds old, so that the others have not considered it dead.
 WITH told AS (
     SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
                          $7::timestamptz[], $8::integer[], $9::boolean[])

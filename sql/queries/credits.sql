@@ -20,7 +20,7 @@ ORDER BY e.version DESC
 LIMIT $2 OFFSET $3;
 
 -- name: entry_is_of_user
--- Does the entry belong to the user, so that a page may begin after it?
+-- A row if the entry belongs to the user, so that a page may begin after it.
 SELECT FROM entries e JOIN accounts a ON a.id = e.account_id
 WHERE e.transfer_id = transfer_of($2::uuid) AND e.id = $2 AND a.name = 'user:' || $1::uuid;
 
@@ -71,7 +71,7 @@ LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
 WHERE u.job_id = $1 AND u.number = $2;
 
 -- name: refundable_units
--- The charge for each unit of a job, and the refunded part.
+-- The charge for each unit of a job, and its first refund; an upheld dispute may have refunded the rest later.
 SELECT u.number, u.frames, u.tile, coalesce(h.settled, 0) AS charged, t.amount AS refunded
 FROM units u
 JOIN jobs j ON j.id = u.job_id

@@ -1,5 +1,5 @@
 -- name: database_answers
--- For the readiness probe.
+-- Return a row, so that the readiness probe sees that the database answers.
 SELECT 1 AS one;
 
 -- name: database_time
@@ -12,7 +12,8 @@ SELECT clock_timestamp() AS now;
 SELECT set_config('transaction_timeout', $1, false) WHERE current_setting('transaction_timeout', true) IS NOT NULL;
 
 -- name: database_transaction_lasts
--- The same for this transaction only. A running timer must be switched off before it can restart.
+-- End this transaction after $1 milliseconds, instead of the connection's limit. A running timer must be switched off
+-- before it can restart.
 SELECT set_config('transaction_timeout', '0', true), set_config('transaction_timeout', $1, true)
 WHERE current_setting('transaction_timeout', true) IS NOT NULL;
 

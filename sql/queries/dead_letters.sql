@@ -40,7 +40,7 @@ ORDER BY CASE $5::text WHEN 'about' THEN lower(f.about) WHEN 'reason' THEN lower
 LIMIT $3 OFFSET $4;
 
 -- name: dead_tries
--- The failed attempts at each of the jobs $1: the newest $2 of each, oldest first.
+-- The attempts of each of the jobs $1 that ended without a result: the newest $2 of each, oldest first.
 SELECT d.* FROM unnest($1::uuid[]) AS j (id)
 CROSS JOIN LATERAL (
     SELECT a.job_id AS job, a.number AS unit, a.attempt, a.ended_at AS at, n.name AS node_name,

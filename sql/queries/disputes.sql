@@ -20,7 +20,7 @@ WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
                   WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.operator_id = $3));
 
 -- name: dispute_is_known
--- Is this a dispute, of creator $1 or of anyone, so that a page may begin after it?
+-- A row if this is a dispute, of creator $1 (null: of anyone), so that a page may begin after it.
 SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page

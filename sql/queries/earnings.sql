@@ -84,7 +84,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text
                      $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::boolean[]);
 
 -- name: books_disputes_update
--- Decide disputes, or let a creator's and the gateway's take each other's place.
+-- Decide disputes; or replace a rejected dispute of the gateway by one of the creator, or the reverse.
 UPDATE disputes d SET state = n.state, decision = n.decision, decided_at = n.decided_at, id = n.id, reason = n.reason,
                       opened_at = n.opened_at, by_gateway = n.by_gateway,
                       finding = CASE WHEN d.id = n.id THEN d.finding END

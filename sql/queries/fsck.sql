@@ -22,7 +22,8 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
 SELECT id FROM transfers WHERE written >= $1 AND written < $2;
 
 -- name: fsck_new_entries
--- Entries written by such transactions, and entries that the log has covered since it ended at $3.
+-- Entries written by transactions from $1 on and below $2, and entries that the log has covered since it covered only
+-- those up to $3.
 SELECT entry_id FROM entries WHERE written >= $1 AND written < $2
 UNION
 SELECT entry_id FROM entries
@@ -218,7 +219,7 @@ WHERE r.hash <> sha256(convert_to(r.document, 'UTF8'))
 ORDER BY r.job_id, r.unit;
 
 -- name: fsck_transfers_i4_refunds
--- A charge for work is refunded at most once, and at most in full.
+-- A refund of a charge for work is at most the charge; I5 allows one such refund.
 SELECT 'transfer ' || t.id AS subject,
        'gave back ' || t.amount || ' for ' || t.reference || ', charged ' || coalesce(h.settled, 0)
            AS found
@@ -480,7 +481,7 @@ SELECT 'the log' AS subject, count(*) || ' leaves from ' || min(leaf_index) || '
 FROM leaves HAVING min(leaf_index) <> 0 OR max(leaf_index) <> count(*) - 1;
 
 -- name: fsck_whole_i7_keys
--- No checkpoint exists without a valid key.
+-- A log with checkpoints has a valid key.
 SELECT 'checkpoint ' || size AS subject, 'signed, and the log has no key' AS found
 FROM checkpoints WHERE NOT EXISTS (SELECT FROM log_keys)
 ORDER BY size;

@@ -38,7 +38,7 @@ ON CONFLICT (one) DO UPDATE SET reason = 'BEHIND', found_at = $1, chain_id = NUL
 WHERE log_halt.reason = 'RESTORED' OR NOT EXISTS (SELECT FROM log_halted);
 
 -- name: halts_end
--- End the halt: an epoch has begun, or an operator confirmed that the chain agrees.
+-- End the halt: an epoch has begun, or the person who runs the gateway confirmed that the chain agrees.
 DELETE FROM log_halt;
 
 -- name: halts_asked

@@ -280,7 +280,7 @@ SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
 FROM units WHERE job_id = $1 AND tile IS NULL;
 
 -- name: job_view_attempts
--- A job's failed attempts by unit and attempt number, at most 100.
+-- A job's attempts that ended without a result, by unit and attempt number, at most 100.
 SELECT a.number, w.frames, w.tile, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
        a.ended_at, a.error_class, a.error, c.verdict, c.said
 FROM attempts a LEFT JOIN units w ON w.job_id = a.job_id AND w.number = a.number

@@ -14,7 +14,7 @@ SELECT pg_advisory_unlock($1::bigint) AS gave_up;
 SELECT set_config('idle_session_timeout', $1, false);
 
 -- name: last_audit_note
--- Store findings: of new rows at $1, of all rows at $2.
+-- Store findings; $1: when the last audit began, $2: when the last audit of all rows began.
 INSERT INTO last_audit (at, whole, findings, noted_at) VALUES ($1, $2, $3::jsonb, now())
 ON CONFLICT (one) DO UPDATE SET at = $1, whole = $2, findings = $3::jsonb, noted_at = now();
 

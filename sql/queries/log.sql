@@ -79,7 +79,7 @@ SELECT c.*, (SELECT checkpoints + 1 FROM log_head)
 FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::text[]) AS c;
 
 -- name: log_keys_insert
--- Insert a key that signs from now on.
+-- Insert valid keys ($1), with the times when they were added ($2).
 INSERT INTO log_keys (verifier, added_at)
 SELECT * FROM unnest($1::text[], $2::timestamptz[]);
 

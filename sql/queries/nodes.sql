@@ -76,7 +76,7 @@ SET verified_at = coalesce(n.verified_at, $3), owner_id = coalesce(n.owner_id, u
     standing = CASE WHEN shut.out THEN 'QUARANTINED' ELSE n.standing END,
     standing_version = n.standing_version + shut.out::integer,
     standing_reason = CASE WHEN shut.out
-        THEN 'another node of its owner''s is in quarantine, or was when it was given up; an admin releases it'
+        THEN 'another node of its owner''s is in quarantine, or was when it was given up; an admin releases it, or ten valid results in a row for its owner'
         ELSE n.standing_reason END,
     standing_at = CASE WHEN shut.out THEN $3 ELSE n.standing_at END,
     quarantined_at = CASE WHEN shut.out THEN $3 ELSE n.quarantined_at END,
@@ -157,15 +157,29 @@ RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing
 SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
 
 -- name: node_quarantine
--- Quarantine a node because of its checks; no row if the gateway has done so before. An admin's quarantine does not
--- prevent it. For a revoked node it is recorded, so that it applies to the owner's next node.
+-- Quarantine a node because of its checks; no row if the gateway has done so before, or if the node was released since
+-- $3, when its record was read. An admin's quarantine does not prevent it, and keeps its begin. For a revoked node it is
+-- recorded, so that it applies to the owner's next node.
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,
-    standing_at = now(), quarantined_at = now(), caught = 'LIES'
-WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINED' AND caught IS NULL)
-                   OR (standing = 'REVOKED' AND quarantined_at IS NULL))
+    standing_at = now(), quarantined_at = coalesce(quarantined_at, now()), caught = 'LIES'
+WHERE id = $1 AND (released_at IS NULL OR released_at <= $3)
+  AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINED' AND caught IS NULL)
+       OR (standing = 'REVOKED' AND quarantined_at IS NULL))
 RETURNING standing, standing_version, standing_reason;
+
+-- name: nodes_releasable
+-- The nodes whose last $1 results for their owner, at least, were compared and valid since they are in quarantine. An
+-- invalid result restarts the count. Only a quarantine by the gateway ends this way: if an admin ordered it, before or
+-- afterwards, the standing did not begin with the quarantine.
+SELECT n.id AS node, n.standing_version AS version FROM nodes n
+WHERE n.standing = 'QUARANTINED' AND n.caught IS NOT NULL AND n.standing_at = n.quarantined_at
+  AND $1 <= (SELECT count(*) FROM checks c JOIN jobs j ON j.id = c.job_id
+             WHERE c.node_id = n.id AND j.user_id = n.owner_id AND c.verdict IN ('exact', 'consistent')
+               AND c.decided_at > greatest(n.quarantined_at, (
+                   SELECT max(decided_at) FROM checks
+                   WHERE node_id = n.id AND verdict = 'invalid' AND decided_at > n.quarantined_at)));
 
 -- name: nodes_healthy
 -- The nodes whose status is HEALTHY.

@@ -23,7 +23,7 @@ SELECT e.*,
 FROM page e ORDER BY e.earned_at DESC, e.id DESC;
 
 -- name: earning_is_of_operator
--- Does the share belong to the operator, so that a page may begin after it?
+-- A row if the share belongs to the operator, so that a page may begin after it.
 SELECT FROM earnings WHERE id = $2 AND operator_id = $1;
 
 -- name: earnings_totals
@@ -33,7 +33,7 @@ SELECT state, payout_id IS NOT NULL AND state = 'PAYABLE' AS requested, count(*)
 FROM earnings WHERE operator_id = $1 GROUP BY 1, 2;
 
 -- name: payout_is_known
--- Is this a payout, to operator $1 or to anyone, so that a page may begin after it?
+-- A row if this is a payout, to operator $1 (null: to anyone), so that a page may begin after it.
 SELECT FROM payouts WHERE id = $2 AND ($1::uuid IS NULL OR operator_id = $1);
 
 -- name: payouts_page

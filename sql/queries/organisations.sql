@@ -115,7 +115,7 @@ SELECT count(*) AS count FROM organisation_members
 WHERE organisation_id = $1 AND user_id <> $2 AND role = 'owner' AND joined_at IS NOT NULL;
 
 -- name: organisation_leave
--- Remove a member, or an invited user who declines ($3).
+-- Remove member $2; or their invitation, if they decline it themselves ($3: the caller).
 DELETE FROM organisation_members
 WHERE organisation_id = $1 AND user_id = $2 AND (joined_at IS NOT NULL OR user_id = $3)
 RETURNING user_id;

@@ -86,6 +86,6 @@ WHERE j.completed_at IS NOT NULL AND j.status = 'COMPLETED' AND j.job_type = 're
 ORDER BY j.completed_at DESC LIMIT $2;
 
 -- name: overview_result
--- The place of a job's result; $1: its owner, or null for users who may see every job.
+-- The owner and the key of a job's result; $1: the owner, or null for users who may see every job.
 SELECT user_id, result_ref FROM jobs
 WHERE id = $2 AND status = 'COMPLETED' AND ($1::uuid IS NULL OR user_id = $1);

@@ -26,5 +26,5 @@ UPDATE preflights SET facts = $3 WHERE job_id = $2 AND user_id = $1;
 SELECT count(*) AS count, min(asked_at) AS first FROM preflights WHERE user_id = $1 AND asked_at > $2;
 
 -- name: preflight_expire
--- Delete old results.
+-- Delete preflights that were requested before $1.
 DELETE FROM preflights WHERE asked_at < $1;

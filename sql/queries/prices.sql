@@ -16,7 +16,7 @@ VALUES ($1, $2, greatest($3, (SELECT max(since) FROM prices WHERE job_type = $1)
 RETURNING number, job_type, units, since, changed_by, reason;
 
 -- name: prices_of_now
--- The current prices of job types with a specific one.
+-- The current price of each job type that has its own, and of '*', which stands for all other types.
 SELECT number, job_type, units, since, changed_by, reason FROM (
     SELECT DISTINCT ON (job_type) * FROM prices ORDER BY job_type, number DESC
 ) newest

@@ -54,7 +54,7 @@ WHERE x.removed_at IS NULL ORDER BY x.expired_at LIMIT 100;
 UPDATE expired_results SET removed_at = $3 WHERE job_id = $1 AND unit = $2;
 
 -- name: retention_attempts
--- Some failed attempts from before $1, whose objects are to be deleted.
+-- Some attempts that ended without a result before $1, whose objects are to be deleted.
 SELECT a.job_id, a.number AS unit, a.attempt, j.user_id AS "user" FROM attempts a
 JOIN jobs j ON j.id = a.job_id
 WHERE a.ended_at < $1
@@ -105,7 +105,7 @@ WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND expired_at IS NULL
   AND (completed_at IS NOT NULL OR used_at > $3);
 
 -- name: retention_page
--- A page of a user's inputs, largest first, and how many open or disputed jobs need each.
+-- A page of a user's inputs, largest first, and how many of the user's `kept_jobs` need each.
 WITH page AS (
     SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at FROM uploads
     WHERE user_id = $1 AND completed_at IS NOT NULL AND expired_at IS NULL

@@ -111,7 +111,7 @@ DELETE FROM deliveries d USING old WHERE d.id = old.id
 RETURNING d.id;
 
 -- name: deliveries_waiting
--- Count deliveries that were not sent yet.
+-- Count deliveries that still have to be sent, or sent again.
 SELECT count(*) FROM deliveries WHERE state = 'PENDING';
 
 -- name: deliveries_of_endpoint

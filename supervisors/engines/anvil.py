@@ -85,7 +85,7 @@ class EmbeddedAnvil(Engine[ChainEndpoint]):
 
 
 def number_of(drawn: str) -> int:
-    """Return the chain id for a random text."""
+    """Return the chain id that follows from a random hexadecimal number."""
     return 1_000_000 + int(drawn, 16) % 1_000_000_000
 
 
@@ -136,7 +136,7 @@ def repair_state(state: Path, copy: Path, owner: tuple[int, int] | None) -> None
     if found is not None and _is_whole(found):
         _write(copy, found, None)
     elif found is not None:
-        log.error("%s is corrupt: it was set aside and replaced by the last copy", state)
+        log.error("%s is corrupt: it is set aside, and replaced by the last copy if any", state)
         state.replace(state.with_suffix(".torn"))
         found = _read(copy)
         if found is not None:

@@ -1,4 +1,4 @@
-"""Fetch the EVM node's program from npm, with the hashes in ``contracts/anvil``'s lock file."""
+"""Fetch the EVM node's program from npm; ``contracts/anvil``'s lock file has its hashes."""
 
 import asyncio
 import importlib.util

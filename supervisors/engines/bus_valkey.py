@@ -1,6 +1,7 @@
 """The Bus port over Valkey or Redis.
 
-The bus publishes without acknowledgement, subscribes, and reconnects.
+The bus publishes hints, which are messages between gateways that may be lost, without
+acknowledgement. It also subscribes and reconnects.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ BATCH_MAX = 500
 BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.1, 5.0
 # A connection that does not answer pings is dead.
 PING_SECONDS, SILENCE_SECONDS = 5.0, 12.0
-# Every connection has at least this subscription.
+# Every connection has at least this subscription, as redis-py connects at the first one.
 OWN_TOPIC = "rendertrust:bus"
 AWAY = (*valkey.AWAY, NotStarted)
 
@@ -49,7 +50,7 @@ class ValkeySubscription:
 
 
 class ValkeyBus:
-    """Hints through the server at ``endpoint``, which may change.
+    """The Bus port over the server at ``endpoint``, which may change.
 
     Call ``close`` on the loop that used the bus. One connection sends hints; each batch has the
     hints that arrived during the previous batch. Another connection receives. ``dropped`` counts

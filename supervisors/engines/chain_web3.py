@@ -41,8 +41,8 @@ CALL_SECONDS: Final = 5.0
 GAS_MARGIN: Final = 1.2
 ANCHOR_GAS_MIN: Final = 100_000  # gas limit; an anchor takes 56,975, and unused gas costs nothing
 RAISE: Final = 1.25  # factor of each new bid; a replacement must offer at least a tenth more
-RAISES_MAX: Final = 64  # a factor of a million; the configured limit applies earlier
-ANSWER_BYTES_MAX: Final = 64 << 20  # an answer about a hundred thousand anchors
+RAISES_MAX: Final = 64  # raises that count: a factor of a million; the fee cap applies earlier
+ANSWER_BYTES_MAX: Final = 64 << 20  # maximum size of a response of the chain's node
 FUNDS_WEI: Final = 10**24  # balance to which an embedded chain's account is topped up
 # Errors that the chain's nodes return for a transaction that is known or mined already.
 KNOWN: Final = ("already known", "already imported", "known transaction")
@@ -169,7 +169,7 @@ class Web3Chain:
         async with self.asking() as (web3, _):
             block = await web3.eth.get_block(mined.block)
         saved = await asyncio.to_thread(_saved_at, endpoint.state)
-        # A saved state is as old as the time at which its write started.
+        # A state is as old as the start of its write, but the file's time is the end of the write.
         return saved > float(block.get("timestamp", 0)) + 1 + SAVE_SECONDS
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────

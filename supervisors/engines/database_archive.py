@@ -54,7 +54,7 @@ async def dump(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
 
 
 async def check(file: Path, tools: PostgresTools) -> None:
-    """Raise EngineError unless it is a gateway's backup that this version can restore."""
+    """Raise EngineError unless ``file`` is a gateway's backup that this version can restore."""
     with file.open("rb") as opened:
         if opened.read(len(MAGIC)) != MAGIC:
             raise EngineError(f"{file} is not a backup made by `rendertrust backup`")
@@ -110,7 +110,7 @@ async def replace(dsn: str, file: Path, *, aside: str, tell: Tell = nothing_said
 async def _make_role(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
     """Create the role for grants if it is missing.
 
-    False if the role is missing and this connection may not create it.
+    Return False if the role is missing and this connection may not create it.
     """
     if await has_role(connection):
         return True

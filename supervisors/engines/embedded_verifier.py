@@ -107,7 +107,7 @@ def key_of(folder: EngineFolder) -> Path:
 class EmbeddedVerifier(Engine[int]):
     """The node agent in ``data/verifier``. The engine's endpoint is the agent's process id.
 
-    ``enrol`` registers the node with the gateway at each start, and returns a token.
+    ``enrol`` registers the node with the gateway at each start, and returns its enrolment.
     """
 
     name = NAME
@@ -216,7 +216,7 @@ def _etc() -> Iterator[str]:
 
 
 def _environment(program: blender_discovery.Renderer) -> Iterator[str]:
-    """Yield the options that set the path to Blender and the instruction set."""
+    """Yield bubblewrap's options for PATH, TMPDIR and the switches of the instruction set."""
     places = (str(Path(program.before[0]).parent), "/usr/bin", "/bin")
     given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine_facts.switches()}  # noqa: S108
     for name, value in given.items():

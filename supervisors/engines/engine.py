@@ -23,10 +23,11 @@ class Engine(ABC, Generic[E]):
     """One engine with an endpoint of type ``E``. An engine may be started again after its end."""
 
     name: str
-    # How long the first process may take to become ready; each further process gets twice as long.
+    # Seconds in which the first process must become ready; each further process gets twice the
+    # time of the previous one.
     attempt_seconds: float = math.inf
-    # How long to retry a start, as the remains of a killed engine can prevent a start for some
-    # seconds.
+    # Seconds for which a start is retried, as the remains of a killed engine can prevent a start
+    # for some seconds.
     recovery_seconds: float = 10.0
 
     def __init__(self, data: Path, *, account: EngineAccount | None) -> None:

@@ -36,7 +36,7 @@ class RunsEngine(Protocol[E_co]):
 
 
 class Machine:
-    """Marker: the address of an actor that runs an engine."""
+    """Marker: an empty class for the address of an actor that runs an engine (``Ref[Machine]``)."""
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ from actors.ports import PresignedPut
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX: Final = 86_400
-# S3's limit, as other programs may sign URLs with the same key
+# longest accepted lifetime of a URL: S3's limit, as other programs may sign with the same key
 SECONDS_TAKEN_MAX: Final = 7 * 86_400
 AHEAD: Final = timedelta(minutes=15)  # how far the signer's clock may be ahead
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -35,7 +35,7 @@ class SigningKey:
 
     def __init__(self, endpoint: ObjectsEndpoint) -> None:
         self.endpoint: Final = endpoint
-        self._key: tuple[str, bytes] = ("", b"")  # the key of one day
+        self._key: tuple[str, bytes] = ("", b"")  # a day, and the signing key of that day
 
     def credential(self, at: str) -> str:
         """Return the value of X-Amz-Credential."""
@@ -124,7 +124,7 @@ class Presigner:
         return Presigner(self._endpoint, base, self._now)
 
     def bucket(self, *, within: int) -> str:
-        """Return a URL that lists one key: the cheapest proof of key, clock and bucket."""
+        """Return a URL that lists one object, to test access key, clock and bucket cheaply."""
         query = (("list-type", "2"), ("max-keys", "1"))
         return self.sign("GET", f"/{self._endpoint.bucket}", query, {}, within)
 

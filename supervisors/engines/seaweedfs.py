@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Each service has an HTTP port and a gRPC port.
 SERVICES = ("master", "volume", "filer", "s3")
 PORTS = tuple(port for service in SERVICES for port in (f"{service}.port", f"{service}.port.grpc"))
-# The worker always looks for the admin service at this offset.
+# SeaweedFS's worker looks for the admin service's gRPC port at this offset from its HTTP port.
 ADMIN_GRPC_OFFSET = 10_000
 READY_SECONDS = 2.0
 PROBE_KEY, PROBE = ".ready", b"ready"
@@ -137,7 +137,10 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
         return json.dumps({"identities": [identity]})
 
     def _security(self) -> str:
-        """Return tokens for the internal services, which other local users can reach, too."""
+        """Return the keys of the internal services' tokens.
+
+        Without tokens, other local users could use these services.
+        """
         sections = {
             "jwt.signing": "volume-jwt",
             "jwt.filer_signing": "filer-jwt",
@@ -206,7 +209,7 @@ async def works(endpoint: ObjectsEndpoint) -> bool:
 
 
 async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
-    """Return a signer for the endpoint. At the first call, botocore is imported in a thread."""
+    """Return a signer for the endpoint. The signer's module is imported in a thread."""
     signing = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
     made: Presigner = signing.Presigner(endpoint, endpoint.url)
     return made

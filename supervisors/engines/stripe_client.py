@@ -1,4 +1,7 @@
-"""Stripe's own library. Import this module in a thread, as the import takes 0.15 s."""
+"""A client of Stripe's API over Stripe's own library.
+
+Import this module in a thread, as the import takes 0.15 s.
+"""
 
 import asyncio
 import ssl

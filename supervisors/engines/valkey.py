@@ -22,7 +22,8 @@ CONNECT_SECONDS = 2.0
 # was reset is used again.
 AWAY = (RedisError, OSError, TimeoutError, TypeError)
 STOP = ((signal.SIGTERM, 10.0),)
-# The server holds hints, presence and counters, so it may lose the oldest data, or everything.
+# The server passes hints between gateways and holds the counters of rate limits, so it may lose the
+# oldest data, or everything.
 SETTINGS = {
     "appendonly": "yes",
     "appendfsync": "everysec",

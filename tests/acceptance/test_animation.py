@@ -238,6 +238,6 @@ async def test_frames_that_were_uploaded_become_a_film(gateway: Gateway, creator
 def check_film(film: bytes, frames: int, rate: float) -> None:
     """Check that the film has this many pictures, at that rate."""
     found = dict(boxes(film))
-    assert struct.unpack(">I", found["stsz"][8:12])[0] == frames, "samples in the track"
+    assert struct.unpack(">I", found["stsz"][8:12])[0] == frames, "the track's number of samples"
     scale, length = struct.unpack(">II", found["mdhd"][12:20])
     assert length / scale == pytest.approx(frames / rate, abs=1e-4)

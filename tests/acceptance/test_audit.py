@@ -1,5 +1,6 @@
-"""An audit ends a gateway whose books were broken by others within a minute; here, within
-a second.
+"""An audit ends a gateway soon after somebody else has broken its books.
+
+Gateways audit once a minute, in these tests every half second.
 """
 
 import aiohttp

@@ -77,7 +77,7 @@ async def test_a_check_of_a_gateway_that_is_killed_is_made_at_the_other(pair: Pa
         before = await claim()
         await stack.enter_async_context(pair.verifiers.node(pair.other.url, second, checks))
         await pair.one.kill()
-        assert not made.is_set(), "the claim holds"
+        assert not made.is_set(), "the claim of the killed gateway still holds"
         await creator.job_within(str(placed["job_id"]), "COMPLETED", within=WITHIN)
         after = await claim()
         assert before["claimed_by"] is not None

@@ -131,7 +131,7 @@ def check_film(folder: Path, frames: int = 8, size: tuple[int, int] = (320, 180)
     steps = [np.abs(after - before).mean() for before, after in pairwise(pictures)]
     assert min(steps) > 0.5, "the gem and the eye move from each frame to the next"
     found = dict(boxes((folder / "film.mp4").read_bytes()))
-    assert struct.unpack(">I", found["stsz"][8:12])[0] == frames, "samples in the track"
+    assert struct.unpack(">I", found["stsz"][8:12])[0] == frames, "the track's number of samples"
     (scale, length) = struct.unpack(">II", found["mdhd"][12:20])
     assert length / scale == pytest.approx(frames / 8, abs=1e-3)
 
@@ -147,7 +147,7 @@ async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
         "node-2 comes back",
     ]
     assert (done["animation_charged"], done["film_charged"]) == ("80.0000", "1.0000")
-    assert done["attempts"] >= 4, "what it had and lost was done by another attempt"
+    assert done["attempts"] >= 4, "another attempt did the unit that the killed node had lost"
     check_film(tmp_path)
 
 

@@ -74,7 +74,7 @@ async def request_payout(person: Creator, key: str) -> tuple[int, str]:
         return (status, answer["id"]) if status == 200 else None
 
     found = await until(answered)
-    assert found is not None, "until waits for it"
+    assert found is not None, "until() returns only what is found"
     return found
 
 

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.render, pytest.mark.heavy]
 def check(tally: Tally, units: int) -> None:
     assert tally.units >= units, tally
     assert tally.is_good, tally
-    assert len(tally.classes) == 2, "a machine without AVX2 is of a class of its own"
+    assert len(tally.classes) == 2, "a machine without AVX2 has a device class of its own"
 
 
 @pytest.mark.nightly  # takes a minute alone, and four beside other tests

@@ -113,7 +113,7 @@ async def test_a_clean_scene_is_estimated_once_and_can_be_submitted(
     assert (await client.preview(found.job_id, 1)).startswith(b"\xff\xd8\xff")
     assert (found.thumbnail or "").endswith(f"{found.job_id}/preview?frame=1")
     again = await client.preflight(JobSpec("render", scene, frames="1-20"), within=0)
-    assert again.job_id == found.job_id, "nobody looked again"
+    assert again.job_id == found.job_id, "no node looked at the scene again"
     assert again.estimate is not None
     assert again.estimate.likely == pytest.approx(2 * estimate.likely, rel=0.5)
     quote = await client.quote(JobSpec("render", scene, frames="1-10"))

@@ -127,7 +127,7 @@ async def test_swagger_ui_shows_every_operation_and_executes_them(
         assert '"balance": "100.0000"' in await swagger.execute(balance)
         checkout = await swagger.open("purchases-purchases_checkout")
         await checkout.get_by_text('"sku": "cred10"').first.wait_for()
-        assert '"url": "http://' in await swagger.execute(checkout), "the example is sent"
+        assert '"url": "http://' in await swagger.execute(checkout), "the example request is sent"
         await visit.picture("docs")
         assert visit.elsewhere() == set()
         assert visit.errors == []
@@ -140,7 +140,7 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
         assert await shown.count() == (await operations_by_tag(face)).total()
         await visit.picture("redoc")
         width = await visit.page.locator("#api .menu-content").evaluate("e => e.clientWidth")
-        assert 200 < width < 400, "its styles are in force"
+        assert 200 < width < 400, "the page's styles are in force"
         assert visit.elsewhere() <= {LOGO}
         assert all(LOGO in error for error in visit.errors), visit.errors
 

@@ -44,7 +44,7 @@ class Asked:
     id: Any
 
     def says(self, text: str) -> bool:
-        """Return whether the text is the call's method, or occurs in its parameters."""
+        """Return whether the text is the call's method, occurs in its parameters, or is empty."""
         return text in ("", self.method) or text in json.dumps(self.params)
 
 
@@ -79,8 +79,8 @@ class FaultyNode:
     """A proxy that listens at ``url`` and forwards calls to the node behind it.
 
     ``lag`` hides that many of the newest blocks, as on a node that has not caught up. With
-    ``flapping`` they are hidden in every other call at random, as behind a load balancer. ``calls``
-    counts the calls.
+    ``flapping`` they are hidden from a random half of the calls, as behind a load balancer.
+    ``calls`` counts the calls.
     """
 
     def __init__(self, behind: str, *, seed: int = 0) -> None:
@@ -178,7 +178,7 @@ class FaultyNode:
         return self._set(Snare(text, deed, times))
 
     def fail(self, text: str = "", *, status: int, times: int = 1, done: bool = False) -> Snare:
-        """Answer with an HTTP status, as for a limited client; ``done``: forward the call first."""
+        """Answer with an HTTP status, such as 429; ``done``: forward the call first."""
 
         async def deed(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
             if done:

@@ -20,7 +20,7 @@ RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of zero: closing sends an 
 class Direction:
     """The traffic in one direction."""
 
-    back: bool  # from the server to the client
+    back: bool  # True: from the server to the client; False: from the client to the server
     passed: int = 0
     tail: bytes = b""
 

@@ -13,9 +13,9 @@ import attrs
 from tests.support.api_clients import Creator
 from tests.support.until import until
 
-RATE = 30.0
-# More than a gateway's database connections. No more than that, so that a slow machine sets the
-# pace itself: the gateway refuses requests that wait too long.
+RATE = 30.0  # requests per second
+# Unanswered requests at a time: more than a gateway has database connections. The limit slows the
+# customer down on a slow machine; otherwise requests would wait so long that they are refused.
 OUTSTANDING_MAX = 20
 BUSY_SECONDS = 240.0  # only a hang takes longer
 # in credits: initial balance, price of a job, amount of a deduction
@@ -43,7 +43,7 @@ class Orders:
     room: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(OUTSTANDING_MAX))
 
     def also_at(self, url: str) -> "Orders":
-        """Return a customer for the same account and requests at another gateway."""
+        """Return a customer that sends the same requests of the same account to another gateway."""
         return Orders(dataclasses.replace(self.person, url=url), self.name)
 
     @contextlib.asynccontextmanager
@@ -67,7 +67,7 @@ class Orders:
         await until(lambda: self.refused >= wanted, within=BUSY_SECONDS)
 
     async def again(self) -> None:
-        """Repeat the requests whose outcome is unknown until they are accepted."""
+        """Repeat each request that is not accepted yet, until it is accepted."""
         await asyncio.gather(*(self._insist(key) for key in self.asked if key not in self.told))
 
     async def check(self) -> None:

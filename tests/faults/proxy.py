@@ -96,13 +96,16 @@ class Proxy:
                 line.passing.set()
 
     def cut(self, text: bytes = b"", *, after: int = 0, back: bool = False, times: int = 1) -> Trap:
-        """Reset a connection before this text gets through, or ``after`` so many more bytes."""
+        """Reset a connection before this text gets through, or ``after`` so many more bytes.
+
+        With ``back``, text and bytes are those that the server sends, otherwise the client's.
+        """
         return self._set(Trap(Kind.CUT, text, after, back, times))
 
     def strand(
         self, text: bytes = b"", *, after: int = 0, back: bool = False, times: int = 1
     ) -> Trap:
-        """Make a connection silent at that point, without telling either side."""
+        """Make a connection silent at the point that ``cut`` describes; neither side is told."""
         return self._set(Trap(Kind.STRAND, text, after, back, times))
 
     def swallow(self, text: bytes, *, answer: bytes = b"", times: int = 1) -> Trap:
@@ -114,7 +117,7 @@ class Proxy:
         return self._set(Trap(Kind.WATCH, text, back=back, times=-1))
 
     def passed(self, text: bytes) -> bool:
-        """Return whether the last data to reach the server on a connection ends with this text."""
+        """Return whether, on any connection, the data sent to the server ends with this text."""
         return any(line.forth.tail.endswith(text) for line in self._lines)
 
     def deliver(self) -> None:
@@ -130,7 +133,7 @@ class Proxy:
         self.speak()
 
     def _set(self, trap: Trap) -> Trap:
-        assert trap.text or trap.after, "where it springs must be said"
+        assert trap.text or trap.after, "a trap needs a text or a number of bytes"
         trap.set_at(self._lines)
         self._traps.append(trap)
         return trap

@@ -19,13 +19,14 @@ class Kind(Enum):
 class Trap:
     """A fault at a text, or ``after`` so many bytes from now; it springs ``times`` times.
 
-    ``sprung`` counts how often it did. A swallowed answer counts once the server has sent it.
+    With -1 ``times`` it springs always. ``sprung`` counts how often it did. A swallowed answer
+    counts once the server has sent it.
     """
 
     kind: Kind
     text: bytes = b""
     after: int = 0
-    back: bool = False  # in what the server sends
+    back: bool = False  # True: at data that the server sends; False: at data of the client
     times: int = 1
     answer: bytes = b""  # text of the answer to swallow; if empty, whatever the server sends next
     sprung: int = 0
@@ -57,7 +58,7 @@ class Trap:
         return 0 if self.text else self._lacks(way)
 
     def spring(self, line: Line) -> None:
-        """Cause the fault, after those bytes got through."""
+        """Cause the fault; call it once the first ``through`` bytes of the piece got through."""
         if self.kind is Kind.SWALLOW:
             line.swallowing = self
             return

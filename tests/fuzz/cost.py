@@ -14,7 +14,7 @@ import attrs
 from tests.support.examples import chosen
 
 DOUBLINGS: Final = 4
-EXPONENT_MAX: Final = 1.4  # larger inputs leave the processor's caches, which costs up to 0.24
+EXPONENT_MAX: Final = 1.4  # linear time, as inputs larger than the caches add up to 0.24 to it
 # The best of five measurements counts; up to 400 are made while the cost seems too high, because
 # other load may be the cause.
 TRIES, TRIES_MOST = 5, 400

@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
         "--verified", action="store_true", help="frames wait for a verdict; checks are under way"
     )
     parser.add_argument(
-        "--mistake", choices=MISTAKES, help="in the gateway: kill until it is found, it must be"
+        "--mistake", choices=MISTAKES, help="run a gateway with this mistake until a check finds it"
     )
     return parser.parse_args()
 

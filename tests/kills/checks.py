@@ -133,7 +133,7 @@ async def told_faults(gateway: Gateway) -> list[str]:
 async def verdicts(gateway: Gateway) -> Counter[str]:
     """Return the number of checks by verdict, or by state for checks without a verdict."""
     endpoint = kept_endpoint(gateway.data)
-    assert endpoint is not None, "the database is where it was"
+    assert endpoint is not None, "the data folder tells where its database is"
     rows = await fetch(
         endpoint.owner_dsn,
         "SELECT coalesce(verdict, state) AS said, count(*) AS number FROM checks GROUP BY 1",

@@ -18,7 +18,8 @@ PARKED: Final = "kills-parked"  # jobs of this type wait, as no node can do them
 TYPES: Final[Mapping[str, int]] = {"echo": 5, "cpu_benchmark": 3, EARNING: 2}
 ELSEWHERE: Final = "s3://elsewhere/input/scene.blend"
 SKU: Final = "cred10"
-REPEATED_OF: Final = 16  # one in 16 requests is repeated after its answer
+# One in 16 deductions is repeated after its answer; one in 16 jobs is cancelled at once.
+REPEATED_OF: Final = 16
 KEPT_MOST: Final = 200
 
 
@@ -200,7 +201,7 @@ async def fetch(hand: Hand) -> None:
 
 
 async def downloaded_from(line: Line, url: str) -> bytes | None:
-    """Return what the URL serves, or None if the gateway failed meanwhile."""
+    """Return what the URL serves; None if the request failed, ``status 404`` for a refusal."""
     try:
         async with line.http.get(URL(url, encoded=True)) as answer:
             content = await answer.read()

@@ -12,7 +12,7 @@ API: Final = "/api/v1"
 PAUSE_SECONDS: Final = 0.02
 ANSWER_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 600.0
-# Statuses after which a request is repeated, because the gateway may or may not have done it.
+# Statuses after which a request is repeated: it was over a limit, or may not have been executed.
 AGAIN: Final = frozenset({429, 503})
 REPLAYED: Final = "Idempotency-Replayed"
 
@@ -31,7 +31,7 @@ class Request:
 
 @attrs.frozen
 class Answer:
-    """An answer; ``replayed`` says that an earlier try was done, and ``tries`` counts the tries."""
+    """An answer after so many ``tries``; ``replayed``: an earlier try had made the change."""
 
     status: int
     body: Any

@@ -15,7 +15,7 @@ ROUND: Final = (EVERYTHING, GATEWAY, "postgres", EVERYTHING, "objects", "valkey"
 VICTIMS: Final = tuple(dict.fromkeys(ROUND))
 LATER_SECONDS: Final = 1.0
 STARTING_SECONDS: Final = 3.0
-AGAIN_OF: Final = 3  # after one in three kills of the gateway, all is killed again at the start
+AGAIN_OF: Final = 3  # of three kills that hit the gateway, one hits everything while it restarts
 
 
 @attrs.frozen

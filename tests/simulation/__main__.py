@@ -32,7 +32,7 @@ def main() -> int:
             f"seed {seed}, gateways {plan.gateways}: {report.jobs} jobs"
             f" (completed, failed, cancelled: {ends})"
             f" in {report.attempts} attempts,"
-            f" {report.events} blows, {report.starts} starts, {report.trace}, {took:.2f} s",
+            f" {report.events} faults, {report.starts} starts, {report.trace}, {took:.2f} s",
             *(f"  {line}" for line in report.wrong),
             sep="\n",
         )

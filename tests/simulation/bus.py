@@ -17,7 +17,7 @@ class NetworkFaults:
 
 
 class Network:
-    """A network between all gateways; a gateway in ``cut`` receives only its own hints."""
+    """A network between all gateways; a gateway in ``cut`` exchanges hints only with itself."""
 
     def __init__(self, chance: Random, weather: NetworkFaults) -> None:
         self.cut: set[int] = set()

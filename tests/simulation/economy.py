@@ -100,7 +100,7 @@ def cost_of(step: Step) -> float:
 
 @attrs.define
 class Account:
-    """An owner whose nodes are all of one device class."""
+    """One account of the owner who lies; its nodes are all of one device class."""
 
     valid: Valid = (0, 0)
     delivered: int = 0

@@ -54,7 +54,7 @@ class IdleActor(Actor[Idle]):
 
 
 class GatewayClock(TwinClock):
-    """A clock whose time of day is off by ``skew`` and whose steady time starts at ``since``."""
+    """A clock: its time of day is off by ``skew``, and its monotonic time starts at ``since``."""
 
     def __init__(self, skew: float = 0.0, since: float = 0.0) -> None:
         super().__init__()

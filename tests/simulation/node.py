@@ -42,7 +42,8 @@ class Faults:
     failing: float = 0.0  # that a unit fails
     hanging: float = 0.0  # that a node reports nothing about a unit for minutes
     deaf: float = 0.0  # that a node does not answer a ping
-    blamed: tuple[str, ...] = ("node", "node", "network", "scene")  # cause that a failed unit names
+    # A failed unit names one of these causes at random.
+    blamed: tuple[str, ...] = ("node", "node", "network", "scene")
 
     def calm(self) -> None:
         self.lost = self.repeated = self.failing = self.hanging = self.deaf = 0.0

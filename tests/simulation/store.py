@@ -9,7 +9,7 @@ from tests.twins.store import StoreTwin
 
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
 PRICE_BEFORE = 100_000_000  # price of earlier results, above that of any unit of the simulation
-# attributes of the connection itself
+# attributes that each connection has for itself; all others are the server's
 OWN = frozenset({"_server", "_failures", "away", "lost_answers"})
 
 
@@ -29,7 +29,7 @@ class FarStore(StoreTwin):
 
 
 class Connection(FarStore):
-    """One gateway's connection: it shares the server's tables and locks, but not its failures."""
+    """One gateway's connection: it uses the server's tables and locks, but fails on its own."""
 
     def __init__(self, server: FarStore) -> None:
         self._server = server

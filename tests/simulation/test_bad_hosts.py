@@ -71,5 +71,5 @@ async def test_where_there_is_nobody_else_everything_waits() -> None:
     assert {unit.state for unit in units} <= {"QUEUED", "DISPATCHED"}
     assert all(unit.failures == unit.faults == 0 for unit in units)
     assert all(job.status != "FAILED" for job in farm.store.jobs.values())
-    # After three nodes could not be sent the unit, the unit is tried at most once a minute.
+    # Once the unit could not be sent to three nodes, it is tried at most once a minute.
     assert max(unit.attempt for unit in units) < 1200 / 60 + 12

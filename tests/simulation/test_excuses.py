@@ -1,6 +1,6 @@
 """A node that fails every unit and blames something else does not make any job fail.
 
-Another node that can do the job must be there.
+This holds if another node can do the job.
 """
 
 import asyncio

@@ -102,7 +102,7 @@ def test_what_waits_at_a_slow_node_goes_to_one_with_nothing_to_do(seed: int) -> 
     moves = Farm(20, slow=2, seed=seed, balancing=True).run([order])
     assert len(moves.finished) == 100, "each frame ended once"
     assert moves.ended[0] < 0.75 * stays.ended[0]
-    assert moves.moves <= 4, "a frame that moved is begun at once"
+    assert moves.moves <= 4, "a moved frame begins at once, so it is not moved again"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

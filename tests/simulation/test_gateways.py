@@ -193,7 +193,7 @@ def test_users_have_shares_by_weight_over_all_gateways(seed: int) -> None:
         books.order(number, user=number, frames=2500, priority=priority)
     farm = Farm(books, seed=seed)
     farm.run(30)
-    assert all(farm.books.waiting([job(number)], 1) for number in range(3)), "all of them wait"
+    assert all(farm.books.waiting([job(number)], 1) for number in range(3)), "all three jobs wait"
     given = shares(books, 30)
     assert given[job(1)] == pytest.approx(2 * given[job(0)], rel=0.15)
     assert given[job(2)] == pytest.approx(4 * given[job(0)], rel=0.15)
@@ -221,7 +221,7 @@ def test_a_node_that_failed_a_job_gets_none_of_it_by_any_gateway() -> None:
     farm.run(20)
     after = [(of, who) for at, of, who in books.given if at > 10 + POLL_EVERY]
     assert (job(0), node(3)) not in after
-    assert (job(1), node(3)) in after, "it has the other's work"
+    assert (job(1), node(3)) in after, "the node gets the other job's work"
     assert {who for of, who in after if of == job(0)} == {node(0), node(1), node(2)}
 
 
@@ -233,4 +233,4 @@ def test_no_gateway_claims_more_than_its_nodes_need_for_now() -> None:
     held = Counter(row.node for row in books.rows.values() if row.node is not None)
     assert set(held) == {node(number) for number in range(4)}
     assert max(held.values()) <= DEPTH * SLOTS
-    assert min(held.values()) >= SLOTS, "all of their slots have work"
+    assert min(held.values()) >= SLOTS, "all slots of the nodes have work"

@@ -58,7 +58,7 @@ async def test_on_calm_days_each_unit_is_tried_once_and_each_result_drawn_once(
     assert await world.run() == ()
     units = world.store.units.values()
     assert Counter(unit.state for unit in units)["FAILED"] == 0
-    assert max(unit.attempt - unit.unsent for unit in units) <= 3, "copies of what is slow"
+    assert max(unit.attempt - unit.unsent for unit in units) <= 3, "copies of slow units"
     looks = Counter(result for node in world.nodes for result in node.looked_at)
     assert looks
     assert set(looks.values()) == {1}

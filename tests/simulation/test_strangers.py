@@ -119,7 +119,10 @@ Players = Sequence[tuple[type[SimulatedNode], int | None]]
 
 
 def farm(players: Players) -> tuple[FarStore, SimulatedGateway, list[SimulatedNode]]:
-    """Return a gateway and nodes of these kinds and owners; ties go to the first nodes."""
+    """Return a gateway and nodes of these kinds and owners, with ids in this order.
+
+    Of nodes that suit a unit equally well, the gateway chooses the first.
+    """
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
     gateway = SimulatedGateway(store, objects, TwinRandom(1))

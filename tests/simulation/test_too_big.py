@@ -117,7 +117,7 @@ async def test_what_is_too_big_for_all_waits_with_words_for_its_creator() -> Non
     assert all(words.startswith("too much memory: ") for words in said)
     assert all("smaller textures" in words for words in said)
     assert sum(unit.failures + unit.faults for unit in units) == 0
-    assert max(unit.attempt - unit.unsent for unit in units) <= 12, "seldom, once all have said so"
+    assert max(unit.attempt - unit.unsent for unit in units) <= 12, "few, once all nodes declined"
 
 
 @simulated

@@ -28,11 +28,11 @@ from tests.unit.simulated_time import simulate
 
 CALM_HOURS_MOST = 3.0
 LAST_JOBS, LAST_HOURS = 5, 0.5
-CHECKED_SECONDS = 60.0  # until the last entries are in the log
+CHECKED_SECONDS = 60.0  # time in which the last entries get into the log
 SKEW_SECONDS = 90.0  # largest difference between the clocks of a gateway and the database
 DEVICE_CLASS = "cpu/avx2/5.2"
 KNOWN_RESULTS = 10  # valid results that each node has from before the simulation
-LEAST_ODDS = 0.3  # lowest odds at which a result of a node with that record is checked
+LEAST_ODDS = 0.3  # lowest odds of a draw, which a node has with KNOWN_RESULTS valid results
 
 
 @attrs.frozen

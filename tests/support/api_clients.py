@@ -26,9 +26,10 @@ AGAIN_SECONDS = 0.2
 
 @dataclass
 class Creator:
-    """A client of one user; every call returns (status, body).
+    """A client of one user; ``call``, ``once`` and ``dispatch`` return (status, body).
 
-    ``call`` repeats a request while the gateway answers 503; ``once`` sends it a single time.
+    ``call`` repeats a request for up to a minute while the gateway answers 503; ``once`` sends it a
+    single time. The other methods fail on an unexpected status.
     """
 
     http: aiohttp.ClientSession

@@ -1,6 +1,4 @@
-"""Fresh databases for tests: a database is copied before it is needed, and dropped in
-background.
-"""
+"""Fresh databases for tests, copied before they are needed and dropped in the background."""
 
 import asyncio
 import itertools
@@ -43,7 +41,7 @@ class Databases:
         )
 
     async def drop(self, database: PostgresEndpoint) -> None:
-        """Drop the database and its connections in background; raise if the last drop failed."""
+        """Start to drop the database and its connections; raise if an earlier drop failed."""
         await self._dropped()
         name = urlsplit(database.owner_dsn).path.removeprefix("/")
         statement = f"DROP DATABASE {name} WITH (FORCE)"

@@ -39,6 +39,6 @@ CHECKS = {
 
 
 async def untold(connection: "asyncpg.Connection[Any] | Any") -> dict[str, list[Any]]:
-    """Return the rows that disagree, by what is wrong; empty if events and tables match."""
+    """Return the rows that each failed check of ``CHECKS`` found; empty if all match."""
     found = {words: await connection.fetch(query) for words, query in CHECKS.items()}
     return {words: [tuple(row) for row in rows] for words, rows in found.items() if rows}

@@ -41,7 +41,7 @@ def claimed(port: int) -> bool:
     folder.mkdir(mode=0o700, exist_ok=True)
     claim = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # the system releases it when this process ends
+        # the system releases the lock when this process ends
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(claim)

@@ -250,7 +250,8 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     base["verification"] = {"enabled": False}
     for name, section in sections.items():
         base[name] = {**base.get(name, {}), **section}
-    # Without the name of the running test, which pytest sets, equal settings are loaded only once.
+    # pytest sets PYTEST_CURRENT_TEST to another value for each test. It is left out, so that equal
+    # settings are loaded only once.
     told = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     return _loaded(json.dumps(base), tuple(sorted(told.items())))
 
@@ -407,7 +408,7 @@ def face_with(
     audited: bool = False,
     **sections: Mapping[str, Any],
 ) -> Any:
-    """Return a fixture for a module that serves a site as ``face_over`` does."""
+    """Return a fixture, for use in a test module, that serves a site as ``face_over`` does."""
 
     @pytest.fixture
     async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:

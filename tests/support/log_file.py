@@ -17,7 +17,7 @@ from web.process.logging_setup import configure
 
 
 class Log:
-    """The log of a block, as ``logged`` captures it."""
+    """The log that ``logged`` captures while its ``with`` block runs."""
 
     def __init__(self, lines: LogWriter, path: Path) -> None:
         self._lines, self._path = lines, path

@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Message[Any, Any])
 
 
 class Probe(Generic[To]):
-    """A stand-in for the actor marked ``To``; code under test sends to ``ref``."""
+    """A stand-in for the actor with the marker class ``To``; code under test sends to ``ref``."""
 
     def __init__(self, name: str = "probe", *, capacity: int = 1024) -> None:
         self.ref: Ref[To] = Ref(name, capacity=capacity)
@@ -24,7 +24,10 @@ class Probe(Generic[To]):
     async def expect_ask(
         self, kind: type[M], *, within: float = 5.0
     ) -> tuple[M, DeferredReply[Any]]:
-        """Wait for the next message, which must be a ``kind``, and for its asker, if any."""
+        """Return the next message, which must be a ``kind``, with the reply that its asker awaits.
+
+        If the message was told and not asked, nobody gets the reply.
+        """
         await until(lambda: self.ref.depth, within=within)
         item = self.ref.mailbox.items.popleft()
         self.ref.mailbox.taken(item)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
-# The intervals between polls grow to a twentieth of the time passed, within these bounds: a poll
-# may cost the gateway an answer, and the awaited process needs the CPU.
+# Seconds between two polls: a twentieth of the time passed, within these bounds. Each poll takes
+# CPU time from the process that the test waits for, which may also have to answer it.
 STEP_SECONDS, STEP_SECONDS_MOST = 0.01, 0.1
 WITHIN_SECONDS = 120.0  # late enough that a busy machine does not fail a test
 

@@ -20,7 +20,10 @@ class TwinSubscription:
 
 
 class TwinBus:
-    """A Bus that delivers on the loop's next turn; ``away`` and ``lose`` make it drop hints."""
+    """A Bus that delivers hints on the loop's next turn.
+
+    It drops a hint while it is ``away``, and each hint for which ``lose`` returns True.
+    """
 
     def __init__(self, lose: Callable[[], bool] = lambda: False) -> None:
         self.subscriptions: list[TwinSubscription] = []

@@ -39,16 +39,17 @@ class _Stored:
 
 
 class TwinObjects:
-    """An object store; every method raises ObjectsUnavailable while it is ``away``.
+    """An object store; while it is ``away``, all methods but presigning raise ObjectsUnavailable.
 
-    ``request`` is an HTTP client's request. ``now`` returns the time by which URLs expire. Objects
-    under ``broken`` keys exist but cannot be read.
+    ``request`` is an HTTP client's request, which gets 503 meanwhile. ``now`` returns the time by
+    which URLs expire. Objects under ``broken`` keys exist, but ``piece`` cannot read them.
     """
 
     def __init__(self, now: Callable[[], float], *, secret: bytes = b"twin") -> None:
         self.away = False
         self.broken: set[str] = set()
-        self.open = asyncio.Event()  # while the event is not set, every call waits
+        # While the event is not set, calls wait; presigning and ``request`` do not.
+        self.open = asyncio.Event()
         self.open.set()
         self._now = now
         self._secret = secret
@@ -229,7 +230,7 @@ def _at(base: str | None, url: str) -> str:
     """Return the URL at another, unsigned host; raise ValueError if ``base`` is no URL."""
     if base is None:
         return url
-    assert urlsplit(base).port != 0, "reading the port raises ValueError"
+    assert urlsplit(base).port != 0, "reading an impossible port raises ValueError"
     return base + url.removeprefix("http://twin")
 
 

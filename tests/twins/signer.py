@@ -13,7 +13,7 @@ from web.log.log_keys import seal, unseal
 
 
 class TwinSigner:
-    """A Signer; all ``keys`` sign checkpoints, and the first key remains after a rotation."""
+    """A Signer; all ``keys`` sign the log's notes, the first signs receipts and seals secrets."""
 
     def __init__(self, *numbers: int) -> None:
         self.keys = [signing_key(number) for number in numbers or (1,)]

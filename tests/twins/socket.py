@@ -20,7 +20,8 @@ class TwinSocket:
 
     ``broken``: writing raises, as to a peer that is gone. ``deaf``: writing never ends, as to a
     peer that does not read. ``aborted``: the connection was cut without a close frame.
-    ``on_frame``, ``on_ping`` and ``on_close`` are called for each relay frame, ping and close.
+    ``on_ping`` is called for each ping, and ``on_close`` when the session closes or aborts the
+    connection. ``on_frame`` gets each relay frame in place of ``sent``.
     """
 
     def __init__(

@@ -66,7 +66,14 @@ from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.halts import Halted
 from sql.job_plan import JobPlan, read_plan
 from sql.log import LogKeys, LogTransaction, LogView
-from sql.nodes import NOTHING_SAID, NodeRow, SessionStart, StandingRecord, StandingRow
+from sql.nodes import (
+    NOTHING_SAID,
+    NodeRow,
+    SessionStart,
+    StandingChange,
+    StandingRecord,
+    StandingRow,
+)
 from sql.overruns import Overrun
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
@@ -91,7 +98,9 @@ from tests.twins.store_checks import (
     pending_checks,
     quarantine,
     records,
+    releasable_nodes,
     scene_words,
+    stand,
     unchecked_earnings,
 )
 from tests.twins.store_earnings import (
@@ -127,7 +136,7 @@ class NodeTwin:
     standing: StandingRecord = NOTHING_SAID
     standing_at: datetime | None = None
     released_at: datetime | None = None
-    quarantined: bool = False
+    quarantined_at: datetime | None = None
     caught: str | None = None
     epoch: int = 0
 
@@ -136,9 +145,9 @@ class StoreTwin(MultipartsOfResults):
     """A Store over dicts, which several Ledgers may share, as its transactions exclude each other.
 
     ``away`` makes every method raise Unavailable; ``fail_next`` makes the next round trips fail; a
-    failed COMMIT raises AnswerLost. ``lose_commit_answer`` loses the answers to the next commits.
-    ``halted``: a gateway may not write. Unlike the real store, the twin knows no users and does not
-    check that a unit's node exists.
+    failed COMMIT of the books raises AnswerLost. ``lose_commit_answer`` loses the answers to the
+    next commits. ``halted``: transactions of the books raise Halted. Unlike the real store, the
+    twin knows no users and does not check that a unit's node exists.
     """
 
     sealed_secret: bytes | None = None
@@ -153,7 +162,7 @@ class StoreTwin(MultipartsOfResults):
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
-        self.new_jobs: dict[UUID, NewJob] = {}  # what never changes of them
+        self.new_jobs: dict[UUID, NewJob] = {}  # the columns of jobs that never change
         self.units: dict[UnitId, UnitRow] = {}
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.thumbnails: dict[tuple[UUID, int], bytes] = {}
@@ -167,12 +176,12 @@ class StoreTwin(MultipartsOfResults):
         self.disputes: dict[UnitId, DisputeRow] = {}
         # by dispute: the finding of a check that did not decide it
         self.findings: dict[UUID, str] = {}
-        # by dispute: the places of the creator's comparison
+        # by dispute: the places where the creator's own render differs most
         self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
-        # checks of work that the node's owner ordered
+        # checks of work that the node's owner, or a member of an organisation with them, ordered
         self.own_work: set[tuple[UUID, int, int]] = set()
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
@@ -558,7 +567,7 @@ class StoreTwin(MultipartsOfResults):
         return (now - min(opened, default=now)).total_seconds()
 
     def at_stake(self, operator: UUID) -> int:
-        """Return the sum of the operator's earnings that a fine could take."""
+        """Return the sum of the operator's pending shares that count as their stake."""
         return at_stake(self, operator)
 
     async def draw_secret(self) -> bytes | None:
@@ -599,6 +608,14 @@ class StoreTwin(MultipartsOfResults):
     async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
         await self.round_trip()
         return quarantine(self, node, act)
+
+    async def releasable_nodes(self) -> Mapping[UUID, int]:
+        await self.round_trip()
+        return releasable_nodes(self)
+
+    async def stand(self, change: StandingChange, act: Act) -> StandingRecord | None:
+        await self.round_trip()
+        return stand(self, change, act)
 
     async def mark_silent_nodes(self) -> Sequence[UUID]:
         await self.round_trip()
@@ -726,7 +743,7 @@ class StoreTwin(MultipartsOfResults):
         check = self.checks.get((unit.job_id, unit.number, unit.attempt))
         ended = unit.ended_at if check is None else check.opened_at
         began = max(at for at in (unit.started_at, unit.assigned_at) if at is not None)
-        assert ended is not None, "it is complete"
+        assert ended is not None, "a complete unit has an end"
         seconds = (ended - began).total_seconds()
         return UnitDuration(unit.job_id, unit.frames, unit.tile is not None, seconds)
 
@@ -871,7 +888,10 @@ def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
 
 
 def _last_progress(job: JobRow) -> datetime:
-    """Return when the job was submitted, or, if it has several units, last made progress."""
+    """Return when the job was queued, or, if later, when one of its several units last started.
+
+    A job of one unit counts from its queueing only.
+    """
     if job.units == 1 or job.dispatched_at is None:
         return job.queued_at
     return max(job.queued_at, job.dispatched_at)

@@ -18,12 +18,12 @@ from sql.checks import (
 )
 from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
-from sql.nodes import StandingRecord
-from sql.reputation import HISTORY, LIES, Record
+from sql.nodes import QUARANTINED, REVOKED, StandingChange, StandingRecord
+from sql.reputation import HISTORY, LIES, RELEASED_BY, Record, begins_anew
 from sql.units import unit_kind
 
 if TYPE_CHECKING:
-    from tests.twins.store import StoreTwin
+    from tests.twins.store import NodeTwin, StoreTwin
 
 MINUTE: Final = timedelta(minutes=1)
 VALID: Final = ("exact", "consistent")
@@ -114,6 +114,7 @@ def _pending(
         took=_took(unit, row),
         is_again=is_again,
         disputed=disputed,
+        is_caught=node is not None and _is_caught(node),
         is_uncut=(job.user_id, store.new_jobs[job.id].payload_ref) in store.uncut_scenes,
         waited=(store.clock.now() - since).total_seconds(),
     )
@@ -127,7 +128,7 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
         if row.strike and not _is_withdrawn(store, row):
-            assert row.decided_at is not None, "it has a verdict"
+            assert row.decided_at is not None, "a check with a strike has a verdict"
             for node in _nodes_of_owner(store, row.node_id):
                 caught[node] = max(row.decided_at, caught.get(node, row.decided_at))
     found = [
@@ -144,7 +145,10 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
 
 
 def _has_decisive_dispute(store: "StoreTwin", unit: UnitId) -> bool:
-    """Return whether the unit has an open dispute, or a dispute that a check decided."""
+    """Return whether the unit has an open dispute, or a dispute of a kind that checks decide.
+
+    Checks decide disputes that the gateway opened, and those with a creator's comparison.
+    """
     found = store.disputes.get(unit)
     return found is not None and (
         found.state == "OPEN" or found.by_gateway or found.id in store.comparisons
@@ -216,7 +220,7 @@ def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tupl
             valid = row.verdict in VALID and row.decided_at is not None and not row.loose
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
-                assert row.decided_at is not None, "it has a verdict"
+                assert row.decided_at is not None, "a valid check has a verdict"
                 yield node, word.device_class, (row.decided_at, *word.id[:2], "m", 0)
 
 
@@ -236,7 +240,7 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     for row in store.checks.values():
         letter = _letter(store, row)
         if row.node_id in nodes and letter is not None:
-            assert row.decided_at is not None, "it has a verdict"
+            assert row.decided_at is not None, "a check with a letter has a verdict"
             share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
             found = (row.decided_at, row.job_id, row.unit, letter, share)
             told.setdefault((row.node_id, row.device_class), []).append(found)
@@ -257,12 +261,62 @@ def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told])
 
 def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:
     """Quarantine a node for lying, or return None if that changes nothing."""
-    row = store.nodes[node]
-    given_up = row.standing.name == "REVOKED"
-    if row.caught is not None or (given_up and row.quarantined):
+    row, now = store.nodes[node], store.clock.now()
+    given_up = row.standing.name == REVOKED
+    if row.caught is not None or (given_up and row.quarantined_at is not None):
         return None
-    name = "REVOKED" if given_up else "QUARANTINED"
-    row.standing, row.quarantined = StandingRecord(name, row.standing.version + 1, act.reason), True
-    row.caught = LIES
+    if row.released_at is not None and row.released_at > act.at:
+        return None
+    name = REVOKED if given_up else QUARANTINED
+    row.standing, row.standing_at = StandingRecord(name, row.standing.version + 1, act.reason), now
+    row.quarantined_at, row.caught = row.quarantined_at or now, LIES
+    store.acts.append(act)
+    return row.standing
+
+
+def releasable_nodes(store: "StoreTwin") -> dict[UUID, int]:
+    """Return the nodes whose quarantine valid results for their owner end, with the versions of
+    their standings.
+    """
+    return {
+        node.id: node.standing.version
+        for node in store.nodes.values()
+        if _is_caught(node) and node.standing_at == node.quarantined_at
+        if _valid_for_owner(store, node) >= RELEASED_BY
+    }
+
+
+def _is_caught(node: "NodeTwin") -> bool:
+    return node.standing.name == QUARANTINED and node.caught is not None
+
+
+def _valid_for_owner(store: "StoreTwin", node: "NodeTwin") -> int:
+    """Count the valid results for the node's owner since its quarantine and the last invalid."""
+    assert node.quarantined_at is not None, "it is in quarantine"
+    decided = [row for row in store.checks.values() if row.node_id == node.id and row.decided_at]
+    invalid = [row.decided_at for row in decided if row.verdict == "invalid" and row.decided_at]
+    since = max([node.quarantined_at, *invalid])
+    valid = [row for row in decided if row.verdict in VALID and row.job_id in store.jobs]
+    return sum(
+        row.decided_at is not None
+        and row.decided_at > since
+        and store.jobs[row.job_id].user_id == node.owner
+        for row in valid
+    )
+
+
+def stand(store: "StoreTwin", change: StandingChange, act: Act) -> StandingRecord | None:
+    """Change a node's standing, or return None if it has changed since the given version."""
+    row, now, name = store.nodes[change.node], store.clock.now(), change.standing
+    if row.standing.version != change.version:
+        return None
+    leaves = change.is_release and row.standing.name == QUARANTINED
+    if leaves and begins_anew(row.caught, records(store, [row.id])):
+        row.released_at = now
+    row.standing, row.standing_at = StandingRecord(name, change.version + 1, change.reason), now
+    if change.is_release:
+        row.caught = row.quarantined_at = None
+    elif name == QUARANTINED:
+        row.quarantined_at = row.quarantined_at or now
     store.acts.append(act)
     return row.standing

@@ -58,7 +58,10 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
 
 
 def at_stake(store: "StoreTwin", operator: UUID) -> int:
-    """Return the sum of an operator's undisputed pending earnings whose dispute window is open."""
+    """Return the sum of an operator's undisputed pending earnings whose dispute window is open.
+
+    Only the newest ``STAKE_SHARES`` of them count.
+    """
     now = store.clock.now()
     found = [
         share.amount
@@ -69,7 +72,10 @@ def at_stake(store: "StoreTwin", operator: UUID) -> int:
 
 
 def waiting(store: "StoreTwin") -> dict[UUID, datetime]:
-    """Return the time of each operator's oldest delivery that waits for a verdict."""
+    """Return the time of each operator's oldest delivery that waits for a verdict.
+
+    Deliveries that have waited for ``WITHHELD_MOST`` do not count.
+    """
     found: dict[UUID, datetime] = {}
     since = store.clock.now() - WITHHELD_MOST
     for row in store.checks.values():
@@ -80,7 +86,7 @@ def waiting(store: "StoreTwin") -> dict[UUID, datetime]:
 
 
 def _newest(store: "StoreTwin", operator: UUID, due: int, *, but: set[UnitId]) -> Iterator[UnitId]:
-    """Yield the newest pending shares that together pay an amount due."""
+    """Yield the newest pending shares, except ``but``, until they pay the amount ``due``."""
     for share in _pending(store, operator):
         if (share.job_id, share.unit) in but:
             continue
@@ -127,7 +133,10 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
 
 
 def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
-    """Return an operator's payable shares that are in no payout, oldest first."""
+    """Return up to ``SHARES_MOST`` of an operator's payable shares that are in no payout.
+
+    The oldest shares come first.
+    """
     found = [
         share
         for share in store.earnings.values()
@@ -153,7 +162,10 @@ def closed_with(share: EarningRow, payout: PayoutRow) -> EarningRow:
 
 
 def matured_earnings(store: "StoreTwin", now: datetime, limit: int) -> list[MaturedEarning]:
-    """Return undisputed pending shares past their window whose owner has no older open check."""
+    """Return undisputed pending shares whose dispute window is over.
+
+    A share is left out while its owner has an open check from before the end of its window.
+    """
     since = waiting(store)
     found = [
         share

@@ -1,4 +1,4 @@
-"""``rendertrust admin``: creates admins, sets roles and passwords, rotates the token keys."""
+"""``rendertrust admin``: creates users, sets roles and passwords, rotates the token keys."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

@@ -220,7 +220,9 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
             f"{credits_of(outcome.requested)} were to be removed: nothing was done"
         )
     if not isinstance(outcome, Posted | Replayed):
-        raise click.ClickException("This key was used before with another amount: nothing was done")
+        raise click.ClickException(
+            "The --key was used before with another amount: nothing was done"
+        )
     entry, again = booked(outcome.entries[0]), isinstance(outcome, Replayed)
     if as_json:
         click.echo(encode({"user_id": user.id, "entry": entry, "replayed": again}))
@@ -240,7 +242,7 @@ async def known(database: "Database", email: str) -> "UserRow":
 
 
 def credits_of(units: int) -> str:
-    """Return units of money as a decimal number of credits."""
+    """Return an amount in 1/10,000 credit as a decimal number of credits."""
     from rendertrust import money
 
     return money.render(units)

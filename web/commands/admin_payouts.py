@@ -1,4 +1,4 @@
-"""``rendertrust admin payouts``: approves, exports, settles and rejects payouts of money."""
+"""``rendertrust admin payouts``: approves, exports and rejects payouts, and marks them as paid."""
 
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID

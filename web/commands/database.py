@@ -47,7 +47,7 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
 
 @contextmanager
 def claimed(settings: Any) -> Generator[None]:
-    """Lock the data folder during the block, so that no gateway can start on this folder."""
+    """Lock the folder of an embedded database during the block, so that no gateway starts on it."""
     from config.data_folder import data_folder
     from config.loader import SettingsError
     from supervisors.engines.errors import FolderBusy

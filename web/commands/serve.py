@@ -26,7 +26,7 @@ OPTIONS = (
 
 
 def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--port --host --data --config`` to a command that runs a gateway."""
+    """Add ``--port --host --insecure-development --data --config`` to a command."""
     for option in OPTIONS:
         command = option(command)
     return command

@@ -12,7 +12,7 @@ from web.gateway import Gateway
 from web.process.readiness import readiness_of
 
 Level: TypeAlias = Literal["warn", "bad"]
-FULL_PART: Final = 0.8  # of a mailbox's capacity
+FULL_PART: Final = 0.8  # fraction of a mailbox's capacity from which there is an alert
 ANCHOR_LATE: Final = 3  # multiple of the usual pause between anchors
 NAMES: Final = {
     "database": "PostgreSQL",

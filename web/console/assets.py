@@ -45,7 +45,7 @@ class Asset:
         return hashlib.sha256(self.plain).hexdigest()[:20]
 
     def taken(self, accepted: str) -> tuple[bytes, str]:
-        """Return the smallest accepted form and its encoding. Brotli is used only over TLS."""
+        """Return the smallest accepted form and its encoding; browsers accept br only over TLS."""
         if self.brotli is not None and "br" in accepted.replace(" ", "").split(","):
             return self.brotli, "br"
         return (self.compressed, "gzip") if "gzip" in accepted else (self.plain, "")

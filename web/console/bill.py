@@ -13,7 +13,7 @@ WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 
 @attrs.frozen
 class MoneyLine:
-    """A line of a bill. ``amount`` is in units of money, and negative for a charge.
+    """A line of a bill. ``amount`` is in 1/10,000 credit, and negative for a charge.
 
     ``of``: the hold or entry that the line is about.
     """

@@ -18,7 +18,7 @@ from web.process.loop_lag import LagHistory
 
 KEPT: Final = 300  # readings that are kept: ten minutes
 RATE_READINGS: Final = 6  # readings over which a rate is computed
-GONE_SECONDS: Final = 15.0
+GONE_SECONDS: Final = 15.0  # a gateway that was not heard for so long is gone
 GATEWAYS_MOST: Final = 1_000
 TEXT_MAX: Final = 200
 
@@ -56,7 +56,7 @@ class ActorHistory:
         return tuple(self._readings.get(name, ()))
 
     def rate(self, name: str) -> float | None:
-        """Return the recent messages per second; None before there are readings to compare."""
+        """Return the messages per second that ``name`` lately handled; None below two readings."""
         known = self.of(name)
         if len(known) < 2:
             return None
@@ -111,7 +111,7 @@ class Gateways:
         )
 
     def hear(self, payload: bytes) -> None:
-        """Record an announcement; ignore an announcement of an unknown version."""
+        """Record an announcement; ignore a malformed one, or one above GATEWAYS_MOST."""
         try:
             said = orjson.loads(payload)
             id_, since = uuid_of(said["id"]), datetime.fromisoformat(said["since"])
@@ -151,6 +151,6 @@ class ConsoleState:
 
     @classmethod
     def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "ConsoleState":
-        """Return a new memory. ``id_`` identifies this gateway among the others."""
+        """Return a new, empty state. ``id_`` identifies this gateway among the others."""
         gateways, lag = Gateways(id_, clock), LagHistory(clock)
         return cls(ActorHistory(snapshot, clock), gateways, lag)

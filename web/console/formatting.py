@@ -21,7 +21,7 @@ SHORT: Final = 8  # characters of an id, enough to distinguish the ids of one pa
 
 
 def credits_(units: int | None) -> Markup:
-    """Return an amount of money with its unit: ``12.5000 credits``."""
+    """Return an amount of money with its unit: ``12.5000 cr``."""
     if units is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
     text = money.render(units)
@@ -49,7 +49,7 @@ def count(number: int | float | None) -> str:
 
 
 def decimal(number: float | None, digits: int = 1) -> str:
-    """Return a measured number."""
+    """Return a measured number with ``digits`` decimals, grouped in threes."""
     return NOTHING if number is None else f"{number:,.{digits}f}".replace(",", "\u202f")
 
 
@@ -81,7 +81,7 @@ def span(seconds: float | None) -> str:
 
 
 def size(number: int | None) -> str:
-    """Return a number of bytes."""
+    """Return a number of bytes with its unit: ``512 B``, ``1.5 MiB``."""
     if number is None:
         return NOTHING
     value = float(number)

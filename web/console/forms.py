@@ -84,7 +84,7 @@ async def form_of(request: web.Request, within: float) -> MultiDict[str] | Probl
 
 
 class TypedValues(dict[str, str]):
-    """The typed values; '' for absent fields."""
+    """The values that a user typed into a form; '' for absent fields."""
 
     def __missing__(self, name: str) -> str:
         return ""

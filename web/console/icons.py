@@ -4,7 +4,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-# Paths in a square of 16 by 16, drawn as lines.
+# SVG paths in a view box of 16 by 16, drawn as lines.
 PATHS: Final = {
     "check": "M3 8.5 6.5 12 13 4.5",
     "plus": "M8 3v10M3 8h10",

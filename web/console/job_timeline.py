@@ -127,7 +127,7 @@ def _tries(known: TimelineFacts) -> str:
 
 
 def _money(known: TimelineFacts) -> list[TimelineStep]:
-    """Return the steps for all holds, and for the charges of these holds."""
+    """Return the steps after the work: charged, in the log and anchored, or released."""
     job, charges = known.job, known.charges
     if job.price == 0:
         return []
@@ -186,7 +186,7 @@ class AttemptRow:
 
 
 def tries_of(attempts: Sequence[AttemptView], units: Sequence[ConsoleUnit]) -> list[AttemptRow]:
-    """Return all attempts by unit and number."""
+    """Return all attempts, sorted by unit and by their number at the unit."""
     lost = [_lost(each) for each in attempts]
     return sorted(
         [*lost, *map(_present, filter(_adds_attempt, units))], key=lambda each: each.place

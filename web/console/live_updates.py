@@ -37,7 +37,7 @@ LOOK_SECONDS: Final = 2.0  # how often the viewer's access is checked again
 HUB_SECONDS: Final = 5.0  # the hub may first read pages for other viewers
 OF_ONE_MAX: Final = 60  # pages that one user may follow at once
 NAMED_MAX: Final = 200
-NO_PAGE: Final = Problem(404, "There is no live page at this address: give its address with ?of=")
+NO_PAGE: Final = Problem(404, "There is no live page at the address that ?of= names")
 NO_HUB: Final = unavailable("Live updates are not available now; the page itself can be loaded", 2)
 OTHERS: Final = Problem(409, "Another account opened this page: reload it")
 TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Retry-After": "5"})
@@ -204,7 +204,7 @@ class LiveStream:
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:
-        """Send the changes and the pages that are gone."""
+        """Send the changes of the pages, and which pages are no longer followed."""
         self.lost += [("gone", look.place) for look in self.looks if not look.watcher.is_open]
         self.looks = [look for look in self.looks if look.watcher.is_open]
         for word, place in self.lost:

@@ -64,7 +64,7 @@ AGAIN: Final = (
 
 @attrs.frozen
 class PageChrome:
-    """What surrounds the content of a page: the user, their menu, and a message about their last
+    """The parts of a page around its content: the user, their menu, and a message about their last
     action.
     """
 
@@ -77,7 +77,7 @@ class PageChrome:
 
     @property
     def section(self) -> str:
-        """Return the menu entry: ``/console/jobs`` for ``/console/jobs/7…``."""
+        """Return the path of the current menu entry: ``/console/jobs`` for ``/console/jobs/7…``."""
         return "/".join(self.current.split("/")[:3])
 
 
@@ -146,8 +146,8 @@ def _nonce(request: web.Request, gateway: Gateway) -> str:
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
-    """Return the gateway's time in milliseconds: relative times on pages count from this time, as
-    browsers' clocks may be wrong.
+    """Return the request's id, and the gateway's time in milliseconds: relative times on pages
+    count from this time, as browsers' clocks may be wrong.
     """
     now = int(gateway.ports.clock.now().timestamp() * 1000)
     return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
@@ -194,7 +194,7 @@ def compress(answer: web.Response) -> None:
 
 @attrs.frozen
 class ReturnLink:
-    """A link; ``path`` is below ``/console``."""
+    """The link from an error page back to the console; ``path`` includes ``/console``."""
 
     path: str
     label: str

@@ -150,7 +150,7 @@ def _one(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPreview 
         return too_much(unit.charged)
     if unit.refunded is not None:
         return Problem(
-            409, f"{money.render(unit.refunded)} credits of its charge were already refunded"
+            409, f"{money.render(unit.refunded)} credits of the charge were already refunded"
         )
     return RefundPreview(job, chosen, [unit], units, of)
 
@@ -167,7 +167,7 @@ def _together(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPre
         return NOT_CHARGED
     left = [each for each in charged if each.refunded is None]
     if not left:
-        return Problem(409, "Its charge was already refunded")
+        return Problem(409, "All that was charged was already refunded")
     now = left[:MOST]
     return RefundPreview(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
 

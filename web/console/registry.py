@@ -134,7 +134,7 @@ def form_of(reader: Reader | Actor) -> Any:
 
 
 class Pages:
-    """Pages, actions and calls about one noun, or all of them."""
+    """Pages, actions and calls of one module, or of several."""
 
     def __init__(self, parts: Iterable["Pages"] = ()) -> None:
         found = list(parts)

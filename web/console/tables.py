@@ -70,7 +70,7 @@ class SortOrder:
 
     @property
     def text(self) -> str:
-        """Return the order in the form of the address."""
+        """Return the order as the ``sort`` parameter of an address."""
         return f"-{self.key}" if self.down else self.key
 
 
@@ -160,7 +160,7 @@ def page_of(whole: Table, offset: int, size: int) -> Table:
 def order_of(columns: Sequence[Column], sort: SortOrder) -> str:
     """Return ``the newest first`` or ``by price, the greatest first``.
 
-    An unknown column is a time.
+    An unknown column is treated as a time.
     """
     column = next((each for each in columns if each.key == sort.key), None)
     if column is None:

@@ -19,8 +19,8 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 @cache
 def environment() -> Environment:
-    """Return the template environment: values are escaped and marked, undefined names are
-    errors.
+    """Return the template environment. Values are escaped, and characters in them that change text
+    direction are marked; undefined names are errors.
     """
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -1,1 +1,1 @@
-"""The demo: a gateway, a node and a creator on this machine, and one picture from end to end."""
+"""The demo: a gateway, two nodes and a creator on this machine, from upload to verified receipt."""

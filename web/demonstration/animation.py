@@ -17,7 +17,8 @@ FOLDER: Final = "animation"  # folder of the frames, inside the folder of the pi
 FRAMES: Final = "1-8"
 CHUNK: Final = 2
 SMALL: Final = {"width": 320, "height": 180, "samples": 12}
-# less nice than a node's default, as people watch; the gateway shares the machine
+# The nodes' niceness: below a node's default, as people watch; above 0, as the gateway shares the
+# machine.
 NICE: Final = "1"
 
 
@@ -86,7 +87,7 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
 
 
 async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration) -> Sequence[Path]:
-    """Download frames while others are rendered."""
+    """Download the job's frames to ``out`` while others are rendered; return their paths."""
     paths: Sequence[Path] = ()
     async for found in client.watch(job, within=JOB_SECONDS):
         narrator.progress("frames", found.done / found.units)
@@ -99,7 +100,7 @@ async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration)
 async def filmed(
     client: AsyncClient, job: str, out: Path, narrator: Narration
 ) -> tuple[Path, str | None]:
-    """Let a node make the video; return its path and its cost."""
+    """Let a node make the video; return the video's path and what it cost."""
     placed = await client.video(job)
     done = await client.wait(placed.job_id, within=JOB_SECONDS)
     if done.status != "COMPLETED":
@@ -110,7 +111,7 @@ async def filmed(
 
 
 async def chaos(client: AsyncClient, job: str, victim: DemoNode, narrator: Narration) -> None:
-    """Kill the victim once it works on the job, and start it again."""
+    """Kill the node ``victim`` once it works on the job, and start it again."""
     async for _ in client.watch(job, within=JOB_SECONDS):
         if await _has_work(client, job, victim):
             await victim.child.kill()

@@ -50,7 +50,7 @@ class SceneFailed(Exception):
 
 
 class NodeRefused(Exception):
-    """The node cannot do what the demo needs; the text says why."""
+    """The gateway refused a node, or the node cannot render; the text says why."""
 
 
 EXPECTED = (
@@ -119,7 +119,7 @@ async def live(options: DemoOptions, data: Path, narrator: Narration) -> int:
                 await first_to_end(served, *(worker.child for worker in run))
             except asyncio.CancelledError:
                 return 0  # Ctrl-C: the demo was complete
-            raise ChildFailed("The gateway or the node ended; see their logs in " + str(data))
+            raise ChildFailed("The gateway or a node ended; see their logs in " + str(data))
     return 0
 
 

@@ -33,12 +33,12 @@ WAIT_SECONDS: Final = 2.0  # how often the stream checks that the reader may sti
 RETRY_MS: Final = 2_000  # how long a reader waits before it reconnects
 HUB_SECONDS: Final = 1.0
 NO_HUB: Final = unavailable(
-    "Nothing can be followed now; the events themselves can be read",
+    "Events cannot be streamed now; read them page by page",
     2,
     code=RefusalCode.STREAMS_UNAVAILABLE,
 )
 NOT_NOW: Final = unavailable(
-    "Too many follow jobs here; the events themselves can be read",
+    "This gateway has too many streams of events; read them page by page",
     10,
     code=RefusalCode.STREAMS_UNAVAILABLE,
 )

@@ -92,5 +92,5 @@ def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> No
 
 
 async def no_page(request: web.Request) -> web.StreamResponse | Problem:
-    """Answer 404, or redirect if there is only a trailing slash too many."""
+    """Answer 404, or redirect ``/console/`` to ``/console``."""
     return NO_PAGE if request.match_info["rest"].strip("/") else redirect(ROOT)

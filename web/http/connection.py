@@ -30,7 +30,7 @@ REFUSED: Final = Counter(
     ["bound"],
 )
 FILES_KEPT: Final = (
-    256  # open files that are no clients' connections: the database, the store, the log
+    256  # open files that are reserved for the database, the store, the log and the like
 )
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(
@@ -45,7 +45,8 @@ TOO_MANY: Final = Problem(
     headers={"Retry-After": "5", "Connection": "close"},
     code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
-# For a node's socket: far more than logs and previews need, far less than the loop can read.
+# A node's socket may receive FLOW_BYTES_MAX in FLOW_SECONDS: far more than logs and previews need,
+# far less than the loop can read.
 FLOW_SECONDS, FLOW_BYTES_MAX = 10.0, 32 * 1024 * 1024
 # For chunked bodies: after CHUNKS_FREE chunks, the connection is closed if the mean size of a chunk
 # is below CHUNK_BYTES_LEAST.
@@ -220,7 +221,7 @@ class Connection(RequestHandler):
             self.transport.close()
 
     def _enter(self, transport: asyncio.BaseTransport) -> Problem | None:
-        """Take a seat for a client's address; return a Problem if there is none."""
+        """Count the connection and take a seat for its address; return a Problem at a limit."""
         if not self.limits.open():
             return FULL
         peer = transport.get_extra_info("peername")
@@ -240,7 +241,7 @@ class Connection(RequestHandler):
         self._disarm_write()
 
     def _stuck(self) -> None:
-        """Close the connection, as the client reads nothing or floods us."""
+        """Abort the connection: the client reads nothing, or sends too much or tiny chunks."""
         self._disarm_write()
         if self.transport is not None:
             self.transport.abort()
@@ -267,7 +268,7 @@ class Connection(RequestHandler):
         self._leave()
 
     def _parsed(self, data: bytes) -> bool:
-        """Parse incoming data; return False if a body has too many chunks."""
+        """Parse incoming data; return False if a body has too many tiny chunks."""
         chunks, waiting = self._chunks, len(self._messages)
         before = 0 if chunks is None else chunks.unread
         super().data_received(data)

@@ -1,4 +1,4 @@
-"""Converts bodies and query strings to attrs classes, strictly, and reports all faults at once."""
+"""Converts bodies and query strings to attrs classes, strictly, and reports up to 20 faults."""
 
 import math
 import re

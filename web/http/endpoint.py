@@ -29,7 +29,7 @@ LATE = unavailable("The gateway did not finish in time; try again", code=Refusal
 # HTTP parser checks the headers of HTTP itself.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
 HALTED_SECONDS = 60  # an admin must act first, so more frequent tries are useless
-ADMISSION_SECONDS = 0.5
+ADMISSION_SECONDS = 0.5  # deadline for the Watchman's answer
 ANSWER_SECONDS = 1.85  # usual deadline of a handler; answers are due within two seconds
 CLOSING = unavailable(
     "The gateway is starting or closing; try again", retry_after=2, code=RefusalCode.GATEWAY_CLOSING
@@ -49,7 +49,7 @@ class Endpoint:
         return self._answered(request, await self._outcome(request))
 
     async def serve_as(self, request: web.Request, claims: Claims) -> web.StreamResponse:
-        """Respond to an authenticated and admitted caller: validate, run the handler, respond."""
+        """Validate, run the handler and respond, for a caller who is already authenticated."""
         if self.operation.new_work and not await is_open(self._gateway.registry):
             return refusal(request, CLOSING)
         return self._answered(request, await self._called(request, claims))
@@ -99,7 +99,7 @@ class Endpoint:
         return await self._handled(call)
 
     async def _digest(self, request: web.Request) -> bytes:
-        """Return the digest of the body, which `_body` has read already."""
+        """Return the digest for the idempotency key, b'' without a key; the body has been read."""
         if not self.operation.idempotency or "Idempotency-Key" not in request.headers:
             return b""
         return await digest_of(request)

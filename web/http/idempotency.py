@@ -41,5 +41,5 @@ def answered_before(kept: StoredAnswer, key: tuple[str, bytes]) -> Answer | Prob
 
 
 def replay(answer: dict[str, Any]) -> Answer:
-    """Return a stored answer: {status, body}."""
+    """Return the answer that was stored as ``{status, body}``."""
     return Answer(int(answer["status"]), answer["body"], REPLAYED)

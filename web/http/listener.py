@@ -18,19 +18,19 @@ BACKLOG = 1024
 # Bytes that the kernel buffers for a client. Without this limit, a client that reads nothing would
 # take megabytes unnoticed.
 UNSENT_MAX = 128 * 1024
-# Time at a stop for request bodies, then for responses, then for cancelled handlers.
+# A stop waits this long for request bodies, again for responses, and again for cancelled handlers.
 SHUTDOWN_SECONDS = 10.0
 # After a response to an unread body: how long the client may take to finish sending.
 LINGERING_SECONDS = 2.0
 
 
 class Listener:
-    """Marker: the address of the listener."""
+    """Marker type for the address of the listener actor."""
 
 
 @attrs.frozen
 class GetUrl(Message[Listener, str]):
-    """Sent by commands; the reply is the URL at which the gateway serves."""
+    """Request for the URL at which the gateway serves."""
 
 
 class CannotListen(Exception):

@@ -57,7 +57,7 @@ class Call(Generic[B, Q]):
 
     @property
     def base(self) -> str | None:
-        """Return the gateway's address as the caller sees it, for presigned URLs."""
+        """Return the gateway's address as the caller sees it; None if the settings have one."""
         return reached_at(self.request, self.gateway.settings)
 
 
@@ -97,10 +97,10 @@ class Operation:
     body: Any = None  # an attrs class; None: no fields, and the body may be absent
     query: Any = None
     words: Any = None  # an attrs class for path parameters that are not UUIDs
-    # Refusals of the handler; all operations can also answer 401, 403, 422, 429 and 503.
+    # Refusals of the handler; ``web.openapi.error_responses`` adds those of the shared steps.
     refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])
-    absent: Problem = NOT_FOUND  # if a path parameter is malformed
-    new_work: bool = False  # refused while the gateway is closing
+    absent: Problem = NOT_FOUND  # the answer if a path parameter is malformed
+    new_work: bool = False  # refused while the gateway is starting or closing
     while_halted: bool = (
         False  # allowed while writing is stopped, like a login, without which nobody could read
     )
@@ -123,7 +123,7 @@ class Operation:
 
     @property
     def noun(self) -> str:
-        """Return the noun that the operation is about, which is the name of its file."""
+        """Return the name of the handler's module: the operation's tag in the OpenAPI document."""
         return self.handler.__module__.rpartition(".")[2]
 
     @property
@@ -155,8 +155,8 @@ def read_signature(handler: Handler) -> dict[str, Any]:
 
 
 class Operations:
-    """The operations of one noun, or all of them. ``usual``: values of members that an operation
-    does not name.
+    """The operations of one module of routes, or of several. ``usual``: values for the members of
+    ``Operation`` that a declaration leaves out.
     """
 
     def __init__(self, parts: Iterable["Operations"] = (), **usual: Any) -> None:

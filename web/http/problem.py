@@ -17,7 +17,7 @@ class Fault:
     """A fault of a request: its place, a code for programs, and a sentence for people."""
 
     field: str  # 'email', 'metadata.gpu', 'capabilities[2]'; '' is the whole body
-    code: str  # missing | unknown | type | value | duplicate | syntax | depth
+    code: str  # like missing, unknown, type, value, duplicate, depth, or of a preflight finding
     message: str
 
 
@@ -55,7 +55,7 @@ class Problem:
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """Return 422 with at most FAULTS_MAX faults; ``detail`` lists ten of them in one line."""
+    """Return 422 with at most FAULTS_MAX faults; ``detail`` lists up to ten in one line."""
     told = tuple(attrs.evolve(f, field=f.field[:PLACE_MAX]) for f in faults[:FAULTS_MAX])
     lines = [f"{f.field}: {f.message}" if f.field else f.message for f in told[:10]]
     return Problem(422, "; ".join(lines), told)

@@ -35,7 +35,8 @@ def is_host(text: str) -> bool:
 
 
 def reached_at(request: web.Request, settings: Settings) -> str | None:
-    """Return scheme and host for this caller's presigned URLs; None if the settings name them.
+    """Return scheme and host for this caller's presigned URLs; None if the settings name an
+    address, or the Host is invalid.
 
     A URL that was signed for the Host of a request is returned only to that caller.
     """

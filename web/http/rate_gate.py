@@ -1,4 +1,4 @@
-"""Handlers of paths that are no operations of the API, with a rate limit and declared callers."""
+"""Handlers of paths that are no operations of the API, with limits on requests per address."""
 
 from collections import Counter
 from typing import Final
@@ -43,7 +43,7 @@ class RateGate:
         self._inside: Counter[str] = Counter()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Return 429 if the address has too many requests running; otherwise call the handler."""
+        """Serve the request; 429 if the address has too many, in a minute or at once."""
         subject = request[CALLER].subject
         refused = await admit(self._rates, request, self.rate, subject)
         if refused is None and self._inside[subject] == self._at_once:

@@ -55,7 +55,7 @@ log = structlog.get_logger("web.http.rate_limits")
 
 @attrs.define
 class RateWindow:
-    """A count of requests, and the time at which it expires, by the table's clock."""
+    """A count of requests, and the time at which it expires, by the clock of ``RateCounters``."""
 
     count: int
     ends: float
@@ -91,7 +91,7 @@ class RateCounters:
     def _make_room(self, now: float) -> None:
         """Drop expired windows and, if the table is full, the oldest one.
 
-        The work per request is constant.
+        Each window is dropped once, so the work per request is constant on average.
         """
         while self._windows:
             first = next(iter(self._windows))
@@ -102,7 +102,10 @@ class RateCounters:
 
 @attrs.frozen
 class RateState:
-    """The state after counting a request: ``left`` of ``limit`` requests, until the window ends."""
+    """The state after counting a request: ``remaining`` of ``limit`` requests for ``seconds``.
+
+    ``is_over``: the counted request is above the limit.
+    """
 
     limit: int
     remaining: int

@@ -155,7 +155,7 @@ class RefusalCode(StrEnum):
     NOTHING_COMPLETE = "nothing_complete", "No unit of the job is complete and stored."
     RESULT_NOT_FOUND = "result_not_found", "The job has no result to download."
     RESULT_EXPIRED = "result_expired", "The result has expired."
-    TOO_MANY_FILES = "too_many_files", "The result has more files than a video is made of."
+    TOO_MANY_FILES = "too_many_files", "The job has more result files than a video can have."
     EVENT_NUMBER_UNKNOWN = "event_number_unknown", "The job has fewer events than the given number."
     TOO_MANY_STREAMS = "too_many_streams", _AS_MANY
     STREAMS_UNAVAILABLE = (
@@ -197,7 +197,7 @@ class RefusalCode(StrEnum):
     CHAIN_UNAVAILABLE = "chain_unavailable", _AWAY
     NODE_NOT_FOUND = "node_not_found", _ABSENT
     NODE_REVOKED = "node_revoked", "The node was revoked."
-    NODE_STATUS_CONFLICT = "node_status_conflict", "The node's status does not allow this."
+    NODE_STATUS_CONFLICT = "node_status_conflict", "The node's standing does not allow this."
     NODE_FLOODED = (
         "node_flooded",
         "The node sent too many frames; `Retry-After` says when it may reconnect.",
@@ -207,7 +207,7 @@ class RefusalCode(StrEnum):
     CHALLENGE_EXPIRED = "challenge_expired", "The challenge was used or has expired."
     CHALLENGE_USED = (
         "challenge_used",
-        "The challenge was already used, or proves another node's key.",
+        "The challenge was already used, or the key was proved for another node.",
     )
     AUTHORITY_WRONG = "authority_wrong", "The proof of the node's key was made for another gateway."
     SIGNATURE_MISSING = "signature_missing", "The signature header is missing."
@@ -254,7 +254,7 @@ OF_STATUS: Final[Mapping[int, RefusalCode]] = {
 
 
 def of_status(status: int) -> RefusalCode:
-    """Return the general code of a status."""
+    """Return the code of refusals with this HTTP status that have no code of their own."""
     return OF_STATUS.get(
         status, RefusalCode.INTERNAL_ERROR if status >= 500 else RefusalCode.BAD_REQUEST
     )

@@ -23,7 +23,10 @@ _PROBLEM = "application/problem+json"
 
 
 def from_row(kind: type[T], row: Any, /, **more: Any) -> T:
-    """Return the members of a response, with ids as texts."""
+    """Return a ``kind`` with the row's attributes of the same names, and ``more``.
+
+    Ids become texts, bytes hexadecimal, and amounts decimal strings.
+    """
     fields: Iterable[attrs.Attribute[Any]] = attrs.fields(cast("Any", kind))
     same = (field for field in fields if field.name not in more and hasattr(row, field.name))
     return kind(**{field.name: _member(getattr(row, field.name), field) for field in same}, **more)
@@ -69,11 +72,11 @@ _names: dict[type, tuple[tuple[str, bool], ...]] = {}
 
 def _plain(value: Any) -> dict[str, Any] | str:
     if isinstance(value, UUID):
-        return str(value)  # asyncpg's subclass of UUID
+        return str(value)  # orjson does not know asyncpg's subclass of UUID
     kind: type[Any] = type(value)
     if kind not in _names:
         if not attrs.has(kind):
-            raise TypeError(f"{kind.__name__} cannot be encoded")
+            raise TypeError(f"{kind.__name__} cannot be encoded as JSON")
         fields = attrs.fields(kind)
         _names[kind] = tuple((field.name, "absent" in field.metadata) for field in fields)
     members = ((name, getattr(value, name), may) for name, may in _names[kind])

@@ -1,4 +1,4 @@
-"""The admin behind a recorded action, through the API or in the console."""
+"""The user behind a recorded action, through the API or in the console: mostly an admin."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from web.gateway import Gateway
 
 @attrs.frozen
 class ActingAdmin:
-    """An admin; ``request_id``: the id of the request in which they act."""
+    """An admin, an owner of nodes or a member of an organisation; ``request_id``: their request."""
 
     gateway: Gateway
     user: UUID
@@ -21,7 +21,7 @@ class ActingAdmin:
     async def act(
         self, name: str, target: str, reason: str, details: Mapping[str, Any]
     ) -> Act | None:
-        """Return the record of what the admin is about to do; None if the user no longer exists."""
+        """Return the record of what the user is about to do; None if the user no longer exists."""
         admin = await self.gateway.tables.users.by_id(self.user)
         if admin is None:
             return None

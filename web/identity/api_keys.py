@@ -1,4 +1,4 @@
-"""API keys: recognisable, checked for typos without a query, cached while valid."""
+"""API keys: recognisable, checked for typos without a query, cached for five minutes."""
 
 import hashlib
 import zlib
@@ -52,7 +52,7 @@ class VerifiedKeys:
         self._clock = clock
         self._cached_max = cached_max
         self._cache: OrderedDict[bytes, Claims] = OrderedDict()
-        self._of: dict[UUID, set[bytes]] = {}  # the cached digests, by key or user
+        self._of: dict[UUID, set[bytes]] = {}  # cached digests, by the id of key or user
         self._revocations = 0
 
     @classmethod

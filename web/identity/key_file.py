@@ -14,7 +14,7 @@ log = structlog.get_logger("keys")
 
 
 class RotatedFile(Generic[Keys]):
-    """A key file that is checked once a second.
+    """A key file that is checked when its keys are needed, at most once a second.
 
     ``read`` parses the text of the file, and raises ValueError if the text is wrong. At the start
     this error, or an OSError, is passed to the caller. ``what``: what the keys are called in the

@@ -49,7 +49,7 @@ class GivenKeys:
 
 
 class TokenKeyFile:
-    """Keys in a private file, checked once a second for a rotation."""
+    """Keys in a private file, checked at most once a second for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         words = "the keys that sign tokens"

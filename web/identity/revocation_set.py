@@ -81,7 +81,7 @@ class Revocations:
         return lambda: self._hearers.remove(heard)
 
     def add(self, *ids: UUID) -> None:
-        """Add what this gateway has just revoked, so that its next request sees it."""
+        """Add what this gateway has just revoked, so that the next request here is refused."""
         until = self._clock.now() + KEPT
         self.learn(Revocation(id_, "session", until) for id_ in ids)
 
@@ -90,7 +90,7 @@ class Revocations:
         self.learn([Revocation(user, "user", self._clock.now() + KEPT)])
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Add revocations that were read."""
+        """Add revocations, and report new ones to those that ``hear``."""
         fresh: set[UUID] = set()
         for revocation in found:
             known = self._until.get(revocation.id)

@@ -37,7 +37,7 @@ class TokenType(Enum):
     REFRESH = "refresh"
     NODE = "node"
     UNPROVED = (
-        "node_unproved"  # of a node whose known key was registered again; this token opens nothing
+        "node_unproved"  # for a key that was registered again and not proved; it opens nothing
     )
     CONSOLE = "console"  # in a browser's cookie; opens the console, and nothing of the API
 
@@ -172,7 +172,7 @@ class Tokens:
         return self._settings.audience if ours else self._settings.node_audience
 
     def _look(self) -> None:
-        """Read the current keys."""
+        """Use the keyring's keys if they have changed."""
         keys = self._keyring.keys()
         if keys is not self._keys:
             self._use(keys)

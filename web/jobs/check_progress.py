@@ -44,5 +44,5 @@ def words_of(check: OpenCheck, now: datetime) -> str:
     ago = "just now" if minutes < 1 else f"{minutes} min ago"
     return (
         f"It was delivered {ago}, and is charged once verified."
-        " The gateway may have small parts of it rendered again before it says so."
+        " The gateway may have small parts of it rendered again to verify it."
     )

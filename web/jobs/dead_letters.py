@@ -38,7 +38,7 @@ WHY: Final = {
     "EARLY": "it reverses the payment of a purchase that is not paid yet",
 }
 NO_ACCOUNT: Final = "your account no longer exists"
-# Whose fault a failure was, by its error class.
+# The party at fault for a failure, by its error class.
 CLASSES: Final = {
     "scene": "the scene's fault",
     "node": "the nodes' fault",
@@ -255,7 +255,7 @@ class DeadLetterActions:
 
 
 def of_job(row: DeadJob, tries: Sequence[DeadTry] = ()) -> Letter:
-    """Return a failed job as a dead letter; ``tries`` may include attempts of other jobs."""
+    """Return the dead letter of a failed job; ``tries`` may include attempts of other jobs."""
     return Letter(
         id=str(row.id),
         at=row.at,
@@ -277,7 +277,7 @@ def of_try(row: DeadTry) -> LetterTry:
 
 
 def of_event(row: DeadEvent) -> Letter:
-    """Return a Stripe event that could not be applied as a dead letter."""
+    """Return the dead letter of a Stripe event that could not be applied."""
     return Letter(
         id=row.id,
         at=row.at,
@@ -290,7 +290,7 @@ def of_event(row: DeadEvent) -> Letter:
 
 
 def of_webhook(row: DeadWebhook) -> Letter:
-    """Return a webhook delivery that was given up as a dead letter, with only the URL's host."""
+    """Return the dead letter of a webhook delivery that was given up, with only the URL's host."""
     answered = "" if row.status is None else f"answered {row.status}"
     return Letter(
         id=str(row.id),

@@ -1,4 +1,4 @@
-"""Estimates of render times, from small pieces of a few frames that a node rendered to probe."""
+"""Estimates of render times, from small pieces of a few frames that a node rendered as a probe."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,8 +1,8 @@
 """Preflights: a node inspects a scene before its creator pays for rendering.
 
-A node inspects each content once, in its sandbox, in a free job of the type ``preflight``. The node
-reports facts about the scene. The gateway derives findings from these facts, for the nodes that are
-connected now.
+For each user, a node inspects each content once, in its sandbox, in a free job of the type
+``preflight``. The node reports facts about the scene. The gateway derives findings from these
+facts, for the nodes that are connected now.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class PreflightState:
 
 
 def scene_of(plan: JobPlan) -> bytes | None:
-    """Return the SHA-256 over a render's scene and its files; None if the scene is no upload."""
+    """Return the SHA-256 of a render's scene or of the list of its files; None if not uploaded."""
     return plan.inputs.content if plan.job_type == RENDER else None
 
 

@@ -24,7 +24,7 @@ from web.http.refusal_code import RefusalCode
 from web.jobs.preflights import PreflightState, fleet, known_preflight
 
 DAY: Final = 86_400
-WORK_MOST: Final = 30 * DAY * SECOND  # limit of one frame
+WORK_MOST: Final = 30 * DAY * SECOND  # most work of one frame: 30 days
 BY_TABLE: Final = "Each frame costs the fixed price in the price table."
 FREE: Final = "Jobs in this pool are free."
 ONE: Final = "A job without frames costs the fixed price in the price table."
@@ -126,8 +126,8 @@ def _measured(
     price: int,
     overruns: Sequence[Overrun],
 ) -> Tariff | Problem | None:
-    """Return the price by the preflight of a gateway's node; None while the preflight has no
-    facts.
+    """Return the price by the work that a gateway's node measured in its preflight; None while the
+    preflight has no facts.
     """
     facts, pays_for = found.facts, gateway.settings.pricing.frame_seconds
     if facts is None:
@@ -166,7 +166,9 @@ def _unmeasured(found: PreflightState | None, ours: int) -> str:
     elif not ours:
         why = AWAY
     else:
-        why = ASK if found is None or found.facts is None else f"{STRANGER} (ask again)"
+        why = (
+            ASK if found is None or found.facts is None else f"{STRANGER} (have it measured again)"
+        )
     return f"{why}{',' if why in (LATER, ASK) else ';'} {_lower(BY_TABLE)}"
 
 

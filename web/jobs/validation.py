@@ -32,7 +32,8 @@ PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
 OF_GATEWAY: Final = frozenset({CHECK, CHECK_BATCH, PREFLIGHT})
 START_MOST: Final = timedelta(days=30)
 PRICE_MOST: Final = 10**18  # highest price of a job, in 1/10,000 credits
-VERIFIER_SECONDS: Final = 30.0  # least time since a verifier was seen for which it counts
+# A verifier counts if it was seen within this time, or within ``verification.wait_seconds``.
+VERIFIER_SECONDS: Final = 30.0
 NO_VERIFIER: Final = "must have a build of Blender that a verifier of this gateway has"
 NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As), and send that"
 
@@ -81,8 +82,8 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
 async def _uncheckable_class(gateway: Gateway, plan: JobPlan) -> Fault | None:
     """Return a fault if no verifier has the build of the class that the job names.
 
-    Its results could not be compared, so that they would be free. Results of the creator's own
-    nodes are not compared anyway.
+    Results of that class could not be compared, and would not be charged. Results of the creator's
+    own nodes are compared only in quarantine.
     """
     named, verification = plan.needs.device_class, gateway.settings.verification
     is_checked = verification.enabled and plan.job_type in CHECKED and plan.spec.pool != MINE
@@ -128,7 +129,8 @@ def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list
         return [Fault("params", "value", "must not contain names that begin with _")]
     if len(orjson.dumps(given)) > PARAMS_BYTES_MAX:
         return [Fault("params", "value", f"must not be larger than {PARAMS_BYTES_MAX} bytes")]
-    # The node signs the parameters that it was sent, also if another gateway reads them.
+    # The node signs the parameters that it gets, and another gateway checks the signature with
+    # those in the database: both must have the same form.
     stored: dict[str, Any] = as_stored(given)
     return stored
 

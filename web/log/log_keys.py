@@ -64,7 +64,7 @@ class LogKeys:
 
 
 class LogKeyFile:
-    """Keys in a private file, checked once a second for a rotation."""
+    """Keys in a private file, checked at most once a second for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._kept = RotatedFile(path, clock, lambda text: keys_of(text.split()), "the log's key")
@@ -124,7 +124,7 @@ def key_file(data: Path) -> Path:
 
 
 def fresh(random: Random) -> str:
-    """Return a new key, as text."""
+    """Return a new key as hexadecimal text."""
     text = random.token(SEED_BYTES).hex()
     hide(text)
     return text

@@ -24,7 +24,7 @@ log = structlog.get_logger("log")
 
 
 class FileMemory:
-    """The memory in a file. A crash leaves the old content or the new.
+    """The newest checkpoint in a file. A crash leaves the old content or the new.
 
     A file that belongs to another log, or cannot be read, is not overwritten. If somebody moves the
     file away, the next checkpoint is stored without a restart.
@@ -123,5 +123,5 @@ def _parsed(found: Any) -> SeenHead:
     origin, size = untrusted.text(found["origin"]), untrusted.size(found["size"])
     root = untrusted.sha256(found["root"])
     if origin is None or size is None or root is None or at.tzinfo is None:
-        raise ValueError("a member has the wrong type")
+        raise ValueError("a member of the checkpoint file has the wrong type")
     return SeenHead(origin, size, root, at)

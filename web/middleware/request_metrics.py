@@ -1,4 +1,4 @@
-"""Count and log each request by route; never by the raw path, a query or a token."""
+"""Count each request by route, and log it with its path, but without the query and secrets."""
 
 from http import HTTPStatus
 from typing import Final
@@ -13,7 +13,7 @@ from web.http.caller import CALLER
 from web.http.responses import REQUEST_ID
 from web.process.logging_setup import access
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a third more series, all unused
+disable_created_metrics()  # type: ignore[no-untyped-call]  # would be a third more series
 REQUESTS: Final = Counter(
     "rendertrust_requests", "Responses by route.", ["method", "route", "status"]
 )

@@ -20,7 +20,7 @@ ALWAYS: Final = {
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add headers before a response is sent; headers that the handler has set stay."""
+    """Add headers before a response is sent; those of ALWAYS that the handler has set stay."""
     stamp(response)
     headers = response.headers
     state = request.get(RATE_STATE)
@@ -30,7 +30,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def stamp(response: web.StreamResponse) -> None:
-    """Add the headers that do not depend on the request; headers that are already set stay."""
+    """Add the headers that do not depend on the request; those of ALWAYS that are set stay."""
     headers = response.headers
     for name, value in ALWAYS.items():
         headers.setdefault(name, value)

@@ -22,7 +22,10 @@ WORDS = {GRANT: "Granted", ADJUST: "Adjusted"}
 
 @attrs.frozen
 class CreditMovement:
-    """A movement of units, above 0 to the user and below 0 from the user; once per reference."""
+    """A grant or an adjustment, made once per ``reference``.
+
+    ``units``: the amount in 1/10,000 credit; below 0 the user loses it.
+    """
 
     act: str  # GRANT or ADJUST
     user: UUID
@@ -72,7 +75,7 @@ def refund_of(
 
 
 def reference_of(who: str, key: str | None, fresh: Callable[[], UUID]) -> UUID:
-    """Return the same reference for the same key of the same admin, so that retries are found."""
+    """Return one reference per admin and key, so that retries are found; new if there is no key."""
     if key is None:
         return fresh()
     return UUID(bytes=hashlib.sha256(f"{who}\n{key}".encode()).digest()[:16], version=4)

@@ -45,7 +45,7 @@ MEANINGS: Final = {
 
 @attrs.define(eq=False)
 class OpenConnection(ConnectionRow):
-    """A connection of this gateway."""
+    """A connection of a node to some gateway, open or ended."""
 
     @property
     def took(self) -> float | None:
@@ -103,7 +103,7 @@ class Connections:
         self._note(connection)
 
     def ended(self, connection: OpenConnection, *, ours: int | None, theirs: int | None) -> None:
-        """Record the end of a connection, with the close code that we sent, or else the node's."""
+        """Record the end of a connection, with the close code that we sent, the node's, or 1006."""
         connection.ended_at = self._clock.now()
         connection.by_us = ours is not None
         connection.code = ours or theirs or LOST

@@ -29,7 +29,7 @@ from web.nodes.relay import AcceptedNode
 
 # Without the job type ``render``, so the embedded verifier gets no rendering work.
 CAPABILITIES: Final = (CHECK, CHECK_BATCH, PREFLIGHT)
-CHILD: Final = "embedded verifier"  # its name in the tree, where the actor is "verifier"
+CHILD: Final = "embedded verifier"  # in the supervision tree, where "verifier" is an actor
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
 UNNAMED: Final = "verification.embedded is off, and verification.own_nodes names no verifier"
@@ -41,8 +41,10 @@ OR_ELSE: Final = (
 
 @attrs.frozen
 class EmbeddedVerifierState:
-    """State of the embedded verifier. ``confined``: how it runs; ``why_not``: why it cannot run.
-    Both are None if the settings want none.
+    """State of the embedded verifier. ``confined``: how it runs. ``why_not``: why it cannot run, or
+    that no verifier is set up.
+
+    Both are None if the settings turn verification off, or leave it to other nodes.
     """
 
     confined: Confinement | None = None

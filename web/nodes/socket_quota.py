@@ -17,7 +17,7 @@ TOO_MANY: Final = Problem(
     headers={"Retry-After": "30"},
     code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
-# After a flood. The node agent waits twice as long.
+# How long a node is refused after a flood. The node agent itself waits twice as long.
 REST_SECONDS: Final = 15.0
 
 

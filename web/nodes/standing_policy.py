@@ -20,7 +20,7 @@ class StandingAction(Enum):
 
 ADMINS_ONLY: Final = Problem(
     403,
-    "Only admins put nodes into quarantine, and release them from it",
+    "Only admins can order a quarantine or end it by request",
     code=RefusalCode.ADMIN_ONLY,
 )
 # The standing after each action, by the one before; missing combinations are not allowed.
@@ -39,8 +39,8 @@ _NEXT: Final[Mapping[StandingAction, Mapping[str, str]]] = {
 def after(verb: StandingAction, standing: str, *, is_admin: bool) -> str | Problem:
     """Return the standing after an action; 403 or 409 if the action is not allowed.
 
-    Owners drain, release and revoke their own nodes; only admins release a quarantine. A revocation
-    is final.
+    Owners drain, release and revoke their own nodes; only admins quarantine a node or end a
+    quarantine by request. A revocation is final.
     """
     leaves_quarantine = verb is StandingAction.RELEASE and standing == QUARANTINED
     if not is_admin and (verb is StandingAction.QUARANTINE or leaves_quarantine):

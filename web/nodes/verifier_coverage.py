@@ -12,7 +12,9 @@ ASK_SECONDS: Final = 0.5
 
 
 async def checkable(gateway: Gateway, *nodes: UUID) -> Mapping[UUID, bool]:
-    """Return which connected nodes that render can be verified; empty if verification is off."""
+    """Return which connected nodes that render can be verified; empty if verification is off, or
+    the Scheduler does not answer.
+    """
     if not gateway.settings.verification.enabled:
         return {}
     try:

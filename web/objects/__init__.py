@@ -1,1 +1,1 @@
-"""Files: multipart uploads, archives, and retention."""
+"""Files: multipart uploads, presigned URLs through the gateway, manifests, and archives."""

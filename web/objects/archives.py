@@ -107,7 +107,7 @@ class Archives:
         self.crcs = Checksums(self.gateway.ports.objects)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer 200, or 206 for a range; 403, 404 and 503."""
+        """Send the zip with 200, or with 206 for a range; otherwise answer 403, 404, 416 or 503."""
         job = self._opened(request)
         if isinstance(job, Problem):
             return refusal(request, job)
@@ -272,10 +272,7 @@ def leaving(request: web.Request) -> IsGone:
 
 
 def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:
-    """Return the key of a unit's result.
-
-    Only keys that we derived for this user are ever opened.
-    """
+    """Return the key of a unit's result; None unless the gateway derived the key for this user."""
     place = None if unit.result_key is None else place_of(unit.result_key)
     if place is None or place.bucket != bucket or unit.result_size is None:
         return None

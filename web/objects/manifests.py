@@ -82,7 +82,7 @@ def _id(text: str, path: str) -> UUID:
 
 
 async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> FileList:
-    """Store the manifest. The same files make the same object, for any job."""
+    """Store the manifest. The same files make the same object, for all jobs of the user."""
     content = manifest.written("key")
     sha256 = hashlib.sha256(content).hexdigest()
     key = f"manifests/{user}/{sha256}.json"

@@ -22,7 +22,7 @@ NOT_ARRIVED: Final = Problem(
 )
 OTHER_PARTS: Final = Problem(
     409,
-    "The parts differ from those listed here and were removed: send all of them again",
+    "The stored parts differ from the request's list and were removed: send all of them again",
     code=RefusalCode.PARTS_DIFFER,
 )
 
@@ -114,12 +114,14 @@ class UploadParts:
             await self._abort(multipart)
             return OTHER_PARTS
         except ObjectMissing:
-            return NOT_ARRIVED  # unless another request has just completed it
+            return NOT_ARRIVED  # the caller looks whether another request has just completed it
         await self.gateway.tables.multiparts.end(multipart)
         return None
 
     async def _begun(self) -> Multipart | None:
-        """Return the multipart upload of the current object, if one has begun."""
+        """Return the multipart upload of the current object, if one has begun; abort that of an
+        older object.
+        """
         multipart = await self.gateway.tables.multiparts.of(self.row.id)
         if multipart is not None and multipart.object_key != self.row.object_key:
             await self._abort(multipart)

@@ -36,7 +36,8 @@ TRANSFERS_OF_ONE_MAX = 64  # per address, so that eight addresses are needed to 
 # duration.
 IDLE_SECONDS = 30.0
 TRANSFER_SECONDS = 3_600.0
-# Forwarded besides the signed headers; without these headers there would be no body and no range.
+# Headers that are forwarded although they need not be signed: ALWAYS_FORWARDED with each request,
+# READING with GET and HEAD.
 ALWAYS_FORWARDED = ("host", "content-length")
 READING = (
     "range",
@@ -77,9 +78,10 @@ class ObjectForwarder:
         self._session: aiohttp.ClientSession | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer as the store does.
+        """Forward the request, and answer as the store does.
 
-        408, 415, 502, 503 and the 403 of an invalid URL are the gateway's.
+        The gateway itself answers 408, 415, 502 and 503, 403 to an invalid URL, 404 to a path
+        outside the bucket, and 400 if the body breaks off.
         """
         if hdrs.CONTENT_ENCODING in request.headers:
             return refusal(request, ENCODED)
@@ -140,7 +142,7 @@ class ObjectForwarder:
         return response
 
     def _target(self, request: web.Request) -> URL | Problem:
-        """Return the same path and query, byte for byte, at the store."""
+        """Return the request's path and query, byte for byte, at the store; or the refusal."""
         store, path = self._store(), request.raw_path
         if not path.startswith(self._prefix) or ".." in path.split("?", 1)[0].split("/"):
             raise web.HTTPNotFound
@@ -274,9 +276,9 @@ async def no_continue(request: web.Request) -> None:
 def forwarded(request: web.Request) -> CIMultiDict[str]:
     """Return the headers to forward.
 
-    These are the headers that the signature of the URL names and, with GET, the range and the
-    conditions. All other headers are dropped: the store would keep, for example, a
-    Content-Encoding.
+    These are Host, Content-Length, the ``x-amz-`` headers and ``if-none-match`` if the URL's
+    signature names them and, with GET and HEAD, the range and the conditions. All other headers are
+    dropped: the store would keep, for example, a Content-Encoding.
     """
     signed = request.query.get("X-Amz-SignedHeaders", "").lower().split(";")
     names = {name for name in signed if name == "if-none-match" or name.startswith("x-amz-")}

@@ -21,7 +21,7 @@ class TransferRate:
         self._bytes, self._waited = 0, 0.0
 
     def left(self, idle: float) -> float:
-        """Return how long to wait for the client now, at most ``idle``."""
+        """Return how many seconds to wait for the client now, at most ``idle``."""
         return min(idle, PACE_SECONDS - self._waited)
 
     def moved(self, size: int, waited: float) -> None:

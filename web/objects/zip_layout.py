@@ -92,7 +92,7 @@ class ZipLayout:
 
 
 def laid_out(members: Sequence[ZipMember]) -> ZipLayout:
-    """Compute the layout of these members."""
+    """Return the layout of a zip with these members, in this order."""
     empty = ZipLayout((*members,), (), 0)
     offsets, at = list[int](), 0
     for index, member in enumerate(members):

@@ -92,7 +92,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
 
 
 def tags(operations: Iterable[Operation]) -> list[Schema]:
-    """Return a tag for each noun; the tag's description is the first line of the module's
+    """Return a tag for each module of routes; its description is the first line of the module's
     docstring.
     """
     modules = {o.noun: sys.modules[o.handler.__module__] for o in operations}

@@ -22,7 +22,7 @@ SHARED: Final = {
     413: f"The body is larger than {BYTES_MAX} bytes",
     415: "The body is not plain JSON: application/json in UTF-8, without Content-Encoding",
     422: "The request is not valid: `errors` names the faults, 20 at most",
-    429: "Too many requests, or too much that is open",
+    429: "Too many requests, or too many open connections, streams or jobs",
     500: "Internal server error",
     503: "Not available now: a dependency is away, or the gateway is busy, starting or closing",
 }
@@ -168,7 +168,7 @@ def response_components() -> Schema:
 
 
 def refusal_schemas(made: dict[str, Any]) -> dict[str, Any]:
-    """Add the codes' meanings, and members that only some refusals have."""
+    """Add to ``made`` the meanings of the codes, and members that only some refusals have."""
     words = f"Why the request was refused.\n\n| code | meaning |\n| --- | --- |\n{table()}"
     codes = [code.value for code in RefusalCode]
     made["RefusalCode"] = {"type": "string", "enum": codes, "description": words}

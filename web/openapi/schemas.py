@@ -161,7 +161,10 @@ def _described(schema: Any, keywords: Schema) -> Any:
 
 
 def _anchored(schema: Any) -> Any:
-    """Return a copy whose patterns match the whole text, as our validation does, with types."""
+    """Return a copy whose patterns match the whole text, as our validation does.
+
+    Enumerations of strings get their type, and references the names in ``NAMES``.
+    """
     if isinstance(schema, list):
         return [_anchored(inner) for inner in schema]
     if not isinstance(schema, Mapping):

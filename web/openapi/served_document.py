@@ -38,7 +38,7 @@ class Description:
 
     def document(self) -> Document:
         if self._document is None:
-            from web.openapi.document import describe  # noqa: PLC0415 - msgspec, and this once
+            from web.openapi.document import describe  # noqa: PLC0415 - imports msgspec, for this only
 
             body = orjson.dumps(describe(self._operations))
             self._document = Document(body, hashlib.sha256(body).hexdigest()[:32])

@@ -47,7 +47,7 @@ class ActorTotals:
 
 
 class ActorMetrics:
-    """Metrics of one tree.
+    """Metrics of the actors in one supervision tree.
 
     Actors come and go, so the increase since the last reading is added to sums.
     """

@@ -8,7 +8,7 @@ from actors.kernel import Fatal
 from web.process.log_writer import LINES
 
 LAST_LINES_SECONDS: Final = 0.2  # for the last lines of the log
-END_SECONDS: Final = 60.0  # the time of an orderly stop when an actor is stuck
+END_SECONDS: Final = 60.0  # how long an orderly stop may take when an actor is stuck
 
 
 def exit_now(code: int) -> None:

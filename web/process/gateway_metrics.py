@@ -35,7 +35,7 @@ OLDEST_CHECK: Final = Gauge(
 )
 OVERDUE: Final = Gauge(
     "rendertrust_checks_overdue",
-    "Deliveries that wait longer than a minute, and than ten times as long as their node took.",
+    "Of the oldest 1,000 deliveries, those that wait over a minute and 10 times their render time.",
 )
 WITHHELD: Final = Gauge(
     "rendertrust_shares_withheld", "Shares that have been held back for a check for 30 days."
@@ -56,7 +56,7 @@ WAITS: Final = Gauge(
 )
 HALTED: Final = Gauge(
     "rendertrust_log_halted",
-    "1: nothing is written, as the chain or our own file has another log.",
+    "1: nothing is written, as the chain or the gateway's checkpoint file contradicts the log.",
 )
 DROPPED: Final = Counter("rendertrust_log_lines_dropped", "Lines that were not read in time.")
 FRESH_SECONDS: Final = 10.0

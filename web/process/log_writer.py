@@ -73,7 +73,7 @@ class LogWriter:
     def close(self, *, within: float) -> None:
         """Write what is queued, for at most ``within`` seconds.
 
-        If the thread is stuck by then, later calls do not wait for the thread either.
+        If the thread is stuck by then, lines that are put later are queued, and may be lost.
         """
         if self._thread is not None:
             self._closing = True

@@ -20,14 +20,18 @@ LAG: Final = Histogram(
 
 @attrs.frozen
 class LagReading:
-    """``worst``: the most seconds by which a timer was late; ``at``: wall-clock time."""
+    """The lag over one window of ``WINDOW_SECONDS``.
+
+    ``worst``: the most seconds by which a timer in the window was late. ``at``: the wall-clock time
+    of the window's first timer.
+    """
 
     at: float
     worst: float
 
 
 class LagHistory:
-    """A bounded history of the lag, which the pulse records."""
+    """A bounded history of the lag, which the Pulse actor measures."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""All operations of the API, one file per noun."""
+"""All operations of the API; each module declares those of one subject."""
 
 from web.http.operations import Operations
 from web.routes import (

@@ -69,7 +69,7 @@ class UserQuery:
 
 @attrs.frozen
 class AuditQuery:
-    """Filter and page of the audit log. ``target``: a target as the records show it. ``before``:
+    """Filter and page of the audit log. ``target``: exactly as in the records. ``before``:
     the last number of the previous page.
     """
 
@@ -103,7 +103,7 @@ class AccountList:
 
 @attrs.frozen
 class AuditRecord:
-    """A record of an admin's action.
+    """A record of an action of an admin, or of a user on their organisations or trust.
 
     ``actor_id`` is null if the action was a command on the gateway's machine.
     """
@@ -201,7 +201,7 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
     example=examples.AUDIT,
 )
 async def audit(call: Call[None, AuditQuery]) -> AuditList:
-    """List what admins did, newest first."""
+    """List the recorded actions of admins and users, newest first."""
     query = call.query
     rows = await call.gateway.tables.audit.page(query.before, query.target, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None
@@ -228,7 +228,7 @@ async def act_upon(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """Return the audit record of an action on a user, by any admin."""
+    """Return the audit record of an admin's action on a user; refuse one on their own account."""
     if user == doer.user:
         return ONESELF
     act = await doer.act(name, f"user:{user}", reason, details or {})
@@ -247,7 +247,7 @@ async def act_on(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """Return the audit record of the caller's action."""
+    """Return the audit record of the caller's action; 401 if their account no longer exists."""
     act = await doer_of(call).act(name, target, reason, details or {})
     return TOKEN_REFUSED if act is None else act
 

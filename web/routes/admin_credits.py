@@ -1,6 +1,4 @@
-"""Admin operations on credits: grant, adjust, refund. Each operation has a reason and is
-recorded.
-"""
+"""Admin operations on credits: grant, adjust, refund. Each has a reason and is recorded."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -35,8 +33,10 @@ from web.routes.credits import moved
 
 operations = Operations()
 NO_UNIT = Problem(404, "The job has no such unit", code=RefusalCode.UNIT_NOT_FOUND)
-NOT_CHARGED = Problem(409, "Nothing was charged for it", code=RefusalCode.NOT_CHARGED)
-REFUNDED = Problem(409, "Another amount of it was refunded before", code=RefusalCode.REFUND_DIFFERS)
+NOT_CHARGED = Problem(409, "Nothing was charged for the unit", code=RefusalCode.NOT_CHARGED)
+REFUNDED = Problem(
+    409, "The unit was refunded before, with another amount", code=RefusalCode.REFUND_DIFFERS
+)
 
 # At most 9 digits, to limit the damage of a typing error.
 GivenAmount = Annotated[
@@ -151,7 +151,7 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
 
 @attrs.frozen
 class Refunded:
-    """A unit to refund. ``units``: how much of its charge, in units of money; None: all of it.
+    """A unit to refund. ``units``: how much of its charge, in 1/10,000 credit; None: all of it.
     ``user``: the expected owner of the job, if known.
     """
 
@@ -182,7 +182,7 @@ async def refund_unit(
 
 
 def signed(text: str) -> int:
-    """Return the units of an amount that may be negative."""
+    """Return an amount, which may be negative, in units of 1/10,000 credit."""
     return -money.parse(text[1:]) if text.startswith("-") else money.parse(text)
 
 

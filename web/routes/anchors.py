@@ -68,8 +68,8 @@ class AnchorPage:
 class Verification:
     """The result of checking an entry, as stored now, against the chain, as it is now.
 
-    ``verified`` is false with a ``reason`` if anything differs, or while nothing is anchored.
-    ``private``: the gateway runs the chain itself, so the chain proves nothing to outsiders.
+    ``verified`` is false with a ``reason`` if anything differs, or if no final anchor covers the
+    entry. ``private``: the gateway runs the chain itself, so the chain proves nothing to outsiders.
     """
 
     verified: bool
@@ -126,10 +126,8 @@ async def held_against_chain(gateway: Gateway, position: LogPosition) -> Verific
         mined = await gateway.ports.chain.mined(covering.hash)
     except (ChainUnavailable, ChainRefused):
         return AWAY
-    contradicted = on_chain not in (
-        None,
-        covering.signed.root,
-    )  # a contradiction is worse than a missing anchor
+    # Another root on the chain is reported even if the anchor is not final.
+    contradicted = on_chain not in (None, covering.signed.root)
     if not contradicted and (mined is None or not mined.is_still_at(*covering.block)):
         return _not_anchored(gateway, position, NOT_FINAL)
     reason = await difference(gateway, position.own, position.place, covering, on_chain)
@@ -173,11 +171,11 @@ async def difference(
 def _elsewhere(covering: CoveringAnchor, now: int) -> str:
     there = f"the anchor that covers the entry is on chain {covering.chain_id}"
     here = f"this gateway anchors on chain {now} now"
-    return f"{there}, and {here}: verify the proof against the first, or wait for the next anchor"
+    return f"{there}, and {here}: verify the proof against that chain, or wait for the next anchor"
 
 
 def _not_anchored(gateway: Gateway, position: LogPosition, why: str = NOT_YET) -> Verification:
-    """Return the result without a chain; an altered entry is reported even then."""
+    """Return the result without a final anchor; an altered entry is reported even then."""
     disabled, own = gateway.ports.chain is None, position.own.entry
     if own.leaf_hash(position.place.salt) != position.place.hash:
         why = ALTERED

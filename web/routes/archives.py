@@ -30,12 +30,11 @@ ALONE: Final = Problem(
     example=examples.ARCHIVE,
 )
 async def archive(call: Call) -> ResultUrl | Problem:
-    """Get the download address of a zip of all results of a job with several units; valid for an
-    hour.
+    """Get the download address of a zip with all results of a job of several units.
 
-    The job may have ended in any state. The zip has the complete frames and, in the folder
-    `tiles/`, the tiles of incomplete frames, named like `0012-3.exr` by frame and tile. The zip is
-    generated while it is sent; ``Range`` works.
+    The address is valid for an hour. The job may have ended in any state. The zip has the complete
+    frames and, in the folder `tiles/`, the tiles of incomplete frames, named like `0012-3.exr` by
+    frame and tile. The zip is generated while it is sent; ``Range`` works.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:

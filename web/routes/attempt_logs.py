@@ -32,9 +32,10 @@ class LogQuery:
 async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
     """Get the last log lines of a job's units, and why attempts failed.
 
-    A failed attempt keeps 80 lines, for 40 attempts per job, as long as the results. A successful
-    attempt keeps 64 lines, for 100 attempts per job. For running attempts, the answer has the lines
-    that the farm's gateways received recently.
+    The gateway stores the last 80 lines of a failed attempt and the last 64 of a successful one, as
+    long as the results, for 40 failed and 100 successful attempts per job. The answer has the 20
+    newest attempts of each kind. For running attempts, it has the lines that the farm's gateways
+    received recently.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:

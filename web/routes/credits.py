@@ -37,7 +37,7 @@ from web.openapi.examples import reference as examples
 
 operations = Operations()
 DEDUCTION = "DEDUCTION"
-# The API's names for the kinds of transfers.
+# The API's ``source`` of an entry, where it differs from the kind of the transfer.
 _SOURCES = {DEDUCTION: "ADJUSTMENT", "PAYOUT": "ADJUSTMENT"}
 OTHER_AMOUNT = Problem(
     409, "The reference_id was used for another amount", code=RefusalCode.REFERENCE_USED

@@ -42,7 +42,7 @@ class LetterQuery:
 
 @attrs.frozen
 class NamedLetters:
-    """Ids of letters, and the reason."""
+    """The ids of the dead letters to retry or discard, and the reason."""
 
     ids: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=200)]],
@@ -60,7 +60,7 @@ class NamedLetters:
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     """List the dead letters of a kind, newest first.
 
-    JSON is paged; CSV (``format=csv``, or by Accept) has all dead letters of the kind.
+    JSON is paged; CSV (``format=csv``, or by Accept) has up to 10,000 dead letters.
     """
     query, kind = call.query, _kind(call)
     if spreadsheet.wants_csv(call, query.format):
@@ -78,8 +78,10 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     example=examples.LETTERS_DONE,
 )
 async def retry(call: Call[NamedLetters]) -> LettersDone:
-    """Retry dead letters: a job as a new job, failed frames within their job, an event by
-    processing it again, a webhook or message by sending it again.
+    """Retry dead letters.
+
+    A job of one unit is retried as a new job; of other jobs, the failed units are retried. A Stripe
+    event is processed again; a webhook delivery or message is sent again.
     """
     return await _actions(call).retry(_kind(call), call.body.ids, call.body.reason)
 
@@ -91,8 +93,9 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
     example=examples.LETTERS_DONE,
 )
 async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:
-    """Discard dead letters, which are then no longer listed. The job or event itself is not
-    changed.
+    """Discard dead letters, which are then no longer listed.
+
+    The job, event or webhook delivery itself is not changed; a message is lost.
     """
     done = await _actions(call).discard(_kind(call), call.body.ids, call.body.reason)
     return TOKEN_REFUSED if done is None else done

@@ -1,4 +1,4 @@
-"""Disputes: a creator claims that a unit was not worth its charge, and an admin decides."""
+"""Disputes: a creator claims that a unit was not worth its charge; a check or an admin decides."""
 
 import base64
 from datetime import datetime, timedelta
@@ -30,9 +30,9 @@ from web.routes.admin import Because, doer_of
 from web.routes.thumbnails import HARMLESS
 
 operations = Operations()
-PICTURE_MAX: Final = 512 << 10
+PICTURE_MAX: Final = 512 << 10  # bytes
 LAST: Final = 1 - 2**-20  # places are from 0 up to, but not including, 1
-COMPARISONS_MOST: Final = 20  # open disputes with a comparison, per creator
+COMPARISONS_MOST: Final = 20  # most open disputes with a comparison, per creator
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 NO_PICTURE: Final = Problem(
     404, "The unit's dispute has no picture", code=RefusalCode.PICTURE_NOT_FOUND
@@ -63,7 +63,10 @@ DisputeState = Literal["open", "upheld", "rejected"]
 
 @attrs.frozen
 class Spot:
-    """A region, placed as a fraction of the space that the frame leaves around it."""
+    """The place of a region, as fractions of the space that the frame leaves around the region.
+
+    0 is at the left or upper edge of the frame, 1 at the right or lower edge.
+    """
 
     x: Annotated[float, Meta(ge=0, le=1)]
     y: Annotated[float, Meta(ge=0, le=1)]
@@ -197,8 +200,9 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     absent=UNIT_NOT_FOUND,
 )
 async def picture(call: Call) -> web.Response | Problem:
-    """Get the side-by-side picture of a dispute: for its creator, and for the operator of the node
-    that delivered the frame. The creator has sent the picture.
+    """Get the side-by-side picture that a creator sent with a dispute.
+
+    The picture is for this creator, and for the operator of the node that delivered the frame.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     found = await call.gateway.tables.disputes.comparison_picture(job, unit, call.caller)

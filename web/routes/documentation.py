@@ -75,17 +75,17 @@ def page(name: str, policy: str) -> web.FileResponse:
 
 
 def part(path: Path) -> Handler:
-    """Return the handler of one file of the pages."""
+    """Return a handler that serves ``path``, a script or style sheet of the documentation pages."""
 
     async def serve(call: Call) -> web.FileResponse:
-        """Get a file of a page."""
+        """Get a script or style sheet of the documentation pages."""
         headers = {**AGAIN, "Content-Type": MEDIA[path.suffix]}
         return web.FileResponse(path, headers=headers)
 
     return serve
 
 
-# One operation per file, so that no path comes from the caller.
+# Each file is an operation of its own, so that no request can name another file.
 for found in (*sorted(FOLDER.glob("vendored/*")), *sorted(FOLDER.glob("pages/*"))):
     if found.suffix in (".js", ".css"):
         operations.get(

@@ -24,7 +24,7 @@ ENDPOINT_NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.
 operations = Operations(absent=ENDPOINT_NOT_FOUND)
 DELIVERY_NOT_FOUND: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
 SECRET_BYTES: Final = 32
-FORMER_FOR: Final = timedelta(hours=24)  # while receivers switch to the new secret
+FORMER_FOR: Final = timedelta(hours=24)  # how long the former secret also signs deliveries
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
 Type = Annotated[
@@ -75,8 +75,9 @@ class DeliveryQuery:
     example=examples.CREATED_ENDPOINT,
 )
 async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
-    """Create an endpoint for events of your jobs. The secret is shown in this answer and never
-    again.
+    """Create an endpoint for events of your jobs.
+
+    The secret is shown in this answer and never again.
     """
     gateway, body = call.gateway, call.body
     if (fault := url_fault(call.gateway, body.url)) is not None:
@@ -188,7 +189,7 @@ def shown(row: EndpointRow) -> Hook:
 
 
 def with_secret(row: EndpointRow) -> HookWithSecret:
-    """Return the endpoint with its secret, once."""
+    """Return the endpoint with its secret, for the only answer that shows the secret."""
     return HookWithSecret(**attrs.asdict(shown(row)), secret=webhooks.secret_text(row.secret))
 
 

@@ -109,7 +109,9 @@ async def _is_beyond(call: Call[None, EventQuery], after: int) -> bool:
 
 
 def _after(call: Call[None, EventQuery]) -> int | Problem:
-    """Return where a stream begins; browsers send the header when they reconnect."""
+    """Return the number of the last event that the client has seen; browsers that reconnect send it
+    in the header.
+    """
     text = call.request.headers.get(LAST)
     if text is None:
         return call.query.after

@@ -1,4 +1,4 @@
-"""Evidence: the passes that a picture was made of, for its verification and its creator."""
+"""Evidence: the render passes of which a picture was made, for verifiers and its creator."""
 
 from rendertrust.api.jobs import ResultUrl
 from web.http.operations import Call, Operations, Scope
@@ -9,22 +9,22 @@ from web.openapi.examples import jobs as examples
 from web.routes.units import UnitWord
 
 operations = Operations()
-NONE = Problem(404, "There is no evidence", code=RefusalCode.EVIDENCE_NOT_FOUND)
+NONE = Problem(404, "The unit has no evidence", code=RefusalCode.EVIDENCE_NOT_FOUND)
 
 
 @operations.get(
     "/api/v1/jobs/{job_id}/units/{number}/evidence",
     scope=Scope.JOBS_READ,
     words=UnitWord,
-    refusals={404: "No such unit of yours, or nothing lies beside its result, or it has expired"},
+    refusals={404: "No such unit of yours, or it has no evidence, or the evidence has expired"},
     absent=NONE,
     example=examples.RESULT,
 )
 async def of_unit(call: Call) -> ResultUrl | Problem:
-    """Get the download address of all passes of a frame, if it was to be verified; valid for an
-    hour.
+    """Get the download address of the render passes of a frame; valid for an hour.
 
-    The passes are as rendered, before denoising and compositing: OpenEXR, 32 bits.
+    Nodes deliver the passes of frames that were to be verified, as rendered, before denoising and
+    compositing: OpenEXR, 32 bits.
     """
     found = await call.gateway.tables.evidence.of(
         call.ids["job_id"], int(call.words["number"]), call.caller

@@ -57,7 +57,7 @@ class Said:
     example=examples.NODES,
 )
 async def index(call: Call[None, Cursor]) -> NodeList | Problem:
-    """List your nodes, newest first; admins see all nodes."""
+    """List your nodes, newest first; admins and auditors see all nodes."""
     page, kept = call.query, call.gateway.tables.nodes
     if page.after is not None and await _visible(call, page.after) is None:
         return NOT_THERE
@@ -76,7 +76,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     example=examples.NODE,
 )
 async def show(call: Call) -> Node | Problem:
-    """Get one of your nodes; admins can get any node."""
+    """Get one of your nodes; admins and auditors can get any node."""
     row = await _visible(call, call.ids["node_id"])
     return NODE_NOT_FOUND if row is None else await _shown(call, row)
 
@@ -136,16 +136,18 @@ async def drain(call: Call[Said]) -> Node | Problem:
 
 @_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE)
 async def quarantine(call: Call[Because]) -> Node | Problem:
-    """Quarantine a node (admins): the node gets only its owner's work. The operator is shown the
-    reason.
+    """Quarantine a node (admins): the node gets only its owner's work.
+
+    The operator is shown the reason.
     """
     return await _say(call, StandingAction.QUARANTINE)
 
 
 @_verb(StandingAction.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
-    """Release a node, so that it gets work again; only an admin can release a node from
-    quarantine.
+    """Release a node, so that it gets work again.
+
+    Only an admin can release a node from quarantine by request.
     """
     return await _say(call, StandingAction.RELEASE)
 

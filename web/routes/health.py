@@ -59,7 +59,10 @@ async def version(call: Call) -> Version:
 
 @operations.get("/metrics", rate="probe", answers={200: str}, media="text/plain")
 async def metrics(call: Call) -> web.StreamResponse:
-    """Get metrics for Prometheus, at most a second old."""
+    """Get metrics for Prometheus, at most a second old.
+
+    The figures of the database and the dependencies are at most some ten seconds old.
+    """
     gateway = call.gateway
 
     async def made() -> CachedBody:

@@ -47,7 +47,7 @@ class Page(Cursor):
     example=examples.PLACED,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
-    """Submit a job: its price is held, and a node is assigned at once.
+    """Submit a job: its price is held, and a node is assigned at once (200) or later (202).
 
     The price is the sum over all frames (`POST /jobs/quote`), or the table's price for a job
     without frames. The whole price is held; the holds of units that fail or are stopped are
@@ -71,7 +71,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
 
 
 async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
-    """Return why nothing is held: findings in the scene, or the price."""
+    """Return why the job is refused: findings in its scene, or its price. None if it is not."""
     price, quoted = offer.plan.price, offer.plan.spec.quoted
     found = await refusal(call.gateway, call.caller, offer.plan)
     if found is not None:

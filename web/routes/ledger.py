@@ -221,8 +221,8 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
         return ENTRY_NOT_FOUND
     told = "; ".join(one.text for one in given_up)
     detail = (
-        f"{ENTRY_NOT_FOUND.detail}. If it was among what a reopening gave up, no proof of it can"
-        f" be made: {told}"
+        f"{ENTRY_NOT_FOUND.detail}. If it was among the leaves that a reopening of the log gave up,"
+        f" no proof of it can be made: {told}"
     )
     shown = [
         {"epoch": one.number, "time": one.at, "first": one.first, "last": one.last}

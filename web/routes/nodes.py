@@ -119,7 +119,8 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
         node, kind = call.gateway.ports.random.uuid(), TokenType.NODE
         kept = await call.gateway.tables.nodes.insert(_row(node, raw, call.body), challenge)
     else:
-        # The caller has not proved the key yet, so this token can only be exchanged for a full one.
+        # The caller has not proved the key yet, so this token opens nothing; ``verify`` issues one
+        # that does.
         node, kind = known, TokenType.UNPROVED
         kept = await call.gateway.tables.nodes.insert_challenge(node, challenge)
     if not kept:
@@ -230,8 +231,8 @@ def _token(call: Call[Any, Any], kind: TokenType, node: UUID) -> str:
 
 
 def _tell_scheduler(call: Call[Any, Any], node: NodeIdentity, load: float | None) -> None:
-    """Tell the scheduler: a healthy node may get work, a node that must prove its key first may
-    not.
+    """Tell the scheduler that the node may get work, if it is healthy and need not prove its key
+    first.
     """
     if node.status != "HEALTHY":
         return

@@ -157,6 +157,6 @@ def shown(row: PayoutShown) -> Payout:
 def _kept(user: UUID, key: tuple[str, bytes], payout: UUID) -> IdempotencyKey:
     """Return the idempotency key.
 
-    The answer is the payout as requested, which is found by its id.
+    The stored answer has only the payout's id, from which ``begun`` makes the first answer again.
     """
     return IdempotencyKey(user, *key, answer={"status": 200, "payout": str(payout)})

@@ -141,14 +141,17 @@ async def show(call: Call) -> OrganisationPage | Problem:
     example=examples.DONE,
 )
 async def end(call: Call) -> Done | Problem:
-    """End an organisation; the nodes lent to it serve only their owners again."""
+    """End an organisation, and the loans of nodes to it."""
     return await changed(call, "end", Rows.end, "by an owner", "The organisation has ended")
 
 
 @operations.post(
     "/api/v1/organisations/{organisation_id}/members",
     scope=Scope.NODES_WRITE,
-    refusals={**REFUSALS, 409: "The address was already invited, or there are too many"},
+    refusals={
+        **REFUSALS,
+        409: "The address was already invited, or there are too many members or invitations",
+    },
     request_example=examples.INVITATION,
     example=examples.DONE,
 )
@@ -193,8 +196,9 @@ async def set_role(call: Call[Role]) -> Done | Problem:
     example=examples.DONE,
 )
 async def leave(call: Call) -> Done | Problem:
-    """Leave the organisation, decline an invitation, or, as an owner, remove a member. Nodes
-    that a user who leaves lent to the organisation are returned to that user.
+    """Leave the organisation, decline an invitation, or, as an owner, remove a member.
+
+    Nodes that a user who leaves lent to the organisation are returned to that user.
     """
     user = call.ids["user_id"]
     return await changed(call, "leave", Rows.leave, str(user), "Done", user)
@@ -220,7 +224,7 @@ async def lend(call: Call) -> Done | Problem:
 )
 async def unlend(call: Call) -> Done | Problem:
     """Take a lent node back, or, as an owner of the organisation, return the node."""
-    node, said = call.ids["node_id"], "The node serves only its owner again"
+    node, said = call.ids["node_id"], "The node is no longer lent to the organisation"
     return await changed(call, "unlend", Rows.unlend, str(node), said, node)
 
 
@@ -228,7 +232,7 @@ async def unlend(call: Call) -> Done | Problem:
 
 
 async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
-    """Return the record of the caller's action; None if the user no longer exists."""
+    """Return the audit record of the caller's action; None if their account no longer exists."""
     doer = ActingAdmin(call.gateway, call.caller, call.request[REQUEST_ID])
     return await doer.act(name, target, reason, {})
 

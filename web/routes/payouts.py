@@ -49,7 +49,7 @@ ON_THE_WAY: Final = Problem(
 )
 ALL_REJECTED: Final = Problem(
     409,
-    "All of its payouts were rejected: there is nothing to send",
+    "All payouts of the batch were rejected: there is nothing to send",
     code=RefusalCode.BATCH_REJECTED,
 )
 COLUMNS: Final = (
@@ -241,10 +241,10 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     example=examples.PAID_BATCH,
 )
 async def paid(call: Call[Sent]) -> Batch | Problem:
-    """Mark a batch as paid. Repeat the request while ``left`` is not 0; each request marks further
-    payouts.
+    """Mark the payouts of a batch as paid.
 
-    A batch is sent once, with one reference.
+    Repeat the request while ``left`` is not 0; each request marks further payouts. A batch is sent
+    once, with one reference.
     """
     id_, gateway = call.ids["batch_id"], call.gateway
     rows = await gateway.tables.operators.payouts_by_id(batches=[id_])
@@ -268,7 +268,7 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
 
 
 async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
-    """Mark each payout separately; skip a payout that was rejected at the same time.
+    """Mark one payout as paid; skip it if it was rejected at the same time.
 
     All requests go through a batch in one order, so the request that marks the first payout also
     marks the rest.
@@ -293,7 +293,9 @@ def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
     """Return a message if some of the payouts were sent with another reference."""
     paid = (row.reference for row in rows if row.state == "PAID")
     other = next((each for each in paid if each != reference), None)
-    return None if other is None else f"It was marked as paid under {other!r}: a batch is sent once"
+    if other is None:
+        return None
+    return f"The batch was marked as paid under {other!r}: a batch is sent once"
 
 
 def _not_that(outcome: GuardFailed) -> Problem:
@@ -318,12 +320,12 @@ def batch_of(batch: UUID, rows: Sequence[PayoutShown]) -> Batch:
 
 
 def summed(rows: Sequence[PayoutShown]) -> str:
-    """Return the sum of the payouts to send."""
+    """Return the sum of the payouts that were not rejected."""
     return money.render(sum(row.amount for row in rows if row.state != "REJECTED"))
 
 
 def cells(row: PayoutShown) -> tuple[object, ...]:
-    """Return a line of the file."""
+    """Return the payout's line in the CSV file."""
     requested = row.requested_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     name, email = spreadsheet.harmless(row.name), spreadsheet.harmless(row.email)
     amounts = (money.render(row.amount), row.units, row.state.lower())

@@ -74,8 +74,8 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     """Have a node check a scene in its sandbox; a preflight is free, and nothing is held.
 
     The answer is 202 until a node has checked the scene; repeat the request, or follow the
-    preflight's job. The same content is checked once; later requests for it are answered at once.
-    Findings are for the nodes of the pool that are online.
+    preflight's job. The same content is checked once per user; later requests for it are answered
+    at once. Findings are for the nodes of the pool that are online.
     """
     body = call.body
     idea = JobSpec(
@@ -122,8 +122,8 @@ async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | P
 
 
 async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
-    """Return the preflight of a job's scene; None if no node has checked the scene, or the job has
-    no scene.
+    """Return the preflight of a job's scene; None if no preflight of it was requested, or the job
+    has no scene.
     """
     content = scene_of(plan)
     found = None if content is None else await known_preflight(call.gateway, call.caller, content)

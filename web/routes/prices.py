@@ -63,7 +63,7 @@ class NewPrice:
 
 @attrs.frozen
 class Price:
-    """The present price of a job type, per unit, and since when."""
+    """The present price of a job type, per frame or per job without frames, and since when."""
 
     job_type: str
     price: Credits

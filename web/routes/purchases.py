@@ -56,7 +56,7 @@ class NewPurchase:
     example=examples.OFFERS,
 )
 async def offers(call: Call) -> Offers:
-    """List what is on sale, the cheapest first."""
+    """List what is on sale, by currency, the cheapest first."""
     return Offers(tuple(offer(row) for row in await call.gateway.tables.skus.all()))
 
 
@@ -70,8 +70,9 @@ async def offers(call: Call) -> Offers:
     example=examples.CHECKOUT,
 )
 async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
-    """Begin a purchase and get the address of the payment page. The credits are added once the
-    purchase is paid.
+    """Begin a purchase and get the address of the payment page.
+
+    The credits are added once the purchase is paid.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -161,7 +162,7 @@ async def _open(
 
 async def _purchase(call: Call[Any, Any], id_: UUID) -> PurchaseRow:
     row = await call.gateway.tables.purchases.of_user(id_, call.caller)
-    assert row is not None, "the purchase was inserted above"
+    assert row is not None, "the purchase was inserted before, by this request or an earlier one"
     return row
 
 
@@ -173,7 +174,7 @@ async def _title(call: Call[Any, Any], purchase: PurchaseRow) -> str:
 async def _with_session(
     call: Call[Any, Any], purchase: PurchaseRow, session: PaymentSession, headers: dict[str, str]
 ) -> Answer | Problem:
-    """Return the answer with the purchase's session.
+    """Store the payment session; return the answer with the address of its page.
 
     Another gateway may have handled the same purchase first. Stripe then returns one session to
     both gateways; a stand-in for Stripe returns two sessions. Only the session that was stored
@@ -206,8 +207,8 @@ def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> Payment
 
 
 def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
-    """Return the address to which a buyer returns: the page of the settings with the outcome, or
-    the gateway's own page.
+    """Return the address to which a buyer returns: ``stripe.return_url`` with the outcome as
+    ``checkout``, or the gateway's own page.
     """
     given = call.gateway.settings.stripe.return_url
     if given:

@@ -24,9 +24,9 @@ operations = Operations()
 async def quote(call: Call[JobSpec]) -> Quote | Problem:
     """Get the price of a job, validated like a submission; no job is created and nothing is held.
 
-    The price is the present one, and is fixed when the job is submitted. With `quoted` in the job,
-    a higher price is refused. The known result of `POST /jobs/preflight` is included; no node is
-    asked.
+    The price is the present one, and is fixed when the job is submitted. A job that is submitted
+    with `quoted` is refused if its price is higher. The known result of `POST /jobs/preflight` is
+    included; no node is asked.
     """
     body, gateway = call.body, call.gateway
     terms = await gateway.tables.jobs.terms(JobOrder(call.caller, body.job_type, None))

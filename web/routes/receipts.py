@@ -36,8 +36,9 @@ ALONE = Problem(
     example=examples.RECEIPT_FILE,
 )
 async def of_unit(call: Call) -> ReceiptFile | Problem:
-    """Get the receipt of a complete unit, with the proof that its hash is in the log: for its
-    creator, and for the operator who earned by it.
+    """Get the receipt of a complete unit, as its creator or the operator who earned by it.
+
+    The receipt comes with the proof that its hash is in the log.
     """
     return await _receipt(call, call.ids["job_id"], int(call.words["number"]))
 
@@ -50,8 +51,9 @@ async def of_unit(call: Call) -> ReceiptFile | Problem:
     example=examples.RECEIPT_FILE,
 )
 async def of_job(call: Call) -> ReceiptFile | Problem:
-    """Get the receipt of a job of one unit. In a job of several units, each unit has its own
-    receipt.
+    """Get the receipt of a job of one unit.
+
+    In a job of several units, each unit has its own receipt.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
@@ -106,6 +108,7 @@ async def _withdrawn(call: Call, row: ReceiptRow) -> Withdrawn | None:
 async def _proof(call: Call, entry: int | None) -> EntryProof | None:
     if entry is None:
         return None
-    # The entry is the creator's; nothing beyond the receipt's content is revealed.
+    # The entry is the creator's, and an operator may read its proof, too: the proof reveals
+    # nothing beyond the receipt.
     position = await logged_position(call.gateway, None, entry)
     return None if isinstance(position, Problem) else await proof_of(call.gateway, position)

@@ -111,7 +111,7 @@ def row_of(name: str, terms: Terms, now: datetime) -> SkuRow:
 
 
 def details_of(row: SkuRow) -> dict[str, object]:
-    """Return the details for the audit log."""
+    """Return the terms of the SKU for the audit log."""
     terms = attrs.asdict(row, filter=lambda field, _: field.name not in ("name", "changed_at"))
     return {**terms, "units": money.render(row.units)}
 

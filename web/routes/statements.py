@@ -103,7 +103,7 @@ async def written(
 
 
 def cells(row: StatementRow) -> tuple[object, ...]:
-    """Return a line of the file."""
+    """Return the entry's line in the CSV file."""
     shown = line(row)
     values = [getattr(shown, name) for name in COLUMNS[:-1]]
     values[1] = shown.at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -14,7 +14,9 @@ from web.routes.auth import Done
 from web.routes.uploads import UPLOAD_NOT_FOUND
 
 operations = Operations()
-NEEDED: Final = Problem(409, "An open job or a dispute needs it", code=RefusalCode.UPLOAD_NEEDED)
+NEEDED: Final = Problem(
+    409, "An open job or a dispute needs the upload", code=RefusalCode.UPLOAD_NEEDED
+)
 
 
 @operations.get(
@@ -35,7 +37,7 @@ async def index(call: Call[None, Window]) -> KeptUploads:
 @operations.delete(
     "/api/v1/uploads/{upload_id}",
     scope=Scope.UPLOADS_WRITE,
-    refusals={409: "An open job or a dispute needs it"},
+    refusals={409: NEEDED.detail},
     absent=UPLOAD_NOT_FOUND,
     example=examples.UPLOAD_REMOVED,
 )

@@ -14,7 +14,7 @@ from web.jobs.job_control import JOB_NOT_FOUND
 
 operations = Operations()
 NONE_YET: Final = Problem(404, "The unit has no picture yet", code=RefusalCode.PICTURE_NOT_FOUND)
-# A node's file is displayed and never executed.
+# The picture is a node's file: a browser may display it, and must never execute it.
 HARMLESS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -1,5 +1,7 @@
-"""Trusted users: their nodes may render your scenes (pool ``trusted``), and your nodes without a
-sandbox accept their jobs.
+"""Trusted users: whose nodes may render your scenes, and whose jobs your nodes accept.
+
+Jobs with the pool ``trusted`` also go to nodes of users whom their creator trusts. A node without a
+sandbox also accepts jobs of users whom its owner trusts.
 """
 
 from typing import Final
@@ -43,8 +45,10 @@ class Somebody:
     example=examples.TRUSTED,
 )
 async def index(call: Call) -> TrustedPeople:
-    """List the users you trust. Your jobs with the pool ``trusted`` also go to the nodes of users
-    you trust. Your nodes without a sandbox accept jobs of users you trust. Trust is not mutual.
+    """List the addresses of the users you trust.
+
+    Your jobs with the pool ``trusted`` also go to the nodes of users you trust. Your nodes without
+    a sandbox accept jobs of users you trust. Trust is not mutual.
     """
     rows = await call.gateway.tables.organisations.trusted(call.caller)
     return TrustedPeople(tuple(from_row(Trusted, row) for row in rows))

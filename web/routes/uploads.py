@@ -85,7 +85,7 @@ class WantedParts:
 
 @attrs.frozen
 class SentParts:
-    """Completion.
+    """Request to complete an upload.
 
     ``parts``: the SHA-256 (hex) of each part in order, if the content was sent in parts.
     """
@@ -144,7 +144,7 @@ async def _over_quota(gateway: Gateway, user: UUID, content: NewUpload) -> Probl
         413,
         f"You keep {_gib(kept.used)} of {_gib(quota)}, and this is {_gib(content.size)}. Delete"
         " what you do not need: GET /api/v1/uploads lists it, DELETE /api/v1/uploads/{id} removes"
-        f" it; what is not used for {days} days goes by itself",
+        f" it; what is not used for {days} days is removed without this",
         code=RefusalCode.QUOTA_EXCEEDED,
     )
 
@@ -178,8 +178,8 @@ async def show(call: Call) -> Upload | Problem:
 async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     """Get presigned URLs for parts of content above 64 MiB.
 
-    Each URL works only for content of the part's length and SHA-256. Parts for which no URL was
-    requested during a day are removed.
+    Each URL works only for content of the part's length and SHA-256. If no URL
+    is requested during a day, all parts that have arrived are removed.
     """
     gateway = call.gateway
     row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)

@@ -36,7 +36,7 @@ from web.openapi.examples import jobs as examples
 operations = Operations()
 UNITS_MAX = 10_000
 SCENE = "scene.blend"
-NO_RATE = invalid([Fault("fps", "missing", "is required: the job has no scene to read it from")])
+NO_RATE = invalid([Fault("fps", "missing", "is required: the job has no scene with a frame rate")])
 BASE_ALONE = invalid([Fault("fps_base", "value", "needs fps: the rate is fps / fps_base")])
 TOO_EARLY = Problem(
     409, "The job has not ended; request its video when it has", code=RefusalCode.JOB_NOT_ENDED
@@ -80,10 +80,10 @@ class NewVideo:
     example=examples.PLACED,
 )
 async def video(call: Call[NewVideo]) -> Answer | Problem:
-    """Make a video of the frames of an ended job: a new job of type ``video``, at the price of this
-    type.
+    """Make a video of the frames of an ended job.
 
-    If the job did not complete, the video has the complete frames.
+    This is a new job of type ``video``, at the price of this type. If the ended job did not
+    complete, the video has its complete frames.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -117,13 +117,13 @@ async def made(
 
 
 async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:
-    """Return the price of a video of a job in this pool, in units of money."""
+    """Return the price of a video of a job in this pool, in 1/10,000 credit."""
     terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, None))
     return terms.in_pool(pool).price
 
 
 async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> JobPlan | Problem:
-    """Return the plan of the video, with the list of its files: the scene and every frame."""
+    """Return the plan of the video, with the list of its files: scene and complete frames."""
     rows = await gateway.tables.jobs.unit_page(past.id, -1, UNITS_MAX)
     done = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
     try:
@@ -151,7 +151,7 @@ async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> 
         queue=wish.queue,
         pool=past.plan.spec.pool,
     )
-    # The job's results are kept until the video is made.
+    # ``frames_of`` keeps the job's results until the video is made.
     inputs = Inputs(files=kept, frames_of=past.id)
     return JobPlan(spec, inputs, units=(NewUnit(price),))
 
@@ -188,8 +188,8 @@ def _entry(unit: PagedUnit, key: str, suffix: str) -> ManifestEntry:
 
 
 async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
-    """Return the job's scene, which has the frame rate and the view transform; None if the scene is
-    no longer stored.
+    """Return the job's scene, which has the frame rate and the view transform; None if it was not
+    uploaded. Raises ObjectMissing if the list of the job's files is no longer stored.
     """
     file, listed = past.plan.inputs.file, past.plan.inputs.files
     if file is not None and file.path.endswith(".blend"):

@@ -51,7 +51,7 @@ async def stripe(call: Call[bytes]) -> Received | Problem:
             "The gateway is starting; try again", code=RefusalCode.PAYMENTS_UNAVAILABLE
         )
     if event is None:
-        return Problem(400, "The body is not an event", code=RefusalCode.EVENT_INVALID)
+        return Problem(400, "The body is not a Stripe event", code=RefusalCode.EVENT_INVALID)
     if event.fact is None and is_meant(event.type):
         log.warning("a Stripe event cannot be parsed", event_id=event.event, type=event.type)
     outcome = await commit(call.gateway, Commit(effects=(event,)))

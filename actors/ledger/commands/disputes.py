@@ -89,7 +89,7 @@ def _reason_to_refuse(draft: Draft, effect: DisputeOpen) -> str | None:
     if hold is None or hold.settled == 0:
         return UNCHARGED
     if share is not None and share.state in ("PAYABLE", "PAID"):
-        return CLOSED  # a gateway whose clock is ahead has made the share payable
+        return CLOSED  # a share that is payable or paid can no longer be withheld
     closes = unit.ended_at + effect.window if share is None else share.payable_at
     # The gateway may still dispute a unit after the window, while its share is pending.
     return CLOSED if draft.now >= closes and not effect.by_gateway else None

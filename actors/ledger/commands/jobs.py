@@ -119,7 +119,7 @@ def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
         return GuardFailed("JobCancel", job.status)
     if any(unit.is_delivered_beside for unit in draft.units_of(job.id)):
         _touch(draft, job)
-        return GuardFailed("JobCancel", "RUNNING")  # a copy was delivered and is being checked
+        return GuardFailed("JobCancel", "RUNNING")  # a delivered attempt is being checked
     return _end(draft, job)
 
 

@@ -1,6 +1,7 @@
 """Plugin ``check``: compares another node's result with the scene, in the sandbox."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -11,7 +12,7 @@ from rendertrust.job_types import CHECK, RENDER, VIDEO
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - exported from here
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.plugins import crash_attribution
+from rendertrust.node.plugins import crash_attribution, rounding_check
 from rendertrust.node.plugins.render import RenderPlugin, order_for
 from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.plugins.video import playing
@@ -53,9 +54,11 @@ class CheckPlugin:
     to check. All these numbers are in [0, 1). Without ``draws`` and ``shown``, the plugin takes
     only a quick look. ``whole``: the crops are cut out of a whole rendered frame or tile.
     ``across``: set if another kind of device or instruction set made the result; lists the draws
-    for a second look. ``seconds``: the time limit of the renders. The plugin's result is a JSON
-    report. For each crop or frame and for the picture, the report says whether both are ``equal``,
-    or how far ``off``. Instead, the report may name a ``fault`` of the result.
+    for a second look. ``rounding``: another instruction set made the result; if crops differ, test
+    whether honest renders may differ by rounding. ``seconds``: the time limit of the renders. The
+    plugin's result is a JSON report. For each crop or frame and for the picture, the report says
+    whether both are ``equal``, or how far ``off``. Instead, the report may name a ``fault`` of the
+    result.
     """
 
     job_type: ClassVar[str] = CHECK
@@ -81,10 +84,11 @@ class CheckPlugin:
         if isinstance(order, Failed):
             return order
         order = {**order, "open_seconds": self.open_seconds}
-        last = await crash_attribution.run_check(
-            self._within(task.params.get("seconds")), order, task
-        )
-        return _report(last, task)
+        render, started = self._within(task.params.get("seconds")), time.monotonic()
+        last = await crash_attribution.run_check(render, order, task)
+        left = render.runtime_seconds_max - (time.monotonic() - started)
+        render = attrs.evolve(render, runtime_seconds_max=left)
+        return _report(await rounding_check.check_rounding(render, order, task, last), task)
 
     def _within(self, seconds: object) -> RenderPlugin:
         """Return the render plugin with this time limit, at most the plugin's own limit."""
@@ -112,7 +116,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return refused("across must be a list of [x, y, cell or null], from 0 up to 1")
     if PICTURE not in task.delivered:
         return refused(f"the input {PICTURE} is missing")
-    own = ("draws", "shown", "of", "whole", "across", "seconds")
+    own = ("draws", "shown", "of", "whole", "across", "rounding", "seconds")
     params = {name: value for name, value in task.params.items() if name not in own}
     made = attrs.evolve(task, params=params)
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
@@ -125,6 +129,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     whole = bool(task.params.get("whole"))
     full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
     full |= {"across": across} if across else {}
+    full |= {"keep": True} if task.params.get("rounding") else {}
     return {**full, **delivered}
 
 

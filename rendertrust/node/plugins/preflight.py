@@ -26,7 +26,7 @@ PROBE_SECONDS: Final = 180.0
 MEMORY_SHARE: Final = 0.9
 FRAMES_CHARACTERS: Final = 1000
 FILES_MAX: Final = 100  # maximum number of missing files in the report
-OPENGL: Final = "opengl"  # what a node may lack
+OPENGL: Final = "opengl"  # value of ``Failed.lacks`` if this machine cannot draw with OpenGL
 # The facts that findings and estimates need.
 _TOLD: Final = (
     *("opened", "error", "is_newer", "saved_by", "blender", "engine", "samples", "is_adaptive"),

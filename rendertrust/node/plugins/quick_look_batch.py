@@ -14,7 +14,7 @@ from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 from rendertrust.relay_frames import BATCH_MAX
 
 RESULTS: Final = "results"  # name of the parameter with the number of results
-WORDS_MAX: Final = 300  # most characters of a report; sixteen reports fit into one relay frame
+WORDS_MAX: Final = 300  # characters of a text in a report; a batch's reports fit a relay frame
 _TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "loose", "seen")
 Told = Mapping[str, Any]
 

@@ -30,7 +30,7 @@ TICK_SECONDS: Final = 1.0
 PACE: Final = 1.5  # when the estimated time has passed, 78 % of the remaining work counts as done
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
 NAME_MAX: Final = 100  # longer file names are cut; the worker's own file names are shorter
-TOO_MANY_FILES: Final = "the scene reported more files than were ordered"
+TOO_MANY_FILES: Final = "the scene reported more files than its frames can have"
 EVIDENCE: Final = ".evidence.exr"  # suffix of a picture's evidence
 _WORK: Final = (
     *("seconds", "width", "height", "frame", "frames", "engine", "samples", "blender", "warnings"),

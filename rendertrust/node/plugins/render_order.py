@@ -132,7 +132,7 @@ def _agreed(order: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
     if in_parts and len(order.get("frames", ())) > 1:
         return refused("tiles need exactly one frame")
     if in_parts and (order.get("noisy") or order.get("evidence")):
-        return refused("a tile is never denoised; noisy is for whole frames")
+        return refused("noisy and evidence are for whole frames, not for tile or tiles")
     if "tile" in order and "format" in order:
         return refused("a tile has no format; give the format where the tiles are merged")
     return {key: value for key, value in order.items() if value is not False}

@@ -5,6 +5,6 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # The folder is last on the path, so that no file beside this folder hides Blender's modules.
+    # The parent folder is last on the path, so that none of its files hides Blender's modules.
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     importlib.import_module("worker.program").main()

@@ -26,7 +26,7 @@ WEBHOOK = "/api/v1/webhooks/stripe"
 class EmbeddedStripe:
     """The stand-in.
 
-    ``gateway_url`` returns the gateway's address once it listens; webhooks go there.
+    ``gateway_url`` returns the gateway's address once the gateway listens; webhooks go there.
     """
 
     name = "stripe"

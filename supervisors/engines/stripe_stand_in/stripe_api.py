@@ -31,7 +31,8 @@ DEPTH_MAX: Final = 8
 class StripeApi:
     """The API of the stand-in.
 
-    ``save`` stores changes and sends events, and runs before every answer.
+    ``save`` stores changes and sends events. It runs before each answer to a request that changes
+    something.
     """
 
     def __init__(self, till: StripeState, key: str, page: str, save: Save) -> None:
@@ -167,8 +168,8 @@ def back(url: str) -> web.Response:
 def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Parse a form in the encoding of Stripe's clients into nested objects.
 
-    ``line_items[0][price_data][currency]=usd``: list indices are keys, too. ValueError on
-    conflicts.
+    ``line_items[0][price_data][currency]=usd``: list indices are keys, too. Raises ValueError for
+    names that contradict each other or are too deep.
     """
     found: dict[str, Any] = {}
     for name, value in pairs:

@@ -163,8 +163,7 @@ class StripeState:
         self._put("charges", charge)
         self.say("charge.succeeded", charge)
 
-    # # ── refunds and disputes
-    # ─────────────────────────────────────────────────────────────────────
+    # ── refunds and disputes ─────────────────────────────────────────────────────────────────────
 
     def refund(self, charge_id: str, amount: int | None = None) -> Json:
         """Refund an amount of a charge; if ``amount`` is None, the part that is not refunded

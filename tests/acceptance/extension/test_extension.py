@@ -106,7 +106,7 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
     assert (panel["status"], panel["units"], panel["done"]) == ("COMPLETED", 3, 3)
     assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
     assert panel["price"] == panel["charged"]
-    assert panel["own_file"] == before["own_file"], "the artist's own file is his to save"
+    assert panel["own_file"] == before["own_file"], "the artist's own file was not saved"
     assert panel["email"] == artist.creator.email
     frames = [pixels(artist.folder / "frames" / name) for name in panel["files"]]
     assert frames[0].shape[:2] == (24, 32)
@@ -167,7 +167,7 @@ async def test_what_is_missing_is_shown_at_its_object_and_nothing_is_sent(artist
     status, jobs = await artist.creator.call("GET", "/jobs")
     assert (status, jobs["count"]) == (200, 0)
     assert found["path"] in panel["drawn"]
-    assert "[Show Objects]" not in panel["drawn"], "its button has no words"
+    assert "[Show Objects]" not in panel["drawn"], "the button of a finding has no label"
 
 
 async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) -> None:
@@ -175,13 +175,13 @@ async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) 
     assert panel["status"] == "CANCELLED"
     assert panel["done"] < panel["units"] == 10
     _, balance = await artist.creator.call("GET", "/credits/balance")
-    assert balance["available"] == balance["balance"], "nothing is held any more"
+    assert balance["available"] == balance["balance"], "no credits are held any more"
 
 
 async def test_a_job_at_its_cap_goes_on_once_the_cap_is_raised(artist: Artist) -> None:
     paused, panel = await artist.does("raise_cap")
     assert paused["status"] == "PAUSED"
-    assert paused["done"] < 2, "what it may cost is at work, or done"
+    assert paused["done"] < 2, "only units within the cap were sent"
     assert (panel["error"], panel["status"], panel["done"]) == ("", "COMPLETED", 3)
     assert panel["charged"] == "30.0000"
 
@@ -195,12 +195,12 @@ async def test_a_scene_is_sent_as_it_is_where_the_artist_says_so(artist: Artist)
 
 async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist) -> None:
     quoted, panel = await artist.does("use_own_nodes")
-    assert quoted["price"] == "0.0000", "on one's own nodes it costs nothing"
+    assert quoted["price"] == "0.0000", "on the artist's own nodes it costs nothing"
     assert {"Pool", "Order"} <= set(quoted["drawn"])
     assert (panel["status"], panel["done"]) == ("CANCELLED", 0)
     status, found = await artist.creator.call("GET", f"/jobs/{panel['job_id']}/units")
     assert status == 200
-    assert [unit["attempt"] for unit in found["units"]] == [0, 0, 0], "nobody else was given it"
+    assert [unit["attempt"] for unit in found["units"]] == [0, 0, 0], "no other node was given it"
 
 
 async def test_what_goes_wrong_is_said_in_words(artist: Artist) -> None:

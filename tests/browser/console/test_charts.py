@@ -99,9 +99,9 @@ async def test_charts_draw_and_answer(browser: Browser, width: int) -> None:
     """The charts have lines, gaps, bars or nothing; each step changes them."""
     seen = await draw_and_act(browser, width)
     assert len(seen) == 5
-    assert len({json.dumps(each) for each in seen}) == 5, "each of them changes what is seen"
+    assert len({json.dumps(each) for each in seen}) == 5, "each step changes what is seen"
     canvases = [canvas for _, canvas, _ in seen[0]]
-    assert len(set(canvases)) == len(PLOTS), "no two charts are alike"
+    assert len(set(canvases)) == len(PLOTS), "no two charts look alike"
 
 
 async def draw_and_act(browser: Browser, width: int) -> list[Any]:

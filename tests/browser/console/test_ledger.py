@@ -71,7 +71,9 @@ async def test_the_saved_file_works_alone_and_finds_what_was_altered(
             await expect(reader.page.locator("#verdict")).to_have_text(FAILS)
         path.write_text(text.replace("Valid: ", "Velid: "))
         await reader.open(path)
-        assert await reader.page.evaluate("window.violations") != [], "another script runs not"
+        assert await reader.page.evaluate("window.violations") != [], (
+            "an altered script does not run"
+        )
 
 
 def proofs() -> list[dict[str, Any]]:

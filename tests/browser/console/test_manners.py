@@ -42,7 +42,7 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
         await keys.press("/")
         await expect(page.get_by_role("searchbox")).to_be_focused()
         await keys.type("gaj?")
-        assert page.url.endswith("/console/actors"), "what is typed is no key"
+        assert page.url.endswith("/console/actors"), "letters typed into a field are no shortcuts"
         await keys.press("Escape")
         await keys.press("j")
         await keys.press("j")
@@ -96,7 +96,7 @@ async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) 
                 await keys.press("/")
                 await expect(page.locator("#search")).to_be_focused()
                 await keys.type("gojk?")
-                assert page.url.endswith(there), "what is typed is no key"
+                assert page.url.endswith(there), "letters typed into a field are no shortcuts"
                 await keys.press("Escape")
             rows = page.locator("main [data-row]")
             if await rows.count() > 1:
@@ -107,7 +107,7 @@ async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) 
                 await expect(rows.nth(0)).to_have_class(re.compile(r"\bat\b"))
                 await expect(rows.nth(0)).to_be_focused()
             else:
-                assert there in EMPTY, "all others have rows"
+                assert there in EMPTY, "every page that is not in EMPTY has several rows"
             await keys.press("?")
             await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
             await keys.press("Escape")
@@ -280,7 +280,7 @@ async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> 
         await page.wait_for_function(reads)
         await expect(page.locator("#stale")).to_be_hidden()
         number = await page.evaluate("window.streams.filter((each) => !each.aborted).length")
-        assert number == 1, "one for each page"
+        assert number == 1, "the page has one open stream"
 
 
 async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> None:

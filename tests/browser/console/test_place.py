@@ -31,4 +31,4 @@ async def test_the_row_keeps_its_place_and_r_what_is_selected(
         await page.evaluate("document.querySelector('tr.at').classList.remove('at')")
         await keys.press("r")
         await until(lambda: bool(asked))
-        assert await page.locator("tbody input:checked").count() == 1, "what was selected, alone"
+        assert await page.locator("tbody input:checked").count() == 1, "the selected row alone"

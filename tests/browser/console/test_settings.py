@@ -94,7 +94,7 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await page.get_by_label("Reason").fill("a mistake")
         await page.get_by_role("button", name="Set the price").click()
         wrong = "each => each.validity.patternMismatch"
-        assert await page.get_by_label("Credits").evaluate(wrong), "it was not even sent"
+        assert await page.get_by_label("Credits").evaluate(wrong), "the browser sends no form"
         await page.locator("form.card").evaluate("form => { form.noValidate = true; }")
         await page.get_by_role("button", name="Set the price").click()
         await expect(page.get_by_text("must be an amount")).to_have_count(1)

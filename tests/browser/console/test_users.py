@@ -43,7 +43,7 @@ async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage
         await page.locator("#grant-reason").fill(f"goodwill {HOSTILE[1]}")
         await page.get_by_role("button", name="Review the grant").click()
         await expect(page.locator("main")).to_contain_text(HOSTILE[1])
-        assert await balance(stage) == before, "nothing has happened yet"
+        assert await balance(stage) == before, "the first step grants nothing"
         await visit.check_page("grant")
         there = page.url
         await page.get_by_role("button", name="Grant it").click()
@@ -52,7 +52,7 @@ async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage
         await page.goto(there)
         await expect(page.locator("main")).to_contain_text("This was granted to")
         await expect(page.get_by_role("button", name="Grant it")).to_have_count(0)
-        assert await balance(stage) == before + 12.5, "who goes back grants nothing more"
+        assert await balance(stage) == before + 12.5, "the second step grants only once"
         _, kept = await stage.people["ann"].call("GET", "/admin/audit?limit=1")
         assert kept["records"][0]["act"] == "credits.grant"
         assert kept["records"][0]["actor"] == "ann@example.org"

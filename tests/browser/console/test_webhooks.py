@@ -43,7 +43,7 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
             await page.evaluate("window.same = 1")
             await stage.ended(await stage.job())
             await expect(row.filter(has_text="delivered")).to_have_count(2)
-            assert await page.evaluate("window.same") == 1, "it came by itself"
+            assert await page.evaluate("window.same") == 1, "the row came without a reload"
             await visit.check_page("webhook")
             await page.get_by_role("link", name="Event", exact=True).click()
             await expect(page.locator("caption")).to_contain_text("by event, from A to Z")

@@ -29,7 +29,7 @@ FRAMES = ("--frames", "1-3", "--no-preflight")
 
 
 def submit_three_frames(gateway: GatewayDouble, *, failed: int = 0) -> None:
-    """Make a job of three frames, of which the last may fail."""
+    """Let the gateway's next job have three frames; with ``failed=1`` the last one fails."""
     gateway.film = [PICTURE, PICTURE, "FAILED" if failed else PICTURE]
     done = 3 - failed
     gateway.life.extend(
@@ -70,7 +70,7 @@ async def test_an_animation_from_submit_to_frames(
 async def test_one_frame_of_a_range_keeps_its_number(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    """Without the number in its name, the next frame's file would overwrite the frame's file."""
+    """Without the frame's number in the name, the next frame's file would overwrite this file."""
     gateway.film = [PICTURE]
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
     frames = ("--frames", "1", "--no-preflight", "--yes")

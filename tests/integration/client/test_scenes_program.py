@@ -123,11 +123,11 @@ async def test_uploads_are_listed_with_who_needs_them(
 
 async def test_an_upload_that_is_needed_stays(jane: Program, gateway: GatewayDouble) -> None:
     path = f"DELETE /api/v1/uploads/{UPLOAD}"
-    gateway.script(path, refuse(409, "An open job or a dispute needs it"))
+    gateway.script(path, refuse(409, "An open job or a dispute needs the upload"))
     gateway.script(path, says({"message": "The upload was removed"}))
     told = await jane.run("uploads", "delete", UPLOAD)
     assert told.code == exit_codes.FAILURE
-    assert f"{UPLOAD} is kept: an open job or a dispute needs it" in told.err
+    assert f"{UPLOAD} is kept: an open job or a dispute needs the upload" in told.err
     told = await jane.run("uploads", "delete", UPLOAD)
     assert (told.code, told.out) == (0, f"Deleted {UPLOAD}.\n")
 
@@ -141,7 +141,7 @@ async def test_an_estimate_is_said_before_a_job_is_submitted(
     assert "About 27 min 20 s of one node for 48 frames (20 min to 39 min)" in told.err
     assert "13 min 40 s if all 2 slots that are online help." in told.err
     assert "Scene Properties > Scene > Camera" in told.err
-    assert "\x1b" not in told.err, "what a node says steers no terminal"
+    assert "\x1b" not in told.err, "no text of a node controls the terminal"
     assert gateway.bodies[-1]["as_is"] is True
 
 
@@ -228,7 +228,7 @@ async def test_without_a_node_to_look_it_goes_on_and_says_so(
     gateway.script(LOOK, says({**nobody, "waiting": waiting}, 202))
     told = await jane.run("submit", str(blend), "--estimate", "--no-preflight")
     assert told.code == 0, told
-    assert "No node that does it was ever connected. Continuing without." in told.err
+    assert "No node that does it was ever connected. Continuing without a check." in told.err
 
 
 async def test_what_a_node_must_have_is_told_to_the_gateway(

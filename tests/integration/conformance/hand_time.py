@@ -60,13 +60,13 @@ class HandDatabase(Database):
 
 
 class HandHalts(Halts):
-    """Halts of one gateway whose own checkpoint file a test can declare unreadable."""
+    """Halts of one gateway whose checkpoint file is unreadable, and counts while a test says so."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, chain=False, seen=lambda: UnreadableHead("a test says so"))
 
     def halt(self, is_halted: bool) -> None:
-        """Begin or end the halt; with ``chain`` False the gateway does not read the file."""
+        """Begin or end the halt: without a ``chain`` the gateway ignores its checkpoint file."""
         self.chain, self._stale_at = is_halted, 0.0
 
 

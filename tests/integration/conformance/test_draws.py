@@ -165,7 +165,7 @@ async def test_so_many_are_checked_as_the_odds_say_however_many_gateways_look(
     assert verdicts["exact"] + verdicts["sampled-out"] == DELIVERIES
     deviation = math.sqrt(DELIVERIES * LEAST * (1 - LEAST))
     assert abs(verdicts["exact"] - DELIVERIES * LEAST) < 4 * deviation, verdicts
-    assert {*scene.checked.values()} == {0, 1}, "each is opened, and compared at most once"
+    assert {*scene.checked.values()} == {0, 1}, "each result is opened, and compared at most once"
     assert scene.checked.total() == verdicts["exact"]
 
 
@@ -194,13 +194,17 @@ async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) ->
     assert await store.claim_checks(theirs, both, 30.0) == {(other.job, 0, 1)}
     assert await store.claim_checks(theirs, [(fresh_id(), 0, 1)], 30.0) == set()
     stage.clock.pass_by(20)
-    assert await store.claim_checks(ours, both, 30.0) == {(case.job, 0, 1)}, "it is renewed"
+    assert await store.claim_checks(ours, both, 30.0) == {(case.job, 0, 1)}, (
+        "a gateway's own claim is renewed, another's holds"
+    )
     stage.clock.pass_by(20)
     await store.release_checks(theirs, both)
-    assert await store.claim_checks(ours, both, 30.0) == both, "one was renewed, one was free"
+    assert await store.claim_checks(ours, both, 30.0) == both, (
+        "the gateway's own claim is renewed, and the released check is free"
+    )
     await store.release_checks(theirs, both)
     assert await store.claim_checks(theirs, both, 30.0) == set(), (
-        "no claim but one.s own is given up"
+        "a gateway releases only its own claims"
     )
     stage.clock.pass_by(30)
     assert await store.claim_checks(theirs, both, 30.0) == both

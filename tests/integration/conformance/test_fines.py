@@ -125,9 +125,11 @@ async def test_what_is_disputed_or_has_matured_is_no_stake(stage: Stage) -> None
     assert row.odds == pytest.approx(14 / 77)
     await judged(stage, Delivery(row.job_id, row.node_id, operator_account(owner)), "exact")
     stage.clock.pass_by(WINDOW.total_seconds() - 1)
-    assert (await share_of(stage, second)).state == "PENDING", "but its window is over"
+    assert (await share_of(stage, second)).state == "PENDING", (
+        "still pending, but no stake, as its window is about to end"
+    )
     row = await check_of(stage, await deliver(stage, owner, price=10, odds=0.05))
-    assert row.odds == 1.0, "what the other one earned is 7"
+    assert row.odds == 1.0, "the only stake is the 7 of the delivery before"
 
 
 async def test_how_long_the_oldest_delivery_waits_is_known(stage: Stage) -> None:
@@ -148,12 +150,12 @@ async def test_a_share_at_stake_does_not_mature_before_the_verdict(stage: Stage)
     assert await ripe(stage) == set()
     for work in works:
         assert isinstance(await mature(stage, work), GuardFailed)
-    assert await take(stage, owner) is None, "nothing is payable"
+    assert await take(stage, owner) is None, "no share can be paid out"
     await judged(stage, made, fine=2 * SHARE)
     assert await states(stage, works) == ["PENDING", "FORFEITED", "FORFEITED"]
     assert await ripe(stage) == {works[0].job}
     assert isinstance(await mature(stage, works[0]), Posted)
-    assert isinstance(await mature(stage, works[1]), GuardFailed), "it is nobody's any more"
+    assert isinstance(await mature(stage, works[1]), GuardFailed), "forfeited shares do not mature"
     assert await stage.store.audit() == []
 
 
@@ -285,12 +287,12 @@ async def test_a_fine_is_given_back_with_the_strike(stage: Stage) -> None:
     assert await states(stage, works) == ["PENDING"] * 3
     assert await stage.money(operator_account(owner)) == (3 * SHARE, 0)
     assert (await stage.money(REVENUE))[0] == revenue - 2 * SHARE + 30, (
-        "its part of the work of the other"
+        "less the fine, plus the gateway's part of the other owner's work"
     )
     assert await stage.store.audit() == []
     again = await deliver(stage, owner)
     await judged(stage, again, fine=3 * SHARE)
-    assert await states(stage, works) == ["FORFEITED"] * 3, "for another result"
+    assert await states(stage, works) == ["FORFEITED"] * 3, "forfeited for the second lie"
     assert await stage.store.audit() == []
 
 

@@ -118,7 +118,7 @@ class Farm:
             return UnitAssign(*of, next_attempt(unit), self.nodes[node])
         if node and unit.copy_node_id is not None:
             return self.delivery(unit, unit.copy_attempt, unit.copy_node_id)
-        assert unit.node_id is not None, "it has one"
+        assert unit.node_id is not None, "a unit in these states has a node"
         if node:
             other = self.nodes[1 - self.nodes.index(unit.node_id)]
             return UnitCopy(*of, next_attempt(unit), other, unit.attempt)

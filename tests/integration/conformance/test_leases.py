@@ -130,7 +130,7 @@ async def test_each_session_of_a_node_has_an_epoch_greater_than_all_before(stage
 
     async def opened(node: UUID) -> int:
         session = await stage.store.session_opened(node)
-        assert session.at == await stage.store.now(), "the time of this test stands still"
+        assert session.at == await stage.store.now(), "the clock of this test stands still"
         return session.epoch
 
     assert [await opened(node), await opened(node), await opened(other)] == [1, 2, 1]

@@ -23,5 +23,5 @@ async def test_a_unit_that_is_lost_goes_to_other_nodes_from_the_second_loss_on(
     assert waits == [0, 1, 2, 60, 60]
     assert avoided == [0, 1, 2, 3, 3]
     assert (unit.state, unit.failures, unit.faults, unit.unsent) == ("QUEUED", 0, 0, 0)
-    assert waiting.barred == frozenset(), "it may do others of the job"
+    assert waiting.barred == frozenset(), "those nodes may get other units of the job"
     assert await stage.store.audit() == []

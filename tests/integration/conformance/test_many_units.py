@@ -203,7 +203,7 @@ async def test_what_a_node_was_not_sent_of_a_paused_job_waits_until_it_goes_on(
     await stage.do(UnitAssign(job, 1, 2, node))
     await stage.do(UnitComplete(job, 0, 1, node, None), UnitComplete(job, 1, 2, node, None))
     assert (await stage.status(job), await stage.of_user(user)) == ("COMPLETED", (800, 0))
-    assert (await stage.job(job)).retry_count == 0, "nobody tried anything again"
+    assert (await stage.job(job)).retry_count == 0, "the return of an unsent unit is no retry"
     assert await stage.store.audit() == []
 
 
@@ -225,7 +225,7 @@ async def test_an_attempt_that_was_never_sent_is_no_retry_and_one_that_was_is(st
     user, node, job = await stage.dispatched(100)
     requeue = UnitRequeue(job, 0, 1, "another node had nothing to do", unsent=True)
     assert isinstance(await stage.do(requeue), Posted)
-    assert isinstance(await stage.do(requeue), Replayed), "it is counted once"
+    assert isinstance(await stage.do(requeue), Replayed), "a repeated requeue counts once"
     assert [unit.unsent for unit in await stage.open_units(9) if unit.job == job] == [1]
     for attempt, retries in ((2, 0), (3, 1)):
         assert isinstance(await stage.do(UnitAssign(job, 0, attempt, node)), Posted)
@@ -297,7 +297,7 @@ async def test_a_job_pauses_before_it_passes_its_cap(stage: Stage) -> None:
     await stage.do(JobChange(job, user, cap=299))
     assert isinstance(await stage.do(JobResume(job, user)), GuardFailed)
     assert isinstance(await stage.do(JobChange(job, user, cap=300)), Posted)
-    assert await stage.status(job) == "PAUSED", "its owner wants it so"
+    assert await stage.status(job) == "PAUSED", "the pause of the job's owner remains"
     assert isinstance(await stage.do(JobResume(job, user)), Posted)
     assert await stage.status(job) == "DISPATCHED"
     await stage.do(UnitAssign(job, 3, 1, node))

@@ -116,6 +116,6 @@ async def end_of(facts: Callable[[Bought], Facts], order: Sequence[int]) -> tupl
         await stage.commit(*(event(fact) for fact in coming[:together]))
         del coming[:together]
     balance, _, debt = await credits_of(stage, user)
-    assert not (balance and debt), "who has anything owes nothing"
+    assert not (balance and debt), "no user has both a balance and a debt"
     assert await stage.store.audit() == []
     return (balance - debt + spent, *await platform(stage))

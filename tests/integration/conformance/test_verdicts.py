@@ -1,7 +1,8 @@
 """Delivered units and their money wait for verdicts, on the in-memory store and on PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import attrs
@@ -30,8 +31,8 @@ from sql.audit_log import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
-from sql.nodes import StandingRecord
-from sql.reputation import Record
+from sql.nodes import StandingChange, StandingRecord
+from sql.reputation import STRIKES_MOST, Record
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
 
 CLASS = "cpu/avx2/e13b728c6880"
@@ -196,7 +197,7 @@ async def test_an_invalid_result_is_not_paid_and_the_unit_is_anothers(stage: Sta
     assert await stage.store.audit() == []
     other = await stage.node()
     assert isinstance(await stage.do(UnitAssign(case.job, 0, 2, other)), Posted)
-    assert isinstance(await stage.do(effect), Replayed), "it is of an attempt before"
+    assert isinstance(await stage.do(effect), Replayed), "the verdict on attempt 1 is booked"
     otherwise = attrs.evolve(effect, outcome="exact")
     assert isinstance(await stage.do(otherwise), GuardFailed)
     outcome = await stage.do(delivery(case.job, other, case.operator, attempt=2))
@@ -289,7 +290,9 @@ async def test_a_creator_may_dispute_what_the_gateway_withheld_and_found_right(
     clawback = DisputeOpen(fresh_id(), *of, "clawback", timedelta(0), by_gateway=True)
     assert isinstance(await stage.do(clawback), Posted)
     mine = DisputeOpen(fresh_id(), *of, "a mark", window)
-    assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), "it is being checked"
+    assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), (
+        "the gateway's own dispute is open"
+    )
     await stage.store.note_finding(case.job, 0, "unverifiable")
     rejected = DisputeDecide(case.job, 0, case.user, False, "an admin looked at it")
     assert isinstance(await stage.do(rejected), Posted)
@@ -488,12 +491,16 @@ async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     opened = attrs.evolve(opened, comparison=given if is_compared else None)
     assert isinstance(await stage.do(opened), Posted)
     waiting = [one.disputed for one in await stage.store.pending_checks(10)]
-    assert waiting == ([((0.5, 0.25), (0.0, 0.1))] if is_compared else []), "at once"
+    assert waiting == ([((0.5, 0.25), (0.0, 0.1))] if is_compared else []), (
+        "a dispute with a comparison is checked at once"
+    )
     _, first, lie = await stage.dispatched(100)
     await stage.do(UnitFail(lie, 0, 1, first, "node", "it fell", retry_at=now))
     await stage.do(UnitAssign(lie, 0, 2, case.node))
     await stage.do(UnitFail(lie, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS))
-    assert await stage.store.unlooked_shares(10) == [], "an admin decides first"
+    assert await stage.store.unlooked_shares(10) == [], (
+        "a share with an open dispute is left to whoever decides the dispute"
+    )
     assert isinstance(await stage.do(DisputeDecide(*of, False, "it is dark")), Posted)
     found = [one.job for one in await stage.store.unlooked_shares(10)]
     assert found == ([] if is_compared else [case.job])
@@ -562,6 +569,120 @@ async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
     act = Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
     assert await stage.store.quarantine(node, act) == StandingRecord("QUARANTINED", 1, "it lied")
     assert await stage.store.quarantine(node, act) is None
+
+
+def quarantine_act(stage: Stage, node: UUID) -> Act:
+    return Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
+
+
+async def caught(stage: Stage) -> tuple[UUID, UUID]:
+    """Return a node with three strikes that the gateway has quarantined, and its owner."""
+    node, owner = await stage.node(), await stage.user()
+    await stage.own(node, owner)
+    await verdicts(stage, node, await stage.user(), ["invalid"] * STRIKES_MOST)
+    stage.clock.pass_by(1)
+    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    return node, owner
+
+
+async def verdicts(stage: Stage, node: UUID, user: UUID, outcomes: Sequence[str]) -> None:
+    """Have the node deliver results for a user, with these outcomes, a second apart."""
+    for outcome in cast("Sequence[VerdictOutcome]", outcomes):
+        stage.clock.pass_by(1)
+        job = fresh_id()
+        order = with_plan(insert(user, job, price=0), pool="mine")
+        assert isinstance(await stage.do(order, UnitAssign(job, 0, 1, node)), Posted)
+        assert isinstance(await stage.do(delivery(job, node)), Posted)
+        assert isinstance(await stage.do(said(job, outcome, retry_at=stage.clock.now())), Posted)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_released"),
+    [
+        (["exact"] * 9, False),
+        (["exact", "consistent"] * 5, True),
+        (["exact"] * 9 + ["invalid"] + ["exact"] * 9, False),
+        (["invalid"] + ["exact"] * 10, True),
+        (["exact"] * 9 + ["unverifiable", "unverified", "sampled-out"], False),
+        (["exact"] * 5 + ["unverifiable", "unverified", "sampled-out"] + ["exact"] * 5, True),
+    ],
+)
+async def test_ten_valid_results_in_a_row_for_its_owner_end_the_quarantine_of_a_node(
+    stage: Stage, outcomes: list[str], is_released: bool
+) -> None:
+    node, owner = await caught(stage)
+    await verdicts(stage, node, owner, outcomes)
+    expected = {node: 1} if is_released else {}
+    assert await stage.store.releasable_nodes() == expected
+    assert await stage.store.audit() == []
+
+
+async def test_only_results_for_the_owner_since_the_quarantine_count(stage: Stage) -> None:
+    """A member of the owner's organisation is another user, too."""
+    node, owner, mate = await stage.node(), await stage.user(), await stage.user()
+    await stage.own(node, owner)
+    await stage.found(owner, mate)
+    await verdicts(stage, node, owner, ["exact"] * 10)
+    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    await verdicts(stage, node, mate, ["exact"] * 10)
+    await verdicts(stage, node, owner, ["exact"] * 9)
+    assert await stage.store.releasable_nodes() == {}
+    await verdicts(stage, node, owner, ["exact"])
+    assert await stage.store.releasable_nodes() == {node: 1}
+
+
+async def test_a_release_is_written_once_and_resets_the_record(stage: Stage) -> None:
+    node, owner = await caught(stage)
+    reviewed = quarantine_act(stage, node)
+    await verdicts(stage, node, owner, ["exact"] * 10)
+    release = StandingChange(node, 1, "ACTIVE", "ten were valid")
+    act = attrs.evolve(reviewed, at=stage.clock.now(), act="node.release", reason="ten were valid")
+    released = StandingRecord("ACTIVE", 2, "ten were valid")
+    assert await stage.store.stand(release, act) == released
+    assert await stage.store.stand(release, act) is None, "another gateway was faster"
+    assert [one.act for one in await stage.acts()] == ["node.quarantine", "node.release"]
+    assert await stage.store.releasable_nodes() == {}
+    records = await stage.store.records([node])
+    assert [(one.released, one.before, one.since) for one in records] == [(True, "mmm", "")]
+    [row] = await stage.store.standings(stage.clock.now())
+    assert (row.node, row.owner, row.standing, row.at) == (node, owner, released, act.at)
+    assert await stage.store.quarantine(node, reviewed) is None, "its record was read before"
+    stage.clock.pass_by(1)
+    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    assert await stage.store.releasable_nodes() == {}, "the row begins with the quarantine"
+
+
+@pytest.mark.parametrize("order", ["before", "after", "alone"])
+async def test_a_quarantine_that_an_admin_ordered_is_not_ended_by_results(
+    stage: Stage, order: str
+) -> None:
+    node, owner = await stage.node(), await stage.user()
+    await stage.own(node, owner)
+    act = attrs.evolve(quarantine_act(stage, node), actor="ann")
+    if order != "after":
+        assert await stage.store.stand(StandingChange(node, 0, "QUARANTINED", "black"), act)
+        stage.clock.pass_by(1)
+    if order != "alone":
+        assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+        stage.clock.pass_by(1)
+    if order == "after":
+        assert await stage.store.stand(StandingChange(node, 1, "QUARANTINED", "black"), act)
+    await verdicts(stage, node, owner, ["exact"] * 10)
+    assert await stage.store.releasable_nodes() == {}
+
+
+@pytest.mark.parametrize(("how", "is_caught"), [("none", False), ("hand", False), ("lies", True)])
+async def test_a_delivery_of_a_node_that_the_gateway_quarantined_is_marked(
+    stage: Stage, how: str, is_caught: bool
+) -> None:
+    case = await delivered(stage)
+    act = quarantine_act(stage, case.node)
+    if how == "hand":
+        assert await stage.store.stand(StandingChange(case.node, 0, "QUARANTINED", "black"), act)
+    elif how == "lies":
+        assert await stage.store.quarantine(case.node, act) is not None
+    [waiting] = await stage.store.pending_checks(10)
+    assert waiting.is_caught is is_caught
 
 
 @pytest.mark.parametrize(("withdrawn", "letters"), [(True, []), (False, ["m"])])
@@ -672,7 +793,9 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     stage: Stage, outcome: VerdictOutcome, *, loose: bool
 ) -> None:
-    """Unless the check says that honest frames may differ: the scene may fail on one of them."""
+    """Another owner's valid result refutes the report, unless the check found that honest nodes may
+    render the scene differently: then it may fail on one of them only.
+    """
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()
     owners = [await stage.user() for _ in range(2)]

@@ -14,7 +14,7 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
 def live(*addresses: str) -> str:
-    """Return the address of one stream with the changes of all ``pages``."""
+    """Return the address of one stream with the changes of all pages at ``addresses``."""
     return "/console/live?" + urlencode([("of", address) for address in addresses])
 
 

@@ -56,7 +56,7 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
     _, text = await jane.get(f"/console/jobs/{job}")
     offered = re.findall(rf'href="(/console/jobs/{job}/dispute\?unit=\d)"', text)
     assert offered == [f"/console/jobs/{job}/dispute?unit={unit}" for unit in (0, 1)]
-    assert "/dispute?unit=" not in (await ann.get(f"/console/jobs/{job}"))[1], "it is not hers"
+    assert "/dispute?unit=" not in (await ann.get(f"/console/jobs/{job}"))[1], "only the owner may"
     _, text = await jane.get(offered[1])
     assert "10.0000 cr were charged" in plain(text)
     there = await open_one(jane, job, 1)
@@ -65,7 +65,7 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
     assert "open" in said
     assert "it is black" in said
     assert "Uphold" not in said
-    assert "otto@example.org" not in said, "whose node it was is told to admins"
+    assert "otto@example.org" not in said, "only admins are told whose node it was"
     _, text = await jane.get(f"/console/jobs/{job}")
     assert f'href="{there}"' in text
     _, text = await ann.get(LIST + "?is=open")
@@ -80,11 +80,11 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
         _, text = await visitor.get(there)
         entries = re.findall(r'href="/console/ledger/entry\?number=(\d+)"', text)
         assert ("upheld" in plain(text), "it is, indeed" in plain(text)) == (True, True)
-        assert len(entries) == moved, "of others' accounts admins alone read"
+        assert len(entries) == moved, "only admins see the entries of other accounts"
     _, text = await jane.get(f"/console/jobs/{job}")
     assert "its dispute was upheld: it is, indeed" in plain(text), "beside its attempt, and why"
     assert ("refunded</span>" in text, "refunded</small>" in text) == (True, True), (
-        "of its frame, too"
+        "both the unit and its frame are shown as refunded"
     )
     _, text = await ann.get("/console/settings?tab=audit")
     assert "dispute.uphold" in text

@@ -42,7 +42,7 @@ async def test_what_comes_at_once_is_sent_at_most_four_times_a_second(
         changing.cancel()
         await asyncio.gather(changing, return_exceptions=True)
     assert took >= (FRAMES - 1) * TICK_SECONDS * 0.9, f"{FRAMES} frames in {took:.2f} s"
-    assert happened > FRAMES, "several changes are one frame"
+    assert happened > FRAMES, "one frame shows several changes"
     for text in texts:
         assert 'hx-target="#figures"' in text
         assert 'hx-target="#pictures"' not in text

@@ -23,4 +23,4 @@ async def test_who_comes_later_is_sent_nothing_older_than_his_page(
         _, text = await ann.get(f"/console{page}")
         assert NOW in text, "the page is right when it is opened"
         async with following(ann, f"/console{page}") as after:
-            assert NOW in await frame(after), "and must not be set back"
+            assert NOW in await frame(after), "the stream does not set the page back"

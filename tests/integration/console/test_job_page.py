@@ -56,9 +56,9 @@ async def test_charges_are_in_the_log_when_the_last_of_them_is(
     for index, unit in enumerate((1, 2)):
         await execute(dsn, LEAF.format(index=index, job=job, unit=unit))
     await execute(dsn, CHECKPOINT.format(size=2))
-    assert (await desk.charges(job)).signed_at is None, "one of them has no leaf"
+    assert (await desk.charges(job)).signed_at is None, "one charge has no leaf"
     await execute(dsn, LEAF.format(index=2, job=job, unit=0))
-    assert (await desk.charges(job)).signed_at is None, "no checkpoint has the last one"
+    assert (await desk.charges(job)).signed_at is None, "no checkpoint includes the last leaf"
     await execute(dsn, CHECKPOINT.format(size=3))
     assert (await desk.charges(job)).signed_at is not None
     assert (await desk.charges(job)).anchored_at is None
@@ -224,7 +224,9 @@ async def test_a_job_is_known_by_the_name_of_its_file(
 ) -> None:
     job = await worked(face, database.owner_dsn, jane)
     for path in ("/console/jobs", f"/console/jobs/{job}"):
-        assert "<bdi>scene.blend</bdi>" in (await jane.get(path))[1], "it is elsewhere"
+        assert "<bdi>scene.blend</bdi>" in (await jane.get(path))[1], (
+            "a file that was not uploaded here is named by its address"
+        )
     await execute(database.owner_dsn, UPLOADED.format(user=jane.id, job=job))
     for path in ("/console/jobs", f"/console/jobs/{job}"):
         assert "<bdi>glass &lt;b&gt;.blend</bdi>" in (await jane.get(path))[1]
@@ -232,7 +234,7 @@ async def test_a_job_is_known_by_the_name_of_its_file(
     for path in ("/console/jobs", f"/console/jobs/{job}"):
         text = (await jane.get(path))[1]
         assert "/uploads/" not in text.partition("<h1")[2].partition("</h1>")[0]
-        assert 'class="file' not in text, "what its hash is says nothing"
+        assert 'class="file' not in text, "a hash is not shown, as it would say nothing"
 
 
 RECEIPT = """

@@ -155,10 +155,10 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
         there = False
         assert await word(stream) == "away"
         async with following(visitor) as later:
-            assert await word(later) == "away", "who comes now is told, too"
+            assert await word(later) == "away", "a stream that is opened now is told, too"
         there = True
-        assert await word(stream) == "here", "though nothing on it has changed"
-        assert len(hourly) == 3, "what is shown without the database was not read again"
+        assert await word(stream) == "here", "told though nothing on the page has changed"
+        assert len(hourly) == 3, "a page that is shown without the database was not read again"
 
 
 async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
@@ -180,7 +180,7 @@ async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
         assert await word(stream) == "away"
         assert [await event(inside) for _ in range(5)] == ["beat"] * 5
         there = True
-        assert await event(stream) == "here", "what is old has no beats"
+        assert await event(stream) == "here", "a stream gets no beats while its page is out of date"
 
 
 async def test_what_is_done_is_shown_at_once_to_all_who_look(hourly: list[int], face: Face) -> None:

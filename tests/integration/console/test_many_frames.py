@@ -97,10 +97,10 @@ async def test_what_cannot_be_the_cap_is_said_beside_it(
         text = await answer.text()
         assert answer.status == status
         assert said in steering_form(text)
-        assert f'value="{typed}"' in steering_form(text), "it is there to be mended"
+        assert f'value="{typed}"' in steering_form(text), "the refused value stays in the field"
         assert "<option selected>low" in steering_form(text)
         assert "max_credits must" not in text
-        assert 'id="live"' not in text, "what is pushed would take it away"
+        assert 'id="live"' not in text, "a live update would remove the refused value"
     assert 'value="35"' in steering_form((await jane.get(page))[1])
 
 

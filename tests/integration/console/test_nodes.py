@@ -17,7 +17,7 @@ async def test_who_has_no_node_is_told_of_none(
 ) -> None:
     await joined(database.owner_dsn, ", status", ", 'HEALTHY'")
     _, text = await jane.get("/console")
-    assert "odes healthy" not in text, "those of others are not hers, and hers are none"
+    assert "odes healthy" not in text, "nothing is said of others' nodes, and she has none"
     assert "<dt>Nodes healthy</dt><dd>1<" in (await ann.get("/console"))[1]
     await execute(database.owner_dsn, NODE)
     assert "<dt>Your nodes healthy</dt><dd>1<" in (await jane.get("/console"))[1]
@@ -53,7 +53,7 @@ async def test_what_a_node_says_of_itself_is_read_by_people(
     _, text = await ann.get(f"/console/fleet/{node}")
     for name, value in (("benchmark cpu_msteps", "4.626"), ("cores", "8"), ("ram", "23.5 GiB")):
         assert f"<dt><bdi>{name}</bdi></dt><dd><bdi>{value}</bdi></dd>" in text
-    assert "null" not in text, "it does not rest"
+    assert "null" not in text, "what the node left empty is not shown"
 
 
 async def test_what_it_delivered_is_not_said_to_be_on_its_way_to_it(

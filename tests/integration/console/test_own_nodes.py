@@ -73,7 +73,7 @@ async def test_he_sees_what_was_found_of_his_node_and_why(joined: Joined) -> Non
     status, text = await joined.otto.get(there)
     assert status == 200
     assert "one frame is grey" in text
-    assert LISTED in text, "it is in his menu"
+    assert LISTED in text, "the checks are in the menu of who has a node"
 
 
 async def test_no_link_of_his_leads_to_what_is_not_for_him(joined: Joined) -> None:
@@ -95,7 +95,7 @@ async def test_who_has_no_node_is_told_how_to_have_one(joined: Joined) -> None:
     for address in ("/console/checks", f"/console/checks?node={joined.node}"):
         status, text = await joined.jane.get(address)
         assert status == 200
-        assert "grey" not in text, "what others' nodes did is not hers to see"
+        assert "grey" not in text, "nobody is shown what others' nodes did"
     _, text = await joined.jane.get("/console/checks")
     assert "You have no nodes" in text
     assert "rendertrust node join" in text

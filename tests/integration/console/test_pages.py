@@ -78,7 +78,7 @@ async def test_at_an_ipv6_address_each_tag_of_the_assets_is_named(
             tags = re.findall(r"<script[^>]*>|<link rel=\"stylesheet\"[^>]*>", page)
             assert len(tags) >= 3
             assert all(named in tag for tag in tags), tags
-    assert len(nonces) == 2, "another one for each page"
+    assert len(nonces) == 2, "each page has a nonce of its own"
 
 
 def test_every_tag_that_loads_something_may_have_a_nonce() -> None:
@@ -126,7 +126,9 @@ async def test_files_are_kept_for_ever_under_a_name_of_their_own(face: Face) -> 
     other = await visitor.ask("GET", "/console/static/0000/console.css")
     assert (other.status, other.headers["Cache-Control"]) == (200, "no-cache")
     older = await visitor.ask("GET", "/console/static/0000/jobs.css")
-    assert (older.status, await older.read()) == (200, await other.read()), "styles are in one"
+    assert (older.status, await older.read()) == (200, await other.read()), (
+        "an older name leads to the one file with all styles"
+    )
     for path in ("/console/static/0000/manifest.json", "/console/static/0/..%2Fsite.py"):
         assert (await visitor.ask("GET", path)).status == 404
 
@@ -212,7 +214,7 @@ async def test_too_many_sign_ins_are_refused_like_logins(database: PostgresEndpo
         visitor = nobody(face)
         assert (await visitor.post("/console/sign-in", guess)).status == 401
         answer = await visitor.post("/console/sign-in", guess)
-        assert answer.status == 429, "they are counted together"
+        assert answer.status == 429, "sign-ins and logins of the API are counted together"
         assert "Too many requests" in await answer.text()
 
 

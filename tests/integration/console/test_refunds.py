@@ -68,7 +68,9 @@ async def test_all_units_that_were_charged_are_refunded_each_once(
     status, text = await second_step(ann, jane, job, frame="all")
     assert (status, "2 units" in text, "20<span" in text) == (200, True, True)
     more = text.replace('value="20.0000"', 'value="30.0000"')
-    assert "check it again" in await do(ann, jane, more), "it was promised before unit 1"
+    assert "check it again" in await do(ann, jane, more), (
+        "the greater total was promised before unit 1 was refunded"
+    )
     assert await balance(face, jane) == 74
     assert "2 units are refunded." in await do(ann, jane, text)
     assert await balance(face, jane) == 94
@@ -86,9 +88,9 @@ async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
     _, text = await second_step(ann, jane, job)
     assert "The charge is refunded." in await do(ann, jane, text)
     status, again = await second_step(ann, jane, job)
-    assert (status, "10.0000 credits of its charge were already refunded" in again) == (409, True)
-    assert "of its charge were already refunded" in await do(ann, jane, text), (
-        "who goes back is told"
+    assert (status, "10.0000 credits of the charge were already refunded" in again) == (409, True)
+    assert "of the charge were already refunded" in await do(ann, jane, text), (
+        "whoever goes back to the second step is told"
     )
     assert await balance(face, jane) == 100
 
@@ -197,7 +199,7 @@ async def test_a_tile_is_refunded_alone_and_all_of_a_frame_together(
     status, text = await second_step(ann, jane, job, frame="1", amount="4")
     assert (status, "for one tile, not for several" in plain(text)) == (422, True)
     status, text = await second_step(ann, jane, job, frame="1")
-    assert (status, "For 1 tile of frame 1 of job" in plain(text)) == (200, True), "the other one"
+    assert (status, "For 1 tile of frame 1 of job" in plain(text)) == (200, True), "the other tile"
     assert "The charge is refunded." in await do(ann, jane, text)
     assert await balance(face, jane) == 75
     status, text = await second_step(ann, jane, job, frame="2,3")

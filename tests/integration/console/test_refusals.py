@@ -40,13 +40,13 @@ async def test_what_an_amount_cannot_be_is_said_beside_it(
     said = "The amount must be a number above 0 with at most 9 digits and 4 decimals, like 10.5."
     assert said in grant
     assert text.count(said) == 1
-    assert f'value="{amount}"' in grant, "it is there to be mended"
+    assert f'value="{amount}"' in grant, "the refused value stays in the field"
     assert 'value="gift"' in grant
-    assert 'id="live"' not in text, "what is pushed knows nothing of it"
+    assert 'id="live"' not in text, "a live update would remove the refused value"
     _, page = await ann.get(there)
     pattern = re.search(r'id="grant-amount"[^>]* pattern="([^"]*)"', page)
     assert pattern is not None
-    assert not re.fullmatch(pattern[1], amount), "browsers do not even send it"
+    assert not re.fullmatch(pattern[1], amount), "browsers do not send such an amount"
     assert re.fullmatch(pattern[1], "10.5")
 
 
@@ -129,7 +129,9 @@ async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(
     status, text = await jane.get(f"{jobs}?offset=-1")
     assert (status, link_back(text)) == (422, (jobs, "Back to Jobs"))
     _, text = await jane.get("/console/users/none/credits?act=x")
-    assert link_back(text) == ("/console", "To the console"), "he may see no list of users"
+    assert link_back(text) == ("/console", "To the console"), (
+        "no list of users, which this user may not see, is offered"
+    )
 
 
 async def test_a_form_is_not_sent_again_by_itself(
@@ -147,7 +149,7 @@ async def test_a_form_is_not_sent_again_by_itself(
     assert (answer.status, "data-retry" in text) == (503, False)
     assert "<h1>It may not have been done</h1>" in text
     assert "check whether it was done" in text
-    assert "data-sent" in text, "nor by the key that loads a page again"
+    assert "data-sent" in text, "nor does a reload of the page send the form again"
     assert link_back(text) == (f"/console/jobs/{JOB}", "Back to the job")
 
 

@@ -125,7 +125,10 @@ async def test_a_stranger_is_asked_to_sign_in(face: Face) -> None:
 
 
 def test_what_concerns_all_is_for_admins() -> None:
-    """Only admins may change what lies outside of their own jobs, nodes and other belongings."""
+    """Users may change only their own jobs, nodes and other belongings; admins may change the rest.
+
+    Each action must be under one of the ``own`` paths or be for admins only.
+    """
     own = (
         "/console/jobs",
         "/console/fleet",

@@ -59,7 +59,7 @@ async def test_the_cookie_is_for_the_server_alone(face: Face) -> None:
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("rendertrust-console=")
     assert {"HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
-    assert "Secure" not in cookie, "over plain http a browser would not keep it"
+    assert "Secure" not in cookie, "a browser would not keep a Secure cookie over plain HTTP"
 
 
 async def test_nothing_leads_out_of_the_console(face: Face) -> None:

@@ -50,7 +50,7 @@ async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
 ) -> None:
     page = f"/console/users/{(await newcomer(face)).id}"
     step = await ann.ask("GET", f"{page}/credits?act=grant&amount=12.5&reason=goodwill")
-    assert step.status == 303, "the step has an address of its own"
+    assert step.status == 303, "the second step has an address of its own"
     words, form = list[str](), {"amount": "12.5", "reason": "goodwill"}
     _, text = await ann.get(step.headers["Location"])
     form["once"] = re.findall(r'name="once" value="([0-9a-f-]+)"', text)[0]
@@ -58,12 +58,12 @@ async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
         assert (await ann.post(f"{page}/grant", form)).status == 303
         _, text = await ann.get(page)
         words += re.findall(r"12.5000 credits ((?:are|were already) granted)", text)
-        assert '112<span class="fine">.5000</span>' in text, "beside what he began with"
+        assert '112<span class="fine">.5000</span>' in text, "added to the starter credits once"
     assert words == ["are granted", "were already granted"]
     status, text = await ann.get(step.headers["Location"])
     assert (status, "was granted" in text, "Grant it" in text) == (200, True, False)
     assert re.search(r'href="/console/ledger/entry\?number=\d+"', text)
-    assert "instead of" not in text, "nothing more will be booked"
+    assert "instead of" not in text, "the second step announces no further entry"
     other = await ann.post(f"{page}/grant", {**form, "amount": "99"})
     assert (other.status, "Start again at the user" in await other.text()) == (409, True)
 

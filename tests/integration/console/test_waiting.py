@@ -33,7 +33,7 @@ async def test_what_is_left_of_a_job_says_why_nobody_works_on_it(
     visitor = await signed_in(face, jane.email)
     await commit(face, UnitAssign(job, 0, 1, node))
     _, text = await visitor.get(f"/console/jobs/{job}")
-    assert "No node that does" not in text, "one is at work"
+    assert "No node that does" not in text, "a node works on the job"
     await commit(face, UnitComplete(job, 0, 1, node, "s3://bucket/1.png"))
     _, text = await visitor.get(f"/console/jobs/{job}")
     assert "1 of 3" in text

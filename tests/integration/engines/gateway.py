@@ -1,8 +1,9 @@
 """Stand-in for a gateway that tests kill: it starts the named engines, reports them and waits for
 its end.
 
-``python gateway.py DATA ENGINE…`` prints a line of JSON once all engines are ready, or a line with
-the error. The program then runs until its standard input closes, and stops the engines in order.
+``python gateway.py DATA SECONDS ENGINE…`` prints a line of JSON once all engines are ready, or a
+line with the error if one does not start within SECONDS. The program then runs until its standard
+input closes, and stops the engines in reverse order.
 """
 
 import asyncio

@@ -94,7 +94,7 @@ def shared_memory(processes: list[psutil.Process]) -> set[Path]:
     """Return PostgreSQL's files in /dev/shm that these processes map."""
     maps = ask_each(processes, psutil.Process.memory_maps)
     mapped = {Path(region.path) for regions in maps for region in regions}
-    assert mapped, "they say what they map"
+    assert mapped, "the processes tell what they map"
     return {path for path in mapped if path.match("/dev/shm/PostgreSQL.*")}
 
 

@@ -114,7 +114,7 @@ async def test_a_chain_vouches_by_a_contract_that_one_knows_from_elsewhere(scene
             assert ("pending: the block is not final yet" in verdict.steps[-1].said) == (
                 final is False
             )
-            assert ("this node does not say" in verdict.steps[-1].said) == (final is None)
+            assert ("the blockchain node does not say" in verdict.steps[-1].said) == (final is None)
         assert ("--contract" in verdict.steps[-1].said) == (contract is None)
 
 
@@ -138,9 +138,9 @@ async def test_the_transaction_must_be_the_anchors_own(scene: Scene) -> None:
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"anchor_tx_hash": "0x" + "00" * 32}, "does not know the transaction"),
     ({"anchor_tx_hash": "nonsense"}, "is not a transaction hash"),
-    ({"block_number": 99_999}, "not in the block that it names"),
+    ({"block_number": 99_999}, "not in block 99999"),
     ({"chain_id": 1}, "anchored on chain 1, not here"),
-    ({"contract": STRANGER}, "its transaction is one to"),
+    ({"contract": STRANGER}, "the anchor's transaction is one to"),
     ({"anchor_tx_hash": None}, "anchor_tx_hash is not a transaction hash"),
 ]
 GARBAGE: dict[str, list[Any]] = {
@@ -158,7 +158,7 @@ async def test_a_proof_that_says_otherwise_than_the_chain_does_not_hold(
     for contract in (None, scene.contract):
         verdict = await scene.verdict(contract, **changed)
         assert not verdict.holds
-        named = "contract" in changed and contract is not None and says.startswith("its")
+        named = "contract" in changed and contract is not None and says.startswith("the anchor's")
         assert ("the proof names" if named else says) in verdict.steps[-1].said, verdict.steps
 
 

@@ -42,7 +42,9 @@ class PublicNode:
     """
 
     behind: str
-    finalized: str | None  # null: no block is final; "-": the node does not know the word
+    # Number of the block with the tag ``finalized``. None: no block is final yet; "-": the node
+    # does not know the tag.
+    finalized: str | None
     keeps: bool = True  # whether the node has the state of older blocks
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -76,7 +78,10 @@ UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
 async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
     scene: Scene, aiohttp_server: AiohttpServer, finalized: str | None
 ) -> None:
-    """Proofs that do not name their anchor also need the blocks."""
+    """Without the tag ``finalized``, an anchor counts once ``confirmations`` blocks confirm it.
+
+    This holds for proofs that name their anchor and for proofs that do not.
+    """
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}

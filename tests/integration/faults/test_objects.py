@@ -182,7 +182,7 @@ async def test_an_upload_fails_clearly_and_goes_on(
         assert await sender.put(upload) in (502, 503)
     await gateway.mend()
     status = await sender.complete(upload)
-    # A store that has not taken the upload within those seconds was silent before its answer.
+    # If the trap did not spring, the gateway gave up before the store answered at all.
     is_silent = isinstance(trap, Trap) and not trap.sprung
     if trouble is silent or is_silent:  # requests from the silence may arrive after it, or fail
         assert status in (200, 409)
@@ -222,7 +222,7 @@ async def test_without_the_store_it_is_told_in_time(
     status, _ = await sender.creator.once("POST", f"/uploads/{upload['id']}/complete")
     assert status == 503
     assert asyncio.get_running_loop().time() - began < ANSWER_SECONDS
-    assert (await sender.creator.dispatch("echo", queue=True))[0] == 202, "it needs no store"
+    assert (await sender.creator.dispatch("echo", queue=True))[0] == 202, "needs no object store"
     await gateway.mend()
     assert await sender.complete(upload) == 200
     await gateway.becomes(http, "status", "ready")

@@ -25,7 +25,7 @@ async def test_whoever_has_a_node_is_told_whether_it_can_be_checked(farm: Farm) 
     _, found = await eve.answered("GET", "/nodes")
     assert {one["id"]: one["checkable"] for one in found["nodes"]}[str(node.node_id)] is True
     _, found = await farm.operators["olga"].answered("GET", f"/nodes/{other.node_id}")
-    assert found["checkable"] is None, "it renders nothing"
+    assert found["checkable"] is None, "a node that renders nothing has nothing to be checked"
 
 
 async def test_a_job_that_names_a_build_without_a_verifier_is_refused(farm: Farm) -> None:

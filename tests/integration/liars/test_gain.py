@@ -190,7 +190,7 @@ async def lead_life(farm: Farm, life: Life) -> tuple[Sequence[Delivered], float]
             assert not (one.drawn and state), "nobody is paid for a drawn lie"
             gain += SHARE if state == "PENDING" else 0
         else:
-            assert state in ("PENDING", "FORFEITED"), "what is honest is paid, but for fines"
+            assert state in ("PENDING", "FORFEITED"), "honest work is paid, but for fines"
             gain -= SHARE if state == "FORFEITED" else 0
     return eve.made, gain
 

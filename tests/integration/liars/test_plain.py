@@ -66,7 +66,7 @@ async def test_a_plain_node_completes_jobs_and_the_receipt_says_why_they_are_unv
     assert (unit["state"], unit["verified"], unit["charged"]) == ("COMPLETED", False, "10.0000")
     status, found = await farm.jane.answered("GET", f"/jobs/{job}/receipt")
     if behave is signs_nothing:
-        assert status == 404, "there is nothing to sign for"
+        assert status == 404, "there is no result to sign a receipt for"
     else:
         assert found is not None
         receipt = found["receipt"]

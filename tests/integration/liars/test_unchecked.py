@@ -40,7 +40,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
 
 
 async def put(farm: Farm, dispatch: JobDispatch) -> None:
-    assert dispatch.evidence is None, "nobody would look at it"
+    assert dispatch.evidence is None, "no evidence is asked for, as nobody would look at it"
     assert dispatch.output is not None
     await farm.gateway.gateway.ports.objects.put(dispatch.output.key, CONTENT)
 

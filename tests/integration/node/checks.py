@@ -60,10 +60,21 @@ class Stage:
 
     async def delivered(self, name: str, scene: Path, **params: Any) -> Files:
         """Return what a node delivers for other parameters, or for another scene."""
+        return files_of(await self._rendered(name, scene, **params))
+
+    async def made(self, name: str, scene: Path, **params: Any) -> Files:
+        """Return what a node delivers for any kind of unit, with evidence if the unit has any."""
+        is_frame = "tile" not in params and "frames" not in params
+        result = await self._rendered(name, scene, evidence=is_frame, **params)
+        assert result.file is not None
+        evidence = None if result.evidence is None else result.evidence.read_bytes()
+        return Files(result.file.read_bytes(), evidence)
+
+    async def _rendered(self, name: str, scene: Path, **params: Any) -> Completed:
         given = {"frame": FRAME, "evidence": True, **params}
         result = await self.render.run(unit(self.folder / name, {"s.blend": scene}, given))
         assert isinstance(result, Completed), result
-        return files_of(result)
+        return result
 
     async def told(self, name: str, files: Files, **params: Any) -> Mapping[str, Any] | Failed:
         """Return the report of a check, or its failure."""

@@ -113,7 +113,7 @@ except OSError:
     pass
 say(born=born)
 """
-# It goes on trying for ever; the sleep keeps it from taking all of the machine's time.
+# The program never stops starting processes; the sleep leaves the machine some processor time.
 BOMBS = """
 while True:
     try:

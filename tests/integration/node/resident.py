@@ -142,7 +142,7 @@ class Resident(Blender):
         started: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
         """Carry out one order in the work folder."""
-        assert orders is None, "one that stays is asked for by its residents"
+        assert orders is None, "only its residents start a Blender for several orders"
         out = folder / "out"
         async with self.host.lent(folder, threads, within) as worker:
             kept = out.rename(folder / "kept")

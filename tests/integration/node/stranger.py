@@ -32,8 +32,10 @@ ANSWERS = {
 
 @attrs.define
 class Stranger:
-    """``heard`` has method and path of each request; ``secrets`` has requests other than for the
-    key.
+    """A stranger's server, which gives ``answer`` to requests for the gateway's key.
+
+    ``heard`` has method and path of each request; ``secrets`` has the requests other than for the
+    key, which may hold secrets.
     """
 
     answer: tuple[int, bytes]

@@ -302,7 +302,7 @@ async def test_a_drain_that_is_taken_back_lets_the_node_go_on(
         await peer.send(Drain())
         await peer.send(NodeStanding(standing="ACTIVE"))
         await peer.send(JobCancel(job_id="j0", unit=0, attempt=1))
-        assert (await peer.result("j0")).status == "cancelled", "it has read what came before"
+        assert (await peer.result("j0")).status == "cancelled", "the node has read earlier frames"
         gate.set()
         assert (await peer.result("j1")).status == "completed"
         await peer.send(peer.dispatch("echo", "j2", output=peer.output("o2")))

@@ -1,7 +1,4 @@
-"""Checks of single frames by Blender in the sandbox: honest results pass, false results are found.
-
-The test prints a table of what is found (``-s``), which docs/VERIFICATION.md shows.
-"""
+"""Checks of single frames by Blender in the sandbox: honest results pass, false ones are found."""
 
 import asyncio
 import io

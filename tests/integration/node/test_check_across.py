@@ -17,7 +17,11 @@ from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from bench.verify_scenes import HEAD, SAVE, SCENES
 from rendertrust.node.blender import Blender
+from rendertrust.node.machine_facts import has_two_kernels
 from rendertrust.node.plugin import Failed
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.plugins.rounding_check import OURS
+from rendertrust.node.sandbox import DELIVERED
 from tests.integration.node.checks import DRAWS, Files, OtherMachine, Stage
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import build, make
@@ -52,6 +56,30 @@ links.new(part.outputs[0], shine.inputs["Strength"])
 links.new(shine.outputs[0], nodes["Material Output"].inputs["Surface"])
 bpy.context.object.data.materials.append(made)
 """
+# Pixels of one colour each, by the last bits of a number: no seed changes them.
+STEPS = """
+scene.render.resolution_x, scene.render.resolution_y = 160, 90
+scene.cycles.pixel_filter_type, scene.cycles.filter_width = "BOX", 0.01
+made = bpy.data.materials.new("Steps")
+made.use_nodes = True
+nodes, links = made.node_tree.nodes, made.node_tree.links
+place, snap = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeVectorMath")
+snap.operation = "SNAP"
+snap.inputs[1].default_value = (0.013, 0.013, 0.013)
+noise, shine = nodes.new("ShaderNodeTexNoise"), nodes.new("ShaderNodeEmission")
+times, part = nodes.new("ShaderNodeMath"), nodes.new("ShaderNodeMath")
+times.operation, part.operation = "MULTIPLY", "FRACT"
+times.inputs[1].default_value = 3e6
+links.new(place.outputs["Window"], snap.inputs[0])
+links.new(snap.outputs[0], noise.inputs["Vector"])
+links.new(noise.outputs[0], times.inputs[0])
+links.new(times.outputs[0], part.inputs[0])
+links.new(part.outputs[0], shine.inputs["Strength"])
+links.new(shine.outputs[0], nodes["Material Output"].inputs["Surface"])
+bpy.context.object.data.materials.append(made)
+"""
+CHUNK = {"frame": None, "frames": [3, 4, 5]}
+TILE = {"tile": [32, 16, 48, 64]}
 OPTIX, SSE = "optix/x86_64/5.2", "cpu/sse/5.2"
 AGAIN = [[0.2, 0.7, None], [0.9, 0.1, 0.4], [0.5, 0.5, None]]
 
@@ -80,18 +108,30 @@ class Machines:
         case.hear(report, UUID(int=2), OPTIX, DEFAULTS)
         return case.verdict, told
 
-    async def case_of(self, name: str, files: Files) -> tuple[Case, list[str]]:
+    async def case_of(self, name: str, files: Files, **params: Any) -> tuple[Case, list[str]]:
         """Return the case of a result from another instruction set, and its steps."""
-        case, steps = Case.opened(pending(drawn=True)), list[str]()
+        case, steps = Case.opened(pending(drawn=True, params=params)), list[str]()
         while case.verdict is None:
             steps.append(case.step)
             order = case.order(UUID(int=1), b"secret", SSE)
-            places = {"draws": [*map(list, order.draws)], "across": [*map(list, order.across)]}
-            told = await self.told(f"{name}-{case.step}", files, whole=order.whole, **places)
+            places: dict[str, Any] = {"draws": [*map(list, order.draws)]}
+            places["across"] = [*map(list, order.across)]
+            places |= {"shown": [*order.shown], "rounding": order.rounding, "whole": order.whole}
+            told = await self.told(f"{name}-{case.step}", files, **places, **params)
             report = answer(told, order.count)
             assert isinstance(report, Report), report
             case.hear(report, UUID(int=2), SSE, DEFAULTS)
         return case, steps
+
+
+needs_avx2 = pytest.mark.skipif(not has_two_kernels(), reason="Cycles has one kernel here")
+
+
+@pytest.fixture
+def verifier(machines: Machines, found_blender: Blender, tmp_path: Path) -> Machines:
+    """Return the machines with a verifier that starts a process for each order, as in service."""
+    render = RenderPlugin(scratch=tmp_path / "scratch", found=found_blender)
+    return attrs.evolve(machines, here=attrs.evolve(machines.here, folder=tmp_path, render=render))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +165,7 @@ async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: M
     assert (look["seeds"], look["cells"], look["layer"]) == (3, 132, "ViewLayer")
     assert look["samples"] == pytest.approx(1.0, abs=0.15)
     assert look["noisy"] > 60
-    assert told["finish"]["equal"], "the picture is made anew of the evidence"
+    assert told["finish"]["equal"], "the picture is made anew from the evidence"
 
 
 async def test_a_scene_that_amplifies_rounding_is_cleared_by_other_seeds(
@@ -147,6 +187,45 @@ async def test_half_the_samples_of_another_instruction_set_are_a_strike(
     assert case.verdict is not None
     assert (case.verdict.outcome, case.verdict.strike) == ("invalid", True)
     assert steps == ["regions", "more", "whole"]
+
+
+@needs_avx2
+@pytest.mark.parametrize(
+    ("params", "way"),
+    [
+        ({}, ["regions", "more", "whole"]),
+        (TILE, ["regions", "more", "whole"]),
+        (CHUNK, ["regions"]),
+    ],
+    ids=["frame", "tile", "chunk"],
+)
+async def test_a_scene_that_amplifies_rounding_without_noise_is_no_strike(
+    verifier: Machines, tmp_path: Path, params: dict[str, Any], way: list[str]
+) -> None:
+    """All seeds of one machine agree about such a scene, and all of them differ from the node."""
+    scene = build(tmp_path / "s.blend", SCENE + STEPS)
+    chaotic = attrs.evolve(verifier, here=attrs.evolve(verifier.here, scene=scene))
+    files = await verifier.other.made(f"steps-{len(params)}", scene, **params)
+    case, steps = await chaotic.case_of("steps", files, **params)
+    assert steps == way
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", False)
+    assert case.differs, "each result of another class is compared in this scene"
+
+
+@needs_avx2
+@pytest.mark.parametrize("params", [{}, TILE, CHUNK], ids=["frame", "tile", "chunk"])
+async def test_a_lie_in_a_plain_scene_is_a_strike_after_a_render_without_avx2(
+    verifier: Machines, params: dict[str, Any]
+) -> None:
+    name = f"lie-{len(params)}"
+    lie = await verifier.other.made(name, verifier.here.scene, samples=1, **params)
+    case, steps = await verifier.case_of("lie", lie, **params)
+    compared = verifier.here.folder / f"check-lie-{steps[-1]}" / DELIVERED / OURS
+    assert compared.exists(), "a second worker got the first worker's render"
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", True)
+    assert not case.differs
 
 
 async def test_half_the_samples_are_refused_by_both_looks(machines: Machines) -> None:

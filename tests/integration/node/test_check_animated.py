@@ -71,7 +71,7 @@ scene.cycles.samples, scene.cycles.use_adaptive_sampling = 1024, False
 scene.cycles.use_denoising, scene.cycles.time_limit = False, 0.05
 scene.cycles.keyframe_insert("time_limit", frame=1)
 """
-# The picture comes from a second scene, of which no setting of the job is the node's.
+# The compositor shows a second scene, whose own time limit would end its render early.
 BEHIND = """
 other = scene.copy()
 other.cycles.samples, other.cycles.use_adaptive_sampling = 1024, False

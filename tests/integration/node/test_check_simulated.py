@@ -125,4 +125,4 @@ async def test_so_it_is_with_other_simulations(
     honest = await stage.made("honest", frames=FRAMES)
     assert await compared(stage, name, honest, 0.9) == "exact"
     told = await stage.told("loose", honest, frames=FRAMES, shown=[0.9])
-    assert told.is_loose, "another machine may simulate it otherwise"
+    assert told.is_loose, "another machine may compute such a simulation otherwise"

@@ -209,7 +209,7 @@ async def check_whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any
     """Return the report of a check that renders the whole frame and answers for each region."""
     told = await stage.told(name, files, whole=True)
     assert not isinstance(told, Failed), told
-    assert isinstance(answer(told, len(DRAWS)), Report), "one frame answers for all of them"
+    assert isinstance(answer(told, len(DRAWS)), Report), "one whole frame answers for all regions"
     return told
 
 

@@ -277,7 +277,7 @@ async def test_a_scene_that_ends_leaves_nothing(
     ending = await run(usual, monkeypatch, program)
     assert ending.last == {"begun": True}
     assert ending.excess is None
-    assert time.monotonic() - began < 100, "it was waited for, though its scene had ended"
+    assert time.monotonic() - began < 100, "the sandbox waited, though its scene had ended"
     await usual.wait_until_all_ended()
     usual.check_untouched()
 

@@ -58,7 +58,7 @@ async def test_it_is_found_out_by_drawing_and_kept(
     (tmp_path / "50_mesa.json").write_text("{}")
     monkeypatch.setattr(opengl_probe, "_VENDORS", (str(tmp_path),))
     assert opengl_probe.state_of(bare) not in kept.read_text(), (
-        "with other drivers it is tried anew"
+        "with other drivers drawing is tried anew"
     )
 
 

@@ -94,7 +94,7 @@ async def test_a_frame_is_the_one_of_the_artists_own_machine(
     file = file_of(await render.run(task(tmp_path, artist.scene, {"frame": 4})))
     assert np.array_equal(pixels(file), pixels(artist.frames[4]))
     different = pixels(artist.frames[1]) != pixels(artist.frames[4])
-    assert different.mean() > 0.1, "frames that are alike would show nothing"
+    assert different.mean() > 0.1, "frames that are alike would prove nothing"
     with Image.open(file) as image:
         assert not {"Date", "RenderTime", "File"} & image.info.keys()
 
@@ -111,10 +111,10 @@ async def test_a_chunk_is_many_frames_of_one_blender(
         assert (small.format, small.size) == ("JPEG", (17, 9)), "a quarter of 67 by 37"
         seen = whole.convert("RGB").resize(small.size, Image.Resampling.BOX)
         off = np.asarray(small, float) - np.asarray(seen, float)
-        assert np.abs(off).mean() < 8, "the preview shows the picture as it is seen"
+        assert np.abs(off).mean() < 8, "the preview looks like the picture"
     assert result.work["frames"] == 3
     assert told == sorted(told)
-    assert sum(0.3 < share < 0.7 for share in told) > 0, "progress is over all frames"
+    assert sum(0.3 < share < 0.7 for share in told) > 0, "the progress covers all frames"
     with zipfile.ZipFile(file_of(result)) as packed:
         assert packed.namelist() == ["0010.png", "0001.png", "0004.png"]
         packed.extractall(tmp_path / "frames")
@@ -153,7 +153,7 @@ async def rendered_tiles(
         assert result.work["tile"] == tile.members
         x, y, width, height = result.work["rendered"]
         assert (width, height) == (result.work["width"], result.work["height"])
-        assert (tile.x - x, tile.y - y) == (min(tile.x, 8), min(tile.y, 8)), "the margin"
+        assert (tile.x - x, tile.y - y) == (min(tile.x, 8), min(tile.y, 8)), "the tile's margin"
         inputs[f"tiles/{number}.exr"] = file_of(result)
     return inputs
 
@@ -297,7 +297,7 @@ async def test_two_renders_are_one_picture_though_stamped_with_time(
     assert all(np.array_equal(a, b) for a, b in itertools.pairwise(pictures))
     bare = build(tmp_path / "bare.blend", STAMPED, "\nscene.render.use_stamp = False\n")
     plain = pixels(file_of(await render.run(task(tmp_path / "bare", bare, {}))))
-    assert not np.array_equal(plain, pictures[0]), "what the artist burns in stays in"
+    assert not np.array_equal(plain, pictures[0]), "what the artist stamps into the picture is kept"
 
 
 # One texture has an absolute path; a linked library uses a texture beside its own file.

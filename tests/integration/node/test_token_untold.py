@@ -80,6 +80,6 @@ async def test_no_token_is_told(
         told = [*texts_of_objects(), await health_page(node), *texts_of_files(node)]
     told += [*node.told, *capfd.readouterr(), *texts_of_files(node)]
     told += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
-    assert sum("ignored a frame" in line for line in node.told) == len(MALFORMED)
+    assert sum("ignored a relay frame" in line for line in node.told) == len(MALFORMED)
     assert any("got a new token" in line for line in told)
     assert [line for line in told if any(secret in line for secret in SECRETS)] == []

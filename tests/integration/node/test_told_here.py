@@ -58,7 +58,7 @@ async def test_why_a_node_is_in_quarantine_is_told_where_its_operator_looks(
         assert seen.standing_reason == reason
         said = str(facts(seen)["standing"])
         assert "frames of May are" in said
-        assert "\x1b" not in said, "a reason does nothing to a terminal"
+        assert "\x1b" not in said, "a reason cannot control the terminal"
         assert doctor.agent(seen).said.endswith(f"why: {reason}")
         await peer.send(NodeStanding(standing="ACTIVE"))
         await until(lambda: node.folder.told().get("standing_reason") == "")

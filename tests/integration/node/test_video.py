@@ -97,7 +97,7 @@ async def test_mp4_has_every_frame_once_at_the_right_rate(
     assert result.file is not None
     assert result.work["frames"] == 4
     found = dict(boxes(result.file.read_bytes()))
-    assert struct.unpack(">I", found["stsz"][8:12])[0] == 4, "samples in the track"
+    assert struct.unpack(">I", found["stsz"][8:12])[0] == 4, "the track's number of samples"
     (scale, length) = struct.unpack(">II", found["mdhd"][12:20])
     assert length / scale == pytest.approx(4 * 1001 / 30000, abs=1e-4)
     told = played(result.file, tmp_path / "seen")
@@ -150,7 +150,7 @@ async def test_fractional_rate(
     if "container" not in params:
         found = dict(boxes(result.file.read_bytes()))
         scale, length = struct.unpack(">II", found["mdhd"][12:20])
-        assert length * rate[0] == 4 * rate[1] * scale, "to the tick"
+        assert length * rate[0] == 4 * rate[1] * scale, "the length is exact to the tick"
 
 
 LINEAR = """

@@ -21,7 +21,8 @@ from tests.support.whole_gateway import Whole, whole
 from web.identity.tokens import Tokens, TokenType
 
 SOON = 60.0
-SHORT = {"node_hours": 10 / 3600}  # ten seconds: a busy machine may pause for some
+# Node tokens that are valid for ten seconds, as a busy machine may pause for some seconds.
+SHORT = {"node_hours": 10 / 3600}
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +170,7 @@ async def test_who_gave_his_node_up_comes_back_with_another_key(
     again = await enrolment.join(site.url, state=tmp_path, token=jane.token, new_key=True)
     assert isinstance(again, enrolment.Joined), again
     assert (again.name, again.owned, again.node_id != before) == ("box", True, True)
-    assert (tmp_path / f"key-{before}.pem").read_bytes() == key, "it is kept, beside the new one"
+    assert (tmp_path / f"key-{before}.pem").read_bytes() == key, "the old key is kept, too"
     async with running(tmp_path) as run:
         there = await enrolment.join(site.url, state=tmp_path, new_key=True)
         assert isinstance(there, enrolment.JoinRefused)

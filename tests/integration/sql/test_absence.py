@@ -20,7 +20,7 @@ from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
 
-# What the pool waits for is 1.8 s, and it waits for it once; a busy machine takes some besides.
+# Seconds. The pool waits 1.8 s for an answer, and only once; a busy machine needs some more time.
 LESS_THAN_TWICE, HANG_SECONDS = 3.4, 60.0
 LOCKED = "SELECT balance FROM accounts WHERE name = $1 FOR UPDATE"
 

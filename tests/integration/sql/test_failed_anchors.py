@@ -102,7 +102,7 @@ async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
         scene.stage.clock.pass_by(LONG)
     failed = await scene.anchors.failed(CHAIN_ID, SENDER, nonce + 1, 16)
     assert [row.nonce for row in failed] == [nonce]
-    assert await scene.chain.newest(contract) == Anchored(size, root), "another took its place"
+    assert await scene.chain.newest(contract) == Anchored(size, root), "another one anchored it"
 
 
 async def test_a_doubt_from_long_ago_proves_nothing(scene: Scene) -> None:

@@ -72,7 +72,7 @@ async def test_open_units_are_read_without_a_look_at_the_parameters(
         assert len(await owner.fetch(QUERIES["units_of_jobs"], jobs, 32)) == units * JOBS
         read[length] = await blocks(owner, "units_of_jobs", jobs, 32)
     await owner.close()
-    assert read[LONG] <= read[32] + JOBS, "less than one block for each job"
+    assert read[LONG] <= read[32] + JOBS, "long parameters cost less than a block for each job"
 
 
 TILED = f"""

@@ -113,7 +113,9 @@ async def test_who_is_released_after_his_third_lie_begins_with_two(owned: OwnedN
     await owned.add_verdicts(node, "v")
     before = await owned.nodes.records([node])
     await owned.quarantine_and_release(node)
-    assert await owned.nodes.records([node]) == before, "an admin's precaution afterwards"
+    assert await owned.nodes.records([node]) == before, (
+        "a later quarantine by an admin, and its end, change no record"
+    )
     await owned.add_verdicts(node, "m")
     assert await owned.strikes(node) == STRIKES_MOST
 
@@ -129,7 +131,7 @@ async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(
     await owned.set_standing(node, "QUARANTINED")
     await owned.add_verdicts(node, "m")
     assert await owned.quarantine_as_verifier(node)
-    assert not await owned.quarantine_as_verifier(node), "once"
+    assert not await owned.quarantine_as_verifier(node), "quarantined only once"
     shown = await owned.nodes.shown(node)
     assert shown is not None
     assert (shown.standing.name, shown.standing_reason) == ("QUARANTINED", "it lied")

@@ -36,6 +36,6 @@ async def test_a_refresh_that_is_sent_again_to_another_gateway_ends_no_login(
         assert not await sessions.reused(sid, jti, now)
         spent = "UPDATE spent_refresh_tokens SET spent_at = spent_at - interval '11 seconds'"
         await execute(database.owner_dsn, spent)
-        assert await sessions.reused(sid, jti, now), "it comes too late for a race"
+        assert await sessions.reused(sid, jti, now), "a refresh 11 seconds later is no race"
     finally:
         await pool.close()

@@ -47,7 +47,7 @@ from tests.support.until import until
 
 LIVES, ASKED_MOST = 4, 5
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
-# The server ends the transaction of a client that has fallen silent.
+# Time in which the server ends the transaction of a client that has fallen silent.
 FORGOTTEN_SECONDS = 30.0
 
 

@@ -45,7 +45,7 @@ async def test_endpoints_of_one_user_leave_room_for_everybody_elses(
         assert [user for _, user in first].count(many) == OF_USER_MOST
         assert [user for _, user in first].count(one) == 1
         busy = [endpoint for endpoint, user in first if user == many]
-        assert await claim(tuple(busy)) == [], "none of these has ended"
+        assert await claim(tuple(busy)) == [], "none of the user's deliveries has ended"
         assert len(await claim(tuple(busy[1:]))) == 1
     finally:
         await pool.close()

@@ -82,7 +82,7 @@ async def test_a_user_who_is_deactivated_is_out_at_once(
     assert await log_in(face, jane) is None
     status, answer = await do(admin, jane, "activate", {"reason": "mended"})
     assert (status, answer["is_active"]) == (200, True)
-    assert not await jane.may(), "what ended stays ended"
+    assert not await jane.may(), "the ended login does not come back"
     again = await log_in(face, jane)
     assert again is not None
     assert await again.may()

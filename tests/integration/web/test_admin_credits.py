@@ -143,7 +143,8 @@ async def test_what_was_charged_for_work_is_given_back_once(
     assert await jane.balance() == "100.0000"
     assert [record["act"] for record in await records(admin)] == ["credits.refund"]
     status, problem = await do(admin, "refund", job_id=str(job), amount="9")
-    assert (status, problem["detail"]) == (409, "Another amount of it was refunded before")
+    said = "The unit was refunded before, with another amount"
+    assert (status, problem["detail"]) == (409, said)
     assert await books(database) == []
 
 
@@ -168,7 +169,7 @@ async def test_work_that_cost_nothing_is_not_refunded(
 ) -> None:
     free = await book_work(face, database.owner_dsn, jane, 0)
     status, problem = await do(admin, "refund", job_id=str(free))
-    assert (status, problem["detail"]) == (409, "Nothing was charged for it")
+    assert (status, problem["detail"]) == (409, "Nothing was charged for the unit")
     bodies: list[dict[str, Any]] = [{"job_id": NOBODY}, {"job_id": str(free), "unit": 1}]
     for body in bodies:
         status, problem = await do(admin, "refund", **body)

@@ -80,7 +80,7 @@ async def test_a_revoked_key_is_dead_at_once(face: Face, jane: Person) -> None:
     assert (await jane.ask("GET", BALANCE, token=made["key"]))[0] == 401
     assert (await jane.ask("DELETE", path))[0] == 404
     assert (await jane.ask("GET", "/api/v1/auth/keys"))[1] == {"keys": [], "count": 0}
-    assert await jane.may(), "the login lives"
+    assert await jane.may(), "the user's login still holds"
 
 
 async def test_a_key_that_was_revoked_elsewhere_is_dead_soon(

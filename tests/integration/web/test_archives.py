@@ -159,7 +159,7 @@ async def test_all_who_want_checksums_share_one_computation(shop: Shop) -> None:
     assert len({task.result() for task in begun}) == 1
     assert len(shop.objects.reads) == len(set(shop.objects.reads)) == len(FRAMES) * PIECES
     await rest(shop, 2000)
-    assert len(shop.objects.reads) == len(FRAMES) * PIECES, "they are kept"
+    assert len(shop.objects.reads) == len(FRAMES) * PIECES, "the checksums are kept"
 
 
 async def test_nothing_is_read_for_a_client_that_has_left(shop: Shop) -> None:

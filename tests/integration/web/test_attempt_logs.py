@@ -75,7 +75,7 @@ async def test_its_owner_reads_why_a_frame_failed_whenever_he_asks(
             assert working.lines == ("Fra:2 Mem:100M",)
             assert [one.unit for one in await client.job_log(job, unit=0)] == [0]
         rows = await kept(database)
-        assert len(rows) == 1, "what has not ended is not kept"
+        assert len(rows) == 1, "the log of an attempt that has not ended is not kept"
     eve = Creator(http, gateway.url, "eve@example.org")
     await eve.register()
     async with AsyncClient(gateway.url, tokens=Tokens(eve.token, "")) as stranger:
@@ -109,7 +109,7 @@ async def test_what_was_said_of_a_frame_that_came_well_is_kept_beside_what_faile
             return len(rows) == 1 + DONE_MOST and frames - 1 in rows
 
         await until(is_bounded)
-    assert 0 in await kept(database), "many that came well push no failure out"
+    assert 0 in await kept(database), "many that went well replace none that failed"
     async with AsyncClient(gateway.url, tokens=Tokens(jane.token, "")) as client:
         (last,) = await client.job_log(job, unit=frames - 1)
         assert (last.completed, last.error, last.frames) == (True, None, str(frames))

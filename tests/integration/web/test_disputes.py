@@ -351,7 +351,7 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     decided = DisputeDecide(job, 0, UUID(jane.id), False, "a check found: exact")
     assert isinstance(await do(otto.face, decided), Posted)
     assert await store.pending_checks(10) == []
-    assert (await picture_of(otto.person, job))[0] == 200, "afterwards, too"
+    assert (await picture_of(otto.person, job))[0] == 200, "shown after the decision, too"
 
 
 async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(

@@ -38,7 +38,7 @@ async def test_open_invitations_of_an_inviter_are_bounded_in_all_and_tell_nothin
     assert [status for status, _ in answers] == [409, 409]
     assert answers[0][1]["detail"] == answers[1][1]["detail"]
     assert (await bob.ask("POST", f"{barns[0]}/accept"))[0] == 200
-    assert await invite(eve, barns[1], carol) == 200, "an accepted one is open no more"
+    assert await invite(eve, barns[1], carol) == 200, "an accepted invitation is no longer open"
 
 
 async def test_the_newest_invitations_are_listed_however_many_there_are(

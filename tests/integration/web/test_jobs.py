@@ -170,7 +170,7 @@ async def test_what_is_no_blend_file_is_refused_before_anything_is_held(
     assert "no .blend file" in fault["message"]
     assert not [message for message in face.script.seen if isinstance(message, Dispatch)]
     await dispatch(face, user, payload_ref=upload["payload_ref"], job_type="echo")
-    assert asked(face).insert.plan.job_type == "echo", "other types work on any file"
+    assert asked(face).insert.plan.job_type == "echo", "other job types work on any file"
 
 
 @pytest.mark.parametrize(

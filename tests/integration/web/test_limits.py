@@ -29,7 +29,7 @@ async def test_every_answer_says_how_many_requests_are_left(strict: Face) -> Non
         assert answer.headers["Retry-After"] == answer.headers["RateLimit-Reset"]
         assert "at most 3 per minute" in (await answer.json())["detail"]
     bob = await register(strict, "bob@example.org")
-    assert (await bob.ask("GET", "/api/v1/credits/balance"))[0] == 200, "his are his own"
+    assert (await bob.ask("GET", "/api/v1/credits/balance"))[0] == 200, "each user has a limit"
 
 
 async def test_good_and_bad_logins_of_one_address_are_counted_together(strict: Face) -> None:

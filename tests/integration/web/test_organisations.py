@@ -227,6 +227,6 @@ async def test_trusted_addresses_are_bounded(
     for email in ("eve@example.org", "somebody@example.org"):
         assert (await jane.ask("POST", path, {"email": email}))[0] == 409
     for email in EMAILS:
-        assert (await jane.ask("POST", path, {"email": email}))[0] == 200, "one does already"
+        assert (await jane.ask("POST", path, {"email": email}))[0] == 200, "it is trusted already"
     assert (await jane.ask("POST", path, {"email": jane.email}))[0] == 409
     assert (await jane.ask("POST", path, {"email": "no address"}))[0] == 422

@@ -303,7 +303,7 @@ async def test_a_look_is_not_done_again_by_a_retry_that_costs(
     assert await held(jane) == "0.0000"
     assert (await jane.call("GET", "/jobs"))[1]["count"] == 1
     status, again = await look(jane, scene)
-    assert (status, again["job_id"] != job) == (202, True), "what was called off is no answer"
+    assert (status, again["job_id"] != job) == (202, True), "a cancelled preflight is no answer"
 
 
 async def test_what_was_found_long_ago_is_forgotten(

@@ -130,7 +130,7 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
         return
     assert unit["given_back"] == "its dispute was upheld: looked at it"
     gone = after.pop("withdrawn")
-    assert after == {**before, "proof": after["proof"]}, "what was signed is what it was"
+    assert after == {**before, "proof": after["proof"]}, "what was signed has not changed"
     assert verify_receipt(after).holds
     assert not verify_receipt({**after, "withdrawn": gone}).holds
     _, history = await creator.answered("GET", "/credits/history")

@@ -64,7 +64,7 @@ async def test_one_that_comes_again_late_ends_the_login_and_its_access_tokens(
     assert not await jane.may(tokens["access_token"])
     status, _ = await refresh(face, tokens["refresh_token"])
     assert status == 401
-    assert await other.may(), "another login of the same user is not concerned"
+    assert await other.may(), "another login of the same user goes on"
 
 
 async def test_an_older_one_is_known_too(
@@ -74,10 +74,10 @@ async def test_an_older_one_is_known_too(
     await age_exchanges(database.owner_dsn, 11)
     _, third = await refresh(face, second["refresh_token"])
     status, _ = await refresh(face, second["refresh_token"])
-    assert status == 401, "exchanged just now: a race"
+    assert status == 401, "a token that was exchanged just now is refused, as in a race"
     assert await jane.may(third["access_token"])
     status, _ = await refresh(face, jane.refresh)
-    assert status == 401, "exchanged long ago: stolen"
+    assert status == 401, "a token that was exchanged long ago was stolen"
     assert not await jane.may(third["access_token"])
 
 
@@ -99,7 +99,7 @@ async def test_a_user_who_was_deactivated_stays_out(
     assert status == 401
     await execute(database.owner_dsn, "UPDATE users SET is_active = true")
     status, _ = await refresh(face, jane.refresh)
-    assert status == 401, "the login ended then"
+    assert status == 401, "the login ended while the user was deactivated"
 
 
 async def test_a_login_whose_user_is_gone_stays_out(

@@ -166,7 +166,7 @@ async def test_what_a_refused_attempt_left_goes_as_a_result_does(
     await pass_days_of_attempts(database, 89)
     assert await left() == [True, True, True, True]
     await pass_days_of_attempts(database, 2)
-    assert await left() == [False, True, False, True], "another attempt's are its own"
+    assert await left() == [False, True, False, True], "another attempt's files stay"
 
 
 async def pass_days_of_attempts(database: PostgresEndpoint, days: int) -> None:

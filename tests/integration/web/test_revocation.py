@@ -108,7 +108,7 @@ async def test_a_gateway_that_starts_knows_what_was_revoked_before(pool: Databas
     async with filled(pool) as started:
         assert started.revocations.is_fresh
         assert started.knows(kept)
-        assert not started.knows(over), "its tokens have expired by themselves"
+        assert not started.knows(over), "a revocation whose tokens have expired is not read"
 
 
 async def test_what_is_committed_late_is_not_overlooked(
@@ -231,7 +231,7 @@ async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
         return not distant.gateway.identity.revocations.is_fresh
 
     await until(refused)
-    assert seen <= {503}, "the balance needs the database, too"
+    assert seen <= {503}, "the balance cannot be read without the database, either"
     assert await status(distant, jane.access) == 503
     assert await status(distant, bob.access) == 503
     async with distant.client.get("/api/v1/health") as answer:

@@ -132,8 +132,8 @@ async def test_no_tile_begins_whose_frame_cannot_come_to_be_until_it_is_tried_ag
 
     async with FakeNode(gateway.url, behave=rendering(gateway, first_of_one, spoiled)):
         found = await jane.job_within(job, "FAILED")
-    assert found["charged"] == "10.0000", "the other frame alone"
-    assert given.count((1, True)) <= 2, "a node has two of them at most"
+    assert found["charged"] == "10.0000", "only the other frame is charged"
+    assert given.count((1, True)) <= 2, "the node had at most two of the frame's tiles"
     assert await held(jane) == "0.0000"
     status, page = await jane.call("GET", f"/jobs/{job}/units")
     waited = [u for u in page["units"] if u["error_message"] == "another tile of its frame failed"]

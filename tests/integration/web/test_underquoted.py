@@ -73,7 +73,9 @@ async def test_over_three_times_its_quote_on_nodes_of_three_owners(
     assert (unit["error_class"], unit["attempt"]) == ("scene", 3)
     assert unit["error_code"] == "underquoted"
     after = await quoted(jane, scene, **ONE)
-    assert float(after["price"]) >= 6 * float(before["price"]), "over three times, at its half"
+    assert float(after["price"]) >= 6 * float(before["price"]), (
+        "3 times the quote, at half the work"
+    )
     _, _, said = unit["error_message"].partition("the new quote is about ")
     assert float(said.split()[0]) == pytest.approx(float(after["price"]), rel=0.01)
     for again in (f"/jobs/{job['id']}/units/0/retry", f"/jobs/{job['id']}/retry"):

@@ -77,7 +77,7 @@ async def test_the_frame_that_a_job_of_one_was_asked_for_has_its_number(
         assert [unit["frames"] for unit in page["units"]] == [frames]
     job = await submitted(face, user, params={"frame": "any"})
     _, page = await call(face, user, "GET", f"/{job['id']}/units")
-    assert page["units"][0]["frames"] is None, "what is no render means what it likes by it"
+    assert page["units"][0]["frames"] is None, "other job types give frame any meaning"
 
 
 async def test_without_credits_for_all_of_it_nothing_is_done(face: Face, user: Headers) -> None:

@@ -152,7 +152,7 @@ def test_starter_credits_are_refused_in_development_too_where_stripe_takes_money
             load(overrides={**development, "credits": given})
     assert not load(overrides={**development, "credits": {"starter": "0"}}).production
     test = {**live, "secret_key": f"{kind}_test_{SECRET}"}
-    assert load(overrides={"stripe": test}).credits.starter == "100", "nobody pays for credits"
+    assert load(overrides={"stripe": test}).credits.starter == "100", "a test key takes no money"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from sql.database import Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.log import LogKeys
-from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow
+from sql.nodes import NodeRow, SessionStart, StandingChange, StandingRecord, StandingRow
 from sql.overruns import Overrun
 from sql.reputation import Record
 from sql.units import (
@@ -239,6 +239,12 @@ class PreparedStore(MultipartsOfResults):
 
     async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
         raise AssertionError("only the Verifier quarantines nodes")
+
+    async def releasable_nodes(self) -> Mapping[UUID, int]:
+        raise AssertionError("only the Verifier releases nodes")
+
+    async def stand(self, change: StandingChange, act: Act) -> StandingRecord | None:
+        raise AssertionError("only the Verifier releases nodes")
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         self._check()

@@ -35,7 +35,7 @@ def test_a_node_that_fails_a_unit_is_not_given_the_next_of_its_job_at_once() -> 
     board, _ = farm(at_work, *rows()[1:])
     board.apply(GIVEN_UP)
     assert NODE not in {booking.node for booking in placement.place(board, EPOCH, 0.0)}
-    assert board.waiting_keys(board.jobs_to_refill) == [], "they are read again"
+    assert board.waiting_keys(board.jobs_to_refill) == [], "the job's units are read again"
 
 
 def test_who_was_not_to_blame_gets_the_next_as_soon_as_that_is_known() -> None:

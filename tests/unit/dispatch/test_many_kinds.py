@@ -92,7 +92,7 @@ def test_a_round_over_a_thousand_kinds(why: str, first: int, later: int) -> None
     board.reconcile(kinds(PARAMS[why]), EPOCH)
     assert calls(lambda: placed(board)) <= first
     assert calls(lambda: placed(board)) <= later
-    assert len(board.units) == KINDS, "nothing that waits is given up"
+    assert len(board.units) == KINDS, "no waiting unit is given up"
 
 
 @pytest.mark.parametrize("pool", [MINE, TRUSTED])
@@ -114,7 +114,7 @@ def test_a_changed_hello_wakes_nothing_that_its_node_may_not_do(pool: str) -> No
     made = calls(lambda: found.extend(placed(board)))
     assert found
     assert {job for job, _ in found} <= theirs
-    assert made <= 300 * len(theirs), "the work of those alone whose node it is"
+    assert made <= 300 * len(theirs), "only jobs of the node's owner make work"
 
 
 def test_what_waits_aside_is_placed_when_a_node_appears_or_changes() -> None:
@@ -258,7 +258,7 @@ def test_the_last_of_a_line_is_placed_while_another_user_is_parked_in_it() -> No
     mine = with_plan(open_unit(UUID(int=1), job_type="render"), pool=MINE)
     others = attrs.evolve(mine, job=UUID(int=2), user=PEOPLE[1])
     board.reconcile([mine, others], EPOCH)
-    assert placed(board) == [], "the node is full, and not the other's"
+    assert placed(board) == [], "the node is full, and may not do the other user's unit"
     board.reconcile([mine], EPOCH)
     board.index.release(node, (node.id, 0))
     assert placed(board) == [(mine.job, node.id)]

@@ -82,10 +82,10 @@ def test_another_gateway_is_asked_for_the_last_and_gives_it_to_the_node_that_was
     [wish] = WorkStealing(ours).balance(LATER, 5.0)
     assert wish == StealRequest(JOBS[2], 0, 1, OTHER)
     assert (taken(ours)[OTHER], told) == (1, [])
-    assert WorkStealing(ours).balance(LATER, 5.5) == [], "its slot is reserved"
+    assert WorkStealing(ours).balance(LATER, 5.5) == [], "the idle node's slot is reserved already"
     assert WorkStealing(theirs).recall_for_peer(wish, LATER, 5.0)
     assert recalls(heard) == [(NODE, JOBS[2])]
-    assert not theirs.apply(state_of("QUEUED", JOBS[2])), "nothing is to be read"
+    assert not theirs.apply(state_of("QUEUED", JOBS[2])), "the known unit is not read again"
     [booking] = placement.place(theirs, LATER, 6.0)
     assert (booking.unit.job, booking.node, booking.attempt) == (JOBS[2], OTHER, 2)
     theirs.confirm(booking, LATER, 0.0)
@@ -103,9 +103,9 @@ def test_what_its_node_has_already_stays_and_the_next_is_asked_for() -> None:
     theirs, _ = serving(NODE, rows=rows)
     [wish] = WorkStealing(ours).balance(LATER, 5.0)
     assert WorkStealing(theirs).recall_for_peer(wish, LATER, 5.0)
-    assert theirs.recall_declined((JOBS[2], 0), 1) == OTHER, "whoever asked is to know"
+    assert theirs.recall_declined((JOBS[2], 0), 1) == OTHER, "the gateway that asked is to be told"
     assert ours.recall_declined((JOBS[2], 0), 1, THIRD) is None
-    assert taken(ours)[OTHER] == 1, "somebody else was told so"
+    assert taken(ours)[OTHER] == 1, "a refusal for another node ends no reservation of this one"
     assert ours.recall_declined((JOBS[2], 0), 1, OTHER) is None
     assert taken(ours)[OTHER] == 0
     assert [wish.job for wish in WorkStealing(ours).balance(LATER, 5.5)] == [JOBS[1]]
@@ -116,24 +116,24 @@ def test_a_gateway_says_at_once_what_it_does_not_give() -> None:
     theirs, heard = serving(NODE, rows=rows)
     wish = StealRequest(JOBS[1], 0, 1, OTHER)
     assert not WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, job=JOBS[0]), LATER, 5.0), (
-        "it runs"
+        "a unit that runs is not given"
     )
     assert WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, attempt=2), LATER, 5.0), (
-        "not known here"
+        "attempt 2 is not known here"
     )
     assert WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, job=JOB), LATER, 5.0), (
-        "not known here"
+        "the job is not known here"
     )
     assert WorkStealing(theirs).recall_for_peer(wish, LATER, 5.0)
     assert not WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, node=THIRD), LATER, 5.0), (
-        "another was faster"
+        "another node asked first"
     )
     assert recalls(heard) == [(NODE, JOBS[1])]
 
 
 def test_of_nodes_that_nobody_vouches_for_nothing_is_asked() -> None:
     ours, _ = serving(OTHER, rows=at(NODE, *JOBS[:3]))
-    assert WorkStealing(ours).balance(LATER, 5.0) == [], "those are unreachable"
+    assert WorkStealing(ours).balance(LATER, 5.0) == [], "units without a lease are unreachable"
 
 
 def test_of_a_node_that_left_this_gateway_nothing_is_asked() -> None:

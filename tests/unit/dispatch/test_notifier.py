@@ -90,7 +90,7 @@ async def test_each_unit_says_how_far_it_is_until_it_has_ended() -> None:
         for unit in range(2, 5):
             ref.tell(Progress(JOB2, unit, 1, 0.5))
         found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
-        assert not found, "it was silent longest"
+        assert not found, "the progress of the job that was silent longest gives way"
         found = await ref.ask(ProgressOfUnits(JOB2), within=1.0)
         assert len(found) == 3
 

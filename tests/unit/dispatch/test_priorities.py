@@ -65,7 +65,7 @@ def test_a_greater_priority_does_not_wait_for_the_end_of_ones_own_backlog() -> N
     for number in range(5):
         [booking] = placed(board)
         assert (booking.unit.job, booking.unit.number) == (JOB, number)
-        assert not placed(board), "one of it waits there"
+        assert not placed(board), "one unit of the high priority waits at the node already"
         board.apply(attrs.evolve(state_of("RUNNING", JOB), unit=number))
 
 

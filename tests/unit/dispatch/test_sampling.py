@@ -56,7 +56,9 @@ async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> No
     assert 10 < sum(first) < 54
     assert await drawn(sampling(store, TwinSigner(1), 2)) == first
     assert await drawn(sampling(store, TwinSigner(2, 1), 3)) == first
-    assert await drawn(sampling(store, TwinSigner(3, 2), 4)) == first, "it was sealed anew"
+    assert await drawn(sampling(store, TwinSigner(3, 2), 4)) == first, (
+        "it was sealed anew for key 2"
+    )
 
 
 @simulated
@@ -69,7 +71,7 @@ async def test_all_frames_that_eevee_drew_are_compared() -> None:
 
 @simulated
 async def test_all_merged_frames_and_free_videos_are_compared() -> None:
-    """An invalid one that costs nothing has no fine, so sampling would not deter."""
+    """An invalid result of a free unit brings no fine, so sampling would not deter lies."""
     by = sampling(KnownNodeStore(), TwinSigner(1))
     delivery = UnitDeliver(UnitComplete(UUID(int=1), 0, 1, NODE, None), CLASS)
     odds = {(kind, price): (await by.draw(delivery, price, kind))[1] for kind, price in OFFERS}
@@ -158,7 +160,7 @@ def test_a_lie_costs_more_than_it_earns_and_what_is_pending_covers_it(
     record = odds_of([Record(NODE, CLASS, False, "", "v" * in_row)], CLASS, 0.0, least)
     chance = max(record, covered_odds(share, pending))
     fine = fine_of(share, chance)
-    assert chance == 1.0 or fine <= pending + 1, "of rounding"
+    assert chance == 1.0 or fine <= pending + 1, "rounding may add one unit"
     earns = (1 - chance) * share - chance * min(fine, pending)
     assert earns < 0 or (chance == 1.0 and earns == 0)
     if chance < 1.0:
@@ -223,6 +225,6 @@ def test_ten_valid_results_of_a_units_size_are_needed_to_be_known_for_it(
     if sum(shares) < ALWAYS_UNTIL * share:
         assert chance == 1.0
     if shares and min(shares) >= share:
-        assert chance == odds(len(shares), least, waited), "each is as large"
+        assert chance == odds(len(shares), least, waited), "each of the results was as large"
     smaller = odds_of(record, CLASS, waited, least, max(share // 2, 1))
     assert smaller <= chance, "a smaller unit is compared no more often"

@@ -33,13 +33,13 @@ async def test_a_gateway_whose_key_does_not_count_checks_all_and_replaces_nothin
 async def test_a_gateway_whose_key_counts_replaces_what_it_cannot_open_once() -> None:
     store = KnownNodeStore()
     other = sampling(store, TwinSigner(9), 1)
-    assert not all(await drawn(other)), "there was nothing to replace"
+    assert not all(await drawn(other)), "there was no secret to replace"
     of_log(store, 1)
     first = await drawn(sampling(store, TwinSigner(1), 2))
     kept = store.sealed_secret
     assert not all(first)
     await drawn(other, READ_AGAIN)
-    assert all(await drawn(other)), "it finds that its secret was replaced"
+    assert all(await drawn(other)), "this gateway finds that its secret was replaced"
     assert store.sealed_secret == kept
     assert await drawn(sampling(store, TwinSigner(1), 3)) == first
 

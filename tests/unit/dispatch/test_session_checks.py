@@ -333,7 +333,7 @@ async def test_what_is_to_be_checked_is_signed() -> None:
         assert (
             effect.error == "a result that waits for a verdict must be signed with its node's key"
         )
-        assert effect.caught is None, "it is no lie"
+        assert effect.caught is None, "a missing signature is no lie"
 
 
 @simulated
@@ -526,10 +526,11 @@ async def test_a_check_of_the_whole_frame_says_so() -> None:
         assert play.ref.tell(attrs.evolve(ORDER, check=UUID(int=78), whole=True))
         sent = await play.socket.expect(JobDispatch)
         assert sent.params == {"frame": 3, "draws": [[0.5, 0.25, None]], "whole": True}
-        again = attrs.evolve(ORDER, check=UUID(int=79), across=((0.1, 0.2, 0.3),))
+        again = attrs.evolve(ORDER, check=UUID(int=79), across=((0.1, 0.2, 0.3),), rounding=True)
         assert play.ref.tell(again)
         sent = await play.socket.expect(JobDispatch)
         assert sent.params["across"] == [[0.1, 0.2, 0.3]]
+        assert sent.params["rounding"] is True
 
 
 @simulated
@@ -582,7 +583,7 @@ async def test_a_check_that_fails_is_the_verifiers_to_know() -> None:
 async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivered() -> None:
     """Of a multipart upload the store knows no SHA-256; the checker computes it."""
     verifier: Probe[Verifier] = Probe("verifier")
-    error = "the content is not what was announced (SHA-256 differs)"
+    error = "the download's SHA-256 differs from that of the job's input"
     for unread, report in (("check/picture", {"fault": error}), ("s.blend", None)):
         async with session(verifier=verifier) as play:
             await checking(play, verifier)

@@ -96,7 +96,7 @@ async def test_a_peer_that_does_not_read_is_cut_off_after_the_deadline() -> None
     assert asyncio.get_running_loop().time() - begun == 10.0
     assert (line.socket.aborted, line.connection.is_open, len(line.ends)) == (True, False, 1)
     line.socket.deaf = False
-    assert not await line.connection.send(Drain()), "nothing is written after the end"
+    assert not await line.connection.send(Drain()), "nothing is written after the connection's end"
     assert not line.socket.sent
 
 
@@ -159,7 +159,7 @@ async def test_the_last_report_of_an_outside_node_waits_for_alternatives() -> No
     commits.fail_doubted(held, others)
     [effect] = (await cast.ledger.expect(Commit)).effects
     assert isinstance(effect, UnitFail)
-    assert effect.retry_at is not None, "another owner's node can be asked"
+    assert effect.retry_at is not None, "another owner's node can still be asked"
 
 
 @simulated
@@ -188,7 +188,7 @@ async def test_leases_are_renewed_by_one_timer_soon_and_then_regularly() -> None
         times.append(state.now)
         leases.renew(leases.begin())
         assert len((await cast.ledger.expect(RenewLeases)).leases) == 1
-    assert times == pytest.approx([2.0, 4.0, 6.0], abs=0.5), "a change renews them early"
+    assert times == pytest.approx([2.0, 4.0, 6.0], abs=0.5), "a change renews the leases early"
     await context.actor.expect(RenewDue, within=60.0)
     assert state.now == pytest.approx(21.0, abs=0.5)
     state.units.remove(held)
@@ -213,7 +213,7 @@ async def test_a_node_is_told_each_change_of_its_standing_once() -> None:
     state.hello = Hello(version="1")
     assert await updates.update(standing("QUARANTINED", 2, "three strikes"))
     assert await updates.update(standing("QUARANTINED", 2, "three strikes"))
-    assert not await updates.update(standing("ACTIVE", 1)), "older than what is known"
+    assert not await updates.update(standing("ACTIVE", 1)), "older than the known standing"
     assert await updates.update(standing("DRAINING", 3))
     assert await updates.update(standing("DRAINING", 4))
     assert list(line.socket.sent) == [

@@ -79,7 +79,9 @@ def test_users_are_sent_units_by_weight_while_all_of_them_wait(
         if not all(left.values()):
             break
         shares = [had[UUID(int=n)] / weight(priority) for n, (priority, _) in users.items()]
-        assert max(shares) - min(shares) <= 2.0, "one of the least priority of each"
+        assert max(shares) - min(shares) <= 2.0, (
+            "the shares differ by no more than one unit of the least priority"
+        )
     assert len(order_of(units)) == len(units)
 
 
@@ -159,7 +161,7 @@ def test_who_waits_in_the_queue_does_not_wait_for_the_end_of_a_backlog() -> None
     annas = [attrs.evolve(open_unit(unit.job), user=ANNA) for unit in jobs(ANNA, 1, first=50)]
     board, _ = crowded(*annas, *bobs)
     placed = list(placement.place(board, EPOCH, 0.0))
-    assert [booking.unit.job for booking in placed] == [bobs[0].job], "one of his, not all"
+    assert [booking.unit.job for booking in placed] == [bobs[0].job], "one of Bob's, not all"
 
 
 def test_a_priority_that_is_raised_is_told_to_the_node() -> None:

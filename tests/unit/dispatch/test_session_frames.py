@@ -640,7 +640,7 @@ async def test_whose_connection_is_at_fault_is_found_out_when_the_store_is_back(
         play.objects.presign_get = away  # type: ignore[method-assign]
         await play.greeted(assignment())
         await asyncio.sleep(3)
-        assert play.cast.ledger.ref.depth <= 1, "nothing but leases"
+        assert play.cast.ledger.ref.depth <= 1, "the Ledger is asked for nothing but leases"
         play.objects.presign_get = signs  # type: ignore[method-assign]
         effect = await play.effect(within=20.0)
         assert isinstance(effect, UnitRequeue)

@@ -57,7 +57,7 @@ async def test_over_three_times_its_quote_it_goes_to_another_node() -> None:
         assert "over 3 times the quoted 100 s" in effect.error
         (noted,) = play.cast.store.overruns
         assert (noted.attempt, noted.node, noted.owner) == (1, NODE, OWNER)
-        assert 600 <= noted.percent <= 640, "three times at its half"
+        assert 600 <= noted.percent <= 640, "over 3 times the quote, at half the work"
 
 
 @simulated
@@ -138,14 +138,14 @@ def test_how_slow_a_node_is_follows_from_its_other_jobs() -> None:
     overruns, jobs = OverrunTracker(), [uuid4() for _ in range(30)]
     for number, job in enumerate(jobs[:2]):
         overruns.note(NODE, job, 5.0 + number)
-    assert overruns.slowness(NODE, JOB) == 1.0, "too few"
+    assert overruns.slowness(NODE, JOB) == 1.0, "two jobs are too few"
     overruns.note(NODE, JOB, 50.0)
-    assert overruns.slowness(NODE, JOB) == 1.0, "of this one nothing is learned about itself"
+    assert overruns.slowness(NODE, JOB) == 1.0, "what is noted of a job does not count for itself"
     overruns.note(NODE, jobs[2], 7.0)
     assert (overruns.slowness(NODE, JOB), overruns.slowness(NODE, jobs[9])) == (6.0, 6.5)
     for job in jobs:
         overruns.note(NODE, job, 0.2)
-    assert overruns.slowness(NODE, JOB) == 1.0, "who is fast has no less time"
+    assert overruns.slowness(NODE, JOB) == 1.0, "a fast node gets no less time"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,6 @@ def test_what_three_owners_agree_on(said: list[tuple[str | None, int]], found: i
 def test_the_quote_follows_from_the_price() -> None:
     assert quoted_seconds(assignment(**PRICED)) == QUOTED
     assert quoted_seconds(assignment(price=5)) is None
-    assert quoted_seconds(assignment(pricing=PRICED["pricing"])) is None, "it costs nothing"
+    assert quoted_seconds(assignment(pricing=PRICED["pricing"])) is None, "the unit costs nothing"
     assert (quote_share(400.0, QUOTED, slots=2), quote_share(-1.0, QUOTED, slots=1)) == (2.0, 0.0)
     assert (percent(4.0, 2.0, 0.5), percent(4.0, 1.0, 0.0)) == (400, 4000)

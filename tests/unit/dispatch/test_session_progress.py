@@ -219,4 +219,4 @@ async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
             if commits:
                 break
     held = (clock.now() - begun).total_seconds()
-    assert limit < held <= limit + 600, "within the session that follows at the same gateway"
+    assert limit < held <= limit + 600, "the unit ends within the next session at the same gateway"

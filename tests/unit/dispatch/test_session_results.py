@@ -327,7 +327,7 @@ async def effect_when_too_big(play: Play, *, is_able: bool, is_seconded: bool) -
     """Return the effect for a unit that is too big for its node, given the Scheduler's answer."""
     play.hear(result(**BEYOND))
     asked = await play.told(FindAlternatives)
-    assert asked.memory == (8 << 30) // 2 + 1, "what it gives to one unit, and more"
+    assert asked.memory == (8 << 30) // 2 + 1, "more memory than the node gives to one unit"
     known = AlternativesFound(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
     assert play.ref.tell(known)
     return await play.effect()
@@ -425,7 +425,7 @@ async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
         assert play.ref.tell(AlternativesFound(JOB, 0, 3, is_able=False, is_other=False))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("scene", None)
-        assert effect.accused is None, "its node said no such thing"
+        assert effect.accused is None, "its node did not blame the scene"
         assert effect.error == "failed on 3 nodes, last by: crashed"
         assert effect.error_code == "every_node"
 

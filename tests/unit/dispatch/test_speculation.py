@@ -120,11 +120,11 @@ def found_late(*rows: OpenUnit, more: tuple[UUID, ...] = (), patience: Schedulin
 
 def test_only_near_the_end_of_a_job_anybody_is_late() -> None:
     assert found_late(row()) == 1
-    assert found_late(row("DISPATCHED")) == 1, "it waits for a node that is slow"
+    assert found_late(row("DISPATCHED")) == 1, "a unit that waits at a slow node is late, too"
     assert found_late(row(), row("QUEUED", attempt=0, node=None, unit=1)) == 0
     assert found_late(row(), row("QUEUED", JOB2, attempt=0, node=None)) == 1
     assert found_late(row(), more=(JOB,)) == 0
-    assert found_late(row(units=1)) == 0, "it has no others"
+    assert found_late(row(units=1)) == 0, "the job has no other units"
     assert found_late(row(assigned_at=MINUTE - timedelta(seconds=9))) == 0
     assert found_late(row(started_at=MINUTE - timedelta(seconds=9))) == 0
     assert found_late(row(), patience=Scheduling(straggler_times=0)) == 0
@@ -149,7 +149,7 @@ def test_an_idle_node_is_given_the_unit_too_and_both_keep_it() -> None:
     assert (booking.node, booking.attempt, booking.beside) == (OTHER, 2, 1)
     commit = ledger_commands.commit_of_waiting(booking, Probe[Any]("scheduler").ref)
     assert commit.effects == (UnitCopy(JOB, 0, 2, OTHER, 1),)
-    assert speculation.late_units(board, MINUTE, USUAL) == [], "it is copied once"
+    assert speculation.late_units(board, MINUTE, USUAL) == [], "a unit has one copy at most"
     board.confirm(booking, MINUTE, 0.0)
     ((node, sent),) = heard
     assert (node, sent.assignment.attempt) == (OTHER, 2)
@@ -190,7 +190,7 @@ def test_there_is_no_copy_where_no_other_node_is_idle() -> None:
     other = board.index.node(OTHER)
     board.index.take(other, (JOB2, 0))
     assert speculation.reserve_copy(board, unit, 0.0) is None
-    assert speculation.late_units(board, MINUTE, USUAL) == [], "nobody is idle"
+    assert speculation.late_units(board, MINUTE, USUAL) == [], "no node is idle"
 
 
 def test_when_the_first_is_done_the_copy_is_taken_back() -> None:

@@ -312,16 +312,18 @@ def test_free_jobs_and_kinds_are_counted_for_each_user_as_long_as_they_are_open(
     ]
     units = board.units
     board.reconcile(rows, EPOCH)
-    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 1), "of parts that are paid for"
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 1), (
+        "a job with a unit or parts that are paid for is not free"
+    )
     assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo", "render"}
     board.reconcile(rows[:1], EPOCH)
-    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 2), "as far as is known"
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 2), "JOB's paid unit is unknown"
     units.forget(JOB2)
     units.forget(NODE)
     assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (1, 1)
     assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo"}
     units.forget(JOB)
-    assert units.jobs_of(USER) == 1, "there is a unit of it"
+    assert units.jobs_of(USER) == 1, "a unit of the job is still known"
     board.reconcile([], EPOCH)
     units.forget(JOB)
     assert (units.free_jobs_of(USER), units.kinds_of(USER)) == (0, frozenset())
@@ -342,7 +344,7 @@ def test_a_node_that_is_silent_for_a_day_is_forgotten_unless_something_is_known_
     assert {node.id for node in board.index} == {busy.id, spoken.id, there.id}
     assert isinstance(placement.reserve(board, insert(), EPOCH, 0.0), NoCapableNode)
     board.refresh([node_row()], 25 * HOUR)
-    assert booked(board).node == NODE, "as new, when it is back"
+    assert booked(board).node == NODE, "the node is known anew when it is back"
 
 
 def test_a_node_that_is_heard_of_within_the_day_is_kept() -> None:
@@ -368,7 +370,7 @@ def test_a_job_is_open_once_however_many_units_it_has() -> None:
     board.reconcile(rows[:1], EPOCH)
     assert board.units.jobs_of(USER) == 1
     board.reconcile([], EPOCH)
-    assert board.units.jobs_of(USER) == 1, "it may be paused"
+    assert board.units.jobs_of(USER) == 1, "a job without open units may be paused"
     board.apply(state_of("COMPLETED"))
     assert board.units.jobs_of(USER) == 0
 
@@ -388,7 +390,7 @@ def test_a_unit_that_another_gateway_claims_waits_here_no_more() -> None:
     assert list(placement.place(board, EPOCH, 0.0)) == []
     board.reconcile([open_unit()], EPOCH)
     assert list(placement.place(board, EPOCH, 0.0)) == [], (
-        "it was read before the other gateway's commit"
+        "the row may be older than the other gateway's commit"
     )
     later = EPOCH + CLAIMED
     board.reconcile([open_unit()], later)

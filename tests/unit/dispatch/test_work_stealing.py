@@ -101,10 +101,14 @@ def test_a_node_relieves_another_only_of_what_that_one_does_not_run(
     assert not policy.relieves(attrs.evolve(idle, session=None), busy)
     assert not policy.relieves(attrs.evolve(idle, is_paused=True), busy)
     afar = attrs.evolve(busy, session=None)
-    assert policy.relieves(idle, afar) == (units < slots and theirs > 1), "another gateway's"
+    assert policy.relieves(idle, afar) == (units < slots and theirs > 1), (
+        "a node of another gateway may have units that wait"
+    )
     gone = attrs.evolve(afar, left_at=0.0)
-    assert not policy.relieves(idle, gone), "it was ours, and has gone"
-    assert not policy.relieves(idle, attrs.evolve(busy, slots=None)), "everything was sent to it"
+    assert not policy.relieves(idle, gone), "the node's session here has ended"
+    assert not policy.relieves(idle, attrs.evolve(busy, slots=None)), (
+        "a node that declared no slots gets all units at once"
+    )
 
 
 # -- the state
@@ -116,8 +120,8 @@ def test_the_last_that_waits_goes_and_the_idle_nodes_slot_is_kept_for_it() -> No
     assert recalls(heard) == [(NODE, JOBS[3])]
     assert taken(board) == {NODE: 4, OTHER: 1}
     WorkStealing(board).balance(LATER, 5.5)
-    assert len(recalls(heard)) == 1, "its slot is reserved"
-    assert not comes_back(board, JOBS[3]), "nothing is to be read"
+    assert len(recalls(heard)) == 1, "the idle node's slot is reserved"
+    assert not comes_back(board, JOBS[3]), "the known unit is not read again"
     assert taken(board) == {NODE: 3, OTHER: 0}
     [booking] = placement.place(board, LATER, 6.0)
     assert (booking.unit.job, booking.node, booking.attempt) == (JOBS[3], OTHER, 2)

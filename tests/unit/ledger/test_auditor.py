@@ -333,5 +333,5 @@ async def test_a_leader_that_lost_the_lead_keeps_no_figures_and_begins_anew_when
         await asyncio.sleep(200)
         leading.cut()
         await asyncio.sleep(300)
-        assert len(store.whole) == 2, "the new leader has seen everything"
+        assert len(store.whole) == 2, "the new leader has audited everything itself"
         assert [mark for _, mark in store.since].count(None) == 2

@@ -223,7 +223,7 @@ class Fines(RuleBasedStateMachine):
         stake.
         """
         left = [one for one in made.stake if one.state not in ("REVERSED", "FORFEITED")]
-        assert all(one.state == "PENDING" for one in left), "nothing of it has matured"
+        assert all(one.state == "PENDING" for one in left), "no share of the stake has matured"
         for share in reversed(self.shares):
             is_free = (share.operator, share.state) == (made.operator, "PENDING")
             if is_free and due > sum(one.amount for one in made.fined):
@@ -317,7 +317,7 @@ def test_an_operator_who_always_has_a_delivery_waiting_is_paid(
             for at, over in [one for one in waiting if one[0] <= step]:
                 assert isinstance(await stage.do(over), Posted)
                 waiting.remove((at, over))
-            assert waiting, "something waits at all times"
+            assert waiting, "a verdict is awaited at all times"
             ripe = {one.job for one in await stage.store.ripe_earnings(1000)}
             late = [one.job for until, one in done if until <= times[max(step - VERDICT_MOST, 0)]]
             assert ripe >= set(late)

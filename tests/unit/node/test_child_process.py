@@ -39,7 +39,7 @@ async def test_process_is_killed_at_its_deadline() -> None:
     began = time.monotonic()
     ending = await run("import time; time.sleep(60)", within=0.5)
     assert ending.code is None
-    assert time.monotonic() - began < 50, "its own end was waited for"
+    assert time.monotonic() - began < 50, "the child ran to its own end"
 
 
 async def test_process_that_never_stops_talking_is_killed_at_its_deadline() -> None:

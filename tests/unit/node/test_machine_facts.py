@@ -32,6 +32,7 @@ def test_instruction_sets_that_render_otherwise_are_told_apart(
     tmp_path: Path, flags: str, wanted: str
 ) -> None:
     assert machine_facts.isa(processor(tmp_path, flags)) == wanted
+    assert machine_facts.has_two_kernels(processor(tmp_path, flags)) == (flags != OLD)
 
 
 def test_a_renderer_that_is_kept_from_avx2_is_of_another_class(
@@ -39,10 +40,12 @@ def test_a_renderer_that_is_kept_from_avx2_is_of_another_class(
 ) -> None:
     monkeypatch.setenv("CYCLES_CPU_NO_AVX2", "1")
     assert machine_facts.isa(processor(tmp_path, NEWER)) == "x86_64/avx2/CYCLES_CPU_NO_AVX2"
+    assert not machine_facts.has_two_kernels(processor(tmp_path, NEWER))
 
 
 def test_a_system_that_does_not_tell_is_one_class(tmp_path: Path) -> None:
     assert machine_facts.isa(tmp_path / "none") == "x86_64"
+    assert not machine_facts.has_two_kernels(tmp_path / "none")
 
 
 def test_other_machines_have_one_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"tile": [0, 0, 8, 8], "tiles": [[0, 0, 8, 8]]}, "together"),
     ({"tile": [0, 0, 8, 8], "frames": [1, 2]}, "one frame"),
     ({"tiles": [[0, 0, 8, 8]], "frames": [1, 2]}, "one frame"),
-    ({"tile": [0, 0, 8, 8], "noisy": True}, "never denoised"),
+    ({"tile": [0, 0, 8, 8], "noisy": True}, "for whole frames"),
     ({"tile": [0, 0, 8, 8], "format": "PNG"}, "tiles are merged"),
 ]
 

@@ -76,4 +76,4 @@ def test_pixels_that_a_decoder_mixes_are_left_out_but_for_the_frames_edge() -> N
     assert box(frame, (0, 0, 16, 16), 2).shape == (14, 14)
     assert box(frame, (16, 0, 16, 16), 2).shape == (14, 14)
     assert box(frame, (0, 0, 32, 32), 2).shape == (32, 32)
-    assert box(frame, (0, 0, 16, 16), 2)[-1, 0] == 31 * 32, "its upper left corner"
+    assert box(frame, (0, 0, 16, 16), 2)[-1, 0] == 31 * 32, "the frame's upper left corner"

@@ -71,7 +71,7 @@ async def test_each_result_of_a_batch_lies_where_no_scene_is(tmp_path: Path) -> 
         given = [held(cache, name, name.encode()) for name in names]
         placed = await staged.lay_out(order(cache, *given, job_type=CHECK_BATCH))
     assert isinstance(placed, dict), placed
-    assert set(placed) == {"s.blend", PICTURE}, "the scene's own files"
+    assert set(placed) == {"s.blend", PICTURE}, "only the scene's own files"
     found = {name: path.read_text() for name, path in staged.delivered.items()}
     assert found == {name: name for name in names}
     assert len({path.parent for path in staged.delivered.values()}) == len(names)

@@ -230,7 +230,7 @@ def test_what_is_needed_is_said() -> None:
     assert (alone.holds, alone.witnessed) == (True, False)
     assert "--contract" in alone.steps[-1].said
     (own,) = places(one, named=True)
-    for newest, says in ((0, "nothing is anchored"), (5, "from=5&to=7"), (9, "from=7&to=9")):
+    for newest, says in ((0, "has no anchor yet"), (5, "from=5&to=7"), (9, "from=7&to=9")):
         verdict = verify_checkpoint(one, said={own: NOT_YET}, newest=newest)
         assert verdict.holds
         assert says in verdict.steps[-1].said

@@ -178,7 +178,9 @@ def test_who_saw_what_the_chain_had_follows_by_the_link() -> None:
 def test_the_proof_of_a_lost_entry_holds_no_more_and_says_why(index: int) -> None:
     verdict = verify(OLD.proof(index, 9), witness=NEW.witness(10), epochs=links(10))
     assert verdict.holds == verdict.witnessed == (index < 6), verdict.steps
-    assert ("dropped at the reopening" in verdict.steps[-1].said) == (index >= 6), verdict.steps
+    assert ("lost in the restore of a backup" in verdict.steps[-1].said) == (index >= 6), (
+        verdict.steps
+    )
 
 
 @pytest.mark.parametrize("size", [7, 8])

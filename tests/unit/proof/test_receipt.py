@@ -96,7 +96,7 @@ def test_one_that_was_withdrawn_does_not_hold() -> None:
         verdict = verify_receipt({**FILE, "withdrawn": told})
         [fault] = [step for step in verdict.steps if not step.holds]
         assert fault.name == "withdrawn"
-        assert fault.said == "withdrawn by entry 50: its creator was refunded"
+        assert fault.said == "withdrawn by entry 50: the creator was refunded"
         assert not verdict.witnessed
     empty: list[Any] = [None, {}, {"entry_id": "50"}, [], 7]
     for nothing in empty:

@@ -170,7 +170,7 @@ def test_the_list_of_files_is_the_one_that_the_receipt_names() -> None:
     alone = attrs.evolve(named, manifest=None)
     assert "sent alone" in str(listed(content, alone))
     other = attrs.evolve(named, place="b.blend")
-    assert "not the receipt's" in str(listed(content, other))
+    assert "names another scene" in str(listed(content, other))
     assert "not a list" in str(listed(b"nothing", with_list(b"nothing")))
 
 

@@ -45,9 +45,9 @@ _ADDED: Final = (
     r"\bADD (?:COLUMN )?(?:IF NOT EXISTS )?"
     r"(?!CONSTRAINT\b|CHECK\b|FOREIGN\b|UNIQUE\b|PRIMARY\b|EXCLUDE\b|COLUMN\b|IF\b)\w+ "
 )
-_STEADY: Final = (
-    r"now|transaction_timestamp|make_interval|jsonb_build_object|CHECK"  # or no function
-)
+# Names that may stand before a bracket in a DEFAULT. The functions among them give one value for
+# all rows of a statement, so PostgreSQL does not rewrite the table; CHECK is no function.
+_STEADY: Final = r"now|transaction_timestamp|make_interval|jsonb_build_object|CHECK"
 _TOO_MANY: Final = "it may be large: let the gateway write its rows, some at a time"
 # What a statement about an existing table may not contain, and what to do instead.
 _REFUSED: Final = {

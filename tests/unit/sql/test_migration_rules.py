@@ -162,6 +162,6 @@ def test_each_new_migration_says_with_which_programs_it_goes() -> None:
     refused = compatibility_fault(Migration(10, "0010_pictures", text))
     assert refused is not None
     assert '"-- Compatible from: NNNN"' in refused
-    assert "refuse" in refused, "it says what becomes of older programs"
+    assert "refuse" in refused, "the refusal says what becomes of older programs"
     for line in ("-- Compatible from: 0009", "-- Stop all gateways first: names changed"):
         assert compatibility_fault(Migration(10, "0010_pictures", f"{line}\n{text}")) is None

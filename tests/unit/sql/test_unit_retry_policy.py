@@ -26,7 +26,7 @@ def returned(tried: int) -> int | None:
 def test_what_no_node_had_is_no_try() -> None:
     assert tries(5, 0) == 5
     assert tries(5, 4) == 1
-    assert tries(0, 0) == 1, "the one that is about to be"
+    assert tries(0, 0) == 1, "the attempt that is about to be made counts"
 
 
 def test_of_nodes_the_third_failure_is_the_last() -> None:
@@ -36,7 +36,7 @@ def test_of_nodes_the_third_failure_is_the_last() -> None:
 
 def test_faults_wait_one_two_and_four_seconds() -> None:
     assert [after(0, faults, is_nodes=False) for faults in range(4)] == [1, 2, 4, None]
-    assert after(1, 1, is_nodes=False) == 4, "all that went wrong is counted together"
+    assert after(1, 1, is_nodes=False) == 4, "failures and faults are counted together"
     assert after(1, 2, is_nodes=False) is None
 
 
@@ -55,4 +55,4 @@ def test_what_cannot_be_sent_waits_from_a_second_to_a_minute(nodes: int, unsent:
     wait = held_seconds(nodes=nodes, times=unsent)
     assert 1 <= wait <= held_seconds(nodes=nodes, times=unsent + 1) <= 60
     if nodes >= HELD_NODES or unsent > 6:
-        assert wait == 60, "or two nodes that alternate would use up the numbers of attempts"
+        assert wait == 60, "else two nodes that alternate would use up the attempt numbers"

@@ -31,10 +31,10 @@ from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifie
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from config.settings import Verification
 from sql.account_names import ADJUSTMENTS, operator_account, user_account
+from sql.audit_log import Act
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
-from sql.nodes import StandingRecord
-from sql.reputation import begins_anew
+from sql.nodes import StandingChange
 from sql.units import evidence_key, result_key
 from supervisors.child import Child
 from supervisors.restart_policy import Intensity, Strategy
@@ -47,7 +47,7 @@ from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 from tests.twins.store import StoreTwin
-from tests.twins.store_checks import records
+from tests.twins.store_checks import stand
 
 CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
@@ -264,11 +264,13 @@ class Play:
 
     def release(self, node: UUID = NODE) -> None:
         """Release a node from quarantine, as an admin does."""
-        row = self.store.nodes[node]
-        row.standing = StandingRecord("ACTIVE", row.standing.version + 1)
-        if begins_anew(row.caught, records(self.store, [node])):
-            row.released_at = self.clock.now()
-        row.caught, row.quarantined = None, False
+        self.stand("ACTIVE", node)
+
+    def stand(self, standing: str, node: UUID = NODE) -> None:
+        """Change a node's standing, as an admin does."""
+        version = self.store.nodes[node].standing.version
+        act = Act(self.clock.now(), None, "ann", "node.stand", f"node:{node}", "she says so")
+        assert stand(self.store, StandingChange(node, version, standing, act.reason), act)
 
     def known(self, letters: str, node: UUID = NODE, device_class: str = CLASS) -> None:
         """Give a node earlier verdicts: 'v' is a valid result, 'm' a strike."""

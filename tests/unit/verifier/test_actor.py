@@ -684,7 +684,7 @@ async def test_checks_become_rare_and_a_strike_makes_them_certain() -> None:
         found = [await one(apart(2.0)) for _ in range(60)]
         first = found.index("invalid")
         assert found[:first] == ["sampled-out"] * first
-        assert {*found[first:]} == {"invalid"}, "each of them is compared now"
+        assert {*found[first:]} == {"invalid"}, "every result after the strike is compared"
         assert await play.store.audit() == []
 
 

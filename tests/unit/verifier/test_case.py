@@ -94,7 +94,7 @@ def test_what_regions_leave_open_more_regions_decide_and_then_the_whole_frame(
     first = case.compared_at
     assert (case.step, case.verdict) == ("more", None)
     order = case.order(UUID(int=2), b"secret", CLASS)
-    assert not {*order.draws} & {*first.draws}, "it looks elsewhere"
+    assert not {*order.draws} & {*first.draws}, "the second order looks at other places"
     case = heard(apart(0.3), more)
     assert case.step == step
     assert (case.verdict is not None) == (step == "more")
@@ -111,13 +111,54 @@ def test_regions_that_differ_are_no_strike_before_the_whole_frame_says_so() -> N
     assert "of the whole frame" in case.verdict.said
 
 
+CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
+TO_WHOLE = (apart(0.9), apart(0.9))  # for a verifier of another instruction set
+
+
+@pytest.mark.parametrize(
+    ("reports", "of", "is_tested"),
+    [
+        ((), {}, False),
+        ((apart(0.9),), {}, False),
+        (TO_WHOLE, {}, True),
+        (TO_WHOLE, {"params": {"tile": [0, 0, 9, 9]}}, True),
+        ((), CHUNK, True),
+        ((apart(0.4),), CHUNK, True),
+        ((), {**CHUNK, "drawn": False}, False),
+        ((), {"is_uncut": True}, False),
+        ((), VIDEO, False),
+    ],
+)
+def test_only_before_a_strike_the_scene_is_tested_for_rounding(
+    reports: Sequence[Mapping[str, Any]], of: dict[str, Any], *, is_tested: bool
+) -> None:
+    case = heard(*reports, device_class=OTHER_CLASS, **of)
+    assert case.order(UUID(int=2), b"secret", OTHER_CLASS).rounding == is_tested
+    assert not case.order(UUID(int=2), b"secret", CLASS).rounding
+    assert not case.order(UUID(int=2), b"secret", "optix/x86_64/5.2").rounding
+
+
+@pytest.mark.parametrize("is_loose", [True, False])
+@pytest.mark.parametrize(
+    ("reports", "of"), [((*TO_WHOLE, whole(apart(0.9))), {}), ((apart(0.9),), CHUNK)]
+)
+def test_where_rounding_matters_another_instruction_set_is_no_strike(
+    reports: Sequence[Mapping[str, Any]], of: dict[str, Any], *, is_loose: bool
+) -> None:
+    *first, last = reports
+    case = heard(*first, {**last, "loose": is_loose}, device_class=OTHER_CLASS, **of)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", not is_loose)
+    assert case.differs == is_loose, "other classes are always compared in such a scene"
+
+
 def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
     case = heard(apart(0.9), whole(EXACT))
     assert case.verdict is not None
     assert (case.verdict.outcome, case.differs) == ("exact", True)
     later = Case.opened(pending(drawn=True, is_uncut=True))
     assert (later.step, later.why) == ("whole", "uncut")
-    assert len(later.order(UUID(int=3), b"secret", CLASS).draws) == 3, "where nobody knows"
+    assert len(later.order(UUID(int=3), b"secret", CLASS).draws) == 3, "at secret places"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +242,7 @@ def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
 
 def test_what_was_delivered_before_draws_were_stored_is_compared() -> None:
     assert Case.opened(pending(drawn=None)).step == "regions"
-    assert fine_for(pending(drawn=None)) == 0, "nobody knows at which odds"
+    assert fine_for(pending(drawn=None)) == 0, "nobody knows at which odds the result was drawn"
 
 
 def test_what_was_not_drawn_is_opened_and_compared_only_where_it_is_odd() -> None:
@@ -238,7 +279,7 @@ def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
     off = whole({**EXACT, "crops": [{"equal": False, "off": 200.0}]})
     found = heard(UNCUT, UNCUT, off, device_class=OTHER_CLASS, drawn=False).verdict
     assert found is not None
-    assert (found.outcome, found.strike) == ("invalid", False), "and is never paid"
+    assert (found.outcome, found.strike) == ("invalid", False), "refused and unpaid, but no strike"
 
 
 @pytest.mark.parametrize("report", [UNCUT, LOOKED])
@@ -251,7 +292,7 @@ def test_what_honest_frames_may_differ_in_is_always_compared(report: Mapping[str
     off = whole({**EXACT, "crops": [{"equal": False, "off": 200.0}]}, loose=True)
     found = heard(loose, *([] if of else [loose]), off, drawn=False, **of).verdict
     assert found is not None
-    assert (found.outcome, found.strike) == ("invalid", False), "and is never paid"
+    assert (found.outcome, found.strike) == ("invalid", False), "refused and unpaid, but no strike"
 
 
 @pytest.mark.parametrize("report", [{**UNCUT, "loose": True}, PLAIN, LOOKED])
@@ -294,7 +335,7 @@ def test_who_cannot_be_checked_to_the_end_is_not_blamed() -> None:
     case = heard(apart(0.9))
     case.give_up()
     assert case.verdict is not None
-    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", False), "nor is it taken"
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", False), "not accepted, either"
     case = heard(apart(0.3))
     case.give_up()
     assert case.verdict is not None

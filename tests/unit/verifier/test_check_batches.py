@@ -130,7 +130,7 @@ def test_whatever_a_verifier_says_there_is_one_answer_for_each_result(
         kinds = {id(LOOKED): Report(looked=True), id(FAULT): Report(fault=FAULT["fault"])}
         for one, heard in zip(said, found, strict=True):
             assert id(one) not in kinds or heard == kinds[id(one)]
-            assert one is not EXACT or heard is None, "nobody asked for a comparison"
+            assert one is not EXACT or heard is None, "a comparison was not asked for"
     else:
         assert found == [None] * count
 

@@ -64,7 +64,7 @@ def test_a_short_check_goes_before_long_ones_that_waited_longer() -> None:
     ]
     queue.wait(case.turn for case in cases)
     assert queue.in_order(cases, 0.0)[0] is cases[-1]
-    assert queue.in_order(cases, 3600.0)[0] is cases[0], "a long one does not wait for ever"
+    assert queue.in_order(cases, 3600.0)[0] is cases[0], "a long check does not wait for ever"
 
 
 def test_a_long_check_goes_when_others_had_as_much_time() -> None:

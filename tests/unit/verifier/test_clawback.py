@@ -230,7 +230,7 @@ async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) ->
         assert (play.charged(), play.earned()) == (PRICE, SHARE)
         await play.do(DisputeDecide(job, 0, CREATOR, False, "an admin looked at it"))
         assert await play.store.audit() == []
-        assert play.store.earnings[job, 0].state == "PENDING", "until its window is over"
+        assert play.store.earnings[job, 0].state == "PENDING", "pending until its window is over"
 
 
 @simulated

@@ -62,7 +62,7 @@ async def disputed(play: Play, checker: Inspector, **params: Any) -> UUID:
 async def asked(play: Play, checker: Inspector) -> RunCheck:
     order = await play.asked(checker)
     assert (order.whole, len(order.draws)) == (True, COUNT)
-    assert order.draws[0] == (*PLACE, None), "where its creator says that it differs"
+    assert order.draws[0] == (*PLACE, None), "the place where the creator sees a difference"
     return order
 
 
@@ -212,7 +212,7 @@ async def test_a_dispute_waits_for_a_verifier_and_an_admin_may_decide_before() -
         await play.do(DisputeDecide(job, 0, CREATOR, False, "an admin looked at it"))
         again = play.inspector()
         await asyncio.sleep(4)
-        assert again.probe.ref.depth == 0, "nobody asks about it any more"
+        assert again.probe.ref.depth == 0, "no verifier is asked about it any more"
         play.says(again, order, whole(0.9))
         await asyncio.sleep(4)
         assert (play.store.disputes[job, 0].state, play.earned()) == ("REJECTED", SHARE)

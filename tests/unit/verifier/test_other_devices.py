@@ -96,7 +96,7 @@ def test_what_another_device_leaves_open_pays_nobody() -> None:
     for told in (*open_, refused(depends=HAIR), {**UNCUT, "depends": HAIR}):
         found = heard(told).verdict
         assert found is not None
-        assert not found.from_scene, "its node may have made it so"
+        assert not found.from_scene, "the result's node may have caused this"
 
 
 def test_a_broken_file_is_a_strike_whoever_opens_it() -> None:
@@ -199,9 +199,9 @@ def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
     known.come(UUID(int=20), OTHER_BUILD, sessions[0])
     assert known.free_for(case, fleet(OTHER_BUILD)) is None
     known.come(UUID(int=21), OPTIX, sessions[1])
-    assert known.free_for(case, fleet(OTHER_BUILD)) is None, "its owner is not known yet"
+    assert known.free_for(case, fleet(OTHER_BUILD)) is None, "that one's owner is not known yet"
     everywhere = fleet(OTHER_BUILD, OPTIX, SSE)
-    assert known.free_for(case, everywhere) is None, "another gateway has one"
+    assert known.free_for(case, everywhere) is None, "another gateway has one of the same kind"
     other = known.free_for(case, fleet(OTHER_BUILD, OPTIX))
     assert other is not None
     assert other.device_class == OPTIX
@@ -210,9 +210,9 @@ def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
     assert same is not None
     assert same.device_class == SSE
     same.busy = UUID(int=1)
-    assert known.free_for(case, everywhere) is None, "it is waited for"
+    assert known.free_for(case, everywhere) is None, "the busy one of the same kind is waited for"
     case.step = "open"
-    assert known.free_for(case, everywhere) is not None, "anybody opens"
+    assert known.free_for(case, everywhere) is not None, "any verifier may open a file"
 
 
 @simulated

@@ -124,8 +124,10 @@ def test_a_release_gives_two_or_leaves_everything_as_it_was(done: Sequence[Event
         before, strikes = owner.records(key), owner.strikes(key)
         anew = begins_anew(key.caught, before)
         owner.does(event)
-        assert owner.strikes(key) >= min(strikes, STRIKES_MOST - 1), "what its lies justify"
-        assert key.standing == "ACTIVE", "the word holds"
+        assert owner.strikes(key) >= min(strikes, STRIKES_MOST - 1), (
+            "strikes for lies remain, but for those above two"
+        )
+        assert key.standing == "ACTIVE", "the release takes effect"
         if anew:
             assert owner.strikes(key) == STRIKES_MOST - 1
             assert all(one.reputation.valid_in_row == 0 for one in owner.records(key))
@@ -180,5 +182,5 @@ def test_who_has_lied_too_often_begins_anew_before_the_gateway_says_so(caught: s
     lied = Record(NODE, CLASSES[0], False, "", "mmm")
     assert begins_anew(caught, [lied])
     assert not begins_anew(None, [attrs.evolve(lied, since="mm")])
-    assert not begins_anew(LIES, [attrs.evolve(lied, since="mm")]), "one was withdrawn"
+    assert not begins_anew(LIES, [attrs.evolve(lied, since="mm")]), "one of the lies was withdrawn"
     assert begins_anew(LIES, [attrs.evolve(lied, since="mmm" + "v" * FORGIVEN_BY)])

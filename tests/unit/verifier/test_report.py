@@ -49,7 +49,7 @@ def test_what_does_not_say_how_it_compares_is_no_report(crop: Any) -> None:
 
 def test_no_crop_that_was_asked_for_may_be_left_out() -> None:
     assert isinstance(answer({"crops": [EQUAL] * 3}, 3), Report)
-    assert isinstance(answer({"crops": [EQUAL] * 6}, 3), Report), "of two view layers"
+    assert isinstance(answer({"crops": [EQUAL] * 6}, 3), Report), "three places in two view layers"
     for told in (1, 2, 4):
         assert isinstance(answer({"crops": [EQUAL] * told}, 3), NoReport)
 

@@ -117,7 +117,7 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
 
         monkeypatch.setattr(play.store, "claim_checks", recording)
         await asyncio.sleep(10)
-        assert claimed, "that of the first is renewed"
+        assert claimed, "the claim of the first check is renewed"
         assert (job, 0, 1) not in claimed
 
 

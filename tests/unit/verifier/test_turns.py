@@ -215,7 +215,9 @@ async def test_slow_units_of_many_accounts_keep_nobody_waiting_for_longer() -> N
             await asyncio.sleep(120)
         assert tried > len(jobs)
         assert max(waits[len(jobs) :]) < WAIT + 5
-        assert max(waits) < len(jobs) * (WAIT + 5), "the first check of each may come before"
+        assert max(waits) < len(jobs) * (WAIT + 5), (
+            "before that, the first check of each account may go first"
+        )
 
 
 @simulated
@@ -227,7 +229,7 @@ async def test_a_long_check_is_made_though_others_always_wait() -> None:
         for _ in range(3):
             await play.delivered(user=OTHER)
         while play.verdict(slow) is None:
-            assert play.clock.monotonic() - begun < 3600, "it waits without end"
+            assert play.clock.monotonic() - begun < 3600, "the long check is never made"
             order = await next_order(checker)
             if order.unit.job != slow:
                 await play.delivered(user=OTHER)

@@ -120,7 +120,7 @@ def test_the_manifest_tells_what_is_sent_and_what_it_is_made_of() -> None:
         for name in sources()
     }
     others = {name for name, each in manifest.items() if each["of"] == each["sent"]}
-    assert others == {"htmx.min.js", "mark.svg", CHARTS}, "sent as they are"
+    assert others == {"htmx.min.js", "mark.svg", CHARTS}, "only these files are sent as they are"
 
 
 def _hash(text: bytes) -> str:
@@ -162,7 +162,7 @@ def test_a_live_block_is_alone_in_an_element_of_its_name(page: Any) -> None:
 def test_menu_keys_are_each_for_one_page() -> None:
     keys = [page.nav.key for page in PAGES if page.nav is not None]
     assert len(keys) == len(set(keys))
-    assert not set(keys) & set("g?/"), "they have a meaning of their own"
+    assert not set(keys) & set("g?/"), "these keys have a meaning of their own"
 
 
 def test_pages_stand_under_the_console_and_once() -> None:

@@ -120,7 +120,7 @@ def test_a_table_is_one_of_several_and_says_its_order() -> None:
     columns = (Column("Name", "label"), Column("Key", "key", "number"), Column("About"))
     rows = [Row("b", 2), Row("A", 3), Row("c", None)]
     usual = table(rows, columns, "other.label", "-key", "mine")
-    assert usual.rows is rows, "as they came"
+    assert usual.rows is rows, "the rows stay in the order they came in"
     assert [head.then for head in usual.heads] == ["mine.label", "mine.key", None]
     chosen = table(rows, columns, "mine.label", "-key", "mine")
     assert [row.label for row in chosen.rows] == ["A", "b", "c"]

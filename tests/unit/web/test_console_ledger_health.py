@@ -25,14 +25,14 @@ def test_nothing_is_said_before_everything_was_looked_at() -> None:
     assert {line.findings for line in judged(None, None, chain=True).lines} == {None}
     lines = {line.name: line.at for line in judged(Audit(NOON, ()), None, chain=True).lines}
     assert lines["I1"] == NOON
-    assert lines["I12"] is None, "it is looked at with everything alone"
+    assert lines["I12"] is None, "I12 is looked at only when everything is"
 
 
 def test_it_is_sound_when_nothing_was_found() -> None:
     found = judged(Audit(NOON, (), NOON), None, chain=True)
     assert found.state == "sound"
     looked = {line.name for line in found.lines if line.findings == 0}
-    assert looked == set(INVARIANTS), "what is not looked at does not hold by that"
+    assert looked == set(INVARIANTS), "an invariant that was not looked at is not said to hold"
 
 
 @pytest.mark.parametrize("name", ["I1", "I7", "I12"])
@@ -49,7 +49,7 @@ def test_without_a_chain_it_is_said_that_there_is_none() -> None:
         assert (line.name, line.state, line.findings, line.at) == ("I12", "no chain", None, None)
     assert judged(Audit(NOON, (), NOON), None, chain=False).state == "sound"
     left = judged(Audit(NOON, (Finding("I12", "anchor 1", "is not"),), NOON), None, chain=False)
-    assert left.lines[-1].state == "broken", "what a chain of before left behind is looked at"
+    assert left.lines[-1].state == "broken", "what an earlier chain left behind counts, too"
 
 
 def test_what_is_broken_is_an_alert_that_leads_to_the_ledger() -> None:
@@ -57,7 +57,7 @@ def test_what_is_broken_is_an_alert_that_leads_to_the_ledger() -> None:
     said = "The ledger is inconsistent: I1 entry 7: is not"
     assert list(broken(found)) == [Alert("bad", said, "/console/ledger")]
     assert list(broken(judged(Audit(NOON, (), NOON), None, chain=True))) == []
-    assert list(broken(judged(None, None, chain=True))) == [], "not known yet is no alarm"
+    assert list(broken(judged(None, None, chain=True))) == [], "an unknown state is no alarm"
 
 
 def test_a_chain_that_disagrees_breaks_it_whatever_was_audited() -> None:

@@ -58,7 +58,7 @@ async def test_rows_are_in_the_order_of_the_tree() -> None:
     books, ledger, auditor, nodes = rows[1:]
     assert (books.recent, books.allowed, books.within, books.depth) == (1, 5, 30.0, None)
     assert (ledger.recent, ledger.restarts, ledger.p95) == (1, 2, ledger.p95)
-    assert (auditor.recent, auditor.p95) == (0, None), "it has handled nothing"
+    assert (auditor.recent, auditor.p95) == (0, None), "the actor has handled nothing"
     assert (nodes.living, nodes.depth, nodes.kind) == (7, 4, "NodeSession")
 
 

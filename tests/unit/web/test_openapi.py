@@ -51,7 +51,7 @@ def test_an_operation_is_described_with_all_that_it_answers(operation: Operation
     found = described(operation)
     statuses = {int(status) for status in found["responses"]}
     assert statuses >= {*operation.answers, *operation.refusals, 429, 500, 503}
-    assert found["summary"]
+    assert found["summary"].endswith("."), "the first line of a docstring is a whole sentence"
     assert found["tags"] == [operation.noun]
     if operation.audience is not Audience.PUBLIC:
         assert 401 in statuses

@@ -26,7 +26,9 @@ def test_every_operation_has_an_audience_and_a_limit(operation: Operation) -> No
     assert operation.audience in Audience
     assert operation.rate in RATES
     if operation.rate in PER_CALLER:
-        assert operation.audience is not Audience.PUBLIC, "nobody is known there to be counted"
+        assert operation.audience is not Audience.PUBLIC, (
+            "a public operation knows no caller whose requests it could count"
+        )
 
 
 @pytest.mark.parametrize("operation", list(OPERATIONS), ids=name_of)

@@ -137,7 +137,7 @@ def test_where_credits_cost_money_no_node_is_paid_for_what_is_unverified(tmp_pat
 def test_where_credits_cost_money_evidence_is_asked_for() -> None:
     live = {"secret_key": "sk_live_0123456789", "webhook_secret": "whsec_0"}
     played, paid = load(), load(overrides={"stripe": live, "credits": {"starter": "0"}})
-    assert not paid.results.require_evidence, "it is development"
+    assert not paid.results.require_evidence, "the setting itself is off, as in development"
     for settings, asks in ((played, False), (paid, True)):
         assert session_settings(settings).require_evidence is asks
         assert verifier_settings(settings, frozenset()).require_evidence is asks

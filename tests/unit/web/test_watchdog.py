@@ -204,7 +204,7 @@ async def test_a_handler_that_never_returns_is_noticed_whatever_the_mailbox_hold
     await tree.start()
     vitality = StuckDetector()
     for second in range(0, 1_000, 5):
-        assert vitality.stuck([tree.snapshot()], float(second)) == [], "it has nothing to do"
+        assert vitality.stuck([tree.snapshot()], float(second)) == [], "the worker is idle"
     for _ in range(messages):
         worker.ref.tell(Hang())
     await until(lambda: _figures(tree).is_handling and _figures(tree).depth == messages - 1)

@@ -63,10 +63,10 @@ async def credits_(view: View[CreditsQuery]) -> Shown:
 
 
 def held(view: View[Any], rows: Sequence[Any]) -> Table:
-    """Return the holds, sorted by the address's parameter."""
+    """Return the holds, sorted as the page's ``sort`` says."""
     return table(rows, HOLDS, view.query.sort, "-created_at", "holds")
 
 
 def bought(view: View[Any], rows: Sequence[Any]) -> Table:
-    """Return the purchases, sorted by the address's parameter."""
+    """Return the purchases, sorted as the page's ``sort`` says."""
     return table(rows, PURCHASES, view.query.sort, "-created_at", "bought")

@@ -87,7 +87,7 @@ async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
 
 
 async def _page(actions: DeadLetterActions, query: DeadLettersQuery) -> Table:
-    """Return a page sorted by the address's parameter.
+    """Return a page of dead letters, sorted as the query says.
 
     The database sorts, except for messages, which are in memory.
     """
@@ -105,7 +105,7 @@ async def _page(actions: DeadLetterActions, query: DeadLettersQuery) -> Table:
 
 @pages.action("/dead-letters/retry", who=ADMINS, within=25.0, rate="dispatch")
 async def retry(view: View) -> Redirect | Problem:
-    """Retry the selected letters, or all of a kind."""
+    """Retry the selected dead letters, or the newest AT_ONCE of a kind."""
     kind, ids = await _chosen(view)
     if not ids:
         return NOTHING
@@ -115,7 +115,7 @@ async def retry(view: View) -> Redirect | Problem:
 
 @pages.action("/dead-letters/discard", who=ADMINS)
 async def discard(view: View) -> Redirect | Problem:
-    """Discard the selected letters, or all of a kind."""
+    """Discard the selected dead letters, or the newest AT_ONCE of a kind."""
     kind, ids = await _chosen(view)
     if not ids:
         return NOTHING

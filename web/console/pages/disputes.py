@@ -1,4 +1,4 @@
-"""Disputes page: creators open disputes, admins decide them, both see the transfers."""
+"""Disputes page: creators open disputes, admins decide them, and both see the transfers."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -121,7 +121,7 @@ async def dispute(view: View) -> Shown | Problem:
 
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=DISPUTE_NOT_FOUND)
 async def picture(view: View) -> Picture | Problem:
-    """Return the comparison sheet of a dispute, as its creator sent it."""
+    """Return the side-by-side picture of a dispute, as its creator sent it."""
     views = view.gateway.tables.disputes
     row = await views.one(view.ids["id"], view.owner)
     found = row and await views.comparison_picture(row.job_id, row.unit, view.owner)
@@ -157,7 +157,7 @@ async def disputable(
 
 
 def window_of(gateway: Gateway, now: datetime) -> datetime:
-    """Return the earliest end of a unit that can still be disputed."""
+    """Return the time since which a unit must have ended to be disputable now."""
     return now - timedelta(hours=gateway.settings.earnings.dispute_hours)
 
 

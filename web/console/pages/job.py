@@ -205,7 +205,7 @@ async def film_price_of(view: View[JobPageQuery], row: ConsoleJob) -> int:
 
 
 async def eta_of(view: View[JobPageQuery], row: ConsoleJob) -> float | None:
-    """Return the estimated remaining seconds, as in the API."""
+    """Return the API's estimate of the remaining seconds, rounded to 10 or, below 60, to 5."""
     if row.status != "RUNNING" or row.units == 1:
         return None
     pace = await view.gateway.tables.jobs.pace(row.id, view.now)

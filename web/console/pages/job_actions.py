@@ -115,7 +115,7 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
 
 @pages.page("/previews/{job}", "Frame", "", absent=NO_FILE)
 async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
-    """Return a frame's thumbnail from its node, if the user may see the job."""
+    """Return the thumbnail of a frame, as its node sent it, if the user may see the job."""
     wish = view.query
     found = await view.gateway.tables.thumbnails.of_job(view.ids["job"], view.owner, wish.frame)
     return NO_FILE if found is None else Picture(found.picture, "image/jpeg")
@@ -203,7 +203,7 @@ async def _steer(
 
 
 async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | Problem:
-    """Perform the action; an admin's action on another user's job is recorded."""
+    """Perform the action; an admin's action is recorded, even on their own job."""
     job = view.ids["id"]
     row = await view.gateway.tables.jobs.past(job, None if view.is_admin else view.who.user)
     if row is None:

@@ -179,9 +179,9 @@ async def _each(view: View, verb: str) -> Redirect | Problem:
 
 
 async def _why_not(view: View, verb: str, job: UUID) -> str | int:
-    """Perform the action.
+    """Retry or cancel the job.
 
-    Return why it was refused, or how many credits were missing to do all of it.
+    Return why this was refused, or how much (in 1/10,000 credit) was missing to retry all units.
     """
     try:
         outcome = await (_retry(view, job) if verb == "retry" else _cancel(view, job))
@@ -204,7 +204,7 @@ def in_part(missing: Sequence[int]) -> str:
 
 
 def told(verb: str, done: int, refused: Mapping[str, int]) -> str:
-    """Return what was done, and how many were refused for which reason."""
+    """Return a sentence: how many jobs were retried or cancelled, how many were not, and why."""
     became = "retried" if verb == "retry" else "cancelled"
     if not refused:
         return f"{done} {'job is' if done == 1 else 'jobs are'} {became}."

@@ -23,7 +23,7 @@ from web.routes.fleet import NODE_NOT_FOUND
 
 pages = Pages()
 UNITS, SHARES, FACTS = 20, 15, 30
-BYTES: Final = ("ram",)  # metadata in bytes
+BYTES: Final = ("ram",)  # names of metadata whose values are numbers of bytes
 VALUE_CHARACTERS: Final = 200
 WORK: Final = (
     Column("Job", "job_type"),

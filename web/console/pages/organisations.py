@@ -205,7 +205,7 @@ async def set_role(view: View[RoleForm]) -> Redirect | Problem:
 async def end(view: View) -> Redirect | Problem:
     """End an organisation."""
     kept, id_ = view.gateway.tables.organisations, view.ids["id"]
-    said = "The organisation has ended; its nodes serve only their owners again."
+    said = "The organisation has ended; nodes are no longer lent to it."
     about = ("organisation.end", "by an owner")
     return await _changed(view, about, lambda act: kept.end(id_, act), said, PATH)
 
@@ -222,7 +222,7 @@ async def lend(view: View[NodeForm]) -> Redirect | Problem:
 async def take_back(view: View[NodeForm]) -> Redirect | Problem:
     """End the loan of a node."""
     kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
-    about, said = ("organisation.unlend", str(node)), "The node serves only its owner again."
+    about, said = ("organisation.unlend", str(node)), "The node is no longer lent."
     return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)
 
 
@@ -257,7 +257,7 @@ async def distrust(view: View) -> Redirect | Problem:
 async def _changed(
     view: View[Any], about: tuple[str, str], change: Change, said: str, to: str = ""
 ) -> Redirect | Problem:
-    """Change an organisation. ``about``: name and details of the audit record."""
+    """Change an organisation. ``about``: name and reason of the audit record."""
     id_ = view.ids["id"]
     act = await _act(view, about[0], f"organisation:{id_}", about[1])
     if act is None:

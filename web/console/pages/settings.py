@@ -274,7 +274,7 @@ async def set_price(view: View[PriceForm]) -> Redirect | Problem:
 
 
 def _units(text: str) -> int | Problem | None:
-    """Return a typed amount; None for an empty field."""
+    """Return the price that was entered; None if the field is empty."""
     try:
         return money.parse(text, zero=True) if text else None
     except ValueError as error:

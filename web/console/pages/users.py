@@ -196,8 +196,8 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
 
 
 async def access_tables(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
-    """Return the tables of sessions and keys: name, label, and rows sorted by the address's
-    parameter.
+    """Return the tables of sessions and keys: name, label, and rows sorted as the page's ``sort``
+    says.
     """
     tables, id_, text = view.gateway.tables, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
@@ -286,7 +286,7 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
         return back
     if back.amount != money.parse(form.amount):
         return CHANGED
-    for unit in back.units:  # one by one: if one fails, the others remain done
+    for unit in back.units:  # one by one: if one fails, the earlier ones remain refunded
         units = unit.charged if back.chosen.several else back.amount
         of = Refunded(back.job, unit.number, units, form.description, id_)
         done = await refund_unit(_doer(view), of, form.reason)
@@ -341,7 +341,9 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
 
 
 def _key(view: View[GrantForm]) -> IdempotencyKey:
-    """Return the idempotency key of this step, which does not depend on the form's content."""
+    """Return the form's id as idempotency key, with a digest of the form: the same id with other
+    values is refused.
+    """
     form = view.query
     said = "\n".join((str(view.ids["id"]), form.amount, form.reason, form.description))
     digest = hashlib.sha256(said.encode()).digest()

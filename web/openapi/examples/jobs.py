@@ -91,7 +91,7 @@ QUOTE: Final[Example] = {
     "max_credits": "200.0000",
     "priced_by": "work",
     "priced_how": "By the work that one of the gateway's nodes measured in small pieces of the"
-    " scene: the table's price of a frame pays for 60 s of it.",
+    " scene: the price of a frame in the price table pays for 60 s of it.",
     "reference_seconds": 1640.5,
     "measurable": False,
     "preflight": None,
@@ -263,9 +263,9 @@ PREFLIGHT: Final[Example] = {
         "slots": 2,
         "elapsed": 820.3,
         "how": "Small pieces of the frames 1, 24, 48 were rendered by one node with 4 threads;"
-        " other nodes may be faster or slower. 6 s are counted for each unit, to start Blender,"
-        " fetch the scene and send the pictures; large files take longer. On top come denoising"
-        " and compositing.",
+        " other nodes may be faster or slower. 6 s are added for each unit, to start Blender,"
+        " fetch the scene and send the pictures; large files take longer. Denoising and"
+        " compositing are not included.",
     },
     "not_estimated": None,
     "thumbnail": f"/api/v1/jobs/{JOB_ID}/preview?frame=1",

@@ -69,7 +69,7 @@ PASSWORD_CHANGE: Final[Example] = {
     "old_password": "securepassword123",
     "new_password": "correct horse battery staple",
 }
-PASSWORD_CHANGED: Final[Example] = {"message": "Password changed; all other logins have ended"}
+PASSWORD_CHANGED: Final[Example] = {"message": "Password changed; all other sessions have ended"}
 SESSIONS: Final[Example] = {
     "sessions": [
         {

@@ -6,6 +6,7 @@ Errors of the scene or of this machine end the order as usual, and say nothing a
 """
 
 import os
+import shutil
 import time
 from typing import Any
 
@@ -36,6 +37,7 @@ from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
 WHOLE = "whole.exr"  # our render of the whole frame
+OURS = "ours.exr"  # its copy for a second worker
 
 
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -46,7 +48,8 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     Without draws, the order is a quick look at picture and evidence; a ``suspect`` result should
     get a check. ``whole``: render the whole frame as its node did, and cut the crops out.
     ``across``: another kind of device or instruction set made the result; the value lists the draws
-    of a second look.
+    of a second look. ``keep``: leave our render of the whole frame to a second worker. ``places``:
+    a previous worker rendered the evidence; compare only these crops.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -85,7 +88,8 @@ def _compare(
     # Opening the picture may crash this process, so record the crops' results first.
     progress.found = told
     across = told.get("across", {}).get("outcome")
-    if across == REFUSED or (across is None and image_comparison.is_far(told["crops"])):
+    is_refused = across is None and image_comparison.is_far(told["crops"])
+    if across == REFUSED or is_refused or "places" in order:
         return told
     made_of = theirs.layers
     if order.get("whole"):  # delivered passes may crash the compositor of this process
@@ -100,15 +104,25 @@ def crops_of(
     scene.render.use_persistent_data = True  # keep prepared data between renders
     grid = coarse(bpy, scene, order, progress, theirs.area)
     crops = _placed(order["draws"], theirs.area, grid)
+    if "places" in order:
+        crops = [(x, y, across, down) for x, y, across, down in order["places"]]
     told: dict[str, Any]
     if order.get("whole"):
         found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
         told = {"whole": True, "crops": found}
+        if order.get("keep"):
+            told |= {"kept": [keep(os.path.join(theirs.out, WHOLE), OURS)]}
     else:
         told = {"crops": (found := _of_crops(bpy, scene, crops, theirs, (order, progress)))}
     if order.get("across"):
         told["across"] = _across(bpy, order, (found, crops), (theirs, grid), progress)
     return told
+
+
+def keep(path: str, name: str) -> str:
+    """Copy our render to the parent folder, as this order's folder has a random name."""
+    shutil.copyfile(path, os.path.join(os.path.dirname(path), os.pardir, name))
+    return name
 
 
 def _placed(draws: list[Any], area: Crop, grid: list[list[float]]) -> list[Crop]:

@@ -17,7 +17,7 @@ from ..render.frames import facts
 from ..render.tiles import merge
 from ..scene import nondeterminism
 from ..scene.loader import opened
-from ..scene.output import choose_format, size_of
+from ..scene.output import choose_format, name_of, size_of
 from ..scene.settings import prepare
 from . import (
     composited_check,
@@ -39,7 +39,8 @@ def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Compare the delivered ``picture`` with renders, and report as ``check`` does.
 
     ``draws``: crops of a tile; ``shown``: frames of a chunk. The report has the differences, a
-    ``fault``, or the reason why the check is ``unable`` to decide.
+    ``fault``, or the reason why the check is ``unable`` to decide. ``keep``: leave our renders of
+    the compared frames to a second worker.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -95,6 +96,9 @@ def _chunk(
     across = list[dict[str, Any]]()
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
     told |= nondeterminism.note(bpy, bpy.context.scene)
+    if order.get("keep"):
+        suffix = choose_format(bpy.context.scene.render, order.get("format"))
+        told |= {"kept": [name_of(frame, suffix) for frame in drawn]}
     return told | {"across": eevee_check.together(across)} if across else told
 
 
@@ -128,6 +132,8 @@ def _frame(
         order = {**order, "before": before}
         path = composited_check.render(bpy, order, frame, "our")
         found = composited_check.compared(bpy, order, frame, (path, picture), progress)
+    if order.get("keep"):
+        evidence_check.keep(path, name_of(frame, os.path.splitext(path)[1]))
     if found is not None and nondeterminism.is_drawn(bpy.context.scene):
         of, is_equal = (path, picture), found["equal"]
         across.append(eevee_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))

@@ -39,7 +39,7 @@ def size_of(path: str, suffix: str) -> Size | None:
 
 
 def showing_of(path: str, suffix: str) -> set[bytes]:
-    """Return the metadata by which viewers may show the picture otherwise than its pixels are.
+    """Return the metadata that changes how viewers show the picture, such as its profile.
 
     Empty for formats of which no such metadata is read. Raises OSError and NoPixels.
     """

@@ -54,7 +54,7 @@ def showing_of(file: Any) -> set[bytes]:
         body = _segment(file)
         if marker in SHOWING:
             found.add(bytes([marker]) + body)
-    raise NoPixels("the file has no size")
+    raise NoPixels("the file has too many segments before its picture")
 
 
 def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
             part = bytes([0xFF, marker]) + body
             if found is None:
                 if len(kept) == SEGMENTS_MAX:
-                    raise NoPixels("the file has no size")
+                    raise NoPixels("the file has too many segments before its picture")
                 kept.append(part)
             else:
                 digest.update(part)

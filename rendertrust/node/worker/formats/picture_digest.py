@@ -33,8 +33,7 @@ def of_file(path: str) -> dict[str, Any]:
 def heads_of(path: str) -> list[dict[str, int]]:
     """Return width, height and channels of a picture, or of each picture of a zip.
 
-    They come from the headers; nothing is decoded. Raises OSError, and NoPixels for an unsupported
-    file.
+    Only headers are read; nothing is decoded. Raises OSError, and NoPixels for an unsupported file.
     """
     with open(path, "rb") as file:
         if file.read(4) == ZIP:
@@ -46,7 +45,7 @@ def heads_of(path: str) -> list[dict[str, int]]:
 
 
 def told(path: str) -> dict[str, Any]:
-    """Return the hash of a picture as ``pixels`` of a report; {} for an unsupported file."""
+    """Return the hash of a picture as the report's ``pixels``; {} for an unsupported file."""
     try:
         return {"pixels": of_file(path)}
     except NoPixels:
@@ -54,7 +53,7 @@ def told(path: str) -> dict[str, Any]:
 
 
 def seen(path: str) -> dict[str, str]:
-    """Return only the hash of a delivered picture, as ``seen`` of a report."""
+    """Return only the hash of a delivered picture, as the member ``seen`` of a report."""
     found = told(path)
     return {"seen": found["pixels"]["sha256"]} if found else {}
 

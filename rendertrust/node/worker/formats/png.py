@@ -1,11 +1,11 @@
 """Hashes of the pixels of PNG files, computed without a library.
 
-Another version or number of threads may encode the same pixels differently, so a hash of the file
-would differ. The hash is over ``rendertrust-pixels-v1 {width} {height} {channels} {bits}`` in
-ASCII, a newline, and the samples as in the file, row by row from the top. Only PNG 1.2 without
-palette and interlacing is supported, because Blender writes neither. Files with chunks that Blender
-does not write are refused, because viewers may show something else than these samples: an
-animation, or samples made transparent.
+Another version of Blender, or another number of threads, may encode the same pixels differently, so
+a hash of the file would differ. The hash is over ``rendertrust-pixels-v1 {width} {height}
+{channels} {bits}`` in ASCII, a newline, and the samples as in the file, row by row from the top.
+Only PNG 1.2 without palette and interlacing is supported, because Blender writes neither. Files
+with chunks that Blender does not write are refused, because viewers may show something else than
+these samples: an animation, or samples made transparent.
 """
 
 import hashlib

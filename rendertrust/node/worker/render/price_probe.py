@@ -20,9 +20,9 @@ Taken = tuple[float, float]  # wall clock seconds, and processor seconds
 def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Render ``crops`` ([x, y, width, height]) of each of ``frames`` and report the seconds.
 
-    At most ``samples_most`` samples are rendered. A render of nearly no pixels measures the base
-    time of a frame. Then a preview of the current frame is rendered. A frame after the first is
-    left out if, judging by the earlier frames, it would end after ``seconds``.
+    At most ``samples_most`` samples per pixel are rendered. A render of nearly no pixels measures
+    the base time of a frame. Then a preview of the current frame is rendered. A frame after the
+    first is left out if, judging by the earlier frames, it would end after ``seconds``.
     """
     scene = opened(bpy, order)
     current = scene.frame_current

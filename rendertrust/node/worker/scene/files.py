@@ -174,7 +174,7 @@ def named(bpy: Any) -> Iterator[tuple[Any, str]]:
 
 
 def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
-    """Return each sequence of which ``frames`` need a part, with the needed files' numbers."""
+    """Return each sequence of which ``frames`` need a part: how many files of how many."""
     found: dict[str, dict[str, Any]] = {}
     for owner, path in named(bpy):
         if type(owner).__name__ != "Image" or owner.source != "SEQUENCE":
@@ -282,7 +282,7 @@ def computed_imports(bpy: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def warnings_of(bpy: Any) -> list[str]:
-    """Return a warning for each missing file, up to ten."""
+    """Return a warning for each missing file that the current frame needs, up to ten."""
     found = files_of(bpy, [bpy.context.scene.frame_current])
     missing = {os.path.basename(of["file"]) for of in found if of["bytes"] is None}
     return [f"missing file: {name}" for name in sorted(missing)][:10]

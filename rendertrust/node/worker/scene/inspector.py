@@ -14,7 +14,7 @@ from .memory_estimate import memory_of, too_large
 from .nondeterminism import animated, unbaked
 from .output import MOVIES, compositor_nodes, shows_strips, size_of, unmade
 
-SOME = 200  # maximum number of items of each list
+SOME = 200  # maximum number of items of each list except ``files``
 NAME = "facts.json"
 
 

@@ -51,7 +51,7 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
         raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
     if (reader := nondeterminism.seed_reader(bpy)) is not None:
-        raise SceneError(f"{reader} reads the seed of the render, which only the noise may follow")
+        raise SceneError(f"{reader} reads the seed of the render; only the noise may depend on it")
     shut(bpy, order["inputs"])
     for each in bpy.data.scenes:  # strips and the compositor show other scenes
         composite_on_processor(each)

@@ -53,10 +53,11 @@ def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
 
 
 def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
-    """Return the needs of a scene that cannot be opened within ``most`` bytes.
+    """Return the memory that opening the file needs at least, if it is more than ``most`` bytes.
 
-    Opening builds everything that the viewport shows. If ``most`` is None, this machine's memory is
-    the limit. Return None if the scene can be opened, or its needs are unknown.
+    Opening builds everything that the viewport shows. Of several scenes, the one that needs least
+    counts. If ``most`` is None, this machine's memory is the limit. Return None if the file can be
+    opened, or its needs are unknown.
     """
     if most is None:
         most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -3,12 +3,13 @@
 Renders may differ between parts of a frame, because tiles and crops are rendered with a render
 region. A driver, or a shader's Attribute node, may read the region and change the picture in each
 part. A driver may also read the number of threads and change the picture on each machine. A script
-shader could read a file that only one machine has. Pictures of such scenes cannot be checked.
-Keyframes are harmless. Renders may differ between kinds of devices. Blender's own tests exclude
-hair, overlapping surfaces, path guiding and Open Shading Language when they compare graphics cards
-with processors. Surfaces that touch within one mesh, or between two different meshes, are not
-detected. Renders may differ between machines. EEVEE's frames, and Grease Pencil in Cycles' frames,
-depend on the drawing class, and unbaked simulations on the frames that were rendered before.
+shader could read a file that only one machine has. Pictures of such scenes cannot be checked in
+regions. Keyframes are harmless. Renders may differ between kinds of devices. Blender's own tests
+exclude hair, overlapping surfaces, path guiding and Open Shading Language when they compare
+graphics cards with processors. Surfaces that touch within one mesh, or between two different
+meshes, are not detected. Renders may differ between machines. EEVEE's frames, and Grease Pencil in
+Cycles' frames, depend on the drawing class, and unbaked simulations on the frames that were
+rendered before.
 """
 
 import re
@@ -196,7 +197,7 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
 def note(bpy: Any, scene: Any) -> dict[str, Any]:
     """Return the member ``loose`` of a report if honest frames of one drawing class may differ.
 
-    A name that is no text must not end the check, as the result would then be free.
+    A name that is not UTF-8 must not end the check, as the result would then be free.
     """
     try:
         is_loose = may_differ(bpy, scene, by_driver=not is_drawn(scene))
@@ -206,7 +207,7 @@ def note(bpy: Any, scene: Any) -> dict[str, Any]:
 
 
 def unbaked(scene: Any) -> Iterator[str]:
-    """Yield unbaked simulations, which cannot start at a frame in the middle.
+    """Yield unbaked simulations, which cannot start in the middle of the animation.
 
     Simulation zones are left out, because Blender does not tell whether they are baked.
     """

@@ -79,7 +79,7 @@ def is_deliverable(name: str) -> bool:
 
 
 def unmade(scene: Any) -> list[str]:
-    """Return the codes that apply to the scene.
+    """Return the codes of the reasons why the scene has no deliverable output.
 
     ``format`` means that nodes do not deliver the format.
     """
@@ -88,7 +88,7 @@ def unmade(scene: Any) -> list[str]:
 
 
 def _without_picture(scene: Any) -> list[str]:
-    """Return the codes that apply to the scene, except ``format``."""
+    """Return the codes of the reasons why the scene makes no picture; not ``format``."""
     applies = {
         "stereoscopy": scene.render.use_multiview,
         "no_view_layer": not (shows_strips(scene) or any(of.use for of in scene.view_layers)),

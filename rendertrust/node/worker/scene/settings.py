@@ -41,8 +41,8 @@ def prepare(scene: Any, order: dict[str, Any]) -> None:
 def make_repeatable(scene: Any) -> None:
     """Remove what makes two renders of a frame differ: time limits, and stamps of time and machine.
 
-    Their animation is muted. Seed and dither stay as the artist set them, because they are
-    repeatable.
+    The animation of these settings is muted. Seed and dither stay as the artist set them, because
+    they are repeatable.
     """
     _mute(scene, FIXED)
     if hasattr(scene, "cycles"):

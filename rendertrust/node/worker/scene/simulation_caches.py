@@ -11,7 +11,7 @@ BESIDE = "blendcache_"  # prefix of a folder's name; the name of the scene's fil
 
 
 def is_folder(owner: Any, path: str) -> bool:
-    """Return True if an object's path is a folder. All paths of objects are, except mesh caches.
+    """Return True if an object's path is a folder, as all are except those of mesh caches.
 
     An unbaked ocean refers to a folder that does not exist.
     """

@@ -1,0 +1,141 @@
+"""The second render of what differs, without AVX2, and what it changes in a report."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+import attrs
+import pytest
+
+from rendertrust.node.child_process import ProcessExit
+from rendertrust.node.plugin import Task
+from rendertrust.node.plugins import rounding_check
+from rendertrust.node.plugins.render import RenderPlugin
+from tests.integration.node.scenes import unit
+
+AT: Final = [[0, 0, 8, 8], [8, 8, 8, 8]]
+EQUAL: Final = {"at": AT[0], "equal": True, "off": None}
+NEAR: Final = {"at": AT[0], "equal": False, "off": 0.3}
+FAR: Final = {"at": AT[1], "equal": False, "off": 0.31}
+OTHER: Final = {"at": AT[1], "equal": False, "off": None}  # of another view layer
+FRAME: Final = {"do": "check", "draws": [[0.1, 0.1, None]], "evidence": "it", "whole": True}
+KEPT: Final = {"event": "done", "kept": ["ours.exr"]}
+ORDERED: Final = {"keep": True, **FRAME}
+
+
+@attrs.frozen
+class Found:
+    """A Blender on this machine."""
+
+    variables: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Worker:
+    """A plugin whose second worker sends ``last``; keeps the orders, and their variables."""
+
+    last: Mapping[str, Any]
+    found: Found = Found()
+    orders: list[Any] = attrs.field(factory=list[Any])
+
+    async def obey(self, order: Mapping[str, Any], _: Task, __: Any) -> ProcessExit:
+        self.orders.append((order, self.found.variables))
+        return ProcessExit(code=0, last=self.last, tail="its end")
+
+
+@pytest.fixture(autouse=True)
+def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding_check, "has_two_kernels", lambda: True)
+
+
+async def checked(
+    folder: Path, worker: Worker, told: Mapping[str, Any], order: Mapping[str, Any] = ORDERED
+) -> Mapping[str, Any]:
+    """Return the report after the first worker has left its files."""
+    task = unit(folder, {}, {})
+    for part in ("out", "delivered"):
+        (folder / part).mkdir()
+    for name in told.get("kept", ()):
+        (folder / "out" / name).write_bytes(name.encode())
+    return await rounding_check.check_rounding(cast("RenderPlugin", worker), order, task, told)
+
+
+@pytest.mark.parametrize(
+    ("crops", "is_loose"),
+    [([EQUAL], False), ([NEAR], False), ([FAR], True), ([NEAR, OTHER], True)],
+)
+async def test_a_scene_that_both_kernels_render_alike_is_not_loose(
+    tmp_path: Path, crops: list[Any], *, is_loose: bool
+) -> None:
+    worker, told = Worker({"crops": crops}), {**KEPT, "crops": [NEAR, FAR, OTHER]}
+    found = await checked(tmp_path, worker, told)
+    assert found == ({**told, "loose": True} if is_loose else told)
+    second = {**FRAME, "evidence": "ours", "places": AT[1:]}
+    del second["whole"]
+    assert worker.orders == [(second, ("CYCLES_CPU_NO_AVX2=1",))]
+    assert (tmp_path / "delivered" / "ours").read_bytes() == b"ours.exr"
+
+
+async def test_a_tile_is_what_was_delivered_itself(tmp_path: Path) -> None:
+    worker, order = Worker({"crops": [EQUAL]}), {"do": "check_unit", "tile": [0, 0, 9, 9]}
+    await checked(tmp_path, worker, {**KEPT, "crops": [FAR]}, order)
+    assert worker.orders[0][0] == {**order, "picture": "ours", "places": AT[1:]}
+
+
+async def test_of_a_chunk_the_compared_frames_are_rendered_again(tmp_path: Path) -> None:
+    order = {"do": "check_unit", "frames": [3, 5, 7, 9], "shown": [0.9, 0.4]}
+    told = {"kept": ["0005.png", "0009.png"], "crops": [{"equal": False, "off": 9.0}]}
+    worker = Worker({"crops": [EQUAL, EQUAL]})
+    assert await checked(tmp_path, worker, told, order) == told
+    assert worker.orders[0][0] == {
+        **order,
+        "frames": [5, 9],
+        "shown": [0.0, 0.0],
+        "picture": "ours",
+        "places": [None],
+    }
+    with zipfile.ZipFile(tmp_path / "delivered" / "ours") as packed:
+        assert packed.namelist() == told["kept"]
+
+
+@pytest.mark.parametrize("last", [{}, {"event": "failed"}, {"fault": "it is another size"}])
+async def test_a_check_fails_with_its_second_worker(tmp_path: Path, last: dict[str, Any]) -> None:
+    found = await checked(tmp_path, Worker(last), {**KEPT, "crops": [FAR]})
+    assert found == {"event": "failed", "error": rounding_check.UNTESTED, "tail": "its end"}
+
+
+async def test_files_are_not_followed_out_of_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    worker, order = Worker({}), {"do": "check_unit", "frames": [3], "shown": [0.1]}
+    told = {"kept": ["../secret"], "crops": [FAR]}
+    (tmp_path / "in").mkdir()
+    task = unit(tmp_path / "it", {}, {})
+    (task.folder / "out").mkdir()
+    found = await rounding_check.check_rounding(cast("RenderPlugin", worker), order, task, told)
+    assert (found["event"], worker.orders) == ("failed", [])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {**KEPT, "crops": [EQUAL, NEAR]},
+        {**KEPT, "crops": [FAR], "loose": True},
+        {**KEPT, "crops": [FAR], "across": {"outcome": "refused"}},
+        {"crops": [FAR]},
+        {**KEPT, "fault": "the picture is none"},
+    ],
+)
+async def test_what_is_no_strike_is_not_rendered_again(
+    tmp_path: Path, told: dict[str, Any]
+) -> None:
+    worker = Worker({"crops": [FAR]})
+    assert (await checked(tmp_path, worker, told), worker.orders) == (told, [])
+
+
+async def test_a_machine_with_one_kernel_keeps_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounding_check, "has_two_kernels", lambda: False)
+    worker, told = Worker({"crops": [FAR]}), {**KEPT, "crops": [FAR]}
+    assert (await checked(tmp_path, worker, told), worker.orders) == (told, [])
