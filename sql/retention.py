@@ -80,6 +80,10 @@ class Retention(Table):
         named = (one.job_id, one.unit, one.attempt)
         await self._database.execute("retention_attempt_gone", *named, now)
 
+    async def batches(self, before: datetime) -> None:
+        """Delete the rows of Ledgers that have written nothing since ``before``."""
+        await self._database.execute("retention_batches", before)
+
     # -- use of inputs
 
     async def use(self, user: UUID, rows: Sequence[UploadRow], now: datetime) -> bool:

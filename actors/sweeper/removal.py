@@ -15,6 +15,7 @@ from sql.units import beside, evidence_key, result_key
 ABANDONED_AFTER: Final = timedelta(days=1)
 # Like ABANDONED_AFTER, for attempts that have ended: presigned URLs of parts have expired by then.
 OVER_AFTER: Final = timedelta(hours=2)
+LEDGER_ENDED_AFTER: Final = timedelta(days=1)  # without a batch
 JOBS_AT_ONCE: Final = 100  # jobs whose thumbnails and logs are removed at once
 CONNECTIONS_AT_ONCE: Final = 1_000
 log = logging.getLogger("sweeper")
@@ -52,6 +53,7 @@ async def remove_expired(ports: SweeperPorts, settings: SweeperSettings) -> None
     await _results(ports, settings)
     await _attempts(ports, before)
     await ports.tables.preflights.expire(before)
+    await ports.tables.retention.batches(now - LEDGER_ENDED_AFTER)
     while await ports.tables.thumbnails.expire(before, JOBS_AT_ONCE):
         pass
     while await ports.tables.attempt_logs.expire(before, JOBS_AT_ONCE):

@@ -53,6 +53,10 @@ WHERE x.removed_at IS NULL ORDER BY x.expired_at LIMIT 100;
 -- Record that the object was deleted.
 UPDATE expired_results SET removed_at = $3 WHERE job_id = $1 AND unit = $2;
 
+-- name: retention_batches
+-- Delete the rows of Ledgers that have written nothing since $1; most have ended.
+DELETE FROM ledger_batches WHERE written_at < $1;
+
 -- name: retention_attempts
 -- Some attempts that ended without a result before $1, whose objects are to be deleted.
 SELECT a.job_id, a.number AS unit, a.attempt, j.user_id AS "user" FROM attempts a
