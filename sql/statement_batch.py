@@ -80,6 +80,8 @@ def row_values(kind: type[Any], row: Any) -> dict[str, Any]:
 
 def columns_of(rows: Sequence[Any], *names: str) -> Columns:
     """Return, for each named attribute, the column of its values in the rows."""
+    if not rows:  # of most kinds a batch has no rows
+        return [[]] * len(names)
     return [list(map(attrgetter(name), rows)) for name in names]
 
 
