@@ -258,18 +258,24 @@ class TransferRow:
     @property
     def entry(self) -> "EntryRow":
         """The entry of the transfer's subject."""
-        return self.sides[self.subject == self.credit]
+        return self._debited if self.subject == self.debit else self._credited
 
     @property
     def sides(self) -> "tuple[EntryRow, EntryRow]":
         """The entries of both accounts, the debit first, as the view ``entries`` shows them."""
-        of_debit = self.subject == self.debit
-        debit = (self.debit, self.debit_version, -self.amount, self.debit_after)
-        credit = (self.credit, self.credit_version, self.amount, self.credit_after)
-        return (
-            EntryRow(2 * self.id - 1, self.key, *debit, self.receipt if of_debit else None),
-            EntryRow(2 * self.id, other_key(self.key), *credit, None if of_debit else self.receipt),
-        )
+        return self._debited, self._credited
+
+    @property
+    def _debited(self) -> "EntryRow":
+        receipt = self.receipt if self.subject == self.debit else None
+        moved = (self.debit, self.debit_version, -self.amount, self.debit_after)
+        return EntryRow(2 * self.id - 1, self.key, *moved, receipt)
+
+    @property
+    def _credited(self) -> "EntryRow":
+        receipt = self.receipt if self.subject == self.credit else None
+        moved = (self.credit, self.credit_version, self.amount, self.credit_after)
+        return EntryRow(2 * self.id, other_key(self.key), *moved, receipt)
 
 
 def other_key(key: UUID) -> UUID:
