@@ -640,6 +640,7 @@ class SqlBooks:
     def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]
         old = [hold for hold in changes.holds if hold.reference not in changes.new_holds]
+        old.sort(key=lambda hold: hold.reference)
         names = ("id", "account", "reference", "amount", "created_at", "settled", "state")
         yield "books_holds_insert", self._with_ids(columns_of(new, *names, "closed_at"), 1)
         changing = ("reference", "state", "settled", "closed_at", "created_at")
@@ -680,7 +681,8 @@ def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[st
     """Return the writes of new jobs and of changed ones."""
     new, ids = changes.new_jobs, {job.id for job in changes.new_jobs}
     rows = {job.id: job for job in changes.jobs}
-    old = [job for job in changes.jobs if job.id not in ids]
+    # Updated rows are in order, so that two gateways that write the same rows cannot deadlock.
+    old = sorted((job for job in changes.jobs if job.id not in ids), key=lambda job: job.id)
     columns = columns_of(new, "payload_ref", "price", "created_at", "price_number", "retry_of")
     columns.append([orjson.dumps(job.plan).decode() for job in new])
     columns += columns_of([rows[job.id] for job in new], *_OF_JOB)
@@ -693,6 +695,7 @@ def _units(changes: Changes, seen: "Seen") -> Iterator[tuple[str, Columns]]:
     jobs = {job.id for job in changes.new_jobs}
     new = [unit for unit in changes.units if unit.job_id in jobs]
     old = [unit for unit in changes.units if unit.job_id not in jobs]
+    old.sort(key=lambda unit: (unit.job_id, unit.number))
     waiting = [unit for unit in new if is_untouched(unit)]
     moved = [unit for unit in new if not is_untouched(unit)]
     names = ("job_id", "number", *_UNIT_NEW, "missing")
