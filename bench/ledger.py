@@ -20,7 +20,7 @@ Goals: L1, at least 25 times the rate of interactive transactions and nine times
 18 times that of interactive transactions with holds (12 and 6 times if the platform's account is
 spread). L2, with one hot user at least 30 times the rate of interactive transactions, and 0.95 of
 the rate with 1,000 users. L3, at least 0.3 of the rows that COPY writes into a table with the same
-indexes. L4, p99 at most a fifteenth of that of interactive transactions, and a single transfer takes
+indexes. L4, p99 at most a fifteenth of that of interactive transactions; a single transfer takes
 at most 1.5 times as long as with a function. L5, two Ledgers over one database at least 1.3 times
 as fast as one.
 """
