@@ -16,13 +16,10 @@ from sql.books import (
     KeyRow,
     Keys,
     Rows,
-    Seen,
     TransferRow,
-    columns_of_keys,
-    job_row,
-    unit_row,
     with_tills,
 )
+from sql.books_statements import Seen, columns_of_keys, job_row, unit_row
 from sql.checks import check_row
 from sql.database import Connection
 from sql.statement_batch import Part, flat, reading, row_values

@@ -15,7 +15,8 @@ from sql.access import Access, circles_of
 from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit_log import Act
 from sql.audit_log import record as audit_record
-from sql.books import BooksTransaction, Changes, Keys, Rows, Seen, SqlBooks
+from sql.books import BooksTransaction, Changes, Keys, Rows
+from sql.books_statements import Seen, SqlBooks
 from sql.books_without_locks import ReadBooks, Reading, needs_locks
 from sql.checks import (
     CheckId,

@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.books import BooksTransaction, Changes, Keys, Rows
+from sql.books_without_locks import ReadBooks
 from sql.database import Connection, Database
 from sql.halts import Halts, UnreadableHead
 from sql.store import BOOKS_SECONDS, SqlStore
@@ -81,6 +82,12 @@ class HandStore(SqlStore):
         self, *, within: float = BOOKS_SECONDS
     ) -> AbstractAsyncContextManager[BooksTransaction]:
         return self._by_hand(super().transaction(within=within))
+
+    async def read_books(self, keys: Keys, till: int) -> ReadBooks | None:
+        found = await super().read_books(keys, till)
+        if found is not None:
+            found.rows.now = self._clock.now()
+        return found
 
     @asynccontextmanager
     async def _by_hand(

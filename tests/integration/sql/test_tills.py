@@ -14,7 +14,8 @@ import pytest
 from actors.ledger.effects import Transfer, UnitComplete
 from actors.ledger.messages import Commit, ExistsWithOtherAmount, Posted, Replayed
 from sql.account_names import ADJUSTMENTS, REVENUE, user_account
-from sql.books import WITH_TILLS, Keys, Rows, SqlBooks
+from sql.books import WITH_TILLS, Keys, Rows
+from sql.books_statements import SqlBooks
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
