@@ -38,6 +38,9 @@ def slow_jpeg() -> bytes:
     return whole[:-2] + codes + scan * SCANS + whole[-2:]
 
 
+SLOW = "\nscene.cycles.samples, scene.cycles.use_adaptive_sampling = 1_000_000, False\n"
+
+
 @pytest.fixture(scope="module")
 def stage(
     resident_blender: Resident,
@@ -88,9 +91,10 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
 
 
 async def test_a_scene_that_takes_longer_than_its_check_may_is_to_blame_itself(
-    stage: Stage,
+    stage: Stage, tmp_path: Path
 ) -> None:
-    found = await stage.told("late", stage.honest, seconds=1.0)
+    slow = attrs.evolve(stage, scene=build(tmp_path / "slow.blend", JPEG + SLOW))
+    found = await slow.told("late", stage.honest, seconds=1.0)
     assert isinstance(found, Failed)
     assert found.failure == "scene"
 
