@@ -52,7 +52,7 @@ from tests.twins.store_checks import stand
 CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
 NODE = UUID(int=10)
-OURS = frozenset(UUID(int=number) for number in (20, 21, 22))  # the gateway's own verifiers
+OURS = frozenset(UUID(int=number) for number in (20, 21, 22))  # ids of the gateway's verifiers
 PRICE = 1_000
 CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
