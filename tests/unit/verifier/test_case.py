@@ -325,7 +325,7 @@ def test_a_scene_is_to_blame_for_failed_checks_only_while_nothing_differed(
     "of", [{"params": {"tile": [0, 0, 8, 8]}}, {"params": {"tiles": [[0, 0, 8, 8]]}}, VIDEO]
 )
 def test_a_result_that_honest_nodes_do_not_make_pays_nobody(of: Mapping[str, Any]) -> None:
-    """Honest nodes fail tiles of scenes that cannot be split, and videos of other files."""
+    """Honest nodes fail tiles of unsplittable scenes, and videos of files that are no pictures."""
     found = heard({"unable": "Render Properties > Path Guiding learns from it"}, **of).verdict
     assert found is not None
     assert (found.outcome, found.from_scene) == ("unverifiable", False)
