@@ -112,7 +112,8 @@ def test_regions_that_differ_are_no_strike_before_the_whole_frame_says_so() -> N
 
 
 CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
-TO_WHOLE = (apart(0.9), apart(0.9))  # for a verifier of another instruction set
+# Reports on regions after which a verifier of another instruction set renders the whole frame.
+TO_WHOLE = (apart(0.9), apart(0.9))
 
 
 @pytest.mark.parametrize(
