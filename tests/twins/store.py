@@ -786,7 +786,7 @@ class BooksTwin:
             checks=find_checks(store, keys),
             **earned,
         )
-        count = numbers_for(keys, rows)  # most transfers of the batch; each has two entries
+        count = numbers_for(keys, rows)  # transfers that the ids suffice for; each has two entries
         rows.transfer_ids = itertools.islice(store.transfer_ids, count)
         rows.entry_ids = itertools.islice(store.entry_ids, 2 * count)
         return rows
