@@ -165,7 +165,7 @@ class Copy:
     @classmethod
     @asynccontextmanager
     async def of(cls, endpoint: PostgresEndpoint, transfers: int) -> AsyncGenerator[Self]:
-        """Read the Ledger's first ``transfers`` transfers."""
+        """Read the Ledger's first ``transfers`` transfers, and their entries."""
         connection = await asyncpg.connect(endpoint.owner_dsn)
         copy = cls(connection)
         last = await connection.fetchval(
