@@ -160,7 +160,7 @@ class Copy:
     @classmethod
     @asynccontextmanager
     async def of(cls, endpoint: PostgresEndpoint, transfers: int) -> AsyncGenerator[Self]:
-        """Read the Ledger's first ``transfers`` transfers."""
+        """Read the Ledger's first ``transfers`` transfers, and their entries."""
         connection = await asyncpg.connect(endpoint.owner_dsn)
         buffer = io.BytesIO()
         await connection.copy_from_query(

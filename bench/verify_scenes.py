@@ -141,7 +141,7 @@ links.new(fog.outputs[0], nodes["Material Output"].inputs["Volume"])
 give(cube, smoke)
 """,
 }
-# Thresholds are chosen by the first five scenes and tested on the other five.
+# Thresholds are chosen on these five scenes and tested on the other five.
 TUNED_ON: Final = ("hair", "volume", "textures", "displacement", "simulation cache")
 REPORTED_ON: Final = tuple(name for name in SCENES if name not in TUNED_ON)
 SEED: Final = "\nscene.cycles.seed = 99\n"

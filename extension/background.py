@@ -52,7 +52,7 @@ class Background:
         self._thread.start()
 
     def tell(self, **told: Any) -> None:
-        """Queue a report of changes, from any thread."""
+        """Queue a report of changed values of the ``State``, from any thread."""
         self._told.put(told)
 
     def hear(self, ear: Hear) -> None:

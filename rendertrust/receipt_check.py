@@ -42,7 +42,7 @@ _PAYS: Final = ("USAGE", "EARNING")
 _NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable")
 _PIECE: Final = 1 << 20
 _HEAD: Final = ("width", "height", "channels")
-WORDS_MOST: Final = 120  # characters of the renderer that are shown
+WORDS_MOST: Final = 120  # characters of the renderer's name, version and build that are shown
 AREA_MOST: Final = 1 << 26  # pixels of a picture, if the receipt does not name its size
 
 

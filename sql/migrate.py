@@ -18,7 +18,7 @@ from typing import Any, Final
 import asyncpg
 import attrs
 
-LOCK: Final = 0x52656E646572  # 'Render': of many gateways that start at once, only one migrates
+LOCK: Final = 0x52656E646572  # 'Render' in ASCII; of several gateways, one at a time migrates
 TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # pauses between tries to lock, at first and at most
 # How long a migration waits for a table's lock. Meanwhile others that need the table, such as
 # commits of gateways, wait, too; gateways give up after 1.8 s. PostgreSQL ends a blocking

@@ -105,7 +105,7 @@ def strikes_of(records: Sequence[Record]) -> int:
 
 
 def _struck(records: Sequence[Record]) -> int:
-    """Count initial and later strikes, without forgiveness."""
+    """Count all strikes, also forgiven ones: two after a release, and each later invalid result."""
     begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
     return begun + sum(one.since.count(INVALID) for one in records)
 

@@ -89,7 +89,7 @@ class OpenView:
         """Set the pause after a reading, in proportion to its duration ``took``.
 
         ``all_took``: the duration of the last readings of all views together. The longer all
-        readings take, the less often each view is read.
+        readings take, the less often each view is read, down to once per ``every`` seconds.
         """
         self.took = took
         rest = max(self.view.rest, RESTS * took, min(SHARE * all_took, self.view.every))

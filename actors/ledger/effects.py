@@ -404,14 +404,14 @@ class EarningClaim:
 
 @attrs.frozen
 class DisputeOpen:
-    """From the web: the creator disputes the charge of a unit, once per unit.
+    """From the web or the Verifier: the creator or the gateway disputes the charge of a unit.
 
-    A creator may open a dispute even if a dispute by the gateway was rejected. A dispute must be
-    opened within the window of the share or, without a share, within ``window`` after the unit's
-    end. ``by_gateway``: from the Verifier, because the node, or another node of its owner,
-    delivered an invalid result and this unit was not fully compared. A dispute by the gateway may
-    follow a rejected dispute by the creator. ``comparison``: the creator's comparison with their
-    own render; a check then decides the dispute.
+    A second dispute of a unit is accepted only after a rejected one of the other side. A creator's
+    dispute must be opened within the window of the share or, without a share, within ``window``
+    after the unit's end; the gateway's, before the share is payable. ``by_gateway``: from the
+    Verifier, because the node, or another node of its owner, delivered an invalid result and this
+    unit was not fully compared. ``comparison``: the creator's comparison with their own render; a
+    check then decides the dispute.
     """
 
     id: UUID

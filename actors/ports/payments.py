@@ -43,9 +43,9 @@ class Payments(Protocol):
     """Stripe, which takes payments and reports their outcome by webhooks."""
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """Open a checkout session for the order and return it; a repeated call returns the same
-        session.
+        """Open a checkout session for the order and return it.
 
+        A repeated call returns the same session as long as Stripe keeps the idempotency key.
         Raises PaymentsUnavailable within eight seconds.
         """
         ...

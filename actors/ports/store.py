@@ -177,7 +177,7 @@ class Store(Protocol):
     async def keep_thumbnail(
         self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
     ) -> bool:
-        """Store a thumbnail of a frame, with an event of the job.
+        """Store a thumbnail of a frame, and write an event of the job.
 
         False if the unit is no longer assigned to the node.
         """

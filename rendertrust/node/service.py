@@ -74,9 +74,9 @@ def folder() -> Path:
 
 
 def write(text: str, place: Path) -> Path:
-    """Write the unit to the folder ``place``, which is created if missing.
+    """Write the systemd unit to the folder ``place``, which is created if missing.
 
-    Return the unit's path.
+    Return the path of the unit file.
     """
     place.mkdir(parents=True, exist_ok=True)
     path = place / NAME

@@ -13,7 +13,7 @@ ENDED = (
 
 
 def swallow_commits(proxy: Proxy, *, times: int = 1) -> Trap:
-    """Let so many transactions commit, and reset each connection instead of answering."""
+    """Let ``times`` transactions commit, and reset each connection instead of answering."""
     return proxy.swallow(COMMIT, answer=COMMITTED, times=times)
 
 

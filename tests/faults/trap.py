@@ -17,10 +17,10 @@ class Kind(Enum):
 
 @attrs.define(eq=False)
 class Trap:
-    """A fault at a text, or ``after`` so many bytes from now; it springs ``times`` times.
+    """A fault where the traffic has ``text`` or, without a text, after ``after`` more bytes.
 
-    With -1 ``times`` it springs always. ``sprung`` counts how often it did. A swallowed answer
-    counts once the server has sent it.
+    The trap springs ``times`` times; at -1, always. ``sprung`` counts how often it sprang. A
+    swallowed answer counts once the server has sent it.
     """
 
     kind: Kind

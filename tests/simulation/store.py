@@ -8,7 +8,7 @@ from sql.checks import CheckRow
 from tests.twins.store import StoreTwin
 
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
-PRICE_BEFORE = 100_000_000  # price of earlier results, above that of any unit of the simulation
+PRICE_BEFORE = 100_000_000  # price of results from before the simulation; more than any unit costs
 # attributes that each connection has for itself; all others are the server's
 OWN = frozenset({"_server", "_failures", "away", "lost_answers"})
 

@@ -145,7 +145,10 @@ def test_thousands_of_nodes_have_work_as_long_as_any_waits(nodes: int) -> None:
 
 
 def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
-    """CPU time may grow fivefold; a search through all nodes would cost sixteen times as much."""
+    """With sixteen times the nodes, CPU time may grow fivefold.
+
+    A search through all nodes would cost sixteen times as much.
+    """
 
     def cost(nodes: int) -> float:
         begin = time.process_time()

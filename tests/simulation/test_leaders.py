@@ -1,5 +1,5 @@
-"""Of several gateways one audits the books and one sweeps; when one of them dies, another takes
-over.
+"""Of several gateways one audits the books and one requeues lost units; when one of these dies,
+another takes over.
 """
 
 import asyncio

@@ -30,7 +30,7 @@ GIB: Final = 1 << 30
 
 
 class Machine(SimulatedNode):
-    """A node with ``gib`` GiB of memory per unit that claims ``says``; a unit needs ``needed``."""
+    """A node that claims ``says`` GiB of memory and has ``gib``; a unit needs ``needed`` GiB."""
 
     gib, says, needed = 4, 4, 6
     begun = 0

@@ -98,7 +98,7 @@ class Agent:
         return self.state.with_suffix(".log")
 
     def leftovers(self) -> list[int]:
-        """Return the ids of all processes, also the agent's, whose command names ``state``."""
+        """Return the ids of all processes, also the agent's, whose command names its folder."""
         return alive_in(self.state)
 
     async def kill(self) -> None:

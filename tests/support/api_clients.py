@@ -225,7 +225,7 @@ class FaithfulNode(PlainNode):
                 self.closes.append(self.socket.close_code)
 
     async def is_connected(self) -> bool:
-        """Try once to connect; return whether it worked."""
+        """Try once to connect; return whether the gateway accepted the connection."""
         try:
             await self.connect()
         except aiohttp.ClientError:

@@ -32,7 +32,10 @@ class Checkout:
         return await self.run("rendertrust", *words)
 
     async def run(self, module: str, *words: str, before: tuple[str, ...] = ()) -> tuple[int, str]:
-        """Run ``python -m MODULE``, after ``before`` if given; return exit code and output."""
+        """Run ``python -m MODULE`` and return exit code and output.
+
+        ``before``: a command that gets this command as its arguments.
+        """
         process = await asyncio.create_subprocess_exec(
             *(*before, str(self.python), "-m", module, *words),
             cwd=self.folder,

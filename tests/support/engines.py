@@ -89,7 +89,7 @@ def engine_folder(parent: str | None = None) -> Generator[Path]:
     new = folder / "new"
     with new.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Renamed once it is locked, because other test runs try to lock the file of this name.
+        # The file gets its name once it is locked, because other test runs try to lock LOCK files.
         new.rename(folder / LOCK)
         try:
             yield folder

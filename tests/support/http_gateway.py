@@ -77,7 +77,7 @@ from web.http.listener import make_runner
 from web.identity.tokens import SignedNodeTokens, Tokens
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
-# Nothing listens there; a test that needs Stripe sets the address of a stand-in.
+# Nothing listens at this URL; a test that needs Stripe sets the URL of a stand-in.
 NO_STRIPE = StripeEndpoint("sk_test_nobody", "whsec_of_the_tests", "http://127.0.0.1:1")
 
 

@@ -17,7 +17,7 @@ from tests.twins.tokens import TwinTokens
 
 
 class TwinLogMemory:
-    """Keeps the newest head in memory."""
+    """Keeps the newest checkpoint that the gateway has seen, in memory instead of a file."""
 
     def __init__(self) -> None:
         self.head: SeenHead | None = None

@@ -1,4 +1,4 @@
-"""In-memory Post: receivers of webhooks by URL, and the letters that each receiver got."""
+"""In-memory Post: receivers of webhooks by URL, and the requests (letters) that each got."""
 
 import asyncio
 from collections import defaultdict

@@ -888,9 +888,9 @@ def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
 
 
 def _last_progress(job: JobRow) -> datetime:
-    """Return when the job was queued, or, if later, when one of its several units last started.
+    """Return when the job was queued or, if later, when one of its units last went to a node.
 
-    A job of one unit counts from its queueing only.
+    For a job of one unit, return when it was queued.
     """
     if job.units == 1 or job.dispatched_at is None:
         return job.queued_at

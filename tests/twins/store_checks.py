@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MINUTE: Final = timedelta(minutes=1)
 VALID: Final = ("exact", "consistent")
-Told: TypeAlias = tuple[datetime, UUID, int, str, int]  # time, job, unit, letter, share
+Told: TypeAlias = tuple[datetime, UUID, int, str, int]  # time, job, unit, ``_letter``, share
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
@@ -225,7 +225,10 @@ def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tupl
 
 
 def _letter(store: "StoreTwin", row: CheckRow) -> str | None:
-    """Return the letter of a check in its node's record; None if it does not count."""
+    """Return a check's letter in its node's record: v valid, m strike, x invalid without a strike.
+
+    None if the check does not count.
+    """
     if row.verdict in VALID:
         return None if row.id in store.own_work else "v"
     if row.verifier_id is None:

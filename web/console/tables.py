@@ -24,8 +24,8 @@ ORDERS: Final = {  # names of ascending and descending order, by kind
 class SortQuery:
     """Query of a page with sorting but without other parameters.
 
-    If a page has several tables, the name of a table and a dot come first. A page declares its
-    tables with ``order_by`` in its own query.
+    ``sort`` names a column; if a page has several tables, the name of a table and a dot come before
+    it. A page declares its tables with ``order_by`` in its own query.
     """
 
     sort: Annotated[str, Meta(max_length=40)] = ""

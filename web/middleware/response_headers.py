@@ -1,4 +1,7 @@
-"""Headers that every response carries."""
+"""Headers of all responses: fixed ones, and request id and rate limit where these are known.
+
+A connection that is refused before its first request gets none of these headers.
+"""
 
 from typing import Final
 

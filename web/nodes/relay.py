@@ -223,7 +223,7 @@ async def read(
                 await session.ask(RelayFramesHandled(), within=CATCH_UP_SECONDS)
                 ahead = 0
         except MailboxFull:
-            continue  # the characters are checked again after the next relay frame
+            continue  # ``ahead`` is kept, so the session is asked again after the next message
         except (AskFailed, OSError):
             return
 

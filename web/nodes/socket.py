@@ -30,7 +30,7 @@ class NodeSocket:
     """The gateway's side of a node's WebSocket. ``send`` and ``ping`` raise OSError once the socket
     is closed.
 
-    ``closed_with``: the code with which our side closed it.
+    ``closed_with``: the code with which the gateway closed it; None if the gateway did not.
     """
 
     def __init__(self, response: SocketResponse, request: web.Request) -> None:

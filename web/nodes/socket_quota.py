@@ -31,9 +31,9 @@ class SocketQuota:
         self._resting: dict[UUID, float] = {}  # the end of each node's pause, the oldest first
 
     def refuse(self, subject: str, *, replaces: bool) -> Problem | None:
-        """Return a refusal if the address has as many sockets as allowed.
+        """Return a refusal if the address ``subject`` has as many sockets as allowed.
 
-        A node may always replace its own socket.
+        ``replaces``: the node already has a socket from this address, which the new one replaces.
         """
         return TOO_MANY if self._taken[subject] - replaces >= self._most else None
 

@@ -55,7 +55,7 @@ TOO_MANY: Final = Problem(
 _WHY: Final = {
     "uncharged": "The unit cost nothing, so there is nothing to refund",
     "closed": "The dispute window of the unit has closed",
-    "disputed": "The unit was already disputed; that is possible once",
+    "disputed": "The unit is already disputed, or its dispute was already decided",
 }
 Complaining = Annotated[str, Meta(min_length=1, max_length=500)]
 DisputeState = Literal["open", "upheld", "rejected"]

@@ -116,7 +116,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
 
 
 async def _url(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> str | None:
-    """Return the download address; None unless the gateway derived the key for this user."""
+    """Return the result's download URL; None unless the gateway derived its key for this user."""
     place = None if row.result_key is None else place_of(row.result_key)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
         return None

@@ -156,7 +156,7 @@ class Crawl:
             self._note(link)
 
     async def _seen(self, href: str) -> dict[str, Any]:
-        """Return what is at an address; at the first visit, check the page in all looks."""
+        """Return what is at a URL; at the first visit, also check how the page looks."""
         page, tabs, _ = kind_of(href)
         assert isinstance(page, ConsolePage)
         if self._name not in SEES or (page, tabs) in self._opened:

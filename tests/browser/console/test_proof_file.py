@@ -211,7 +211,7 @@ async def test_a_file_without_a_place_for_what_was_checked_does_not_hold(
 async def test_a_browser_that_cannot_check_a_signature_says_so(
     browser: Browser, tmp_path: Path, lacks: str
 ) -> None:
-    """The browser still checks the rest: an altered text is refused by comparing its bytes."""
+    """The browser still compares the signed text with the proof, and refuses a changed block."""
     async with offline(browser, lacks) as reader:
         async with reading(reader, tmp_path) as page:
             verdict = page.locator("#verdict")

@@ -42,7 +42,7 @@ RESULT = random.Random(3).randbytes(MIB - 1)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def _small_parts() -> AsyncIterator[None]:
-    """Make parts as small as allowed."""
+    """Make the parts of multipart uploads as small as object stores allow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("web.objects.multipart_uploads.PART_BYTES", PART)
         patch.setattr("web.routes.uploads.PART_BYTES", PART)

@@ -398,7 +398,7 @@ async def test_a_check_of_given_rows_finds_what_a_check_of_all_finds_in_them(
 async def test_what_is_held_for_too_long_is_found_whatever_its_work_does(
     stage: Stage, database: PostgresEndpoint, state: str, days: int, found: int
 ) -> None:
-    """The age is measured against the newest entry if no hold is newer."""
+    """A hold's age is measured against the newest entry if no hold is newer."""
     user, node, job = await stage.user(1000), await stage.node(), fresh_id()
     await stage.commit(dispatch(user, job, 100, 1, None if state == "QUEUED" else node))
     if state == "RUNNING":

@@ -35,7 +35,7 @@ def call(data: Path, *words: str) -> Any:
 
 
 def begin(loop: LoopThread, database: PostgresEndpoint, data: Path) -> str:
-    """Begin a log with the folder's key, and return its verifier."""
+    """Begin a log with the folder's key, and return the public key in the form of a signed note."""
     verifier = str(keys_of(key_file(data).read_text().split()).verifiers(ORIGIN)[0])
     root = Frontier().root().hex()
     for statement in (

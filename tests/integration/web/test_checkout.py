@@ -1,4 +1,4 @@
-"""Purchases at the Stripe stand-in, by the production code with another address."""
+"""Purchases at the Stripe stand-in, by the production code with another base URL."""
 
 import asyncio
 import re

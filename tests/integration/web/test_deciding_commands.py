@@ -40,7 +40,7 @@ class Books:
         return self.loop.run(make())
 
     def disputed(self, *, by_gateway: bool = False) -> tuple[Work, str]:
-        """Create a disputed unit; return the work and the dispute's id."""
+        """Create a disputed unit; return its ``Work`` and the dispute's id."""
 
         async def make() -> tuple[Work, str]:
             work = await worked(self.stage, await self.stage.user())

@@ -52,7 +52,7 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
 async def test_an_entry_that_somebody_removed_is_said_to_be(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
-    """The log has the entry's leaf, so the reopening did not take it."""
+    """The log still has the entry's leaf, so the reopening did not give the entry up."""
     await wait_until_verified(creator, await creator.deduct())
     await anchor_unknown_leaves(chain, 50)
     await halted(creator)

@@ -1,4 +1,7 @@
-"""A gateway whose chain has more of the log than its database: it writes nothing and says why."""
+"""Halts of a gateway whose chain may have more of the log than its database.
+
+During a halt the gateway books and signs nothing and says why; reading and logging in still work.
+"""
 
 from collections.abc import AsyncGenerator
 from typing import Any, cast

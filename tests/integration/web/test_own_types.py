@@ -31,7 +31,8 @@ def test_other_types_are_for_everybody(job_type: str) -> None:
 def test_numbers_are_those_that_the_database_returns() -> None:
     """Parameters must be the same numbers before and after they were stored in the database.
 
-    A node signs what it was sent, and the gateway compares this with what it reads back.
+    A node signs the parameters that it was sent, and the gateway compares them with those in the
+    database.
     """
     given = {"x": 1e17, "of": [{"y": -0.0, "z": 1.5}], "many": 10**19, "no": True}
     found = parameters_of("echo", given)

@@ -63,7 +63,7 @@ async def wait_until_goes_to(person: Person, pool: str, node: str) -> None:
 async def test_who_took_his_node_back_gets_no_scene_of_others_any_more(
     face: Face, jane: Person, bob: Person
 ) -> None:
-    """Submissions right after the answer no longer reach the node, either."""
+    """Even a submission right after the request that ends the loan does not reach the node."""
     node = await living(face, bob)
     _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
     barn = f"/api/v1/organisations/{made['id']}"

@@ -267,7 +267,7 @@ class Done:
 async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
     gateways: list[Face], database: PostgresEndpoint
 ) -> None:
-    """Each job's hold has a price that was valid during its request."""
+    """Each job's hold has a price that was valid during the job's request."""
     admin = await with_role(gateways[0], database.owner_dsn, "admin")
     people = [await register(gateways[n % 2], f"{n}@example.org") for n in range(4)]
     changes, orders = list[Done](), list[Done]()

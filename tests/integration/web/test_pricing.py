@@ -193,7 +193,7 @@ async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_re
         assert (await quoted(jane, scene))["price"] == "5.0000"
         status, placed = await dispatched(jane, scene)
         assert (status, placed["status"]) == (202, "QUEUED")
-    # the gateway repeats this at each start of its node
+    # the gateway stores its embedded verifier again at each start
     await gateway.gateway.tables.nodes.embed(embedded)
     row = await gateway.gateway.tables.nodes.shown(embedded.id)
     assert row is not None

@@ -289,8 +289,8 @@ async def test_what_is_noted_is_there_after_a_start_and_never_goes_back(tmp_path
 
 
 async def test_who_looked_before_the_epoch_halts_nobody_after_it(machine: Machine) -> None:
-    """A gateway may compare the logs before the operator reopens the log, and record its finding
-    only afterwards.
+    """A gateway may compare the logs before an admin reopens the log, and record its finding only
+    afterwards.
     """
     await make_history(machine)
     machine.chain.away = False

@@ -90,7 +90,7 @@ async def pool(database: PostgresEndpoint) -> AsyncIterator[Database]:
 async def test_what_one_gateway_revokes_all_refuse_at_once(
     pool: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Polling is off: the database has sent a notification.
+    # Polling is off, so only the database's notification can tell the sets of the revocations.
     monkeypatch.setattr("actors.revocations.actor.READ_EVERY_SECONDS", 3_600.0)
     async with filled(pool) as one, filled(pool) as other:
         sids = [uuid4() for _ in range(5)]

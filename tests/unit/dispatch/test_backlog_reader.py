@@ -63,7 +63,7 @@ class MessageCollector:
 
 
 class SlowStore(PreparedStore):
-    """A database that takes ``seconds`` per page, but fails at reads of ``most`` units or more."""
+    """A database that takes ``seconds`` per page; reads of more than ``most`` units fail."""
 
     most, seconds, node_reads = MANY, 0.0, 0
 

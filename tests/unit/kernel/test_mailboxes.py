@@ -36,7 +36,7 @@ async def let_go(it: Play) -> list[object]:
 
 
 async def stop(it: Play) -> None:
-    """Begin to stop the tree while the actor is busy, then let the actor go on."""
+    """Begin to stop the supervisor while the actor is busy, then let the actor go on."""
     stopping = asyncio.create_task(it.root.stop())
     await quiet()
     it.script.gate.set()

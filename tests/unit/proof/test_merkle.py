@@ -139,9 +139,9 @@ def test_hashes_too_many_or_too_few_are_refused() -> None:
 
 
 def test_a_proof_of_a_larger_tree_has_more_hashes() -> None:
-    """A proof for a smaller tree's root is invalid even though both its roots exist."""
+    """A proof in a smaller tree is invalid for a larger size, even with the smaller tree's root."""
     for size in range(1, 40):
-        larger = size + (1 << size.bit_length())  # the same shape below, with another level on top
+        larger = size + (1 << size.bit_length())  # the same path, and one more level above it
         for index in range(size):
             leaf, proof = HASHES[index], reference.path(index, LEAVES[:size])
             assert not merkle.verify_inclusion(leaf, index, larger, proof, ROOTS[size])

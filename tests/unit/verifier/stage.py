@@ -52,7 +52,7 @@ from tests.twins.store_checks import stand
 CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
 NODE = UUID(int=10)
-OURS = frozenset(UUID(int=number) for number in (20, 21, 22))  # the gateway's own verifiers
+OURS = frozenset(UUID(int=number) for number in (20, 21, 22))  # ids of the gateway's verifiers
 PRICE = 1_000
 CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
@@ -63,7 +63,7 @@ EXACT: Mapping[str, Any] = {
 
 
 def apart(value: float) -> Mapping[str, Any]:
-    """Return a report in which one of three crops differs by ``value``."""
+    """Return a report in which one of three crops differs by ``value`` times the noise."""
     return {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "off": value}]}
 
 
@@ -178,7 +178,7 @@ class Play:
         return Inspector(node, device_class, probe)
 
     def appears(self, checker: Inspector) -> None:
-        """Announce the same node again, as after a restart of the Verifier."""
+        """Announce the node of ``checker`` again, as after a restart of the Verifier."""
         seen = CheckerSeen(checker.node, checker.device_class, checker.probe.ref)
         assert self.verifier.tell(seen)
 

@@ -165,7 +165,7 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
 
 @simulated
 async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
-    """If such results were paid, a node could lie freely once the verifiers have another build."""
+    """If these results were paid, a node could lie freely while no verifier has its build."""
     async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector(20, "cpu/avx2/4.5")
@@ -278,7 +278,7 @@ async def test_what_takes_each_verifier_along_ends_and_others_are_checked_meanwh
             else:
                 play.says(checker, order, EXACT)
                 await play.ends(order.unit.job, "COMPLETED")
-                # the pause before the next check of the fatal result
+                # longer than the pause before the next check of ``deadly``
                 await asyncio.sleep(15 * 2**orders)
         await play.ends(deadly, "COMPLETED")
         assert play.verdict(deadly) == "unverifiable"
@@ -338,7 +338,7 @@ async def test_what_cannot_be_compared_for_its_scene_is_paid_to_who_is_known(
 
 @simulated
 async def test_a_scene_of_which_regions_say_nothing_is_rendered_whole_from_then_on() -> None:
-    """The gateway still renders the scene whole after a restart."""
+    """Also after a restart of the gateway, results of the scene are compared as whole frames."""
     async with verifying() as play:
         job, checker = await play.delivered(), play.inspector()
         regions = await play.checks(checker, apart(0.9))
@@ -535,7 +535,7 @@ async def lies(play: Play, checker: Inspector) -> None:
 
 @simulated
 async def test_the_third_strike_is_quarantine() -> None:
-    """The Scheduler is told, so that strangers' work stops, and the reason stays with the node."""
+    """The Scheduler is told, so that the node gets no strangers' work, and the reason is kept."""
     async with verifying() as play:
         checker = play.inspector()
         for _ in range(STRIKES_MOST):
@@ -650,7 +650,7 @@ async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -
 
 @simulated
 async def test_who_blames_a_scene_whose_honest_frames_may_differ_gets_no_strike() -> None:
-    """A driver that reads the machine may make it fail on one node only."""
+    """A Blender driver that reads facts of the machine may make a scene fail on one node only."""
     honest = UUID(int=30)
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)

@@ -112,7 +112,8 @@ def test_regions_that_differ_are_no_strike_before_the_whole_frame_says_so() -> N
 
 
 CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
-TO_WHOLE = (apart(0.9), apart(0.9))  # for a verifier of another instruction set
+# Reports on regions after which a verifier of another instruction set renders the whole frame.
+TO_WHOLE = (apart(0.9), apart(0.9))
 
 
 @pytest.mark.parametrize(
@@ -325,7 +326,7 @@ def test_a_scene_is_to_blame_for_failed_checks_only_while_nothing_differed(
     "of", [{"params": {"tile": [0, 0, 8, 8]}}, {"params": {"tiles": [[0, 0, 8, 8]]}}, VIDEO]
 )
 def test_a_result_that_honest_nodes_do_not_make_pays_nobody(of: Mapping[str, Any]) -> None:
-    """They fail tiles of scenes that cannot be split, and videos of files that are no pictures."""
+    """Honest nodes fail tiles of unsplittable scenes, and videos of files that are no pictures."""
     found = heard({"unable": "Render Properties > Path Guiding learns from it"}, **of).verdict
     assert found is not None
     assert (found.outcome, found.from_scene) == ("unverifiable", False)

@@ -38,7 +38,8 @@ def test_a_check_costs_a_liar_more_than_he_saves(frames: int, share: float) -> N
 class Life:
     """A node that fakes frames of each chunk until it is quarantined.
 
-    At the quarantine all its earnings are still pending, and each frame behind them is compared.
+    At the quarantine all its earnings are still pending, and each frame that earned them is
+    compared.
     """
 
     frames: int

@@ -38,7 +38,7 @@ OTHER_CLASS: Final = "cpu/sse/5.2"
 
 
 def whole(off: float = 0.0, count: int = COUNT, **more: Any) -> Mapping[str, Any]:
-    """Return a report on the whole frame in which one place differs by ``off``."""
+    """Return a report on the whole frame: one place differs by ``off`` times the noise."""
     at = {"equal": off == 0, "off": off or None}
     return {**EXACT, "whole": True, "crops": [at, *[{"equal": True}] * (count - 1)], **more}
 

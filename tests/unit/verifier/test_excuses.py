@@ -40,7 +40,7 @@ class Draws:
 
 
 async def deliver_a_lie(play: Play, draws: Draws, checker: Inspector) -> UUID:
-    """Return a unit whose first node lied, was drawn and fined; two further nodes are known."""
+    """Return a unit whose first result was a lie, drawn and fined; two further nodes are known."""
     for node, owner in {**OWNERS, WITNESS: UUID(int=33)}.items():
         play.store.add_node(node, ("render",), owner=owner)
     for node in (NODE, *OWNERS):

@@ -34,7 +34,7 @@ def compared(outcome: str, *why: str, off: float | None = 1.2, **more: Any) -> M
 
 
 def refused(**more: Any) -> Mapping[str, Any]:
-    """Return a report with a refusal by both looks, and without a check of the finish."""
+    """Return a report with a refusal by both looks, and no comparison of the finished picture."""
     told = {**compared("refused", "fewer-samples", "softened"), **more}
     return {name: value for name, value in told.items() if name != "finish"}
 

@@ -38,7 +38,7 @@ async def quarantined(play: Play) -> Inspector:
 
 
 async def renders_own(play: Play, checker: Inspector, number: int, pool: str = "mine") -> None:
-    """Have the node render so many valid results for its owner."""
+    """Have the node deliver ``number`` valid results for its owner."""
     for _ in range(number):
         job = await play.delivered(user=OPERATOR, pool=pool)
         assert (await play.checks(checker, EXACT)).draws, "it is compared"
@@ -62,7 +62,7 @@ def acts(play: Play) -> list[tuple[str, str]]:
 
 @simulated
 async def test_valid_results_for_its_owner_release_a_node_with_two_strikes() -> None:
-    """The Scheduler hears of it; the next lie is the third strike again."""
+    """The Scheduler is told of the release; the next lie is the third strike again."""
     async with verifying(least_odds=0.0) as play:
         checker = await quarantined(play)
         await renders_own(play, checker, RELEASED_BY - 1)
@@ -119,7 +119,7 @@ async def test_what_cannot_be_checked_neither_counts_nor_ends_the_row() -> None:
 
 @simulated
 async def test_results_for_others_do_not_count() -> None:
-    """The node had them before its quarantine."""
+    """The quarantined node finishes units of other users that it had before."""
     async with verifying() as play:
         checker = await quarantined(play)
         for _ in range(RELEASED_BY):

@@ -1,6 +1,7 @@
 """Releases from quarantine mixed with lies, new keys and quarantines.
 
-An admin's precaution costs an honest owner nothing, and no order of events erases a lie.
+An admin's quarantine as a precaution costs an honest owner nothing, and no order of events erases
+a lie.
 """
 
 from collections.abc import Sequence
@@ -139,7 +140,10 @@ def test_a_release_gives_two_or_leaves_everything_as_it_was(done: Sequence[Event
 def test_what_an_admin_does_to_who_was_not_caught_leaves_no_trace(
     done: Sequence[Event], precautions: Sequence[tuple[int, int]]
 ) -> None:
-    """The moments are arbitrary; only a key that is enrolled during a precaution is affected."""
+    """An admin quarantines active keys at arbitrary moments and releases each at once.
+
+    Only a key that is enrolled in between would be affected.
+    """
     plain, careful = Owner(), Owner()
     for number, event in enumerate(done):
         for _, key in [one for one in precautions if one[0] == number]:

@@ -97,7 +97,7 @@ async def test_a_scene_that_verifiers_cannot_render_is_charged_if_the_node_is_kn
     """Failures while a delivered file is read are never paid."""
     async with verifying() as play:
         play.known("v" * (1000 if known else 9))
-        play.store.covers = False  # it is drawn
+        play.store.covers = False  # no earnings cover a fine, so the result is drawn
         job, checker = await play.delivered(), play.inspector()
         for number in range(3):
             order = await play.asked(checker)

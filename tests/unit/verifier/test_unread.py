@@ -1,4 +1,4 @@
-"""Deliveries that a verifier cannot read, which the gateway then reads itself before blaming."""
+"""Deliveries that a verifier cannot read: the gateway reads them before it blames the node."""
 
 import asyncio
 from collections.abc import Callable

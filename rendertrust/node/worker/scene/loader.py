@@ -18,7 +18,7 @@ from . import nondeterminism, simulation_caches
 from .files import IMPORT_PATH, computed_imports
 from .settings import composite_on_processor, make_repeatable
 
-SAID_MAX = 1 << 20
+SAID_MAX = 1 << 20  # bytes of Blender's output while it loads a scene that are kept
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
@@ -70,7 +70,7 @@ def drawn_by_opengl(bpy: Any, scene: Any) -> str | None:
 
 
 def _open(bpy: Any, path: str) -> str:
-    """Load the file without running its scripts; return Blender's output."""
+    """Load the file without running its scripts; return the start of Blender's output."""
     with tempfile.TemporaryFile() as heard:
         kept = os.dup(2)
         sys.stderr.flush()
@@ -108,7 +108,7 @@ class InputPaths:
     """Mapping of paths in the scene to inputs below the folder ``inputs``.
 
     ``paths``: input by path in the scene, or by LIBRARY|path for a path in a library.
-    ``libraries``: the original paths of the libraries found so far.
+    ``libraries``: the original paths of the libraries found so far, by the library's name.
     """
 
     bpy: Any
@@ -141,8 +141,8 @@ class InputPaths:
     def _written(self, library: Any) -> str:
         """Return the library's path as the artist's file has it.
 
-        Blender changes a relative path that would lead above the root folder. That happens if the
-        artist's file was in a deeper folder.
+        Blender changes a relative path that would lead above the root folder. A path does so if
+        the artist's file lay deeper in the file system than the scene lies on the node.
         """
         if library.filepath in self.paths:
             return str(library.filepath)
