@@ -94,7 +94,7 @@ class Mailbox:
         for position, queued in enumerate(self.items):
             if type(queued) is type(message):
                 del self.items[position]
-                self.bury(message, "replaced by a newer one")
+                self.bury(queued, "replaced by a newer one")
                 return True
         return False
 

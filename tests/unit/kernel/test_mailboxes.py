@@ -139,6 +139,19 @@ async def test_drop_oldest() -> None:
 
 
 @simulated
+async def test_a_dropped_message_can_be_sent_again() -> None:
+    """Its dead letter is of the dropped message, not of the newer one."""
+    async with play(capacity=3) as it:
+        await hold(it)
+        assert all(it.ref.tell(Progress(n)) for n in range(4))
+        assert await let_go(it) == [1, 2, 3]
+        [letter] = it.root.dead_letters.recent()
+        assert letter.again is not None
+        letter.again()
+        assert await let_go(it) == [1, 2, 3, 0]
+
+
+@simulated
 async def test_drop_oldest_drops_no_other_kind() -> None:
     """A message of a dropping kind is refused if the full mailbox has none of its kind to drop."""
     async with play(capacity=2) as it:
