@@ -55,7 +55,7 @@ def production(url: str) -> dict[str, str]:
         "RENDERTRUST_JWT_SECRET": secrets.token_urlsafe(48),
         "RENDERTRUST_STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(24)}",
         "RENDERTRUST_STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
-        "RENDERTRUST_VERIFICATION_ENABLED": "true",  # as in production; test gateways do not verify
+        "RENDERTRUST_VERIFICATION_ENABLED": "true",  # as in production; off by default in tests
     }
 
 

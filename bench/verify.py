@@ -143,7 +143,7 @@ class Counted:
 
     @property
     def said(self) -> Any:
-        """The last output of Blender, which a resident worker reads."""
+        """Blender's method that makes an order for its worker; a ``ResidentBlender`` calls it."""
         return self.blender.said
 
     async def obey(self, *given: Any, hear: Hear, **named: Any) -> ProcessExit:

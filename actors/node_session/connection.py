@@ -70,7 +70,8 @@ class FloodGuard:
 class NodeConnection:
     """A node's socket with deadlines for sending.
 
-    ``on_end`` is called when the connection has ended, and with each attempt to send afterwards.
+    ``on_end`` is called when the node, a failed write or ``end`` ends the connection, and with each
+    attempt to send once the connection has ended. ``close`` itself does not call it.
     """
 
     def __init__(

@@ -69,7 +69,7 @@ class AttemptProgress:
         self.since = self.at
 
     def report(self, progress: float, now: float) -> None:
-        """Record the progress that the node reports."""
+        """Set ``is_reported``; record progress at least STEP above the best, or the first 1."""
         self.is_reported = True
         if progress >= self.best + STEP or progress == 1.0 > self.best:
             self.best, self.at, self.files = progress, now, 0.0

@@ -113,7 +113,7 @@ def order_for(
 
 
 def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
-    """Return the check that opens all of these results."""
+    """Return the request for one check that opens all of these results and compares none."""
     first, *others = (order_for(pending, check, NOWHERE) for pending in results)
     return attrs.evolve(
         first, further=tuple(FurtherResult(of.picture, of.evidence) for of in others)

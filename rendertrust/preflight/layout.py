@@ -2,8 +2,9 @@
 
 Files beside or below the scene, or below a folder not far above the scene, keep their places.
 Relative paths to these files then stay valid. Other files go to the folder ``linked``. ``paths``
-maps the written paths of these files, because absolute paths are invalid on another machine. If
-some file systems consider two paths equal, the second file also goes to ``linked``.
+maps to an input each written path that is no longer valid: all absolute paths, and relative paths
+to or in moved files. If some file systems consider two paths equal, the second file also goes to
+``linked``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set

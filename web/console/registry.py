@@ -128,7 +128,9 @@ class PageCall:
 
 
 def form_of(reader: Reader | Actor) -> Any:
-    """Return the class of a page's query or an action's form: the argument of its ``View``."""
+    """Return the class of a page's query or an action's form: the argument of its ``View``, or
+    None if ``View`` has no argument.
+    """
     view = next(iter(get_type_hints(reader, include_extras=True).values()), None)
     return type_arguments(view, View)[0]
 

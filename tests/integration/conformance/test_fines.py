@@ -1,4 +1,8 @@
-"""Stakes of draws and fines for invalid results, on the in-memory store and on PostgreSQL."""
+"""Stakes of operators and fines for invalid results, on the in-memory store and on PostgreSQL.
+
+A stake sets the odds that a result is compared. Shares at stake do not mature before the verdict. A
+fine takes pending shares, also disputed ones.
+"""
 
 import asyncio
 from datetime import datetime, timedelta

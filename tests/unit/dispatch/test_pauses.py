@@ -1,4 +1,4 @@
-"""Pauses of nodes that decline units."""
+"""Pauses of nodes: after a node declines a unit, the scheduler gives it none for a while."""
 
 import asyncio
 

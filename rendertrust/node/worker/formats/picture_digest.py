@@ -1,4 +1,4 @@
-"""Hashes of pictures: over the pixels of a PNG file, or the coded picture of a lossy format.
+"""Hashes of pictures: of the pixels of a PNG file, or the coded picture of a JPEG or OpenEXR file.
 
 The hash of several pictures, such as a chunk in a zip, is over ``rendertrust-pictures-v1
 {number}``, a newline, and a line with name and hash for each picture, sorted by name.
