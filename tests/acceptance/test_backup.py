@@ -45,7 +45,7 @@ async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSessio
             assert endpoint is not None
             code, out, err = await run_program("backup", file, "--data", gateway.data)
             assert (code, f"The database was written to {file}" in out) == (0, True), err
-            assert "dumping entries" in err.splitlines()
+            assert "dumping transfers" in err.splitlines()
             _, balance = await jane.call("GET", "/credits/balance")
             _, jobs = await jane.call("GET", "/jobs")
             code, out, err = await run_program("restore", file, "--data", gateway.data, "--replace")

@@ -49,9 +49,9 @@ async def test_what_is_restored_is_what_there_was(
 ) -> None:
     file, heard = tmp_path / "backup", list[str]()
     await dump(database.owner_dsn, file, tell=heard.append)
-    assert {"entries", "users", "audit", "schema_migrations"} <= set(heard)
+    assert {"transfers", "users", "audit", "schema_migrations"} <= set(heard)
     await restore(empty.owner_dsn, file, tell=heard.append)
-    assert heard.count("entries") == 2
+    assert heard.count("transfers") == 2
     assert await contents(empty.owner_dsn) == await contents(database.owner_dsn)
     assert await fsck(empty.app_dsn) == []
 
@@ -62,7 +62,7 @@ async def test_what_is_restored_is_protected_as_before(
     await dump(database.owner_dsn, tmp_path / "backup")
     await restore(empty.owner_dsn, tmp_path / "backup")
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
-        await execute(empty.owner_dsn, "TRUNCATE entries CASCADE")
+        await execute(empty.owner_dsn, "TRUNCATE transfers CASCADE")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await execute(empty.app_dsn, "DELETE FROM audit")
 
