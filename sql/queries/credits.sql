@@ -15,7 +15,8 @@ SELECT e.id, e.entry_id, e.amount, t.kind, t.reference, e.after, t.description, 
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
-  AND e.version < coalesce((SELECT version FROM entries WHERE transfer_id = transfer_of($4::uuid) AND id = $4), 9223372036854775807)
+  AND e.version < coalesce((SELECT version FROM entries WHERE transfer_id = transfer_of($4::uuid) AND id = $4),
+                           9223372036854775807)
 ORDER BY e.version DESC
 LIMIT $2 OFFSET $3;
 
@@ -103,7 +104,8 @@ WITH found AS (
      CROSS JOIN LATERAL (VALUES (2 * t.id - 1, t.debit, -t.amount, t.debit_after),
                                 (2 * t.id, t.credit, t.amount, t.credit_after)) e (entry_id, account_id, amount, after)
      WHERE $8::bigint[] IS NULL AND t.id <= coalesce($1 / 2, 9223372036854775807)
-       AND e.entry_id < coalesce($1::bigint, 9223372036854775807) AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
+       AND e.entry_id < coalesce($1::bigint, 9223372036854775807)
+       AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
      ORDER BY t.id DESC, e.entry_id DESC LIMIT $4)
     UNION ALL
     (SELECT e.* FROM unnest($8) AS of_account (id), LATERAL (

@@ -44,7 +44,8 @@ SELECT id FROM jobs WHERE touched >= $1 AND touched < $2;
 -- name: fsck_transfers_i1
 -- Both accounts of a transfer exist: no foreign key says so.
 SELECT 'transfer ' || t.id AS subject,
-       'an amount of ' || t.amount || ' has no account ' || CASE WHEN d.id IS NULL THEN t.debit ELSE t.credit END AS found
+       'an amount of ' || t.amount || ' has no account ' || CASE WHEN d.id IS NULL THEN t.debit ELSE t.credit END
+           AS found
 FROM transfers t
 LEFT JOIN accounts d ON d.id = t.debit
 LEFT JOIN accounts c ON c.id = t.credit
@@ -447,7 +448,8 @@ SELECT 'entry ' || e.entry_id AS subject, 'no leaf, though the log covers entrie
 FROM log_head h JOIN entries e ON e.entry_id <= h.covered
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE ($1::bigint[] IS NULL
-       OR e.transfer_id = ANY(ARRAY(SELECT (n + 1) / 2 FROM unnest($1) n)) AND e.entry_id = ANY($1)) AND l.entry_id IS NULL
+       OR e.transfer_id = ANY(ARRAY(SELECT (n + 1) / 2 FROM unnest($1) n)) AND e.entry_id = ANY($1))
+  AND l.entry_id IS NULL
 ORDER BY e.entry_id;
 
 -- name: fsck_always_i7_late

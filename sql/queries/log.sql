@@ -130,7 +130,8 @@ JOIN transfers t ON t.id = e.transfer_id
 JOIN accounts a ON a.id = e.account_id
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE e.transfer_id = coalesce(($2::bigint + 1) / 2, transfer_of($3::uuid))
-  AND coalesce(e.entry_id = $2, e.id = $3) AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
+  AND coalesce(e.entry_id = $2, e.id = $3)
+  AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
 
 -- name: log_orphan
 -- The leaf of an entry that is missing from the books.
