@@ -92,7 +92,7 @@ class Mailbox:
         if message.overflow is not Overflow.DROP_OLDEST or self.closed is not None:
             return False
         for position, queued in enumerate(self.items):
-            if type(queued) is type(message):
+            if isinstance(queued, Message) and type(queued) is type(message):
                 del self.items[position]
                 self.bury(queued, "replaced by a newer one")
                 return True
