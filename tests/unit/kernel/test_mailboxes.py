@@ -140,7 +140,9 @@ async def test_drop_oldest() -> None:
 
 @simulated
 async def test_a_dropped_message_can_be_sent_again() -> None:
-    """Its dead letter is of the dropped message, not of the newer one."""
+    """The dead letter of a message that was replaced in a full mailbox is the replaced message, not
+    the newer one.
+    """
     async with play(capacity=3) as it:
         await hold(it)
         assert all(it.ref.tell(Progress(n)) for n in range(4))
