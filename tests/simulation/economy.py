@@ -290,7 +290,7 @@ def _deliver(
 
 
 def _burst(sums: Sums, likely: float, step: Step, chance: float, pending: int) -> None:
-    """Add lies that are drawn at the same stake and decided one after the other.
+    """Add lies that are delivered at the same stake and decided one after the other.
 
     Lies that are decided after the last found lie keep their shares.
     """

@@ -1,4 +1,5 @@
-"""Effects on operators' shares: earned with a charge, claimed, made payable, and paid out.
+"""Effects on operators' shares: earned with a charge, moved from suspense to the node's owner, made
+payable, and paid out.
 
 Payouts of credits happen at once, those of money in an approved batch. Functions that return
 ``bool | Refusal`` return True if they changed something, False if the effect was applied before, or

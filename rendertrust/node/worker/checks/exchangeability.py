@@ -39,15 +39,15 @@ ACCEPTED, REFUSED, UNSAID = "accepted", "refused", "unsaid"
 class Exchangeability(NamedTuple):
     """Result of one comparison.
 
-    ``seeds`` is K. ``cells``: number of cells. ``noisy``: number of cells in which the pictures
-    differ; only noisy cells are evaluated. ``samples``: effective share of the samples.
-    ``noisiest``, ``calmest``, ``softest`` and ``farthest``: share of cells in which the delivered
-    picture is the noisiest, and so on. ``softer``: missing contrast of the median cell, as a share.
-    ``bias``: median over the noisy cells of the delivered mean color's distance from ours, divided
-    by the cell's brightness. ``far``: for each picture, the delivered picture first, the number of
-    cells in which the picture is an outlier. ``reasons`` are the rules by which the delivered
-    picture is refused; empty for an accepted picture. ``unsaid``: code of the reason why there is
-    no decision.
+    ``seeds`` is K. ``cells``: number of cells. ``noisy``: number of cells in which the pictures,
+    the delivered one included, are not all equal; only these are evaluated. ``samples``: effective
+    share of the samples. ``noisiest``, ``calmest``, ``softest`` and ``farthest``: share of cells in
+    which the delivered picture is the noisiest, and so on. ``softer``: missing contrast of the
+    median cell, as a share. ``bias``: median over the noisy cells of the delivered mean color's
+    distance from ours, divided by the cell's brightness. ``far``: for each picture, the delivered
+    picture first, the number of cells in which the picture is an outlier. ``reasons`` are the rules
+    by which the delivered picture is refused; empty for an accepted picture. ``unsaid``: code of
+    the reason why there is no decision.
     """
 
     seeds: int

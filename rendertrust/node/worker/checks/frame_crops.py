@@ -27,7 +27,10 @@ class RenderedCrop(NamedTuple):
 
 
 def render(bpy: Any, scene: Any, frame: int, crop: Crop, path: str) -> RenderedCrop:
-    """Render the crop of the stripped scene, with a margin, to ``path``."""
+    """Render the crop, with the margin that its passes need, to ``path``.
+
+    ``scene`` has no compositor and denoiser any more.
+    """
     area = tiles.rendered(crop, scene)
     tiles.select(scene, area)
     still(bpy, scene, frame, path)
