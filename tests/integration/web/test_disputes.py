@@ -155,7 +155,7 @@ async def test_a_unit_is_disputed_once_and_the_same_words_are_the_same_dispute(
     assert sorted(status for status, _ in answers) == [200] * 5 + [201]
     assert len({answer["id"] for _, answer in answers}) == 1
     status, problem = await dispute(jane, job, reason="it is white")
-    assert (status, problem["detail"][:26]) == (409, "The unit was already dispu")
+    assert (status, problem["detail"][:26]) == (409, "The unit is already disput")
 
 
 async def test_a_unit_is_not_disputed_after_its_window(otto: Earner, jane: Person) -> None:
