@@ -252,7 +252,10 @@ def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
     ours = {migration.version for migration in known}
     for migration in known:
         if done.get(migration.version, migration.sha256) != migration.sha256:
-            raise MigrationError(f"{migration.name} was changed after it had been applied")
+            raise MigrationError(
+                f"{migration.name} was changed after it had been applied: another version of this "
+                "program made the database. Start with an empty one, such as another data folder"
+            )
     pending = [migration for migration in known if migration.version not in done]
     newer = [row for row in rows if row["version"] not in ours]
     # By default, only programs that have a migration are compatible with it.
