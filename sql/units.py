@@ -105,8 +105,8 @@ class OpenJobTerms:
 class OpenUnit:
     """A row of an attempt at an open unit, with columns of its job.
 
-    ``avoid``: nodes that failed this unit; ``barred``: nodes that failed any unit of the job. A
-    unit with a speculative attempt has two rows.
+    ``avoid``: nodes that failed or lost this unit, or could not be sent it; ``barred``: nodes that
+    failed any unit of the job. A unit with a speculative attempt has two rows.
     """
 
     job: UUID

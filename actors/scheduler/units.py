@@ -124,7 +124,8 @@ class Unit:
 
     ``priority``, ``queued_at`` of its job and ``place`` within the job decide when its turn is.
     ``ticket`` is its entry in a queue, or 0. ``is_at_session``: its node's session has this
-    attempt. ``avoid``: nodes that failed it; ``barred``: nodes that failed any unit of its job.
+    attempt. ``avoid``: nodes that failed or lost it, or could not be sent it; ``barred``: nodes
+    that failed any unit of its job.
     ``copied``: the newest speculative attempt; ``is_copy``: this ``Unit`` is a speculative attempt.
     ``recall_refused``: its node has received it, so it is not recalled again.
     """
