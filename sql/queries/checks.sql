@@ -76,7 +76,7 @@ WITH waiting AS (
     ORDER BY since, job_id, unit LIMIT $1)
 SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.plan, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
-       n.owner_id AS owner, n.standing = 'QUARANTINED' AND n.caught IS NOT NULL AS is_caught,
+       n.owner_id AS owner, n.standing = 'QUARANTINED' AND coalesce(n.caught = 'LIES', false) AS is_caught,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'invalid'
                AND b.drawn AND b.compared IS NOT NULL AND w.owner_id IS NOT NULL

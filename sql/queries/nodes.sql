@@ -76,7 +76,7 @@ SET verified_at = coalesce(n.verified_at, $3), owner_id = coalesce(n.owner_id, u
     standing = CASE WHEN shut.out THEN 'QUARANTINED' ELSE n.standing END,
     standing_version = n.standing_version + shut.out::integer,
     standing_reason = CASE WHEN shut.out
-        THEN 'another node of its owner''s is in quarantine, or was when it was given up; an admin releases it, or ten valid results in a row for its owner'
+        THEN 'another node of its owner''s is in quarantine, or was when it was given up; an admin releases it'
         ELSE n.standing_reason END,
     standing_at = CASE WHEN shut.out THEN $3 ELSE n.standing_at END,
     quarantined_at = CASE WHEN shut.out THEN $3 ELSE n.quarantined_at END,
@@ -171,10 +171,10 @@ RETURNING standing, standing_version, standing_reason;
 
 -- name: nodes_releasable
 -- The nodes whose last $1 results for their owner, at least, were compared and valid since they are in quarantine. An
--- invalid result restarts the count. Only a quarantine by the gateway ends this way: if an admin ordered it, before or
--- afterwards, the standing did not begin with the quarantine.
+-- invalid result restarts the count. Only a quarantine for invalid results ends this way: if an admin ordered it, before
+-- or afterwards, the standing did not begin with the quarantine; and that of another key may be an admin's.
 SELECT n.id AS node, n.standing_version AS version FROM nodes n
-WHERE n.standing = 'QUARANTINED' AND n.caught IS NOT NULL AND n.standing_at = n.quarantined_at
+WHERE n.standing = 'QUARANTINED' AND n.caught = 'LIES' AND n.standing_at = n.quarantined_at
   AND $1 <= (SELECT count(*) FROM checks c JOIN jobs j ON j.id = c.job_id
              WHERE c.node_id = n.id AND j.user_id = n.owner_id AND c.verdict IN ('exact', 'consistent')
                AND c.decided_at > greatest(n.quarantined_at, (

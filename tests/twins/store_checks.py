@@ -290,7 +290,7 @@ def releasable_nodes(store: "StoreTwin") -> dict[UUID, int]:
 
 
 def _is_caught(node: "NodeTwin") -> bool:
-    return node.standing.name == QUARANTINED and node.caught is not None
+    return node.standing.name == QUARANTINED and node.caught == LIES
 
 
 def _valid_for_owner(store: "StoreTwin", node: "NodeTwin") -> int:
