@@ -96,7 +96,7 @@ class HoldRow:
 
 @attrs.frozen
 class NewJob:
-    """What the row of a new job has beside ``JobRow``. It never changes; the Ledger only writes it.
+    """Columns of a new job that ``JobRow`` lacks. They never change; the Ledger only writes them.
 
     ``plan``: as stored. ``price_number``: the row of the price table that applied at submission.
     ``retry_of``: the job that this one repeats.

@@ -116,16 +116,7 @@ class SqlStore:
         with _refusals():
             async with self._database.connection(within=BOOKS_SECONDS) as connection:
                 is_enough = await reading.read(connection)
-        return _SqlReadBooks(self, reading.rows, reading.seen) if is_enough else None
-
-    async def write_read(self, rows: Rows, seen: Seen, changes: Changes) -> Mapping[UUID, int]:
-        """Write the changes to rows that were read without locks; see ``ReadBooks.write``."""
-        with _refusals():
-            try:
-                async with self._database.connection(within=BOOKS_SECONDS) as connection:
-                    return await SqlBooks.over(connection, rows, seen).write(changes)
-            except Unavailable as error:
-                raise AnswerLost(str(error)) from error
+        return _SqlReadBooks(self._database, reading.rows, reading.seen) if is_enough else None
 
     @asynccontextmanager
     async def _transaction(self, within: float) -> AsyncGenerator[BooksTransaction]:
@@ -440,9 +431,14 @@ def _refusals() -> Generator[None]:
 class _SqlReadBooks:
     """``ReadBooks`` over PostgreSQL."""
 
-    store: SqlStore
+    database: Database
     rows: Rows
     seen: Seen
 
     async def write(self, changes: Changes) -> Mapping[UUID, int]:
-        return await self.store.write_read(self.rows, self.seen, changes)
+        with _refusals():
+            try:
+                async with self.database.connection(within=BOOKS_SECONDS) as connection:
+                    return await SqlBooks.over(connection, self.rows, self.seen).write(changes)
+            except Unavailable as error:
+                raise AnswerLost(str(error)) from error

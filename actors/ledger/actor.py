@@ -1,8 +1,8 @@
 """The ledger actor: writes commits to the database in batches, one transaction for each.
 
 Commits that arrive while a batch is being written form the next batch. A batch is first tried in
-two statements: one reads its rows without locks, one writes it if no row has changed meanwhile. If
-that fails, or the batch needs rarer rows, it is written in a transaction that locks its rows.
+two statements: one reads its rows without locks, one writes it if no row has changed since. If that
+fails, or the batch needs rarer rows, it is written in a transaction that locks its rows.
 """
 
 import logging

@@ -17,7 +17,7 @@ from web.gateway import Gateway
 
 ASK_SECONDS: Final = 0.5
 ALL: Final[Mapping[str, str]] = {
-    "I1": "The entries of each transfer, and all entries together, add up to 0",
+    "I1": "Each transfer moves its amount from one account that exists to another",
     "I2": "Each balance is the sum of its entries; each held amount is the sum of its open holds",
     "I3": "Each hold is open with an open unit, or was settled or released once",
     "I4": "Each completed unit is charged once and within its hold; failed ones are not charged",
