@@ -4,6 +4,7 @@ quote.
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -73,7 +74,8 @@ async def test_over_three_times_its_quote_on_nodes_of_three_owners(
     assert (unit["error_class"], unit["attempt"]) == ("scene", 3)
     assert unit["error_code"] == "underquoted"
     after = await quoted(jane, scene, **ONE)
-    assert float(after["price"]) >= 6 * float(before["price"]), (
+    rounded_up = Decimal("0.0001")
+    assert Decimal(after["price"]) >= 6 * (Decimal(before["price"]) - rounded_up), (
         "3 times the quote, at half the work"
     )
     _, _, said = unit["error_message"].partition("the new quote is about ")
