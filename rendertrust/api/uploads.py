@@ -101,9 +101,10 @@ class KeptUpload:
 
 @attrs.frozen
 class KeptUploads:
-    """A page of uploads, largest first. All uploads together use ``used`` of ``quota`` bytes.
+    """A page of stored uploads, largest first. ``count`` is the number of all stored uploads.
 
-    ``count`` is the number of all uploads.
+    ``used``: bytes that count towards the ``quota``; for a day, also those of uploads that were
+    announced but not sent.
     """
 
     uploads: tuple[KeptUpload, ...]

@@ -648,7 +648,7 @@ class Client:
         return self._loop_thread.each(self._client.each_payout())
 
     def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> api.Payout:
-        """Pay out all payable earnings, once per ``idempotency_key``.
+        """Pay out your payable earnings, at most the 5,000 oldest, once per ``idempotency_key``.
 
         Credits arrive at once; money is requested. Raises Conflict if nothing is payable.
         """
