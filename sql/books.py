@@ -5,9 +5,11 @@ same decisions run over PostgreSQL and over the in-memory twin.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeAlias
+from functools import cache
+from operator import attrgetter
+from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 import attrs
@@ -37,6 +39,7 @@ from sql.receipts import NewReceipt
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
+Row = TypeVar("Row")
 # Each of these accounts is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
 WITH_TILLS = frozenset({REVENUE, ADJUSTMENTS})
@@ -80,6 +83,22 @@ class AccountRow:
             self.may_overdraw,
             self.debt,
         )
+
+
+def evolve(row: Row, **changes: Any) -> Row:
+    """Return a row with some columns changed; ``attrs.evolve`` takes twice as long."""
+    kind: Any = type(row)
+    read, places = _columns(kind)
+    values: list[Any] = list(read(row))
+    for name, value in changes.items():
+        values[places[name]] = value
+    return type(row)(*values)
+
+
+@cache
+def _columns(kind: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], Mapping[str, int]]:
+    names = [field.name for field in attrs.fields(kind)]
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}
 
 
 @attrs.frozen

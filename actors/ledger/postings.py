@@ -6,8 +6,6 @@ was booked before, or the reason for refusing it.
 
 from typing import TypeAlias
 
-import attrs
-
 from actors.ledger.draft import Draft
 from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import (
@@ -18,7 +16,7 @@ from actors.ledger.messages import (
     InsufficientCredits,
 )
 from sql.account_names import REVENUE, user_account, work_reference
-from sql.books import AccountRow, HoldRow, TransferRow
+from sql.books import AccountRow, HoldRow, TransferRow, evolve
 
 Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | InsufficientCredits
 
@@ -120,7 +118,7 @@ def reopen(draft: Draft, reference: str) -> bool | Refusal:
     short = _short(account, hold.amount)
     if short is not None:
         return short
-    opened = attrs.evolve(hold, state="OPEN", closed_at=None, created_at=draft.now)
+    opened = evolve(hold, state="OPEN", closed_at=None, created_at=draft.now)
     draft.holds.put(reference, opened)
     draft.accounts.put(account.name, account.holding(account.held + hold.amount))
     return True
@@ -150,7 +148,7 @@ def _short(account: AccountRow, amount: int) -> InsufficientCredits | None:
 def _close(draft: Draft, hold: HoldRow, state: str, settled: int) -> None:
     account = draft.accounts.get(hold.account)
     assert account is not None, "a hold's account is locked with it"
-    closed = attrs.evolve(hold, state=state, settled=settled, closed_at=draft.now)
+    closed = evolve(hold, state=state, settled=settled, closed_at=draft.now)
     draft.holds.put(hold.reference, closed)
     draft.accounts.put(account.name, account.holding(account.held - hold.amount))
 

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import attrs
-
 from actors.ledger.draft import Draft
 from rendertrust.job_status import AT_WORK, ENDED, REACHED, EndedStatus, ReachedStatus, UnitStatus
-from sql.books import JobRow, UnitRow
+from sql.books import JobRow, UnitRow, evolve
 from sql.unit_retry_policy import tries
 
 _COMMITTED: Final = AT_WORK | {"VERIFYING", "COMPLETED"}
@@ -26,7 +24,7 @@ def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None
 
 def without_copy(unit: UnitRow) -> UnitRow:
     """Return the unit without its speculative attempt."""
-    return attrs.evolve(
+    return evolve(
         unit,
         copy_node_id=None,
         copy_assigned_at=None,
@@ -39,7 +37,7 @@ def without_copy(unit: UnitRow) -> UnitRow:
 def with_copy_only(unit: UnitRow) -> UnitRow:
     """Return the unit with its speculative attempt as the only one."""
     state: UnitStatus = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
-    return attrs.evolve(
+    return evolve(
         without_copy(unit),
         state=state if unit.copy_delivered_at is None else "VERIFYING",
         attempt=unit.copy_attempt,
@@ -74,13 +72,13 @@ def job_after(
     counts["paused"] = _paused(job, counts)
     if after.state == "FAILED" and before.state != "FAILED":
         counts["unit_error"] = after.error_message
-    return with_status(attrs.evolve(job, **counts, **changes), now)
+    return with_status(evolve(job, **counts, **changes), now)
 
 
 def cancelled(job: JobRow, units: Sequence[UnitRow], now: datetime) -> JobRow:
     """Return the job after these open units were cancelled."""
     return with_status(
-        attrs.evolve(
+        evolve(
             job,
             open_units=job.open_units - len(units),
             cancelled_units=job.cancelled_units + len(units),
@@ -101,7 +99,7 @@ def with_status(job: JobRow, now: datetime) -> JobRow:
     elif job.completed_at is None:
         status = _ended(job)
     has_ended = not job.open_units
-    return attrs.evolve(
+    return evolve(
         job,
         status=status,
         paused=None if has_ended else job.paused,

@@ -3,8 +3,9 @@ not begin.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from actors.node_session import unit_failures
@@ -18,6 +19,8 @@ from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import Assignment
 from sql.units import weight
 
+# Users without waiting units that a node's fair order remembers before it forgets some.
+USERS_KEPT: Final = 64
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +36,7 @@ class FairOrder:
     def __init__(self) -> None:
         self._ends: dict[UUID, float] = {}  # virtual time at which each user's last unit ends
         self._now = 0.0  # virtual time of the unit that was sent last
+        self._waiting: frozenset[UUID] = frozenset()  # users whose units waited the last time
 
     def next(self, waiting: Iterable[HeldUnit]) -> HeldUnit | None:
         """Return the unit to send next; None if no unit waits.
@@ -43,9 +47,9 @@ class FairOrder:
         firsts: dict[UUID, HeldUnit] = {}
         for held in waiting:
             known = firsts.setdefault(held.assignment.user, held)
-            if _order_of(held) < _order_of(known):
+            if known is not held and _order_of(held) < _order_of(known):
                 firsts[held.assignment.user] = held
-        self._update_users(firsts)
+        self._update_users(firsts.keys())
         return min(firsts.values(), key=self._turn, default=None)
 
     def took(self, held: HeldUnit) -> None:
@@ -55,11 +59,14 @@ class FairOrder:
         self._ends[unit.user] = begin + 1 / weight(unit.priority)
         self._now = max(self._now, begin)
 
-    def _update_users(self, users: Iterable[UUID]) -> None:
-        """Add the waiting ``users``; remove other users whose virtual time has passed."""
-        kept = {user: until for user, until in self._ends.items() if until > self._now}
-        waiting = {user: self._ends.get(user, self._now) for user in users}
-        self._ends = {**kept, **waiting}
+    def _update_users(self, users: Set[UUID]) -> None:
+        """Let new waiting ``users`` start now; forget users without a claim to a later turn."""
+        for user in users - self._waiting:
+            self._ends[user] = max(self._ends.get(user, self._now), self._now)
+        self._waiting = frozenset(users)
+        if len(self._ends) > 2 * len(users) + USERS_KEPT:
+            kept = self._ends.items()
+            self._ends = {u: end for u, end in kept if u in users or end > self._now}
 
     def _turn(self, held: HeldUnit) -> tuple[float, int, datetime]:
         unit = held.assignment
@@ -120,16 +127,19 @@ class UnitDispatcher:
         state = self._state
         if not state.is_assigned or (state.hello is None and not state.is_plain):
             return
-        self._withhold()
+        waiting = state.units.waiting()
+        if not waiting:
+            return
+        self._withhold(waiting)
         slots = None if state.hello is None else state.hello.slots
         while (held := self._order.next(state.units.sendable(slots))) is not None:
             if not await self._send(held):
                 return
 
-    def _withhold(self) -> None:
+    def _withhold(self, waiting: Iterable[HeldUnit]) -> None:
         """Requeue waiting units that are paused, or that the node may not begin."""
         state, owner = self._state, self._state.node.owner
-        for held in state.units.waiting():
+        for held in waiting:
             unit = held.assignment
             if unit.paused:
                 self._commits.end(held, unit_failures.paused(unit))

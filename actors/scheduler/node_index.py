@@ -156,13 +156,13 @@ class NodeIndex:
     def take(self, node: Node, key: UnitKey) -> None:
         """Assign a unit to the node."""
         node.assigned.add(key)
-        self.changed(node)
+        self._rank_again(node, self._listed.get(node.id, NO_BUCKETS))
 
     def release(self, node: Node, key: UnitKey) -> None:
         """Take a unit from the node."""
         if key in node.assigned:
             node.assigned.discard(key)
-            self.changed(node)
+            self._rank_again(node, self._listed.get(node.id, NO_BUCKETS))
 
     def changed(self, node: Node) -> None:
         """Update a node's buckets and rank; must be called after every change of a node."""
@@ -178,6 +178,10 @@ class NodeIndex:
             if not buckets <= listed:
                 self._changed[node.id] = node
             self._relist(node, listed, buckets)
+        self._rank_again(node, buckets)
+
+    def _rank_again(self, node: Node, buckets: frozenset[Bucket]) -> None:
+        """Update a node's load and rank in its buckets, which do not depend on its units."""
         _list(self.free, node, listed=node.is_free)
         _list(self.busy, node, listed=node.has_backlog)
         _list(self.oversubscribed, node, listed=node.is_oversubscribed)
@@ -325,9 +329,9 @@ class NodeIndex:
         return (node for node in nodes if node.resources.has(needs))
 
     def _can(self, node: Node, buckets: list[Bucket], needs: Requirements) -> bool:
-        return node.resources.has(needs) and any(
-            node.id in self._capable[bucket] for bucket in buckets
-        )
+        if not node.resources.has(needs):
+            return False
+        return not self._listed.get(node.id, NO_BUCKETS).isdisjoint(buckets)
 
     def _is_listed(self, needs: Requirements) -> bool:
         """Return whether these requirements have their own buckets; create the buckets if that
@@ -380,11 +384,19 @@ class NodeIndex:
         self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> Node | None:
         """Return the best node that probably has the input cached and would begin at once."""
-        names = self.cache_affinity.holders(demand.inputs)
-        holders = [node for name in names if (node := self._nodes.get(name)) is not None]
-        free = [n for n in holders if n.is_free and n.accepts_work and n.id not in avoid]
-        able = (n for n in free if self._can(n, buckets, demand.kind.needs))
-        return min((n for n in able if not yields_to_verifiable(n, demand)), key=rank, default=None)
+        best: Node | None = None
+        least: Rank | None = None
+        for name in self.cache_affinity.holders(demand.inputs):
+            node = self._nodes.get(name)
+            if node is None or not (node.is_free and node.accepts_work) or name in avoid:
+                continue
+            if yields_to_verifiable(node, demand):
+                continue
+            its = rank(node)
+            is_better = least is None or its < least
+            if is_better and self._can(node, buckets, demand.kind.needs):
+                best, least = node, its
+        return best
 
     def _best(self, bucket: Bucket, avoid: frozenset[UUID], needs: Requirements) -> Node | None:
         heap = self._heap(bucket)

@@ -8,8 +8,9 @@ URLs with botocore's.
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
@@ -41,12 +42,17 @@ class SigningKey:
         """Return the value of X-Amz-Credential."""
         return f"{self.endpoint.access_key}/{self._scope(at)}"
 
-    def signature(self, method: str, path: str, query: Query, headers: Query, at: str) -> str:
-        """Return the signature of a request that sends ``headers``, in their order."""
+    def signature(
+        self, method: str, path: str, query: Iterable[str], headers: Query, at: str
+    ) -> str:
+        """Return the signature of a request that sends ``headers``, in their order.
+
+        ``query``: the escaped parameters, without the signature.
+        """
         names = ";".join(name for name, _ in headers)
-        pairs = sorted(f"{_escaped(name)}={_escaped(value)}" for name, value in query)
         lines = "".join(f"{name}:{value}\n" for name, value in headers)
-        request = "\n".join((method, path, "&".join(pairs), lines, names, "UNSIGNED-PAYLOAD"))
+        asked = "&".join(sorted(query))
+        request = "\n".join((method, path, asked, lines, names, "UNSIGNED-PAYLOAD"))
         digest = hashlib.sha256(request.encode(errors="surrogateescape")).hexdigest()
         said = f"{ALGORITHM}\n{at}\n{self._scope(at)}\n{digest}".encode()
         return hmac.digest(self._key_of(at[:8]), said, "sha256").hex()
@@ -93,7 +99,7 @@ class SignatureCheck:
         if "host" not in names or query.get("X-Amz-Credential") != self._key.credential(at):
             return False
         path = _quoted(unquote(path))
-        made = self._key.signature(method, path, [*query.items()], found, at)
+        made = self._key.signature(method, path, _parameters(query.items()), found, at)
         return hmac.compare_digest(made.encode(), signature.encode(errors="replace"))
 
     def _is_current(self, at: str, within: str) -> bool:
@@ -165,9 +171,9 @@ class Presigner:
             ("X-Amz-Expires", str(within)),
             ("X-Amz-SignedHeaders", names),
         ]
-        signature = self._key.signature(method, self._path + path, asked, signed, at)
-        said = "&".join(f"{_escaped(name)}={_escaped(value)}" for name, value in asked)
-        return f"{self._base}{path}?{said}&X-Amz-Signature={signature}"
+        said = _parameters(asked)
+        signature = self._key.signature(method, self._path + path, said, signed, at)
+        return f"{self._base}{path}?{'&'.join(said)}&X-Amz-Signature={signature}"
 
 
 def host_of(base: str) -> str:
@@ -189,6 +195,11 @@ def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:
     return headers
 
 
+def _parameters(query: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{_escaped(name)}={_escaped(value)}" for name, value in query]
+
+
+@lru_cache(maxsize=256)  # URLs that are signed within a second differ in their path alone
 def _escaped(text: str) -> str:
     return quote(text, safe="-_.~")
 

@@ -24,7 +24,7 @@ from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal
 from actors.ledger.unit_changes import change
 from rendertrust.job_status import AT_WORK, UnitStatus
-from sql.books import UnitRow
+from sql.books import UnitRow, evolve
 from sql.checks import CheckRow
 
 VERIFYING: Final[frozenset[UnitStatus]] = frozenset({"VERIFYING"})
@@ -40,7 +40,7 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
     if not ours or unit.state not in AT_WORK:
         return GuardFailed("UnitDeliver", unit.state)
     open_check(draft, unit, effect)
-    waiting = attrs.evolve(
+    waiting = evolve(
         unit,
         state="VERIFYING",
         lease_until=None,
@@ -85,7 +85,7 @@ def overtaken(draft: Draft, unit: UnitRow) -> None:
     """Close the check of a delivered attempt without a verdict, as the unit's other one counts."""
     row = draft.checks.get((unit.job_id, unit.number, unit.attempt))
     if row is not None and row.state == "PENDING":
-        ended = attrs.evolve(
+        ended = evolve(
             row, state="DECIDED", verdict="unverified", said=OVERTAKEN, decided_at=draft.now
         )
         draft.checks.put(row.id, ended)
@@ -130,7 +130,7 @@ def refute(draft: Draft, effect: UnitVerdict) -> Refusal | None:
 
 
 def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
-    decided = attrs.evolve(
+    decided = evolve(
         row,
         state="DECIDED",
         verdict=effect.outcome,
@@ -142,7 +142,7 @@ def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
         verifier_class=effect.verifier_class,
     )
     if effect.comparison is not None:
-        decided = attrs.evolve(decided, **attrs.asdict(effect.comparison))
+        decided = evolve(decided, **attrs.asdict(effect.comparison))
     draft.checks.put(row.id, decided)
 
 

@@ -5,8 +5,6 @@ was applied before, or the reason for refusing it. An effect was applied before 
 its target state with the same attempt and node, as an attempt number is assigned only once.
 """
 
-import attrs
-
 from actors.ledger import tile_dependencies
 from actors.ledger.commands.earnings import earned
 from actors.ledger.draft import Draft
@@ -26,7 +24,7 @@ from actors.ledger.unit_changes import change, next_attempt, with_status
 from rendertrust.job_status import AT_WORK, STOPPED, UnitStatus
 from rendertrust.receipt import IssuedReceipt
 from sql.account_names import user_account, work_reference
-from sql.books import UnitRow
+from sql.books import UnitRow, evolve
 from sql.receipts import NewReceipt
 
 
@@ -40,9 +38,9 @@ def assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
     if job.paused is not None and not (job.paused == "cap" and unit.price == 0):
         return GuardFailed("UnitAssign", "PAUSED")
     if job.cap is not None and job.committed + unit.price > job.cap:
-        draft.jobs.put(job.id, with_status(attrs.evolve(job, paused="cap"), draft.now))
+        draft.jobs.put(job.id, with_status(evolve(job, paused="cap"), draft.now))
         return True
-    assigned = attrs.evolve(
+    assigned = evolve(
         unit,
         state="DISPATCHED",
         attempt=effect.attempt,
@@ -64,7 +62,7 @@ def start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
         return False
     if not ours or unit.state != "DISPATCHED":
         return GuardFailed("UnitStart", unit.state)
-    change(draft, unit, attrs.evolve(unit, state="RUNNING", started_at=draft.now))
+    change(draft, unit, evolve(unit, state="RUNNING", started_at=draft.now))
     return True
 
 
@@ -77,10 +75,10 @@ def complete(
     if not ours or unit.state not in states:
         return GuardFailed("UnitComplete", unit.state)
     price = 0 if effect.free else unit.price
-    charged = _charge(draft, attrs.evolve(unit, price=price), effect)
+    charged = _charge(draft, evolve(unit, price=price), effect)
     if not isinstance(charged, bool):
         return charged
-    completed = attrs.evolve(
+    completed = evolve(
         unit,
         price=price,
         state="COMPLETED",
@@ -158,7 +156,7 @@ def fail(
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
     done = _requeue_or_end(
-        draft, unit, attrs.evolve(with_failure(unit, effect), lease_until=None), effect
+        draft, unit, evolve(with_failure(unit, effect), lease_until=None), effect
     )
     if done is True:
         record_claims(draft, effect)
@@ -178,7 +176,7 @@ def _requeue_or_end(
         and not is_stopped
         and not tile_dependencies.has_failed_frame(draft, unit)
     ):
-        waiting = attrs.evolve(
+        waiting = evolve(
             failed,
             state="QUEUED",
             not_before=effect.retry_at,
@@ -190,7 +188,7 @@ def _requeue_or_end(
     if not isinstance(released, bool):
         return released
     state: UnitStatus = "CANCELLED" if is_stopped else "FAILED"
-    ended = attrs.evolve(failed, state=state, not_before=None, ended_at=draft.now)
+    ended = evolve(failed, state=state, not_before=None, ended_at=draft.now)
     refused = tile_dependencies.note_failed(draft, unit)
     if not isinstance(refused, bool):
         return refused
@@ -207,7 +205,7 @@ def requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
         return GuardFailed("UnitRequeue", unit.state)
     if effect.unheard and unit.lease_until is not None:
         return GuardFailed("UnitRequeue", "LEASED")
-    waiting = attrs.evolve(
+    waiting = evolve(
         unit,
         state="QUEUED",
         lease_until=None,
