@@ -298,6 +298,7 @@ class Keys:
     jobs: set[UUID] = attrs.field(factory=set[UUID])
     units: set[UnitId] = attrs.field(factory=set[UnitId])
     whole: set[UUID] = attrs.field(factory=set[UUID])
+    new_jobs: set[UUID] = attrs.field(factory=set[UUID])  # those that the batch inserts
     tiled: set[UnitId] = attrs.field(factory=set[UnitId])
     transfers: set[TransferKey] = attrs.field(factory=set[TransferKey])
     idempotency: set[KeyId] = attrs.field(factory=set[KeyId])

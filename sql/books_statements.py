@@ -105,6 +105,12 @@ class SqlBooks:
         self._ids: dict[str, int] = {}
         self._versions: dict[int, int] = {}  # of the read accounts, by id
         self._seen = Seen()
+        self.xid = 0  # the transaction, once it has written
+
+    @property
+    def accounts(self) -> Set[str]:
+        """Names of the accounts that were read."""
+        return self._ids.keys()
 
     @classmethod
     def over(cls, connection: Connection, rows: Rows, seen: Seen) -> Self:
@@ -151,6 +157,7 @@ class SqlBooks:
         statement = together(names, NUMBERED)
         written = await self._connection.fetchrow(statement, *arguments, titles(parts), wanted)
         assert written is not None, "the statement returns one row"
+        self.xid = written["xid"]
         return dict(zip(written["key"], written["id"], strict=True)) if changes.transfers else {}
 
     async def last_batch(self, ledger: UUID) -> int:

@@ -2,11 +2,16 @@
 
 The second statement refuses the batch if another transaction has written one of the rows since.
 Then, and for batches with rarer rows, the Ledger uses ``BooksTransaction``, which locks the rows.
+A batch that changes accounts alone, or inserts jobs, needs no read if its accounts are remembered.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any, Final, Protocol
 from uuid import UUID
+
+import attrs
 
 from sql.books import (
     UNREAD,
@@ -24,6 +29,12 @@ from sql.checks import check_row
 from sql.database import Connection
 from sql.statement_batch import Part, flat, reading, row_values
 
+# A database that was replaced by a backup may have the same transaction twice, so that accounts are
+# not remembered for long. The clocks of both machines agree well for so long.
+REMEMBERED_SECONDS: Final = 60.0
+REMEMBERED_MOST: Final = 10_000  # accounts; some 4 MB
+STEP: Final = timedelta(seconds=1)  # a clock that goes back further was set
+
 
 class ReadBooks(Protocol):
     """The rows of a batch, read without locks."""
@@ -31,6 +42,13 @@ class ReadBooks(Protocol):
     @property
     def rows(self) -> Rows:
         """The rows. ``now``: the database's time after they were read."""
+        ...
+
+    @property
+    def is_remembered(self) -> bool:
+        """True if the rows were not read now: only if they are written is it sure that they are
+        up to date.
+        """
         ...
 
     async def write(self, changes: Changes) -> Mapping[UUID, int]:
@@ -46,6 +64,89 @@ def needs_locks(keys: Keys) -> bool:
     """Return True if the batch needs rows that are read only with locks."""
     rare = (keys.tiled, keys.earnings, keys.payouts, keys.payable, keys.purchases)
     return any((*rare, keys.stakes, keys.fines, keys.withdrawn))
+
+
+def needs_accounts_alone(keys: Keys) -> bool:
+    """Return True if all rows of the batch but accounts are new, unless it is a repetition."""
+    return not (needs_locks(keys) or keys.checks) and keys.jobs <= keys.new_jobs
+
+
+@attrs.frozen
+class RememberedAccount:
+    """An account, the transaction that wrote it, and when it was up to date.
+
+    ``till``: the number of the shard; None if the account is not sharded.
+    """
+
+    row: AccountRow
+    seen: int
+    till: int | None
+    at: float
+
+
+class RecentAccounts:
+    """Accounts as this gateway has last read or written them, and the database's time.
+
+    ``clock`` returns monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, RememberedAccount] = {}  # the last used is last
+        # The newest time by the database's clock, and when it was, by ours.
+        self._time: tuple[datetime, float] | None = None
+
+    def find(self, keys: Keys, till: int) -> "tuple[Rows, Seen] | None":
+        """Return the rows of a batch, if only accounts are expected, and all of them are known."""
+        now = self._now()
+        if now is None or not needs_accounts_alone(keys):
+            return None
+        rows, seen, tills = Rows({}, {}, {}, {}, {}, {}, now), Seen(), with_tills(keys)
+        oldest = self._clock() - REMEMBERED_SECONDS
+        for name in keys.accounts:
+            known = self._known.get(name)
+            wanted = till if name in tills else None
+            if known is None or known.till != wanted or known.at < oldest:
+                return None
+            rows.accounts[name], seen.accounts[known.row.id] = known.row, known.seen
+        return rows, seen
+
+    def read(self, rows: Rows, seen: Seen, keys: Keys, till: int) -> None:
+        """Note the accounts that were read; ``rows.now`` becomes no less than an earlier time."""
+        before, clock = self._now(), self._clock()
+        if before is not None and timedelta() < before - rows.now < STEP:
+            rows.now = before
+        self._time = (rows.now, clock)
+        tills = with_tills(keys)
+        for name, row in rows.accounts.items():
+            wanted = till if name in tills else None
+            self._note(name, RememberedAccount(row, seen.accounts[row.id], wanted, clock))
+
+    def wrote(self, accounts: Iterable[AccountRow], xid: int) -> None:
+        """Note accounts that transaction ``xid`` has written."""
+        clock = self._clock()
+        for row in accounts:
+            known = self._known.get(row.name)
+            if known is not None and known.row.id == row.id:
+                self._note(row.name, RememberedAccount(row, xid, known.till, clock))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget accounts that may have changed."""
+        for name in names:
+            self._known.pop(name, None)
+
+    def _note(self, name: str, account: RememberedAccount) -> None:
+        self._known.pop(name, None)
+        self._known[name] = account
+        if len(self._known) > REMEMBERED_MOST:
+            del self._known[next(iter(self._known))]
+
+    def _now(self) -> datetime | None:
+        if self._time is None:
+            return None
+        time, at = self._time
+        passed = self._clock() - at
+        return time + timedelta(seconds=passed) if passed < REMEMBERED_SECONDS else None
 
 
 class Reading:

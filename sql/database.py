@@ -68,7 +68,13 @@ class Conflict(Exception):
 class Mismatch(Conflict):
     """The stored rows do not match the write: another transaction was faster, or the write can
     never succeed.
+
+    ``part``: the part of a combined write that found other rows than expected, if known.
     """
+
+    def __init__(self, message: str, part: str | None = None) -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class Refused(Exception):

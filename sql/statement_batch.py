@@ -27,7 +27,7 @@ def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | No
     written. All writes see the state before the statement, and their order is undefined: no two may
     write the same row.
     ``returning``: the name of a write, and columns of its rows. The statement returns these
-    columns, each as an array, or else nothing of use.
+    columns, each as an array, and the transaction's id as ``xid``.
     """
     written: list[str] = []
     before, columns = 0, "1"
@@ -43,6 +43,7 @@ def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | No
         f" (${before + 2}::bigint[])[{place}])"
         for place, (name, _) in enumerate(parts, 1)
     ]
+    shown.append("pg_current_xact_id()::xid AS xid")
     if returning is not None and any(name == returning[0] for name, _ in parts):
         shown += [
             f"ARRAY(SELECT {column} FROM {returning[0]}) AS {column}"  # noqa: S608

@@ -17,7 +17,7 @@ from sql.audit_log import Act
 from sql.audit_log import record as audit_record
 from sql.books import BooksTransaction, Changes, Keys, Rows
 from sql.books_statements import Seen, SqlBooks
-from sql.books_without_locks import ReadBooks, Reading, needs_locks
+from sql.books_without_locks import ReadBooks, Reading, RecentAccounts, needs_locks
 from sql.checks import (
     CheckId,
     Pending,
@@ -97,6 +97,7 @@ class SqlStore:
         self._database = database
         self._multiparts = ResultMultiparts(database)
         self._halts = halts or Halts(database, chain=False)
+        self._recent = RecentAccounts()
 
     def transaction(
         self, *, within: float = BOOKS_SECONDS
@@ -108,22 +109,32 @@ class SqlStore:
         """
         return self._transaction(within)
 
-    async def read_books(self, keys: Keys, till: int) -> ReadBooks | None:
+    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
         if needs_locks(keys):
             return None
         await self._halts.refuse()
+        known = None if afresh else self._recent.find(keys, till)
+        if known is not None:
+            return _SqlReadBooks(self._database, *known, self._recent, is_remembered=True)
         reading = Reading(keys, till)
         with _refusals():
             async with self._database.connection(within=BOOKS_SECONDS) as connection:
                 is_enough = await reading.read(connection)
-        return _SqlReadBooks(self._database, reading.rows, reading.seen) if is_enough else None
+        if not is_enough:
+            return None
+        self._recent.read(reading.rows, reading.seen, keys, till)
+        return _SqlReadBooks(self._database, reading.rows, reading.seen, self._recent)
 
     @asynccontextmanager
     async def _transaction(self, within: float) -> AsyncGenerator[BooksTransaction]:
         await self._halts.refuse()
         with _refusals():
             async with self._database.transaction(within=within) as connection:
-                yield SqlBooks(connection)
+                books = SqlBooks(connection)
+                try:
+                    yield books
+                finally:
+                    self._recent.forget(books.accounts)
 
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
@@ -420,7 +431,8 @@ def _refusals() -> Generator[None]:
         raise Refused(type(error).__name__) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if getattr(error, "sqlstate", None) == ROWS_MISSING:
-            raise Mismatch(str(error)) from error
+            part: str | None = getattr(error, "constraint_name", None)
+            raise Mismatch(str(error), part) from error
         # the error's message names columns and constraints; only its detail has data of rows
         if refused(error):
             raise Refused(f"{type(error).__name__}: {error}") from error
@@ -434,11 +446,19 @@ class _SqlReadBooks:
     database: Database
     rows: Rows
     seen: Seen
+    recent: RecentAccounts
+    is_remembered: bool = False
 
     async def write(self, changes: Changes) -> Mapping[UUID, int]:
-        with _refusals():
-            try:
+        try:
+            with _refusals():
                 async with self.database.connection(within=BOOKS_SECONDS) as connection:
-                    return await SqlBooks.over(connection, self.rows, self.seen).write(changes)
-            except Unavailable as error:
+                    books = SqlBooks.over(connection, self.rows, self.seen)
+                    numbers = await books.write(changes)
+        except BaseException as error:
+            self.recent.forget(self.rows.accounts)
+            if isinstance(error, Unavailable):
                 raise AnswerLost(str(error)) from error
+            raise
+        self.recent.wrote(changes.accounts, books.xid)
+        return numbers

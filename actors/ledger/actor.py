@@ -70,6 +70,8 @@ CONFLICTS_MAX: Final = 20  # serialization conflicts after which a batch is give
 MISMATCHES_MAX: Final = 4
 TILLS: Final = 16  # shards of the busiest platform accounts
 TRIED_SECONDS: Final = 1.0  # how long the result of a batch or probe answers ``IsAccepting``
+# Parts of a write that fail if another gateway has changed an account.
+_OF_ACCOUNTS: Final = ("books_accounts_unchanged", "books_accounts_write")
 log = logging.getLogger("ledger")
 
 
@@ -142,15 +144,18 @@ class LedgerActor(Actor[Ledger]):
     async def _write_batch(self, commits: Sequence[Commit]) -> list[Outcome]:
         """Retry until the batch is decided, or the database has been down for too long.
 
-        The first try takes no locks, if the batch can do without; later tries do.
+        The first try takes no locks, if the batch can do without, nor does a second if the rows of
+        the first were only remembered; later tries do.
         """
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
         tries, conflicts, mismatches = 0, 0, 0
-        keys, is_first = keys_of(commits), True
+        keys, is_locking, afresh = keys_of(commits), False, False
         self._lost = None
         while True:
+            books: ReadBooks | None = None
             try:
-                books = await self._store.read_books(keys, self._till) if is_first else None
+                if not is_locking:
+                    books = await self._store.read_books(keys, self._till, afresh=afresh)
                 if books is not None:
                     return await self._write(commits, books)
                 return await self._write_with_locks(commits, keys)
@@ -159,23 +164,36 @@ class LedgerActor(Actor[Ledger]):
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [LedgerUnavailable() for _ in commits]
             except Mismatch as error:
-                mismatches += not is_first
+                if not is_locking and error.part in _OF_ACCOUNTS:
+                    self._draw_till(books)
+                mismatches += is_locking
                 if mismatches > MISMATCHES_MAX:
                     return await self._split(commits, error)
             except Conflict as error:
-                conflicts += not is_first
+                if not is_locking:
+                    self._draw_till(books)
+                conflicts += is_locking
                 if conflicts > CONFLICTS_MAX:
                     log.error("a batch of %d commits failed after retries: %s", len(commits), error)
                     return [LedgerUnavailable() for _ in commits]
             except Refused as error:
                 return await self._split(commits, error)
-            if is_first:  # perhaps another gateway uses the same shards
-                self._till = self._random.token(16)[-1] % TILLS
-            is_first = False
+            afresh = books is not None and books.is_remembered and self._lost is None
+            is_locking = not afresh
+
+    def _draw_till(self, books: ReadBooks | None) -> None:
+        """Choose another shard, as another gateway seems to use the present one, too."""
+        if books is None or not books.is_remembered:
+            self._till = self._random.token(16)[-1] % TILLS
 
     async def _write(self, commits: Sequence[Commit], books: ReadBooks) -> list[Outcome]:
-        """Decide and write a batch whose rows were read without locks."""
+        """Decide and write a batch whose rows were read without locks.
+
+        A refusal, or the answer of an earlier commit, needs rows that are read now.
+        """
         changes, outcomes = self._decide(books.rows, commits)
+        if books.is_remembered and not all(isinstance(outcome, Posted) for outcome in outcomes):
+            raise Mismatch("remembered rows do not suffice")
         fail_point.reach("before_commit", effects_of(commits))
         try:
             numbers = await books.write(changes)

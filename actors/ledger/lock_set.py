@@ -86,6 +86,7 @@ def _add_effect(keys: Keys, effect: Effect) -> None:
     if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | JobChange | UnitRetry):
         keys.whole.add(effect.job)
         if isinstance(effect, JobInsert):
+            keys.new_jobs.add(effect.job)
             numbers = [number for number, piece in enumerate(effect.plan.units) if piece.price]
             keys.holds |= {work_reference(effect.job, number) for number in numbers}
             if numbers:

@@ -158,7 +158,8 @@ CREATE TABLE ledger_batches (
 CREATE FUNCTION must_write(part text, written bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     IF written IS DISTINCT FROM wanted THEN
-        RAISE EXCEPTION '%: % of % rows', part, written, wanted USING ERRCODE = 'RT001';
+        RAISE EXCEPTION '%: % of % rows', part, written, wanted
+            USING ERRCODE = 'RT001', CONSTRAINT = part;
     END IF;
     RETURN written;
 END $$;

@@ -10,7 +10,7 @@ from tests.twins.store import StoreTwin
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
 PRICE_BEFORE = 100_000_000  # price of results from before the simulation; more than any unit costs
 # attributes that each connection has for itself; all others are the server's
-OWN = frozenset({"_server", "_failures", "away", "lost_answers"})
+OWN = frozenset({"_server", "_failures", "_known", "away", "lost_answers"})
 
 
 class FarStore(StoreTwin):
@@ -34,6 +34,7 @@ class Connection(FarStore):
     def __init__(self, server: FarStore) -> None:
         self._server = server
         self._failures = deque()
+        self._known = {}
         self.away, self.lost_answers = False, 0
 
     def __getattribute__(self, name: str) -> Any:

@@ -83,8 +83,8 @@ class HandStore(SqlStore):
     ) -> AbstractAsyncContextManager[BooksTransaction]:
         return self._by_hand(super().transaction(within=within))
 
-    async def read_books(self, keys: Keys, till: int) -> ReadBooks | None:
-        found = await super().read_books(keys, till)
+    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
+        found = await super().read_books(keys, till, afresh=afresh)
         if found is not None:
             found.rows.now = self._clock.now()
         return found

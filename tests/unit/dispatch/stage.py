@@ -104,7 +104,7 @@ class PreparedStore(MultipartsOfResults):
         if self.away:
             raise Unavailable("away")
 
-    async def read_books(self, keys: Keys, till: int) -> ReadBooks | None:
+    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
         raise NotImplementedError
 
     def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:

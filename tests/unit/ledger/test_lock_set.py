@@ -58,5 +58,5 @@ def test_a_job_that_is_made_or_cancelled_as_a_whole() -> None:
     holds = {work_reference(JOB, 0), work_reference(JOB, 1)}
     insert = JobInsert(JOB, USER, planned(units=[NewUnit(1)] * 2))
     user = {user_account(USER)}
-    assert keys(insert) == Keys(jobs=job, whole=job, holds=holds, accounts=user)
+    assert keys(insert) == Keys(jobs=job, whole=job, new_jobs=job, holds=holds, accounts=user)
     assert keys(JobCancel(JOB, USER)) == Keys(jobs=job, whole=job)
