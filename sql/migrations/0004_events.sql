@@ -44,39 +44,32 @@ BEGIN
                o.state IN ('FAILED', 'CANCELLED') AS was_over,
                o.state <> n.state OR o.attempt <> n.attempt AS moved,
                CASE WHEN n.copy_node_id IS NOT NULL AND n.copy_attempt <> o.copy_attempt
-                    THEN n.copy_attempt END AS copied, n.copy_node_id
+                    THEN n.copy_attempt END AS copied, n.copy_node_id,
+               coalesce((SELECT e.number FROM job_events e WHERE e.job_id = n.job_id
+                         ORDER BY e.number DESC LIMIT 1), 0) AS last
         FROM is_now n JOIN was o ON o.job_id = n.job_id AND o.number = n.number
         WHERE o.state <> n.state OR o.attempt <> n.attempt OR o.copy_attempt <> n.copy_attempt
-    ), told AS MATERIALIZED (
-        -- A unit that is retried was queued and its price held again first, even if the same batch has advanced it
-        -- further: no step that moves money is left out.
-        SELECT job_id, number, 0 AS step, 'QUEUED' AS state, attempts_before AS attempt,
-               NULL::uuid AS node_id, price, is_free, NULL AS error_class, NULL AS error_code,
-               NULL AS error
-        FROM changed WHERE moved AND was_over
-        UNION ALL
-        SELECT job_id, number, 1, state, attempt, node_id, price, is_free, error_class, error_code, error
-        FROM changed WHERE moved AND NOT (was_over AND state = 'QUEUED')
-        UNION ALL
-        SELECT job_id, number, 2, 'COPIED', copied, copy_node_id, 0, true, NULL, NULL, NULL
-        FROM changed WHERE copied IS NOT NULL
-    ), last AS MATERIALIZED ( -- once per job; a later query would see the rows that this statement writes
-        SELECT j.job_id, coalesce((SELECT e.number FROM job_events e WHERE e.job_id = j.job_id
-                                   ORDER BY e.number DESC LIMIT 1), 0) AS number
-        FROM (SELECT DISTINCT job_id FROM told) j
     )
+    -- A unit that is retried was queued and its price held again first, even if the same batch has advanced it further:
+    -- no step that moves money is left out. `last` is read once per unit: a later query would see the rows that this
+    -- statement writes.
     INSERT INTO job_events (job_id, number, unit, state, attempt, node_id, money, amount,
                             error_class, error_code, error)
-    SELECT n.job_id,
-           l.number + row_number() OVER (PARTITION BY n.job_id ORDER BY n.number, n.step),
-           n.number, n.state, n.attempt, n.node_id, m.money,
-           CASE WHEN m.money IS NOT NULL THEN n.price END, n.error_class, n.error_code, n.error
-    FROM told n JOIN last l ON l.job_id = n.job_id
-    CROSS JOIN LATERAL (SELECT CASE WHEN n.price = 0 THEN NULL
-                                    WHEN n.step = 0 THEN 'held'
-                                    WHEN n.state = 'COMPLETED' AND NOT n.is_free THEN 'charged'
-                                    WHEN n.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN 'released'
-                               END AS money) m;
+    SELECT c.job_id,
+           c.last + row_number() OVER (PARTITION BY c.job_id ORDER BY c.number, t.step),
+           c.number, t.state, t.attempt, t.node_id, t.money, CASE WHEN t.money IS NOT NULL THEN c.price END,
+           CASE WHEN t.step = 1 THEN c.error_class END, CASE WHEN t.step = 1 THEN c.error_code END,
+           CASE WHEN t.step = 1 THEN c.error END
+    FROM changed c
+    CROSS JOIN LATERAL (VALUES
+        (0, moved AND was_over, 'QUEUED', attempts_before, NULL::uuid, CASE WHEN price > 0 THEN 'held' END),
+        (1, moved AND NOT (was_over AND c.state = 'QUEUED'), c.state, c.attempt, c.node_id,
+            CASE WHEN price = 0 THEN NULL
+                 WHEN c.state = 'COMPLETED' AND NOT is_free THEN 'charged'
+                 WHEN c.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN 'released' END),
+        (2, copied IS NOT NULL, 'COPIED', copied, copy_node_id, NULL)
+    ) t (step, is_told, state, attempt, node_id, money)
+    WHERE t.is_told;
     RETURN NULL;
 END $$;
 CREATE TRIGGER units_noted AFTER UPDATE ON units
@@ -84,32 +77,26 @@ CREATE TRIGGER units_noted AFTER UPDATE ON units
     FOR EACH STATEMENT EXECUTE FUNCTION note_units();
 
 -- A new unit has an event only if the batch that created it has also advanced it; otherwise the job's event suffices.
-CREATE FUNCTION note_new_units() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
+CREATE FUNCTION note_new_units() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    WITH told AS MATERIALIZED (
-        SELECT job_id, number, state, attempt, node_id, error_class, error_code,
-               left(error_message, 500) AS error,
-               state = 'COMPLETED' AND price = 0 AS is_free,
-               CASE WHEN state = 'COMPLETED' AND price = 0
-                    THEN coalesce((SELECT h.amount FROM holds h
-                                   WHERE h.reference = 'job:' || job_id || ':' || number), 0)
-                    ELSE price END AS price
-        FROM is_now WHERE state <> 'QUEUED' OR attempt > 0
-    ), last AS MATERIALIZED (
-        SELECT j.job_id, coalesce((SELECT e.number FROM job_events e WHERE e.job_id = j.job_id
-                                   ORDER BY e.number DESC LIMIT 1), 0) AS number
-        FROM (SELECT DISTINCT job_id FROM told) j
-    )
     INSERT INTO job_events (job_id, number, unit, state, attempt, node_id, money, amount,
                             error_class, error_code, error)
-    SELECT n.job_id, l.number + row_number() OVER (PARTITION BY n.job_id ORDER BY n.number),
+    SELECT n.job_id,
+           coalesce((SELECT e.number FROM job_events e WHERE e.job_id = n.job_id
+                     ORDER BY e.number DESC LIMIT 1), 0)
+           + row_number() OVER (PARTITION BY n.job_id ORDER BY n.number),
            n.number, n.state, n.attempt, n.node_id,
-           CASE WHEN n.price = 0 THEN NULL
-                WHEN n.state = 'COMPLETED' AND NOT n.is_free THEN 'charged'
+           CASE WHEN n.amount = 0 THEN NULL
+                WHEN n.state = 'COMPLETED' AND n.price > 0 THEN 'charged'
                 WHEN n.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN 'released' END,
-           CASE WHEN n.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN nullif(n.price, 0) END,
-           n.error_class, n.error_code, n.error
-    FROM told n JOIN last l ON l.job_id = n.job_id;
+           CASE WHEN n.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN nullif(n.amount, 0) END,
+           n.error_class, n.error_code, left(n.error_message, 500)
+    FROM (SELECT i.*,
+                 CASE WHEN i.state = 'COMPLETED' AND i.price = 0
+                      THEN coalesce((SELECT h.amount FROM holds h
+                                     WHERE h.reference = 'job:' || i.job_id || ':' || i.number), 0)
+                      ELSE i.price END AS amount
+          FROM is_now i WHERE i.state <> 'QUEUED' OR i.attempt > 0) n;
     RETURN NULL;
 END $$;
 CREATE TRIGGER new_units_noted AFTER INSERT ON units
@@ -140,10 +127,7 @@ CREATE TRIGGER jobs_noted AFTER UPDATE ON jobs
 CREATE FUNCTION note_new_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO job_events (job_id, number, state, node_id, money, amount)
-    SELECT n.id,
-           coalesce((SELECT e.number FROM job_events e WHERE e.job_id = n.id
-                     ORDER BY e.number DESC LIMIT 1), 0) + 1,
-           n.status, n.node_id,
+    SELECT n.id, 1, n.status, n.node_id,
            CASE WHEN n.price > 0 THEN 'held' END, nullif(n.price, 0)
     FROM is_now n;
     RETURN NULL;
