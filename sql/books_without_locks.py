@@ -7,7 +7,6 @@ A batch that changes accounts alone, or inserts jobs, needs no read if its accou
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from time import monotonic
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -87,10 +86,10 @@ class RememberedAccount:
 class RecentAccounts:
     """Accounts as this gateway has last read or written them, and the database's time.
 
-    ``clock`` returns monotonic seconds.
+    ``clock`` returns seconds, and is as fast as the database's.
     """
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: dict[str, RememberedAccount] = {}  # the last used is last
         # The newest time by the database's clock, and when it was, by ours.

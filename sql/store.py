@@ -1,9 +1,10 @@
 """The Store port over PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
@@ -90,14 +91,21 @@ _OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit) if f
 class SqlStore:
     """The Store and LogStore ports over PostgreSQL.
 
-    Every method raises Unavailable while the database is down.
+    Every method raises Unavailable while the database is down. ``seconds``: a clock that is as fast
+    as the database's.
     """
 
-    def __init__(self, database: Database, halts: Halts | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        halts: Halts | None = None,
+        *,
+        seconds: Callable[[], float] = monotonic,
+    ) -> None:
         self._database = database
         self._multiparts = ResultMultiparts(database)
         self._halts = halts or Halts(database, chain=False)
-        self._recent = RecentAccounts()
+        self._recent = RecentAccounts(seconds)
 
     def transaction(
         self, *, within: float = BOOKS_SECONDS

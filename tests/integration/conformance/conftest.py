@@ -127,7 +127,8 @@ def sql_stage(database: Database) -> Stage:
 
     halts = HandHalts(database)
     if isinstance(database, HandDatabase):
-        store, clock = SqlStore(database, halts), database.clock
+        clock = database.clock
+        store = SqlStore(database, halts, seconds=lambda: clock.now().timestamp())
     else:
         clock = HandClock()
         store = HandStore(database, clock, halts)
