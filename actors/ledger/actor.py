@@ -2,7 +2,8 @@
 
 Commits that arrive while a batch is being written form the next batch. A batch is first tried in
 two statements: one reads its rows without locks, one writes it if no row has changed since. If that
-fails, or the batch needs rarer rows, it is written in a transaction that locks its rows.
+fails, or the batch needs rarer rows, it is written in a transaction that locks its rows. New jobs
+and transfers need no read while their accounts are remembered from earlier batches.
 """
 
 import logging
