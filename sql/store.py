@@ -63,6 +63,7 @@ from sql.nodes import (
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, RELEASED_BY, Record, record
+from sql.signs_of_life import SignsOfLife
 from sql.statement_batch import ROWS_MISSING
 from sql.units import (
     JobPlace,
@@ -106,6 +107,7 @@ class SqlStore:
         self._multiparts = ResultMultiparts(database)
         self._halts = halts or Halts(database, chain=False)
         self._recent = RecentAccounts(seconds)
+        self._signs_of_life = SignsOfLife(database)
 
     def transaction(
         self, *, within: float = BOOKS_SECONDS
@@ -270,7 +272,7 @@ class SqlStore:
         return SessionStart(0, await self.now()) if row is None else SessionStart(**row)
 
     async def node_seen(self, node: UUID) -> None:
-        await self._database.execute("node_seen", node)
+        await self._signs_of_life.note(node)
 
     async def keep_thumbnail(
         self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes

@@ -192,9 +192,10 @@ FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 SELECT id AS node, owner_id AS owner, standing, standing_version, standing_reason, standing_at AS at
 FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
 
--- name: node_seen
--- Record a sign of life over the socket.
-UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
+-- name: nodes_seen
+-- Record signs of life over the socket.
+UPDATE nodes SET seen_at = now(), status = 'HEALTHY'
+WHERE id IN (SELECT id FROM nodes WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE);
 
 -- name: node_session_opened
 -- Count a new session of a node; the number orders its sessions over all gateways.
