@@ -174,7 +174,7 @@ class Store(Protocol):
         ...
 
     async def node_seen(self, node: UUID) -> None:
-        """Record a sign of life over the socket: the node becomes HEALTHY, at once or in a second."""
+        """Record a sign of life over the socket: the node becomes HEALTHY, at once or soon."""
         ...
 
     async def keep_thumbnail(
