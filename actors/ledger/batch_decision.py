@@ -1,7 +1,8 @@
 """The decision on a batch (pure): each commit sees the changes of earlier commits in the batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final, TypeAlias, cast, get_args
 from uuid import UUID
 
 import attrs
@@ -31,6 +32,7 @@ from actors.ledger.effects import (
     UnitCopy,
     UnitDeliver,
     UnitFail,
+    UnitRequeue,
     UnitStart,
     UnitVerdict,
 )
@@ -113,24 +115,40 @@ def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:
 # -- effects
 
 
+Apply: TypeAlias = Callable[[Draft, Any], bool | Refusal]
+_WITHOUT_UNIT: Final[Mapping[type[Any], Apply]] = {
+    JobInsert: jobs.insert,
+    **dict.fromkeys(get_args(OfJob), jobs.of_job),
+    **dict.fromkeys(get_args(PurchaseEffect), purchases.of_purchase),
+    **dict.fromkeys(get_args(OfPayout), earnings.of_payout),
+    EarningMature: earnings.mature,
+    EarningClaim: earnings.claim,
+    DisputeOpen: disputes.open_dispute,
+    DisputeDecide: disputes.decide_dispute,
+}
+# Effects on a unit that has no second attempt.
+_ON_UNIT: Final[Mapping[type[Any], Callable[[Draft, UnitRow, Any], bool | Refusal]]] = {
+    UnitAssign: units.assign,
+    UnitStart: units.start,
+    UnitDeliver: checks.deliver,
+    UnitVerdict: checks.judge,
+    UnitComplete: units.complete,
+    UnitFail: units.fail,
+    UnitRequeue: units.requeue,
+}
+
+
 def _apply(draft: Draft, effect: Effect) -> bool | Refusal:
     """Apply one effect: return True if it changed something, False if it was applied before."""
-    if isinstance(effect, JobInsert):
-        return jobs.insert(draft, effect)
-    if isinstance(effect, OfJob):
-        return jobs.of_job(draft, effect)
-    if isinstance(effect, PurchaseEffect):
-        return purchases.of_purchase(draft, effect)
-    if isinstance(effect, OfPayout):
-        return earnings.of_payout(draft, effect)
-    if isinstance(effect, EarningMature):
-        return earnings.mature(draft, effect)
-    if isinstance(effect, EarningClaim):
-        return earnings.claim(draft, effect)
-    if isinstance(effect, DisputeOpen):
-        return disputes.open_dispute(draft, effect)
-    if isinstance(effect, DisputeDecide):
-        return disputes.decide_dispute(draft, effect)
+    apply = _WITHOUT_UNIT.get(type(effect))
+    if apply is not None:
+        return apply(draft, effect)
+    return _apply_to_unit(draft, cast("UnitCopy | speculative_attempts.OfAttempt", effect))
+
+
+def _apply_to_unit(
+    draft: Draft, effect: UnitCopy | speculative_attempts.OfAttempt
+) -> bool | Refusal:
     unit = draft.units.get((effect.job, effect.unit))
     if unit is None:
         return GuardFailed(type(effect).__name__, "")
@@ -142,23 +160,4 @@ def _apply(draft: Draft, effect: Effect) -> bool | Refusal:
         if not isinstance(remaining, UnitRow):
             return remaining
         unit = remaining
-    return _apply_to_attempt(draft, unit, effect)
-
-
-def _apply_to_attempt(
-    draft: Draft, unit: UnitRow, effect: speculative_attempts.OfAttempt
-) -> bool | Refusal:
-    """Apply an effect to a unit that has no second attempt."""
-    if isinstance(effect, UnitAssign):
-        return units.assign(draft, unit, effect)
-    if isinstance(effect, UnitStart):
-        return units.start(draft, unit, effect)
-    if isinstance(effect, UnitDeliver):
-        return checks.deliver(draft, unit, effect)
-    if isinstance(effect, UnitVerdict):
-        return checks.judge(draft, unit, effect)
-    if isinstance(effect, UnitComplete):
-        return units.complete(draft, unit, effect)
-    if isinstance(effect, UnitFail):
-        return units.fail(draft, unit, effect)
-    return units.requeue(draft, unit, effect)
+    return _ON_UNIT[type(effect)](draft, unit, effect)

@@ -116,7 +116,8 @@ CREATE INDEX jobs_touched ON jobs USING brin (touched) WITH (pages_per_range = 1
 
 -- Units: what one node works on at a time. A frame, a chunk of frames, a tile, or a frame assembled from tiles.
 CREATE TABLE units (
-    job_id            uuid NOT NULL REFERENCES jobs,
+    -- no foreign key: the statement that inserts a unit inserts its job, jobs are never deleted, and fsck finds others
+    job_id            uuid NOT NULL,
     number            integer NOT NULL CHECK (number >= 0),
     place             integer NOT NULL DEFAULT 0, -- position within the job
     frames            text CHECK (char_length(frames) <= 2000), -- null: those of the job's parameters

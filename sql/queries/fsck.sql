@@ -97,6 +97,20 @@ LEFT JOIN (SELECT account_id, sum(amount) AS sum FROM holds WHERE state = 'OPEN'
 WHERE a.held <> coalesce(h.sum, 0) OR (NOT a.may_overdraw AND a.balance - a.held < 0)
 ORDER BY a.id;
 
+-- name: fsck_whole_i2_holds
+-- The account of a hold exists: no foreign key says so.
+SELECT 'hold ' || h.reference AS subject, 'it has no account ' || h.account_id AS found
+FROM holds h LEFT JOIN accounts a ON a.id = h.account_id
+WHERE a.id IS NULL
+ORDER BY h.reference;
+
+-- name: fsck_whole_i3_jobs
+-- The job of a unit exists: no foreign key says so.
+SELECT 'unit ' || u.job_id || ':' || u.number AS subject, u.state || ' without a job' AS found
+FROM units u LEFT JOIN jobs j ON j.id = u.job_id
+WHERE j.id IS NULL
+ORDER BY u.job_id, u.number;
+
 -- name: fsck_always_i3_live
 -- An open hold has a unit that has not ended.
 SELECT 'hold ' || h.reference AS subject,

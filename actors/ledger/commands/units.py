@@ -74,13 +74,12 @@ def complete(
         return False
     if not ours or unit.state not in states:
         return GuardFailed("UnitComplete", unit.state)
-    price = 0 if effect.free else unit.price
-    charged = _charge(draft, evolve(unit, price=price), effect)
+    priced = evolve(unit, price=0) if effect.free else unit
+    charged = _charge(draft, priced, effect)
     if not isinstance(charged, bool):
         return charged
     completed = evolve(
-        unit,
-        price=price,
+        priced,
         state="COMPLETED",
         result_key=effect.result_ref,
         result_sha256=effect.sha256,

@@ -66,6 +66,11 @@ BREAKS = {
             " WHERE t.credit = o.debit AND t.kind = 'STRIPE' AND o.kind = 'DEDUCTION'"
         ),
     ),
+    "an account of a hold": (
+        "whole_i2_holds",
+        "UPDATE holds SET account_id = 0 WHERE state = 'RELEASED'",
+    ),
+    "a job that is missing": ("whole_i3_jobs", "DELETE FROM jobs WHERE status = 'CANCELLED'"),
     "what is held": ("always_i2_held", "UPDATE accounts SET held = 0 WHERE held > 0"),
     "what is held and is not there": (
         "always_i2_held",
