@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +102,12 @@ class Table:
     def add(self, *row: str) -> None:
         self.rows.append(row)
 
-    def print(self) -> None:
+    def lines(self) -> Iterator[str]:
         widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
         for row in self.rows:
             cells = [row[0].ljust(widths[0])]
             cells += [word.rjust(width) for word, width in zip(row[1:], widths[1:], strict=True)]
-            print("  ".join(cells))
+            yield "  ".join(cells).rstrip()
+
+    def print(self) -> None:
+        print("\n".join(self.lines()))
