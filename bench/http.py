@@ -51,8 +51,8 @@ AT_ONCE: Final = (1, 32)
 STALL: Final = Goal(
     "eight logins at once, longest stall of the loop", 25, "ms", at_most=True, is_ratio=False
 )
-# The gateway's route and bare aiohttp's beside it. With its own pool, bare aiohttp reads the balance
-# by a query for each request; its bare handler is the floor of any request.
+# The gateway's route and bare aiohttp's beside it. Bare aiohttp reads the balance by one query for
+# each request, over a pool of its own; its bare handler is the floor of any request.
 COMPARED: Final = {
     (BALANCE, BALANCE): "balance ÷ bare aiohttp's, with a pool of its own, CPU",
     (BALANCE, HEALTH): "balance ÷ bare aiohttp's bare handler, CPU",

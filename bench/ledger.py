@@ -320,7 +320,12 @@ OUR_HOLDS: Final = (OURS, HOLDS)
 COMPARISONS: Final = (
     rates("transfers ÷ interactive, 256 at once", 25, (OURS, PLAIN), (INTERACTIVE, PLAIN)),
     rates("transfers ÷ SQL function", 9, (OURS, PLAIN), (FUNCTION, PLAIN)),
-    rates("holds with settlement ÷ interactive", 18, OUR_HOLDS, (INTERACTIVE, HOLDS)),
+    rates(
+        "holds with settlement (a job of one unit) ÷ interactive",
+        18,
+        OUR_HOLDS,
+        (INTERACTIVE, HOLDS),
+    ),
     Comparison(
         Goal("one transfer alone ÷ SQL function, time", 1.5, "ms", at_most=True),
         (OURS, ALONE),
