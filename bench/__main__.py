@@ -123,8 +123,11 @@ def said(*words: str) -> str:
 
 
 def page(goals: Sequence[Goal], around: Mapping[str, Any], seconds: float) -> str:
-    """Return the page: the machine, one row for each goal, and the number of goals that are met."""
+    """Return the page: the machine, and one row for each goal, the minor ones below the others."""
     met = sum(goal.is_met for goal in goals)
+    ordered = sorted(goals, key=lambda goal: goal.is_minor)
+    heading, *rows = table_of(ordered).lines()
+    major = sum(not goal.is_minor for goal in goals)
     rounds = max((len(goal.figures) for goal in goals), default=0)
     return "\n".join(
         (
@@ -134,7 +137,10 @@ def page(goals: Sequence[Goal], around: Mapping[str, Any], seconds: float) -> st
             f"{around['python']}, {around['postgresql']}; {around['load']}",
             f"medians of {rounds} rounds; {seconds / 60:.0f} minutes",
             "",
-            *table_of(goals).lines(),
+            heading,
+            *rows[:major],
+            "",
+            *rows[major:],
             "",
             f"{met} of {len(goals)} goals met",
         )

@@ -24,7 +24,8 @@ class Goal:
     """A goal, with the figures of the last run: one for each round, and the baseline's beside it.
 
     ``bound`` is the least value, or with ``at_most`` the greatest. The value of a round is the
-    figure divided by the baseline; with ``is_ratio`` false it is the figure itself.
+    figure divided by the baseline; with ``is_ratio`` false it is the figure itself. The page has
+    the goals with ``is_minor`` below the others.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Goal:
     unit: str  # of the figures
     at_most: bool = False
     is_ratio: bool = True
+    is_minor: bool = False
     figures: tuple[float, ...] = attrs.field(default=(), converter=_floats)
     baselines: tuple[float, ...] = attrs.field(default=(), converter=_floats)
     failure: str = ""  # why there are no figures
