@@ -55,9 +55,9 @@ STALL: Final = Goal(
     is_minor=True,
 )
 # The gateway's route and bare aiohttp's beside it. Bare aiohttp reads the balance by one query for
-# each request, over a pool of its own; its bare handler is the floor of any request.
+# each request, over its own pool; its bare handler is the floor of any request.
 COMPARED: Final = {
-    (BALANCE, BALANCE): "balance ÷ bare aiohttp's, with a pool of its own, CPU",
+    (BALANCE, BALANCE): "balance ÷ bare aiohttp's with its own asyncpg pool, CPU",
     (BALANCE, HEALTH): "balance ÷ bare aiohttp's bare handler, CPU",
     (KNOWN, HEALTH): "request with a token ÷ bare handler, CPU",
 }
