@@ -343,8 +343,8 @@ class Retention:
 
     inputs_days: int = setting(
         30,
-        "days after its last use until an input is deleted, unless an open job, a dispute or a pending"
-        " share needs it",
+        "days after its last use until an input is deleted, unless an open job, a dispute or a"
+        " pending share needs it",
         (2, 36_500),
     )
     results_days: int = setting(
