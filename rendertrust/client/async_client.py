@@ -247,7 +247,7 @@ class AsyncClient:
         return self._connection.each(api.KeptUploads, _UPLOADS, lambda page: page.uploads)
 
     async def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
+        """Delete an upload. Raises Conflict if an open, disputed or disputable job needs it."""
         await self._connection.send("DELETE", f"{_UPLOADS}/{uuid(upload_id)}")
 
     # Jobs

@@ -207,7 +207,7 @@ class Client:
         return self._loop_thread.each(self._client.each_upload())
 
     def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
+        """Delete an upload. Raises Conflict if an open, disputed or disputable job needs it."""
         self._loop_thread.run(self._client.delete_upload(upload_id))
 
     def preflight(
