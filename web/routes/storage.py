@@ -15,7 +15,9 @@ from web.routes.uploads import UPLOAD_NOT_FOUND
 
 operations = Operations()
 NEEDED: Final = Problem(
-    409, "An open job or a dispute needs the upload", code=RefusalCode.UPLOAD_NEEDED
+    409,
+    "A job that is open, disputed or in its dispute window needs the upload",
+    code=RefusalCode.UPLOAD_NEEDED,
 )
 
 
