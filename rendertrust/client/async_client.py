@@ -690,7 +690,7 @@ class AsyncClient:
         return await self._connection.post(api.HookWithSecret, path, repeatable=False)
 
     async def delete_hook(self, hook_id: Id) -> None:
-        """Delete an endpoint and its pending deliveries."""
+        """Delete an endpoint; its pending deliveries fail."""
         await self._connection.send("DELETE", f"{_HOOKS}/{uuid(hook_id)}", repeatable=False)
 
     async def deliveries(

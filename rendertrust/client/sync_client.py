@@ -590,7 +590,7 @@ class Client:
         return self._loop_thread.run(self._client.rotate_hook(hook_id))
 
     def delete_hook(self, hook_id: Id) -> None:
-        """Delete an endpoint and its pending deliveries."""
+        """Delete an endpoint; its pending deliveries fail."""
         self._loop_thread.run(self._client.delete_hook(hook_id))
 
     def deliveries(
