@@ -81,9 +81,8 @@ def verify(  # noqa: PLR0917 - click passes all options by name
 
     With --scene, this machine's Blender renders the receipt's frame again in a sandbox. The render
     is compared with the picture, in multiples of the noise. A PNG beside the picture shows both
-    pictures. Regions are drawn at random. The whole frame is rendered if regions are not enough for
-    the scene (denoised or composited without --evidence, or with effects across regions), or if
-    regions differ.
+    pictures. Regions are drawn at random. The whole frame is rendered if regions differ, or if the
+    scene needs it: it is denoised or composited without --evidence, or has effects across regions.
 
     With --scene, the exit code is 0 if the picture matches the scene. The exit code is 1 if the
     picture differs, or if scene, files or picture do not match the receipt. The exit code is 3 if a
