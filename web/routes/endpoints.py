@@ -144,7 +144,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
     example=examples.ENDPOINT_DELETED,
 )
 async def delete(call: Call) -> Done | Problem:
-    """Delete an endpoint and its pending deliveries."""
+    """Delete an endpoint; its pending deliveries fail."""
     if not await call.gateway.tables.endpoints.delete(call.ids["endpoint_id"], call.caller):
         return ENDPOINT_NOT_FOUND
     return Done("The endpoint was deleted")

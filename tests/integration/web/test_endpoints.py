@@ -303,6 +303,20 @@ async def test_an_endpoint_that_is_gone_or_fails_for_long_is_told_no_more(
         await until(lambda: post.received[URL])
 
 
+async def test_an_endpoint_that_is_enabled_again_gets_waiting_deliveries_at_once(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    made, post = await endpoint(jane, ["job.*"]), TwinPost()
+    post.answer(URL, 200)
+    await job_of(jane, price=0)
+    await jane.ask("PATCH", f"{AT}/{made['id']}", {"enabled": False})
+    await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now() + interval '1 hour'")
+    async with delivering(jane.face, post) as courier:
+        await jane.ask("PATCH", f"{AT}/{made['id']}", {"enabled": True})
+        await courier.ask(Deliver(), within=SOON)
+        await until(lambda: post.received[URL], within=SOON)
+
+
 async def test_one_that_fails_does_not_hold_up_another(jane: Person) -> None:
     other, post = "https://other.example.com", TwinPost()
     post.receivers[URL] = lambda _: NotSent("no answer within 10 s")
