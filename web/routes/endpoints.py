@@ -31,7 +31,7 @@ Type = Annotated[
     str,
     Meta(
         pattern="^(job\\.(\\*|queued|dispatched|running|paused|completed|failed|cancelled)"
-        "|unit\\.(\\*|assigned|running|completed|failed|cancelled|retried|copied|thumbnail))$"
+        "|unit\\.(\\*|assigned|running|verifying|completed|failed|cancelled|retried|copied|thumbnail))$"
     ),
 ]
 Types = Annotated[list[Type], Meta(min_length=1, max_length=20)]

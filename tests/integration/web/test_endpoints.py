@@ -18,6 +18,7 @@ from actors.kernel import Ref
 from actors.ledger.effects import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
+from rendertrust.job_status import NOT_STARTED, UNIT_STATUSES
 from sql.webhooks import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, EndpointHealth
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
@@ -384,6 +385,11 @@ async def test_endpoints_are_their_owner_s_alone(jane: Person) -> None:
     assert "secret" not in page["endpoints"][0]
     assert (await jane.ask("DELETE", f"{AT}/{made['id']}"))[0] == 200
     assert (await jane.ask("GET", AT))[1] == {"endpoints": []}
+
+
+async def test_each_state_of_a_unit_can_be_subscribed_to(jane: Person) -> None:
+    types = [f"unit.{state.lower()}" for state in UNIT_STATUSES if state not in NOT_STARTED]
+    assert (await endpoint(jane, types))["types"] == types
 
 
 async def test_nonsense_is_refused_and_there_are_so_many_at_most(jane: Person) -> None:
