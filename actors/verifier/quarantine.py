@@ -18,7 +18,11 @@ ACTOR = "verifier"
 # Interval at which every gateway looks for nodes to release: the gateway that booked the last
 # verdict may have died.
 LOOK_SECONDS: Final = 60.0
-RELEASED: Final = f"{RELEASED_BY} results in a row for its owner were valid"
+RELEASED: Final = f"{RELEASED_BY} frames in a row for its owner were valid"
+OR_RESULTS: Final = (
+    f", or {RELEASED_BY} different valid frames in a row for its owner, unless an admin quarantined"
+    " it"
+)
 CLASSES_MOST: Final = 200  # letters of a reason that name device classes, as nodes state these
 NodeClass: TypeAlias = tuple[UUID, str]  # a node with one of its device classes
 log = logging.getLogger(__name__)
@@ -119,8 +123,8 @@ def why(records: Sequence[Record]) -> str:
     bad = [one for one in records if one.reputation.invalid]
     count = sum(one.reputation.invalid for one in bad)
     machine = ", ".join(one.device_class or "unknown device class" for one in bad)[:CLASSES_MOST]
+    is_first = not any(one.released for one in records)
     return (
         f"{count} of its results ({machine}) were invalid; see which and why with: "
-        f"rendertrust nodes checks. An admin releases it, or {RELEASED_BY} valid results in a row "
-        "for its owner, unless an admin quarantined it."
+        f"rendertrust nodes checks. An admin releases it{OR_RESULTS if is_first else ''}."
     )
