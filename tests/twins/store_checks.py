@@ -116,6 +116,11 @@ def _pending(
         disputed=disputed,
         may_release=row in _release_frames(store, row.node_id)[:TRIED_MOST],
         is_uncut=(job.user_id, store.new_jobs[job.id].payload_ref) in store.uncut_scenes,
+        is_loose=any(
+            one.loose and one.verdict == "invalid"
+            for one in store.checks.values()
+            if one.job_id == row.job_id
+        ),
         waited=(store.clock.now() - since).total_seconds(),
     )
 

@@ -416,6 +416,26 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     assert theirs.is_uncut is same
 
 
+@pytest.mark.parametrize(
+    ("outcome", "loose", "is_loose"),
+    [("invalid", True, True), ("invalid", False, False), ("exact", True, False)],
+)
+async def test_a_job_in_which_a_refusal_was_no_strike_is_known(
+    stage: Stage, outcome: VerdictOutcome, *, loose: bool, is_loose: bool
+) -> None:
+    """Honest renders of its other units may differ, too."""
+    _, node, job = await stage.dispatched(100, units=2)
+    await stage.do(UnitAssign(job, 1, 1, node))
+    await stage.do(delivery(job, node), delivery(job, node, unit=1))
+    other = await delivered(stage)
+    comparison = Comparison("whole", remade=True, distance=9.0, loose=loose)
+    now = stage.clock.now()
+    verdict = said(job, outcome, comparison=comparison, strike=False, retry_at=now)
+    assert isinstance(await stage.do(verdict), Posted)
+    found = {p.row.job_id: p.is_loose for p in await stage.store.pending_checks(10)}
+    assert found == {job: is_loose, other.job: False}
+
+
 async def test_a_dispute_that_a_check_leaves_to_an_admin_is_pending_no_more(stage: Stage) -> None:
     case, other = await delivered(stage), await delivered(stage)
     how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
