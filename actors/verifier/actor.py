@@ -518,8 +518,6 @@ class VerifierActor(Actor[Verifier]):
             self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
-            if case.pending.may_release:
-                self._standings.again()
 
 
 def _split(running: RunningCheck) -> None:

@@ -15,9 +15,7 @@ from sql.nodes import ACTIVE, StandingChange
 from sql.reputation import RELEASED_BY, STRIKES_MOST, Record, Reputation, strikes_of
 
 ACTOR = "verifier"
-# Interval at which every gateway looks for nodes to release: the gateway that booked the last
-# verdict may have died.
-LOOK_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 10.0  # how often every gateway looks for nodes to release
 RELEASED: Final = f"{RELEASED_BY} frames in a row for its owner were valid"
 OR_RESULTS: Final = (
     f", or {RELEASED_BY} different valid frames in a row for its owner, unless an admin quarantined"
@@ -48,10 +46,6 @@ class QuarantineReview:
         valid result.
         """
         self._refuting.add((job, unit))
-
-    def again(self) -> None:
-        """Let the next ``attend`` look for nodes to release."""
-        self._due_at = float("-inf")
 
     def suspects(self, node: UUID) -> bool:
         """Return True if the node's record has not been reviewed yet."""
