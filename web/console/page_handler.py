@@ -171,6 +171,7 @@ class ConsoleHandler:
             params=params_of(asked, page.query),
             ids=ids,
             query=query,
+            session=visitor.claims.family,
             base=reached_at(request, self.gateway.settings),
         )
 
@@ -256,6 +257,7 @@ class ActionHandler(ConsoleHandler):
             query=form,
             fields=fields,
             request_id=request[REQUEST_ID],
+            session=visitor.claims.family,
             base=reached_at(request, self.gateway.settings),
         )
         try:

@@ -55,6 +55,9 @@ INVITATION_INVALID = Problem(
     "The invitation is invalid, used, expired, revoked, or for another address",
     code=RefusalCode.INVITATION_INVALID,
 )
+PASSWORD_INCORRECT = Problem(
+    403, "The current password is incorrect", code=RefusalCode.PASSWORD_INCORRECT
+)
 EMAIL_REGISTERED = Problem(409, "Email already registered", code=RefusalCode.EMAIL_REGISTERED)
 
 
@@ -187,18 +190,23 @@ async def logout(call: Call) -> Done | Problem:
 )
 async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     """Change your password; all other sessions end."""
-    gateway, body, claims = call.gateway, call.body, call.claims
+    claims = call.claims
     assert claims is not None, "this operation needs a token"
-    row = await gateway.tables.users.by_id(claims.subject)
+    return await set_own_password(call.gateway, claims.subject, claims.family, call.body)
+
+
+async def set_own_password(
+    gateway: Gateway, user: UUID, session: UUID, wanted: PasswordChange
+) -> Done | Problem:
+    """Change a user's own password; all their sessions but ``session`` end."""
+    row = await gateway.tables.users.by_id(user)
     if row is None or row.password_hash is None:
         return TOKEN_REFUSED
-    if not await gateway.identity.passwords.matches(body.old_password, row.password_hash):
-        return Problem(
-            403, "The current password is incorrect", code=RefusalCode.PASSWORD_INCORRECT
-        )
-    fresh = await gateway.identity.passwords.hash(body.new_password)
+    if not await gateway.identity.passwords.matches(wanted.old_password, row.password_hash):
+        return PASSWORD_INCORRECT
+    fresh = await gateway.identity.passwords.hash(wanted.new_password)
     ended = await gateway.tables.administration.change_password(
-        row.id, row.password_hash, fresh, claims.family, gateway.ports.clock.now()
+        row.id, row.password_hash, fresh, session, gateway.ports.clock.now()
     )
     if ended is None:
         return Problem(

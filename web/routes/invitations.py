@@ -18,7 +18,7 @@ from web.http.responses import from_row
 from web.identity.acting_user import ActingUser
 from web.identity.invitation_tokens import digest_of, link_of, make_token
 from web.openapi.examples import reference as examples
-from web.routes.admin import Because, Reason, act_on, doer_of
+from web.routes.admin import Because, Reason, doer_of
 from web.routes.auth import Done
 
 operations = Operations(audience=Audience.ADMIN)
@@ -104,11 +104,15 @@ async def index(call: Call[None, Window]) -> AccountInvitations:
 )
 async def revoke(call: Call[Because]) -> Done | Problem:
     """Revoke an invitation that was not used."""
-    id_ = call.ids["invitation_id"]
-    act = await act_on(call, "user.revoke_invitation", target_of(id_), call.body.reason)
-    if isinstance(act, Problem):
-        return act
-    if not await call.gateway.tables.invitations.revoke(id_, act):
+    return await revoke_invitation(doer_of(call), call.ids["invitation_id"], call.body.reason)
+
+
+async def revoke_invitation(doer: ActingUser, id_: UUID, reason: str) -> Done | Problem:
+    """Revoke an invitation on an admin's behalf."""
+    act = await doer.act("user.revoke_invitation", target_of(id_), reason, {})
+    if act is None:
+        return TOKEN_REFUSED
+    if not await doer.gateway.tables.invitations.revoke(id_, act):
         return INVITATION_NOT_FOUND
     return Done("The invitation was revoked")
 
