@@ -98,3 +98,7 @@ class Invitations(Table):
                 return False
             await record(connection, act)
         return True
+
+    async def purge(self, before: datetime) -> None:
+        """Delete invitations that expired before ``before``, used ones too."""
+        await self._database.execute("invitation_purge", before)

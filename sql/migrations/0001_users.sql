@@ -232,8 +232,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT USAGE ON SCHEMA public TO rendertrust_app;
         GRANT SELECT ON schema_migrations TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE ON users, invitations, api_keys TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_families, organisations, organisation_members
+        GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, refresh_families, organisations, organisation_members
             TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses
             TO rendertrust_app;

@@ -42,3 +42,7 @@ WHERE used_at IS NULL AND revoked_at IS NULL AND expires_at > $1;
 UPDATE invitations SET revoked_at = $2
 WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL
 RETURNING id;
+
+-- name: invitation_purge
+-- Delete invitations long after they expired; the audit log keeps who was invited.
+DELETE FROM invitations WHERE expires_at < $1;

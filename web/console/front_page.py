@@ -36,6 +36,7 @@ class FrontPage:
             "read_at": gateway.console.farm.read_at,
             "checking": gateway.settings.verification.enabled,
             "anchoring": bool(gateway.settings.chain.url),
+            "is_test_chain": gateway.settings.chain.embedded,
             "seconds": self._seconds(),
         }
         return html(request, gateway, "front.html", context, 200)

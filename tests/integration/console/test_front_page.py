@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from sql.database import Database
+from sql.database import Database, Unavailable
+from sql.overview import Overview
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, nobody
 from tests.integration.console.work import joined
@@ -67,6 +68,31 @@ async def test_a_request_costs_no_query(face: Face, monkeypatch: pytest.MonkeyPa
     status, text = await nobody(face).get("/")
     assert status == 200
     assert "Nodes online" in text
+
+
+async def test_figures_are_read_again_and_outlive_a_failing_database(
+    database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.console_hub.actor.FARM_SECONDS", 0.05)
+    read, failures = Overview.farm, list[int]()
+    async with face_over(database) as face:
+        await figures_read(face)
+        await joined(database.owner_dsn)
+        await execute(database.owner_dsn, "UPDATE nodes SET status = 'HEALTHY'")
+        known = face.gateway.console.farm
+        await until(lambda: known.figures is not None and known.figures.nodes == 1)
+
+        async def away(_: Overview) -> Any:
+            failures.append(1)
+            raise Unavailable("a test")
+
+        monkeypatch.setattr(Overview, "farm", away)
+        await until(lambda: len(failures) > 2)
+        _, text = await nobody(face).get("/")
+        assert "<dd>1</dd>" in text, "the last figures stay"
+        monkeypatch.setattr(Overview, "farm", read)
+        await execute(database.owner_dsn, "UPDATE nodes SET standing = 'REVOKED'")
+        await until(lambda: known.figures is not None and known.figures.nodes == 0)
 
 
 @pytest.mark.parametrize("mode", ["invite", "closed"])

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from actors.sweeper.messages import SweepDue
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import PASSWORD, Person, ask, log_in
+from tests.integration.web.test_sweeper import sweeping
 from tests.support.databases import execute, fetch, fetchval
 from tests.support.http_gateway import Face, face_over, face_with
 from web.commands.admin import admin as command
@@ -146,6 +148,23 @@ async def test_the_token_is_nowhere_but_in_the_answer(
     _, listed = await ann.ask("GET", INVITATIONS)
     assert secret not in json.dumps(listed)
     assert set(listed["invitations"][0]) == set(made) - {"token", "link"}
+
+
+async def test_old_invitations_are_deleted_used_ones_too(
+    face: Face, ann: Person, database: PostgresEndpoint
+) -> None:
+    used, old, fresh = [await invite(ann) for _ in range(3)]
+    assert (await sign_up(face, used["token"]))[0] == 201
+    for made, days in ((used, 31), (old, 31), (fresh, 29)):
+        await execute(
+            database.owner_dsn,
+            "UPDATE invitations SET created_at = now() - interval '100 days',"
+            f" expires_at = now() - interval '{days} days' WHERE id = '{made['id']}'",
+        )
+    async with sweeping(face) as sweeper:
+        await sweeper.ask(SweepDue(), within=60)
+    left = await fetch(database.owner_dsn, "SELECT id FROM invitations")
+    assert [str(row["id"]) for row in left] == [fresh["id"]]
 
 
 async def test_only_admins_invite(face: Face, ann: Person, database: PostgresEndpoint) -> None:
