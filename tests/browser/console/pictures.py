@@ -439,10 +439,13 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
 async def take_front_page(browser: Browser, stage: Stage, folder: Path) -> None:
     """Take a screenshot of the first page, as strangers see it."""
     page = await browser.new_page(viewport={"width": 1280, "height": 800})
-    await page.goto(f"{stage.url}/")
-    while await page.get_by_text("block").count() == 0:  # the figures are read every ten seconds
-        await asyncio.sleep(1)
-        await page.reload()
+
+    async def is_anchored() -> bool:
+        """Load the page, and return whether it shows an anchor; it is read every ten seconds."""
+        await page.goto(f"{stage.url}/")
+        return bool(await page.get_by_text("block").count())
+
+    await until(is_anchored)
     await page.screenshot(path=folder / "front-page.png")
     await page.close()
 
