@@ -27,6 +27,7 @@ NONCE_BYTES: Final = 16
 FLASH: Final = "rendertrust-said"
 ONCE: Final = "rendertrust-once"
 FLASH_CHARACTERS_MAX: Final = 300
+ONCE_CHARACTERS_MAX: Final = 1_000
 THEME: Final = "rendertrust-theme"
 THEMES: Final = ("light", "dark")
 SIGN_IN: Final = f"{ROOT}/sign-in"
@@ -99,7 +100,7 @@ def frame_of(
         current=request.path,
         theme=theme if theme in THEMES else "",
         said=unquote(request.cookies.get(FLASH, ""))[:FLASH_CHARACTERS_MAX],
-        once=unquote(request.cookies.get(ONCE, ""))[:FLASH_CHARACTERS_MAX],
+        once=unquote(request.cookies.get(ONCE, ""))[:ONCE_CHARACTERS_MAX],
         live=live,
     )
 
@@ -311,9 +312,9 @@ def redirect(path: str) -> web.Response:
 def gone_to(request: web.Request, gateway: Gateway, go: Redirect) -> web.Response:
     """Redirect after a change to the page that shows the change, with a message."""
     answer = redirect(go.to)
-    for name, text in ((FLASH, go.said), (ONCE, go.once)):
+    for name, text in ((FLASH, go.said[:FLASH_CHARACTERS_MAX]), (ONCE, go.once)):
         if text:
-            value = quote(text[:FLASH_CHARACTERS_MAX])
+            value = quote(text)
             answer.set_cookie(name, value, max_age=60, **_flash_options(request, gateway))
     return answer
 
