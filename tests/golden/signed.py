@@ -26,7 +26,7 @@ USER: Final = UUID("550e8400-e29b-41d4-a716-446655440000")
 OLD_KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34)))
 CONTRACT: Final = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 SALTS: Final = bytes(range(64))
-SHARED: Final = {
+SHARED: Final[dict[str, Any]] = {
     "reference": f"job:{JOB}:0",
     "description": 'Rendering "Wald & Wiese", \u00fcber Nacht\n',
 }

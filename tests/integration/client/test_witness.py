@@ -18,7 +18,8 @@ from rendertrust.client import (
     Tokens,
 )
 from tests.integration.client.conftest import Program
-from tests.integration.client.log_double import LogDouble, leaf
+from tests.integration.client.log_double import LogDouble
+from tests.support.leaves import leaf
 from tests.support.merkle_proofs import consistency_proof
 from tests.twins.signer import signing_key
 

@@ -179,8 +179,8 @@ def _signed(key: bytes, signature: bytes, text: str) -> None:
         raise Refused("a signature is invalid") from error
 
 
-def verify_receipt_file(file: Any) -> Json:
-    """Verify a receipt's file with its proof, without the picture; return the receipt."""
+def verify_receipt_file(file: Any) -> None:
+    """Verify a receipt's file with its proof, without the picture."""
     need(isinstance(file, dict) and file.keys() == FILE, "withdrawn, or no receipt's file")
     need(file["format"] == "rendertrust-receipt-file-v1", "the file has another format")
     receipt: Any = file["receipt"]
@@ -200,7 +200,6 @@ def verify_receipt_file(file: Any) -> Json:
     creator = leaf["kind"] == "USAGE" and paid == -price
     operator = leaf["kind"] == "EARNING" and 0 < paid <= price
     need(creator or operator, "the entry does not pay for the receipt")
-    return receipt
 
 
 def _signed_json(key: Any, signature: Any, kind: str, document: Json) -> None:
