@@ -150,7 +150,7 @@ class Earnings:
         70, "percent of a verified unit's charge that its node's owner gets; rounded down", (0, 100)
     )
     dispute_hours: float = setting(
-        168.0, "dispute window of a unit; afterwards its share is payable", (0, 8760)
+        168.0, "dispute window of a unit; its share is not payable before its end", (0, 8760)
     )
     sweep_seconds: float = setting(5.0, "how often matured earnings are released", (0.1, 3600))
 
@@ -343,13 +343,14 @@ class Retention:
 
     inputs_days: int = setting(
         30,
-        "days after its last use until an input is deleted, unless an open job or dispute needs it",
+        "days after its last use until an input is deleted, unless an open job, a dispute or a"
+        " pending share needs it",
         (2, 36_500),
     )
     results_days: int = setting(
         90,
         "days after the end of a job, or of a refused or late attempt, until its results are"
-        " deleted; receipts are kept",
+        " deleted, unless a dispute or a pending share needs them; receipts are kept",
         (2, 36_500),
     )
     quota_gib: int = setting(100, "GiB of inputs that one user may store", (1, 1_000_000))
@@ -382,7 +383,7 @@ class Webhooks:
         development=True,
     )
     give_up_days: float = setting(
-        3.0, "days without a successful delivery until an endpoint is disabled", (0.001, 365)
+        3.0, "days in which all deliveries fail until an endpoint is disabled", (0.001, 365)
     )
     keep_days: int = setting(30, "days that deliveries are listed", (3, 36_500))
 

@@ -32,7 +32,7 @@ LOOK_SECONDS: Final = 1.0  # how often the database is probed
 SAMPLE_SECONDS: Final = 2.0  # interval of samples for the charts
 BEAT_SECONDS: Final = 2.0  # how often viewers get a sign of life
 WATCHERS_MAX: Final = 5_000
-TOPICS: Final = ("jobs", "nodes")
+TOPICS: Final = ("jobs",)
 GATEWAYS: Final = "gateways"  # topic of the gateways' announcements
 
 log = structlog.get_logger("console")

@@ -89,10 +89,10 @@ def create(
 @click.argument("role", type=click.Choice(ROLES))
 @common
 def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Set a user's role; it takes effect at their next login.
+    """Set a user's role and end all their sessions.
 
-    admin: sees and changes everything. auditor: sees what an admin sees and changes nothing. user
-    and operator have the same rights.
+    admin: sees and changes everything. auditor: sees what an admin sees, and changes nothing of
+    other users. user and operator have the same rights.
     """
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":

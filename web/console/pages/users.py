@@ -21,7 +21,7 @@ from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.idempotency import OTHER_REQUEST, REPLAYED
 from web.http.problem import Fault, Problem, invalid
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.money.credit_adjustments import GRANT, CreditMovement, reference_of
 from web.routes.admin import USER_NOT_FOUND, Reason, act_upon
 from web.routes.admin_credits import GivenAmount, Refunded, Words, move, refund_unit
@@ -350,5 +350,5 @@ def _key(view: View[GrantForm]) -> IdempotencyKey:
     return IdempotencyKey(view.who.user, str(form.once), digest, answer={"status": 200})
 
 
-def _doer(view: View[Any]) -> ActingAdmin:
-    return ActingAdmin(view.gateway, view.who.user, view.request_id)
+def _doer(view: View[Any]) -> ActingUser:
+    return ActingUser(view.gateway, view.who.user, view.request_id)
