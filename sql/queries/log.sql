@@ -22,9 +22,12 @@ SELECT h.origin, h.size, h.root, h.covered, c.size AS checked, c.at AS checked_a
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
        coalesce((SELECT max(id) FROM transfers), 0) AS newest,
        EXISTS (SELECT FROM log_halted WHERE reason <> 'RESTORED') AS halted,
-       -- One index lookup per transfer, instead of a scan of all leaves.
-       ARRAY(SELECT t.id FROM transfers t
-             WHERE t.id > h.covered AND (SELECT l.leaf_index FROM leaves l WHERE l.transfer = t.id) IS NULL
+       -- The inner limit leaves room for transfers above `covered` that have a leaf already. With it the index is read in
+       -- order, only as far as needed.
+       ARRAY(SELECT t.id
+             FROM (SELECT id FROM transfers WHERE id > h.covered ORDER BY id
+                   LIMIT $1 + (SELECT count(*) FROM leaves WHERE transfer > h.covered)) t
+             WHERE (SELECT l.leaf_index FROM leaves l WHERE l.transfer = t.id) IS NULL -- one index lookup per transfer
              ORDER BY t.id LIMIT $1) AS waiting
 FROM log_head h
 LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) c ON true;
