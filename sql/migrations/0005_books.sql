@@ -110,12 +110,10 @@ $$;
 -- an account's entries reads one index per side; a query by number or id must also name the transfer.
 CREATE VIEW entries AS
 SELECT 2 * id - 1 AS entry_id, key AS id, id AS transfer_id, debit AS account_id, debit_version AS version,
-       -amount AS amount, debit_after + amount AS before, debit_after AS after,
-       CASE WHEN subject = debit THEN receipt END AS receipt, created_at, written
+       -amount AS amount, debit_after + amount AS before, debit_after AS after, created_at, written
 FROM transfers
 UNION ALL
-SELECT 2 * id, other_key(key), id, credit, credit_version, amount, credit_after - amount, credit_after,
-       CASE WHEN subject = credit THEN receipt END, created_at, written
+SELECT 2 * id, other_key(key), id, credit, credit_version, amount, credit_after - amount, credit_after, created_at, written
 FROM transfers;
 
 -- Transfers with the names of their accounts instead of the ids, as leaves of the log have them. The columns are the

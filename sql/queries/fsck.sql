@@ -202,14 +202,14 @@ WHERE u.copy_node_id IS NOT NULL
 ORDER BY subject;
 
 -- name: fsck_whole_i4_receipts
--- A receipt matches its hash, and the entry that pays for it has that hash.
+-- A receipt matches its hash, and the entry that pays for it is the debit of a transfer with that hash.
 SELECT 'receipt of ' || r.job_id || ':' || r.unit AS subject,
        CASE WHEN r.hash <> sha256(convert_to(r.document, 'UTF8')) THEN 'it has another hash'
             ELSE 'entry ' || coalesce(r.entry_id::text, 'none') || ' pays for another, or none' END AS found
 FROM receipts r
-LEFT JOIN entries e ON e.transfer_id = (r.entry_id + 1) / 2 AND e.entry_id = r.entry_id
+LEFT JOIN transfers t ON t.id = (r.entry_id + 1) / 2 AND r.entry_id % 2 = 1
 WHERE r.hash <> sha256(convert_to(r.document, 'UTF8'))
-   OR (r.entry_id IS NOT NULL AND e.receipt IS DISTINCT FROM r.hash)
+   OR (r.entry_id IS NOT NULL AND t.receipt IS DISTINCT FROM r.hash)
 ORDER BY r.job_id, r.unit;
 
 -- name: fsck_transfers_i4_refunds
