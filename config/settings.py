@@ -142,10 +142,10 @@ class Proof:
         "", "previous key, which signs, too, during a rotation", secret=True
     )
     checkpoint_entries: int = setting(
-        10_000, "sign a checkpoint after this many entries", (1, 1_000_000)
+        10_000, "sign a checkpoint after this many transfers", (1, 1_000_000)
     )
     checkpoint_seconds: float = setting(
-        10.0, "sign a checkpoint after this time, if there is a new entry", (0.1, 86_400)
+        10.0, "sign a checkpoint after this time, if there is a new transfer", (0.1, 86_400)
     )
 
 

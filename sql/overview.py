@@ -31,7 +31,7 @@ class CreditSummary:
 
 @attrs.frozen
 class LogStanding:
-    """The log's progress towards the chain; ``waiting`` entries have no leaf yet."""
+    """The log's progress towards the chain; ``waiting`` transfers have no leaf yet."""
 
     size: int
     waiting: int
@@ -43,7 +43,7 @@ class LogStanding:
 
     @property
     def unanchored(self) -> int:
-        """The number of entries that no anchor covers."""
+        """The number of transfers that no anchor covers."""
         return self.size - (self.anchored or 0) + self.waiting
 
 

@@ -47,12 +47,12 @@ SELECT a.balance, a.held,
 FROM accounts a WHERE a.name = 'user:' || $1::uuid::text;
 
 -- name: overview_log
--- The progress of the log: numbers of entries, leaves, signed and anchored leaves, and the time of the first entry
--- that is not anchored.
-SELECT h.size, (SELECT 2 * count(*) FROM transfers WHERE id > (h.covered + 1) / 2) AS waiting,
+-- The progress of the log: numbers of leaves, of transfers that wait for one, of signed and anchored leaves, and the
+-- time of the first transfer that is not anchored.
+SELECT h.size, (SELECT count(*) FROM transfers WHERE id > h.covered) AS waiting,
        signed.size AS signed, signed.at AS signed_at,
        anchored.size AS anchored, anchored.confirmed_at AS anchored_at,
-       (SELECT t.created_at FROM leaves l JOIN transfers t ON t.id = (l.entry_id + 1) / 2
+       (SELECT t.created_at FROM leaves l JOIN transfers t ON t.id = l.transfer
         WHERE l.leaf_index = coalesce(anchored.size, 0)) AS unanchored_since
 FROM log_head h
 LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) signed ON true
