@@ -53,7 +53,7 @@ async def test_it_shows_nodes_price_and_the_last_anchor(
         shown = text.partition("<dl")[2].partition("</dl>")[0]
         assert "<dd>1</dd>" in shown
         assert '10<span class="fine">.0000' in shown
-        assert "1\u202f234 entries" in shown
+        assert "1\u202f234 transfers" in shown
         assert "block 5\u202f678" in shown
 
 
