@@ -1,5 +1,6 @@
 """Nodes, their standings, challenges for their keys, and lists for the console."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -11,13 +12,14 @@ import attrs
 from rendertrust.job_status import UnitStatus
 from sql.audit_log import Act
 from sql.audit_log import record as note
-from sql.database import Connection, Table
+from sql.database import Conflict, Connection, Database, Table, Unavailable
 from sql.page import Page
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, begins_anew, record
 
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 SORTED_MOST: Final = 5_000  # only so many newest nodes are sorted; a filter finds older ones
+SIGNS_SECONDS: Final = 1.0  # between two writes of signs of life
 STATUSES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 STANDINGS: Final = (ACTIVE, DRAINING, QUARANTINED, REVOKED)
 
@@ -465,3 +467,43 @@ class NodeViews(Table):
         """Return a user's e-mail address."""
         row = None if user is None else await self._database.one("node_view_owner", user)
         return None if row is None else str(row["email"])
+
+
+class SignsOfLife:
+    """Signs of life of nodes: written at once if there was none for a second, otherwise with
+    others.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._nodes: set[UUID] = set()  # those whose signs are not written yet
+        self._task: asyncio.Task[None] | None = None
+
+    async def note(self, node: UUID) -> None:
+        """Record that a node is alive.
+
+        Raises Unavailable if that could not be written; it is written with the next sign.
+        """
+        self._nodes.add(node)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._work())
+            await self._write()
+
+    async def _work(self) -> None:
+        """Write the signs of each second, until there are none or the database is down."""
+        await asyncio.sleep(SIGNS_SECONDS)
+        while self._nodes:
+            try:
+                await self._write()
+            except Unavailable:
+                return  # the next sign begins again
+            await asyncio.sleep(SIGNS_SECONDS)
+
+    async def _write(self) -> None:
+        nodes, self._nodes = self._nodes, set[UUID]()
+        try:
+            await self._database.execute("nodes_seen", sorted(nodes))
+        except (Unavailable, Conflict) as error:
+            self._nodes |= nodes
+            if isinstance(error, Unavailable):
+                raise

@@ -55,6 +55,7 @@ from sql.nodes import (
     NodeRow,
     Nodes,
     SessionStart,
+    SignsOfLife,
     StandingChange,
     StandingRecord,
     StandingRow,
@@ -63,7 +64,6 @@ from sql.nodes import (
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
-from sql.signs_of_life import SignsOfLife
 from sql.statement_batch import ROWS_MISSING
 from sql.units import (
     JobPlace,

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from sql.database import Database, Unavailable
-from sql.signs_of_life import SignsOfLife
+from sql.nodes import SignsOfLife
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import connected
 from tests.support.until import until
