@@ -6,7 +6,7 @@ the documentation.
 
 from datetime import UTC, datetime, time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -113,6 +113,13 @@ class Jwt:
     refresh_days: int = setting(7, "lifetime of an unused login", (1, 365))
     node_hours: float = setting(
         24.0, "lifetime of a node's token; renewed over the socket at half of it", (0.001, 8760)
+    )
+
+
+@attrs.frozen
+class Accounts:
+    registration: Literal["open", "invite", "closed"] = setting(
+        "open", "who may open an account: open (anybody), invite (by invitation) or closed (nobody)"
     )
 
 
@@ -449,6 +456,7 @@ class Settings:
     redis: Redis = attrs.field(factory=Redis)
     objects: Objects = attrs.field(factory=Objects)
     jwt: Jwt = attrs.field(factory=Jwt)
+    accounts: Accounts = attrs.field(factory=Accounts)
     credits: Credits = attrs.field(factory=Credits)
     proof: Proof = attrs.field(factory=Proof)
     earnings: Earnings = attrs.field(factory=Earnings)

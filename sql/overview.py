@@ -48,6 +48,19 @@ class LogStanding:
 
 
 @attrs.frozen
+class FarmFigures:
+    """The farm's public figures: healthy nodes, the price of a frame in units of money, and the
+    newest checkpoint on the chain, if there is one.
+    """
+
+    nodes: int
+    price: int | None
+    size: int | None
+    block_number: int | None
+    confirmed_at: datetime | None
+
+
+@attrs.frozen
 class Minute:
     """The number of jobs that ended in one minute."""
 
@@ -131,6 +144,10 @@ class Overview(Table):
     async def log(self) -> LogStanding | None:
         """Return the progress of the log; None before its first entry."""
         return await self._database.row(LogStanding, "overview_log")
+
+    async def farm(self) -> FarmFigures | None:
+        """Return the farm's public figures."""
+        return await self._database.row(FarmFigures, "overview_farm")
 
     async def throughput(self, owner: UUID | None, since: datetime) -> Sequence[Minute]:
         """Return the minutes in which jobs ended, oldest first."""

@@ -99,9 +99,13 @@ class AsyncClient:
 
     # Account: login, API keys, sessions
 
-    async def register(self, email: str, name: str, password: str) -> api.Registered:
-        """Create an account and log in. Raises Conflict if the address already has an account."""
-        return await self._login.register(email, name, password)
+    async def register(
+        self, email: str, name: str, password: str, *, invitation: str | None = None
+    ) -> api.Registered:
+        """Create an account and log in. Raises Conflict if the address already has an account, and
+        Forbidden if accounts cannot be opened, or not without a valid ``invitation``.
+        """
+        return await self._login.register(email, name, password, invitation)
 
     async def login(self, email: str, password: str) -> api.Tokens:
         """Log in. Raises NotAuthenticated if the address or the password is wrong."""

@@ -70,9 +70,15 @@ class Client:
         """Close the connections; do not use the client afterwards."""
         self._loop_thread.close(self._client.close)
 
-    def register(self, email: str, name: str, password: str) -> api.Registered:
-        """Create an account and log in. Raises Conflict if the address already has an account."""
-        return self._loop_thread.run(self._client.register(email, name, password))
+    def register(
+        self, email: str, name: str, password: str, *, invitation: str | None = None
+    ) -> api.Registered:
+        """Create an account and log in. Raises Conflict if the address already has an account, and
+        Forbidden if accounts cannot be opened, or not without a valid ``invitation``.
+        """
+        return self._loop_thread.run(
+            self._client.register(email, name, password, invitation=invitation)
+        )
 
     def login(self, email: str, password: str) -> api.Tokens:
         """Log in. Raises NotAuthenticated if the address or the password is wrong."""

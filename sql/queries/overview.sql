@@ -89,3 +89,14 @@ ORDER BY j.completed_at DESC LIMIT $2;
 -- The owner and the key of a job's result; $1: the owner, or null for users who may see every job.
 SELECT user_id, result_ref FROM jobs
 WHERE id = $2 AND status = 'COMPLETED' AND ($1::uuid IS NULL OR user_id = $1);
+
+-- name: overview_farm
+-- What the farm's first page shows to everybody: nodes online, the price of a frame, and the newest anchored checkpoint.
+SELECT (SELECT count(*) FROM nodes WHERE status = 'HEALTHY' AND standing <> 'REVOKED') AS nodes,
+       coalesce((SELECT units FROM prices WHERE job_type = 'render' ORDER BY number DESC LIMIT 1),
+                (SELECT units FROM prices WHERE job_type = '*' ORDER BY number DESC LIMIT 1)) AS price,
+       a.size, a.block_number, a.confirmed_at
+FROM (SELECT) one
+LEFT JOIN LATERAL (SELECT size, block_number, confirmed_at FROM chain_transactions
+                   WHERE size IS NOT NULL AND state = 'CONFIRMED'
+                   ORDER BY size DESC LIMIT 1) a ON true;

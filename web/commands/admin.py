@@ -11,6 +11,7 @@ import orjson
 from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.admin_credits import credits_
 from web.commands.admin_disputes import disputes
+from web.commands.admin_invitations import invitations
 from web.commands.admin_log_key import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
@@ -35,7 +36,7 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Manage users, passwords, prices, SKUs, credits, payouts, disputes and keys."""
+    """Manage users, invitations, passwords, prices, SKUs, credits, payouts, disputes and keys."""
 
 
 admin.add_command(prices)
@@ -43,6 +44,7 @@ admin.add_command(credits_)
 admin.add_command(skus)
 admin.add_command(payouts)
 admin.add_command(disputes)
+admin.add_command(invitations)
 
 
 @admin.command

@@ -86,6 +86,14 @@ class RefusalCode(StrEnum):
         "The refresh token is invalid, expired or used.",
     )
     EMAIL_REGISTERED = "email_registered", "The email is already registered."
+    REGISTRATION_CLOSED = "registration_closed", "New accounts cannot be opened here."
+    INVITATION_NEEDED = "invitation_needed", "Opening an account needs an `invitation`."
+    INVITATION_INVALID = (
+        "invitation_invalid",
+        "The invitation is invalid, used, expired, revoked, or for another address.",
+    )
+    INVITATION_NOT_FOUND = "invitation_not_found", _ABSENT
+    TOO_MANY_INVITATIONS = "too_many_invitations", "There are as many open invitations as allowed."
     PASSWORD_INCORRECT = "password_incorrect", "The current password is incorrect."
     USER_NOT_FOUND = "user_not_found", _ABSENT
     USER_INACTIVE = "user_inactive", "The job's user is deactivated."
