@@ -19,11 +19,11 @@ from web.http.endpoint import Endpoint
 from web.http.json_document import BYTES_MAX
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import add_headers
 from web.middleware.problem_responses import problems
 from web.middleware.request_context import request_context
 from web.middleware.request_head import request_heads
 from web.middleware.request_metrics import measures
-from web.middleware.response_headers import add_headers
 from web.objects.archives import add_archive_route
 from web.objects.object_forwarding import object_gate
 from web.openapi.served_document import DESCRIPTION, Description

@@ -21,7 +21,6 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import encode, refusal
 from web.middleware.request_head import Serve, with_expectations
-from web.middleware.response_headers import stamp
 
 CONNECTIONS: Final = Gauge("rendertrust_connections", "Connections that are open.")
 REFUSED: Final = Counter(
@@ -337,9 +336,7 @@ class Connection(RequestHandler):
             if status >= 500
             else NOT_HTTP
         )
-        answer = refusal(request, told)
-        stamp(answer)  # middleware does not see this response
-        return answer
+        return refusal(request, told)
 
     def _arm(self) -> None:
         if self._header_deadline is None:

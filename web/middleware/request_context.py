@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from multidict import istr
 
 from actors.ports import Random
 from config.settings import Network
 from web.http.caller import CALLER, caller_of, trusts
-from web.http.responses import REQUEST_ID
+from web.http.responses import HEADER, REQUEST_ID
 from web.process.logging_setup import REQUEST
 
-HEADER: Final = istr("X-Request-ID")
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 

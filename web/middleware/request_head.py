@@ -10,7 +10,6 @@ from web.http.problem import Problem
 from web.http.public_host import is_host
 from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal
-from web.middleware.response_headers import stamp
 
 HOST_REFUSED: Final = Problem(
     400, "The Host header is not a valid host and port", code=RefusalCode.HOST_INVALID
@@ -53,8 +52,6 @@ def with_expectations(serve: Serve) -> Serve:
         try:
             return await serve(request)
         except web.HTTPExpectationFailed:
-            answer = refusal(request, EXPECTATION_REFUSED)
-            stamp(answer)
-            return answer
+            return refusal(request, EXPECTATION_REFUSED)
 
     return served
