@@ -177,9 +177,9 @@ class Connection(RequestHandler):
     """A connection that is closed if request line and headers take longer than ``header_seconds``.
 
     The connection is also closed if the client reads nothing for ``write_seconds``, or sends a body
-    in tiny chunks. The deadline of a body is set where the body is read. ``caller`` and ``seat`` are
-    None for a proxy's connection, which belongs to no client. ``deaf``: incoming data is dropped,
-    because the connection ends with its response.
+    in tiny chunks. The deadline of a body is set where the body is read. ``caller`` and ``seat``
+    are None for a proxy's connection, which belongs to no client. ``deaf``: incoming data is
+    dropped, because the connection ends with its response.
     """
 
     __slots__ = (

@@ -1,9 +1,6 @@
 """Responses: JSON of attrs classes, problems after RFC 9457, and the headers of all responses."""
 
-import time
 from collections.abc import Iterable, Mapping
-from email.utils import formatdate
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
@@ -12,6 +9,7 @@ import attrs
 import orjson
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.helpers import rfc822_formatted_time
 from multidict import istr
 
 from rendertrust import money
@@ -106,7 +104,7 @@ class JsonResponse(web.StreamResponse):
         return (
             f"HTTP/{version.major}.{version.minor} {self._status} {self._reason}\r\n"
             f"Content-Type: {self._media}\r\nContent-Length: {len(self._json)}\r\n"
-            f"Date: {_date(int(time.time()))}\r\nServer: {SERVER}\r\n"
+            f"Date: {rfc822_formatted_time()}\r\nServer: {SERVER}\r\n"
             f"{self._own_lines() if self._headers or self._cookies else _ALWAYS}"
             f"{'' if state is None else _lines(state.headers())}"
             f"{'' if name is None else _lines({HEADER: name})}\r\n"
@@ -132,11 +130,6 @@ def _lines(headers: Mapping[str, str]) -> str:
 
 
 _ALWAYS: Final = _lines(ALWAYS)
-
-
-@lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
 
 
 def success(status: int, value: Any, headers: Mapping[str, str] | None = None) -> JsonResponse:

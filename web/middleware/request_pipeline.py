@@ -24,11 +24,11 @@ STREAMS: Final = (web.WebSocketResponse, EventSourceResponse)
 
 
 class RequestPipeline:
-    """The only middleware: a request gets an id, a caller and a seat, is refused or handled, counted
-    and logged.
+    """The only middleware. A request gets an id, a caller and a seat; it is refused or handled; its
+    response is counted and logged.
 
-    Every exception of a handler becomes a response here. The log has the path of a request, but not
-    its query and secrets.
+    Exceptions of handlers become responses here. The log has the path of a request, but not its
+    query and secrets.
     """
 
     def __init__(
