@@ -70,7 +70,7 @@ class ConsoleHandler:
         visitor = await visitor_of(self.gateway, request)
         if isinstance(visitor, Problem):
             return self._refused(request, visitor, None)
-        subject = request[CALLER].subject if visitor is None else str(visitor.claims.subject)
+        subject = request[CALLER].subject if visitor is None else visitor.claims.subject
         over = await admit(self.gateway.rates, request, self.rate, subject)
         if over is not None:
             return self._refused(request, over, None)

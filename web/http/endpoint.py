@@ -99,22 +99,31 @@ class Endpoint:
     def _answered(self, request: web.Request, outcome: Any) -> web.StreamResponse:
         if type(outcome) is self._usual:
             return success(self._success, outcome)
+        if isinstance(outcome, Answer):
+            return success(outcome.status, outcome.value, outcome.headers)
         if isinstance(outcome, Problem):
             return refusal(request, outcome)
         if isinstance(outcome, web.StreamResponse):
             return outcome
-        if isinstance(outcome, Answer):
-            return success(outcome.status, outcome.value, outcome.headers)
         return success(self._success, outcome)
 
     async def _outcome(self, request: web.Request) -> Any:
+        rate, counts_callers = self.operation.rate, self.operation.rate in PER_CALLER
+        if not counts_callers:
+            refused = await admit(self._gateway.rates, request, rate, request[CALLER].subject)
+            if refused is not None:
+                return refused
         refused = await self._refuse(request)
         if refused is not None:
             return refused
         claims = await identify(self._gateway, request, self.operation)
-        refused = await self._refuse_caller(request, claims)
-        if refused is not None:
-            return refused
+        if counts_callers:
+            # Requests without valid credentials are counted by address.
+            known = isinstance(claims, Claims)
+            subject = claims.subject if known else request[CALLER].subject
+            refused = await admit(self._gateway.rates, request, rate, subject)
+            if refused is not None:
+                return refused
         if isinstance(claims, Problem):
             return claims
         return await self._called(request, claims)
@@ -156,35 +165,15 @@ class Endpoint:
             return LATE
 
     async def _refuse(self, request: web.Request) -> Problem | None:
-        """Return a refusal that needs no body: rate limit, repeated header, or closing gateway."""
-        if self.operation.rate not in PER_CALLER:
-            refused = await self._admit(request, request[CALLER].subject)
-            if refused is not None:
-                return refused
+        """Refuse a repeated header, and new work while the gateway is starting or closing."""
         for name in ONCE:
             if len(request.headers.getall(name, ())) > 1:
                 return Problem(
                     400, f"The header {name} is repeated", code=RefusalCode.HEADER_REPEATED
                 )
-        if self.operation.new_work:
-            return None if await is_open(self._gateway.registry) else CLOSING
+        if self.operation.new_work and not await is_open(self._gateway.registry):
+            return CLOSING
         return None
-
-    async def _refuse_caller(
-        self, request: web.Request, claims: Claims | Problem | None
-    ) -> Problem | None:
-        """Return 429 if the caller has made too many requests.
-
-        Requests without valid credentials are counted by address.
-        """
-        if self.operation.rate not in PER_CALLER:
-            return None
-        if isinstance(claims, Claims):
-            return await self._admit(request, str(claims.subject))
-        return await self._admit(request, request[CALLER].subject)
-
-    async def _admit(self, request: web.Request, subject: str) -> Problem | None:
-        return await admit(self._gateway.rates, request, self.operation.rate, subject)
 
     def _words(self, request: web.Request) -> dict[str, str] | Problem:
         """Parse the path's parameters that are not UUIDs."""
