@@ -50,7 +50,7 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     async def keep(self, work: Awaitable[T]) -> T:
-        """Return the result of ``work`` in the current task. Raises TimeoutError at the deadline."""
+        """Return the result of ``work``, which runs in the current task. Raises TimeoutError."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None, "a request is served in a task"
         self._due[task] = loop.time() + self._seconds
@@ -119,8 +119,8 @@ class Endpoint:
         claims = await identify(self._gateway, request, self.operation)
         if counts_callers:
             # Requests without valid credentials are counted by address.
-            known = isinstance(claims, Claims)
-            subject = claims.subject if known else request[CALLER].subject
+            address = request[CALLER].subject
+            subject = claims.subject if isinstance(claims, Claims) else address
             refused = await admit(self._gateway.rates, request, rate, subject)
             if refused is not None:
                 return refused

@@ -123,6 +123,14 @@ class RateState:
             RESET: str(self.seconds),
         }
 
+    @property
+    def lines(self) -> str:
+        """The rate limit headers as they are sent."""
+        return (
+            f"RateLimit-Limit: {self.limit}\r\nRateLimit-Remaining: {self.remaining}\r\n"
+            f"RateLimit-Reset: {self.seconds}\r\n"
+        )
+
 
 RATE_STATE: Final = web.RequestKey("rate_state", RateState)
 

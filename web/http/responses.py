@@ -101,13 +101,13 @@ class JsonResponse(web.StreamResponse):
 
     def _head(self, request: web.BaseRequest) -> str:
         version, state, name = request.version, request.get(RATE_STATE), request.get(REQUEST_ID)
+        own = self._own_lines() if self._headers or self._cookies else _ALWAYS
+        rates = "" if state is None else state.lines
+        id_ = "" if name is None else f"X-Request-ID: {name}\r\n"
         return (
             f"HTTP/{version.major}.{version.minor} {self._status} {self._reason}\r\n"
             f"Content-Type: {self._media}\r\nContent-Length: {len(self._json)}\r\n"
-            f"Date: {rfc822_formatted_time()}\r\nServer: {SERVER}\r\n"
-            f"{self._own_lines() if self._headers or self._cookies else _ALWAYS}"
-            f"{'' if state is None else _lines(state.headers())}"
-            f"{'' if name is None else _lines({HEADER: name})}\r\n"
+            f"Date: {rfc822_formatted_time()}\r\nServer: {SERVER}\r\n{own}{rates}{id_}\r\n"
         )
 
     def _own_lines(self) -> str:
@@ -125,7 +125,7 @@ class JsonResponse(web.StreamResponse):
         return _lines(headers)
 
 
-def _lines(headers: Mapping[str, str]) -> str:
+def _lines(headers: Mapping[Any, str]) -> str:
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
