@@ -43,7 +43,7 @@ class Baseline:
         process = await asyncio.create_subprocess_exec(
             *(self.python, str(BASELINES / self.file), str(port), *self.words),
             cwd=ROOT,
-            env=os.environ | settings,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | settings,
         )
         url = f"http://127.0.0.1:{port}"
         try:

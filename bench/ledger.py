@@ -16,20 +16,14 @@ one user pays everything. COPY writes the Ledger's rows into a table like the Le
 CPU is the time of the process and the engines together. No checkpoint happens during a run, because
 it would slow the current contestant. Contestants take turns; ratios are medians over the rounds.
 
-Goals: L1, at least 25 times the rate of interactive transactions and nine times that of functions;
-18 times that of interactive transactions with holds (12 and 6 times if the platform's account is
-spread). L2, with one hot user at least 30 times the rate of interactive transactions, and 0.95 of
-the rate with 1,000 users. L3, at least 0.3 of the rows that COPY writes into a table with the same
-indexes. L4, p99 at most a fifteenth of that of interactive transactions; a single transfer takes
-at most 1.5 times as long as with a function. L5, two Ledgers over one database at least 1.3 times
-as fast as one.
+The goals are in ``COMPARISONS``; the platform's account of a baseline is one row unless said.
 """
 
 import argparse
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from statistics import median
 from typing import Final, Protocol, TypeAlias
@@ -51,6 +45,7 @@ from bench.books import (
     books,
     check,
 )
+from bench.goals import Goal, parse, report
 from bench.probe import (
     Table,
     cpu_seconds,
@@ -160,6 +155,7 @@ class Contest:
         self._stack = stack
         self._seconds: float = options.seconds
         self._rounds: int = options.rounds
+        self._connections: Sequence[int] = options.connections
         self._engines = 0
         self._runs: dict[Name, Run] = {}
         self.figures: dict[Name, list[Figure]] = {}
@@ -201,7 +197,7 @@ class Contest:
     async def _baselines(self, kind: str, dsn: str) -> None:
         """Add a baseline, each load with its best number of connections."""
         writers: dict[int, Writer] = {}
-        for number in CONNECTIONS:
+        for number in self._connections:
             over = KINDS[kind].over(dsn, number)
             writers[number] = await self._stack.enter_async_context(over)
         best: dict[str, int] = {}
@@ -213,8 +209,8 @@ class Contest:
                 rates[number] = figure.rate
             best[load] = max(rates, key=lambda number: rates[number])
             self._add(kind, load, writers[best[load]])
-        print(f"{kind}: best with {best} of {CONNECTIONS} connections")
-        self._add(kind, ALONE, writers[CONNECTIONS[0]])
+        print(f"{kind}: best with {best} of {self._connections} connections")
+        self._add(kind, ALONE, writers[self._connections[0]])
 
     def _copies(self, copy: Copy) -> None:
         def runs(tables: str) -> Run:
@@ -257,6 +253,12 @@ class Contest:
 
     # -- results
 
+    def measured(self, comparison: "Comparison") -> Goal:
+        """Return the goal of a comparison with its figures."""
+        what = comparison.what
+        ours, theirs = (map(what, self.figures[of]) for of in (comparison.of, comparison.to))
+        return comparison.goal.measured(ours, theirs)
+
     def ratio(self, of: Name, to: Name, what: Callable[[Figure], float]) -> float:
         """Return the median ratio of two contestants over the same rounds."""
         pairs = zip(self.figures[of], self.figures[to], strict=True)
@@ -283,6 +285,14 @@ def rate(figure: Figure) -> float:
     return figure.rate
 
 
+def rows(figure: Figure) -> float:
+    return figure.rate * ROWS_OF_TRANSFER
+
+
+def p50(figure: Figure) -> float:
+    return figure.p50
+
+
 def p99(figure: Figure) -> float:
     return figure.p99
 
@@ -292,71 +302,70 @@ def cpu(figure: Figure) -> float:
 
 
 @attrs.frozen
-class Goal:
-    """A goal: ``of`` relative to ``to`` is at least ``bound``; with ``most``, at most ``bound``."""
+class Comparison:
+    """A goal, and the two contestants whose figures it compares."""
 
-    name: str
+    goal: Goal
     of: Name
     to: Name
-    bound: float
     what: Callable[[Figure], float] = rate
-    most: bool = False
-
-    def told(self, contest: Contest) -> str:
-        found = contest.ratio(self.of, self.to, self.what)
-        met = found <= self.bound if self.most else found >= self.bound
-        missed = "" if met else f", MISSED by {abs(found / self.bound - 1):.0%}"
-        word = "at most" if self.most else "at least"
-        return f"{self.name}: {found:.3g}, goal {word} {self.bound:.3g}{missed or ', met'}"
 
 
-def goals() -> list[Goal]:
-    """Return the goals L1 to L5."""
-    found: list[Goal] = []
-    bounds: dict[tuple[str, int], tuple[float, float | None]]
-    bounds = {(PLAIN, 1): (25, 9), (SPREAD, 16): (12, 6), (HOLDS, 1): (18, None)}
-    bounds[HOLDS_SPREAD, 16] = (12, 6)
-    for (load, platforms), pair in bounds.items():
-        ours = (OURS, HOLDS if LOADS[load].hold else PLAIN)
-        for kind, bound in zip(KINDS, pair, strict=True):
-            one = ", 1 platform account" if platforms == 1 else ""
-            if bound is not None:
-                words = f"L1 rate by that of {kind}, {load}{one}"
-                found.append(Goal(words, ours, (kind, load), bound))
-    others = {
-        ("L2 rate by that of interactive, hot user", (OURS, HOT), (INTERACTIVE, HOT)): 30,
-        ("L2 rate with a hot user by that of 1,000", (OURS, HOT), (OURS, PLAIN)): 0.95,
-        ("L3 rows by those of COPY", (OURS, PLAIN), (COPY, "")): 0.3,
-        ("L3 rows by those of COPY, 2,048 at once", (OURS, CROWD), (COPY, "")): 0.3,
-        ("L5 two Ledgers by one, 1,000 users", (PAIR, PLAIN), (OURS, PLAIN)): 1.3,
-        ("L5 two Ledgers by one, holds", (PAIR, HOLDS), (OURS, HOLDS)): 1.3,
-    }
-    found += [Goal(*names, bound) for names, bound in others.items()]
-    slowest = ("L4 p99 by that of interactive", (OURS, PLAIN), (INTERACTIVE, PLAIN))
-    alone = ("L4 time by that of function, one at a time", (FUNCTION, ALONE), (OURS, ALONE))
-    found.append(Goal(*slowest, 1 / 15, p99, most=True))
-    found.append(Goal(*alone, 1.5, most=True))
-    return found
+def rates(words: str, bound: float, of: Name, to: Name, *, is_minor: bool = False) -> Comparison:
+    """Return a comparison of rates."""
+    return Comparison(Goal(words, bound, "transfers/s", is_minor=is_minor), of, to)
 
 
-async def main(options: argparse.Namespace) -> None:
+MANY_AT_ONCE, WITH_HOLDS = (OURS, PLAIN), (OURS, HOLDS)
+ROWS, ROWS_OF_CROWD = (
+    Goal("rows ÷ COPY, 256 at once", 0.3, "rows/s"),
+    Goal("rows ÷ COPY, 2,048 at once", 0.3, "rows/s", is_minor=True),
+)
+SLOWEST: Final = Goal("p99 ÷ interactive, 256 at once", 1 / 15, "ms", at_most=True)
+LATENCY: Final = Goal("one transfer alone ÷ SQL function, p50", 1.5, "ms", at_most=True)
+HOLDING = "holds with settlement (a job of one unit) ÷ interactive"
+MAJOR: Final = (
+    rates("transfers ÷ interactive, 256 at once", 25, MANY_AT_ONCE, (INTERACTIVE, PLAIN)),
+    rates("transfers ÷ SQL function, 256 at once", 9, MANY_AT_ONCE, (FUNCTION, PLAIN)),
+    rates(HOLDING, 18, WITH_HOLDS, (INTERACTIVE, HOLDS)),
+    Comparison(LATENCY, (OURS, ALONE), (FUNCTION, ALONE), p50),
+    Comparison(SLOWEST, MANY_AT_ONCE, (INTERACTIVE, PLAIN), p99),
+    Comparison(ROWS, MANY_AT_ONCE, (COPY, ""), rows),
+    rates("two Ledgers ÷ one, disjoint users", 1.3, (PAIR, PLAIN), MANY_AT_ONCE),
+)
+MINOR: Final = tuple(
+    rates(words, bound, of, to, is_minor=True)
+    for words, bound, of, to in (
+        ("two Ledgers ÷ one, holds", 1.3, (PAIR, HOLDS), WITH_HOLDS),
+        ("one hot user ÷ interactive", 30, (OURS, HOT), (INTERACTIVE, HOT)),
+        ("one hot user ÷ 1,000 users", 0.95, (OURS, HOT), MANY_AT_ONCE),
+        (f"transfers ÷ interactive, {SPREAD}", 12, MANY_AT_ONCE, (INTERACTIVE, SPREAD)),
+        (f"transfers ÷ SQL function, {SPREAD}", 6, MANY_AT_ONCE, (FUNCTION, SPREAD)),
+        (f"holds ÷ interactive, {SPREAD}", 12, WITH_HOLDS, (INTERACTIVE, HOLDS_SPREAD)),
+        (f"holds ÷ SQL function, {SPREAD}", 6, WITH_HOLDS, (FUNCTION, HOLDS_SPREAD)),
+    )
+)
+COMPARISONS: Final = (*MAJOR, *MINOR, Comparison(ROWS_OF_CROWD, (OURS, CROWD), (COPY, ""), rows))
+GOALS: Final = tuple(each.goal for each in COMPARISONS)
+
+
+async def measure(options: argparse.Namespace) -> list[Goal]:
+    """Run the contest, print its table and return the goals."""
     async with AsyncExitStack() as stack:
         contest = Contest(stack, options)
         await contest.run()
     probes = f"fdatasync in the rounds: {median(contest.probes):,.0f}/s (median)"
     print(f"median of {options.rounds} rounds of {options.seconds} s; {probes}; {machine()}")
     contest.table().print()
-    ours = contest.figures[OURS, PLAIN]
-    print(f"rows the Ledger inserts per second: {ROWS_OF_TRANSFER * median(map(rate, ours)):,.0f}")
-    for goal in goals():
-        print(goal.told(contest))
     for kind in KINDS:
         found = contest.ratio((kind, PLAIN), (OURS, PLAIN), cpu)
         print(f"CPU per transfer, {kind} by the Ledger: {found:.1f}")
+    return [contest.measured(each) for each in COMPARISONS]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    asyncio.run(main(parser.parse_args()))
+    parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
+    options = parse(parser, {"seconds": 0.3, "connections": (10,)})
+    report(asyncio.run(measure(options)), options)

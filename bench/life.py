@@ -13,14 +13,12 @@ disk is fast.
 
 The last row is the whole gateway in a separate process, over HTTP and sockets (bench/crowd.py).
 Contestants take turns, round after round.
-
-Goal: at least 7 times the rate of the baseline.
 """
 
 import argparse
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -34,6 +32,7 @@ from prometheus_client import REGISTRY
 from bench.baselines.skip_locked import SHARDS_MOST, Interactive, SkipLocked, prepare
 from bench.crowd import Crowd
 from bench.dispatch import running
+from bench.goals import Goal, parse, report
 from bench.inside import inside
 from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
 from bench.volume import fill
@@ -42,15 +41,18 @@ from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from tests.support.engines import engine_folder
 
-GOAL: Final = 7.0
+NODES: Final = 20  # of the gateway over HTTP and sockets
 CONNECTIONS: Final = (5, 10, 20, 40)
 BATCH: Final = "rendertrust_ledger_batch_size"
 OURS, OVER_HTTP = "actors", "gateway over HTTP and sockets"
 BASELINES: Final[Mapping[str, tuple[type[SkipLocked], int]]] = {
     "SKIP LOCKED, interactive": (Interactive, 1),
     "SKIP LOCKED, functions": (SkipLocked, 1),
-    f"the same, {SHARDS_MOST} platform accounts": (SkipLocked, SHARDS_MOST),
+    f"SKIP LOCKED, functions, {SHARDS_MOST} platform accounts": (SkipLocked, SHARDS_MOST),
 }
+GOALS: Final = tuple(
+    Goal(f"whole lives of jobs ÷ {name}", 7, "jobs/s", is_minor=True) for name in BASELINES
+)
 # Runs for the given seconds; returns the number of lives and the seconds taken.
 Run: TypeAlias = Callable[[float], Awaitable[tuple[int, float]]]
 # Returns the numbers of commits and batches so far.
@@ -108,10 +110,10 @@ async def over_http(crowd: Crowd, seconds: float) -> tuple[int, float]:
     return len(crowd.seen.answered_ms), took
 
 
-async def best_of(kind: type[SkipLocked], dsn: str, shards: int) -> int:
+async def best_of(kind: type[SkipLocked], dsn: str, shards: int, connections: Sequence[int]) -> int:
     """Return the number of connections with which a baseline is fastest."""
     rates: dict[int, float] = {}
-    for number in CONNECTIONS:
+    for number in connections:
         async with kind.over(dsn, number, shards) as queue:
             await queue.run(0.5)
             done, took = await queue.run(1.5)
@@ -157,20 +159,24 @@ class Bench:
 
     async def _baseline(self, name: str, endpoint: PostgresEndpoint, engines: int) -> Contestant:
         kind, shards = BASELINES[name]
-        number = await best_of(kind, endpoint.owner_dsn, shards)
-        print(f"{name}: best with {number} of {CONNECTIONS} connections")
+        tried = self._options.connections
+        number = await best_of(kind, endpoint.owner_dsn, shards, tried)
+        print(f"{name}: best with {number} of {tried} connections")
         serving = kind.over(endpoint.owner_dsn, number, shards)
         queue = await self._stack.enter_async_context(serving)
         return Contestant(name, queue.run, os.getpid(), engines, one_each)
 
     async def _gateway(self, folder: Path) -> Contestant:
         http = await self._stack.enter_async_context(aiohttp.ClientSession())
-        options = argparse.Namespace(nodes=20, concurrent=self._options.concurrent)
-        crowd = await self._stack.enter_async_context(running(http, folder, options))
+        started = running(http, folder, NODES, self._options.concurrent)
+        crowd = await self._stack.enter_async_context(started)
         assert crowd.gateway.process is not None
         process = crowd.gateway.process.pid
         run, batches = partial(over_http, crowd), partial(crowd.batches, http)
         return Contestant(OVER_HTTP, run, process, process, batches)
+
+    def rates(self, name: str) -> list[float]:
+        return [figure.rate for figure in self._figures[name]]
 
     def ratios(self, name: str) -> tuple[float, float]:
         """Return median ratios: our rate to a contestant's, and its CPU per life to ours."""
@@ -189,21 +195,22 @@ class Bench:
         return table
 
 
-async def main(options: argparse.Namespace) -> None:
+async def measure(options: argparse.Namespace) -> list[Goal]:
+    """Run the benchmark, print its table and return the goals."""
     async with AsyncExitStack() as stack:
         bench = Bench(stack, options)
         await bench.run()
     print(f"median of {options.rounds} rounds, {options.concurrent} at once; {machine()}")
     bench.table().print()
-    for name in BASELINES:
-        ratio, _ = bench.ratios(name)
-        print(f"{name}: {ratio:.1f} times, goal {GOAL}: {'met' if ratio >= GOAL else 'MISSED'}")
+    rates = [bench.rates(name) for name in BASELINES]
+    return [goal.measured(bench.rates(OURS), them) for goal, them in zip(GOALS, rates, strict=True)]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--concurrent", type=int, default=256)
+    parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--no-http", action="store_true", help="without the last row")
-    asyncio.run(main(parser.parse_args()))
+    options = parse(parser, {"seconds": 0.3, "connections": (10,), "no_http": True})
+    report(asyncio.run(measure(options)), options)

@@ -20,8 +20,8 @@ from rendertrust.receipt_check import PictureFile
 
 SPOTS_MOST: Final = 8  # maximum number of regions that a dispute can name
 # Differences as multiples of the noise. Renders of different device classes differ by at most
-# CONSISTENT_MOST, a render with only 2/3 of the samples by DIFFERENT_LEAST, and a picture rebuilt
-# from its passes by at most FINISHED_MOST.
+# CONSISTENT_MOST, a render with only 2/3 of the samples by at least DIFFERENT_LEAST, and a picture
+# rebuilt from its passes by at most FINISHED_MOST.
 CONSISTENT_MOST: Final = 0.3
 DIFFERENT_LEAST: Final = 0.5
 FINISHED_MOST: Final = 0.1

@@ -210,9 +210,9 @@ class Database:
             raise
 
     async def open_unpooled(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """Open a connection outside the pool, for a listener; the caller closes it.
+        """Open a connection outside the pool, for a listener or for locks; the caller closes it.
 
-        Raises asyncpg's errors.
+        Raises asyncpg's errors, and Unavailable if the database is closed.
         """
         if self._closed:
             raise Unavailable("closed")

@@ -44,7 +44,7 @@ class ExpiredAttempt:
 
 @attrs.frozen
 class StorageUsage:
-    """The total bytes of a user's uploads (``used``), and their number."""
+    """The bytes that count towards a user's quota, and the number of the user's stored uploads."""
 
     used: int
     count: int

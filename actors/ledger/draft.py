@@ -113,7 +113,7 @@ class Draft:
         self.touched: dict[UnitId, None] = {}
 
     def _layer(self, found: Mapping[K, V]) -> Layer[K, V]:
-        """Add the rows of a table, which are kept and dropped with each commit."""
+        """Add a layer over the rows of a table, which ``keep`` and ``drop`` then include."""
         layer = Layer(found)
         self._layers.append(layer)
         return layer

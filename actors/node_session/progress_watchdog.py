@@ -163,7 +163,9 @@ class ProgressWatchdog:
             await self._fail_and_cancel(held, error, "too_slow")
         for held in filter(is_underway, state.units):
             progress = self._progress_of(held)
-            # A node that sends no hello may never report progress, as it queues its units.
+            # A node that sent no hello gets more units than it can begin, as its slots are unknown.
+            # A unit without progress may still wait there, so it counts as stalled only once it has
+            # reported some.
             if progress.is_reported or state.hello is not None:
                 stalled = stall_error(progress, now, settings.stall_seconds)
                 if stalled is not None:

@@ -220,7 +220,9 @@ class SchedulerState:
             self.units.forget(state.job)
 
     def _note_failure(self, state: UnitState) -> None:
-        """Bar a node that failed a unit from the job's other units until these are read again."""
+        """Bar a node that failed or returned a unit from the job's other units until these are read
+        again.
+        """
         others = self.units.of(state.job)
         failed = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
         known = self.units.get(key_of(state))

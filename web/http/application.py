@@ -6,19 +6,21 @@ from aiohttp import web
 
 from web.console import receipt_page
 from web.console.assets import STATIC, assets
+from web.console.front_page import FRONT, FrontPage
 from web.console.live_updates import LIVE, LiveHandler
 from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PublicHandler
 from web.console.page_responses import SIGN_IN, redirect
 from web.console.pages import every_page
 from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
-from web.console.sign_in import SignIn
+from web.console.sign_in import SignIn, SignUp
 from web.gateway import GATEWAY, Gateway
 from web.http.endpoint import Endpoint
 from web.http.json_document import BYTES_MAX
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import add_headers
+from web.identity.invitation_tokens import SIGN_UP
 from web.middleware.request_pipeline import RequestPipeline
 from web.objects.archives import add_archive_route
 from web.objects.object_forwarding import object_gate
@@ -58,6 +60,8 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     """Add every page and action, sign-in and sign-out, and the static files."""
     pages, router = every_page(), site.router
     add_signing(router, gateway, pages)
+    front = PublicHandler(gateway, pages, "probe", FrontPage(gateway, pages).show)
+    router.add_get(FRONT, front.serve)
     files = PublicHandler(gateway, pages, "probe", assets().serve)
     router.add_get(STATIC + "/{version}/{name}", files.serve)
     for page in pages:
@@ -80,7 +84,12 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
 def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> None:
     signing = SignIn(gateway, pages)
     router.add_get(SIGN_IN, PublicHandler(gateway, pages, "probe", signing.show).serve)
-    router.add_post(SIGN_IN, PublicHandler(gateway, pages, "login", signing.sign_in).serve)
+    sign_in = PublicHandler(gateway, pages, "login", signing.sign_in, signing.limited)
+    router.add_post(SIGN_IN, sign_in.serve)
+    joining = SignUp(gateway, pages)
+    router.add_get(SIGN_UP, PublicHandler(gateway, pages, "probe", joining.show).serve)
+    sign_up = PublicHandler(gateway, pages, "register", joining.sign_up, joining.limited)
+    router.add_post(SIGN_UP, sign_up.serve)
     router.add_post(
         f"{ROOT}/sign-out", PublicHandler(gateway, pages, "probe", signing.sign_out).serve
     )

@@ -22,7 +22,7 @@ from sql.audit_log import Act
 from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.jobs.retry import RetryOutcome, retry_job
 from web.money.ledger_client import commit
 from web.money.stripe_events import event_of
@@ -113,7 +113,7 @@ class LettersDone:
 class DeadLetterActions:
     """Actions of an admin (``doer``) on the dead letters of a gateway: list, retry, discard."""
 
-    doer: ActingAdmin
+    doer: ActingUser
 
     @property
     def _kept(self) -> DeadLetters:

@@ -7,7 +7,7 @@ from sql.audit_log import Act
 from sql.nodes import NodeShown, StandingChange
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.identity.roles import UserRole
 from web.nodes.standing_policy import StandingAction, after
 
@@ -16,7 +16,7 @@ CHANGED: Final = unavailable("The node has changed; try again", code=RefusalCode
 
 
 async def change_standing(
-    doer: ActingAdmin, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
+    doer: ActingUser, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
 ) -> NodeShown | Problem:
     """Store the new standing, tell the Scheduler, and return the node. ``doer`` must be allowed to
     see the node.
@@ -40,7 +40,7 @@ async def change_standing(
     return said
 
 
-async def _act(doer: ActingAdmin, node: NodeShown, verb: StandingAction, reason: str) -> Act | None:
+async def _act(doer: ActingUser, node: NodeShown, verb: StandingAction, reason: str) -> Act | None:
     """Return the audit record of an admin's change of another user's node."""
     said = reason or "none was given"
     return await doer.act(f"node.{verb.value}", f"node:{node.id}", said, {})

@@ -19,6 +19,7 @@ from web.routes import (
     evidence,
     fleet,
     health,
+    invitations,
     jobs,
     keys,
     ledger,
@@ -61,7 +62,7 @@ OPERATIONS = Operations(
             nodes,
             fleet,
         ),
-        *(organisations, trusted, admin, prices),
+        *(organisations, trusted, admin, invitations, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )

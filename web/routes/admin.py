@@ -14,7 +14,7 @@ from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operatio
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.identity.roles import RoleName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Password
@@ -222,7 +222,7 @@ async def act_of(
 
 
 async def act_upon(
-    doer: ActingAdmin,
+    doer: ActingUser,
     name: str,
     user: UUID,
     reason: str,
@@ -235,9 +235,9 @@ async def act_upon(
     return TOKEN_REFUSED if act is None else act
 
 
-def doer_of(call: Call[Any, Any]) -> ActingAdmin:
+def doer_of(call: Call[Any, Any]) -> ActingUser:
     """Return the admin who made the request."""
-    return ActingAdmin(call.gateway, call.caller, call.request[REQUEST_ID])
+    return ActingUser(call.gateway, call.caller, call.request[REQUEST_ID])
 
 
 async def act_on(

@@ -16,7 +16,7 @@ from web.http.idempotency import key_of
 from web.http.operations import Answer, Audience, Call, Handler, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.money.credit_adjustments import (
     ADJUST,
     GRANT,
@@ -163,7 +163,7 @@ class Refunded:
 
 
 async def refund_unit(
-    doer: ActingAdmin, of: Refunded, reason: str, key: IdempotencyKey | None = None
+    doer: ActingUser, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Refund a unit of a job, once."""
     unit = await doer.gateway.tables.credits.charged_unit(of.job, of.unit)
@@ -203,7 +203,7 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
 
 
 async def move(
-    doer: ActingAdmin, movement: CreditMovement, reason: str, key: IdempotencyKey | None = None
+    doer: ActingUser, movement: CreditMovement, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Grant or adjust credits, once per reference of the movement."""
     act = await act_upon(doer, movement.act, movement.user, reason)

@@ -11,7 +11,7 @@ from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.jobs.dead_letters import AT_ONCE, DeadLetterActions, Kind, Letter, LetterList, LettersDone
 from web.openapi.examples import jobs as examples
 from web.routes.admin import Limit, Reason
@@ -115,7 +115,7 @@ def _cell(letter: Letter, name: str) -> str:
 
 
 def _actions(call: Call[Any, Any]) -> DeadLetterActions:
-    return DeadLetterActions(ActingAdmin(call.gateway, call.caller, call.request[REQUEST_ID]))
+    return DeadLetterActions(ActingUser(call.gateway, call.caller, call.request[REQUEST_ID]))
 
 
 def _kind(call: Call[Any, Any]) -> Any:

@@ -22,7 +22,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.jobs.job_control import UNIT_NOT_FOUND
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
@@ -326,7 +326,7 @@ async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Pro
 
 
 async def decided(
-    doer: ActingAdmin, id_: UUID, reason: str, *, upheld: bool
+    doer: ActingUser, id_: UUID, reason: str, *, upheld: bool
 ) -> DisputeShown | Problem:
     """Decide a dispute as an admin. Raises AskFailed, Unavailable."""
     kept = doer.gateway.tables.disputes

@@ -22,7 +22,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
 from web.nodes.standing_change import change_standing
@@ -187,7 +187,7 @@ async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node |
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NODE_NOT_FOUND
-    doer = ActingAdmin(call.gateway, call.caller, call.request[REQUEST_ID])
+    doer = ActingUser(call.gateway, call.caller, call.request[REQUEST_ID])
     said = await change_standing(doer, _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)
 

@@ -27,7 +27,7 @@ from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
@@ -233,7 +233,7 @@ async def unlend(call: Call) -> Done | Problem:
 
 async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
     """Return the audit record of the caller's action; None if their account no longer exists."""
-    doer = ActingAdmin(call.gateway, call.caller, call.request[REQUEST_ID])
+    doer = ActingUser(call.gateway, call.caller, call.request[REQUEST_ID])
     return await doer.act(name, target, reason, {})
 
 

@@ -280,5 +280,7 @@ async def test_who_keeps_too_much_is_told_what_to_do(
     more = {**NEW, "size": 1, "sha256": "cd" * 32}
     # the announced upload may still arrive, so its size counts
     assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 413
+    kept = (await call(face, jane, "GET", "/api/v1/uploads"))[1]
+    assert (kept["uploads"], kept["count"], kept["used"]) == ([], 0, 1 << 30)
     await pass_days(database, 2)
     assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 201

@@ -1,4 +1,5 @@
-"""State machine of jobs of any shape, with failures, kills, pauses and retries in any batch.
+"""State machine of jobs of any shape, with failed units, pauses and retries in any batch, over a
+store that fails or loses its answers.
 
 Each completed unit is charged once; at the end nothing is held.
 """

@@ -15,7 +15,7 @@ from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, t
 from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.jobs.job_control import JOB_NOT_FOUND
 from web.routes.admin import Because
 from web.routes.disputes import DISPUTE_NOT_FOUND, Complaining, decided, opened
@@ -189,6 +189,6 @@ async def reject(view: View[Because]) -> Redirect | Problem:
 
 
 async def _decide(view: View[Any], *, upheld: bool, said: str) -> Redirect | Problem:
-    doer = ActingAdmin(view.gateway, view.who.user, view.request_id)
+    doer = ActingUser(view.gateway, view.who.user, view.request_id)
     done = await decided(doer, view.ids["id"], view.query.reason, upheld=upheld)
     return done if isinstance(done, Problem) else Redirect(f"{PATH}/{view.ids['id']}", said)

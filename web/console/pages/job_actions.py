@@ -21,7 +21,7 @@ from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.jobs.job_control import JOB_NOT_FOUND, SPENT, commit_effects
 from web.jobs.job_view import URL_SECONDS
 from web.jobs.retry import AffordableRetry, retry_failed_units, retry_units, underquoted_units
@@ -210,7 +210,7 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | 
         return JOB_NOT_FOUND
     act = None
     if view.is_admin:
-        doer = ActingAdmin(view.gateway, view.who.user, view.request_id)
+        doer = ActingUser(view.gateway, view.who.user, view.request_id)
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return ACCOUNT_GONE

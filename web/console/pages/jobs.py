@@ -15,7 +15,7 @@ from web.console.tables import Column, order_by, sort_of
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.jobs.dead_letters import said
 from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, filter_of, with_status
@@ -242,5 +242,5 @@ async def _cancel(view: View, job: UUID) -> UUID | Problem:
 
 async def _act(view: View, name: str, job: UUID) -> Any:
     reason = view.fields.get("reason", "").strip()[:500] or "by hand, in the console"
-    doer = ActingAdmin(view.gateway, view.who.user, view.request_id)
+    doer = ActingUser(view.gateway, view.who.user, view.request_id)
     return await doer.act(name, f"job:{job}", reason, {})

@@ -14,7 +14,7 @@ from web.console.registry import Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.nodes.standing_change import change_standing
 from web.nodes.standing_policy import StandingAction, after
 from web.nodes.verifier_coverage import checkable
@@ -164,7 +164,7 @@ def _handler_of(verb: StandingAction) -> Act:
         row = await visible(view)
         if row is None:
             return NODE_NOT_FOUND
-        doer = ActingAdmin(view.gateway, view.who.user, view.request_id)
+        doer = ActingUser(view.gateway, view.who.user, view.request_id)
         said = await change_standing(doer, view.who.role, row, verb, view.query.reason.strip())
         if isinstance(said, Problem):
             return said

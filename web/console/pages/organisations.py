@@ -15,7 +15,7 @@ from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.nodes.access_updates import announce_access_change
 from web.routes.organisations import ORGANISATION_NOT_FOUND, PROBLEMS, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
@@ -270,5 +270,5 @@ async def _changed(
 
 
 async def _act(view: View[Any], name: str, target: str, reason: str) -> Act | None:
-    doer = ActingAdmin(view.gateway, view.who.user, view.request_id)
+    doer = ActingUser(view.gateway, view.who.user, view.request_id)
     return await doer.act(name, target, reason, {})

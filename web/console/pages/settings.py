@@ -16,7 +16,7 @@ from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, ta
 from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Fault, Problem, invalid
 from web.http.rate_limits import PER_CALLER, RATES
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.routes import webhooks
 from web.routes.admin import Reason
 from web.routes.prices import ALWAYS, NOTHING_THERE, PricedType, target_of
@@ -263,7 +263,7 @@ async def set_price(view: View[PriceForm]) -> Redirect | Problem:
         return units
     if units is None and form.job_type == EVERY_OTHER:
         return ALWAYS
-    doer = ActingAdmin(view.gateway, view.who.user, view.request_id)
+    doer = ActingUser(view.gateway, view.who.user, view.request_id)
     act = await doer.act("price.set", target_of(form.job_type), form.reason, {})
     if act is None:
         return ACCOUNT_GONE

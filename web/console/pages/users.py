@@ -14,6 +14,7 @@ from sql.page import Page
 from sql.users import SORTED_MOST, UserViews
 from web.console.formatting import address
 from web.console.pages.credits import HOLDS, PURCHASES, bought, held
+from web.console.pages.invitations import INVITATIONS, invitations_of
 from web.console.refund_preview import ALL, PIECE, RefundPreview, refunding
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, sort_of, table
@@ -21,7 +22,7 @@ from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.idempotency import OTHER_REQUEST, REPLAYED
 from web.http.problem import Fault, Problem, invalid
-from web.identity.acting_admin import ActingAdmin
+from web.identity.acting_user import ActingUser
 from web.money.credit_adjustments import GRANT, CreditMovement, reference_of
 from web.routes.admin import USER_NOT_FOUND, Reason, act_upon
 from web.routes.admin_credits import GivenAmount, Refunded, Words, move, refund_unit
@@ -74,7 +75,7 @@ MaybePiece = Annotated[
 @attrs.frozen
 class UsersQuery:
     q: Annotated[str, Meta(max_length=255)] = ""
-    sort: Annotated[str, order_by(COLUMNS)] = USUAL
+    sort: Annotated[str, order_by(COLUMNS, invitations=INVITATIONS)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 
@@ -163,6 +164,7 @@ async def users(view: View[UsersQuery]) -> Shown:
         "count": await view.gateway.tables.users.count(query.q.strip()),
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
+        "invitations": await invitations_of(view, query.sort),
     }
 
 
@@ -350,5 +352,5 @@ def _key(view: View[GrantForm]) -> IdempotencyKey:
     return IdempotencyKey(view.who.user, str(form.once), digest, answer={"status": 200})
 
 
-def _doer(view: View[Any]) -> ActingAdmin:
-    return ActingAdmin(view.gateway, view.who.user, view.request_id)
+def _doer(view: View[Any]) -> ActingUser:
+    return ActingUser(view.gateway, view.who.user, view.request_id)

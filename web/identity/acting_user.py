@@ -1,4 +1,4 @@
-"""The user behind a recorded action, through the API or in the console: mostly an admin."""
+"""The user who acts, for the audit log. Whether they may act is checked elsewhere."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from web.gateway import Gateway
 
 
 @attrs.frozen
-class ActingAdmin:
+class ActingUser:
     """An admin, an owner of nodes or a member of an organisation; ``request_id``: their request."""
 
     gateway: Gateway
@@ -22,13 +22,13 @@ class ActingAdmin:
         self, name: str, target: str, reason: str, details: Mapping[str, Any]
     ) -> Act | None:
         """Return the record of what the user is about to do; None if the user no longer exists."""
-        admin = await self.gateway.tables.users.by_id(self.user)
-        if admin is None:
+        user = await self.gateway.tables.users.by_id(self.user)
+        if user is None:
             return None
         return Act(
             at=self.gateway.ports.clock.now(),
-            actor_id=admin.id,
-            actor=admin.email,
+            actor_id=user.id,
+            actor=user.email,
             act=name,
             target=target,
             reason=reason,
