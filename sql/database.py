@@ -10,17 +10,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import attrs
 import orjson
 
-from sql.connection_pool import Connection as Connection  # noqa: PLC0414 - offered here
-from sql.connection_pool import ConnectionPool
 from sql.query_loader import QUERIES, READS
 
 T = TypeVar("T")
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 WITHIN_SECONDS = 1.8  # the web then has time for a 503 within two seconds
 STATEMENT_SECONDS: Final = 60.0  # the server ends statements that run longer
 # A client that disappears within a transaction must not keep its locks. Other clients wait up to
@@ -32,7 +32,7 @@ IDLE_SECONDS = 1.5
 TRANSACTION_SECONDS = 2.0
 # How often the server checks whether the client of a statement is still connected.
 CHECK_SECONDS: Final = 1.0
-RETRY_SECONDS: Final = 0.05
+RETRY_SECONDS: Final = 0.05  # between two attempts to open a connection
 SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 AWAY = (
@@ -118,8 +118,10 @@ class Database:
     def __init__(self, dsn: Callable[[], str], *, connections: int = 8) -> None:
         self._dsn = dsn
         self._connections = connections
-        self._pool = ConnectionPool(self._open, connections)
+        self._pool: Pool | None = None
         self._closed = False
+        self._is_refused = False  # the newest attempt to open a connection failed
+        self._retrying = asyncio.Lock()
 
     async def one(self, name: str, *args: Any) -> "asyncpg.Record | None":
         """Return the first row of a named query. Raises Unavailable."""
@@ -159,7 +161,10 @@ class Database:
 
     def pool_use(self) -> PoolUse:
         """Return the pool's current use."""
-        return PoolUse(self._pool.size, self._pool.busy, self._connections)
+        if self._pool is None:
+            return PoolUse(0, 0, self._connections)
+        size = self._pool.get_size()
+        return PoolUse(size, size - self._pool.get_idle_size(), self._connections)
 
     @asynccontextmanager
     async def connection(self, *, within: float | None = None) -> AsyncGenerator[Connection]:
@@ -170,14 +175,8 @@ class Database:
         try:
             async with asyncio.timeout(WITHIN_SECONDS if within is None else within):
                 connection = await self._acquire()
-                try:
+                async with self._returned_at_exit(connection):
                     yield connection
-                except BaseException as error:
-                    if not isinstance(error, Exception) or away(error):
-                        connection.terminate()  # its state is unknown
-                    raise
-                finally:
-                    self._pool.release(connection)
         except AGAIN as error:
             raise Conflict(type(error).__name__) from error
         except Exception as error:
@@ -231,7 +230,9 @@ class Database:
     async def close(self) -> None:
         """Close every connection for good, including those in use."""
         self._closed = True
-        self._pool.terminate()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
 
     async def _ask(self, name: str, query: Callable[[Connection], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
@@ -241,34 +242,67 @@ class Database:
                 return await query(connection)
         except Unavailable:
             # A read may be repeated, so stale connections in the pool cause no error.
-            if name not in READS or self._closed or loop.time() >= deadline:
+            if name not in READS or self._pool is None or loop.time() >= deadline:
                 raise
-        self._pool.expire()
+        await self._pool.expire_connections()
         async with self.connection(within=deadline - loop.time()) as connection:
             return await query(connection)
 
     async def _acquire(self) -> Connection:
-        """Acquire a connection; retry while the server refuses, within the caller's deadline."""
-        while True:
-            try:
-                return await self._pool.acquire()
-            except _NOT_YET:
-                await asyncio.sleep(RETRY_SECONDS)
+        """Acquire a connection; retry while the server refuses, within the caller's deadline.
 
-    async def _open(self) -> Connection:
-        """Open a connection for the pool."""
+        After a refusal, one caller at a time tries again, so that many callers do not besiege a
+        server that is starting.
+        """
+        pool = self._pool or await self._open()
+        while True:
+            if not self._is_refused:
+                try:
+                    return await pool.acquire()
+                except _NOT_YET:
+                    self._is_refused = True
+            async with self._retrying:
+                if not self._is_refused:
+                    continue
+                try:
+                    connection = await pool.acquire()
+                except _NOT_YET:
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    self._is_refused = False
+                    return connection
+
+    @asynccontextmanager
+    async def _returned_at_exit(self, connection: Connection) -> AsyncGenerator[None]:
+        """Return the connection to the pool at exit; close it if its state is unknown."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, Exception) or away(error):
+                # the connection broke, and has left the pool
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
+            raise
+        finally:
+            if self._pool is not None:
+                await self._pool.release(connection)
+
+    async def _open(self) -> Pool:
         if self._closed:
             raise Unavailable("closed")
-        connection: Connection = await self._connect()
-        try:
-            await _made(connection)
-        except BaseException:
-            connection.terminate()
-            raise
-        return connection
+        if self._pool is None:  # creating the pool does not block: it opens no connections yet
+            self._pool = await asyncpg.create_pool(
+                connect=self._connect,
+                init=_made,
+                reset=_unchanged,
+                min_size=0,
+                max_size=self._connections,
+                max_inactive_connection_lifetime=300.0,
+            )
+        return self._pool
 
-    async def _connect(self) -> Any:
-        """Open a connection to the current address."""
+    async def _connect(self, *_: Any, **options: Any) -> Any:
+        """Open a connection to the current address, for the pool."""
         settings = {
             "application_name": "rendertrust",
             # Use generic plans: planning each small batch would cost as much as running it.
@@ -282,15 +316,15 @@ class Database:
             "idle_in_transaction_session_timeout": _ms(IDLE_SECONDS),
             "timezone": "UTC",
         }
-        return await asyncpg.connect(
-            self._dsn(),
-            timeout=WITHIN_SECONDS,
-            server_settings=settings,
+        options.pop("dsn", None)
+        options |= {
+            "server_settings": settings,
             # Statements stay prepared, however long they are: to prepare a combined write takes
             # longer than to run it.
-            max_cacheable_statement_size=0,
-            max_cached_statement_lifetime=0,
-        )
+            "max_cacheable_statement_size": 0,
+            "max_cached_statement_lifetime": 0,
+        }
+        return await asyncpg.connect(self._dsn(), timeout=WITHIN_SECONDS, **options)
 
 
 class Table:
@@ -301,6 +335,10 @@ class Table:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+
+async def _unchanged(_: object) -> None:
+    """Do nothing when a connection is returned to the pool: no query changes its settings."""
 
 
 async def _made(connection: Any) -> None:

@@ -21,7 +21,7 @@ from tests.support.until import until
 pytestmark = pytest.mark.heavy
 ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 TIMES = chosen(day=5, night=20)
-CONNECTIONS_MAX = 60  # attempts per second to reach an absent server
+CONNECTIONS_MAX = 30  # attempts per second to reach an absent server
 
 KINDS: list[Callable[[Proxy], Trap]] = [
     swallow_writes,
