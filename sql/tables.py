@@ -13,11 +13,13 @@ from sql.disputes import Disputes
 from sql.events import Events
 from sql.jobs import Jobs
 from sql.login_sessions import Sessions
+from sql.mails import Mails
 from sql.multiparts import Multiparts, ResultMultiparts
 from sql.node_connections import ConnectionRows
 from sql.nodes import Nodes
 from sql.operator_accounts import Operators
 from sql.organisations import Organisations
+from sql.password_resets import PasswordResets
 from sql.preflights import Preflights
 from sql.prices import Prices
 from sql.proofs import Proofs
@@ -47,10 +49,12 @@ class Tables:
     events: Events
     evidence: EvidenceReads
     jobs: Jobs
+    mails: Mails
     multiparts: Multiparts
     nodes: Nodes
     operators: Operators
     organisations: Organisations
+    password_resets: PasswordResets
     preflights: Preflights
     prices: Prices
     proofs: Proofs

@@ -129,7 +129,7 @@ class Administration(Table):
     async def set_password(self, user: UUID, password_hash: str, act: Act) -> EndedLogins | None:
         """Set the password of a user; all logins end."""
         async with self._database.transaction() as connection:
-            ended = await _password(connection, (user, None, password_hash), None, act.at)
+            ended = await replace_password(connection, (user, None, password_hash), None, act.at)
             if ended is not None:
                 await record(connection, act)
         return ended
@@ -139,7 +139,7 @@ class Administration(Table):
     ) -> EndedLogins | None:
         """Change the user's own password, given the old hash; all logins but ``keep`` end."""
         async with self._database.transaction() as connection:
-            return await _password(connection, (user, old_hash, new_hash), keep, now)
+            return await replace_password(connection, (user, old_hash, new_hash), keep, now)
 
     async def end_session(self, user: UUID, sid: UUID, act: Act) -> bool:
         """End one login of a user; False if the login had ended, or belongs to another user."""
@@ -168,13 +168,19 @@ class Administration(Table):
         return EndedLogins(UserRow(**row), frozenset(found["sid"] for found in sids))
 
 
-async def _password(
+async def replace_password(
     connection: Connection, values: tuple[UUID, str | None, str], keep: UUID | None, now: datetime
 ) -> EndedLogins | None:
+    """Set a user's password; all logins but ``keep``, and all links for a new password, end.
+
+    ``values``: the user, the old hash or None, and the new hash. Return None if the old hash is
+    given and is not the current one.
+    """
     # Locks the user's row first, so that a login with the old password is refused, or ended by the
     # query below.
     row = await connection.fetchrow(QUERIES["user_set_password"], *values)
     if row is None:
         return None
+    await connection.execute(QUERIES["password_resets_end"], values[0])
     sids = await connection.fetch(QUERIES["session_end_all"], values[0], keep, now)
     return EndedLogins(UserRow(**row), frozenset(found["sid"] for found in sids))

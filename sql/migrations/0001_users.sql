@@ -76,6 +76,45 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_user ON api_keys (user_id, created_at DESC);
 
+-- ── mail and forgotten passwords ────────────────────────────────────────────────────────────────
+
+-- Mails to send, written with what they tell. A row has no text: the Mailer writes it when it sends the mail, so that
+-- no link with a token is ever stored.
+CREATE TABLE mails (
+    id         uuid PRIMARY KEY,                  -- also in the Message-ID, which is the same for every try
+    kind       text NOT NULL CHECK (kind IN (
+                   'password.reset',    -- a link with which the user chooses a new password
+                   'password.changed')),
+    user_id    uuid REFERENCES users,             -- null: the Mailer looks for the user of the address
+    address    text CHECK (char_length(address) BETWEEN 3 AND 320), -- as somebody typed it, who may be anybody
+    state      text NOT NULL DEFAULT 'PENDING' CHECK (state IN (
+                   'PENDING',
+                   'SENT',              -- the mail server has accepted it
+                   'FAILED')),          -- the mail server refused it, or too many tries failed
+    tries      integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    due_at     timestamptz NOT NULL,              -- while a Mailer sends it: when another one may
+    tried_at   timestamptz,
+    error      text CHECK (char_length(error) <= 300), -- of the last try
+    created_at timestamptz NOT NULL,
+    ended_at   timestamptz,
+    CHECK (num_nonnulls(user_id, address) = 1),
+    CHECK ((state = 'PENDING') = (ended_at IS NULL))
+);
+CREATE INDEX mails_due ON mails (due_at) WHERE state = 'PENDING';
+CREATE INDEX mails_asked ON mails (created_at) WHERE address IS NOT NULL;
+CREATE INDEX mails_user ON mails (user_id, created_at) WHERE user_id IS NOT NULL;
+CREATE INDEX mails_ended ON mails (ended_at) WHERE ended_at IS NOT NULL; -- for the purge
+
+-- Tokens with which a user may choose a new password; the first use deletes all tokens of the user.
+CREATE TABLE password_resets (
+    sha256     bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
+    user_id    uuid NOT NULL REFERENCES users,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX password_resets_user ON password_resets (user_id);
+CREATE INDEX password_resets_expires ON password_resets (expires_at); -- for the purge
+
 -- ── revocations ─────────────────────────────────────────────────────────────────────────────────
 
 -- Tokens, keys, nodes and users that every gateway must refuse although their signature is valid and has not expired.
@@ -213,9 +252,9 @@ BEGIN
         GRANT USAGE ON SCHEMA public TO rendertrust_app;
         GRANT SELECT ON schema_migrations TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_families, organisations, organisation_members
+        GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_families, organisations, organisation_members, mails
             TO rendertrust_app;
-        GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses
+        GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets
             TO rendertrust_app;
         GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only
     END IF;

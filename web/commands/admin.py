@@ -18,6 +18,7 @@ from web.commands.admin_skus import skus
 from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
+    from sql.database import Database
     from sql.users import Administration, UserRow, Users
 
 ROLES: Final = ("user", "operator", "admin", "auditor")
@@ -126,6 +127,42 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
 
     row = found(done(where, work), email)
     tell(row, f"{row.email} has a new password; all their sessions have ended.", as_json=as_json)
+
+
+@admin.command("reset-link")
+@click.argument("email")
+@common
+def reset_link(*, email: str, as_json: bool, reason: str, **where: Any) -> None:
+    """Print a link with which a user chooses a new password, for gateways that send no mail.
+
+    The link is shown only now. It works once, for 30 minutes.
+    """
+    from sql.password_resets import PasswordResets
+    from sql.reset_tokens import BYTES, LIFETIME, NewResetToken, digest_of, reset_token
+    from sql.reset_tokens import reset_link as link_of
+    from sql.users import Users
+    from supervisors.engines.system_clock import SystemClock, SystemRandom
+
+    token = reset_token(SystemRandom().token(BYTES))
+    new = NewResetToken(digest_of(token), SystemClock().now() + LIFETIME)
+
+    async def work(database: "Database") -> "UserRow | None":
+        row = await Users(database).by_email(email)
+        if row is None:
+            return None
+        record = act("user.reset_link", f"user:{row.id}", reason)
+        return await PasswordResets(database).insert(row.id, new, record)
+
+    if with_database(where, work) is None:
+        raise click.ClickException(f"There is no active user with the e-mail address {email}")
+    address = settings_from(None, None, where["data"], where["config"]).server.public_url
+    link = link_of(address, token)
+    if as_json:
+        click.echo(orjson.dumps({"link": link, "expires_at": new.expires_at}))
+        return
+    click.echo(link)
+    if not address:
+        click.echo("Put the gateway's address before it: server.public_url is not set.", err=True)
 
 
 @admin.group

@@ -10,6 +10,7 @@ from web.console.live_updates import LIVE, LiveHandler
 from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PublicHandler
 from web.console.page_responses import SIGN_IN, redirect
 from web.console.pages import every_page
+from web.console.password_pages import FORGOT, RESET, PasswordPages
 from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
 from web.console.sign_in import SignIn
@@ -63,6 +64,7 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     """Add every page and action, sign-in and sign-out, and the static files."""
     pages, router = every_page(), site.router
     add_signing(router, gateway, pages)
+    add_password_pages(router, gateway, pages)
     files = PublicHandler(gateway, pages, "probe", assets().serve)
     router.add_get(STATIC + "/{version}/{name}", files.serve)
     for page in pages:
@@ -89,6 +91,16 @@ def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> No
     router.add_post(
         f"{ROOT}/sign-out", PublicHandler(gateway, pages, "probe", signing.sign_out).serve
     )
+
+
+def add_password_pages(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> None:
+    shown = PasswordPages(gateway, pages)
+    for path, show, change in (
+        (FORGOT, shown.show_forgot, shown.ask),
+        (RESET, shown.show_reset, shown.choose),
+    ):
+        router.add_get(path, PublicHandler(gateway, pages, "probe", show).serve)
+        router.add_post(path, PublicHandler(gateway, pages, "login", change).serve)
 
 
 async def no_page(request: web.Request) -> web.StreamResponse | Problem:

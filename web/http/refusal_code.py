@@ -87,6 +87,11 @@ class RefusalCode(StrEnum):
     )
     EMAIL_REGISTERED = "email_registered", "The email is already registered."
     PASSWORD_INCORRECT = "password_incorrect", "The current password is incorrect."
+    RESET_TOKEN_INVALID = (
+        "reset_token_invalid",
+        "The link for a new password is invalid, used or expired.",
+    )
+    MAIL_OFF = "mail_off", "The gateway sends no mail: ask an admin for a link."
     USER_NOT_FOUND = "user_not_found", _ABSENT
     USER_INACTIVE = "user_inactive", "The job's user is deactivated."
     SESSION_NOT_FOUND = "session_not_found", _ABSENT

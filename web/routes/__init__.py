@@ -25,6 +25,7 @@ from web.routes import (
     nodes,
     operators,
     organisations,
+    password_resets,
     payouts,
     preflights,
     prices,
@@ -61,7 +62,7 @@ OPERATIONS = Operations(
             nodes,
             fleet,
         ),
-        *(organisations, trusted, admin, prices),
+        *(password_resets, organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )
