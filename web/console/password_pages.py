@@ -30,7 +30,7 @@ SECRETS: Final = frozenset({"new_password"})  # fields that are never shown agai
 UNUSABLE: Final = Fault(
     "token", "value", "is not valid: it was used, has expired, or is incomplete"
 )
-SAID: Final = "Your password is changed, and all sessions have ended. Sign in with it."
+SAID: Final = "Your password is changed, and all sessions have ended. Sign in with the new password."
 
 
 class PasswordPages:
