@@ -9,13 +9,13 @@ from uuid import UUID
 import attrs
 
 from sql.database import Connection, Table
+from sql.link_tokens import LinkToken
 from sql.query_loader import QUERIES
-from sql.reset_tokens import NewResetToken, insert_token
 
 WAITING_MAX: Final = 10_000  # mails to users that may wait
 ASKED_MAX: Final = 1_000  # mails that may wait for addresses that anybody has typed
 HOUR: Final = timedelta(hours=1)
-RESETS_AN_HOUR: Final = 3  # links for a new password that a user gets in an hour
+LINKS_AN_HOUR: Final = 3  # mails with a link of one kind that a user gets in an hour
 NOTICES_AN_HOUR: Final = 10  # other mails of one kind that a user gets in an hour
 
 
@@ -24,6 +24,7 @@ class MailKind(StrEnum):
 
     RESET = "password.reset"
     CHANGED = "password.changed"
+    VERIFY = "address.verify"
 
 
 @attrs.frozen
@@ -77,7 +78,12 @@ class Mails(Table):
         """Claim up to ``most`` due mails for this caller, until ``until``."""
         return await self._database.rows(DueMail, "mails_claim", now, until, most)
 
-    async def prepare_reset(self, due: DueMail, token: NewResetToken, now: datetime) -> bool:
+    async def add(self, mail: NewMail, now: datetime) -> bool:
+        """Insert a mail by itself; False if the user gets too many."""
+        async with self._database.transaction() as connection:
+            return await insert_mail(connection, mail, now)
+
+    async def prepare_link(self, due: DueMail, token: LinkToken, now: datetime) -> bool:
         """Insert the token of a mail's link; False if the mail must not be sent.
 
         May also raise ``sql.database.Conflict``.
@@ -86,10 +92,14 @@ class Mails(Table):
         async with self._database.transaction() as connection:
             if await connection.fetchrow(QUERIES["mail_user_lock"], due.user_id) is None:
                 return False
-            values = due.id, due.user_id, now - HOUR, RESETS_AN_HOUR, WAITING_MAX
+            given = token.sha256, due.user_id, token.expires_at, now
+            if due.kind is MailKind.VERIFY:
+                done = await connection.fetchrow(QUERIES["address_verification_insert"], *given)
+                return done is not None
+            values = due.id, due.user_id, now - HOUR, LINKS_AN_HOUR, WAITING_MAX
             if due.asked and await connection.fetchrow(QUERIES["mail_adopt"], *values) is None:
                 return False
-            await insert_token(connection, due.user_id, token, now)
+            await connection.execute(QUERIES["password_reset_insert"], *given, True)
         return True
 
     async def drop(self, mail: UUID) -> None:
@@ -110,9 +120,11 @@ class Mails(Table):
         """Delete up to ``most`` mails that ended before ``before``, and older tokens."""
         await self._database.execute("mails_purge", before, most)
         await self._database.execute("password_resets_purge", before)
+        await self._database.execute("address_verifications_purge", before)
 
 
 async def insert_mail(connection: Connection, mail: NewMail, now: datetime) -> bool:
     """Insert a mail in the transaction of what it tells; False if the user gets too many."""
-    values = mail.id, mail.kind.value, mail.user, now - HOUR, NOTICES_AN_HOUR, WAITING_MAX, now
+    most = LINKS_AN_HOUR if mail.kind is MailKind.VERIFY else NOTICES_AN_HOUR
+    values = mail.id, mail.kind.value, mail.user, now - HOUR, most, WAITING_MAX, now
     return await connection.fetchrow(QUERIES["mail_insert"], *values) is not None

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from sql.audit_log import Act, record
 from sql.database import Table
+from sql.link_tokens import LinkToken
 from sql.mails import MailKind, NewMail, insert_mail
 from sql.query_loader import QUERIES
-from sql.reset_tokens import NewResetToken, insert_token
 from sql.users import EndedLogins, UserRow, replace_password
 
 
@@ -16,12 +16,13 @@ class ResetTokenInvalid(Exception):
 
 
 class PasswordResets(Table):
-    async def insert(self, user: UUID, token: NewResetToken, act: Act) -> UserRow | None:
+    async def insert(self, user: UUID, token: LinkToken, act: Act) -> UserRow | None:
         """Insert a token for an admin, with an audit record; None if no active user has this id."""
         async with self._database.transaction() as connection:
             if await connection.fetchrow(QUERIES["mail_user_lock"], user) is None:
                 return None
-            await insert_token(connection, user, token, act.at)
+            given = token.sha256, user, token.expires_at, act.at, False
+            await connection.execute(QUERIES["password_reset_insert"], *given)
             await record(connection, act)
             row = await connection.fetchrow(QUERIES["user_by_id"], user)
         return None if row is None else UserRow(**row)
@@ -36,7 +37,8 @@ class PasswordResets(Table):
         """Set the password of the token's user; all their logins and all their tokens end.
 
         Of several uses at once, one succeeds. ``notice``: the id of the mail that tells the user;
-        None: no mail is sent. Raises ResetTokenInvalid.
+        None: no mail is sent. A token that came by mail also verifies the address. Raises
+        ResetTokenInvalid.
         """
         async with self._database.transaction() as connection:
             found = await connection.fetchrow(QUERIES["password_reset_user"], sha256, now)
@@ -49,6 +51,8 @@ class PasswordResets(Table):
             ended = await replace_password(connection, (user, None, password_hash), None, now)
             if not used or ended is None or not ended.user.is_active:
                 raise ResetTokenInvalid
+            if any(row["mailed"] for row in used if row["sha256"] == sha256):
+                await connection.execute(QUERIES["user_verify"], user, now)
             if notice is not None:
                 await insert_mail(connection, NewMail(notice, MailKind.CHANGED, user), now)
         return ended

@@ -29,7 +29,7 @@ from sql.retention import Retention
 from sql.skus import Skus
 from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads
-from sql.users import Administration, Users
+from sql.users import AddressVerifications, Administration, Users
 from sql.webhooks import Endpoints
 
 
@@ -37,6 +37,7 @@ from sql.webhooks import Endpoints
 class Tables:
     """Reads and writes of the database, beside the books, for routes and actors."""
 
+    address_verifications: AddressVerifications
     administration: Administration
     anchors: Anchors
     api_keys: ApiKeys

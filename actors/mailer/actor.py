@@ -20,14 +20,14 @@ import attrs
 from prometheus_client import Counter, Gauge
 
 from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
-from actors.mailer.letters import mail_of
+from actors.mailer.letters import LINKS, mail_of
 from actors.mailer.messages import Mailer, MailSending, MailTried, PurgeMails, SendMails
 from actors.mailer.policy import settled_mail
 from actors.ports import Clock, MailTransport, Random
 from actors.ports.mail import MailAccepted, MailDeferred, MailOutcome
 from sql.database import Conflict, Unavailable
-from sql.mails import DueMail, MailKind, Mails, StoredOutcome
-from sql.reset_tokens import BYTES, LIFETIME, NewResetToken, digest_of, reset_token
+from sql.link_tokens import BYTES, link_token
+from sql.mails import DueMail, Mails, StoredOutcome
 
 LOOK_SECONDS: Final = 1.0  # interval of searches for due mails
 COUNT_SECONDS: Final = 10.0  # interval at which waiting mails are counted
@@ -156,15 +156,16 @@ class MailerActor(Actor[Mailer]):
 
     async def _token(self, due: DueMail) -> str | None:
         """Return a new token for the mail's link, '' if it has none, or None if the mail must not
-        be sent: no active user has the address, or the user got enough of these mails.
+        be sent: no active user has the address, the user got enough of these mails, or they
+        have verified their address.
         """
         if due.user_id is None:
             return None
-        if due.kind is not MailKind.RESET:
+        kind, now = LINKS.get(due.kind), self._clock.now()
+        if kind is None:
             return ""
-        token, now = reset_token(self._random.token(BYTES)), self._clock.now()
-        new = NewResetToken(digest_of(token), now + LIFETIME)
-        return token if await self._mails.prepare_reset(due, new, now) else None
+        token = link_token(kind, self._random.token(BYTES), now)
+        return token.text if await self._mails.prepare_link(due, token, now) else None
 
     async def _settle(self, tries: Sequence[MailTried]) -> None:
         fail_point.reach("mailer_sent", [one.due for one in tries])

@@ -4,7 +4,7 @@ A mail quotes nothing that a user wrote, such as their name: otherwise anybody c
 gateway send their words to a stranger, by an account with the stranger's address.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
@@ -12,10 +12,15 @@ from typing import Final
 import attrs
 
 from actors.ports.mail import OutgoingMail
+from sql.link_tokens import RESET, VERIFICATION, LinkKind, link_of
 from sql.mails import DueMail, MailKind
-from sql.reset_tokens import LIFETIME, reset_link
 
-MINUTES: Final = int(LIFETIME.total_seconds() // 60)
+LINKS: Final[Mapping[MailKind, LinkKind]] = {
+    MailKind.RESET: RESET,
+    MailKind.VERIFY: VERIFICATION,
+}
+MINUTES: Final = int(RESET.lifetime.total_seconds() // 60)
+HOURS: Final = int(VERIFICATION.lifetime.total_seconds() // 3600)
 HTML: Final = """\
 <!doctype html>
 <html lang="en">
@@ -47,8 +52,8 @@ class Words:
 
 
 def mail_of(due: DueMail, farm: str, token: str) -> OutgoingMail:
-    """Return a mail to the user of ``due``. ``farm``: the gateway's address; ``token``: a token for
-    a new password, or ''.
+    """Return a mail to the user of ``due``. ``farm``: the gateway's address; ``token``: the token
+    of its link, or ''.
     """
     assert due.email is not None, "the mail goes to nobody"
     words = words_of(due, farm, token)
@@ -68,18 +73,29 @@ def words_of(due: DueMail, farm: str, token: str) -> Words:
         return Words(
             "Choose a new password for RenderTrust",
             (f"On {at}, somebody asked for a new password for your account {due.email}.",),
-            ("Choose a new password", reset_link(farm, token)),
+            ("Choose a new password", link_of(RESET, farm, token)),
             (
                 f"The link works once, for {MINUTES} minutes.",
                 f"If the page asks for a code, enter: {token}",
                 "If it was not you who asked, do nothing. Your password stays as it is.",
             ),
         )
+    if due.kind is MailKind.VERIFY:
+        return Words(
+            "Verify your address for RenderTrust",
+            (f"On {at}, somebody opened an account with the address {due.email}.",),
+            ("Verify the address", link_of(VERIFICATION, farm, token)),
+            (
+                f"The link works once, for {HOURS} hours.",
+                f"If the page asks for a code, enter: {token}",
+                "If it was not you, do nothing. The account cannot buy credits with your address.",
+            ),
+        )
     return Words(
         "Your RenderTrust password was changed",
         (
-            f"On {at}, somebody chose a new password for your account {due.email} by a link.",
-            "All sessions were ended. API keys still work.",
+            f"On {at}, the password of your account {due.email} was changed.",
+            "All other sessions were ended. API keys still work.",
             "If it was not you, choose another password now, and tell the people who run the farm.",
         ),
         ("Choose a new password", f"{farm.rstrip('/')}/console/forgot-password"),

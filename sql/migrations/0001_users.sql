@@ -30,6 +30,7 @@ CREATE TABLE users (
     role          text NOT NULL DEFAULT 'user'
                   CHECK (role IN ('user', 'operator', 'admin', 'auditor')), -- auditor: an admin who only reads
     is_active     boolean NOT NULL DEFAULT true,
+    verified_at   timestamptz,                    -- when the user proved that they read mail to the address
     created_at    timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, in any capitalisation
@@ -84,7 +85,8 @@ CREATE TABLE mails (
     id         uuid PRIMARY KEY,                  -- also in the Message-ID, which is the same for every try
     kind       text NOT NULL CHECK (kind IN (
                    'password.reset',    -- a link with which the user chooses a new password
-                   'password.changed')),
+                   'password.changed',
+                   'address.verify')),  -- a link with which the user verifies their address
     user_id    uuid REFERENCES users,             -- null: the Mailer looks for the user of the address
     address    text CHECK (char_length(address) BETWEEN 3 AND 320), -- as somebody typed it, who may be anybody
     state      text NOT NULL DEFAULT 'PENDING' CHECK (state IN (
@@ -109,11 +111,22 @@ CREATE INDEX mails_ended ON mails (ended_at) WHERE ended_at IS NOT NULL; -- for 
 CREATE TABLE password_resets (
     sha256     bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
     user_id    uuid NOT NULL REFERENCES users,
+    mailed     boolean NOT NULL,                  -- false: an admin made it, so it proves no address
     expires_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL
 );
 CREATE INDEX password_resets_user ON password_resets (user_id);
 CREATE INDEX password_resets_expires ON password_resets (expires_at); -- for the purge
+
+-- Tokens with which a user verifies their address; the first use deletes all tokens of the user.
+CREATE TABLE address_verifications (
+    sha256     bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
+    user_id    uuid NOT NULL REFERENCES users,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX address_verifications_user ON address_verifications (user_id);
+CREATE INDEX address_verifications_expires ON address_verifications (expires_at); -- for the purge
 
 -- ── revocations ─────────────────────────────────────────────────────────────────────────────────
 
@@ -254,8 +267,8 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_families, organisations, organisation_members, mails
             TO rendertrust_app;
-        GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets
-            TO rendertrust_app;
+        GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
+            address_verifications TO rendertrust_app;
         GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only
     END IF;
 END $$;

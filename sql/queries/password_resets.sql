@@ -2,7 +2,7 @@
 
 -- name: password_reset_insert
 -- Insert a token of a user.
-INSERT INTO password_resets (sha256, user_id, expires_at, created_at) VALUES ($1, $2, $3, $4);
+INSERT INTO password_resets (sha256, user_id, expires_at, created_at, mailed) VALUES ($1, $2, $3, $4, $5);
 
 -- name: password_reset_user
 -- The user of a token that is valid now.
@@ -13,7 +13,7 @@ WHERE r.sha256 = $1 AND r.expires_at > $2 AND u.is_active;
 -- Delete all tokens of a user if one of them is $2 and is valid now.
 DELETE FROM password_resets r WHERE r.user_id = $1
   AND EXISTS (SELECT FROM password_resets o WHERE o.sha256 = $2 AND o.user_id = $1 AND o.expires_at > $3)
-RETURNING r.sha256;
+RETURNING r.sha256, r.mailed;
 
 -- name: password_resets_end
 -- Delete all tokens of a user.

@@ -276,6 +276,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 UNMET = frozenset(
     {
         "POST /api/v1/auth/password/forgot",
+        "POST /api/v1/auth/verify",
+        "POST /api/v1/auth/verify/send",
         "POST /api/v1/webhooks/stripe",
         "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
         "GET /api/v1/jobs/{job_id}/manifest",

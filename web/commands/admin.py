@@ -137,28 +137,26 @@ def reset_link(*, email: str, as_json: bool, reason: str, **where: Any) -> None:
 
     The link is shown only now. It works once, for 30 minutes.
     """
+    from sql.link_tokens import BYTES, RESET, link_of, link_token
     from sql.password_resets import PasswordResets
-    from sql.reset_tokens import BYTES, LIFETIME, NewResetToken, digest_of, reset_token
-    from sql.reset_tokens import reset_link as link_of
     from sql.users import Users
     from supervisors.engines.system_clock import SystemClock, SystemRandom
 
-    token = reset_token(SystemRandom().token(BYTES))
-    new = NewResetToken(digest_of(token), SystemClock().now() + LIFETIME)
+    token = link_token(RESET, SystemRandom().token(BYTES), SystemClock().now())
 
     async def work(database: "Database") -> "UserRow | None":
         row = await Users(database).by_email(email)
         if row is None:
             return None
         record = act("user.reset_link", f"user:{row.id}", reason)
-        return await PasswordResets(database).insert(row.id, new, record)
+        return await PasswordResets(database).insert(row.id, token, record)
 
     if with_database(where, work) is None:
         raise click.ClickException(f"There is no active user with the e-mail address {email}")
     address = settings_from(None, None, where["data"], where["config"]).server.public_url
-    link = link_of(address, token)
+    link = link_of(RESET, address, token.text)
     if as_json:
-        click.echo(orjson.dumps({"link": link, "expires_at": new.expires_at}))
+        click.echo(orjson.dumps({"link": link, "expires_at": token.expires_at}))
         return
     click.echo(link)
     if not address:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 from multidict import MultiDict
 
-from sql.reset_tokens import RESET_PAGE
+from sql.link_tokens import RESET as RESET_LINK
 from web.console.forms import FormErrors, form_of, refusal_of
 from web.console.page_responses import SIGN_IN, frame_of, gone_to, html
 from web.console.registry import ROOT, Pages
@@ -25,12 +25,14 @@ from web.routes.password_resets import (
 )
 
 FORGOT: Final = f"{ROOT}/forgot-password"
-RESET: Final = RESET_PAGE
+RESET: Final = RESET_LINK.page
 SECRETS: Final = frozenset({"new_password"})  # fields that are never shown again
 UNUSABLE: Final = Fault(
     "token", "value", "is not valid: it was used, has expired, or is incomplete"
 )
-SAID: Final = "Your password is changed, and all sessions have ended. Sign in with the new password."
+SAID: Final = (
+    "Your password is changed, and all sessions have ended. Sign in with the new password."
+)
 
 
 class PasswordPages:

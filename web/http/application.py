@@ -5,6 +5,7 @@ middleware.
 from aiohttp import web
 
 from web.console import receipt_page
+from web.console.address_page import VERIFY, AddressPage
 from web.console.assets import STATIC, assets
 from web.console.live_updates import LIVE, LiveHandler
 from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PublicHandler
@@ -65,6 +66,9 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     pages, router = every_page(), site.router
     add_signing(router, gateway, pages)
     add_password_pages(router, gateway, pages)
+    address = AddressPage(gateway, pages)
+    router.add_get(VERIFY, PublicHandler(gateway, pages, "probe", address.show).serve)
+    router.add_post(VERIFY, PublicHandler(gateway, pages, "login", address.verify).serve)
     files = PublicHandler(gateway, pages, "probe", assets().serve)
     router.add_get(STATIC + "/{version}/{name}", files.serve)
     for page in pages:

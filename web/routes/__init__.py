@@ -2,6 +2,7 @@
 
 from web.http.operations import Operations
 from web.routes import (
+    address_verifications,
     admin,
     admin_credits,
     admin_jobs,
@@ -62,7 +63,7 @@ OPERATIONS = Operations(
             nodes,
             fleet,
         ),
-        *(password_resets, organisations, trusted, admin, prices),
+        *(password_resets, address_verifications, organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )

@@ -85,7 +85,10 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     """Open an account; you are logged in at once."""
     gateway, body = call.gateway, call.body
     password_hash = await gateway.identity.passwords.hash(body.password)
-    user = NewUser(gateway.ports.random.uuid(), body.email, body.name, password_hash)
+    user = NewUser(
+        *(gateway.ports.random.uuid(), body.email, body.name, password_hash),
+        verification=mail_id(gateway),
+    )
     tokens, family = issue(call, user.id, UserRole.USER)
     row = await gateway.tables.users.insert(user, family, gateway.ports.clock.now())
     if row is None:
@@ -175,7 +178,8 @@ async def change_password(call: Call[PasswordChange]) -> Done | Problem:
         )
     fresh = await gateway.identity.passwords.hash(body.new_password)
     ended = await gateway.tables.administration.change_password(
-        row.id, row.password_hash, fresh, claims.family, gateway.ports.clock.now()
+        *(row.id, row.password_hash, fresh, claims.family, gateway.ports.clock.now()),
+        notice=mail_id(gateway),
     )
     if ended is None:
         return Problem(
@@ -184,6 +188,11 @@ async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     gateway.identity.revocations.add(*ended.sessions)
     log.info("password changed", user=str(row.id), ended=len(ended.sessions))
     return Done("Password changed; all other sessions have ended")
+
+
+def mail_id(gateway: Gateway) -> UUID | None:
+    """Return the id of a mail to write; None if the gateway sends no mail."""
+    return gateway.ports.random.uuid() if gateway.settings.mail.url else None
 
 
 async def checked_password(gateway: Gateway, email: str, password: str) -> LoginState | None:

@@ -8,8 +8,8 @@ import attrs
 import structlog
 from msgspec import Meta
 
+from sql.link_tokens import BYTES, RESET, TOKEN_MAX, digest_of, link_of, link_token
 from sql.password_resets import ResetTokenInvalid
-from sql.reset_tokens import BYTES, LIFETIME, NewResetToken, digest_of, reset_link, reset_token
 from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import Audience, Call, Operations
@@ -19,12 +19,11 @@ from web.http.refusal_code import RefusalCode
 from web.identity.acting_user import ActingUser
 from web.openapi.examples import reference as examples
 from web.routes.admin import USER_NOT_FOUND, Because, act_upon, doer_of
-from web.routes.auth import Done, Password
+from web.routes.auth import Done, Password, mail_id
 
 operations = Operations()
 log = structlog.get_logger("password_resets")
 
-TOKEN_MAX: Final = 100  # characters of a token that somebody sends
 ASKED: Final = Done("If an account has this address, a link for a new password is on its way to it")
 CHANGED: Final = Done("Password changed; all sessions have ended")
 MAIL_OFF: Final = Problem(
@@ -140,10 +139,9 @@ async def choose_password(gateway: Gateway, wanted: PasswordReset) -> Done | Pro
     if not await resets.is_valid(digest, gateway.ports.clock.now()):
         return TOKEN_INVALID  # before the password is hashed, which takes long
     password_hash = await gateway.identity.passwords.hash(wanted.new_password)
-    notice = gateway.ports.random.uuid() if gateway.settings.mail.url else None
     now = gateway.ports.clock.now()
     try:
-        ended = await resets.use(digest, password_hash, now, notice)
+        ended = await resets.use(digest, password_hash, now, mail_id(gateway))
     except ResetTokenInvalid:  # another use was faster
         return TOKEN_INVALID
     gateway.identity.revocations.add(*ended.sessions)
@@ -161,8 +159,7 @@ async def make_link(
     act = await act_upon(doer, "user.reset_link", user, reason)
     if isinstance(act, Problem):
         return act
-    token = reset_token(gateway.ports.random.token(BYTES))
-    new = NewResetToken(digest_of(token), act.at + LIFETIME)
-    if await gateway.tables.password_resets.insert(user, new, act) is None:
+    token = link_token(RESET, gateway.ports.random.token(BYTES), act.at)
+    if await gateway.tables.password_resets.insert(user, token, act) is None:
         return USER_NOT_FOUND
-    return ResetLink(reset_link(base or gateway.url(), token), new.expires_at)
+    return ResetLink(link_of(RESET, base or gateway.url(), token.text), token.expires_at)

@@ -30,6 +30,7 @@ async def farm(start_gateway: StartGateway, mails: SmtpServer) -> AsyncIterator[
     async with start_gateway(**settings) as gateway, aiohttp.ClientSession() as http:
         jane = Creator(http, gateway.url, "jane@example.org")
         await jane.register()
+        await until(lambda: mails.mails)  # the mail that verifies the address
         yield Stage(gateway, http, {"jane": jane}, [])
 
 

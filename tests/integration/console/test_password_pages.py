@@ -9,7 +9,7 @@ from yarl import URL
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer
 from tests.integration.web.accounts import PASSWORD, log_in, register
-from tests.integration.web.mailing import MAIL, mailing, token_in
+from tests.integration.web.mailing import MAIL, mailing, nothing_waits, token_in
 from tests.support.http_gateway import Face, face_over, face_with
 from tests.support.until import until
 from tests.twins.mail import TwinMail
@@ -46,8 +46,8 @@ async def test_a_user_who_forgot_their_password_gets_back_in_without_scripts(fac
     assert status == 202
     assert "a link is on its way to it" in text
     async with mailing(face, transport):
-        await until(lambda: transport.accepted)
-    [mail] = transport.accepted
+        await until(lambda: nothing_waits(face))
+    _, mail = transport.accepted  # the first one verifies the address
     link = re.search(r"https://\S+", mail.text)
     assert link is not None
     assert URL(link[0]).path == RESET

@@ -13,6 +13,8 @@ from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
+from tests.integration.web.accounts import Person, register
+from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
 MAIL = {"url": "smtp://localhost:25", "sender": "farm@example.org"}
@@ -35,6 +37,19 @@ async def mailing(face: Face, transport: MailTransport) -> AsyncGenerator[Ref[Ma
         yield ref
     finally:
         await tree.stop()
+
+
+async def nothing_waits(face: Face) -> bool:
+    """Return True if no mail waits, and the outcomes of all tries are stored."""
+    return await face.gateway.tables.mails.waiting() == 0
+
+
+async def known(face: Face, dsn: str, email: str = "jane@example.org") -> Person:
+    """Register a user who has verified their address."""
+    person = await register(face, email)
+    await execute(dsn, f"UPDATE users SET verified_at = now() WHERE id = '{person.id}'")
+    await execute(dsn, f"DELETE FROM mails WHERE user_id = '{person.id}'")
+    return person
 
 
 def token_in(mail: OutgoingMail) -> str:

@@ -15,10 +15,10 @@ from sql import mails
 from sql.mails import MailKind, NewMail, insert_mail
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.smtp import SmtpTransport
-from tests.integration.web.accounts import Person, register
-from tests.integration.web.mailing import MAIL, mailing
+from tests.integration.web.accounts import Person
+from tests.integration.web.mailing import MAIL, known, mailing
 from tests.support.databases import execute, fetch, fetchval
-from tests.support.http_gateway import face_with
+from tests.support.http_gateway import Face, face_with
 from tests.support.smtp_server import SmtpServer, smtp_server
 from tests.support.until import until
 from tests.twins.mail import TwinMail
@@ -29,6 +29,11 @@ face = face_with(mail=MAIL)
 @pytest.fixture
 def dsn(database: PostgresEndpoint) -> str:
     return database.owner_dsn
+
+
+@pytest.fixture
+async def jane(face: Face, dsn: str) -> Person:
+    return await known(face, dsn)
 
 
 def over(server: SmtpServer, seconds: float = 30.0) -> SmtpTransport:
@@ -192,12 +197,12 @@ async def test_a_mail_of_a_mailer_that_died_is_sent_by_another_after_its_lease(
     assert transport.tried[0].id == transport.tried[1].id
 
 
-async def test_a_user_gets_no_more_than_ten_notices_an_hour(jane: Person) -> None:
+async def test_a_user_gets_no_more_than_ten_notices_an_hour(jane: Person, dsn: str) -> None:
     for _ in range(10):
         await notice(jane)
     with pytest.raises(AssertionError):
         await notice(jane)
-    await notice(await register(jane.face, "bob@example.org"))
+    await notice(await known(jane.face, dsn, "bob@example.org"))
 
 
 async def test_mails_are_deleted_a_week_after_their_end(jane: Person, dsn: str) -> None:

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from sql import mails
-from sql.reset_tokens import digest_of
+from sql.link_tokens import digest_of
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import PASSWORD, Person, ask, log_in, register, with_role
-from tests.integration.web.mailing import MAIL, mailing, token_in
+from tests.integration.web.accounts import PASSWORD, Person, ask, log_in, with_role
+from tests.integration.web.mailing import MAIL, known, mailing, nothing_waits, token_in
 from tests.support.databases import execute, fetch, fetchval
 from tests.support.http_gateway import Face, face_over, face_with
 from tests.support.until import until
@@ -43,7 +43,7 @@ async def token_of(face: Face, person: Person) -> str:
     transport = TwinMail()
     async with mailing(face, transport):
         assert (await forget(face, person.email))[0] == 202
-        await until(lambda: transport.accepted)
+        await until(lambda: nothing_waits(face))
     [mail] = transport.accepted
     assert mail.to == person.email
     return token_in(mail)
@@ -63,7 +63,7 @@ async def texts_of(dsn: str) -> str:
 async def test_a_link_by_mail_sets_the_password_and_ends_all_sessions(
     face: Face, dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    jane = await register(face)
+    jane = await known(face, dsn)
     token = await token_of(face, jane)
     assert token not in await texts_of(dsn)
     assert digest_of(token).hex() in await texts_of(dsn)
@@ -76,7 +76,7 @@ async def test_a_link_by_mail_sets_the_password_and_ends_all_sessions(
     assert await log_in(face, jane, NEW) is not None
     transport = TwinMail()
     async with mailing(face, transport):
-        await until(lambda: transport.accepted)
+        await until(lambda: nothing_waits(face))
     [notice] = transport.accepted
     assert notice.subject == "Your RenderTrust password was changed"
     assert notice.to == "jane@example.org"
@@ -84,8 +84,8 @@ async def test_a_link_by_mail_sets_the_password_and_ends_all_sessions(
     assert NEW not in await texts_of(dsn)
 
 
-async def test_a_token_is_used_once(face: Face) -> None:
-    jane = await register(face)
+async def test_a_token_is_used_once(face: Face, dsn: str) -> None:
+    jane = await known(face, dsn)
     token = await token_of(face, jane)
     assert (await choose(face, token))[0] == 200
     status, refused = await choose(face, token, "a third password")
@@ -94,8 +94,8 @@ async def test_a_token_is_used_once(face: Face) -> None:
 
 
 @pytest.mark.parametrize("several", [False, True])
-async def test_of_several_uses_at_once_one_succeeds(face: Face, *, several: bool) -> None:
-    jane = await register(face)
+async def test_of_several_uses_at_once_one_succeeds(face: Face, dsn: str, *, several: bool) -> None:
+    jane = await known(face, dsn)
     tokens = [await token_of(face, jane) for _ in range(2 if several else 1)]
     uses = [choose(face, tokens[n % len(tokens)], f"password number {n}") for n in range(6)]
     statuses = [status for status, _ in await asyncio.gather(*uses)]
@@ -105,7 +105,7 @@ async def test_of_several_uses_at_once_one_succeeds(face: Face, *, several: bool
 
 
 async def test_a_token_expires(face: Face, dsn: str) -> None:
-    token = await token_of(face, await register(face))
+    token = await token_of(face, await known(face, dsn))
     [row] = await fetch(dsn, "SELECT expires_at - created_at AS lasts FROM password_resets")
     assert row["lasts"].total_seconds() == 1800
     await execute(dsn, "UPDATE password_resets SET expires_at = now()")
@@ -113,13 +113,13 @@ async def test_a_token_expires(face: Face, dsn: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["rtr_" + "0" * 32, "x", " ", "rtr_" + "é" * 10])
-async def test_a_guessed_token_is_refused(face: Face, wrong: str) -> None:
-    await register(face)
+async def test_a_guessed_token_is_refused(face: Face, dsn: str, wrong: str) -> None:
+    await known(face, dsn)
     assert (await choose(face, wrong))[0] == 403
 
 
-async def test_a_change_of_the_password_ends_links(face: Face) -> None:
-    jane = await register(face)
+async def test_a_change_of_the_password_ends_links(face: Face, dsn: str) -> None:
+    jane = await known(face, dsn)
     token = await token_of(face, jane)
     body = {"old_password": PASSWORD, "new_password": NEW}
     assert (await jane.ask("POST", "/api/v1/auth/password", body))[0] == 200
@@ -127,7 +127,7 @@ async def test_a_change_of_the_password_ends_links(face: Face) -> None:
 
 
 async def test_a_deactivated_user_gets_no_mail_and_uses_no_link(face: Face, dsn: str) -> None:
-    token = await token_of(face, await register(face))
+    token = await token_of(face, await known(face, dsn))
     await execute(dsn, "UPDATE users SET is_active = false")
     assert (await choose(face, token))[0] == 403
     transport = TwinMail()
@@ -137,15 +137,11 @@ async def test_a_deactivated_user_gets_no_mail_and_uses_no_link(face: Face, dsn:
     assert transport.tried == []
 
 
-async def nothing_waits(face: Face) -> bool:
-    return await pending(face) == 0
-
-
 async def test_known_and_unknown_addresses_are_answered_alike(
-    face: Face, monkeypatch: pytest.MonkeyPatch
+    face: Face, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answers are equal, and so is the work that the gateway does for them."""
-    await register(face)
+    await known(face, dsn)
     transport, asked = TwinMail(), list[str]()
     one = face.gateway.database.one
 
@@ -154,27 +150,27 @@ async def test_known_and_unknown_addresses_are_answered_alike(
         return await one(name, *values)
 
     monkeypatch.setattr(face.gateway.database, "one", noted)
-    known = await forget(face, "jane@example.org")
+    of_jane = await forget(face, "jane@example.org")
     of_known, asked[:] = list(asked), []
-    unknown = await forget(face, "nobody@example.org")
-    assert known == unknown
-    assert known[0] == 202
+    of_nobody = await forget(face, "nobody@example.org")
+    assert of_jane == of_nobody
+    assert of_jane[0] == 202
     assert of_known == asked == ["mail_request"]
     async with mailing(face, transport):
         await until(lambda: nothing_waits(face))
     assert [mail.to for mail in transport.tried] == ["jane@example.org"]
 
 
-async def test_a_mail_goes_to_the_address_of_the_account(face: Face) -> None:
-    jane, transport = await register(face), TwinMail()
+async def test_a_mail_goes_to_the_address_of_the_account(face: Face, dsn: str) -> None:
+    jane, transport = await known(face, dsn), TwinMail()
     await forget(face, "JANE@EXAMPLE.ORG")
     async with mailing(face, transport):
-        await until(lambda: transport.accepted)
+        await until(lambda: nothing_waits(face))
     assert [mail.to for mail in transport.accepted] == [jane.email]
 
 
 async def test_a_user_gets_three_links_an_hour(face: Face, dsn: str) -> None:
-    await register(face)
+    await known(face, dsn)
     table, clock, transport = face.gateway.tables.mails, face.gateway.ports.clock, TwinMail()
     for _ in range(5):
         assert await table.request_reset(uuid4(), "jane@example.org", clock.now())
@@ -219,8 +215,8 @@ async def test_strangers_cannot_fill_the_outbox(
 async def test_a_full_outbox_takes_no_more_links(
     face: Face, monkeypatch: pytest.MonkeyPatch, dsn: str
 ) -> None:
-    await register(face)
-    await register(face, "bob@example.org")
+    await known(face, dsn)
+    await known(face, dsn, "bob@example.org")
     monkeypatch.setattr(mails, "WAITING_MAX", 1)
     transport = TwinMail()
     transport.away = True
@@ -252,7 +248,7 @@ async def acts(dsn: str) -> Sequence[tuple[str, str, str]]:
 
 async def test_without_mail_an_admin_makes_the_link(database: PostgresEndpoint, dsn: str) -> None:
     async with face_over(database) as face:
-        jane = await register(face)
+        jane = await known(face, dsn)
         assert await refused(await forget(face)) == (404, "mail_off")
         ann = await with_role(face, dsn, "admin")
         path = f"/api/v1/admin/users/{jane.id}/reset-link"

@@ -84,6 +84,11 @@ RESET_LINK: Final[Example] = {
     "link": f"https://farm.example/console/reset-password#token={RESET_TOKEN}",
     "expires_at": "2026-03-13T12:30:00Z",
 }
+ADDRESS_VERIFICATION: Final[Example] = {"token": "rtv_0123456789abcdef0123456789abcdef"}
+ADDRESS_VERIFIED: Final[Example] = {"message": "The address is verified"}
+VERIFICATION_SENT: Final[Example] = {
+    "message": "A link is on its way to your address, unless it is verified already"
+}
 SESSIONS: Final[Example] = {
     "sessions": [
         {

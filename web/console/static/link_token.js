@@ -4,5 +4,5 @@ const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (field && given) {
   field.value = given;
   history.replaceState(null, "", location.pathname + location.search);
-  document.getElementById("new_password").focus();
+  document.getElementById("new_password")?.focus();
 }
