@@ -69,10 +69,10 @@ class Bench:
         self.looked_at = 0
 
     async def begin(self) -> None:
-        """Create users, wait until the log has all entries, and mark the end of the books."""
+        """Create users, wait until the log has all transfers, and mark the end of the books."""
         users = [await self._stage.user(1_000_000) for _ in range(PEOPLE)]
         self._people = [user_account(user) for user in users]
-        self._leaves += 2 * PEOPLE
+        self._leaves += PEOPLE
         begun = time.perf_counter()
         await self._log_begun()
         print(f"the log was made in {time.perf_counter() - begun:.0f} s")
@@ -85,15 +85,15 @@ class Bench:
             pairs = [chance.sample(self._people, 2) for _ in range(BATCH)]
             moves = [Transfer(a, b, a, 1, "REFUND", str(fresh_id())) for a, b in pairs]
             await self._stage.commit(*(Commit((each,)) for each in moves))
-            self._leaves += 2 * BATCH
+            self._leaves += BATCH
         node, user = await self._stage.node(), await self._stage.user(100 * jobs)
         for _ in range(0, jobs, BATCH):
             ids = [fresh_id() for _ in range(BATCH)]
             await self._stage.commit(*(dispatch(user, job, 100, 1, node) for job in ids))
             done = [UnitComplete(job, 0, 1, node, None) for job in ids]
             await self._stage.commit(*(Commit((), (each,)) for each in done))
-            self._leaves += 2 * BATCH
-        self._leaves += 2
+            self._leaves += BATCH
+        self._leaves += 1
         await self._sequenced()
 
     async def _sequenced(self) -> None:
@@ -101,7 +101,7 @@ class Bench:
             await wait_until_covered(self._stage, self._leaves)
 
     async def _log_begun(self) -> None:
-        """Wait until the log has all entries, and keep the planner's statistics up to date."""
+        """Wait until the log has all transfers, and keep the planner's statistics up to date."""
         async with sequencing(self._stage, every_seconds=0.1):
             while await self._owner.fetchval(LOG_SIZE) != self._leaves:
                 await self._owner.execute("ANALYZE leaves, tiles, checkpoints")
@@ -160,7 +160,7 @@ async def main() -> None:
         stage = sql_stage(database)
         stage.clock.time = datetime.now(UTC)
         owner = await asyncpg.connect(endpoint.owner_dsn)
-        bench = Bench(stage, owner, engine.pid, options.entries)
+        bench = Bench(stage, owner, engine.pid, options.entries // 2)
         await bench.begin()
         table = await measure(bench, options)
         await owner.close()

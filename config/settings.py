@@ -6,7 +6,7 @@ the documentation.
 
 from datetime import UTC, datetime, time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -117,6 +117,13 @@ class Jwt:
 
 
 @attrs.frozen
+class Accounts:
+    registration: Literal["open", "invite", "closed"] = setting(
+        "open", "who may open an account: open (anybody), invite (by invitation) or closed (nobody)"
+    )
+
+
+@attrs.frozen
 class Credits:
     starter: str = setting("0", "credits that a new account gets", development="100")
 
@@ -135,10 +142,10 @@ class Proof:
         "", "previous key, which signs, too, during a rotation", secret=True
     )
     checkpoint_entries: int = setting(
-        10_000, "sign a checkpoint after this many entries", (1, 1_000_000)
+        10_000, "sign a checkpoint after this many transfers", (1, 1_000_000)
     )
     checkpoint_seconds: float = setting(
-        10.0, "sign a checkpoint after this time, if there is a new entry", (0.1, 86_400)
+        10.0, "sign a checkpoint after this time, if there is a new transfer", (0.1, 86_400)
     )
 
 
@@ -150,7 +157,7 @@ class Earnings:
         70, "percent of a verified unit's charge that its node's owner gets; rounded down", (0, 100)
     )
     dispute_hours: float = setting(
-        168.0, "dispute window of a unit; afterwards its share is payable", (0, 8760)
+        168.0, "dispute window of a unit; its share is not payable before its end", (0, 8760)
     )
     sweep_seconds: float = setting(5.0, "how often matured earnings are released", (0.1, 3600))
 
@@ -343,13 +350,14 @@ class Retention:
 
     inputs_days: int = setting(
         30,
-        "days after its last use until an input is deleted, unless an open job or dispute needs it",
+        "days after its last use until an input is deleted, unless an open job, a dispute or a"
+        " pending share needs it",
         (2, 36_500),
     )
     results_days: int = setting(
         90,
         "days after the end of a job, or of a refused or late attempt, until its results are"
-        " deleted; receipts are kept",
+        " deleted, unless a dispute or a pending share needs them; receipts are kept",
         (2, 36_500),
     )
     quota_gib: int = setting(100, "GiB of inputs that one user may store", (1, 1_000_000))
@@ -382,7 +390,7 @@ class Webhooks:
         development=True,
     )
     give_up_days: float = setting(
-        3.0, "days without a successful delivery until an endpoint is disabled", (0.001, 365)
+        3.0, "days in which all deliveries fail until an endpoint is disabled", (0.001, 365)
     )
     keep_days: int = setting(30, "days that deliveries are listed", (3, 36_500))
 
@@ -463,6 +471,7 @@ class Settings:
     redis: Redis = attrs.field(factory=Redis)
     objects: Objects = attrs.field(factory=Objects)
     jwt: Jwt = attrs.field(factory=Jwt)
+    accounts: Accounts = attrs.field(factory=Accounts)
     credits: Credits = attrs.field(factory=Credits)
     proof: Proof = attrs.field(factory=Proof)
     earnings: Earnings = attrs.field(factory=Earnings)

@@ -121,13 +121,17 @@ class JobSpec:
     ``tiles`` a frame has a unit for each tile, and a last unit that puts the tiles together.
     """
 
-    job_type: Annotated[JobType, Doc("``render``, or what a plugin on your nodes does.")]
+    job_type: Annotated[JobType, Doc("``render``, ``video``, or what a plugin on a node does.")]
     payload_ref: Annotated[Reference | None, Doc("The ``payload_ref`` of an upload.")] = None
     params: Annotated[dict[str, Any], Doc("Parameters of the job type.")] = attrs.field(
         factory=dict[str, Any]
     )
     queue: Annotated[
-        bool, Doc("Queue the job if no node can take it now (default: refuse it).")
+        bool,
+        Doc(
+            "Queue the job if no node can take it now (default: refuse it; a job of several units"
+            " waits for busy nodes)."
+        ),
     ] = False
     manifest: Annotated[
         Reference | None, Doc("For a job of several files: the upload that lists them.")
@@ -141,11 +145,14 @@ class JobSpec:
     order: Annotated[
         Order,
         Doc(
-            "Order of the frames (default sequential). every_nth renders every tenth frame first;"
-            " middle_first both ends, then the middle of each gap."
+            "Order of the frames or chunks (default sequential). every_nth renders every tenth"
+            " first; middle_first both ends, then the middle of each gap."
         ),
     ] = "sequential"
-    priority: Annotated[Priority, Doc("Order among your own jobs (default normal).")] = "normal"
+    priority: Annotated[
+        Priority,
+        Doc("Order among your own jobs, and your share beside other users (default normal)."),
+    ] = "normal"
     max_credits: Annotated[
         Amount | None, Doc("Pause the job before it costs more credits than this.")
     ] = None

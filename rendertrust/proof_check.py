@@ -6,7 +6,6 @@
 No function raises on untrusted input. ``docs/PROOF-FORMATS.md`` describes the formats.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +16,7 @@ from rendertrust import anchor_note, checkpoint, consistency, epoch, merkle, not
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.consistency import ConsistencyProof, LeafLink, read_shown
 from rendertrust.consistency import read_links as read_epochs
-from rendertrust.leaf import VERSION
+from rendertrust.leaf import VERSION, Side, commitment, side_of, signed_amount
 from rendertrust.merkle import inclusion_ranges
 from rendertrust.note import NoteRefused, Verifier
 from rendertrust.onchain import ChainUnknown, OnChain, anchored
@@ -42,19 +41,20 @@ __all__ = [
 ]
 _LEAF: Final = re.compile(
     rf"{VERSION}\n"
-    r"entry (?P<entry>[1-9][0-9]{0,18})\n"
+    r"transfer (?P<transfer>[1-9][0-9]{0,18})\n"
     r"time (?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)\n"
     r"kind (?P<kind>[A-Z_]{1,64})\n"
-    r"amount (?P<amount>-?[1-9][0-9]{0,18})\n"
+    r"amount (?P<amount>[1-9][0-9]{0,18})\n"
     r"receipt (?P<receipt>-|[0-9a-f]{64})\n"
-    r"private (?P<private>[0-9a-f]{64})\n",
+    r"debit (?P<debit>[0-9a-f]{64})\n"
+    r"credit (?P<credit>[0-9a-f]{64})\n",
     re.ASCII,
 )
 
 
 _MEMBERS: Final = frozenset(
     (
-        *("entry_id", "merkle_root", "proof_hashes", "directions", "leaf", "leaf_hash"),
+        *("entry_id", "side", "merkle_root", "proof_hashes", "directions", "leaf", "leaf_hash"),
         *("leaf_index", "tree_size", "checkpoint", "verifier", "opening", "anchor"),
         *anchor_note.MEMBERS,
     )
@@ -99,6 +99,7 @@ class _Proof:
     """The parsed members of a proof."""
 
     entry_id: int
+    side: Side
     leaf: str
     leaf_hash: bytes
     index: int
@@ -185,22 +186,25 @@ def _leaf(proof: _Proof) -> Step:
     found = _LEAF.fullmatch(proof.leaf)
     if found is None:
         return Step("leaf", False, f"the leaf does not have the format {VERSION}")
-    if int(found["entry"]) != proof.entry_id:
-        return Step("leaf", False, f"the leaf is of entry {found['entry']}, not {proof.entry_id}")
+    transfer, _ = side_of(proof.entry_id)
+    if int(found["transfer"]) != transfer:
+        said = f"the leaf is of transfer {found['transfer']}, and entry {proof.entry_id} is of"
+        return Step("leaf", False, f"{said} {transfer}")
     if merkle.leaf_hash(proof.leaf.encode()) != proof.leaf_hash:
         return Step("leaf", False, "leaf_hash is not the hash of the leaf")
-    said = f"entry {proof.entry_id}: {found['kind']} of {found['amount']} units at {found['time']}"
-    return Step("leaf", True, said)
+    amount = signed_amount(int(found["amount"]), proof.side)
+    said = f"entry {proof.entry_id}, the {proof.side} of transfer {transfer}: {found['kind']} of"
+    return Step("leaf", True, f"{said} {amount} units at {found['time']}")
 
 
 def _opening(proof: _Proof) -> list[Step]:
     if proof.opening is None:
         return []
     salt, private = proof.opening
-    digest = hashlib.sha256(salt + private.encode()).hexdigest()
-    holds = proof.leaf.endswith(f"\nprivate {digest}\n")
-    said = "the private part is the leaf's" if holds else "the private part is not the leaf's"
-    return [Step("opening", holds, said)]
+    sealed = commitment(salt, private.encode()).hex()
+    holds = f"\n{proof.side} {sealed}\n" in proof.leaf
+    said = "is the leaf's" if holds else "is not the leaf's"
+    return [Step("opening", holds, f"the private part of the {proof.side} {said}")]
 
 
 def _inclusion(proof: _Proof) -> Step:
@@ -337,10 +341,13 @@ def _proof_of(document: object) -> _Proof | str:
     )
     texts = [found.get(name) for name in ("leaf", "checkpoint", "verifier")]
     leaf, signed, verifier = map(untrusted.text, texts)
+    side = None if entry is None else side_of(entry)[1]
     directions, opening = found.get("directions"), _opening_of(found.get("opening"))
     claims, anchor = anchor_note.claims(found), found.get("anchor")
     if entry is None or index is None or size is None:
         return "entry_id, leaf_index and tree_size must be whole numbers"
+    if side is None or found.get("side") != side:
+        return f"entry {entry} is the {side} of its transfer, and side says otherwise"
     if leaf_hash is None or root is None or hashes is None:
         return "leaf_hash, merkle_root and proof_hashes must be SHA-256 in hexadecimal"
     if leaf is None or signed is None or verifier is None or not isinstance(directions, list):
@@ -354,6 +361,7 @@ def _proof_of(document: object) -> _Proof | str:
     sides = tuple(str(side) for side in directions)
     return _Proof(
         entry_id=entry,
+        side=side,
         leaf=leaf,
         leaf_hash=leaf_hash,
         index=index,

@@ -3,7 +3,7 @@
     verdict = verify_receipt(read_document(raw), picture=read_picture(path), witness=witness)
 
 A receipt's file has the receipt, the gateway's signature, and a proof. The proof shows that the
-receipt's hash is in the log, in the public part of the entry that paid for the work. Without a
+receipt's hash is in the log, in the public part of the transfer that paid for the work. Without a
 proof the verdict is never ``witnessed``, because nothing outside the file confirms the receipt. A
 withdrawn receipt is invalid. The gateway adds an unsigned mark to the receipt's file; a file that
 was fetched earlier, or edited, has no mark. No function raises on untrusted input.
@@ -38,7 +38,8 @@ FILE: Final = "rendertrust-receipt-file-v1"
 _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
 WITHDRAWN: Final = "withdrawn"  # present only in the file of a withdrawn receipt
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
-_PAYS: Final = ("USAGE", "EARNING")
+# the side of the party to the work, by kind of transfer: the creator, or the operator
+_PAYS: Final = {"USAGE": "debit", "EARNING": "credit"}
 _NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable")
 _PIECE: Final = 1 << 20
 _HEAD: Final = ("width", "height", "channels")
@@ -279,10 +280,12 @@ def _entry(read: Receipt, entry: object, proof: object) -> Step:
         return Step("entry", False, "the proof is for another entry than the receipt's")
     if leaf.get("receipt") != read.hash.hex():
         return Step("entry", False, "the entry in the log pays for another receipt, or for none")
-    if leaf.get("kind") not in _PAYS:
-        return Step("entry", False, f"an entry of the kind {leaf.get('kind')} pays for nothing")
-    paid = untrusted.amount(leaf.get("amount"))
-    good = paid == -read.price if leaf["kind"] == "USAGE" else 0 < paid <= read.price
+    kind, side, paid = leaf.get("kind"), found.get("side"), untrusted.amount(leaf.get("amount"))
+    if kind not in _PAYS:
+        return Step("entry", False, f"an entry of the kind {kind} pays for nothing")
+    if side != _PAYS[kind]:
+        return Step("entry", False, f"the {side} of a transfer of the kind {kind} pays for nothing")
+    good = paid == read.price if kind == "USAGE" else 0 < paid <= read.price
     if not good:
         return Step("entry", False, f"the entry has {paid} units, but the price is {read.price}")
     return Step("entry", True, f"entry {entry} pays for the receipt, in {_key(read, found)}")

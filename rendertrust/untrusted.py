@@ -12,7 +12,7 @@ from rendertrust.merkle import SIZE_MAX
 Document: TypeAlias = Mapping[str, Any]
 PROOF_HASHES_MAX: Final = 64  # hashes in an inclusion proof of a tree with up to SIZE_MAX leaves
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-_AMOUNT: Final = re.compile(r"-?[1-9][0-9]{0,18}", re.ASCII)
+_AMOUNT: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 _NAME: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 
@@ -39,7 +39,7 @@ def size(value: object) -> int | None:
 
 
 def amount(value: object) -> int:
-    """Return a leaf's signed amount. Return 0, which no entry has, if the value is invalid."""
+    """Return a leaf's amount. Return 0, which no transfer has, if the value is invalid."""
     return int(value) if isinstance(value, str) and _AMOUNT.fullmatch(value) else 0
 
 

@@ -224,15 +224,13 @@ class TransferRow:
 
     @property
     def _debited(self) -> "EntryRow":
-        receipt = self.receipt if self.subject == self.debit else None
         moved = (self.debit, self.debit_version, -self.amount, self.debit_after)
-        return EntryRow(2 * self.id - 1, self.key, *moved, receipt)
+        return EntryRow(2 * self.id - 1, self.key, *moved)
 
     @property
     def _credited(self) -> "EntryRow":
-        receipt = self.receipt if self.subject == self.credit else None
         moved = (self.credit, self.credit_version, self.amount, self.credit_after)
-        return EntryRow(2 * self.id, other_key(self.key), *moved, receipt)
+        return EntryRow(2 * self.id, other_key(self.key), *moved)
 
 
 def other_key(key: UUID) -> UUID:
@@ -250,11 +248,6 @@ class EntryRow:
     version: int
     amount: int
     after: int
-    receipt: bytes | None
-
-    @property
-    def before(self) -> int:
-        return self.after - self.amount
 
 
 @attrs.frozen

@@ -117,9 +117,7 @@ class CheckRow:
 
 @attrs.frozen
 class UncutScene:
-    """A scene for which a check found that regions render differently from the whole frame, or
-    that other instruction sets may render it differently.
-    """
+    """A scene for which a check found that regions render differently from the whole frame."""
 
     scene: tuple[UUID, str]  # the owner, and the payload's reference
     found_by: CheckId
@@ -155,7 +153,10 @@ class Pending:
     parts: tuple[PartResult, ...] = ()  # results of the units from which this unit is assembled
     took: float = 0.0  # seconds from the unit's start to the delivery, by the database's clock
     is_uncut: bool = False  # regions of the scene cannot be compared
-    is_caught: bool = False  # the gateway itself has quarantined the node
+    # A result of the job was found invalid without a strike, as honest renders may differ. Sampling
+    # does not deter from lies in such a job, so all its results are compared.
+    is_loose: bool = False
+    may_release: bool = False  # if valid, it counts towards the end of its node's quarantine
     is_again: bool = False  # the result was settled without a full comparison and is compared now
     # Places (x, y) where the creator's own render differs most, as the creator's comparison says.
     disputed: tuple[tuple[float, float], ...] | None = None
@@ -258,7 +259,8 @@ def _pending(row: Any) -> Pending:
         parts=parts_of(row["parts"]),
         took=max(row["took"], 0.0),
         is_uncut=row["is_uncut"],
-        is_caught=row["is_caught"],
+        is_loose=row["is_loose"],
+        may_release=row["may_release"],
         is_again=row["is_again"],
         disputed=_places(row["places"]),
         waited=row["waited"],

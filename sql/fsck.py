@@ -3,14 +3,14 @@
 Each invariant is stated once, in ``sql/queries/fsck.sql``. The name of its query,
 ``fsck_{rows}_i{number}…``, says which rows it checks:
 
-* ``transfers``, ``entries``, ``accounts``, ``jobs``: those with the given ids, or all of them.
+* ``transfers``, ``accounts``, ``jobs``: those with the given ids, or all of them.
 * ``always``: all rows, as they are few; part of every audit.
 * ``whole``: all rows, for sums and for rows that no new row leads to; only in a whole audit.
 
 A whole audit runs every query over all rows. An audit since a mark runs them over the rows written
-since. New rows are recognised by their transactions, as entry numbers may be committed late or
-forged, and gateways' clocks differ. The previous audit saw every transaction below ``horizon``, so
-rows of later transactions are checked, some of them twice.
+since. New rows are recognised by their transactions, as numbers may be committed late or forged,
+and gateways' clocks differ. The previous audit saw every transaction below ``horizon``, so rows of
+later transactions are checked, some of them twice.
 
 New rows are compared with old rows: a new entry must follow the previous entry, and an account's
 balance must be the balance after its newest entry. Each audit also checks a few old leaves of the
@@ -35,11 +35,11 @@ OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
 INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # each audit checks all rows of I12, as they are few
 BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # a violation ends the gateway's process
 # How many rows to check at once, by kind; jobs come with all their units.
-BY_ID: Final = {"transfers": 5000, "entries": 5000, "accounts": 5000, "jobs": 250}
+BY_ID: Final = {"transfers": 5000, "accounts": 5000, "jobs": 250}
 WALKS: Final = 1200  # audits, one a minute, in which the whole log is checked again once
 WALK_LEAST: Final = 256  # least number of leaves per audit
 XIDS: Final = 1 << 32
-_NAME = re.compile(r"fsck_(transfers|entries|accounts|jobs|always|whole)_i(\d+)(?:_\w+)?")
+_NAME = re.compile(r"fsck_(transfers|accounts|jobs|always|whole)_i(\d+)(?:_\w+)?")
 
 
 @attrs.frozen
@@ -79,7 +79,7 @@ class AuditMark:
     """How far the books were checked. The first mark lies before all rows."""
 
     horizon: int = 0  # transactions with lower ids had ended and were checked
-    covered: int = 0  # the log had a leaf for every entry up to this number
+    covered: int = 0  # the log had a leaf for every transfer up to this number
     leaves: int = 0  # number of leaves of the log that were correct
     walked: int = 0  # leaves that the current walk has checked again
 
@@ -200,7 +200,7 @@ async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int)
 
 async def _new_rows(connection: Any, mark: AuditMark, newest: int) -> tuple[Sequence[Finding], int]:
     """Check the rows written since the mark, in portions; also return their number."""
-    more = {"entries": (mark.covered,), "accounts": (mark.horizon % XIDS,)}
+    more = {"transfers": (mark.covered,), "accounts": (mark.horizon % XIDS,)}
     findings, looked_at = list[Finding](), 0
     for query in _queries_of("always"):
         findings += await _violations(connection, query)
@@ -222,7 +222,7 @@ def _queries_of(rows: str) -> Iterator[InvariantQuery]:
 async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], int]:
     """Check some more old leaves; return faults, and where the walk continues.
 
-    The walk finds old entries that somebody altered, within a day.
+    The walk finds old transfers that somebody altered, within a day.
     """
     slice_ = min(max(-(-mark.leaves // WALKS), WALK_LEAST), mark.leaves - mark.walked)
     if slice_ <= 0:

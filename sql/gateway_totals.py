@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust.job_status import REACHED
+from rendertrust.job_status import OPEN
 from sql.database import Database
 from sql.earnings import WITHHELD_MOST
 
@@ -46,7 +46,7 @@ async def read_totals(database: Database) -> GatewayTotals:
     assert holds is not None, "an aggregate has one row"
     assert checks is not None, "an aggregate has one row"
     return GatewayTotals(
-        jobs=dict.fromkeys(REACHED, 0) | {row["name"]: row["count"] for row in jobs},
+        jobs=dict.fromkeys(OPEN, 0) | {row["name"]: row["count"] for row in jobs},
         nodes=dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in nodes},
         holds=holds["count"],
         held=holds["amount"],

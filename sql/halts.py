@@ -193,7 +193,7 @@ class Halts:
 
 @attrs.frozen
 class Backlog:
-    """Size of the log, the number of anchored leaves, and since when a checkpoint or entry
+    """Size of the log, the number of anchored leaves, and since when a checkpoint or transfer
     waits.
     """
 

@@ -6,10 +6,10 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from rendertrust.leaf import Leaf, PrivatePart, leaf_bytes, private_bytes, private_hash
+from rendertrust.leaf import SALT_BYTES, Side, commitment, leaf_bytes, private_bytes
 from rendertrust.log_tiles import LEVELS, WIDTH, HashTile, TilePlace
-from rendertrust.merkle import leaf_hash
 from sql.audit_log import Act, record
+from sql.books import TransferRow
 from sql.database import Connection, Database
 from sql.query_loader import QUERIES
 from sql.statement_batch import flat, titles, together
@@ -17,48 +17,31 @@ from sql.statement_batch import flat, titles, together
 LEADER: Final = 0x52656E646571  # advisory lock of the gateway that appends
 
 
-@attrs.frozen
-class LogEntry:
-    """An entry of the books, with the fields of its leaf."""
+def private_text(row: TransferRow, side: Side) -> bytes:
+    """Return the private part of one side of a transfer, which only that side's owner may see."""
+    if side == "debit":
+        before = row.debit_after + row.amount
+        moved = row.debit, row.debit_version, before, row.debit_after
+    else:
+        before = row.credit_after - row.amount
+        moved = row.credit, row.credit_version, before, row.credit_after
+    return private_bytes(*moved, reference=row.reference, description=row.description)
 
-    entry_id: int
-    created_at: datetime
-    kind: str
-    amount: int
-    receipt: bytes | None
-    account: str
-    version: int
-    before: int
-    after: int
-    reference: str
-    description: str
 
-    @property
-    def private(self) -> PrivatePart:
-        """The private part of the leaf, which only the entry's owner may see."""
-        return PrivatePart(
-            self.account, self.version, self.before, self.after, self.reference, self.description
-        )
-
-    def leaf(self, salt: bytes) -> Leaf:
-        """Return the entry's leaf under this salt."""
-        private = self.private.digest(salt)
-        return Leaf(self.entry_id, self.created_at, self.kind, self.amount, private, self.receipt)
-
-    def leaf_hash(self, salt: bytes) -> bytes:
-        hidden = private_hash(salt, private_bytes(self))
-        number, at, receipt = self.entry_id, self.created_at, self.receipt
-        return leaf_hash(
-            leaf_bytes(number, at, self.kind, self.amount, private=hidden, receipt=receipt)
-        )
+def leaf_text(row: TransferRow, salts: bytes) -> bytes:
+    """Return the leaf of a transfer under the salts of its two sides."""
+    debit = commitment(salts[:SALT_BYTES], private_text(row, "debit"))
+    credit = commitment(salts[SALT_BYTES:], private_text(row, "credit"))
+    public = row.id, row.created_at, row.kind, row.amount
+    return leaf_bytes(*public, debit=debit, credit=credit, receipt=row.receipt)
 
 
 @attrs.frozen
 class Head:
     """The end of the log.
 
-    Every entry up to the number ``covered`` has a leaf, and no new entry can appear below that
-    number.
+    Every transfer up to the number ``covered`` has a leaf, and no new transfer can appear below
+    that number.
     """
 
     origin: str
@@ -72,8 +55,8 @@ class LogView:
     """The log at one moment.
 
     ``own``: id of the reading transaction, 0 if the transaction has no id; ``oldest``: id of the
-    oldest running transaction; ``newest``: number of the newest entry. ``waiting``: numbers of
-    entries without a leaf.
+    oldest running transaction; ``newest``: number of the newest transfer. ``waiting``: numbers of
+    transfers without a leaf.
     """
 
     head: Head
@@ -89,9 +72,11 @@ class LogView:
 
 @attrs.frozen
 class LeafRow:
+    """The leaf of a transfer. ``salts``: the debit's salt, then the credit's."""
+
     leaf_index: int
-    entry_id: int
-    salt: bytes
+    transfer: int
+    salts: bytes
     hash: bytes
 
 
@@ -127,7 +112,7 @@ class LogTransaction(Protocol):
         ...
 
     async def look(self, limit: int) -> LogView | None:
-        """Lock the head and read the log, with at most ``limit`` waiting entries.
+        """Lock the head and read the log, with at most ``limit`` waiting transfers.
 
         None before the log has begun.
         """
@@ -137,8 +122,8 @@ class LogTransaction(Protocol):
         """Begin the log, unless there is one."""
         ...
 
-    async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
-        """Return the entries with these numbers, in order."""
+    async def transfers(self, numbers: Sequence[int]) -> Sequence[TransferRow]:
+        """Return the transfers with these numbers, in order; accounts are named by their shards."""
         ...
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
@@ -176,9 +161,8 @@ class SqlLog:
     async def begin(self, origin: str) -> None:
         await self._connection.execute(QUERIES["log_head_make"], origin)
 
-    async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
-        rows = await self._connection.fetch(QUERIES["log_entries"], numbers)
-        return [LogEntry(*row) for row in rows]  # the columns are the fields of LogEntry, in order
+    async def transfers(self, numbers: Sequence[int]) -> Sequence[TransferRow]:
+        return await log_transfers(self._connection, numbers)
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
         return await edge_tiles(self._connection, size)
@@ -215,6 +199,12 @@ def look_of(row: Any) -> LogView:
     )
 
 
+async def log_transfers(connection: Any, numbers: Sequence[int]) -> list[TransferRow]:
+    """Return the transfers with these numbers, in order, as ``LogTransaction.transfers`` does."""
+    rows = await connection.fetch(QUERIES["log_transfers"], numbers)
+    return [TransferRow(*row) for row in rows]  # the columns are the fields, in order
+
+
 async def edge_tiles(connection: Any, size: int) -> dict[TilePlace, bytes]:
     """Return the incomplete log tiles at the right edge of ``size`` leaves, without empty ones."""
     tiles: dict[TilePlace, bytes] = {}
@@ -247,9 +237,9 @@ def _parts(append: Append) -> list[tuple[str, list[Any]]]:
         (
             "log_leaves_append",
             [
-                [leaf.entry_id for leaf in leaves],
+                [leaf.transfer for leaf in leaves],
                 leaves[0].leaf_index if leaves else 0,
-                b"".join([leaf.salt for leaf in leaves]),
+                b"".join([leaf.salts for leaf in leaves]),
                 b"".join([leaf.hash for leaf in leaves]),
             ],
         ),

@@ -1,4 +1,4 @@
-"""Check the log: leaves against entries, log tiles, checkpoints and anchor notes (I7, I8, I12)."""
+"""Check the log: leaves, log tiles, checkpoints and anchor notes (I7, I8, I12)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,8 @@ from rendertrust.checkpoint import Checkpoint
 from rendertrust.log_tiles import HashTile, TilePlace, TreeEdge
 from rendertrust.merkle import SIZE_MAX, leaf_hash
 from rendertrust.note import Verifier
-from sql.log import LogEntry, edge_tiles
+from sql.books import TransferRow
+from sql.log import edge_tiles, leaf_text, log_transfers
 from sql.query_loader import QUERIES
 
 CHUNK: Final = 256  # leaves hashed at a time: some 5 ms
@@ -71,7 +72,7 @@ class _Audit:
     ) -> None:
         self._connection, self._edge, self._verifiers = connection, edge, verifiers
         self._faults_max = faults_max
-        self._epochs: dict[int, str] = {}  # leaves without an entry, by index
+        self._epochs: dict[int, str] = {}  # leaves without a transfer, by index
         self.faults: list[LogFault] = []
         self.verified = edge.size
 
@@ -89,9 +90,8 @@ class _Audit:
     async def _chunk(self, count: int) -> None:
         first = self._edge.size
         rows = await self._connection.fetch(QUERIES["log_read_leaves"], first, count)
-        numbers = [row["entry_id"] for row in rows]
-        found = await self._connection.fetch(QUERIES["log_entries"], numbers)
-        entries = {row["entry_id"]: LogEntry(*row) for row in found}
+        numbers = [row["transfer"] for row in rows]
+        transfers = {one.id: one for one in await log_transfers(self._connection, numbers)}
         if None in numbers:
             epochs = await self._connection.fetch(QUERIES["epochs_all"])
             self._epochs = {row["leaf_index"]: str(row["leaf"]) for row in epochs}
@@ -99,7 +99,7 @@ class _Audit:
         for row in rows:
             if row["leaf_index"] != self._edge.size:
                 break
-            self._leaf(row, entries.get(row["entry_id"]))
+            self._leaf(row, transfers.get(row["transfer"]))
             tiles += self._edge.append(row["hash"])
             roots[self._edge.size] = self._edge.root()
         if self._edge.size < first + count:
@@ -107,17 +107,18 @@ class _Audit:
         await self._tiles(tiles)
         await self._checkpoints(first, roots)
 
-    def _leaf(self, row: Any, entry: LogEntry | None) -> None:
-        subject = f"entry {row['entry_id']}"
-        if row["entry_id"] is None:
+    def _leaf(self, row: Any, transfer: TransferRow | None) -> None:
+        subject = f"transfer {row['transfer']}"
+        if row["transfer"] is None:
             leaf = self._epochs.get(row["leaf_index"])
             if leaf is None or leaf_hash(leaf.encode()) != row["hash"]:
-                self._fault("I7", f"leaf {row['leaf_index']}", "belongs to no entry and no epoch")
+                said = "belongs to no transfer and no epoch"
+                self._fault("I7", f"leaf {row['leaf_index']}", said)
             return
-        if entry is None:
+        if transfer is None:
             self._fault("I7", subject, f"is missing: it was leaf {row['leaf_index']} of the log")
             return
-        if entry.leaf_hash(row["salt"]) != row["hash"]:
+        if leaf_hash(leaf_text(transfer, row["salts"])) != row["hash"]:
             found = f"does not match leaf {row['leaf_index']} of the log"
             self._fault("I7", subject, found)
 

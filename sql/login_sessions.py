@@ -92,6 +92,11 @@ class Sessions(Table):
         """End a login of this user; False if the login had ended, or belongs to another user."""
         return await self._database.one("session_end", sid, user, now) is not None
 
+    async def end_others(self, user: UUID, keep: UUID, now: datetime) -> frozenset[UUID]:
+        """End all logins of this user but ``keep``; return those that were open."""
+        rows = await self._database.all("session_end_all", user, keep, now)
+        return frozenset(row["sid"] for row in rows)
+
     async def purge(self, before: datetime) -> None:
         """Delete logins that expired before ``before``."""
         await self._database.execute("session_purge", before)

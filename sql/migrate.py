@@ -157,7 +157,9 @@ async def migrate(
                 if migration is there.pending[-1]:
                     await connection.execute("RESET synchronous_commit")
                 await _apply(connection, migration, dsn)
-                log.info("migrated to %s", migration.name)
+        if there.pending:
+            names = [migration.name for migration in there.pending]
+            log.info("migrated the database to %s (%d migrations)", names[-1], len(names))
         return [migration.name for migration in there.pending]
     finally:
         await connection.close()

@@ -31,7 +31,7 @@ class CreditSummary:
 
 @attrs.frozen
 class LogStanding:
-    """The log's progress towards the chain; ``waiting`` entries have no leaf yet."""
+    """The log's progress towards the chain; ``waiting`` transfers have no leaf yet."""
 
     size: int
     waiting: int
@@ -43,8 +43,21 @@ class LogStanding:
 
     @property
     def unanchored(self) -> int:
-        """The number of entries that no anchor covers."""
+        """The number of transfers that no anchor covers."""
         return self.size - (self.anchored or 0) + self.waiting
+
+
+@attrs.frozen
+class FarmFigures:
+    """The farm's public figures: healthy nodes, the price of a frame in units of money, and the
+    newest checkpoint on the chain, if there is one.
+    """
+
+    nodes: int
+    price: int | None
+    size: int | None
+    block_number: int | None
+    confirmed_at: datetime | None
 
 
 @attrs.frozen
@@ -131,6 +144,10 @@ class Overview(Table):
     async def log(self) -> LogStanding | None:
         """Return the progress of the log; None before its first entry."""
         return await self._database.row(LogStanding, "overview_log")
+
+    async def farm(self) -> FarmFigures | None:
+        """Return the farm's public figures."""
+        return await self._database.row(FarmFigures, "overview_farm")
 
     async def throughput(self, owner: UUID | None, since: datetime) -> Sequence[Minute]:
         """Return the minutes in which jobs ended, oldest first."""

@@ -9,39 +9,49 @@ from uuid import UUID
 import attrs
 
 from rendertrust import note
+from rendertrust.leaf import Side, side_of
 from rendertrust.log_tiles import LEVELS, TilePlace, needed
 from rendertrust.merkle import Range, consistency_ranges, inclusion_ranges
 from rendertrust.proof_builder import LogTree, TileHashes
+from sql.books import TransferRow
 from sql.database import Database
-from sql.log import LogEntry, edge_tiles
+from sql.log import edge_tiles
 from sql.query_loader import QUERIES
+from sql.statement_batch import row_values
 
 TILES_KEPT: Final = 1024  # log tiles of some 40 KiB each
 EDGES_KEPT: Final = 8  # right edges of the newest sizes
 Rows: TypeAlias = Mapping[TilePlace, TileHashes]
-_ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
 @attrs.frozen
 class LeafPosition:
-    """The position of an entry in the log.
+    """The position of a transfer in the log.
 
-    ``hash``: the leaf's hash in the log, even if the entry was altered.
+    ``salts`` as in ``LeafRow``. ``hash``: the leaf's hash in the log, even if the transfer was
+    altered.
     """
 
     leaf_index: int
-    salt: bytes
+    salts: bytes
     hash: bytes
 
 
 @attrs.frozen
 class OwnEntry:
-    """An entry of the caller; ``place`` is None until the Sequencer has appended the entry's
-    leaf.
+    """An entry of the caller, as one side of its transfer.
+
+    ``place`` is None until the Sequencer has appended the transfer's leaf.
     """
 
-    entry: LogEntry
+    entry_id: int
+    transfer: TransferRow
     place: LeafPosition | None
+
+    @property
+    def side(self) -> Side:
+        """The side of the transfer that the entry is."""
+        return side_of(self.entry_id)[1]
 
 
 @attrs.frozen
@@ -86,14 +96,14 @@ class Proofs:
         row = await self._database.one("log_entry_of_user", user, *named)
         if row is None:
             return None
-        entry = LogEntry(**{name: row[name] for name in _ENTRY})
-        if row["leaf_index"] is None:
-            return OwnEntry(entry, None)
-        return OwnEntry(entry, LeafPosition(row["leaf_index"], row["salt"], row["hash"]))
+        place = None
+        if row["leaf_index"] is not None:
+            place = LeafPosition(row["leaf_index"], row["salts"], row["hash"])
+        return OwnEntry(row["entry_id"], TransferRow(**row_values(TransferRow, row)), place)
 
-    async def orphan(self, number: int) -> int | None:
-        """Return the leaf of an entry that was removed from the books, or None."""
-        row = await self._database.one("log_orphan", number)
+    async def orphan(self, entry_id: int) -> int | None:
+        """Return the leaf of an entry whose transfer was removed from the books, or None."""
+        row = await self._database.one("log_orphan", side_of(entry_id)[0])
         return None if row is None else int(row["leaf_index"])
 
     async def newest(self) -> SignedCheckpoint | None:

@@ -9,7 +9,8 @@ import attrs
 STRIKES_MOST: Final = 3  # strikes that lead to quarantine
 FORGIVEN_BY: Final = 20  # valid results in a row that remove one strike
 FORGIVEN_MOST: Final = 2  # strikes removed in total; otherwise occasional lying would pay
-RELEASED_BY: Final = 10  # valid results in a row for its owner that end a node's quarantine
+RELEASED_BY: Final = 10  # valid frames in a row for its owner that end a node's quarantine
+TRIED_MOST: Final = 30  # frames for its owner that are compared for the end of a node's quarantine
 HISTORY: Final = 1000  # newest verdicts that count
 # letters of a record; the last is an invalid result that is no strike
 VALID, INVALID, REJECTED = "v", "m", "x"

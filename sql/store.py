@@ -61,7 +61,7 @@ from sql.nodes import (
 )
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
-from sql.reputation import HISTORY, RELEASED_BY, Record, record
+from sql.reputation import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
 from sql.statement_batch import ROWS_MISSING
 from sql.units import (
     JobPlace,
@@ -286,7 +286,7 @@ class SqlStore:
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         place = after or (None, None, None)
-        return pending(await self._database.all("checks_pending", limit, *place))
+        return pending(await self._database.all("checks_pending", limit, *place, TRIED_MOST))
 
     async def claim_checks(
         self, gateway: UUID, checks: Collection[CheckId], seconds: float

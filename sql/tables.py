@@ -11,6 +11,7 @@ from sql.credits import Credits
 from sql.database import Database
 from sql.disputes import Disputes
 from sql.events import Events
+from sql.invitations import Invitations
 from sql.jobs import Jobs
 from sql.login_sessions import Sessions
 from sql.mails import Mails
@@ -49,6 +50,7 @@ class Tables:
     endpoints: Endpoints
     events: Events
     evidence: EvidenceReads
+    invitations: Invitations
     jobs: Jobs
     mails: Mails
     multiparts: Multiparts

@@ -56,18 +56,8 @@ class NewUser:
 class Users(Table):
     async def insert(self, user: NewUser, family: TokenFamily, now: datetime) -> UserRow | None:
         """Insert a user with an open login; None if the e-mail is taken."""
-        values = (
-            *(user.id, user.email, user.name, user.password_hash),
-            *(family.sid, family.jti, family.expires_at, family.client, now),
-        )
-        if user.verification is None:
-            return await self._database.row(UserRow, "user_insert", *values)
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(QUERIES["user_insert"], *values)
-            if row is not None:
-                mail = NewMail(user.verification, MailKind.VERIFY, user.id)
-                await insert_mail(connection, mail, now)
-        return None if row is None else UserRow(**row)
+            return await insert_user(connection, user, family, now)
 
     async def by_email(self, email: str) -> UserRow | None:
         """Return the user with this address, with the password hash."""
@@ -207,6 +197,25 @@ class AddressVerifications(Table):
             await connection.execute(QUERIES["user_verify"], used["user_id"], now)
         user: UUID = used["user_id"]
         return user
+
+
+async def insert_user(
+    connection: Connection, user: NewUser, family: TokenFamily, now: datetime
+) -> UserRow | None:
+    """Insert a user with an open login, and the mail that verifies their address; None if the
+    e-mail is taken.
+    """
+    row = await connection.fetchrow(
+        QUERIES["user_insert"],
+        *(user.id, user.email, user.name, user.password_hash),
+        *(family.sid, family.jti, family.expires_at, family.client, now),
+    )
+    if row is None:
+        return None
+    if user.verification is not None:
+        mail = NewMail(user.verification, MailKind.VERIFY, user.id)
+        await insert_mail(connection, mail, now)
+    return UserRow(**row)
 
 
 async def replace_password(

@@ -21,6 +21,7 @@ from actors.sweeper.actor import SweeperActor
 from actors.sweeper.messages import Sweeper
 from actors.sweeper.ports import SweeperPorts, SweeperSettings
 from config.settings import Settings
+from sql.overview import Overview
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as RevocationRows
 from supervisors.child import Child
@@ -88,6 +89,11 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
     async def answers() -> bool:
         return await gateway.monitoring.probes["database"]()
 
+    async def read_farm() -> None:
+        """Read the farm's public figures; a farm that is not open to everybody has none."""
+        if gateway.settings.accounts.registration == "open":
+            memory.farm.note(await Overview(gateway.database).farm(), gateway.ports.clock.now())
+
     def make() -> HubActor:
         return HubActor(
             gateway.ports.bus,
@@ -96,6 +102,7 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
             gateways=memory.gateways,
             url=url,
             probe=answers,
+            read_farm=read_farm,
         )
 
     return Child("console", make, ref=ref)

@@ -7,6 +7,7 @@ changed. As pages are also read again periodically, a lost hint does no harm.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -15,6 +16,7 @@ from actors.console_hub.messages import (
     ANYTHING,
     Fragment,
     Hub,
+    ReadFarm,
     RefreshDue,
     SampleActors,
     TopicChanged,
@@ -30,9 +32,10 @@ READ_SECONDS: Final = 2.0  # limit for reading a page
 AWAY_SECONDS: Final = 1.0  # pause of a page after a failed reading
 LOOK_SECONDS: Final = 1.0  # how often the database is probed
 SAMPLE_SECONDS: Final = 2.0  # interval of samples for the charts
+FARM_SECONDS: Final = 10.0  # interval of readings of the farm's public figures
 BEAT_SECONDS: Final = 2.0  # how often viewers get a sign of life
 WATCHERS_MAX: Final = 5_000
-TOPICS: Final = ("jobs", "nodes")
+TOPICS: Final = ("jobs",)
 GATEWAYS: Final = "gateways"  # topic of the gateways' announcements
 
 log = structlog.get_logger("console")
@@ -63,7 +66,8 @@ class HubActor(Actor[Hub]):
 
     ``charts`` and ``gateways`` outlive the actor. ``url`` is this gateway's address. ``probe``
     tests whether the database answers, so that pages that are rarely read are marked as outdated in
-    time.
+    time. ``read_farm`` reads the figures of the farm's first page; while it fails, the page shows
+    the last ones.
     """
 
     def __init__(
@@ -75,10 +79,12 @@ class HubActor(Actor[Hub]):
         gateways: GatewayList,
         url: Callable[[], str],
         probe: Callable[[], Awaitable[bool]],
+        read_farm: Callable[[], Awaitable[None]],
     ) -> None:
         self._bus, self._clock = bus, clock
         self._charts, self._gateways, self._url = charts, gateways, url
         self._probe, self._look_at, self._is_there = probe, -math.inf, True
+        self._read_farm = read_farm
         self._views: dict[str, OpenView] = {}
         self._subscriptions: list[Subscription] = []
         self._is_ticking, self._beat_at = False, -math.inf
@@ -89,6 +95,7 @@ class HubActor(Actor[Hub]):
             self._bus.subscribe(GATEWAYS, self._gateways.hear),
         ]
         self.after(SAMPLE_SECONDS, SampleActors())
+        self.after(0.0, ReadFarm())
 
     async def stopped(self) -> None:
         for subscription in self._subscriptions:
@@ -117,6 +124,13 @@ class HubActor(Actor[Hub]):
         self.after(SAMPLE_SECONDS, SampleActors())
         self._charts.sample()
         await self._bus.publish(GATEWAYS, self._gateways.hello(self._url()))
+
+    @handles(ReadFarm)
+    async def read_farm(self, _: ReadFarm) -> None:
+        self.after(FARM_SECONDS, ReadFarm())
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(READ_SECONDS):
+                await self._read_farm()
 
     @handles(RefreshDue)
     async def tick(self, _: RefreshDue) -> None:

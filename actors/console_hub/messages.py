@@ -142,3 +142,8 @@ class SampleActors(Message[Hub, None]):
     """From the hub's own timer: sample the actors' figures for the charts, and announce this
     gateway.
     """
+
+
+@attrs.frozen
+class ReadFarm(Message[Hub, None]):
+    """From the hub's own timer: read the farm's public figures for its first page."""

@@ -310,9 +310,10 @@ class Store(Protocol):
         ...
 
     async def releasable_nodes(self) -> Mapping[UUID, int]:
-        """Return the nodes whose quarantine RELEASED_BY valid results in a row for their owner end.
+        """Return the nodes whose quarantine RELEASED_BY valid frames in a row for their owner end.
 
-        Each has the version of its standing. A quarantine that an admin ordered does not end so.
+        Each has the version of its standing. A quarantine that an admin ordered, or that is not the
+        node's first, does not end so.
         """
         ...
 

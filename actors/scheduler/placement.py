@@ -1,7 +1,7 @@
 """Placement: which node gets a new job, and which units that wait get a node now."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
@@ -89,20 +89,17 @@ def pinned(insert: JobInsert, nodes: Iterable[Node], access: Access) -> JobInser
 
 
 def chosen_class(insert: JobInsert, nodes: Iterable[Node], access: Access) -> str | None:
-    """Return the class with the most connected nodes that can do the job.
-
-    Classes whose nodes have at least two owners are preferred: those owners' nodes can check each
-    other's work.
+    """Return the device class with the most connected nodes that can do the job; None if no node
+    can.
     """
     kind = kind_of(insert.plan, many=insert.is_many)
-    found: defaultdict[str, list[UUID | None]] = defaultdict(list)
+    found: Counter[str] = Counter()
     for node in nodes:
         name = node.resources.device_class
         can = node.session is not None and node.eligible and can_do(node, kind)
         if name and can and may_do(node, insert.user, kind.pool, access):
-            found[name].append(node.owner)
-    sizes = ((min(len(set(owners)), 2), len(owners), name) for name, owners in found.items())
-    return max(sizes, default=(0, 0, None))[-1]
+            found[name] += 1
+    return max(found, key=lambda name: (found[name], name), default=None)
 
 
 # -- units that wait

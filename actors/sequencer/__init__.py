@@ -1,1 +1,1 @@
-"""Actor that appends every entry of the books to the transparency log."""
+"""Actor that appends every transfer of the books to the transparency log."""

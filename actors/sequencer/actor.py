@@ -1,4 +1,4 @@
-"""The Sequencer actor: appends posted entries to the log in batches, and signs checkpoints."""
+"""The Sequencer actor: appends posted transfers to the log in batches, and signs checkpoints."""
 
 import logging
 from collections.abc import Generator, Sequence
@@ -22,35 +22,38 @@ from actors.sequencer.messages import (
 )
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
 from rendertrust.checkpoint import Checkpoint
-from rendertrust.leaf import SALT_BYTES
+from rendertrust.leaf import SALTS_BYTES
 from rendertrust.log_tiles import HashTile, TreeEdge
+from sql.books import TransferRow
 from sql.database import Conflict, Unavailable
 from sql.halts import SeenHead
-from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogTransaction, LogView
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogTransaction, LogView
 
-AGAIN_SECONDS: Final = 0.01  # least pause before the next batch, if more entries wait
-CHUNK: Final = 500  # entries hashed at a time, which takes some 5 ms
+AGAIN_SECONDS: Final = 0.01  # least pause before the next batch, if more transfers wait
+CHUNK: Final = 500  # transfers hashed at a time, which takes some 5 ms
 BROKEN_SECONDS: Final = 60.0  # pause after BrokenLog
 DEFAULT_SETTINGS: Final = SequencerSettings()
-LEAVES: Final = Counter("rendertrust_log_leaves", "Entries that this gateway appended to the log.")
+LEAVES: Final = Counter(
+    "rendertrust_log_leaves", "Transfers that this gateway appended to the log."
+)
 SIZE: Final = Gauge("rendertrust_log_size", "Leaves of the log.")
-LAG: Final = Gauge("rendertrust_log_lag_seconds", "Age of the oldest entry in the last append.")
+LAG: Final = Gauge("rendertrust_log_lag_seconds", "Age of the oldest transfer in the last append.")
 log = logging.getLogger("sequencer")
 
 
 class BrokenLog(Exception):
-    """The stored hashes do not lead to the stored root, or an entry's account is missing.
+    """The stored hashes do not lead to the stored root, or a transfer's account is missing.
 
     ``rendertrust fsck`` locates the error.
     """
 
 
 class SequencerActor(Actor[Sequencer]):
-    """Appends entries to the log, and signs checkpoints.
+    """Appends transfers to the log, and signs checkpoints.
 
     Several gateways may run a Sequencer at once, as the lock of the log's head serialises their
-    transactions. Nothing is lost when a Sequencer dies: the next run finds all entries without a
-    leaf.
+    transactions. Nothing is lost when a Sequencer dies: the next run finds all transfers without
+    a leaf.
     """
 
     def __init__(self, ports: Ports, settings: SequencerSettings = DEFAULT_SETTINGS) -> None:
@@ -64,7 +67,7 @@ class SequencerActor(Actor[Sequencer]):
         self._settings = settings
         self._coverage = Watermark()
         self._edge: TreeEdge | None = None  # right edge of the committed tree, if known
-        self._lag = 0.0  # age of the last appended entry, in seconds
+        self._lag = 0.0  # age of the last appended transfer, in seconds
         self._may_sign = ports.chain is None
         self._memory = ports.memory
 
@@ -76,10 +79,10 @@ class SequencerActor(Actor[Sequencer]):
         try:
             wait = await self._turn()
         except (Unavailable, Conflict) as error:
-            log.warning("entries cannot be appended to the log: %s", error)
+            log.warning("transfers cannot be appended to the log: %s", error)
             wait = self._settings.every_seconds
         except BrokenLog as error:
-            log.error("entries cannot be appended to the log: %s", error)
+            log.error("transfers cannot be appended to the log: %s", error)
             wait = BROKEN_SECONDS
         self.after(wait, Pass(), jitter=0.1)
 
@@ -101,9 +104,9 @@ class SequencerActor(Actor[Sequencer]):
         return [answer] * len(asked)
 
     async def _caught_up(self) -> CheckpointReady | CheckpointLate:
-        """Append one batch of entries, with a checkpoint that covers them.
+        """Append one batch of transfers, with a checkpoint that covers them.
 
-        Return CheckpointLate if more entries wait, or the checkpoint cannot be signed.
+        Return CheckpointLate if more transfers wait, or the checkpoint cannot be signed.
         """
         with self._edge_forgotten_on_error():
             async with self._store.log() as books:
@@ -116,11 +119,13 @@ class SequencerActor(Actor[Sequencer]):
             return CheckpointLate(self._unsigned(look))
         left = len(look.waiting) == self._settings.batch
         return (
-            CheckpointLate("many entries are waiting") if left else CheckpointReady(done.head.size)
+            CheckpointLate("many transfers are waiting")
+            if left
+            else CheckpointReady(done.head.size)
         )
 
     async def _turn(self) -> float:
-        """Append one batch of entries, if any wait; return the seconds until the next time."""
+        """Append one batch of transfers, if any wait; return the seconds until the next time."""
         begun = self._clock.monotonic()
         seen = await self._store.log_look(1)
         if seen is not None and is_idle(seen, self._clock.now(), self._settings):
@@ -144,22 +149,22 @@ class SequencerActor(Actor[Sequencer]):
     async def _advance(
         self, books: LogTransaction, look: LogView, *, checked: bool = False
     ) -> Append:
-        """Append the waiting entries; add a checkpoint if it is due or requested (``checked``)."""
+        """Append the waiting transfers, with a checkpoint if it is due or requested."""
         edge = await self._edge_of(books, look.head)
         leaves, tiles = list[LeafRow](), list[HashTile]()
         now = self._clock.now()
         for first in range(0, len(look.waiting), CHUNK):
             wanted = look.waiting[first : first + CHUNK]
-            entries = await books.entries(wanted)
-            if len(entries) < len(wanted):
-                raise BrokenLog("the account of an entry is missing")
-            salts = self._random.token(SALT_BYTES * len(entries))
-            grown = grow(edge, entries, salts)
+            transfers = await books.transfers(wanted)
+            if len(transfers) < len(wanted):
+                raise BrokenLog("the account of a transfer is missing")
+            salts = self._random.token(SALTS_BYTES * len(transfers))
+            grown = grow(edge, transfers, salts)
             leaves += grown[0]
             tiles += grown[1]
             if first == 0:
-                LAG.set(age(entries[0], now))
-            self._lag = age(entries[-1], now)
+                LAG.set(age(transfers[0], now))
+            self._lag = age(transfers[-1], now)
         all_taken = len(look.waiting) < self._settings.batch
         covered = self._coverage.covered(look, all_taken=all_taken)
         head = Head(look.head.origin, edge.size, edge.root(), covered)
@@ -227,9 +232,9 @@ class SequencerActor(Actor[Sequencer]):
         return f"rendertrust-{self._random.token(6).hex()}"
 
 
-def age(entry: LogEntry, now: datetime) -> float:
-    """Return the seconds since an entry was posted, at least 0 as gateways' clocks differ."""
-    return max((now - entry.created_at).total_seconds(), 0.0)
+def age(transfer: TransferRow, now: datetime) -> float:
+    """Return the seconds since a transfer was posted, at least 0 as gateways' clocks differ."""
+    return max((now - transfer.created_at).total_seconds(), 0.0)
 
 
 def head_of(seen: LogView) -> SeenHead | None:

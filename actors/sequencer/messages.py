@@ -11,7 +11,7 @@ class Sequencer:
 
 @attrs.frozen
 class Pass(Message[Sequencer, None]):
-    """From the Sequencer's own timer: append the entries that were posted since the last time."""
+    """From the Sequencer's own timer: append the transfers that were posted since the last time."""
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class ChainAgreement(Message[Sequencer, None]):
 
 @attrs.frozen
 class CheckpointReady:
-    """Reply: a checkpoint covers every entry that was posted before the request.
+    """Reply: a checkpoint covers every transfer that was posted before the request.
 
     ``size``: the number of leaves that it covers.
     """
@@ -36,9 +36,9 @@ class CheckpointReady:
 
 @attrs.frozen
 class CheckpointLate:
-    """Reply: no checkpoint covers all entries posted before the request yet; try again.
+    """Reply: no checkpoint covers all transfers posted before the request yet; try again.
 
-    ``why``: for example that the database is down, no key is valid, or many entries wait.
+    ``why``: for example that the database is down, no key is valid, or many transfers wait.
     """
 
     why: str

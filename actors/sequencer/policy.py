@@ -18,7 +18,7 @@ LAG_SECONDS_MAX: Final = 40.0
 
 @attrs.frozen
 class SequencerSettings:
-    """The Sequencer looks for entries every ``every_seconds``, and appends up to ``batch`` at
+    """The Sequencer looks for transfers every ``every_seconds``, and appends up to ``batch`` at
     once.
     """
 
@@ -41,8 +41,9 @@ def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings)
 def rest_after(worked: float, lag: float) -> float:
     """Return the seconds to pause after ``worked`` seconds of work.
 
-    ``lag``: the age of the last appended entry. While the lag is small, the Sequencer works a tenth
-    of the time, to leave the database to the Ledger. As the lag grows, the Sequencer works more.
+    ``lag``: the age of the last appended transfer. While the lag is small, the Sequencer works a
+    tenth of the time, to leave the database to the Ledger. As the lag grows, the Sequencer works
+    more.
     """
     behind = (lag - LAG_SECONDS) / (LAG_SECONDS_MAX - LAG_SECONDS)
     share = SHARE + (1.0 - SHARE) * min(max(behind, 0.0), 1.0)
@@ -50,7 +51,7 @@ def rest_after(worked: float, lag: float) -> float:
 
 
 def is_idle(look: LogView, now: datetime, settings: SequencerSettings) -> bool:
-    """Return True if no entry waits, all entries are covered and no checkpoint is due."""
+    """Return True if no transfer waits, all are covered and no checkpoint is due."""
     if look.waiting or look.newest > look.head.covered:
         return False
     return not is_due(look, look.head.size, now, settings)

@@ -1,5 +1,5 @@
-"""The Sweeper actor: deletes expired inputs, results and events, abandoned uploads, and nodes that
-never proved their key.
+"""The Sweeper actor: deletes expired inputs, results, events and invitations, abandoned uploads,
+and nodes that never proved their key.
 """
 
 import logging
@@ -16,6 +16,7 @@ from sql.database import Unavailable
 FIRST_SECONDS: Final = 60.0  # from the start to the first sweep
 SWEEP_SECONDS: Final = 600.0
 UNPROVED_AFTER: Final = timedelta(days=1)  # time that a node has to prove its key
+INVITATIONS_KEPT: Final = timedelta(days=30)  # how long invitations are kept after they expired
 NODES_AT_ONCE: Final = 100
 JOBS_AT_ONCE: Final = 500  # jobs whose events are deleted at once; each may have thousands
 SWEEP_MOST: Final = 200  # batches per run, so that other actors get their turn
@@ -56,6 +57,11 @@ class SweeperActor(Actor[Sweeper]):
             await self._forget_nodes()
         except Unavailable as error:
             log.warning("unproved registrations cannot be removed now: %s", error)
+        try:
+            expired = self._ports.clock.now() - INVITATIONS_KEPT
+            await self._ports.tables.invitations.purge(expired)
+        except Unavailable as error:
+            log.warning("old invitations cannot be removed now: %s", error)
         self.after(SWEEP_SECONDS, SweepDue(), jitter=0.1)
 
     async def _expire_events(self) -> None:

@@ -221,7 +221,7 @@ class VerifierActor(Actor[Verifier]):
         valid_in_row = self._known.classes.get((node, row.device_class), NEW).valid_for(share)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
         case.is_trusted = node in self._settings.own and not case.is_again
-        is_suspected = has_strike or node in self._accused or case.pending.is_caught
+        is_suspected = has_strike or node in self._accused or case.pending.may_release
         case.is_suspected = is_suspected and node not in self._settings.own
         case.is_known = valid_in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
 
@@ -268,7 +268,7 @@ class VerifierActor(Actor[Verifier]):
             return None  # the node's share stays withheld until a check, or an admin, decides
         if not self._settings.verification.enabled:
             return self._settings.unverified_why
-        is_own = case.pending.pool == MINE and not case.pending.is_caught
+        is_own = case.pending.pool == MINE and not case.pending.may_release
         return OWN_NODE if is_own else None
 
     def _why_unverifiable(self, case: Case) -> str | None:
@@ -518,8 +518,6 @@ class VerifierActor(Actor[Verifier]):
             self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
-            if case.pending.is_caught:
-                self._standings.again()
 
 
 def _split(running: RunningCheck) -> None:

@@ -109,8 +109,8 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn is not False:  # None if no draw took place
-            case.compare()
+        elif pending.is_again or pending.is_loose or pending.row.drawn is not False:
+            case.compare()  # ``drawn`` is None if no draw took place
         return case
 
     def compare(self) -> None:
@@ -279,9 +279,6 @@ class Case:
             self._hear_opened(report, across=across)
         else:
             self._hear_regions(report, limits, across=across)
-        if across and report.is_loose and report.compared and self.verdict is not None:
-            # Without strikes, sampling would not deter cheating by nodes of other classes.
-            self.differs |= self.verdict.outcome == "invalid"
 
     def _hear_opened(self, report: Report, *, across: bool) -> None:
         if self.step != "open":  # a comparison was requested, but not made

@@ -20,7 +20,9 @@ AT_ONCE: Final = 256  # shares per query
 # Interval at which every gateway looks for shares to withhold (query ``earnings_unlooked``): the
 # gateway that booked the verdict may have died, and earlier deliveries may be settled later.
 LOOK_SECONDS: Final = 60.0
-REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
+REASON: Final = (
+    "the gateway: another result of its operator was invalid, and this one was not fully compared"
+)
 
 
 @attrs.frozen

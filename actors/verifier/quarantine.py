@@ -15,10 +15,12 @@ from sql.nodes import ACTIVE, StandingChange
 from sql.reputation import RELEASED_BY, STRIKES_MOST, Record, Reputation, strikes_of
 
 ACTOR = "verifier"
-# Interval at which every gateway looks for nodes to release: the gateway that booked the last
-# verdict may have died.
-LOOK_SECONDS: Final = 60.0
-RELEASED: Final = f"{RELEASED_BY} results in a row for its owner were valid"
+LOOK_SECONDS: Final = 10.0  # how often every gateway looks for nodes to release
+RELEASED: Final = f"{RELEASED_BY} frames in a row for its owner were valid"
+OR_RESULTS: Final = (
+    f", or {RELEASED_BY} different valid frames in a row for its owner, unless an admin quarantined"
+    " it"
+)
 CLASSES_MOST: Final = 200  # letters of a reason that name device classes, as nodes state these
 NodeClass: TypeAlias = tuple[UUID, str]  # a node with one of its device classes
 log = logging.getLogger(__name__)
@@ -44,10 +46,6 @@ class QuarantineReview:
         valid result.
         """
         self._refuting.add((job, unit))
-
-    def again(self) -> None:
-        """Let the next ``attend`` look for nodes to release."""
-        self._due_at = float("-inf")
 
     def suspects(self, node: UUID) -> bool:
         """Return True if the node's record has not been reviewed yet."""
@@ -119,8 +117,8 @@ def why(records: Sequence[Record]) -> str:
     bad = [one for one in records if one.reputation.invalid]
     count = sum(one.reputation.invalid for one in bad)
     machine = ", ".join(one.device_class or "unknown device class" for one in bad)[:CLASSES_MOST]
+    is_first = not any(one.released for one in records)
     return (
         f"{count} of its results ({machine}) were invalid; see which and why with: "
-        f"rendertrust nodes checks. An admin releases it, or {RELEASED_BY} valid results in a row "
-        "for its owner, unless an admin quarantined it."
+        f"rendertrust nodes checks. An admin releases it{OR_RESULTS if is_first else ''}."
     )

@@ -150,8 +150,8 @@ class Dispute:
     """A dispute of a unit's charge, which is refunded if the dispute is upheld.
 
     ``decision`` is the reason why the dispute was upheld or rejected. With ``by_gateway``, the
-    gateway opened the dispute because another result of the node was invalid. A check of the unit
-    decides such a dispute.
+    gateway opened the dispute because another result of the operator was invalid. A check of the
+    unit decides such a dispute.
     """
 
     id: Id

@@ -11,9 +11,9 @@ from rendertrust.value_types import ABSENT, Limits, Sha256
 
 @attrs.frozen
 class Opening:
-    """The private part of a leaf: the text and the salt.
+    """The private part of one side of a transfer: the text and the salt.
 
-    The leaf contains the SHA-256 of salt and text.
+    The leaf contains the SHA-256 of salt and text. The other side has another text and salt.
     """
 
     salt: Sha256
@@ -24,16 +24,18 @@ class Opening:
 class EntryProof:
     """An entry's place in the log.
 
-    ``leaf`` is the entry's public part, a text, and ``leaf_hash`` is the hash of the leaf in the
-    tree. ``leaf_hash``, hashed with the ``proof_hashes`` in turn, results in ``merkle_root``.
-    ``directions`` has the side of each of these hashes. ``merkle_root`` is the root of the first
-    ``tree_size`` leaves. ``checkpoint`` states that root, signed by the key ``verifier``. If that
-    root is anchored, ``contract`` on chain ``chain_id`` has the root, by the transaction
-    ``anchor_tx_hash`` in block ``block_number``. ``anchor`` is a note of the same key that states
-    this anchor.
+    ``leaf`` is the public part of the entry's transfer, a text, and ``leaf_hash`` is its hash in
+    the tree. Both entries of a transfer have this leaf; ``side`` says which of them this entry is,
+    and ``opening`` opens the leaf's commitment to that side. ``leaf_hash``, hashed with the
+    ``proof_hashes`` in turn, results in ``merkle_root``. ``directions`` says on which side each of
+    these hashes is. ``merkle_root`` is the root of the first ``tree_size`` leaves. ``checkpoint``
+    states that root, signed by the key ``verifier``. If that root is anchored, ``contract`` on
+    chain ``chain_id`` has the root, by the transaction ``anchor_tx_hash`` in block
+    ``block_number``. ``anchor`` is a note of the same key that states this anchor.
     """
 
     entry_id: int
+    side: Annotated[str, Limits(enum=("debit", "credit"))]
     merkle_root: Sha256
     proof_hashes: tuple[Sha256, ...]
     directions: tuple[Annotated[str, Limits(enum=("left", "right"))], ...]

@@ -86,8 +86,8 @@ class KeptUpload:
     """A stored upload.
 
     The upload expires at ``expires_at`` unless a job uses the upload before or needs the upload
-    then. ``jobs`` is the number of open or disputed jobs that need the upload. The upload cannot be
-    deleted until these jobs end.
+    then. ``jobs`` is the number of jobs that need the upload: open jobs, and jobs that are disputed
+    or in their dispute window. The upload cannot be deleted while a job needs it.
     """
 
     id: Id

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Registered
 
 VARIABLE: Final = "RENDERTRUST_PASSWORD"
+INVITATION: Final = "RENDERTRUST_INVITATION"
 LENGTH_MIN: Final = 8
 NO_PASSWORD: Final = (
     f"No password: use --password-stdin or {VARIABLE}, or run this in a terminal to be asked"
@@ -38,7 +39,11 @@ from_stdin = click.option(
 def register(
     session: CliSession, email: str | None, name: str | None, password_stdin: bool
 ) -> None:
-    """Open an account and log in."""
+    """Open an account and log in.
+
+    Where accounts are opened by invitation, the invitation is asked for, or read from
+    RENDERTRUST_INVITATION.
+    """
     address = asked("E-mail", email)
     password = secret(from_input=password_stdin, twice=True)
     if len(password) < LENGTH_MIN:
@@ -78,10 +83,17 @@ def logout(session: CliSession) -> None:
 
 
 async def _register(client: "AsyncClient", email: str, name: str, password: str) -> "Registered":
-    from rendertrust.client import Conflict
+    from rendertrust.client import Conflict, Forbidden
 
+    invitation = token_of(os.environ.get(INVITATION, "")) or None
     try:
-        return await client.register(email, name, password)
+        try:
+            return await client.register(email, name, password, invitation=invitation)
+        except Forbidden as error:
+            if error.code != "invitation_needed" or not is_interactive():
+                raise
+            given = token_of(asked("Invitation", None))
+            return await client.register(email, name, password, invitation=given)
     except Conflict as error:
         raise CommandExit(
             Exit(
@@ -107,6 +119,11 @@ async def _login(client: "AsyncClient", email: str, password: str) -> None:
                 f"Check the password; rendertrust register {email} opens an account.",
             )
         ) from error
+
+
+def token_of(invitation: str) -> str:
+    """Return the token of an invitation, of which people may paste the whole link."""
+    return invitation.rpartition("#invitation=")[2].strip()
 
 
 def asked(what: str, given: str | None, last: str | None = None) -> str:

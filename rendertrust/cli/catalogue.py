@@ -96,7 +96,8 @@ OPTIONS: Final = """\
   --json      Print one JSON document, or one line per event
   --help      Explain the command
 
-If RENDERTRUST_API_KEY is set, it is used instead of a login."""
+If RENDERTRUST_API_KEY is set, it is used instead of a login, except by keys,
+login, logout and register."""
 
 
 def overview() -> str:

@@ -58,6 +58,9 @@ def _insufficient(error: errors.Refused) -> _Words:
 # Hints by the gateway's error code: the command that lists what the request named. The default hint
 # is ``_JOBS``.
 _OF_CODE: Mapping[str, str] = {
+    "registration_closed": "Ask an admin of this gateway for an account.",
+    "invitation_needed": "Set RENDERTRUST_INVITATION to the link that an admin gave you.",
+    "invitation_invalid": "Ask an admin of this gateway for a new invitation.",
     "entry_not_found": "List your entries: rendertrust credits history",
     "organisation_not_found": (
         "List your organisations: rendertrust organisations list\n"
@@ -69,6 +72,10 @@ _OF_CODE: Mapping[str, str] = {
     "too_many_organisations": "List your organisations: rendertrust organisations list",
 }
 _JOBS: Final = "List your jobs: rendertrust jobs list"
+_RIGHTS: Final = (
+    "An API key needs the right scope: rendertrust keys create NAME --scope SCOPE;\n"
+    "a user needs the right role, which an admin can assign"
+)
 
 
 def _later(error: errors.Refused, name: str) -> _Words:
@@ -93,13 +100,10 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
         "Log in: rendertrust login EMAIL (or open an account: rendertrust register EMAIL)",
     ),
     errors.InsufficientCredits: _insufficient,
-    errors.Forbidden: lambda _: (
+    errors.Forbidden: lambda error: (
         exit_codes.FAILURE,
         "forbidden",
-        (
-            "An API key needs the right scope: rendertrust keys create NAME --scope SCOPE;\n"
-            "a user needs the right role, which an admin can assign"
-        ),
+        _OF_CODE.get(error.code or "", _RIGHTS),
     ),
     errors.NotFound: lambda error: (
         exit_codes.NOT_FOUND,

@@ -28,7 +28,7 @@ TABLE: Final[dict[int, str]] = {
     INSUFFICIENT_CREDITS: "you have fewer credits available than the job needs",
     JOB_FAILED: "the job failed or was cancelled",
     NOT_FOUND: "not found, or owned by another user",
-    STILL_RUNNING: "the job has not ended yet",
+    STILL_RUNNING: "the job, or the unit or preflight that was asked for, has not ended yet",
     SHUT_OUT: "the gateway has shut this node out, or is a different gateway: the node's operator "
     "must act",
     UNAVAILABLE: "temporarily unavailable: the same command may work later",

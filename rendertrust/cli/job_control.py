@@ -41,7 +41,8 @@ def resume(session: CliSession, job: UUID) -> None:
 def stop(session: CliSession, job: UUID) -> None:
     """Stop a job for good. Finished frames are kept and charged; unfinished frames are not charged.
 
-    Frames that are still being verified are charged if valid.
+    Of an unfinished frame in tiles, complete tiles stay charged. Frames that are still being
+    verified are charged if valid.
     """
     stopped = asked(session, job, lambda client: client.stop(job))
     _say(session, stopped)
@@ -53,7 +54,10 @@ def stop(session: CliSession, job: UUID) -> None:
 @click.argument("level", type=click.Choice(get_args(Priority)))
 @pass_session
 def priority(session: CliSession, job: UUID, level: Any) -> None:
-    """Set a job's priority among your own jobs: low, normal or high."""
+    """Set a job's priority: low, normal or high.
+
+    The priority orders your own jobs, and sets your share beside other users.
+    """
     changed = asked(session, job, lambda client: client.change(job, priority=level))
     session.output.document(changed)
     session.output.say(f"Job {job} has {changed.priority} priority.")
@@ -91,7 +95,8 @@ def retry(
 ) -> None:
     """Retry failed frames of a job. The price of these frames is held again.
 
-    A job of a single unit needs no option, and is submitted again as a new job.
+    A failed or cancelled job of a single unit needs no option, and is submitted again as a new job
+    at the present price.
     """
     if sum((frame is not None, unit is not None, failed)) > 1:
         raise click.UsageError("Give one of --frame, --unit and --failed")

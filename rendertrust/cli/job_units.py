@@ -87,7 +87,7 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
 @click.option(
     "--evidence",
     is_flag=True,
-    help="With --unit: the evidence, that is, all render passes of the frame.",
+    help="The evidence of the unit (default: unit 0), that is, all render passes of the frame.",
 )
 @click.option(
     "--tiles", is_flag=True, help="Also download tiles of unfinished frames, to OUT/tiles."
@@ -108,7 +108,7 @@ def download(
     tiles: bool,
     name: str,
 ) -> None:
-    """Download the finished frames of a job, also while it runs.
+    """Download the finished frames of a job, also while it runs or verifies them.
 
     Frames that are already in the folder are skipped, and an interrupted download is continued. Run
     this command again when more frames are finished.
@@ -275,7 +275,7 @@ def video(
 ) -> None:
     """Make a video of the frames of a job that has ended. A node makes the video, as a new job.
 
-    The price is shown first; on a terminal you are asked to agree.
+    The price is shown first, unless --yes is given; on a terminal you are asked to agree.
     """
     place = None if out is None else path_checks.placed(out)
     container = container_of(out, webm=webm)

@@ -87,8 +87,8 @@ def join(
 ) -> None:
     """Make this machine a node of the gateway at URL.
 
-    The node is yours if you are logged in at that gateway. Each kind of work is tried first; the
-    node does not offer a kind that fails.
+    The node is yours if you are logged in at that gateway, unless another user owns it. Each kind
+    of work is tried first; the node does not offer a kind that fails.
     """
     from rendertrust.node.enrolment import JoinRefused
     from rendertrust.node.enrolment import join as enrol

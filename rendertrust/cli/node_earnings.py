@@ -52,7 +52,7 @@ class Period:
     type=click.IntRange(0, SHARES_MOST),
     default=SHOWN,
     show_default=True,
-    help="Show at most this many units; --json and the sums include all units.",
+    help="Show at most this many units; --json and the sums include all of them.",
 )
 @pass_session
 def earnings(
@@ -64,7 +64,8 @@ def earnings(
 ) -> None:
     """Show the earnings of this machine's node: sums, months, and each unit with its receipt.
 
-    For all your nodes: rendertrust earnings
+    Only the 10,000 newest earnings of all your nodes are read. For all your nodes: rendertrust
+    earnings
     """
     found = joined(state)
     session.given = session.given or found.url

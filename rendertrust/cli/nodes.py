@@ -125,7 +125,7 @@ def quarantine(session: CliSession, node: UUID, reason: str) -> None:
 
 @_verb
 def release(session: CliSession, node: UUID, reason: str) -> None:
-    """End a node's drain, or its quarantine (admins only)."""
+    """End a node's drain or, for admins, its quarantine."""
     _tell(session, node, "release", reason)
 
 

@@ -26,7 +26,7 @@ as_role = click.option(
 
 @click.group(cls=Group)
 def organisations() -> None:
-    """Groups whose members render on each other's nodes for free, with `submit --pool mine`.
+    """Groups whose members lend nodes, on which all render for free with `submit --pool mine`.
 
     ORGANISATION is an id from `organisations list`. USER and NODE are ids from
     `organisations show`.
@@ -145,7 +145,8 @@ def role(
 def remove(session: CliSession, organisation: UUID, user: UUID) -> None:
     """Leave, decline an invitation, or remove a member.
 
-    With your own id you leave or decline; with other ids, owners remove members.
+    With your own id you leave or decline; with other ids, owners remove members. The last owner
+    cannot leave. The nodes that the user lent are no longer lent.
     """
     session.do(lambda client: client.remove_member(organisation, user), "Removed.")
 
@@ -155,7 +156,10 @@ def remove(session: CliSession, organisation: UUID, user: UUID) -> None:
 @of_node
 @pass_session
 def lend(session: CliSession, organisation: UUID, node: UUID) -> None:
-    """Lend one of your nodes. The members of the organisation render on this node for free."""
+    """Lend one of your nodes. The members of the organisation render on this node for free.
+
+    A node is lent to one organisation at a time.
+    """
     session.do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 

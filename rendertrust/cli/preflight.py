@@ -37,7 +37,7 @@ PATH = click.Path(path_type=Path)
     "--ram",
     type=click.FloatRange(0.5),
     metavar="GIB",
-    help="Report if the scene needs more memory than this.",
+    help="Without --farm: report if the scene needs over 90 % of this memory.",
 )
 @click.option("--farm", "by_node", is_flag=True, help="Upload the scene, which a node then checks.")
 @click.option(
@@ -68,7 +68,8 @@ def preflight(
     The exit code is 1 if there is an error.
 
     With --farm, or if there is no Blender here, the scene is uploaded and a node checks the scene.
-    The node also renders small parts of some frames and estimates the time. This is free.
+    The node also renders small parts of some frames and estimates the time. This is free. The exit
+    code is 8 if no node has checked the scene within five minutes, or none can.
     """
     asked = _frames(frames)
     output, checked = session.output, path_checks.checked(path)

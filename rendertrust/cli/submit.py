@@ -247,7 +247,8 @@ def _is_looked_at(quote: "Quote") -> bool:
 @click.option(
     "--preflight/--no-preflight",
     default=True,
-    help="Check the scene first and send its linked files (default), or send the scene file alone.",
+    help="Check the scene first and send its linked files (default), or send the scene file alone,"
+    " as it is.",
 )
 @click.option(
     "--estimate", is_flag=True, help="Let a node check the scene first and estimate the time."
@@ -275,8 +276,9 @@ def submit(session: CliSession, /, path: Path, **options: Any) -> None:
 
     This machine's Blender finds the linked files (textures, libraries, sequences, caches), which
     are sent, too. If the check finds errors in the scene, the errors are listed and nothing is
-    sent. With --estimate, a node checks the scene before credits are held. A node does this also if
-    there is no Blender here, or if the price depends on measured work.
+    sent, unless --as-is is given. With --estimate, a node checks the scene before credits are held.
+    A node does this also if there is no Blender here, or if the price can depend on measured work.
+    If no node can do it, the job is submitted without this check.
     """
     spec = job_options.spec_of(options)
     if options["only_quote"]:

@@ -28,7 +28,8 @@ def uploads() -> None:
 def list_(session: CliSession, limit: int, offset: int) -> None:
     """List your uploads, the largest first, and your quota.
 
-    JOBS counts the open or disputed jobs that need a file. Each use by a job extends KEPT UNTIL.
+    JOBS counts the jobs that need a file: open ones, and those that are disputed or in their
+    dispute window. Each use by a job extends KEPT UNTIL.
     """
     found = session.run(lambda client: client.uploads(limit=limit, offset=offset))
     output = session.output
@@ -45,7 +46,10 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
 @click.argument("ids", metavar="ID…", type=click.UUID, nargs=-1, required=True)
 @pass_session
 def delete(session: CliSession, ids: tuple[UUID, ...]) -> None:
-    """Delete files by their ids. Files that an open job or a dispute needs are kept (exit 1)."""
+    """Delete files by their ids. Files that a job needs are kept (exit code 1).
+
+    Jobs need their files while they are open, disputed or in their dispute window.
+    """
     for upload in ids:
         session.run(partial(_delete, upload=upload))
         session.output.document({"id": str(upload), "deleted": True})

@@ -75,14 +75,14 @@ def verify(  # noqa: PLR0917 - click passes all options by name
     notes, and answers of /ledger/consistency and /ledger/epochs, which link checkpoints.
 
     The exit code is 0 if all files are valid and the checkpoint or the chain confirms the files.
-    The exit code is 3 if everything is valid but unconfirmed: no checkpoint or chain is given, the
-    chain is private, or an anchor is not final yet. Otherwise the exit code is 1, also for an
-    unknown kind of file.
+    The exit code is 3 if everything is valid but unconfirmed: no checkpoint, or no chain with its
+    contract, is given, the chain is private, or an anchor is not final yet. Otherwise the exit code
+    is 1, also for an unknown kind of file.
 
     With --scene, this machine's Blender renders the receipt's frame again in a sandbox. The render
     is compared with the picture, in multiples of the noise. A PNG beside the picture shows both
-    pictures. Regions are drawn at random. The whole frame is rendered if the scene is denoised or
-    composited, or if regions differ.
+    pictures. Regions are drawn at random. The whole frame is rendered if regions differ, or if the
+    scene needs it: it is denoised or composited without --evidence, or has effects across regions.
 
     With --scene, the exit code is 0 if the picture matches the scene. The exit code is 1 if the
     picture differs, or if scene, files or picture do not match the receipt. The exit code is 3 if a

@@ -78,7 +78,7 @@ def disable(session: CliSession, endpoint: UUID) -> None:
 @hook_argument
 @pass_session
 def delete(session: CliSession, endpoint: UUID) -> None:
-    """Delete an endpoint and its pending deliveries."""
+    """Delete an endpoint. Its pending deliveries fail."""
     words = f"Deleted {endpoint}."
     session.do(lambda client: client.delete_hook(endpoint), words, id=endpoint, deleted=True)
 

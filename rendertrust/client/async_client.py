@@ -99,9 +99,13 @@ class AsyncClient:
 
     # Account: login, API keys, sessions
 
-    async def register(self, email: str, name: str, password: str) -> api.Registered:
-        """Create an account and log in. Raises Conflict if the address already has an account."""
-        return await self._login.register(email, name, password)
+    async def register(
+        self, email: str, name: str, password: str, *, invitation: str | None = None
+    ) -> api.Registered:
+        """Create an account and log in. Raises Conflict if the address already has an account, and
+        Forbidden if accounts cannot be opened, or not without a valid ``invitation``.
+        """
+        return await self._login.register(email, name, password, invitation)
 
     async def login(self, email: str, password: str) -> api.Tokens:
         """Log in. Raises NotAuthenticated if the address or the password is wrong."""
@@ -247,7 +251,7 @@ class AsyncClient:
         return self._connection.each(api.KeptUploads, _UPLOADS, lambda page: page.uploads)
 
     async def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
+        """Delete an upload. Raises Conflict if an open, disputed or disputable job needs it."""
         await self._connection.send("DELETE", f"{_UPLOADS}/{uuid(upload_id)}")
 
     # Jobs
@@ -276,17 +280,18 @@ class AsyncClient:
     async def quote(self, spec: JobSpec) -> api.Quote:
         """Return the cost of this job, and the credits that ``dispatch`` would hold.
 
-        Without a ``payload_ref`` the files are not checked. Raises the exceptions of ``dispatch``
-        except InsufficientCredits; see ``enough`` in the quote.
+        Without a ``payload_ref`` the files are not checked. Raises Invalid if the job is invalid.
+        If your credits do not suffice, ``enough`` in the quote is False.
         """
         return await self._connection.post(api.Quote, f"{_JOBS}/quote", spec.body())
 
     async def dispatch(self, spec: JobSpec, *, idempotency_key: str | None = None) -> api.Placed:
         """Submit a job, once per ``idempotency_key``.
 
-        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid if the job is
-        invalid, or if a preflight found an error, unless ``spec.as_is``. Raises InsufficientCredits
-        if the price is more than you have, Conflict if the price is above ``spec.quoted``.
+        Raises BadRequest if no node can do the job, Unavailable if all such nodes are full, unless
+        ``spec.queue``. Raises Invalid if the job is invalid, or if a preflight found an error,
+        unless ``spec.as_is``. Raises InsufficientCredits if the price is more than you have,
+        Conflict if the price is above ``spec.quoted``.
         """
         path = f"{_JOBS}/dispatch"
         return await self._connection.post_once(api.Placed, path, spec.body(), idempotency_key)
@@ -312,9 +317,10 @@ class AsyncClient:
         return await self._connection.get(api.Job, f"{_JOBS}/{uuid(job_id)}")
 
     def watch(self, job_id: Id, *, within: float | None = None) -> AsyncIterator[api.Job]:
-        """Yield the job now and after each change, until the job has ended.
+        """Yield the job now and when it has changed, until the job has ended.
 
-        Raises StillRunning after ``within`` seconds. Waits while the gateway restarts.
+        Raises StillRunning after ``within`` seconds. Waits up to two minutes for a gateway that
+        restarts.
         """
         job_id = uuid(job_id)
         look = partial(self.job, job_id)
@@ -328,7 +334,7 @@ class AsyncClient:
         raise AssertionError("a watch ends with the job")
 
     async def cancel(self, job_id: Id) -> api.Job:
-        """Cancel a job. Raises BadRequest if a node has already begun the job."""
+        """Cancel a job. Raises BadRequest if a node has begun the job, or the job has ended."""
         try:
             return await self._connection.post(api.Job, f"{_JOBS}/{uuid(job_id)}/cancel")
         except BadRequest:
@@ -430,9 +436,9 @@ class AsyncClient:
     async def retry_unit(self, job_id: Id, number: int) -> api.Unit:
         """Render a failed unit again, or all failed tiles of a frame.
 
-        The unit's price is held again. If the unit is already waiting, nothing happens. Raises
-        Conflict if the unit has not failed or the job was cancelled, InsufficientCredits if the
-        price is more than you have.
+        The unit's price is held again. If the unit already waits or runs, nothing happens. Raises
+        Conflict if the unit is complete or underquoted, the job was cancelled or stopped, or its
+        input has expired, InsufficientCredits if the price is more than you have.
         """
         path = f"{_JOBS}/{uuid(job_id)}/units/{number}/retry"
         return await self._connection.post(api.Unit, path)
@@ -688,7 +694,7 @@ class AsyncClient:
         return await self._connection.post(api.HookWithSecret, path, repeatable=False)
 
     async def delete_hook(self, hook_id: Id) -> None:
-        """Delete an endpoint and its pending deliveries."""
+        """Delete an endpoint; its pending deliveries fail."""
         await self._connection.send("DELETE", f"{_HOOKS}/{uuid(hook_id)}", repeatable=False)
 
     async def deliveries(

@@ -71,9 +71,13 @@ class Login:
     keeper: TokenStore
     api_key: str | None = attrs.field(default=None, repr=False)
 
-    async def register(self, email: str, name: str, password: str) -> Registered:
+    async def register(
+        self, email: str, name: str, password: str, invitation: str | None = None
+    ) -> Registered:
         """Create an account and keep the tokens of its first session."""
         body = {"email": email, "name": name, "password": password}
+        if invitation is not None:
+            body["invitation"] = invitation
         call = ApiCall("POST", "/api/v1/auth/register", body, repeatable=False)
         registered = read(Registered, await self.transport.send(call))
         self.keeper.write(registered.tokens)

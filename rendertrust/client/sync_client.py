@@ -70,9 +70,15 @@ class Client:
         """Close the connections; do not use the client afterwards."""
         self._loop_thread.close(self._client.close)
 
-    def register(self, email: str, name: str, password: str) -> api.Registered:
-        """Create an account and log in. Raises Conflict if the address already has an account."""
-        return self._loop_thread.run(self._client.register(email, name, password))
+    def register(
+        self, email: str, name: str, password: str, *, invitation: str | None = None
+    ) -> api.Registered:
+        """Create an account and log in. Raises Conflict if the address already has an account, and
+        Forbidden if accounts cannot be opened, or not without a valid ``invitation``.
+        """
+        return self._loop_thread.run(
+            self._client.register(email, name, password, invitation=invitation)
+        )
 
     def login(self, email: str, password: str) -> api.Tokens:
         """Log in. Raises NotAuthenticated if the address or the password is wrong."""
@@ -207,7 +213,7 @@ class Client:
         return self._loop_thread.each(self._client.each_upload())
 
     def delete_upload(self, upload_id: Id) -> None:
-        """Delete an upload. Raises Conflict if an open job or a dispute needs the upload."""
+        """Delete an upload. Raises Conflict if an open, disputed or disputable job needs it."""
         self._loop_thread.run(self._client.delete_upload(upload_id))
 
     def preflight(
@@ -224,17 +230,18 @@ class Client:
     def quote(self, spec: JobSpec) -> api.Quote:
         """Return the cost of this job, and the credits that ``dispatch`` would hold.
 
-        Without a ``payload_ref`` the files are not checked. Raises the exceptions of ``dispatch``
-        except InsufficientCredits; see ``enough`` in the quote.
+        Without a ``payload_ref`` the files are not checked. Raises Invalid if the job is invalid.
+        If your credits do not suffice, ``enough`` in the quote is False.
         """
         return self._loop_thread.run(self._client.quote(spec))
 
     def dispatch(self, spec: JobSpec, *, idempotency_key: str | None = None) -> api.Placed:
         """Submit a job, once per ``idempotency_key``.
 
-        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid if the job is
-        invalid, or if a preflight found an error, unless ``spec.as_is``. Raises InsufficientCredits
-        if the price is more than you have, Conflict if the price is above ``spec.quoted``.
+        Raises BadRequest if no node can do the job, Unavailable if all such nodes are full, unless
+        ``spec.queue``. Raises Invalid if the job is invalid, or if a preflight found an error,
+        unless ``spec.as_is``. Raises InsufficientCredits if the price is more than you have,
+        Conflict if the price is above ``spec.quoted``.
         """
         return self._loop_thread.run(self._client.dispatch(spec, idempotency_key=idempotency_key))
 
@@ -260,9 +267,10 @@ class Client:
         return self._loop_thread.run(self._client.job(job_id))
 
     def watch(self, job_id: Id, *, within: float | None = None) -> Iterator[api.Job]:
-        """Yield the job now and after each change, until the job has ended.
+        """Yield the job now and when it has changed, until the job has ended.
 
-        Raises StillRunning after ``within`` seconds. Waits while the gateway restarts.
+        Raises StillRunning after ``within`` seconds. Waits up to two minutes for a gateway that
+        restarts.
         """
         return self._loop_thread.each(self._client.watch(job_id, within=within))
 
@@ -271,7 +279,7 @@ class Client:
         return self._loop_thread.run(self._client.wait(job_id, within=within))
 
     def cancel(self, job_id: Id) -> api.Job:
-        """Cancel a job. Raises BadRequest if a node has already begun the job."""
+        """Cancel a job. Raises BadRequest if a node has begun the job, or the job has ended."""
         return self._loop_thread.run(self._client.cancel(job_id))
 
     def retry(self, job_id: Id) -> api.Placed:
@@ -355,9 +363,9 @@ class Client:
     def retry_unit(self, job_id: Id, number: int) -> api.Unit:
         """Render a failed unit again, or all failed tiles of a frame.
 
-        The unit's price is held again. If the unit is already waiting, nothing happens. Raises
-        Conflict if the unit has not failed or the job was cancelled, InsufficientCredits if the
-        price is more than you have.
+        The unit's price is held again. If the unit already waits or runs, nothing happens. Raises
+        Conflict if the unit is complete or underquoted, the job was cancelled or stopped, or its
+        input has expired, InsufficientCredits if the price is more than you have.
         """
         return self._loop_thread.run(self._client.retry_unit(job_id, number))
 
@@ -588,7 +596,7 @@ class Client:
         return self._loop_thread.run(self._client.rotate_hook(hook_id))
 
     def delete_hook(self, hook_id: Id) -> None:
-        """Delete an endpoint and its pending deliveries."""
+        """Delete an endpoint; its pending deliveries fail."""
         self._loop_thread.run(self._client.delete_hook(hook_id))
 
     def deliveries(

@@ -28,8 +28,9 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 GOOD, WARNING, BAD = "good", "warning", "bad"
 SKEW_SECONDS_MAX: Final = 60.0
 HOW_TO_LEAVE: Final = (
-    "ask an admin of the gateway; unless an admin ordered it, ten valid frames in a row release the"
-    " node: rendertrust submit SCENE.blend --frames 1-10 --pool mine"
+    "ask an admin of the gateway; ten valid frames in a row that differ also end a node's first"
+    " quarantine, unless an admin ordered it:"
+    " rendertrust submit SCENE.blend --frames 1-10 --pool mine"
 )
 RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
 

@@ -176,7 +176,7 @@ class Slots:
         async with self._checking if _is_check(unit) else self._free:
             self._narrate(f"{_named(unit.dispatch)}: started")
             result = await run(unit, plugin, self._cache, work, self._settings.threads_each)
-            unit.log.tell()
+            unit.log.tell_all()
             await keep(unit, result, self._spool, self._attester)
         self._narrate(f"{_named(unit.dispatch)}: {_told(result)}")
         self._count(_outcome(result))

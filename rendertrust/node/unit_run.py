@@ -63,14 +63,26 @@ class UnitLog:
         """Append text; drop the oldest text if too much text waits to be sent."""
         self._waiting += clean(text)
         self._forget(len(self._waiting) - LOG_CHARACTERS_KEPT)
+        self.tell_if_due()
+
+    def tell_if_due(self) -> None:
+        """Send the next piece of the log unless a piece was sent within the last second."""
         if self.clock() - self._sent_at >= LOG_SECONDS:
             self.tell()
 
-    def tell(self) -> None:
-        """Send the next piece of the log if text waits and the connection accepts the piece."""
+    def tell_all(self) -> None:
+        """Send the rest of the log, as the unit has ended."""
+        while self.tell():
+            pass
+
+    def tell(self) -> bool:
+        """Send the next piece of the log if text waits and the connection accepts the piece.
+
+        Return True if a piece was sent.
+        """
         piece = self._waiting[:LOG_CHARACTERS_MAX]
         ref = self.ref
-        if piece and self.send(
+        if not piece or not self.send(
             Log(
                 job_id=ref.job_id,
                 unit=ref.unit,
@@ -80,9 +92,11 @@ class UnitLog:
                 text=piece,
             )
         ):
-            self._sequence += 1
-            self._sent_at = self.clock()
-            self._forget(len(piece))
+            return False
+        self._sequence += 1
+        self._sent_at = self.clock()
+        self._forget(len(piece))
+        return True
 
     def _forget(self, characters: int) -> None:
         if characters > 0:
@@ -144,7 +158,7 @@ class UnitRun:
         """Send the progress now; the report renews the unit's lease."""
         self._told_at = self.clock()
         self.on_status(self.status())
-        self.log.tell()
+        self.log.tell_if_due()
 
     def preview(self, picture: bytes, frame: int | None) -> None:
         """Send a preview picture, which may be lost."""

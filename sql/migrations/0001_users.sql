@@ -1,4 +1,5 @@
--- Users: people's accounts, logins, API keys, revocations, organisations, and the audit log of admins' acts.
+-- Users: people's accounts, invitations, logins, API keys, revocations, organisations, and the audit log of admins'
+-- acts.
 --
 -- The files of this folder create the schema of an empty database, one file per subject. Times are UTC. Amounts are
 -- BIGINT units of money; one credit is 10,000 units. docs/ownership.md says who may write each table.
@@ -35,6 +36,25 @@ CREATE TABLE users (
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, in any capitalisation
 CREATE INDEX users_created ON users (created_at DESC, id DESC);
+
+-- ── invitations ─────────────────────────────────────────────────────────────────────────────────
+
+-- One-time invitations to open an account.
+CREATE TABLE invitations (
+    id         uuid PRIMARY KEY,
+    sha256     bytea NOT NULL UNIQUE CHECK (octet_length(sha256) = 32), -- the token itself is not stored
+    email      text CHECK (char_length(email) BETWEEN 3 AND 320), -- null: anybody who has the token may use it
+    created_at timestamptz NOT NULL,
+    created_by text NOT NULL,                     -- as in the audit log
+    expires_at timestamptz NOT NULL CHECK (expires_at > created_at),
+    used_at    timestamptz,
+    used_by    uuid REFERENCES users,             -- the account that was opened
+    revoked_at timestamptz,
+    CHECK ((used_at IS NULL) = (used_by IS NULL)),
+    CHECK (used_at IS NULL OR revoked_at IS NULL)
+);
+CREATE INDEX invitations_open ON invitations (created_at DESC, id DESC)
+    WHERE used_at IS NULL AND revoked_at IS NULL;
 
 -- ── logins ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -265,7 +285,7 @@ BEGIN
         GRANT USAGE ON SCHEMA public TO rendertrust_app;
         GRANT SELECT ON schema_migrations TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_families, organisations, organisation_members, mails
+        GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, refresh_families, organisations, organisation_members, mails
             TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
             address_verifications TO rendertrust_app;

@@ -35,7 +35,12 @@ CREATE TABLE nodes (
     -- was in quarantine when it was enrolled (KIN). Null: the node was not quarantined, or an admin did
     -- it. The release of a node resets its record only if this is not null.
     caught           text CHECK (caught IN ('LIES', 'KIN')),
-    released_at      timestamptz                  -- when it last left quarantine: its record begins there
+    released_at      timestamptz,                 -- when it last left quarantine: its record begins there
+    -- Valid results for its owner end the quarantine: the gateway began it because of invalid results, no admin has
+    -- ordered it since, and the node never left a quarantine before.
+    ends_by_results  boolean NOT NULL GENERATED ALWAYS AS (
+                         standing = 'QUARANTINED' AND released_at IS NULL
+                         AND coalesce(caught = 'LIES' AND standing_at = quarantined_at, false)) STORED
 );
 -- A key belongs to the node that has proved possession. Before that, any node may claim it.
 CREATE UNIQUE INDEX nodes_verified_key ON nodes (public_key) WHERE verified_at IS NOT NULL;

@@ -110,15 +110,23 @@ $$;
 -- an account's entries reads one index per side; a query by number or id must also name the transfer.
 CREATE VIEW entries AS
 SELECT 2 * id - 1 AS entry_id, key AS id, id AS transfer_id, debit AS account_id, debit_version AS version,
-       -amount AS amount, debit_after + amount AS before, debit_after AS after,
-       CASE WHEN subject = debit THEN receipt END AS receipt, created_at, written
+       -amount AS amount, debit_after + amount AS before, debit_after AS after, created_at, written
 FROM transfers
 UNION ALL
-SELECT 2 * id, other_key(key), id, credit, credit_version, amount, credit_after - amount, credit_after,
-       CASE WHEN subject = credit THEN receipt END, created_at, written
+SELECT 2 * id, other_key(key), id, credit, credit_version, amount, credit_after - amount, credit_after, created_at, written
 FROM transfers;
 
--- Refuse numbers that no sequence assigned, and numbers that the log already covers. An entry with a covered number
+-- Transfers with the names of their accounts instead of the ids, as leaves of the log have them. The columns are the
+-- fields of sql.books.TransferRow.
+CREATE VIEW named_transfers AS
+SELECT d.name AS debit, c.name AS credit, CASE WHEN t.subject = t.debit THEN d.name ELSE c.name END AS subject,
+       t.amount, t.kind, t.reference, t.description, t.created_at, t.key, t.debit_version, t.credit_version,
+       t.debit_after, t.credit_after, t.receipt, t.id
+FROM transfers t
+JOIN accounts d ON d.id = t.debit
+JOIN accounts c ON c.id = t.credit;
+
+-- Refuse numbers that no sequence assigned, and numbers that the log already covers. A transfer with a covered number
 -- would never get a leaf; an invented high number would make the log skip all numbers up to it. One check per
 -- statement, however many rows it writes. Only in read committed: an older snapshot does not show what the log covers
 -- now.
@@ -133,7 +141,7 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     SELECT min(id), max(id) INTO least, most FROM written_now;
-    IF 2 * least - 1 <= (SELECT covered FROM public.log_head) THEN
+    IF least <= (SELECT covered FROM public.log_head) THEN
         RAISE EXCEPTION 'transfer % is of a number that the log has passed', least
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
@@ -293,7 +301,7 @@ CREATE TRIGGER stripe_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
-        GRANT SELECT ON platform_accounts, unit_refunds, transfers, entries TO rendertrust_app;
+        GRANT SELECT ON platform_accounts, unit_refunds, transfers, entries, named_transfers TO rendertrust_app;
         -- The gateway cannot set `written`: the column's default does.
         GRANT INSERT (id, debit, credit, subject, amount, kind, reference, description, created_at, key,
                       debit_version, credit_version, debit_after, credit_after, receipt)

@@ -58,8 +58,12 @@ CREATE INDEX checks_of_operator ON checks (operator, opened_at) WHERE state = 'P
 CREATE INDEX checks_told ON checks (node_id, device_class, decided_at)
     WHERE verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own);
 CREATE INDEX checks_strikes ON checks (decided_at) WHERE strike;
+-- Results that were found invalid, although honest frames of the scene may differ.
+CREATE INDEX checks_loose ON checks (job_id) WHERE loose AND verdict = 'invalid';
 -- The verdicts since a node's quarantine. Deleting a node searches the rows that refer to it.
 CREATE INDEX checks_node ON checks (node_id, decided_at);
+-- The frames for its owner that may end a node's quarantine.
+CREATE INDEX checks_own ON checks (node_id, opened_at) WHERE is_own AND evidence_sha256 IS NOT NULL;
 CREATE INDEX checks_verifier ON checks (verifier_id) WHERE verifier_id IS NOT NULL;
 
 -- Return whether a job belongs to the node's owner, or to a user who shares an organisation with the owner.

@@ -1,4 +1,4 @@
--- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed, and anchored on
+-- The log: every transfer of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed, and anchored on
 -- a chain. docs/PROOF-FORMATS.md describes the bytes.
 
 -- One row. Each append locks it.
@@ -7,15 +7,15 @@ CREATE TABLE log_head (
     origin      text NOT NULL CHECK (origin ~ '^[^[:space:]+]{1,255}$'), -- the log's name in checkpoints
     size        bigint NOT NULL CHECK (size >= 0), -- number of leaves
     root        bytea NOT NULL CHECK (octet_length(root) = 32), -- root over all leaves
-    -- Every entry up to this number has its leaf, and no entry will be inserted below it any more. Sequences assign
-    -- numbers in advance, so entries have gaps and do not commit in order.
+    -- Every transfer up to this number has its leaf, and no transfer will be inserted below it any more. The sequence
+    -- assigns numbers in advance, so transfers have gaps and do not commit in order.
     covered     bigint NOT NULL CHECK (covered >= 0),
     -- number of checkpoints, so that a removed one is noticed
     checkpoints bigint NOT NULL DEFAULT 0 CHECK (checkpoints >= 0)
 );
 
--- The head only grows, and never beyond the numbers that sequences have assigned. The gateway's role may write the
--- head: without this it could make room for entries in the past, or make the log skip future ones.
+-- The head only grows, and never beyond the numbers that the sequence has assigned. The gateway's role may write the
+-- head: without this it could make room for transfers in the past, or make the log skip future ones.
 CREATE FUNCTION refuse_to_go_back() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -23,7 +23,7 @@ BEGIN
         RAISE EXCEPTION 'the log does not go back' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF NEW.covered > OLD.covered
-       AND NEW.covered > 2 * coalesce(pg_sequence_last_value('public.transfers_id_seq'), 0) THEN
+       AND NEW.covered > coalesce(pg_sequence_last_value('public.transfers_id_seq'), 0) THEN
         RAISE EXCEPTION 'the log covers % and no sequence gave it', NEW.covered
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
@@ -32,14 +32,15 @@ END $$;
 CREATE TRIGGER log_head_forward BEFORE UPDATE ON log_head
     FOR EACH ROW EXECUTE FUNCTION refuse_to_go_back();
 
--- No foreign key on entries: an append reads the entry in the same transaction, entries are never deleted, and fsck
--- compares both.
+-- No foreign key on transfers: an append reads the transfer in the same transaction, transfers are never deleted, and
+-- fsck compares both.
 CREATE TABLE leaves (
     leaf_index bigint PRIMARY KEY CHECK (leaf_index >= 0), -- 0, 1, 2 … without gaps
-    entry_id   bigint UNIQUE,                     -- null: the leaf of an epoch
-    salt       bytea CHECK (octet_length(salt) = 32), -- opens the commitment to the private part
+    transfer   bigint UNIQUE,                     -- null: the leaf of an epoch
+    -- open the commitments to the private parts: 32 random bytes for the debit, and 32 for the credit
+    salts      bytea CHECK (octet_length(salts) = 64),
     hash       bytea NOT NULL CHECK (octet_length(hash) = 32),
-    CHECK ((entry_id IS NULL) = (salt IS NULL))
+    CHECK ((transfer IS NULL) = (salts IS NULL))
 );
 
 -- Complete log tiles: 256 adjacent hashes of every eighth level. Everything else is computed from leaves and the

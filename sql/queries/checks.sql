@@ -60,6 +60,7 @@ WHERE c.xmin = n.seen FOR SHARE OF c;
 -- Up to $1 units that wait for a check, oldest first, after the position ($2, $3, $4) if given, with facts of their
 -- jobs. Includes settled results that are compared now: those of nodes that later had an invalid result, and those
 -- that a creator disputes with a comparison. Leaves out disputes that a check has looked into without deciding them.
+-- `may_release`: the result is among the first $5 frames for the owner in a quarantine that results may end.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
      FROM to_verify c
@@ -76,7 +77,12 @@ WITH waiting AS (
     ORDER BY since, job_id, unit LIMIT $1)
 SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.plan, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
-       n.owner_id AS owner, n.standing = 'QUARANTINED' AND coalesce(n.caught = 'LIES', false) AS is_caught,
+       n.owner_id AS owner,
+       n.ends_by_results AND c.is_own AND c.evidence_sha256 IS NOT NULL AND c.opened_at > n.quarantined_at
+       AND NOT EXISTS (SELECT FROM checks b
+                       WHERE b.node_id = c.node_id AND b.is_own AND b.evidence_sha256 IS NOT NULL
+                         AND b.opened_at > n.quarantined_at AND b.opened_at < c.opened_at
+                       OFFSET $5 - 1) AS may_release,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'invalid'
                AND b.drawn AND b.compared IS NOT NULL AND w.owner_id IS NOT NULL
@@ -86,6 +92,7 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
            (SELECT k.places FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
             WHERE d.job_id = c.job_id AND d.unit = c.unit)
        END AS places,
+       EXISTS (SELECT FROM checks b WHERE b.job_id = c.job_id AND b.loose AND b.verdict = 'invalid') AS is_loose,
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
        CASE WHEN u.tile IS NULL AND j.plan -> 'spec' -> 'tiles' IS NOT NULL THEN

@@ -139,7 +139,7 @@ SELECT s.entry_id, s.account, s.email, s.kind, s.amount, s.after, s.reference, s
        (SELECT x.confirmed_at FROM chain_transactions x
         WHERE x.size > l.leaf_index AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
 FROM shown s
-LEFT JOIN leaves l ON l.entry_id = s.entry_id
+LEFT JOIN leaves l ON l.transfer = (s.entry_id + 1) / 2
 LEFT JOIN units w ON w.job_id = CASE WHEN s.reference ~ '^(job:[0-9a-f-]{36}:[0-9]{1,7}|check:[0-9a-f-]{36}:[0-9]{1,7}:[0-9]+)$'
                                      THEN split_part(s.reference, ':', 2)::uuid END
                  AND w.number = CASE WHEN s.reference ~ '^(job:[0-9a-f-]{36}:[0-9]{1,7}|check:[0-9a-f-]{36}:[0-9]{1,7}:[0-9]+)$'

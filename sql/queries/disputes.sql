@@ -98,5 +98,5 @@ JOIN accounts a ON a.name = 'user:' || d.user_id
 JOIN transfers t ON t.subject = a.id AND t.kind IN ('REFUND', 'REVERSAL')
      AND t.reference IN ('job:' || d.job_id || ':' || d.unit, 'dispute:' || d.job_id || ':' || d.unit)
 JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id AND e.created_at = d.decided_at
-LEFT JOIN leaves l ON l.entry_id = e.entry_id
+LEFT JOIN leaves l ON l.transfer = t.id
 WHERE d.id = $1 ORDER BY e.entry_id;

@@ -1,6 +1,6 @@
 -- The invariants of the books. Each query finds violations of one invariant, one row per violation. Its name says
--- which rows it checks (sql/fsck.py): those of `transfers`, `entries`, `accounts` or `jobs` with the ids $1, or all
--- if $1 is null. I12: the database's record of the chain agrees with the log. The chain itself is checked by
+-- which rows it checks (sql/fsck.py): those of `transfers`, `accounts` or `jobs` with the ids $1, or all if $1 is
+-- null. I12: the database's record of the chain agrees with the log. The chain itself is checked by
 -- `rendertrust fsck` and the Anchor, if there is one.
 
 -- name: fsck_settings
@@ -18,17 +18,11 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
        coalesce((SELECT covered FROM log_head), 0) AS covered;
 
 -- name: fsck_new_transfers
--- Transfers written by transactions from $1 on and below $2, whatever their numbers.
-SELECT id FROM transfers WHERE written >= $1 AND written < $2;
-
--- name: fsck_new_entries
--- Entries written by transactions from $1 on and below $2, and entries that the log has covered since it covered only
--- those up to $3.
-SELECT entry_id FROM entries WHERE written >= $1 AND written < $2
+-- Transfers written by transactions from $1 on and below $2, whatever their numbers; and transfers that the log has
+-- covered since it covered only those up to $3.
+SELECT id FROM transfers WHERE written >= $1 AND written < $2
 UNION
-SELECT entry_id FROM entries
-WHERE transfer_id > $3 / 2 AND transfer_id <= ((SELECT covered FROM log_head) + 1) / 2
-  AND entry_id > $3 AND entry_id <= (SELECT covered FROM log_head);
+SELECT id FROM transfers WHERE id > $3 AND id <= (SELECT covered FROM log_head);
 
 -- name: fsck_new_accounts
 -- Accounts changed by transaction $3 or later (there are as many as users), and the accounts of new entries, which
@@ -52,7 +46,7 @@ LEFT JOIN accounts c ON c.id = t.credit
 WHERE ($1::bigint[] IS NULL OR t.id = ANY($1)) AND (d.id IS NULL OR c.id IS NULL)
 ORDER BY t.id;
 
--- name: fsck_entries_i2
+-- name: fsck_transfers_i2
 -- Each entry follows the previous one of its account, so that the newest has the sum of all. The result is unordered:
 -- PostgreSQL expects many violations, and a sort would look costly.
 SELECT 'entry ' || e.entry_id AS subject,
@@ -61,11 +55,10 @@ SELECT 'entry ' || e.entry_id AS subject,
            || coalesce(' with version ' || p.version, ', and is missing') AS found
 FROM entries e
 LEFT JOIN entries p ON p.account_id = e.account_id AND p.version = e.version - 1
-WHERE ($1::bigint[] IS NULL
-       OR e.transfer_id = ANY(ARRAY(SELECT (n + 1) / 2 FROM unnest($1) n)) AND e.entry_id = ANY($1))
+WHERE ($1::bigint[] IS NULL OR e.transfer_id = ANY($1))
   AND (e.before <> coalesce(p.after, 0) OR (p.version IS NULL AND e.version <> 1));
 
--- name: fsck_transfers_i2
+-- name: fsck_transfers_i2_sides
 -- No entry of the other side has the account and version of an entry; the unique indexes cover one side each.
 SELECT 'transfer ' || t.id AS subject,
        'has a version of an account that transfer ' || coalesce(c.id, d.id) || ' has, too' AS found
@@ -209,14 +202,14 @@ WHERE u.copy_node_id IS NOT NULL
 ORDER BY subject;
 
 -- name: fsck_whole_i4_receipts
--- A receipt matches its hash, and the entry that pays for it has that hash.
+-- A receipt matches its hash, and the entry that pays for it is the debit of a transfer with that hash.
 SELECT 'receipt of ' || r.job_id || ':' || r.unit AS subject,
        CASE WHEN r.hash <> sha256(convert_to(r.document, 'UTF8')) THEN 'it has another hash'
             ELSE 'entry ' || coalesce(r.entry_id::text, 'none') || ' pays for another, or none' END AS found
 FROM receipts r
-LEFT JOIN entries e ON e.transfer_id = (r.entry_id + 1) / 2 AND e.entry_id = r.entry_id
+LEFT JOIN transfers t ON t.id = (r.entry_id + 1) / 2 AND r.entry_id % 2 = 1
 WHERE r.hash <> sha256(convert_to(r.document, 'UTF8'))
-   OR (r.entry_id IS NOT NULL AND e.receipt IS DISTINCT FROM r.hash)
+   OR (r.entry_id IS NOT NULL AND t.receipt IS DISTINCT FROM r.hash)
 ORDER BY r.job_id, r.unit;
 
 -- name: fsck_transfers_i4_refunds
@@ -442,25 +435,23 @@ WHERE ($1::bigint[] IS NULL OR t.id = ANY($1))
   AND (e.amount IS DISTINCT FROM t.amount OR a.name IS DISTINCT FROM 'operator:' || e.operator_id)
 ORDER BY t.id;
 
--- name: fsck_entries_i7
--- Every entry that the log covers has a leaf.
-SELECT 'entry ' || e.entry_id AS subject, 'no leaf, though the log covers entries to ' || h.covered AS found
-FROM log_head h JOIN entries e ON e.entry_id <= h.covered
-LEFT JOIN leaves l ON l.entry_id = e.entry_id
-WHERE ($1::bigint[] IS NULL
-       OR e.transfer_id = ANY(ARRAY(SELECT (n + 1) / 2 FROM unnest($1) n)) AND e.entry_id = ANY($1))
-  AND l.entry_id IS NULL
-ORDER BY e.entry_id;
+-- name: fsck_transfers_i7
+-- Every transfer that the log covers has a leaf.
+SELECT 'transfer ' || t.id AS subject, 'no leaf, though the log covers transfers to ' || h.covered AS found
+FROM log_head h JOIN transfers t ON t.id <= h.covered
+LEFT JOIN leaves l ON l.transfer = t.id
+WHERE ($1::bigint[] IS NULL OR t.id = ANY($1)) AND l.transfer IS NULL
+ORDER BY t.id;
 
 -- name: fsck_always_i7_late
--- Once the log has begun, no entry without a leaf is over a minute older than the newest entry.
-SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || t.created_at AS found
-FROM transfers t CROSS JOIN LATERAL (VALUES (2 * t.id - 1), (2 * t.id)) e (entry_id)
-WHERE t.id > (SELECT covered FROM log_head) / 2 AND e.entry_id > (SELECT covered FROM log_head)
+-- Once the log has begun, no transfer without a leaf is over a minute older than the newest transfer.
+SELECT 'transfer ' || t.id AS subject, 'no leaf since ' || t.created_at AS found
+FROM transfers t
+WHERE t.id > (SELECT covered FROM log_head)
   AND t.created_at + interval '60 s' < (SELECT max(created_at) FROM transfers
-                                        WHERE id > (SELECT covered FROM log_head) / 2)
-  AND (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
-ORDER BY e.entry_id;
+                                        WHERE id > (SELECT covered FROM log_head))
+  AND (SELECT l.leaf_index FROM leaves l WHERE l.transfer = t.id) IS NULL
+ORDER BY t.id;
 
 -- name: fsck_always_i7_end
 -- The log ends with the leaf that its head names.
@@ -670,7 +661,7 @@ SELECT 'epoch ' || e.number AS subject,
        CASE WHEN l.leaf_index IS NULL THEN 'has no leaf at ' || e.leaf_index
             ELSE 'its name is ' || e.origin || ', the log''s ' || h.origin END AS found
 FROM epochs e
-LEFT JOIN leaves l ON l.leaf_index = e.leaf_index AND l.entry_id IS NULL
+LEFT JOIN leaves l ON l.leaf_index = e.leaf_index AND l.transfer IS NULL
 LEFT JOIN log_head h ON true
 WHERE l.leaf_index IS NULL
    OR (e.number = (SELECT max(number) FROM epochs) AND h.origin IS DISTINCT FROM e.origin)

@@ -51,10 +51,10 @@ SELECT h.size, c.root FROM log_head h LEFT JOIN checkpoints c ON c.size = $1::bi
 
 -- name: halts_backlog
 -- The size of the log, the size of its newest confirmed anchor, and since when a checkpoint waits for an anchor, or
--- an entry for a checkpoint. Leaves that a new epoch kept from an older one count as anchored.
+-- a transfer for a checkpoint. Leaves that a new epoch kept from an older one count as anchored.
 SELECT h.size, coalesce(a.size, 0) AS anchored,
        coalesce((SELECT min(c.at) FROM checkpoints c WHERE c.size > coalesce(a.size, 0)),
-                (SELECT t.created_at FROM leaves l JOIN transfers t ON t.id = (l.entry_id + 1) / 2
+                (SELECT t.created_at FROM leaves l JOIN transfers t ON t.id = l.transfer
                  WHERE l.leaf_index >= coalesce(a.size, 0) ORDER BY l.leaf_index LIMIT 1)) AS since
 FROM log_head h
 LEFT JOIN LATERAL (SELECT size FROM chain_transactions

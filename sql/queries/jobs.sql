@@ -307,7 +307,7 @@ JOIN accounts a ON a.name = 'user:' || j.user_id
 JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
                 AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
 JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
-LEFT JOIN leaves l ON l.entry_id = e.entry_id
+LEFT JOIN leaves l ON l.transfer = t.id
 WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
 
 -- name: job_view_charges
@@ -320,7 +320,7 @@ WITH charged AS (
     JOIN accounts a ON a.name = 'user:' || j.user_id
     JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
                     AND t.subject = a.id AND t.kind = 'USAGE'
-    LEFT JOIN leaves l ON l.entry_id = 2 * t.id - 1 -- the debit's
+    LEFT JOIN leaves l ON l.transfer = t.id
     WHERE w.job_id = $1
 ), last AS (
     SELECT count(*) AS number, max(created_at) AS at,

@@ -1,4 +1,4 @@
--- The log over all entries: the Sequencer's reads and writes, and the data of proofs.
+-- The log over all transfers: the Sequencer's reads and writes, and the data of proofs.
 
 -- name: log_head_make
 -- Begin the log, once.
@@ -14,35 +14,27 @@ SELECT pg_try_advisory_xact_lock($1) AS leads;
 SELECT size FROM log_head FOR UPDATE;
 
 -- name: log_look
--- The head, the newest checkpoint, the valid keys, and the first $1 entries without a leaf. Also this transaction's
+-- The head, the newest checkpoint, the valid keys, and the first $1 transfers without a leaf. Also this transaction's
 -- id, if it has one, and the oldest running one.
 SELECT h.origin, h.size, h.root, h.covered, c.size AS checked, c.at AS checked_at,
        ARRAY(SELECT verifier FROM log_keys) AS verifiers,
        coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS own,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
-       coalesce((SELECT 2 * max(id) FROM transfers), 0) AS newest,
+       coalesce((SELECT max(id) FROM transfers), 0) AS newest,
        EXISTS (SELECT FROM log_halted WHERE reason <> 'RESTORED') AS halted,
-       -- One index lookup per entry, instead of a scan of all leaves.
-       ARRAY(SELECT e.entry_id FROM transfers t CROSS JOIN LATERAL (VALUES (2 * t.id - 1), (2 * t.id)) e (entry_id)
-             WHERE t.id > h.covered / 2 AND e.entry_id > h.covered
-               AND (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
-             ORDER BY t.id, e.entry_id LIMIT $1) AS waiting
+       -- The inner limit leaves room for transfers above `covered` that have a leaf already. With it the index is read in
+       -- order, only as far as needed.
+       ARRAY(SELECT t.id
+             FROM (SELECT id FROM transfers WHERE id > h.covered ORDER BY id
+                   LIMIT $1 + (SELECT count(*) FROM leaves WHERE transfer > h.covered)) t
+             WHERE (SELECT l.leaf_index FROM leaves l WHERE l.transfer = t.id) IS NULL -- one index lookup per transfer
+             ORDER BY t.id LIMIT $1) AS waiting
 FROM log_head h
 LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) c ON true;
 
--- name: log_entries
--- Entries with the fields of their leaves, in order.
-SELECT n.entry_id, t.created_at, t.kind, s.amount, CASE WHEN s.account = t.subject THEN t.receipt END AS receipt,
-       a.name AS account, s.version, s.after - s.amount AS before, s.after, t.reference, t.description
-FROM (SELECT entry_id, (entry_id + 1) / 2 AS transfer_id, entry_id % 2 = 1 AS is_debit
-      FROM unnest($1::bigint[]) AS entry_id) n
-JOIN transfers t ON t.id = n.transfer_id
-CROSS JOIN LATERAL (SELECT CASE WHEN is_debit THEN t.debit ELSE t.credit END AS account,
-                           CASE WHEN is_debit THEN -t.amount ELSE t.amount END AS amount,
-                           CASE WHEN is_debit THEN t.debit_version ELSE t.credit_version END AS version,
-                           CASE WHEN is_debit THEN t.debit_after ELSE t.credit_after END AS after) s
-JOIN accounts a ON a.id = s.account
-ORDER BY n.entry_id;
+-- name: log_transfers
+-- Transfers, in order.
+SELECT * FROM named_transfers WHERE id = ANY($1::bigint[]) ORDER BY id;
 
 -- name: log_unsynced
 -- Leaves without a checkpoint are not published: if the server crashes, the last ones may be lost and are appended
@@ -51,16 +43,16 @@ SET LOCAL synchronous_commit = off;
 
 -- name: log_leaves_insert
 -- Insert leaves.
-INSERT INTO leaves (leaf_index, entry_id, salt, hash)
+INSERT INTO leaves (leaf_index, transfer, salts, hash)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]);
 
 -- name: log_leaves_append
--- Insert leaves of entries $1 from index $2 on. Salts and hashes are concatenated, 32 bytes each: as array elements
--- they would cost the driver as much as the hashing.
-INSERT INTO leaves (leaf_index, entry_id, salt, hash)
-SELECT $2::bigint + n - 1, entry_id, substring($3::bytea FROM (32 * (n - 1) + 1)::int FOR 32),
+-- Insert leaves of transfers $1 from index $2 on. Salts and hashes are concatenated, 64 and 32 bytes each: as array
+-- elements they would cost the driver as much as the hashing.
+INSERT INTO leaves (leaf_index, transfer, salts, hash)
+SELECT $2::bigint + n - 1, transfer, substring($3::bytea FROM (64 * (n - 1) + 1)::int FOR 64),
        substring($4::bytea FROM (32 * (n - 1) + 1)::int FOR 32)
-FROM unnest($1::bigint[]) WITH ORDINALITY AS taken (entry_id, n);
+FROM unnest($1::bigint[]) WITH ORDINALITY AS taken (transfer, n);
 
 -- name: log_tiles_insert
 -- Insert complete log tiles.
@@ -103,7 +95,7 @@ ORDER BY k.level, t.number;
 
 -- name: log_read_leaves
 -- At most $2 leaves from $1 on.
-SELECT leaf_index, entry_id, salt, hash FROM leaves
+SELECT leaf_index, transfer, salts, hash FROM leaves
 WHERE leaf_index >= $1 AND leaf_index < $1 + $2::bigint
 ORDER BY leaf_index;
 
@@ -122,21 +114,20 @@ SELECT origin, ARRAY(SELECT verifier FROM log_keys WHERE added_at = (SELECT max(
 FROM log_head;
 
 -- name: log_entry_of_user
--- An entry of user $1's accounts (null: of any account), by number ($2) or id ($3), with its leaf if it has one.
-SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
-       e.after, t.reference, t.description, l.leaf_index, l.salt, l.hash
-FROM entries e
-JOIN transfers t ON t.id = e.transfer_id
-JOIN accounts a ON a.id = e.account_id
-LEFT JOIN leaves l ON l.entry_id = e.entry_id
-WHERE e.transfer_id = coalesce(($2::bigint + 1) / 2, transfer_of($3::uuid))
-  AND coalesce(e.entry_id = $2, e.id = $3)
-  AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
+-- An entry of user $1's accounts (null: of any account), by number ($2) or id ($3), with its transfer, and the leaf if
+-- there is one.
+SELECT t.*, e.entry_id, l.leaf_index, l.salts, l.hash
+FROM named_transfers t
+CROSS JOIN LATERAL (VALUES (2 * t.id - 1, t.key, t.debit), (2 * t.id, other_key(t.key), t.credit))
+                   AS e (entry_id, id, account)
+LEFT JOIN leaves l ON l.transfer = t.id
+WHERE t.id = coalesce(($2::bigint + 1) / 2, transfer_of($3::uuid)) AND coalesce(e.entry_id = $2, e.id = $3)
+  AND ($1::uuid IS NULL OR e.account IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
 
 -- name: log_orphan
--- The leaf of an entry that is missing from the books.
-SELECT leaf_index FROM leaves l WHERE entry_id = $1
-AND NOT EXISTS (SELECT FROM transfers t WHERE t.id = (l.entry_id + 1) / 2);
+-- The leaf of a transfer that is missing from the books.
+SELECT leaf_index FROM leaves l WHERE transfer = $1
+AND NOT EXISTS (SELECT FROM transfers t WHERE t.id = l.transfer);
 
 -- name: log_checkpoint_newest
 -- The newest checkpoint.

@@ -45,5 +45,6 @@ WHERE job_id = $1 AND unit = $2 AND attempt = $3 AND what = $4 AND store_id = $5
 SELECT m.job_id, m.unit, m.attempt, m.what, m.store_id, m.object_key, m.size FROM result_multiparts m
 JOIN units u ON u.job_id = m.job_id AND u.number = m.unit
 WHERE m.asked_at < $1 OR (m.asked_at < $2
-      AND (u.attempt <> m.attempt OR u.state NOT IN ('DISPATCHED', 'RUNNING')))
+      AND NOT (m.attempt = u.attempt AND u.state IN ('DISPATCHED', 'RUNNING'))
+      AND NOT (m.attempt = u.copy_attempt AND u.copy_node_id IS NOT NULL AND u.copy_delivered_at IS NULL))
 ORDER BY m.asked_at LIMIT 100;

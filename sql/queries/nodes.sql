@@ -170,16 +170,18 @@ WHERE id = $1 AND (released_at IS NULL OR released_at <= $3)
 RETURNING standing, standing_version, standing_reason;
 
 -- name: nodes_releasable
--- The nodes whose last $1 results for their owner, at least, were compared and valid since they are in quarantine. An
--- invalid result restarts the count. Only a quarantine for invalid results ends this way: if an admin ordered it, before
--- or afterwards, the standing did not begin with the quarantine; and that of another key may be an admin's.
+-- The nodes in a quarantine that results may end, of which at least $1 different frames for the owner were valid. Frames
+-- have evidence; only those count that were delivered in the quarantine, and since the last strike or invalid result.
 SELECT n.id AS node, n.standing_version AS version FROM nodes n
-WHERE n.standing = 'QUARANTINED' AND n.caught = 'LIES' AND n.standing_at = n.quarantined_at
-  AND $1 <= (SELECT count(*) FROM checks c JOIN jobs j ON j.id = c.job_id
-             WHERE c.node_id = n.id AND j.user_id = n.owner_id AND c.verdict IN ('exact', 'consistent')
-               AND c.decided_at > greatest(n.quarantined_at, (
-                   SELECT max(decided_at) FROM checks
-                   WHERE node_id = n.id AND verdict = 'invalid' AND decided_at > n.quarantined_at)));
+WHERE n.ends_by_results
+  AND $1 <= (SELECT count(DISTINCT c.sha256) FROM checks c
+             WHERE c.node_id = n.id AND c.is_own AND c.evidence_sha256 IS NOT NULL
+               AND c.verdict IN ('exact', 'consistent')
+               AND c.opened_at > greatest(
+                   n.quarantined_at,
+                   (SELECT max(decided_at) FROM checks
+                    WHERE node_id = n.id AND verdict = 'invalid' AND decided_at > n.quarantined_at),
+                   (SELECT max(at) FROM refuted_words WHERE node_id = n.id)));
 
 -- name: nodes_healthy
 -- The nodes whose status is HEALTHY.

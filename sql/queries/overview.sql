@@ -47,12 +47,12 @@ SELECT a.balance, a.held,
 FROM accounts a WHERE a.name = 'user:' || $1::uuid::text;
 
 -- name: overview_log
--- The progress of the log: numbers of entries, leaves, signed and anchored leaves, and the time of the first entry
--- that is not anchored.
-SELECT h.size, (SELECT 2 * count(*) FROM transfers WHERE id > (h.covered + 1) / 2) AS waiting,
+-- The progress of the log: numbers of leaves, of transfers that wait for one, of signed and anchored leaves, and the
+-- time of the first transfer that is not anchored.
+SELECT h.size, (SELECT count(*) FROM transfers WHERE id > h.covered) AS waiting,
        signed.size AS signed, signed.at AS signed_at,
        anchored.size AS anchored, anchored.confirmed_at AS anchored_at,
-       (SELECT t.created_at FROM leaves l JOIN transfers t ON t.id = (l.entry_id + 1) / 2
+       (SELECT t.created_at FROM leaves l JOIN transfers t ON t.id = l.transfer
         WHERE l.leaf_index = coalesce(anchored.size, 0)) AS unanchored_since
 FROM log_head h
 LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) signed ON true
@@ -89,3 +89,14 @@ ORDER BY j.completed_at DESC LIMIT $2;
 -- The owner and the key of a job's result; $1: the owner, or null for users who may see every job.
 SELECT user_id, result_ref FROM jobs
 WHERE id = $2 AND status = 'COMPLETED' AND ($1::uuid IS NULL OR user_id = $1);
+
+-- name: overview_farm
+-- What the farm's first page shows to everybody: nodes online, the price of a frame, and the newest anchored checkpoint.
+SELECT (SELECT count(*) FROM nodes WHERE status = 'HEALTHY' AND standing <> 'REVOKED') AS nodes,
+       coalesce((SELECT units FROM prices WHERE job_type = 'render' ORDER BY number DESC LIMIT 1),
+                (SELECT units FROM prices WHERE job_type = '*' ORDER BY number DESC LIMIT 1)) AS price,
+       a.size, a.block_number, a.confirmed_at
+FROM (SELECT) one
+LEFT JOIN LATERAL (SELECT size, block_number, confirmed_at FROM chain_transactions
+                   WHERE size IS NOT NULL AND state = 'CONFIRMED'
+                   ORDER BY size DESC LIMIT 1) a ON true;

@@ -19,6 +19,12 @@ SELECT * FROM endpoints WHERE id = $1 AND user_id = $2;
 -- name: endpoint_update
 -- Change the URL or the event types (null: unchanged); enable (true) or disable. Enabling clears the failures and
 -- makes waiting deliveries due.
+WITH due AS (
+    UPDATE deliveries d SET due_at = least(d.due_at, $6)
+    FROM endpoints p
+    WHERE $5 AND p.id = $1 AND p.user_id = $2 AND p.disabled_at IS NOT NULL
+      AND d.endpoint_id = p.id AND d.state = 'PENDING'
+)
 UPDATE endpoints SET
     url = coalesce($3, url), types = coalesce($4::text[], types),
     disabled_at = CASE WHEN $5::boolean IS NULL THEN disabled_at

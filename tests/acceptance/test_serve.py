@@ -12,6 +12,7 @@ from uuid import UUID
 import aiohttp
 import pytest
 
+from sql.migrate import migrations
 from tests.support import programs
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import ForkedGateway, Gateway, alive_in
@@ -77,6 +78,32 @@ async def test_it_says_at_its_start_what_is_not_checked(lent_engines: LentEngine
         await gateway.start(**checked, **own)
         assert await gateway.stop() == 0
         assert len(warnings_of(gateway)) == 3
+
+
+async def test_it_prints_the_address_of_a_page_and_one_line_for_all_migrations(
+    http: aiohttp.ClientSession,
+) -> None:
+    with engine_folder() as folder:
+        data, off = folder / "data", {"RENDERTRUST_VERIFICATION_ENABLED": "false"}
+        words = ("rendertrust", "serve", "--data", str(data))
+        process = await programs.start(*words, env=os.environ | off, stdout=PIPE, stderr=PIPE)
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            said = (await process.stdout.readline()).decode()
+        name, _, url = said.strip().partition(" ")
+        assert (name, url.rpartition("/")[2]) == ("Console:", "console")
+        for address in (url, url.removesuffix("/console") + "/"):
+            async with http.get(address) as answer:
+                assert (answer.status, answer.content_type) == (200, "text/html"), address
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+        assert out == b""
+        lines = [json.loads(line) for line in err.splitlines()]
+        migrated = [line for line in lines if line["logger"] == "sql.migrate"]
+        assert [line["event"] for line in migrated] == [
+            f"migrated the database to {migrations()[-1].name} ({len(migrations())} migrations)"
+        ]
 
 
 async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:

@@ -2,10 +2,9 @@
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-import attrs
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,7 +13,7 @@ from rendertrust import anchor_note, checkpoint, node_key, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf, origin_of
-from rendertrust.leaf import Leaf, PrivatePart
+from rendertrust.leaf import commitment, leaf_bytes, private_bytes
 from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.receipt import canonical, receipt_document
 from sql.events import EventRow
@@ -26,22 +25,21 @@ NODE_ID: Final = UUID("7d0a7f0e-6f43-4b3a-9a0e-2f6d1d1f0c11")
 USER: Final = UUID("550e8400-e29b-41d4-a716-446655440000")
 OLD_KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34)))
 CONTRACT: Final = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-SALT: Final = bytes(range(32))
-PRIVATE: Final = PrivatePart(
-    account=f"user:{NODE_ID}",
-    version=3,
-    before=1_000_000,
-    after=900_000,
-    reference=f"job:{JOB}:0",
-    description='Rendering "Wald & Wiese", \u00fcber Nacht\n',
-)
-LEAF: Final = Leaf(
-    entry_id=42,
-    time=datetime(2026, 3, 13, 12, 0, 0, 5, UTC),
-    kind="USAGE",
-    amount=-100_000,
-    private=PRIVATE.digest(SALT),
-)
+SALTS: Final = bytes(range(64))
+SHARED: Final[dict[str, Any]] = {
+    "reference": f"job:{JOB}:0",
+    "description": 'Rendering "Wald & Wiese", \u00fcber Nacht\n',
+}
+DEBIT: Final = private_bytes(f"user:{USER}", 3, 1_000_000, 900_000, **SHARED)
+CREDIT: Final = private_bytes("revenue:7", 41, 5_000_000, 5_100_000, **SHARED)
+LEAF: Final[dict[str, Any]] = {
+    "transfer": 21,
+    "time": datetime(2026, 3, 13, 12, 0, 0, 5, UTC),
+    "kind": "USAGE",
+    "amount": 100_000,
+    "debit": commitment(SALTS[:32], DEBIT),
+    "credit": commitment(SALTS[32:], CREDIT),
+}
 EPOCH: Final = EpochLeaf(2, TIME, "farm.example/log", 7, "0x" + "ab" * 20, 9, b"\7" * 32)
 EVENT: Final = EventRow(
     number=7,
@@ -77,11 +75,15 @@ def receipts() -> dict[str, bytes]:
 
 
 def leaves() -> dict[str, bytes]:
-    """Return an entry with and without a receipt, its private part, and an epoch's first leaf."""
+    """Return a transfer with and without a receipt, the private parts of its sides, and an epoch's
+    first leaf.
+    """
+    receipt = bytes(range(32, 64))
     return {
-        "private.txt": PRIVATE.canonical,
-        "entry.txt": LEAF.canonical,
-        "entry-with-receipt.txt": attrs.evolve(LEAF, receipt=bytes(range(32, 64))).canonical,
+        "private-debit.txt": DEBIT,
+        "private-credit.txt": CREDIT,
+        "transfer.txt": leaf_bytes(**LEAF),
+        "transfer-with-receipt.txt": leaf_bytes(**LEAF, receipt=receipt),
         "epoch.txt": EPOCH.canonical,
     }
 

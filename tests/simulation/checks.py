@@ -96,12 +96,12 @@ def attempt_faults(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str
 
 
 def log_faults(store: StoreTwin) -> list[str]:
-    """Return entries without a leaf, or without a checkpoint; the audit checks their contents."""
-    leaves = Counter(leaf.entry_id for leaf in store.log_tables.leaves.values())
-    entries = Counter(entry.entry_id for entry in store.entries.values())
-    wrong = [f"entry {number} has {leaves[number]} leaves" for number in entries - leaves]
+    """Return transfers without a leaf, or without a checkpoint; the audit checks their contents."""
+    leaves = Counter(leaf.transfer for leaf in store.log_tables.leaves.values())
+    transfers = Counter(transfer.id for transfer in store.transfers.values())
+    wrong = [f"transfer {number} has {leaves[number]} leaves" for number in transfers - leaves]
     newest = max(store.log_tables.checkpoints, default=0)
-    return wrong if newest == entries.total() else [*wrong, f"only {newest} leaves are checked"]
+    return wrong if newest == transfers.total() else [*wrong, f"only {newest} leaves are checked"]
 
 
 def sampling_faults(store: StoreTwin, least: float) -> list[str]:

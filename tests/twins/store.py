@@ -68,6 +68,7 @@ from sql.job_plan import JobPlan, read_plan
 from sql.log import LogKeys, LogTransaction, LogView
 from sql.nodes import (
     NOTHING_SAID,
+    QUARANTINED,
     NodeRow,
     SessionStart,
     StandingChange,
@@ -77,7 +78,7 @@ from sql.nodes import (
 from sql.overruns import Overrun
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
-from sql.reputation import Record
+from sql.reputation import LIES, Record
 from sql.units import (
     JobPlace,
     KnownPlan,
@@ -139,6 +140,12 @@ class NodeTwin:
     quarantined_at: datetime | None = None
     caught: str | None = None
     epoch: int = 0
+
+    @property
+    def ends_by_results(self) -> bool:
+        """Return whether valid results for its owner end the node's quarantine."""
+        is_ours = self.caught == LIES and self.standing_at == self.quarantined_at
+        return self.standing.name == QUARANTINED and is_ours and self.released_at is None
 
 
 class StoreTwin(MultipartsOfResults):

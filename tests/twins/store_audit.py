@@ -99,7 +99,7 @@ def _i4_of_verdicts(store: "StoreTwin") -> Iterator[Finding]:
         if waits != (None if unit.copy_delivered_at is None else "PENDING"):
             yield Finding("I4", f"unit {unit.job_id}:{unit.number}", f"its copy's check is {waits}")
     for row in store.receipts.values():
-        paid = [entry.receipt for entry in store.entries.values() if entry.entry_id == row.entry_id]
+        paid = [t.receipt for t in store.transfers.values() if t.entry.entry_id == row.entry_id]
         if paid not in ([row.hash], []) or (row.entry_id is not None and not paid):
             yield Finding("I4", f"receipt of {row.job_id}:{row.unit}", "another hash is paid for")
 

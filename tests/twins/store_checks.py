@@ -19,7 +19,7 @@ from sql.checks import (
 from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
 from sql.nodes import QUARANTINED, REVOKED, StandingChange, StandingRecord
-from sql.reputation import HISTORY, LIES, RELEASED_BY, Record, begins_anew
+from sql.reputation import HISTORY, LIES, RELEASED_BY, TRIED_MOST, Record, begins_anew
 from sql.units import unit_kind
 
 if TYPE_CHECKING:
@@ -114,8 +114,13 @@ def _pending(
         took=_took(unit, row),
         is_again=is_again,
         disputed=disputed,
-        is_caught=node is not None and _is_caught(node),
+        may_release=row in _release_frames(store, row.node_id)[:TRIED_MOST],
         is_uncut=(job.user_id, store.new_jobs[job.id].payload_ref) in store.uncut_scenes,
+        is_loose=any(
+            one.loose and one.verdict == "invalid"
+            for one in store.checks.values()
+            if one.job_id == row.job_id
+        ),
         waited=(store.clock.now() - since).total_seconds(),
     )
 
@@ -284,28 +289,29 @@ def releasable_nodes(store: "StoreTwin") -> dict[UUID, int]:
     return {
         node.id: node.standing.version
         for node in store.nodes.values()
-        if _is_caught(node) and node.standing_at == node.quarantined_at
-        if _valid_for_owner(store, node) >= RELEASED_BY
+        if _valid_in_row(store, node) >= RELEASED_BY
     }
 
 
-def _is_caught(node: "NodeTwin") -> bool:
-    return node.standing.name == QUARANTINED and node.caught == LIES
+def _release_frames(store: "StoreTwin", node: UUID) -> list[CheckRow]:
+    """Return the frames for its owner that a node delivered in a quarantine that results end."""
+    found = store.nodes.get(node)
+    if found is None or not found.ends_by_results:
+        return []
+    assert found.quarantined_at is not None, "it is in quarantine"
+    own = [row for name, row in store.checks.items() if name in store.own_work]
+    since = [row for row in own if row.node_id == node and row.opened_at > found.quarantined_at]
+    frames = [row for row in since if row.evidence_sha256 is not None]
+    return sorted(frames, key=lambda row: row.opened_at)
 
 
-def _valid_for_owner(store: "StoreTwin", node: "NodeTwin") -> int:
-    """Count the valid results for the node's owner since its quarantine and the last invalid."""
-    assert node.quarantined_at is not None, "it is in quarantine"
-    decided = [row for row in store.checks.values() if row.node_id == node.id and row.decided_at]
-    invalid = [row.decided_at for row in decided if row.verdict == "invalid" and row.decided_at]
-    since = max([node.quarantined_at, *invalid])
-    valid = [row for row in decided if row.verdict in VALID and row.job_id in store.jobs]
-    return sum(
-        row.decided_at is not None
-        and row.decided_at > since
-        and store.jobs[row.job_id].user_id == node.owner
-        for row in valid
-    )
+def _valid_in_row(store: "StoreTwin", node: "NodeTwin") -> int:
+    """Count the different valid frames since the last strike or invalid result."""
+    checks = [row for row in store.checks.values() if row.node_id == node.id]
+    failed = [row.decided_at for row in checks if row.verdict == "invalid" and row.decided_at]
+    failed += [at for _, _, (at, *_) in _refuted_reports(store, [node.id])]
+    valid = [row for row in _release_frames(store, node.id) if row.verdict in VALID]
+    return len({row.sha256 for row in valid if all(row.opened_at > at for at in failed)})
 
 
 def stand(store: "StoreTwin", change: StandingChange, act: Act) -> StandingRecord | None:

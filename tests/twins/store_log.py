@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from rendertrust.log_tiles import LEVELS, WIDTH, HashTile, TilePlace
-from rendertrust.merkle import Frontier
-from sql.books import EntryRow, TransferRow
+from rendertrust.merkle import Frontier, leaf_hash
+from sql.books import TransferRow
 from sql.database import Conflict
 from sql.fsck import Finding
-from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogView
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogView, leaf_text
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -47,9 +47,9 @@ class LogTwin:
         await self._store.round_trip()
         self._origin = origin
 
-    async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
+    async def transfers(self, numbers: Sequence[int]) -> Sequence[TransferRow]:
         await self._store.round_trip()
-        found = log_entries(self._store)
+        found = transfers_by_number(self._store)
         return [found[number] for number in sorted(numbers) if number in found]
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
@@ -67,8 +67,8 @@ class LogTwin:
         await self._store.round_trip()
         tables = self._store.log_tables
         places = [tile.place for tile in append.tiles]
-        numbers = [leaf.entry_id for leaf in append.leaves]
-        known = {leaf.entry_id for leaf in tables.leaves.values()}
+        numbers = [leaf.transfer for leaf in append.leaves]
+        known = {leaf.transfer for leaf in tables.leaves.values()}
         size = {append.checkpoint.size} if append.checkpoint else set[int]()
         if (
             known & set(numbers)
@@ -93,12 +93,12 @@ class LogTwin:
 
 
 def log_view(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
-    """Return the current state of the log, with at most ``limit`` waiting entries."""
+    """Return the current state of the log, with at most ``limit`` waiting transfers."""
     tables = store.log_tables
     if tables.head is None:
         return None
-    taken = {leaf.entry_id for leaf in tables.leaves.values()}
-    numbers = sorted(entry.entry_id for entry in store.entries.values())
+    taken = {leaf.transfer for leaf in tables.leaves.values()}
+    numbers = sorted(transfers_by_number(store))
     above = [number for number in numbers if number > tables.head.covered]
     newest = max(tables.checkpoints, default=None)
     return LogView(
@@ -113,26 +113,9 @@ def log_view(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
     )
 
 
-def log_entries(store: "StoreTwin") -> dict[int, LogEntry]:
-    """Return all entries by number, in the form that their leaves contain."""
-    sides = ((row, side) for row in store.transfers.values() for side in row.sides)
-    return {side.entry_id: _log_entry(side, row) for row, side in sides}
-
-
-def _log_entry(entry: EntryRow, transfer: TransferRow) -> LogEntry:
-    return LogEntry(
-        entry_id=entry.entry_id,
-        created_at=transfer.created_at,
-        kind=transfer.kind,
-        amount=entry.amount,
-        receipt=entry.receipt,
-        account=entry.account,
-        version=entry.version,
-        before=entry.before,
-        after=entry.after,
-        reference=transfer.reference,
-        description=transfer.description,
-    )
+def transfers_by_number(store: "StoreTwin") -> dict[int, TransferRow]:
+    """Return all transfers by number."""
+    return {row.id: row for row in store.transfers.values()}
 
 
 def audit_log(store: "StoreTwin") -> list[Finding]:
@@ -140,20 +123,20 @@ def audit_log(store: "StoreTwin") -> list[Finding]:
     tables, found = store.log_tables, list[Finding]()
     if tables.head is None:
         return found
-    entries = log_entries(store)
+    transfers = transfers_by_number(store)
     frontier, roots = Frontier(), {0: Frontier().root()}
     for number in range(tables.head.size):
         leaf = tables.leaves.get(number)
-        entry = entries.pop(leaf.entry_id, None) if leaf else None
-        if leaf is None or entry is None or entry.leaf_hash(leaf.salt) != leaf.hash:
-            found.append(Finding("I7", f"leaf {number}", "is not its entry's, or not there"))
+        row = transfers.pop(leaf.transfer, None) if leaf else None
+        if leaf is None or row is None or leaf_hash(leaf_text(row, leaf.salts)) != leaf.hash:
+            found.append(Finding("I7", f"leaf {number}", "is not its transfer's, or not there"))
             return found
         frontier.append(leaf.hash)
         roots[frontier.size] = frontier.root()
     if roots[tables.head.size] != tables.head.root or len(tables.leaves) != tables.head.size:
         found.append(Finding("I7", "the head", "is not that of the leaves"))
-    if any(number <= tables.head.covered for number in entries):
-        found.append(Finding("I7", f"entries {sorted(entries)}", "have no leaf"))
+    if any(number <= tables.head.covered for number in transfers):
+        found.append(Finding("I7", f"transfers {sorted(transfers)}", "have no leaf"))
     for size, checkpoint in tables.checkpoints.items():
         if roots.get(size) != checkpoint.root:
             found.append(Finding("I8", f"checkpoint {size}", "has another root"))

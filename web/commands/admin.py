@@ -11,6 +11,7 @@ import orjson
 from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.admin_credits import credits_
 from web.commands.admin_disputes import disputes
+from web.commands.admin_invitations import invitations
 from web.commands.admin_log_key import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
@@ -36,7 +37,7 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Manage users, passwords, prices, SKUs, credits, payouts, disputes and keys."""
+    """Manage users, invitations, passwords, prices, SKUs, credits, payouts, disputes and keys."""
 
 
 admin.add_command(prices)
@@ -44,6 +45,7 @@ admin.add_command(credits_)
 admin.add_command(skus)
 admin.add_command(payouts)
 admin.add_command(disputes)
+admin.add_command(invitations)
 
 
 @admin.command
@@ -90,10 +92,10 @@ def create(
 @click.argument("role", type=click.Choice(ROLES))
 @common
 def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Set a user's role; it takes effect at their next login.
+    """Set a user's role and end all their sessions.
 
-    admin: sees and changes everything. auditor: sees what an admin sees and changes nothing. user
-    and operator have the same rights.
+    admin: sees and changes everything. auditor: sees what an admin sees, and changes nothing of
+    other users. user and operator have the same rights.
     """
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":

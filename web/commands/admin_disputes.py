@@ -44,7 +44,7 @@ def disputes() -> None:
 @click.option(
     "--withheld",
     is_flag=True,
-    help="Show only disputes that the gateway opened to hold back an earning.",
+    help="Show only open disputes that the gateway opened to hold back an earning.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options

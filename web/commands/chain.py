@@ -45,7 +45,8 @@ def status(*, as_json: bool, **where: Any) -> int:
     If chain and database disagree, list the leaves and contracts that a new epoch of the log would
     give up. Earlier epochs are listed, too.
 
-    The exit code is 1 if chain and database disagree, and 75 if the chain's node does not answer.
+    The exit code is 1 if chain and database disagree or writing is stopped, and 75 if the chain's
+    node does not answer.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -104,9 +105,10 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
 def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
     """After a restore of an older backup: begin a new epoch of the log and resume writing.
 
-    The new epoch gives up the leaves of the log that the chain has and the database lacks. The
-    first leaf of the epoch states what the chain has. The log gets a new name, and a new contract
-    anchors it. The command shows what is given up, and records it in the audit log.
+    The new epoch gives up the leaves of the log that the chain, or the gateway's checkpoint file,
+    has and the database lacks. The first leaf of the epoch states what the chain has. The log gets
+    a new name, and a new contract anchors it. The command shows what is given up, and records it in
+    the audit log. If the database lacks nothing, writing resumes without a new epoch.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}
-            click.echo(orjson.dumps(found) if as_json else f"RenderTrust serves {found['url']}")
+            click.echo(orjson.dumps(found) if as_json else f"Console: {found['url']}/console")
 
         return await run(
             application, ready, tell, manager=manager, reload=lambda: _read_again(config)

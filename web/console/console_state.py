@@ -12,6 +12,7 @@ import orjson
 import rendertrust
 from actors.auditor.messages import Audit
 from actors.ports import Clock
+from sql.overview import FarmFigures
 from supervisors.snapshot import Snapshot
 from web.http.converter import uuid_of
 from web.process.loop_lag import LagHistory
@@ -140,14 +141,27 @@ class KnownAudit:
     last: Audit | None = None
 
 
+@attrs.define
+class KnownFarm:
+    """The farm's public figures as last read, so that the first page needs no query."""
+
+    figures: FarmFigures | None = None
+    read_at: datetime | None = None
+
+    def note(self, figures: FarmFigures | None, at: datetime) -> None:
+        """Record a reading."""
+        self.figures, self.read_at = figures, at
+
+
 @attrs.frozen
 class ConsoleState:
-    """Recent figures of actors, gateways and loop lag, and the last audit's findings."""
+    """Recent figures of actors, gateways, loop lag and the farm, and the last audit's findings."""
 
     history: ActorHistory
     gateways: Gateways
     lag: LagHistory
     audit: KnownAudit = attrs.field(factory=KnownAudit)
+    farm: KnownFarm = attrs.field(factory=KnownFarm)
 
     @classmethod
     def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "ConsoleState":

@@ -106,9 +106,9 @@ class FormErrors:
 def plain(fault: Fault) -> str:
     """Return a fault in plain words, without terms of the API.
 
-    Pages show the words after the field's name.
+    Pages show the words after the field's name, and end the sentence.
     """
-    said = fault.message
+    said = fault.message.rstrip(".")
     for api, people in WORDS.items():
         said = said.replace(api, people)
     return said

@@ -23,7 +23,7 @@ ALL: Final[Mapping[str, str]] = {
     "I4": "Each completed unit is charged once and within its hold; failed ones are not charged",
     "I5": "Each reference moved money at most once",
     "I6": "Everything acknowledged exists after a crash",
-    "I7": "Each entry is one leaf of the log, and each leaf can be recomputed from its entry",
+    "I7": "Each transfer is one leaf of the log, and each leaf can be recomputed from its transfer",
     "I8": "Each checkpoint is signed and consistent with all earlier ones",
     "I9": "Nothing is left of superseded attempts",
     "I10": "Each verified result is stored as recorded",

@@ -171,6 +171,7 @@ class ConsoleHandler:
             params=params_of(asked, page.query),
             ids=ids,
             query=query,
+            session=visitor.claims.family,
             base=reached_at(request, self.gateway.settings),
         )
 
@@ -256,6 +257,7 @@ class ActionHandler(ConsoleHandler):
             query=form,
             fields=fields,
             request_id=request[REQUEST_ID],
+            session=visitor.claims.family,
             base=reached_at(request, self.gateway.settings),
         )
         try:
@@ -305,18 +307,31 @@ class CallHandler(ConsoleHandler):
 
 
 class PublicHandler(ConsoleHandler):
-    """Handler for callers without a session; ``make`` gets the bare request."""
+    """Handler for callers without a session; ``make`` gets the bare request.
 
-    def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, make: "Public") -> None:
+    ``limited`` answers instead of ``make`` if the caller is over the rate limit, to show a form
+    again; without it, an error page does.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        pages: Pages,
+        rate: Rate,
+        make: "Public",
+        limited: "Limited | None" = None,
+    ) -> None:
         super().__init__(gateway, pages, rate, Audience.PUBLIC)
-        self._make = make
+        self._make, self._limited = make, limited
 
     async def _served(self, request: web.Request) -> web.StreamResponse:
         over = await admit(self.gateway.rates, request, self.rate, request[CALLER].subject)
-        if over is not None:
-            return self._refused(request, over, None)
-        made = await self._make(request)
+        if over is None:
+            made = await self._make(request)
+        else:
+            made = over if self._limited is None else await self._limited(request, over)
         return self._refused(request, made, None) if isinstance(made, Problem) else made
 
 
 Public: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse | Problem]]
+Limited: TypeAlias = Callable[[web.Request, Problem], Awaitable[web.StreamResponse | Problem]]

@@ -26,7 +26,9 @@ from web.http.responses import REQUEST_ID
 
 NONCE_BYTES: Final = 16
 FLASH: Final = "rendertrust-said"
+ONCE: Final = "rendertrust-once"
 FLASH_CHARACTERS_MAX: Final = 300
+ONCE_CHARACTERS_MAX: Final = 1_000
 THEME: Final = "rendertrust-theme"
 THEMES: Final = ("light", "dark")
 SIGN_IN: Final = f"{ROOT}/sign-in"
@@ -75,6 +77,7 @@ class PageChrome:
     current: str  # the path of the page
     theme: str
     said: str
+    once: str = attrs.field(repr=False)  # a secret that is shown only now
     live: str  # the page's address for live updates; '' if it is not live
     unverified: bool = False  # the user's address must be verified
 
@@ -100,6 +103,7 @@ def frame_of(
         current=request.path,
         theme=theme if theme in THEMES else "",
         said=unquote(request.cookies.get(FLASH, ""))[:FLASH_CHARACTERS_MAX],
+        once=unquote(request.cookies.get(ONCE, ""))[:ONCE_CHARACTERS_MAX],
         live=live,
         unverified=is_unverified(request.app[GATEWAY], user),
     )
@@ -180,9 +184,12 @@ def html(
     answer.headers["Referrer-Policy"] = "same-origin"
     if is_trusted(request, gateway):  # elsewhere browsers ignore this header, with a warning
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    if FLASH in request.cookies:
-        answer.del_cookie(FLASH, **_flash_options(request, gateway))
-    elif "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+    shown_once = [name for name in (FLASH, ONCE) if name in request.cookies]
+    for name in shown_once:
+        answer.del_cookie(name, **_flash_options(request, gateway))
+    if shown_once:
+        return answer
+    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
         compress(answer)
     return answer
 
@@ -316,9 +323,10 @@ def redirect(path: str) -> web.Response:
 def gone_to(request: web.Request, gateway: Gateway, go: Redirect) -> web.Response:
     """Redirect after a change to the page that shows the change, with a message."""
     answer = redirect(go.to)
-    if go.said:
-        said = quote(go.said[:FLASH_CHARACTERS_MAX])
-        answer.set_cookie(FLASH, said, max_age=60, **_flash_options(request, gateway))
+    for name, text in ((FLASH, go.said[:FLASH_CHARACTERS_MAX]), (ONCE, go.once)):
+        if text:
+            value = quote(text)
+            answer.set_cookie(name, value, max_age=60, **_flash_options(request, gateway))
     return answer
 
 

@@ -93,7 +93,8 @@ class ConsolePage:
 
 @attrs.frozen
 class PageAction:
-    """A change: a posted form, then a redirect to a page. Auditors cannot use any action.
+    """A change: a posted form, then a redirect to a page. Auditors can use only actions on their
+    own account.
 
     ``form_on``: the page of the form, which is shown again if the form is refused.
     """
@@ -106,6 +107,7 @@ class PageAction:
     within: float | None = None  # deadline in seconds; None: the usual one
     absent: Problem = NOT_FOUND
     form_on: str = ""
+    on_own_account: bool = False
 
     @property
     def audience(self) -> Audience:
@@ -164,7 +166,8 @@ class Pages:
 
         def note(act: Actor) -> Actor:
             action = PageAction(ROOT + path, act, **{"form": form_of(act), **declared})
-            self.actions.append(attrs.evolve(action, who=action.who - {UserRole.AUDITOR}))
+            barred = frozenset() if action.on_own_account else frozenset({UserRole.AUDITOR})
+            self.actions.append(attrs.evolve(action, who=action.who - barred))
             return act
 
         return note

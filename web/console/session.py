@@ -88,6 +88,13 @@ async def visitor_of(gateway: Gateway, request: web.Request) -> SignedInVisitor 
     return await _renewed(gateway, claims)
 
 
+async def is_known(gateway: Gateway, request: web.Request) -> bool:
+    """Return True if the cookie is valid, as far as this gateway knows without a query."""
+    token = request.cookies.get(cookie_name(secure=is_secure(request, gateway)))
+    claims = await gateway.identity.tokens.verify(token, TokenType.CONSOLE) if token else None
+    return claims is not None and not gateway.identity.revocations.refuses(claims)
+
+
 async def _renewed(gateway: Gateway, claims: Claims) -> SignedInVisitor | None:
     now = gateway.ports.clock.now()
     until = now + timedelta(days=gateway.settings.jwt.refresh_days)

@@ -1,15 +1,19 @@
-"""Sign-in and sign-out, with the API's accounts and limits."""
+"""Sign-in, sign-up and sign-out, with the API's accounts and limits."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 import attrs
 from aiohttp import web
 from msgspec import Meta
+from multidict import MultiDict
 
+from rendertrust import money
 from sql.login_sessions import TokenFamily
-from web.console.forms import form_of
-from web.console.page_responses import SIGN_IN, frame_of, html, own_path, redirect
+from web.console.forms import FormErrors, TypedValues, form_of, refusal_of
+from web.console.page_responses import SIGN_IN, frame_of, gone_to, html, own_path, redirect
 from web.console.registry import ROOT, Pages
 from web.console.session import (
     FOREIGN,
@@ -20,20 +24,56 @@ from web.console.session import (
     keep,
     visitor_of,
 )
+from web.console.view import Redirect
 from web.gateway import Gateway
 from web.http.converter import Email, structure_query
-from web.http.problem import Problem
+from web.http.endpoint import CLOSING, is_open
+from web.http.json_document import mended
+from web.http.problem import Fault, Problem, invalid, sentence, unavailable
+from web.http.refusal_code import RefusalCode
+from web.identity.invitation_tokens import TOKEN_MAX
 from web.identity.roles import UserRole
 from web.identity.tokens import CONSOLE_HOURS
-from web.routes.auth import checked_password, client_of, grant_starter
+from web.routes.auth import (
+    REGISTRATION_CLOSED,
+    Name,
+    Password,
+    Registration,
+    checked_password,
+    client_of,
+    grant_starter,
+    open_account,
+)
 
 REFUSED: Final = "The e-mail address or the password is wrong, or the account is not active."
+EMAIL_MAX: Final = 254
+NOTHING_SAID: Final = FormErrors("", {}, TypedValues())
+FIRST: Final = f"{ROOT}/jobs/new"  # where new users begin, unless they came for another page
+# Refusals of new accounts as faults of the form's fields.
+FAULTS: Final[Mapping[RefusalCode, Fault]] = {
+    RefusalCode.EMAIL_REGISTERED: Fault("email", "duplicate", "already has an account"),
+    RefusalCode.INVITATION_NEEDED: Fault("invitation", "missing", "is missing"),
+    RefusalCode.INVITATION_INVALID: Fault(
+        "invitation",
+        "value",
+        "is not valid: it was used or revoked, has expired, or is for another address",
+    ),
+}
 
 
 @attrs.frozen
 class SignInForm:
     email: Email
     password: Annotated[str, Meta(min_length=1, max_length=1024)] = attrs.field(repr=False)
+    next: Annotated[str, Meta(max_length=2000)] = ROOT
+
+
+@attrs.frozen
+class SignUpForm:
+    name: Name
+    email: Email
+    password: Password = attrs.field(repr=False)
+    invitation: Annotated[str, Meta(max_length=TOKEN_MAX)] = attrs.field(default="", repr=False)
     next: Annotated[str, Meta(max_length=2000)] = ROOT
 
 
@@ -46,16 +86,13 @@ class SignIn:
     async def show(self, request: web.Request) -> web.StreamResponse | Problem:
         """Show the page; a user who is signed in is redirected."""
         there = own_path(request.query.get("next", ROOT))
-        visitor = await visitor_of(self._gateway, request)
-        if visitor is not None and not isinstance(visitor, Problem):
+        if await is_signed_in(self._gateway, request):
             return redirect(there)
         return self._page(request, there)
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse | Problem:
         """Start a session, in a cookie."""
-        if not is_own(request, self._gateway):
-            return FOREIGN
-        fields = await form_of(request, self._gateway.settings.server.body_seconds)
+        fields = await own_form(request, self._gateway)
         if isinstance(fields, Problem):
             return fields
         read = structure_query(fields, SignInForm)
@@ -64,25 +101,28 @@ class SignIn:
             return self._page(request, there, refused=REFUSED, status=401)
         return await self._checked(request, read)
 
+    async def limited(self, request: web.Request, over: Problem) -> web.StreamResponse | Problem:
+        """Show the form again, as it was sent, to an address that has sent it too often."""
+        fields = await own_form(request, self._gateway)
+        if isinstance(fields, Problem):
+            return fields
+        there, email = own_path(fields.get("next", ROOT)), mended(fields.get("email", ""))
+        page = self._page(
+            request, there, refused=waiting(over), email=email[:EMAIL_MAX], status=over.status
+        )
+        page.headers.update(over.headers)
+        return page
+
     async def _checked(self, request: web.Request, given: SignInForm) -> web.StreamResponse:
         gateway, there = self._gateway, own_path(given.next)
         checked = await checked_password(gateway, given.email, given.password)
         if checked is None:
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
-        sid, now = gateway.ports.random.uuid(), gateway.ports.clock.now()
-        token, claims = issue(gateway, checked.user, sid, UserRole(checked.role))
-        family = TokenFamily(sid, claims.identity, claims.expires, client_of(request))
-        if not await gateway.tables.sessions.open(checked, family, now):
+        token, family = new_session(gateway, request, checked.user, UserRole(checked.role))
+        if not await gateway.tables.sessions.open(checked, family, gateway.ports.clock.now()):
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
         await grant_starter(gateway, checked.user)
-        answer = redirect(there)
-        keep(
-            answer,
-            token,
-            secure=is_secure(request, gateway),
-            seconds=CONSOLE_HOURS * 3600,
-        )
-        return answer
+        return begun(gateway, request, redirect(there), token)
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse | Problem:
         """End the session, wherever else it is used."""
@@ -115,5 +155,135 @@ class SignIn:
             "refused": refused,
             "out": "out" in request.query,
             "ended": "ended" in request.query,
+            "closed": self._gateway.settings.accounts.registration == "closed",
         }
         return html(request, self._gateway, "sign_in.html", context, status)
+
+
+class SignUp:
+    """The sign-up page and its form's handler."""
+
+    def __init__(self, gateway: Gateway, pages: Pages) -> None:
+        self._gateway, self._pages = gateway, pages
+        self._mode = gateway.settings.accounts.registration
+
+    async def show(self, request: web.Request) -> web.StreamResponse | Problem:
+        """Show the page; a user who is signed in is redirected."""
+        there = own_path(request.query.get("next", FIRST))
+        if await is_signed_in(self._gateway, request):
+            return redirect(there)
+        return self._page(request, there, None, 403 if self._mode == "closed" else 200)
+
+    async def sign_up(self, request: web.Request) -> web.StreamResponse | Problem:
+        """Open an account, and start its first session in a cookie."""
+        fields = await own_form(request, self._gateway)
+        if isinstance(fields, Problem):
+            return fields
+        if self._mode == "closed":
+            return self._refused(request, fields, NOTHING_SAID, REGISTRATION_CLOSED)
+        made = await self._opened(request, fields)
+        if not isinstance(made, Problem) or made.status >= 500:
+            return made
+        return self._refused(request, fields, refusal_of(with_fault(made), typed(fields)), made)
+
+    async def limited(self, request: web.Request, over: Problem) -> web.StreamResponse | Problem:
+        """Show the form again, as it was sent, to an address that has sent it too often."""
+        fields = await own_form(request, self._gateway)
+        if isinstance(fields, Problem):
+            return fields
+        refusal = FormErrors(waiting(over).rstrip("."), {}, refusal_of(over, typed(fields)).values)
+        return self._refused(request, fields, refusal, over)
+
+    async def _opened(
+        self, request: web.Request, fields: MultiDict[str]
+    ) -> web.StreamResponse | Problem:
+        gateway = self._gateway
+        if not await is_open(gateway.registry):
+            return CLOSING
+        if (halt := await gateway.halts.now()) is not None:
+            return unavailable(sentence(halt.text))
+        read = structure_query(fields, SignUpForm)
+        if isinstance(read, list):
+            return invalid(read)
+        user = gateway.ports.random.uuid()
+        token, family = new_session(gateway, request, user, UserRole.USER)
+        wanted = Registration(read.email, read.name, read.password, read.invitation or None)
+        row = await open_account(gateway, wanted, user, family)
+        if isinstance(row, Problem):
+            return row
+        starter = gateway.starter
+        gift = f" You have {money.render(starter)} credits to begin with." if starter else ""
+        to = Redirect(own_path(read.next), f"Your account is open, and you are signed in.{gift}")
+        return begun(gateway, request, gone_to(request, gateway, to), token)
+
+    def _refused(
+        self,
+        request: web.Request,
+        fields: MultiDict[str],
+        refusal: FormErrors,
+        problem: Problem,
+    ) -> web.Response:
+        there = own_path(fields.get("next", FIRST))
+        page = self._page(request, there, refusal, problem.status)
+        page.headers.update(problem.headers)
+        return page
+
+    def _page(
+        self, request: web.Request, there: str, refusal: FormErrors | None, status: int = 200
+    ) -> web.Response:
+        context = {
+            "frame": frame_of(request, self._pages, None, None),
+            "title": "Sign up",
+            "next": there,
+            "refusal": refusal,
+            "mode": self._mode,
+        }
+        return html(request, self._gateway, "sign_up.html", context, status)
+
+
+async def own_form(request: web.Request, gateway: Gateway) -> MultiDict[str] | Problem:
+    """Return the fields of a form of ours; a Problem if another site sent the form."""
+    if not is_own(request, gateway):
+        return FOREIGN
+    return await form_of(request, gateway.settings.server.body_seconds)
+
+
+async def is_signed_in(gateway: Gateway, request: web.Request) -> bool:
+    visitor = await visitor_of(gateway, request)
+    return visitor is not None and not isinstance(visitor, Problem)
+
+
+def new_session(
+    gateway: Gateway, request: web.Request, user: UUID, role: UserRole
+) -> tuple[str, TokenFamily]:
+    """Return the cookie's token and the row of a new session, whatever cookie the browser sent."""
+    sid = gateway.ports.random.uuid()
+    token, claims = issue(gateway, user, sid, role)
+    return token, TokenFamily(sid, claims.identity, claims.expires, client_of(request))
+
+
+def begun(
+    gateway: Gateway, request: web.Request, answer: web.Response, token: str
+) -> web.StreamResponse:
+    """Return the answer with the cookie of a new session."""
+    keep(answer, token, secure=is_secure(request, gateway), seconds=CONSOLE_HOURS * 3600)
+    return answer
+
+
+def waiting(over: Problem) -> str:
+    """Return in plain words why a form was refused for now, and when to send it again."""
+    wait = over.headers.get("Retry-After")
+    if over.code is not RefusalCode.RATE_LIMITED or wait is None:
+        return f"{over.detail}."
+    return f"Too many attempts from your address. Try again in {wait} seconds."
+
+
+def with_fault(problem: Problem) -> Problem:
+    """Return the problem with the fault of the field that it is about."""
+    fault = FAULTS.get(problem.code)
+    return problem if fault is None else attrs.evolve(problem, errors=(fault,))
+
+
+def typed(fields: MultiDict[str]) -> dict[str, str]:
+    """Return what the form shows again: all fields but the password."""
+    return {name: mended(value) for name, value in fields.items() if name != "password"}

@@ -35,7 +35,7 @@ class View(Generic[Q]):
     """A request for a page or an action. ``query``: the page's query, or the action's form.
 
     ``path`` and ``params`` are the canonical address of the view. ``fields``: the form as sent, for
-    repeated names.
+    repeated names. ``session``: the session of the request's cookie.
     """
 
     gateway: Gateway
@@ -46,6 +46,7 @@ class View(Generic[Q]):
     query: Q = attrs.field(default=None)  # None unless the page declares a query
     fields: MultiDict[str] = attrs.field(factory=MultiDict[str])
     request_id: str = ""
+    session: UUID | None = None
     base: str | None = None  # the address that the caller uses, for presigned URLs
 
     @property
@@ -84,10 +85,14 @@ class View(Generic[Q]):
 
 @attrs.frozen
 class Redirect:
-    """A redirect after an action, or instead of a page, with a message."""
+    """A redirect after an action, or instead of a page, with a message.
+
+    ``once``: a secret that the page shows once, with a button that copies it.
+    """
 
     to: str
     said: str = ""
+    once: str = attrs.field(default="", repr=False)
 
 
 @attrs.frozen

@@ -17,12 +17,12 @@ class Event:
     """A change of a job. ``number`` counts 1, 2, 3 … per job, without gaps.
 
     ``type`` is ``job.`` and the new status of the job, or ``unit.`` and ``assigned``, ``running``,
-    ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again), ``copied`` (``node_id``
-    tries it, too) or ``thumbnail``: a small picture of ``frame`` is available at the path
-    ``thumbnail``. ``money`` says what the event did to ``amount``: ``held``, ``charged`` or
-    ``released``. ``attempt`` is the unit's attempt. For the end of a job, ``attempt`` counts how
-    often the job has ended, as a failed job ends again after a retry. ``error_code`` is the kind of
-    failure that ``error`` describes.
+    ``verifying``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
+    ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is
+    available at the path ``thumbnail``. ``money`` says what the event did to ``amount``: ``held``,
+    ``charged`` or ``released``. ``attempt`` is the unit's attempt. For the end of a job,
+    ``attempt`` counts how often the job has ended, as a failed job ends again after a retry.
+    ``error_code`` is the kind of failure that ``error`` describes.
     """
 
     number: int

@@ -7,6 +7,7 @@ from aiohttp import web
 from web.console import receipt_page
 from web.console.address_page import VERIFY, AddressPage
 from web.console.assets import STATIC, assets
+from web.console.front_page import FRONT, FrontPage
 from web.console.live_updates import LIVE, LiveHandler
 from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PublicHandler
 from web.console.page_responses import SIGN_IN, redirect
@@ -14,13 +15,14 @@ from web.console.pages import every_page
 from web.console.password_pages import FORGOT, RESET, PasswordPages
 from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
-from web.console.sign_in import SignIn
+from web.console.sign_in import SignIn, SignUp
 from web.gateway import GATEWAY, Gateway
 from web.http.connection import seats
 from web.http.endpoint import Endpoint
 from web.http.json_document import BYTES_MAX
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.identity.invitation_tokens import SIGN_UP
 from web.middleware.problem_responses import problems
 from web.middleware.request_context import request_context
 from web.middleware.request_head import request_heads
@@ -69,6 +71,8 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     address = AddressPage(gateway, pages)
     router.add_get(VERIFY, PublicHandler(gateway, pages, "probe", address.show).serve)
     router.add_post(VERIFY, PublicHandler(gateway, pages, "login", address.verify).serve)
+    front = PublicHandler(gateway, pages, "probe", FrontPage(gateway, pages).show)
+    router.add_get(FRONT, front.serve)
     files = PublicHandler(gateway, pages, "probe", assets().serve)
     router.add_get(STATIC + "/{version}/{name}", files.serve)
     for page in pages:
@@ -91,7 +95,12 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
 def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> None:
     signing = SignIn(gateway, pages)
     router.add_get(SIGN_IN, PublicHandler(gateway, pages, "probe", signing.show).serve)
-    router.add_post(SIGN_IN, PublicHandler(gateway, pages, "login", signing.sign_in).serve)
+    sign_in = PublicHandler(gateway, pages, "login", signing.sign_in, signing.limited)
+    router.add_post(SIGN_IN, sign_in.serve)
+    joining = SignUp(gateway, pages)
+    router.add_get(SIGN_UP, PublicHandler(gateway, pages, "probe", joining.show).serve)
+    sign_up = PublicHandler(gateway, pages, "register", joining.sign_up, joining.limited)
+    router.add_post(SIGN_UP, sign_up.serve)
     router.add_post(
         f"{ROOT}/sign-out", PublicHandler(gateway, pages, "probe", signing.sign_out).serve
     )

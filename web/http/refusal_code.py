@@ -86,6 +86,14 @@ class RefusalCode(StrEnum):
         "The refresh token is invalid, expired or used.",
     )
     EMAIL_REGISTERED = "email_registered", "The email is already registered."
+    REGISTRATION_CLOSED = "registration_closed", "New accounts cannot be opened here."
+    INVITATION_NEEDED = "invitation_needed", "Opening an account needs an `invitation`."
+    INVITATION_INVALID = (
+        "invitation_invalid",
+        "The invitation is invalid, used, expired, revoked, or for another address.",
+    )
+    INVITATION_NOT_FOUND = "invitation_not_found", _ABSENT
+    TOO_MANY_INVITATIONS = "too_many_invitations", "There are as many open invitations as allowed."
     PASSWORD_INCORRECT = "password_incorrect", "The current password is incorrect."
     RESET_TOKEN_INVALID = (
         "reset_token_invalid",
@@ -105,7 +113,7 @@ class RefusalCode(StrEnum):
     SESSION_NOT_FOUND = "session_not_found", _ABSENT
     KEY_NOT_FOUND = "key_not_found", _ABSENT
     TOO_MANY_KEYS = "too_many_keys", _AS_MANY
-    OWN_MATTER = "own_matter", "An admin cannot decide a matter that they are a party to."
+    OWN_MATTER = "own_matter", "An admin cannot do this in a matter of their own."
     INSUFFICIENT_CREDITS = (
         "insufficient_credits",
         "You have fewer credits `available` than `requested`.",
@@ -128,15 +136,21 @@ class RefusalCode(StrEnum):
     )
     JOB_NOT_FOUND = "job_not_found", _ABSENT
     UNIT_NOT_FOUND = "unit_not_found", _ABSENT
-    NO_NODE = "no_node", "No connected node can do the job."
-    NODES_FULL = "nodes_full", "All nodes that can do the job are busy; try again."
+    NO_NODE = "no_node", "No healthy node can do the job."
+    NODES_FULL = (
+        "nodes_full",
+        "All nodes that can do the job are busy or take no work now; try again.",
+    )
     TOO_MANY_OPEN_JOBS = "too_many_open_jobs", _AS_MANY
     TOO_MANY_PREFLIGHTS = "too_many_preflights", "The user has used up the preflights of this hour."
     NOT_MEASURED = (
         "not_measured",
         "The scene has no measured price yet: `POST /jobs/preflight` has it measured.",
     )
-    PRICE_CHANGED = "price_changed", "The price is now higher than `quoted`."
+    PRICE_CHANGED = (
+        "price_changed",
+        "The price is now higher than `quoted` or, if an admin retries a job, than before.",
+    )
     UNDERQUOTED = (
         "underquoted",
         "The unit takes over three times its quoted work; `new_price` is its price now.",
@@ -181,14 +195,17 @@ class RefusalCode(StrEnum):
     FILE_LIST_NOT_FOUND = "file_list_not_found", "The job has no list of files."
     UNIT_NOT_DISPUTABLE = (
         "unit_not_disputable",
-        "The unit was not charged, is already disputed, or its dispute window is over.",
+        "The unit cannot be disputed: `detail` says why.",
     )
     DISPUTE_NOT_FOUND = "dispute_not_found", _ABSENT
     DISPUTE_DECIDED = "dispute_decided", "The dispute was already decided."
     LETTERS_NOT_FOUND = "letters_not_found", "This kind of dead letter does not exist."
     UPLOAD_NOT_FOUND = "upload_not_found", _ABSENT
-    UPLOAD_NEEDED = "upload_needed", "An open job or a dispute needs the upload."
-    QUOTA_EXCEEDED = "quota_exceeded", "The user's uploads use all of the quota."
+    UPLOAD_NEEDED = (
+        "upload_needed",
+        "A job that is open, disputed or in its dispute window needs the upload.",
+    )
+    QUOTA_EXCEEDED = "quota_exceeded", "The content does not fit in the user's quota."
     CONTENT_MISSING = "content_missing", "The content is not in the store."
     CONTENT_DIFFERS = "content_differs", "The stored content differs from the announced content."
     CONTENT_COMPLETE = "content_complete", "The content is already stored."

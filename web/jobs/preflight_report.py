@@ -127,6 +127,7 @@ class SceneFacts:
     missing_blocks: Names = attrs.field(factory=_names)
     scripts: Annotated[list[Script], Meta(max_length=500)] = attrs.field(factory=list[Script])
     unknown_nodes: Names = attrs.field(factory=_names)
+    computed_paths: Names = attrs.field(factory=_names)
     unbaked: Names = attrs.field(factory=_names)
     memory: MemoryNeed = attrs.field(factory=MemoryNeed)
     unmade: Names = attrs.field(factory=_names)

@@ -10,9 +10,10 @@ from typing import Final
 import attrs
 from prometheus_client import Counter, Gauge
 
+from actors.kernel import State
 from supervisors.snapshot import ChildTotals, Snapshot
 
-LIVING: Final = Gauge("rendertrust_actors", "Actors by kind.", ["actor"])
+LIVING: Final = Gauge("rendertrust_actors", "Running actors by kind.", ["actor"])
 DEPTH: Final = Gauge(
     "rendertrust_mailbox_depth", "Messages queued for all actors of a kind.", ["actor"]
 )
@@ -106,7 +107,7 @@ def totals_of(part: Snapshot) -> ChildTotals:
         return ChildTotals()
     return ChildTotals(
         kind=part.kind.removesuffix("Actor"),
-        living=1,
+        living=int(figures.state is State.RUNNING),
         depth=figures.depth,
         deepest=figures.depth,
         handled=figures.handled,

@@ -20,6 +20,7 @@ from web.routes import (
     evidence,
     fleet,
     health,
+    invitations,
     jobs,
     keys,
     ledger,
@@ -63,7 +64,8 @@ OPERATIONS = Operations(
             nodes,
             fleet,
         ),
-        *(password_resets, address_verifications, organisations, trusted, admin, prices),
+        *(password_resets, address_verifications, organisations, trusted, admin, invitations),
+        prices,
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )

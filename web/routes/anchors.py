@@ -9,6 +9,7 @@ from msgspec import Meta
 from actors.ports import ChainRefused, ChainUnavailable
 from rendertrust import merkle
 from sql.anchors import AnchorRow, CoveringAnchor
+from sql.log import leaf_text
 from sql.proofs import LeafPosition, OwnEntry
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
@@ -133,7 +134,7 @@ async def held_against_chain(gateway: Gateway, position: LogPosition) -> Verific
     reason = await difference(gateway, position.own, position.place, covering, on_chain)
     return Verification(
         verified=reason is None,
-        entry_id=position.own.entry.entry_id,
+        entry_id=position.own.entry_id,
         merkle_root=covering.signed.root.hex(),
         on_chain_root=None if on_chain is None else on_chain.hex(),
         block_number=covering.block_number,
@@ -153,11 +154,11 @@ async def difference(
     covering: CoveringAnchor,
     on_chain: bytes | None,
 ) -> str | None:
-    """Return how the entry or the chain differs from the anchored state; None if nothing
+    """Return how the transfer or the chain differs from the anchored state; None if nothing
     differs.
     """
     signed = covering.signed
-    if own.entry.leaf_hash(place.salt) != place.hash:
+    if _is_altered(own, place):
         return ALTERED
     proof = await gateway.tables.proofs.inclusion(place.leaf_index, signed.size)
     arguments = (place.hash, place.leaf_index, signed.size, proof, signed.root)
@@ -168,6 +169,10 @@ async def difference(
     return None if on_chain == signed.root else "the chain has another root"
 
 
+def _is_altered(own: OwnEntry, place: LeafPosition) -> bool:
+    return merkle.leaf_hash(leaf_text(own.transfer, place.salts)) != place.hash
+
+
 def _elsewhere(covering: CoveringAnchor, now: int) -> str:
     there = f"the anchor that covers the entry is on chain {covering.chain_id}"
     here = f"this gateway anchors on chain {now} now"
@@ -176,14 +181,14 @@ def _elsewhere(covering: CoveringAnchor, now: int) -> str:
 
 def _not_anchored(gateway: Gateway, position: LogPosition, why: str = NOT_YET) -> Verification:
     """Return the result without a final anchor; an altered entry is reported even then."""
-    disabled, own = gateway.ports.chain is None, position.own.entry
-    if own.leaf_hash(position.place.salt) != position.place.hash:
+    disabled = gateway.ports.chain is None
+    if _is_altered(position.own, position.place):
         why = ALTERED
     elif disabled:
         why = DISABLED
     return Verification(
         verified=False,
-        entry_id=position.own.entry.entry_id,
+        entry_id=position.own.entry_id,
         merkle_root=position.signed.root.hex(),
         on_chain_root=None,
         block_number=None,

@@ -15,13 +15,15 @@ from rendertrust import money
 from rendertrust.api.accounts import Registered, Tokens, User
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Unavailable
+from sql.invitations import NotInvited
 from sql.login_sessions import LoginState, TokenFamily
-from sql.users import NewUser
+from sql.users import NewUser, UserRow
 from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.identity.invitation_tokens import TOKEN_MAX, digest_of
 from web.identity.roles import UserRole
 from web.identity.tokens import Claims, TokenType
 from web.money.ledger_client import commit
@@ -40,13 +42,37 @@ LOGIN_REFUSED = Problem(
 REFRESH_REFUSED = Problem(
     401, "Invalid, expired or used refresh token", code=RefusalCode.REFRESH_TOKEN_INVALID
 )
+REGISTRATION_CLOSED = Problem(
+    403, "New accounts cannot be opened here", code=RefusalCode.REGISTRATION_CLOSED
+)
+INVITATION_NEEDED = Problem(
+    403,
+    "Accounts are opened here by invitation: use the link that an admin gave you",
+    code=RefusalCode.INVITATION_NEEDED,
+)
+INVITATION_INVALID = Problem(
+    403,
+    "The invitation is invalid, used, expired, revoked, or for another address",
+    code=RefusalCode.INVITATION_INVALID,
+)
+PASSWORD_INCORRECT = Problem(
+    403, "The current password is incorrect", code=RefusalCode.PASSWORD_INCORRECT
+)
+EMAIL_REGISTERED = Problem(409, "Email already registered", code=RefusalCode.EMAIL_REGISTERED)
 
 
 @attrs.frozen
 class Registration:
+    """A new account. ``invitation``: the token of an invitation, if accounts are opened by
+    invitation.
+    """
+
     email: Email
     name: Name
     password: Password = attrs.field(repr=False)
+    invitation: Annotated[str, Meta(max_length=TOKEN_MAX)] | None = attrs.field(
+        default=None, repr=False
+    )
 
 
 @attrs.frozen
@@ -75,7 +101,10 @@ class Done:
     "/api/v1/auth/register",
     audience=Audience.PUBLIC,
     answers={201: Registered},
-    refusals={409: "The e-mail address is already registered"},
+    refusals={
+        403: "Accounts cannot be opened here, or only with a valid invitation",
+        409: "The e-mail address is already registered",
+    },
     rate="register",
     new_work=True,
     request_example=examples.REGISTRATION,
@@ -83,17 +112,11 @@ class Done:
 )
 async def register(call: Call[Registration]) -> Registered | Problem:
     """Open an account; you are logged in at once."""
-    gateway, body = call.gateway, call.body
-    password_hash = await gateway.identity.passwords.hash(body.password)
-    user = NewUser(
-        *(gateway.ports.random.uuid(), body.email, body.name, password_hash),
-        verification=mail_id(gateway),
-    )
-    tokens, family = issue(call, user.id, UserRole.USER)
-    row = await gateway.tables.users.insert(user, family, gateway.ports.clock.now())
-    if row is None:
-        return Problem(409, "Email already registered", code=RefusalCode.EMAIL_REGISTERED)
-    await grant_starter(gateway, row.id)
+    user = call.gateway.ports.random.uuid()
+    tokens, family = issue(call, user, UserRole.USER)
+    row = await open_account(call.gateway, call.body, user, family)
+    if isinstance(row, Problem):
+        return row
     return Registered(User(str(row.id), row.email, row.name, row.is_active), tokens)
 
 
@@ -167,18 +190,23 @@ async def logout(call: Call) -> Done | Problem:
 )
 async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     """Change your password; all other sessions end."""
-    gateway, body, claims = call.gateway, call.body, call.claims
+    claims = call.claims
     assert claims is not None, "this operation needs a token"
-    row = await gateway.tables.users.by_id(claims.subject)
+    return await set_own_password(call.gateway, claims.subject, claims.family, call.body)
+
+
+async def set_own_password(
+    gateway: Gateway, user: UUID, session: UUID, wanted: PasswordChange
+) -> Done | Problem:
+    """Change a user's own password; all their sessions but ``session`` end."""
+    row = await gateway.tables.users.by_id(user)
     if row is None or row.password_hash is None:
         return TOKEN_REFUSED
-    if not await gateway.identity.passwords.matches(body.old_password, row.password_hash):
-        return Problem(
-            403, "The current password is incorrect", code=RefusalCode.PASSWORD_INCORRECT
-        )
-    fresh = await gateway.identity.passwords.hash(body.new_password)
+    if not await gateway.identity.passwords.matches(wanted.old_password, row.password_hash):
+        return PASSWORD_INCORRECT
+    fresh = await gateway.identity.passwords.hash(wanted.new_password)
     ended = await gateway.tables.administration.change_password(
-        *(row.id, row.password_hash, fresh, claims.family, gateway.ports.clock.now()),
+        *(row.id, row.password_hash, fresh, session, gateway.ports.clock.now()),
         notice=mail_id(gateway),
     )
     if ended is None:
@@ -193,6 +221,49 @@ async def change_password(call: Call[PasswordChange]) -> Done | Problem:
 def mail_id(gateway: Gateway) -> UUID | None:
     """Return the id of a mail to write; None if the gateway sends no mail."""
     return gateway.ports.random.uuid() if gateway.settings.mail.url else None
+
+
+async def open_account(
+    gateway: Gateway, wanted: Registration, user: UUID, family: TokenFamily
+) -> UserRow | Problem:
+    """Open an account with the id ``user`` and a first session, as far as
+    ``accounts.registration`` allows.
+
+    An invitation is checked first, so that only people who are invited learn which addresses are
+    registered.
+    """
+    refused = await registration_refusal(gateway, wanted)
+    if refused is not None:
+        return refused
+    password_hash = await gateway.identity.passwords.hash(wanted.password)
+    named, now = (user, wanted.email, wanted.name, password_hash), gateway.ports.clock.now()
+    new = NewUser(*named, verification=mail_id(gateway))
+    if gateway.settings.accounts.registration == "open":
+        row = await gateway.tables.users.insert(new, family, now)
+    else:
+        invitation = digest_of(wanted.invitation or "")
+        try:
+            row = await gateway.tables.invitations.use(invitation, new, family, now)
+        except NotInvited:  # it was used while the password was hashed
+            return INVITATION_INVALID
+    if row is None:
+        return EMAIL_REGISTERED
+    await grant_starter(gateway, row.id)
+    return row
+
+
+async def registration_refusal(gateway: Gateway, wanted: Registration) -> Problem | None:
+    """Return why this account may not be opened; None if it may."""
+    mode = gateway.settings.accounts.registration
+    if mode == "open":
+        return None
+    if mode == "closed":
+        return REGISTRATION_CLOSED
+    if not wanted.invitation:
+        return INVITATION_NEEDED
+    invitations, now = gateway.tables.invitations, gateway.ports.clock.now()
+    is_open = await invitations.is_open(digest_of(wanted.invitation), wanted.email, now)
+    return None if is_open else INVITATION_INVALID
 
 
 async def checked_password(gateway: Gateway, email: str, password: str) -> LoginState | None:

@@ -31,7 +31,7 @@ Type = Annotated[
     str,
     Meta(
         pattern="^(job\\.(\\*|queued|dispatched|running|paused|completed|failed|cancelled)"
-        "|unit\\.(\\*|assigned|running|completed|failed|cancelled|retried|copied|thumbnail))$"
+        "|unit\\.(\\*|assigned|running|verifying|completed|failed|cancelled|retried|copied|thumbnail))$"
     ),
 ]
 Types = Annotated[list[Type], Meta(min_length=1, max_length=20)]
@@ -144,7 +144,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
     example=examples.ENDPOINT_DELETED,
 )
 async def delete(call: Call) -> Done | Problem:
-    """Delete an endpoint and its pending deliveries."""
+    """Delete an endpoint; its pending deliveries fail."""
     if not await call.gateway.tables.endpoints.delete(call.ids["endpoint_id"], call.caller):
         return ENDPOINT_NOT_FOUND
     return Done("The endpoint was deleted")

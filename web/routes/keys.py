@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
 from rendertrust.api.accounts import ApiKey, ApiKeys, CreatedApiKey
 from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
+from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Fault, Problem, invalid
@@ -42,7 +44,12 @@ class NewKey:
 )
 async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
     """Create a key. The key is shown in this answer and never again."""
-    gateway, body, now = call.gateway, call.body, call.gateway.ports.clock.now()
+    return await create_key(call.gateway, call.caller, call.body)
+
+
+async def create_key(gateway: Gateway, user: UUID, body: NewKey) -> CreatedApiKey | Problem:
+    """Create a key of a user."""
+    now = gateway.ports.clock.now()
     if (fault := expiry_fault(body.expires_at, now)) is not None:
         return invalid([fault])
     key = make_key(gateway.ports.random)
@@ -56,7 +63,7 @@ async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
         created_at=now,
         expires_at=body.expires_at,
     )
-    row = await gateway.tables.api_keys.insert(call.caller, new)
+    row = await gateway.tables.api_keys.insert(user, new)
     if row is None:
         return Problem(
             409,
@@ -84,8 +91,12 @@ async def index(call: Call[None, Window]) -> ApiKeys:
 )
 async def revoke(call: Call) -> Done | Problem:
     """Revoke a key; it is refused from now on."""
-    key, gateway = call.ids["key_id"], call.gateway
-    if not await gateway.tables.api_keys.revoke(key, call.caller, gateway.ports.clock.now()):
+    return await revoke_key(call.gateway, call.caller, call.ids["key_id"])
+
+
+async def revoke_key(gateway: Gateway, user: UUID, key: UUID) -> Done | Problem:
+    """Revoke a key of a user."""
+    if not await gateway.tables.api_keys.revoke(key, user, gateway.ports.clock.now()):
         return KEY_NOT_FOUND
     gateway.identity.revocations.add(key)
     return Done("The key was revoked")

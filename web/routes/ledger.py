@@ -1,4 +1,4 @@
-"""The log of all entries: inclusion and consistency proofs."""
+"""The log of all transfers: inclusion and consistency proofs."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,9 +9,11 @@ from msgspec import Meta
 from actors.sequencer.messages import CheckpointReady, RequestCheckpoint, Sequencer
 from rendertrust import note
 from rendertrust.api.ledger import EntryProof, LogCheckpoint, Opening
+from rendertrust.leaf import salt_of
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges
 from sql.anchors import CoveringAnchor
 from sql.epochs import read_given_up
+from sql.log import leaf_text, private_text
 from sql.proofs import LeafPosition, OwnEntry, SignedCheckpoint
 from web.gateway import Gateway
 from web.http.converter import uuid_of
@@ -47,7 +49,7 @@ class EntryWord:
 
 @attrs.frozen
 class WithOpening:
-    """Query. ``opening``: also return the private part of the leaf; do not pass this part on."""
+    """Query. ``opening``: also return the private part of your side; do not pass this part on."""
 
     opening: bool = False
 
@@ -93,7 +95,7 @@ class Consistency:
 async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
     """Get the proof that your entry is in the log.
 
-    A new entry is added to the log for this. `docs/PROOF.md` explains how to verify the proof.
+    A new transfer is added to the log for this. `docs/PROOF.md` explains how to verify the proof.
     """
     position = await position_of(call)
     if isinstance(position, Problem):
@@ -233,14 +235,14 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
 
 async def proof_of(gateway: Gateway, position: LogPosition, *, opening: bool = False) -> EntryProof:
     """Return the proof at the anchored checkpoint; without an anchor, at the newest checkpoint."""
-    entry, place, covering = position.own.entry, position.place, position.covering
+    own, place, covering = position.own, position.place, position.covering
     signed = position.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
     hashes = await gateway.tables.proofs.inclusion(place.leaf_index, signed.size)
     ranges = inclusion_ranges(place.leaf_index, signed.size)
-    private = Opening(place.salt.hex(), entry.private.canonical.decode())
     return EntryProof(
-        entry_id=entry.entry_id,
+        entry_id=own.entry_id,
+        side=own.side,
         merkle_root=signed.root.hex(),
         proof_hashes=tuple(part.hex() for part in hashes),
         directions=tuple("right" if start > place.leaf_index else "left" for start, _ in ranges),
@@ -249,14 +251,20 @@ async def proof_of(gateway: Gateway, position: LogPosition, *, opening: bool = F
         chain_id=None if named is None else named.chain_id,
         contract=None if named is None else named.contract,
         anchor=None if named is None else named.anchor,
-        leaf=entry.leaf(place.salt).canonical.decode(),
+        leaf=leaf_text(own.transfer, place.salts).decode(),
         leaf_hash=place.hash.hex(),
         leaf_index=place.leaf_index,
         tree_size=signed.size,
         checkpoint=signed.note,
         verifier=signed.verifier,
-        opening=private if opening else None,
+        opening=_opening(own, place) if opening else None,
     )
+
+
+def _opening(own: OwnEntry, place: LeafPosition) -> Opening:
+    """Return the opening of the entry's own side."""
+    private = private_text(own.transfer, own.side).decode()
+    return Opening(salt_of(place.salts, own.side).hex(), private)
 
 
 def _is_vouched_for(covering: CoveringAnchor) -> bool:

@@ -1,8 +1,10 @@
 """Sessions: where a user is logged in."""
 
 from typing import Final
+from uuid import UUID
 
 from rendertrust.api.accounts import Session, Sessions
+from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Problem
@@ -37,8 +39,19 @@ async def index(call: Call[None, Window]) -> Sessions:
 )
 async def end(call: Call) -> Done | Problem:
     """End one of your sessions."""
-    sid, gateway = call.ids["sid"], call.gateway
-    if not await gateway.tables.sessions.end(sid, call.caller, gateway.ports.clock.now()):
+    return await end_session(call.gateway, call.caller, call.ids["sid"])
+
+
+async def end_session(gateway: Gateway, user: UUID, sid: UUID) -> Done | Problem:
+    """End one of a user's sessions."""
+    if not await gateway.tables.sessions.end(sid, user, gateway.ports.clock.now()):
         return SESSION_NOT_FOUND
     gateway.identity.revocations.add(sid)
     return Done("The session has ended")
+
+
+async def end_other_sessions(gateway: Gateway, user: UUID, keep: UUID) -> int:
+    """End all sessions of a user but ``keep``; return their number."""
+    ended = await gateway.tables.sessions.end_others(user, keep, gateway.ports.clock.now())
+    gateway.identity.revocations.add(*ended)
+    return len(ended)

@@ -15,7 +15,9 @@ from web.routes.uploads import UPLOAD_NOT_FOUND
 
 operations = Operations()
 NEEDED: Final = Problem(
-    409, "An open job or a dispute needs the upload", code=RefusalCode.UPLOAD_NEEDED
+    409,
+    "A job that is open, disputed or in its dispute window needs the upload",
+    code=RefusalCode.UPLOAD_NEEDED,
 )
 
 
@@ -42,7 +44,7 @@ async def index(call: Call[None, Window]) -> KeptUploads:
     example=examples.UPLOAD_REMOVED,
 )
 async def remove(call: Call) -> Done | Problem:
-    """Remove an upload that no open job or dispute needs."""
+    """Remove an upload that no job needs: none that is open, disputed or in its dispute window."""
     gateway, upload = call.gateway, call.ids["upload_id"]
     if await gateway.tables.uploads.by_id(upload, call.caller) is None:
         return UPLOAD_NOT_FOUND

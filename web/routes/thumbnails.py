@@ -38,7 +38,7 @@ class PictureQuery:
     absent=JOB_NOT_FOUND,
 )
 async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
-    """Get a picture of at most 256 pixels a side, of one frame or the newest.
+    """Get a small picture of one frame, or of the newest.
 
     The event `unit.thumbnail` announces a picture as soon as its frame is rendered. The picture is
     shown as the node sent it, and is kept as long as the results.

@@ -66,7 +66,10 @@ async def offer(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         elif loaded.job_type in able.keys() | unable.keys():
             unable[entry.name] = f"another plugin does {loaded.job_type} on this node"
         else:
-            await _ask(loaded, able, unable)
+            try:
+                await _ask(loaded, able, unable)
+            except Exception as fault:
+                unable[loaded.job_type] = f"cannot be asked: {type(fault).__name__}: {fault}"
             if loaded.job_type in able:
                 able[loaded.job_type] = in_thread(loaded)
     return PluginOffer(plugins=able, not_offered=unable)

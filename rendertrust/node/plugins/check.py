@@ -84,11 +84,10 @@ class CheckPlugin:
         if isinstance(order, Failed):
             return order
         order = {**order, "open_seconds": self.open_seconds}
-        render, started = self._within(task.params.get("seconds")), time.monotonic()
+        render = self._within(task.params.get("seconds"))
+        until = time.monotonic() + render.runtime_seconds_max
         last = await crash_attribution.run_check(render, order, task)
-        left = render.runtime_seconds_max - (time.monotonic() - started)
-        render = attrs.evolve(render, runtime_seconds_max=left)
-        return _report(await rounding_check.check_rounding(render, order, task, last), task)
+        return _report(await rounding_check.check_rounding(render, order, task, last, until), task)
 
     def _within(self, seconds: object) -> RenderPlugin:
         """Return the render plugin with this time limit, at most the plugin's own limit."""

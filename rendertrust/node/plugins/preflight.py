@@ -33,7 +33,7 @@ _TOLD: Final = (
     *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
     *("renders_region", "cameras", "has_camera", "output_nodes", "frame_start", "frame_end"),
     *("frame_current", "fps", "fps_base", "missing_blocks", "unknown_nodes", "unbaked"),
-    *("unmade", "tile_obstacles", "device_dependent", "grease_pencil"),
+    *("unmade", "tile_obstacles", "device_dependent", "grease_pencil", "computed_paths"),
 )
 
 
@@ -69,7 +69,7 @@ class PreflightPlugin:
         facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)
         if isinstance(facts, Failed):
             return facts
-        report = _report(facts)
+        report = report_of(facts)
         frames = _whole_frames(facts)
         if (why := _not_probed(facts, frames, self.render.memory_bytes or ram_bytes())) is None:
             task.report(0.4, "rendering crops of some frames")
@@ -98,7 +98,7 @@ def _where(task: Task) -> SceneFolder | Failed:
     )
 
 
-def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
+def report_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts for the report.
 
     Of the scene's files, the report lists only missing files.

@@ -365,6 +365,7 @@ def shots(stage: Stage) -> list[Shot]:
         Shot("dead-letters", "ann", "/console/dead-letters", "tbody tr", 700),
         Shot("settings", "ann", "/console/settings?q=server.", "tbody tr", 760),
         Shot("system", "ann", "/console/system", ".plot canvas", 760),
+        Shot("account", "otto", "/console/account", "tbody tr", 900),
     ]
 
 
@@ -395,6 +396,7 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     pages = {
         who: await open_signed_in(browser, stage, who) for who in ("ann", "jane", "tomas", "otto")
     }
+    await take_front_page(browser, stage, folder)
     for shot in shots(stage):
         await take_shot(pages[shot.who], stage, shot, folder)
     ann, otto = pages["ann"], pages["otto"]
@@ -432,6 +434,20 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     )
     checks = Shot("checks", "ann", "/console/checks", "#rows tbody tr", 760)
     await take_shot(ann, stage, checks, folder)
+
+
+async def take_front_page(browser: Browser, stage: Stage, folder: Path) -> None:
+    """Take a screenshot of the first page, as strangers see it."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 800})
+
+    async def is_anchored() -> bool:
+        """Load the page, and return whether it shows an anchor; it is read every ten seconds."""
+        await page.goto(f"{stage.url}/")
+        return bool(await page.get_by_text("block").count())
+
+    await until(is_anchored)
+    await page.screenshot(path=folder / "front-page.png")
+    await page.close()
 
 
 async def take_shot(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:

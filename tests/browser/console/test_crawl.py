@@ -25,6 +25,7 @@ PAGES = {page: re.compile(ID.sub(UUID, page.path)) for page in every_page() if p
 TABS = ("tab", "show", "kind")  # parameters that make another page at the same address
 # The page of a proof: the nodes of the tree keep their order, so its table is not sorted.
 UNSORTED = "/console/ledger/entry"
+OWN = "/console/account"  # the only page on which read-only admins change something
 # Reads a page; each table needs a caption, and head cells with links that sort it.
 READ: Final = """
 (page) => ({
@@ -59,20 +60,20 @@ async (there) => {{
 MENUS = {
     "jane": [
         *("Overview", "Jobs", "Fleet", "Credits", "Ledger", "Disputes", "Organisations"),
-        "Webhooks",
+        *("Webhooks", "Your account"),
     ],
     "otto": [
         *("Overview", "Jobs", "Fleet", "Checks", "Credits", "Ledger", "Disputes", "Organisations"),
-        "Webhooks",
+        *("Webhooks", "Your account"),
     ],
     "ann": [
         *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Credits", "Ledger"),
-        *("Disputes", "Users", "Organisations", "Webhooks"),
+        *("Disputes", "Users", "Organisations", "Webhooks", "Your account"),
         *("Dead letters", "System", "Settings"),
     ],
     "rita": [
         *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Ledger"),
-        *("Disputes", "Users", "Organisations", "Webhooks"),
+        *("Disputes", "Users", "Organisations", "Webhooks", "Your account"),
         *("Dead letters", "System", "Settings"),
     ],
 }
@@ -149,7 +150,7 @@ class Crawl:
         assert page is not None
         self.found.add(page.path)
         assert seen["title"] == self._titles.get(href, seen["title"])
-        if not self._changes:
+        if not self._changes and page.path != OWN:
             assert seen["changes"] == [], href
         self._known.update(map(kind_of, seen["here"]))
         for link in seen["links"]:

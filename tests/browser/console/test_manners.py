@@ -68,6 +68,7 @@ LEADS = (
     ("v", "checks", True),
     ("n", "organisations", False),
     ("w", "webhooks", False),
+    ("p", "account", False),
     ("l", "ledger", True),
     ("u", "users", True),
     ("d", "dead-letters", False),

@@ -135,6 +135,9 @@ class GatewayDouble:
         body = await self._body(request)
         if body["email"] == "taken@example.com":
             return problem(409, "Email already registered")
+        if body["email"] == "invited@example.com" and body.get("invitation") != INVITATION:
+            code = "invitation_invalid" if "invitation" in body else "invitation_needed"
+            return problem(403, "Accounts are opened here by invitation", code=code)
         user = {"id": USER, "email": body["email"], "name": body["name"], "is_active": True}
         return web.json_response({"user": user, "tokens": self._pair()}, status=201)
 
@@ -445,6 +448,9 @@ def problem(status: int, detail: str, headers: Any = None, **extra: Any) -> web.
     """Return an error answer as the gateway writes it."""
     body = {"detail": detail, "status": status, "request_id": "req-1", **extra}
     return web.json_response(body, status=status, headers=headers)
+
+
+INVITATION = "rti_" + "0a" * 16  # which invited@example.com needs
 
 
 def refuse(status: int, detail: str = "no", headers: Any = None, **extra: Any) -> Answer:

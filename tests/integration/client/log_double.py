@@ -11,26 +11,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rendertrust import checkpoint, epoch, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf
-from rendertrust.leaf import Leaf, PrivatePart
+from rendertrust.leaf import side_of
+from tests.support.leaves import SALTS, leaf, private_of
 from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.twins.signer import signing_key
 
 ORIGIN = "farm.example/log"
 CONTRACT = "0x" + "ab" * 20
-SALT = bytes(range(32))
-PRIVATE = PrivatePart("user:jane", 1, 0, 5, "a", "b")
 TIME = datetime(2026, 3, 13, 12, tzinfo=UTC)
-
-
-def leaf(number: int) -> bytes:
-    return Leaf(number + 1, TIME, "USAGE", -5, PRIVATE.digest(SALT)).canonical
 
 
 class LogDouble:
     """A log with these ``leaves`` and ``keys``; ``tamper`` changes answers on their way."""
 
     def __init__(self, leaves: int = 5) -> None:
-        self.leaves = [leaf(number) for number in range(leaves)]
+        self.leaves = [leaf(number + 1) for number in range(leaves)]
         self.keys: list[Ed25519PrivateKey] = [signing_key(1)]
         self.origin = ORIGIN
         # Leaves and keys that proofs use instead of the current leaves and keys, as after an older
@@ -62,7 +57,7 @@ class LogDouble:
 
     def grow(self, leaves: int) -> None:
         start = len(self.leaves)
-        self.leaves += [leaf(number) for number in range(start, start + leaves)]
+        self.leaves += [leaf(number + 1) for number in range(start, start + leaves)]
 
     def restore(self, kept: int, *, anchored: int | None = None) -> None:
         """Begin an epoch on a backup of ``kept`` leaves; the chain had ``anchored``
@@ -135,12 +130,14 @@ class LogDouble:
     async def _proof(self, request: web.Request) -> web.Response:
         asked = int(request.match_info["entry"])
         entry = self.instead.get(asked, asked)
-        (leaves, keys), index = self.older or (self.leaves, self.keys), entry - 1
+        transfer, side = side_of(entry)
+        (leaves, keys), index = self.older or (self.leaves, self.keys), transfer - 1
         size = len(leaves)
-        opening = {"salt": SALT.hex(), "private": PRIVATE.canonical.decode()}
+        opening = {"salt": SALTS[side].hex(), "private": private_of(side).decode()}
         ranges = merkle.inclusion_ranges(index, size)
         return self._answer(
             entry_id=entry,
+            side=side,
             merkle_root=merkle.root(leaves).hex(),
             proof_hashes=[part.hex() for part in inclusion_proof(leaves, index)],
             directions=["right" if start > index else "left" for start, _ in ranges],

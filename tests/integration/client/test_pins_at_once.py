@@ -13,7 +13,8 @@ import pytest
 
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import AsyncClient, Forked, MemoryPins, Pin, Pins, Tokens
-from tests.integration.client.log_double import LogDouble, leaf
+from tests.integration.client.log_double import LogDouble
+from tests.support.leaves import leaf
 from tests.support.programs import ROOT
 
 PROCESSES, SIZES = 4, 40

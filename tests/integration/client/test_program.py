@@ -12,6 +12,7 @@ from aiohttp import web
 from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program, ended
 from tests.integration.client.double import (
+    INVITATION,
     NODE,
     PICTURE,
     GatewayDouble,
@@ -108,6 +109,23 @@ async def test_registering_twice_points_to_login(program: Program) -> None:
     told = await program.run("register", "taken@example.com", RENDERTRUST_PASSWORD="correct horse")
     assert told.code == exit_codes.FAILURE
     assert "rendertrust login taken@example.com" in told.err
+
+
+async def test_an_invitation_is_taken_from_the_environment(program: Program) -> None:
+    words = ("register", "invited@example.com")
+    for given, hint in (("", "RENDERTRUST_INVITATION"), ("rti_other", "Ask an admin")):
+        told = await program.run(
+            *words, RENDERTRUST_PASSWORD="correct horse", RENDERTRUST_INVITATION=given
+        )
+        assert told.code == exit_codes.FAILURE
+        assert hint in told.err
+        assert "role" not in told.err
+    link = f"https://farm.example/console/sign-up#invitation={INVITATION}"
+    told = await program.run(
+        *words, RENDERTRUST_PASSWORD="correct horse", RENDERTRUST_INVITATION=link
+    )
+    assert told.code == 0, told
+    assert INVITATION not in told.out + told.err
 
 
 async def test_a_login_is_kept_for_its_owner_alone_and_names_the_gateway(program: Program) -> None:

@@ -39,7 +39,7 @@ async def test_a_receipt_is_fetched_and_verified(
         found = await client.receipt(DONE.job)
     assert found.receipt == RECEIPT
     assert found.proof is not None
-    assert found.proof.entry_id == found.entry_id == 42
+    assert found.proof.entry_id == found.entry_id == 41
 
 
 async def test_one_that_does_not_hold_is_refused(

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from tests.integration.client.conftest import Program
-from tests.integration.client.double import GatewayDouble, completing
+from tests.integration.client.double import INVITATION, GatewayDouble, completing
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -91,6 +91,13 @@ async def test_address_and_password_are_asked_for_and_the_password_not_shown(
     assert code == 0, text
     assert "Logged in as jane@example.com" in text
     assert "correct horse" not in text
+
+
+async def test_an_invitation_is_asked_for_where_one_is_needed(program: Program) -> None:
+    typed = "correct horse\n" * 2 + f"{INVITATION}\n"
+    code, text = await run_on_terminal(program, "register", "invited@example.com", typed=typed)
+    assert code == 0, text
+    assert "Registered invited@example.com" in text
 
 
 async def test_a_new_password_is_asked_for_twice(program: Program) -> None:

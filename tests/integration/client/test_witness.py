@@ -18,7 +18,8 @@ from rendertrust.client import (
     Tokens,
 )
 from tests.integration.client.conftest import Program
-from tests.integration.client.log_double import LogDouble, leaf
+from tests.integration.client.log_double import LogDouble
+from tests.support.leaves import leaf
 from tests.support.merkle_proofs import consistency_proof
 from tests.twins.signer import signing_key
 
@@ -42,8 +43,8 @@ async def test_a_log_that_grows_is_followed(
         found = await client.log_checkpoint()
         assert found.size == len(log.leaves)
         assert pins.pin == Pin(log.verifier, log.signed)
-        proof = await client.entry_proof(3)
-        assert proof.leaf == leaf(2).decode()
+        proof = await client.entry_proof(5)
+        assert proof.leaf == leaf(3).decode()
 
 
 async def test_a_proof_is_a_look_at_the_log_too(
@@ -96,7 +97,7 @@ async def test_a_log_that_takes_something_back_is_shouted_about(
     kept = pins.pin
     await lie(log)  # type: ignore[operator]
     with pytest.raises(Forked, match="not the one that it showed before") as forked:
-        await (client.entry_proof(4) if by_proof else client.log_checkpoint())
+        await (client.entry_proof(7) if by_proof else client.log_checkpoint())
     assert (forked.value.before, forked.value.now) == (before.checkpoint, log.signed)
     assert pins.pin == kept
     assert kept is not None
@@ -275,7 +276,7 @@ async def program(log: LogDouble, tmp_path: Path) -> Program:
 async def test_a_proof_is_fetched_and_checked_without_the_gateway(
     program: Program, log: LogDouble, tmp_path: Path
 ) -> None:
-    fetched = await program.run("ledger", "proof", "3", "--out", "proof.json")
+    fetched = await program.run("ledger", "proof", "5", "--out", "proof.json")
     assert fetched.code == 0, fetched
     alone = await program.run("verify", "proof.json", "--url", "http://127.0.0.1:9")
     assert alone.code == 3, alone
@@ -295,7 +296,7 @@ async def test_a_proof_is_fetched_and_checked_without_the_gateway(
 async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
     program: Program, log: LogDouble, tmp_path: Path
 ) -> None:
-    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    assert (await program.run("ledger", "proof", "5", "--output", "proof.json")).code == 0
     (tmp_path / "note.txt").write_text(log.signed)
     assert (await program.run("ledger", "checkpoint", "--output", "mine.json")).code == 0
     with_note = ("verify", "proof.json", "--checkpoint", "note.txt")
@@ -377,7 +378,7 @@ async def test_what_was_seen_is_kept_between_calls(program: Program, log: LogDou
     assert fork["before"]["checkpoint"] != log.signed
     accepted = await program.run("ledger", "checkpoint", "--accept")
     assert accepted.code == 0, accepted
-    assert (await program.run("ledger", "verify", "3")).code == 0
+    assert (await program.run("ledger", "verify", "5")).code == 0
 
 
 @pytest.mark.parametrize(
@@ -406,7 +407,7 @@ async def test_a_pin_that_cannot_be_read_is_shouted_about(
     pin = pin_file(program)
     pin.write_text(content)
     await rewrite_and_grow(log)
-    for words in (("checkpoint",), ("verify", "3"), ("proof", "3")):
+    for words in (("checkpoint",), ("verify", "5"), ("proof", "5")):
         told = await program.run("ledger", *words)
         assert told.code == 1, told
         assert "The pinned checkpoint of the gateway's log cannot be read" in told.err
@@ -416,7 +417,7 @@ async def test_a_pin_that_cannot_be_read_is_shouted_about(
     assert (await program.run("ledger", "checkpoint", "--accept")).code == 0
     (aside,) = pin.parent.glob("*-broken-*")
     assert aside.read_text() == content
-    assert (await program.run("ledger", "verify", "3")).code == 0
+    assert (await program.run("ledger", "verify", "5")).code == 0
 
 
 def pin_file(program: Program) -> Path:
@@ -440,7 +441,7 @@ async def test_a_file_that_is_no_proof_does_not_hold(
 async def test_what_links_checkpoints_and_does_not_hold_is_a_failure(
     program: Program, log: LogDouble, tmp_path: Path
 ) -> None:
-    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    assert (await program.run("ledger", "proof", "5", "--output", "proof.json")).code == 0
     assert (await program.run("ledger", "checkpoint", "--output", "mine.json")).code == 0
     log.restore(4)
     begun = {"leaf": log.leaves[-1].decode(), "leaf_index": 4, "proof_hashes": []}
@@ -460,7 +461,7 @@ async def test_what_links_checkpoints_and_does_not_hold_is_a_failure(
 
 @pytest.mark.parametrize("member", ["from_size", "epochs"])
 async def test_a_proof_has_no_other_members(program: Program, tmp_path: Path, member: str) -> None:
-    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    assert (await program.run("ledger", "proof", "5", "--output", "proof.json")).code == 0
     proof = json.loads((tmp_path / "proof.json").read_text())
     (tmp_path / "more.json").write_text(json.dumps({**proof, member: 1}))
     told = await program.run("verify", "more.json")
@@ -469,7 +470,7 @@ async def test_a_proof_has_no_other_members(program: Program, tmp_path: Path, me
 
 async def test_a_text_has_one_reading(program: Program, tmp_path: Path) -> None:
     """All programs must read a proof alike, so repeated members and other encodings are refused."""
-    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    assert (await program.run("ledger", "proof", "5", "--output", "proof.json")).code == 0
     text = (tmp_path / "proof.json").read_text()
     twice = text.replace("{", '{"entry_id": 77, ', 1)
     for raw, why in (

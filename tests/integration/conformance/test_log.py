@@ -38,7 +38,7 @@ def log_of(stage: Stage) -> LogStore:
 
 
 async def post_transfers(stage: Stage, transfers: int) -> None:
-    """Book this many transfers, of two entries each, in one batch."""
+    """Book this many transfers in one batch."""
     user = await stage.user()
     grants = [grant(user, 5, str(fresh_id())) for _ in range(transfers)]
     await stage.commit(*(Commit((transfer,)) for transfer in grants))
@@ -91,7 +91,7 @@ async def seen(stage: Stage) -> LogView:
 
 
 async def wait_until_covered(stage: Stage, size: int) -> None:
-    """Wait until the log has ``size`` leaves and covers all entries."""
+    """Wait until the log has ``size`` leaves and covers all transfers."""
 
     async def done() -> bool:
         look = await log_of(stage).log_look(1)
@@ -110,35 +110,37 @@ async def test_a_log_begins_with_a_checkpoint_of_nothing(stage: Stage) -> None:
 
 
 async def ask_for_checkpoint(ref: Ref[Sequencer]) -> CheckpointReady | CheckpointLate:
-    """Ask for a checkpoint; ask again while the log has not begun or entries wait for it."""
+    """Ask for a checkpoint; ask again while the log has not begun or transfers wait
+    for it.
+    """
 
     async def caught() -> CheckpointReady | CheckpointLate | None:
         answer = await ref.ask(RequestCheckpoint(), within=60)
         begun = answer != CheckpointLate("the log has not begun")
-        return answer if begun and answer != CheckpointLate("many entries are waiting") else None
+        return answer if begun and answer != CheckpointLate("many transfers are waiting") else None
 
     found = await until(caught)
     assert found is not None
     return found
 
 
-async def test_every_entry_becomes_one_leaf_and_all_are_covered(stage: Stage) -> None:
+async def test_every_transfer_becomes_one_leaf_and_all_are_covered(stage: Stage) -> None:
     await post_transfers(stage, 150)
     async with sequencing(stage, batch=64):
-        await wait_until_covered(stage, 300)
+        await wait_until_covered(stage, 150)
         await post_transfers(stage, 3)
-        await wait_until_covered(stage, 306)
+        await wait_until_covered(stage, 153)
     assert await stage.store.audit() == []
 
 
-async def test_a_checkpoint_comes_after_so_many_entries(stage: Stage) -> None:
-    async with sequencing(stage, entries=4) as ref:
+async def test_a_checkpoint_comes_after_so_many_transfers(stage: Stage) -> None:
+    async with sequencing(stage, entries=2) as ref:
         await ask_for_checkpoint(ref)
         await post_transfers(stage, 1)
-        await wait_until_covered(stage, 2)
+        await wait_until_covered(stage, 1)
         assert (await seen(stage)).checked == 0
         await post_transfers(stage, 1)
-        await until(lambda: checked_is(stage, 4))
+        await until(lambda: checked_is(stage, 2))
     assert await stage.store.audit() == []
 
 
@@ -150,9 +152,9 @@ async def test_a_checkpoint_comes_after_so_much_time(stage: Stage) -> None:
     async with sequencing(stage, seconds=10.0) as ref:
         await ask_for_checkpoint(ref)
         await post_transfers(stage, 1)
-        await wait_until_covered(stage, 2)
+        await wait_until_covered(stage, 1)
         stage.clock.pass_by(11)
-        await until(lambda: checked_is(stage, 2))
+        await until(lambda: checked_is(stage, 1))
         assert await stage.store.audit() == []
 
 
@@ -161,15 +163,15 @@ async def test_nothing_is_signed_before_the_chain_agrees_or_while_it_does_not(
 ) -> None:
     async with sequencing(stage, awaits_chain=True, seconds=0.0, entries=1) as ref:
         await post_transfers(stage, 2)
-        await wait_until_covered(stage, 4)
+        await wait_until_covered(stage, 2)
         assert await ask_for_checkpoint(ref) == CheckpointLate("the chain has not answered yet")
         assert (await seen(stage)).checked is None
         ref.tell(ChainAgreement(holds=True))
-        assert await ask_for_checkpoint(ref) == CheckpointReady(4)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(2)
         ref.tell(ChainAgreement(holds=False))
         await post_transfers(stage, 1)
-        await wait_until_covered(stage, 6)
-        assert (await seen(stage)).checked == 4
+        await wait_until_covered(stage, 3)
+        assert (await seen(stage)).checked == 2
     assert await stage.store.audit() == []
 
 
@@ -177,15 +179,15 @@ async def test_who_asks_does_not_wait_for_one(stage: Stage) -> None:
     async with sequencing(stage) as ref:
         await ask_for_checkpoint(ref)
         await post_transfers(stage, 2)
-        assert await ask_for_checkpoint(ref) == CheckpointReady(4)
-        assert (await seen(stage)).checked == 4
+        assert await ask_for_checkpoint(ref) == CheckpointReady(2)
+        assert (await seen(stage)).checked == 2
 
 
 async def test_two_at_one_log_leave_no_hole_and_take_nothing_twice(stage: Stage) -> None:
     async with sequencing(stage, batch=7), sequencing(stage, batch=5, entries=10):
         for _ in range(10):
             await asyncio.gather(*(post_transfers(stage, 3) for _ in range(3)))
-        await wait_until_covered(stage, 180)
+        await wait_until_covered(stage, 90)
     assert await stage.store.audit() == []
 
 
@@ -212,7 +214,7 @@ class FailingLogStore:
             raise Conflict(step) if self.failures.pop(0).endswith("1") else Unavailable(step)
 
 
-STEPS = ("lead", "look", "entries", "edge", "write", "written")
+STEPS = ("lead", "look", "transfers", "edge", "write", "written")
 
 
 class FailingTransaction:
@@ -230,9 +232,9 @@ class FailingTransaction:
     async def begin(self, origin: str) -> None:
         await self._books.begin(origin)
 
-    async def entries(self, numbers: Any) -> Any:
-        self._fail("entries")
-        return await self._books.entries(numbers)
+    async def transfers(self, numbers: Any) -> Any:
+        self._fail("transfers")
+        return await self._books.transfers(numbers)
 
     async def edge(self, size: int) -> Any:
         self._fail("edge")
@@ -247,11 +249,11 @@ class FailingTransaction:
 async def test_whatever_step_fails_nothing_is_lost_or_taken_twice(stage: Stage) -> None:
     log = FailingLogStore(log_of(stage))
     total = 0
-    async with sequencing(stage, log=log, batch=10, entries=8):
+    async with sequencing(stage, log=log, batch=5, entries=4):
         while log.failures:
             await post_transfers(stage, 9)
-            total += 18
-            assert total < 1000, f"never came to {log.failures[0]}"
+            total += 9
+            assert total < 500, f"never came to {log.failures[0]}"
             await wait_until_covered(stage, total)
     assert await stage.store.audit() == []
 
@@ -264,16 +266,16 @@ async def test_a_rotation_is_signed_by_both_keys_and_a_strange_key_does_not_coun
         await ask_for_checkpoint(ref)
         signer.keys = TwinSigner(2, 1).keys
         await post_transfers(stage, 1)
-        assert await ask_for_checkpoint(ref) == CheckpointReady(2)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(1)
         assert len((await seen(stage)).verifiers) == 2
         signer.keys = TwinSigner(2).keys
         await post_transfers(stage, 1)
-        assert await ask_for_checkpoint(ref) == CheckpointReady(4)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(2)
         signer.keys = TwinSigner(7).keys
         await post_transfers(stage, 1)
         assert await ask_for_checkpoint(ref) == CheckpointLate("the log's key is not valid")
-        await wait_until_covered(stage, 6)
-        assert (await seen(stage)).checked == 4
+        await wait_until_covered(stage, 3)
+        assert (await seen(stage)).checked == 2
     assert await stage.store.audit() == []
 
 
@@ -281,7 +283,7 @@ async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None
     async with sequencing(stage) as ref:
         await ask_for_checkpoint(ref)
         await post_transfers(stage, 1)
-        assert await ask_for_checkpoint(ref) == CheckpointReady(2)
+        assert await ask_for_checkpoint(ref) == CheckpointReady(1)
     log = log_of(stage)
     async with log.log() as books:
         look = await books.look(1)
@@ -290,6 +292,6 @@ async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None
         await books.write(Append(type(head)(head.origin, head.size, b"x" * 32, head.covered)))
     async with sequencing(stage) as ref:
         assert await ref.ask(RequestCheckpoint(), within=60) == CheckpointLate(
-            "the root of 2 leaves does not match"
+            "the root of 1 leaves does not match"
         )
     assert [finding.invariant for finding in await stage.store.audit()] == ["I7"]

@@ -1,5 +1,6 @@
 """Delivered units and their money wait for verdicts, on the in-memory store and on PostgreSQL."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
@@ -32,7 +33,7 @@ from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
 from sql.nodes import StandingChange, StandingRecord
-from sql.reputation import STRIKES_MOST, Record
+from sql.reputation import STRIKES_MOST, TRIED_MOST, Record
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
 
 CLASS = "cpu/avx2/e13b728c6880"
@@ -415,6 +416,26 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     assert theirs.is_uncut is same
 
 
+@pytest.mark.parametrize(
+    ("outcome", "loose", "is_loose"),
+    [("invalid", True, True), ("invalid", False, False), ("exact", True, False)],
+)
+async def test_a_job_in_which_a_refusal_was_no_strike_is_known(
+    stage: Stage, outcome: VerdictOutcome, *, loose: bool, is_loose: bool
+) -> None:
+    """Honest renders of its other units may differ, too."""
+    _, node, job = await stage.dispatched(100, units=2)
+    await stage.do(UnitAssign(job, 1, 1, node))
+    await stage.do(delivery(job, node), delivery(job, node, unit=1))
+    other = await delivered(stage)
+    comparison = Comparison("whole", remade=True, distance=9.0, loose=loose)
+    now = stage.clock.now()
+    verdict = said(job, outcome, comparison=comparison, strike=False, retry_at=now)
+    assert isinstance(await stage.do(verdict), Posted)
+    found = {p.row.job_id: p.is_loose for p in await stage.store.pending_checks(10)}
+    assert found == {job: is_loose, other.job: False}
+
+
 async def test_a_dispute_that_a_check_leaves_to_an_admin_is_pending_no_more(stage: Stage) -> None:
     case, other = await delivered(stage), await delivered(stage)
     how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
@@ -585,15 +606,28 @@ async def caught(stage: Stage) -> tuple[UUID, UUID]:
     return node, owner
 
 
-async def verdicts(stage: Stage, node: UUID, user: UUID, outcomes: Sequence[str]) -> None:
-    """Have the node deliver results for a user, with these outcomes, a second apart."""
+async def brought(stage: Stage, node: UUID, user: UUID, **changes: Any) -> UUID:
+    """Have the node deliver a frame for a user, a second after the last one, with other bytes."""
+    stage.clock.pass_by(1)
+    job = fresh_id()
+    order = with_plan(insert(user, job, price=0), pool="mine")
+    assert isinstance(await stage.do(order, UnitAssign(job, 0, 1, node)), Posted)
+    made = signed(delivery(job, node), **{"sha256": job.bytes * 2, **changes})
+    assert isinstance(await stage.do(made), Posted)
+    return job
+
+
+async def decided(stage: Stage, job: UUID, outcome: VerdictOutcome) -> None:
+    verdict = said(job, outcome, retry_at=stage.clock.now())
+    assert isinstance(await stage.do(verdict), Posted)
+
+
+async def verdicts(
+    stage: Stage, node: UUID, user: UUID, outcomes: Sequence[str], **changes: Any
+) -> None:
+    """Have the node deliver frames for a user, with these outcomes."""
     for outcome in cast("Sequence[VerdictOutcome]", outcomes):
-        stage.clock.pass_by(1)
-        job = fresh_id()
-        order = with_plan(insert(user, job, price=0), pool="mine")
-        assert isinstance(await stage.do(order, UnitAssign(job, 0, 1, node)), Posted)
-        assert isinstance(await stage.do(delivery(job, node)), Posted)
-        assert isinstance(await stage.do(said(job, outcome, retry_at=stage.clock.now())), Posted)
+        await decided(stage, await brought(stage, node, user, **changes), outcome)
 
 
 @pytest.mark.parametrize(
@@ -618,13 +652,64 @@ async def test_ten_valid_results_in_a_row_for_its_owner_end_the_quarantine_of_a_
 
 
 async def test_only_results_for_the_owner_since_the_quarantine_count(stage: Stage) -> None:
-    """A member of the owner's organisation is another user, too."""
-    node, owner, mate = await stage.node(), await stage.user(), await stage.user()
+    """A result that was delivered before the quarantine does not count, even if decided in it."""
+    node, owner = await stage.node(), await stage.user()
     await stage.own(node, owner)
-    await stage.found(owner, mate)
     await verdicts(stage, node, owner, ["exact"] * 10)
+    early = [await brought(stage, node, owner) for _ in range(10)]
+    stage.clock.pass_by(1)
     assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
-    await verdicts(stage, node, mate, ["exact"] * 10)
+    stage.clock.pass_by(1)
+    for job in early:
+        await decided(stage, job, "exact")
+    await verdicts(stage, node, await stage.user(), ["exact"] * 10)
+    await verdicts(stage, node, owner, ["exact"] * 9)
+    assert await stage.store.releasable_nodes() == {}
+    await verdicts(stage, node, owner, ["exact"])
+    assert await stage.store.releasable_nodes() == {node: 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [({"sha256": b"s" * 32}, 1), ({"evidence_sha256": None, "evidence_size": None}, 0)],
+    ids=["the same picture", "without evidence"],
+)
+async def test_only_different_frames_with_evidence_count(
+    stage: Stage, changes: dict[str, Any], counted: int
+) -> None:
+    """Tiles, chunks, merged frames and videos have no evidence."""
+    node, owner = await caught(stage)
+    await verdicts(stage, node, owner, ["exact"] * 3, **changes)
+    await verdicts(stage, node, owner, ["exact"] * (9 - counted))
+    assert await stage.store.releasable_nodes() == {}
+    await verdicts(stage, node, owner, ["exact"])
+    assert await stage.store.releasable_nodes() == {node: 1}
+
+
+async def test_a_result_from_before_an_invalid_one_was_found_does_not_count(stage: Stage) -> None:
+    node, owner = await caught(stage)
+    lie, *early = [await brought(stage, node, owner) for _ in range(11)]
+    stage.clock.pass_by(1)
+    await decided(stage, lie, "invalid")
+    for job in early:
+        await decided(stage, job, "exact")
+    await verdicts(stage, node, owner, ["exact"] * 9)
+    assert await stage.store.releasable_nodes() == {}
+    await verdicts(stage, node, owner, ["exact"])
+    assert await stage.store.releasable_nodes() == {node: 1}
+
+
+async def test_a_refuted_report_on_a_scene_restarts_the_count(stage: Stage) -> None:
+    node, owner = await caught(stage)
+    job, other = fresh_id(), await stage.node()
+    (outcome,) = await stage.commit(dispatch(await stage.user(200), job, node=node))
+    assert isinstance(outcome, Posted)
+    await stage.own(other, await stage.user())
+    now = stage.clock.now()
+    await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now, accused=CLASS))
+    await verdicts(stage, node, owner, ["exact"] * 9)
+    await stage.do(UnitAssign(job, 0, 2, other), delivery(job, other, attempt=2))
+    await stage.do(said(job, "exact", attempt=2))
     await verdicts(stage, node, owner, ["exact"] * 9)
     assert await stage.store.releasable_nodes() == {}
     await verdicts(stage, node, owner, ["exact"])
@@ -649,7 +734,8 @@ async def test_a_release_is_written_once_and_resets_the_record(stage: Stage) -> 
     assert await stage.store.quarantine(node, reviewed) is None, "its record was read before"
     stage.clock.pass_by(1)
     assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
-    assert await stage.store.releasable_nodes() == {}, "the row begins with the quarantine"
+    await verdicts(stage, node, owner, ["exact"] * 10)
+    assert await stage.store.releasable_nodes() == {}, "results release a node only once"
 
 
 @pytest.mark.parametrize("order", ["before", "after", "alone"])
@@ -671,18 +757,58 @@ async def test_a_quarantine_that_an_admin_ordered_is_not_ended_by_results(
     assert await stage.store.releasable_nodes() == {}
 
 
-@pytest.mark.parametrize(("how", "is_caught"), [("none", False), ("hand", False), ("lies", True)])
-async def test_a_delivery_of_a_node_that_the_gateway_quarantined_is_marked(
-    stage: Stage, how: str, is_caught: bool
+@pytest.mark.parametrize(
+    ("how", "may_release"),
+    [
+        ("none", False),
+        ("hand", False),
+        ("lies", True),
+        ("lies, then hand", False),
+        ("released", False),
+        ("a stranger's", False),
+        ("no evidence", False),
+        ("before", False),
+    ],
+)
+async def test_a_result_that_may_end_its_nodes_quarantine_is_marked(
+    stage: Stage, how: str, *, may_release: bool
 ) -> None:
-    case = await delivered(stage)
-    act = quarantine_act(stage, case.node)
-    if how == "hand":
-        assert await stage.store.stand(StandingChange(case.node, 0, "QUARANTINED", "black"), act)
-    elif how == "lies":
-        assert await stage.store.quarantine(case.node, act) is not None
+    node, owner = await stage.node(), await stage.user()
+    await stage.own(node, owner)
+    act, versions = quarantine_act(stage, node), itertools.count()
+    if how == "before":
+        await brought(stage, node, owner)
+    if how == "released":
+        await verdicts(stage, node, await stage.user(), ["invalid"] * STRIKES_MOST)
+    stage.clock.pass_by(1)
+    if how not in ("none", "hand"):
+        assert await stage.store.quarantine(node, attrs.evolve(act, at=stage.clock.now()))
+        next(versions)
+        stage.clock.pass_by(1)
+    if how == "released":
+        change = StandingChange(node, next(versions), "ACTIVE", "she says so")
+        assert await stage.store.stand(change, act)
+        stage.clock.pass_by(1)
+        assert await stage.store.quarantine(node, attrs.evolve(act, at=stage.clock.now()))
+    if "hand" in how:
+        change = StandingChange(node, next(versions), "QUARANTINED", "black")
+        assert await stage.store.stand(change, act)
+    if how != "before":
+        changes = {"evidence_sha256": None, "evidence_size": None} if how == "no evidence" else {}
+        user = await stage.user() if how == "a stranger's" else owner
+        await brought(stage, node, user, **changes)
     [waiting] = await stage.store.pending_checks(10)
-    assert waiting.is_caught is is_caught
+    assert waiting.may_release is may_release
+
+
+async def test_no_more_than_thirty_results_may_end_a_quarantine(stage: Stage) -> None:
+    """They cost the owner nothing, but the gateway's verifiers render each of them."""
+    node, owner = await caught(stage)
+    await verdicts(stage, node, owner, ["invalid"] * (TRIED_MOST - 2))
+    for _ in range(3):
+        await brought(stage, node, owner)
+    waiting = await stage.store.pending_checks(10)
+    assert [one.may_release for one in waiting] == [True, True, False]
 
 
 @pytest.mark.parametrize(("withdrawn", "letters"), [(True, []), (False, ["m"])])

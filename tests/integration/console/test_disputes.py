@@ -171,6 +171,7 @@ async def test_an_admin_finds_withheld_shares_and_pays_one(
     said = plain((await ann.get(there))[1])
     assert ("Pay the earning" in said, "Cancel the earning" in said) == (True, True)
     assert ("No verifier has compared it for 30 days" in said) is is_due
+    assert "Another result of the same operator was invalid" in said
     answer = await ann.post(f"{there}/reject", {"reason": "it looks right"})
     assert answer.status == 303
     assert there not in (await ann.get(LIST + "?is=withheld"))[1]

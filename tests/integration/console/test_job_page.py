@@ -20,10 +20,9 @@ from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
 LEAF = """
-INSERT INTO leaves (leaf_index, entry_id, salt, hash)
-SELECT {index}, e.entry_id, sha256('s'), sha256('h') FROM entries e
-JOIN transfers t ON t.id = e.transfer_id JOIN accounts a ON a.id = e.account_id
-WHERE t.reference = 'job:{job}:{unit}' AND t.kind = 'USAGE' AND a.name LIKE 'user:%'
+INSERT INTO leaves (leaf_index, transfer, salts, hash)
+SELECT {index}, id, sha256('d') || sha256('c'), sha256('h') FROM transfers
+WHERE reference = 'job:{job}:{unit}' AND kind = 'USAGE'
 """
 TAG = re.compile(r"<[^>]+>")
 CHECKPOINT = """

@@ -215,7 +215,7 @@ async def test_too_many_sign_ins_are_refused_like_logins(database: PostgresEndpo
         assert (await visitor.post("/console/sign-in", guess)).status == 401
         answer = await visitor.post("/console/sign-in", guess)
         assert answer.status == 429, "sign-ins and logins of the API are counted together"
-        assert "Too many requests" in await answer.text()
+        assert "Too many attempts" in await answer.text()
 
 
 async def test_a_user_sees_no_picture_of_another(face: Face) -> None:

@@ -163,7 +163,7 @@ def place(
     for name, value in place.settings().items():
         monkeypatch.setenv(name, value)
     engine_loop.run(place.fund())
-    engine_loop.run(place.log(2))
+    engine_loop.run(place.log(4))
     return place
 
 
@@ -220,7 +220,7 @@ def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) ->
     assert (after["agrees"], after["contract"], after["leaves"]) == (True, None, 5)
     fresh = call("deploy")
     assert (fresh["made"], fresh["contract"] != contract) == (True, True)
-    place.loop.run(place.log(2))
+    place.loop.run(place.log(4))
     assert place.loop.run(place.findings()) == []
     ended = CliRunner().invoke(fsck, [])
     assert (ended.exit_code, ended.stdout) == (0, "the books are in order\n")
@@ -286,7 +286,7 @@ def test_a_row_that_was_removed_is_a_difference(place: Place, removed: str) -> N
     """Removed are the newest transaction, a middle one, the contract's deployment, or all rows."""
     for _ in range(2):
         place.loop.run(place.anchored())
-        place.loop.run(place.log(1))
+        place.loop.run(place.log(2))
     assert call("status")["agrees"]
     place.loop.run(place.owner(f"DELETE FROM chain_transactions WHERE {removed}"))
     found = call("status", code=1)
@@ -318,7 +318,7 @@ def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
     after = call("status")
     assert (after["agrees"], after["halted"], after["leaves"]) == (True, None, 5)
     assert "nothing to reopen" in error_of("reopen", "--reason", "x", "--yes")
-    place.loop.run(place.log(2))
+    place.loop.run(place.log(4))
     assert place.loop.run(place.findings()) == []
     assert call("deploy")["made"]
 

@@ -29,9 +29,10 @@ from supervisors.engines.handle import Handle
 from tests.integration.engines.test_chain_conformance import EMPTY, done
 from tests.support import programs
 from tests.support.examples import chosen
-from tests.unit.proof.test_epochs import BASE, Log, leaf
+from tests.support.leaves import leaf
+from tests.unit.proof.test_epochs import BASE, Log
 
-LOG = Log(BASE, [leaf(n) for n in range(7)])
+LOG = Log(BASE, [leaf(n) for n in range(1, 8)])
 SIZE = 5
 NAME = re.compile(r"[^A-Za-z0-9_-]")
 STRANGER = "0x" + "12" * 20

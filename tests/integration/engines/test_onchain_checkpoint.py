@@ -21,7 +21,8 @@ from tests.integration.engines.test_onchain import (
 )
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
 from tests.integration.engines.test_onchain_final import PublicNode, serve_node
-from tests.unit.proof.test_epochs import Log, leaf
+from tests.support.leaves import leaf
+from tests.unit.proof.test_epochs import Log
 from tests.unit.proof.test_note import KEY
 
 KEY_TEXT = str(note.verifier_of(LOG.origin, KEY))

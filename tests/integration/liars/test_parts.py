@@ -100,6 +100,26 @@ async def test_parts_that_nobody_goes_on_with_are_removed(farm: Farm, is_over: b
     assert objects.multiparts.open == set()
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+async def test_parts_of_a_second_attempt_are_kept_as_long_as_it_runs(
+    farm: Farm, has_ended: bool
+) -> None:
+    node = await farm.liar(idle)
+    await farm.place()
+    dispatch = await node.next(JobDispatch, within=WITHIN)
+    await ask_for_parts(node, dispatch)
+    await offered(node)
+    await farm.liar(idle)  # the node of the second attempt
+    await farm.owner.execute(
+        "UPDATE units u SET copy_attempt = 2, copy_assigned_at = now(),"
+        " copy_node_id = (SELECT n.id FROM nodes n WHERE n.id <> u.node_id LIMIT 1)"
+    )
+    if has_ended:
+        await farm.owner.execute("UPDATE units SET copy_node_id = NULL, copy_assigned_at = NULL")
+    await farm.owner.execute("UPDATE result_multiparts SET attempt = 2")
+    assert await sweep(farm, OVER_AFTER + timedelta(minutes=1)) == (0 if has_ended else 1)
+
+
 async def test_more_than_may_be_is_a_failure_of_the_node(farm: Farm) -> None:
     node = await farm.liar(idle)
     job = await farm.place()

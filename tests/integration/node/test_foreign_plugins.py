@@ -143,15 +143,32 @@ async def test_a_cancelled_plugin_tidies_up(peer: Gateway, start: Start) -> None
 async def test_a_plugin_does_not_take_the_place_of_the_nodes_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = tmp_path / "site"
-    (place / "thief-1.0.dist-info").mkdir(parents=True)
-    (place / "thief.py").write_text(
-        "class Thief:\n    job_type = 'echo'\n    async def run(self, task): ...\n"
-    )
-    info = place / "thief-1.0.dist-info"
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thief\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\nthief = thief:Thief\n")
-    monkeypatch.syspath_prepend(str(place))
+    source = "class Thief:\n    job_type = 'echo'\n    async def run(self, task): ...\n"
+    monkeypatch.syspath_prepend(_site(tmp_path, "thief", source))
     found = await offer(StateFolder(tmp_path / "state"), AgentSettings())
     assert type(found.plugins["echo"]).__name__ == "EchoPlugin"
     assert "echo" in found.not_offered["thief"]
+
+
+async def test_a_plugin_that_breaks_when_asked_is_not_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (
+        "class Rude:\n    job_type = 'rude'\n    async def run(self, task): ...\n"
+        "    async def why_not(self): raise OSError('no such device')\n"
+    )
+    monkeypatch.syspath_prepend(_site(tmp_path, "rude", source))
+    found = await offer(StateFolder(tmp_path / "state"), AgentSettings())
+    assert "echo" in found.plugins
+    assert "no such device" in found.not_offered["rude"]
+
+
+def _site(folder: Path, name: str, source: str) -> str:
+    """Write an installed package with one plugin, and return its folder."""
+    place = folder / "site"
+    info = place / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (place / f"{name}.py").write_text(source)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {name}:{name.capitalize()}\n")
+    return str(place)

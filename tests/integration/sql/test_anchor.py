@@ -332,7 +332,7 @@ async def contract_of(scene: Scene) -> str:
     return (await scene.anchors.sent(CHAIN_ID, SENDER, 0))[0].contract
 
 
-@pytest.mark.parametrize(("further", "why"), [(50, "AHEAD"), (2, "OTHER")])
+@pytest.mark.parametrize(("further", "why"), [(50, "AHEAD"), (1, "OTHER")])
 async def test_a_chain_with_another_log_than_the_databases_halts_it(
     scene: Scene, further: int, why: str
 ) -> None:

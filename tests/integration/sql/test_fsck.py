@@ -29,9 +29,9 @@ from tests.support.databases import connected
 from tests.support.transfers import insert_transfers
 
 HASH = "sha256('x')"
+SALTS = f"{HASH} || {HASH}"
 EVERY_ID = {
     "transfers": "SELECT array_agg(id) FROM transfers",
-    "entries": "SELECT array_agg(entry_id) FROM entries",
     "accounts": "SELECT array_agg(id) FROM accounts",
     "jobs": "SELECT array_agg(id) FROM jobs",
 }
@@ -44,23 +44,23 @@ BREAKS = {
         "transfers_i1",
         "UPDATE transfers SET credit = 0, subject = debit WHERE id = 1",
     ),
-    "a transfer that is missing": ("entries_i2", "DELETE FROM transfers WHERE id = 1"),
+    "a transfer that is missing": ("transfers_i2", "DELETE FROM transfers WHERE id = 1"),
     "a balance": (
         "accounts_i2",
         "UPDATE accounts SET balance = balance + 1 WHERE name = 'revenue'",
     ),
     "a version": ("accounts_i2", "UPDATE accounts SET version = 9 WHERE name = 'revenue'"),
-    "an amount": ("entries_i2", "UPDATE transfers SET amount = amount + 1 WHERE id = 2"),
+    "an amount": ("transfers_i2", "UPDATE transfers SET amount = amount + 1 WHERE id = 2"),
     "a balance after a debit": (
-        "entries_i2",
+        "transfers_i2",
         "UPDATE transfers SET debit_after = debit_after + 1 WHERE id = 2",
     ),
     "a balance after a credit": (
-        "entries_i2",
+        "transfers_i2",
         "UPDATE transfers SET credit_after = credit_after + 1 WHERE id = 2",
     ),
     "a version that is there on both sides": (
-        "transfers_i2",
+        "transfers_i2_sides",
         (
             "UPDATE transfers t SET credit_version = o.debit_version FROM transfers o"
             " WHERE t.credit = o.debit AND t.kind = 'STRIPE' AND o.kind = 'DEDUCTION'"
@@ -225,23 +225,26 @@ BREAKS = {
         "jobs_i3_units",
         "UPDATE units SET price = price + 1 WHERE state = 'RUNNING'",
     ),
-    "an entry without a leaf": (
-        "entries_i7",
+    "a transfer without a leaf": (
+        "transfers_i7",
         "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 5)",
     ),
-    "an entry that waits for its leaf": (
+    "a transfer that waits for its leaf": (
         "always_i7_late",
         (
             "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0);"
             "UPDATE transfers SET created_at = created_at + interval '61 s' WHERE id > 3"
         ),
     ),
-    "a leaf beyond the end": ("always_i7_end", f"INSERT INTO leaves VALUES (0, 1, {HASH}, {HASH})"),
+    "a leaf beyond the end": (
+        "always_i7_end",
+        f"INSERT INTO leaves VALUES (0, 1, {SALTS}, {HASH})",
+    ),
     "a leaf that is numbered as another": (
         "whole_i7_indices",
         (
             "INSERT INTO log_head VALUES (true, 'log', 1, sha256(''), 0);"
-            f"INSERT INTO leaves VALUES (1, 1, {HASH}, {HASH})"
+            f"INSERT INTO leaves VALUES (1, 1, {SALTS}, {HASH})"
         ),
     ),
     "a checkpoint beyond the end": (

@@ -1,4 +1,4 @@
-"""Tests of the log over PostgreSQL: entries that commit out of order, and altered rows that fsck
+"""Tests of the log over PostgreSQL: transfers that commit out of order, and altered rows that fsck
 finds.
 """
 
@@ -76,26 +76,26 @@ async def commit_late(
 
 
 @pytest.mark.parametrize("commits", [True, False])
-async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
+async def test_a_transfer_that_commits_late_is_taken_up_behind_the_others(
     stage: Stage, commits: bool
 ) -> None:
-    """The late entry has the lowest number, so the log covers no later entry until its transaction
+    """The late transfer has the lowest number, so the log covers no later one until its transaction
     ends.
     """
     a, b, c, d = [await stage.user(100) for _ in range(4)]
     begun, end = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with sequencing(stage) as ref, asyncio.TaskGroup() as group:
-        await wait_until_covered(stage, 8)
+        await wait_until_covered(stage, 4)
         before = (await seen(stage)).newest
         group.create_task(commit_late(stage, move(a, b), begun, end))
         await begun.wait()
         await stage.commit(move(c, d))
         for _ in range(5):
-            assert await ask_for_checkpoint(ref) == CheckpointReady(10)
+            assert await ask_for_checkpoint(ref) == CheckpointReady(5)
         look = await seen(stage)
-        assert (look.head.covered, look.newest) == (before, before + 4)
+        assert (look.head.covered, look.newest) == (before, before + 2)
         end.set_result(commits)
-        await wait_until_covered(stage, 12 if commits else 10)
+        await wait_until_covered(stage, 6 if commits else 5)
     assert await stage.store.audit() == []
 
 
@@ -103,7 +103,7 @@ async def test_proofs_of_many_sizes_at_once_do_not_forget_what_another_reads(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
     async with sequencing(stage) as ref:
-        await post_transfers(stage, SIZES // 2)
+        await post_transfers(stage, SIZES)
         await wait_until_covered(stage, SIZES)
         await ask_for_checkpoint(ref)
     pool = Database(lambda: database.app_dsn)
@@ -131,44 +131,60 @@ async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None
 
     async with sequencing(stage, batch=13), sequencing(stage, batch=50, entries=16):
         await asyncio.gather(*(work() for _ in range(5)))
-        await wait_until_covered(stage, 24 + 5 * 20 * 4)
+        await wait_until_covered(stage, 12 + 5 * 20 * 2)
     assert await stage.store.audit() == []
 
 
 # ── altered rows ─────────────────────────────────────────────────────────────────────────────────
 
 
-async def fill_log(stage: Stage, pairs: int) -> None:
-    """Fill the log with ``2 * pairs`` leaves and a checkpoint at least every four leaves."""
+async def fill_log(stage: Stage, leaves: int) -> None:
+    """Fill the log with this many leaves, and a checkpoint at least every four leaves."""
     async with sequencing(stage, batch=4, entries=4):
-        await post_transfers(stage, pairs)
-        await wait_until_covered(stage, 2 * pairs)
+        await post_transfers(stage, leaves)
+        await wait_until_covered(stage, leaves)
 
 
 ALTERED = {
-    "an entry": (
+    "a transfer": (
         "UPDATE transfers SET created_at = created_at + interval '1 s' WHERE id = 4",
-        ("I7", "entry 7", "does not match leaf 6 of the log"),
+        ("I7", "transfer 4", "does not match leaf 3 of the log"),
     ),
     "a description": (
         "UPDATE transfers SET description = 'other' WHERE id = 4",
-        ("I7", "entry 8", "does not match leaf 7 of the log"),
+        ("I7", "transfer 4", "does not match leaf 3 of the log"),
+    ),
+    "a balance of the debit alone": (
+        "UPDATE transfers SET debit_after = debit_after + 1 WHERE id = 6",
+        ("I7", "transfer 6", "does not match leaf 5 of the log"),
+    ),
+    "a balance of the credit alone": (
+        "UPDATE transfers SET credit_after = credit_after + 1 WHERE id = 6",
+        ("I7", "transfer 6", "does not match leaf 5 of the log"),
     ),
     "a receipt": (
         "UPDATE transfers SET receipt = sha256('x') WHERE id = 5",
-        ("I7", "entry 10", "does not match leaf 9 of the log"),
+        ("I7", "transfer 5", "does not match leaf 4 of the log"),
     ),
-    "an entry that is gone": (
+    "a transfer that is gone": (
         "DELETE FROM transfers WHERE id = 3",
-        ("I7", "entry 5", "is missing: it was leaf 4 of the log"),
+        ("I7", "transfer 3", "is missing: it was leaf 2 of the log"),
     ),
-    "two entries in each other's place": (
+    "two transfers in each other's place": (
         (
-            "UPDATE leaves SET entry_id = -1 WHERE entry_id = 3;"
-            "UPDATE leaves SET entry_id = 3 WHERE entry_id = 4;"
-            "UPDATE leaves SET entry_id = 4 WHERE entry_id = -1"
+            "UPDATE leaves SET transfer = -1 WHERE transfer = 3;"
+            "UPDATE leaves SET transfer = 3 WHERE transfer = 4;"
+            "UPDATE leaves SET transfer = 4 WHERE transfer = -1"
         ),
-        ("I7", "entry 3", "does not match leaf 3 of the log"),
+        ("I7", "transfer 3", "does not match leaf 3 of the log"),
+    ),
+    "a salt of the debit": (
+        "UPDATE leaves SET salts = set_byte(salts, 31, 1) WHERE transfer = 3",
+        ("I7", "transfer 3", "does not match leaf 2 of the log"),
+    ),
+    "a salt of the credit": (
+        "UPDATE leaves SET salts = set_byte(salts, 32, 1) WHERE transfer = 3",
+        ("I7", "transfer 3", "does not match leaf 2 of the log"),
     ),
     "a leaf that is gone": (
         "DELETE FROM leaves WHERE leaf_index = 10",
@@ -176,7 +192,7 @@ ALTERED = {
     ),
     "a leaf that is forgotten at the end": (
         "DELETE FROM leaves WHERE leaf_index = 599",
-        ("I7", "entry 600", "no leaf, though the log covers entries to 600"),
+        ("I7", "transfer 600", "no leaf, though the log covers transfers to 600"),
     ),
     "a leaf's hash": (
         "UPDATE leaves SET hash = sha256('x') WHERE leaf_index = 300",
@@ -223,7 +239,7 @@ ALTERED = {
 async def test_whatever_is_altered_is_found_and_named(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await fill_log(stage, 300)
+    await fill_log(stage, 600)
     assert await run_fsck(owner) == []
     for what, (statement, finding) in ALTERED.items():
         transaction = owner.transaction(isolation="repeatable_read")
@@ -245,7 +261,7 @@ async def test_every_checkpoint_that_is_gone_is_missed(
     """Each checkpoint is deleted in turn: the first, the newest, and checkpoints that no row refers
     to.
     """
-    await fill_log(stage, 10)
+    await fill_log(stage, 20)
     rows = await owner.fetch("SELECT number, size FROM checkpoints ORDER BY size")
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     before = 0
@@ -260,32 +276,31 @@ async def test_every_checkpoint_that_is_gone_is_missed(
         before = row["size"]
 
 
-async def test_one_altered_entry_is_one_finding(
+async def test_one_altered_transfer_is_one_finding(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """Other entries are not reported, nor is the other side: the receipt is the subject's."""
     await fill_log(stage, 100)
     await owner.execute("UPDATE transfers SET receipt = sha256('x') WHERE id IN (2, 75)")
-    assert [finding.subject for finding in await run_fsck(owner)] == ["entry 4", "entry 150"]
+    assert [finding.subject for finding in await run_fsck(owner)] == ["transfer 2", "transfer 75"]
 
 
 async def test_an_audit_goes_on_where_the_last_one_ended(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await fill_log(stage, 300)
+    await fill_log(stage, 600)
     first = await run_audit(owner, log_most=300)
     assert (first.findings, first.verified) == ([], 300)
-    await owner.execute("UPDATE transfers SET receipt = sha256('x') WHERE id IN (2, 225)")
+    await owner.execute("UPDATE transfers SET receipt = sha256('x') WHERE id IN (2, 450)")
     second = await run_audit(owner, log_since=first.verified)
-    assert [finding.subject for finding in second.findings] == ["entry 450"]
+    assert [finding.subject for finding in second.findings] == ["transfer 450"]
     assert second.verified < 450
     again = await run_audit(owner, log_since=second.verified)
     assert again.findings == second.findings
     whole = await run_audit(owner)
-    assert [finding.subject for finding in whole.findings] == ["entry 4", "entry 450"]
+    assert [finding.subject for finding in whole.findings] == ["transfer 2", "transfer 450"]
 
 
-async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage: Stage) -> None:
+async def test_a_transfer_that_waits_for_its_leaf_while_others_come_is_found(stage: Stage) -> None:
     await fill_log(stage, 3)
     await post_transfers(stage, 1)
     stage.clock.pass_by(61)
@@ -293,8 +308,7 @@ async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage
     await post_transfers(stage, 1)
     found = await stage.store.audit()
     assert [(finding.invariant, finding.subject) for finding in found] == [
-        ("I7", "entry 7"),
-        ("I7", "entry 8"),
+        ("I7", "transfer 4"),
     ]
 
 
@@ -304,16 +318,16 @@ async def test_an_entry_whose_account_is_missing_is_not_passed_over(
     await fill_log(stage, 3)
     await execute(database.owner_dsn, transfer_between("no debtor", "no creditor"))
     async with sequencing(stage) as ref:
-        late = CheckpointLate("the account of an entry is missing")
+        late = CheckpointLate("the account of a transfer is missing")
         assert await ask_for_checkpoint(ref) == late
-    assert (await seen(stage)).head.covered == 6
+    assert (await seen(stage)).head.covered == 3
     assert ("I1", "transfer 4") in {(f.invariant, f.subject) for f in await stage.store.audit()}
 
 
 async def test_the_log_is_append_only_for_its_owner_too(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
-    await fill_log(stage, 150)
+    await fill_log(stage, 300)
     for table in ("leaves", "tiles", "checkpoints", "log_keys", "epochs"):
         for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -338,22 +352,22 @@ async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
     )
 
 
-async def fill_further(stage: Stage, pairs: int) -> None:
-    """Add ``2 * pairs`` leaves and a checkpoint to the log after its name has changed."""
+async def fill_further(stage: Stage, leaves: int) -> None:
+    """Add this many leaves and a checkpoint to the log after its name has changed."""
     async with sequencing(stage, batch=4, entries=4) as ref:
-        await post_transfers(stage, pairs)
+        await post_transfers(stage, leaves)
         assert isinstance(await ask_for_checkpoint(ref), CheckpointReady)
 
 
 async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]", database: PostgresEndpoint
 ) -> None:
-    await fill_log(stage, 3)
+    await fill_log(stage, 6)
     pool = Database(lambda: database.app_dsn)
     row = await epoch_of(stage, pool)
     assert (row.number, row.leaf_index) == (2, 6)
     assert row.origin.startswith(f"{row.leaf.split('origin ')[1].splitlines()[0]}/epoch/2-")
-    await fill_further(stage, 2)
+    await fill_further(stage, 4)
     assert await run_fsck(owner) == []
     for statement, finding in EPOCHS_ALTERED.items():
         transaction = owner.transaction(isolation="repeatable_read")
@@ -365,6 +379,6 @@ async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(
     again = await epoch_of(stage, pool)
     assert (again.number, again.leaf_index) == (3, 11)
     assert f"origin {row.origin}\n" in again.leaf
-    await fill_further(stage, 2)
+    await fill_further(stage, 4)
     assert await run_fsck(owner) == []
     await pool.close()

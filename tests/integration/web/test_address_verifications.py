@@ -3,17 +3,23 @@
 import asyncio
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from sql.audit_log import Act
+from sql.invitations import NewInvitation
+from sql.mails import HOUR
 from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system_clock import SystemClock
 from tests.integration.console.people import newcomer
-from tests.integration.web.accounts import Person, ask, register
+from tests.integration.web.accounts import PASSWORD, Person, ask, register
 from tests.integration.web.mailing import MAIL, mailing, nothing_waits
 from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, face_over, face_with, with_ledger
 from tests.support.until import until
 from tests.twins.mail import TwinMail
+from web.identity.invitation_tokens import digest_of
 
 VERIFY = "/api/v1/auth/verify"
 TOKEN = re.compile(r"/console/verify-address#token=(rtv_[0-9a-f]{32})")
@@ -144,7 +150,7 @@ async def test_the_console_asks_for_it_and_verifies_without_scripts(face: Face) 
     jane = await newcomer(face)
     status, text = await jane.get("/console")
     assert (status, "is not verified yet" in text) == (200, True)
-    assert (await jane.post("/console/verify-address/send", {})).status == 303
+    assert (await jane.post("/console/account/verification", {})).status == 303
     token, _ = await tokens(face, 2)
     status, text = await jane.get("/console/verify-address")
     assert (status, 'name="token"' in text) == (200, True)
@@ -166,3 +172,19 @@ async def test_the_console_says_why_an_invitation_is_refused(face: Face) -> None
     text = await refused.text()
     assert (refused.status, "Verify your e-mail address first" in text) == (403, True)
     assert "get another link on the page Verify your address" in text
+
+
+async def test_who_is_invited_verifies_their_address_too(
+    database: PostgresEndpoint, dsn: str
+) -> None:
+    invite = {"registration": "invite"}
+    async with face_over(database, with_ledger, mail=MAIL, accounts=invite) as face:
+        new = NewInvitation(uuid4(), digest_of("rti_x"), None, SystemClock().now() + HOUR)
+        act = Act(SystemClock().now(), None, "console:ann", "user.invite", "x", "she asked")
+        assert await face.gateway.tables.invitations.insert(new, act) is not None
+        body = {"email": "jane@example.org", "name": "Jane", "password": PASSWORD}
+        path = "/api/v1/auth/register"
+        status, _ = await ask(face, "POST", path, {**body, "invitation": "rti_x"})
+        assert status == 201
+        [token] = await tokens(face)
+        assert await verified(face, token) == 200

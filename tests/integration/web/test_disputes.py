@@ -228,7 +228,7 @@ async def withhold(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[
     dispute's id.
     """
     job, dispute = await otto.earn(jane), uuid4()
-    reason = "the gateway: another result of its node was invalid"
+    reason = "the gateway: another result of its operator was invalid"
     of = (dispute, job, 0, UUID(jane.id))
     opened = DisputeOpen(*of, reason, timedelta(0), by_gateway=True)
     assert isinstance(await do(otto.face, opened), Posted)

@@ -49,8 +49,8 @@ async def test_a_pages_files_are_served_with_their_types(face: Face) -> None:
 
 
 async def test_every_route_is_an_operation(face: Face) -> None:
-    """The relay is described separately; archives, which act like object URLs, and the console are
-    not part of the API.
+    """The relay is described separately; archives, which act like object URLs, and the pages for
+    browsers are not part of the API.
     """
     site = face.client.app
     assert isinstance(site, web.Application)
@@ -61,4 +61,4 @@ async def test_every_route_is_an_operation(face: Face) -> None:
         if not route.resource.canonical.startswith("/console")
     }
     declared = {(operation.method, operation.path) for operation in OPERATIONS}
-    assert routes - {("GET", RELAY), ("GET", archives.PATH)} == declared
+    assert routes - {("GET", "/"), ("GET", RELAY), ("GET", archives.PATH)} == declared

@@ -18,6 +18,7 @@ from actors.kernel import Ref
 from actors.ledger.effects import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
+from rendertrust.job_status import NOT_STARTED, UNIT_STATUSES
 from sql.webhooks import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, EndpointHealth
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
@@ -303,6 +304,20 @@ async def test_an_endpoint_that_is_gone_or_fails_for_long_is_told_no_more(
         await until(lambda: post.received[URL])
 
 
+async def test_an_endpoint_that_is_enabled_again_gets_waiting_deliveries_at_once(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    made, post = await endpoint(jane, ["job.*"]), TwinPost()
+    post.answer(URL, 200)
+    await job_of(jane, price=0)
+    await jane.ask("PATCH", f"{AT}/{made['id']}", {"enabled": False})
+    await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now() + interval '1 hour'")
+    async with delivering(jane.face, post) as courier:
+        await jane.ask("PATCH", f"{AT}/{made['id']}", {"enabled": True})
+        await courier.ask(Deliver(), within=SOON)
+        await until(lambda: post.received[URL], within=SOON)
+
+
 async def test_one_that_fails_does_not_hold_up_another(jane: Person) -> None:
     other, post = "https://other.example.com", TwinPost()
     post.receivers[URL] = lambda _: NotSent("no answer within 10 s")
@@ -370,6 +385,11 @@ async def test_endpoints_are_their_owner_s_alone(jane: Person) -> None:
     assert "secret" not in page["endpoints"][0]
     assert (await jane.ask("DELETE", f"{AT}/{made['id']}"))[0] == 200
     assert (await jane.ask("GET", AT))[1] == {"endpoints": []}
+
+
+async def test_each_state_of_a_unit_can_be_subscribed_to(jane: Person) -> None:
+    types = [f"unit.{state.lower()}" for state in UNIT_STATUSES if state not in NOT_STARTED]
+    assert (await endpoint(jane, types))["types"] == types
 
 
 async def test_nonsense_is_refused_and_there_are_so_many_at_most(jane: Person) -> None:

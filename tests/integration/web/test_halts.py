@@ -299,11 +299,11 @@ async def test_the_backlog_is_told_and_is_no_failure(
     await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
     found = await ready(creator)
     assert (found["status"], found["log"]["halted"]) == ("ready", None)
-    assert found["log"]["unanchored"] >= 2
+    assert found["log"]["unanchored"] >= 1
     assert found["log"]["unanchored_since"] is not None
     async with http.get(f"{gateway.url}/metrics") as answer:
         text = await answer.text()
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert float(values["rendertrust_log_unanchored"]) >= 2
+    assert float(values["rendertrust_log_unanchored"]) >= 1
     assert float(values["rendertrust_anchor_lag_seconds"]) > 0
     assert float(values["rendertrust_log_halted"]) == 0

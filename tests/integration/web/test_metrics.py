@@ -93,6 +93,7 @@ async def test_the_figures_of_the_database_and_what_is_up_are_shown(
 ) -> None:
     before = await figures(face)
     assert before['rendertrust_jobs{state="QUEUED"}'] == 0
+    assert before['rendertrust_jobs{state="PAUSED"}'] == 0, "else the last count would stay"
     assert before['rendertrust_nodes{status="HEALTHY"}'] == 0
     assert before["rendertrust_holds_open"] == before["rendertrust_credits_held"] == 0
     assert before['rendertrust_dependency_up{dependency="redis"}'] == 1

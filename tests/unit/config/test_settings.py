@@ -63,6 +63,7 @@ def test_the_file_may_name_the_environment(file: Path) -> None:
         ("[limits]\nlogin = 0\n", "limits.login is 0"),
         ("[verification]\nmemory_gib = 1\n", "Blender needs at least 2"),
         ("[verification]\nthreads = -1\n", "verification.threads is -1"),
+        ("[accounts]\nregistration = 'never'\n", "accounts.registration"),
         ("[nodes]\nrequire_proof = 'perhaps'\n", "nodes.require_proof"),
         ("[stripe]\nsecret_key = 'sk_test_x'\n", "stripe.webhook_secret must be set together"),
         ("[stripe]\nurl = 'http://stripe'\n", "stripe.url needs stripe.secret_key"),

@@ -23,14 +23,14 @@ from tests.unit.dispatch.test_state import board_with
 OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
 
 
-def farm(*classes: str, owners: int = 1) -> SchedulerState:
+def farm(*classes: str) -> SchedulerState:
     """Return a state with one node for each device class; '' stands for a node without a class."""
     ids = [UUID(int=number) for number in range(1, len(classes) + 1)]
     board, _ = board_with(*(node_row(node) for node in ids))
-    for number, (node, name) in enumerate(zip(ids, classes, strict=True)):
+    for node, name in zip(ids, classes, strict=True):
         found = board.index.node(node)
         found.resources, found.slots = resources_of(name, "5.2", 1 << 34), 1
-        found.owner = UUID(int=500 + number % owners)
+        found.owner = OWNER
         board.index.changed(found)
     return board
 
@@ -61,15 +61,6 @@ def test_nodes_that_are_away_or_say_nothing_do_not_count() -> None:
     assert chosen(board) == OLD
     assert chosen(board, memory=1 << 40) is None
     assert isinstance(placement.reserve(board, alike(memory=1 << 40), EPOCH, 0.0), NoCapableNode)
-
-
-def test_a_class_that_can_check_itself_comes_first() -> None:
-    board = farm(OLD, NEW, OLD, NEW, NEW)
-    for number in (1, 3):
-        board.index.node(UUID(int=number)).owner = UUID(int=900 + number)
-    for number in (2, 4, 5):
-        board.index.node(UUID(int=number)).owner = OWNER
-    assert chosen(board) == OLD
 
 
 def test_a_class_that_is_named_stays_as_it_is() -> None:

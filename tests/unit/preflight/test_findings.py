@@ -5,7 +5,9 @@ from typing import Any
 import attrs
 import pytest
 
+from rendertrust.node.plugins.preflight import report_of
 from rendertrust.preflight.findings import LEVELS, NodeClass, findings, stops
+from web.jobs.preflight_report import SceneFacts, facts_of
 
 CPU = NodeClass(blender=(5, 2), ram_bytes=8 * 2**30)
 CLEAN: dict[str, Any] = {
@@ -56,6 +58,19 @@ def test_clean_scene_has_none() -> None:
 )
 def test_code(facts: dict[str, Any], code: str) -> None:
     assert codes(facts) == [code]
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"unknown_nodes": ["Material 'Wood' > Foreign"]}, "addon_node"),
+        ({"computed_paths": ["GeometryNodeTree 'Reader' > Import Text"]}, "computed_path"),
+    ],
+)
+def test_what_a_node_finds_reaches_the_gateway(facts: dict[str, Any], code: str) -> None:
+    told = facts_of(report_of(CLEAN | facts))
+    assert isinstance(told, SceneFacts), told
+    assert [finding.code for finding in findings(attrs.asdict(told), CPU)] == [code]
 
 
 def test_nodes_with_a_card_may_have_eevee() -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rendertrust import checkpoint, merkle, note
 from rendertrust.checkpoint import Checkpoint
-from rendertrust.leaf import Leaf
+from rendertrust.leaf import leaf_bytes, side_of
 from rendertrust.receipt import (
     CompletedWork,
     canonical,
@@ -84,20 +84,32 @@ RECEIPT = receipt_document(
 )
 
 
-def proof_of(receipt: dict[str, Any], *, kind: str = "USAGE", amount: int = -100_000) -> Any:
+ENTRY = 41  # the debit of transfer 21
+
+
+def proof_of(
+    receipt: dict[str, Any], *, kind: str = "USAGE", amount: int = 100_000, entry: int = ENTRY
+) -> Any:
     """Return the inclusion proof of an entry that pays for the receipt, one of three leaves."""
     digest = hashlib.sha256(canonical(receipt)).digest()
-    leaf = Leaf(42, TIME, kind, amount, hashlib.sha256(b"private").digest(), digest)
-    leaves = [b"first", leaf.canonical, b"third"]
+    transfer, side = side_of(entry)
+    leaf = leaf_bytes(
+        *(transfer, TIME, kind, amount),
+        debit=hashlib.sha256(b"debit").digest(),
+        credit=hashlib.sha256(b"credit").digest(),
+        receipt=digest,
+    )
+    leaves = [b"first", leaf, b"third"]
     root = merkle.root(leaves)
     hashes = inclusion_proof(leaves, 1)
     return {
-        "entry_id": 42,
+        "entry_id": entry,
+        "side": side,
         "merkle_root": root.hex(),
         "proof_hashes": [part.hex() for part in hashes],
         "directions": ["left", "right"],
-        "leaf": leaf.canonical.decode(),
-        "leaf_hash": merkle.leaf_hash(leaf.canonical).hex(),
+        "leaf": leaf.decode(),
+        "leaf_hash": merkle.leaf_hash(leaf).hex(),
         "leaf_index": 1,
         "tree_size": 3,
         "checkpoint": checkpoint.sign(Checkpoint(ORIGIN, 3, root, TIME), GATEWAY),
@@ -111,6 +123,6 @@ def file_of(receipt: dict[str, Any] = RECEIPT, *, proved: bool = True) -> dict[s
         "format": FILE,
         "receipt": receipt,
         "signature": GATEWAY.sign(receipt_message(receipt)).hex(),
-        "entry_id": 42 if proved else None,
+        "entry_id": ENTRY if proved else None,
         "proof": proof_of(receipt) if proved else None,
     }

@@ -22,15 +22,16 @@ from rendertrust.checkpoint_check import (
 )
 from rendertrust.onchain import NOT_YET, ChainUnknown, OnChain
 from rendertrust.proof_check import ConsistencyProof, Verdict
+from tests.support.leaves import leaf
 from tests.twins.signer import signing_key
-from tests.unit.proof.test_epochs import CONTRACT, LINK, NEW, OLD, Log, leaf, links
+from tests.unit.proof.test_epochs import CONTRACT, LINK, NEW, OLD, Log, links
 from tests.unit.proof.test_note import KEY, VERIFIER
 from tests.unit.proof.test_proof_check import flipped
 from web.openapi.examples.log import CHECKPOINT
 
 ANSWER: dict[str, Any] = json.loads(json.dumps(CHECKPOINT))
 TRANSACTION = "0x" + "ab" * 32
-LOG = Log("farm.example/log", [leaf(n) for n in range(9)])
+LOG = Log("farm.example/log", [leaf(n) for n in range(1, 10)])
 CHAIN = OnChain(chain_id=7, block=20, private=False, contract=CONTRACT, named=True, final=True)
 Said = dict[ExpectedRoot, OnChain | ChainUnknown]
 OTHER = note.verifier_of("farm.example/log", signing_key(9))

@@ -15,10 +15,10 @@ from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.consistency import LeafLink, in_order
 from rendertrust.epoch import EpochLeaf
-from rendertrust.leaf import Leaf, PrivatePart
 from rendertrust.proof_check import ConsistencyProof, KnownCheckpoint, Verdict, read_epochs, verify
 from tests.golden.files import golden
 from tests.golden.signed import EPOCH
+from tests.support.leaves import leaf
 from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.unit.proof.test_note import KEY, TIME
 from tests.unit.proof.test_proof_check import flipped
@@ -27,12 +27,6 @@ from web.openapi.examples.log import EPOCHS
 BASE = "farm.example/log"
 CONTRACT = "0x" + "ab" * 20
 GOLDEN = golden("leaves", "epoch.txt").decode()
-PRIVATE = PrivatePart("user:jane", 1, 0, 5, "a", "b")
-
-
-def leaf(number: int) -> bytes:
-    """Return the leaf of an entry."""
-    return Leaf(number + 1, TIME, "USAGE", -5, PRIVATE.digest(bytes(32))).canonical
 
 
 class Log:
@@ -51,7 +45,8 @@ class Log:
         ranges = merkle.inclusion_ranges(index, size)
         part = self.leaves[:size]
         return {
-            "entry_id": index + 1,
+            "entry_id": 2 * index + 2,
+            "side": "credit",
             "merkle_root": merkle.root(part).hex(),
             "proof_hashes": [p.hex() for p in inclusion_proof(part, index)],
             "directions": ["right" if start > index else "left" for start, _ in ranges],
@@ -98,10 +93,10 @@ class Log:
 
 
 # Six of nine leaves were in the backup; all nine were anchored.
-OLD = Log(BASE, [leaf(n) for n in range(9)])
+OLD = Log(BASE, [leaf(n) for n in range(1, 10)])
 LINK = EpochLeaf(2, TIME, BASE, 7, CONTRACT, 9, merkle.root(OLD.leaves))
 SECOND = epoch.origin_of(LINK)
-NEW = Log(SECOND, [*OLD.leaves[:6], LINK.canonical, leaf(20), leaf(21), leaf(22)])
+NEW = Log(SECOND, [*OLD.leaves[:6], LINK.canonical, leaf(21), leaf(22), leaf(23)])
 
 
 def links(size: int) -> tuple[LeafLink, ...]:
@@ -201,7 +196,7 @@ def test_what_the_epoch_after_next_kept_is_not_given_up() -> None:
         size = len(log.leaves)
         for index in [n for n in range(size) if log.leaves[n] != LINK.canonical]:
             proof = log.proof(index, size)
-            proof["entry_id"] = int(proof["leaf"].split()[2])
+            proof["entry_id"] = 2 * int(proof["leaf"].split()[2])
             verdict = verify(proof, witness=third.witness(10), epochs=found)
             assert verdict.witnessed == (index < kept), verdict.steps
 

@@ -78,7 +78,7 @@ def flipped(value: Any) -> Iterator[Any]:
 
 
 MEANT = [
-    *("entry_id", "merkle_root", "proof_hashes", "directions", "leaf", "leaf_hash"),
+    *("entry_id", "side", "merkle_root", "proof_hashes", "directions", "leaf", "leaf_hash"),
     *("leaf_index", "tree_size", "checkpoint", "verifier"),
     *("anchor_tx_hash", "block_number", "chain_id", "contract", "anchor"),
 ]
@@ -167,21 +167,44 @@ def test_whatever_a_stranger_gives_is_refused_and_nothing_raised(document: Any) 
     assert isinstance(read_shown(document), str)
 
 
-def test_an_opening_must_be_the_leafs() -> None:
-    salt = "98bb14acb95c743fe1d4f5ccad604caf5c32b81c862eebda2257afb33cd0c5a4"
-    private = (
-        "account user:550e8400-e29b-41d4-a716-446655440000\nversion 7\nbefore 10000000\n"
-        'after 9900000\nreference "job:3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52:0"\n'
-        'description "Job execution: render"\n'
+# The opening of the example's credit.
+OPENING = {
+    "salt": "98bb14acb95c743fe1d4f5ccad604caf5c32b81c862eebda2257afb33cd0c5a4",
+    "private": (
+        "account user:550e8400-e29b-41d4-a716-446655440000\nversion 7\nbefore 9000000\n"
+        'after 10000000\nreference "cs_test_a1B2c3D4e5F6"\ndescription "100 credits"\n'
+    ),
+}
+
+
+def test_an_entry_is_proved_as_the_side_that_it_is() -> None:
+    """Both entries of a transfer have the same leaf, and each opens its own side alone."""
+    opened, other = {**PROOF, "opening": OPENING}, {"entry_id": 41, "side": "debit"}
+    assert (
+        verify(opened)
+        .steps[0]
+        .said.startswith("entry 42, the credit of transfer 21: STRIPE of 1000000 units")
     )
-    whole = {"salt": salt, "private": private}
-    opened = {**PROOF, "opening": whole}
+    as_other = verify({**PROOF, **other})
+    assert as_other.holds
+    assert "entry 41, the debit of transfer 21: STRIPE of -1000000 units" in as_other.steps[0].said
     assert verify(opened).holds
+    assert not verify({**opened, **other}).holds
+    for name, value in other.items():
+        assert not verify({**PROOF, name: value}).holds
+    for entry in (40, 43):
+        wrong = verify({**PROOF, "entry_id": entry, "side": "debit" if entry % 2 else "credit"})
+        assert "the leaf is of transfer 21" in wrong.steps[0].said
+
+
+def test_an_opening_must_be_the_leafs() -> None:
+    whole, (salt, private) = OPENING, OPENING.values()
+    assert verify({**PROOF, "opening": whole}).holds
     for name, value in whole.items():
         for changed in flipped(value):
             assert not verify({**PROOF, "opening": {**whole, name: changed}}).holds, changed
     for wrong in (
-        {"salt": salt, "private": private.replace("9900000", "9900001")},
+        {"salt": salt, "private": private.replace("9000000", "9000001")},
         {"salt": salt[::-1], "private": private},
         {"salt": salt},
         "nothing",

@@ -158,15 +158,18 @@ def test_a_gateway_cannot_be_made_to_say_something_else(member: str) -> None:
 
 
 def test_the_entry_must_pay_the_price() -> None:
-    def with_entry(kind: str, amount: int) -> Verdict:
-        proof = receipts.proof_of(RECEIPT, kind=kind, amount=amount)
-        return verify_receipt({**FILE, "proof": proof})
+    def with_entry(entry: int, kind: str, amount: int) -> Verdict:
+        proof = receipts.proof_of(RECEIPT, kind=kind, amount=amount, entry=entry)
+        return verify_receipt({**FILE, "entry_id": entry, "proof": proof})
 
-    assert with_entry("USAGE", -100_000).holds
-    assert with_entry("EARNING", 70_000).holds
-    wrong = (("USAGE", -99_999), ("USAGE", 100_000), ("EARNING", 100_001), ("REFUND", -100_000))
-    for kind, amount in wrong:
-        assert not with_entry(kind, amount).holds, (kind, amount)
+    assert with_entry(41, "USAGE", 100_000).holds
+    assert with_entry(42, "EARNING", 70_000).holds
+    wrong = ((41, "USAGE", 99_999), (41, "USAGE", 100_001), (42, "EARNING", 100_001))
+    for found in (*wrong, (41, "REFUND", 100_000), (42, "REFUND", 100_000)):
+        verdict = with_entry(*found)
+        assert [step.name for step in verdict.steps if not step.holds] == ["entry"], found
+    for found in ((42, "USAGE", 100_000), (41, "EARNING", 70_000)):
+        assert "pays for nothing" in said(with_entry(*found)), found
 
 
 def test_the_work_of_another_key_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""No entry is added below the watermark of covered entries."""
+"""No transfer is added below the watermark of covered transfers."""
 
 import attrs
 from hypothesis import strategies as st
@@ -11,12 +11,12 @@ from tests.support.examples import examples
 
 @attrs.define
 class Books:
-    """Numbering of transactions as in a database; each transaction gets its entry numbers at its
+    """Numbering as in a database; each transaction gets the numbers of its transfers at its
     begin.
     """
 
     next_transaction: int = 1
-    next_entry: int = 1
+    next_transfer: int = 1
     under_way: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
     committed: set[int] = attrs.field(factory=set[int])
 
@@ -30,22 +30,22 @@ class Life(RuleBasedStateMachine):
         self.covered = 0
         self.quiet = 0  # readings of the database since the last change
 
-    @rule(entries=st.integers(0, 3))
-    def begin(self, entries: int) -> None:
+    @rule(transfers=st.integers(0, 3))
+    def begin(self, transfers: int) -> None:
         books, self.quiet = self.books, 0
-        numbers = list(range(books.next_entry, books.next_entry + entries))
+        numbers = list(range(books.next_transfer, books.next_transfer + transfers))
         books.under_way[books.next_transaction] = numbers
         books.next_transaction += 1
-        books.next_entry += entries
+        books.next_transfer += transfers
 
     @precondition(lambda self: self.books.under_way)
     @rule(data=st.data(), commit=st.booleans())
     def end(self, data: st.DataObject, commit: bool) -> None:
         self.quiet = 0
         number = data.draw(st.sampled_from(sorted(self.books.under_way)))
-        entries = self.books.under_way.pop(number)
+        transfers = self.books.under_way.pop(number)
         if commit:
-            self.books.committed.update(entries)
+            self.books.committed.update(transfers)
 
     @rule()
     def restart(self) -> None:
@@ -100,7 +100,7 @@ def test_numbers_that_went_back_are_another_database() -> None:
 
 
 def test_many_that_wait_are_covered_as_far_as_they_are_taken() -> None:
-    """Without that, each reading of a log that begins late would read all earlier entries again."""
+    """Without that, each reading of a log that begins late would read earlier transfers again."""
     coverage, covered = Watermark(), [0]
     for turn in range(12):
         left = list(range(10 * turn + 1, 101))[:10]

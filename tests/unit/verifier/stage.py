@@ -113,8 +113,9 @@ class Play:
 
     async def delivered(self, node: UUID = NODE, owner: UUID = OPERATOR, **params: Any) -> UUID:
         """Return a job that a node has delivered; its object exists, and nothing is charged yet."""
+        content = params.pop("content", CONTENT)
         job = await self.assigned(node, owner, **params)
-        await self.again(job, node, 1, owner)
+        await self.again(job, node, 1, owner, content=content)
         return job
 
     async def assigned(self, node: UUID, owner: UUID = OPERATOR, **params: Any) -> UUID:
@@ -145,15 +146,23 @@ class Play:
         return job
 
     async def again(
-        self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR, *, unit: int = 0
+        self,
+        job: UUID,
+        node: UUID,
+        attempt: int,
+        owner: UUID = OPERATOR,
+        *,
+        unit: int = 0,
+        content: bytes = CONTENT,
     ) -> None:
         """Deliver an attempt that the node has."""
         user = self.store.jobs[job].user_id
         key = result_key(user, job, unit, attempt)
-        await self.objects.put(key, CONTENT)
+        await self.objects.put(key, content)
         await self.objects.put(evidence_key(user, job, unit, attempt), EVIDENCE)
         result = UnitComplete(
-            *(job, unit, attempt, node, f"s3://rendertrust/{key}", SHA256, len(CONTENT)),
+            *(job, unit, attempt, node, f"s3://rendertrust/{key}"),
+            *(hashlib.sha256(content).digest(), len(content)),
             verified=True,
             operator=operator_account(owner),
             dispute_window=self.window,

@@ -150,7 +150,7 @@ def test_where_rounding_matters_another_instruction_set_is_no_strike(
     case = heard(*first, {**last, "loose": is_loose}, device_class=OTHER_CLASS, **of)
     assert case.verdict is not None
     assert (case.verdict.outcome, case.verdict.strike) == ("invalid", not is_loose)
-    assert case.differs == is_loose, "other classes are always compared in such a scene"
+    assert not case.differs, "regions of the scene can still be compared"
 
 
 def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
@@ -294,6 +294,13 @@ def test_what_honest_frames_may_differ_in_is_always_compared(report: Mapping[str
     found = heard(loose, *([] if of else [loose]), off, drawn=False, **of).verdict
     assert found is not None
     assert (found.outcome, found.strike) == ("invalid", False), "refused and unpaid, but no strike"
+
+
+def test_a_job_in_which_a_refusal_was_no_strike_is_always_compared() -> None:
+    """Its regions are compared as before: the whole frame is rendered only if they differ."""
+    case = Case.opened(pending(drawn=False, is_loose=True))
+    assert (case.step, case.verdict) == ("regions", None)
+    assert Case.opened(pending(drawn=False)).step == "open"
 
 
 @pytest.mark.parametrize("report", [{**UNCUT, "loose": True}, PLAIN, LOOKED])

@@ -104,6 +104,7 @@ async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
         assert play.store.nodes[other].owner == OPERATOR
         assert (await play.checks(checker, EXACT)).unit.job == job
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+        assert "another result of its operator" in play.store.disputes[job, 0].reason
 
 
 @simulated

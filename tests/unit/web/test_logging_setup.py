@@ -35,6 +35,7 @@ SHAPES = {
     "authorization: Basic dXNlcjpwYXNzd29yZA==": "dXNlcjpwYXNzd29yZA",
     "bearer   lowercased~token/1=": "lowercased~token/1",
     "key rtk_9f8a7b6c5d4e_abcdef": "9f8a7b6c5d4e",
+    "#invitation=rti_9f86d081884c7d659a2f": "9f86d081884c7d659a2f",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "sk_live_51H8xyz and sk_test_51H8xyz": "51H8xyz",
     "postgresql://app:s3cr@t/x@db:5432/rendertrust": "s3cr@t/x",

@@ -1,6 +1,5 @@
 """Action that sends the user another link to verify their address."""
 
-from sql.link_tokens import VERIFICATION
 from web.console.registry import ROOT, Pages
 from web.console.view import Redirect, View
 from web.http.problem import Problem
@@ -9,7 +8,7 @@ from web.routes.address_verifications import send_verification
 pages = Pages()
 
 
-@pages.action(VERIFICATION.page.removeprefix(ROOT) + "/send")
+@pages.action("/account/verification", on_own_account=True)
 async def send(view: View) -> Redirect | Problem:
     """Send a link to the address of the user who asks."""
     made = await send_verification(view.gateway, view.who.user)

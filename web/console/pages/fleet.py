@@ -93,6 +93,7 @@ async def fleet(view: View[FleetQuery]) -> Shown:
         "tiles": query.show == "tiles",
         "lines": lines_of(view, rows[:ROWS]),
         "looked_for": bool(text or word),
+        "gateway_url": view.base or view.gateway.url(),
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
     }

@@ -39,7 +39,7 @@ class OverviewQuery(SortQuery):
     "overview.html",
     nav=Nav("Overview", "o", 0, "home"),
     live=("alerts", "figures", "throughput", "pictures", "gateways"),
-    topics=("jobs", "nodes"),
+    topics=("jobs",),
     every=5.0,
     rest=0.5,
 )

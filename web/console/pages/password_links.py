@@ -18,5 +18,5 @@ async def reset_link(view: View[ReasonForm]) -> Redirect | Problem:
     made = await make_link(doer, view.ids["id"], view.query.reason, view.base)
     if isinstance(made, Problem):
         return made
-    said = f"Give this link to the user. It works once, for 30 minutes: {made.link}"
-    return Redirect(f"{PATH}/{view.ids['id']}", said)
+    said = "Give this link to the user. It works once, for 30 minutes."
+    return Redirect(f"{PATH}/{view.ids['id']}", said, once=made.link)

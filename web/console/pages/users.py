@@ -14,6 +14,7 @@ from sql.page import Page
 from sql.users import SORTED_MOST, UserViews
 from web.console.formatting import address
 from web.console.pages.credits import HOLDS, PURCHASES, bought, held
+from web.console.pages.invitations import INVITATIONS, invitations_of
 from web.console.refund_preview import ALL, PIECE, RefundPreview, refunding
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, sort_of, table
@@ -74,7 +75,7 @@ MaybePiece = Annotated[
 @attrs.frozen
 class UsersQuery:
     q: Annotated[str, Meta(max_length=255)] = ""
-    sort: Annotated[str, order_by(COLUMNS)] = USUAL
+    sort: Annotated[str, order_by(COLUMNS, invitations=INVITATIONS)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 
@@ -163,6 +164,7 @@ async def users(view: View[UsersQuery]) -> Shown:
         "count": await view.gateway.tables.users.count(query.q.strip()),
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
+        "invitations": await invitations_of(view, query.sort),
     }
 
 

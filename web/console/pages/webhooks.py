@@ -152,10 +152,10 @@ async def switch(view: View[EnableForm]) -> Redirect | Problem:
 
 @pages.action("/webhooks/{endpoint_id}/delete", absent=ENDPOINT_NOT_FOUND)
 async def delete(view: View) -> Redirect | Problem:
-    """Delete an endpoint and its pending deliveries."""
+    """Delete an endpoint; its pending deliveries fail."""
     if not await view.gateway.tables.endpoints.delete(view.ids["endpoint_id"], view.who.user):
         return ENDPOINT_NOT_FOUND
-    return Redirect(PATH, "The endpoint and its pending deliveries were deleted.")
+    return Redirect(PATH, "The endpoint was deleted; its pending deliveries are not sent.")
 
 
 @pages.action("/webhooks/deliveries/{delivery_id}/replay", absent=DELIVERY_NOT_FOUND)

@@ -3,7 +3,7 @@
 // from the leaf's index and the size of the tree. No requests are made.
 import { bytes, hash, isSigned, noteOf, verifierOf } from "./note.js";
 
-const LEAF = /^rendertrust-entry-v1\nentry ([1-9]\d*)\ntime \S+\nkind \S+\namount \S+\nreceipt \S+\nprivate \S+\n$/;
+const LEAF = /^rendertrust-transfer-v1\ntransfer ([1-9]\d*)\ntime \S+\nkind \S+\namount ([1-9]\d*)\nreceipt \S+\ndebit \S+\ncredit \S+\n$/;
 const ANCHOR = ["anchor_tx_hash", "contract", "anchor", "block_number", "chain_id"];
 const raw = (hex) => Uint8Array.from(hex.match(/../g), (two) => parseInt(two, 16));
 const isHash = (text) => /^[0-9a-f]{64}$/.test(text);
@@ -36,10 +36,13 @@ export function climb(proof) {
 function leafOf(proof) {
   const found = LEAF.exec(proof.leaf);
   if (!found) return [false, "The leaf is malformed."];
-  if (found[1] !== String(proof.entry_id)) return [false, `The leaf is of entry ${found[1]}.`];
+  const { entry_id: entry, side } = proof;
+  const [, transfer, amount] = found;
+  if (!Number.isSafeInteger(entry) || transfer !== String(Math.ceil(entry / 2))) return [false, `The leaf is of transfer ${transfer}, not of this entry's.`];
+  if (side !== (entry % 2 ? "debit" : "credit")) return [false, "The entry is the other side of its transfer."];
   const made = hash(Uint8Array.of(0), bytes(proof.leaf));
   if (made !== proof.leaf_hash) return [false, "The leaf was altered: its hash differs from the log's."];
-  return [true, `The hash of the leaf's text is ${made.slice(0, 16)}…, as in the log.`];
+  return [true, `The entry is the ${side} of transfer ${transfer}: ${side === "debit" ? "−" : ""}${amount} units. The hash of the leaf's text is ${made.slice(0, 16)}…, as in the log.`];
 }
 
 function pathOf(proof, path) {
@@ -99,7 +102,7 @@ export async function checked(proof, chain) {
 
 // Writes the checked values into the page, whatever it contained before. Returns false if an
 // element is missing.
-const PARTS = ["entry_id", "leaf", "checkpoint", "merkle_root", "verifier", "leaf_index", "tree_size"];
+const PARTS = ["entry_id", "side", "leaf", "checkpoint", "merkle_root", "verifier", "leaf_index", "tree_size"];
 function written(proof) {
   const cells = [...document.querySelectorAll("[data-of]")];
   for (const cell of cells) cell.textContent = cell.dataset.of.split(".").reduce((found, name) => (name ? found?.[name] : JSON.stringify(found, null, 2)), proof) ?? "–";

@@ -7,7 +7,7 @@ export function theme() {
     const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
     const next = now === "dark" ? "light" : "dark";
     document.documentElement.dataset.theme = next;
-    document.cookie = `${THEME_COOKIE}=${next}; path=/console; max-age=31536000; samesite=lax`;
+    document.cookie = `${THEME_COOKIE}=${next}; path=/; max-age=31536000; samesite=lax`;
     document.dispatchEvent(new Event("theme"));
   });
 }

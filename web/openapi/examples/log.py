@@ -7,17 +7,18 @@ from typing import Final
 from web.openapi.examples.reference import Example
 
 LEAF: Final = (
-    "rendertrust-entry-v1\nentry 42\ntime 2026-03-13T12:00:00.000000Z\nkind USAGE\n"
-    "amount -100000\nreceipt -\n"
-    "private bf9f60a1995a94188e37d8a33634f7b7dfe828846837b78d8fde045b1606e74c\n"
+    "rendertrust-transfer-v1\ntransfer 21\ntime 2026-03-13T12:00:00.000000Z\nkind STRIPE\n"
+    "amount 1000000\nreceipt -\n"
+    "debit e91579fbc4ac298d71cb4a31c93aeca139ed985901e07f88c6bde29c277d9d51\n"
+    "credit 1b87905c29158548060b5ea5389fabf16be4e039d92d8449a03824ff91140ee9\n"
 )
-ROOT: Final = "7040c5232a0417d6b38dd6c18fe56cf7cf5f1c0aeadb9cd440539f8d3e3e3086"
+ROOT: Final = "005b9729017c2cf1cf4c5b099e9011425196f4c0a493928eea546a06c16fb299"
 THIRD: Final = "a75fdb83af0ad333840227dcd5fc8f5beeaa1970b0843cd77e9116b13cb49c43"
 NOTE: Final = (
-    "farm.example/log\n3\ncEDFIyoEF9azjdbBj+Vs989fHArq25zUQFOfjT4+MIY=\n"
+    "farm.example/log\n3\nAFuXKQF8LPHPTFsJnpARQlGW9MCkk5KO6lRqBsFvspk=\n"
     "time 2026-03-13T12:00:01Z\n\n"
-    "— farm.example/log UaUSZSn7o4mwJpwtN8xnALxdeXkAGFpMRpGfKRpjU83NMPuUlSLgMlGc4BAsHY0OhqUQ2Z1b"
-    "4xB2M6Yir8Juuw28ng0=\n"
+    "— farm.example/log UaUSZb8LKmfQGY5Q0nJWIOLVoQkIqIwL22WrzUEK3xzi/sQ+hXESN/k3LbbPEHROf+zryFP1"
+    "vimAtPtgoUEhzas2Vwk=\n"
 )
 VERIFIER: Final = "farm.example/log+51a51265+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
 CONTRACT: Final = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -25,12 +26,13 @@ TRANSACTION: Final = "0x" + "9fc76417374aa880d4449a1f7f31ec597f00b1f6f3dd2d66f4c
 ANCHOR: Final = (
     "rendertrust-anchor-v1\norigin farm.example/log\nchain 11155111\n"
     f"contract {CONTRACT}\nsize 3\nroot {ROOT}\ntransaction {TRANSACTION}\nblock 12345\n\n"
-    "— farm.example/log UaUSZcNtzVcNkt4PT4EaCX165By2m3sYoXONzOeWX+X9yVRrTCwGUnlgbp9Ze+9pURCzGehr"
-    "repwieHv4yWdUkqcWgs=\n"
+    "— farm.example/log UaUSZZI09qmOYhfNaFxiO24pPwbDbboc9lYPoRg3bk4UD7Qoxy4q3Jjg2ouyPeZcXoiMx95+"
+    "kx5oKHv0icX712179gg=\n"
 )
 
 LEDGER_PROOF: Final[Example] = {
     "entry_id": 42,
+    "side": "credit",
     "merkle_root": ROOT,
     "proof_hashes": ["1e46971d4a76a89c14afb610751acaf8686dceb2c84183ae4228b6eea1c47f9e", THIRD],
     "directions": ["left", "right"],
@@ -40,7 +42,7 @@ LEDGER_PROOF: Final[Example] = {
     "contract": CONTRACT,
     "anchor": ANCHOR,
     "leaf": LEAF,
-    "leaf_hash": "412223787fd08247dbd7dfc338f83d4afc41509b8ad30f7c31567294391179cc",
+    "leaf_hash": "9210edc81cf0fedcccb6a29c7482f25a7f1606f7dfd5a437ee9f115edbea1afd",
     "leaf_index": 1,
     "tree_size": 3,
     "checkpoint": NOTE,
@@ -59,7 +61,7 @@ CHECKPOINT: Final[Example] = {
 }
 CONSISTENCY: Final[Example] = {
     "from_size": 2,
-    "from_root": "4b6d7d3c88ef27d518aa9cd923e8d75b3e801d3546f904556d5de80ebcf4d5d6",
+    "from_root": "ebc17bf07d1f1854b772fba157b8e5f25c7bc1a631d30330f8cb698ef023145f",
     "to_size": 3,
     "to_root": ROOT,
     "proof_hashes": [THIRD],
@@ -161,32 +163,34 @@ RECEIPT_FILE: Final[Example] = {
         "919027e54ab2541e689793a1cf26c2ab05068e7fd551af883f758393cc9dd2c1b3f4f50ba28e6c88"
         "23bdd7a5632be82c6b4b5553a0b46574295a821f891dd006"
     ),
-    "entry_id": 42,
+    "entry_id": 41,
     "proof": {
-        "entry_id": 42,
-        "merkle_root": "8cdff488f4e9de43b9d08fc99c6eda0b906d508105729e2730a025c5e49f3b56",
+        "entry_id": 41,
+        "side": "debit",
+        "merkle_root": "5ec4447a7ef1cb0bea71baf08e94baa4d71fcaa411f0a818c17af39dc8621e4b",
         "proof_hashes": [
             "a1af030231ca2fd20ecf30c5294baf8f69321d09bb16ac53885ccd17a385280d",
             "656d3e8f544238cdf6e32d640f51ba0914959b14edd7a52d0b8b99ab4c8ac6c6",
         ],
         "directions": ["left", "right"],
-        "leaf": "rendertrust-entry-v1\n"
-        "entry 42\n"
+        "leaf": "rendertrust-transfer-v1\n"
+        "transfer 21\n"
         "time 2026-03-13T12:00:00.000000Z\n"
         "kind USAGE\n"
-        "amount -100000\n"
+        "amount 100000\n"
         "receipt 26110b2d91621105553ef3d83ac1f6c708218375ab58efdccbca0ef30d5ab6b7\n"
-        "private 715dc8493c36579a5b116995100f635e3572fdf8703e708ef1a08d943b36774e\n",
-        "leaf_hash": "caa9f11c88dbeea60ce62e63c15b01ef141245f99abebe46180a160d2746457f",
+        "debit 50e16bdd9480b5ca1847c7f21d87f7906d4b7f455d45fbd5d75c8bcfccd81f6e\n"
+        "credit ecc4873a1694eb0de0b33d68f0df091d6816127c1422266399700d02599a8628\n",
+        "leaf_hash": "0ab41413f85618d44b58177dedad7c36fbfb237a57cc24d821e3673273de8cd6",
         "leaf_index": 1,
         "tree_size": 3,
         "checkpoint": "farm.example/log\n"
         "3\n"
-        "jN/0iPTp3kO50I/JnG7aC5BtUIEFcp4nMKAlxeSfO1Y=\n"
+        "XsREen7xywvqcbrwjpS6pNcfyqQR8KgYwXrznchiHks=\n"
         "time 2026-03-13T12:00:00Z\n"
         "\n"
         "— farm.example/log "
-        "UaUSZdtIf5ot+ok8v6nP5i28mWIZdVAds8HEXZyUzLAn6jmqkmrnHEBl1C9Kgl8pNKRzcAnxepefdIBonjP8CyAxGQo=\n",
+        "UaUSZYAVRmgn4V5pqlpmA+c356g4jyp/K56Y5eVwcio4aY60jSE3HBOOhk32xUFB2sRyVIawOfItvAE6oryucw0m0Qc=\n",
         "verifier": "farm.example/log+51a51265+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
         "anchor_tx_hash": None,
         "block_number": None,

@@ -12,6 +12,7 @@ Example: TypeAlias = Mapping[str, Any]
 USER_ID: Final = "550e8400-e29b-41d4-a716-446655440000"
 ADMIN_ID: Final = "0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9"
 SESSION_ID: Final = "c0ffee00-1234-4abc-9def-0123456789ab"
+INVITATION_ID: Final = "1a2b3c4d-5e6f-4708-9a0b-c1d2e3f40516"
 KEY_ID: Final = "d00dfeed-4321-4cba-8fed-ba9876543210"
 JOB_ID: Final = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
 NODE_ID: Final = "8c6f1d2e-7b3a-4f95-b1c0-2e9d4a6b8f10"
@@ -133,6 +134,27 @@ ACCOUNTS: Final[Example] = {"users": [ACCOUNT], "count": 1, "next": None}
 BECAUSE: Final[Example] = {"reason": "Asked for it by telephone"}
 NEW_ROLE: Final[Example] = {**BECAUSE, "role": "operator"}
 NEW_PASSWORD: Final[Example] = {**BECAUSE, "password": "correct horse battery staple"}
+INVITATION_ORDER: Final[Example] = {
+    "email": "user@example.com",
+    "days": 7,
+    "reason": "Starts on Monday",
+}
+INVITATION: Final[Example] = {
+    "id": INVITATION_ID,
+    "email": "user@example.com",
+    "created_at": "2026-03-13T12:00:00Z",
+    "created_by": "ann@example.com",
+    "expires_at": "2026-03-20T12:00:00Z",
+}
+CREATED_INVITATION: Final[Example] = {
+    **INVITATION,
+    "token": "rti_9f86d081884c7d659a2feaa0c55ad015",
+    "link": (
+        "https://farm.example/console/sign-up#invitation=rti_9f86d081884c7d659a2feaa0c55ad015"
+    ),
+}
+INVITATIONS: Final[Example] = {"invitations": [INVITATION], "count": 1}
+INVITATION_REVOKED: Final[Example] = {"message": "The invitation was revoked"}
 AUDIT: Final[Example] = {
     "records": [
         {

@@ -1,0 +1,48 @@
+-- Invitations to open an account.
+
+-- name: invitation_insert
+-- Insert an invitation; no row if $7 are open.
+INSERT INTO invitations (id, sha256, email, created_at, created_by, expires_at)
+SELECT $1, $2, $3, $4, $5, $6
+WHERE (SELECT count(*) FROM invitations
+       WHERE used_at IS NULL AND revoked_at IS NULL AND expires_at > $4) < $7
+RETURNING id, email, created_at, created_by, expires_at;
+
+-- name: invitation_is_open
+-- The invitation, if the address $2 may use it now.
+SELECT id FROM invitations
+WHERE sha256 = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $3
+  AND (email IS NULL OR lower(email) = lower($2));
+
+-- name: invitation_lock
+-- The same, locked until the transaction ends: of several uses at once, the first gets the row.
+SELECT id FROM invitations
+WHERE sha256 = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $3
+  AND (email IS NULL OR lower(email) = lower($2))
+FOR UPDATE;
+
+-- name: invitation_use
+-- Record that a user opened an account with the invitation.
+UPDATE invitations SET used_at = $2, used_by = $3 WHERE id = $1;
+
+-- name: invitation_page
+-- Open invitations, newest first.
+SELECT id, email, created_at, created_by, expires_at FROM invitations
+WHERE used_at IS NULL AND revoked_at IS NULL AND expires_at > $1
+ORDER BY created_at DESC, id DESC
+LIMIT $2 OFFSET $3;
+
+-- name: invitation_count
+-- Count open invitations.
+SELECT count(*) AS count FROM invitations
+WHERE used_at IS NULL AND revoked_at IS NULL AND expires_at > $1;
+
+-- name: invitation_revoke
+-- Revoke an open invitation; no row if it was used, or was revoked before.
+UPDATE invitations SET revoked_at = $2
+WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL
+RETURNING id;
+
+-- name: invitation_purge
+-- Delete invitations long after they expired; the audit log keeps who was invited.
+DELETE FROM invitations WHERE expires_at < $1;
