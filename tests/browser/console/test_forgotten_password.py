@@ -112,6 +112,34 @@ async def test_without_mail_an_admin_makes_the_link(browser: Browser, stage: Sta
         await visit.check_page("user-password")
         await visit.page.locator("#reset-reason").fill("he asked")
         await visit.page.get_by_role("button", name="Make a link").click()
-        said = visit.page.get_by_role("status").first
-        await expect(said).to_contain_text("/console/reset-password#token=rtr_")
+        await expect(visit.page.get_by_role("status").first).to_contain_text("It works once")
+        once = visit.page.locator("#once")
+        await expect(once).to_contain_text("/console/reset-password#token=rtr_")
+        await visit.check_no_faults()
+
+
+async def test_a_newcomer_verifies_their_address(
+    browser: Browser, farm: Stage, mails: SmtpServer
+) -> None:
+    before = len(mails.mails)
+    async with visiting(browser, farm) as visit:
+        page = await visit.go("/console/sign-up")
+        await page.get_by_label("Name").fill("Nora")
+        await page.get_by_label("E-mail").fill("nora@example.org")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign up").click()
+        await expect(page.get_by_text("is not verified yet")).to_be_visible()
+        await visit.check_page("unverified", LOOKS)
+        await page.get_by_role("link", name="Verify your address").click()
+        await visit.check_page("verify-address", LOOKS)
+        await until(lambda: len(mails.mails) > before)
+        body = mails.mails[before].get_body(("plain",))
+        assert body is not None
+        link = next(word for word in str(body.get_content()).split() if "#token=" in word)
+        await page.goto("about:blank")
+        await page.goto(link)
+        await expect(page.get_by_label("Code")).to_have_value(link.partition("#token=")[2])
+        await page.get_by_role("button", name="Verify the address").click()
+        await expect(page.get_by_role("status").first).to_contain_text("is verified")
+        await expect(page.get_by_text("is not verified yet")).to_have_count(0)
         await visit.check_no_faults()
