@@ -99,7 +99,6 @@ setup(
     extras_require={
         "gateway": GATEWAY,
         "render": RENDER,
-        "speed": ["uvloop>=0.21"],
         "dev": GATEWAY + DEV,
         "bench": BENCH,
     },

@@ -166,7 +166,7 @@ async def main() -> None:
         await owner.close()
         await database.close()
         await engine.stop()
-    print(f"{options.entries:,} entries and leaves, {options.open:,} open jobs; {machine()}")
+    print(f"{options.entries:,} entries, {options.open:,} open jobs; {machine()}")
     table.print()
 
 

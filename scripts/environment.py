@@ -56,8 +56,8 @@ def requirements(name: str) -> list[str]:
     if version in LOCKED_VERSIONS:
         return ["--require-hashes", "-r", str(LOCKS / f"{LOCK_OF[name]}-{version}.txt")]
     say(f"Python {version} has no lock file (3.13 and 3.11 have): versions are resolved now.")
-    extras = {"demo": "gateway,speed", "dev": "dev,speed", "bench": "bench"}[name]
-    return ["setuptools", f"rendertrust[{extras}] @ file://{CHECKOUT}"]
+    extra = "gateway" if name == "demo" else name
+    return ["setuptools", f"rendertrust[{extra}] @ file://{CHECKOUT}"]
 
 
 def stamp_of(wanted: list[str]) -> str:

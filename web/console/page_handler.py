@@ -70,7 +70,7 @@ class ConsoleHandler:
         visitor = await visitor_of(self.gateway, request)
         if isinstance(visitor, Problem):
             return self._refused(request, visitor, None)
-        subject = request[CALLER].subject if visitor is None else str(visitor.claims.subject)
+        subject = request[CALLER].subject if visitor is None else visitor.claims.subject
         over = await admit(self.gateway.rates, request, self.rate, subject)
         if over is not None:
             return self._refused(request, over, None)
@@ -94,7 +94,7 @@ class ConsoleHandler:
         problem: Problem,
         visitor: SignedInVisitor | None,
         user: UserRow | None = None,
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         frame = frame_of(request, self.pages, visitor, user)
         back = way_back(request, self.pages, visitor)
         return refused(request, self.gateway, problem, frame, back)
@@ -106,7 +106,7 @@ class ConsoleHandler:
         visitor: SignedInVisitor,
         form_on: str,
         values: Mapping[str, str],
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         """Return the form's page with its errors, or an error page if there is no form.
 
         The page is not live, as pushed updates would not contain the form's state.
@@ -302,7 +302,7 @@ class CallHandler(ConsoleHandler):
         problem: Problem,
         visitor: SignedInVisitor | None,
         user: UserRow | None = None,
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         return refusal(request, problem)
 
 

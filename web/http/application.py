@@ -1,5 +1,5 @@
 """Builder of the aiohttp application: the API's operations and the console behind the
-middleware.
+pipeline.
 """
 
 from aiohttp import web
@@ -17,17 +17,13 @@ from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
 from web.console.sign_in import SignIn, SignUp
 from web.gateway import GATEWAY, Gateway
-from web.http.connection import seats
 from web.http.endpoint import Endpoint
 from web.http.json_document import BYTES_MAX
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import add_headers
 from web.identity.invitation_tokens import SIGN_UP
-from web.middleware.problem_responses import problems
-from web.middleware.request_context import request_context
-from web.middleware.request_head import request_heads
-from web.middleware.request_metrics import measures
-from web.middleware.response_headers import add_headers
+from web.middleware.request_pipeline import RequestPipeline
 from web.objects.archives import add_archive_route
 from web.objects.object_forwarding import object_gate
 from web.openapi.served_document import DESCRIPTION, Description
@@ -38,15 +34,14 @@ NO_PAGE = Problem(404, "There is no such page", code=RefusalCode.NOT_FOUND)
 
 def build_site(gateway: Gateway) -> web.Application:
     """Return a new application; it can be started and stopped once."""
-    trusted = gateway.settings.server.proxies()
+    pipeline = RequestPipeline(
+        gateway.ports.clock,
+        gateway.ports.random,
+        gateway.settings.server.proxies(),
+        logged=gateway.settings.logs.access,
+    )
     site = web.Application(
-        middlewares=[
-            request_context(gateway.ports.random, trusted),
-            measures(gateway.ports.clock, logged=gateway.settings.logs.access),
-            request_heads,
-            seats,
-            problems,
-        ],
+        middlewares=[pipeline.serve],
         client_max_size=BYTES_MAX,
     )
     site[GATEWAY] = gateway

@@ -3,25 +3,23 @@
 import asyncio
 import logging
 from collections import Counter as Sums
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
-from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 from prometheus_client import Counter, Gauge
 
 from config.settings import Network
 from config.settings import Server as ServerSettings
-from web.http.caller import CALLER, subject_of, trusts
+from web.http.caller import Caller, trusts
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import encode, refusal
-from web.middleware.request_head import Serve, with_expectations
-from web.middleware.response_headers import stamp
+from web.middleware.request_head import EXPECTATION_REFUSED
 
 CONNECTIONS: Final = Gauge("rendertrust_connections", "Connections that are open.")
 REFUSED: Final = Counter(
@@ -32,6 +30,7 @@ REFUSED: Final = Counter(
 FILES_KEPT: Final = (
     256  # open files that are reserved for the database, the store, the log and the like
 )
+Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(
     400,
@@ -178,9 +177,9 @@ class Connection(RequestHandler):
     """A connection that is closed if request line and headers take longer than ``header_seconds``.
 
     The connection is also closed if the client reads nothing for ``write_seconds``, or sends a body
-    in tiny chunks. The deadline of a body is set where the body is read. ``seat`` is None for a
-    proxy's connection. ``deaf``: incoming data is dropped, because the connection ends with its
-    response.
+    in tiny chunks. The deadline of a body is set where the body is read. ``caller`` and ``seat``
+    are None for a proxy's connection, which belongs to no client. ``deaf``: incoming data is
+    dropped, because the connection ends with its response.
     """
 
     __slots__ = (
@@ -190,6 +189,7 @@ class Connection(RequestHandler):
         "_header_deadline",
         "_leaving",
         "_write_deadline",
+        "caller",
         "deaf",
         "flooded",
         "seat",
@@ -205,6 +205,7 @@ class Connection(RequestHandler):
         self._chunks: ChunkCounter | None = None
         self.deaf = False
         self.flooded = False
+        self.caller: Caller | None = None
         self.seat: ConnectionSlot | None = None
 
     @property
@@ -228,7 +229,8 @@ class Connection(RequestHandler):
         address = str(peer[0]) if isinstance(peer, tuple) else ""
         if trusts(self._bounds.proxies, address):
             return None
-        self.seat = self.limits.seat(subject_of(address))
+        self.caller = Caller(address, scheme="http")
+        self.seat = self.limits.seat(self.caller.subject)
         return TOO_MANY if self.seat is None else None
 
     def pause_writing(self) -> None:
@@ -337,9 +339,7 @@ class Connection(RequestHandler):
             if status >= 500
             else NOT_HTTP
         )
-        answer = refusal(request, told)
-        stamp(answer)  # middleware does not see this response
-        return answer
+        return refusal(request, told)
 
     def _arm(self) -> None:
         if self._header_deadline is None:
@@ -359,27 +359,6 @@ class Connection(RequestHandler):
             transport.abort()
 
 
-@web.middleware
-async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let each request over a trusted proxy's connection take a seat of its client.
-
-    Such a connection belongs to no client and has no seat itself.
-    """
-    connection = request.protocol
-    assert isinstance(connection, Connection), "the gateway serves over its own connections"
-    if connection.seat is not None:
-        request[SEAT] = connection.seat
-        return await handler(request)
-    seat = connection.limits.seat(request[CALLER].subject)
-    if seat is None:
-        return refusal(request, TOO_MANY)
-    request[SEAT] = seat
-    try:
-        return await handler(request)
-    finally:
-        seat.leave()
-
-
 def has_flooded(request: web.BaseRequest) -> bool:
     """Return True if the connection was closed because too much data came."""
     return isinstance(request.protocol, Connection) and request.protocol.flooded
@@ -388,7 +367,8 @@ def has_flooded(request: web.BaseRequest) -> bool:
 def in_turns(serve: Serve) -> Serve:
     """Wrap ``serve`` so that other connections get a turn between pipelined requests.
 
-    After the response, a chunked body of unknown length is not parsed any further.
+    After the response, a chunked body of unknown length is not parsed any further. aiohttp raises
+    before any middleware for an unknown ``Expect``, which is answered here.
     """
 
     async def served(request: web.BaseRequest) -> web.StreamResponse:
@@ -396,9 +376,11 @@ def in_turns(serve: Serve) -> Serve:
         assert isinstance(connection, Connection), "only Server creates connections"
         if connection.has_pipelined:
             await asyncio.sleep(0)  # noqa: TID251 - a turn, not a pause
-        answer = await serve(request)
-        is_chunked = request.headers.get(hdrs.TRANSFER_ENCODING) is not None
-        if is_chunked and not request.content.is_eof():
+        try:
+            answer = await serve(request)
+        except web.HTTPExpectationFailed:
+            answer = refusal(request, EXPECTATION_REFUSED)
+        if hdrs.TRANSFER_ENCODING in request.headers and not request.content.is_eof():
             connection.deaf = True
             answer.force_close()
         return answer
@@ -421,7 +403,7 @@ class Server(web.Server):
 
     def __init__(self, plain: web.Server, bounds: ConnectionBounds) -> None:
         super().__init__(
-            in_turns(with_expectations(plain.request_handler)),
+            in_turns(plain.request_handler),
             request_factory=plain.request_factory,
             handler_cancellation=plain.handler_cancellation,
             **plain._kwargs,

@@ -1,8 +1,8 @@
 """The steps that all operations share, from the request to the handler and back."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
@@ -24,6 +24,7 @@ from web.http.responses import refusal, success
 from web.identity.authentication import identify
 from web.identity.tokens import Claims
 
+T = TypeVar("T")
 LATE = unavailable("The gateway did not finish in time; try again", code=RefusalCode.TIMED_OUT)
 # Headers that must not be repeated, because two programs could each read a different value. The
 # HTTP parser checks the headers of HTTP itself.
@@ -36,6 +37,46 @@ CLOSING = unavailable(
 )
 
 
+class Deadline:
+    """A limit of ``seconds`` for each of many concurrent tasks, with one timer for all of them.
+
+    Tasks expire in the order in which they began. ``asyncio.timeout`` sets a timer for each task,
+    which costs a tenth of a short request.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._due: dict[asyncio.Task[Any], float] = {}  # loop times, the earliest first
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def keep(self, work: Awaitable[T]) -> T:
+        """Return the result of ``work``, which runs in the current task. Raises TimeoutError."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None, "a request is served in a task"
+        self._due[task] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._expire)
+        try:
+            return await work
+        except asyncio.CancelledError as error:
+            if task in self._due or task.cancelling() > 1:
+                raise  # somebody else has cancelled the task
+            raise TimeoutError from error
+        finally:
+            if self._due.pop(task, None) is None:
+                task.uncancel()
+
+    def _expire(self) -> None:
+        """Cancel the tasks that are due, and wait for the next one."""
+        self._timer, loop = None, asyncio.get_running_loop()
+        for task, due in list(self._due.items()):
+            if due > loop.time():
+                self._timer = loop.call_at(due, self._expire)
+                return
+            del self._due[task]
+            task.cancel()
+
+
 class Endpoint:
     """One operation as an aiohttp handler."""
 
@@ -43,6 +84,7 @@ class Endpoint:
         self.operation = operation
         self._gateway = gateway
         self._success, self._usual = next(iter(operation.answers.items()))
+        self._deadline = Deadline(operation.within or ANSWER_SECONDS)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Admit, authenticate, validate, run the handler, respond."""
@@ -57,22 +99,31 @@ class Endpoint:
     def _answered(self, request: web.Request, outcome: Any) -> web.StreamResponse:
         if type(outcome) is self._usual:
             return success(self._success, outcome)
+        if isinstance(outcome, Answer):
+            return success(outcome.status, outcome.value, outcome.headers)
         if isinstance(outcome, Problem):
             return refusal(request, outcome)
         if isinstance(outcome, web.StreamResponse):
             return outcome
-        if isinstance(outcome, Answer):
-            return success(outcome.status, outcome.value, outcome.headers)
         return success(self._success, outcome)
 
     async def _outcome(self, request: web.Request) -> Any:
+        rate, counts_callers = self.operation.rate, self.operation.rate in PER_CALLER
+        if not counts_callers:
+            refused = await admit(self._gateway.rates, request, rate, request[CALLER].subject)
+            if refused is not None:
+                return refused
         refused = await self._refuse(request)
         if refused is not None:
             return refused
         claims = await identify(self._gateway, request, self.operation)
-        refused = await self._refuse_caller(request, claims)
-        if refused is not None:
-            return refused
+        if counts_callers:
+            # Requests without valid credentials are counted by address.
+            address = request[CALLER].subject
+            subject = claims.subject if isinstance(claims, Claims) else address
+            refused = await admit(self._gateway.rates, request, rate, subject)
+            if refused is not None:
+                return refused
         if isinstance(claims, Problem):
             return claims
         return await self._called(request, claims)
@@ -105,47 +156,24 @@ class Endpoint:
         return await digest_of(request)
 
     async def _handled(self, call: Call[Any, Any]) -> Any:
-        """Run the handler; return 503 if it exceeds its deadline."""
+        """Run the handler; return 503 if it exceeds its deadline. A stream has no deadline."""
+        if self.operation.streams:
+            return await self.operation.handler(call)
         try:
-            async with asyncio.timeout(self._deadline()):
-                return await self.operation.handler(call)
+            return await self._deadline.keep(self.operation.handler(call))
         except TimeoutError:
             return LATE
 
-    def _deadline(self) -> float | None:
-        """Return the seconds that the handler may take; None if it streams."""
-        return None if self.operation.streams else self.operation.within or ANSWER_SECONDS
-
     async def _refuse(self, request: web.Request) -> Problem | None:
-        """Return a refusal that needs no body: rate limit, repeated header, or closing gateway."""
-        if self.operation.rate not in PER_CALLER:
-            refused = await self._admit(request, request[CALLER].subject)
-            if refused is not None:
-                return refused
+        """Refuse a repeated header, and new work while the gateway is starting or closing."""
         for name in ONCE:
             if len(request.headers.getall(name, ())) > 1:
                 return Problem(
                     400, f"The header {name} is repeated", code=RefusalCode.HEADER_REPEATED
                 )
-        if self.operation.new_work:
-            return None if await is_open(self._gateway.registry) else CLOSING
+        if self.operation.new_work and not await is_open(self._gateway.registry):
+            return CLOSING
         return None
-
-    async def _refuse_caller(
-        self, request: web.Request, claims: Claims | Problem | None
-    ) -> Problem | None:
-        """Return 429 if the caller has made too many requests.
-
-        Requests without valid credentials are counted by address.
-        """
-        if self.operation.rate not in PER_CALLER:
-            return None
-        if isinstance(claims, Claims):
-            return await self._admit(request, str(claims.subject))
-        return await self._admit(request, request[CALLER].subject)
-
-    async def _admit(self, request: web.Request, subject: str) -> Problem | None:
-        return await admit(self._gateway.rates, request, self.operation.rate, subject)
 
     def _words(self, request: web.Request) -> dict[str, str] | Problem:
         """Parse the path's parameters that are not UUIDs."""

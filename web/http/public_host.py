@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
@@ -20,6 +21,7 @@ _HOST: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=64)  # clients repeat their Host
 def is_host(text: str) -> bool:
     """Return True if URLs can be built and signed for this Host."""
     found = _HOST.fullmatch(text)

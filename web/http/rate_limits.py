@@ -2,8 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Final, Literal, TypeAlias, get_args
+from uuid import UUID
 
 import attrs
 import structlog
@@ -35,6 +36,8 @@ Rate: TypeAlias = Literal[
     "write",
     "dispatch",
 ]
+# Whom a limit counts: an address, or the id of a user or node.
+Subject: TypeAlias = str | UUID
 RATES: Final[tuple[Rate, ...]] = get_args(Rate)
 PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 WINDOW_SECONDS: Final = 60
@@ -72,12 +75,12 @@ class RateCounters:
         self._now = now
         self._most = most
         self._seconds = seconds
-        self._windows: dict[str, RateWindow] = {}  # in the order of expiry
+        self._windows: dict[Hashable, RateWindow] = {}  # in the order of expiry
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def hit(self, key: str) -> RateWindow:
+    def hit(self, key: Hashable) -> RateWindow:
         """Count a request and return its window, which the caller must not keep."""
         now = self._now()
         window = self._windows.get(key)
@@ -120,6 +123,14 @@ class RateState:
             RESET: str(self.seconds),
         }
 
+    @property
+    def lines(self) -> str:
+        """The rate limit headers as they are sent."""
+        return (
+            f"RateLimit-Limit: {self.limit}\r\nRateLimit-Remaining: {self.remaining}\r\n"
+            f"RateLimit-Reset: {self.seconds}\r\n"
+        )
+
 
 RATE_STATE: Final = web.RequestKey("rate_state", RateState)
 
@@ -140,7 +151,7 @@ class RateLimits:
             rate: RateLimitItemPerMinute(getattr(settings, rate)) for rate in RATES
         }
 
-    async def count(self, rate: str, subject: str) -> RateState | Problem:
+    async def count(self, rate: str, subject: Subject) -> RateState | Problem:
         """Count a request.
 
         Return 503 if the rate guards passwords or accounts and the shared counters fail.
@@ -157,21 +168,21 @@ class RateLimits:
         return self._counted_here(limit, rate, subject)
 
     async def _together(
-        self, shared: SharedRates, limit: RateLimitItem, rate: str, subject: str
+        self, shared: SharedRates, limit: RateLimitItem, rate: str, subject: Subject
     ) -> RateState | None:
         if self._clock.monotonic() < self._rests_until:
             return None
         try:
             async with asyncio.timeout(SHARED_SECONDS):
                 limiter = FixedWindowRateLimiter(await shared.counters())
-                return await self._counted(limiter, limit, rate, subject)
+                return await self._counted(limiter, limit, rate, str(subject))
         except AWAY as error:
             self._rests_until = self._clock.monotonic() + REST_SECONDS
             log.warning("the shared rate counters cannot be reached", reason=type(error).__name__)
             return None
 
-    def _counted_here(self, limit: RateLimitItem, rate: str, subject: str) -> RateState:
-        window = self._here.hit(f"{rate}/{subject}")
+    def _counted_here(self, limit: RateLimitItem, rate: str, subject: Subject) -> RateState:
+        window = self._here.hit((rate, subject))
         wait = window.ends - self._clock.monotonic()
         return state_of(limit.amount, limit.amount - window.count, wait)
 
@@ -190,7 +201,9 @@ def state_of(limit: int, left: int, wait: float) -> RateState:
     return RateState(limit, max(left, 0), seconds, is_over=left < 0)
 
 
-async def admit(rates: RateLimits, request: web.Request, rate: str, subject: str) -> Problem | None:
+async def admit(
+    rates: RateLimits, request: web.Request, rate: str, subject: Subject
+) -> Problem | None:
     """Count the request and attach its rate limit headers; return 429 if it is over the limit."""
     counted = await rates.count(rate, subject)
     if isinstance(counted, Problem):

@@ -1,1 +1,1 @@
-"""Middleware around every request, outermost first: context, metrics, head, problems."""
+"""The one middleware around every request, and its steps."""

@@ -1,10 +1,9 @@
-"""Turn every exception of a handler into a response that reveals nothing internal."""
+"""Problems that the exceptions of handlers become; they reveal nothing internal."""
 
 from http import HTTPStatus
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from actors.kernel import ActorCrashed, AskFailed
 from actors.ports import ObjectsUnavailable
@@ -12,7 +11,7 @@ from sql.database import Conflict, Unavailable
 from web.http.body import TOO_LARGE
 from web.http.problem import DATABASE_AWAY, Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID, refusal
+from web.http.responses import REQUEST_ID
 from web.identity.passwords import Overloaded
 
 log = structlog.get_logger("web")
@@ -24,21 +23,6 @@ BUSY = unavailable("The gateway is busy; try again", code=RefusalCode.GATEWAY_BU
 BROKEN = Problem(500, "Internal server error", code=RefusalCode.INTERNAL_ERROR)
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer errors as JSON; log faults of the gateway with the request's id."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        return refusal(request, http_problem(error))
-    except ConnectionError:
-        raise  # the client has gone
-    except Exception as error:
-        return refusal(request, problem_of(request, error))
-
-
 def http_problem(error: web.HTTPException) -> Problem:
     """Return the problem for aiohttp's own refusals: unknown path, wrong method, body too large."""
     if isinstance(error, web.HTTPRequestEntityTooLarge):
@@ -48,7 +32,7 @@ def http_problem(error: web.HTTPException) -> Problem:
 
 
 def problem_of(request: web.Request, error: Exception) -> Problem:
-    """Return the problem that an exception becomes for the client."""
+    """Return the problem that an exception becomes for the client; log faults of the gateway."""
     if isinstance(error, Unavailable):
         return DATABASE_AWAY
     if isinstance(error, ObjectsUnavailable):

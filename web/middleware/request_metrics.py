@@ -1,17 +1,10 @@
-"""Count each request by route, and log it with its path, but without the query and secrets."""
+"""Metrics of requests: responses and their times, by route."""
 
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
-from aiohttp_sse import EventSourceResponse
 from prometheus_client import Counter, Histogram, disable_created_metrics
-
-from actors.ports import Clock
-from web.http.caller import CALLER
-from web.http.responses import REQUEST_ID
-from web.process.logging_setup import access
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # would be a third more series
 REQUESTS: Final = Counter(
@@ -24,7 +17,6 @@ LIMITED: Final = Counter(
     "rendertrust_rate_limited_requests", "Requests over a rate limit, by route.", ["route"]
 )
 UNKNOWN: Final = "unknown"
-GOING_ON: Final = (web.WebSocketResponse, EventSourceResponse)
 GONE: Final = 499  # the client left before there was a response
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STATUSES: Final = {int(status): str(int(status)) for status in HTTPStatus} | {GONE: str(GONE)}
@@ -61,31 +53,6 @@ def labels_of(method: str, route: str, status: int) -> tuple[str, str, str]:
     """
     known = method in METHODS and route != UNKNOWN
     return method if known else UNKNOWN, route, STATUSES.get(status, UNKNOWN)
-
-
-def measures(clock: Clock, *, logged: bool) -> Middleware:
-    """Count each response and its time; log it if ``logged``."""
-    tally = RequestMetrics()
-
-    @web.middleware
-    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
-        begun = clock.monotonic()
-        status, goes_on = GONE, False
-        try:
-            response = await handler(request)
-            status, goes_on = response.status, isinstance(response, GOING_ON)
-            return response
-        finally:
-            seconds, route = clock.monotonic() - begun, route_of(request)
-            method = request.method if request.method in METHODS else UNKNOWN
-            tally.count(method, route, status)
-            if not goes_on:  # a stream lasts for hours and says nothing about speed
-                tally.time(route, seconds)
-            if logged:
-                name, path, ip = request[REQUEST_ID], request.path, request[CALLER].address
-                access(clock.now(), name, method, path, status, seconds, ip)
-
-    return measure
 
 
 def route_of(request: web.Request) -> str:

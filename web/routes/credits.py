@@ -160,21 +160,32 @@ def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
 
 
 def shown(row: AccountEntryRow) -> Entry:
-    return from_row(
-        Entry,
-        row,
+    return Entry(
+        id=str(row.id),
+        entry_id=row.entry_id,
         amount=money.render(abs(row.amount)),
         direction="CREDIT" if row.amount > 0 else "DEBIT",
         source=_SOURCES.get(row.kind, row.kind),
         reference_id=row.reference,
         balance_after=money.render(row.after),
+        description=row.description,
+        created_at=row.created_at,
     )
 
 
 def booked(entry: Booked) -> Entry:
-    members = attrs.asdict(entry)
-    members["after"] = members.pop("balance_after")
-    return shown(AccountEntryRow(**members))
+    return shown(
+        AccountEntryRow(
+            id=entry.id,
+            entry_id=entry.entry_id,
+            amount=entry.amount,
+            kind=entry.kind,
+            reference=entry.reference,
+            after=entry.balance_after,
+            description=entry.description,
+            created_at=entry.created_at,
+        )
+    )
 
 
 def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:

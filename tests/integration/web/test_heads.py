@@ -73,6 +73,17 @@ async def test_http_1_0_may_leave_the_host_out(face: Face) -> None:
     assert await said(face, "GET /health HTTP/1.0") == (200, {"status": "healthy"})
 
 
+async def test_http_1_0_may_keep_its_connection(face: Face) -> None:
+    head = b"GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    async with raw(str(face.client.make_url("/"))) as connection:
+        for _ in range(2):
+            await connection.send(head)
+            while b"\r\n\r\n" not in connection.heard:
+                assert await connection.more()
+            assert b"\r\nConnection: keep-alive\r\n" in connection.heard
+            assert await connection.answer() == (200, {"status": "healthy"})
+
+
 @pytest.mark.parametrize("path", ["/health", "/nowhere", "/console", f"/api/v1/jobs/{UUID}/result"])
 async def test_an_unknown_expectation_is_refused_in_json(face: Face, path: str) -> None:
     status, problem = await said(face, f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: tea")

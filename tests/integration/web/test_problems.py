@@ -11,7 +11,7 @@ from actors.kernel import ActorCrashed, MailboxFull
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, Headers, face_over, serving, settings_for_tests
-from web.middleware.response_headers import ALWAYS
+from web.http.responses import ALWAYS
 
 pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
