@@ -25,6 +25,7 @@ GATEWAY = [
     "aiobotocore>=2.25",
     "aiohttp-jwt>=0.6.1",
     "aiohttp-sse>=3.0",
+    "aiosmtplib>=5",
     "aiosql>=13.4",
     "argon2-cffi>=25.1",
     "asyncpg>=0.31",
@@ -51,6 +52,7 @@ RENDER = [
     "bpy>=5.0,<5.1; python_version == '3.11'",
 ]
 DEV = [
+    "aiosmtpd>=1.4.6",
     "hypothesis>=6.140",
     "jsonschema-rs>=0.40",
     "mypy>=1.18",

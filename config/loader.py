@@ -13,7 +13,8 @@ from typed_settings.converters import Converter
 from typed_settings.exceptions import TsError
 
 from config.declaration import PREFIX
-from config.settings import LIVE_KEYS, SETTINGS, Chain, Settings, Verification
+from config.mail_server import mail_server
+from config.settings import LIVE_KEYS, SETTINGS, Chain, Mail, Settings, Verification
 
 NO_VERIFIER = (
     "verification needs a verifier: set verification.embedded or verification.own_nodes, or"
@@ -23,6 +24,9 @@ ENVIRONMENTS = ("development", "production")
 FREE_MONEY = (
     "credits.starter must be 0: users could turn free credits into money at their own nodes"
 )
+
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
 class SettingsError(Exception):
@@ -130,6 +134,7 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
     if settings.verification.memory_gib == 1:
         raise SettingsError("verification.memory_gib is 1; Blender needs at least 2")
     _refuse_unfinished(settings.chain)
+    _refuse_unsendable(settings.mail)
     stripe = settings.stripe
     if bool(stripe.secret_key) != bool(stripe.webhook_secret):
         raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
@@ -151,6 +156,20 @@ def _refuse_unfinished(chain: Chain) -> None:
         raise SettingsError("chain.url needs chain.chain_id")
     if bool(chain.key) == bool(chain.key_file):
         raise SettingsError("chain.url needs exactly one of chain.key and chain.key_file")
+
+
+def _refuse_unsendable(mail: Mail) -> None:
+    """Raise SettingsError unless the mail server and the sender are valid, or both are empty."""
+    if bool(mail.url) != bool(mail.sender):
+        raise SettingsError("mail.url and mail.sender must be set together")
+    if not mail.url:
+        return
+    try:
+        mail_server(mail.url)
+    except ValueError as error:
+        raise SettingsError(f"mail.url {error}") from error
+    if not _ADDRESS.fullmatch(mail.sender):
+        raise SettingsError("mail.sender must be an address like farm@example.org")
 
 
 def _refuse_weak(settings: Settings) -> None:
@@ -180,6 +199,10 @@ def _refuse_weak(settings: Settings) -> None:
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
         (settings.webhooks.private, "webhooks.private must be off"),
         (_lacks_verifier(settings.verification), NO_VERIFIER),
+        (
+            bool(settings.mail.url) and not settings.server.public_url,
+            "mail.url needs server.public_url, as mails contain links",
+        ),
         (_grants_credits(settings), FREE_MONEY),
     ]
     wrong = [text for broken, text in faults if broken]

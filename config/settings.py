@@ -396,6 +396,19 @@ class Webhooks:
 
 
 @attrs.frozen
+class Mail:
+    """Outgoing mail: the server and the sender. Without a server, no mail is sent."""
+
+    url: str = setting(
+        "",
+        "mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…; empty: no mail is"
+        " sent",
+        secret=True,
+    )
+    sender: str = setting("", "address from which mail is sent, like farm@example.org")
+
+
+@attrs.frozen
 class Limits:
     shared: bool = setting(False, "count requests in Redis, together with other gateways")
     subjects: int = setting(
@@ -414,7 +427,9 @@ class Limits:
         development=10_000_000,
     )
     # Requests per 60 s; the limits below are per address:
-    login: int = setting(5, "login attempts, successful ones too", (1, 1_000_000))
+    login: int = setting(
+        5, "login attempts, successful ones too, and forgotten passwords", (1, 1_000_000)
+    )
     refresh: int = setting(3, "refreshing a login", (1, 1_000_000))
     register: int = setting(10, "new accounts", (1, 1_000_000))
     node: int = setting(60, "registering and verifying nodes", (1, 1_000_000))
@@ -474,6 +489,7 @@ class Settings:
     retention: Retention = attrs.field(factory=Retention)
     events: Events = attrs.field(factory=Events)
     webhooks: Webhooks = attrs.field(factory=Webhooks)
+    mail: Mail = attrs.field(factory=Mail)
     limits: Limits = attrs.field(factory=Limits)
     logs: Logs = attrs.field(factory=Logs)
 

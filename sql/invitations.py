@@ -11,7 +11,7 @@ from sql.audit_log import Act, record
 from sql.database import Table
 from sql.login_sessions import TokenFamily
 from sql.query_loader import QUERIES
-from sql.users import NewUser, UserRow
+from sql.users import NewUser, UserRow, insert_user
 
 OPEN_MAX: Final = 1_000  # open invitations of an installation
 
@@ -73,15 +73,11 @@ class Invitations(Table):
             found = await connection.fetchrow(QUERIES["invitation_lock"], sha256, user.email, now)
             if found is None:
                 raise NotInvited
-            row = await connection.fetchrow(
-                QUERIES["user_insert"],
-                *(user.id, user.email, user.name, user.password_hash),
-                *(family.sid, family.jti, family.expires_at, family.client, now),
-            )
+            row = await insert_user(connection, user, family, now)
             if row is None:
                 return None
             await connection.execute(QUERIES["invitation_use"], found["id"], now, user.id)
-        return UserRow(**row)
+        return row
 
     async def page(self, now: datetime, limit: int, offset: int) -> Sequence[InvitationRow]:
         """Return a page of open invitations, newest first."""

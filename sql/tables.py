@@ -14,11 +14,13 @@ from sql.events import Events
 from sql.invitations import Invitations
 from sql.jobs import Jobs
 from sql.login_sessions import Sessions
+from sql.mails import Mails
 from sql.multiparts import Multiparts, ResultMultiparts
 from sql.node_connections import ConnectionRows
 from sql.nodes import Nodes
 from sql.operator_accounts import Operators
 from sql.organisations import Organisations
+from sql.password_resets import PasswordResets
 from sql.preflights import Preflights
 from sql.prices import Prices
 from sql.proofs import Proofs
@@ -28,7 +30,7 @@ from sql.retention import Retention
 from sql.skus import Skus
 from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads
-from sql.users import Administration, Users
+from sql.users import AddressVerifications, Administration, Users
 from sql.webhooks import Endpoints
 
 
@@ -36,6 +38,7 @@ from sql.webhooks import Endpoints
 class Tables:
     """Reads and writes of the database, beside the books, for routes and actors."""
 
+    address_verifications: AddressVerifications
     administration: Administration
     anchors: Anchors
     api_keys: ApiKeys
@@ -49,10 +52,12 @@ class Tables:
     evidence: EvidenceReads
     invitations: Invitations
     jobs: Jobs
+    mails: Mails
     multiparts: Multiparts
     nodes: Nodes
     operators: Operators
     organisations: Organisations
+    password_resets: PasswordResets
     preflights: Preflights
     prices: Prices
     proofs: Proofs

@@ -1,4 +1,6 @@
-"""Users: their rows, the console's list of them, and changes of them with an audit record."""
+"""Users: their rows, the console's list of them, and changes of them with an audit record; and the
+verification of their addresses.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +12,7 @@ import attrs
 from sql.audit_log import Act, record
 from sql.database import Connection, Table
 from sql.login_sessions import TokenFamily
+from sql.mails import MailKind, NewMail, insert_mail
 from sql.query_loader import QUERIES
 
 SORTED_MOST: Final = 5_000  # only so many newest users are sorted; a search finds older ones
@@ -19,7 +22,8 @@ SORTED_MOST: Final = 5_000  # only so many newest users are sorted; a search fin
 class UserRow:
     """A user.
 
-    ``has_nodes``: the user owns or owned a node; only set when the user is read by id.
+    ``has_nodes``: the user owns or owned a node. ``verified_at``: when they proved that mail to
+    their address reaches them. Both are only set when the user is read by id.
     """
 
     id: UUID
@@ -30,13 +34,15 @@ class UserRow:
     created_at: datetime
     password_hash: str | None = attrs.field(default=None, repr=False)
     has_nodes: bool = False
+    verified_at: datetime | None = None
 
 
 @attrs.frozen
 class NewUser:
     """A user to be created.
 
-    ``role`` counts if an admin creates the user; otherwise it is ``user``.
+    ``role`` counts if an admin creates the user; otherwise it is ``user``. ``verification``: the id
+    of the mail with which the user verifies their address; None: no mail is sent.
     """
 
     id: UUID
@@ -44,17 +50,14 @@ class NewUser:
     name: str
     password_hash: str = attrs.field(repr=False)
     role: str = "user"
+    verification: UUID | None = None
 
 
 class Users(Table):
     async def insert(self, user: NewUser, family: TokenFamily, now: datetime) -> UserRow | None:
         """Insert a user with an open login; None if the e-mail is taken."""
-        return await self._database.row(
-            UserRow,
-            "user_insert",
-            *(user.id, user.email, user.name, user.password_hash),
-            *(family.sid, family.jti, family.expires_at, family.client, now),
-        )
+        async with self._database.transaction() as connection:
+            return await insert_user(connection, user, family, now)
 
     async def by_email(self, email: str) -> UserRow | None:
         """Return the user with this address, with the password hash."""
@@ -129,17 +132,30 @@ class Administration(Table):
     async def set_password(self, user: UUID, password_hash: str, act: Act) -> EndedLogins | None:
         """Set the password of a user; all logins end."""
         async with self._database.transaction() as connection:
-            ended = await _password(connection, (user, None, password_hash), None, act.at)
+            ended = await replace_password(connection, (user, None, password_hash), None, act.at)
             if ended is not None:
                 await record(connection, act)
         return ended
 
     async def change_password(
-        self, user: UUID, old_hash: str, new_hash: str, keep: UUID, now: datetime
+        self,
+        user: UUID,
+        old_hash: str,
+        new_hash: str,
+        keep: UUID,
+        now: datetime,
+        *,
+        notice: UUID | None = None,
     ) -> EndedLogins | None:
-        """Change the user's own password, given the old hash; all logins but ``keep`` end."""
+        """Change the user's own password, given the old hash; all logins but ``keep`` end.
+
+        ``notice``: the id of the mail that tells the user; None: no mail is sent.
+        """
         async with self._database.transaction() as connection:
-            return await _password(connection, (user, old_hash, new_hash), keep, now)
+            ended = await replace_password(connection, (user, old_hash, new_hash), keep, now)
+            if ended is not None and notice is not None:
+                await insert_mail(connection, NewMail(notice, MailKind.CHANGED, user), now)
+        return ended
 
     async def end_session(self, user: UUID, sid: UUID, act: Act) -> bool:
         """End one login of a user; False if the login had ended, or belongs to another user."""
@@ -168,13 +184,53 @@ class Administration(Table):
         return EndedLogins(UserRow(**row), frozenset(found["sid"] for found in sids))
 
 
-async def _password(
+class AddressVerifications(Table):
+    async def use(self, sha256: bytes, now: datetime) -> UUID | None:
+        """Verify the address of the token's user, and return the user; all their tokens end.
+
+        Return None if the token was never made, was used, or has expired.
+        """
+        async with self._database.transaction() as connection:
+            used = await connection.fetchrow(QUERIES["address_verification_use"], sha256, now)
+            if used is None:
+                return None
+            await connection.execute(QUERIES["user_verify"], used["user_id"], now)
+        user: UUID = used["user_id"]
+        return user
+
+
+async def insert_user(
+    connection: Connection, user: NewUser, family: TokenFamily, now: datetime
+) -> UserRow | None:
+    """Insert a user with an open login, and the mail that verifies their address; None if the
+    e-mail is taken.
+    """
+    row = await connection.fetchrow(
+        QUERIES["user_insert"],
+        *(user.id, user.email, user.name, user.password_hash),
+        *(family.sid, family.jti, family.expires_at, family.client, now),
+    )
+    if row is None:
+        return None
+    if user.verification is not None:
+        mail = NewMail(user.verification, MailKind.VERIFY, user.id)
+        await insert_mail(connection, mail, now)
+    return UserRow(**row)
+
+
+async def replace_password(
     connection: Connection, values: tuple[UUID, str | None, str], keep: UUID | None, now: datetime
 ) -> EndedLogins | None:
+    """Set a user's password; all logins but ``keep``, and all links for a new password, end.
+
+    ``values``: the user, the old hash or None, and the new hash. Return None if the old hash is
+    given and is not the current one.
+    """
     # Locks the user's row first, so that a login with the old password is refused, or ended by the
     # query below.
     row = await connection.fetchrow(QUERIES["user_set_password"], *values)
     if row is None:
         return None
+    await connection.execute(QUERIES["password_resets_end"], values[0])
     sids = await connection.fetch(QUERIES["session_end_all"], values[0], keep, now)
     return EndedLogins(UserRow(**row), frozenset(found["sid"] for found in sids))

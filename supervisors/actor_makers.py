@@ -18,6 +18,8 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Ledger
 from actors.lifeline.actor import LifelineActor
 from actors.lifeline.messages import Lifeline
+from actors.mailer.actor import MailerActor
+from actors.mailer.messages import Mailer
 from actors.night_auditor.actor import NightAuditorActor
 from actors.night_auditor.messages import NightAuditor
 from actors.node_session.actor import NodeSessionActor, SessionPeers
@@ -85,6 +87,7 @@ class ActorMakers:
             Verifier: self._verifier(),
             Watchman: lambda: WatchmanActor(sessions, p.store),
             **self._courier(),
+            **self._mailer(),
             **self._anchor(),
         }
 
@@ -112,6 +115,17 @@ class ActorMakers:
         if deliveries is None:
             return {}
         return {Courier: lambda: CourierActor(p.post, deliveries, p.clock, p.random, settings)}
+
+    def _mailer(self) -> Mapping[type[Any], Maker]:
+        p, settings, mail, mails = (
+            self._ports,
+            self._settings.mailer,
+            self._ports.mail,
+            self._ports.mails,
+        )
+        if mail is None or mails is None:
+            return {}
+        return {Mailer: lambda: MailerActor(mail, mails, p.clock, p.random, settings)}
 
     def _anchor(self) -> Mapping[type[Any], Maker]:
         p, chain, anchors = self._ports, self._ports.chain, self._ports.anchors

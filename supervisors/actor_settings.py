@@ -1,11 +1,13 @@
 """Settings of the actors, made from the settings of the gateway."""
 
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
 import attrs
 
 from actors.anchor.policy import AnchorSettings
+from actors.mailer.actor import MailerSettings, no_farm
 from actors.node_session.settings import NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
@@ -32,15 +34,19 @@ class ActorSettings:
     verifier: VerifierSettings = attrs.field(factory=VerifierSettings)
     courier: Webhooks = DEFAULTS.webhooks
     anchor: AnchorSettings = attrs.field(factory=AnchorSettings)
+    mailer: MailerSettings = attrs.field(factory=MailerSettings)
 
 
 def actor_settings(
-    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
+    settings: Settings,
+    verifiers: frozenset[UUID] = frozenset(),
+    unverified_why: str = OFF,
+    farm: Callable[[], str] = no_farm,
 ) -> ActorSettings:
     """Return the settings of the actors.
 
     ``verifiers``: the nodes that serve the gateway as verifiers. ``unverified_why``: the code in
-    receipts if the gateway does not verify results.
+    receipts if the gateway does not verify results. ``farm`` returns the gateway's public address.
     """
     return ActorSettings(
         session=session_settings(settings, verifiers, unverified_why),
@@ -52,6 +58,7 @@ def actor_settings(
         verifier=verifier_settings(settings, verifiers, unverified_why),
         courier=settings.webhooks,
         anchor=anchor_settings(settings.chain),
+        mailer=MailerSettings(farm),
     )
 
 

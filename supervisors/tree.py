@@ -12,6 +12,7 @@ from actors.kernel import Ref
 from actors.kernel.ref import CAPACITY
 from actors.ledger.messages import Ledger
 from actors.lifeline.messages import Lifeline
+from actors.mailer.messages import Mailer
 from actors.night_auditor.messages import NightAuditor
 from actors.node_session.connection import Socket
 from actors.node_session.messages import NodeSession
@@ -102,6 +103,7 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
     Branch("Outside", ONE, Intensity(5, 30), (
         Leaf("notifier", Notifier, capacity=10_000),
         Leaf("courier", Courier, stop_within=15.0),
+        Leaf("mailer", Mailer),
         Given("chain"),
         Leaf("anchor", Anchor),
     ), spare=True),

@@ -18,6 +18,7 @@ from config.settings import Settings
 from config.sources import sources_of
 from rendertrust import money
 from sql.anchors import Anchors
+from sql.mails import Mails
 from sql.store import SqlStore
 from sql.webhooks import Deliveries
 from supervisors.actor_settings import actor_settings
@@ -123,7 +124,7 @@ def build(
         pulse_child(gateway, lambda: tree.vital(), manager),  # noqa: PLW0108 - not made yet
         *embedding.children(gateway, place),
     ]
-    actors = actor_settings(settings, verifiers, embedding.unverified_why)
+    actors = actor_settings(settings, verifiers, embedding.unverified_why, outside.url)
     tree = Tree(gateway.ports, gateway.registry, actors, given)
     return Application(settings, data, tree.root, place, outside, gateway, embedding)
 
@@ -159,6 +160,8 @@ def ports_of(outside: Adapters, tokens: Tokens, signer: LogSigner, memory: LogMe
         chain=outside.chain,
         anchors=Anchors(database),
         deliveries=Deliveries(database),
+        mail=outside.mail,
+        mails=Mails(database),
     )
 
 

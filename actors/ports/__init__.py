@@ -17,6 +17,14 @@ from actors.ports.chain import (
 )
 from actors.ports.clock import Clock
 from actors.ports.leadership import Leadership
+from actors.ports.mail import (
+    MailAccepted,
+    MailDeferred,
+    MailOutcome,
+    MailRefused,
+    MailTransport,
+    OutgoingMail,
+)
 from actors.ports.objects import (
     ObjectInfo,
     ObjectMissing,
@@ -67,6 +75,11 @@ __all__ = [
     "LogMemory",
     "LogSigner",
     "LogStore",
+    "MailAccepted",
+    "MailDeferred",
+    "MailOutcome",
+    "MailRefused",
+    "MailTransport",
     "Mined",
     "NodeToken",
     "NodeTokens",
@@ -78,6 +91,7 @@ __all__ = [
     "ObjectTooLarge",
     "Objects",
     "ObjectsUnavailable",
+    "OutgoingMail",
     "Part",
     "PartsRefused",
     "PaymentOrder",

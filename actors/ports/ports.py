@@ -8,6 +8,7 @@ from actors.ports.bus import Bus
 from actors.ports.chain import Chain
 from actors.ports.clock import Clock
 from actors.ports.leadership import Leadership
+from actors.ports.mail import MailTransport
 from actors.ports.objects import Objects
 from actors.ports.payments import Payments
 from actors.ports.randomness import Random
@@ -16,6 +17,7 @@ from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
 from actors.ports.webhooks import Post
 
 if TYPE_CHECKING:
+    from sql.mails import Mails
     from sql.webhooks import Deliveries
 
 
@@ -24,9 +26,9 @@ class Ports:
     """All interfaces to outside systems, for the actors and the routes of a gateway.
 
     ``store`` has the books, ``log`` the transparency log, ``anchors`` the transactions that were
-    sent to ``chain``, and ``deliveries`` the webhooks that ``post`` sends. ``memory`` keeps the
-    newest checkpoint outside the database. ``leadership`` decides which gateway does a task that
-    only one gateway should do.
+    sent to ``chain``, ``deliveries`` the webhooks that ``post`` sends, and ``mails`` the mails that
+    ``mail`` sends. ``memory`` keeps the newest checkpoint outside the database. ``leadership``
+    decides which gateway does a task that only one gateway should do.
     """
 
     clock: Clock
@@ -44,3 +46,5 @@ class Ports:
     chain: Chain | None = None  # if None, nothing is anchored
     anchors: AnchorStore | None = None
     deliveries: "Deliveries | None" = None  # if None, no webhooks are sent
+    mail: MailTransport | None = None  # if None, no mail is sent
+    mails: "Mails | None" = None

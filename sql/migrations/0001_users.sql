@@ -31,6 +31,7 @@ CREATE TABLE users (
     role          text NOT NULL DEFAULT 'user'
                   CHECK (role IN ('user', 'operator', 'admin', 'auditor')), -- auditor: an admin who only reads
     is_active     boolean NOT NULL DEFAULT true,
+    verified_at   timestamptz,                    -- when the user proved that they read mail to the address
     created_at    timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, in any capitalisation
@@ -95,6 +96,57 @@ CREATE TABLE api_keys (
     revoked_at timestamptz
 );
 CREATE INDEX api_keys_user ON api_keys (user_id, created_at DESC);
+
+-- ── mail and forgotten passwords ────────────────────────────────────────────────────────────────
+
+-- Mails to send, written with what they tell. A row has no text: the Mailer writes it when it sends the mail, so that
+-- no link with a token is ever stored.
+CREATE TABLE mails (
+    id         uuid PRIMARY KEY,                  -- also in the Message-ID, which is the same for every try
+    kind       text NOT NULL CHECK (kind IN (
+                   'password.reset',    -- a link with which the user chooses a new password
+                   'password.changed',
+                   'address.verify')),  -- a link with which the user verifies their address
+    user_id    uuid REFERENCES users,             -- null: the Mailer looks for the user of the address
+    address    text CHECK (char_length(address) BETWEEN 3 AND 320), -- as somebody typed it, who may be anybody
+    state      text NOT NULL DEFAULT 'PENDING' CHECK (state IN (
+                   'PENDING',
+                   'SENT',              -- the mail server has accepted it
+                   'FAILED')),          -- the mail server refused it, or too many tries failed
+    tries      integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    due_at     timestamptz NOT NULL,              -- while a Mailer sends it: when another one may
+    tried_at   timestamptz,
+    error      text CHECK (char_length(error) <= 300), -- of the last try
+    created_at timestamptz NOT NULL,
+    ended_at   timestamptz,
+    CHECK (num_nonnulls(user_id, address) = 1),
+    CHECK ((state = 'PENDING') = (ended_at IS NULL))
+);
+CREATE INDEX mails_due ON mails (due_at) WHERE state = 'PENDING';
+CREATE INDEX mails_asked ON mails (created_at) WHERE address IS NOT NULL;
+CREATE INDEX mails_user ON mails (user_id, created_at) WHERE user_id IS NOT NULL;
+CREATE INDEX mails_ended ON mails (ended_at) WHERE ended_at IS NOT NULL; -- for the purge
+
+-- Tokens with which a user may choose a new password; the first use deletes all tokens of the user.
+CREATE TABLE password_resets (
+    sha256     bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
+    user_id    uuid NOT NULL REFERENCES users,
+    mailed     boolean NOT NULL,                  -- false: an admin made it, so it proves no address
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX password_resets_user ON password_resets (user_id);
+CREATE INDEX password_resets_expires ON password_resets (expires_at); -- for the purge
+
+-- Tokens with which a user verifies their address; the first use deletes all tokens of the user.
+CREATE TABLE address_verifications (
+    sha256     bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
+    user_id    uuid NOT NULL REFERENCES users,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX address_verifications_user ON address_verifications (user_id);
+CREATE INDEX address_verifications_expires ON address_verifications (expires_at); -- for the purge
 
 -- ── revocations ─────────────────────────────────────────────────────────────────────────────────
 
@@ -233,10 +285,10 @@ BEGIN
         GRANT USAGE ON SCHEMA public TO rendertrust_app;
         GRANT SELECT ON schema_migrations TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, refresh_families, organisations, organisation_members
+        GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, refresh_families, organisations, organisation_members, mails
             TO rendertrust_app;
-        GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses
-            TO rendertrust_app;
+        GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
+            address_verifications TO rendertrust_app;
         GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only
     END IF;
 END $$;

@@ -14,9 +14,9 @@ WITH created AS (
 SELECT id, email, name, is_active, role, created_at FROM created;
 
 -- name: user_create
--- Insert a user on an admin's behalf, with a role; no row if the e-mail is taken.
-INSERT INTO users (id, email, name, password_hash, role)
-VALUES ($1, $2, $3, $4, $5)
+-- Insert a user on an admin's behalf, with a role; no row if the e-mail is taken. The admin vouches for the address.
+INSERT INTO users (id, email, name, password_hash, role, verified_at)
+VALUES ($1, $2, $3, $4, $5, now())
 ON CONFLICT (lower(email)) DO NOTHING
 RETURNING id, email, name, is_active, role, created_at;
 
@@ -27,7 +27,7 @@ FROM users WHERE lower(email) = lower($1);
 
 -- name: user_by_id
 -- One user, with the password hash, and whether they own or have owned a node.
-SELECT id, email, name, is_active, role, created_at, password_hash,
+SELECT id, email, name, is_active, role, created_at, password_hash, verified_at,
        EXISTS (SELECT FROM nodes n WHERE n.owner_id = users.id) AS has_nodes
 FROM users WHERE id = $1;
 
@@ -49,6 +49,11 @@ WHERE $1::text = '' OR position(lower($1) IN lower(email || ' ' || name)) > 0;
 UPDATE users SET password_hash = $3
 WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
 RETURNING id, email, name, is_active, role, created_at;
+
+-- name: user_verify
+-- Note that the address of a user is verified; no row if it was verified before.
+UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL
+RETURNING id;
 
 -- name: user_set_active
 -- Activate or deactivate a user. A trigger ends the sessions of a deactivated user.

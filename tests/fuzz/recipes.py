@@ -27,7 +27,9 @@ BECAUSE = {"reason": "a made-up request"}
 PRIVATE = frozenset({"auth_logout"})
 # Operations that every user may do, but whose recipes need an admin. The recipes of two quarantine
 # a node, after which new nodes of its owner start in quarantine.
-OF_ADMINS = frozenset({"fleet_quarantine", "fleet_release", "operators_pay_out"})
+OF_ADMINS = frozenset(
+    {"fleet_quarantine", "fleet_release", "operators_pay_out", "password_resets_reset"}
+)
 
 
 def login(stage: Stage) -> Good:
@@ -117,6 +119,13 @@ def activate(stage: Stage) -> Good:
     user = stage.register()["user"]["id"]
     stage.post(f"/admin/users/{user}/deactivate", BECAUSE, stage.tokens["admin"])
     return Good({"user_id": user}, BECAUSE)
+
+
+def reset_password(stage: Stage) -> Good:
+    user = stage.register()["user"]["id"]
+    made = stage.post(f"/admin/users/{user}/reset-link", BECAUSE, stage.tokens["admin"])
+    token = made["link"].partition("#token=")[2]
+    return Good(body={"token": token, "new_password": PASSWORD[::-1]})
 
 
 def price(stage: Stage) -> Good:
@@ -262,10 +271,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Operations that cannot succeed here: they need Stripe's secret, evidence of checked results, or a
-# job of several files.
+# Operations that cannot succeed here: they need Stripe's secret, a mail server, evidence of checked
+# results, or a job of several files.
 UNMET = frozenset(
     {
+        "POST /api/v1/auth/password/forgot",
+        "POST /api/v1/auth/verify",
+        "POST /api/v1/auth/verify/send",
         "POST /api/v1/webhooks/stripe",
         "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
         "GET /api/v1/jobs/{job_id}/manifest",
@@ -277,6 +289,8 @@ RECIPES: Mapping[str, Recipe] = {
     "auth_refresh": refresh,
     "auth_logout": logout,
     "auth_change_password": change_password,
+    "password_resets_reset": reset_password,
+    "password_resets_admin_link": about_user(),
     "sessions_end": end_session,
     "keys_create": create_key,
     "keys_revoke": revoke_key,

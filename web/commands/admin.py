@@ -19,6 +19,7 @@ from web.commands.admin_skus import skus
 from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
+    from sql.database import Database
     from sql.users import Administration, UserRow, Users
 
 ROLES: Final = ("user", "operator", "admin", "auditor")
@@ -128,6 +129,40 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
 
     row = found(done(where, work), email)
     tell(row, f"{row.email} has a new password; all their sessions have ended.", as_json=as_json)
+
+
+@admin.command("reset-link")
+@click.argument("email")
+@common
+def reset_link(*, email: str, as_json: bool, reason: str, **where: Any) -> None:
+    """Print a link with which a user chooses a new password, for gateways that send no mail.
+
+    The link is shown only now. It works once, for 30 minutes.
+    """
+    from sql.link_tokens import BYTES, RESET, link_of, link_token
+    from sql.password_resets import PasswordResets
+    from sql.users import Users
+    from supervisors.engines.system_clock import SystemClock, SystemRandom
+
+    token = link_token(RESET, SystemRandom().token(BYTES), SystemClock().now())
+
+    async def work(database: "Database") -> "UserRow | None":
+        row = await Users(database).by_email(email)
+        if row is None:
+            return None
+        record = act("user.reset_link", f"user:{row.id}", reason)
+        return await PasswordResets(database).insert(row.id, token, record)
+
+    if with_database(where, work) is None:
+        raise click.ClickException(f"There is no active user with the e-mail address {email}")
+    address = settings_from(None, None, where["data"], where["config"]).server.public_url
+    link = link_of(RESET, address, token.text)
+    if as_json:
+        click.echo(orjson.dumps({"link": link, "expires_at": token.expires_at}))
+        return
+    click.echo(link)
+    if not address:
+        click.echo("Put the gateway's address before it: server.public_url is not set.", err=True)
 
 
 @admin.group

@@ -19,8 +19,9 @@ from web.console.forms import named
 from web.console.registry import ROOT, ConsolePage, Pages
 from web.console.session import FOREIGN, SignedInVisitor, is_secure, is_trusted
 from web.console.view import Redirect
-from web.gateway import Gateway
+from web.gateway import GATEWAY, Gateway
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
 
 NONCE_BYTES: Final = 16
@@ -57,6 +58,7 @@ HINTS: Final = {
 }
 FROM_HERE: Final = "Open the console by its own address and do it there."
 TOO_FEW: Final = "This needs {requested} credits; you have {available}."
+VERIFY_FIRST: Final = "If you have no such mail, get another link on the page Verify your address."
 TRYING: Final = "Trying again"
 AGAIN: Final = (
     "The gateway is running, but a service it depends on does not answer. This page "
@@ -77,6 +79,7 @@ class PageChrome:
     said: str
     once: str = attrs.field(repr=False)  # a secret that is shown only now
     live: str  # the page's address for live updates; '' if it is not live
+    unverified: bool = False  # the user's address must be verified
 
     @property
     def section(self) -> str:
@@ -102,7 +105,13 @@ def frame_of(
         said=unquote(request.cookies.get(FLASH, ""))[:FLASH_CHARACTERS_MAX],
         once=unquote(request.cookies.get(ONCE, ""))[:ONCE_CHARACTERS_MAX],
         live=live,
+        unverified=is_unverified(request.app[GATEWAY], user),
     )
+
+
+def is_unverified(gateway: Gateway, user: UserRow | None) -> bool:
+    """Return True if the user must still verify their address."""
+    return bool(gateway.settings.mail.url) and user is not None and user.verified_at is None
 
 
 def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
@@ -294,6 +303,8 @@ def hint_of(problem: Problem) -> str:
     """Return what the user can do."""
     if "requested" in problem.extra:
         return TOO_FEW.format_map(problem.extra)
+    if problem.code is RefusalCode.ADDRESS_UNVERIFIED:
+        return VERIFY_FIRST
     return FROM_HERE if problem == FOREIGN else HINTS.get(problem.status, "")
 
 

@@ -5,12 +5,14 @@ pipeline.
 from aiohttp import web
 
 from web.console import receipt_page
+from web.console.address_page import VERIFY, AddressPage
 from web.console.assets import STATIC, assets
 from web.console.front_page import FRONT, FrontPage
 from web.console.live_updates import LIVE, LiveHandler
 from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PublicHandler
 from web.console.page_responses import SIGN_IN, redirect
 from web.console.pages import every_page
+from web.console.password_pages import FORGOT, RESET, PasswordPages
 from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
 from web.console.sign_in import SignIn, SignUp
@@ -60,6 +62,10 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     """Add every page and action, sign-in and sign-out, and the static files."""
     pages, router = every_page(), site.router
     add_signing(router, gateway, pages)
+    add_password_pages(router, gateway, pages)
+    address = AddressPage(gateway, pages)
+    router.add_get(VERIFY, PublicHandler(gateway, pages, "probe", address.show).serve)
+    router.add_post(VERIFY, PublicHandler(gateway, pages, "login", address.verify).serve)
     front = PublicHandler(gateway, pages, "probe", FrontPage(gateway, pages).show)
     router.add_get(FRONT, front.serve)
     files = PublicHandler(gateway, pages, "probe", assets().serve)
@@ -93,6 +99,16 @@ def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> No
     router.add_post(
         f"{ROOT}/sign-out", PublicHandler(gateway, pages, "probe", signing.sign_out).serve
     )
+
+
+def add_password_pages(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> None:
+    shown = PasswordPages(gateway, pages)
+    for path, show, change in (
+        (FORGOT, shown.show_forgot, shown.ask),
+        (RESET, shown.show_reset, shown.choose),
+    ):
+        router.add_get(path, PublicHandler(gateway, pages, "probe", show).serve)
+        router.add_post(path, PublicHandler(gateway, pages, "login", change).serve)
 
 
 async def no_page(request: web.Request) -> web.StreamResponse | Problem:

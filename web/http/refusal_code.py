@@ -95,6 +95,19 @@ class RefusalCode(StrEnum):
     INVITATION_NOT_FOUND = "invitation_not_found", _ABSENT
     TOO_MANY_INVITATIONS = "too_many_invitations", "There are as many open invitations as allowed."
     PASSWORD_INCORRECT = "password_incorrect", "The current password is incorrect."
+    RESET_TOKEN_INVALID = (
+        "reset_token_invalid",
+        "The link for a new password is invalid, used or expired.",
+    )
+    VERIFICATION_TOKEN_INVALID = (
+        "verification_token_invalid",
+        "The link for your address is invalid, used or expired.",
+    )
+    ADDRESS_UNVERIFIED = (
+        "address_unverified",
+        "Verify your address first: open the link in the mail that the gateway sent to it.",
+    )
+    MAIL_OFF = "mail_off", "The gateway sends no mail: ask an admin for a link."
     USER_NOT_FOUND = "user_not_found", _ABSENT
     USER_INACTIVE = "user_inactive", "The job's user is deactivated."
     SESSION_NOT_FOUND = "session_not_found", _ABSENT

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 
 from actors.ports import ObjectsUnavailable
-from config.settings import Chain, Settings
+from config.mail_server import mail_server
+from config.settings import Chain, Mail, Settings
 from sql.database import Database, Unavailable
 from sql.halts import Halts, Kept
 from sql.leadership import SqlLeadership
@@ -25,6 +26,7 @@ from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.seaweedfs import EmbeddedObjects
+from supervisors.engines.smtp import SmtpTransport
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
 from supervisors.engines.system_clock import SystemClock
@@ -51,6 +53,7 @@ class Adapters:
     payments: StripePayments
     rates: SharedRates
     post: HttpPost
+    mail: SmtpTransport | None  # None: no mail is sent
     chain: EvmChain | None  # the chain on which checkpoints are anchored; None: nothing is anchored
     probes: dict[str, Probe]
     url: Callable[[], str]
@@ -119,13 +122,10 @@ def build_outside(
         bus=ValkeyBus(valkey),
         payments=StripePayments(stripe),
         post=HttpPost(private=settings.webhooks.private),
+        mail=mail_of(settings.mail),
         rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
         chain=chain,
-        probes={
-            "database": lambda: _database_answers(database),
-            "redis": lambda: _valkey_answers(valkey),
-            "objects": lambda: _objects_answer(objects),
-        },
+        probes=probes_of(database, valkey, objects),
         url=public_url,
     )
 
@@ -166,6 +166,11 @@ def stripe_of(settings: Settings) -> Handle[StripeEndpoint]:
     return Handle(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
 
 
+def mail_of(mail: Mail) -> SmtpTransport | None:
+    """Return the mail server of the settings; None if they have none."""
+    return SmtpTransport(mail_server(mail.url), mail.sender) if mail.url else None
+
+
 def _postgres(settings: Settings, data: Path, account: EngineAccount | None) -> RunsEngine[Any]:
     url = settings.database.url
     if url:
@@ -192,6 +197,17 @@ def _valkey(settings: Settings, data: Path, account: EngineAccount | None) -> Ru
     if url:
         return remote_valkey(url, patience=settings.server.wait_seconds)
     return EmbeddedValkey(data, account=account)
+
+
+def probes_of(
+    database: Database, valkey: Handle[ValkeyEndpoint], objects: S3Objects
+) -> dict[str, Probe]:
+    """Return the checks of the services that readiness names."""
+    return {
+        "database": lambda: _database_answers(database),
+        "redis": lambda: _valkey_answers(valkey),
+        "objects": lambda: _objects_answer(objects),
+    }
 
 
 async def _database_answers(database: Database) -> bool:

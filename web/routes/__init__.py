@@ -2,6 +2,7 @@
 
 from web.http.operations import Operations
 from web.routes import (
+    address_verifications,
     admin,
     admin_credits,
     admin_jobs,
@@ -26,6 +27,7 @@ from web.routes import (
     nodes,
     operators,
     organisations,
+    password_resets,
     payouts,
     preflights,
     prices,
@@ -62,7 +64,8 @@ OPERATIONS = Operations(
             nodes,
             fleet,
         ),
-        *(organisations, trusted, admin, invitations, prices),
+        *(password_resets, address_verifications, organisations, trusted, admin, invitations),
+        prices,
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )

@@ -206,7 +206,8 @@ async def set_own_password(
         return PASSWORD_INCORRECT
     fresh = await gateway.identity.passwords.hash(wanted.new_password)
     ended = await gateway.tables.administration.change_password(
-        row.id, row.password_hash, fresh, session, gateway.ports.clock.now()
+        *(row.id, row.password_hash, fresh, session, gateway.ports.clock.now()),
+        notice=mail_id(gateway),
     )
     if ended is None:
         return Problem(
@@ -215,6 +216,11 @@ async def set_own_password(
     gateway.identity.revocations.add(*ended.sessions)
     log.info("password changed", user=str(row.id), ended=len(ended.sessions))
     return Done("Password changed; all other sessions have ended")
+
+
+def mail_id(gateway: Gateway) -> UUID | None:
+    """Return the id of a mail to write; None if the gateway sends no mail."""
+    return gateway.ports.random.uuid() if gateway.settings.mail.url else None
 
 
 async def open_account(
@@ -230,7 +236,8 @@ async def open_account(
     if refused is not None:
         return refused
     password_hash = await gateway.identity.passwords.hash(wanted.password)
-    new, now = NewUser(user, wanted.email, wanted.name, password_hash), gateway.ports.clock.now()
+    named, now = (user, wanted.email, wanted.name, password_hash), gateway.ports.clock.now()
+    new = NewUser(*named, verification=mail_id(gateway))
     if gateway.settings.accounts.registration == "open":
         row = await gateway.tables.users.insert(new, family, now)
     else:

@@ -16,6 +16,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
+from web.identity.verified_address import address_refusal
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 
@@ -100,6 +101,11 @@ async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
         return key
     payout = call.gateway.ports.random.uuid()
     kind: Literal["CREDITS", "MONEY"] = "CREDITS" if call.body.to == "credits" else "MONEY"
+    if (
+        kind == "MONEY"
+        and (refused := await address_refusal(call.gateway, call.caller)) is not None
+    ):
+        return refused
     kept = None if key is None else _kept(call.caller, key, payout)
     effect = PayoutTake(payout, call.caller, kind)
     outcome = await commit(call.gateway, Commit(effects=(effect,), idempotency=kept))

@@ -28,6 +28,7 @@ from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
 from web.identity.acting_user import ActingUser
+from web.identity.verified_address import address_refusal
 from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
@@ -161,6 +162,8 @@ async def invite(call: Call[Invitation]) -> Done | Problem:
     The answer is the same if the address has no account. A user who registers later must be invited
     again: remove the invitation first.
     """
+    if (unverified := await address_refusal(call.gateway, call.caller)) is not None:
+        return unverified
     email, role = call.body.email, call.body.role
     return await changed(call, "invite", Rows.invite, email, INVITED, email, role)
 

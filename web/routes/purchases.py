@@ -22,6 +22,7 @@ from web.http.operations import Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
+from web.identity.verified_address import address_refusal
 from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
 
@@ -77,6 +78,8 @@ async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
     key = key_of(call)
     if isinstance(key, Problem):
         return key
+    if (unverified := await address_refusal(call.gateway, call.caller)) is not None:
+        return unverified
     begun = await _begun(call, key)
     if isinstance(begun, Problem):
         return begun

@@ -16,6 +16,7 @@ from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
 from web.identity.acting_user import ActingUser
+from web.identity.verified_address import address_refusal
 from web.nodes.access_updates import announce_access_change
 from web.routes.organisations import ORGANISATION_NOT_FOUND, PROBLEMS, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
@@ -156,6 +157,8 @@ async def found(view: View[NewOrganisation]) -> Redirect | Problem:
 )
 async def invite(view: View[InvitationForm]) -> Redirect | Problem:
     """Invite a user."""
+    if (unverified := await address_refusal(view.gateway, view.who.user)) is not None:
+        return unverified
     kept, form, id_ = view.gateway.tables.organisations, view.query, view.ids["id"]
     return await _changed(
         view,

@@ -71,6 +71,25 @@ PASSWORD_CHANGE: Final[Example] = {
     "new_password": "correct horse battery staple",
 }
 PASSWORD_CHANGED: Final[Example] = {"message": "Password changed; all other sessions have ended"}
+FORGOTTEN_PASSWORD: Final[Example] = {"email": "user@example.com"}
+RESET_REQUESTED: Final[Example] = {
+    "message": "If an account has this address, a link for a new password is on its way to it"
+}
+RESET_TOKEN: Final = "rtr_0123456789abcdef0123456789abcdef"  # noqa: S105 - made up
+PASSWORD_RESET: Final[Example] = {
+    "token": RESET_TOKEN,
+    "new_password": "correct horse battery staple",
+}
+PASSWORD_RESET_DONE: Final[Example] = {"message": "Password changed; all sessions have ended"}
+RESET_LINK: Final[Example] = {
+    "link": f"https://farm.example/console/reset-password#token={RESET_TOKEN}",
+    "expires_at": "2026-03-13T12:30:00Z",
+}
+ADDRESS_VERIFICATION: Final[Example] = {"token": "rtv_0123456789abcdef0123456789abcdef"}
+ADDRESS_VERIFIED: Final[Example] = {"message": "The address is verified"}
+VERIFICATION_SENT: Final[Example] = {
+    "message": "A link is on its way to your address, unless it is verified already"
+}
 SESSIONS: Final[Example] = {
     "sessions": [
         {

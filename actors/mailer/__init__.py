@@ -1,0 +1,1 @@
+"""The mailer sends mails to users: links for a new password, and notices."""

@@ -1,0 +1,127 @@
+"""Texts of the mails: plain words, as text and as HTML.
+
+A mail quotes nothing that a user wrote, such as their name: otherwise anybody could have the
+gateway send their words to a stranger, by an account with the stranger's address.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Final
+
+import attrs
+
+from actors.ports.mail import OutgoingMail
+from sql.link_tokens import RESET, VERIFICATION, LinkKind, link_of
+from sql.mails import DueMail, MailKind
+
+LINKS: Final[Mapping[MailKind, LinkKind]] = {
+    MailKind.RESET: RESET,
+    MailKind.VERIFY: VERIFICATION,
+}
+MINUTES: Final = int(RESET.lifetime.total_seconds() // 60)
+HOURS: Final = int(VERIFICATION.lifetime.total_seconds() // 3600)
+HTML: Final = """\
+<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{subject}</title></head>
+<body style="margin:0;padding:24px;font:16px/1.5 system-ui,sans-serif;color:#1c2024">
+<div style="max-width:34em;margin:0 auto">
+{blocks}
+<p style="color:#60646c;font-size:14px">RenderTrust at <a href="{farm}">{farm}</a></p>
+</div>
+</body>
+</html>
+"""
+BUTTON: Final = (
+    '<p><a href="{url}" style="display:inline-block;padding:8px 16px;border-radius:6px;'
+    'background:#0d5bc2;color:#ffffff;text-decoration:none">{label}</a></p>'
+)
+
+
+@attrs.frozen
+class Words:
+    """What a mail says: a subject, paragraphs, a link below the first of them, and paragraphs
+    below the link.
+    """
+
+    subject: str
+    above: Sequence[str]
+    link: tuple[str, str] = attrs.field(repr=False)  # label and URL
+    below: Sequence[str] = attrs.field(default=(), repr=False)
+
+
+def mail_of(due: DueMail, farm: str, token: str) -> OutgoingMail:
+    """Return a mail to the user of ``due``. ``farm``: the gateway's address; ``token``: the token
+    of its link, or ''.
+    """
+    assert due.email is not None, "the mail goes to nobody"
+    words = words_of(due, farm, token)
+    return OutgoingMail(
+        id=due.id,
+        to=due.email,
+        subject=words.subject,
+        text=as_text(words, farm),
+        html=as_html(words, farm),
+        at=due.created_at,
+    )
+
+
+def words_of(due: DueMail, farm: str, token: str) -> Words:
+    at = moment(due.created_at)
+    if due.kind is MailKind.RESET:
+        return Words(
+            "Choose a new password for RenderTrust",
+            (f"On {at}, somebody asked for a new password for your account {due.email}.",),
+            ("Choose a new password", link_of(RESET, farm, token)),
+            (
+                f"The link works once, for {MINUTES} minutes.",
+                f"If the page asks for a code, enter: {token}",
+                "If it was not you who asked, do nothing. Your password stays as it is.",
+            ),
+        )
+    if due.kind is MailKind.VERIFY:
+        return Words(
+            "Verify your address for RenderTrust",
+            (f"On {at}, somebody opened an account with the address {due.email}.",),
+            ("Verify the address", link_of(VERIFICATION, farm, token)),
+            (
+                f"The link works once, for {HOURS} hours.",
+                f"If the page asks for a code, enter: {token}",
+                "If it was not you, do nothing. The account cannot buy credits with your address.",
+            ),
+        )
+    return Words(
+        "Your RenderTrust password was changed",
+        (
+            f"On {at}, the password of your account {due.email} was changed.",
+            "All other sessions were ended. API keys still work.",
+            "If it was not you, choose another password now, and tell the people who run the farm.",
+        ),
+        ("Choose a new password", f"{farm.rstrip('/')}/console/forgot-password"),
+    )
+
+
+def moment(at: datetime) -> str:
+    """Return a time as people write it."""
+    return f"{at.day} {at:%B %Y at %H:%M} UTC"
+
+
+def as_text(words: Words, farm: str) -> str:
+    label, url = words.link
+    parts = [*words.above, f"{label}:\n{url}", *words.below, f"-- \nRenderTrust at {farm}"]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_html(words: Words, farm: str) -> str:
+    label, url = words.link
+    blocks = [
+        *map(_paragraph, words.above),
+        BUTTON.format(url=escape(url), label=escape(label)),
+        *map(_paragraph, words.below),
+    ]
+    return HTML.format(subject=escape(words.subject), blocks="\n".join(blocks), farm=escape(farm))
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"

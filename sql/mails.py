@@ -1,0 +1,130 @@
+"""Mails to send: the outbox that requests and transactions fill, and that Mailers empty."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Connection, Table
+from sql.link_tokens import LinkToken
+from sql.query_loader import QUERIES
+
+WAITING_MAX: Final = 10_000  # mails to users that may wait
+ASKED_MAX: Final = 1_000  # mails that may wait for addresses that anybody has typed
+HOUR: Final = timedelta(hours=1)
+LINKS_AN_HOUR: Final = 3  # mails with a link of one kind that a user gets in an hour
+NOTICES_AN_HOUR: Final = 10  # other mails of one kind that a user gets in an hour
+
+
+class MailKind(StrEnum):
+    """What a mail tells."""
+
+    RESET = "password.reset"
+    CHANGED = "password.changed"
+    VERIFY = "address.verify"
+
+
+@attrs.frozen
+class NewMail:
+    """A mail to a user, written in the transaction of what it tells."""
+
+    id: UUID
+    kind: MailKind
+    user: UUID
+
+
+@attrs.frozen
+class DueMail:
+    """A mail to send. ``tries`` includes the present one; ``email`` is the address of ``user_id``.
+
+    ``asked``: somebody typed the address, so it must be assigned to the user first. Without a user
+    the mail goes to nobody.
+    """
+
+    id: UUID
+    kind: MailKind = attrs.field(converter=MailKind)
+    tries: int
+    created_at: datetime
+    asked: bool
+    user_id: UUID | None
+    email: str | None
+
+
+@attrs.frozen
+class StoredOutcome:
+    """The outcome of a try: a final state, or ``due_at``, the time of the next try."""
+
+    mail: UUID
+    tries: int
+    state: str  # PENDING, SENT or FAILED
+    due_at: datetime | None = None
+    error: str | None = None
+    ended_at: datetime | None = None
+
+
+class Mails(Table):
+    async def request_reset(self, id_: UUID, address: str, now: datetime) -> bool:
+        """Insert a mail with a link for a new password, for the user of an address.
+
+        The insertion does the same work whether there is such a user or not. Return False if too
+        many such mails wait.
+        """
+        return await self._database.one("mail_request", id_, address, now, ASKED_MAX) is not None
+
+    async def claim(self, now: datetime, until: datetime, most: int) -> Sequence[DueMail]:
+        """Claim up to ``most`` due mails for this caller, until ``until``."""
+        return await self._database.rows(DueMail, "mails_claim", now, until, most)
+
+    async def add(self, mail: NewMail, now: datetime) -> bool:
+        """Insert a mail by itself; False if the user gets too many."""
+        async with self._database.transaction() as connection:
+            return await insert_mail(connection, mail, now)
+
+    async def prepare_link(self, due: DueMail, token: LinkToken, now: datetime) -> bool:
+        """Insert the token of a mail's link; False if the mail must not be sent.
+
+        May also raise ``sql.database.Conflict``.
+        """
+        assert due.user_id is not None, "the mail goes to nobody"
+        async with self._database.transaction() as connection:
+            if await connection.fetchrow(QUERIES["mail_user_lock"], due.user_id) is None:
+                return False
+            given = token.sha256, due.user_id, token.expires_at, now
+            if due.kind is MailKind.VERIFY:
+                done = await connection.fetchrow(QUERIES["address_verification_insert"], *given)
+                return done is not None
+            values = due.id, due.user_id, now - HOUR, LINKS_AN_HOUR, WAITING_MAX
+            if due.asked and await connection.fetchrow(QUERIES["mail_adopt"], *values) is None:
+                return False
+            await connection.execute(QUERIES["password_reset_insert"], *given, True)
+        return True
+
+    async def drop(self, mail: UUID) -> None:
+        """Delete a mail that is sent to nobody."""
+        await self._database.execute("mail_drop", mail)
+
+    async def settle(self, settled: Sequence[StoredOutcome]) -> None:
+        """Store the outcomes of tries."""
+        names = [field.name for field in attrs.fields(StoredOutcome)]
+        columns: list[list[Any]] = [[getattr(one, name) for one in settled] for name in names]
+        await self._database.execute("mails_settle", *columns)
+
+    async def waiting(self) -> int:
+        """Count the mails that are not sent yet."""
+        return await self._database.number("mails_waiting")
+
+    async def purge(self, before: datetime, most: int) -> None:
+        """Delete up to ``most`` mails that ended before ``before``, and older tokens."""
+        await self._database.execute("mails_purge", before, most)
+        await self._database.execute("password_resets_purge", before)
+        await self._database.execute("address_verifications_purge", before)
+
+
+async def insert_mail(connection: Connection, mail: NewMail, now: datetime) -> bool:
+    """Insert a mail in the transaction of what it tells; False if the user gets too many."""
+    most = LINKS_AN_HOUR if mail.kind is MailKind.VERIFY else NOTICES_AN_HOUR
+    values = mail.id, mail.kind.value, mail.user, now - HOUR, most, WAITING_MAX, now
+    return await connection.fetchrow(QUERIES["mail_insert"], *values) is not None

@@ -1,0 +1,70 @@
+-- Mails to send, and those that were sent a short time ago.
+
+-- name: mail_insert
+-- Insert a mail to a user, unless they got $5 of this kind since $4, or $6 mails wait.
+INSERT INTO mails (id, kind, user_id, due_at, created_at)
+SELECT $1, $2, $3, $7, $7
+WHERE (SELECT count(*) FROM mails WHERE user_id = $3 AND kind = $2 AND created_at > $4) < $5
+  AND (SELECT count(*) FROM (SELECT FROM mails WHERE state = 'PENDING' LIMIT $6) waiting) < $6
+RETURNING id;
+
+-- name: mail_request
+-- Insert a mail for the user of an address, whether there is one or not, unless $4 such mails wait.
+INSERT INTO mails (id, kind, address, due_at, created_at)
+SELECT $1, 'password.reset', $2, $3, $3
+WHERE (SELECT count(*) FROM (SELECT FROM mails WHERE address IS NOT NULL LIMIT $4) asked) < $4
+RETURNING id;
+
+-- name: mails_claim
+-- Claim until $2 up to $3 mails that are due by $1, longest waiting first; at $2 the claims expire. With the active
+-- user to whom each goes: no user if the address has none.
+WITH due AS (
+    SELECT id FROM mails WHERE state = 'PENDING' AND due_at <= $1
+    ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE mails m SET due_at = $2, tries = m.tries + 1, tried_at = $1
+    FROM due WHERE m.id = due.id
+    RETURNING m.id, m.kind, m.user_id, m.address, m.tries, m.created_at
+)
+SELECT c.id, c.kind, c.tries, c.created_at, c.address IS NOT NULL AS asked, u.id AS user_id, u.email
+FROM claimed c
+LEFT JOIN LATERAL (
+    SELECT id, email FROM users WHERE id = c.user_id AND is_active
+    UNION ALL
+    SELECT id, email FROM users WHERE lower(email) = lower(c.address) AND is_active
+) u ON true
+ORDER BY c.created_at, c.id;
+
+-- name: mail_user_lock
+-- Lock an active user, so that no other transaction counts their mails or changes their password meanwhile.
+SELECT id FROM users WHERE id = $1 AND is_active FOR UPDATE;
+
+-- name: mail_adopt
+-- Assign a mail that somebody asked for to the user of the address, unless the user got $4 such mails since $3, or $5
+-- mails to users wait.
+UPDATE mails m SET user_id = $2, address = NULL
+WHERE m.id = $1 AND m.address IS NOT NULL
+  AND (SELECT count(*) FROM mails o WHERE o.user_id = $2 AND o.kind = m.kind AND o.created_at > $3) < $4
+  AND (SELECT count(*) FROM (SELECT FROM mails o WHERE o.state = 'PENDING' AND o.user_id IS NOT NULL LIMIT $5) w) < $5
+RETURNING m.id;
+
+-- name: mail_drop
+-- Delete a mail that is sent to nobody.
+DELETE FROM mails WHERE id = $1;
+
+-- name: mails_settle
+-- Store outcomes of tries: a final state, or the time of the next try. If another gateway has tried again since, its
+-- outcome is kept.
+UPDATE mails m SET state = n.state, due_at = coalesce(n.due_at, m.due_at), error = n.error, ended_at = n.ended_at
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[])
+     AS n (id, tries, state, due_at, error, ended_at)
+WHERE m.id = n.id AND m.tries = n.tries AND m.state = 'PENDING';
+
+-- name: mails_waiting
+-- Count mails that still have to be sent, or sent again.
+SELECT count(*) FROM mails WHERE state = 'PENDING';
+
+-- name: mails_purge
+-- Delete mails that ended before $1, at most $2 at once.
+WITH old AS (SELECT id FROM mails WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)
+DELETE FROM mails m USING old WHERE m.id = old.id;

@@ -1,0 +1,64 @@
+"""Tests of the retry policy and of the texts of mails."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.mailer.letters import LINKS, mail_of
+from actors.mailer.policy import PAUSES, settled_mail
+from actors.ports.mail import MailAccepted, MailDeferred, MailRefused
+from sql.mails import DueMail, MailKind
+
+NOW = datetime(2026, 3, 3, 9, 5, tzinfo=UTC)
+ID = UUID("3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52")
+TOKEN = "rtr_" + "ab" * 16
+
+
+def due(kind: MailKind = MailKind.RESET, tries: int = 1, email: str = "jane@x.org") -> DueMail:
+    return DueMail(ID, kind, tries, NOW, asked=False, user_id=ID, email=email)
+
+
+@given(st.integers(1, len(PAUSES)), st.floats(0, 1))
+def test_a_deferred_mail_waits_between_half_and_all_of_the_pause(tries: int, chance: float) -> None:
+    became = settled_mail(due(tries=tries), MailDeferred("later"), NOW, chance)
+    assert (became.state, became.error, became.ended_at) == ("PENDING", "later", None)
+    assert became.due_at is not None
+    pause = PAUSES[tries - 1]
+    assert timedelta(seconds=pause / 2) <= became.due_at - NOW <= timedelta(seconds=pause)
+
+
+def test_a_mail_is_given_up_after_the_last_try() -> None:
+    became = settled_mail(due(tries=len(PAUSES) + 1), MailDeferred("later"), NOW, 0.5)
+    assert (became.state, became.ended_at) == ("FAILED", NOW)
+
+
+def test_an_accepted_and_a_refused_mail_have_ended() -> None:
+    assert settled_mail(due(), MailAccepted(), NOW, 0.5).state == "SENT"
+    assert settled_mail(due(), MailRefused("no"), NOW, 0.5).state == "FAILED"
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_the_text_and_the_html_say_the_same_in_plain_words(kind: MailKind) -> None:
+    mail = mail_of(due(kind), "https://farm.example/", TOKEN)
+    assert mail.to == "jane@x.org"
+    assert "3 March 2026 at 09:05 UTC" in mail.text
+    assert "jane@x.org" in mail.html
+    assert (TOKEN in mail.text) is (TOKEN in mail.html) is (kind in LINKS)
+    assert TOKEN not in repr(mail)
+    assert TOKEN not in mail.subject
+    assert "https://farm.example/console/" in mail.text
+    assert "\n" not in mail.subject
+
+
+def test_the_link_has_the_token_after_the_hash() -> None:
+    mail = mail_of(due(), "https://farm.example/", TOKEN)
+    assert f"https://farm.example/console/reset-password#token={TOKEN}\n" in mail.text
+
+
+def test_html_is_escaped() -> None:
+    mail = mail_of(due(email="a&<b>@x.org"), "https://farm.example", TOKEN)
+    assert "a&amp;&lt;b&gt;@x.org" in mail.html
+    assert "<b>" not in mail.html

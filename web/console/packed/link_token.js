@@ -1,0 +1,1 @@
+const field=document.getElementById("token"),given=new URLSearchParams(location.hash.slice(1)).get("token");field&&given&&(field.value=given,history.replaceState(null,"",location.pathname+location.search),document.getElementById("new_password")?.focus())

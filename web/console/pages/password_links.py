@@ -1,0 +1,22 @@
+"""Action of an admin: make a link with which a user chooses a new password."""
+
+from web.console.pages.users import PATH, ReasonForm
+from web.console.registry import Pages
+from web.console.view import ADMINS, Redirect, View
+from web.http.problem import Problem
+from web.identity.acting_user import ActingUser
+from web.routes.admin import USER_NOT_FOUND
+from web.routes.password_resets import make_link
+
+pages = Pages()
+
+
+@pages.action("/users/{id}/reset-link", who=ADMINS, absent=USER_NOT_FOUND)
+async def reset_link(view: View[ReasonForm]) -> Redirect | Problem:
+    """Make a link, and show it once."""
+    doer = ActingUser(view.gateway, view.who.user, view.request_id)
+    made = await make_link(doer, view.ids["id"], view.query.reason, view.base)
+    if isinstance(made, Problem):
+        return made
+    said = "Give this link to the user. It works once, for 30 minutes."
+    return Redirect(f"{PATH}/{view.ids['id']}", said, once=made.link)

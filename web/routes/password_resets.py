@@ -1,0 +1,165 @@
+"""Forgotten passwords: links with which users choose a new one."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import attrs
+import structlog
+from msgspec import Meta
+
+from sql.link_tokens import BYTES, RESET, TOKEN_MAX, digest_of, link_of, link_token
+from sql.password_resets import ResetTokenInvalid
+from web.gateway import Gateway
+from web.http.converter import Email
+from web.http.operations import Audience, Call, Operations
+from web.http.problem import Problem, unavailable
+from web.http.rate_limits import RateState
+from web.http.refusal_code import RefusalCode
+from web.identity.acting_user import ActingUser
+from web.openapi.examples import reference as examples
+from web.routes.admin import USER_NOT_FOUND, Because, act_upon, doer_of
+from web.routes.auth import Done, Password, mail_id
+
+operations = Operations()
+log = structlog.get_logger("password_resets")
+
+ASKED: Final = Done("If an account has this address, a link for a new password is on its way to it")
+CHANGED: Final = Done("Password changed; all sessions have ended")
+MAIL_OFF: Final = Problem(
+    404, "This gateway sends no mail: ask an admin for a link", code=RefusalCode.MAIL_OFF
+)
+TOO_MANY_WAIT: Final = unavailable(
+    "Too many mails wait to be sent; try again", code=RefusalCode.GATEWAY_BUSY
+)
+TOKEN_INVALID: Final = Problem(
+    403,
+    "The link for a new password is invalid, used or expired",
+    code=RefusalCode.RESET_TOKEN_INVALID,
+)
+
+
+@attrs.frozen
+class ForgottenPassword:
+    email: Email
+
+
+@attrs.frozen
+class PasswordReset:
+    """A new password, with the token of a link."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=TOKEN_MAX)] = attrs.field(repr=False)
+    new_password: Password = attrs.field(repr=False)
+
+
+@attrs.frozen
+class ResetLink:
+    """A link with which a user chooses a new password, once. The link is shown only now."""
+
+    link: str = attrs.field(repr=False)
+    expires_at: datetime
+
+
+@operations.post(
+    "/api/v1/auth/password/forgot",
+    audience=Audience.PUBLIC,
+    answers={202: Done},
+    refusals={404: "This gateway sends no mail"},
+    rate="login",
+    while_halted=True,
+    request_example=examples.FORGOTTEN_PASSWORD,
+    example=examples.RESET_REQUESTED,
+)
+async def forgot(call: Call[ForgottenPassword]) -> Done | Problem:
+    """Have a link for a new password sent to your address.
+
+    The answer is the same whether the address has an account or not. The link works once, for 30
+    minutes. An account gets at most three such mails in an hour.
+    """
+    return await request_link(call.gateway, call.body.email)
+
+
+@operations.post(
+    "/api/v1/auth/password/reset",
+    audience=Audience.PUBLIC,
+    refusals={403: "The token is invalid, used or expired"},
+    rate="login",
+    while_halted=True,
+    request_example=examples.PASSWORD_RESET,
+    example=examples.PASSWORD_RESET_DONE,
+)
+async def reset(call: Call[PasswordReset]) -> Done | Problem:
+    """Choose a new password with the token of a link; all sessions end.
+
+    API keys still work. The user is told by mail, if the gateway sends mail.
+    """
+    return await choose_password(call.gateway, call.body)
+
+
+@operations.post(
+    "/api/v1/admin/users/{user_id}/reset-link",
+    audience=Audience.ADMIN,
+    refusals={409: "It is your own account"},
+    absent=USER_NOT_FOUND,
+    request_example=examples.BECAUSE,
+    example=examples.RESET_LINK,
+)
+async def admin_link(call: Call[Because]) -> ResetLink | Problem:
+    """Make a link with which a user chooses a new password, to hand it to the user yourself.
+
+    The link works once, for 30 minutes.
+    """
+    user, reason = call.ids["user_id"], call.body.reason
+    return await make_link(doer_of(call), user, reason, call.base)
+
+
+async def request_link(gateway: Gateway, email: str) -> Done | Problem:
+    """Write the mail that the Mailer sends to the user of an address, if there is one.
+
+    Who has the address is looked up by the Mailer, so that neither the answer nor its time says
+    something about it. Too many requests for one address change nothing and get the same answer.
+    """
+    if not gateway.settings.mail.url:
+        return MAIL_OFF
+    counted = await gateway.rates.count("login", f"password/{email.lower()}")
+    if not isinstance(counted, RateState):
+        return counted
+    if counted.is_over:
+        return ASKED
+    id_, now = gateway.ports.random.uuid(), gateway.ports.clock.now()
+    if not await gateway.tables.mails.request_reset(id_, email, now):
+        log.warning("too many mails wait: a forgotten password was refused")
+        return TOO_MANY_WAIT
+    return ASKED
+
+
+async def choose_password(gateway: Gateway, wanted: PasswordReset) -> Done | Problem:
+    """Set the password of the user of a token; all their sessions end."""
+    resets, digest = gateway.tables.password_resets, digest_of(wanted.token)
+    if not await resets.is_valid(digest, gateway.ports.clock.now()):
+        return TOKEN_INVALID  # before the password is hashed, which takes long
+    password_hash = await gateway.identity.passwords.hash(wanted.new_password)
+    now = gateway.ports.clock.now()
+    try:
+        ended = await resets.use(digest, password_hash, now, mail_id(gateway))
+    except ResetTokenInvalid:  # another use was faster
+        return TOKEN_INVALID
+    gateway.identity.revocations.add(*ended.sessions)
+    log.info("password reset", user=str(ended.user.id), ended=len(ended.sessions))
+    return CHANGED
+
+
+async def make_link(
+    doer: ActingUser, user: UUID, reason: str, base: str | None
+) -> ResetLink | Problem:
+    """Make a link on an admin's behalf. ``base``: the gateway's address, as the admin sees it;
+    None: the address in the settings.
+    """
+    gateway = doer.gateway
+    act = await act_upon(doer, "user.reset_link", user, reason)
+    if isinstance(act, Problem):
+        return act
+    token = link_token(RESET, gateway.ports.random.token(BYTES), act.at)
+    if await gateway.tables.password_resets.insert(user, token, act) is None:
+        return USER_NOT_FOUND
+    return ResetLink(link_of(RESET, base or gateway.url(), token.text), token.expires_at)
