@@ -115,14 +115,19 @@ def _pending(
         is_again=is_again,
         disputed=disputed,
         may_release=row in _release_frames(store, row.node_id)[:TRIED_MOST],
-        is_uncut=(job.user_id, store.new_jobs[job.id].payload_ref) in store.uncut_scenes,
+        is_uncut=_scene(store, row) in store.uncut_scenes,
         is_loose=any(
-            one.loose and one.verdict == "invalid"
+            one.loose and one.verdict == "invalid" and _scene(store, one) == _scene(store, row)
             for one in store.checks.values()
-            if one.job_id == row.job_id
         ),
         waited=(store.clock.now() - since).total_seconds(),
     )
+
+
+def _scene(store: "StoreTwin", row: CheckRow) -> tuple[UUID, str] | None:
+    """Return the owner and the reference of the scene of a check's job."""
+    new = store.new_jobs.get(row.job_id)
+    return None if new is None else (store.jobs[row.job_id].user_id, new.payload_ref)
 
 
 def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:

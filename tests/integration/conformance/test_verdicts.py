@@ -34,7 +34,14 @@ from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
 from sql.nodes import StandingChange, StandingRecord
 from sql.reputation import STRIKES_MOST, TRIED_MOST, Record
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
+from tests.integration.conformance.stage import (
+    SCENE,
+    Stage,
+    dispatch,
+    fresh_id,
+    insert,
+    with_plan,
+)
 
 CLASS = "cpu/avx2/e13b728c6880"
 RESULT = "s3://rendertrust/results/x"
@@ -420,20 +427,25 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     ("outcome", "loose", "is_loose"),
     [("invalid", True, True), ("invalid", False, False), ("exact", True, False)],
 )
-async def test_a_job_in_which_a_refusal_was_no_strike_is_known(
+async def test_a_scene_in_which_a_refusal_was_no_strike_is_known(
     stage: Stage, outcome: VerdictOutcome, *, loose: bool, is_loose: bool
 ) -> None:
-    """Honest renders of its other units may differ, too."""
-    _, node, job = await stage.dispatched(100, units=2)
+    """Honest renders of its other units may differ, too, and those of later jobs with the scene."""
+    user, node, job = await stage.dispatched(100, units=2)
     await stage.do(UnitAssign(job, 1, 1, node))
     await stage.do(delivery(job, node), delivery(job, node, unit=1))
-    other = await delivered(stage)
+    other, later, changed = await delivered(stage), fresh_id(), fresh_id()
+    scenes = {later: SCENE, changed: "s3://bucket/other.blend"}
+    for name, scene in scenes.items():
+        order = with_plan(insert(user, name, price=0), payload_ref=scene)
+        assert isinstance(await stage.do(order, UnitAssign(name, 0, 1, node)), Posted)
+        await stage.do(delivery(name, node))
     comparison = Comparison("whole", remade=True, distance=9.0, loose=loose)
     now = stage.clock.now()
     verdict = said(job, outcome, comparison=comparison, strike=False, retry_at=now)
     assert isinstance(await stage.do(verdict), Posted)
     found = {p.row.job_id: p.is_loose for p in await stage.store.pending_checks(10)}
-    assert found == {job: is_loose, other.job: False}
+    assert found == {job: is_loose, later: is_loose, changed: False, other.job: False}
 
 
 async def test_a_dispute_that_a_check_leaves_to_an_admin_is_pending_no_more(stage: Stage) -> None:
