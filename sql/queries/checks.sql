@@ -192,7 +192,7 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' 
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
 WHERE c.letter = 'm' OR NOT n.given_up
 )
-SELECT t.node, t.device_class, t.released_at IS NOT NULL AS released,
+SELECT t.node, t.device_class, t.released_at, t.released_at IS NOT NULL AS released,
        coalesce(string_agg(t.letter, '' ORDER BY t.decided_at, t.job_id, t.unit)
                 FILTER (WHERE t.decided_at < t.released_at), '') AS before,
        coalesce(string_agg(t.letter, '' ORDER BY t.decided_at, t.job_id, t.unit)

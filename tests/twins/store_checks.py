@@ -269,16 +269,18 @@ def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told])
         is_since = at is None or decided_at >= at
         letters[is_since] += letter
         work = work + share if letter == "v" and is_since else 0
-    return Record(node, device_class, at is not None, letters[0], letters[1], work)
+    return Record(node, device_class, at is not None, letters[0], letters[1], work, at)
 
 
-def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:
+def quarantine(
+    store: "StoreTwin", node: UUID, released_at: datetime | None, act: Act
+) -> StandingRecord | None:
     """Quarantine a node for lying, or return None if that changes nothing."""
     row, now = store.nodes[node], store.clock.now()
     given_up = row.standing.name == REVOKED
     if row.caught is not None or (given_up and row.quarantined_at is not None):
         return None
-    if row.released_at is not None and row.released_at > act.at:
+    if row.released_at != released_at:
         return None
     name = REVOKED if given_up else QUARANTINED
     row.standing, row.standing_at = StandingRecord(name, row.standing.version + 1, act.reason), now

@@ -599,9 +599,8 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
     node = await stage.node()
-    act = Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
-    assert await stage.store.quarantine(node, act) == StandingRecord("QUARANTINED", 1, "it lied")
-    assert await stage.store.quarantine(node, act) is None
+    assert await quarantined(stage, node) == StandingRecord("QUARANTINED", 1, "it lied")
+    assert await quarantined(stage, node) is None
 
 
 def quarantine_act(stage: Stage, node: UUID) -> Act:
@@ -609,12 +608,19 @@ def quarantine_act(stage: Stage, node: UUID) -> Act:
 
 
 async def caught(stage: Stage) -> tuple[UUID, UUID]:
+async def quarantined(stage: Stage, node: UUID) -> StandingRecord | None:
+    """Quarantine a node for its record; return its new standing if this changed anything."""
+    [*records] = await stage.store.records([node])
+    released_at = records[0].released_at if records else None
+    return await stage.store.quarantine(node, released_at, quarantine_act(stage, node))
+
+
     """Return a node with three strikes that the gateway has quarantined, and its owner."""
     node, owner = await stage.node(), await stage.user()
     await stage.own(node, owner)
     await verdicts(stage, node, await stage.user(), ["invalid"] * STRIKES_MOST)
     stage.clock.pass_by(1)
-    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    assert await quarantined(stage, node) is not None
     return node, owner
 
 
@@ -670,7 +676,7 @@ async def test_only_results_for_the_owner_since_the_quarantine_count(stage: Stag
     await verdicts(stage, node, owner, ["exact"] * 10)
     early = [await brought(stage, node, owner) for _ in range(10)]
     stage.clock.pass_by(1)
-    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    assert await quarantined(stage, node) is not None
     stage.clock.pass_by(1)
     for job in early:
         await decided(stage, job, "exact")
@@ -743,9 +749,9 @@ async def test_a_release_is_written_once_and_resets_the_record(stage: Stage) -> 
     assert [(one.released, one.before, one.since) for one in records] == [(True, "mmm", "")]
     [row] = await stage.store.standings(stage.clock.now())
     assert (row.node, row.owner, row.standing, row.at) == (node, owner, released, act.at)
-    assert await stage.store.quarantine(node, reviewed) is None, "its record was read before"
+    assert await stage.store.quarantine(node, None, reviewed) is None, "its record was read before"
     stage.clock.pass_by(1)
-    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    assert await quarantined(stage, node) is not None
     await verdicts(stage, node, owner, ["exact"] * 10)
     assert await stage.store.releasable_nodes() == {}, "results release a node only once"
 
@@ -761,7 +767,7 @@ async def test_a_quarantine_that_an_admin_ordered_is_not_ended_by_results(
         assert await stage.store.stand(StandingChange(node, 0, "QUARANTINED", "black"), act)
         stage.clock.pass_by(1)
     if order != "alone":
-        assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+        assert await quarantined(stage, node) is not None
         stage.clock.pass_by(1)
     if order == "after":
         assert await stage.store.stand(StandingChange(node, 1, "QUARANTINED", "black"), act)
@@ -794,14 +800,14 @@ async def test_a_result_that_may_end_its_nodes_quarantine_is_marked(
         await verdicts(stage, node, await stage.user(), ["invalid"] * STRIKES_MOST)
     stage.clock.pass_by(1)
     if how not in ("none", "hand"):
-        assert await stage.store.quarantine(node, attrs.evolve(act, at=stage.clock.now()))
+        assert await quarantined(stage, node)
         next(versions)
         stage.clock.pass_by(1)
     if how == "released":
         change = StandingChange(node, next(versions), "ACTIVE", "she says so")
         assert await stage.store.stand(change, act)
         stage.clock.pass_by(1)
-        assert await stage.store.quarantine(node, attrs.evolve(act, at=stage.clock.now()))
+        assert await quarantined(stage, node)
     if "hand" in how:
         change = StandingChange(node, next(versions), "QUARANTINED", "black")
         assert await stage.store.stand(change, act)

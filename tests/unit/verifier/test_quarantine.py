@@ -271,11 +271,11 @@ async def test_a_gateway_that_died_after_the_last_verdict_releases_when_it_is_ba
 async def test_a_review_of_a_record_from_before_the_release_does_not_quarantine_again() -> None:
     async with verifying() as play:
         await quarantined(play)
-        reviewed_at = play.clock.now()
+        [before] = await play.store.records([NODE])
         await asyncio.sleep(1)
         play.release()
-        act = Act(reviewed_at, None, "verifier", "node.quarantine", f"node:{NODE}", "it lied")
-        assert await play.store.quarantine(NODE, act) is None
+        act = Act(play.clock.now(), None, "verifier", "node.quarantine", f"node:{NODE}", "it lied")
+        assert await play.store.quarantine(NODE, before.released_at, act) is None
         assert play.standing() == "ACTIVE"
 
 
