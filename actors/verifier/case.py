@@ -115,6 +115,11 @@ class Case:
 
     def compare(self) -> None:
         """Compare the result with its scene instead of only opening it."""
+    def refresh(self, pending: Pending) -> None:
+        """Update what may change while the case waits, from a later reading of its row."""
+        if pending.may_release != self.pending.may_release:
+            self.pending = attrs.evolve(self.pending, may_release=pending.may_release)
+
         self.step = "regions"
         if self.pending.is_uncut and self.is_cut:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS

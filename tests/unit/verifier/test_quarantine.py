@@ -226,6 +226,27 @@ async def test_verifiers_compare_no_more_than_thirty_frames_for_a_release() -> N
 
 
 @simulated
+async def test_a_frame_that_waits_for_a_check_is_settled_when_its_node_is_released() -> None:
+    async with verifying() as play:
+        play.goes(await quarantined(play))
+        job = await play.delivered(user=OPERATOR, pool="mine")
+        await asyncio.sleep(LOOKS)
+        assert play.verdict(job) is None, "a verifier may come back"
+        play.release()
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverified"
+
+
+@simulated
+async def test_frames_that_no_verifier_may_check_do_not_wait() -> None:
+    """The owner of the node owns the only verifier."""
+    async with verifying() as play:
+        play.store.add_node(UUID(int=20), ("render",), owner=OPERATOR)
+        await quarantined(play)
+        await is_not_compared(play)
+
+
+@simulated
 async def test_results_delivered_before_the_quarantine_do_not_end_it() -> None:
     async with verifying() as play:
         jobs = [
