@@ -172,9 +172,10 @@ RETURNING standing, standing_version, standing_reason;
 -- name: nodes_releasable
 -- The nodes in a quarantine that results may end, of which at least $1 different frames for the owner were valid. Frames
 -- have evidence; only those count that were delivered in the quarantine, and since the last strike or invalid result.
+-- Frames are different if their signed pixels are, or else their files.
 SELECT n.id AS node, n.standing_version AS version FROM nodes n
 WHERE n.ends_by_results
-  AND $1 <= (SELECT count(DISTINCT c.sha256) FROM checks c
+  AND $1 <= (SELECT count(DISTINCT coalesce(c.work::json #>> '{pixels,sha256}', encode(c.sha256, 'hex'))) FROM checks c
              WHERE c.node_id = n.id AND c.is_own AND c.evidence_sha256 IS NOT NULL
                AND c.verdict IN ('exact', 'consistent')
                AND c.opened_at > greatest(

@@ -318,7 +318,7 @@ def _valid_in_row(store: "StoreTwin", node: "NodeTwin") -> int:
     failed = [row.decided_at for row in checks if row.verdict == "invalid" and row.decided_at]
     failed += [at for _, _, (at, *_) in _refuted_reports(store, [node.id])]
     valid = [row for row in _release_frames(store, node.id) if row.verdict in VALID]
-    return len({row.sha256 for row in valid if all(row.opened_at > at for at in failed)})
+    return len({row.picture for row in valid if all(row.opened_at > at for at in failed)})
 
 
 def stand(store: "StoreTwin", change: StandingChange, act: Act) -> StandingRecord | None:

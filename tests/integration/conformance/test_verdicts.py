@@ -45,6 +45,7 @@ from tests.integration.conformance.stage import (
 
 CLASS = "cpu/avx2/e13b728c6880"
 RESULT = "s3://rendertrust/results/x"
+SIGNED, OTHER = '{"pixels": {"sha256": "aa"}}', '{"pixels": {"sha256": "bb"}}'
 
 
 def delivery(
@@ -607,7 +608,6 @@ def quarantine_act(stage: Stage, node: UUID) -> Act:
     return Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
 
 
-async def caught(stage: Stage) -> tuple[UUID, UUID]:
 async def quarantined(stage: Stage, node: UUID) -> StandingRecord | None:
     """Quarantine a node for its record; return its new standing if this changed anything."""
     [*records] = await stage.store.records([node])
@@ -615,6 +615,7 @@ async def quarantined(stage: Stage, node: UUID) -> StandingRecord | None:
     return await stage.store.quarantine(node, released_at, quarantine_act(stage, node))
 
 
+async def caught(stage: Stage) -> tuple[UUID, UUID]:
     """Return a node with three strikes that the gateway has quarantined, and its owner."""
     node, owner = await stage.node(), await stage.user()
     await stage.own(node, owner)
@@ -689,8 +690,12 @@ async def test_only_results_for_the_owner_since_the_quarantine_count(stage: Stag
 
 @pytest.mark.parametrize(
     ("changes", "counted"),
-    [({"sha256": b"s" * 32}, 1), ({"evidence_sha256": None, "evidence_size": None}, 0)],
-    ids=["the same picture", "without evidence"],
+    [
+        ({"sha256": b"s" * 32}, 1),
+        ({"work": SIGNED}, 1),
+        ({"evidence_sha256": None, "evidence_size": None}, 0),
+    ],
+    ids=["the same file", "the same pixels in other files", "without evidence"],
 )
 async def test_only_different_frames_with_evidence_count(
     stage: Stage, changes: dict[str, Any], counted: int
@@ -846,9 +851,6 @@ async def test_a_scene_at_fault_clears_those_before(
     found = await stage.store.records([case.node, node])
     assert [one.since for one in found if one.since] == letters * 2
     assert await stage.store.audit() == []
-
-
-SIGNED, OTHER = '{"pixels": {"sha256": "aa"}}', '{"pixels": {"sha256": "bb"}}'
 
 
 @pytest.mark.parametrize(
