@@ -92,9 +92,8 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
            (SELECT k.places FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
             WHERE d.job_id = c.job_id AND d.unit = c.unit)
        END AS places,
-       EXISTS (SELECT FROM checks b JOIN jobs s ON s.id = b.job_id
-               WHERE b.loose AND b.verdict = 'invalid'
-                 AND s.user_id = j.user_id AND s.payload_ref = j.payload_ref) AS is_loose,
+       (j.user_id, j.payload_ref) IN (SELECT s.user_id, s.payload_ref FROM checks b JOIN jobs s ON s.id = b.job_id
+                                      WHERE b.loose AND b.verdict = 'invalid') AS is_loose,  -- read once
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
        CASE WHEN u.tile IS NULL AND j.plan -> 'spec' -> 'tiles' IS NOT NULL THEN
