@@ -153,8 +153,8 @@ class Pending:
     parts: tuple[PartResult, ...] = ()  # results of the units from which this unit is assembled
     took: float = 0.0  # seconds from the unit's start to the delivery, by the database's clock
     is_uncut: bool = False  # regions of the scene cannot be compared
-    # A result of the job was found invalid without a strike, as honest renders may differ. Sampling
-    # does not deter from lies in such a job, so all its results are compared.
+    # A result of the scene was found invalid without a strike, as honest renders may differ.
+    # Sampling does not deter from lies in such a scene, so all its results are compared.
     is_loose: bool = False
     may_release: bool = False  # if valid, it counts towards the end of its node's quarantine
     is_again: bool = False  # the result was settled without a full comparison and is compared now

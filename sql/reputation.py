@@ -1,6 +1,7 @@
 """Reputation of a node, per device class, from the verdicts on its work."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -57,6 +58,7 @@ class Record:
     ``before`` and ``since``: the verdicts before and since the node's last release from quarantine
     that reset the record. If the node was never ``released``, all verdicts are in ``since``.
     ``work``: the sum of the shares of the valid results in a row at the end of ``since``.
+    ``released_at``: the time of that release.
     """
 
     node: UUID
@@ -65,6 +67,7 @@ class Record:
     before: str
     since: str
     work: int = 0
+    released_at: datetime | None = attrs.field(default=None, eq=False)
 
     @property
     def reputation(self) -> Reputation:

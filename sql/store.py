@@ -364,9 +364,12 @@ class SqlStore:
         values = (*scene.scene, *scene.found_by, scene.at)
         await self._database.execute("uncut_note", *values)
 
-    async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
+    async def quarantine(
+        self, node: UUID, released_at: datetime | None, act: Act
+    ) -> StandingRecord | None:
+        values = (node, act.reason, released_at)
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(QUERIES["node_quarantine"], node, act.reason, act.at)
+            row = await connection.fetchrow(QUERIES["node_quarantine"], *values)
             if row is not None:
                 await audit_record(connection, act)
         return None if row is None else standing_of(row)

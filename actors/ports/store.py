@@ -303,12 +303,14 @@ class Store(Protocol):
         """Record, once, that regions of a scene cannot be compared with its frames."""
         ...
 
-    async def quarantine(self, node: UUID, act: "Act") -> "StandingRecord | None":
+    async def quarantine(
+        self, node: UUID, released_at: "datetime | None", act: "Act"
+    ) -> "StandingRecord | None":
         """Quarantine a node, record the ``act``, and return the node's new standing.
 
         A quarantine by an admin gets the act's reason, and only an admin still ends it. A revoked
         node stays REVOKED. None if the gateway has quarantined the node before, it was revoked in
-        quarantine, or it was released after ``act.at``: take this time before you read its record.
+        quarantine, or a release has reset its record since you read it with ``released_at``.
         """
         ...
 

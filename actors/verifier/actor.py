@@ -116,7 +116,10 @@ class VerifierActor(Actor[Verifier]):
         found = await self._peers.store.pending_checks(most, after)
         self._after = until = found[-1].place if len(found) >= most else None
         now = self._peers.clock.monotonic()
-        cases = {one.row.id: self._cases.get(one.row.id) or Case.opened(one, now) for one in found}
+        cases = dict[CaseId, Case]()
+        for one in found:
+            cases[one.row.id] = self._cases.get(one.row.id) or Case.opened(one, now)
+            cases[one.row.id].refresh(one)
         others = {
             of: case
             for of, case in self._cases.items()
@@ -268,8 +271,8 @@ class VerifierActor(Actor[Verifier]):
             return None  # the node's share stays withheld until a check, or an admin, decides
         if not self._settings.verification.enabled:
             return self._settings.unverified_why
-        is_own = case.pending.pool == MINE and not case.pending.may_release
-        return OWN_NODE if is_own else None
+        may_release = case.pending.may_release and not self._fleet.is_barred(case)
+        return OWN_NODE if case.pending.pool == MINE and not may_release else None
 
     def _why_unverifiable(self, case: Case) -> str | None:
         """Return the reason why a case cannot be checked; None if the case can be checked, perhaps

@@ -34,7 +34,9 @@ DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions match, but rebuilding its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
-CLAWBACK: Final = UUID(int=0)  # stands for a creator in the fair order of checks
+# these stand for a creator in the fair order of checks
+CLAWBACK: Final = UUID(int=0)
+RELEASES: Final = UUID(int=2**128 - 1)  # free frames that may end their node's quarantine
 LOST_MOST: Final = 6  # verifiers lost in a row during checks, after which a result is unverifiable
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
@@ -112,6 +114,11 @@ class Case:
         elif pending.is_again or pending.is_loose or pending.row.drawn is not False:
             case.compare()  # ``drawn`` is None if no draw took place
         return case
+
+    def refresh(self, pending: Pending) -> None:
+        """Update what may change while the case waits, from a later reading of its row."""
+        if pending.may_release != self.pending.may_release:
+            self.pending = attrs.evolve(self.pending, may_release=pending.may_release)
 
     def compare(self) -> None:
         """Compare the result with its scene instead of only opening it."""
@@ -209,9 +216,15 @@ class Case:
 
     @property
     def turn(self) -> UUID:
-        """The creator in the fair order of checks; clawback counts as one creator, CLAWBACK."""
-        is_clawback = self.is_again and self.pending.disputed is None
-        return CLAWBACK if is_clawback else self.pending.user
+        """The creator in the fair order of checks.
+
+        Clawback counts as one creator, CLAWBACK, and so do the free frames of quarantined nodes,
+        RELEASES: accounts cost nothing, so many could otherwise delay the results of creators.
+        """
+        if self.is_again and self.pending.disputed is None:
+            return CLAWBACK
+        is_free = self.pending.may_release and self.pending.price == 0
+        return RELEASES if is_free else self.pending.user
 
     def place(self, key_of: Callable[[UUID, UUID, int, int], str]) -> str:
         """Return an object key of the result: ``key_of`` is ``result_key`` or ``evidence_key``."""

@@ -75,12 +75,13 @@ class QuarantineReview:
             self._due_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _judge(self, node: UUID) -> None:
-        now = self._clock.now()  # before the record is read, as a release may reset it afterwards
         records = await self._store.records([node])
         if strikes_of(records) < STRIKES_MOST:
             return
+        now = self._clock.now()
         act = Act(now, None, ACTOR, "node.quarantine", f"node:{node}", why(records))
-        standing = await self._store.quarantine(node, act)
+        # A release that began before may have reset the record by now, so name the record.
+        standing = await self._store.quarantine(node, records[0].released_at, act)
         if standing is not None:
             log.warning("node %s is quarantined: its results were invalid", node)
             self._scheduler.tell(StandingChanged(node, standing))

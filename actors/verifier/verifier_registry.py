@@ -100,6 +100,10 @@ class VerifierFleet:
             one.device_class for one in self.seen.values() if self.may_check(one.node, case)
         )
 
+    def is_barred(self, case: Case) -> bool:
+        """Return True if verifiers are known, but none may check the case."""
+        return bool(self.seen) and not self.classes_for(case)
+
     def lacks(self, case: Case) -> bool:
         """Return True if verifiers may check the case, but none has its node's Blender build."""
         classes, wanted = self.classes_for(case), case.device_class

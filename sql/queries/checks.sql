@@ -92,7 +92,8 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
            (SELECT k.places FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
             WHERE d.job_id = c.job_id AND d.unit = c.unit)
        END AS places,
-       EXISTS (SELECT FROM checks b WHERE b.job_id = c.job_id AND b.loose AND b.verdict = 'invalid') AS is_loose,
+       (j.user_id, j.payload_ref) IN (SELECT s.user_id, s.payload_ref FROM checks b JOIN jobs s ON s.id = b.job_id
+                                      WHERE b.loose AND b.verdict = 'invalid') AS is_loose,  -- read once
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
        CASE WHEN u.tile IS NULL AND j.plan -> 'spec' -> 'tiles' IS NOT NULL THEN
@@ -190,7 +191,7 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' 
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
 WHERE c.letter = 'm' OR NOT n.given_up
 )
-SELECT t.node, t.device_class, t.released_at IS NOT NULL AS released,
+SELECT t.node, t.device_class, t.released_at, t.released_at IS NOT NULL AS released,
        coalesce(string_agg(t.letter, '' ORDER BY t.decided_at, t.job_id, t.unit)
                 FILTER (WHERE t.decided_at < t.released_at), '') AS before,
        coalesce(string_agg(t.letter, '' ORDER BY t.decided_at, t.job_id, t.unit)

@@ -157,14 +157,14 @@ RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing
 SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
 
 -- name: node_quarantine
--- Quarantine a node because of its checks; no row if the gateway has done so before, or if the node was released since
--- $3, when its record was read. An admin's quarantine does not prevent it, and keeps its begin. For a revoked node it is
+-- Quarantine a node because of its checks; no row if the gateway has done so before, or if another release than that of
+-- $3, which its record was read with, has reset its record. An admin's quarantine does not prevent it, and keeps its begin. For a revoked node it is
 -- recorded, so that it applies to the owner's next node.
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,
     standing_at = now(), quarantined_at = coalesce(quarantined_at, now()), caught = 'LIES'
-WHERE id = $1 AND (released_at IS NULL OR released_at <= $3)
+WHERE id = $1 AND released_at IS NOT DISTINCT FROM $3
   AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINED' AND caught IS NULL)
        OR (standing = 'REVOKED' AND quarantined_at IS NULL))
 RETURNING standing, standing_version, standing_reason;
@@ -172,9 +172,10 @@ RETURNING standing, standing_version, standing_reason;
 -- name: nodes_releasable
 -- The nodes in a quarantine that results may end, of which at least $1 different frames for the owner were valid. Frames
 -- have evidence; only those count that were delivered in the quarantine, and since the last strike or invalid result.
+-- Frames are different if their signed pixels are, or else their files.
 SELECT n.id AS node, n.standing_version AS version FROM nodes n
 WHERE n.ends_by_results
-  AND $1 <= (SELECT count(DISTINCT c.sha256) FROM checks c
+  AND $1 <= (SELECT count(DISTINCT coalesce(c.work::json #>> '{pixels,sha256}', encode(c.sha256, 'hex'))) FROM checks c
              WHERE c.node_id = n.id AND c.is_own AND c.evidence_sha256 IS NOT NULL
                AND c.verdict IN ('exact', 'consistent')
                AND c.opened_at > greatest(

@@ -620,9 +620,11 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         self.uncut_scenes.setdefault(scene.scene, scene)
 
-    async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
+    async def quarantine(
+        self, node: UUID, released_at: datetime | None, act: Act
+    ) -> StandingRecord | None:
         await self.round_trip()
-        return quarantine(self, node, act)
+        return quarantine(self, node, released_at, act)
 
     async def releasable_nodes(self) -> Mapping[UUID, int]:
         await self.round_trip()

@@ -115,14 +115,19 @@ def _pending(
         is_again=is_again,
         disputed=disputed,
         may_release=row in _release_frames(store, row.node_id)[:TRIED_MOST],
-        is_uncut=(job.user_id, store.new_jobs[job.id].payload_ref) in store.uncut_scenes,
+        is_uncut=_scene(store, row) in store.uncut_scenes,
         is_loose=any(
-            one.loose and one.verdict == "invalid"
+            one.loose and one.verdict == "invalid" and _scene(store, one) == _scene(store, row)
             for one in store.checks.values()
-            if one.job_id == row.job_id
         ),
         waited=(store.clock.now() - since).total_seconds(),
     )
+
+
+def _scene(store: "StoreTwin", row: CheckRow) -> tuple[UUID, str] | None:
+    """Return the owner and the reference of the scene of a check's job."""
+    new = store.new_jobs.get(row.job_id)
+    return None if new is None else (store.jobs[row.job_id].user_id, new.payload_ref)
 
 
 def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
@@ -264,16 +269,18 @@ def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told])
         is_since = at is None or decided_at >= at
         letters[is_since] += letter
         work = work + share if letter == "v" and is_since else 0
-    return Record(node, device_class, at is not None, letters[0], letters[1], work)
+    return Record(node, device_class, at is not None, letters[0], letters[1], work, at)
 
 
-def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:
+def quarantine(
+    store: "StoreTwin", node: UUID, released_at: datetime | None, act: Act
+) -> StandingRecord | None:
     """Quarantine a node for lying, or return None if that changes nothing."""
     row, now = store.nodes[node], store.clock.now()
     given_up = row.standing.name == REVOKED
     if row.caught is not None or (given_up and row.quarantined_at is not None):
         return None
-    if row.released_at is not None and row.released_at > act.at:
+    if row.released_at != released_at:
         return None
     name = REVOKED if given_up else QUARANTINED
     row.standing, row.standing_at = StandingRecord(name, row.standing.version + 1, act.reason), now
@@ -311,7 +318,7 @@ def _valid_in_row(store: "StoreTwin", node: "NodeTwin") -> int:
     failed = [row.decided_at for row in checks if row.verdict == "invalid" and row.decided_at]
     failed += [at for _, _, (at, *_) in _refuted_reports(store, [node.id])]
     valid = [row for row in _release_frames(store, node.id) if row.verdict in VALID]
-    return len({row.sha256 for row in valid if all(row.opened_at > at for at in failed)})
+    return len({row.picture for row in valid if all(row.opened_at > at for at in failed)})
 
 
 def stand(store: "StoreTwin", change: StandingChange, act: Act) -> StandingRecord | None:

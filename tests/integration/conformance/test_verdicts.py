@@ -34,10 +34,18 @@ from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
 from sql.nodes import StandingChange, StandingRecord
 from sql.reputation import STRIKES_MOST, TRIED_MOST, Record
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
+from tests.integration.conformance.stage import (
+    SCENE,
+    Stage,
+    dispatch,
+    fresh_id,
+    insert,
+    with_plan,
+)
 
 CLASS = "cpu/avx2/e13b728c6880"
 RESULT = "s3://rendertrust/results/x"
+SIGNED, OTHER = '{"pixels": {"sha256": "aa"}}', '{"pixels": {"sha256": "bb"}}'
 
 
 def delivery(
@@ -420,20 +428,25 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     ("outcome", "loose", "is_loose"),
     [("invalid", True, True), ("invalid", False, False), ("exact", True, False)],
 )
-async def test_a_job_in_which_a_refusal_was_no_strike_is_known(
+async def test_a_scene_in_which_a_refusal_was_no_strike_is_known(
     stage: Stage, outcome: VerdictOutcome, *, loose: bool, is_loose: bool
 ) -> None:
-    """Honest renders of its other units may differ, too."""
-    _, node, job = await stage.dispatched(100, units=2)
+    """Honest renders of its other units may differ, too, and those of later jobs with the scene."""
+    user, node, job = await stage.dispatched(100, units=2)
     await stage.do(UnitAssign(job, 1, 1, node))
     await stage.do(delivery(job, node), delivery(job, node, unit=1))
-    other = await delivered(stage)
+    other, later, changed = await delivered(stage), fresh_id(), fresh_id()
+    scenes = {later: SCENE, changed: "s3://bucket/other.blend"}
+    for name, scene in scenes.items():
+        order = with_plan(insert(user, name, price=0), payload_ref=scene)
+        assert isinstance(await stage.do(order, UnitAssign(name, 0, 1, node)), Posted)
+        await stage.do(delivery(name, node))
     comparison = Comparison("whole", remade=True, distance=9.0, loose=loose)
     now = stage.clock.now()
     verdict = said(job, outcome, comparison=comparison, strike=False, retry_at=now)
     assert isinstance(await stage.do(verdict), Posted)
     found = {p.row.job_id: p.is_loose for p in await stage.store.pending_checks(10)}
-    assert found == {job: is_loose, other.job: False}
+    assert found == {job: is_loose, later: is_loose, changed: False, other.job: False}
 
 
 async def test_a_dispute_that_a_check_leaves_to_an_admin_is_pending_no_more(stage: Stage) -> None:
@@ -587,13 +600,19 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
     node = await stage.node()
-    act = Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
-    assert await stage.store.quarantine(node, act) == StandingRecord("QUARANTINED", 1, "it lied")
-    assert await stage.store.quarantine(node, act) is None
+    assert await quarantined(stage, node) == StandingRecord("QUARANTINED", 1, "it lied")
+    assert await quarantined(stage, node) is None
 
 
 def quarantine_act(stage: Stage, node: UUID) -> Act:
     return Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
+
+
+async def quarantined(stage: Stage, node: UUID) -> StandingRecord | None:
+    """Quarantine a node for its record; return its new standing if this changed anything."""
+    [*records] = await stage.store.records([node])
+    released_at = records[0].released_at if records else None
+    return await stage.store.quarantine(node, released_at, quarantine_act(stage, node))
 
 
 async def caught(stage: Stage) -> tuple[UUID, UUID]:
@@ -602,7 +621,7 @@ async def caught(stage: Stage) -> tuple[UUID, UUID]:
     await stage.own(node, owner)
     await verdicts(stage, node, await stage.user(), ["invalid"] * STRIKES_MOST)
     stage.clock.pass_by(1)
-    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    assert await quarantined(stage, node) is not None
     return node, owner
 
 
@@ -658,7 +677,7 @@ async def test_only_results_for_the_owner_since_the_quarantine_count(stage: Stag
     await verdicts(stage, node, owner, ["exact"] * 10)
     early = [await brought(stage, node, owner) for _ in range(10)]
     stage.clock.pass_by(1)
-    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    assert await quarantined(stage, node) is not None
     stage.clock.pass_by(1)
     for job in early:
         await decided(stage, job, "exact")
@@ -671,8 +690,12 @@ async def test_only_results_for_the_owner_since_the_quarantine_count(stage: Stag
 
 @pytest.mark.parametrize(
     ("changes", "counted"),
-    [({"sha256": b"s" * 32}, 1), ({"evidence_sha256": None, "evidence_size": None}, 0)],
-    ids=["the same picture", "without evidence"],
+    [
+        ({"sha256": b"s" * 32}, 1),
+        ({"work": SIGNED}, 1),
+        ({"evidence_sha256": None, "evidence_size": None}, 0),
+    ],
+    ids=["the same file", "the same pixels in other files", "without evidence"],
 )
 async def test_only_different_frames_with_evidence_count(
     stage: Stage, changes: dict[str, Any], counted: int
@@ -731,9 +754,9 @@ async def test_a_release_is_written_once_and_resets_the_record(stage: Stage) -> 
     assert [(one.released, one.before, one.since) for one in records] == [(True, "mmm", "")]
     [row] = await stage.store.standings(stage.clock.now())
     assert (row.node, row.owner, row.standing, row.at) == (node, owner, released, act.at)
-    assert await stage.store.quarantine(node, reviewed) is None, "its record was read before"
+    assert await stage.store.quarantine(node, None, reviewed) is None, "its record was read before"
     stage.clock.pass_by(1)
-    assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+    assert await quarantined(stage, node) is not None
     await verdicts(stage, node, owner, ["exact"] * 10)
     assert await stage.store.releasable_nodes() == {}, "results release a node only once"
 
@@ -749,7 +772,7 @@ async def test_a_quarantine_that_an_admin_ordered_is_not_ended_by_results(
         assert await stage.store.stand(StandingChange(node, 0, "QUARANTINED", "black"), act)
         stage.clock.pass_by(1)
     if order != "alone":
-        assert await stage.store.quarantine(node, quarantine_act(stage, node)) is not None
+        assert await quarantined(stage, node) is not None
         stage.clock.pass_by(1)
     if order == "after":
         assert await stage.store.stand(StandingChange(node, 1, "QUARANTINED", "black"), act)
@@ -782,14 +805,14 @@ async def test_a_result_that_may_end_its_nodes_quarantine_is_marked(
         await verdicts(stage, node, await stage.user(), ["invalid"] * STRIKES_MOST)
     stage.clock.pass_by(1)
     if how not in ("none", "hand"):
-        assert await stage.store.quarantine(node, attrs.evolve(act, at=stage.clock.now()))
+        assert await quarantined(stage, node)
         next(versions)
         stage.clock.pass_by(1)
     if how == "released":
         change = StandingChange(node, next(versions), "ACTIVE", "she says so")
         assert await stage.store.stand(change, act)
         stage.clock.pass_by(1)
-        assert await stage.store.quarantine(node, attrs.evolve(act, at=stage.clock.now()))
+        assert await quarantined(stage, node)
     if "hand" in how:
         change = StandingChange(node, next(versions), "QUARANTINED", "black")
         assert await stage.store.stand(change, act)
@@ -828,9 +851,6 @@ async def test_a_scene_at_fault_clears_those_before(
     found = await stage.store.records([case.node, node])
     assert [one.since for one in found if one.since] == letters * 2
     assert await stage.store.audit() == []
-
-
-SIGNED, OTHER = '{"pixels": {"sha256": "aa"}}', '{"pixels": {"sha256": "bb"}}'
 
 
 @pytest.mark.parametrize(

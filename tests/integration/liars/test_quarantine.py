@@ -159,3 +159,21 @@ async def test_frames_for_its_owner_do_not_end_a_quarantine_that_an_admin_ordere
     await rendered(farm, eve, RELEASED_BY, "unverified")
     assert await stands(eve, node) == "QUARANTINED"
     await farm.sound()
+
+
+async def test_frames_that_no_verifier_may_check_do_not_wait(farm: Farm) -> None:
+    """The owner of the node owns the only verifier."""
+    now: list[Lie] = [wrong_hash]
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        await now[-1](farm, node, dispatch)
+
+    node = await farm.node("the gateway's", behave, "render")
+    await farm.verifier(EXACT)
+    for _ in range(STRIKES_MOST):
+        await lies(farm)
+    owner = farm.operators["the gateway's"]
+    await is_standing(owner, node, "QUARANTINED")
+    now.append(differs)
+    await rendered(farm, owner, 1, "unverified")
+    await farm.sound()

@@ -78,6 +78,23 @@ links.new(part.outputs[0], shine.inputs["Strength"])
 links.new(shine.outputs[0], nodes["Material Output"].inputs["Surface"])
 bpy.context.object.data.materials.append(made)
 """
+# A texture that differs from sample to sample, so that both kernels render other pixels.
+GRAIN = """
+made = bpy.data.materials.new("Grain")
+made.use_nodes = True
+nodes, links = made.node_tree.nodes, made.node_tree.links
+shader, place = nodes["Principled BSDF"], nodes.new("ShaderNodeTexCoord")
+grain, mix = nodes.new("ShaderNodeTexWhiteNoise"), nodes.new("ShaderNodeMapRange")
+mix.inputs["To Min"].default_value, mix.inputs["To Max"].default_value = 0.3, 0.9
+links.new(place.outputs["Object"], grain.inputs["Vector"])
+links.new(grain.outputs["Value"], shader.inputs["Roughness"])
+links.new(grain.outputs["Value"], mix.inputs["Value"])
+links.new(mix.outputs["Result"], shader.inputs["Base Color"])
+for thing in list(scene.objects):
+    if thing.type == "MESH":
+        thing.data.materials.clear()
+        thing.data.materials.append(made)
+"""
 CHUNK = {"frame": None, "frames": [3, 4, 5]}
 TILE = {"tile": [32, 16, 48, 64]}
 OPTIX, SSE = "optix/x86_64/5.2", "cpu/sse/5.2"
@@ -226,6 +243,20 @@ async def test_a_lie_in_a_plain_scene_is_a_strike_after_a_render_without_avx2(
     assert case.verdict is not None
     assert (case.verdict.outcome, case.verdict.strike) == ("invalid", True)
     assert not case.differs
+
+
+@needs_avx2
+@pytest.mark.parametrize(("samples", "outcome"), [(SAMPLES, "consistent"), (4, "invalid")])
+async def test_grain_that_both_kernels_render_differently_does_not_excuse_a_lie(
+    verifier: Machines, tmp_path: Path, samples: int, outcome: str
+) -> None:
+    """Other seeds clear an honest frame of such a scene, so a refused one is a strike."""
+    scene = build(tmp_path / "s.blend", SCENE + GRAIN)
+    grainy = attrs.evolve(verifier, here=attrs.evolve(verifier.here, scene=scene))
+    files = await verifier.other.made(f"grain-{samples}", scene, samples=samples)
+    case, _ = await grainy.case_of("grain", files)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == (outcome, outcome == "invalid")
 
 
 async def test_half_the_samples_are_refused_by_both_looks(machines: Machines) -> None:

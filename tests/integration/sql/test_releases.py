@@ -2,7 +2,7 @@
 Verifier.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,7 +12,8 @@ import pytest
 from sql.audit_log import Act
 from sql.database import Connection, Database
 from sql.nodes import NewChallenge, NewNode, Nodes, StandingChange
-from sql.reputation import STRIKES_MOST, strikes_of
+from sql.query_loader import QUERIES
+from sql.reputation import STRIKES_MOST, Record, strikes_of
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
@@ -58,8 +59,14 @@ class OwnedNodes:
 
     async def quarantine_as_verifier(self, node: UUID) -> bool:
         """Quarantine a node as the Verifier does; return True if this changed anything."""
+        [*records] = await self.nodes.records([node])
+        return await self.quarantine_for(node, records)
+
+    async def quarantine_for(self, node: UUID, records: Sequence[Record]) -> bool:
+        """Quarantine a node for these records; return True if this changed anything."""
         act = Act(datetime.now(UTC), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
-        return await SqlStore(self.database).quarantine(node, act) is not None
+        released_at = records[0].released_at if records else None
+        return await SqlStore(self.database).quarantine(node, released_at, act) is not None
 
     async def set_standing(self, node: UUID, standing: str) -> None:
         shown = await self.nodes.shown(node)
@@ -118,6 +125,22 @@ async def test_who_is_released_after_his_third_lie_begins_with_two(owned: OwnedN
     )
     await owned.add_verdicts(node, "m")
     assert await owned.strikes(node) == STRIKES_MOST
+
+
+async def test_a_record_from_before_a_release_that_had_begun_quarantines_nobody(
+    owned: OwnedNodes,
+) -> None:
+    """Only an admin could end a second quarantine."""
+    node = await owned.node()
+    await owned.add_verdicts(node, "mmm")
+    assert await owned.quarantine_as_verifier(node)
+    async with owned.database.transaction() as release:  # begins before the record is read
+        await release.fetchrow(QUERIES["node_caught"], node)
+        read = await owned.nodes.records([node])
+        assert strikes_of(read) == STRIKES_MOST
+        assert await release.fetchrow(QUERIES["node_stand"], node, 1, "ACTIVE", "released", True)
+    assert not await owned.quarantine_for(node, read)
+    assert await owned.standing(node) == "ACTIVE"
 
 
 async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(

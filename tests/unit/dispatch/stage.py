@@ -237,7 +237,9 @@ class PreparedStore(MultipartsOfResults):
     async def longest_wait(self) -> float:
         return 0.0
 
-    async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
+    async def quarantine(
+        self, node: UUID, released_at: datetime | None, act: Act
+    ) -> StandingRecord | None:
         raise AssertionError("only the Verifier quarantines nodes")
 
     async def releasable_nodes(self) -> Mapping[UUID, int]:

@@ -20,7 +20,8 @@ EQUAL: Final = {"at": AT[0], "layer": "a", "equal": True, "off": None}
 NEAR: Final = {"at": AT[0], "layer": "a", "equal": False, "off": 0.3}
 FAR: Final = {"at": AT[1], "layer": "a", "equal": False, "off": 0.31}
 OTHER: Final = {"at": AT[1], "layer": "b", "equal": False, "off": None}
-FRAME: Final = {"do": "check", "draws": [[0.1, 0.1, None]], "evidence": "it", "whole": True}
+DRAWS: Final = [[0.1, 0.1, None]]
+FRAME: Final = {"do": "check", "draws": DRAWS, "evidence": "it", "whole": True}
 KEPT: Final = {"event": "done", "kept": ["ours.exr"]}
 ORDERED: Final = {"keep": True, **FRAME}
 
@@ -87,7 +88,7 @@ async def test_each_place_that_differs_must_differ_between_both_kernels(
     worker, told = Worker({"crops": crops}), {**KEPT, "crops": [NEAR, FAR, OTHER]}
     found = await checked(tmp_path, worker, told)
     assert found == ({**told, "loose": True} if is_loose else told)
-    whole = {**FRAME, "evidence": "ours", "places": [tuple(AT[1])]}
+    whole = {**FRAME, "evidence": "ours", "places": [tuple(AT[1])], "across": DRAWS}
     regions = {name: value for name, value in whole.items() if name != "whole"}
     orders = [regions, whole] if is_loose else [regions]
     assert worker.orders == [(order, ("CYCLES_CPU_NO_AVX2=1",)) for order in orders]
@@ -102,8 +103,28 @@ async def test_regions_that_differ_from_the_whole_frame_excuse_nothing(tmp_path:
 
 async def test_a_tile_is_what_was_delivered_itself(tmp_path: Path) -> None:
     worker, order = Worker({"crops": [EQUAL]}), {"do": "check_unit", "tile": [0, 0, 9, 9]}
+    order["draws"] = DRAWS
     await checked(tmp_path, worker, {**KEPT, "crops": [FAR]}, order)
-    assert worker.orders[0][0] == {**order, "picture": "ours", "places": [tuple(AT[1])]}
+    second = {"picture": "ours", "places": [tuple(AT[1])], "across": DRAWS}
+    assert worker.orders[0][0] == {**order, **second}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_loose"),
+    [
+        ("exact", False),
+        ("consistent", False),
+        ("accepted", False),
+        ("refused", True),
+        ("unsaid", True),
+    ],
+)
+async def test_where_other_seeds_would_clear_an_honest_result_rounding_excuses_nothing(
+    tmp_path: Path, outcome: str, *, is_loose: bool
+) -> None:
+    worker = Worker({"crops": [FAR], "across": {"outcome": outcome}})
+    found = await checked(tmp_path, worker, {**KEPT, "crops": [FAR]})
+    assert found.get("loose", False) is is_loose
 
 
 async def test_of_a_chunk_the_compared_frames_are_rendered_again(tmp_path: Path) -> None:

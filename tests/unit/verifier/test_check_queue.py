@@ -2,13 +2,14 @@
 long.
 """
 
+from typing import Any
 from uuid import UUID
 
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.verifier.case import Case
+from actors.verifier.case import RELEASES, Case
 from actors.verifier.check_queue import CREATORS_MOST, CheckQueue
 from tests.support.examples import examples
 from tests.unit.verifier.stage import pending
@@ -54,6 +55,31 @@ def test_a_creator_who_floods_takes_at_most_an_equal_share(
         for other, had in before.items():
             if waiting[other]:
                 assert spent[FLOOD] - had <= spent[other] + 2 * longest
+
+
+def test_free_frames_of_many_quarantined_nodes_take_one_turn() -> None:
+    """They would go first, as a node may deliver a wrong frame at once."""
+    changes: dict[str, Any] = {"may_release": True, "price": 0, "took": 0.0}
+    free = [waiting_case(user, **changes) for user in range(100, 200)]
+    queue, honest, clock, before = CheckQueue(3600.0), waiting_case(1, took=60.0), 0.0, 0
+    while (first := queue.in_order([honest, *free], clock)[0]) is not honest:
+        queue.wait({case.turn for case in (honest, *free)})
+        queue.begin(first.turn)
+        queue.spend(first.turn, 110.0)
+        clock, before = clock + 110.0, before + 1
+        free.remove(first)
+    assert before == 1
+
+
+def test_frames_that_cost_something_take_their_users_turn_also_in_a_quarantine() -> None:
+    priced, free = waiting_case(1, may_release=True), waiting_case(1, may_release=True, price=0)
+    assert (priced.turn, free.turn) == (UUID(int=1), RELEASES)
+
+
+def waiting_case(user: int, **changes: Any) -> Case:
+    """Return the case of a user's result that waits for its comparison."""
+    one = attrs.evolve(pending(drawn=True), user=UUID(int=user), **changes)
+    return Case.opened(attrs.evolve(one, row=attrs.evolve(one.row, job_id=UUID(int=user))))
 
 
 def test_a_short_check_goes_before_long_ones_that_waited_longer() -> None:

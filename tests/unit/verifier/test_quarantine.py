@@ -226,6 +226,27 @@ async def test_verifiers_compare_no_more_than_thirty_frames_for_a_release() -> N
 
 
 @simulated
+async def test_a_frame_that_waits_for_a_check_is_settled_when_its_node_is_released() -> None:
+    async with verifying() as play:
+        play.goes(await quarantined(play))
+        job = await play.delivered(user=OPERATOR, pool="mine")
+        await asyncio.sleep(LOOKS)
+        assert play.verdict(job) is None, "a verifier may come back"
+        play.release()
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverified"
+
+
+@simulated
+async def test_frames_that_no_verifier_may_check_do_not_wait() -> None:
+    """The owner of the node owns the only verifier."""
+    async with verifying() as play:
+        play.store.add_node(UUID(int=20), ("render",), owner=OPERATOR)
+        await quarantined(play)
+        await is_not_compared(play)
+
+
+@simulated
 async def test_results_delivered_before_the_quarantine_do_not_end_it() -> None:
     async with verifying() as play:
         jobs = [
@@ -271,11 +292,11 @@ async def test_a_gateway_that_died_after_the_last_verdict_releases_when_it_is_ba
 async def test_a_review_of_a_record_from_before_the_release_does_not_quarantine_again() -> None:
     async with verifying() as play:
         await quarantined(play)
-        reviewed_at = play.clock.now()
+        [before] = await play.store.records([NODE])
         await asyncio.sleep(1)
         play.release()
-        act = Act(reviewed_at, None, "verifier", "node.quarantine", f"node:{NODE}", "it lied")
-        assert await play.store.quarantine(NODE, act) is None
+        act = Act(play.clock.now(), None, "verifier", "node.quarantine", f"node:{NODE}", "it lied")
+        assert await play.store.quarantine(NODE, before.released_at, act) is None
         assert play.standing() == "ACTIVE"
 
 
