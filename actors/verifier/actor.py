@@ -125,6 +125,7 @@ class VerifierActor(Actor[Verifier]):
         self._cases = {**others, **cases}
         for running in self._verifiers.about_none_of(self._cases.values()):
             self._verifiers.drop(running)
+            running.by.time.ended += now - running.since
         self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
         nodes = {case.pending.row.node_id for case in self._cases.values()}
         self._known = await self._standings.known(nodes)
@@ -320,7 +321,7 @@ class VerifierActor(Actor[Verifier]):
     async def checker_seen(self, message: CheckerSeen) -> None:
         if message.node in self._settings.own:
             seen = (message.node, message.device_class, message.session)
-            self._lose(self._verifiers.come(*seen, batches=message.batches))
+            self._lose(self._verifiers.come(*seen, batches=message.batches, cores=message.cores))
             self._fleet.due = float("-inf")
 
     @handles(CheckerGone)
@@ -368,6 +369,7 @@ class VerifierActor(Actor[Verifier]):
     def _spent(self, running: RunningCheck) -> None:
         now, case = self._peers.clock.monotonic(), running.cases[0]
         took = now - running.since
+        running.by.time.ended += took
         self._turns.spend(case.turn, took)
         if case.is_kept:
             self._turns.end_overdue(now, took)

@@ -18,13 +18,15 @@ class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession: its node is available for checks, one at a time.
 
     ``session`` accepts ``RunCheck``. ``batches``: the node can open several results in one check.
-    The Verifier ignores nodes that are not verifiers of its gateway.
+    ``cores``: how many cores it uses, for admins. The Verifier ignores nodes that are not verifiers
+    of its gateway.
     """
 
     node: UUID
     device_class: str
     session: Ref[Any]
     batches: bool = False
+    cores: int | None = None
 
 
 @attrs.frozen

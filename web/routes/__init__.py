@@ -3,6 +3,7 @@
 from web.http.operations import Operations
 from web.routes import (
     admin,
+    admin_checks,
     admin_credits,
     admin_jobs,
     anchors,
@@ -63,7 +64,16 @@ OPERATIONS = Operations(
             fleet,
         ),
         *(organisations, trusted, admin, invitations, prices),
-        *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
+        *(
+            admin_jobs,
+            admin_checks,
+            dead_letters,
+            admin_credits,
+            operators,
+            statements,
+            disputes,
+            payouts,
+        ),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )
 )
