@@ -125,6 +125,21 @@ class UncutScene:
 
 
 @attrs.frozen
+class VerifierLoad:
+    """A verifier that is connected to a gateway, and how busy it is.
+
+    ``cores``: None if the verifier does not say. ``checking``: the results in the check that it
+    runs. ``load``: the share, 0 to 1, of the last minutes in which it ran checks.
+    """
+
+    node: UUID
+    device_class: str
+    cores: int | None = None
+    checking: int = 0
+    load: float = 0.0
+
+
+@attrs.frozen
 class SeenVerifier:
     """A verifier that was connected to a gateway recently. Embedded verifiers have no owner."""
 
@@ -362,3 +377,8 @@ class CheckViews(Table):
         """Count checks by verdict: checks of deliveries since ``since``, and all pending checks."""
         rows = await self._database.all("check_view_counts", owner, since)
         return {row["verdict"]: row["number"] for row in rows}
+
+    async def oldest(self, owner: UUID | None) -> datetime | None:
+        """Return when the oldest pending result was delivered; None if there is none."""
+        row = await self._database.one("check_view_oldest", owner)
+        return None if row is None else row["since"]

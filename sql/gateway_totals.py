@@ -1,7 +1,9 @@
 """Totals over all users: jobs, nodes, holds and checks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import attrs
 
@@ -27,6 +29,19 @@ class ChecksWaiting:
 
 
 @attrs.frozen
+class VerifierRow:
+    """A verifier as its gateway recorded it at ``seen_at``; see ``VerifierLoad``."""
+
+    node_id: UUID
+    name: str
+    device_class: str
+    cores: int | None
+    checking: int
+    load: float
+    seen_at: datetime
+
+
+@attrs.frozen
 class GatewayTotals:
     """One reading of the totals. ``held`` is in units of money."""
 
@@ -42,13 +57,26 @@ async def read_totals(database: Database) -> GatewayTotals:
     jobs = await database.all("totals_jobs")
     nodes = await database.all("totals_nodes")
     holds = await database.one("totals_holds")
-    checks = await database.one("totals_checks", WITHHELD_MOST)
     assert holds is not None, "an aggregate has one row"
-    assert checks is not None, "an aggregate has one row"
     return GatewayTotals(
         jobs=dict.fromkeys(OPEN, 0) | {row["name"]: row["count"] for row in jobs},
         nodes=dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in nodes},
         holds=holds["count"],
         held=holds["amount"],
-        checks=ChecksWaiting(**checks),
+        checks=await read_checks(database),
     )
+
+
+async def read_checks(database: Database) -> ChecksWaiting:
+    """Read the totals of checks. Raises ``sql.database.Unavailable``."""
+    row = await database.one("totals_checks", WITHHELD_MOST)
+    assert row is not None, "an aggregate has one row"
+    return ChecksWaiting(**row)
+
+
+async def read_verifiers(database: Database, within: float) -> Sequence[VerifierRow]:
+    """Return the verifiers that any gateway has recorded within so many seconds, by name.
+
+    Raises ``sql.database.Unavailable``.
+    """
+    return await database.rows(VerifierRow, "totals_verifiers", within)

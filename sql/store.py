@@ -26,6 +26,7 @@ from sql.checks import (
     SceneReport,
     SeenVerifier,
     UncutScene,
+    VerifierLoad,
     pending,
 )
 from sql.database import (
@@ -64,7 +65,7 @@ from sql.nodes import (
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
-from sql.statement_batch import ROWS_MISSING
+from sql.statement_batch import ROWS_MISSING, columns_of
 from sql.units import (
     JobPlace,
     KnownPlan,
@@ -86,6 +87,7 @@ AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
 # leaves of the log per snapshot; the next snapshot continues after these leaves
 AUDIT_LEAVES: Final = 200_000
+_OF_VERIFIER: Final = tuple(field.name for field in attrs.fields(VerifierLoad))
 _OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit) if field.name != "plan")
 
 
@@ -326,10 +328,10 @@ class SqlStore:
         await self._database.execute("dispute_finding", job, unit, finding)
 
     async def meet_verifiers(
-        self, connected: Mapping[UUID, str], within: float
+        self, connected: Sequence[VerifierLoad], within: float
     ) -> Sequence[SeenVerifier]:
-        named = (list(connected), list(connected.values()))
-        return await self._database.rows(SeenVerifier, "verifiers_meet", *named, within)
+        columns = columns_of(connected, *_OF_VERIFIER)
+        return await self._database.rows(SeenVerifier, "verifiers_meet", *columns, within)
 
     async def longest_wait(self) -> float:
         row = await self._database.one("longest_wait")

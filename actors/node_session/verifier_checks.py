@@ -60,7 +60,9 @@ class VerifierChecks:
             return
         if CHECK in hello.capabilities and node.verified and hello.device_class:
             batches = CHECK_BATCH in hello.capabilities
-            self._verifier.tell(CheckerSeen(node.id, hello.device_class, self._actor.ref, batches))
+            of = hello.device_class
+            seen = CheckerSeen(node.id, of, self._actor.ref, batches, hello.cores)
+            self._verifier.tell(seen)
 
     def refresh(self) -> None:
         """Tell the Verifier again whether the node can check, in case the Verifier restarted."""

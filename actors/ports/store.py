@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from sql.audit_log import Act
     from sql.books import BooksTransaction, Keys
     from sql.books_without_locks import ReadBooks
-    from sql.checks import CheckId, Pending, Place, SceneReport, SeenVerifier, UncutScene
+    from sql.checks import (
+        CheckId,
+        Pending,
+        Place,
+        SceneReport,
+        SeenVerifier,
+        UncutScene,
+        VerifierLoad,
+    )
     from sql.fsck import AuditIncrement, AuditMark
     from sql.halts import Halt, SeenHead
     from sql.log import LogKeys, LogTransaction, LogView
@@ -260,9 +268,9 @@ class Store(Protocol):
         ...
 
     async def meet_verifiers(
-        self, connected: Mapping[UUID, str], within: float
+        self, connected: "Sequence[VerifierLoad]", within: float
     ) -> "Sequence[SeenVerifier]":
-        """Record the verifiers connected to this gateway, each with its device class.
+        """Record the verifiers connected to this gateway, with their loads.
 
         Returns all verifiers that any gateway has recorded within ``within`` seconds.
         """

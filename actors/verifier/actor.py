@@ -5,7 +5,7 @@ verdicts.
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,11 +18,13 @@ from actors.notifier.messages import announce
 from actors.ports import ObjectsUnavailable
 from actors.verifier.case import Case, CaseId
 from actors.verifier.check_orders import batch_for, least_of
-from actors.verifier.check_queue import CheckQueue, Claims, batch_of
+from actors.verifier.check_queue import CheckPlaces, CheckQueue, Claims, batch_of
 from actors.verifier.clawback import Clawback, ClawbackTag
 from actors.verifier.messages import (
     CheckerGone,
     CheckerSeen,
+    CheckWait,
+    ExplainChecks,
     LieDetected,
     ReadBack,
     Reported,
@@ -79,6 +81,7 @@ class VerifierActor(Actor[Verifier]):
         seen_seconds = max(settings.verification.wait_seconds, 3 * MEET_SECONDS)
         self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
         self._turns = CheckQueue(PATIENCE_FACTOR * settings.verification.wait_seconds)
+        self._places = CheckPlaces()
         self._clawback = Clawback(peers)
         self._reading = SecondReads()
         self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
@@ -106,6 +109,20 @@ class VerifierActor(Actor[Verifier]):
             log.warning("checks are paused: %s", type(error).__name__)
         self.after(wait, ReviewDue(), jitter=0.1)
 
+    @handles(ExplainChecks)
+    async def explain(self, message: ExplainChecks) -> Mapping[int, CheckWait]:
+        wanted = {(message.job, unit) for unit in message.units}
+        cases = [case for case in self._cases.values() if case.id[:2] in wanted]
+        return {case.id[1]: self._wait_of(case) for case in cases if not case.is_again}
+
+    def _wait_of(self, case: Case) -> CheckWait:
+        now = self._peers.clock.monotonic()
+        return attrs.evolve(
+            self._places.of(case, self._cases.values(), self._turns, now),
+            has_verifier=bool(self._fleet.classes_for(case)),
+            lacks_build=self._fleet.lacks(case),
+        )
+
     async def _read(self) -> list[Case]:
         """Read the next page of pending results, and return their cases.
 
@@ -128,6 +145,7 @@ class VerifierActor(Actor[Verifier]):
         self._cases = {**others, **cases}
         for running in self._verifiers.about_none_of(self._cases.values()):
             self._verifiers.drop(running)
+            running.by.time.ended += now - running.since
         self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
         nodes = {case.pending.row.node_id for case in self._cases.values()}
         self._known = await self._standings.known(nodes)
@@ -323,7 +341,7 @@ class VerifierActor(Actor[Verifier]):
     async def checker_seen(self, message: CheckerSeen) -> None:
         if message.node in self._settings.own:
             seen = (message.node, message.device_class, message.session)
-            self._lose(self._verifiers.come(*seen, batches=message.batches))
+            self._lose(self._verifiers.come(*seen, batches=message.batches, cores=message.cores))
             self._fleet.due = float("-inf")
 
     @handles(CheckerGone)
@@ -371,6 +389,7 @@ class VerifierActor(Actor[Verifier]):
     def _spent(self, running: RunningCheck) -> None:
         now, case = self._peers.clock.monotonic(), running.cases[0]
         took = now - running.since
+        running.by.time.ended += took
         self._turns.spend(case.turn, took)
         if case.is_kept:
             self._turns.end_overdue(now, took)

@@ -1,7 +1,7 @@
 """Order of checks: fair queueing over creators, batches of results, and claims of gateways."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import attrs
 
 from actors.ports import Store
 from actors.verifier.case import Case
+from actors.verifier.messages import CheckWait
 from rendertrust.relay_frames import BATCH_MAX
 
 CREATORS_MOST: Final = 10_000
@@ -82,6 +83,12 @@ class CheckQueue:
         """Record that the check of an overdue case ended after so many seconds."""
         self._rests_until = now + (QUARTER - 1) * seconds
 
+    def has_used_share(self, creator: UUID) -> bool:
+        """Return True if the creator's next check begins later than that of a creator who arrives
+        now, because of the time that the creator's checks took.
+        """
+        return self._ends.get(creator, 0.0) > self._now
+
     def begin(self, creator: UUID) -> None:
         """Record that a check for this creator begins."""
         self._now = max(self._now, self.of(creator))
@@ -91,6 +98,38 @@ class CheckQueue:
         self._ends[creator] = self.of(creator) + seconds
         if len(self._ends) > CREATORS_MOST:
             self._ends = {who: end for who, end in self._ends.items() if end > self._now}
+
+
+@attrs.define
+class CheckPlaces:
+    """Places of the waiting results in the fair order, computed at most once per second."""
+
+    _places: Mapping[Case, tuple[int, bool]] = attrs.field(factory=dict[Case, tuple[int, bool]])
+    _due: float = -math.inf
+
+    def of(self, case: Case, cases: Iterable[Case], queue: CheckQueue, now: float) -> CheckWait:
+        """Return the facts about the case's place among all ``cases``."""
+        if now >= self._due:
+            self._due = now + 1.0
+            self._places = _places(queue.in_order((c for c in cases if c.is_waiting(now)), now))
+        ahead, is_behind_others = self._places.get(case, (0, False))
+        return CheckWait(
+            is_running=case.check is not None,
+            is_last=case.is_last and not queue.is_overdue(case, now),
+            has_used_share=is_behind_others and queue.has_used_share(case.turn),
+            ahead=ahead,
+        )
+
+
+def _places(in_order: Sequence[Case]) -> Mapping[Case, tuple[int, bool]]:
+    """Return, for each case, the number of cases before it, and if some are of other creators."""
+    own = dict[UUID, int]()
+    found = dict[Case, tuple[int, bool]]()
+    for place, case in enumerate(in_order):
+        before = own.get(case.turn, 0)
+        found[case] = place, place > before
+        own[case.turn] = before + 1
+    return found
 
 
 def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ...]:

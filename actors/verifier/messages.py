@@ -1,6 +1,6 @@
 """Messages of the Verifier; each docstring names the sender."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +18,15 @@ class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession: its node is available for checks, one at a time.
 
     ``session`` accepts ``RunCheck``. ``batches``: the node can open several results in one check.
-    The Verifier ignores nodes that are not verifiers of its gateway.
+    ``cores``: how many cores it uses, for admins. The Verifier ignores nodes that are not verifiers
+    of its gateway.
     """
 
     node: UUID
     device_class: str
     session: Ref[Any]
     batches: bool = False
+    cores: int | None = None
 
 
 @attrs.frozen
@@ -74,3 +76,33 @@ class LieDetected(Message[Verifier, None]):
 @attrs.frozen
 class ReviewDue(Message[Verifier, None]):
     """From the Verifier's own timer: review the pending results."""
+
+
+@attrs.frozen
+class CheckWait:
+    """Facts on why a delivered result has no verdict yet, as this gateway knows them.
+
+    ``has_verifier``: a verifier that may check the result was connected recently. ``lacks_build``:
+    none of these has its node's build of Blender. ``is_running``: this gateway has it checked now.
+    ``is_last``: a check failed or was dropped, so other results go first. ``has_used_share``: the
+    creator had more of the verifiers' time than other creators whose results go first. ``ahead``:
+    the results that are checked first.
+    """
+
+    has_verifier: bool = True
+    lacks_build: bool = False
+    is_running: bool = False
+    is_last: bool = False
+    has_used_share: bool = False
+    ahead: int = 0
+
+
+@attrs.frozen
+class ExplainChecks(Message[Verifier, Mapping[int, CheckWait]]):
+    """From the web: why these units of a job wait for their verdicts.
+
+    The answer lacks units that the Verifier does not know as pending.
+    """
+
+    job: UUID
+    units: Sequence[int]

@@ -1,6 +1,7 @@
 """Connected verifiers and the checks that they run."""
 
-from collections.abc import Collection, Mapping, Set
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,9 +12,31 @@ from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
 from rendertrust.device_class import are_comparable, is_kin
-from sql.checks import SeenVerifier
+from sql.checks import SeenVerifier, VerifierLoad
 
 MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of verifiers
+LOAD_SECONDS: Final = 300.0  # a verifier's load is its mean over this time
+
+
+@attrs.define
+class BusyTime:
+    """How long a verifier was busy: ``ended`` is the time of its ended checks, in seconds."""
+
+    ended: float = 0.0
+    _readings: deque[tuple[float, float]] = attrs.field(factory=deque[tuple[float, float]])
+
+    def share(self, now: float, running: float) -> float:
+        """Return the share of the last ``LOAD_SECONDS`` in which the verifier was busy.
+
+        ``running``: seconds since the start of the running check. Each call adds a reading, and
+        the share counts from the oldest reading within the time.
+        """
+        busy = self.ended + running
+        self._readings.append((now, busy))
+        while len(self._readings) > 2 and self._readings[1][0] <= now - LOAD_SECONDS:
+            self._readings.popleft()
+        since, before = self._readings[0]
+        return min(max((busy - before) / (now - since), 0.0), 1.0) if now > since else 0.0
 
 
 @attrs.define(eq=False)
@@ -21,14 +44,16 @@ class ConnectedVerifier:
     """A connected verifier, which runs one check at a time.
 
     ``busy``: the id of the check that the verifier runs. ``batches``: the verifier can open several
-    results in one check.
+    results in one check. ``cores``: None if the verifier does not say. ``time``: for its load.
     """
 
     node: UUID
     device_class: str
     session: Ref[NodeSession]
     batches: bool = False
+    cores: int | None = None
     busy: UUID | None = None
+    time: BusyTime = attrs.field(factory=BusyTime)
 
     def can_compare(self, case: Case) -> bool:
         """Return True if the verifier has the Blender build of the case's node."""
@@ -80,7 +105,7 @@ class VerifierFleet:
         Raises Unavailable.
         """
         if now >= self.due:
-            seen = await self.store.meet_verifiers(here.classes, self.seconds)
+            seen = await self.store.meet_verifiers(here.loads(now), self.seconds)
             self.seen = {one.node: one for one in seen}
             self.due = now + MEET_SECONDS
 
@@ -118,14 +143,20 @@ class VerifierRegistry:
         self._running: dict[UUID, RunningCheck] = {}
 
     def come(
-        self, node: UUID, device_class: str, session: Ref[Any], *, batches: bool = False
+        self,
+        node: UUID,
+        device_class: str,
+        session: Ref[Any],
+        *,
+        batches: bool = False,
+        cores: int | None = None,
     ) -> RunningCheck | None:
         """Add a verifier; if the verifier reconnected, return the check that is lost."""
         before = self._known.get(node)
         if before is not None and (before.device_class, before.session) == (device_class, session):
             return None
         lost = self._lose(before)
-        self._known[node] = ConnectedVerifier(node, device_class, session, batches)
+        self._known[node] = ConnectedVerifier(node, device_class, session, batches, cores)
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> RunningCheck | None:
@@ -138,10 +169,15 @@ class VerifierRegistry:
         del self._known[node]
         return self._lose(found)
 
-    @property
-    def classes(self) -> Mapping[UUID, str]:
-        """Device classes of the connected verifiers."""
-        return {one.node: one.device_class for one in self._known.values()}
+    def loads(self, now: float) -> Sequence[VerifierLoad]:
+        """Return the connected verifiers with their loads."""
+        return [self._load_of(one, now) for one in self._known.values()]
+
+    def _load_of(self, one: ConnectedVerifier, now: float) -> VerifierLoad:
+        running = None if one.busy is None else self._running.get(one.busy)
+        checking = 0 if running is None else len(running.cases)
+        share = one.time.share(now, 0.0 if running is None else now - running.since)
+        return VerifierLoad(one.node, one.device_class, one.cores, checking, share)
 
     @property
     def has_free(self) -> bool:

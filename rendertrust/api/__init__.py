@@ -14,6 +14,7 @@ from rendertrust.api.accounts import (
     Tokens,
     User,
 )
+from rendertrust.api.checks import CheckQueue, VerifierStatus
 from rendertrust.api.credits import (
     Balance,
     Checkout,
@@ -87,6 +88,7 @@ __all__ = [
     "ApiKeys",
     "AttemptLog",
     "Balance",
+    "CheckQueue",
     "Checkout",
     "CreatedApiKey",
     "DayOfUsage",
@@ -158,5 +160,6 @@ __all__ = [
     "Upload",
     "Usage",
     "User",
+    "VerifierStatus",
     "Waiting",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import attrs
 
-from rendertrust.value_types import Id, Limits, one_of
+from rendertrust.value_types import ABSENT, Id, Limits, one_of
 
 FindingLevel: TypeAlias = Annotated[str, Limits(enum=("error", "note", "warning"))]
 
@@ -29,16 +29,30 @@ WaitCode: TypeAlias = Literal[
 ]
 
 
+CheckWaitCode: TypeAlias = Literal[
+    "no_verifier",  # no verifier that may check the result is connected
+    "no_build",  # no verifier has the build of Blender of the result's node
+    "running",  # a verifier is checking the result
+    "repeated",  # a check failed or took too long; it is repeated when no other result waits
+    "share",  # the creator's results have used the creator's share of the verifiers' time
+    "queue",  # other results are checked first
+]
+
+
 @attrs.frozen
 class Waiting:
     """The reason why a unit has not begun or is not charged: a ``code``, and ``words`` for people.
 
-    ``since`` is the time of delivery of a unit that waits for its check.
+    ``since`` is the time of delivery of a unit that waits for its check. ``check_reason`` says why
+    that takes long; missing until the unit has waited for the gateway's ``wait_seconds``.
     """
 
     code: Annotated[str, one_of(WaitCode)]
     words: str
     since: datetime | None = None
+    check_reason: Annotated[str, one_of(CheckWaitCode)] | None = attrs.field(
+        default=None, metadata=ABSENT
+    )
 
 
 @attrs.frozen

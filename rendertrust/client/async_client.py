@@ -734,6 +734,13 @@ class AsyncClient:
         path = f"{_NODES}/{uuid(node_id)}/connections"
         return await self._connection.get(api.NodeConnections, path)
 
+    async def check_queue(self) -> api.CheckQueue:
+        """Return the queue of checks, its age and the verifiers' load, of all gateways.
+
+        Raises Forbidden unless you are an admin or auditor.
+        """
+        return await self._connection.get(api.CheckQueue, "/api/v1/admin/checks")
+
     async def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
         """Drain, quarantine, release or revoke a node. A repeated call changes nothing.
 

@@ -629,6 +629,13 @@ class Client:
         """List a node's recent connections, and how each connection ended."""
         return self._loop_thread.run(self._client.node_connections(node_id))
 
+    def check_queue(self) -> api.CheckQueue:
+        """Return the queue of checks, its age and the verifiers' load, of all gateways.
+
+        Raises Forbidden unless you are an admin or auditor.
+        """
+        return self._loop_thread.run(self._client.check_queue())
+
     def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
         """Drain, quarantine, release or revoke a node. A repeated call changes nothing.
 

@@ -91,10 +91,14 @@ CREATE TABLE gateway_lives (
     seen_at timestamptz NOT NULL
 );
 
--- Verifiers that were connected to any gateway recently, so that each gateway knows which results can be checked.
+-- Verifiers that were connected to any gateway recently, so that each gateway knows which results can be checked, and
+-- how busy the verifiers of all gateways are.
 CREATE TABLE verifiers (
     node_id      uuid PRIMARY KEY REFERENCES nodes ON DELETE CASCADE,
     device_class text NOT NULL CHECK (char_length(device_class) <= 200),
+    cores        integer CHECK (cores > 0),           -- null: it does not say
+    checking     integer NOT NULL CHECK (checking >= 0), -- results in the check that it runs
+    load         double precision NOT NULL CHECK (load BETWEEN 0 AND 1), -- share of the last minutes it was busy
     seen_at      timestamptz NOT NULL
 );
 

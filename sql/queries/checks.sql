@@ -231,18 +231,21 @@ VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 UPDATE disputes SET finding = $3 WHERE job_id = $1 AND unit = $2 AND state = 'OPEN' AND finding IS NULL;
 
 -- name: verifiers_meet
--- Record that these verifiers ($1, of the classes $2) are connected, and return all that any gateway has recorded
--- within $3 seconds.
+-- Record that these verifiers ($1, of the classes $2, with $3 cores, checking $4 results, with the loads $5) are
+-- connected, and return all that any gateway has recorded within $6 seconds.
 WITH here AS (
-    INSERT INTO verifiers (node_id, device_class, seen_at)
-    SELECT node, class, now() FROM unnest($1::uuid[], $2::text[]) AS t (node, class) ORDER BY node
-    ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, seen_at = now()
+    INSERT INTO verifiers (node_id, device_class, cores, checking, load, seen_at)
+    SELECT t.*, now()
+    FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::float8[])
+         AS t (node, class, cores, checking, load) ORDER BY node
+    ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, cores = EXCLUDED.cores,
+        checking = EXCLUDED.checking, load = EXCLUDED.load, seen_at = now()
     RETURNING node_id, device_class
 ), lately AS (
     SELECT node_id, device_class FROM here
     UNION ALL
     SELECT node_id, device_class FROM verifiers
-    WHERE seen_at >= now() - make_interval(secs => $3) AND node_id <> ALL($1::uuid[])
+    WHERE seen_at >= now() - make_interval(secs => $6) AND node_id <> ALL($1::uuid[])
 )
 SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN nodes n ON n.id = v.node_id;
 
@@ -273,3 +276,8 @@ SELECT coalesce(c.verdict, 'pending') AS verdict, count(*) AS number
 FROM checks c JOIN nodes n ON n.id = c.node_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1) AND (c.opened_at >= $2 OR c.state = 'PENDING')
 GROUP BY 1;
+
+-- name: check_view_oldest
+-- When the oldest pending result was delivered.
+SELECT min(c.opened_at) AS since FROM checks c JOIN nodes n ON n.id = c.node_id
+WHERE c.state = 'PENDING' AND ($1::uuid IS NULL OR n.owner_id = $1);

@@ -26,3 +26,9 @@ SELECT (SELECT count(*) FROM checks WHERE state = 'PENDING') AS waiting,
         WHERE state = 'OPEN' AND by_gateway AND opened_at < now() - $1::interval) AS withheld
 FROM (SELECT job_id, unit, opened_at FROM checks WHERE state = 'PENDING' ORDER BY opened_at LIMIT 1000) w
 JOIN units u ON u.job_id = w.job_id AND u.number = w.unit;
+
+-- name: totals_verifiers
+-- The verifiers that any gateway has recorded within $1 seconds.
+SELECT v.node_id, n.name, v.device_class, v.cores, v.checking, v.load, v.seen_at
+FROM verifiers v JOIN nodes n ON n.id = v.node_id
+WHERE v.seen_at >= now() - make_interval(secs => $1) ORDER BY n.name, v.node_id;

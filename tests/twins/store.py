@@ -49,6 +49,7 @@ from sql.checks import (
     SceneReport,
     SeenVerifier,
     UncutScene,
+    VerifierLoad,
     WordRow,
 )
 from sql.database import AnswerLost, Mismatch, Unavailable
@@ -196,6 +197,7 @@ class StoreTwin(MultipartsOfResults):
         self.claims: dict[CheckId, tuple[UUID, datetime]] = {}
         # by verifier: device class and last time seen
         self.verifiers: dict[UUID, tuple[str, datetime]] = {}
+        self.loads: Sequence[VerifierLoad] = ()  # as the gateway reported last
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Access = ALONE
@@ -563,11 +565,12 @@ class StoreTwin(MultipartsOfResults):
             self.findings.setdefault(disputed.id, finding)
 
     async def meet_verifiers(
-        self, connected: Mapping[UUID, str], within: float
+        self, connected: Sequence[VerifierLoad], within: float
     ) -> Sequence[SeenVerifier]:
         await self.round_trip()
         now = self.clock.now()
-        self.verifiers |= {node: (of, now) for node, of in connected.items()}
+        self.loads = connected
+        self.verifiers |= {one.node: (one.device_class, now) for one in connected}
         since = now - timedelta(seconds=within)
         return [
             SeenVerifier(node, of, self.nodes[node].owner if node in self.nodes else None)

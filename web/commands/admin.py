@@ -1,4 +1,4 @@
-"""``rendertrust admin``: creates users, sets roles and passwords, rotates the token keys."""
+"""``rendertrust admin``: users, their roles and passwords, the queue of checks, keys of tokens."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -19,6 +19,7 @@ from web.commands.admin_skus import skus
 from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
+    from rendertrust.api.checks import CheckQueue
     from sql.database import Database
     from sql.users import Administration, UserRow, Users
 
@@ -37,7 +38,7 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Manage users, invitations, passwords, prices, SKUs, credits, payouts, disputes and keys."""
+    """Manage users, invitations, prices, SKUs, credits, payouts, disputes, checks and keys."""
 
 
 admin.add_command(prices)
@@ -163,6 +164,41 @@ def reset_link(*, email: str, as_json: bool, reason: str, **where: Any) -> None:
     click.echo(link)
     if not address:
         click.echo("Put the gateway's address before it: server.public_url is not set.", err=True)
+
+
+@admin.command
+@where_options
+def checks(*, as_json: bool, **where: Any) -> None:
+    """Show the queue of checks and the verifiers' load.
+
+    The figures are of all gateways that use the database. Each verifier has a line: id, name,
+    build of Blender, cores, results in its running check, and its load: the share of the last five
+    minutes in which it ran checks.
+    """
+    from web.http.responses import encode
+    from web.jobs.check_queue import check_queue_of
+
+    found = with_database(where, check_queue_of)
+    click.echo(encode(found) if as_json else "\n".join(lines_of(found)))
+
+
+def lines_of(queue: "CheckQueue") -> list[str]:
+    """Return the figures of the queue, and a line for each verifier."""
+    from rendertrust.cli.formatting import harmless
+
+    lines = [
+        f"waiting\t{queue.waiting}",
+        f"oldest\t{queue.oldest_seconds:.0f} s",
+        f"overdue\t{queue.overdue}",
+        f"being checked\t{queue.checking}",
+    ]
+    if not queue.verifiers:
+        lines.append("No verifier is connected.")
+    for one in queue.verifiers:
+        cores = "-" if one.cores is None else str(one.cores)
+        words = (str(one.node_id), harmless(one.name), harmless(one.build) or "-", cores)
+        lines.append("\t".join((*words, str(one.checking), f"{one.load:.0%}")))
+    return lines
 
 
 @admin.group

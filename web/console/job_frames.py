@@ -90,10 +90,15 @@ def numbers_of(rows: Iterable[ConsoleFrame]) -> list[int]:
     return [number for row in rows if row.frames is not None for number in parse(row.frames)]
 
 
+def is_displayed(job_type: str, params: Mapping[str, Any], frames: int) -> bool:
+    """Return True if browsers can display the result of a unit of so many frames."""
+    drawn = job_type == RENDER and params.get("format") not in _UNSEEN
+    return drawn and frames == 1 and not params.get("noisy")
+
+
 def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFrame:
     count = 1 if row.frames is None else len(parse(row.frames))
     done = row.state == "COMPLETED" and row.has_result
-    drawn = job_type == RENDER and params.get("format") not in _UNSEEN
     took = None
     if row.started_at is not None and row.ended_at is not None:
         took = (row.ended_at - row.started_at).total_seconds()
@@ -103,7 +108,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFr
         state=row.state,
         attempt=row.attempt,
         node=row.node_name,
-        picture=done and drawn and count == 1 and not params.get("noisy"),
+        picture=done and is_displayed(job_type, params, count),
         file=done,
         size=row.result_size,
         held=row.price - row.charged,

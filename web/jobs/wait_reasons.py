@@ -48,7 +48,10 @@ async def reasons_of(
     verifying = [unit.number for unit in units if unit.state == "VERIFYING"]
     checked = await checking_of(gateway, job.id, verifying)
     copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
-    copied |= {number: Waiting("checked", one.words, one.since) for number, one in checked.items()}
+    copied |= {
+        number: Waiting("checked", one.words, one.since, one.reason)
+        for number, one in checked.items()
+    }
     waiting = [unit for unit in units if unit.state in NOT_STARTED and unit.copy_node_id is None]
     if not waiting:
         return copied

@@ -4,6 +4,7 @@ from web.http.operations import Operations
 from web.routes import (
     address_verifications,
     admin,
+    admin_checks,
     admin_credits,
     admin_jobs,
     anchors,
@@ -64,9 +65,18 @@ OPERATIONS = Operations(
             nodes,
             fleet,
         ),
-        *(password_resets, address_verifications, organisations, trusted, admin, invitations),
-        prices,
-        *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
+        *(password_resets, address_verifications, organisations, trusted, admin),
+        *(invitations, prices),
+        *(
+            admin_jobs,
+            admin_checks,
+            dead_letters,
+            admin_credits,
+            operators,
+            statements,
+            disputes,
+            payouts,
+        ),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )
 )

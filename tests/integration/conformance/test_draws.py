@@ -25,7 +25,7 @@ from actors.verifier.messages import CheckerSeen, Reported, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from config.settings import Verification
 from sql.books import Keys
-from sql.checks import SeenVerifier
+from sql.checks import SeenVerifier, VerifierLoad
 from sql.halts import Halted
 from sql.sampling import ALWAYS_UNTIL
 from sql.units import result_key
@@ -253,7 +253,8 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     owner = await stage.user()
 
     async def met(connected: Mapping[UUID, str]) -> set[SeenVerifier]:
-        return {*await store.meet_verifiers(connected, 60.0)}
+        here = [VerifierLoad(node, of, 4, 1, 0.5) for node, of in connected.items()]
+        return {*await store.meet_verifiers(here, 60.0)}
 
     first = SeenVerifier(one, "cpu/avx2/5.2", None)
     second = SeenVerifier(two, "gpu/optix/5.2", None)

@@ -1,6 +1,7 @@
 """Disputes in the console: opened for charges, decided by admins, and their effect on credits."""
 
 import html
+import json
 import re
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from actors.ledger.effects import DisputeOpen
 from sql.account_names import operator_account
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
+from sql.units import result_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, tiled
 from tests.integration.console.people import Visitor, newcomer
@@ -104,6 +106,28 @@ async def test_the_page_shows_what_its_creator_compared(
         _, text = await visitor.get(there)
         assert ("different: 0.9 times the noise" in plain(text)) is (status == 200)
         assert (await visitor.ask("GET", f"{there}/picture")).status == status
+
+
+async def test_the_page_shows_the_delivered_picture(
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(face, database.owner_dsn, jane, otto)
+    there = await open_one(jane, job)
+    picture, row = f'"/console/frames/{job}?unit=0&amp;of=1"', f"WHERE id = '{job}'"
+    for params, is_displayed in (({}, True), ({"format": "OPEN_EXR"}, False)):
+        plan = f"jsonb_set(plan, '{{spec,params}}', '{json.dumps(params)}')"
+        await execute(
+            database.owner_dsn, f"UPDATE jobs SET job_type = 'render', plan = {plan} {row}"
+        )
+        for visitor in (jane, ann):
+            _, text = await visitor.get(there)
+            assert (f"<img src={picture}" in text) is is_displayed
+            assert f"<a href={picture}" in text
+    key, bucket = result_key(UUID(jane.id), job, 0, 1), face.gateway.settings.objects.bucket
+    await execute(database.owner_dsn, f"UPDATE units SET result_key = 's3://{bucket}/{key}'")
+    for visitor, status in ((ann, 303), (otto, 404)):
+        answer = await visitor.ask("GET", f"/console/frames/{job}?unit=0&of=1")
+        assert answer.status == status
 
 
 async def test_the_page_shows_what_a_check_found_that_does_not_decide_it(

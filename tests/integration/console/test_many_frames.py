@@ -14,6 +14,7 @@ from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import joined
 from tests.integration.web.earners import fail
+from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
 
@@ -59,6 +60,10 @@ async def test_what_is_being_checked_says_so(
     frames = text.partition('<ul class="frames">')[2].partition("</ul>")[0].split("<li")[1:]
     said = "It was delivered just now, and is charged once verified. The gateway may have"
     assert [said in each for each in frames] == [False, True, False]
+    older = "UPDATE checks SET opened_at = opened_at - interval '10 minutes'"
+    await execute(database.owner_dsn, older)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert "No verifier that may check it is connected." in text
 
 
 def steering_form(text: str) -> str:

@@ -9,7 +9,9 @@ import pytest
 from actors.ledger.effects import UnitAssign, UnitComplete, UnitDeliver, UnitVerdict, VerdictOutcome
 from actors.ledger.messages import Commit, Posted
 from sql.account_names import SUSPENSE
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.earners import verified_node
+from tests.support.databases import execute
 from tests.support.http_gateway import Face, Headers, face_with, with_scheduler
 from tests.support.until import until
 from web.money.ledger_client import commit
@@ -161,6 +163,26 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
     assert "delivered just now, and is charged once verified. The gateway may" in told["words"]
     assert datetime.fromisoformat(told["since"]) >= begun
     assert page["units"][0]["waiting"]["since"] is None
+    assert "check_reason" not in told
+
+
+async def test_one_that_waits_long_for_its_check_says_why(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    user, node = await face.user(), await verified_node(face, None)
+    job = await submitted(face, user, frames="1-2")
+    for effect in (
+        UnitAssign(UUID(job["id"]), 1, 1, node),
+        UnitDeliver(UnitComplete(UUID(job["id"]), 1, 1, node, None, verified=True), "cpu"),
+    ):
+        assert isinstance(await commit(face.gateway, Commit(effects=(effect,))), Posted)
+    seconds = face.gateway.settings.verification.wait_seconds
+    older = f"UPDATE checks SET opened_at = opened_at - interval '{seconds + 60} seconds'"
+    await execute(database.owner_dsn, older)
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    told = page["units"][1]["waiting"]
+    assert (told["code"], told["check_reason"]) == ("checked", "no_verifier")
+    assert told["words"].endswith("No verifier that may check it is connected.")
 
 
 async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> None:

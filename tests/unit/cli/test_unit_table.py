@@ -45,6 +45,8 @@ def test_it_is_named_by_its_frames(
 def test_what_waits_says_why() -> None:
     waiting = Waiting("no_node", "No node is there that renders.")
     assert "No node is there that renders." in unit_table.cells(unit(waiting=waiting))
+    late = Waiting("checked", "3 other results wait before it.", None, "queue")
+    assert late.words in unit_table.cells(unit(state="VERIFYING", waiting=late))
     failed = unit(state="FAILED", error_message="no camera", waiting=waiting)
     assert "no camera" in unit_table.cells(failed)
 

@@ -26,6 +26,7 @@ from sql.checks import (
     SceneReport,
     SeenVerifier,
     UncutScene,
+    VerifierLoad,
 )
 from sql.database import Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
@@ -212,7 +213,7 @@ class PreparedStore(MultipartsOfResults):
         raise AssertionError("only the Verifier records reports")
 
     async def meet_verifiers(
-        self, connected: Mapping[UUID, str], within: float
+        self, connected: Sequence[VerifierLoad], within: float
     ) -> Sequence[SeenVerifier]:
         raise AssertionError("only the Verifier knows verifiers")
 

@@ -183,7 +183,7 @@ class Play:
         """Connect a node that can check; nodes in ``OURS`` are the gateway's own verifiers."""
         probe: Probe[NodeSession] = Probe(f"session {number}")
         node = UUID(int=number)
-        assert self.verifier.tell(CheckerSeen(node, device_class, probe.ref, batches))
+        assert self.verifier.tell(CheckerSeen(node, device_class, probe.ref, batches, 4))
         return Inspector(node, device_class, probe)
 
     def appears(self, checker: Inspector) -> None:

@@ -15,6 +15,7 @@ from sql.nodes import NodeViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import Shown, View
+from web.jobs.check_queue import check_queue_of
 
 pages = Pages()
 ROWS: Final = 50
@@ -59,13 +60,17 @@ class ChecksQuery:
     "Checks",
     "checks.html",
     nav=Nav("Checks", "v", 25, "check", of_nodes=True),
-    live=("figures", "tabs", "rows"),
+    live=("figures", "verifiers", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
 )
 async def checks(view: View[ChecksQuery]) -> Shown:
-    """Return the newest matching checks. Only admins and auditors see the verifier of a check."""
+    """Return the newest matching checks.
+
+    Only admins and auditors see the verifier of a check, the whole queue and the verifiers' load.
+    Others see how long their oldest pending result has waited.
+    """
     query, views, everybody = view.query, CheckViews(view.gateway.database), view.owner is None
     word = next((word for _, word in TABS if word == query.is_), None)
     wanted = CheckFilter(query.node, word, query.q.strip() or None)
@@ -77,6 +82,8 @@ async def checks(view: View[ChecksQuery]) -> Shown:
         "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
         "counts": counts,
         "waiting": counts.get(PENDING, 0),
+        "oldest": await views.oldest(view.owner),
+        "queue": await check_queue_of(view.gateway.database) if everybody else None,
         "share": share_of(counts),
         "tabs": tabs_of(counts, word),
         "everybody": everybody,

@@ -8,8 +8,10 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.disputes import DisputableUnit
+from rendertrust.frame_range import parse
+from sql.disputes import DisputableUnit, DisputeShown
 from sql.page import Page
+from web.console.job_frames import is_displayed
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import ADMINS, Picture, Redirect, Shown, View
@@ -111,12 +113,40 @@ async def dispute(view: View) -> Shown | Problem:
         "row": row,
         "entries": await views.entries(row.id, everybody=everybody),
         "comparison": await views.comparison(row.id),
+        "delivered": await delivered_of(view.gateway, row),
         "everybody": everybody,
         "now": view.now,
         "may_decide": view.is_admin
         and row.state == "OPEN"
         and view.who.user not in (row.user_id, row.operator_id),
     }
+
+
+@attrs.frozen
+class DeliveredFile:
+    """The delivered result of a disputed unit; ``is_displayed``: browsers can display it."""
+
+    href: str
+    size: int | None
+    is_displayed: bool
+
+
+async def delivered_of(gateway: Gateway, row: DisputeShown) -> DeliveredFile | None:
+    """Return the result of the disputed unit; None if there is none, or it has been deleted."""
+    jobs = gateway.tables.jobs
+    job, units = (
+        await jobs.past(row.job_id, None),
+        await jobs.unit_page(row.job_id, row.unit - 1, 1),
+    )
+    unit = next((each for each in units if each.number == row.unit), None)
+    if job is None or unit is None or unit.state != "COMPLETED" or unit.result_key is None:
+        return None
+    frames = 1 if row.frames is None else len(parse(row.frames))
+    return DeliveredFile(
+        f"/console/frames/{row.job_id}?unit={row.unit}&of={unit.attempt}",
+        unit.result_size,
+        is_displayed(job.plan.job_type, job.plan.params, frames),
+    )
 
 
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=DISPUTE_NOT_FOUND)

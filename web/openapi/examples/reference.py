@@ -452,6 +452,24 @@ NODE_CHECKS: Final[Example] = {
         }
     ]
 }
+CHECK_QUEUE: Final[Example] = {
+    "waiting": 3,
+    "oldest_seconds": 12.4,
+    "overdue": 0,
+    "checking": 1,
+    "verifiers": [
+        {
+            "node_id": NODE_ID,
+            "name": "embedded verifier on gw-1",
+            "device_class": "cpu/x86_64/avx2/5.2.0",
+            "build": "5.2.0",
+            "cores": 4,
+            "checking": 1,
+            "load": 0.27,
+            "seen_at": "2026-03-13T12:05:00Z",
+        }
+    ],
+}
 NODE_CONNECTIONS: Final[Example] = {
     "connections": [
         {
