@@ -23,7 +23,7 @@ MEANINGS: Final = {
     "consistent": "Equal to a render of the scene within the noise of rendering.",
     "sampled-out": "Opened by a verifier, and not sampled for comparison.",
     "unverified": "No check was requested.",
-    "unverifiable": "This scene cannot be compared.",
+    "unverifiable": "No verifier could compare this result.",
 }
 
 
