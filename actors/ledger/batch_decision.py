@@ -142,7 +142,7 @@ def _apply(draft: Draft, effect: Effect) -> bool | Refusal:
     """Apply one effect: return True if it changed something, False if it was applied before."""
     apply = _WITHOUT_UNIT.get(type(effect))
     if apply is not None:
-        return apply(draft, effect)
+        return apply(draft, cast("Any", effect))
     return _apply_to_unit(draft, cast("UnitCopy | speculative_attempts.OfAttempt", effect))
 
 
@@ -160,4 +160,4 @@ def _apply_to_unit(
         if not isinstance(remaining, UnitRow):
             return remaining
         unit = remaining
-    return _ON_UNIT[type(effect)](draft, unit, effect)
+    return _ON_UNIT[type(effect)](draft, unit, cast("Any", effect))

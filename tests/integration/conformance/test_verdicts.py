@@ -631,7 +631,8 @@ async def brought(stage: Stage, node: UUID, user: UUID, **changes: Any) -> UUID:
     job = fresh_id()
     order = with_plan(insert(user, job, price=0), pool="mine")
     assert isinstance(await stage.do(order, UnitAssign(job, 0, 1, node)), Posted)
-    made = signed(delivery(job, node), **{"sha256": job.bytes * 2, **changes})
+    given: dict[str, Any] = {"sha256": job.bytes * 2, **changes}
+    made = signed(delivery(job, node), **given)
     assert isinstance(await stage.do(made), Posted)
     return job
 

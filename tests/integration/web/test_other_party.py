@@ -65,7 +65,7 @@ class Books:
 
 def secrets_of_side(row: TransferRow, salts: bytes, side: Any) -> set[str]:
     text = private_text(row, side).decode()
-    lines = dict(line.partition(" ")[::2] for line in text.splitlines())
+    lines: dict[str, str] = dict(line.split(" ", 1) for line in text.splitlines())
     balances = {lines["before"], lines["after"]} - {"0"}
     shown = {money.render(int(units)) for units in balances if int(units) > 0}
     return {salt_of(salts, side).hex(), text, json.dumps(text)[1:-1], *balances, *shown}

@@ -102,8 +102,8 @@ async def test_regions_that_differ_from_the_whole_frame_excuse_nothing(tmp_path:
 
 
 async def test_a_tile_is_what_was_delivered_itself(tmp_path: Path) -> None:
-    worker, order = Worker({"crops": [EQUAL]}), {"do": "check_unit", "tile": [0, 0, 9, 9]}
-    order["draws"] = DRAWS
+    worker = Worker({"crops": [EQUAL]})
+    order = {"do": "check_unit", "tile": [0, 0, 9, 9], "draws": DRAWS}
     await checked(tmp_path, worker, {**KEPT, "crops": [FAR]}, order)
     second = {"picture": "ours", "places": [tuple(AT[1])], "across": DRAWS}
     assert worker.orders[0][0] == {**order, **second}

@@ -185,10 +185,10 @@ def verify_receipt_file(file: Any) -> None:
     need(file["format"] == "rendertrust-receipt-file-v1", "the file has another format")
     receipt: Any = file["receipt"]
     need(isinstance(receipt, dict), "there is no receipt")
-    work = receipt.get("work")
+    work: Any = receipt.get("work")
     need(receipt.get("format") == "rendertrust-receipt-v1", "the receipt has another format")
     need(isinstance(work, dict) and work.get("format") == "rendertrust-work-v1", "no work")
-    node = work.get("node")
+    node: Any = work.get("node")
     need(isinstance(node, dict), "there is no node")
     _signed_json(node.get("key"), receipt.get("node_signature"), "rendertrust-work-v1", work)
     _signed_json(receipt.get("gateway"), file["signature"], "rendertrust-receipt-v1", receipt)

@@ -38,15 +38,16 @@ ROW = TransferRow(
 
 def test_the_same_moment_in_another_zone_is_the_same_leaf() -> None:
     east = LEAF["time"].astimezone(timezone(timedelta(hours=5)))
-    assert leaf_bytes(**{**LEAF, "time": east}) == leaf_bytes(**LEAF)
+    elsewhere: dict[str, Any] = {**LEAF, "time": east}
+    assert leaf_bytes(**elsewhere) == leaf_bytes(**LEAF)
 
 
 @pytest.mark.parametrize("field", PRIVATE)
 def test_every_private_field_counts(field: str) -> None:
     value = PRIVATE[field]
     other = value + 1 if isinstance(value, int) else value + "x"
-    changed = private_bytes(**{**PRIVATE, field: other})
-    assert changed != private_bytes(**PRIVATE) == DEBIT
+    changed: dict[str, Any] = {**PRIVATE, field: other}
+    assert private_bytes(**changed) != private_bytes(**PRIVATE) == DEBIT
     assert commitment(bytes(32), DEBIT) != commitment(SALTS[:32], DEBIT)
 
 
@@ -58,10 +59,12 @@ def test_a_salt_that_is_too_short_hides_nothing() -> None:
 
 
 def test_a_newline_cannot_make_another_field() -> None:
+    public: dict[str, Any] = {**LEAF, "kind": "USAGE\namount 5"}
+    private: dict[str, Any] = {**PRIVATE, "account": "user:x\nversion 1"}
     with pytest.raises(ValueError, match="newline"):
-        leaf_bytes(**{**LEAF, "kind": "USAGE\namount 5"})
+        leaf_bytes(**public)
     with pytest.raises(ValueError, match="newline"):
-        private_bytes(**{**PRIVATE, "account": "user:x\nversion 1"})
+        private_bytes(**private)
 
 
 @pytest.mark.parametrize("receipt", [None, bytes(range(32))])
