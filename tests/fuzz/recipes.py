@@ -121,6 +121,12 @@ def activate(stage: Stage) -> Good:
     return Good({"user_id": user}, BECAUSE)
 
 
+def invitation(stage: Stage) -> Good:
+    """Return an open invitation, for an admin to revoke."""
+    made = stage.post("/admin/invitations", BECAUSE, stage.tokens["admin"])
+    return Good({"invitation_id": made["id"]}, BECAUSE)
+
+
 def reset_password(stage: Stage) -> Good:
     user = stage.register()["user"]["id"]
     made = stage.post(f"/admin/users/{user}/reset-link", BECAUSE, stage.tokens["admin"])
@@ -362,6 +368,8 @@ RECIPES: Mapping[str, Recipe] = {
     "payouts_paid": lambda stage: Good(
         {"batch_id": stage.approved()}, {"reference": "wire", **BECAUSE}
     ),
+    "invitations_create": lambda stage: Good(body=BECAUSE),
+    "invitations_revoke": invitation,
     "admin_deactivate": about_user(),
     "admin_activate": activate,
     "admin_role": about_user(role="operator"),
