@@ -53,6 +53,7 @@ class ChainTwin:
         self.waiting: dict[int, bytes] = {}  # raw transactions by nonce
         self.kept = True
         self.sent = self.looks = self.shifted = self.fork = 0
+        self.refusals = 0  # calls while ``away``
 
     def mine(self) -> None:
         """Make blocks of waiting transactions, in the order of their nonces and without gaps."""
@@ -138,6 +139,7 @@ class ChainTwin:
 
     def _here(self) -> None:
         if self.away:
+            self.refusals += 1
             raise ChainUnavailable("away")
 
     def _contracts(self, until: int | None = None) -> dict[str, ContractTwin]:
