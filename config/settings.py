@@ -141,7 +141,7 @@ class Proof:
     previous_key: str = setting(
         "", "previous key, which signs, too, during a rotation", secret=True
     )
-    checkpoint_entries: int = setting(
+    checkpoint_transfers: int = setting(
         10_000, "sign a checkpoint after this many transfers", (1, 1_000_000)
     )
     checkpoint_seconds: float = setting(

@@ -35,7 +35,7 @@ def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings)
     age = (now - look.checked_at).total_seconds()
     proof = settings.proof
     is_old = fresh > 0 and age >= proof.checkpoint_seconds
-    return fresh >= proof.checkpoint_entries or is_old
+    return fresh >= proof.checkpoint_transfers or is_old
 
 
 def rest_after(worked: float, lag: float) -> float:

@@ -64,7 +64,7 @@ async def sequencing(
     """
 
     def make() -> Actor[Sequencer]:
-        proof = Proof(origin=origin, checkpoint_entries=entries, checkpoint_seconds=seconds)
+        proof = Proof(origin=origin, checkpoint_transfers=entries, checkpoint_seconds=seconds)
         chosen = SequencerSettings(proof, every_seconds=every_seconds, batch=batch)
         ports = twin_ports(
             clock=clock or stage.clock,

@@ -9,7 +9,7 @@ from config.settings import Proof
 from sql.log import Head, LogView
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
-SETTINGS = SequencerSettings(Proof(checkpoint_entries=100, checkpoint_seconds=10.0))
+SETTINGS = SequencerSettings(Proof(checkpoint_transfers=100, checkpoint_seconds=10.0))
 
 
 def look(*, size: int = 0, checked: int | None = 0, age: float = 0.0, newest: int = 0) -> LogView:
