@@ -121,11 +121,13 @@ class SqlStore:
         """
         return self._transaction(within)
 
-    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
+    async def read_books(
+        self, keys: Keys, till: int, *, from_database: bool = False
+    ) -> ReadBooks | None:
         if needs_locks(keys):
             return None
         await self._halts.refuse()
-        known = None if afresh else self._recent.find(keys, till)
+        known = None if from_database else self._recent.find(keys, till)
         if known is not None:
             return _SqlReadBooks(self._database, *known, self._recent, is_remembered=True)
         reading = Reading(keys, till)

@@ -150,13 +150,15 @@ class LedgerActor(Actor[Ledger]):
         """
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
         tries, conflicts, mismatches = 0, 0, 0
-        keys, is_locking, afresh = keys_of(commits), False, False
+        keys, is_locking, from_database = keys_of(commits), False, False
         self._lost = None
         while True:
             books: ReadBooks | None = None
             try:
                 if not is_locking:
-                    books = await self._store.read_books(keys, self._till, afresh=afresh)
+                    books = await self._store.read_books(
+                        keys, self._till, from_database=from_database
+                    )
                 if books is not None:
                     return await self._write(commits, books)
                 return await self._write_with_locks(commits, keys)
@@ -179,8 +181,8 @@ class LedgerActor(Actor[Ledger]):
                     return [LedgerUnavailable() for _ in commits]
             except Refused as error:
                 return await self._split(commits, error)
-            afresh = books is not None and books.is_remembered and self._lost is None
-            is_locking = not afresh
+            from_database = books is not None and books.is_remembered and self._lost is None
+            is_locking = not from_database
 
     def _draw_till(self, books: ReadBooks | None) -> None:
         """Choose another shard, as another gateway seems to use the present one, too."""

@@ -67,12 +67,12 @@ class Store(Protocol):
         ...
 
     async def read_books(
-        self, keys: "Keys", till: int, *, afresh: bool = False
+        self, keys: "Keys", till: int, *, from_database: bool = False
     ) -> "ReadBooks | None":
         """Read the rows of a batch without locks; None if the batch needs ``transaction``.
 
         ``till``: which shard of the platform's accounts to use, if it is one of several. Unless
-        ``afresh``, the rows may be ``is_remembered`` from earlier batches.
+        ``from_database``, the rows may be ``is_remembered`` from earlier batches.
         """
         ...
 

@@ -274,14 +274,16 @@ class StoreTwin(MultipartsOfResults):
             self.commits += 1
             self._lose_answer()
 
-    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
+    async def read_books(
+        self, keys: Keys, till: int, *, from_database: bool = False
+    ) -> ReadBooks | None:
         """Read as without locks; writing fails if a row has changed since."""
         if needs_locks(keys) or not keys.accounts <= self.accounts.keys():
             return None
         if self.halted:
             raise Halted("a test says so")
         known = {name: self._known[name] for name in keys.accounts if name in self._known}
-        if not afresh and needs_accounts_alone(keys) and known.keys() == keys.accounts:
+        if not from_database and needs_accounts_alone(keys) and known.keys() == keys.accounts:
             rows = Rows(known, {}, {}, {}, {}, {}, self.clock.now())
             return ReadBooksTwin(self, keys, rows, is_remembered=True)
         await self.round_trip()

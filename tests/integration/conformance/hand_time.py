@@ -83,8 +83,10 @@ class HandStore(SqlStore):
     ) -> AbstractAsyncContextManager[BooksTransaction]:
         return self._by_hand(super().transaction(within=within))
 
-    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
-        found = await super().read_books(keys, till, afresh=afresh)
+    async def read_books(
+        self, keys: Keys, till: int, *, from_database: bool = False
+    ) -> ReadBooks | None:
+        found = await super().read_books(keys, till, from_database=from_database)
         if found is not None:
             found.rows.now = self._clock.now()
         return found

@@ -40,8 +40,10 @@ class RacingStore:
     race: Any
     reads: int = 0
 
-    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
-        found = await self.store.read_books(keys, till, afresh=True)
+    async def read_books(
+        self, keys: Keys, till: int, *, from_database: bool = False
+    ) -> ReadBooks | None:
+        found = await self.store.read_books(keys, till, from_database=True)
         return None if found is None else Racing(found, self)
 
     def __getattr__(self, name: str) -> Any:

@@ -105,7 +105,9 @@ class PreparedStore(MultipartsOfResults):
         if self.away:
             raise Unavailable("away")
 
-    async def read_books(self, keys: Keys, till: int, *, afresh: bool = False) -> ReadBooks | None:
+    async def read_books(
+        self, keys: Keys, till: int, *, from_database: bool = False
+    ) -> ReadBooks | None:
         raise NotImplementedError
 
     def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
