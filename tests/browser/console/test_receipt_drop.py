@@ -216,7 +216,10 @@ async def test_a_seal_shows_only_if_every_step_holds(browser: Browser, stage: St
             assert none is False, name
             assert one[name][0] is not True, name
         url = assets().url("receipt_check.js")
-        for foreign in ({"keys": []}, {"chain": 1}, {"contract": "0x" + "00" * 20}):
+        others_of = list[dict[str, Any]](
+            [{"keys": []}, {"chain": 1}, {"contract": "0x" + "00" * 20}]
+        )
+        for foreign in others_of:
             case = [good, "a.png", base64(receipts.PICTURE)]
             ((one, none),) = await page.evaluate(CHECKED, [url, {**farm(), **foreign}, [case]])
             assert (one["Farm"][0], none) == (False, False), foreign
