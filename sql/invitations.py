@@ -84,7 +84,6 @@ class Invitations(Table):
         return await self._database.rows(InvitationRow, "invitation_page", now, limit, offset)
 
     async def count(self, now: datetime) -> int:
-        """Count open invitations."""
         return await self._database.number("invitation_count", now)
 
     async def revoke(self, id_: UUID, act: Act) -> bool:

@@ -177,8 +177,6 @@ class ConsoleHandler:
 
 
 class PageHandler(ConsoleHandler):
-    """Handler of a page."""
-
     def __init__(self, gateway: Gateway, pages: Pages, page: ConsolePage) -> None:
         super().__init__(gateway, pages, page.rate, page.audience)
         self.page: Final = page

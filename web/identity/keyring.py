@@ -46,7 +46,6 @@ class GivenKeys:
     _keys: TokenKeys
 
     def keys(self) -> TokenKeys:
-        """Return the configured keys."""
         return self._keys
 
 
