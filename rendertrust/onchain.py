@@ -1,4 +1,4 @@
-"""Look up a proof's anchor on a chain over JSON-RPC, with nothing but aiohttp.
+"""Look up a proof's anchor on a chain over JSON-RPC, without a library for chains.
 
     found = await anchored("https://…", proof, contract="0x…")
     verdict = verify(proof, chain=found)
@@ -110,7 +110,8 @@ async def anchored(
 
     An anchor is final at or below the block that the chain's node reports as finalized. If the node
     reports no finalized block, an anchor is final after ``confirmations`` blocks (default 12),
-    which count the anchor's own block. On a development chain the default is 1.
+    which count the anchor's own block. On a development chain only ``confirmations`` counts, and
+    the default is 1.
     """
     named = None if contract is None else untrusted.address(contract)
     if contract is not None and named is None:

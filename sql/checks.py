@@ -1,6 +1,7 @@
 """Checks of deliveries, and their evidence.
 
-The Ledger writes checks and evidence; actors and the web read them.
+The Ledger writes checks and evidence, the Verifier its claims on checks, and the scenes whose
+regions cannot be compared.
 """
 
 import json

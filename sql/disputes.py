@@ -16,7 +16,8 @@ class DisputeShown:
     """A dispute and the share that it withholds; amounts in units of money.
 
     ``by_gateway``: the gateway withholds the share until a check decides. ``operator_id`` and
-    ``operator`` (an e-mail address) are None if the unit earned nothing. ``frames``, ``tile`` and
+    ``operator`` (an e-mail address) are None if the unit earned nothing, or while its node has no
+    owner. ``frames``, ``tile`` and
     ``grid`` (columns and rows of tiles, if frames are cut) identify the disputed unit.
     """
 

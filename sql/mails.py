@@ -29,7 +29,7 @@ class MailKind(StrEnum):
 
 @attrs.frozen
 class NewMail:
-    """A mail to a user, written in the transaction of what it tells."""
+    """A mail to a user."""
 
     id: UUID
     kind: MailKind
@@ -79,7 +79,7 @@ class Mails(Table):
         return await self._database.rows(DueMail, "mails_claim", now, until, most)
 
     async def add(self, mail: NewMail, now: datetime) -> bool:
-        """Insert a mail by itself; False if the user gets too many."""
+        """Insert a mail by itself; False as for ``insert_mail``."""
         async with self._database.transaction() as connection:
             return await insert_mail(connection, mail, now)
 
@@ -124,7 +124,10 @@ class Mails(Table):
 
 
 async def insert_mail(connection: Connection, mail: NewMail, now: datetime) -> bool:
-    """Insert a mail in the transaction of what it tells; False if the user gets too many."""
+    """Insert a mail in the transaction of what it tells.
+
+    False if the user got too many of its kind within an hour, or too many mails wait.
+    """
     most = LINKS_AN_HOUR if mail.kind is MailKind.VERIFY else NOTICES_AN_HOUR
     values = mail.id, mail.kind.value, mail.user, now - HOUR, most, WAITING_MAX, now
     return await connection.fetchrow(QUERIES["mail_insert"], *values) is not None

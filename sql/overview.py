@@ -130,7 +130,7 @@ class Overview(Table):
         return dict.fromkeys(STATUSES, 0) | counted | {"held": held}
 
     async def nodes(self, owner: UUID | None) -> Mapping[str, int]:
-        """Count nodes by status."""
+        """Count nodes by status, without revoked ones."""
         rows = await self._database.all("overview_nodes", owner)
         return dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in rows}
 

@@ -73,7 +73,7 @@ class SettingsViews(Table):
     async def endpoints(self, search: str, limit: int) -> Sequence[ListedEndpoint]:
         """Return the endpoints of all users, newest first.
 
-        ``search``: part of the URL or e-mail.
+        ``search``: part of the URL as ``ListedEndpoint.shown`` shows it, or of the e-mail.
         """
         return await self._database.rows(ListedEndpoint, "settings_endpoints", search, limit)
 

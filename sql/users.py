@@ -108,7 +108,7 @@ class EndedLogins:
 
 
 class Administration(Table):
-    """Changes of users by admins.
+    """Changes of users by admins, and of a user's password by themselves.
 
     Methods raise ``sql.database.Unavailable``; it is then unknown whether the change was made.
     Where a method does not say what None means, there is no such user, or the user has changed in
@@ -188,7 +188,8 @@ class AddressVerifications(Table):
     async def use(self, sha256: bytes, now: datetime) -> UUID | None:
         """Verify the address of the token's user, and return the user; all their tokens end.
 
-        Return None if the token was never made, was used, or has expired.
+        Return None if the token was never made, was used, or has expired, or its user is not
+        active.
         """
         async with self._database.transaction() as connection:
             used = await connection.fetchrow(QUERIES["address_verification_use"], sha256, now)

@@ -87,7 +87,7 @@ class NodeCheck:
 
 @attrs.frozen
 class NodeChecks:
-    """Checks of a node's results, newest first."""
+    """Checks of a node's results and of its reports on scenes, newest first."""
 
     checks: tuple[NodeCheck, ...]
 

@@ -55,8 +55,7 @@ def _insufficient(error: errors.Refused) -> _Words:
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
-# Hints by the gateway's error code: the command that lists what the request named. The default hint
-# is ``_JOBS``.
+# Hints by the gateway's error code, most of them the command that lists what the request named.
 _OF_CODE: Mapping[str, str] = {
     "registration_closed": "Ask an admin of this gateway for an account.",
     "invitation_needed": "Set RENDERTRUST_INVITATION to the link that an admin gave you.",

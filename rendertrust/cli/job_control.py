@@ -1,4 +1,4 @@
-"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: change a job while it is open."""
+"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: change a job, or retry it."""
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args

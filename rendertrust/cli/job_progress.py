@@ -66,7 +66,10 @@ def _documents(output: Printer) -> "Generator[Show]":
 
 @contextmanager
 def _lines(output: Printer) -> "Generator[Show]":
-    """Print a line when the status or the node changes, at each 10 %, and every ten seconds."""
+    """Print a line when the status or the node changes and at each 10 % of progress.
+
+    At other changes, print a line at most every ten seconds.
+    """
     last: tuple[object, ...] = ()
     told_at = 0.0
 

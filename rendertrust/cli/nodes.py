@@ -71,7 +71,7 @@ def show(session: CliSession, node: UUID) -> None:
 )
 @pass_session
 def checks(session: CliSession, node: UUID, limit: int) -> None:
-    """List the checks of a node's results, newest first."""
+    """List the checks of a node's results and of its reports on scenes, newest first."""
     found = session.fetch(lambda client: client.node_checks(node, limit=limit))
     if not found.checks:
         session.output.note("None of the node's results has been checked yet.")

@@ -347,8 +347,8 @@ class AsyncClient:
     async def retry(self, job_id: Id) -> api.Placed:
         """Submit a failed or cancelled job again, once, at the current price.
 
-        Raises Conflict if the job has neither failed nor been cancelled, InsufficientCredits if the
-        price is more than you have.
+        Raises Conflict if the job has neither failed nor been cancelled, has several units, or its
+        input has expired, InsufficientCredits if the price is more than you have.
         """
         return await self._connection.post(api.Placed, f"{_JOBS}/{uuid(job_id)}/retry")
 
@@ -713,7 +713,7 @@ class AsyncClient:
     # Nodes and earnings
 
     async def nodes(self, *, limit: int = 50, offset: int = 0) -> api.NodeList:
-        """List your nodes, newest first. An admin sees all nodes."""
+        """List your nodes, newest first. Admins and auditors see all nodes."""
         return await self._connection.get(api.NodeList, _NODES, window(limit, offset))
 
     def each_node(self) -> AsyncIterator[api.Node]:
@@ -725,7 +725,10 @@ class AsyncClient:
         return await self._connection.get(api.Node, f"{_NODES}/{uuid(node_id)}")
 
     async def node_checks(self, node_id: Id, *, limit: int = 100) -> api.NodeChecks:
-        """List the checks of a node's results, newest first. Raises NotFound as ``node`` does."""
+        """List the checks of a node's results and of its reports on scenes, newest first.
+
+        Raises NotFound as ``node`` does.
+        """
         path, query = f"{_NODES}/{uuid(node_id)}/checks", {"limit": str(limit)}
         return await self._connection.get(api.NodeChecks, path, query)
 
@@ -744,8 +747,8 @@ class AsyncClient:
     async def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
         """Drain, quarantine, release or revoke a node. A repeated call changes nothing.
 
-        Raises Conflict if the node's state does not allow the action, Forbidden if only admins may
-        do the action.
+        A quarantine needs a ``reason``. Raises Conflict if the node's standing does not allow the
+        action, Forbidden if only admins may do the action.
         """
         path = f"{_NODES}/{uuid(node_id)}/{verb}"
         return await self._connection.post(api.Node, path, {"reason": reason})

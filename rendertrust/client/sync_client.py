@@ -285,8 +285,8 @@ class Client:
     def retry(self, job_id: Id) -> api.Placed:
         """Submit a failed or cancelled job again, once, at the current price.
 
-        Raises Conflict if the job has neither failed nor been cancelled, InsufficientCredits if the
-        price is more than you have.
+        Raises Conflict if the job has neither failed nor been cancelled, has several units, or its
+        input has expired, InsufficientCredits if the price is more than you have.
         """
         return self._loop_thread.run(self._client.retry(job_id))
 
@@ -610,7 +610,7 @@ class Client:
         return self._loop_thread.run(self._client.replay(delivery_id))
 
     def nodes(self, *, limit: int = 50, offset: int = 0) -> api.NodeList:
-        """List your nodes, newest first. An admin sees all nodes."""
+        """List your nodes, newest first. Admins and auditors see all nodes."""
         return self._loop_thread.run(self._client.nodes(limit=limit, offset=offset))
 
     def each_node(self) -> Iterator[api.Node]:
@@ -622,7 +622,10 @@ class Client:
         return self._loop_thread.run(self._client.node(node_id))
 
     def node_checks(self, node_id: Id, *, limit: int = 100) -> api.NodeChecks:
-        """List the checks of a node's results, newest first. Raises NotFound as ``node`` does."""
+        """List the checks of a node's results and of its reports on scenes, newest first.
+
+        Raises NotFound as ``node`` does.
+        """
         return self._loop_thread.run(self._client.node_checks(node_id, limit=limit))
 
     def node_connections(self, node_id: Id) -> api.NodeConnections:
@@ -639,8 +642,8 @@ class Client:
     def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
         """Drain, quarantine, release or revoke a node. A repeated call changes nothing.
 
-        Raises Conflict if the node's state does not allow the action, Forbidden if only admins may
-        do the action.
+        A quarantine needs a ``reason``. Raises Conflict if the node's standing does not allow the
+        action, Forbidden if only admins may do the action.
         """
         return self._loop_thread.run(self._client.tell_node(node_id, verb, reason))
 

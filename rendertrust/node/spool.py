@@ -111,7 +111,6 @@ class Spool:
         self._remove_strays()
 
     def close(self) -> None:
-        """Close the database."""
         self._rows.close()
 
     def put(

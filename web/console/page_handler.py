@@ -54,7 +54,7 @@ class ConsoleHandler:
         self.pages: Final = pages
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer every request with a page, even for errors."""
+        """Answer every request, even after an exception."""
         try:
             return await self._served(request)
         except web.HTTPException as error:
@@ -177,8 +177,6 @@ class ConsoleHandler:
 
 
 class PageHandler(ConsoleHandler):
-    """Handler of a page."""
-
     def __init__(self, gateway: Gateway, pages: Pages, page: ConsolePage) -> None:
         super().__init__(gateway, pages, page.rate, page.audience)
         self.page: Final = page
@@ -273,7 +271,8 @@ REFUSED: Final = "Refused"  # header with the refusal's status in the API
 class CallHandler(ConsoleHandler):
     """An operation of the API for the scripts of our pages; it answers as the API does.
 
-    A refused change is answered with 200, because browsers log every error status to their console.
+    A change that the operation refuses is answered with 200, because browsers log every error
+    status to their console.
     """
 
     def __init__(self, gateway: Gateway, pages: Pages, call: PageCall) -> None:

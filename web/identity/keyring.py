@@ -15,8 +15,10 @@ from web.identity.key_file import RotatedFile, made_for
 
 @attrs.frozen
 class TokenKeys:
-    """``current`` signs and verifies; ``previous`` only verifies, and in a file only until its last
-    token has expired.
+    """``current`` signs and verifies; ``previous`` only verifies.
+
+    A file that is read after ``until``, when the last token of ``previous`` expires, gives no
+    ``previous``.
     """
 
     current: str = attrs.field(repr=False)
@@ -44,7 +46,6 @@ class GivenKeys:
     _keys: TokenKeys
 
     def keys(self) -> TokenKeys:
-        """Return the configured keys."""
         return self._keys
 
 

@@ -125,7 +125,8 @@ class AdminQuery(DisputeQuery):
 class DisputeToDecide(Dispute):
     """A dispute as admins see it.
 
-    ``share`` is what the unit earned for ``operator_id`` (null: the node is unowned).
+    ``share`` is what the unit earned for ``operator_id`` (null: the unit earned nothing, or its
+    node is unowned).
     ``withheld_until``, for an open dispute that the gateway opened: if no check has decided the
     dispute by then, an admin decides. An admin may also decide earlier.
     """

@@ -76,8 +76,8 @@ class CheckPlugin:
     async def run(self, task: Task) -> Result:
         """Run the check. A failure of the check says nothing about the checked result.
 
-        If memory or time ran out while no delivered file was open, the failure blames the scene.
-        Otherwise the failure blames the verifier.
+        If the parameters are invalid, or memory or time ran out while no delivered file was open,
+        the failure blames the scene. Otherwise the failure blames the verifier.
         """
         # runs in a thread, because a video's frames are unpacked
         order = await asyncio.to_thread(_order_for, task)

@@ -84,7 +84,7 @@ async def _open_alone(
 
 
 def _opened(order: Told, ending: ProcessExit, before: Told) -> Told:
-    """Return the report on a file that opens without the scene, and so is not to blame."""
+    """Return the report on a file that opens without the scene, and so did not cause the crash."""
     last = ending.last
     if last["event"] == "failed" or "fault" in last:
         return last

@@ -74,7 +74,7 @@ async def actors(view: View[ActorsQuery]) -> Shown | Problem:
 
 
 def arranged(branches: Sequence[TreeRow], query: ActorsQuery) -> list[TreeRow]:
-    """Return the rows in the tree's order, or only actors sorted by a column; filtered by name."""
+    """Return the rows with the query's text, in the tree's order or only actors, by a column."""
     sort = sort_of(query.sort, COLUMNS, IN_ORDER)
     text = query.q.casefold()
     found = [b for b in branches if text in f"{b.name} {b.kind} {b.state}".casefold()]

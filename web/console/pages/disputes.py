@@ -72,7 +72,7 @@ class ComplaintForm:
     rest=1.0,
 )
 async def disputes(view: View[DisputesQuery]) -> Shown:
-    """Return the user's disputes, or all users' for admins; newest first."""
+    """Return the user's disputes, or all users' for admins and auditors."""
     views, query = view.gateway.tables.disputes, view.query
     withheld = query.is_ == WITHHELD
     state, which = ("OPEN", True) if withheld else (query.is_.upper() or None, None)

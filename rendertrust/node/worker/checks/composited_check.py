@@ -102,7 +102,7 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
 def _is_shown_alike(ours: str, theirs: str, suffix: str) -> None:
     """Raise DeliveryFault if viewers would show the delivered picture by other metadata than ours.
 
-    Missing metadata is no fault.
+    Missing metadata is no fault, except in OpenEXR files.
     """
     try:
         wanted = showing_of(ours, suffix)

@@ -171,7 +171,7 @@ def unpack_frame(bpy: Any, order: dict[str, Any], frames: list[int], frame: int)
 
 
 def pictures_of(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> Any:
-    """Yield the path of each picture of a zip; unpack one picture at a time."""
+    """Yield the path of each delivered picture; unpack a chunk's pictures one at a time."""
     if len(frames) == 1:
         if os.path.getsize(order["picture"]) > most:
             raise DeliveryFault("the picture is larger than possible for this frame")
