@@ -76,9 +76,9 @@ class Booked:
 class Posted:
     """The commit was written and changed something.
 
-    ``entries``: the subjects' entries of the transfers, of the effects' own ones first; charges,
-    earnings and payments of debts are left out. ``units``: the present states of the units that the
-    effects touched, in order.
+    ``entries``: the subjects' entries of the transfers that effects made, then of the commit's own
+    transfers; without charges, earnings and repayments of debts. ``units``: the present states of
+    the units that the effects touched, in order.
     """
 
     entries: tuple[Booked, ...] = ()

@@ -34,9 +34,8 @@ class Assignment:
 
     ``plan`` is the job's plan; ``params`` are the unit's parameters. ``avoid``: nodes that failed
     or lost the unit, or could not be sent it. ``parts``: results of the units from which it is
-    assembled. ``pool``: whose work it is
-    for the node: its owner's or organisation's (``mine``), of a user whom its owner trusts
-    (``trusted``), or of any user (``any``).
+    assembled. ``pool``: whose work it is for the node: its owner's or organisation's (``mine``), of
+    a user whom its owner trusts (``trusted``), or of any user (``any``).
     """
 
     job: UUID

@@ -439,7 +439,7 @@ class Units(UserDict[UnitKey, Unit]):
         self._add_kind(dormant.user, dormant.kind)
 
     def forget(self, job: UUID) -> None:
-        """Stop counting a dormant job: it has ended."""
+        """Stop counting a job as dormant: it has ended, or has units here again."""
         dormant = self.dormant.pop(job, None)
         if dormant is not None:
             self._close(dormant.user, job)
