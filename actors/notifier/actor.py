@@ -49,7 +49,7 @@ JOBS_ENDED: Final = Counter(
 
 @attrs.frozen
 class NotifierSettings:
-    """Limits of the Notifier's memory: units with progress, and jobs with log lines."""
+    """Limits of the Notifier's memory: attempts with progress, and jobs with log lines."""
 
     progress_most: int = 20_000
     tails_most: int = 1_000

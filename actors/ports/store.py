@@ -77,7 +77,7 @@ class Store(Protocol):
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew leases whose attempt and node still match the unit; return the renewed leases."""
+        """Renew leases whose attempt and node still match the unit; return the ids of these."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
@@ -223,7 +223,8 @@ class Store(Protocol):
         """Return pending shares that may become payable, oldest first.
 
         Their dispute window is over, no dispute is open, and no delivery of the same operator from
-        before the end of the window still waits for its verdict.
+        before the end of the window still waits for its verdict. Waits of over 30 days do not
+        count.
         """
         ...
 
