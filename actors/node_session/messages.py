@@ -187,7 +187,10 @@ class Promote(Message[NodeSession, None]):
 
 @attrs.frozen
 class StandingUpdate(Message[NodeSession, None]):
-    """From the Scheduler: the node's standing changed; an outdated standing is ignored."""
+    """From the Scheduler: the node's standing changed; an outdated standing is ignored.
+
+    Also from the session itself when it starts with a node that is DRAINING.
+    """
 
     standing: StandingRecord
 

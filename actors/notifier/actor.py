@@ -98,7 +98,7 @@ class NotifierActor(Actor[Notifier]):
             await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
-        """Forward a hint for the Scheduler; one of this gateway itself changes nothing there."""
+        """Forward a hint to the Scheduler, where this gateway's own hints do no harm."""
         hint = scheduler_hints.decoded(payload)
         if hint is not None:
             self._scheduler.tell(hint)

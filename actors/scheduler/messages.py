@@ -227,7 +227,7 @@ class NodeSeen(Message[Scheduler, None]):
 
 @attrs.frozen
 class StandingChanged(Message[Scheduler, None]):
-    """From the web, and from the Verifier after a quarantine: a node's new standing.
+    """From the web, and from the Verifier after a quarantine or a release: a node's new standing.
 
     Other gateways read the standing from the database.
     """

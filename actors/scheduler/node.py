@@ -83,8 +83,9 @@ class Node:
     ``behind``: the node's session missed a message and must get all assignments again.
     ``declines``: how often the node declined units since it connected or finished one; while
     ``is_paused`` the node gets no units.
-    ``left_at``: monotonic time when the node's last session ended. ``silent_since``: monotonic time
-    when the node was first found without session, units, standing and sign of life.
+    ``left_at``: monotonic time when the node's last session here ended, of those with a hello.
+    ``silent_since``: monotonic time when the node was first found without session, units, standing
+    and sign of life.
     """
 
     id: UUID

@@ -206,7 +206,7 @@ class FairQueue:
 
 Delayed: TypeAlias = tuple[datetime, int, Unit]
 Choice: TypeAlias = Node | NoCapableNode | AllNodesFull
-LOOK_AHEAD: Final = 64  # units that a pass skips in one line because of nodes that they avoid
+LOOK_AHEAD: Final = 64  # units of a user that a pass skips in one line as no node has room for them
 FEW: Final = 8  # if at most so many units of a job wait here, its next units are read
 
 

@@ -242,7 +242,7 @@ class Unit:
 
     @property
     def active_since(self) -> datetime:
-        """When the attempt was started, or assigned if that was later."""
+        """Time when the attempt was started, or assigned if that was later."""
         return max(at for at in (self.assigned_at, self.started_at) if at is not None)
 
     @property
