@@ -119,7 +119,6 @@ class Supervisor:
 
     @property
     def state(self) -> State:
-        """The lifecycle state."""
         return self._state
 
     def adopt(self, shared: SharedState, on_exit: Callable[[Exit], None]) -> None:

@@ -123,7 +123,6 @@ class ConfirmedFinding:
         return now - since >= timedelta(seconds=self.seconds)
 
     def end(self, what: str) -> None:
-        """Forget a finding."""
         self._since.pop(what, None)
 
     def keep(self, what: Iterable[str]) -> None:

@@ -339,7 +339,7 @@ class Store(Protocol):
         ...
 
     async def result_multipart(self, name: "MultipartName") -> "ResultMultipart | None":
-        """Return the unfinished multipart upload of a result."""
+        """Return the unfinished multipart upload of a result; None if there is none."""
         ...
 
     async def keep_result_multipart(
@@ -405,7 +405,7 @@ class AnchorStore(Protocol):
         ...
 
     async def due(self) -> tuple[int, bytes] | None:
-        """Return the size and root of the newest checkpoint that is not empty."""
+        """Return size and root of the newest checkpoint with leaves; None if there is none."""
         ...
 
     async def keep(self, row: "SentRow") -> bool:

@@ -61,7 +61,6 @@ class Assignment:
 
     @property
     def job_type(self) -> str:
-        """The job's type."""
         return self.plan.job_type
 
     @property

@@ -121,7 +121,6 @@ class FairQueue:
         return not self._units
 
     def put(self, unit: Unit) -> None:
-        """Add a unit."""
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
@@ -311,7 +310,6 @@ class UnitQueue:
 
     @property
     def lines(self) -> int:
-        """The number of lines."""
         return len(self._lines)
 
     @property

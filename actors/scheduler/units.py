@@ -174,7 +174,6 @@ class Unit:
 
     @property
     def job_type(self) -> str:
-        """The job's type."""
         return self.plan.job_type
 
     @property
