@@ -252,8 +252,8 @@ class Store(Protocol):
     ) -> "frozenset[CheckId]":
         """Claim, for ``seconds``, the checks that no other gateway has claimed.
 
-        Returns the members of ``checks`` that this gateway has claimed now. A gateway that must not
-        write (``sql.halts``) claims no checks, and gives up its earlier claims on them.
+        Returns the members of ``checks`` that this gateway has claimed now. If this gateway alone
+        must not write (``sql.halts``), it claims no checks and gives up its earlier claims on them.
         """
         ...
 
