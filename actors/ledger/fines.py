@@ -72,9 +72,9 @@ def return_fines(draft: Draft, last: CheckRow) -> Refusal | None:
     """Pay the fines for a unit's results back, as its scene turned out to be at fault.
 
     ``last``: the check of the unit's last result; if it was not drawn for a comparison, nothing is
-    paid back. Nor if a result with the same picture was certain to be compared: a new account,
-    which risks nothing, could otherwise excuse another's invalid result. A share stays forfeited if
-    its creator was refunded after a dispute, which would have reversed it.
+    paid back. The same holds if a result with the same picture was certain to be compared: a new
+    account, which risks nothing, could otherwise excuse another's invalid result. A share stays
+    forfeited if its creator was refunded after a dispute, which would have reversed it.
     """
     unit = last.id[:2]
     results = [one for one in draft.checks.all() if one.id[:2] == unit and one.drawn]
@@ -115,7 +115,7 @@ def _move(
 
 
 def _stake(draft: Draft, operator: UUID | None) -> int:
-    """Return an operator's stake, without the shares that this batch has made no longer pending."""
+    """Return an operator's stake, less the shares that ceased to be pending in this batch."""
     if operator is None:
         return 0
     changed = sum(

@@ -263,9 +263,9 @@ class NodeIndex:
     ) -> tuple[PlacementRequest, list[Bucket]]:
         """Return the request for a node, and the buckets of the request.
 
-        Requirements that were raised after failures are lowered again to those of the job if no
-        node meets them, or if no connected node that meets them is left to try, but one that meets
-        the job's is.
+        Requirements that were raised after failures are lowered again to those of the job in two
+        cases: no node meets them; or the connected nodes that meet them have failed the unit, and a
+        connected node that meets the job's has not.
         """
         buckets = self._buckets_for(demand)
         if demand.kind.asked is None:

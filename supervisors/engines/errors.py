@@ -1,4 +1,4 @@
-"""Errors of engines and their programs; each text says in one line what is wrong."""
+"""Errors of engines and their programs; each text says in one line what is wrong, or to do."""
 
 from actors.kernel import Mishap
 
