@@ -75,9 +75,9 @@ class Layer(Generic[K, V]):
 
 
 class Draft:
-    """Rows that a batch has locked or added.
+    """Rows that a batch has read or added.
 
-    ``uuid`` makes the ids of entries, holds and shares. ``booked`` (posted transfers) and
+    ``uuid`` makes the ids of transfers, holds and shares. ``booked`` (posted transfers) and
     ``touched`` (units that effects named) are those of the current commit, for its outcome.
     """
 

@@ -85,7 +85,7 @@ class JobStop:
     """Stop an open job: cancel its open units and release their holds.
 
     Completed units stay, and stay paid. While delivered units wait for their verdicts, the job is
-    PAUSED; afterwards it is CANCELLED. Guard: ``user`` owns the job.
+    PAUSED. Then it is CANCELLED, if a unit was cancelled. Guard: ``user`` owns the job.
     """
 
     job: UUID
@@ -94,7 +94,7 @@ class JobStop:
 
 @attrs.frozen
 class JobPause:
-    """Pause an open job: no unit starts; running units finish. Guard: ``user`` owns the job."""
+    """Pause an open job: no further unit is assigned. Guard: ``user`` owns the job."""
 
     job: UUID
     user: UUID
@@ -135,7 +135,7 @@ class JobChange:
 class UnitRetry:
     """Queue a FAILED unit again and hold its price again, unless the job was cancelled or stopped.
 
-    For a frame in tiles, all its FAILED tiles are queued again, too. Guard: ``user`` owns the job.
+    All FAILED units of a frame in tiles are queued together. Guard: ``user`` owns the job.
     """
 
     job: UUID
@@ -181,7 +181,10 @@ class UnitAssign:
 
 @attrs.frozen
 class UnitStart:
-    """Mark a DISPATCHED unit as RUNNING, if attempt and node match; no error if it is RUNNING."""
+    """Mark a DISPATCHED unit as RUNNING, if attempt and node match.
+
+    No error if the attempt has started, or been delivered, before.
+    """
 
     job: UUID
     unit: int
@@ -305,7 +308,7 @@ class UnitRequeue:
 # ── verdicts ──────────────────────────────────────────────────────────────────────────────────────
 
 # Outcomes of a result. ``exact`` and ``consistent``: compared with the scene; ``sampled-out``: only
-# opened; ``unverified``: no check was requested; ``unverifiable``: the scene cannot be compared.
+# opened; ``unverified``: not checked; ``unverifiable``: no check can decide.
 VerdictOutcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
@@ -386,7 +389,7 @@ class EarningMature:
     """From the Paymaster: a share becomes payable. PENDING → PAYABLE.
 
     Guards: the share's dispute window is over, no dispute is open, and all deliveries of the
-    operator from before the end of the window have their verdicts.
+    operator from before the end of the window have their verdicts, or have waited for 30 days.
     """
 
     job: UUID

@@ -40,10 +40,10 @@ def draw_comparison(
 
 
 def can_mature(draft: Draft, share: EarningRow) -> bool:
-    """Return True if a share can no longer be forfeited.
+    """Return True if a share may become payable.
 
     Its dispute window is over, and all results that its operator delivered before the end of the
-    window have their verdicts.
+    window have their verdicts, or have waited longer than ``WITHHELD_MOST``.
     """
     waiting = None if share.operator_id is None else draft.waiting.get(share.operator_id)
     return draft.now >= share.payable_at and (waiting is None or waiting >= share.payable_at)
@@ -71,10 +71,10 @@ def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
 def return_fines(draft: Draft, last: CheckRow) -> Refusal | None:
     """Pay the fines for a unit's results back, as its scene turned out to be at fault.
 
-    ``last``: the check of the unit's last result. Nothing is paid back if a result with the same
-    picture was certain to be compared: a new account, which risks nothing, could otherwise excuse
-    another's invalid result. A share stays forfeited if its creator was refunded after a dispute,
-    which would have reversed it.
+    ``last``: the check of the unit's last result; if it was not drawn for a comparison, nothing is
+    paid back. The same holds if a result with the same picture was certain to be compared: a new
+    account, which risks nothing, could otherwise excuse another's invalid result. A share stays
+    forfeited if its creator was refunded after a dispute, which would have reversed it.
     """
     unit = last.id[:2]
     results = [one for one in draft.checks.all() if one.id[:2] == unit and one.drawn]
@@ -115,7 +115,7 @@ def _move(
 
 
 def _stake(draft: Draft, operator: UUID | None) -> int:
-    """Return the sum of an operator's pending shares, without those that the batch has changed."""
+    """Return an operator's stake, less the shares that ceased to be pending in this batch."""
     if operator is None:
         return 0
     changed = sum(

@@ -49,7 +49,7 @@ def no_farm() -> str:
 
 @attrs.frozen
 class MailerSettings:
-    """``farm`` returns the gateway's public address, for links."""
+    """Settings of the Mailer. ``farm`` returns the gateway's public address, for links."""
 
     farm: Callable[[], str] = no_farm
 

@@ -41,9 +41,7 @@ BUTTON: Final = (
 
 @attrs.frozen
 class Words:
-    """What a mail says: a subject, paragraphs, a link below the first of them, and paragraphs
-    below the link.
-    """
+    """Content of a mail: a subject, paragraphs above the link, the link, and paragraphs below."""
 
     subject: str
     above: Sequence[str]

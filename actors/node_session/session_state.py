@@ -91,9 +91,9 @@ class LogTail:
 class HeldUnit:
     """One unit of the session. Times are seconds of the monotonic clock.
 
-    ``heard_at``: when the node last reported on the unit. ``vouched_at``: the time from which the
-    unit's last lease was counted (``ledger_requests.vouched_at``). ``asked_at``: when the pending
-    commit about it was sent to the Ledger. ``begun_at``: when the attempt began.
+    ``heard_at``: when the node last reported on the unit, or was sent it. ``vouched_at``: the time
+    from which the unit's last lease was counted (``ledger_requests.vouched_at``). ``asked_at``:
+    when the pending commit about it was sent to the Ledger. ``begun_at``: when the attempt began.
     """
 
     assignment: Assignment

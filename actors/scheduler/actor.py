@@ -158,8 +158,8 @@ class SchedulerActor(Actor[Scheduler]):
         """Reserve a slot for a new job, or return why the job is refused; None if the job must
         wait.
 
-        A dispatch waits until the state is loaded, and while a slot is held for another new job
-        that is being committed.
+        A dispatch waits until the state is loaded. If all nodes are full, it also waits while a
+        slot is held for another new job that is being committed.
         """
         if not self._loaded:
             return None

@@ -34,9 +34,8 @@ class Assignment:
 
     ``plan`` is the job's plan; ``params`` are the unit's parameters. ``avoid``: nodes that failed
     or lost the unit, or could not be sent it. ``parts``: results of the units from which it is
-    assembled. ``pool``: whose work it is
-    for the node: its owner's or organisation's (``mine``), of a user whom its owner trusts
-    (``trusted``), or of any user (``any``).
+    assembled. ``pool``: whose work it is for the node: its owner's or organisation's (``mine``), of
+    a user whom its owner trusts (``trusted``), or of any user (``any``).
     """
 
     job: UUID
@@ -62,7 +61,6 @@ class Assignment:
 
     @property
     def job_type(self) -> str:
-        """The job's type."""
         return self.plan.job_type
 
     @property
@@ -228,7 +226,7 @@ class NodeSeen(Message[Scheduler, None]):
 
 @attrs.frozen
 class StandingChanged(Message[Scheduler, None]):
-    """From the web, and from the Verifier after a quarantine: a node's new standing.
+    """From the web, and from the Verifier after a quarantine or a release: a node's new standing.
 
     Other gateways read the standing from the database.
     """

@@ -80,10 +80,12 @@ class Node:
     the gateway's owner runs the node. ``is_unverifiable``: the gateway has verifiers, but none of
     them can check this node's results.
 
-    ``behind``: the node's session missed a message and must get all assignments again. ``declines``
-    counts the units that the node declined in a row; while ``is_paused`` the node gets no units.
-    ``left_at``: monotonic time when the node's last session ended. ``silent_since``: monotonic time
-    when the node was first found without session, units, standing and sign of life.
+    ``behind``: the node's session missed a message and must get all assignments again.
+    ``declines``: how often the node declined units since it connected or finished one; while
+    ``is_paused`` the node gets no units.
+    ``left_at``: monotonic time when the node's last session here ended, of those with a hello.
+    ``silent_since``: monotonic time when the node was first found without session, units, standing
+    and sign of life.
     """
 
     id: UUID
@@ -133,13 +135,13 @@ class Node:
         self.forget()
 
     def is_back(self, silent_seconds: float | None, now: float) -> bool:
-        """Return whether there was a sign of life after the node's last session ended."""
+        """Return whether there was a sign of life after the node's last session ended, if any."""
         if self.left_at is None or silent_seconds is None:
             return self.left_at is None
         return silent_seconds < now - self.left_at
 
     def forget(self) -> None:
-        """Reset what the node's last hello declared, and the count of units that it declined."""
+        """Reset what the node's last hello declared, its pause, and its count of declines."""
         self.slots = self.offered = None
         self.pools, self.resources = frozenset(), UNKNOWN
         self.declines, self.is_paused = 0, False
@@ -182,7 +184,9 @@ class Node:
 
     @property
     def is_free(self) -> bool:
-        """True if the node would begin a unit at once: the node is connected and a slot is free."""
+        """True if the node is connected and has a free slot: it begins a unit at once, unless it is
+        paused.
+        """
         return self.session is not None and len(self.assigned) < (self.slots or 0)
 
     @property

@@ -174,7 +174,6 @@ class Unit:
 
     @property
     def job_type(self) -> str:
-        """The job's type."""
         return self.plan.job_type
 
     @property
@@ -242,7 +241,7 @@ class Unit:
 
     @property
     def active_since(self) -> datetime:
-        """When the attempt was started, or assigned if that was later."""
+        """Time when the attempt was started, or assigned if that was later."""
         return max(at for at in (self.assigned_at, self.started_at) if at is not None)
 
     @property
@@ -439,7 +438,7 @@ class Units(UserDict[UnitKey, Unit]):
         self._add_kind(dormant.user, dormant.kind)
 
     def forget(self, job: UUID) -> None:
-        """Stop counting a dormant job: it has ended."""
+        """Stop counting a job as dormant: it has ended, or has units here again."""
         dormant = self.dormant.pop(job, None)
         if dormant is not None:
             self._close(dormant.user, job)

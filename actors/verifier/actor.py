@@ -49,7 +49,7 @@ from sql.database import Unavailable
 from sql.reputation import NEW
 from sql.units import MINE
 
-FAILURES_MOST: Final = 3  # failed checks after which a result is unverifiable
+FAILURES_MOST: Final = 3  # failed checks after which the checks of a result are given up
 ANSWER_SECONDS: Final = 10.0  # wait for the Ledger's answer, then commit again
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow

@@ -37,7 +37,7 @@ NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 # these stand for a creator in the fair order of checks
 CLAWBACK: Final = UUID(int=0)
 RELEASES: Final = UUID(int=2**128 - 1)  # free frames that may end their node's quarantine
-LOST_MOST: Final = 6  # verifiers lost in a row during checks, after which a result is unverifiable
+LOST_MOST: Final = 6  # verifiers lost during checks of a result, after which these are given up
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
 MISSING: Final = "the object is no longer in the store"
@@ -94,7 +94,8 @@ class Case:
     failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
     rests_until: float = float("-inf")  # no check before this monotonic time
     unread: str | None = None  # why a verifier could not read the result; the gateway now tries
-    is_suspected: bool = False  # the node has a strike, or a check found a result of it wrong
+    # the node has a strike, a check found a result of it wrong, or this may end its quarantine
+    is_suspected: bool = False
     is_trusted: bool = False  # the node is a verifier, whose results are not compared
     is_known: bool = False  # the node has enough valid results in a row on this device class
     lacks_build: bool = False  # no verifier has the node's build, so only open the result at first

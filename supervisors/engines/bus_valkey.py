@@ -84,7 +84,6 @@ class ValkeyBus:
         return subscription
 
     def forget(self, subscription: ValkeySubscription) -> None:
-        """Remove a receiver."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self._changed.set()

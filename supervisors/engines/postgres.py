@@ -73,7 +73,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         account: EngineAccount | None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Prepare the cluster. ``settings``: further settings of the server."""
+        """Take further ``settings`` of the server, beside SETTINGS."""
         super().__init__(data, account=account)
         self._settings = dict(settings or {})
         self._programs = Path()

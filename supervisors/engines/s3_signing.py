@@ -78,7 +78,6 @@ class SignatureCheck:
 
     @property
     def endpoint(self) -> ObjectsEndpoint:
-        """The store's endpoint."""
         return self._key.endpoint
 
     def admits(self, method: str, target: str, headers: Mapping[str, str]) -> bool:

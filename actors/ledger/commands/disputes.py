@@ -21,7 +21,7 @@ UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
-    """Open a dispute of a unit within its dispute window.
+    """Open a dispute of a unit: a creator's within the dispute window, a gateway's also later.
 
     A creator's dispute replaces a rejected one of the gateway, and a gateway's a rejected one of
     the creator.

@@ -120,7 +120,7 @@ def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
 
 
 def _take(draft: Draft, effect: PayoutTake) -> bool | Refusal:
-    """Create a payout of all of an operator's shares that were payable when the batch began."""
+    """Create a payout of the operator's payable shares that were read when the batch began."""
     if draft.payouts.get(effect.id) is not None:
         return False
     payable = draft.payable.get(effect.operator)

@@ -66,7 +66,7 @@ def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | b
 
     Return the effect's result, or the unit's row if the caller must still apply the effect to that
     row. A delivery does not end the other attempt, only an accepted result does. If an attempt
-    fails, the other one continues.
+    fails, the other one continues, unless the scene or the gateway ends the unit.
     """
     whose = _whose(unit, effect)
     if whose is None:
@@ -118,7 +118,8 @@ def _apply_verdict(
 ) -> UnitRow | bool | Refusal:
     """Apply a verdict on one attempt: a valid result ends the other attempt.
 
-    After an invalid result the other attempt continues.
+    After an invalid result the other attempt continues, unless the scene is at fault and the other
+    attempt has delivered nothing.
     """
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)
