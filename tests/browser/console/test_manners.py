@@ -72,6 +72,8 @@ LEADS = (
     ("l", "ledger", True),
     ("u", "users", True),
     ("d", "dead-letters", False),
+    ("m", "payouts", False),
+    ("k", "packages", False),
     ("y", "system", False),
     ("s", "settings", True),
 )

@@ -12,7 +12,7 @@ from rendertrust.frame_range import parse
 from sql.disputes import DisputableUnit, DisputeShown
 from sql.page import Page
 from web.console.job_frames import is_displayed
-from web.console.registry import Nav, Pages
+from web.console.registry import RENDERING, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
@@ -65,7 +65,7 @@ class ComplaintForm:
     "/disputes",
     "Disputes",
     "disputes.html",
-    nav=Nav("Disputes", "e", 45, "warn"),
+    nav=Nav("Disputes", "e", 45, "warn", RENDERING),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=10.0,
