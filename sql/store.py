@@ -64,7 +64,7 @@ from sql.nodes import (
 )
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
-from sql.reputation import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
+from sql.reputation_rules import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
 from sql.statement_batch import ROWS_MISSING, columns_of
 from sql.units import (
     JobPlace,

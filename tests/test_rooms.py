@@ -146,7 +146,6 @@ NOUNS = frozenset(
     (
         *(
             "encoding",
-            "formatting",
             "forwarding",
             "keyring",
         ),
@@ -158,7 +157,7 @@ NOUNS = frozenset(
             "standing",
             "stealing",
         ),
-        *("testing", "tiling", "trusted", "tuning", "untrusted"),
+        *("testing", "tiling", "trusted", "tuning"),
     )
 )
 

@@ -79,7 +79,7 @@ from sql.nodes import (
 from sql.overruns import Overrun
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
-from sql.reputation import LIES, Record
+from sql.reputation_rules import LIES, Record
 from sql.units import (
     JobPlace,
     KnownPlan,

@@ -34,7 +34,7 @@ from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.log import LogKeys
 from sql.nodes import NodeRow, SessionStart, StandingChange, StandingRecord, StandingRow
 from sql.overruns import Overrun
-from sql.reputation import Record
+from sql.reputation_rules import Record
 from sql.units import (
     JobPlace,
     KnownPlan,
