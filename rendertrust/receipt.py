@@ -16,8 +16,8 @@ import attrs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from rendertrust.json_values import Document
 from rendertrust.node_key import weakness_of
-from rendertrust.untrusted import Document
 
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"

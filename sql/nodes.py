@@ -15,7 +15,7 @@ from sql.audit_log import record as note
 from sql.database import Conflict, Connection, Database, Table, Unavailable
 from sql.page import Page
 from sql.query_loader import QUERIES
-from sql.reputation import HISTORY, Record, begins_anew, record
+from sql.reputation_rules import HISTORY, Record, begins_anew, record
 
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 SORTED_MOST: Final = 5_000  # only so many newest nodes are sorted; a filter finds older ones

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sql.multiparts import MultipartName, ResultMultipart
     from sql.nodes import StandingChange, StandingRecord
     from sql.overruns import Overrun
-    from sql.reputation import Record
+    from sql.reputation_rules import Record
 
 
 class Store(Protocol):

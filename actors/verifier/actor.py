@@ -46,7 +46,7 @@ from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
-from sql.reputation import NEW
+from sql.reputation_rules import NEW
 from sql.units import MINE
 
 FAILURES_MOST: Final = 3  # failed checks after which the checks of a result are given up

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import CliSession, pass_session
@@ -76,8 +76,8 @@ def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
 
     A picture that is too large for a dispute is left out, and a note is printed.
     """
+    from rendertrust.json_values import members
     from rendertrust.strict_json import read_document
-    from rendertrust.untrusted import members
 
     with path.open("rb") as file:
         lines = file.read(DOCUMENT_MAX).splitlines()
@@ -100,7 +100,7 @@ def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
 
 
 def _is_comparison(document: object) -> bool:
-    from rendertrust.untrusted import members
+    from rendertrust.json_values import members
 
     return members(document).get("rerendered") is True
 
@@ -122,13 +122,13 @@ def list_(session: CliSession, state: str | None, limit: int, offset: int) -> No
 
 
 def _row(dispute: "Dispute", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago if people else formatting.stamp
+    when = value_text.ago if people else value_text.stamp
     return (
         when(dispute.opened_at),
         dispute.state,
         dispute.charge,
         dispute.job_id,
         str(dispute.unit),
-        formatting.harmless(dispute.reason),
-        formatting.harmless(dispute.decision) or "-",
+        value_text.harmless(dispute.reason),
+        value_text.harmless(dispute.decision) or "-",
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
@@ -51,7 +51,7 @@ def _insufficient(error: errors.Refused) -> _Words:
     )
     if error.available is not None and error.requested is not None:
         known = f"Available: {error.available} credits. Needed: {error.requested} credits."
-        hint = f"{formatting.harmless(known)}\n{hint}"
+        hint = f"{value_text.harmless(known)}\n{hint}"
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
@@ -78,7 +78,7 @@ _RIGHTS: Final = (
 
 
 def _later(error: errors.Refused, name: str) -> _Words:
-    when = "later" if error.retry_after is None else f"in {formatting.duration(error.retry_after)}"
+    when = "later" if error.retry_after is None else f"in {value_text.duration(error.retry_after)}"
     return exit_codes.UNAVAILABLE, name, f"Try again {when}."
 
 
@@ -168,7 +168,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
         lambda error, url: (
             exit_codes.FAILURE,
             "forked",
-            formatting.evidence(
+            value_text.evidence(
                 getattr(error, "before", ""), getattr(error, "now", ""), PinFile(url).forks()[-1:]
             ),
         )

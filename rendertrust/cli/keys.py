@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import API_KEY, CliSession, pass_session
 
@@ -80,13 +80,13 @@ def revoke(session: CliSession, key: UUID) -> None:
 
 
 def _row(key: "ApiKey", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago if people else formatting.stamp
+    when = value_text.ago if people else value_text.stamp
     return (
         key.id,
-        formatting.harmless(key.name),
+        value_text.harmless(key.name),
         key.hint,
         when(key.created_at),
-        "-" if key.expires_at is None else formatting.stamp(key.expires_at),
+        "-" if key.expires_at is None else value_text.stamp(key.expires_at),
         "-" if key.last_used_at is None else when(key.last_used_at),
         " ".join(key.scopes),
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -46,7 +46,7 @@ def list_(session: CliSession) -> None:
     rows = [
         (
             one.id,
-            formatting.harmless(one.name),
+            value_text.harmless(one.name),
             one.role if one.joined else "invited",
             str(one.members),
             str(one.nodes),
@@ -62,19 +62,19 @@ def list_(session: CliSession) -> None:
 def show(session: CliSession, organisation: UUID) -> None:
     """Show the members and nodes of an organisation."""
     found = session.fetch(lambda client: client.organisation(organisation))
-    session.output.say(formatting.harmless(found.name))
+    session.output.say(value_text.harmless(found.name))
     members = [
         (
             one.user_id,
-            formatting.harmless(one.email),
+            value_text.harmless(one.email),
             one.role,
-            "invited" if one.joined_at is None else formatting.stamp(one.joined_at),
+            "invited" if one.joined_at is None else value_text.stamp(one.joined_at),
         )
         for one in found.members
     ]
     session.output.table(MEMBERS, members)
     nodes = [
-        (one.node_id, formatting.harmless(one.name), one.status, one.owner_id)
+        (one.node_id, value_text.harmless(one.name), one.status, one.owner_id)
         for one in found.nodes
     ]
     if nodes:
@@ -87,7 +87,7 @@ def show(session: CliSession, organisation: UUID) -> None:
 def found(session: CliSession, name: str) -> None:
     """Found an organisation; you become an owner."""
     made = session.fetch(lambda client: client.found_organisation(name))
-    session.output.say(f"Founded {formatting.harmless(made.name)}: {made.id}")
+    session.output.say(f"Founded {value_text.harmless(made.name)}: {made.id}")
 
 
 @organisations.command()

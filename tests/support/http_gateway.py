@@ -55,7 +55,7 @@ from sql.database import Database
 from sql.halts import Halts, Kept
 from sql.store import SqlStore
 from supervisors.child import Child
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock, SystemRandom
@@ -224,7 +224,7 @@ class Face:
     gateway: Gateway
     script: Script
     objects: TwinObjects
-    stripe: Handle[StripeEndpoint]
+    stripe: CurrentEndpoint[StripeEndpoint]
 
     async def user(self, email: str = "jane@example.org") -> Headers:
         """Register a user and return headers with their token."""
@@ -299,7 +299,7 @@ def gateway_over(
     *,
     chain: Chain | None = None,
     seen: Callable[[], Kept] = lambda: None,
-    stripe: Handle[StripeEndpoint] | None = None,
+    stripe: CurrentEndpoint[StripeEndpoint] | None = None,
     url: Callable[[], str] = lambda: "http://127.0.0.1:1",
 ) -> Gateway:
     """Return a gateway over a database; new users begin with 100 credits."""
@@ -318,7 +318,7 @@ def gateway_over(
         bus=TwinBus(),
         tokens=SignedNodeTokens(tokens, random),
         signer=TwinSigner(),
-        payments=StripePayments(stripe or Handle(NO_STRIPE)),
+        payments=StripePayments(stripe or CurrentEndpoint(NO_STRIPE)),
         post=TwinPost(),
         leadership=TwinLeadership(Leads()),
         memory=TwinLogMemory(),
@@ -355,7 +355,7 @@ async def serving(
     for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
     objects = TwinObjects(lambda: SystemClock().now().timestamp())
-    stripe = Handle(NO_STRIPE)
+    stripe = CurrentEndpoint(NO_STRIPE)
     gateway = gateway_over(
         database,
         settings,

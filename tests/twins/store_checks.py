@@ -19,7 +19,7 @@ from sql.checks import (
 from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
 from sql.nodes import QUARANTINED, REVOKED, StandingChange, StandingRecord
-from sql.reputation import HISTORY, LIES, RELEASED_BY, TRIED_MOST, Record, begins_anew
+from sql.reputation_rules import HISTORY, LIES, RELEASED_BY, TRIED_MOST, Record, begins_anew
 from sql.units import unit_kind
 
 if TYPE_CHECKING:

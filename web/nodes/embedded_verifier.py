@@ -13,6 +13,7 @@ from rendertrust.node.state_folder import Enrolment
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NewNode
 from supervisors.child import Child
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.embedded_verifier import (
     Confinement,
     EmbeddedVerifier,
@@ -22,7 +23,6 @@ from supervisors.engines.embedded_verifier import (
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.errors import EngineError
-from supervisors.engines.handle import Handle
 from web.gateway import Gateway
 from web.http.listener import ListenAddress
 from web.nodes.relay import AcceptedNode
@@ -73,7 +73,7 @@ class EmbeddedVerifierState:
 
         bounds = bounds_of(given.threads, given.memory_gib)
         engine = EmbeddedVerifier(confined, bounds, enrol)
-        return [engine_child(engine, Handle[int](), name=CHILD, late=True)]
+        return [engine_child(engine, CurrentEndpoint[int](), name=CHILD, late=True)]
 
     def placed(
         self, arrival: AcceptedNode, place: ListenAddress, settings: Settings

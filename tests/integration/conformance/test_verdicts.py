@@ -33,7 +33,7 @@ from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
 from sql.nodes import StandingChange, StandingRecord
-from sql.reputation import STRIKES_MOST, TRIED_MOST, Record
+from sql.reputation_rules import STRIKES_MOST, TRIED_MOST, Record
 from tests.integration.conformance.stage import (
     SCENE,
     Stage,

@@ -34,7 +34,7 @@ from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.log import LogKeys
 from sql.nodes import NodeRow, SessionStart, StandingChange, StandingRecord, StandingRow
 from sql.overruns import Overrun
-from sql.reputation import Record
+from sql.reputation_rules import Record
 from sql.units import (
     JobPlace,
     KnownPlan,
@@ -156,7 +156,7 @@ class PreparedStore(MultipartsOfResults):
     ) -> Sequence[OpenUnit]:
         self._check()
         found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
-        return [unit for unit in found if (unit.job, unit.unit) not in known][:window]
+        return [unit for unit in found if (unit.job, unit.number) not in known][:window]
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         self._check()
@@ -307,7 +307,7 @@ def open_unit(
 ) -> OpenUnit:
     return OpenUnit(
         job=job,
-        unit=0,
+        number=0,
         user=USER,
         plan=planned(job_type),
         state=state,

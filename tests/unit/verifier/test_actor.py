@@ -15,7 +15,7 @@ from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
 from actors.verifier.messages import LieDetected
 from rendertrust.receipt import NO_EVIDENCE, REASONS
-from sql.reputation import FORGIVEN_BY, STRIKES_MOST
+from sql.reputation_rules import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
 from sql.units import result_key
 from tests.support.until import until
