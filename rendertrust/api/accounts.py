@@ -28,6 +28,23 @@ class User:
 
 
 @attrs.frozen
+class OwnAccount:
+    """The account of the caller.
+
+    ``verified_at``: when the address was verified. ``mails``: the kinds of mail that the user gets,
+    besides those about the account's security, which are always sent.
+    """
+
+    id: Id
+    email: str
+    name: str
+    role: str
+    created_at: datetime
+    verified_at: datetime | None
+    mails: tuple[str, ...]
+
+
+@attrs.frozen
 class Registered:
     """The response to a registration: the new user, and tokens of the first session."""
 

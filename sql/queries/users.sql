@@ -27,7 +27,7 @@ FROM users WHERE lower(email) = lower($1);
 
 -- name: user_by_id
 -- One user, with the password hash, and whether they own or have owned a node.
-SELECT id, email, name, is_active, role, created_at, password_hash, verified_at,
+SELECT id, email, name, is_active, role, created_at, password_hash, verified_at, mails_off,
        EXISTS (SELECT FROM nodes n WHERE n.owner_id = users.id) AS has_nodes
 FROM users WHERE id = $1;
 
@@ -54,6 +54,10 @@ RETURNING id, email, name, is_active, role, created_at;
 -- Note that the address of a user is verified; no row if it was verified before.
 UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL
 RETURNING id;
+
+-- name: user_set_mails
+-- Set the kinds of mail that a user does not want.
+UPDATE users SET mails_off = $2 WHERE id = $1;
 
 -- name: user_set_active
 -- Activate or deactivate a user. A trigger ends the sessions of a deactivated user.

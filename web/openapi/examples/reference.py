@@ -130,6 +130,18 @@ ACCOUNT: Final[Example] = {
     "is_active": True,
     "created_at": "2026-03-13T12:00:00Z",
 }
+OWN_ACCOUNT: Final[Example] = {
+    "id": USER_ID,
+    "email": "user@example.com",
+    "name": "Jane Smith",
+    "role": "user",
+    "created_at": "2026-03-13T12:00:00Z",
+    "verified_at": "2026-03-13T12:05:00Z",
+    "mails": ["job.completed", "job.failed", "job.paused", "node.offline"],
+}
+ACCOUNT_CHANGE: Final[Example] = {
+    "mails": ["job.completed", "job.failed", "job.paused", "node.offline"]
+}
 ACCOUNTS: Final[Example] = {"users": [ACCOUNT], "count": 1, "next": None}
 BECAUSE: Final[Example] = {"reason": "Asked for it by telephone"}
 NEW_ROLE: Final[Example] = {**BECAUSE, "role": "operator"}
