@@ -33,6 +33,7 @@ from rendertrust.proof_check import (
     verify,
 )
 from rendertrust.receipt import Receipt
+from rendertrust.verdict_reason import explain
 
 FILE: Final = "rendertrust-receipt-file-v1"
 _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
@@ -200,8 +201,8 @@ def _gateway(read: Receipt, signature: object) -> Step:
 
 
 def _why(read: Receipt) -> str:
-    """Return the receipt's reason why the work is unverified; '' without a reason."""
-    return "" if read.reason is None else f" ({receipt.REASONS.get(read.reason, read.reason)})"
+    """Return the receipt's reason why the work is not verified; '' without a reason."""
+    return "" if read.reason is None else f" ({explain(read.reason)})"
 
 
 def _of_several(read: Receipt) -> str:

@@ -126,6 +126,7 @@ class CheckShown:
     strike: bool
     opened_at: datetime
     decided_at: datetime | None
+    reason: str | None
 
 
 @attrs.frozen

@@ -42,7 +42,7 @@ from actors.verifier.verifier_registry import (
     VerifierFleet,
     VerifierRegistry,
 )
-from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
+from rendertrust.verdict_reason import NO_BUILD, NO_EVIDENCE, OWN_NODE, VerdictReason
 from sql import sampling
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
@@ -56,7 +56,6 @@ ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the sto
 STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
 RENDER_SHARE: Final = 0.75  # share of a check's time for rendering, without its files
 SOON_SECONDS: Final = 0.05  # pause before the next page, if there are several pages
-NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 
 
@@ -248,7 +247,7 @@ class VerifierActor(Actor[Verifier]):
 
     def _may_act(self, case: Case) -> bool:
         """Return True if this gateway can take the case's next step; if not, another one may."""
-        if self._is_ours(case) or self._why_unverified(case) or self._why_unverifiable(case):
+        if self._is_ours(case) or self._why_unverified(case) or self._lacks_build(case):
             return True
         return self._verifiers.free_for(case, self._fleet) is not None
 
@@ -272,8 +271,8 @@ class VerifierActor(Actor[Verifier]):
                 self._read_again(case)
             elif (reason := self._why_unverified(case)) is not None:
                 case.end_unverified(reason)
-            elif (said := self._why_unverifiable(case)) is not None:
-                case.end_unverifiable(said)
+            elif self._lacks_build(case):
+                case.end_unverifiable(NO_BUILD)
             elif case.failed >= FAILURES_MOST:
                 case.give_up()
             else:
@@ -281,7 +280,7 @@ class VerifierActor(Actor[Verifier]):
         if case.verdict is not None:
             await self._conclude(case)
 
-    def _why_unverified(self, case: Case) -> str | None:
+    def _why_unverified(self, case: Case) -> VerdictReason | None:
         """Return the code of the reason to skip the check of a case; None if the case must be
         checked.
         """
@@ -292,20 +291,12 @@ class VerifierActor(Actor[Verifier]):
         may_release = case.pending.may_release and not self._fleet.is_barred(case)
         return OWN_NODE if case.pending.pool == MINE and not may_release else None
 
-    def _why_unverifiable(self, case: Case) -> str | None:
-        """Return the reason why a case cannot be checked; None if the case can be checked, perhaps
-        later.
-        """
-        if case.is_again:
-            return None
-        row = case.pending.row
-        if row.sha256 is None or row.size is None:
-            return "the object store has no SHA-256 of the result"
-        if case.step != "open" and self._fleet.lacks(case):
-            waited = self._peers.clock.monotonic() - max(case.since, self._since)
-            if waited >= self._settings.verification.wait_seconds:
-                return NO_BUILD
-        return None
+    def _lacks_build(self, case: Case) -> bool:
+        """Return True if no verifier has had the node's build of Blender for ``wait_seconds``."""
+        if case.is_again or case.step == "open" or not self._fleet.lacks(case):
+            return False
+        waited = self._peers.clock.monotonic() - max(case.since, self._since)
+        return waited >= self._settings.verification.wait_seconds
 
     def _ask(self, case: Case, waiting: Sequence[Case]) -> None:
         now = self._peers.clock.monotonic()

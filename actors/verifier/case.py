@@ -17,7 +17,20 @@ from actors.verifier.check_orders import (
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.device_class import is_kin
-from rendertrust.receipt import REASONS, drawing_of
+from rendertrust.receipt import drawing_of
+from rendertrust.verdict_reason import (
+    CHECKS_FAILED,
+    DEVICE_DEPENDENT,
+    FORMAT,
+    NO_EVIDENCE,
+    OTHER_DEVICE,
+    OTHER_DRIVER,
+    SCENE_CRASH,
+    TOO_LARGE,
+    UNSUPPORTED,
+    VerdictReason,
+    explain,
+)
 from sql.checks import Pending
 from sql.sampling import unit_name
 from sql.units import Kind, unit_kind
@@ -31,7 +44,7 @@ Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
-UNMADE: Final = "its regions match, but rebuilding its picture from the evidence crashes Blender"
+UNMADE: Final = "rebuilding its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 # these stand for a creator in the fair order of checks
@@ -41,16 +54,10 @@ LOST_MOST: Final = 6  # verifiers lost during checks of a result, after which th
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
 MISSING: Final = "the object is no longer in the store"
-TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
-UNREAD: Final = "its regions match, but the verifier cannot read this kind of picture"
-# Codes in verdicts by a verifier of another device kind; an explanation may follow the code.
+COMPOSITING: Final = "making the picture from its passes"
+# Codes at the beginning of explanations: comparisons with other seeds, and of frames by EEVEE.
 OTHER_SEEDS: Final = "other-seeds"
-OTHER_DEVICE: Final = "other-device"
-DEVICE_DEPENDENT: Final = "device-dependent"
-NO_EVIDENCE: Final = "no-evidence"
-# Codes for findings about frames that EEVEE drew.
 SAME_DRIVER: Final = "same-driver"
-OTHER_DRIVER: Final = "other-driver"
 NOT_EQUAL: Final = "not-equal"
 
 
@@ -58,17 +65,16 @@ NOT_EQUAL: Final = "not-equal"
 class Verdict:
     """Verdict on a result.
 
-    ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``from_scene``:
-    the scene makes the result unverifiable. ``withdrawn``: the scene is at fault, so no invalid
-    result of the unit is a strike. ``reason``: the code of the reason why the result is unverified.
+    ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``withdrawn``: the
+    scene is at fault, so no invalid result of the unit is a strike. ``reason``: why the result is
+    unverified or unverifiable.
     """
 
     outcome: VerdictOutcome
     said: str = ""
     strike: bool = False
-    from_scene: bool = False
     withdrawn: bool = False
-    reason: str | None = None
+    reason: VerdictReason | None = None
 
 
 @attrs.define(eq=False)
@@ -135,7 +141,7 @@ class Case:
     def dispute(self) -> None:
         """Render the whole frame, and check the places that its creator names."""
         if not self.is_cut or self.pending.row.evidence_sha256 is None:
-            self._cannot_tell(NOT_WHOLE)
+            self._cannot_tell(CHECKS_FAILED, NOT_WHOLE)
         else:
             self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
 
@@ -346,7 +352,7 @@ class Case:
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
-            self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
+            self._cannot_tell(FORMAT)
         else:
             self._is_valid(found, "" if found == "exact" else _distance(report), across=across)
 
@@ -360,18 +366,17 @@ class Case:
         else:
             # Honest nodes fail tiles of scenes that cannot be split, and videos of no pictures.
             is_made = self.kind in ("frame", "chunk")
-            self.verdict = Verdict("unverifiable", reason, from_scene=is_made)
+            self._cannot_tell(FORMAT if is_made else UNSUPPORTED, reason)
 
     def _hear_whole(self, report: Report, limits: Thresholds, *, across: bool) -> None:
+        if report.unable is not None and self.why == "uncut":
+            self._cannot_tell(FORMAT)  # the verifier cannot read its own render
+            return
         if not report.is_whole:
             self.give_up()
             return
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
-            return
-        # the verifier could not even make a picture of the frame that it rendered
-        if self.why == "unmade" and not report.is_finished:
-            self._cannot_tell(self.said)
             return
         # A denoiser amplifies small differences, so the picture counts only if all crops are equal.
         is_equal = all(crop.equal for crop in report.crops)
@@ -381,8 +386,11 @@ class Case:
             is_loose = self._is_loose(report)
             is_sure = not is_loose if self.why == "regions" else not (across or is_loose)
             self._is_invalid(f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure)
-        elif self.why == "uncut" and not report.is_finished:
-            self._cannot_tell(UNREAD)
+        elif report.is_unmade or (self.why == "unmade" and not report.is_finished):
+            # the verifier could not even make a picture of the frame that it rendered
+            self._cannot_tell(SCENE_CRASH, COMPOSITING)
+        elif not report.is_finished:
+            self._cannot_tell(FORMAT)
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
         else:
@@ -402,7 +410,7 @@ class Case:
             is_there = bool(drawn) and not is_match(of_all(drawn, limits))
             self._is_invalid(said, strike=not report.is_loose and (is_there or not across))
         elif not report.is_finished:
-            self._cannot_tell(UNREAD)
+            self._cannot_tell(FORMAT)
         elif not is_match(of_region(report.compared[-1], limits)):
             self._is_invalid(said, strike=not (across or report.is_loose))
         else:
@@ -411,8 +419,7 @@ class Case:
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
         """Handle a report by a verifier of another device kind, which never results in a strike."""
         if report.unable is not None and report.depends:
-            # The node states its own kind of device, so it is not paid.
-            self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
+            self._cannot_tell(DEVICE_DEPENDENT, report.depends)
         elif self.step == "whole" and not report.is_whole:
             self.give_up()
         elif report.unable is not None:
@@ -425,16 +432,17 @@ class Case:
     def _hear_across(self, report: Report, limits: Thresholds) -> None:
         across = report.across or self._by_same_seed(report, limits)
         if across.outcome in ("refused", "unsaid") and report.depends:
-            # The node may have caused the difference, so it is not paid.
-            self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
+            self._cannot_tell(DEVICE_DEPENDENT, report.depends)
         elif across.outcome == "refused":
             self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
         elif across.outcome == "unsaid":
-            self.verdict = Verdict("unverifiable", f"{OTHER_DEVICE}: {across.why}")
+            self._cannot_tell(OTHER_DEVICE, across.why)
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
+        elif report.is_unmade:  # by evidence that was not rendered here, so its node may cause this
+            self._cannot_tell(OTHER_DEVICE, UNMADE)
         elif not report.is_finished:
-            self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
+            self._cannot_tell(FORMAT)
         elif across.outcome == "accepted":
             self.verdict = Verdict("consistent", OTHER_SEEDS)
         else:
@@ -456,11 +464,11 @@ class Case:
             why = f"{code}: {across.why or NOT_EQUAL}"
             self._is_invalid(why, strike=is_same or is_unsigned)
         elif across.outcome == "unsaid":
-            self.verdict = Verdict("unverifiable", f"{code}: {across.why}")
+            self._cannot_tell(OTHER_DRIVER, across.why)
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
-            self.verdict = Verdict("unverifiable", UNREAD)
+            self._cannot_tell(FORMAT)
         else:
             is_exact = across.outcome == "exact"
             self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
@@ -523,7 +531,7 @@ class Case:
         elif 0 < self.failed == self.failed_in_scene and self.step != "more":
             self._cannot_tell(TOO_LARGE)
         else:
-            self.verdict = Verdict("unverifiable", self.said or "its checks fail")
+            self._cannot_tell(CHECKS_FAILED, self.said)
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
@@ -536,7 +544,7 @@ class Case:
         The unit is rendered again; if it was settled, an admin decides.
         """
         if self.is_again:
-            self.verdict = Verdict("unverifiable", MISSING)
+            self._cannot_tell(CHECKS_FAILED, MISSING)
         else:
             self.verifier = None  # no verifier found it invalid
             self._is_invalid(MISSING, strike=False)
@@ -546,13 +554,13 @@ class Case:
         said = "the object is not the one that was delivered"
         self.verdict = Verdict("invalid", said, strike=True)
 
-    def end_unverifiable(self, said: str) -> None:
-        """End the case as unverifiable, without a check."""
-        self.verdict = Verdict("unverifiable", said)
+    def end_unverifiable(self, reason: VerdictReason) -> None:
+        """End the case as unverifiable, without a further check."""
+        self._cannot_tell(reason)
 
-    def end_unverified(self, reason: str) -> None:
-        """End the case without a check, for a ``reason`` that is a code of receipts."""
-        self.verdict = Verdict("unverified", REASONS[reason], reason=reason)
+    def end_unverified(self, reason: VerdictReason) -> None:
+        """End the case without a check."""
+        self.verdict = Verdict("unverified", explain(reason), reason=reason)
 
     def _render_whole(self, why: Why, said: str) -> None:
         self.step, self.why, self.said = "whole", why, said[:SAID_MOST]
@@ -574,8 +582,8 @@ class Case:
         else:
             self.verdict = Verdict("invalid", said[:SAID_MOST], strike=strike)
 
-    def _cannot_tell(self, said: str) -> None:
-        self.verdict = Verdict("unverifiable", said[:SAID_MOST], from_scene=True)
+    def _cannot_tell(self, reason: VerdictReason, detail: str = "") -> None:
+        self.verdict = Verdict("unverifiable", explain(reason, detail)[:SAID_MOST], reason=reason)
 
     @property
     def _has_three_owners(self) -> bool:

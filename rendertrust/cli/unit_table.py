@@ -6,6 +6,7 @@ import attrs
 
 from rendertrust.cli import value_text
 from rendertrust.job_status import ENDED
+from rendertrust.verdict_reason import explain
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -78,11 +79,13 @@ def cells(unit: "Unit") -> tuple[str, ...]:
 
 
 def _why(unit: "Unit") -> str:
-    """Return why a unit waits or was refunded, or else the unit's last error."""
+    """Return why a unit waits, was refunded or is not verified, or else the unit's last error."""
     if unit.waiting is not None and unit.state not in ENDED:
         return unit.waiting.words
     if unit.given_back is not None:
         return f"refunded: {unit.given_back}"
+    if unit.unverified_reason is not None:
+        return f"not verified: {explain(unit.unverified_reason)}"
     return unit.error_message or ""
 
 

@@ -10,7 +10,7 @@ from config.loader import SettingsError
 from config.settings import Settings
 from rendertrust.job_types import CHECK, CHECK_BATCH, PREFLIGHT
 from rendertrust.node.state_folder import Enrolment
-from rendertrust.receipt import NO_VERIFIER, OFF
+from rendertrust.verdict_reason import NO_VERIFIER, OFF, VerdictReason
 from sql.nodes import NewNode
 from supervisors.child import Child
 from supervisors.engines.current_endpoint import CurrentEndpoint
@@ -51,7 +51,7 @@ class EmbeddedVerifierState:
     why_not: str | None = None
 
     @property
-    def unverified_why(self) -> str:
+    def unverified_why(self) -> VerdictReason:
         """Return why results are unverified if verification is off, as a code of receipts."""
         return OFF if self.why_not is None else NO_VERIFIER
 

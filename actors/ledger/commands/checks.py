@@ -176,6 +176,7 @@ def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
         strike=effect.strike,
         withdrawn=effect.withdrawn,
         verifier_class=effect.verifier_class,
+        reason=effect.reason,
     )
     if effect.comparison is not None:
         decided = evolve(decided, **attrs.asdict(effect.comparison))

@@ -27,6 +27,7 @@ from actors.ledger.effects import (
 )
 from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed, UnitState
 from rendertrust.receipt import IssuedReceipt
+from rendertrust.verdict_reason import VerdictReason
 from sql.account_names import REVENUE
 from sql.audit_log import Act
 from sql.checks import SceneReport, UncutScene
@@ -61,7 +62,10 @@ def said(
     job: UUID, outcome: VerdictOutcome, operator: str | None = None, **more: object
 ) -> UnitVerdict:
     """Return a verdict on attempt 1; ``invalid`` is a strike unless overridden."""
-    known = UnitVerdict(job, 0, 1, outcome, operator=operator, strike=outcome == "invalid")
+    why: VerdictReason | None = "checks-failed" if outcome == "unverifiable" else None
+    known = UnitVerdict(
+        *(job, 0, 1, outcome), operator=operator, strike=outcome == "invalid", reason=why
+    )
     return attrs.evolve(known, **more)  # type: ignore[arg-type]
 
 

@@ -32,7 +32,7 @@ from rendertrust.protocol import (
     Urls,
     UrlsRequest,
 )
-from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, REASONS
+from rendertrust.verdict_reason import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, SENTENCES
 from sql.job_plan import InputFile, Inputs
 from sql.units import CHECKED, PartResult, evidence_key, result_key
 from tests.support.probe import Probe
@@ -399,7 +399,7 @@ def test_why_a_result_is_unverified_is_told_by_a_code(
         bucket="b", verified_types=verified, unverified_why=NO_VERIFIER, require_evidence=False
     )
     assert why_unverified(assignment(job_type=job_type), settings) == why
-    assert why in REASONS
+    assert why in SENTENCES
 
 
 @simulated

@@ -14,7 +14,7 @@ from actors.node_session.messages import RunCheck
 from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
 from actors.verifier.messages import LieDetected
-from rendertrust.receipt import NO_EVIDENCE, REASONS
+from rendertrust.verdict_reason import NO_EVIDENCE, SENTENCES
 from sql.reputation_rules import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
 from sql.units import result_key
@@ -746,7 +746,7 @@ async def test_a_frame_without_evidence_is_unverified_where_none_is_required(
         await play.checks(play.inspector(), bare)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverified", PRICE, SHARE)
-        assert play.store.checks[job, 0, 1].said == REASONS[NO_EVIDENCE]
+        assert play.store.checks[job, 0, 1].said == SENTENCES[NO_EVIDENCE]
     async with verifying() as play:
         job = await play.delivered()
         await play.checks(play.inspector(), bare)

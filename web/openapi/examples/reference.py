@@ -461,6 +461,7 @@ NODE_CHECKS: Final[Example] = {
             "strike": True,
             "opened_at": "2026-03-13T12:04:00Z",
             "decided_at": "2026-03-13T12:05:00Z",
+            "reason": None,
         }
     ]
 }
