@@ -1,6 +1,7 @@
 """The choice of mails on the account page."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def chosen(text: str) -> list[str]:
     return re.findall(r'name="mail" value="([a-z.]+)" checked', text)
 
 
-async def post(visitor: Visitor, kinds: list[str]) -> Any:
+async def post(visitor: Visitor, kinds: Sequence[str]) -> Any:
     pairs = [("mail", kind) for kind in kinds]
     return await visitor.ask("POST", f"{ACCOUNT}/mails", data=pairs, headers=OWN)
 

@@ -63,7 +63,7 @@ async def verify(dsn: str, person: Person) -> None:
     await execute(dsn, f"DELETE FROM mails WHERE user_id = '{person.id}'")
 
 
-async def mails(dsn: str, person: Person) -> list[tuple[str, UUID]]:
+async def mails(dsn: str, person: Person) -> list[tuple[str, UUID | None]]:
     """Return kind and subject of the mails to a user, oldest first."""
     rows = await fetch(
         dsn,
