@@ -238,7 +238,7 @@ async def test_a_payout_is_told_when_it_is_paid_or_rejected(
 async def test_a_node_that_stays_away_is_told_once(
     face: Face, jane: Person, otto: Earner, dsn: str
 ) -> None:
-    async def silent(seconds: int, **others: str) -> list[tuple[str, UUID]]:
+    async def silent(seconds: int, **others: str) -> list[tuple[str, UUID | None]]:
         sets = {"status": "'OFFLINE'", "seen_at": f"now() - interval '{seconds} s'", **others}
         changes = ", ".join(f"{name} = {value}" for name, value in sets.items())
         await execute(dsn, f"UPDATE nodes SET {changes} WHERE id = '{otto.node}'")
