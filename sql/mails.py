@@ -116,6 +116,16 @@ class StoredOutcome:
     ended_at: datetime | None = None
 
 
+@attrs.frozen
+class MailHealth:
+    """When the oldest waiting mail was due, the newest mail was sent, and the newest one failed."""
+
+    due_at: datetime | None
+    sent_at: datetime | None
+    failed_at: datetime | None
+    error: str
+
+
 class Mails(Table):
     async def request_reset(self, id_: UUID, address: str, now: datetime) -> bool:
         """Insert a mail with a link for a new password, for the user of an address.
@@ -181,6 +191,12 @@ class Mails(Table):
         names = [field.name for field in attrs.fields(StoredOutcome)]
         columns: list[list[Any]] = [[getattr(one, name) for one in settled] for name in names]
         await self._database.execute("mails_settle", *columns)
+
+    async def health(self) -> MailHealth:
+        """Return how the sending of mails goes."""
+        found = await self._database.row(MailHealth, "mails_health")
+        assert found is not None, "the query always has a row"
+        return found
 
     async def waiting(self) -> int:
         """Count the mails that are not sent yet."""

@@ -13,6 +13,7 @@ from sql.disputes import Disputes
 from sql.events import Events
 from sql.invitations import Invitations
 from sql.jobs import Jobs
+from sql.last_backup import LastBackups
 from sql.login_sessions import Sessions
 from sql.mails import Mails
 from sql.multiparts import Multiparts, ResultMultiparts
@@ -52,6 +53,7 @@ class Tables:
     evidence: EvidenceReads
     invitations: Invitations
     jobs: Jobs
+    last_backup: LastBackups
     mails: Mails
     multiparts: Multiparts
     nodes: Nodes

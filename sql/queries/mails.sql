@@ -64,6 +64,15 @@ WHERE m.id = n.id AND m.tries = n.tries AND m.state = 'PENDING';
 -- Count mails that still have to be sent, or sent again.
 SELECT count(*) FROM mails WHERE state = 'PENDING';
 
+-- name: mails_health
+-- How long the oldest mail has been due, and the newest mail that was sent, and that failed, with the error.
+SELECT (SELECT min(due_at) FROM mails WHERE state = 'PENDING') AS due_at,
+       (SELECT max(ended_at) FROM mails WHERE state = 'SENT') AS sent_at,
+       f.ended_at AS failed_at, coalesce(f.error, '') AS error
+FROM (SELECT) one
+LEFT JOIN LATERAL (SELECT ended_at, error FROM mails WHERE state = 'FAILED' AND ended_at IS NOT NULL
+                   ORDER BY ended_at DESC LIMIT 1) f ON true;
+
 -- name: mails_purge
 -- Delete mails that ended before $1, at most $2 at once.
 WITH old AS (SELECT id FROM mails WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)

@@ -65,6 +65,7 @@ from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
+from tests.twins.host import TwinHost
 from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
 from tests.twins.ports import TwinLogMemory, twin_ports
@@ -335,6 +336,7 @@ def gateway_over(
         tokens=tokens,
         url=url,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
+        host=TwinHost(),
         starter=1_000_000,
         sources=sources_of(settings, None),
         verifiers=settings.verification.own(),

@@ -69,12 +69,12 @@ MENUS = {
     "ann": [
         *("Overview", "Your account", "Jobs", "Disputes", "Webhooks", "Fleet", "Checks"),
         *("Organisations", "Credits", "Ledger", "Payouts", "Packages"),
-        *("Actors", "Users", "Dead letters", "System", "Settings"),
+        *("Readiness", "Actors", "Users", "Dead letters", "System", "Settings"),
     ],
     "rita": [
         *("Overview", "Your account", "Jobs", "Disputes", "Webhooks", "Fleet", "Checks"),
         *("Organisations", "Ledger", "Payouts", "Packages"),
-        *("Actors", "Users", "Dead letters", "System", "Settings"),
+        *("Readiness", "Actors", "Users", "Dead letters", "System", "Settings"),
     ],
 }
 # Pages without a link: a form leads to the page, or the user has nothing to show on it.

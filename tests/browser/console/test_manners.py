@@ -72,6 +72,7 @@ LEADS = (
     ("l", "ledger", True),
     ("u", "users", True),
     ("d", "dead-letters", False),
+    ("r", "readiness", False),
     ("m", "payouts", False),
     ("k", "packages", False),
     ("y", "system", False),
