@@ -11,7 +11,9 @@ from actors.ledger.messages import Posted
 from rendertrust.manifest import Manifest, ManifestEntry
 from sql.units import beside, evidence_key, result_key
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import Person
+from tests.integration.console.people import signed_in
+from tests.integration.web.accounts import Person, with_role
+from tests.integration.web.earners import fail
 from tests.integration.web.test_fleet import beat, node_of
 from tests.integration.web.test_manifests import sent
 from tests.integration.web.test_uploads import NEW
@@ -116,6 +118,37 @@ async def test_what_an_open_job_needs_stays_each_file_of_it(
     assert (await call(face, user, "POST", f"/api/v1/jobs/{job}/retry"))[0] == 409
     await remove_expired(face.gateway)
     assert not await is_there(face, user, scene)
+
+
+async def test_no_unit_is_tried_again_without_its_inputs(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, bob = await face.user(), await face.user("bob@example.org")
+    boss = await with_role(face, database.owner_dsn, "admin")
+    browser = await signed_in(face, "jane@example.org")
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    job = await submitted(face, jane, scene, frames="1-3")
+    await fail(face, UUID(job), 0, 1, 2)
+    page, retry = f"/console/jobs/{job}", f"/api/v1/jobs/{job}/units/0/retry"
+    await pass_days(database, 29)
+    assert (await browser.post(f"{page}/retry-unit", {"unit": "0"})).status == 303
+    await fail(face, UUID(job), 0)
+    await pass_days(database, 29)
+    await remove_expired(face.gateway)
+    assert await is_there(face, jane, scene), "the retry used the input"
+    await pass_days(database, 2)
+    await remove_expired(face.gateway)
+    assert not await is_there(face, jane, scene)
+    for verb, form in (("retry-unit", {"unit": "0"}), ("retry-failed", {}), ("retry", {})):
+        answer = await browser.post(f"{page}/{verb}", form)
+        assert (answer.status, "input has expired" in await answer.text()) == (409, True), verb
+    body = {"ids": [job], "reason": "a broken node"}
+    _, done = await boss.ask("POST", "/api/v1/admin/dead-letters/jobs/retry", body)
+    assert (done["done"], len(done["refused"])) == ([], 1)
+    assert (await call(face, jane, "POST", retry))[0] == 409
+    assert (await call(face, bob, "POST", retry))[0] == 404
+    _, balance = await call(face, jane, "GET", "/api/v1/credits/balance")
+    assert balance["held"] == "0.0000"
 
 
 async def test_a_result_goes_ninety_days_after_its_job_ended(
