@@ -51,6 +51,7 @@ class Assignment:
     avoid: frozenset[UUID] = frozenset()
     parts: tuple[PartResult, ...] = ()
     pool: str = "any"
+    is_trusted: bool = False  # the unit's creator trusts the node (``access.is_trusted``)
     price: int = 0  # in 1/10,000 credits
     paused: bool = False  # the job's owner paused it: the unit must not begin
     faults: int = 0  # failures that no node caused
