@@ -15,7 +15,7 @@ from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import Clock
-from actors.scheduler.messages import MEMORY_MOST, Assignment
+from actors.scheduler.messages import Assignment, unit_memory
 from rendertrust.protocol import Hello, JobResult, PartsWanted, Running
 from sql.nodes import StandingRecord
 
@@ -270,9 +270,11 @@ class SessionState:
 
     @property
     def unit_memory(self) -> int:
-        """Bytes of memory for one unit: the node's memory from its hello, divided by its slots."""
+        """Bytes of memory for one unit, by the measure with which the Scheduler compares nodes."""
         hello = self.hello
-        return 0 if hello is None else min(hello.ram or 0, MEMORY_MOST) // hello.slots
+        if hello is None:
+            return 0
+        return unit_memory(hello.device_class, hello.ram, hello.vram, hello.slots)
 
     def serves(self, pool: str) -> bool:
         """Return whether the node accepts work of a pool; a node whose hello names no pools accepts
