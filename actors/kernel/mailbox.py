@@ -177,7 +177,7 @@ class Mailbox:
         try:
             await waiting
         except asyncio.CancelledError:
-            if waiting in self.room:
+            if self.room and waiting in self.room:
                 self.room.remove(waiting)
             else:  # the sender was woken for room that it does not use, so wake the next one
                 self.make_room()

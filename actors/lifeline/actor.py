@@ -151,11 +151,12 @@ def stepped(before: Clocks | None, now: Clocks) -> bool:
 def rescue(unit: OpenUnit) -> UnitRequeue:
     """Requeue a unit whose lease ended, however often that happened before.
 
-    A unit that was never sent to its node does not count as lost.
+    A unit that was never sent to its node does not count as lost. It stays at its node if a session
+    of the node takes a lease for it before the commit.
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"
-        return UnitRequeue(unit.job, unit.number, unit.attempt, reason, unsent=True)
+        return UnitRequeue(unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True)
     return UnitRequeue(unit.job, unit.number, unit.attempt, "its lease ran out", lost_by=unit.node)
 
 

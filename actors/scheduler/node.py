@@ -7,14 +7,13 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
-from actors.scheduler.messages import MEMORY_MOST
+from actors.scheduler.messages import CPU, device_kind, unit_memory
 from rendertrust.job_spec import NodeNeeds
 from rendertrust.protocol import Hello
 from sql.nodes import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot, so that the next one is at the node when one ends
-CPU: Final = "cpu"
 GPU: Final = "gpu"
 GIB: Final = 1 << 30
 UnitKey: TypeAlias = tuple[UUID, int]
@@ -239,16 +238,11 @@ def resources_of(
 ) -> NodeResources:
     """Return the resources that the fields of a hello declare.
 
-    The device class begins with the kind of device (``cpu/x86_64``). ``ram`` and ``vram`` are for
-    all slots together; ``memory`` of the result is for one slot. On a GPU, ``memory`` is at most
-    the slot's part of ``vram``, if the node declares ``vram``.
+    ``ram`` and ``vram`` are for all slots together; ``memory`` of the result is for one slot.
     """
-    kind = (device_class or "").partition("/")[0].lower()
-    device = "" if not kind else CPU if kind == CPU else GPU
-    given = min(ram or 0, MEMORY_MOST)
-    if device == GPU and vram is not None:
-        given = min(given, vram)
-    memory = given // max(slots or 1, 1)
+    kind = device_kind(device_class)
+    device = kind if kind in ("", CPU) else GPU
+    memory = unit_memory(device_class, ram, vram, slots)
     return NodeResources(
         device, version_of(blender or ""), memory, device_class or "", opengl is not False
     )

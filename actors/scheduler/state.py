@@ -27,7 +27,7 @@ from actors.node_session.messages import (
     StandingUpdate,
     Withdraw,
 )
-from actors.scheduler.access import pool_for_node
+from actors.scheduler.access import is_trusted, pool_for_node
 from actors.scheduler.messages import Assignment
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.node_index import NodeIndex
@@ -474,7 +474,9 @@ class SchedulerState:
         return Assignments(assignments, node.standing)
 
     def _assignment(self, unit: Unit, node: Node) -> Assignment:
-        return unit.assignment(pool_for_node(node, unit.user, self.index.access))
+        user, access = unit.user, self.index.access
+        trusted = is_trusted(node, user, access)
+        return unit.assignment(pool_for_node(node, user, access), is_trusted=trusted)
 
     # -- rows read from the database
 

@@ -240,8 +240,10 @@ class Unit(UnitFacts):
             and self.node.session is None
         )
 
-    def assignment(self, pool: str = ANY) -> Assignment:
-        """Return the assignment for its node; ``pool``: whose work it is for the node."""
+    def assignment(self, pool: str = ANY, *, is_trusted: bool = False) -> Assignment:
+        """Return the assignment for its node; ``pool``: whose work it is for the node;
+        ``is_trusted``: its creator trusts the node.
+        """
         assert self.state != PENDING, "a unit with a node is assigned"
         return Assignment(
             job=self.job,
@@ -257,6 +259,7 @@ class Unit(UnitFacts):
             avoid=self.avoid,
             parts=self.parts,
             pool=pool,
+            is_trusted=is_trusted,
             price=self.price,
             paused=self.paused,
             faults=self.faults,

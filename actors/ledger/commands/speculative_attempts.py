@@ -86,6 +86,8 @@ def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | b
     if isinstance(effect, UnitFail | UnitRequeue):
         if mine.state == "VERIFYING":
             return GuardFailed(type(effect).__name__, mine.state)
+        if isinstance(effect, UnitRequeue) and effect.unheard and mine.lease_until is not None:
+            return GuardFailed("UnitRequeue", "LEASED")
         if other.state == "VERIFYING" or not _ends_both(effect):
             _end(draft, unit, other, effect)
             if isinstance(effect, UnitFail):

@@ -3,17 +3,19 @@
 from uuid import UUID
 
 import attrs
+import pytest
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Send
 from actors.scheduler import placement
-from actors.scheduler.messages import NoCapableNode
+from actors.scheduler.messages import FindAlternatives, NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from actors.scheduler.state import WINDOW
 from actors.scheduler.units import AssignmentTag
 from sql.access import Access
 from sql.units import MINE
 from tests.twins.clock import EPOCH
+from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import (
     JOB,
     JOB2,
@@ -27,6 +29,7 @@ from tests.unit.dispatch.stage import (
     with_plan,
 )
 from tests.unit.dispatch.test_state import board_with
+from tests.unit.simulated_time import simulated
 
 TRUSTING = Access.of(trusts=((OWNER, USER),))
 
@@ -62,6 +65,27 @@ def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
     again = [message for _, message in heard if isinstance(message, Assignments)]
     assert [message.assignment.pool for message in sends] == ["trusted"]
     assert [unit.pool for unit in again[-1].units] == ["trusted"]
+
+
+@simulated
+@pytest.mark.parametrize(("trust", "is_believed"), [((USER, OWNER), True), ((OWNER, USER), False)])
+async def test_a_nodes_word_ends_a_unit_if_the_creator_trusts_its_owner(
+    trust: tuple[UUID, UUID], *, is_believed: bool
+) -> None:
+    """The trust of the node's owner in the creator counts for nothing here."""
+    board, heard = board_with(node_row(NODE))
+    board.index.set_access(Access.of(trusts=(trust,)))
+    booking = placement.reserve(board, insert(), EPOCH, 0.0)
+    assert isinstance(booking, AssignmentTag)
+    board.confirm(booking, EPOCH, 0.0)
+    [unit] = [message.assignment for _, message in heard if isinstance(message, Send)]
+    async with session() as play:
+        await play.working(unit)
+        play.hear(result(status="failed", failure="scene", error="no camera"))
+        if is_believed:
+            assert (await play.effect()).retry_at is None
+        else:
+            await play.told(FindAlternatives)
 
 
 def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
