@@ -245,7 +245,8 @@ class Case:
         # No further check follows on a refusal, which is then a strike unless rounding may matter.
         is_whole = self.step == "whole" and self.why in ("regions", "disputed")
         is_last = is_whole or (self.kind == "chunk" and at != NOWHERE)
-        return attrs.evolve(order, rounding=is_other_set and is_last)
+        has_sheet = self.step == "whole" and self.pending.disputed is not None
+        return attrs.evolve(order, rounding=is_other_set and is_last, sheet=has_sheet)
 
     def _places(self, secret: bytes) -> SampleRegions:
         if self.step == "open":

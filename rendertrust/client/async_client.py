@@ -622,6 +622,21 @@ class AsyncClient:
         path = f"{_JOBS}/{uuid(job_id)}/units/{unit}/dispute"
         return await self._connection.post(api.Dispute, path, body)
 
+    async def download_dispute_picture(
+        self, job_id: Id, path: Path | str, *, unit: int = 0, progress: Progress = unheard
+    ) -> Path:
+        """Download the picture that a verifier made for a unit's dispute, as ``download`` does.
+
+        The picture is for the unit's creator and for the operator of its node. Raises NotFound if
+        there is no picture.
+        """
+
+        async def where() -> api.ResultUrl:
+            picture = f"{_JOBS}/{uuid(job_id)}/units/{unit}/dispute/check/picture"
+            return await self._connection.get(api.ResultUrl, picture)
+
+        return await self._fetch(where, path, f"{job_id}-{unit}-dispute", progress)
+
     async def disputes(
         self, state: str | None = None, *, limit: int = 50, offset: int = 0
     ) -> api.Disputes:
