@@ -5,8 +5,8 @@ The worker announces each delivered file before it opens the file
 opens a test file of the same size and kind. That worker then opens the delivered file, without the
 scene (``worker/checks/isolated_open.py``). If the second worker dies twice, the delivered file is
 to blame. If the second worker survives, or dies of the test file, nothing is blamed. If the worker
-dies while it draws the comparison sheet, the report is complete without the sheet. If memory or time
-runs out while no delivered file is open, the scene is to blame. The scene is not to blame if
+dies while it draws the comparison sheet, the report is complete without the sheet. If memory or
+time runs out while no delivered file is open, the scene is to blame. The scene is not to blame if
 the result differed so far, because the check of a wrong result takes longer.
 """
 
