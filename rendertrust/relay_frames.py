@@ -28,6 +28,7 @@ from rendertrust.validators import (
 )
 
 FRAME_BYTES_MAX: Final = 64 * 1024
+SHEET_BYTES_MAX: Final = 8 << 20  # bytes of a comparison sheet of the largest size, not compressed
 PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
 LOG_CHARACTERS_MAX: Final = 8 * 1024
 URL_CHARACTERS_MAX: Final = 4096

@@ -382,6 +382,7 @@ class NodeShare:
     """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
     ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operator_accounts``.
+    ``dispute``: the unit's dispute, if it has a comparison.
     """
 
     id: UUID
@@ -397,6 +398,7 @@ class NodeShare:
     tile: int | None = None
     grid: Sequence[int] | None = None
     decision: str | None = None
+    dispute: UUID | None = None
 
 
 @attrs.frozen

@@ -61,6 +61,11 @@ def beside(result: str) -> str:
     return f"{result.rpartition('/')[0]}/evidence"
 
 
+def sheet_key(result: str) -> str:
+    """Return the key of the comparison sheet that a disputed result with this key may have."""
+    return f"{result.rpartition('/')[0]}/comparison.png"
+
+
 @attrs.frozen
 class PartResult:
     """The result of one of the units from which another is assembled, as far as it is known."""

@@ -23,6 +23,7 @@ from rendertrust.protocol import (
     Input,
     JobDispatch,
     JobResult,
+    Output,
     Running,
     Urls,
     UrlsRequest,
@@ -148,10 +149,13 @@ class VerifierChecks:
             for path, of in _files_of(order)
             if of is not None
         ]
-        return _check_dispatch(order, unit, delivered)
+        sheet = await self._relay_frames.sheet_output(order.unit) if order.sheet else None
+        return _check_dispatch(order, unit, delivered, sheet)
 
 
-def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> JobDispatch:
+def _check_dispatch(
+    order: RunCheck, unit: JobDispatch, delivered: list[Input], sheet: Output | None
+) -> JobDispatch:
     own = {name: value for name, value in unit.params.items() if name != EVIDENCE}
     made = attrs.evolve(
         unit,
@@ -169,9 +173,10 @@ def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) 
             **({} if order.seconds is None else {"seconds": order.seconds}),
             **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
             **({"rounding": True} if order.rounding else {}),
+            **({"sheet": True} if order.sheet else {}),
         },
         inputs=(*unit.inputs, *delivered),
-        output=None,
+        output=sheet,
         evidence=None,
         pool="any",
     )

@@ -434,6 +434,8 @@ class VerifierActor(Actor[Verifier]):
             case.end_unverified(NO_EVIDENCE)
         else:
             case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
+            if case.is_refused_across and self._fleet.has_class_of(case):
+                case.leave_to_same_class()
         if case.differs:
             self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
         if case.is_accused:

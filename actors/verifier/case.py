@@ -104,6 +104,9 @@ class Case:
     is_suspected: bool = False
     is_trusted: bool = False  # the node is a verifier, whose results are not compared
     is_known: bool = False  # the node has enough valid results in a row on this device class
+    # A verifier of another device class refused the result, which is no strike. One of the same
+    # class is known, and decides.
+    needs_same_class: bool = False
     lacks_build: bool = False  # no verifier has the node's build, so only open the result at first
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
@@ -217,6 +220,14 @@ class Case:
         return self.step == "more" or (self.step == "whole" and self.why == "regions")
 
     @property
+    def is_refused_across(self) -> bool:
+        """True if a verifier of another device class refused the result, and this is no strike."""
+        verdict = self.verdict
+        if verdict is None or verdict.outcome != "invalid" or verdict.strike or verdict.withdrawn:
+            return False
+        return self.comparison is not None and self.verifier_class != self.device_class
+
+    @property
     def scene(self) -> tuple[UUID, str]:
         """Owner and reference of the scene."""
         return self.pending.user, self.pending.plan.payload_ref
@@ -252,7 +263,8 @@ class Case:
         # No further check follows on a refusal, which is then a strike unless rounding may matter.
         is_whole = self.step == "whole" and self.why in ("regions", "disputed")
         is_last = is_whole or (self.kind == "chunk" and at != NOWHERE)
-        return attrs.evolve(order, rounding=is_other_set and is_last)
+        has_sheet = self.step == "whole" and self.pending.disputed is not None
+        return attrs.evolve(order, rounding=is_other_set and is_last, sheet=has_sheet)
 
     def _places(self, secret: bytes) -> SampleRegions:
         if self.step == "open":
@@ -308,9 +320,9 @@ class Case:
         elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
-        elif report.is_loose or (across and (report.is_uncut or self.pending.is_uncut)):
-            # An invalid result is no strike here, so sampling would not deter cheating: always
-            # compare.
+        elif report.is_loose or across:
+            # An invalid result may be no strike here, as honest frames may differ, by rounding for
+            # example. So sampling would not deter cheating: always compare.
             self.compare()
         else:
             self.verdict = Verdict("sampled-out")
@@ -494,6 +506,10 @@ class Case:
         """Return True if honest pictures may differ, as a denoiser amplifies small differences."""
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
         return report.is_loose or others
+
+    def leave_to_same_class(self) -> None:
+        """Let a verifier of the node's device class decide instead of the one that refused."""
+        self.verdict, self.needs_same_class = None, True
 
     def fail(self, verifier: UUID, *, is_scene: bool = False) -> None:
         """Record a failed check. ``is_scene``: the delivered files were not involved."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import value_text
+from rendertrust.cli import path_checks, transfer_progress, value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import CliSession, pass_session
@@ -103,6 +103,40 @@ def _is_comparison(document: object) -> bool:
     from rendertrust.json_values import members
 
     return members(document).get("rerendered") is True
+
+
+@disputes.command("picture")
+@click.argument("job", type=click.UUID)
+@click.option("--frame", type=int, help="The disputed frame, if the job has several.")
+@click.option(
+    "--unit", type=click.IntRange(0), help="The unit instead of a frame; units are numbered from 0."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="here",
+    help="A file or a folder.",
+)
+@pass_session
+def picture(
+    session: CliSession, /, job: UUID, *, frame: int | None, unit: int | None, out: Path
+) -> None:
+    """Download the picture that a verifier made to decide a dispute with a comparison.
+
+    The PNG shows the delivered frame, the verifier's own render, and their difference. You get it
+    if the JOB is yours, or if your node delivered the frame (then give --unit).
+    """
+    place = path_checks.placed(out)
+
+    async def download(client: "AsyncClient") -> None:
+        number = await unit_of(client, job, frame, unit) or 0
+        with transfer_progress.shown(session.output, "Downloaded") as progress:
+            path = await client.download_dispute_picture(job, place, unit=number, progress=progress)
+        session.output.document({"job_id": str(job), "unit": number, "path": str(path)})
+        session.output.say(f"Saved {path}.")
+
+    session.run(download)
 
 
 @disputes.command("list")

@@ -167,6 +167,7 @@ class AsyncClient:
 
     receipt = result_methods.receipt
     dispute = result_methods.dispute
+    download_dispute_picture = result_methods.download_dispute_picture
     disputes = result_methods.disputes
     each_dispute = result_methods.each_dispute
     log_checkpoint = result_methods.log_checkpoint

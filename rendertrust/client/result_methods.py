@@ -194,6 +194,28 @@ async def dispute(
     return await client.connection.post(api.Dispute, paths.unit(job_id, unit, "dispute"), body)
 
 
+async def download_dispute_picture(
+    client: ClientState,
+    job_id: Id,
+    path: Path | str,
+    *,
+    unit: int = 0,
+    progress: Progress = unheard,
+) -> Path:
+    """Download the picture that a verifier made for a unit's dispute, as ``download`` does.
+
+    The picture is for the unit's creator and for the operator of its node. Raises NotFound if
+    there is no picture.
+    """
+
+    async def where() -> api.ResultUrl:
+        return await client.connection.get(
+            api.ResultUrl, paths.unit(job_id, unit, "dispute/check/picture")
+        )
+
+    return await _fetch(client, where, path, f"{job_id}-{unit}-dispute", progress)
+
+
 async def disputes(
     client: ClientState, state: str | None = None, *, limit: int = 50, offset: int = 0
 ) -> api.Disputes:

@@ -601,6 +601,18 @@ class Client:
         """
         return self._loop.run(self._api.dispute(job_id, reason, unit=unit, comparison=comparison))
 
+    def download_dispute_picture(
+        self, job_id: Id, path: Path | str, *, unit: int = 0, progress: Progress = unheard
+    ) -> Path:
+        """Download the picture that a verifier made for a unit's dispute, as ``download`` does.
+
+        The picture is for the unit's creator and for the operator of its node. Raises NotFound if
+        there is no picture.
+        """
+        return self._loop.run(
+            self._api.download_dispute_picture(job_id, path, unit=unit, progress=progress)
+        )
+
     def disputes(
         self, state: str | None = None, *, limit: int = 50, offset: int = 0
     ) -> api.Disputes:

@@ -38,8 +38,8 @@ def is_delivered(job_type: str, path: str) -> bool:
 class Completed:
     """The unit is done.
 
-    ``file``: the creator's result, in the task's folder. ``work``: measurements. ``evidence``: the
-    result's evidence, if the dispatch requests evidence.
+    ``file``: the creator's result, in the task's folder; of a check, the comparison sheet.
+    ``work``: measurements. ``evidence``: the result's evidence, if the dispatch requests evidence.
     """
 
     file: Path | None = None

@@ -313,7 +313,9 @@ SELECT e.*, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')
                WHERE r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
        (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,
        (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
-        WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision
+        WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision,
+       (SELECT d.id FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
+        WHERE d.job_id = e.job_id AND d.unit = e.unit) AS dispute
 FROM newest e JOIN jobs j ON j.id = e.job_id
 LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
 ORDER BY e.earned_at DESC, e.id DESC;

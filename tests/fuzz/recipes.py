@@ -277,8 +277,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Operations that cannot succeed here: they need Stripe's secret, a mail server, evidence of checked
-# results, or a job of several files.
+# Operations that cannot succeed here: they need Stripe's secret, a mail server, evidence or a
+# verifier's picture of checked results, or a job of several files.
 UNMET = frozenset(
     {
         "POST /api/v1/auth/password/forgot",
@@ -286,6 +286,7 @@ UNMET = frozenset(
         "POST /api/v1/auth/verify/send",
         "POST /api/v1/webhooks/stripe",
         "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
+        "GET /api/v1/jobs/{job_id}/units/{unit}/dispute/check/picture",
         "GET /api/v1/jobs/{job_id}/manifest",
     }
 )
@@ -359,6 +360,7 @@ RECIPES: Mapping[str, Recipe] = {
     "admin_credits_refund": refund,
     "disputes_open_dispute": dispute,
     "disputes_picture": dispute_picture,
+    "disputes_check_picture": dispute_picture,
     "disputes_uphold": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "disputes_reject": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "operators_pay_out": pay_out,

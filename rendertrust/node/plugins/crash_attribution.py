@@ -4,7 +4,8 @@ The worker announces each delivered file before it opens the file
 (``worker/checks/open_watchdog.py``). If the worker dies after the announcement, a second worker
 opens a test file of the same size and kind. That worker then opens the delivered file, without the
 scene (``worker/checks/isolated_open.py``). If the second worker dies twice, the delivered file is
-to blame. If the second worker survives, or dies of the test file, nothing is blamed. If memory or
+to blame. If the second worker survives, or dies of the test file, nothing is blamed. If the worker
+dies while it draws the comparison sheet, the report is complete without the sheet. If memory or
 time runs out while no delivered file is open, the scene is to blame. The scene is not to blame if
 the result differed so far, because the check of a wrong result takes longer.
 """
@@ -18,7 +19,7 @@ from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import Task
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, ran_out
 from rendertrust.node.resource_monitor import MEMORY, SCENES
-from rendertrust.node.worker.checks.open_watchdog import MAKING
+from rendertrust.node.worker.checks.open_watchdog import MAKING, SHEET
 
 TRIES: Final = 2
 ENDS: Final = ("done", "failed")
@@ -64,6 +65,8 @@ async def run_check(render: RenderPlugin, order: Told, task: Task) -> Told:
     before = found if isinstance(found, dict) else {}
     if about["what"] == MAKING:  # the compositor ran on the delivered passes
         return {**before, "event": "done", "unmade": True}
+    if about["what"] == SHEET:
+        return {**before, "event": "done"}
     return await _open_alone(render, order, task, about, before)
 
 

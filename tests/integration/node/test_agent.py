@@ -263,6 +263,20 @@ async def test_upload_that_is_refused_fails_the_unit(peer: Gateway, start: Start
         assert (result.status, result.failure) == ("failed", "gateway")
 
 
+@pytest.mark.parametrize(("answers", "stored"), [([], True), ([400], False), ([403], False)])
+async def test_a_check_is_told_even_if_its_comparison_sheet_is_not_stored(
+    peer: Gateway, start: Start, gate: asyncio.Event, answers: list[int], *, stored: bool
+) -> None:
+    peer.store_answers = answers
+    gate.set()
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("check", output=peer.output("o1")))
+        result = await peer.result("j1")
+        assert (result.status, result.result_ref, result.sha256) == ("completed", "none:j1", None)
+        assert ("o1" in peer.objects) is stored
+
+
 async def test_stopping_gives_running_units_back(peer: Gateway, start: Start) -> None:
     peer.answer = ack_of
     async with start() as node:

@@ -9,7 +9,7 @@ from uuid import UUID
 from actors.ledger.effects import UnitComplete, UnitFail
 from actors.ledger.messages import Posted
 from rendertrust.manifest import Manifest, ManifestEntry
-from sql.units import beside, evidence_key, result_key
+from sql.units import beside, evidence_key, result_key, sheet_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import signed_in
 from tests.integration.web.accounts import Person, with_role
@@ -162,6 +162,7 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     key = "/".join(("results", await user_of(face, user), job, "0", "1", "frame.png"))
     await finish(face, job, str(row["node_id"]), key)
     await face.gateway.ports.objects.put(beside(key), b"its evidence")
+    await face.gateway.ports.objects.put(sheet_key(key), b"its comparison sheet")
     await pass_days(database, 89)
     await remove_expired(face.gateway)
     assert (await call(face, user, "GET", f"/api/v1/jobs/{job}/result"))[0] == 200
@@ -173,6 +174,7 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     assert page["units"][0]["download_url"] is None
     assert await face.gateway.ports.objects.head(key) is None
     assert await face.gateway.ports.objects.head(beside(key)) is None
+    assert await face.gateway.ports.objects.head(sheet_key(key)) is None
     assert (await call(face, user, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
 
 

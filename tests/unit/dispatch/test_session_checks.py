@@ -34,7 +34,7 @@ from rendertrust.protocol import (
 )
 from rendertrust.verdict_reason import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, SENTENCES
 from sql.job_plan import InputFile, Inputs
-from sql.units import CHECKED, PartResult, evidence_key, result_key
+from sql.units import CHECKED, PartResult, evidence_key, result_key, sheet_key
 from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide
@@ -531,6 +531,21 @@ async def test_a_check_of_the_whole_frame_says_so() -> None:
         sent = await play.socket.expect(JobDispatch)
         assert sent.params["across"] == [[0.1, 0.2, 0.3]]
         assert sent.params["rounding"] is True
+
+
+@simulated
+async def test_a_verifier_uploads_the_comparison_sheet_beside_the_result() -> None:
+    """A later check of the dispute replaces the sheet of a check that failed."""
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier, attrs.evolve(ORDER, whole=True, sheet=True))
+        assert (sent.params["sheet"], sent.evidence) == (True, None)
+        assert sent.output is not None
+        assert (sent.output.key, sent.output.part_bytes) == (sheet_key(KEY), None)
+        for picture in (b"first", b"second"):
+            to = sent.output
+            assert (await play.objects.request("PUT", to.url, to.headers, picture)).status == 200
+        assert await play.objects.get(sheet_key(KEY)) == b"second"
 
 
 @simulated

@@ -70,6 +70,18 @@ async def test_the_scene_is_to_blame_if_memory_or_time_runs_out(
 
 
 @pytest.mark.parametrize("ending", [ended(excess=out_of_memory(9)), ended(None), ended(-11)])
+async def test_a_report_is_complete_without_its_comparison_sheet(
+    ending: ProcessExit, tmp_path: Path
+) -> None:
+    found = {"crops": [{"equal": False, "off": 0.9}], "whole": True}
+    worker = Worker([{**ABOUT, "what": "sheet", "found": found}], ending)
+    order = {"do": "check", "draws": [[0.1, 0.1, None]], "open_seconds": 1.0}
+    task = unit(tmp_path, {}, {})
+    told = await crash_attribution.run_check(cast("RenderPlugin", worker), order, task)
+    assert told == {**found, "event": "done"}
+
+
+@pytest.mark.parametrize("ending", [ended(excess=out_of_memory(9)), ended(None), ended(-11)])
 async def test_the_scene_is_not_to_blame_while_a_delivered_file_is_open(
     ending: ProcessExit, tmp_path: Path
 ) -> None:

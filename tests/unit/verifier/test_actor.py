@@ -36,6 +36,7 @@ from tests.unit.verifier.stage import (
 SHARE = PRICE * 70 // 100
 CHECK_SECONDS = 20.0
 AGAIN_SECONDS = 30.0
+OTHER_CLASS = "cpu/sse/5.2"
 LOOKED: Mapping[str, Any] = {"looked": True}
 UNABLE = {"unable": "its simulation is not baked"}
 NEVER_DRAWN: Mapping[str, Any] = {"least_odds": 0.0}
@@ -412,9 +413,9 @@ async def known_node(play: Play, device_class: str = CLASS) -> Inspector:
 
 
 @simulated
-async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> None:
+async def test_what_is_not_drawn_is_opened_and_paid() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known_node(play, "cpu/sse/5.2")
+        checker = await known_node(play)
         job = await play.delivered()
         order = await play.asked(checker)
         assert order.draws == ()
@@ -422,6 +423,47 @@ async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> N
         play.says(checker, order, LOOKED)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.earned()) == ("sampled-out", SHARE)
+
+
+@simulated
+async def test_a_node_whose_instruction_set_no_verifier_has_is_always_compared() -> None:
+    """Rounding may excuse a lie of such a node, so it would gain from lies that are not drawn."""
+    async with verifying(**NEVER_DRAWN) as play:
+        checker, job = await known_node(play, OTHER_CLASS), await play.delivered()
+        assert (await play.checks(checker, LOOKED)).draws == ()
+        assert len((await play.checks(checker, EXACT)).draws) == 3
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("consistent", SHARE)
+
+
+@simulated
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_verifier_of_another_class_excuses_no_lie_while_one_of_the_class_is_known(
+    *, leaves: bool
+) -> None:
+    """The other verifier is asked only because the one of the node's class is busy; if that one
+    leaves, the other's refusal is repeated and counts.
+    """
+    async with verifying(first_seconds=900.0) as play:
+        other, same = play.inspector(20, OTHER_CLASS), play.inspector(21)
+        await play.delivered()
+        busy = await play.asked(same)
+        job = await play.delivered(frame=None, frames=[1, 2])
+        off = {"crops": [{"equal": False, "off": 9.0}], "finish": None, "loose": True}
+        play.says(other, await play.asked(other), off)
+        await asyncio.sleep(30)
+        assert (play.verdict(job), other.probe.ref.depth) == (None, 0)
+        if leaves:
+            play.goes(same)
+            await play.checks(other, EXACT)
+            await until(lambda: other.probe.ref.depth, within=900)
+            play.says(other, await play.asked(other), off)
+        else:
+            play.says(same, busy, EXACT)
+            play.says(same, await play.asked(same), {**off, "loose": False})
+        await until(lambda: play.verdict(job), within=60)
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike) == ("invalid", not leaves)
 
 
 @simulated
