@@ -38,7 +38,7 @@ CREATE TABLE checks (
     said            text NOT NULL DEFAULT '' CHECK (char_length(said) <= 500), -- explanation of the verdict
     reason          text CHECK (reason IN (
                         'off', 'no-verifier', 'no-check', 'no-evidence', 'own-node',
-                        'too-large', 'scene-crash', 'format', 'unsupported', 'device-dependent',
+                        'scene-fails', 'format', 'unsupported', 'device-dependent',
                         'other-device', 'other-driver', 'no-build', 'checks-failed')),
     strike          boolean NOT NULL DEFAULT false, -- invalid beyond doubt, through the node's fault
     -- the scene's regions render differently, so earlier invalid results do not count either
