@@ -536,9 +536,10 @@ class VerifierActor(Actor[Verifier]):
         verdict = case.verdict
         assert verdict is not None, "it was booked"
         log.info("unit %s:%d:%d is %s %s", *case.id, verdict.outcome, verdict.said)
+        if verdict.outcome == "invalid":
+            self._clawback.again()
         if verdict.strike:
             self._standings.suspect(case.pending.row.node_id)
-            self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
 

@@ -63,7 +63,7 @@ CREATE INDEX checks_of_operator ON checks (operator, opened_at) WHERE state = 'P
 -- The record of a node: invalid results, and valid results of other users' work.
 CREATE INDEX checks_told ON checks (node_id, device_class, decided_at)
     WHERE verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own);
-CREATE INDEX checks_strikes ON checks (decided_at) WHERE strike;
+CREATE INDEX checks_invalid ON checks (decided_at) WHERE verdict = 'invalid';
 -- Results that were found invalid, although honest frames of the scene may differ.
 CREATE INDEX checks_loose ON checks (job_id) WHERE loose AND verdict = 'invalid';
 -- The verdicts since a node's quarantine. Deleting a node searches the rows that refer to it.
