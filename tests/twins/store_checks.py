@@ -219,12 +219,6 @@ def _of_unit(store: "StoreTwin", of: CheckRow) -> list[CheckRow]:
     return [row for row in store.checks.values() if (row.job_id, row.unit) == of.id[:2]]
 
 
-def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
-    """Return whether the strike was withdrawn, because the unit's scene is at fault."""
-    found = row.strike and row.verifier_id is not None
-    return found and any(one.withdrawn for one in _of_unit(store, row))
-
-
 def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:
     """Return the nodes that blamed a unit's scene, with their owners."""
     nodes = {word.node_id for word in store.words if (word.job_id, word.unit) == (job, unit)}

@@ -57,7 +57,7 @@ async def blamed(worker: Worker, folder: Path, left: float = 60.0, **more: Any) 
 
 
 async def is_of_scene(worker: Worker, folder: Path) -> bool:
-    return await blamed(worker, folder) == crash_attribution.SCENE
+    return bool(await blamed(worker, folder) == crash_attribution.SCENE)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -314,7 +315,7 @@ async def test_an_invalid_result_without_a_strike_is_enough_and_costs_an_honest_
         for _ in settled:
             await play.checks(checker, EXACT)
         for job in settled:
-            await until(lambda job=job: is_rejected(play, job), within=60)
+            await until(partial(is_rejected, play, job), within=60)
             assert play.store.earnings[job, 0].state == "PENDING"
         assert (play.earned(), await play.store.audit()) == (2 * SHARE, [])
 
