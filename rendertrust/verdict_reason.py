@@ -15,8 +15,7 @@ VerdictReason: TypeAlias = Literal[
     "no-evidence",
     "own-node",
     # unverifiable: checks did not decide
-    "too-large",
-    "scene-crash",
+    "scene-fails",
     "format",
     "unsupported",
     "device-dependent",
@@ -30,8 +29,7 @@ NO_VERIFIER: Final = "no-verifier"
 NO_CHECK: Final = "no-check"
 NO_EVIDENCE: Final = "no-evidence"
 OWN_NODE: Final = "own-node"
-TOO_LARGE: Final = "too-large"
-SCENE_CRASH: Final = "scene-crash"
+SCENE_FAILS: Final = "scene-fails"
 FORMAT: Final = "format"
 UNSUPPORTED: Final = "unsupported"
 DEVICE_DEPENDENT: Final = "device-dependent"
@@ -45,8 +43,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     NO_CHECK: "there is no check for this type of job",
     NO_EVIDENCE: "its node delivered no evidence",
     OWN_NODE: "its creator's own node rendered it",
-    TOO_LARGE: "the verifiers have too little memory or time to render the scene",
-    SCENE_CRASH: "rendering the scene crashes the verifiers",
+    SCENE_FAILS: "the verifiers cannot render the scene",
     FORMAT: "the verifiers cannot read this format of pictures",
     UNSUPPORTED: "honest nodes deliver no such unit of this job",
     DEVICE_DEPENDENT: "devices of different kinds render the scene differently",
@@ -58,8 +55,7 @@ SENTENCES: Final[Mapping[str, str]] = {
 # Whether an ``unverifiable`` result is charged, and paid to a node with enough valid results: only
 # if the scene is the reason, because its node may have caused the other reasons.
 IS_PAID: Final[Mapping[str, bool]] = {
-    TOO_LARGE: True,
-    SCENE_CRASH: True,
+    SCENE_FAILS: True,
     FORMAT: True,
     UNSUPPORTED: False,
     DEVICE_DEPENDENT: False,

@@ -236,6 +236,7 @@ class Store(Protocol):
         """Return pending shares that were settled without a full comparison, newest first.
 
         Only nodes that have delivered an invalid result, and other nodes of their owners, count.
+        If none of these results was a strike, only while fewer than ``limit`` shares are withheld.
         """
         ...
 

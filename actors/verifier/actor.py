@@ -49,7 +49,8 @@ from sql.database import Unavailable
 from sql.reputation_rules import NEW
 from sql.units import MINE
 
-FAILURES_MOST: Final = 3  # failed checks after which the checks of a result are given up
+FAILURES_MOST: Final = 3  # failed checks after which a result gets no further one
+TOO_LONG: Final = "it took too long"
 ANSWER_SECONDS: Final = 10.0  # wait for the Ledger's answer, then commit again
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
@@ -355,16 +356,16 @@ class VerifierActor(Actor[Verifier]):
         _split(running)
         case = running.cases[0]
         if not running.is_batch:
-            rests = case.lose(self._settings.again_seconds, FAILURES_MOST)
+            rests = case.lose(running.by.node, self._settings.again_seconds)
             case.rests_until = self._peers.clock.monotonic() + rests
 
     def _expire(self) -> None:
         for running in self._verifiers.overdue(self._peers.clock.monotonic()):
             log.warning("a check by node %s took too long", running.by.node)
             self._verifiers.drop(running)
-            self._failed(running)
+            self._failed(running, Reported(running.order.check, running.by.node, None, TOO_LONG))
 
-    def _failed(self, running: RunningCheck, *, is_scene: bool = False) -> None:
+    def _failed(self, running: RunningCheck, told: Reported) -> None:
         """Handle a failed check, which is repeated after a pause.
 
         Results of a batch are opened one by one.
@@ -373,9 +374,13 @@ class VerifierActor(Actor[Verifier]):
         _split(running)
         if running.is_batch:
             return
-        case = running.cases[0]
-        case.fail(running.by.node, is_scene=is_scene)
-        case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
+        case, rests = running.cases[0], self._settings.again_seconds
+        if told.is_unread:
+            rests = case.miss(told.reason, rests)
+        else:
+            blamed = {"is_scene": told.is_scene, "by_files": told.by_files}
+            case.fail(running.by.node, told.reason, **blamed)
+        case.rests_until = self._peers.clock.monotonic() + rests
 
     def _spent(self, running: RunningCheck) -> None:
         now, case = self._peers.clock.monotonic(), running.cases[0]
@@ -399,9 +404,7 @@ class VerifierActor(Actor[Verifier]):
             heard = answer(message.report, order.count, least_of(order.unit))
         if isinstance(heard, NoReport):
             log.warning("a check by node %s failed: %s", message.node, heard.reason)
-            if message.is_unread:
-                case.unread = heard.reason
-            self._failed(running, is_scene=message.is_scene)
+            self._failed(running, attrs.evolve(message, reason=heard.reason))
             return
         self._spent(running)
         self._hear(case, heard, running)
@@ -463,8 +466,15 @@ class VerifierActor(Actor[Verifier]):
         if message.is_readable is False:
             case.end_unread()
             await self._conclude(case)
+        elif message.is_readable and case.unfetched >= FAILURES_MOST and self._is_old(case):
+            case.end_unfetched()
+            await self._conclude(case)
         elif message.is_readable:
             case.unread = None  # a verifier tries again
+
+    def _is_old(self, case: Case) -> bool:
+        waited = self._peers.clock.monotonic() - max(case.since, self._since)
+        return waited >= PATIENCE_FACTOR * self._settings.verification.wait_seconds
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────
 
@@ -528,9 +538,10 @@ class VerifierActor(Actor[Verifier]):
         verdict = case.verdict
         assert verdict is not None, "it was booked"
         log.info("unit %s:%d:%d is %s %s", *case.id, verdict.outcome, verdict.said)
+        if verdict.outcome == "invalid":
+            self._clawback.again()
         if verdict.strike:
             self._standings.suspect(case.pending.row.node_id)
-            self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
 

@@ -25,8 +25,7 @@ from rendertrust.verdict_reason import (
     NO_EVIDENCE,
     OTHER_DEVICE,
     OTHER_DRIVER,
-    SCENE_CRASH,
-    TOO_LARGE,
+    SCENE_FAILS,
     UNSUPPORTED,
     VerdictReason,
     explain,
@@ -50,11 +49,12 @@ NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 # these stand for a creator in the fair order of checks
 CLAWBACK: Final = UUID(int=0)
 RELEASES: Final = UUID(int=2**128 - 1)  # free frames that may end their node's quarantine
-LOST_MOST: Final = 6  # verifiers lost during checks of a result, after which these are given up
+LOST_MOST: Final = 6  # verifiers lost during checks of a result, after which it is refused
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
+LOST: Final = "each verifier that checks it is lost"
 MISSING: Final = "the object is no longer in the store"
-COMPOSITING: Final = "making the picture from its passes"
+COMPOSITING: Final = "Blender crashes while it makes the picture from its passes"
 # Codes at the beginning of explanations: comparisons with other seeds, and of frames by EEVEE.
 OTHER_SEEDS: Final = "other-seeds"
 SAME_DRIVER: Final = "same-driver"
@@ -95,6 +95,9 @@ class Case:
     is_alone: bool = False  # a batch did not clear the result, so it is opened alone
     failed: int = 0  # number of failed checks
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
+    failed_by_files: int = 0  # failed checks that fail only with the delivered files
+    failure: str = ""  # why the last check failed
+    unfetched: int = 0  # checks whose verifier could not fetch a file that the gateway can read
     lost: int = 0  # checks whose verifier was lost
     yielded: int = 0  # long checks that were dropped as results of other creators waited
     failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
@@ -199,7 +202,7 @@ class Case:
         """True if other results are checked first, as a check of this result failed or was
         dropped.
         """
-        return self.failed > 0 or self.yielded > 0
+        return self.failed > 0 or self.yielded > 0 or self.unfetched > 0
 
     def is_waiting(self, now: float) -> bool:
         """Return True if nothing but a verifier is missing for its next check."""
@@ -400,7 +403,7 @@ class Case:
             self._is_invalid(f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure)
         elif report.is_unmade or (self.why == "unmade" and not report.is_finished):
             # the verifier could not even make a picture of the frame that it rendered
-            self._cannot_tell(SCENE_CRASH, COMPOSITING)
+            self._cannot_tell(SCENE_FAILS, COMPOSITING)
         elif not report.is_finished:
             self._cannot_tell(FORMAT)
         elif report.is_unseen:
@@ -511,10 +514,16 @@ class Case:
         """Let a verifier of the node's device class decide instead of the one that refused."""
         self.verdict, self.needs_same_class = None, True
 
-    def fail(self, verifier: UUID, *, is_scene: bool = False) -> None:
-        """Record a failed check. ``is_scene``: the delivered files were not involved."""
+    def fail(
+        self, verifier: UUID, why: str = "", *, is_scene: bool = False, by_files: bool = False
+    ) -> None:
+        """Record a failed check. ``is_scene``: the scene fails without the delivered files, too.
+        ``by_files``: it fails only with them.
+        """
         self.failed += 1
         self.failed_in_scene += is_scene
+        self.failed_by_files += by_files
+        self.failure = why
         self.failed_by |= {verifier}
 
     def give_way(self, again_seconds: float) -> float:
@@ -522,37 +531,67 @@ class Case:
         self.yielded += 1
         return again_seconds * 2.0 ** min(self.yielded, DOUBLED_MOST)
 
-    def lose(self, again_seconds: float, failures_most: int) -> float:
+    def lose(self, verifier: UUID, again_seconds: float) -> float:
         """Record that the verifier was lost during its check; return the pause in seconds.
 
-        After LOST_MOST losses the checks of the case are given up, as the result may crash
-        verifiers.
+        After LOST_MOST losses the result is refused, as its files may crash verifiers.
         """
         self.lost += 1
+        self.failed_by |= {verifier}
         if self.lost >= LOST_MOST:
-            self.failed = failures_most
+            self._refuse_files(LOST)
         return again_seconds * 2.0 ** (self.lost - 2) if self.lost > 1 else 0.0
+
+    def miss(self, why: str, again_seconds: float) -> float:
+        """Record that a verifier could not fetch the delivered files; return the pause in seconds.
+
+        The gateway reads the files now: a store that is away is nobody's failure.
+        """
+        self.unread = why
+        self.unfetched += 1
+        return again_seconds * 2.0 ** min(self.unfetched - 1, DOUBLED_MOST)
 
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid, but no strike. If all checks failed because of
-        the scene, the scene is at fault, unless a comparison left regions in doubt.
+        If regions differed, or checks fail only with the delivered files, the result is invalid,
+        but no strike. If all checks failed because of the scene, the scene is at fault, unless a
+        comparison left regions in doubt.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"
             self._is_invalid(said, strike=False)
+        elif self.failed_by_files > 0:
+            self._refuse_files(self.failure)
         elif 0 < self.failed == self.failed_in_scene and self.step != "more":
-            self._cannot_tell(TOO_LARGE)
+            self._cannot_tell(SCENE_FAILS, self.failure)
         else:
-            self._cannot_tell(CHECKS_FAILED, self.said)
+            self._cannot_tell(CHECKS_FAILED, self.said or self.failure)
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
         self.verifier = None  # the gateway's own reading decides, not a verifier's finding
         self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
+
+    def end_unfetched(self) -> None:
+        """End the case: the gateway can read the files, but for long no verifier could."""
+        if self.is_again:
+            self._cannot_tell(CHECKS_FAILED, self.unread or "")
+        else:
+            self.end_unread()
+
+    def _refuse_files(self, said: str) -> None:
+        """End the case: verifiers fail with the delivered files, which may be the node's fault.
+
+        If the result was settled, an admin decides.
+        """
+        if self.is_again:
+            self._cannot_tell(CHECKS_FAILED, said)
+        else:
+            self.verifier = min(self.failed_by)
+            self._is_invalid(said, strike=False)
 
     def end_missing(self) -> None:
         """End the case: the store lost the object, which is not the node's fault.

@@ -55,7 +55,7 @@ class Failed:
     line for people. ``detail``: further lines, such as the end of a log. ``given_back``: nothing
     failed, but this node does not do the unit now. ``lacks``: nothing failed, but this machine
     lacks something that the unit needs (``rendertrust.protocol.LACKS``). ``unread``: the delivered
-    file that a check could not fetch.
+    file that a check could not fetch, or with which Blender crashes.
     """
 
     failure: str

@@ -532,7 +532,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
         await self.round_trip()
-        return unchecked_earnings(self)[:limit]
+        return unchecked_earnings(self, limit)
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()

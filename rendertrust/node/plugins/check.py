@@ -80,8 +80,9 @@ class CheckPlugin:
     async def run(self, task: Task) -> Result:
         """Run the check. A failure of the check says nothing about the checked result.
 
-        If the parameters are invalid, or memory or time ran out while no delivered file was open,
-        the failure blames the scene. Otherwise the failure blames the verifier.
+        If memory or time ran out or Blender crashed while no delivered file was open, the failure
+        blames the scene. If Blender crashes only with the delivered files, the failure names the
+        picture as unread. Otherwise the failure blames the verifier.
         """
         # runs in a thread, because a video's frames are unpacked
         order = await asyncio.to_thread(_order_for, task)
@@ -90,7 +91,7 @@ class CheckPlugin:
         order = {**order, "open_seconds": self.open_seconds}
         render = self._within(task.params.get("seconds"))
         until = time.monotonic() + render.runtime_seconds_max
-        last = await crash_attribution.run_check(render, order, task)
+        last = await crash_attribution.run_check(render, order, task, until)
         told = await rounding_check.check_rounding(render, order, task, last, until)
         return await asyncio.to_thread(_report, told, task)
 
@@ -184,8 +185,10 @@ def _is_share(value: object) -> bool:
 def _report(last: Mapping[str, Any], task: Task) -> Result:
     if last.get("event") != "done":
         error = str(last.get("error") or "the check ended without a report")
-        failure = "scene" if last.get("of_scene") is True else "verifier"
-        return Failed(failure=failure, error=error[:500], detail=str(last.get("tail", "")))
+        blamed, detail = last.get("blamed"), str(last.get("tail", ""))
+        failure = "scene" if blamed == crash_attribution.SCENE else "verifier"
+        unread = PICTURE if blamed == crash_attribution.FILES else None
+        return Failed(failure=failure, error=error[:500], detail=detail, unread=unread)
     told = {name: last[name] for name in _TOLD if last.get(name) is not None}
     return Completed(file=_sheet(task) if task.params.get("sheet") else None, work=told)
 

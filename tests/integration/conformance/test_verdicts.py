@@ -552,6 +552,44 @@ async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     assert await stage.store.audit() == []
 
 
+@pytest.mark.parametrize(
+    ("how", "counts"),
+    [
+        ({}, True),
+        ({"strike": True}, True),
+        ({"verifier": None}, False),
+        ({"verifier": None, "strike": True}, True),
+        ({"withdrawn": True}, False),
+    ],
+)
+async def test_an_invalid_result_recalls_others_unless_its_scene_or_the_store_is_at_fault(
+    stage: Stage, how: dict[str, Any], counts: bool
+) -> None:
+    case, now = await delivered(stage), stage.clock.now()
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
+    other = await delivered(stage)
+    _, first, job = await stage.dispatched(100)
+    await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(job, 0, 2, case.node))
+    assert isinstance(await stage.do(delivery(job, case.node, case.operator, attempt=2)), Posted)
+    given = {"verifier": other.node, "strike": False, "retry_at": now, "attempt": 2, **how}
+    assert isinstance(await stage.do(said(job, "invalid", case.operator, **given)), Posted)
+    found = [one.job for one in await stage.store.unlooked_shares(10)]
+    assert found == ([case.job] if counts else [])
+    # Without a strike, no more shares are withheld at a time than are asked for.
+    assert isinstance(await stage.do(said(other.job, "sampled-out", other.operator)), Posted)
+    of = (other.job, 0, other.user)
+    held = DisputeOpen(fresh_id(), *of, "not compared", timedelta(0), by_gateway=True)
+    assert isinstance(await stage.do(held), Posted)
+    is_sure = bool(how.get("strike"))
+    assert len(await stage.store.unlooked_shares(1)) == is_sure
+    assert len(await stage.store.unlooked_shares(2)) == counts
+    await stage.store.note_finding(other.job, 0, "unverifiable")
+    assert len(await stage.store.unlooked_shares(1)) == counts
+    assert isinstance(await stage.do(DisputeDecide(*of, False, "an admin")), Posted)
+    assert await stage.store.audit() == []
+
+
 async def test_what_was_delivered_before_the_lie_waits_again_however_late_it_is_settled(
     stage: Stage,
 ) -> None:

@@ -193,7 +193,7 @@ async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> Non
     job = await submitted(face, user, job_type="inference", frames="1-4")
     outcomes: tuple[tuple[VerdictOutcome, VerdictReason | None], ...] = (
         ("exact", None),
-        ("unverifiable", "too-large"),
+        ("unverifiable", "scene-fails"),
         ("sampled-out", None),
         ("unverified", "no-evidence"),
     )
@@ -212,7 +212,7 @@ async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> Non
     found = [unit["verified"] for unit in page["units"]]
     assert found == [True, False, True, False]
     reasons = [unit["unverified_reason"] for unit in page["units"]]
-    assert reasons == [None, "too-large", None, "no-evidence"]
+    assert reasons == [None, "scene-fails", None, "no-evidence"]
     checks = await CheckViews(face.gateway.database).page(None, CheckFilter(node), 9)
     assert {one.verdict: one.reason for one in checks} == dict(outcomes)
 

@@ -52,8 +52,8 @@ def test_what_waits_says_why() -> None:
 
 
 def test_what_is_not_verified_says_why() -> None:
-    row = unit_table.cells(unit(state="COMPLETED", unverified_reason="scene-crash"))
-    assert row[-1] == "not verified: rendering the scene crashes the verifiers"
+    row = unit_table.cells(unit(state="COMPLETED", unverified_reason="scene-fails"))
+    assert row[-1] == "not verified: the verifiers cannot render the scene"
     assert unit_table.cells(unit(state="COMPLETED", unverified_reason=None))[-1] == ""
 
 

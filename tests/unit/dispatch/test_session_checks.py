@@ -137,6 +137,8 @@ async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no
         ("network", {"unread": ["check/picture"]}, False),
         ("network", None, False),
         ("verifier", None, False),
+        ("verifier", {"unread": "check/picture"}, False),
+        ("verifier", {"unread": "s.blend"}, False),
         ("scene", None, False),
         ("scene", {"unread": "s.blend"}, False),
     ],
@@ -154,7 +156,8 @@ async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_
         )
         play.hear(failed)
         told = await verifier.expect(Reported)
-        assert told == Reported(CHECK, NODE, None, error, is_unread, failure == "scene")
+        by_files = failure == "verifier" and work == {"unread": "check/picture"}
+        assert told == Reported(CHECK, NODE, None, error, is_unread, failure == "scene", by_files)
 
 
 async def leases_until(play: Play, seconds: float) -> list[float]:

@@ -35,6 +35,6 @@ def test_the_document_lists_each_and_who_is_paid() -> None:
 
 def test_each_has_a_sentence_that_a_detail_may_follow() -> None:
     assert set(SENTENCES) == CODES
-    assert explain("too-large") == SENTENCES["too-large"]
+    assert explain("scene-fails") == SENTENCES["scene-fails"]
     assert explain("format", "DDS") == f"{SENTENCES['format']}: DDS"
     assert explain("of-a-later-version") == "of-a-later-version"

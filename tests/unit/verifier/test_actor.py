@@ -17,6 +17,7 @@ from actors.verifier.messages import LieDetected
 from rendertrust.verdict_reason import NO_EVIDENCE, SENTENCES
 from sql.reputation_rules import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
+from sql.unit_retry_policy import NODE_FAILURES_MOST
 from sql.units import result_key
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
@@ -281,9 +282,49 @@ async def test_what_takes_each_verifier_along_ends_and_others_are_checked_meanwh
                 await play.ends(order.unit.job, "COMPLETED")
                 # longer than the pause before the next check of ``deadly``
                 await asyncio.sleep(15 * 2**orders)
-        await play.ends(deadly, "COMPLETED")
-        assert play.verdict(deadly) == "unverifiable"
+        await play.ends(deadly, "QUEUED")
+        row = play.store.checks[deadly, 0, 1]
+        assert (row.verdict, row.strike, row.verifier_id) == ("invalid", False, checker.node)
         assert (deadly, 0) not in play.store.earnings
+
+
+@simulated
+async def test_a_unit_whose_every_result_takes_verifiers_along_fails_and_costs_nothing() -> None:
+    async with verifying(again_seconds=1.0) as play:
+        job, checker, lost = await play.delivered(), play.inspector(), 0
+        for attempt in range(1, NODE_FAILURES_MOST + 1):
+            node = UUID(int=9 + attempt)
+            if attempt > 1:
+                play.store.add_node(node, ("render",), owner=UUID(int=50 + attempt))
+                await play.do(UnitAssign(job, 0, attempt, node))
+                await play.again(job, node, attempt, UUID(int=50 + attempt))
+            while play.verdict(job, attempt) is None:
+                await play.asked(checker)
+                lost += 1
+                play.goes(checker)
+                checker = play.comes_back(checker)
+                await asyncio.sleep(40)
+            assert play.verdict(job, attempt) == "invalid"
+        await play.ends(job, "FAILED")
+        assert (lost, play.charged()) == (LOST_MOST * NODE_FAILURES_MOST, 0)
+        assert not any(row.strike for row in play.store.checks.values())
+
+
+@simulated
+async def test_a_settled_result_that_takes_verifiers_along_is_left_to_an_admin() -> None:
+    async with verifying(again_seconds=1.0, **NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        job, checker = await play.delivered(), play.inspector()
+        await play.checks(checker, LOOKED)
+        await play.ends(job, "COMPLETED")
+        play.known("m")
+        assert play.verifier.tell(LieDetected(NODE))
+        for _ in range(LOST_MOST):
+            await play.asked(checker)
+            play.goes(checker)
+            checker = play.comes_back(checker)
+        await until(lambda: play.store.findings, within=60)
+        assert (play.store.disputes[job, 0].state, play.earned()) == ("OPEN", SHARE)
 
 
 @simulated

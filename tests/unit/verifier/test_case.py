@@ -250,8 +250,8 @@ def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
         ((UNCUT, UNCUT), {}, "format"),
         ((UNCUT, whole(UNREAD)), {}, "format"),
         ((apart(0.9), whole(UNREAD)), {}, "format"),
-        ((UNMADE, whole(UNMADE)), {}, "scene-crash"),
-        ((apart(0.9), whole(UNMADE)), {}, "scene-crash"),
+        ((UNMADE, whole(UNMADE)), {}, "scene-fails"),
+        ((apart(0.9), whole(UNMADE)), {}, "scene-fails"),
         ((UNABLE,), {"params": {"tile": [0, 0, 8, 8]}}, "unsupported"),
         ((UNABLE,), {"params": {"tiles": [[0, 0, 8, 8]]}}, "unsupported"),
         ((UNABLE,), VIDEO, "unsupported"),
@@ -344,7 +344,7 @@ def test_who_only_opens_what_he_is_to_compare_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reports", "reason"), [((), "too-large"), ((apart(0.3),), "checks-failed")]
+    ("reports", "reason"), [((), "scene-fails"), ((apart(0.3),), "checks-failed")]
 )
 def test_a_scene_is_to_blame_for_failed_checks_only_while_nothing_differed(
     reports: Sequence[Mapping[str, Any]], reason: str
