@@ -28,3 +28,7 @@ SELECT count(*) AS count, min(asked_at) AS first FROM preflights WHERE user_id =
 -- name: preflight_expire
 -- Delete preflights that were requested before $1.
 DELETE FROM preflights WHERE asked_at < $1;
+
+-- name: preflights_erase
+-- Delete the preflights of a user.
+DELETE FROM preflights WHERE user_id = $1;
