@@ -23,7 +23,7 @@ from rendertrust.client.arguments import (
     video_body,
 )
 from rendertrust.client.backoff import Retries
-from rendertrust.client.downloads import Where, fetch, read_preview, unit_result
+from rendertrust.client.downloads import Where, fetch, read_preview, save, unit_result
 from rendertrust.client.errors import BadRequest, NotFound, StillRunning
 from rendertrust.client.event_follower import EventFollower
 from rendertrust.client.frame_downloads import FrameDownloads, FrameFiles
@@ -39,7 +39,7 @@ from rendertrust.job_spec import JobSpec, Priority
 from rendertrust.proof_check import Verdict
 
 RETRIES: Final = Retries()
-_KEYS, _SESSIONS = "/api/v1/auth/keys", "/api/v1/auth/sessions"
+_ACCOUNT, _KEYS, _SESSIONS = (f"/api/v1/auth/{n}" for n in ("account", "keys", "sessions"))
 _CREDITS = "/api/v1/credits"
 _HISTORY, _HOLDS = f"{_CREDITS}/history", f"{_CREDITS}/holds"
 _JOBS, _UPLOADS, _DISPUTES = "/api/v1/jobs", "/api/v1/uploads", "/api/v1/disputes"
@@ -157,6 +157,24 @@ class AsyncClient:
         Raises NotFound if the session has already ended or is not yours.
         """
         await self._connection.send("DELETE", f"{_SESSIONS}/{uuid(sid)}", repeatable=False)
+
+    async def account(self) -> api.OwnAccount:
+        """Return your account."""
+        return await self._connection.get(api.OwnAccount, _ACCOUNT)
+
+    async def choose_mails(self, kinds: Sequence[str]) -> api.OwnAccount:
+        """Choose which mails you get, such as ``job.failed``; all others are switched off."""
+        return await self._connection.patch(api.OwnAccount, _ACCOUNT, {"mails": list(kinds)})
+
+    async def export_account(self, path: Path | str) -> Path:
+        """Save everything that the gateway stores of you as JSON, and return the file's path."""
+        return await save(self._connection.stream(f"{_ACCOUNT}/export"), Path(path))
+
+    async def delete_account(self, password: str) -> None:
+        """Delete your account. Raises Conflict if something must be settled first, such as a job,
+        and Forbidden if the password is wrong.
+        """
+        await self._login.delete_account(password)
 
     async def access_token(self) -> str:
         """Return the API key, or a token that the gateway has just accepted, for other programs."""

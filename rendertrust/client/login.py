@@ -97,6 +97,12 @@ class Login:
             await self.send(ApiCall("POST", "/api/v1/auth/logout"))
         self.keeper.forget()
 
+    async def delete_account(self, password: str) -> None:
+        """Delete the user's account and the tokens."""
+        path, body = "/api/v1/auth/account/delete", {"password": password}
+        await self.send(ApiCall("POST", path, body, repeatable=False))
+        self.keeper.forget()
+
     async def access_token(self) -> str:
         """Return the API key, or an access token that the gateway has just accepted."""
         if self.api_key is not None:

@@ -128,6 +128,24 @@ class Client:
         """
         self._loop_thread.run(self._client.end_session(sid))
 
+    def account(self) -> api.OwnAccount:
+        """Return your account."""
+        return self._loop_thread.run(self._client.account())
+
+    def choose_mails(self, kinds: Sequence[str]) -> api.OwnAccount:
+        """Choose which mails you get, such as ``job.failed``; all others are switched off."""
+        return self._loop_thread.run(self._client.choose_mails(kinds))
+
+    def export_account(self, path: Path | str) -> Path:
+        """Save everything that the gateway stores of you as JSON, and return the file's path."""
+        return self._loop_thread.run(self._client.export_account(path))
+
+    def delete_account(self, password: str) -> None:
+        """Delete your account. Raises Conflict if something must be settled first, such as a job,
+        and Forbidden if the password is wrong.
+        """
+        self._loop_thread.run(self._client.delete_account(password))
+
     def access_token(self) -> str:
         """Return the API key, or a token that the gateway has just accepted, for other programs."""
         return self._loop_thread.run(self._client.access_token())
