@@ -74,6 +74,7 @@ class AccountDeletion(Table):
             if row is None:
                 return None
             found = await connection.fetchrow(QUERIES["account_obstacles"], user, now)
+            assert found is not None, "sums answer one row"
             obstacles = Obstacles(**found)
             if obstacles:
                 return obstacles

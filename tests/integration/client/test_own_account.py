@@ -142,8 +142,7 @@ async def test_the_account_is_deleted_and_the_login_forgotten(
 async def test_the_beginning_of_an_id_suffices(
     jane: Program, gateway: GatewayDouble, typed: str
 ) -> None:
-    for _ in range(3):
-        job = gateway.add_job()
+    job, *_ = [gateway.add_job() for _ in range(3)]
     words = {"short": job[:12], "upper": job[:12].upper(), "plain": job[:12].replace("-", "")}
     told = await jane.run("jobs", "show", words[typed], "--json")
     assert told.document["id"] == job, told

@@ -5,8 +5,8 @@ from typing import Annotated
 import attrs
 from msgspec import Meta
 
+from web.console.page_responses import SIGN_IN
 from web.console.registry import Pages
-from web.console.sign_in import SIGN_IN
 from web.console.view import Redirect, View
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
