@@ -2,6 +2,8 @@
 
 import attrs
 
+from sql.account_deletion import AccountDeletion
+from sql.account_export import AccountExport
 from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
@@ -39,6 +41,8 @@ from sql.webhooks import Endpoints
 class Tables:
     """Reads and writes of the database, beside the books, for routes and actors."""
 
+    account_deletion: AccountDeletion
+    account_export: AccountExport
     address_verifications: AddressVerifications
     administration: Administration
     anchors: Anchors

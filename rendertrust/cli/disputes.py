@@ -9,6 +9,7 @@ import click
 
 from rendertrust.cli import path_checks, transfer_progress, value_text
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.id_prefix import JOB
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -30,7 +31,7 @@ def disputes() -> None:
 
 
 @disputes.command("open")
-@click.argument("job", type=click.UUID)
+@click.argument("job", type=JOB)
 @click.option("--frame", type=int, help="The frame that you dispute, if the job has several.")
 @click.option(
     "--unit", type=click.IntRange(0), help="The unit instead of a frame; units are numbered from 0."

@@ -57,6 +57,15 @@ def _insufficient(error: errors.Refused) -> _Words:
 
 # Hints by the gateway's error code, most of them the command that lists what the request named.
 _OF_CODE: Mapping[str, str] = {
+    "password_incorrect": "Check the current password.",
+    "account_unsettled": (
+        "See what is open: rendertrust jobs list, rendertrust credits balance, rendertrust "
+        "earnings list, rendertrust disputes list"
+    ),
+    "nothing_payable": ("See when your earnings become payable: rendertrust earnings list"),
+    "node_not_found": "List your nodes: rendertrust nodes list",
+    "session_not_found": "List your sessions: rendertrust account sessions",
+    "key_not_found": "List your keys: rendertrust keys list",
     "registration_closed": "Ask an admin of this gateway for an account.",
     "invitation_needed": "Set RENDERTRUST_INVITATION to the link that an admin gave you.",
     "invitation_invalid": "Ask an admin of this gateway for a new invitation.",
@@ -125,7 +134,13 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
 }
 
 
-def _no_answer(_: Exception, url: str) -> _Words:
+def _no_answer(error: Exception, url: str) -> _Words:
+    if isinstance(error, errors.NoAnswer) and error.untrusted:
+        hint = (
+            "If the certificate is of an authority of your own, set SSL_CERT_FILE to a file with "
+            "that authority's certificate."
+        )
+        return exit_codes.UNAVAILABLE, "no_answer", hint
     hint = (
         "Is the gateway running? 'rendertrust serve' starts a gateway in a checkout.\n"
         f"Use --url to name another gateway (this is {url})."

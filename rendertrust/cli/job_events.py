@@ -9,6 +9,7 @@ import click
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit
+from rendertrust.cli.id_prefix import JOB
 from rendertrust.cli.job_outcome import interrupted
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, JobEvent
 
 COLUMNS: Final = ("NUMBER", "TIME", "EVENT", "UNIT", "ATTEMPT", "NODE", "CREDITS", "ERROR")
-job_argument: Final = click.argument("job", type=click.UUID)
+job_argument: Final = click.argument("job", type=JOB)
 
 
 @click.command(cls=Command)

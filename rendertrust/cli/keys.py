@@ -8,6 +8,7 @@ import click
 
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.id_prefix import KEY
 from rendertrust.cli.session import API_KEY, CliSession, pass_session
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
 
 
 @keys.command()
-@click.argument("key", type=click.UUID)
+@click.argument("key", type=KEY)
 @pass_session
 def revoke(session: CliSession, key: UUID) -> None:
     """Revoke a key by its id, from `keys list`. The key stops working at once."""

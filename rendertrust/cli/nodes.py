@@ -9,6 +9,7 @@ import click
 
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.id_prefix import NODE
 from rendertrust.cli.session import CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ UNCHECKABLE: Final = (
 )
 WHY: Final = "Give a reason, which the operator is shown: --reason 'the frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
-node_argument = click.argument("node", type=click.UUID)
+node_argument = click.argument("node", type=NODE)
 reason_option = click.option("--reason", default="", help="The reason; shown with the node.")
 
 

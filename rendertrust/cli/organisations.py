@@ -7,13 +7,14 @@ import click
 
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
+from rendertrust.cli.id_prefix import NODE, ORGANISATION
 from rendertrust.cli.session import CliSession, pass_session
 
 COLUMNS: Final = ("ID", "NAME", "YOU", "MEMBERS", "NODES")
 MEMBERS: Final = ("ID", "E-MAIL", "ROLE", "SINCE")
 NODES: Final = ("ID", "NAME", "STATUS", "OWNER")
-of_organisation = click.argument("organisation", type=click.UUID)
-of_node = click.argument("node", type=click.UUID)
+of_organisation = click.argument("organisation", type=ORGANISATION)
+of_node = click.argument("node", type=NODE)
 of_member = click.argument("user", type=click.UUID)
 as_role = click.option(
     "--role",

@@ -9,6 +9,7 @@ import click
 from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.id_prefix import UPLOAD
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
 
 
 @uploads.command()
-@click.argument("ids", metavar="ID…", type=click.UUID, nargs=-1, required=True)
+@click.argument("ids", metavar="ID…", type=UPLOAD, nargs=-1, required=True)
 @pass_session
 def delete(session: CliSession, ids: tuple[UUID, ...]) -> None:
     """Delete files by their ids. Files that a job needs are kept (exit code 1).

@@ -7,6 +7,7 @@ import click
 
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
+from rendertrust.cli.id_prefix import HOOK
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("ID", "URL", "EVENTS", "STATE")
 DELIVERY_COLUMNS: Final = ("ID", "EVENT", "JOB", "STATE", "TRIES", "ANSWER", "CREATED")
-hook_argument: Final = click.argument("endpoint", type=click.UUID)
+hook_argument: Final = click.argument("endpoint", type=HOOK)
 
 
 @click.group(cls=Group)

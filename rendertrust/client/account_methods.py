@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from rendertrust import api
 from rendertrust.client import paths
 from rendertrust.client.api_connection import ClientState, window
 from rendertrust.client.arguments import Id, MemberRole, given
+from rendertrust.client.downloads import save
 
 # Account: login, API keys, sessions
 
@@ -73,6 +75,28 @@ def each_session(client: ClientState) -> AsyncIterator[api.Session]:
 async def end_session(client: ClientState, sid: Id) -> None:
     """End a session. Raises NotFound if the session has already ended or is not yours."""
     await client.connection.send("DELETE", paths.element(paths.SESSIONS, sid), repeatable=False)
+
+
+async def account(client: ClientState) -> api.OwnAccount:
+    """Return your account."""
+    return await client.connection.get(api.OwnAccount, paths.ACCOUNT)
+
+
+async def choose_mails(client: ClientState, kinds: Sequence[str]) -> api.OwnAccount:
+    """Choose which mails you get, such as ``job.failed``; all others are switched off."""
+    return await client.connection.patch(api.OwnAccount, paths.ACCOUNT, {"mails": list(kinds)})
+
+
+async def export_account(client: ClientState, path: Path | str) -> Path:
+    """Save everything that the gateway stores of you as JSON, and return the file's path."""
+    return await save(client.connection.stream(paths.EXPORT), Path(path))
+
+
+async def delete_account(client: ClientState, password: str) -> None:
+    """Delete your account. Raises Conflict if something must be settled first, such as a job,
+    and Forbidden if the password is wrong.
+    """
+    await client.connection.login.delete_account(password)
 
 
 async def access_token(client: ClientState) -> str:

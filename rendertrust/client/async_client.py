@@ -70,6 +70,10 @@ class AsyncClient:
     sessions = account_methods.sessions
     each_session = account_methods.each_session
     end_session = account_methods.end_session
+    account = account_methods.account
+    choose_mails = account_methods.choose_mails
+    export_account = account_methods.export_account
+    delete_account = account_methods.delete_account
     access_token = account_methods.access_token
 
     # Credits

@@ -98,6 +98,12 @@ class Login:
             await self.send(ApiCall("POST", paths.LOGOUT))
         self.keeper.forget()
 
+    async def delete_account(self, password: str) -> None:
+        """Delete the user's account and the tokens."""
+        body = {"password": password}
+        await self.send(ApiCall("POST", paths.ACCOUNT_DELETION, body, repeatable=False))
+        self.keeper.forget()
+
     async def access_token(self) -> str:
         """Return the API key, or an access token that the gateway has just accepted."""
         if self.api_key is not None:

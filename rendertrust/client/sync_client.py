@@ -120,6 +120,24 @@ class Client:
         """End a session. Raises NotFound if the session has already ended or is not yours."""
         self._loop.run(self._api.end_session(sid))
 
+    def account(self) -> api.OwnAccount:
+        """Return your account."""
+        return self._loop.run(self._api.account())
+
+    def choose_mails(self, kinds: Sequence[str]) -> api.OwnAccount:
+        """Choose which mails you get, such as ``job.failed``; all others are switched off."""
+        return self._loop.run(self._api.choose_mails(kinds))
+
+    def export_account(self, path: Path | str) -> Path:
+        """Save everything that the gateway stores of you as JSON, and return the file's path."""
+        return self._loop.run(self._api.export_account(path))
+
+    def delete_account(self, password: str) -> None:
+        """Delete your account. Raises Conflict if something must be settled first, such as a job,
+        and Forbidden if the password is wrong.
+        """
+        self._loop.run(self._api.delete_account(password))
+
     def access_token(self) -> str:
         """Return the API key, or a token that the gateway has just accepted, for other programs."""
         return self._loop.run(self._api.access_token())

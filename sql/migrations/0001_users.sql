@@ -36,7 +36,9 @@ CREATE TABLE users (
     mails_off     text[] NOT NULL DEFAULT '{}' CONSTRAINT users_mails_off CHECK (mails_off <@ ARRAY[
                       'job.completed', 'job.failed', 'job.paused', 'node.offline', 'dispute.opened', 'dispute.decided',
                       'payout.paid', 'payout.rejected']),
-    created_at    timestamptz NOT NULL DEFAULT now()
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    deleted_at    timestamptz,                    -- when the user deleted their account; what tells who they were is erased
+    CONSTRAINT users_deleted CHECK (deleted_at IS NULL OR NOT is_active)
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, in any capitalisation
 CREATE INDEX users_created ON users (created_at DESC, id DESC);
@@ -328,9 +330,9 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT USAGE ON SCHEMA public TO rendertrust_app;
         GRANT SELECT ON schema_migrations TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, refresh_families, organisations, organisation_members, mails
-            TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON users TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE
+            ON invitations, refresh_families, api_keys, organisations, organisation_members, mails TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON mailer_life TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
             address_verifications TO rendertrust_app;

@@ -113,3 +113,11 @@ WHERE d.id = $1;
 -- name: mail_about_payout
 -- What a mail says of a payout.
 SELECT amount, units, state FROM payouts WHERE id = $1;
+
+-- name: mails_erase
+-- Delete the mails of a user.
+DELETE FROM mails WHERE user_id = $1;
+
+-- name: mails_erase_asked
+-- Delete the mails that wait for the address of a user.
+DELETE FROM mails m USING users u WHERE u.id = $1 AND lower(m.address) = lower(u.email);

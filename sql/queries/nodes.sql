@@ -328,3 +328,13 @@ WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state NOT IN ('R
 -- name: node_view_owner
 -- The e-mail address of a user.
 SELECT email FROM users WHERE id = $1;
+
+-- name: nodes_erase
+-- Revoke the nodes of a user, and erase what their owner said of them.
+UPDATE nodes
+SET name = 'deleted', metadata = '{}',
+    standing_version = standing_version + (standing <> 'REVOKED')::integer,
+    standing_reason = CASE WHEN standing = 'REVOKED' THEN standing_reason ELSE 'its owner has deleted their account' END,
+    standing_at = CASE WHEN standing = 'REVOKED' THEN standing_at ELSE now() END,
+    standing = 'REVOKED'
+WHERE owner_id = $1;

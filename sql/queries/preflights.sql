@@ -32,3 +32,7 @@ SELECT count(DISTINCT job_id) AS count, min(asked_at) AS first FROM (
 -- name: preflight_expire
 -- Delete preflights that were requested before $1.
 DELETE FROM preflights WHERE asked_at < $1;
+
+-- name: preflights_erase
+-- Delete the preflights of a user.
+DELETE FROM preflights WHERE user_id = $1;

@@ -24,7 +24,7 @@ class Good:
 Recipe: TypeAlias = Callable[[Stage], Good]
 BECAUSE = {"reason": "a made-up request"}
 # Operations that end the session of the request, so each request is sent by a new user.
-PRIVATE = frozenset({"auth_logout"})
+PRIVATE = frozenset({"auth_logout", "account_delete"})
 # Operations that every user may do, but whose recipes need an admin. The recipes of two quarantine
 # a node, after which new nodes of its owner start in quarantine.
 OF_ADMINS = frozenset(
@@ -47,6 +47,10 @@ def logout(stage: Stage) -> Good:
 def change_password(stage: Stage) -> Good:
     body = {"old_password": PASSWORD, "new_password": PASSWORD[::-1]}
     return attrs.evolve(logout(stage), body=body)
+
+
+def delete_account(stage: Stage) -> Good:
+    return attrs.evolve(logout(stage), body={"password": PASSWORD})
 
 
 def end_session(stage: Stage) -> Good:
@@ -296,6 +300,7 @@ RECIPES: Mapping[str, Recipe] = {
     "auth_refresh": refresh,
     "auth_logout": logout,
     "auth_change_password": change_password,
+    "account_delete": delete_account,
     "password_resets_reset": reset_password,
     "password_resets_admin_link": about_user(),
     "sessions_end": end_session,

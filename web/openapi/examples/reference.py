@@ -139,6 +139,33 @@ OWN_ACCOUNT: Final[Example] = {
     "verified_at": "2026-03-13T12:05:00Z",
     "mails": ["job.completed", "job.failed", "job.paused", "node.offline"],
 }
+ACCOUNT_EXPORT: Final[Example] = {
+    "exported_at": "2026-03-13T12:00:00Z",
+    "gateway": "https://farm.example.org",
+    "account": OWN_ACCOUNT,
+    "sessions": [],
+    "keys": [
+        {
+            "id": KEY_ID,
+            "name": "render farm",
+            "hint": "q1Zc",
+            "scopes": ["jobs:read"],
+            "created_at": "2026-03-13T12:00:00Z",
+            "expires_at": None,
+            "last_used_at": None,
+            "revoked_at": None,
+        }
+    ],
+    **{
+        name: []
+        for name in (
+            *("mails", "organisations", "trusted", "webhooks", "nodes", "uploads", "preflights"),
+            *("jobs", "disputes", "purchases", "credits", "earnings", "payouts", "audit"),
+        )
+    },
+}
+ACCOUNT_DELETION: Final[Example] = {"password": "securepassword123"}
+ACCOUNT_DELETED: Final[Example] = {"message": "The account was deleted"}
 ACCOUNT_CHANGE: Final[Example] = {
     "mails": ["job.completed", "job.failed", "job.paused", "node.offline"]
 }
