@@ -133,7 +133,7 @@ async def anchored(
     return await _asked(url, seconds, ask)
 
 
-async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | ChainUnknown:
+async def newest(url: str, contract: str) -> int | ChainUnknown:
     """Return the size of the newest anchor in ``contract``; 0 before the first. Never raises."""
 
     async def ask(node: _Node) -> int:
@@ -143,7 +143,7 @@ async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | 
             raise _NoAnswer("the contract has no size()")
         return int(found, 16)
 
-    return await _asked(url, seconds, ask)
+    return await _asked(url, SECONDS, ask)
 
 
 async def _asked(

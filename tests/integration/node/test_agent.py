@@ -15,11 +15,8 @@ from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import (
     Ack,
     Drain,
-    FromGateway,
-    FromNode,
     Hello,
     JobCancel,
-    JobResult,
     JobStatus,
     NodeStanding,
     Running,
@@ -28,17 +25,11 @@ from rendertrust.protocol import (
     Welcome,
 )
 from tests.integration.node.conftest import QUICK, Listen, Start
-from tests.integration.node.gateway import Gateway
+from tests.integration.node.gateway import Gateway, ack_of
 from tests.integration.node.processes import descendants, is_alive
 from tests.support.until import until
 
 LONG = {"rows": 10_000}
-
-
-def ack_of(frame: FromNode) -> FromGateway | None:
-    if isinstance(frame, JobResult):
-        return Ack(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
-    return None
 
 
 def spooled(folder: StateFolder) -> int:
