@@ -1,7 +1,7 @@
 """The books in PostgreSQL: reads of a batch's rows with locks, and the statement that writes it."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from datetime import datetime
+from operator import attrgetter
 from typing import Any, Self
 from uuid import UUID
 
@@ -52,10 +52,13 @@ _UNIT_COUNTED: tuple[str, ...] = (
     "unsendable_to",
 )
 _LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # unit columns that are arrays of nodes
-_OF_TRANSFER = (
-    *("debit", "credit", "subject", "amount", "kind", "reference", "description", "key"),
+# Columns of the types new_transfer and changed_account, without the accounts of a transfer, which
+# have names here and ids there, and without the version that a change of an account replaces.
+_OF_TRANSFER = attrgetter(
+    *("amount", "kind", "reference", "description", "key"),
     *("debit_version", "credit_version", "debit_after", "credit_after", "receipt"),
 )
+_OF_ACCOUNT = attrgetter("id", "balance", "held", "version")
 _OF_RECEIPT = ("job_id", "unit", "attempt", "document", "hash", "signature", "issued_at")
 NUMBERED = ("books_transfers_insert", "key, id")  # a write, and what it returns
 _OF_JOB: tuple[str, ...] = tuple(field.name for field in attrs.fields(JobRow))
@@ -230,9 +233,9 @@ class SqlBooks:
         yield from _units(changes, self._seen)
         yield changed
         yield from self._holds(changes)
-        columns = columns_of(changes.accounts, "id", "balance", "held", "version")
-        columns.append([self._versions[account.id] for account in changes.accounts])
-        yield "books_accounts_write", columns
+        versions = self._versions
+        accounts = [(*_OF_ACCOUNT(row), versions[row.id]) for row in changes.accounts]
+        yield "books_accounts_write", [accounts]
         yield from self._postings(changes)
         yield from purchase_parts(changes)
         yield from earning_parts(changes)
@@ -258,7 +261,9 @@ class SqlBooks:
         old = [hold for hold in changes.holds if hold.reference not in changes.new_holds]
         old.sort(key=lambda hold: hold.reference)
         names = ("id", "account", "reference", "amount", "created_at", "settled", "state")
-        yield "books_holds_insert", self._with_ids(columns_of(new, *names, "closed_at"), 1)
+        columns = columns_of(new, *names, "closed_at")
+        columns[1] = [self._ids[name] for name in columns[1]]
+        yield "books_holds_insert", columns
         changing = ("reference", "state", "settled", "closed_at", "created_at")
         columns = columns_of(old, *changing)
         columns.append([self._seen.holds.get(hold.reference) for hold in old])
@@ -266,14 +271,13 @@ class SqlBooks:
 
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the write of transfers; all of a batch have one time."""
-        columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 0, 1, 2)
-        yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]
-
-    def _with_ids(self, columns: Columns, *positions: int) -> Columns:
-        """Replace account names by ids."""
-        for position in positions:
-            columns[position] = [self._ids[name] for name in columns[position]]
-        return columns
+        if changes.transfers:
+            ids, time = self._ids, changes.transfers[0].created_at
+            rows = [
+                (ids[row.debit], ids[row.credit], ids[row.subject], *_OF_TRANSFER(row))
+                for row in changes.transfers
+            ]
+            yield "books_transfers_insert", [rows, [time]]
 
 
 def job_row(columns: Sequence[Any]) -> JobRow:
@@ -287,10 +291,6 @@ def unit_row(row: Any) -> UnitRow:
     values = row_values(UnitRow, row)
     values |= {name: tuple(row[name]) for name in _LISTS}
     return UnitRow(**values)
-
-
-def _one_time(rows: Sequence[TransferRow]) -> list[datetime]:
-    return [row.created_at for row in rows[:1]]
 
 
 def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[str, Columns]]:

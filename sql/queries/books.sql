@@ -196,10 +196,9 @@ ON CONFLICT (ledger) DO UPDATE SET batch = excluded.batch, written_at = now() WH
 SELECT key, id FROM transfers WHERE key = ANY($1::uuid[]);
 
 -- name: books_accounts_write
--- Update balances as decided, from the versions $5.
+-- Update balances as decided.
 UPDATE accounts a SET balance = n.balance, held = n.held, version = n.version
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-     AS n (id, balance, held, version, before)
+FROM unnest($1::changed_account[]) AS n
 WHERE a.id = n.id AND a.version = n.before;
 
 -- name: books_jobs_insert
@@ -324,10 +323,8 @@ WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false) AND (n
 -- Insert transfers, all with the same time; the sequence numbers them.
 INSERT INTO transfers (debit, credit, subject, amount, kind, reference, description, key, debit_version,
                        credit_version, debit_after, credit_after, receipt, created_at)
-SELECT n.*, ($14::timestamptz[])[1]
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[],
-            $6::text[], $7::text[], $8::uuid[], $9::bigint[], $10::bigint[], $11::bigint[],
-            $12::bigint[], $13::bytea[]) AS n;
+SELECT n.*, ($2::timestamptz[])[1]
+FROM unnest($1::new_transfer[]) AS n;
 
 -- name: books_keys_insert
 -- Insert answers of idempotency keys.
