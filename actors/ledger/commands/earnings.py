@@ -44,7 +44,7 @@ def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
         return  # the unit was free, or the share rounds to zero
     key = (unit.job_id, unit.number)
     share = EarningRow(
-        id=draft.uuid(),
+        id=draft.new_id(),
         job_id=unit.job_id,
         unit=unit.number,
         node_id=effect.node,
