@@ -280,8 +280,8 @@ class SqlBooks:
             columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
             yield "books_keys_insert", columns
         if changes.acts:
-            names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
-            columns = columns_of(changes.acts, *names)
+            of_act = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
+            columns = columns_of(changes.acts, *of_act)
             columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
             yield "books_acts_insert", columns
 

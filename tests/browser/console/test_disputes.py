@@ -73,7 +73,7 @@ async def upload(stage: Stage, http: ClientSession, key: str, content: bytes) ->
     """Upload an object as a verifier does."""
     kept = [stage.gateway.settings[f"RENDERTRUST_OBJECTS_{n}"] for n in ("URL", "ACCESS_KEY")]
     secret = stage.gateway.settings["RENDERTRUST_OBJECTS_SECRET_KEY"]
-    put = Presigner(ObjectsEndpoint(*kept, secret), kept[0]).put(
+    put = Presigner(ObjectsEndpoint(kept[0], kept[1], secret), kept[0]).put(
         key, within=60, size=None, sha256=None, once=False
     )
     async with http.put(put.url, headers=dict(put.headers), data=content) as answer:
