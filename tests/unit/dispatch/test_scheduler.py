@@ -606,7 +606,8 @@ async def test_a_node_whose_socket_closed_lives_by_its_heartbeat() -> None:
 async def test_a_change_of_access_is_read_once_the_database_is_back() -> None:
     trusted = with_plan(order(), pool="trusted")
     async with scheduling() as play:
-        assert isinstance(await play.ref.ask(trusted, within=2.0), NoCapableNode)
+        found = await play.ref.ask(trusted, within=2.0)
+        assert isinstance(found, NoCapableNode)
         play.cast.store.ties, play.cast.store.away = Access.of(trusts=((USER, OWNER),)), True
         changed = asyncio.create_task(play.ref.ask(AccessChanged(), within=10.0))
         with pytest.raises(DeadlineExceeded):
