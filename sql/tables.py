@@ -27,6 +27,7 @@ from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
 from sql.retention import Retention
+from sql.second_factors import PendingSignIns, SecondFactors
 from sql.skus import Skus
 from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads
@@ -58,6 +59,7 @@ class Tables:
     operators: Operators
     organisations: Organisations
     password_resets: PasswordResets
+    pending_sign_ins: PendingSignIns
     preflights: Preflights
     prices: Prices
     proofs: Proofs
@@ -65,6 +67,7 @@ class Tables:
     receipts: Receipts
     result_multiparts: ResultMultiparts
     retention: Retention
+    second_factors: SecondFactors
     sessions: Sessions
     skus: Skus
     thumbnails: Thumbnails

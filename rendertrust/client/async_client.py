@@ -107,9 +107,20 @@ class AsyncClient:
         """
         return await self._login.register(email, name, password, invitation)
 
-    async def login(self, email: str, password: str) -> api.Tokens:
-        """Log in. Raises NotAuthenticated if the address or the password is wrong."""
-        return await self._login.log_in(email, password)
+    async def login(self, email: str, password: str, *, otp: str | None = None) -> api.Tokens:
+        """Log in. ``otp``: a code of your authenticator app or a recovery code, if you have one.
+
+        Raises NotAuthenticated if the address, the password or ``otp`` is wrong; its ``code`` is
+        ``second_factor_required`` if only ``otp`` is missing.
+        """
+        return await self._login.log_in(email, password, otp)
+
+    async def give_second_factor(self, otp: str) -> None:
+        """Give your second factor again, which counts for ten minutes. Raises Forbidden if ``otp``
+        is wrong or was used.
+        """
+        body = {"otp": otp}
+        await self._connection.send("POST", "/api/v1/auth/second-factor", body, repeatable=False)
 
     async def logout(self) -> None:
         """Log out, here and at the gateway. Does nothing if the session has already ended."""
@@ -120,7 +131,8 @@ class AsyncClient:
     ) -> api.CreatedApiKey:
         """Create an API key.
 
-        Only this reply shows the key; if the reply is lost, revoke the key.
+        Only this reply shows the key; if the reply is lost, revoke the key. Raises Forbidden with
+        the code ``recent_factor_needed`` if you must give your second factor again.
         """
         expires = None if expires_at is None else expires_at.isoformat()
         body = given(name=name, scopes=list(scopes), expires_at=expires)

@@ -80,9 +80,19 @@ class Client:
             self._client.register(email, name, password, invitation=invitation)
         )
 
-    def login(self, email: str, password: str) -> api.Tokens:
-        """Log in. Raises NotAuthenticated if the address or the password is wrong."""
-        return self._loop_thread.run(self._client.login(email, password))
+    def login(self, email: str, password: str, *, otp: str | None = None) -> api.Tokens:
+        """Log in. ``otp``: a code of your authenticator app or a recovery code, if you have one.
+
+        Raises NotAuthenticated if the address, the password or ``otp`` is wrong; its ``code`` is
+        ``second_factor_required`` if only ``otp`` is missing.
+        """
+        return self._loop_thread.run(self._client.login(email, password, otp=otp))
+
+    def give_second_factor(self, otp: str) -> None:
+        """Give your second factor again, which counts for ten minutes. Raises Forbidden if ``otp``
+        is wrong or was used.
+        """
+        self._loop_thread.run(self._client.give_second_factor(otp))
 
     def logout(self) -> None:
         """Log out, here and at the gateway. Does nothing if the session has already ended."""
@@ -93,7 +103,8 @@ class Client:
     ) -> api.CreatedApiKey:
         """Create an API key.
 
-        Only this reply shows the key; if the reply is lost, revoke the key.
+        Only this reply shows the key; if the reply is lost, revoke the key. Raises Forbidden with
+        the code ``recent_factor_needed`` if you must give your second factor again.
         """
         return self._loop_thread.run(self._client.create_key(name, scopes, expires_at=expires_at))
 

@@ -35,6 +35,7 @@ from web.routes import (
     purchases,
     quotes,
     receipts,
+    second_factors,
     sessions,
     skus,
     statements,
@@ -51,7 +52,19 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
+        *(
+            health,
+            auth,
+            second_factors,
+            sessions,
+            keys,
+            credits_,
+            uploads,
+            storage,
+            jobs,
+            quotes,
+            units,
+        ),
         preflights,
         *(
             receipts,

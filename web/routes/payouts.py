@@ -29,6 +29,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
+from web.identity.second_factor import recent_factor_refusal
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, act_on
@@ -144,6 +145,7 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     "/api/v1/admin/payouts/approve",
     answers={200: Batch},
     refusals={
+        403: "The second factor was not given in the last ten minutes",
         404: PAYOUT_NOT_FOUND.detail,
         409: "A payout is not waiting for approval, or is your own",
     },
@@ -152,7 +154,15 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     example=examples.BATCH,
 )
 async def approve(call: Call[Approval]) -> Answer | Problem:
-    """Approve payouts of money as one batch, to be exported, sent and marked as paid."""
+    """Approve payouts of money as one batch, to be exported, sent and marked as paid.
+
+    If you have a second factor, you must have given it in this session in the last ten minutes.
+    """
+    claims = call.claims
+    assert claims is not None, "this operation needs a token"
+    refused = await recent_factor_refusal(call.gateway, claims.subject, claims.family)
+    if refused is not None:
+        return refused
     key = key_of(call)
     if isinstance(key, Problem):
         return key

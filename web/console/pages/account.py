@@ -113,6 +113,7 @@ async def account(view: View[AccountQuery]) -> Shown | Problem:
         return ACCOUNT_GONE
     return {
         "account": row,
+        "factors": await tables.second_factors.state(user),
         "sessions": await _sessions(view),
         "keys": table(
             await tables.api_keys.page(user, LIVING_MAX, 0),
@@ -150,7 +151,7 @@ def device_of(client: str) -> str:
 @pages.action("/account/password", form_on="/account", rate="login", on_own_account=True)
 async def change_password(view: View[PasswordChange]) -> Redirect | Problem:
     """Change the user's password; all their other sessions end."""
-    done = await set_own_password(view.gateway, view.who.user, _session(view), view.query)
+    done = await set_own_password(view.gateway, view.who.user, session_of(view), view.query)
     if not isinstance(done, Problem):
         return Redirect(PATH, "Your password is changed. All other sessions have ended.")
     if done.code is RefusalCode.PASSWORD_INCORRECT:
@@ -168,7 +169,7 @@ async def end_one(view: View[OwnItemForm]) -> Redirect | Problem:
 @pages.action("/account/sessions/others", on_own_account=True)
 async def end_others(view: View) -> Redirect | Problem:
     """End all sessions of the user but this one."""
-    number = await end_other_sessions(view.gateway, view.who.user, _session(view))
+    number = await end_other_sessions(view.gateway, view.who.user, session_of(view))
     return Redirect(PATH, f"{number} other session{' has' if number == 1 else 's have'} ended.")
 
 
@@ -185,7 +186,7 @@ async def make_key(view: View[KeyForm]) -> Redirect | Problem:
     wanted = structure(given, NewKey)
     if isinstance(wanted, list):
         return invalid(wanted)
-    made = await create_key(view.gateway, view.who.user, wanted)
+    made = await create_key(view.gateway, view.who.user, session_of(view), wanted)
     if isinstance(made, Problem):
         return made
     return Redirect(PATH, "The key is created. Save it now: it is not shown again.", made.key)
@@ -198,6 +199,7 @@ async def end_key(view: View[OwnItemForm]) -> Redirect | Problem:
     return done if isinstance(done, Problem) else Redirect(PATH, "The key is revoked.")
 
 
-def _session(view: View[Any]) -> UUID:
+def session_of(view: View[Any]) -> UUID:
+    """Return the session of an action."""
     assert view.session is not None, "actions have a session"
     return view.session
