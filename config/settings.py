@@ -121,6 +121,11 @@ class Accounts:
     registration: Literal["open", "invite", "closed"] = setting(
         "open", "who may open an account: open (anybody), invite (by invitation) or closed (nobody)"
     )
+    admin_second_factor: bool = setting(
+        True,
+        "admins need a second factor; without one, they sign in only as far as setting one up",
+        development=False,
+    )
 
 
 @attrs.frozen

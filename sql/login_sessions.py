@@ -31,6 +31,7 @@ class LoginState:
     user: UUID
     password_hash: str = attrs.field(repr=False)
     role: str
+    with_factor: bool = False  # the user has also given a second factor
 
 
 @attrs.frozen
@@ -52,9 +53,18 @@ class Sessions(Table):
         row = await self._database.one(
             "session_open",
             *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
-            *(checked.password_hash, checked.role),
+            *(checked.password_hash, checked.role, checked.with_factor),
         )
         return row is not None
+
+    async def factor_given(self, sid: UUID, user: UUID, now: datetime) -> bool:
+        """Record that the user gave a second factor in a login; False if the login has ended."""
+        return await self._database.one("session_factor_given", sid, user, now) is not None
+
+    async def factor_at(self, sid: UUID, user: UUID, now: datetime) -> datetime | None:
+        """Return when the user last gave a second factor in an open login; None if never."""
+        row = await self._database.one("session_factor", sid, user, now)
+        return None if row is None else row["factor_at"]
 
     async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
         """Exchange the refresh token ``spent`` for ``family.jti``.
@@ -101,5 +111,6 @@ class Sessions(Table):
         return frozenset(row["sid"] for row in rows)
 
     async def purge(self, before: datetime) -> None:
-        """Delete logins that expired before ``before``."""
+        """Delete logins, and sign-ins that wait for a factor, that expired before ``before``."""
         await self._database.execute("session_purge", before)
+        await self._database.execute("pending_sign_ins_purge", before)

@@ -30,6 +30,7 @@ from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
 from sql.retention import Retention
+from sql.second_factors import PendingSignIns, SecondFactors
 from sql.skus import Skus
 from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads
@@ -64,6 +65,7 @@ class Tables:
     operators: Operators
     organisations: Organisations
     password_resets: PasswordResets
+    pending_sign_ins: PendingSignIns
     preflights: Preflights
     prices: Prices
     proofs: Proofs
@@ -71,6 +73,7 @@ class Tables:
     receipts: Receipts
     result_multiparts: ResultMultiparts
     retention: Retention
+    second_factors: SecondFactors
     sessions: Sessions
     skus: Skus
     thumbnails: Thumbnails

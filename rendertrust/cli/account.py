@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "RENDERTRUST_PASSWORD"
 INVITATION: Final = "RENDERTRUST_INVITATION"
+OTP: Final = "RENDERTRUST_OTP"
+OTP_ASKED: Final = "Code of your authenticator app, or a recovery code"
+NO_OTP: Final = f"Set {OTP} to the code, or run this in a terminal to be asked."
 LENGTH_MIN: Final = 8
 NO_PASSWORD: Final = (
     f"No password: use --password-stdin or {VARIABLE}, or run this in a terminal to be asked"
@@ -61,7 +64,10 @@ def register(
 @from_stdin
 @pass_session
 def login(session: CliSession, email: str | None, password_stdin: bool) -> None:
-    """Log in."""
+    """Log in.
+
+    If you have a second factor, its code is asked for, or read from RENDERTRUST_OTP.
+    """
     address = asked("E-mail", email, session.credentials.email(session.url))
     password = secret(from_input=password_stdin)
     session.warn_of_plain_http()
@@ -108,16 +114,24 @@ async def _register(client: "AsyncClient", email: str, name: str, password: str)
 async def _login(client: "AsyncClient", email: str, password: str) -> None:
     from rendertrust.client import NotAuthenticated
 
+    otp = os.environ.get(OTP) or None
     try:
-        await client.login(email, password)
+        try:
+            await client.login(email, password, otp=otp)
+        except NotAuthenticated as error:
+            if error.code != "second_factor_required" or not is_interactive():
+                raise
+            await client.login(email, password, otp=asked(OTP_ASKED, None))
     except NotAuthenticated as error:
+        hints = {
+            "second_factor_required": NO_OTP,
+            "second_factor_invalid": "Wait for the next code of your app: each works once.",
+            "second_factor_missing": "Sign in to the console in a browser.",
+        }
+        usual = f"Check the password; rendertrust register {email} opens an account."
+        hint = hints.get(error.code, usual)
         raise CommandExit(
-            Exit(
-                exit_codes.NOT_AUTHENTICATED,
-                "not_authenticated",
-                str(error),
-                f"Check the password; rendertrust register {email} opens an account.",
-            )
+            Exit(exit_codes.NOT_AUTHENTICATED, "not_authenticated", str(error), hint)
         ) from error
 
 

@@ -7,12 +7,13 @@ from uuid import UUID
 import click
 
 from rendertrust.cli import value_text
+from rendertrust.cli.account import OTP_ASKED, asked
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.id_prefix import KEY
-from rendertrust.cli.session import API_KEY, CliSession, pass_session
+from rendertrust.cli.session import API_KEY, CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:
-    from rendertrust.client import ApiKey
+    from rendertrust.client import ApiKey, AsyncClient, CreatedApiKey
 
 COLUMNS: Final = ("ID", "NAME", "ENDS IN", "CREATED", "EXPIRES", "USED", "SCOPES")
 SCOPES: Final = (
@@ -48,9 +49,7 @@ def create(
 ) -> None:
     """Create a key. The key is printed once and never shown again."""
     ends = None if expires is None else expires.replace(tzinfo=UTC)
-    made = session.fetch(
-        lambda client: client.create_key(name, scopes or USUAL, expires_at=ends), people=True
-    )
+    made = session.fetch(lambda client: _created(client, name, scopes or USUAL, ends), people=True)
     session.output.say(made.key)
     session.output.note(
         f"Save the key: it cannot be shown again. Programs read the key from {API_KEY}."
@@ -78,6 +77,21 @@ def revoke(session: CliSession, key: UUID) -> None:
     session.run(lambda client: client.revoke_key(key), people=True)
     session.output.document({"id": key, "revoked": True})
     session.output.say(f"Revoked {key}.")
+
+
+async def _created(
+    client: "AsyncClient", name: str, scopes: tuple[str, ...], ends: datetime | None
+) -> "CreatedApiKey":
+    """Create a key; ask for the second factor again if the gateway wants it."""
+    from rendertrust.client import Forbidden
+
+    try:
+        return await client.create_key(name, scopes, expires_at=ends)
+    except Forbidden as error:
+        if error.code != "recent_factor_needed" or not is_interactive():
+            raise
+    await client.give_second_factor(asked(OTP_ASKED, None))
+    return await client.create_key(name, scopes, expires_at=ends)
 
 
 def _row(key: "ApiKey", *, people: bool) -> tuple[str, ...]:

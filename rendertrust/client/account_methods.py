@@ -22,9 +22,22 @@ async def register(
     return await client.connection.login.register(email, name, password, invitation)
 
 
-async def login(client: ClientState, email: str, password: str) -> api.Tokens:
-    """Log in. Raises NotAuthenticated if the address or the password is wrong."""
-    return await client.connection.login.log_in(email, password)
+async def login(
+    client: ClientState, email: str, password: str, *, otp: str | None = None
+) -> api.Tokens:
+    """Log in. ``otp``: a code of your authenticator app or a recovery code, if you have one.
+
+    Raises NotAuthenticated if the address, the password or ``otp`` is wrong; its ``code`` is
+    ``second_factor_required`` if only ``otp`` is missing.
+    """
+    return await client.connection.login.log_in(email, password, otp)
+
+
+async def give_second_factor(client: ClientState, otp: str) -> None:
+    """Give your second factor again, which counts for ten minutes. Raises Forbidden if ``otp``
+    is wrong or was used.
+    """
+    await client.connection.send("POST", paths.SECOND_FACTOR, {"otp": otp}, repeatable=False)
 
 
 async def logout(client: ClientState) -> None:
@@ -35,7 +48,11 @@ async def logout(client: ClientState) -> None:
 async def create_key(
     client: ClientState, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
 ) -> api.CreatedApiKey:
-    """Create an API key. Only this reply shows the key; if the reply is lost, revoke it."""
+    """Create an API key.
+
+    Only this reply shows the key; if the reply is lost, revoke it. Raises Forbidden with the
+    code ``recent_factor_needed`` if you must give your second factor again.
+    """
     expires = None if expires_at is None else expires_at.isoformat()
     body = given(name=name, scopes=list(scopes), expires_at=expires)
     return await client.connection.post(api.CreatedApiKey, paths.KEYS, body, repeatable=False)

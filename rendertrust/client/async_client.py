@@ -61,6 +61,7 @@ class AsyncClient:
 
     register = account_methods.register
     login = account_methods.login
+    give_second_factor = account_methods.give_second_factor
     logout = account_methods.logout
     create_key = account_methods.create_key
     keys = account_methods.keys

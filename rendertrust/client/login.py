@@ -84,9 +84,11 @@ class Login:
         self.keeper.write(registered.tokens)
         return registered
 
-    async def log_in(self, email: str, password: str) -> Tokens:
+    async def log_in(self, email: str, password: str, otp: str | None = None) -> Tokens:
         """Log in and keep the tokens."""
         body = {"email": email, "password": password}
+        if otp is not None:
+            body["otp"] = otp
         call = ApiCall("POST", paths.LOGIN, body)
         tokens = read(Tokens, await self.transport.send(call))
         self.keeper.write(tokens)

@@ -78,9 +78,19 @@ class Client:
         """
         return self._loop.run(self._api.register(email, name, password, invitation=invitation))
 
-    def login(self, email: str, password: str) -> api.Tokens:
-        """Log in. Raises NotAuthenticated if the address or the password is wrong."""
-        return self._loop.run(self._api.login(email, password))
+    def login(self, email: str, password: str, *, otp: str | None = None) -> api.Tokens:
+        """Log in. ``otp``: a code of your authenticator app or a recovery code, if you have one.
+
+        Raises NotAuthenticated if the address, the password or ``otp`` is wrong; its ``code`` is
+        ``second_factor_required`` if only ``otp`` is missing.
+        """
+        return self._loop.run(self._api.login(email, password, otp=otp))
+
+    def give_second_factor(self, otp: str) -> None:
+        """Give your second factor again, which counts for ten minutes. Raises Forbidden if ``otp``
+        is wrong or was used.
+        """
+        self._loop.run(self._api.give_second_factor(otp))
 
     def logout(self) -> None:
         """Log out, here and at the gateway. Does nothing if the session has already ended."""
@@ -89,7 +99,11 @@ class Client:
     def create_key(
         self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
     ) -> api.CreatedApiKey:
-        """Create an API key. Only this reply shows the key; if the reply is lost, revoke it."""
+        """Create an API key.
+
+        Only this reply shows the key; if the reply is lost, revoke it. Raises Forbidden with the
+        code ``recent_factor_needed`` if you must give your second factor again.
+        """
         return self._loop.run(self._api.create_key(name, scopes, expires_at=expires_at))
 
     def keys(self, *, limit: int = 50, offset: int = 0) -> api.ApiKeys:

@@ -1,4 +1,4 @@
--- Users: people's accounts, invitations, logins, API keys, revocations, organisations, and the audit log of admins'
+-- Users: people's accounts, invitations, logins, second factors, API keys, revocations, organisations, and the audit log of admins'
 -- acts.
 --
 -- The files of this folder create the schema of an empty database, one file per subject. Times are UTC. Amounts are
@@ -73,6 +73,7 @@ CREATE TABLE refresh_families (
     rotated_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     revoked_at timestamptz,
+    factor_at  timestamptz,                       -- when the user last gave a second factor in this session
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX refresh_families_user ON refresh_families (user_id);
@@ -86,6 +87,38 @@ CREATE TABLE spent_refresh_tokens (
     spent_at timestamptz NOT NULL
 );
 CREATE INDEX spent_refresh_tokens_sid ON spent_refresh_tokens (sid);
+
+-- ── second factors ──────────────────────────────────────────────────────────────────────────────
+
+-- Authenticator apps (TOTP), at most one per user.
+CREATE TABLE authenticators (
+    user_id       uuid PRIMARY KEY REFERENCES users,
+    sealed        bytea NOT NULL,                 -- the secret, encrypted with a key derived from the log's key
+    last_step     bigint NOT NULL DEFAULT 0,      -- the step of 30 seconds of the newest used code
+    failures      integer NOT NULL DEFAULT 0 CHECK (failures >= 0), -- wrong codes since failing_since or the last right one
+    failing_since timestamptz NOT NULL,
+    confirmed_at  timestamptz,                    -- null: no code has shown yet that the app has the secret
+    created_at    timestamptz NOT NULL
+);
+
+-- Codes for users without their app or passkey; a used one is deleted.
+CREATE TABLE recovery_codes (
+    user_id    uuid NOT NULL REFERENCES users,
+    sha256     bytea NOT NULL CHECK (octet_length(sha256) = 32), -- the code itself is not stored
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (user_id, sha256)
+);
+
+-- Sign-ins with the right password that wait for the second factor. They open nothing.
+CREATE TABLE pending_sign_ins (
+    sha256          bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
+    user_id         uuid NOT NULL REFERENCES users,
+    password_sha256 bytea NOT NULL,               -- of the password's hash: another password ends the sign-in
+    role            text NOT NULL,
+    expires_at      timestamptz NOT NULL,
+    created_at      timestamptz NOT NULL
+);
+CREATE INDEX pending_sign_ins_expires ON pending_sign_ins (expires_at); -- for the purge
 
 -- ── API keys ────────────────────────────────────────────────────────────────────────────────────
 
@@ -333,9 +366,10 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON users TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE
             ON invitations, refresh_families, api_keys, organisations, organisation_members, mails TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON authenticators TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON mailer_life TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
-            address_verifications TO rendertrust_app;
+            address_verifications, recovery_codes, pending_sign_ins TO rendertrust_app;
         GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only
     END IF;
 END $$;

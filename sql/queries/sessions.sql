@@ -1,7 +1,8 @@
 -- name: session_open
--- Insert a login; no row if the user was deactivated, or changed, since the password was checked.
-INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at)
-SELECT $1, id, $3, $4, $5, $6, $6 FROM users
+-- Insert a login; no row if the user was deactivated, or changed, since the password was checked. $9: the user has
+-- given a second factor.
+INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at, factor_at)
+SELECT $1, id, $3, $4, $5, $6::timestamptz, $6::timestamptz, CASE WHEN $9::boolean THEN $6::timestamptz END FROM users
 WHERE id = $2 AND is_active AND password_hash = $7 AND role = $8
 FOR SHARE
 RETURNING sid;
@@ -36,6 +37,16 @@ FROM users
 WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
   AND users.id = user_id AND is_active
 RETURNING users.role;
+
+-- name: session_factor_given
+-- Record that the user gave a second factor in this login; no row if the login has ended.
+UPDATE refresh_families SET factor_at = $3
+WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+RETURNING sid;
+
+-- name: session_factor
+-- When the user last gave a second factor in this login; no row if the login has ended.
+SELECT factor_at FROM refresh_families WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3;
 
 -- name: session_page
 -- A user's open logins, most recently used first.

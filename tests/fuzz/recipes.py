@@ -281,11 +281,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Operations that cannot succeed here: they need Stripe's secret, a mail server, evidence or a
-# verifier's picture of checked results, or a job of several files.
+# Operations that cannot succeed here: they need Stripe's secret, a mail server, an authenticator
+# app, evidence or a verifier's picture of checked results, or a job of several files.
 UNMET = frozenset(
     {
         "POST /api/v1/auth/password/forgot",
+        "POST /api/v1/auth/second-factor",
         "POST /api/v1/auth/verify",
         "POST /api/v1/auth/verify/send",
         "POST /api/v1/webhooks/stripe",

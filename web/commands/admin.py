@@ -166,6 +166,32 @@ def reset_link(*, email: str, as_json: bool, reason: str, **where: Any) -> None:
         click.echo("Put the gateway's address before it: server.public_url is not set.", err=True)
 
 
+@admin.command("remove-factors")
+@click.argument("email")
+@common
+def remove_factors(*, email: str, as_json: bool, reason: str, **where: Any) -> None:
+    """Remove a user's second factors and end all their sessions, as after a lost phone.
+
+    The user then signs in with the password alone. An admin must set up a new factor first, unless
+    accounts.admin_second_factor is off.
+    """
+    from sql.second_factors import SecondFactors
+    from sql.users import Users
+
+    async def work(database: "Database") -> "tuple[UserRow | None, bool]":
+        row = await Users(database).by_email(email)
+        if row is None:
+            return None, False
+        record = act("user.remove_factors", f"user:{row.id}", reason)
+        return row, await SecondFactors(database).remove_all(row.id, record)
+
+    row, was_done = with_database(where, work)
+    row = found(row, email)
+    if not was_done:
+        raise click.ClickException(f"{row.email} has no second factor")
+    tell(row, f"{row.email} has no second factor; all their sessions have ended.", as_json=as_json)
+
+
 @admin.command
 @where_options
 def checks(*, as_json: bool, **where: Any) -> None:

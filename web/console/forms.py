@@ -84,7 +84,19 @@ async def form_of(request: web.Request, within: float) -> MultiDict[str] | Probl
 
 
 class TypedValues(dict[str, str]):
-    """The values that a user typed into a form; '' for absent fields."""
+    """The values that a user typed into a form; '' for absent fields.
+
+    ``pairs``: all names and values, as boxes that were checked share a name.
+    """
+
+    pairs: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def of(cls, sent: Mapping[str, str]) -> "TypedValues":
+        """Return the values of a form as sent."""
+        typed = cls((name, text[:CHARACTERS_MAX]) for name, text in sent.items())
+        typed.pairs = frozenset(sent.items())
+        return typed
 
     def __missing__(self, name: str) -> str:
         return ""
@@ -123,5 +135,4 @@ def named(fault: Fault) -> str:
 def refusal_of(problem: Problem, values: Mapping[str, str]) -> FormErrors:
     """Return the errors that the form's page shows for a refusal."""
     faults = {fault.field: plain(fault) for fault in problem.errors}
-    typed = TypedValues((name, text[:CHARACTERS_MAX]) for name, text in values.items())
-    return FormErrors("" if faults else problem.detail, faults, typed)
+    return FormErrors("" if faults else problem.detail, faults, TypedValues.of(values))

@@ -5,13 +5,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
+import attrs
 from aiohttp import web
 from multidict import MultiDict, MultiMapping
 from yarl import URL
 
 from actors.console_hub.messages import ANYTHING, Hub, TopicChanged
 from sql.users import UserRow
-from web.console.forms import STATUSES, form_of, ids_of, params_of, query_of, readable, refusal_of
+from web.console import factor_page
+from web.console.factor_page import SentForm
+from web.console.forms import (
+    STATUSES,
+    FormErrors,
+    form_of,
+    ids_of,
+    params_of,
+    query_of,
+    readable,
+    refusal_of,
+)
 from web.console.page_responses import (
     PageChrome,
     frame_of,
@@ -32,6 +44,7 @@ from web.http.operations import NOT_AUTHENTICATED, Audience
 from web.http.problem import Problem, invalid, unavailable
 from web.http.public_host import reached_at
 from web.http.rate_limits import Rate, admit
+from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, refusal
 from web.identity.tokens import CONSOLE_HOURS
 from web.middleware.problem_responses import http_problem, problem_of
@@ -111,24 +124,46 @@ class ConsoleHandler:
 
         The page is not live, as pushed updates would not contain the form's state.
         """
-        user = await self._user(visitor)
-        there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
-        found = self.pages.at(there.path) if form_on and problem.status in STATUSES else None
+        if form_on and problem.status in STATUSES:
+            there, refusal = self._form_at(request, form_on), refusal_of(problem, values)
+            status = problem.status
+            shown = await self._form_page(request, visitor, there, refusal, status=status)
+            if shown is not None:
+                return shown
+        return self._refused(request, problem, visitor, await self._user(visitor))
+
+    def _form_at(self, request: web.Request, form_on: str) -> URL:
+        """Return the address of a form's page."""
+        return URL(f"{ROOT}{form_on.format_map(request.match_info)}")
+
+    async def _form_page(
+        self,
+        request: web.Request,
+        visitor: SignedInVisitor,
+        there: URL,
+        refusal: FormErrors,
+        *,
+        status: int = 200,
+        said: str = "",
+    ) -> web.StreamResponse | None:
+        """Return a page with its form filled in; None if the page cannot be shown."""
+        found = self.pages.at(there.path)
         if found is None:
-            return self._refused(request, problem, visitor, user)
+            return None
         page, words = found
         view = self._view(request, visitor, page, words, there.query)
         shown = view if isinstance(view, Problem) else await self._read(page, view)
         if isinstance(view, Problem) or not isinstance(shown, dict):
-            return self._refused(request, problem, visitor, user)
+            return None
+        frame = frame_of(request, self.pages, visitor, await self._user(visitor))
         context = {
             "title": page.title,
             **shown,
             "view": view,
-            "refusal": refusal_of(problem, values),
-            "frame": frame_of(request, self.pages, visitor, user),
+            "refusal": refusal,
+            "frame": attrs.evolve(frame, said=said) if said else frame,
         }
-        return html(request, self.gateway, page.template, context, problem.status)
+        return html(request, self.gateway, page.template, context, status)
 
     async def _read(
         self, page: ConsolePage, view: View[Any]
@@ -221,6 +256,9 @@ class ActionHandler(ConsoleHandler):
         done = await self._done(request, visitor)
         if isinstance(done, Problem):
             on, typed = self.action.form_on, request.get(FIELDS, MultiDict[str]())
+            if done.code is RefusalCode.RECENT_FACTOR_NEEDED:
+                sent = SentForm(str(self._form_at(request, on)), typed)
+                return await factor_page.asked(request, self.gateway, self.pages, visitor, sent)
             return await self._refused_on(request, done, visitor, on, typed)
         self._tell()
         return gone_to(request, self.gateway, done)
@@ -263,6 +301,29 @@ class ActionHandler(ConsoleHandler):
                 return await self.action.act(view)
         except TimeoutError:
             return LATE
+
+
+class FactorHandler(ConsoleHandler):
+    """Handler of the page that asks for the second factor again."""
+
+    def __init__(self, gateway: Gateway, pages: Pages) -> None:
+        super().__init__(gateway, pages, "login", Audience.USER)
+
+    async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
+        gateway = self.gateway
+        fields = await factor_page.form_sent(request, gateway)
+        if isinstance(fields, Problem):
+            return self._refused(request, fields, visitor, await self._user(visitor))
+        sent = SentForm.of(fields)
+        if not await factor_page.is_given(gateway, visitor, fields.get("code", "")):
+            return await factor_page.asked(
+                request, gateway, self.pages, visitor, sent, refused=True
+            )
+        shown = None
+        if sent.fields:
+            there, said = URL(sent.back), factor_page.SAID
+            shown = await self._form_page(request, visitor, there, sent.values, said=said)
+        return factor_page.returned(request, gateway, sent) if shown is None else shown
 
 
 REFUSED: Final = "Refused"  # header with the refusal's status in the API

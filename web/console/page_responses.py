@@ -169,7 +169,10 @@ def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
 def html(
     request: web.Request, gateway: Gateway, template: str, context: Mapping[str, Any], status: int
 ) -> web.Response:
-    """Return a page that must not be cached, as it belongs to one user and one moment."""
+    """Return a page that must not be cached, as it belongs to one user and one moment.
+
+    A page whose context has ``is_secret`` shows a secret, and is not compressed.
+    """
     nonce = _nonce(request, gateway)
     nonced = Markup(' nonce="{}"').format(nonce) if nonce else ""
     shown = {**context, **_of_moment(request, gateway), "nonced": nonced}
@@ -187,7 +190,7 @@ def html(
     shown_once = [name for name in (FLASH, ONCE) if name in request.cookies]
     for name in shown_once:
         answer.del_cookie(name, **_flash_options(request, gateway))
-    if shown_once:
+    if shown_once or context.get("is_secret"):
         return answer
     if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
         compress(answer)
@@ -201,8 +204,8 @@ def compress(answer: web.Response) -> None:
     request pages with chosen words in their address (BREACH). Pages contain no secrets: there is no
     anti-forgery token, as forged requests are recognised by ``Sec-Fetch-Site`` and ``Origin``; and
     no page shows a cookie. A secret that is shown once, such as a webhook's, is in the message
-    about the last action, and pages with such a message are not compressed. Live streams and
-    pictures are separate responses.
+    about the last action, and pages with such a message are not compressed, nor is the page that
+    sets up an authenticator app. Live streams and pictures are separate responses.
     """
     answer.enable_compression(web.ContentCoding.gzip)
     answer.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING

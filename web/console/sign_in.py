@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 from urllib.parse import urlencode
-from uuid import UUID
 
 import attrs
 from aiohttp import web
@@ -11,19 +10,12 @@ from msgspec import Meta
 from multidict import MultiDict
 
 from rendertrust import money
-from sql.login_sessions import TokenFamily
-from web.console.forms import FormErrors, TypedValues, form_of, refusal_of
+from web.console.forms import FormErrors, TypedValues, refusal_of
 from web.console.page_responses import SIGN_IN, frame_of, gone_to, html, own_path, redirect
 from web.console.registry import ROOT, Pages
-from web.console.session import (
-    FOREIGN,
-    forget,
-    is_own,
-    is_secure,
-    issue,
-    keep,
-    visitor_of,
-)
+from web.console.second_step import SecondStep
+from web.console.session import FOREIGN, forget, is_own, is_secure, visitor_of
+from web.console.session_start import begun, is_signed_in, new_session, own_form, waiting
 from web.console.view import Redirect
 from web.gateway import Gateway
 from web.http.converter import Email, structure_query
@@ -33,14 +25,12 @@ from web.http.problem import Fault, Problem, invalid, sentence, unavailable
 from web.http.refusal_code import RefusalCode
 from web.identity.invitation_tokens import TOKEN_MAX
 from web.identity.roles import UserRole
-from web.identity.tokens import CONSOLE_HOURS
 from web.routes.auth import (
     REGISTRATION_CLOSED,
     Name,
     Password,
     Registration,
     checked_password,
-    client_of,
     grant_starter,
     open_account,
 )
@@ -80,8 +70,8 @@ class SignUpForm:
 class SignIn:
     """The sign-in page and its form's handler."""
 
-    def __init__(self, gateway: Gateway, pages: Pages) -> None:
-        self._gateway, self._pages = gateway, pages
+    def __init__(self, gateway: Gateway, pages: Pages, factor: SecondStep) -> None:
+        self._gateway, self._pages, self._factor = gateway, pages, factor
 
     async def show(self, request: web.Request) -> web.StreamResponse | Problem:
         """Show the page; a user who is signed in is redirected."""
@@ -91,7 +81,7 @@ class SignIn:
         return self._page(request, there)
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse | Problem:
-        """Start a session, in a cookie."""
+        """Start a session, in a cookie; or lead to the second factor."""
         fields = await own_form(request, self._gateway)
         if isinstance(fields, Problem):
             return fields
@@ -118,6 +108,9 @@ class SignIn:
         checked = await checked_password(gateway, given.email, given.password)
         if checked is None:
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
+        step = await self._factor.needed(checked)
+        if step is not None:
+            return await self._factor.begin(request, checked, step, there)
         token, family = new_session(gateway, request, checked.user, UserRole(checked.role))
         if not await gateway.tables.sessions.open(checked, family, gateway.ports.clock.now()):
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
@@ -155,6 +148,7 @@ class SignIn:
             "refused": refused,
             "out": "out" in request.query,
             "ended": "ended" in request.query,
+            "late": "late" in request.query,
             "closed": self._gateway.settings.accounts.registration == "closed",
         }
         return html(request, self._gateway, "sign_in.html", context, status)
@@ -239,43 +233,6 @@ class SignUp:
             "mode": self._mode,
         }
         return html(request, self._gateway, "sign_up.html", context, status)
-
-
-async def own_form(request: web.Request, gateway: Gateway) -> MultiDict[str] | Problem:
-    """Return the fields of a form of ours; a Problem if another site sent the form."""
-    if not is_own(request, gateway):
-        return FOREIGN
-    return await form_of(request, gateway.settings.server.body_seconds)
-
-
-async def is_signed_in(gateway: Gateway, request: web.Request) -> bool:
-    visitor = await visitor_of(gateway, request)
-    return visitor is not None and not isinstance(visitor, Problem)
-
-
-def new_session(
-    gateway: Gateway, request: web.Request, user: UUID, role: UserRole
-) -> tuple[str, TokenFamily]:
-    """Return the cookie's token and the row of a new session, whatever cookie the browser sent."""
-    sid = gateway.ports.random.uuid()
-    token, claims = issue(gateway, user, sid, role)
-    return token, TokenFamily(sid, claims.identity, claims.expires, client_of(request))
-
-
-def begun(
-    gateway: Gateway, request: web.Request, answer: web.Response, token: str
-) -> web.StreamResponse:
-    """Return the answer with the cookie of a new session."""
-    keep(answer, token, secure=is_secure(request, gateway), seconds=CONSOLE_HOURS * 3600)
-    return answer
-
-
-def waiting(over: Problem) -> str:
-    """Return in plain words why a form was refused for now, and when to send it again."""
-    wait = over.headers.get("Retry-After")
-    if over.code is not RefusalCode.RATE_LIMITED or wait is None:
-        return f"{over.detail}."
-    return f"Too many attempts from your address. Try again in {wait} seconds."
 
 
 def with_fault(problem: Problem) -> Problem:

@@ -7,14 +7,22 @@ from aiohttp import web
 from web.console import receipt_page
 from web.console.address_page import VERIFY, AddressPage
 from web.console.assets import STATIC, assets
+from web.console.factor_page import AGAIN
 from web.console.front_page import FRONT, FrontPage
 from web.console.live_updates import LIVE, LiveHandler
-from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PublicHandler
+from web.console.page_handler import (
+    ActionHandler,
+    CallHandler,
+    FactorHandler,
+    PageHandler,
+    PublicHandler,
+)
 from web.console.page_responses import SIGN_IN, redirect
 from web.console.pages import every_page
 from web.console.password_pages import FORGOT, RESET, PasswordPages
 from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
+from web.console.second_step import SecondStep, Step
 from web.console.sign_in import SignIn, SignUp
 from web.gateway import GATEWAY, Gateway
 from web.http.endpoint import Endpoint
@@ -74,6 +82,7 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
         router.add_get(page.path, PageHandler(gateway, pages, page).serve)
     receipt = PublicHandler(gateway, pages, "read", ReceiptPage(gateway, pages).show)
     router.add_get(receipt_page.PATH, receipt.serve)
+    router.add_post(AGAIN, FactorHandler(gateway, pages).serve)
     live = LiveHandler(gateway, pages)
     router.add_get(LIVE, live.serve, allow_head=False)
     router.add_post(LIVE, live.serve)
@@ -88,7 +97,12 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
 
 
 def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> None:
-    signing = SignIn(gateway, pages)
+    factor = SecondStep(gateway, pages)
+    for step in Step:
+        router.add_get(step.value, PublicHandler(gateway, pages, "probe", factor.show).serve)
+        take = PublicHandler(gateway, pages, "login", factor.take, factor.limited)
+        router.add_post(step.value, take.serve)
+    signing = SignIn(gateway, pages, factor)
     router.add_get(SIGN_IN, PublicHandler(gateway, pages, "probe", signing.show).serve)
     sign_in = PublicHandler(gateway, pages, "login", signing.sign_in, signing.limited)
     router.add_post(SIGN_IN, sign_in.serve)

@@ -81,6 +81,22 @@ class RefusalCode(StrEnum):
         "credentials_invalid",
         "The email or the password is wrong, or the account is inactive.",
     )
+    SECOND_FACTOR_REQUIRED = (
+        "second_factor_required",
+        "The password is right, and the account has a second factor: send its code as `otp`.",
+    )
+    SECOND_FACTOR_INVALID = (
+        "second_factor_invalid",
+        "The code is wrong or was used, or there were too many wrong codes.",
+    )
+    SECOND_FACTOR_MISSING = (
+        "second_factor_missing",
+        "The account needs a second factor: sign in to the console to set one up.",
+    )
+    RECENT_FACTOR_NEEDED = (
+        "recent_factor_needed",
+        "Give your second factor again, with `POST /auth/second-factor` or in the console.",
+    )
     REFRESH_TOKEN_INVALID = (
         "refresh_token_invalid",
         "The refresh token is invalid, expired or used.",

@@ -36,6 +36,7 @@ from web.routes import (
     purchases,
     quotes,
     receipts,
+    second_factors,
     sessions,
     skus,
     statements,
@@ -52,7 +53,8 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, account, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
+        *(health, auth, second_factors, account, sessions, keys, credits_, uploads, storage, jobs),
+        *(quotes, units),
         preflights,
         *(
             receipts,

@@ -25,6 +25,7 @@ from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.identity.invitation_tokens import TOKEN_MAX, digest_of
 from web.identity.roles import UserRole
+from web.identity.second_factor import CODE_MAX, factor_of_login
 from web.identity.tokens import Claims, TokenType
 from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
@@ -77,8 +78,15 @@ class Registration:
 
 @attrs.frozen
 class Credentials:
+    """Credentials. ``otp``: a code of the authenticator app or a recovery code, if the user has a
+    second factor.
+    """
+
     email: Email
     password: PasswordGuess = attrs.field(repr=False)
+    otp: Annotated[str, Meta(min_length=1, max_length=CODE_MAX)] | None = attrs.field(
+        default=None, repr=False
+    )
 
 
 @attrs.frozen
@@ -123,18 +131,28 @@ async def register(call: Call[Registration]) -> Registered | Problem:
 @operations.post(
     "/api/v1/auth/login",
     audience=Audience.PUBLIC,
-    refusals={401: "Invalid credentials or inactive account"},
+    refusals={
+        401: "Invalid credentials or inactive account, or the second factor is missing or wrong"
+    },
     rate="login",
     while_halted=True,
     request_example=examples.CREDENTIALS,
     example=examples.TOKENS,
 )
 async def login(call: Call[Credentials]) -> Tokens | Problem:
-    """Get an access token and a refresh token."""
+    """Get an access token and a refresh token.
+
+    If the user has a second factor, a login without ``otp`` gets 401 with the code
+    ``second_factor_required``.
+    """
     gateway, body = call.gateway, call.body
     checked = await checked_password(gateway, body.email, body.password)
     if checked is None:
         return LOGIN_REFUSED
+    factor = await factor_of_login(gateway, checked, body.otp)
+    if isinstance(factor, Problem):
+        return factor
+    checked = attrs.evolve(checked, with_factor=factor)
     tokens, family = issue(call, checked.user, UserRole(checked.role))
     if not await gateway.tables.sessions.open(checked, family, gateway.ports.clock.now()):
         return LOGIN_REFUSED  # the user was deactivated or changed while the password was checked

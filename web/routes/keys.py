@@ -17,6 +17,7 @@ from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.api_keys import HINT, digest, make_key
 from web.identity.roles import Scope, ScopeName
+from web.identity.second_factor import recent_factor_refusal
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
@@ -38,17 +39,30 @@ class NewKey:
 @operations.post(
     "/api/v1/auth/keys",
     answers={201: CreatedApiKey},
-    refusals={409: f"There are {LIVING_MAX} keys already"},
+    refusals={
+        403: "The second factor was not given in the last ten minutes",
+        409: f"There are {LIVING_MAX} keys already",
+    },
     request_example=examples.NEW_KEY,
     example=examples.CREATED_KEY,
 )
 async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
-    """Create a key. The key is shown in this answer and never again."""
-    return await create_key(call.gateway, call.caller, call.body)
+    """Create a key. The key is shown in this answer and never again.
+
+    If you have a second factor, you must have given it in this session in the last ten minutes.
+    """
+    claims = call.claims
+    assert claims is not None, "this operation needs a token"
+    return await create_key(call.gateway, claims.subject, claims.family, call.body)
 
 
-async def create_key(gateway: Gateway, user: UUID, body: NewKey) -> CreatedApiKey | Problem:
-    """Create a key of a user."""
+async def create_key(
+    gateway: Gateway, user: UUID, session: UUID, body: NewKey
+) -> CreatedApiKey | Problem:
+    """Create a key of a user, who is signed in with ``session``."""
+    refused = await recent_factor_refusal(gateway, user, session)
+    if refused is not None:
+        return refused
     now = gateway.ports.clock.now()
     if (fault := expiry_fault(body.expires_at, now)) is not None:
         return invalid([fault])

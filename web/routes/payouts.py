@@ -30,6 +30,7 @@ from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.acting_user import ActingUser
+from web.identity.second_factor import recent_factor_refusal
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, doer_of
@@ -145,6 +146,7 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     "/api/v1/admin/payouts/approve",
     answers={200: Batch},
     refusals={
+        403: "The second factor was not given in the last ten minutes",
         404: PAYOUT_NOT_FOUND.detail,
         409: "A payout is not waiting for approval, or is your own",
     },
@@ -153,7 +155,15 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     example=examples.BATCH,
 )
 async def approve(call: Call[Approval]) -> Answer | Problem:
-    """Approve payouts of money as one batch, to be exported, sent and marked as paid."""
+    """Approve payouts of money as one batch, to be exported, sent and marked as paid.
+
+    If you have a second factor, you must have given it in this session in the last ten minutes.
+    """
+    claims = call.claims
+    assert claims is not None, "this operation needs a token"
+    refused = await recent_factor_refusal(call.gateway, claims.subject, claims.family)
+    if refused is not None:
+        return refused
     key = key_of(call)
     if isinstance(key, Problem):
         return key

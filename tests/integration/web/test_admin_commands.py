@@ -311,3 +311,31 @@ def test_what_cannot_be_sold_is_a_wrong_use(words: tuple[str, ...], why: str) ->
     assert ended.exit_code == 2
     assert why in ended.output
     assert len(parsed("skus", "list")["skus"]) == 3
+
+
+# -- second factors
+
+
+def test_a_users_factors_are_removed_with_a_record(
+    jane: str, database: PostgresEndpoint, engine_loop: LoopThread
+) -> None:
+    """All factors and sessions end, and the audit log has the reason."""
+    dsn = database.owner_dsn
+    for table, columns, values in (
+        ("authenticators", "sealed, failing_since, confirmed_at", "'x', now(), now()"),
+        ("recovery_codes", "sha256", "decode(repeat('ab', 32), 'hex')"),
+        ("refresh_families", "sid, jti, expires_at", f"'{uuid4()}', '{uuid4()}', 'infinity'"),
+    ):
+        insert = f"INSERT INTO {table} (user_id, created_at, {columns}) "
+        engine_loop.run(execute(dsn, insert + f"SELECT id, now(), {values} FROM users"))
+    ended = call("remove-factors", jane.upper(), "--reason", "lost phone")
+    said = f"{jane} has no second factor; all their sessions have ended.\n"
+    assert (ended.exit_code, ended.output) == (0, said)
+    for left in ("authenticators", "recovery_codes", "refresh_families WHERE revoked_at IS NULL"):
+        [row] = engine_loop.run(fetch(dsn, f"SELECT count(*) AS n FROM {left}"))
+        assert row["n"] == 0, left
+    act, actor, reason = acts(database, engine_loop)[-1]
+    assert (act, actor[:8], reason) == ("user.remove_factors", "console:", "lost phone")
+    ended = call("remove-factors", jane)
+    assert (ended.exit_code, ended.output) == (1, f"Error: {jane} has no second factor\n")
+    assert call("remove-factors", "nobody@example.org").exit_code == 1

@@ -11,7 +11,7 @@ from sql.api_keys import LIVING_MAX
 from sql.login_sessions import SessionRow
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, table
-from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
 from web.http.converter import structure
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
@@ -114,6 +114,7 @@ async def account(view: View[AccountQuery]) -> Shown | Problem:
         return ACCOUNT_GONE
     return {
         "account": row,
+        "factors": await tables.second_factors.state(user),
         "sessions": await _sessions(view),
         "keys": table(
             await tables.api_keys.page(user, LIVING_MAX, 0),
@@ -153,7 +154,7 @@ def device_of(client: str) -> str:
 @pages.action("/account/password", form_on="/account", rate="login", on_own_account=True)
 async def change_password(view: View[PasswordChange]) -> Redirect | Problem:
     """Change the user's password; all their other sessions end."""
-    done = await set_own_password(view.gateway, view.who.user, _session(view), view.query)
+    done = await set_own_password(view.gateway, view.who.user, session_of(view), view.query)
     if not isinstance(done, Problem):
         return Redirect(PATH, "Your password is changed. All other sessions have ended.")
     if done.code is RefusalCode.PASSWORD_INCORRECT:
@@ -171,7 +172,7 @@ async def end_one(view: View[OwnItemForm]) -> Redirect | Problem:
 @pages.action("/account/sessions/others", on_own_account=True)
 async def end_others(view: View) -> Redirect | Problem:
     """End all sessions of the user but this one."""
-    number = await end_other_sessions(view.gateway, view.who.user, _session(view))
+    number = await end_other_sessions(view.gateway, view.who.user, session_of(view))
     return Redirect(PATH, f"{number} other session{' has' if number == 1 else 's have'} ended.")
 
 
@@ -188,7 +189,7 @@ async def make_key(view: View[KeyForm]) -> Redirect | Problem:
     wanted = structure(given, NewKey)
     if isinstance(wanted, list):
         return invalid(wanted)
-    made = await create_key(view.gateway, view.who.user, wanted)
+    made = await create_key(view.gateway, view.who.user, session_of(view), wanted)
     if isinstance(made, Problem):
         return made
     return Redirect(PATH, "The key is created. Save it now: it is not shown again.", made.key)
@@ -199,8 +200,3 @@ async def end_key(view: View[OwnItemForm]) -> Redirect | Problem:
     """Revoke one of the user's keys."""
     done = await revoke_key(view.gateway, view.who.user, view.query.which)
     return done if isinstance(done, Problem) else Redirect(PATH, "The key is revoked.")
-
-
-def _session(view: View[Any]) -> UUID:
-    assert view.session is not None, "actions have a session"
-    return view.session

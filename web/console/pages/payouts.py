@@ -13,10 +13,11 @@ from sql.operator_accounts import PayoutShown
 from sql.page import Page
 from web.console.registry import MONEY, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
-from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
+from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View, session_of
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.acting_user import ActingUser
+from web.identity.second_factor import recent_factor_refusal
 from web.routes import payouts as api
 from web.routes.admin import Because, Reason
 from web.routes.payouts import (
@@ -118,6 +119,9 @@ async def approve(view: View[Because]) -> Redirect | Problem:
         return NOT_CHOSEN
     if len(ids) > BATCH_MOST:
         return TOO_MANY
+    refused = await recent_factor_refusal(view.gateway, view.who.user, session_of(view))
+    if refused is not None:
+        return refused
     done = await approved(_doer(view), ids, view.query.reason)
     if isinstance(done, Problem):
         return done

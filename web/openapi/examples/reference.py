@@ -65,6 +65,8 @@ REGISTERED: Final[Example] = {
 }
 
 REFRESH: Final[Example] = {"refresh_token": TOKEN}
+FACTOR_CODE: Final[Example] = {"otp": "492039"}
+FACTOR_GIVEN: Final[Example] = {"message": "Your second factor counts for ten minutes"}
 LOGGED_OUT: Final[Example] = {"message": "Logged out successfully"}
 PASSWORD_CHANGE: Final[Example] = {
     "old_password": "securepassword123",

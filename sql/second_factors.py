@@ -1,0 +1,197 @@
+"""Second factors of users, and sign-ins that wait for one."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from sql.audit_log import Act, record
+from sql.database import Connection, Table
+from sql.login_sessions import LoginState, TokenFamily
+from sql.query_loader import QUERIES
+
+# Bound on guesses of codes: wrong ones of a user within this time, at all gateways together.
+FAILURES_MAX: Final = 10
+FAILURES_WITHIN: Final = timedelta(hours=1)
+
+
+class LastFactor(Exception):
+    """The factor is the user's last one, and the user needs one."""
+
+
+@attrs.frozen
+class FactorState:
+    """The factors of a user. ``app_since``: when an authenticator app was confirmed."""
+
+    app_since: datetime | None
+    recovery_codes: int
+
+    @property
+    def has_factor(self) -> bool:
+        """Return True if the user gives a second factor at sign-in."""
+        return self.app_since is not None
+
+
+@attrs.frozen
+class SealedApp:
+    """The encrypted secret of an authenticator app, and the step of its newest used code."""
+
+    sealed: bytes = attrs.field(repr=False)
+    last_step: int
+
+
+@attrs.frozen
+class UsedStep:
+    """A use of an app's code. ``resealed``: the secret to store instead of ``sealed``, which may be
+    the same.
+    """
+
+    step: int
+    sealed: bytes = attrs.field(repr=False)
+    resealed: bytes = attrs.field(repr=False)
+
+
+class SecondFactors(Table):
+    async def state(self, user: UUID) -> FactorState:
+        """Return the factors of a user."""
+        row = await self._database.row(FactorState, "factor_state", user)
+        assert row is not None, "the query always has a row"
+        return row
+
+    async def start_app(self, user: UUID, sealed: bytes, now: datetime) -> bool:
+        """Set up an app, to be confirmed by a code; False if the user has a confirmed app."""
+        return await self._database.one("authenticator_start", user, sealed, now) is not None
+
+    async def unconfirmed(self, user: UUID) -> bytes | None:
+        """Return the sealed secret of an app that is not confirmed yet."""
+        row = await self._database.one("authenticator_unconfirmed", user)
+        return None if row is None else row["sealed"]
+
+    async def try_code(
+        self, user: UUID, now: datetime, *, confirmed: bool = True
+    ) -> SealedApp | None:
+        """Count a try of a code before the code is checked, and return the app.
+
+        Return None if there were too many wrong codes, or no app; ``confirmed``: the app must be
+        confirmed, or must not be.
+        """
+        bound = FAILURES_MAX, FAILURES_WITHIN, confirmed
+        return await self._database.row(SealedApp, "authenticator_try", user, now, *bound)
+
+    async def use_step(self, user: UUID, used: UsedStep, now: datetime) -> bool:
+        """Use a code; False if the same code or a newer one was used.
+
+        Of several calls at once, one returns True.
+        """
+        values = used.step, used.sealed, used.resealed, now
+        return await self._database.one("authenticator_use", user, *values) is not None
+
+    async def confirm_app(
+        self, user: UUID, used: UsedStep, codes: Sequence[bytes], now: datetime
+    ) -> bool | None:
+        """Confirm an app by its first code; None if this is no longer possible.
+
+        A user without recovery codes gets ``codes``, given by their hashes; return True then.
+        """
+        async with self._database.transaction() as connection:
+            if await connection.fetchrow(QUERIES["factor_user_lock"], user) is None:
+                return None
+            values = used.step, used.sealed, used.resealed, now
+            if await connection.fetchrow(QUERIES["authenticator_use"], user, *values) is None:
+                return None
+            if (await state_of(connection, user)).recovery_codes:
+                return False
+            await connection.execute(QUERIES["recovery_codes_insert"], user, list(codes), now)
+        return True
+
+    async def remove_app(self, user: UUID, *, needs_one: bool) -> bool:
+        """Delete the app of a user; False if there is none.
+
+        Raises LastFactor if it is the last factor and the user ``needs_one``.
+        """
+        async with self._database.transaction() as connection:
+            await connection.fetchrow(QUERIES["factor_user_lock"], user)
+            gone = await connection.fetchrow(QUERIES["authenticator_remove"], user)
+            await drop_codes(connection, user, needs_one=needs_one)
+        return gone is not None
+
+    async def use_recovery_code(self, user: UUID, sha256: bytes) -> bool:
+        """Use a recovery code; False if there is no such code, or it was used."""
+        return await self._database.one("recovery_code_use", user, sha256) is not None
+
+    async def replace_codes(self, user: UUID, codes: Sequence[bytes], now: datetime) -> bool:
+        """Replace all recovery codes of a user; False if the user has no factor."""
+        async with self._database.transaction() as connection:
+            await connection.fetchrow(QUERIES["factor_user_lock"], user)
+            if not (await state_of(connection, user)).has_factor:
+                return False
+            await connection.execute(QUERIES["recovery_codes_delete"], user)
+            await connection.execute(QUERIES["recovery_codes_insert"], user, list(codes), now)
+        return True
+
+    async def remove_all(self, user: UUID, act: Act) -> bool:
+        """Delete all factors of a user, with an audit record; all their logins end.
+
+        Return False if the user has no factor.
+        """
+        async with self._database.transaction() as connection:
+            await connection.fetchrow(QUERIES["factor_user_lock"], user)
+            if not (await state_of(connection, user)).has_factor:
+                return False
+            await connection.fetchrow(QUERIES["authenticator_remove"], user)
+            await connection.execute(QUERIES["recovery_codes_delete"], user)
+            await connection.fetch(QUERIES["session_end_all"], user, None, act.at)
+            await record(connection, act)
+        return True
+
+
+class PendingSignIns(Table):
+    async def insert(
+        self, sha256: bytes, checked: LoginState, until: datetime, now: datetime
+    ) -> bool:
+        """Insert a sign-in that waits for a factor; False if the user was deactivated or changed
+        since the password was checked.
+        """
+        values = checked.user, checked.password_hash, checked.role, until, now
+        return await self._database.one("pending_sign_in_insert", sha256, *values) is not None
+
+    async def user(self, sha256: bytes, now: datetime) -> LoginState | None:
+        """Return the user of a sign-in that waits; None if it has ended or the user has changed."""
+        return await self._database.row(LoginState, "pending_sign_in", sha256, now)
+
+    async def finish(
+        self, sha256: bytes, checked: LoginState, family: TokenFamily, now: datetime
+    ) -> bool:
+        """End the sign-in and insert the login; False if the sign-in had ended, or the user has
+        changed.
+        """
+        async with self._database.transaction() as connection:
+            if await connection.fetchrow(QUERIES["pending_sign_in_end"], sha256) is None:
+                return False
+            opened = await connection.fetchrow(
+                QUERIES["session_open"],
+                *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
+                *(checked.password_hash, checked.role, True),
+            )
+        return opened is not None
+
+
+async def state_of(connection: Connection, user: UUID) -> FactorState:
+    """Return the factors of a user, within a transaction."""
+    row = await connection.fetchrow(QUERIES["factor_state"], user)
+    assert row is not None, "the query always has a row"
+    return FactorState(**row)
+
+
+async def drop_codes(connection: Connection, user: UUID, *, needs_one: bool) -> None:
+    """Delete the recovery codes of a user who has no factor any more.
+
+    Raises LastFactor if the user ``needs_one``.
+    """
+    if (await state_of(connection, user)).has_factor:
+        return
+    if needs_one:
+        raise LastFactor
+    await connection.execute(QUERIES["recovery_codes_delete"], user)

@@ -1,0 +1,145 @@
+"""Second factor page: the user's own authenticator app and recovery codes."""
+
+from typing import Annotated, Final
+
+import attrs
+from msgspec import Meta
+
+from sql.second_factors import LastFactor
+from web.console.app_setup import CODE_WRONG, CODES_SAID, qr_of
+from web.console.registry import Pages
+from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
+from web.http.problem import Fault, Problem, invalid
+from web.identity.second_factor import (
+    CODE_MAX,
+    confirm_app,
+    is_needed,
+    recent_factor_refusal,
+    start_app,
+    unconfirmed_secret,
+)
+from web.identity.totp import RecoveryCodes, new_recovery_codes, text_of
+
+pages = Pages()
+PATH: Final = "/console/account/second-factor"
+APP: Final = f"{PATH}/app"
+HAS_APP: Final = "You have an app already. Remove it before you set up another one."
+NEW_CODES_SAID: Final = (
+    "Save these recovery codes now: they are not shown again, and your old ones no longer work."
+)
+WRONG: Final = Problem(422, CODE_WRONG.rstrip("."))
+LAST: Final = Problem(409, "Admins of this farm need a second factor: add another one first")
+NO_FACTOR: Final = Problem(409, "Set up a second factor first")
+PASSWORD_WRONG: Final = Fault("password", "value", "is incorrect")
+
+
+@attrs.frozen
+class ConfirmForm:
+    """The first code of an app. ``password``: the user's password, if this is their first
+    factor, so that nobody else who uses their browser locks them out.
+    """
+
+    code: Annotated[str, Meta(min_length=1, max_length=CODE_MAX)] = attrs.field(repr=False)
+    password: Annotated[str, Meta(max_length=1024)] = attrs.field(default="", repr=False)
+
+
+@pages.page("/account/second-factor", "Second factor", "second_factor.html", own=True)
+async def second_factor(view: View) -> Shown:
+    """Return the user's own factors."""
+    state = await view.gateway.tables.second_factors.state(view.who.user)
+    needed = is_needed(view.gateway, view.who.role.value)
+    return {"state": state, "needed": needed}
+
+
+@pages.page("/account/second-factor/app", "Authenticator app", "second_factor_app.html", own=True)
+async def app(view: View) -> Shown | Problem | Redirect:
+    """Return the QR code of the app that the user is setting up."""
+    gateway, user = view.gateway, view.who.user
+    row = await gateway.tables.users.by_id(user)
+    if row is None:
+        return ACCOUNT_GONE
+    secret = await unconfirmed_secret(gateway, user)
+    if secret is None:
+        return Redirect(PATH)
+    state = await gateway.tables.second_factors.state(user)
+    return {
+        "qr": qr_of(gateway, secret, row.email),
+        "secret": text_of(secret),
+        "asks_password": not state.has_factor,
+        "is_secret": True,
+    }
+
+
+@pages.action("/account/second-factor/app", form_on="/account/second-factor", on_own_account=True)
+async def set_up_app(view: View) -> Redirect | Problem:
+    """Give the user a new secret for an app."""
+    refused = await recent_factor_refusal(view.gateway, view.who.user, session_of(view))
+    if refused is not None:
+        return refused
+    if not await start_app(view.gateway, view.who.user):
+        return Problem(409, HAS_APP.rstrip("."))
+    return Redirect(APP)
+
+
+@pages.action(
+    "/account/second-factor/app/confirm",
+    form_on="/account/second-factor/app",
+    rate="login",
+    on_own_account=True,
+)
+async def confirm(view: View[ConfirmForm]) -> Redirect | Problem:
+    """Confirm the app by a code; the next page shows new recovery codes once."""
+    gateway, user, session = view.gateway, view.who.user, session_of(view)
+    refused = await first_factor_refusal(view, view.query.password)
+    if refused is not None:
+        return refused
+    done = await confirm_app(gateway, user, view.query.code)
+    if done is False:
+        return WRONG
+    await gateway.tables.sessions.factor_given(session, user, view.now)
+    if isinstance(done, RecoveryCodes):
+        return Redirect(PATH, CODES_SAID, done.shown)
+    return Redirect(PATH, "Your app is set up.")
+
+
+@pages.action(
+    "/account/second-factor/app/remove", form_on="/account/second-factor", on_own_account=True
+)
+async def remove_app(view: View) -> Redirect | Problem:
+    """Remove the user's app."""
+    gateway, user = view.gateway, view.who.user
+    refused = await recent_factor_refusal(gateway, user, session_of(view))
+    if refused is not None:
+        return refused
+    needed = is_needed(gateway, view.who.role.value)
+    try:
+        await gateway.tables.second_factors.remove_app(user, needs_one=needed)
+    except LastFactor:
+        return LAST
+    return Redirect(PATH, "The app is removed.")
+
+
+@pages.action("/account/second-factor/codes", form_on="/account/second-factor", on_own_account=True)
+async def make_codes(view: View) -> Redirect | Problem:
+    """Replace the user's recovery codes; the next page shows the new ones once."""
+    gateway, user = view.gateway, view.who.user
+    refused = await recent_factor_refusal(gateway, user, session_of(view))
+    if refused is not None:
+        return refused
+    codes = new_recovery_codes(gateway.ports.random)
+    if not await gateway.tables.second_factors.replace_codes(user, codes.hashes, view.now):
+        return NO_FACTOR
+    return Redirect(PATH, NEW_CODES_SAID, codes.shown)
+
+
+async def first_factor_refusal(view: View[ConfirmForm], password: str) -> Problem | None:
+    """Return why the user may not add a factor now: the first one needs their password, further
+    ones a recent use of a factor.
+    """
+    gateway, user = view.gateway, view.who.user
+    if (await gateway.tables.second_factors.state(user)).has_factor:
+        return await recent_factor_refusal(gateway, user, session_of(view))
+    row = await gateway.tables.users.by_id(user)
+    kept = None if row is None else row.password_hash
+    fits = await gateway.identity.passwords.matches(password, kept)
+    return None if fits else invalid([PASSWORD_WRONG])

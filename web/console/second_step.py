@@ -1,0 +1,220 @@
+"""The second step of sign-in: the second factor, on a page of its own.
+
+After the right password the browser has a cookie with a token that opens only these pages. The
+session, with a new id, begins after the second factor.
+"""
+
+from datetime import timedelta
+from enum import Enum
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+import attrs
+from aiohttp import web
+from msgspec import Meta
+
+from sql.link_tokens import digest_of
+from sql.login_sessions import LoginState
+from web.console.app_setup import CODE_WRONG, CODES_SAID, qr_of
+from web.console.page_responses import SIGN_IN, frame_of, gone_to, html, own_path, redirect
+from web.console.registry import ROOT, Pages
+from web.console.session import HOST_PREFIX, is_secure
+from web.console.session_start import begun, new_session, own_form, waiting
+from web.console.view import Redirect
+from web.gateway import Gateway
+from web.http.converter import structure_query
+from web.http.problem import Problem
+from web.identity.roles import UserRole
+from web.identity.second_factor import (
+    CODE_MAX,
+    confirm_app,
+    is_needed,
+    is_right,
+    start_app,
+    unconfirmed_secret,
+)
+from web.identity.totp import RecoveryCodes, text_of
+from web.routes.auth import grant_starter
+
+GIVE: Final = f"{ROOT}/second-step"
+SET_UP: Final = f"{ROOT}/set-up-factor"
+COOKIE: Final = "rendertrust-second-step"
+TOKEN_BYTES: Final = 16
+LASTS: Final = timedelta(minutes=10)
+
+
+class Step(Enum):
+    """What is missing after the right password; the value is the page for it."""
+
+    GIVE = GIVE
+    SET_UP = SET_UP  # the user needs a factor and has none
+
+
+@attrs.frozen
+class CodeForm:
+    """A code of an app, or a recovery code."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=CODE_MAX)] = attrs.field(repr=False)
+    next: Annotated[str, Meta(max_length=2000)] = ROOT
+
+
+@attrs.frozen
+class Waiting:
+    """A sign-in that waits, by its token's hash, and its user."""
+
+    sha256: bytes = attrs.field(repr=False)
+    checked: LoginState
+    step: Step
+
+
+class SecondStep:
+    """The pages of the second step and the handlers of their forms."""
+
+    def __init__(self, gateway: Gateway, pages: Pages) -> None:
+        self._gateway, self._pages = gateway, pages
+
+    async def needed(self, checked: LoginState) -> Step | None:
+        """Return what is missing after the right password."""
+        state = await self._gateway.tables.second_factors.state(checked.user)
+        if state.has_factor:
+            return Step.GIVE
+        return Step.SET_UP if is_needed(self._gateway, checked.role) else None
+
+    async def begin(
+        self, request: web.Request, checked: LoginState, step: Step, there: str
+    ) -> web.Response:
+        """Start the second step, in a cookie of its own."""
+        gateway, now = self._gateway, self._gateway.ports.clock.now()
+        token = gateway.ports.random.token(TOKEN_BYTES).hex()
+        rows = gateway.tables.pending_sign_ins
+        if not await rows.insert(digest_of(token), checked, now + LASTS, now):
+            return again(there)
+        if step is Step.SET_UP:
+            await start_app(gateway, checked.user)
+        answer = redirect(f"{step.value}?{urlencode({'next': there})}")
+        options = self._options(request)
+        answer.set_cookie(value=token, max_age=int(LASTS.total_seconds()), **options)
+        return answer
+
+    async def show(self, request: web.Request) -> web.StreamResponse | Problem:
+        """Show the page of the step that is missing."""
+        there = own_path(request.query.get("next", ROOT))
+        found = await self._waiting(request)
+        if found is None:
+            return again(there)
+        if request.path != found.step.value:
+            return redirect(f"{found.step.value}?{urlencode({'next': there})}")
+        return await self._page(request, found, there)
+
+    async def take(self, request: web.Request) -> web.StreamResponse | Problem:
+        """Check the second factor, and start a session."""
+        fields = await own_form(request, self._gateway)
+        if isinstance(fields, Problem):
+            return fields
+        there = own_path(fields.get("next", ROOT))
+        found = await self._waiting(request)
+        if found is None:
+            return again(there)
+        read = structure_query(fields, CodeForm)
+        if isinstance(read, list):
+            return await self._page(request, found, there, refused=CODE_WRONG, status=401)
+        done = await self._accepted(found, read.code)
+        if done is False:
+            return await self._page(request, found, there, refused=CODE_WRONG, status=401)
+        to = Redirect(there)
+        if isinstance(done, RecoveryCodes):
+            to = Redirect(there, CODES_SAID, done.shown)
+        return await self._opened(request, found, to)
+
+    async def limited(self, request: web.Request, over: Problem) -> web.StreamResponse | Problem:
+        """Show the form again to an address that has sent it too often."""
+        fields = await own_form(request, self._gateway)
+        if isinstance(fields, Problem):
+            return fields
+        there = own_path(fields.get("next", ROOT))
+        found = await self._waiting(request)
+        if found is None:
+            return over
+        said = waiting(over)
+        page = await self._page(request, found, there, refused=said, status=over.status)
+        page.headers.update(over.headers)
+        return page
+
+    async def _accepted(self, found: Waiting, code: str) -> RecoveryCodes | bool:
+        if found.step is Step.GIVE:
+            return await is_right(self._gateway, found.checked.user, code)
+        return await confirm_app(self._gateway, found.checked.user, code)
+
+    async def _opened(
+        self, request: web.Request, found: Waiting, to: Redirect
+    ) -> web.StreamResponse:
+        """End the waiting sign-in, and start the session."""
+        gateway, checked = self._gateway, found.checked
+        token, family = new_session(gateway, request, checked.user, UserRole(checked.role))
+        rows, now = gateway.tables.pending_sign_ins, gateway.ports.clock.now()
+        if not await rows.finish(found.sha256, checked, family, now):
+            return again(to.to)
+        await grant_starter(gateway, checked.user)
+        answer = begun(gateway, request, gone_to(request, gateway, to), token)
+        answer.del_cookie(**self._options(request))
+        return answer
+
+    async def _waiting(self, request: web.Request) -> Waiting | None:
+        """Return the sign-in of the browser's cookie; None if it has ended or was never there."""
+        token = request.cookies.get(self._name(request))
+        if not token:
+            return None
+        digest, now = digest_of(token), self._gateway.ports.clock.now()
+        checked = await self._gateway.tables.pending_sign_ins.user(digest, now)
+        step = None if checked is None else await self.needed(checked)
+        return None if checked is None or step is None else Waiting(digest, checked, step)
+
+    async def _page(
+        self,
+        request: web.Request,
+        found: Waiting,
+        there: str,
+        *,
+        refused: str = "",
+        status: int = 200,
+    ) -> web.Response:
+        gateway, user = self._gateway, found.checked.user
+        row = await gateway.tables.users.by_id(user)
+        email = "" if row is None else row.email
+        context = {
+            "frame": frame_of(request, self._pages, None, None),
+            "next": there,
+            "email": email,
+            "refused": refused,
+        }
+        if found.step is Step.GIVE:
+            context["title"] = "Second factor"
+            return html(request, gateway, "second_step.html", context, status)
+        secret = await unconfirmed_secret(gateway, user)
+        if secret is None:
+            return again(there)
+        context |= {
+            "title": "Set up a second factor",
+            "qr": qr_of(gateway, secret, email),
+            "secret": text_of(secret),
+            "is_secret": True,
+        }
+        return html(request, gateway, "set_up_factor.html", context, status)
+
+    def _name(self, request: web.Request) -> str:
+        return HOST_PREFIX + COOKIE if is_secure(request, self._gateway) else COOKIE
+
+    def _options(self, request: web.Request) -> dict[str, str | bool]:
+        secure = is_secure(request, self._gateway)
+        return {
+            "name": self._name(request),
+            "path": "/",
+            "httponly": True,
+            "secure": secure,
+            "samesite": "Lax",
+        }
+
+
+def again(there: str) -> web.Response:
+    """Return to the sign-in page, as the sign-in has ended."""
+    return redirect(f"{SIGN_IN}?{urlencode({'next': there, 'late': '1'})}")
