@@ -66,7 +66,7 @@ class PayoutBatchQuery:
 
 
 @attrs.frozen
-class SentForm:
+class BatchPaidForm:
     """Form that says that the money of a batch was sent. ``reference``: the bank's."""
 
     reference: Annotated[str, Meta(min_length=1, max_length=255)]
@@ -174,7 +174,7 @@ async def batch(view: View[PayoutBatchQuery]) -> Shown | Problem:
     absent=BATCH_NOT_FOUND,
     form_on="/payouts/batches/{id}",
 )
-async def paid(view: View[SentForm]) -> Redirect | Problem:
+async def paid(view: View[BatchPaidForm]) -> Redirect | Problem:
     """Mark the payouts of a batch as paid."""
     form, id_ = view.query, view.ids["id"]
     rows = await paid_out(_doer(view), id_, form.reference, form.reason)
