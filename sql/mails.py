@@ -144,6 +144,10 @@ class Mails(Table):
         async with self._database.transaction() as connection:
             return await insert_mail(connection, mail, now)
 
+    async def lately(self, user: UUID, kind: MailKind, now: datetime) -> int:
+        """Count the mails of this kind that the user got within the last hour."""
+        return await self._database.number("mails_lately", user, kind.value, now - HOUR)
+
     async def prepare_link(self, due: DueMail, token: LinkToken, now: datetime) -> bool:
         """Insert the token of a mail's link; False if the mail must not be sent.
 

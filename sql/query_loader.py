@@ -3,7 +3,11 @@
 import re
 from importlib import resources
 
-_WRITE = re.compile(r"\b(INSERT|UPDATE|DELETE|TRUNCATE|nextval)\b", re.IGNORECASE)
+_WRITE = re.compile(
+    r"\b(INSERT|UPDATE|DELETE|TRUNCATE|FOR\s+(KEY\s+)?SHARE"
+    r"|nextval|set_config|keep_thumbnail|pg_(try_)?advisory_\w+)\b",
+    re.IGNORECASE,
+)
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 
 
@@ -36,7 +40,7 @@ def add_blocks(found: dict[str, str], file: str, text: str) -> None:
 def only_reads(text: str) -> bool:
     """Return True if a query changes and locks nothing, so that it may be repeated.
 
-    ``FOR UPDATE`` counts as a write.
+    A query that locks rows, takes an advisory lock or changes a setting counts as a write.
     """
     return not _WRITE.search(_COMMENT.sub("", text))
 

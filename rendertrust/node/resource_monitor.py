@@ -5,6 +5,7 @@ untrusted program, so all its processes and files are counted.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import stat
@@ -25,7 +26,6 @@ MEMORY: Final = "memory"
 # If the machine's memory runs out, a scene that uses over a fourth of its limit counts as too large
 # for this node.
 LARGE_PART: Final = 4
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 @attrs.frozen
@@ -99,8 +99,17 @@ def out_of_memory(given: int) -> LimitExceeded:
 
 
 def held_bytes(pids: list[int]) -> int:
-    """Return the private memory of these processes, without mapped files."""
-    return sum(map(_own_bytes, pids))
+    """Return the memory of these processes: private, shared and in memory files.
+
+    Mapped files of the disk do not count. Shared memory counts once for each process that maps it.
+    Memory files count also while no process maps them.
+    """
+    used = [_used_bytes(pid) for pid in pids]
+    in_files: dict[int, int] = {}
+    for pid in pids:
+        in_files |= _memory_files(pid)
+    shared = max(sum(shared for _, shared in used), sum(in_files.values()))
+    return sum(private for private, _ in used) + shared
 
 
 def written_bytes(folder: Path) -> int:
@@ -180,13 +189,27 @@ def _parent(pid: str) -> int | None:
     return int(said.rpartition(")")[2].split()[1])
 
 
-def _own_bytes(pid: int) -> int:
-    """Return the private memory of a process, without mapped files."""
-    try:
-        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-    except (OSError, ValueError):
-        return 0
-    return max(int(resident) - int(shared), 0) * _PAGE
+def _used_bytes(pid: int) -> tuple[int, int]:
+    """Return the private memory of a process, and the shared memory that it maps."""
+    found = {"RssAnon": 0, "RssShmem": 0}
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
+            name, _, value = line.partition(":")
+            if name in found:
+                found[name] = int(value.split()[0]) * 1024
+    return found["RssAnon"], found["RssShmem"]
+
+
+def _memory_files(pid: int) -> dict[int, int]:
+    """Return the sizes of a process's open memory files (memfd) by inode."""
+    found: dict[int, int] = {}
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                if os.readlink(descriptor.path).startswith("/memfd:"):  # noqa: PTH115
+                    facts = os.stat(descriptor.path)  # noqa: PTH116
+                    found[facts.st_ino] = facts.st_blocks * 512
+    return found
 
 
 def available_bytes() -> int:

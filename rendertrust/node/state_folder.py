@@ -148,22 +148,32 @@ class StateFolder:
         """
         self.make()
         descriptor = os.open(self.path / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
+        while not _takes(descriptor, fcntl.LOCK_EX):
+            # Other processes hold a shared lock for a moment while they look for an agent.
+            if not _takes(descriptor, fcntl.LOCK_SH):
+                os.close(descriptor)
+                return None
         return descriptor
 
     def is_locked(self) -> bool:
         """Return True if an agent is running on this folder."""
-        if not (self.path / "agent.lock").exists():
+        try:
+            descriptor = os.open(self.path / "agent.lock", os.O_RDWR)
+        except FileNotFoundError:
             return False
-        descriptor = self.lock()
-        if descriptor is None:
-            return True
-        os.close(descriptor)
+        try:
+            return not _takes(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
+
+def _takes(descriptor: int, kind: int) -> bool:
+    """Take a lock of this kind, which replaces one that is held; False if another prevents it."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    return True
 
 
 def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:

@@ -8,6 +8,10 @@ WHERE (SELECT count(*) FROM mails WHERE user_id = $3 AND kind = $2 AND created_a
   AND (SELECT count(*) FROM (SELECT FROM mails WHERE state = 'PENDING' LIMIT $6) waiting) < $6
 RETURNING id;
 
+-- name: mails_lately
+-- Count the mails of a kind that a user got since $3.
+SELECT count(*) AS count FROM mails WHERE user_id = $1 AND kind = $2 AND created_at > $3;
+
 -- name: mail_request
 -- Insert a mail for the user of an address, whether there is one or not, unless $4 such mails wait.
 INSERT INTO mails (id, kind, address, due_at, created_at)

@@ -8,10 +8,10 @@ import structlog
 from msgspec import Meta
 
 from sql.link_tokens import TOKEN_MAX, digest_of
-from sql.mails import MailKind, NewMail
+from sql.mails import LINKS_AN_HOUR, MailKind, NewMail
 from web.gateway import Gateway
 from web.http.operations import Audience, Call, Operations
-from web.http.problem import Problem
+from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done, mail_id
@@ -33,6 +33,7 @@ ENOUGH: Final = Problem(
     headers={"Retry-After": "3600"},
     code=RefusalCode.RATE_LIMITED,
 )
+QUEUE_FULL: Final = unavailable("Too many mails wait to be sent; try again later", retry_after=60)
 
 
 @attrs.frozen
@@ -83,5 +84,7 @@ async def send_verification(gateway: Gateway, user: UUID) -> Done | Problem:
     id_ = mail_id(gateway)
     if id_ is None:
         return MAIL_OFF
-    mail, now = NewMail(id_, MailKind.VERIFY, user), gateway.ports.clock.now()
-    return SENT if await gateway.tables.mails.add(mail, now) else ENOUGH
+    mails, now = gateway.tables.mails, gateway.ports.clock.now()
+    if await mails.add(NewMail(id_, MailKind.VERIFY, user), now):
+        return SENT
+    return QUEUE_FULL if await mails.lately(user, MailKind.VERIFY, now) < LINKS_AN_HOUR else ENOUGH

@@ -26,7 +26,8 @@ class CheckBatchPlugin:
     A batch gets the parameters of the units, and the number of ``results``. The inputs are
     ``check/0/picture``, ``check/0/evidence.exr`` and so on. ``opened`` in the batch's result lists
     a report for each checked result, like the report of a ``check`` without draws. A report is None
-    if the worker died before the report, or if only a render can decide.
+    if the worker died before the report, or if only a render can decide. The batch fails if the
+    worker neither reported on any result nor ended properly.
     """
 
     job_type: ClassVar[str] = CHECK_BATCH
@@ -45,7 +46,7 @@ class CheckBatchPlugin:
         heard = BatchMessages(task=task, count=len(order[RESULTS]))
         full = {**order, "open_seconds": self.open_seconds}
         ending = await self.render.obey(full, task, heard)
-        if not heard.told:
+        if not heard.told and ending.last.get("event") != "done":
             error = str(ending.last.get("error") or "the check ended without a report")
             return Failed(failure="verifier", error=error[:500], detail=ending.tail)
         return Completed(work={"opened": [heard.told.get(n) for n in range(heard.count)]})

@@ -19,7 +19,7 @@ from rendertrust.node.sandbox import NOBODY, Sandbox
 
 # Everything of the node's worker except Blender: its resource limits, then the program.
 WORKER = """
-import json, os, resource, signal, socket, subprocess, sys, time
+import json, mmap, os, resource, signal, socket, subprocess, sys, time
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from worker.resource_limits import come_last, limit
 order = json.loads(sys.argv[-1])
@@ -143,6 +143,19 @@ for _ in range(4):
     if os.fork() == 0:
         while True:
             held.append(bytearray(os.urandom(1)) * 2**22)
+forever()
+"""
+FILLS_SHARED = """
+held = []
+for _ in range(16):
+    shared = mmap.mmap(-1, 2**25)
+    shared.write(bytes(2**25))
+    held.append(shared)
+forever()
+"""
+FILLS_MEMFDS = """
+for number in range(16):
+    os.write(os.memfd_create(str(number)), bytes(2**25))
 forever()
 """
 FOR_EVER = "forever()"

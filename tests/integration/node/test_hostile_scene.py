@@ -233,8 +233,10 @@ async def test_calls_that_reach_beyond_the_sandbox_are_refused(
         (hostile.FILLS_DISK, "wrote more", ("scene", None)),
         (hostile.MANY_FILES, "files", ("scene", None)),
         (hostile.FILLS_MEMORY, "256 MiB that this node gives it", ("node", "memory")),
+        (hostile.FILLS_SHARED, "256 MiB that this node gives it", ("node", "memory")),
+        (hostile.FILLS_MEMFDS, "256 MiB that this node gives it", ("node", "memory")),
     ],
-    ids=["fork bomb", "disk", "many files", "memory"],
+    ids=["fork bomb", "disk", "many files", "memory", "shared memory", "memory files"],
 )
 async def test_a_scene_that_takes_too_much_is_ended(
     usual: Stage, monkeypatch: pytest.MonkeyPatch, program: str, words: str, fault: tuple[str, Any]

@@ -92,6 +92,18 @@ def test_a_query_that_writes_or_locks_is_no_read() -> None:
     assert not only_reads("WITH a AS (INSERT INTO b VALUES (1)) SELECT 1")
 
 
+async def test_no_read_calls_what_changes_something_or_locks_rows(
+    database: PostgresEndpoint,
+) -> None:
+    async with connected(database.app_dsn) as connection:
+        rows = await connection.fetch("SELECT proname FROM pg_proc WHERE provolatile = 'v'")
+    changing = {row["proname"] for row in rows} - {"clock_timestamp"}
+    for name in READS:
+        text = re.sub(r"--.*", "", QUERIES[name])
+        assert not changing & set(re.findall(r"\b([a-z_]+)\(", text)), name
+        assert not re.search(r"\bFOR\s+(NO\s+KEY\s+UPDATE|UPDATE|KEY\s+SHARE|SHARE)\b", text), name
+
+
 def test_a_block_needs_a_comment_and_a_name_of_its_own() -> None:
     with pytest.raises(BadQueryFile, match="has no comment"):
         add_blocks({}, "x.sql", "-- name: a\nSELECT 1;")

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from sql import mails
 from sql.audit_log import Act
 from sql.invitations import NewInvitation
 from sql.mails import HOUR
@@ -111,6 +112,16 @@ async def test_another_link_is_sent_three_times_an_hour(face: Face, dsn: str) ->
     async with mailing(face, transport):
         await until(lambda: nothing_waits(face))
     assert transport.tried == []  # the address is verified
+
+
+async def test_a_full_queue_of_mails_is_no_limit_of_the_user(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jane = await register(face)  # the first mail waits
+    monkeypatch.setattr(mails, "WAITING_MAX", 1)
+    status, answer = await jane.ask("POST", f"{VERIFY}/send")
+    assert (status, answer["code"]) == (503, "unavailable")
+    assert answer["detail"] == "Too many mails wait to be sent; try again later"
 
 
 async def test_a_token_expires_and_is_used_once(face: Face, dsn: str) -> None:

@@ -90,6 +90,13 @@ async def test_a_worker_that_dies_without_a_word_is_the_verifiers_failure(tmp_pa
     assert (found.failure, found.detail) == ("verifier", "Killed")
 
 
+async def test_pictures_of_one_colour_are_no_failure(tmp_path: Path) -> None:
+    """The worker reports on none of them, as only a render could decide."""
+    found = await opened(Worker([], DONE), tmp_path)
+    assert isinstance(found, Completed), found
+    assert found.work == {"opened": [None, None, None]}
+
+
 async def test_the_scenes_failure_is_told(tmp_path: Path) -> None:
     last = {"event": "failed", "failure": "scene", "error": "it has no camera"}
     found = await opened(Worker([], ProcessExit(code=1, last=last, tail="")), tmp_path)
