@@ -15,7 +15,7 @@ from sql.audit_log import record as note
 from sql.database import Conflict, Connection, Database, Table, Unavailable
 from sql.page import Page
 from sql.query_loader import QUERIES
-from sql.reputation import HISTORY, Record, begins_anew, record
+from sql.reputation_rules import HISTORY, Record, begins_anew, record
 
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 SORTED_MOST: Final = 5_000  # only so many newest nodes are sorted; a filter finds older ones
@@ -126,6 +126,7 @@ class CheckShown:
     strike: bool
     opened_at: datetime
     decided_at: datetime | None
+    reason: str | None
 
 
 @attrs.frozen
@@ -381,6 +382,7 @@ class NodeShare:
     """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
     ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operator_accounts``.
+    ``dispute``: the unit's dispute, if it has a comparison.
     """
 
     id: UUID
@@ -396,6 +398,7 @@ class NodeShare:
     tile: int | None = None
     grid: Sequence[int] | None = None
     decision: str | None = None
+    dispute: UUID | None = None
 
 
 @attrs.frozen

@@ -13,6 +13,7 @@ import attrs
 
 from rendertrust.receipt import IssuedReceipt
 from rendertrust.unit_error_code import REPORTED, ErrorCode
+from rendertrust.verdict_reason import VerdictReason
 from sql.checks import CheckRow
 from sql.earnings import GivenComparison
 from sql.job_plan import JobPlan
@@ -308,7 +309,7 @@ class UnitRequeue:
 # ── verdicts ──────────────────────────────────────────────────────────────────────────────────────
 
 # Outcomes of a result. ``exact`` and ``consistent``: compared with the scene; ``sampled-out``: only
-# opened; ``unverified``: not checked; ``unverifiable``: no check can decide.
+# opened; ``unverified``: not checked; ``unverifiable``: checks did not decide.
 VerdictOutcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
@@ -337,12 +338,13 @@ class UnitVerdict:
     If the ``outcome`` is ``invalid``, the attempt is a failure of its node, which is not paid:
     VERIFYING → QUEUED, or FAILED without ``retry_at``.
 
-    ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
-    ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
-    ``comparison``: the last comparison, if there was one. ``strike``: the invalid result counts
-    against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
-    operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
-    so no invalid result of the unit is a strike, and fines for them are returned.
+    ``operator``: the account that the delivery named. ``reason``: why the result is
+    ``unverifiable`` or ``unverified``. ``pays``: the share of such a result is paid. ``verifier``:
+    the last verifier, of ``verifier_class``. ``comparison``: the last comparison, if there was one.
+    ``strike``: the invalid result counts against its node. ``fine``: the penalty in addition to the
+    lost pay; pending shares of the operator are forfeited, newest first, until it is covered.
+    ``withdrawn``: the scene is at fault, so no invalid result of the unit is a strike, and fines
+    for them are returned.
     """
 
     job: UUID
@@ -360,6 +362,7 @@ class UnitVerdict:
     withdrawn: bool = False
     verifier_class: str | None = None
     comparison: Comparison | None = None
+    reason: VerdictReason | None = None
 
 
 def earns(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:

@@ -131,7 +131,7 @@ class LifelineActor(Actor[Lifeline]):
             return
         LOST.inc()
         said = "unit %s of job %s waits: %d nodes did not finish it, and another node lost it"
-        log.error(said, unit.unit, unit.job, len(unit.avoid))
+        log.error(said, unit.number, unit.job, len(unit.avoid))
 
 
 # -- decisions (pure)
@@ -156,15 +156,15 @@ def rescue(unit: OpenUnit) -> UnitRequeue:
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"
-        return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True, unheard=True)
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its lease ran out", lost_by=unit.node)
+        return UnitRequeue(unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True)
+    return UnitRequeue(unit.job, unit.number, unit.attempt, "its lease ran out", lost_by=unit.node)
 
 
 def expired(unit: OpenUnit) -> UnitFail:
     """Fail a unit that waited longer than ``WAITING_MOST``; its hold is released."""
     return UnitFail(
         job=unit.job,
-        unit=unit.unit,
+        unit=unit.number,
         attempt=unit.attempt,
         node=None,
         error_class="gateway",

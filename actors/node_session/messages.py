@@ -123,7 +123,7 @@ class RunCheck(Message[NodeSession, None]):
     from another kind of device. ``rounding``: the result is from another instruction set, so test
     whether honest renders may differ by rounding. ``further``: more results of a batch, which are
     only opened, and not compared; only verifiers that offer batches get further results.
-    ``seconds``: time limit for rendering.
+    ``seconds``: time limit for rendering. ``sheet``: upload a comparison sheet of the whole frame.
     """
 
     check: UUID
@@ -137,6 +137,7 @@ class RunCheck(Message[NodeSession, None]):
     rounding: bool = False
     further: tuple[FurtherResult, ...] = ()
     seconds: float | None = None
+    sheet: bool = False
 
     @property
     def count(self) -> int:

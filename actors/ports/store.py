@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sql.multiparts import MultipartName, ResultMultipart
     from sql.nodes import StandingChange, StandingRecord
     from sql.overruns import Overrun
-    from sql.reputation import Record
+    from sql.reputation_rules import Record
 
 
 class Store(Protocol):
@@ -236,6 +236,7 @@ class Store(Protocol):
         """Return pending shares that were settled without a full comparison, newest first.
 
         Only nodes that have delivered an invalid result, and other nodes of their owners, count.
+        If none of these results was a strike, only while fewer than ``limit`` shares are withheld.
         """
         ...
 

@@ -24,13 +24,15 @@ class RenderTrustError(Exception):
 class NoAnswer(RenderTrustError):
     """The gateway did not reply: the connection was refused or lost, or timed out.
 
-    ``delivered``: the gateway may have received and executed the request.
+    ``delivered``: the gateway may have received and executed the request. ``untrusted``: the
+    server's certificate is not trusted.
     """
 
-    def __init__(self, detail: str, *, delivered: bool) -> None:
+    def __init__(self, detail: str, *, delivered: bool, untrusted: bool = False) -> None:
         super().__init__(detail)
         self.detail = detail
         self.delivered = delivered
+        self.untrusted = untrusted
 
 
 class BadAnswer(RenderTrustError):

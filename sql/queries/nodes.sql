@@ -313,7 +313,9 @@ SELECT e.*, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')
                WHERE r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
        (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,
        (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
-        WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision
+        WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision,
+       (SELECT d.id FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
+        WHERE d.job_id = e.job_id AND d.unit = e.unit) AS dispute
 FROM newest e JOIN jobs j ON j.id = e.job_id
 LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
 ORDER BY e.earned_at DESC, e.id DESC;
@@ -326,3 +328,13 @@ WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state NOT IN ('R
 -- name: node_view_owner
 -- The e-mail address of a user.
 SELECT email FROM users WHERE id = $1;
+
+-- name: nodes_erase
+-- Revoke the nodes of a user, and erase what their owner said of them.
+UPDATE nodes
+SET name = 'deleted', metadata = '{}',
+    standing_version = standing_version + (standing <> 'REVOKED')::integer,
+    standing_reason = CASE WHEN standing = 'REVOKED' THEN standing_reason ELSE 'its owner has deleted their account' END,
+    standing_at = CASE WHEN standing = 'REVOKED' THEN standing_at ELSE now() END,
+    standing = 'REVOKED'
+WHERE owner_id = $1;

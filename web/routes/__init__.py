@@ -2,6 +2,7 @@
 
 from web.http.operations import Operations
 from web.routes import (
+    account,
     address_verifications,
     admin,
     admin_checks,
@@ -51,7 +52,7 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
+        *(health, auth, account, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
         preflights,
         *(
             receipts,

@@ -21,7 +21,7 @@ from supervisors.chain_audit import audit_chain
 from supervisors.child import Child
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
@@ -130,7 +130,7 @@ async def scene(
     await rpc(anvil.url, "anvil_setBalance", account.address, hex(10**20))
     key = account.key.hex()
     truth, played = (
-        Web3Chain(Handle(ChainEndpoint(url, anvil.chain_id, key)), fee_cap_gwei=100)
+        Web3Chain(CurrentEndpoint(ChainEndpoint(url, anvil.chain_id, key)), fee_cap_gwei=100)
         for url in (anvil.url, node.url)
     )
     pool = Database(lambda: database.app_dsn)

@@ -95,11 +95,11 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
         node.session, node.slots = Ref("session"), 1
         board.index.changed(node)
     rows = [
-        attrs.evolve(with_plan(open_unit(JOB), pool=MINE), unit=number, place=number, units=500)
+        attrs.evolve(with_plan(open_unit(JOB), pool=MINE), number=number, place=number, units=500)
         for number in range(200)
     ]
     rows += [
-        attrs.evolve(open_unit(JOB2), unit=number, place=number, user=UUID(int=77), units=WINDOW)
+        attrs.evolve(open_unit(JOB2), number=number, place=number, user=UUID(int=77), units=WINDOW)
         for number in range(WINDOW)
     ]
     board.reconcile(rows, EPOCH)

@@ -16,6 +16,7 @@ from web.http.converter import structure
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.identity.roles import Scope
+from web.routes.account import mails_of
 from web.routes.auth import PasswordChange, set_own_password
 from web.routes.keys import KEY_NOT_FOUND, NewKey, create_key, revoke_key
 from web.routes.sessions import SESSION_NOT_FOUND, end_other_sessions, end_session
@@ -121,6 +122,8 @@ async def account(view: View[AccountQuery]) -> Shown | Problem:
         "scopes": SCOPES,
         "labels": {scope.value: label.lower() for scope, label in SCOPES.items()},
         "lifetimes": LIFETIMES,
+        "wanted_mails": mails_of(row),
+        "sends_mail": bool(view.gateway.settings.mail.url),
     }
 
 

@@ -56,10 +56,17 @@ def files_of(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
 def read_evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
     """Read all passes of the evidence after checking its header. Raises DeliveryFault."""
     fits(path, size, kinds)
+    return read_passes(bpy, path, size, kinds, "evidence")
+
+
+def read_passes(
+    bpy: Any, path: str, size: tuple[int, int], kinds: Kinds, what: str = "picture"
+) -> Layers:
+    """Read all passes of a delivered file. Raises DeliveryFault."""
     try:
         return passes.read(bpy, path, size, kinds)
     except MachineError as fault:
-        raise DeliveryFault(f"the evidence cannot be read: {fault}") from fault
+        raise DeliveryFault(f"the {what} cannot be read: {fault}") from fault
 
 
 def fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
