@@ -449,11 +449,11 @@ class SchedulerActor(Actor[Scheduler]):
         node.declines += 1
         node.is_paused = True
         self._state.index.changed(node)
-        self.after(pause_seconds(node.declines), PauseOver(node.id))
+        self.after(pause_seconds(node.declines), PauseOver(message.session))
 
     @handles(PauseOver)
     async def pause_over(self, message: PauseOver) -> None:
-        node = self._state.index.get(message.node)
+        node = self._serving.get(message.session)
         if node is None:
             return
         node.is_paused = False
