@@ -244,7 +244,7 @@ class NodeSeen(Message[Scheduler, None]):
     load: float | None  # None: unchanged
 
     def coalesce_key(self) -> Hashable:
-        return self.node
+        return (self.node, self.load is None)
 
 
 @attrs.frozen

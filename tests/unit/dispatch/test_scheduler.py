@@ -616,3 +616,14 @@ async def test_a_change_of_access_is_read_once_the_database_is_back() -> None:
         dispatched = asyncio.create_task(play.ref.ask(trusted, within=2.0))
         assert (await play.commit()).effects[1] == UnitAssign(JOB, 0, 1, NODE)
         dispatched.cancel()
+
+
+@simulated
+async def test_a_pong_replaces_no_load_that_is_still_to_be_read() -> None:
+    async with scheduling(nodes=[node_row(NODE), node_row(OTHER, load=0.5)]) as play:
+        await until(lambda: play.cast.store.reads > 4)
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), 0.9))
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
+        answer = play.dispatch()
+        assert (await play.commit()).effects[1] == UnitAssign(JOB, 0, 1, OTHER)
+        answer.cancel()
