@@ -15,11 +15,9 @@ from actors.ledger.effects import UnitFail
 from actors.ledger.messages import (
     Decided,
     GuardFailed,
-    HoldClosed,
     Ledger,
+    LedgerUnavailable,
     Outcome,
-    Posted,
-    Replayed,
     units_of,
 )
 from actors.node_session import unit_failures
@@ -99,7 +97,6 @@ HELLO_SECONDS: Final = 2.0  # wait for a hello, then the node counts as a simple
 PING_SECONDS: Final = 30.0  # interval of pings
 SEEN_SECONDS: Final = 45.0  # least time between records of a pong in the database
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
-FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit
 log = logging.getLogger(__name__)
 
 
@@ -419,7 +416,7 @@ class NodeSessionActor(Actor[NodeSession]):
         assert isinstance(commit, PendingCommit), "every commit of a session is about a unit"
         held = commit.held
         held.asked_at = None
-        if not isinstance(outcome, FINAL):
+        if isinstance(outcome, LedgerUnavailable):  # all other outcomes decide the commit
             if commit.ends:
                 self._commits.retry(held)
             return
