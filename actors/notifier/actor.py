@@ -111,8 +111,9 @@ class NotifierActor(Actor[Notifier]):
             self._to_tell().follow(message.job, message.unit, message.attempt, message.detail)
         if not self._unpublished:
             self.after(PUBLISH_SECONDS, Publish())
-        if len(self._unpublished) < PUBLISHED_MOST:
-            self._unpublished[message.job, message.unit] = message
+        key = (message.job, message.unit)
+        if key in self._unpublished or len(self._unpublished) < PUBLISHED_MOST:
+            self._unpublished[key] = message
 
     @handles(Publish)
     async def publish(self, _: Publish) -> None:
