@@ -175,11 +175,13 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(LogHintReceived)
     async def heard(self, message: LogHintReceived) -> None:
-        self._note(log_hints.name_of(message.payload))
         said = log_hints.heard(message.payload)
+        if said is None:
+            return
+        self._note(log_hints.name_of(message.payload))
         if isinstance(said, log_hints.LogRequest):
             await self._bus.publish(SAID, log_hints.telling(self._name, self._tails, said.name))
-        elif said is not None and said.asked in (None, self._name):
+        elif isinstance(said, log_hints.LogNews) and said.asked in (None, self._name):
             take = self._tails.hear if said.asked is None else self._tails.fill_in
             for job, tail in reversed(said.of):
                 take(job, tail)
