@@ -90,7 +90,7 @@ from rendertrust.protocol import (
     Welcome,
     decode_from_node,
 )
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.unit_retry_policy import HELD_NODES
 
 HELLO_SECONDS: Final = 2.0  # wait for a hello, then the node counts as a simple node
@@ -343,7 +343,7 @@ class NodeSessionActor(Actor[NodeSession]):
                     progress = self._peers.progress.of(held.id, self._state.now)
                     progress.allow_transfer((file.sha256, file.size) for file in urls.inputs)
                 await self._connection.send(urls)
-        except (ObjectsUnavailable, Unavailable, ValueError) as fault:
+        except (ObjectsUnavailable, Unavailable, Conflict, ValueError) as fault:
             # The node will send the request for URLs again.
             log.warning("URLs for a unit could not be signed: %s", type(fault).__name__)
 
@@ -516,7 +516,7 @@ class NodeSessionActor(Actor[NodeSession]):
         self._announcements.seen()
         try:
             await self._peers.ports.store.node_seen(self._state.node.id)
-        except Unavailable:
+        except (Unavailable, Conflict):
             self._seen_at = float("-inf")  # try again at the next ping or pong
 
     # -- close
