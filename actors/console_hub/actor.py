@@ -25,7 +25,7 @@ from actors.console_hub.messages import (
 from actors.console_hub.open_view import OpenView
 from actors.kernel import Actor, AskFailed, Ref, handles
 from actors.ports import Bus, Clock, Subscription
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 
 TICK_SECONDS: Final = 0.25  # interval of updates, as people cannot follow more than four a second
 READ_SECONDS: Final = 2.0  # limit for reading a page
@@ -128,7 +128,7 @@ class HubActor(Actor[Hub]):
     @handles(ReadFarm)
     async def read_farm(self, _: ReadFarm) -> None:
         self.after(FARM_SECONDS, ReadFarm())
-        with suppress(Unavailable, TimeoutError):
+        with suppress(Unavailable, Conflict, TimeoutError):
             async with asyncio.timeout(READ_SECONDS):
                 await self._read_farm()
 
@@ -175,7 +175,7 @@ class HubActor(Actor[Hub]):
         watched.begun()
         try:
             fresh = await self._fresh(watched)
-        except (Unavailable, AskFailed, TimeoutError):
+        except (Unavailable, Conflict, AskFailed, TimeoutError):
             watched.failed(self._clock.monotonic() + AWAY_SECONDS)
         except Exception as error:
             log.error("a page cannot be shown", page=watched.view.path, exc_info=error)

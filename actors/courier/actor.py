@@ -111,7 +111,7 @@ class CourierActor(Actor[Courier]):
             for _round in range(FORGET_MOST):
                 if await self._deliveries.expire(before, FORGET_AT_ONCE) < FORGET_AT_ONCE:
                     return
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("old webhook deliveries not deleted: %s", error)
 
     def _look_in(self, seconds: float) -> None:

@@ -23,7 +23,7 @@ from actors.event_hub.messages import (
 )
 from actors.kernel import Actor, handles
 from actors.ports import Bus, Subscription
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.events import Events
 
 LOOK_SECONDS: Final = 1.0  # interval of polls
@@ -98,7 +98,7 @@ class EventHubActor(Actor[EventHub]):
             return
         try:
             newest = await self._events.newest(list(self._followers))
-        except Unavailable:
+        except (Unavailable, Conflict):
             return  # the next poll finds the events
         for follower in self._all():
             if newest.get(follower.job, 0) > follower.number:

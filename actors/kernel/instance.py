@@ -368,3 +368,4 @@ class Instance:
         own = [item for item in items if isinstance(item, Reminder) and item.owner is self]
         for reminder in own:
             items.remove(reminder)
+        self.mailbox.make_room()

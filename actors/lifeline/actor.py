@@ -16,7 +16,7 @@ from actors.notifier.messages import Notifier, announce
 from actors.ports import Ports
 from actors.scheduler.messages import NodeGone, Scheduler
 from config.settings import DEFAULTS, Leases
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.unit_retry_policy import HELD_NODES
 from sql.units import OpenUnit
 
@@ -84,7 +84,7 @@ class LifelineActor(Actor[Lifeline]):
                 return
             if await self._leadership.leads("lifeline"):
                 await self._sweep()
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("no sweep for ended leases: %s", type(error).__name__)
             self.after(self._leases.grace_seconds, Sweep())
         else:
@@ -101,7 +101,7 @@ class LifelineActor(Actor[Lifeline]):
         try:
             leads = await self._leadership.leads("lifeline")
             waiting = await self._store.waiting_units(WAITING_MOST) if leads else ()
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("units that waited too long cannot be read: %s", type(error).__name__)
         else:
             self._commit([(unit, expired(unit)) for unit in waiting])

@@ -15,11 +15,9 @@ from actors.ledger.effects import UnitFail
 from actors.ledger.messages import (
     Decided,
     GuardFailed,
-    HoldClosed,
     Ledger,
+    LedgerUnavailable,
     Outcome,
-    Posted,
-    Replayed,
     units_of,
 )
 from actors.node_session import unit_failures
@@ -92,14 +90,13 @@ from rendertrust.protocol import (
     Welcome,
     decode_from_node,
 )
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.unit_retry_policy import HELD_NODES
 
 HELLO_SECONDS: Final = 2.0  # wait for a hello, then the node counts as a simple node
 PING_SECONDS: Final = 30.0  # interval of pings
 SEEN_SECONDS: Final = 45.0  # least time between records of a pong in the database
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
-FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit
 log = logging.getLogger(__name__)
 
 
@@ -346,7 +343,7 @@ class NodeSessionActor(Actor[NodeSession]):
                     progress = self._peers.progress.of(held.id, self._state.now)
                     progress.allow_transfer((file.sha256, file.size) for file in urls.inputs)
                 await self._connection.send(urls)
-        except (ObjectsUnavailable, Unavailable, ValueError) as fault:
+        except (ObjectsUnavailable, Unavailable, Conflict, ValueError) as fault:
             # The node will send the request for URLs again.
             log.warning("URLs for a unit could not be signed: %s", type(fault).__name__)
 
@@ -419,7 +416,7 @@ class NodeSessionActor(Actor[NodeSession]):
         assert isinstance(commit, PendingCommit), "every commit of a session is about a unit"
         held = commit.held
         held.asked_at = None
-        if not isinstance(outcome, FINAL):
+        if isinstance(outcome, LedgerUnavailable):  # all other outcomes decide the commit
             if commit.ends:
                 self._commits.retry(held)
             return
@@ -519,7 +516,7 @@ class NodeSessionActor(Actor[NodeSession]):
         self._announcements.seen()
         try:
             await self._peers.ports.store.node_seen(self._state.node.id)
-        except Unavailable:
+        except (Unavailable, Conflict):
             self._seen_at = float("-inf")  # try again at the next ping or pong
 
     # -- close

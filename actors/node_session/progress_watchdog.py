@@ -29,7 +29,7 @@ from actors.ports import Store
 from actors.scheduler.messages import Assignment
 from rendertrust.money import render
 from rendertrust.unit_error_code import UNDERQUOTED, ErrorCode
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.overruns import Overrun, agreed
 from sql.units import DONE_MOST, UnitDurations, frames_in, paces
 
@@ -206,7 +206,7 @@ class ProgressWatchdog:
         job, is_tile = held.assignment.job, "tile" in held.assignment.params
         try:
             done = await self._store.done_units([job], DONE_MOST)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("durations of a job's units cannot be read: %s", type(error).__name__)
             return None
         return paces(done).get((job, is_tile))
@@ -247,7 +247,7 @@ class ProgressWatchdog:
         found = Overrun(unit.job, unit.unit, unit.attempt, node.id, node.owner, needs, now)
         try:
             known = await self._store.note_overrun(found, unit.faults + 1)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("an overrun cannot be stored: %s", type(error).__name__)
             return
         others = [one for one in known if one.attempt != unit.attempt]

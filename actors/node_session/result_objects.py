@@ -48,7 +48,7 @@ from rendertrust.protocol import (
     Urls,
 )
 from rendertrust.relay_frames import PARTS_MAX
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.multiparts import MultipartName, ResultMultipart
 
 PIECE: Final = 1 << 20  # bytes that are read at a time
@@ -317,7 +317,7 @@ class PartOffers:
         async def offer() -> PartsInspected:
             try:
                 return attrs.evolve(failed, offered=await objects.offer(wanted), is_known=True)
-            except (ObjectsUnavailable, Unavailable) as fault:
+            except (ObjectsUnavailable, Unavailable, Conflict) as fault:
                 log.warning("upload URLs for parts cannot be signed: %s", type(fault).__name__)
                 return failed
 

@@ -34,7 +34,7 @@ from actors.ports import ObjectsUnavailable, ReceiptSigner
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import IssuedReceipt, canonical
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.unit_retry_policy import HELD_NODES
 from sql.units import unit_kind
 
@@ -212,7 +212,7 @@ class ResultSettlement:
         async def inspect() -> ResultInspected:
             try:
                 found = await objects.inspect(result, is_checked=is_checked, waits=waits)
-            except (ObjectsUnavailable, Unavailable):
+            except (ObjectsUnavailable, Unavailable, Conflict):
                 found = None
             return ResultInspected(*held.id, found)
 
@@ -270,7 +270,7 @@ class ResultSettlement:
         kind = unit_kind(unit.job_type, unit.params)
         try:
             number, odds = await self._sampling.draw(delivery, unit.price, kind)
-        except Unavailable:
+        except (Unavailable, Conflict):
             self._commits.retry(held)
             return
         self._commits.end(held, attrs.evolve(delivery, draw=number, odds=odds))

@@ -14,7 +14,7 @@ from actors.node_session.unit_failures import Failure
 from actors.notifier.messages import Notifier, Progress, UnitLogLines
 from actors.ports import Store
 from rendertrust.protocol import JobStatus, Preview
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 
 JPEG: Final = b"\xff\xd8\xff"
 FRAMES_MAX: Final = 64  # frames of one unit whose thumbnails are stored
@@ -69,7 +69,7 @@ class UnitReports:
             return
         try:
             await self._store.keep_log(*held.id, node, text, at=now, completed=completed)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.info("a unit's log could not be stored: %s", type(error).__name__)
 
     async def thumbnail(self, held: HeldUnit | None, preview: Preview) -> None:
@@ -84,7 +84,7 @@ class UnitReports:
         held.thumbnails.add(frame)
         try:
             await self._store.keep_thumbnail(*held.id, node, frame=frame, picture=picture)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.info("a thumbnail could not be stored: %s", type(error).__name__)
 
 

@@ -111,8 +111,9 @@ class NotifierActor(Actor[Notifier]):
             self._to_tell().follow(message.job, message.unit, message.attempt, message.detail)
         if not self._unpublished:
             self.after(PUBLISH_SECONDS, Publish())
-        if len(self._unpublished) < PUBLISHED_MOST:
-            self._unpublished[message.job, message.unit] = message
+        key = (message.job, message.unit)
+        if key in self._unpublished or len(self._unpublished) < PUBLISHED_MOST:
+            self._unpublished[key] = message
 
     @handles(Publish)
     async def publish(self, _: Publish) -> None:
@@ -174,11 +175,13 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(LogHintReceived)
     async def heard(self, message: LogHintReceived) -> None:
-        self._note(log_hints.name_of(message.payload))
         said = log_hints.heard(message.payload)
+        if said is None:
+            return
+        self._note(log_hints.name_of(message.payload))
         if isinstance(said, log_hints.LogRequest):
             await self._bus.publish(SAID, log_hints.telling(self._name, self._tails, said.name))
-        elif said is not None and said.asked in (None, self._name):
+        elif isinstance(said, log_hints.LogNews) and said.asked in (None, self._name):
             take = self._tails.hear if said.asked is None else self._tails.fill_in
             for job, tail in reversed(said.of):
                 take(job, tail)

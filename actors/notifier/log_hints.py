@@ -33,6 +33,11 @@ class LogRequest:
     name: UUID
 
 
+@attrs.frozen
+class GatewayAnnouncement:
+    """Announcement of a gateway: it is running."""
+
+
 def asking(name: UUID) -> bytes:
     """Encode the request of gateway ``name`` for the log lines that other gateways have kept."""
     return name.bytes + orjson.dumps({"asks": True})
@@ -72,12 +77,14 @@ def name_of(payload: bytes) -> bytes:
     return payload[:NAME_BYTES]
 
 
-def heard(payload: bytes) -> LogNews | LogRequest | None:
-    """Decode a hint; None for an announcement, and if the hint is unknown or malformed."""
+def heard(payload: bytes) -> LogNews | LogRequest | GatewayAnnouncement | None:
+    """Decode a hint; None if the hint is unknown or malformed."""
     try:
         said = orjson.loads(payload[NAME_BYTES:])
         if "asks" in said:
             return LogRequest(UUID(bytes=payload[:NAME_BYTES]))
+        if "here" in said:
+            return GatewayAnnouncement()
         asked = said["asked"] and UUID(said["asked"])
         return LogNews(tuple(_tail(*one) for one in said["told"]), asked)
     except (ValueError, TypeError, KeyError, AttributeError):

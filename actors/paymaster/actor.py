@@ -12,7 +12,7 @@ from actors.ledger.messages import Commit, Ledger
 from actors.paymaster.messages import FindClaimable, FindMatured, Paymaster
 from actors.ports import Store
 from config.settings import DEFAULTS, Earnings
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 
 AGAIN_SECONDS: Final = 0.2  # pause after a query that returned ``at_once`` shares
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class PaymasterActor(Actor[Paymaster]):
         wait = self._settings.earnings.sweep_seconds
         try:
             found = await self._store.ripe_earnings(self._settings.at_once)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("matured shares cannot be read: %s", type(error).__name__)
         else:
             wait = self._pause(wait, len(found))
@@ -70,7 +70,7 @@ class PaymasterActor(Actor[Paymaster]):
         wait = self._settings.claims_seconds
         try:
             found = await self._store.claimable_earnings(self._settings.at_once)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("shares in suspense cannot be read: %s", type(error).__name__)
         else:
             wait = self._pause(wait, len(found))

@@ -49,8 +49,10 @@ class Store(Protocol):
     """The database as actors use it.
 
     While the database is down, every method raises ``sql.database.Unavailable``; all but ``audit``
-    and ``audit_since`` do so within two seconds. Only the database's clock decides when a lease has
-    ended, a node is silent or a share is payable, as the clocks of gateways differ.
+    and ``audit_since`` do so within two seconds. Every method may also raise
+    ``sql.database.Conflict``: nothing was changed, and the caller may try again. Only the
+    database's clock decides when a lease has ended, a node is silent or a share is payable, as the
+    clocks of gateways differ.
     """
 
     async def now(self) -> datetime:

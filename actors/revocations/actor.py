@@ -13,7 +13,7 @@ from actors.revocations.messages import (
     Revocations,
     RevocationsChanged,
 )
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.login_sessions import Sessions
 from sql.revocations import Revocation, RevocationFeed
 from sql.revocations import Revocations as RevocationRows
@@ -90,7 +90,7 @@ class RevocationsActor(Actor[Revocations]):  # a metric label has this class's n
         try:
             await self._rows.purge(now)
             await self._logins.purge(now - LOGINS_KEPT)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("old revocations cannot be deleted for now: %s", error)
         self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
 
@@ -99,7 +99,7 @@ class RevocationsActor(Actor[Revocations]):  # a metric label has this class's n
         began = self._clock.monotonic()
         try:
             revoked = await self._feed.read(self._since, self._clock.now())
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             if not self._away:
                 log.warning("revocations cannot be read: %s", error)
             self._away = True

@@ -337,7 +337,7 @@ class SchedulerActor(Actor[Scheduler]):
         try:
             for node in [node for node in known if node is not None and node.session is not None]:
                 self._state.take_over(await self._store.open_units_of(node.id), self._clock.now())
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("other gateways' assignments cannot be read: %s", type(error).__name__)
         self._place()
 
@@ -372,7 +372,7 @@ class SchedulerActor(Actor[Scheduler]):
     async def standings_due(self, message: StandingsDue) -> None:
         try:
             await self._read_standings()
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("standings cannot be read: %s", type(error).__name__)
         self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
 
@@ -449,11 +449,11 @@ class SchedulerActor(Actor[Scheduler]):
         node.declines += 1
         node.is_paused = True
         self._state.index.changed(node)
-        self.after(pause_seconds(node.declines), PauseOver(node.id))
+        self.after(pause_seconds(node.declines), PauseOver(message.session))
 
     @handles(PauseOver)
     async def pause_over(self, message: PauseOver) -> None:
-        node = self._state.index.get(message.node)
+        node = self._serving.get(message.session)
         if node is None:
             return
         node.is_paused = False
@@ -511,7 +511,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._poll = None
         try:
             wait = await self._read()
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("open units cannot be read: %s", type(error).__name__)
             wait = RETRY_SECONDS
         self._state.expire(self._clock.now(), self._clock.monotonic())
@@ -581,7 +581,7 @@ class SchedulerActor(Actor[Scheduler]):
         jobs = set(islice(self._to_reread, JOBS_MOST))
         try:
             await self._backlog.read(jobs)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("jobs cannot be read: %s", type(error).__name__)
             self._reread_due = self.after(RETRY_SECONDS, ReadJobs())
             return
@@ -606,7 +606,7 @@ class SchedulerActor(Actor[Scheduler]):
         try:
             known = self._state.waiting_keys(jobs)
             rows = await self._store.ready_units(jobs, REFILL, known)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("the next units of jobs cannot be read: %s", type(error).__name__)
             self._refill_in(RETRY_SECONDS)
             return

@@ -9,7 +9,7 @@ from uuid import UUID
 from actors.ports import Store
 from actors.scheduler.state import WINDOW, SchedulerState
 from actors.scheduler.units import DormantJob, kind_of
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.units import JobPlace, OpenJob
 
 ROWS_LEAST, ROWS_MOST = 16, 512  # approximate bounds for the number of units in a page
@@ -35,7 +35,10 @@ class BacklogReader:
         self._is_listed = False
 
     async def read_page(self) -> bool:
-        """Read the next page; return True if it was the last of the pass. Raises Unavailable."""
+        """Read the next page; return True if it was the last of the pass.
+
+        Raises Unavailable and Conflict.
+        """
         if not self.under_way:
             self._begin()
         try:
@@ -43,7 +46,7 @@ class BacklogReader:
                 await self._read_unlisted()
             else:
                 await self._read_listed()
-        except Unavailable:
+        except (Unavailable, Conflict):
             self._rows = max(self._rows // 2, ROWS_LEAST)
             raise
         self._rows = min(self._rows * 2, ROWS_MOST)
@@ -51,7 +54,10 @@ class BacklogReader:
         return not self.under_way
 
     async def read(self, jobs: Collection[UUID]) -> None:
-        """Read the open units of these jobs and correct the state. Raises Unavailable."""
+        """Read the open units of these jobs and correct the state.
+
+        Raises Unavailable and Conflict.
+        """
         rows = await self._store.open_units(sorted(jobs), WINDOW, self._state.plan_of)
         self._state.reconcile(rows, self._now(), jobs)
 

@@ -244,7 +244,7 @@ class NodeSeen(Message[Scheduler, None]):
     load: float | None  # None: unchanged
 
     def coalesce_key(self) -> Hashable:
-        return self.node
+        return (self.node, self.load is None)
 
 
 @attrs.frozen
@@ -474,9 +474,9 @@ class PlaceDue(Message[Scheduler, None]):
 
 @attrs.frozen
 class PauseOver(Message[Scheduler, None]):
-    """A timer: the pause of a node that declined units is over."""
+    """A timer: the pause of a node that declined units is over, unless its session has ended."""
 
-    node: UUID
+    session: Ref[Any]
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag, Unit, copy_of
 from config.settings import Scheduling
 from rendertrust.job_status import AT_WORK
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
 DONE_LEAST: Final = 3  # completed units of a job that are needed to call another unit a straggler
@@ -97,7 +97,7 @@ async def speculate(
         return ()
     try:
         done = await store.done_units(sorted({unit.job for unit in suspects}), DONE_MOST)
-    except Unavailable as error:
+    except (Unavailable, Conflict) as error:
         log.warning("durations of completed units cannot be read: %s", type(error).__name__)
         return ()
     found = stragglers(suspects, paces(done), now, policy)

@@ -11,7 +11,7 @@ from actors.ports import ObjectsUnavailable
 from actors.sweeper.messages import SweepDue, Sweeper
 from actors.sweeper.ports import SweeperPorts, SweeperSettings
 from actors.sweeper.removal import remove_abandoned, remove_abandoned_results, remove_expired
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 
 FIRST_SECONDS: Final = 60.0  # from the start to the first sweep
 SWEEP_SECONDS: Final = 600.0
@@ -43,24 +43,24 @@ class SweeperActor(Actor[Sweeper]):
         try:
             await remove_abandoned(self._ports)
             await remove_abandoned_results(self._ports)
-        except (Unavailable, ObjectsUnavailable) as error:
+        except (Unavailable, Conflict, ObjectsUnavailable) as error:
             log.warning("abandoned multipart uploads cannot be removed now: %s", error)
         try:
             await remove_expired(self._ports, self._settings)
-        except (Unavailable, ObjectsUnavailable) as error:
+        except (Unavailable, Conflict, ObjectsUnavailable) as error:
             log.warning("expired inputs and results cannot be removed now: %s", error)
         try:
             await self._expire_events()
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("old events cannot be removed now: %s", error)
         try:
             await self._forget_nodes()
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("unproved registrations cannot be removed now: %s", error)
         try:
             expired = self._ports.clock.now() - INVITATIONS_KEPT
             await self._ports.tables.invitations.purge(expired)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("old invitations cannot be removed now: %s", error)
         self.after(SWEEP_SECONDS, SweepDue(), jitter=0.1)
 

@@ -45,7 +45,7 @@ from actors.verifier.verifier_registry import (
 from rendertrust.verdict_reason import NO_BUILD, NO_EVIDENCE, OWN_NODE, VerdictReason
 from sql import sampling
 from sql.checks import Place, UncutScene
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.reputation_rules import NEW
 from sql.units import MINE
 
@@ -105,7 +105,7 @@ class VerifierActor(Actor[Verifier]):
             await self._keep_scenes()
             await self._standings.attend()
             await self._clawback.attend(self.ref)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("checks are paused: %s", type(error).__name__)
         self.after(wait, ReviewDue(), jitter=0.1)
 
@@ -511,7 +511,7 @@ class VerifierActor(Actor[Verifier]):
         row, finding = case.pending.row, finding_of(case)
         try:
             await self._peers.store.note_finding(row.job_id, row.unit, finding)
-        except Unavailable:
+        except (Unavailable, Conflict):
             return  # the next round tries again
         self._cases.pop(case.id, None)
 

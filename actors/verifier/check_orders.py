@@ -56,12 +56,12 @@ def _in_chunk(frames: int) -> int:
 
 
 def least_of(unit: Assignment) -> int | None:
-    """Return the least number of frames of a video: one frame for each unit that the video is made
-    from.
+    """Return the least number of frames that a report on a video must compare: one.
 
-    None for units that are no video, as their number of frames is known.
+    The gateway does not know how many frames a video has, and a short video has fewer frames than
+    positions are drawn. None for units that are no video, as their number of frames is known.
     """
-    return len(unit.parts) if unit.job_type == VIDEO else None
+    return 1 if unit.job_type == VIDEO else None
 
 
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:

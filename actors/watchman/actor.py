@@ -13,7 +13,7 @@ from actors.node_session.messages import Close, NodeSession
 from actors.ports import Store
 from actors.watchman.messages import IsOpen, Watchman
 from rendertrust.protocol import CloseCode
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 
 # Sockets are closed in batches, so that the event loop stays responsive and not all nodes reconnect
 # at once. The next batch follows once those sockets are closed, at the latest after BATCH_SECONDS.
@@ -63,7 +63,7 @@ class WatchmanActor(Actor[Watchman]):
         try:
             async with asyncio.timeout(ORPHANS_SECONDS):
                 running = await self._store.running_units()
-        except (Unavailable, TimeoutError) as error:
+        except (Unavailable, Conflict, TimeoutError) as error:
             log.warning("cannot count the units that still run: %s", type(error).__name__)
             return
         if running:

@@ -63,7 +63,7 @@ class StripeState:
         before.
         """
         before = self._kept["keys"].get(key) if key else None
-        if before is not None:
+        if before is not None and before["session"] in self.sessions:
             if before["asked"] != asked:
                 raise StripeRefusal(
                     "The key was used for other parameters", "idempotency_key_in_use"

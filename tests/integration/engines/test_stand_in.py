@@ -180,6 +180,16 @@ def test_the_oldest_is_forgotten() -> None:
         till.session(first["id"])
 
 
+def test_the_key_of_a_forgotten_session_opens_another() -> None:
+    till, asked = StripeState(), nested(FORM.items())
+    first, _ = till.open(asked, "key", "http://x")
+    for _ in range(KEPT_MAX):
+        till.open(asked, "", "http://x")
+    second, is_known = till.open(asked, "key", "http://x")
+    assert (second["id"] == first["id"], is_known) == (False, False)
+    assert till.open(asked, "key", "http://x") == (second, True)
+
+
 def test_a_charge_is_refunded_and_disputed_once() -> None:
     till = StripeState()
     session, _ = till.open(nested(FORM.items()), "", "http://x")

@@ -22,7 +22,7 @@ from sql.checks import (
     Place,
     SceneReport,
 )
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning
 from sql.nodes import NodeRow, SessionStart, StandingRow
 from sql.overruns import Overrun
@@ -49,7 +49,7 @@ JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
 class PreparedStore(MultipartsOfResults):
-    """A fake database with prepared answers; it raises Unavailable while ``away``.
+    """A fake database with prepared answers; it raises ``error`` while ``away``.
 
     It lacks the methods of the port that only the Ledger, the Verifier or the Auditor call.
     """
@@ -57,6 +57,7 @@ class PreparedStore(MultipartsOfResults):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.error: type[Unavailable | Conflict] = Unavailable
         self.has_bug = False  # the next read raises an unexpected error
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
@@ -101,7 +102,7 @@ class PreparedStore(MultipartsOfResults):
         if bug:
             raise ZeroDivisionError("a bug")
         if self.away:
-            raise Unavailable("away")
+            raise self.error("away")
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         self._check()

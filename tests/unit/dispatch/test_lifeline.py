@@ -1,10 +1,12 @@
 """The Lifeline requeues the units of silent nodes."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.lifeline.actor import STEP_SECONDS, Clocks, LifelineActor, rescue, stepped
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged
+from sql.database import Conflict
 from sql.unit_retry_policy import TRIES_MOST
 from tests.twins.clock import EPOCH
 from tests.twins.ports import twin_ports
@@ -78,6 +81,16 @@ async def test_after_the_database_was_away_nodes_get_time_to_renew_their_leases(
         await asyncio.sleep(30)
         assert cast.ledger.ref.depth == 0
         await cast.ledger.expect(Commit, within=20.0)
+
+
+@simulated
+async def test_a_deadlock_in_the_database_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
+    async with sweeping() as cast:
+        cast.store.lost, cast.store.away, cast.store.error = [LOST], True, Conflict
+        await asyncio.sleep(36)
+        cast.store.away = False
+        await cast.ledger.expect(Commit, within=50.0)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 @simulated

@@ -10,7 +10,8 @@ import attrs
 import orjson
 
 from actors.kernel import Ref
-from actors.notifier.actor import NotifierActor, NotifierSettings
+from actors.notifier.actor import PUBLISHED_MOST, NotifierActor, NotifierSettings
+from actors.notifier.log_hints import being
 from actors.notifier.messages import (
     Progress,
     ProgressOf,
@@ -20,7 +21,7 @@ from actors.notifier.messages import (
     UnitLogLines,
     UnitsMoved,
 )
-from actors.scheduler.messages import JobPaused, Scheduler
+from actors.scheduler.messages import GatewayMembership, JobPaused, Scheduler
 from tests.support.probe import Probe
 from tests.support.until import until
 from tests.twins.bus import TwinBus
@@ -170,6 +171,21 @@ async def test_how_far_units_are_is_published_once_a_second_newest_only() -> Non
 
 
 @simulated
+async def test_the_newest_progress_of_a_unit_is_published_however_many_others_report() -> None:
+    bus, heard = TwinBus(), list[bytes]()
+    bus.subscribe("progress", heard.append)
+    async with notifying(bus) as ref:
+        for value in (0.1, 0.2):
+            for number in range(PUBLISHED_MOST + 1):
+                ref.tell(Progress(JOB, number, 1, value))
+                if number % 500 == 0:
+                    await asyncio.sleep(0.01)
+        await asyncio.sleep(2.0)
+    [hint] = heard
+    assert [one["progress"] for one in orjson.loads(hint)] == [0.2] * PUBLISHED_MOST
+
+
+@simulated
 async def test_the_schedulers_of_all_gateways_hear_of_a_pause_at_once() -> None:
     bus = TwinBus()
     here, there = Probe[Any]("here"), Probe[Any]("there")
@@ -235,3 +251,15 @@ async def test_what_no_gateway_said_is_passed_over() -> None:
             await bus.publish("said", payload)
         await asyncio.sleep(0.5)
         assert await ref.ask(TailOf(JOB), within=1.0) == ()
+
+
+@simulated
+async def test_what_no_gateway_said_makes_no_gateway() -> None:
+    bus, scheduler = TwinBus(), Probe[Any]("scheduler")
+    async with on_stage("notifier", lambda: NotifierActor(bus, scheduler.ref, UUID(int=1))):
+        for payload in (b"", b"x", b"x" * 16, b"x" * 16 + b"[]", b"x" * 16 + b'{"told":[1]}'):
+            await bus.publish("said", payload)
+        await asyncio.sleep(2.0)
+        assert scheduler.ref.depth == 0
+        await bus.publish("said", being(UUID(int=2)))
+        assert await scheduler.expect(GatewayMembership) == GatewayMembership(0, 2)

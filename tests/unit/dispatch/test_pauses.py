@@ -41,3 +41,18 @@ async def test_a_node_that_comes_back_with_a_new_session_is_tried_at_once() -> N
         play.open(play.cast.second, epoch=2)
         play.dispatch()
         await play.commit()
+
+
+@simulated
+async def test_the_pause_of_an_earlier_session_does_not_end_that_of_the_next() -> None:
+    async with scheduling() as play:
+        play.open()
+        play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
+        await asyncio.sleep(10)
+        play.open(play.cast.second, epoch=2)
+        play.ref.tell(NodeDeclined(NODE, play.cast.second.ref))
+        await asyncio.sleep(10)
+        assert await play.dispatch() == AllNodesFull()
+        await asyncio.sleep(6)
+        play.dispatch()
+        await play.commit()

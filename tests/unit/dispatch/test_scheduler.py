@@ -1,6 +1,7 @@
 """The Scheduler, with probes in the place of the Ledger and the sessions."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -28,6 +29,7 @@ from actors.scheduler.messages import (
     AccessChanged,
     AllNodesFull,
     ExplainWaiting,
+    JobsChanged,
     NoCapableNode,
     NodeGone,
     NodeProved,
@@ -46,6 +48,7 @@ from actors.scheduler.settings import SchedulerSettings
 from config.settings import Limits
 from rendertrust.protocol import Hello
 from sql.access import Access
+from sql.database import Conflict
 from tests.support.examples import examples
 from tests.support.until import until
 from tests.twins.clock import TwinClock
@@ -617,3 +620,26 @@ async def test_a_change_of_access_is_read_once_the_database_is_back() -> None:
         dispatched = asyncio.create_task(play.ref.ask(trusted, within=2.0))
         assert (await play.commit()).effects[1] == UnitAssign(JOB, 0, 1, NODE)
         dispatched.cancel()
+
+
+@simulated
+async def test_a_pong_replaces_no_load_that_is_still_to_be_read() -> None:
+    async with scheduling(nodes=[node_row(NODE), node_row(OTHER, load=0.5)]) as play:
+        await until(lambda: play.cast.store.reads > 4)
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), 0.9))
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
+        answer = play.dispatch()
+        assert (await play.commit()).effects[1] == UnitAssign(JOB, 0, 1, OTHER)
+        answer.cancel()
+
+
+@simulated
+async def test_a_deadlock_in_the_database_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        play.cast.store.away, play.cast.store.error = True, Conflict
+        for message in (Wake(), AccessChanged(), PeerAssigned((NODE,)), JobsChanged((JOB,))):
+            play.ref.tell(message)
+        await asyncio.sleep(2 * USUAL.standings_seconds)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

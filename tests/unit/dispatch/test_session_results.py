@@ -11,7 +11,16 @@ import pytest
 
 from actors.kernel import Message
 from actors.ledger.effects import UnitComplete, UnitFail, UnitRequeue
-from actors.ledger.messages import GuardFailed, LedgerUnavailable, Replayed
+from actors.ledger.messages import (
+    Commit,
+    ExistsWithOtherAmount,
+    GuardFailed,
+    InsufficientCredits,
+    KeyConflict,
+    LedgerUnavailable,
+    Outcome,
+    Replayed,
+)
 from actors.node_session.messages import AlternativesFound, KeyProved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import Assignment, FindAlternatives, NodeDeclined, UnitsChanged
@@ -487,3 +496,18 @@ async def test_what_was_asked_for_wrongly_pauses_nobody() -> None:
         assert (await play.effect()).retry_at is not None
         while play.cast.scheduler.ref.depth:
             assert not isinstance(await play.cast.scheduler.expect(Message), NodeDeclined)
+
+
+@simulated
+@pytest.mark.parametrize(
+    "refusal", [ExistsWithOtherAmount("x"), InsufficientCredits(0, 1), KeyConflict("x")]
+)
+async def test_a_commit_that_the_ledger_refuses_is_not_repeated(refusal: Outcome) -> None:
+    async with session() as play:
+        await play.working()
+        await play.objects.put(KEY, DATA)
+        play.hear(result(unit=0, attempt=1, result_ref=KEY, sha256=SHA256, size=len(DATA)))
+        decide(await play.commit(), refusal)
+        await play.socket.expect(Ack)
+        await asyncio.sleep(60.0)
+        assert not any(isinstance(one, Commit) for one in play.cast.ledger.ref.mailbox.items)

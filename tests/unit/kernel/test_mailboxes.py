@@ -222,6 +222,19 @@ async def test_cancelled_offer_gives_its_turn_to_the_next() -> None:
 
 
 @simulated
+async def test_offer_waits_no_longer_than_the_timers_of_an_instance_that_ended() -> None:
+    async with play(capacity=1) as it:
+        await it.ref.ask(Do(lambda actor: actor.after(1.0, Note("tick"))), within=1.0)
+        await hold(it)
+        await asyncio.sleep(2.0)
+        offer = asyncio.create_task(it.ref.offer(Frame(1)))
+        await quiet()
+        it.script.instances[0].stop()
+        assert await let_go(it) == ["stopped", "started", 1]
+        await offer
+
+
+@simulated
 async def test_offer_to_an_actor_that_goes_down() -> None:
     """An offer fails with ActorStopped when the actor is down for good."""
     async with play(capacity=1) as it:

@@ -1,9 +1,12 @@
 """The Paymaster, which finds what is due and leaves the decision to the Ledger."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
+
+import pytest
 
 from actors.kernel import Ref
 from actors.ledger.effects import EarningClaim, EarningMature
@@ -11,6 +14,7 @@ from actors.ledger.messages import Commit
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import FindClaimable, Paymaster
 from config.settings import Earnings
+from sql.database import Conflict, Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning
 from tests.unit.dispatch.stage import JOB, OWNER, Cast, on_stage
 from tests.unit.simulated_time import simulated
@@ -61,13 +65,17 @@ async def test_where_there_may_be_more_it_looks_again_at_once() -> None:
 
 
 @simulated
-async def test_a_database_that_is_away_is_asked_later() -> None:
+@pytest.mark.parametrize("error", [Unavailable, Conflict])
+async def test_a_database_that_is_away_is_asked_later(
+    caplog: pytest.LogCaptureFixture, error: type[Unavailable | Conflict]
+) -> None:
     async with looking() as (cast, _):
-        cast.store.ripe, cast.store.away = [RIPE], True
+        cast.store.ripe, cast.store.away, cast.store.error = [RIPE], True, error
         await asyncio.sleep(40)
         assert cast.ledger.ref.depth == 0
         cast.store.away = False
         await cast.ledger.expect(Commit, within=10.0)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 @simulated

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
 from actors.verifier.messages import LieDetected
 from rendertrust.verdict_reason import NO_EVIDENCE, SENTENCES
+from sql.database import Conflict
 from sql.reputation_rules import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
 from sql.unit_retry_policy import NODE_FAILURES_MOST
@@ -678,6 +680,24 @@ async def test_a_quarantine_that_the_database_missed_comes_once_it_is_back() -> 
         await asyncio.sleep(30)
         play.store.away = False
         await until(lambda: play.standing() == "QUARANTINED", within=60)
+
+
+@simulated
+async def test_a_deadlock_in_the_database_is_no_crash(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deadlock(*_: object) -> None:
+        raise Conflict("deadlock")
+
+    async with verifying() as play:
+        job = await play.delivered()
+        with monkeypatch.context() as patch:
+            patch.setattr(play.store, "meet_verifiers", deadlock)
+            await asyncio.sleep(60)
+        checker = play.inspector()
+        play.says(checker, await play.asked(checker), EXACT)
+        await play.ends(job, "COMPLETED")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def _deliver_in_turn(play: Play, owners: Sequence[int]) -> UUID:
