@@ -346,3 +346,7 @@ WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.numbe
 -- name: job_view_pieces
 -- The frames or the tile of each of the units $2.
 SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);
+
+-- name: jobs_beginning
+-- At most two ids of jobs from $1 to $2, of one user ($3; null: of all).
+SELECT id FROM jobs WHERE id BETWEEN $1 AND $2 AND ($3::uuid IS NULL OR user_id = $3) ORDER BY id LIMIT 2;

@@ -21,7 +21,7 @@ RETURNING id;
 
 -- name: mails_claim
 -- Claim until $2 up to $3 mails that are due by $1, longest waiting first; at $2 the claims expire. With the active
--- user to whom each goes: no user if the address has none.
+-- user to whom each goes: no user if the address has none, or the user has switched such mails off.
 WITH due AS (
     SELECT id FROM mails WHERE state = 'PENDING' AND due_at <= $1
     ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
@@ -33,7 +33,7 @@ WITH due AS (
 SELECT c.id, c.kind, c.tries, c.created_at, c.address IS NOT NULL AS asked, u.id AS user_id, u.email, c.about, c.is_last
 FROM claimed c
 LEFT JOIN LATERAL (
-    SELECT id, email FROM users WHERE id = c.user_id AND is_active
+    SELECT id, email FROM users WHERE id = c.user_id AND is_active AND c.kind <> ALL (mails_off)
     UNION ALL
     SELECT id, email FROM users WHERE lower(email) = lower(c.address) AND is_active
 ) u ON true

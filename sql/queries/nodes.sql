@@ -338,3 +338,7 @@ SET name = 'deleted', metadata = '{}',
     standing_at = CASE WHEN standing = 'REVOKED' THEN standing_at ELSE now() END,
     standing = 'REVOKED'
 WHERE owner_id = $1;
+
+-- name: nodes_beginning
+-- At most two ids of nodes from $1 to $2, of one owner ($3; null: of all).
+SELECT id FROM nodes WHERE id BETWEEN $1 AND $2 AND ($3::uuid IS NULL OR owner_id = $3) ORDER BY id LIMIT 2;

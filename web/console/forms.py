@@ -2,6 +2,7 @@
 page.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -22,6 +23,9 @@ NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
 STATUSES: Final = frozenset(
     {400, 402, 404, 409, 422}
 )  # statuses of errors that the form's user can correct
+ID_DIGITS: Final = 32
+BEGINNING_LEAST: Final = 4  # digits of an id that may stand for it
+BEGINNING: Final = re.compile(r"[0-9a-fA-F-]+")
 CHARACTERS_MAX: Final = 2_000  # most characters of a field's value that the page shows again
 WORDS: Final = {
     "a decimal string": "an amount",
@@ -39,6 +43,16 @@ def ids_of(words: Mapping[str, str], absent: Problem) -> dict[str, UUID] | Probl
             return absent
         ids[name] = found
     return ids
+
+
+def ids_beginning(text: str) -> tuple[UUID, UUID] | None:
+    """Return the first and the last id that begin with the text; None if it is no beginning of an
+    id, or too short.
+    """
+    digits = text.replace("-", "")
+    if not BEGINNING.fullmatch(text) or not BEGINNING_LEAST <= len(digits) < ID_DIGITS:
+        return None
+    return UUID(digits.ljust(ID_DIGITS, "0")), UUID(digits.ljust(ID_DIGITS, "f"))
 
 
 def readable(asked: MultiMapping[str]) -> MultiDict[str]:

@@ -18,6 +18,7 @@ from web.console.forms import (
     STATUSES,
     FormErrors,
     form_of,
+    ids_beginning,
     ids_of,
     params_of,
     query_of,
@@ -29,13 +30,14 @@ from web.console.page_responses import (
     frame_of,
     gone_to,
     html,
+    redirect,
     refused,
     sign_in_first,
     way_back,
 )
 from web.console.registry import ROOT, ConsolePage, PageAction, PageCall, Pages
 from web.console.session import FOREIGN, SignedInVisitor, is_own, is_secure, keep, visitor_of
-from web.console.view import ExternalRedirect, Picture, Redirect, Shown, View
+from web.console.view import OVERSEERS, ExternalRedirect, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.caller import CALLER
 from web.http.converter import structure_query
@@ -217,6 +219,9 @@ class PageHandler(ConsoleHandler):
         self.page: Final = page
 
     async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
+        whole = await self._whole_address(request, visitor)
+        if whole is not None:
+            return redirect(whole)
         view = self._view(request, visitor, self.page, request.match_info, request.query)
         shown = view if isinstance(view, Problem) else await self._read(self.page, view)
         if isinstance(shown, Problem):
@@ -237,6 +242,21 @@ class PageHandler(ConsoleHandler):
             "frame": self._frame(request, visitor, user, view),
         }
         return html(request, self.gateway, self.page.template, context, 200)
+
+    async def _whole_address(self, request: web.Request, visitor: SignedInVisitor) -> str | None:
+        """Return where an address with the beginning of an id leads: to the page, or to the list
+        that is filtered by the beginning if several ids begin so; None: nowhere else.
+        """
+        text = request.match_info.get("id", "")
+        span = ids_beginning(text) if self.page.beginning else None
+        if span is None:
+            return None
+        owner = None if visitor.who.role in OVERSEERS else visitor.who.user
+        found = await self.gateway.database.all(self.page.beginning, *span, owner)
+        folder, query = self.page.path.rpartition("/")[0], request.query_string
+        if len(found) == 1:
+            return f"{folder}/{found[0]['id']}" + (f"?{query}" if query else "")
+        return f"{folder}?q={text}" if found else None
 
     def _frame(
         self, request: web.Request, visitor: SignedInVisitor, user: UserRow | None, view: View[Any]

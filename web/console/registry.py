@@ -75,7 +75,8 @@ class ConsolePage:
     on the reader's result and the view's ``owner`` and role, because one rendering is for all
     viewers. ``own``: every user, even an admin, sees their own data, so the page is rendered for
     each user. ``inside``: the page shows this process, and works without the database. ``form_on``:
-    the page with the form that leads to this page; it also shows the form's errors.
+    the page with the form that leads to this page; it also shows the form's errors. ``beginning``:
+    the query that finds ids by their beginning, which may stand for the id in the address.
     """
 
     path: str
@@ -94,6 +95,7 @@ class ConsolePage:
     rate: Rate = "read"
     absent: Problem = attrs.field(default=NO_PAGE, hash=False)
     form_on: str = ""
+    beginning: str = ""
 
     @property
     def audience(self) -> Audience:

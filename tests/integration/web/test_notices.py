@@ -269,6 +269,16 @@ async def test_a_mail_about_what_is_gone_is_dropped(face: Face, jane: Person, ds
     assert await mails(dsn, jane) == []
 
 
+async def test_a_mail_that_waits_is_dropped_if_it_is_switched_off(
+    face: Face, jane: Person, otto: Earner, dsn: str
+) -> None:
+    await otto.earn(jane)
+    bad = await failed(face, otto.node, jane)
+    assert (await jane.ask("PATCH", ACCOUNT, {"mails": ["job.failed"]}))[0] == 200
+    [mail] = await delivered(face)
+    assert mail["Subject"] == f"Your job {str(bad)[:8]} failed"
+
+
 async def test_users_choose_their_mails(face: Face, jane: Person, otto: Earner, dsn: str) -> None:
     assert set(CHOICES) == set(NOTICES)
     status, found = await jane.ask("GET", ACCOUNT)

@@ -83,6 +83,7 @@ class JobPageQuery:
     every=2.0,
     rest=0.4,
     absent=JOB_NOT_FOUND,
+    beginning="jobs_beginning",
 )
 async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     """Return everything about a job."""

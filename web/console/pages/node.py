@@ -93,6 +93,7 @@ class NodeQuery(SortQuery):
     every=3.0,
     rest=0.5,
     absent=NODE_NOT_FOUND,
+    beginning="nodes_beginning",
 )
 async def node(view: View[NodeQuery]) -> Shown | Problem:
     """Return everything about a node."""
