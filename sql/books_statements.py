@@ -54,6 +54,8 @@ _OF_TRANSFER: Final = attrgetter(
 )
 _OF_ACCOUNT: Final = attrgetter("id", "balance", "held", "version")
 _OF_RECEIPT = ("job_id", "unit", "attempt", "document", "hash", "signature", "issued_at")
+_OF_ANSWER = ("user_id", "key", "request", "answer", "created_at")
+_OF_ACT = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
 NUMBERED = ("books_transfers_insert", "key, id")  # a write, and what it returns
 
 
@@ -268,13 +270,11 @@ class SqlBooks:
     def _answers(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the writes of answers to repeat, and of admins' actions."""
         if changes.idempotency:
-            names = ("user_id", "key", "request", "answer", "created_at")
-            columns = columns_of(changes.idempotency, *names)
+            columns = columns_of(changes.idempotency, *_OF_ANSWER)
             columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
             yield "books_keys_insert", columns
         if changes.acts:
-            names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
-            columns = columns_of(changes.acts, *names)
+            columns = columns_of(changes.acts, *_OF_ACT)
             columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
             yield "books_acts_insert", columns
 
