@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import attrs
@@ -17,6 +17,7 @@ from sql.books import (
     JobRow,
     KeyRow,
     Keys,
+    NewJob,
     Rows,
     TransferKey,
     TransferRow,
@@ -31,37 +32,31 @@ from sql.purchases import lock_purchases, purchase_parts, with_owners
 from sql.query_loader import QUERIES
 from sql.statement_batch import Columns, columns_of, flat, row_values, titles, together
 
-_JOB_UPDATED: tuple[str, ...] = (
-    *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),
-    *("dispatched_at", "completed_at", "open_units", "failed_units", "cancelled_units"),
-    *("unit_error", "queued_at", "priority", "cap", "committed", "charged", "paused", "reached"),
-    "avoid",
-)
-_UNIT_NEW: tuple[str, ...] = ("price", "place", "frames", "tile", "feeds")
-_UNIT_UPDATED: tuple[str, ...] = (
+# Columns of the types written_job, written_unit and written_hold, but `seen`. Those of a job begin
+# with columns of new jobs alone.
+_OF_NEW_JOB: Final = 6
+_OF_JOB: Final = attrgetter(*(field.name for field in attrs.fields(JobRow)))
+_OF_UNIT: Final = attrgetter(
+    *("job_id", "number", "price", "place", "frames", "tile", "feeds"),
     *("state", "attempt", "node_id", "assigned_at", "lease_until", "not_before"),
     *("failures", "avoid", "result_key", "result_sha256", "result_size", "verified"),
     *("error_class", "error_code", "error_message", "started_at", "ended_at", "missing"),
-)
-_UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
-    "copy_delivered_at",
+    *("copy_delivered_at", "unsent", "faults", "needs_memory", "needs_opengl", "unsendable_to"),
 )
-_UNIT_COUNTED: tuple[str, ...] = (
-    *("unsent", "faults", "needs_memory", "needs_opengl"),
-    "unsendable_to",
-)
+_OF_HOLD: Final = attrgetter("reference", "amount", "created_at", "settled", "state", "closed_at")
 _LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # unit columns that are arrays of nodes
 # Columns of the types new_transfer and changed_account, without the accounts of a transfer, which
 # have names here and ids there, and without the version that a change of an account replaces.
-_OF_TRANSFER = attrgetter(
+_OF_TRANSFER: Final = attrgetter(
     *("amount", "kind", "reference", "description", "key"),
     *("debit_version", "credit_version", "debit_after", "credit_after", "receipt"),
 )
-_OF_ACCOUNT = attrgetter("id", "balance", "held", "version")
+_OF_ACCOUNT: Final = attrgetter("id", "balance", "held", "version")
 _OF_RECEIPT = ("job_id", "unit", "attempt", "document", "hash", "signature", "issued_at")
+_OF_ANSWER = ("user_id", "key", "request", "answer", "created_at")
+_OF_ACT = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
 NUMBERED = ("books_transfers_insert", "key, id")  # a write, and what it returns
-_OF_JOB: tuple[str, ...] = tuple(field.name for field in attrs.fields(JobRow))
 
 
 @attrs.define
@@ -275,28 +270,27 @@ class SqlBooks:
     def _answers(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the writes of answers to repeat, and of admins' actions."""
         if changes.idempotency:
-            names = ("user_id", "key", "request", "answer", "created_at")
-            columns = columns_of(changes.idempotency, *names)
+            columns = columns_of(changes.idempotency, *_OF_ANSWER)
             columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
             yield "books_keys_insert", columns
         if changes.acts:
-            of_act = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
-            columns = columns_of(changes.acts, *of_act)
+            columns = columns_of(changes.acts, *_OF_ACT)
             columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
             yield "books_acts_insert", columns
 
     def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
+        ids, seen = self._ids, self._seen.holds
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]
         old = [hold for hold in changes.holds if hold.reference not in changes.new_holds]
         old.sort(key=lambda hold: hold.reference)
-        names = ("id", "account", "reference", "amount", "created_at", "settled", "state")
-        columns = columns_of(new, *names, "closed_at")
-        columns[1] = [self._ids[name] for name in columns[1]]
-        yield "books_holds_insert", columns
-        changing = ("reference", "state", "settled", "closed_at", "created_at")
-        columns = columns_of(old, *changing)
-        columns.append([self._seen.holds.get(hold.reference) for hold in old])
-        yield "books_holds_update", columns
+        yield (
+            "books_holds_insert",
+            [[(hold.id, ids[hold.account], *_OF_HOLD(hold), None) for hold in new]],
+        )
+        yield (
+            "books_holds_update",
+            [[(None, None, *_OF_HOLD(hold), seen.get(hold.reference)) for hold in old]],
+        )
 
 
 def job_row(columns: Sequence[Any]) -> JobRow:
@@ -318,12 +312,15 @@ def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[st
     rows = {job.id: job for job in changes.jobs}
     # Updated rows are in order, so that two gateways that write the same rows cannot deadlock.
     old = sorted((job for job in changes.jobs if job.id not in ids), key=lambda job: job.id)
-    columns = columns_of(new, "payload_ref", "price", "created_at", "price_number", "retry_of")
-    columns.append([orjson.dumps(job.plan).decode() for job in new])
-    columns += columns_of([rows[job.id] for job in new], *_OF_JOB)
-    changed = _as_texts(columns_of(old, "id", *_JOB_UPDATED), -1)
-    changed.append([seen.jobs.get(job.id) for job in old])
-    return ("books_jobs_insert", _as_texts(columns, -1)), ("books_jobs_update", changed)
+    added = [(*_of_new(job), *_OF_JOB(rows[job.id]), None) for job in new]
+    nothing = (None,) * _OF_NEW_JOB
+    changed = [(*nothing, *_OF_JOB(job), seen.jobs.get(job.id)) for job in old]
+    return ("books_jobs_insert", [added]), ("books_jobs_update", [changed])
+
+
+def _of_new(job: NewJob) -> tuple[Any, ...]:
+    plan = orjson.dumps(job.plan).decode()
+    return job.payload_ref, job.price, job.created_at, job.price_number, job.retry_of, plan
 
 
 def _receipts(changes: Changes) -> Iterator[tuple[str, Columns]]:
@@ -340,33 +337,16 @@ def _units(changes: Changes, seen: "Seen") -> Iterator[tuple[str, Columns]]:
     old.sort(key=lambda unit: (unit.job_id, unit.number))
     waiting = [unit for unit in new if is_untouched(unit)]
     moved = [unit for unit in new if not is_untouched(unit)]
-    names = ("job_id", "number", *_UNIT_NEW, "missing")
-    changing = (*_UNIT_UPDATED, *_UNIT_COPIED, *_UNIT_COUNTED)
+    names = ("job_id", "number", "price", "place", "frames", "tile", "feeds", "missing")
     yield "books_units_queue", columns_of(waiting, *names)
-    yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *changing)
-    columns = _unit_columns(old, *changing, "price")
-    columns.append([seen.units.get((unit.job_id, unit.number)) for unit in old])
-    yield "books_units_update", columns
+    yield "books_units_insert", [[(*_OF_UNIT(unit), None) for unit in moved]]
+    rows = [(*_OF_UNIT(unit), seen.units.get((unit.job_id, unit.number))) for unit in old]
+    yield "books_units_update", [rows]
 
 
 def is_untouched(unit: UnitRow) -> bool:
     """Return True if the unit is new and waits; a batch may have thousands of these."""
     return unit.state == "QUEUED" and unit.attempt == 0 and unit.error_class is None
-
-
-def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
-    columns = columns_of(units, "job_id", "number", *names)
-    for name in _LISTS:
-        columns = _as_texts(columns, 2 + names.index(name))
-    return columns
-
-
-def _as_texts(columns: Columns, position: int) -> Columns:
-    """Convert arrays to text: PostgreSQL's arrays of arrays cannot have rows of different
-    lengths.
-    """
-    columns[position] = ["{" + ",".join(map(str, nodes)) + "}" for nodes in columns[position]]
-    return columns
 
 
 def columns_of_keys(keys: Set[tuple[Any, ...]], width: int) -> Columns:

@@ -190,6 +190,25 @@ CREATE INDEX units_feeding ON units (job_id, feeds) WHERE feeds IS NOT NULL;
 CREATE INDEX units_node ON units (node_id) WHERE node_id IS NOT NULL;
 CREATE INDEX units_copy_node ON units (copy_node_id) WHERE copy_node_id IS NOT NULL;
 
+-- Rows of jobs and units as the Ledger gives them to the statement that writes a batch. `seen` is the transaction that
+-- wrote the row that was read, or null. The columns before `id` are those of new jobs alone.
+CREATE TYPE written_job AS (
+    payload_ref text, price bigint, created_at timestamptz, price_number bigint, retry_of uuid, plan text,
+    id uuid, user_id uuid, job_type text, status text, queued_at timestamptz, updated_at timestamptz, node_id uuid,
+    retry_count integer, result_ref text, error_message text, dispatched_at timestamptz, completed_at timestamptz,
+    open_units integer, failed_units integer, cancelled_units integer, unit_error text, units integer,
+    priority smallint, cap bigint, committed bigint, charged bigint, paused text, reached text, avoid uuid[], seen xid
+);
+CREATE TYPE written_unit AS (
+    job_id uuid, number integer, price bigint, place integer, frames text, tile integer, feeds integer,
+    state text, attempt integer, node_id uuid, assigned_at timestamptz, lease_until timestamptz,
+    not_before timestamptz, failures integer, avoid uuid[], result_key text, result_sha256 bytea, result_size bigint,
+    verified boolean, error_class text, error_code text, error_message text, started_at timestamptz,
+    ended_at timestamptz, missing integer, copy_attempt integer, copy_node_id uuid, copy_assigned_at timestamptz,
+    copy_started_at timestamptz, copy_lease_until timestamptz, copy_delivered_at timestamptz, unsent integer,
+    faults integer, needs_memory bigint, needs_opengl boolean, unsendable_to uuid[], seen xid
+);
+
 -- The newest jobs that match a search; a null argument matches any. PostgreSQL inlines it into the calling query and
 -- plans both together.
 CREATE FUNCTION jobs_found(owner uuid, statuses text[], types text[], node text, person text, error text,

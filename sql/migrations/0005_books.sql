@@ -200,6 +200,11 @@ CREATE TABLE holds (
     CHECK (state = 'SETTLED' OR settled = 0)
 );
 CREATE INDEX holds_open ON holds (account_id) WHERE state = 'OPEN';
+-- A hold as the Ledger gives it to the statement that writes a batch; see written_job.
+CREATE TYPE written_hold AS (
+    id uuid, account_id bigint, reference text, amount bigint, created_at timestamptz, settled bigint, state text,
+    closed_at timestamptz, seen xid
+);
 
 -- Answers to requests with an idempotency key.
 CREATE TABLE idempotency_keys (

@@ -213,16 +213,8 @@ INSERT INTO jobs (payload_ref, price, created_at, price_number, retry_of, plan, 
 SELECT payload_ref, price, created_at, price_number, retry_of, plan::jsonb, id, user_id, job_type, status,
        queued_at, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
        open_units, failed_units, cancelled_units, unit_error, units, priority, cap, committed, charged,
-       paused, reached, avoid::uuid[]
-FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::text[], $7::uuid[],
-            $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::uuid[],
-            $14::integer[], $15::text[], $16::text[], $17::timestamptz[], $18::timestamptz[],
-            $19::integer[], $20::integer[], $21::integer[], $22::text[], $23::integer[], $24::smallint[],
-            $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::text[], $30::text[])
-     AS n (payload_ref, price, created_at, price_number, retry_of, plan, id, user_id, job_type, status,
-           queued_at, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
-           completed_at, open_units, failed_units, cancelled_units, unit_error, units, priority, cap,
-           committed, charged, paused, reached, avoid);
+       paused, reached, avoid
+FROM unnest($1::written_job[]);
 
 -- name: books_jobs_update
 -- Update jobs. In this and other updates, `seen` is the transaction that wrote the row that was read without a lock, or
@@ -234,15 +226,9 @@ UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node
                   failed_units = n.failed_units, cancelled_units = n.cancelled_units,
                   unit_error = n.unit_error, queued_at = n.queued_at, priority = n.priority,
                   cap = n.cap, committed = n.committed, charged = n.charged, paused = n.paused,
-                  reached = n.reached, avoid = n.avoid::uuid[],
+                  reached = n.reached, avoid = n.avoid,
                   touched = pg_current_xact_id()::text::bigint
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[], $6::text[],
-            $7::text[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::integer[],
-            $12::integer[], $13::text[], $14::timestamptz[], $15::smallint[], $16::bigint[],
-            $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[], $22::xid[])
-     AS n (id, status, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
-           completed_at, open_units, failed_units, cancelled_units, unit_error, queued_at, priority,
-           cap, committed, charged, paused, reached, avoid, seen)
+FROM unnest($1::written_job[]) AS n
 WHERE j.id = n.id AND (n.seen IS NULL OR j.xmin = n.seen);
 
 -- name: books_units_queue
@@ -261,28 +247,17 @@ INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, att
                    copy_node_id, copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults,
                    needs_memory, needs_opengl, unsendable_to)
 SELECT job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
-       lease_until, not_before, failures, avoid::uuid[], result_key, result_sha256, result_size,
+       lease_until, not_before, failures, avoid, result_key, result_sha256, result_size,
        verified, error_class, error_code, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
        copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-       needs_opengl, unsendable_to::uuid[]
-FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
-            $7::integer[], $8::text[], $9::integer[], $10::uuid[], $11::timestamptz[],
-            $12::timestamptz[], $13::timestamptz[], $14::integer[], $15::text[], $16::text[],
-            $17::bytea[], $18::bigint[], $19::boolean[], $20::text[], $21::text[], $22::text[],
-            $23::timestamptz[], $24::timestamptz[], $25::integer[], $26::integer[], $27::uuid[],
-            $28::timestamptz[], $29::timestamptz[], $30::timestamptz[], $31::timestamptz[], $32::integer[],
-            $33::integer[], $34::bigint[], $35::boolean[], $36::text[])
-     AS n (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
-           lease_until, not_before, failures, avoid, result_key, result_sha256, result_size, verified,
-           error_class, error_code, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
-           copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-           needs_opengl, unsendable_to);
+       needs_opengl, unsendable_to
+FROM unnest($1::written_unit[]);
 
 -- name: books_units_update
 -- Update units.
 UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    assigned_at = n.assigned_at, lease_until = n.lease_until,
-                   not_before = n.not_before, failures = n.failures, avoid = n.avoid::uuid[],
+                   not_before = n.not_before, failures = n.failures, avoid = n.avoid,
                    result_key = n.result_key, result_sha256 = n.result_sha256,
                    result_size = n.result_size, verified = n.verified,
                    error_class = n.error_class, error_code = n.error_code,
@@ -293,33 +268,21 @@ UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    copy_lease_until = n.copy_lease_until,
                    copy_delivered_at = n.copy_delivered_at, unsent = n.unsent,
                    faults = n.faults, needs_memory = n.needs_memory, needs_opengl = n.needs_opengl,
-                   unsendable_to = n.unsendable_to::uuid[], price = n.price
-FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::timestamptz[],
-            $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::text[], $11::text[],
-            $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[], $17::text[],
-            $18::timestamptz[], $19::timestamptz[], $20::integer[], $21::integer[], $22::uuid[],
-            $23::timestamptz[], $24::timestamptz[], $25::timestamptz[], $26::timestamptz[], $27::integer[],
-            $28::integer[], $29::bigint[], $30::boolean[], $31::text[], $32::bigint[], $33::xid[])
-     AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
-           avoid, result_key, result_sha256, result_size, verified, error_class, error_code, error_message,
-           started_at, ended_at, missing, copy_attempt, copy_node_id, copy_assigned_at,
-           copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-           needs_opengl, unsendable_to, price, seen)
+                   unsendable_to = n.unsendable_to, price = n.price
+FROM unnest($1::written_unit[]) AS n
 WHERE u.job_id = n.job_id AND u.number = n.number AND (n.seen IS NULL OR u.xmin = n.seen);
 
 -- name: books_holds_insert
 -- Insert holds.
 INSERT INTO holds (id, account_id, reference, amount, created_at, settled, state, closed_at)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[],
-                     $6::bigint[], $7::text[], $8::timestamptz[]);
+SELECT id, account_id, reference, amount, created_at, settled, state, closed_at FROM unnest($1::written_hold[]);
 
 -- name: books_holds_update
 -- Update holds that are settled, released, or reopened for a retry; a settled hold stays settled. COALESCE keeps the
 -- planner from starting with all open holds, which are few at planning time and many later.
 UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at,
                    created_at = n.created_at
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::xid[])
-     AS n (reference, state, settled, closed_at, created_at, seen)
+FROM unnest($1::written_hold[]) AS n
 WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false) AND (n.seen IS NULL OR h.xmin = n.seen);
 
 -- name: books_transfers_insert
