@@ -6,7 +6,7 @@ session, with a new id, begins after the second factor.
 
 from datetime import timedelta
 from enum import Enum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import attrs
@@ -241,7 +241,8 @@ class SecondStep:
     def _name(self, request: web.Request) -> str:
         return HOST_PREFIX + COOKIE if is_secure(request, self._gateway) else COOKIE
 
-    def _options(self, request: web.Request) -> dict[str, str | bool]:
+    def _options(self, request: web.Request) -> Any:
+        """Return the options of the cookie."""
         secure = is_secure(request, self._gateway)
         return {
             "name": self._name(request),
