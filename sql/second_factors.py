@@ -26,12 +26,13 @@ class FactorState:
     """The factors of a user. ``app_since``: when an authenticator app was confirmed."""
 
     app_since: datetime | None
+    passkeys: int
     recovery_codes: int
 
     @property
     def has_factor(self) -> bool:
         """Return True if the user gives a second factor at sign-in."""
-        return self.app_since is not None
+        return self.app_since is not None or self.passkeys > 0
 
 
 @attrs.frozen
@@ -101,10 +102,7 @@ class SecondFactors(Table):
             values = used.step, used.sealed, used.resealed, now
             if await connection.fetchrow(QUERIES["authenticator_use"], user, *values) is None:
                 return None
-            if (await state_of(connection, user)).recovery_codes:
-                return False
-            await connection.execute(QUERIES["recovery_codes_insert"], user, list(codes), now)
-        return True
+            return await give_codes(connection, user, codes, now)
 
     async def remove_app(self, user: UUID, *, needs_one: bool) -> bool:
         """Delete the app of a user; False if there is none.
@@ -141,6 +139,7 @@ class SecondFactors(Table):
             if not (await state_of(connection, user)).has_factor:
                 return False
             await connection.fetchrow(QUERIES["authenticator_remove"], user)
+            await connection.execute(QUERIES["passkeys_remove"], user)
             await connection.execute(QUERIES["recovery_codes_delete"], user)
             await connection.fetch(QUERIES["session_end_all"], user, None, act.at)
             await record(connection, act)
@@ -183,6 +182,16 @@ async def state_of(connection: Connection, user: UUID) -> FactorState:
     row = await connection.fetchrow(QUERIES["factor_state"], user)
     assert row is not None, "the query always has a row"
     return FactorState(**row)
+
+
+async def give_codes(
+    connection: Connection, user: UUID, codes: Sequence[bytes], now: datetime
+) -> bool:
+    """Insert the hashes of recovery codes for a user who has none; False if the user has some."""
+    if (await state_of(connection, user)).recovery_codes:
+        return False
+    await connection.execute(QUERIES["recovery_codes_insert"], user, list(codes), now)
+    return True
 
 
 async def drop_codes(connection: Connection, user: UUID, *, needs_one: bool) -> None:

@@ -23,6 +23,7 @@ from sql.node_connections import ConnectionRows
 from sql.nodes import Nodes
 from sql.operator_accounts import Operators
 from sql.organisations import Organisations
+from sql.passkeys import Passkeys
 from sql.password_resets import PasswordResets
 from sql.preflights import Preflights
 from sql.prices import Prices
@@ -64,6 +65,7 @@ class Tables:
     nodes: Nodes
     operators: Operators
     organisations: Organisations
+    passkeys: Passkeys
     password_resets: PasswordResets
     pending_sign_ins: PendingSignIns
     preflights: Preflights

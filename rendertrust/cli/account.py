@@ -129,7 +129,7 @@ async def _login(client: "AsyncClient", email: str, password: str) -> None:
             "second_factor_missing": "Sign in to the console in a browser.",
         }
         usual = f"Check the password; rendertrust register {email} opens an account."
-        hint = hints.get(error.code, usual)
+        hint = hints.get(error.code or "", usual)
         raise CommandExit(
             Exit(exit_codes.NOT_AUTHENTICATED, "not_authenticated", str(error), hint)
         ) from error

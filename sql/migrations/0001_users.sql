@@ -101,6 +101,33 @@ CREATE TABLE authenticators (
     created_at    timestamptz NOT NULL
 );
 
+-- Passkeys (WebAuthn credentials).
+CREATE TABLE passkeys (
+    id         uuid PRIMARY KEY,
+    user_id    uuid NOT NULL REFERENCES users,
+    credential bytea NOT NULL UNIQUE CHECK (octet_length(credential) BETWEEN 1 AND 1023), -- the authenticator's id for it
+    public_key bytea NOT NULL,                    -- COSE
+    rp_id      text NOT NULL,                     -- the host name for which it was made
+    counter    bigint NOT NULL CHECK (counter >= 0), -- of signatures; 0 if the authenticator does not count
+    name       text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100),
+    created_at timestamptz NOT NULL,
+    used_at    timestamptz
+);
+CREATE INDEX passkeys_user ON passkeys (user_id, created_at);
+
+-- Challenges that passkeys sign, at most one per purpose and holder; the first answer deletes it, right or wrong.
+CREATE TABLE passkey_challenges (
+    holder     bytea NOT NULL CHECK (octet_length(holder) = 32), -- hash of the session, or of the sign-in that waits
+    purpose    text NOT NULL CHECK (purpose IN (
+                   'add',       -- register a passkey
+                   'give')),    -- use one as second factor
+    user_id    uuid NOT NULL REFERENCES users,
+    challenge  bytea NOT NULL CHECK (octet_length(challenge) = 32),
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (holder, purpose)
+);
+CREATE INDEX passkey_challenges_expires ON passkey_challenges (expires_at); -- for the purge
+
 -- Codes for users without their app or passkey; a used one is deleted.
 CREATE TABLE recovery_codes (
     user_id    uuid NOT NULL REFERENCES users,
@@ -366,7 +393,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON users TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE
             ON invitations, refresh_families, api_keys, organisations, organisation_members, mails TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON authenticators TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON authenticators, passkeys, passkey_challenges TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON mailer_life TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
             address_verifications, recovery_codes, pending_sign_ins TO rendertrust_app;

@@ -3,6 +3,7 @@
 -- name: factor_state
 -- The factors of a user.
 SELECT a.confirmed_at AS app_since,
+       (SELECT count(*) FROM passkeys p WHERE p.user_id = $1) AS passkeys,
        (SELECT count(*) FROM recovery_codes r WHERE r.user_id = $1) AS recovery_codes
 FROM (SELECT $1::uuid AS id) u LEFT JOIN authenticators a ON a.user_id = u.id;
 

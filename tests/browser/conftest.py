@@ -15,8 +15,9 @@ from pytest_asyncio import is_async_test
 
 SHELL = "chromium-headless-shell"  # needs half the processor time of the whole browser
 WITHIN_MS = 240_000  # long, so that only a hang exceeds it
+HERE = "EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1], EXCLUDE ::1"
 ARGUMENTS = [
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE [::1], EXCLUDE ::1",
+    f"--host-resolver-rules=MAP * ~NOTFOUND, {HERE}",
     "--disable-dev-shm-usage",
 ]
 expect.set_options(timeout=WITHIN_MS)

@@ -12,13 +12,14 @@ from web.identity.totp import address_of
 MODULE_PIXELS: Final = 4
 BORDER_MODULES: Final = 4
 CODES_SAID: Final = (
-    "Your app is set up. Save these recovery codes now: each signs you in once if you lose your "
-    "app, and they are not shown again."
+    "Your second factor is set up. Save these recovery codes now: each signs you in once if you "
+    "lose it, and they are not shown again."
 )
 CODE_WRONG: Final = (
     "The code is wrong or was used. Wait for the next code of your app, and type that. After ten "
     "wrong codes, the app's codes are refused for an hour."
 )
+PASSKEY_WRONG: Final = "The passkey was not accepted. Try again."
 
 
 def qr_of(gateway: Gateway, secret: bytes, email: str) -> Markup:

@@ -6,21 +6,24 @@ import attrs
 from aiohttp import web
 from multidict import MultiDict
 
-from web.console.app_setup import CODE_WRONG
+from web.console.app_setup import CODE_WRONG, PASSKEY_WRONG
 from web.console.forms import FormErrors, TypedValues, form_of
 from web.console.page_responses import frame_of, gone_to, html, own_path
 from web.console.registry import ROOT, Pages
-from web.console.session import FOREIGN, SignedInVisitor, is_own
+from web.console.session import FOREIGN, SignedInVisitor, is_own, passkey_holder
 from web.console.view import Redirect
 from web.gateway import Gateway
 from web.http.problem import Problem
+from web.identity.passkeys import ANSWER_MAX, is_passkey_right, offered
 from web.identity.second_factor import CODE_MAX, is_right
 
 AGAIN: Final = f"{ROOT}/second-factor-again"
 SAID: Final = "Your second factor counts for ten minutes. Check the form, and send it again."
 PREFIX: Final = "sent."  # of the names of the first form's fields
 # Fields that no page shows again.
-SECRETS: Final = frozenset({"password", "old_password", "new_password", "code", "assertion"})
+SECRETS: Final = frozenset(
+    {"password", "old_password", "new_password", "code", "assertion", "attestation"}
+)
 
 
 @attrs.frozen
@@ -56,13 +59,24 @@ async def form_sent(request: web.Request, gateway: Gateway) -> MultiDict[str] | 
     return await form_of(request, gateway.settings.server.body_seconds)
 
 
-async def is_given(gateway: Gateway, visitor: SignedInVisitor, code: str) -> bool:
-    """Use a code, and record in the session that the factor was given; False if it is wrong."""
+async def refusal_of_factor(
+    request: web.Request, gateway: Gateway, visitor: SignedInVisitor, fields: MultiDict[str]
+) -> str:
+    """Use the passkey or the code of a form, and record in the session that the factor was given.
+
+    Return why it is refused; '' if it is right.
+    """
     user, sid = visitor.claims.subject, visitor.claims.family
-    if not code or len(code) > CODE_MAX or not await is_right(gateway, user, code):
-        return False
+    answer, code = fields.get("assertion", ""), fields.get("code", "")
+    if answer:
+        holder = passkey_holder(request, gateway, visitor)
+        right = len(answer) <= ANSWER_MAX and await is_passkey_right(gateway, holder, answer)
+    else:
+        right = 0 < len(code) <= CODE_MAX and await is_right(gateway, user, code)
     now = gateway.ports.clock.now()
-    return await gateway.tables.sessions.factor_given(sid, user, now)
+    if right and await gateway.tables.sessions.factor_given(sid, user, now):
+        return ""
+    return PASSKEY_WRONG if answer else CODE_WRONG
 
 
 async def asked(
@@ -72,16 +86,20 @@ async def asked(
     visitor: SignedInVisitor,
     sent: SentForm,
     *,
-    refused: bool = False,
+    refused: str = "",
 ) -> web.Response:
     """Return the page."""
-    user = await gateway.tables.users.by_id(visitor.claims.subject)
+    subject = visitor.claims.subject
+    user = await gateway.tables.users.by_id(subject)
+    state = await gateway.tables.second_factors.state(subject)
     context = {
         "frame": frame_of(request, pages, visitor, user),
         "title": "Second factor",
         "hidden": sent.hidden,
         "back": sent.back,
-        "refused": CODE_WRONG if refused else "",
+        "refused": refused,
+        "has_app": state.app_since is not None,
+        "options": await offered(gateway, passkey_holder(request, gateway, visitor)),
     }
     return html(request, gateway, "second_factor_again.html", context, 403)
 

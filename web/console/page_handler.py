@@ -36,7 +36,15 @@ from web.console.page_responses import (
     way_back,
 )
 from web.console.registry import ROOT, ConsolePage, PageAction, PageCall, Pages
-from web.console.session import FOREIGN, SignedInVisitor, is_own, is_secure, keep, visitor_of
+from web.console.session import (
+    FOREIGN,
+    SignedInVisitor,
+    is_own,
+    is_secure,
+    keep,
+    passkey_holder,
+    visitor_of,
+)
 from web.console.view import OVERSEERS, ExternalRedirect, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.caller import CALLER
@@ -210,6 +218,7 @@ class ConsoleHandler:
             query=query,
             session=visitor.claims.family,
             base=reached_at(request, self.gateway.settings),
+            passkeys=passkey_holder(request, self.gateway, visitor),
         )
 
 
@@ -225,6 +234,9 @@ class PageHandler(ConsoleHandler):
         view = self._view(request, visitor, self.page, request.match_info, request.query)
         shown = view if isinstance(view, Problem) else await self._read(self.page, view)
         if isinstance(shown, Problem):
+            if shown.code is RefusalCode.RECENT_FACTOR_NEEDED:
+                sent = SentForm(request.path_qs, MultiDict[str]())
+                return await factor_page.asked(request, self.gateway, self.pages, visitor, sent)
             on, typed = self.page.form_on, readable(request.query)
             return await self._refused_on(request, shown, visitor, on, typed)
         assert not isinstance(view, Problem)
@@ -315,6 +327,7 @@ class ActionHandler(ConsoleHandler):
             request_id=request[REQUEST_ID],
             session=visitor.claims.family,
             base=reached_at(request, self.gateway.settings),
+            passkeys=passkey_holder(request, self.gateway, visitor),
         )
         try:
             async with asyncio.timeout(self.action.within or ACTION_SECONDS):
@@ -335,9 +348,10 @@ class FactorHandler(ConsoleHandler):
         if isinstance(fields, Problem):
             return self._refused(request, fields, visitor, await self._user(visitor))
         sent = SentForm.of(fields)
-        if not await factor_page.is_given(gateway, visitor, fields.get("code", "")):
+        refused = await factor_page.refusal_of_factor(request, gateway, visitor, fields)
+        if refused:
             return await factor_page.asked(
-                request, gateway, self.pages, visitor, sent, refused=True
+                request, gateway, self.pages, visitor, sent, refused=refused
             )
         shown = None
         if sent.fields:

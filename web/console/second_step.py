@@ -6,7 +6,7 @@ session, with a new id, begins after the second factor.
 
 from datetime import timedelta
 from enum import Enum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import attrs
@@ -15,15 +15,24 @@ from msgspec import Meta
 
 from sql.link_tokens import digest_of
 from sql.login_sessions import LoginState
-from web.console.app_setup import CODE_WRONG, CODES_SAID, qr_of
+from sql.passkeys import PasskeyTaken
+from web.console.app_setup import CODE_WRONG, CODES_SAID, PASSKEY_WRONG, qr_of
 from web.console.page_responses import SIGN_IN, frame_of, gone_to, html, own_path, redirect
 from web.console.registry import ROOT, Pages
-from web.console.session import HOST_PREFIX, is_secure
+from web.console.session import HOST_PREFIX, is_secure, site_of
 from web.console.session_start import begun, new_session, own_form, waiting
 from web.console.view import Redirect
 from web.gateway import Gateway
 from web.http.converter import structure_query
 from web.http.problem import Problem
+from web.identity.passkeys import (
+    ANSWER_MAX,
+    PasskeyHolder,
+    add_passkey,
+    is_passkey_right,
+    new_passkey_options,
+    offered,
+)
 from web.identity.roles import UserRole
 from web.identity.second_factor import (
     CODE_MAX,
@@ -52,9 +61,15 @@ class Step(Enum):
 
 @attrs.frozen
 class CodeForm:
-    """A code of an app, or a recovery code."""
+    """A code of an app, a recovery code, or the browser's answer with a passkey.
 
-    code: Annotated[str, Meta(min_length=1, max_length=CODE_MAX)] = attrs.field(repr=False)
+    ``attestation``: the browser's answer with a new passkey, which has a ``name``.
+    """
+
+    code: Annotated[str, Meta(max_length=CODE_MAX)] = attrs.field(default="", repr=False)
+    assertion: Annotated[str, Meta(max_length=ANSWER_MAX)] = attrs.field(default="", repr=False)
+    attestation: Annotated[str, Meta(max_length=ANSWER_MAX)] = attrs.field(default="", repr=False)
+    name: Annotated[str, Meta(min_length=1, max_length=100)] = "Passkey"
     next: Annotated[str, Meta(max_length=2000)] = ROOT
 
 
@@ -118,9 +133,10 @@ class SecondStep:
         read = structure_query(fields, CodeForm)
         if isinstance(read, list):
             return await self._page(request, found, there, refused=CODE_WRONG, status=401)
-        done = await self._accepted(found, read.code)
+        done = await self._accepted(request, found, read)
         if done is False:
-            return await self._page(request, found, there, refused=CODE_WRONG, status=401)
+            said = PASSKEY_WRONG if read.assertion or read.attestation else CODE_WRONG
+            return await self._page(request, found, there, refused=said, status=401)
         to = Redirect(there)
         if isinstance(done, RecoveryCodes):
             to = Redirect(there, CODES_SAID, done.shown)
@@ -140,10 +156,25 @@ class SecondStep:
         page.headers.update(over.headers)
         return page
 
-    async def _accepted(self, found: Waiting, code: str) -> RecoveryCodes | bool:
-        if found.step is Step.GIVE:
-            return await is_right(self._gateway, found.checked.user, code)
-        return await confirm_app(self._gateway, found.checked.user, code)
+    async def _accepted(
+        self, request: web.Request, found: Waiting, given: CodeForm
+    ) -> RecoveryCodes | bool:
+        gateway, user = self._gateway, found.checked.user
+        holder = self._holder(request, found)
+        if found.step is Step.SET_UP and given.attestation:
+            try:
+                return await add_passkey(gateway, holder, given.name, given.attestation)
+            except PasskeyTaken:
+                return False
+        if found.step is Step.SET_UP:
+            return await confirm_app(gateway, user, given.code)
+        if given.assertion:
+            return await is_passkey_right(gateway, holder, given.assertion)
+        return await is_right(gateway, user, given.code)
+
+    def _holder(self, request: web.Request, found: Waiting) -> PasskeyHolder:
+        site = site_of(request, self._gateway)
+        return PasskeyHolder(found.checked.user, found.sha256, site)
 
     async def _opened(
         self, request: web.Request, found: Waiting, to: Redirect
@@ -188,13 +219,19 @@ class SecondStep:
             "refused": refused,
         }
         if found.step is Step.GIVE:
-            context["title"] = "Second factor"
+            state = await gateway.tables.second_factors.state(user)
+            context |= {
+                "title": "Second factor",
+                "has_app": state.app_since is not None,
+                "options": await offered(gateway, self._holder(request, found)),
+            }
             return html(request, gateway, "second_step.html", context, status)
         secret = await unconfirmed_secret(gateway, user)
         if secret is None:
             return again(there)
         context |= {
             "title": "Set up a second factor",
+            "options": await new_passkey_options(gateway, self._holder(request, found), email),
             "qr": qr_of(gateway, secret, email),
             "secret": text_of(secret),
             "is_secret": True,
@@ -204,7 +241,8 @@ class SecondStep:
     def _name(self, request: web.Request) -> str:
         return HOST_PREFIX + COOKIE if is_secure(request, self._gateway) else COOKIE
 
-    def _options(self, request: web.Request) -> dict[str, str | bool]:
+    def _options(self, request: web.Request) -> Any:
+        """Return the options of the cookie."""
         secure = is_secure(request, self._gateway)
         return {
             "name": self._name(request),

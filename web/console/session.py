@@ -8,7 +8,7 @@ through the API or here, also ends the use of the cookie.
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 import attrs
@@ -18,6 +18,8 @@ from web.console.view import Who
 from web.gateway import Gateway
 from web.http.caller import CALLER
 from web.http.problem import DATABASE_AWAY, Problem
+from web.http.public_host import is_host
+from web.identity.passkeys import PasskeyHolder, PasskeySite, holder_of_session
 from web.identity.roles import UserRole
 from web.identity.tokens import Claims, TokenType
 
@@ -41,6 +43,15 @@ class SignedInVisitor:
         return Who(self.claims.subject, self.claims.role)
 
 
+def passkey_holder(
+    request: web.Request, gateway: Gateway, visitor: SignedInVisitor
+) -> PasskeyHolder:
+    """Return the user as holder of passkeys in their session."""
+    claims = visitor.claims
+    holder = holder_of_session(claims.family)
+    return PasskeyHolder(claims.subject, holder, site_of(request, gateway))
+
+
 def is_secure(request: web.Request, gateway: Gateway) -> bool:
     """Return True if the browser uses https, possibly through a proxy."""
     if request[CALLER].scheme == "https":
@@ -61,6 +72,34 @@ def is_trusted(request: web.Request, gateway: Gateway) -> bool:
         return ip_address(name).is_loopback
     except ValueError:  # the name is not an IP address
         return False
+
+
+def site_of(request: web.Request, gateway: Gateway) -> PasskeySite | None:
+    """Return the site for which passkeys are made; None where there are none.
+
+    Browsers offer no passkeys at IP addresses and over plain http. If the settings name an address,
+    passkeys work only there.
+    """
+    host = request.headers.get("Host", "").lower()
+    if not is_host(host) or not is_trusted(request, gateway):
+        return None
+    scheme = "https" if is_secure(request, gateway) else "http"
+    here, public = urlsplit(f"{scheme}://{host}"), urlsplit(gateway.settings.server.public_url)
+    name = here.hostname or ""
+    if public.netloc and (public.scheme, public.hostname, port_of(public)) != (
+        *(scheme, name),
+        port_of(here),
+    ):
+        return None
+    try:
+        ip_address(name)
+    except ValueError:
+        return PasskeySite(f"{scheme}://{host}", name)
+    return None
+
+
+def port_of(address: SplitResult) -> int:
+    return address.port or (443 if address.scheme == "https" else 80)
 
 
 def cookie_name(*, secure: bool) -> str:

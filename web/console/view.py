@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 
 from web.gateway import Gateway
 from web.http.problem import Problem
+from web.identity.passkeys import PasskeyHolder
 from web.identity.roles import UserRole
 
 Q = TypeVar("Q", default=None)
@@ -48,6 +49,7 @@ class View(Generic[Q]):
     request_id: str = ""
     session: UUID | None = None
     base: str | None = None  # the address that the caller uses, for presigned URLs
+    passkeys: PasskeyHolder | None = None  # the user as holder of passkeys
 
     @property
     def owner(self) -> UUID | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 import attrs
-import pyotp
+from pyotp.totp import TOTP
 
 from actors.ports import Random
 
@@ -30,7 +30,7 @@ def text_of(secret: bytes) -> str:
 def address_of(secret: bytes, email: str, host: str) -> str:
     """Return the ``otpauth`` address of the QR code; ``host`` tells several farms apart."""
     issuer = f"{ISSUER} {host}".strip()
-    return pyotp.TOTP(text_of(secret), name=email, issuer=issuer).provisioning_uri()
+    return TOTP(text_of(secret), name=email, issuer=issuer).provisioning_uri()
 
 
 def step_of(now: datetime) -> int:
@@ -40,7 +40,7 @@ def step_of(now: datetime) -> int:
 
 def code_at(secret: bytes, step: int) -> str:
     """Return the code of a step."""
-    return pyotp.TOTP(text_of(secret)).generate_otp(step)
+    return TOTP(text_of(secret)).generate_otp(step)
 
 
 def matching_step(secret: bytes, code: str, now: datetime) -> int | None:

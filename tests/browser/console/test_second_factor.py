@@ -66,7 +66,9 @@ async def test_an_app_is_set_up_and_asked_for(browser: Browser, farm: Stage) -> 
         await visit.check_page("second-factor-app", LOOKS)
         await page.get_by_label("Current password").fill(PASSWORD)
         await give(page, farm, secret, "Confirm")
-        await expect(page.get_by_role("status").first).to_contain_text("Your app is set up.")
+        await expect(page.get_by_role("status").first).to_contain_text(
+            "Your second factor is set up."
+        )
         codes = (await page.locator("#once").inner_text()).split()
         assert len(codes) == 10
         await visit.check_page("second-factor-codes", LOOKS)

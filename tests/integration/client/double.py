@@ -145,6 +145,9 @@ class GatewayDouble:
         body = await self._body(request)
         if body["password"] != "correct horse":
             return problem(401, "Invalid credentials or inactive account")
+        if body["email"] == "secured@example.com" and body.get("otp") != OTP:
+            code = "second_factor_invalid" if "otp" in body else "second_factor_required"
+            return problem(401, "Send a code as otp", code=code)
         return web.json_response(self._pair())
 
     async def _refresh(self, request: web.Request) -> web.Response:
@@ -451,6 +454,7 @@ def problem(status: int, detail: str, headers: Any = None, **extra: Any) -> web.
 
 
 INVITATION = "rti_" + "0a" * 16  # which invited@example.com needs
+OTP = "492039"  # the code of secured@example.com
 
 
 def refuse(status: int, detail: str = "no", headers: Any = None, **extra: Any) -> Answer:

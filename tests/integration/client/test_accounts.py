@@ -10,7 +10,7 @@ from aiohttp import web
 from rendertrust.cli import exit_codes
 from rendertrust.client import AsyncClient, Forbidden, NotAuthenticated, Tokens
 from tests.integration.client.conftest import Program
-from tests.integration.client.double import NOW, GatewayDouble, refuse
+from tests.integration.client.double import NOW, OTP, GatewayDouble, refuse
 
 KEY = "rtk_" + "a" * 49
 KEYS, LOGOUT, BALANCE = "/api/v1/auth/keys", "POST /api/v1/auth/logout", "/api/v1/credits/balance"
@@ -149,3 +149,24 @@ async def test_a_gateway_that_is_away_keeps_one_logged_in(
     gateway.script(LOGOUT, *[refuse(503, "closing", {"Retry-After": "60"})] * 4)
     assert (await jane.run("logout")).code == exit_codes.UNAVAILABLE
     assert jane.credentials.read_text() == before
+
+
+async def test_a_login_needs_the_code_of_a_second_factor(program: Program) -> None:
+    words = ("login", "secured@example.com", "--password-stdin")
+    told = await program.run(*words, typed="correct horse\n")
+    assert told.code == exit_codes.NOT_AUTHENTICATED
+    assert "RENDERTRUST_OTP" in told.err
+    told = await program.run(*words, typed="correct horse\n", RENDERTRUST_OTP="000000")
+    assert (told.code, "each works once" in told.err) == (exit_codes.NOT_AUTHENTICATED, True)
+    told = await program.run(*words, typed="correct horse\n", RENDERTRUST_OTP=OTP)
+    assert told.code == 0, told
+
+
+async def test_a_client_gives_its_second_factor_again(
+    gateway: GatewayDouble, tokens: list[str]
+) -> None:
+    gateway.script("POST /api/v1/auth/second-factor", answering({"message": "It counts"}, tokens))
+    async with AsyncClient(gateway.url) as client:
+        await client.login("secured@example.com", "correct horse", otp=OTP)
+        await client.give_second_factor(OTP)
+    assert tokens == ["Bearer access-1"]

@@ -1,15 +1,24 @@
-"""Second factor page: the user's own authenticator app and recovery codes."""
+"""Second factor page: the user's own authenticator app, passkeys and recovery codes."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
+from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
+from sql.passkeys import PASSKEYS_MAX, PasskeyTaken
 from sql.second_factors import LastFactor
 from web.console.app_setup import CODE_WRONG, CODES_SAID, qr_of
 from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
 from web.http.problem import Fault, Problem, invalid
+from web.identity.passkeys import (
+    ANSWER_MAX,
+    PasskeyHolder,
+    add_passkey,
+    fits,
+    new_passkey_options,
+)
 from web.identity.second_factor import (
     CODE_MAX,
     confirm_app,
@@ -30,6 +39,11 @@ NEW_CODES_SAID: Final = (
 WRONG: Final = Problem(422, CODE_WRONG.rstrip("."))
 LAST: Final = Problem(409, "Admins of this farm need a second factor: add another one first")
 NO_FACTOR: Final = Problem(409, "Set up a second factor first")
+NOT_MADE: Final = Problem(422, "The passkey was not accepted. Try again")
+TAKEN: Final = Problem(
+    409, f"The passkey is registered already, or you have {PASSKEYS_MAX} of them"
+)
+NO_PASSKEY: Final = Problem(404, "There is no such passkey")
 PASSWORD_WRONG: Final = Fault("password", "value", "is incorrect")
 
 
@@ -43,12 +57,35 @@ class ConfirmForm:
     password: Annotated[str, Meta(max_length=1024)] = attrs.field(default="", repr=False)
 
 
+@attrs.frozen
+class PasskeyForm:
+    """A new passkey: its name, and the browser's answer. ``password``: as in ``ConfirmForm``."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    attestation: Annotated[str, Meta(max_length=ANSWER_MAX)] = attrs.field(default="", repr=False)
+    password: Annotated[str, Meta(max_length=1024)] = attrs.field(default="", repr=False)
+
+
+@attrs.frozen
+class RenameForm:
+    which: UUID
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+@attrs.frozen
+class RemoveForm:
+    which: UUID
+
+
 @pages.page("/account/second-factor", "Second factor", "second_factor.html", own=True)
 async def second_factor(view: View) -> Shown:
     """Return the user's own factors."""
     state = await view.gateway.tables.second_factors.state(view.who.user)
     needed = is_needed(view.gateway, view.who.role.value)
-    return {"state": state, "needed": needed}
+    holder = holder_of(view)
+    rows = await view.gateway.tables.passkeys.of(view.who.user)
+    passkeys = [(row, fits(row, holder)) for row in rows]
+    return {"state": state, "needed": needed, "passkeys": passkeys, "site": holder.site}
 
 
 @pages.page("/account/second-factor/app", "Authenticator app", "second_factor_app.html", own=True)
@@ -132,7 +169,88 @@ async def make_codes(view: View) -> Redirect | Problem:
     return Redirect(PATH, NEW_CODES_SAID, codes.shown)
 
 
-async def first_factor_refusal(view: View[ConfirmForm], password: str) -> Problem | None:
+@pages.page(
+    "/account/second-factor/passkeys/new", "Passkey", "second_factor_passkey.html", own=True
+)
+async def passkey(view: View) -> Shown | Problem | Redirect:
+    """Return the options with which the user's browser makes a passkey."""
+    gateway, user = view.gateway, view.who.user
+    refused = await recent_factor_refusal(gateway, user, session_of(view))
+    if refused is not None:
+        return refused
+    row = await gateway.tables.users.by_id(user)
+    if row is None:
+        return ACCOUNT_GONE
+    options = await new_passkey_options(gateway, holder_of(view), row.email)
+    if not options:
+        return Redirect(PATH)
+    state = await gateway.tables.second_factors.state(user)
+    return {"options": options, "asks_password": not state.has_factor}
+
+
+@pages.action(
+    "/account/second-factor/passkeys",
+    form_on="/account/second-factor/passkeys/new",
+    rate="login",
+    on_own_account=True,
+)
+async def register_passkey(view: View[PasskeyForm]) -> Redirect | Problem:
+    """Register the passkey that the browser has made."""
+    form, session = view.query, session_of(view)
+    refused = await first_factor_refusal(view, form.password)
+    if refused is not None:
+        return refused
+    try:
+        done = await add_passkey(view.gateway, holder_of(view), form.name, form.attestation)
+    except PasskeyTaken:
+        return TAKEN
+    if done is False:
+        return NOT_MADE
+    await view.gateway.tables.sessions.factor_given(session, view.who.user, view.now)
+    if isinstance(done, RecoveryCodes):
+        return Redirect(PATH, CODES_SAID, done.shown)
+    return Redirect(PATH, "The passkey is registered.")
+
+
+@pages.action(
+    "/account/second-factor/passkeys/rename",
+    form_on="/account/second-factor",
+    on_own_account=True,
+)
+async def rename_passkey(view: View[RenameForm]) -> Redirect | Problem:
+    """Give one of the user's passkeys another name."""
+    passkeys, form = view.gateway.tables.passkeys, view.query
+    if not await passkeys.rename(view.who.user, form.which, form.name):
+        return NO_PASSKEY
+    return Redirect(PATH, "The passkey is renamed.")
+
+
+@pages.action(
+    "/account/second-factor/passkeys/remove",
+    form_on="/account/second-factor",
+    on_own_account=True,
+)
+async def remove_passkey(view: View[RemoveForm]) -> Redirect | Problem:
+    """Remove one of the user's passkeys."""
+    gateway, user = view.gateway, view.who.user
+    refused = await recent_factor_refusal(gateway, user, session_of(view))
+    if refused is not None:
+        return refused
+    needed = is_needed(gateway, view.who.role.value)
+    try:
+        gone = await gateway.tables.passkeys.remove(user, view.query.which, needs_one=needed)
+    except LastFactor:
+        return LAST
+    return Redirect(PATH, "The passkey is removed.") if gone else NO_PASSKEY
+
+
+def holder_of(view: View[Any]) -> PasskeyHolder:
+    """Return the user as holder of passkeys."""
+    assert view.passkeys is not None, "the request has a session"
+    return view.passkeys
+
+
+async def first_factor_refusal(view: View[Any], password: str) -> Problem | None:
     """Return why the user may not add a factor now: the first one needs their password, further
     ones a recent use of a factor.
     """
