@@ -11,6 +11,7 @@ PAGE: Final = 500  # rows that are in memory at once
 SECTIONS: Final = {
     "sessions": "export_sessions",
     "keys": "export_keys",
+    "passkeys": "export_passkeys",
     "mails": "export_mails",
     "organisations": "export_organisations",
     "trusted": "export_trusted",

@@ -62,6 +62,7 @@ class AccountExport:
     account: OwnAccount
     sessions: Items
     keys: Items
+    passkeys: Items
     mails: Items
     organisations: Items
     trusted: Items

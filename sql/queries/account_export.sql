@@ -15,6 +15,12 @@ SELECT id::text AS place, jsonb_build_object(
     'last_used_at', used_at, 'revoked_at', revoked_at) AS item
 FROM api_keys WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
 
+-- name: export_passkeys
+-- Passkeys.
+SELECT id::text AS place, jsonb_build_object(
+    'id', id, 'name', name, 'created_at', created_at, 'last_used_at', used_at) AS item
+FROM passkeys WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
+
 -- name: export_mails
 -- Mails of the last days.
 SELECT id::text AS place, jsonb_build_object(

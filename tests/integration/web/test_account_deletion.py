@@ -72,6 +72,7 @@ async def test_nothing_tells_who_a_deleted_user_was(face: Face, dsn: str) -> Non
     for table in (
         *("refresh_families", "api_keys", "mails", "password_resets", "address_verifications"),
         *("endpoints", "deliveries", "organisation_members", "trusts", "preflights"),
+        *("authenticators", "passkeys", "passkey_challenges", "recovery_codes", "pending_sign_ins"),
     ):
         assert await fetchval(
             dsn,
@@ -118,6 +119,26 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
         (
             "INSERT INTO password_resets (sha256, user_id, mailed, expires_at, created_at)"
             f" VALUES (sha256('x'), '{user}', true, now() + interval '1 day', now())"
+        ),
+        (
+            "INSERT INTO authenticators (user_id, sealed, failing_since, created_at)"
+            f" VALUES ('{user}', 'x', now(), now())"
+        ),
+        (
+            "INSERT INTO passkeys (id, user_id, credential, public_key, rp_id, counter, name,"
+            f" created_at) VALUES (gen_random_uuid(), '{user}', 'x', 'x', 'x', 0, 'jana', now())"
+        ),
+        (
+            "INSERT INTO passkey_challenges (holder, purpose, user_id, challenge, expires_at)"
+            f" VALUES (sha256('x'), 'add', '{user}', sha256('x'), now())"
+        ),
+        (
+            "INSERT INTO recovery_codes (user_id, sha256, created_at)"
+            f" VALUES ('{user}', sha256('x'), now())"
+        ),
+        (
+            "INSERT INTO pending_sign_ins (sha256, user_id, password_sha256, role, expires_at,"
+            f" created_at) VALUES (sha256('x'), '{user}', 'x', 'user', now(), now())"
         ),
         (
             "INSERT INTO preflights (user_id, content, job_id, asked_at)"

@@ -161,7 +161,16 @@ ACCOUNT_EXPORT: Final[Example] = {
     **{
         name: []
         for name in (
-            *("mails", "organisations", "trusted", "webhooks", "nodes", "uploads", "preflights"),
+            *(
+                "passkeys",
+                "mails",
+                "organisations",
+                "trusted",
+                "webhooks",
+                "nodes",
+                "uploads",
+                "preflights",
+            ),
             *("jobs", "disputes", "purchases", "credits", "earnings", "payouts", "audit"),
         )
     },
