@@ -128,6 +128,7 @@ class RefusalCode(StrEnum):
         "The account cannot be deleted before jobs, credits, earnings and disputes are settled.",
     )
     MAIL_OFF = "mail_off", "The gateway sends no mail: ask an admin for a link."
+    MAIL_QUEUE_FULL = "mail_queue_full", "Too many mails wait to be sent."
     USER_NOT_FOUND = "user_not_found", _ABSENT
     USER_INACTIVE = "user_inactive", "The job's user is deactivated."
     SESSION_NOT_FOUND = "session_not_found", _ABSENT

@@ -33,7 +33,11 @@ ENOUGH: Final = Problem(
     headers={"Retry-After": "3600"},
     code=RefusalCode.RATE_LIMITED,
 )
-QUEUE_FULL: Final = unavailable("Too many mails wait to be sent; try again later", retry_after=60)
+QUEUE_FULL: Final = unavailable(
+    "Too many mails wait to be sent; try again later",
+    retry_after=60,
+    code=RefusalCode.MAIL_QUEUE_FULL,
+)
 
 
 @attrs.frozen
