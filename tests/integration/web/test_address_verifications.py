@@ -120,7 +120,7 @@ async def test_a_full_queue_of_mails_is_no_limit_of_the_user(
     jane = await register(face)  # the first mail waits
     monkeypatch.setattr(mails, "WAITING_MAX", 1)
     status, answer = await jane.ask("POST", f"{VERIFY}/send")
-    assert (status, answer["code"]) == (503, "unavailable")
+    assert (status, answer["code"]) == (503, "mail_queue_full")
     assert answer["detail"] == "Too many mails wait to be sent; try again later"
 
 
