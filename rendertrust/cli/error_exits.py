@@ -57,7 +57,9 @@ def _insufficient(error: errors.Refused) -> _Words:
 
 # Hints by the gateway's error code, most of them the command that lists what the request named.
 _OF_CODE: Mapping[str, str] = {
-    "password_incorrect": "Check the current password.",
+    "password_incorrect": (
+        "If you forgot it, the sign-in page of the gateway's console has a link for a new one."
+    ),
     "account_unsettled": (
         "See what is open: rendertrust jobs list, rendertrust credits balance, rendertrust "
         "earnings list, rendertrust disputes list"

@@ -70,7 +70,7 @@ async def test_the_password_is_changed_and_is_no_argument(
     assert (short.code, "too short" in short.err) == (exit_codes.USAGE, True)
     gateway.script(path, refuse(403, "no", code="password_incorrect"))
     told = await jane.run("account", "password", **variables)
-    assert (told.code, "Check the current password." in told.err) == (exit_codes.FAILURE, True)
+    assert (told.code, "If you forgot it" in told.err) == (exit_codes.FAILURE, True)
 
 
 async def test_sessions_are_listed_and_ended(jane: Program, gateway: GatewayDouble) -> None:
