@@ -36,6 +36,7 @@ def environment() -> Environment:
         amount=formatting.amount,
         count=formatting.count,
         decimal=formatting.decimal,
+        price=formatting.price,
         when=formatting.when,
         span=formatting.span,
         bytes=formatting.size,
