@@ -1,12 +1,36 @@
 """Credits: integers inside, decimal strings outside.
 
 One credit is 10,000 units. Every amount in the database, in memory and in the log is an ``int`` of
-units; the API has strings with four decimals.
+units; the API has strings with four decimals. Prices in money are integers of the currency's
+smallest unit, as Stripe counts them.
 """
 
 import re
+from decimal import Decimal
+from typing import Final
 
 UNITS_PER_CREDIT = 10_000
+# Currencies whose smallest unit at Stripe is no hundredth.
+_WITHOUT_DECIMALS: Final = frozenset(
+    [
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    ]
+)
+_WITH_THREE: Final = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 _AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,4})?")
 
 
@@ -30,3 +54,15 @@ def render(units: int) -> str:
     """Return the amount in the API's format: ``990.0000``, ``-0.5000``."""
     whole, fraction = divmod(abs(units), UNITS_PER_CREDIT)
     return f"{'-' if units < 0 else ''}{whole}.{fraction:04d}"
+
+
+def in_currency(amount: int, currency: str) -> Decimal:
+    """Return an amount of the currency's smallest unit in the currency: 10.00 for 1000 cents."""
+    code = currency.lower()
+    decimals = 0 if code in _WITHOUT_DECIMALS else 3 if code in _WITH_THREE else 2
+    return Decimal(amount).scaleb(-decimals)
+
+
+def price(amount: int, currency: str) -> str:
+    """Return a price as text: ``10.00 usd`` for 1000 cents, ``1000 jpy`` for 1000 yen."""
+    return f"{in_currency(amount, currency):f} {currency}"

@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Table
+from sql.query_loader import QUERIES
 
 LIVING_MAX: Final = 100  # unrevoked keys per user
 
@@ -47,12 +48,14 @@ class ApiKeyHolder:
 class ApiKeys(Table):
     async def insert(self, user: UUID, key: NewApiKey) -> ApiKeyRow | None:
         """Insert a key; None if the user has too many keys."""
-        return await self._database.row(
-            ApiKeyRow,
-            "api_key_insert",
-            *(key.id, user, key.name, key.sha256, key.hint, list(key.scopes)),
-            *(key.created_at, key.expires_at, LIVING_MAX),
-        )
+        async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["user_lock"], user)
+            row = await connection.fetchrow(
+                QUERIES["api_key_insert"],
+                *(key.id, user, key.name, key.sha256, key.hint, list(key.scopes)),
+                *(key.created_at, key.expires_at, LIVING_MAX),
+            )
+        return None if row is None else ApiKeyRow(**row)
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[ApiKeyRow]:
         """Return a page of a user's keys that are not revoked, newest first."""

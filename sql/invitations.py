@@ -48,6 +48,7 @@ class Invitations(Table):
     async def insert(self, new: NewInvitation, act: Act) -> InvitationRow | None:
         """Insert an invitation, with an audit record; None if there are too many open ones."""
         async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["invitations_lock"])
             row = await connection.fetchrow(
                 QUERIES["invitation_insert"],
                 *(new.id, new.sha256, new.email, act.at, act.actor, new.expires_at, OPEN_MAX),

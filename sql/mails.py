@@ -142,6 +142,7 @@ class Mails(Table):
     async def add(self, mail: NewMail, now: datetime) -> bool:
         """Insert a mail by itself; False as for ``insert_mail``."""
         async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["user_lock"], mail.user)
             return await insert_mail(connection, mail, now)
 
     async def lately(self, user: UUID, kind: MailKind, now: datetime) -> int:

@@ -117,6 +117,7 @@ class Organisations(Table):
     async def found(self, organisation: UUID, name: str, act: Act) -> Organisation | None:
         """Create an organisation; None if the user has too many organisations."""
         async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["user_lock"], act.actor_id)
             values = (organisation, name, act.actor_id, act.at, OF_USER_MOST)
             row = await connection.fetchrow(QUERIES["organisation_found"], *values)
             if row is None:
@@ -132,8 +133,9 @@ class Organisations(Table):
         bounds = (MEMBERS_MOST, INVITED_MOST, INVITED_BY_USER_MOST)
         values = (organisation, email, role, act.actor_id, act.at, *bounds)
         async with self._database.transaction() as connection:
-            refused = await _owner(connection, organisation, act)
-            return refused or await _addressed(connection, "organisation_invite", values, act)
+            if (refused := await _owner(connection, organisation, act)) is not None:
+                return refused
+            return await _addressed(connection, "organisation_invite", values, act)
 
     async def set_role(self, organisation: UUID, user: UUID, role: str, act: Act) -> ChangeOutcome:
         """Set a member's role; the last owner cannot become a mere member."""
@@ -241,6 +243,7 @@ def _member(organisation: UUID, row: Any) -> Member:
 async def _addressed(
     connection: Connection, query: str, values: tuple[Any, ...], act: Act
 ) -> ChangeOutcome:
+    await connection.execute(QUERIES["user_lock"], act.actor_id)
     row = await connection.fetchrow(QUERIES[query], *values)
     assert row is not None, "the query returns one row"
     if row["already"]:

@@ -109,7 +109,10 @@ class Endpoints(Table):
     async def insert(self, user: UUID, new: NewEndpoint) -> EndpointRow | None:
         """Insert an endpoint; None if the user has ENDPOINTS_MAX endpoints."""
         values = (new.id, user, new.url, list(new.types), new.secret, new.created_at)
-        return await self._one("endpoint_insert", *values, ENDPOINTS_MAX)
+        async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["user_lock"], user)
+            row = await connection.fetchrow(QUERIES["endpoint_insert"], *values, ENDPOINTS_MAX)
+        return None if row is None else _endpoint(row)
 
     async def of_user(self, user: UUID) -> Sequence[EndpointRow]:
         """Return a user's endpoints, oldest first."""

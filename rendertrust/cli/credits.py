@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from rendertrust import money
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import CliSession, pass_session
@@ -63,7 +64,7 @@ def buy(session: CliSession, sku: str) -> None:
 
 
 def _offer(offer: "Offer") -> tuple[str, ...]:
-    price = f"{offer.amount / 100:.2f} {value_text.harmless(offer.currency)}"
+    price = money.price(offer.amount, value_text.harmless(offer.currency))
     return (value_text.harmless(offer.sku), offer.credits, price, value_text.harmless(offer.title))
 
 

@@ -1,5 +1,9 @@
 -- Invitations to open an account.
 
+-- name: invitations_lock
+-- Serialise insertions, as open invitations are counted before.
+SELECT pg_advisory_xact_lock(hashtext('invitations'));
+
 -- name: invitation_insert
 -- Insert an invitation; no row if $7 are open.
 INSERT INTO invitations (id, sha256, email, created_at, created_by, expires_at)

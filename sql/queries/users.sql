@@ -13,6 +13,10 @@ WITH created AS (
 )
 SELECT id, email, name, is_active, role, created_at FROM created;
 
+-- name: user_lock
+-- Lock a user, so that no other transaction counts the user's rows before this one has inserted its row.
+SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE;
+
 -- name: user_create
 -- Insert a user on an admin's behalf, with a role; no row if the e-mail is taken. The admin vouches for the address.
 INSERT INTO users (id, email, name, password_hash, role, verified_at)

@@ -6,6 +6,7 @@ import attrs
 import click
 import orjson
 
+from rendertrust import money
 from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.options import where_options
 
@@ -91,6 +92,6 @@ def tell(rows: "Sequence[SkuRow]", *, as_json: bool) -> None:
         click.echo(orjson.dumps({"skus": [attrs.asdict(shown(row)) for row in rows]}))
         return
     for row in rows:
-        price = f"{row.amount / 100:.2f} {row.currency}"
+        price = money.price(row.amount, row.currency)
         fields = [row.name, shown(row).credits, price, " ".join(row.title.split())]
         click.echo("\t".join(fields if row.on_sale else [*fields, WITHDRAWN]))

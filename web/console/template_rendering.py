@@ -36,6 +36,7 @@ def environment() -> Environment:
         amount=value_markup.amount,
         count=value_markup.count,
         decimal=value_markup.decimal,
+        price=value_markup.price,
         when=value_markup.when,
         span=value_markup.span,
         bytes=value_markup.size,

@@ -53,6 +53,12 @@ def decimal(number: float | None, digits: int = 1) -> str:
     return NOTHING if number is None else f"{number:,.{digits}f}".replace(",", "\u202f")
 
 
+def price(amount: int, currency: str) -> str:
+    """Return a price in money, grouped in threes: ``1 000.00 USD``."""
+    found = money.in_currency(amount, currency)
+    return f"{found:,f}".replace(",", "\u202f") + f" {currency.upper()}"
+
+
 def when(at: datetime | None) -> Markup:
     """Return a time as text; scripts turn it into ``3 min ago`` and keep the text as its title."""
     if at is None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
+from rendertrust import money
 from supervisors.engines.stripe_stand_in.stripe_state import Json, StripeState
 
 STYLE: Final = """\
@@ -97,8 +98,8 @@ def state_of(session: Json) -> str:
 
 
 def price(session: Json) -> str:
-    amount, currency = session["amount_total"], str(session["currency"]).upper()
-    return f'<p class="amount">{amount / 100:,.2f} {escape(currency)}</p>'
+    found = money.price(session["amount_total"], str(session["currency"]).upper())
+    return f'<p class="amount">{escape(found)}</p>'
 
 
 def button(target: str, words: str, fields: str = "", *, first: bool = False) -> str:

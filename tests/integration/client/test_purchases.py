@@ -56,9 +56,11 @@ async def test_what_is_not_for_sale_is_told(gateway: GatewayDouble, client: Asyn
 
 
 async def test_the_commands(gateway: GatewayDouble, jane: Program) -> None:
-    gateway.script(OFFERS, answer({"skus": [OFFER]}))
+    offers = [OFFER, {**OFFER, "currency": "jpy"}]
+    gateway.script(OFFERS, answer({"skus": offers}))
     told = await jane.run("credits", "offers")
     assert told.out.splitlines()[1].startswith("cred10\t100.0000\t10.00 usd\t100 ")
+    assert told.out.splitlines()[2].startswith("cred10\t100.0000\t1000 jpy\t100 ")
     assert "\x1b" not in told.out
     url = "https://pay.example/cs_1"
     gateway.script(CHECKOUT, answer({"url": url}), answer({"url": url}))

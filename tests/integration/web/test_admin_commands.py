@@ -281,6 +281,9 @@ def test_a_sku_is_set_withdrawn_and_listed() -> None:
         0,
         "cred10\t120.5000\t11.00 eur\t120.5 credits\n",
     )
+    words = ("cred10", "--credits", "120.5", "--amount", "1100", "--currency", "jpy")
+    ended = call("skus", "set", *words, "--reason", "for Japan")
+    assert ended.output == "cred10\t120.5000\t1100 jpy\t120.5 credits\n"
     call("skus", "set", "cred50", "--credits", "500", "--amount", "4000", "--withdrawn")
     listed = [line.split("\t") for line in call("skus", "list").output.splitlines()]
     assert {line[0]: line[-1] for line in listed} == {

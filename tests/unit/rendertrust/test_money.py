@@ -55,3 +55,19 @@ def test_nothing_is_an_amount_where_that_may_be() -> None:
     assert money.parse("0", zero=True) == money.parse("0.0000", zero=True) == 0
     with pytest.raises(ValueError, match="must be a decimal string"):
         money.parse("-0", zero=True)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        (1000, "usd", "10.00 usd"),
+        (5, "eur", "0.05 eur"),
+        (1000, "jpy", "1000 jpy"),
+        (50000, "KRW", "50000 KRW"),
+        (1000, "kwd", "1.000 kwd"),
+        (500, "ugx", "5.00 ugx"),
+    ],
+)
+def test_a_price_has_the_decimals_of_its_currency(amount: int, currency: str, shown: str) -> None:
+    """Stripe counts some currencies without decimals in hundredths, such as UGX."""
+    assert money.price(amount, currency) == shown

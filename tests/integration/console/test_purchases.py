@@ -1,0 +1,26 @@
+"""Packages of credits and purchases on the credits page."""
+
+import re
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.console.people import Visitor
+from tests.support.databases import execute
+
+
+async def test_prices_have_the_decimals_of_their_currency_and_refunds_are_credits(
+    database: PostgresEndpoint, jane: Visitor
+) -> None:
+    for statement in (
+        "UPDATE skus SET currency = 'jpy', amount = 1500 WHERE name = 'cred10'",
+        "UPDATE skus SET amount = 1234567 WHERE name = 'cred50'",
+        "INSERT INTO purchases (id, user_id, sku, units, amount, currency, state, session,"
+        " refunded, movements, created_at, paid_at)"
+        f" VALUES (gen_random_uuid(), '{jane.id}', 'cred10', 1000000, 1500, 'jpy', 'PAID', 's',"
+        " 250000, 1, now(), now())",
+    ):
+        await execute(database.owner_dsn, statement)
+    _, text = await jane.get("/console/credits")
+    prices = re.findall(r'data-label="Price" class="number">([^<]*)<', text)
+    assert sorted(prices) == ["12\u202f345.67 USD", "1\u202f500 JPY", "1\u202f500 JPY", "70.00 USD"]
+    refunded = text.partition("<small>refunded ")[2].partition("</small>")[0]
+    assert re.sub("<[^>]+>", "", refunded) == "25.0000 cr"
