@@ -2,10 +2,13 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import attrs
+import orjson
 import pytest
 
 from sql.database import Database
@@ -128,6 +131,36 @@ async def test_what_was_posted_is_looked_up_also_by_a_plan_of_an_empty_table(
     assert "((subject = k.subject) AND (kind = k.kind) AND (reference = k.reference))" in plan
     assert "Seq Scan" not in plan
     assert "Join Filter" not in plan
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("books_read_accounts", "books_read_owners", "books_read_holds", "books_read_jobs"),
+        *("books_read_units", "books_accounts_unchanged", "books_units_unchanged"),
+        *("books_accounts_lock", "books_accounts_write", "books_jobs_update"),
+        *("books_units_update", "books_holds_update"),
+    ],
+)
+async def test_rows_of_a_batch_are_looked_up_also_by_a_plan_of_empty_tables(
+    database: PostgresEndpoint, name: str
+) -> None:
+    count = max(int(number) for number in re.findall(r"\$(\d+)", QUERIES[name]))
+    gateway = Database(lambda: database.app_dsn)
+    async with gateway.connection() as connection:
+        await connection.execute(f"PREPARE found AS {QUERIES[name]}")
+        nulls = ", ".join(["NULL"] * count)
+        [found] = await connection.fetchrow(f"EXPLAIN (FORMAT JSON) EXECUTE found ({nulls})")
+    await gateway.close()
+    for node in _nodes(orjson.loads(found)[0]["Plan"]):
+        if "Relation Name" in node and node["Node Type"].endswith("Scan"):
+            assert "Index Cond" in node or node["Node Type"] == "Bitmap Heap Scan", node
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from _nodes(child)
 
 
 async def test_tiles_of_a_frame_are_looked_up_also_by_a_plan_of_an_empty_table(
