@@ -21,8 +21,10 @@ HASH: Final = re.compile("[0-9a-f]{64}")
 SORTED_MOST: Final = 10_000  # only so many of the newest matching jobs are sorted or counted
 
 
-@attrs.frozen
-class OwnerJobRow:
+@attrs.frozen(kw_only=True)
+class JobRecord:
+    """A job with its plan, its status and its charges."""
+
     id: UUID
     node_id: UUID | None
     plan: JobPlan = attrs.field(repr=False)
@@ -30,21 +32,19 @@ class OwnerJobRow:
     result_ref: str | None
     error_message: str | None
     retry_count: int
+    retry_of: UUID | None
     price: int
-    charged: int
-    queued_at: datetime
+    created_at: datetime
     dispatched_at: datetime | None
     completed_at: datetime | None
-    retry_of: UUID | None
-    created_at: datetime
-    updated_at: datetime
     units: int
-    done: int
-    failed: int
-    priority: int
-    cap: int | None
-    paused: str | None
+    done: int = 0
+    failed: int = 0
+    charged: int = 0
     refunded: int = 0  # the part of the charge that was refunded
+    priority: int = 0
+    cap: int | None = None
+    paused: str | None = None
 
     @property
     def paid(self) -> int:
@@ -54,6 +54,14 @@ class OwnerJobRow:
     @property
     def job_type(self) -> str:
         return self.plan.job_type
+
+
+@attrs.frozen(kw_only=True)
+class OwnerJobRow(JobRecord):
+    """A job as its owner reads it."""
+
+    queued_at: datetime
+    updated_at: datetime
 
 
 @attrs.frozen
@@ -362,49 +370,20 @@ class ListedJob:
         return (self.completed_at - self.created_at).total_seconds()
 
 
-@attrs.frozen
-class ConsoleJob:
+@attrs.frozen(kw_only=True)
+class ConsoleJob(JobRecord):
     """A job on its page of the console, with the names of its user, node and file."""
 
-    id: UUID
     user_id: UUID
     email: str
     user_name: str
-    node_id: UUID | None
     node_name: str | None
-    plan: JobPlan = attrs.field(repr=False)
-    status: JobStatus
-    price: int
-    retry_count: int
-    retry_of: UUID | None
-    result_ref: str | None
-    error_message: str | None
-    created_at: datetime
-    dispatched_at: datetime | None
-    completed_at: datetime | None
     retried_by: UUID | None
-    units: int
-    done: int = 0
-    failed: int = 0
-    charged: int = 0
-    refunded: int = 0  # the part of the charge that was refunded
-    priority: int = 0
-    cap: int | None = None
-    paused: str | None = None
     held: int = 0  # credits held for units that have not ended
     at_work: int = 0  # number of units that are assigned or wait for a verdict
     next_unit: int | None = None  # number of the first waiting unit
     attempts: int = 0  # number of attempts at all units together
     file: str | None = attrs.field(default=None, converter=file_name)
-
-    @property
-    def paid(self) -> int:
-        """The charge less refunds."""
-        return self.charged - self.refunded
-
-    @property
-    def job_type(self) -> str:
-        return self.plan.job_type
 
 
 @attrs.frozen

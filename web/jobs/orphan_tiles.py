@@ -5,7 +5,7 @@ from typing import Final
 from rendertrust import money
 from rendertrust.api.jobs import LooseTiles
 from rendertrust.job_status import STOPPED
-from sql.jobs import ConsoleJob, OrphanTilesRow, OwnerJobRow
+from sql.jobs import JobRecord, OrphanTilesRow, OwnerJobRow
 from web.gateway import Gateway
 
 # Shown where tiles are requested, beside the price.
@@ -22,7 +22,7 @@ async def orphan_tiles_shown(gateway: Gateway, job: OwnerJobRow) -> LooseTiles |
     return None if row is None else LooseTiles(row.tiles, row.checking, money.render(row.charged))
 
 
-async def orphan_tiles_of(gateway: Gateway, job: OwnerJobRow | ConsoleJob) -> OrphanTilesRow | None:
+async def orphan_tiles_of(gateway: Gateway, job: JobRecord) -> OrphanTilesRow | None:
     """Return a job's orphan tiles from the database; None without orphan tiles."""
     is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
     if job.units == 1 or not (job.failed or is_stopped):
