@@ -133,7 +133,7 @@ async def test_packages_are_added_changed_and_withdrawn(
     put = "/console/packages/put"
     assert (await ann.post(put, {**terms, **more})).status == 303
     _, page = await ann.get("/console/packages")
-    assert "9.99 eur" in page
+    assert "9.99 EUR" in page
     assert "on sale" in page
     _, page = await ann.get("/console/packages?package=small")
     assert 'value="1,000 credits"' in page
