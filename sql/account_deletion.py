@@ -72,7 +72,7 @@ class AccountDeletion(Table):
         ``sql.database.Conflict``.
         """
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(QUERIES["user_lock"], user, password_hash)
+            row = await connection.fetchrow(QUERIES["user_lock_by_password"], user, password_hash)
             if row is None:
                 return None
             found = await connection.fetchrow(QUERIES["account_obstacles"], user, now)

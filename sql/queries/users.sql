@@ -95,7 +95,7 @@ ORDER BY CASE $3::text WHEN 'name' THEN lower(r.name) WHEN 'email' THEN r.email
          r.created_at DESC, r.id DESC
 LIMIT $4 OFFSET $5;
 
--- name: user_lock
+-- name: user_lock_by_password
 -- Lock an active user whose password hash is $2.
 SELECT id FROM users WHERE id = $1 AND password_hash = $2 AND is_active FOR UPDATE;
 
