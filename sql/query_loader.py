@@ -5,7 +5,7 @@ from importlib import resources
 
 _WRITE = re.compile(
     r"\b(INSERT|UPDATE|DELETE|TRUNCATE|FOR\s+(KEY\s+)?SHARE"
-    r"|nextval|set_config|keep_thumbnail|pg_(try_)?advisory_\w+)\b",
+    r"|nextval|set_config|keep_thumbnail|insert_notices|pg_(try_)?advisory_\w+)\b",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)

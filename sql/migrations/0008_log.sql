@@ -173,8 +173,8 @@ BEGIN
                        'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
     END LOOP;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
-        GRANT SELECT ON log_halted, last_backup TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE ON log_head, chain_transactions, last_audit TO rendertrust_app;
+        GRANT SELECT ON log_halted TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON log_head, chain_transactions, last_audit, last_backup TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON log_halt TO rendertrust_app;
         GRANT SELECT, INSERT ON leaves, tiles, checkpoints, log_keys, epochs TO rendertrust_app; -- append-only
     END IF;
