@@ -1,4 +1,4 @@
-"""Measurements that all benchmarks share, of disk and CPU, and a plain table."""
+"""Measurements that benchmarks share, of disk and CPU, and a plain table."""
 
 import os
 import time

@@ -37,6 +37,11 @@ class Command:
     becomes_user: bool = False
 
     @property
+    def name(self) -> str:
+        """Return the name of the program."""
+        return Path(self.arguments[0]).name
+
+    @property
     def patience(self) -> float:
         """Return the seconds after which the tether has certainly ended the program."""
         return sum(grace for _, grace in self.stop) + SLACK_SECONDS
@@ -52,12 +57,16 @@ class Tethered:
 
     @classmethod
     async def launch(cls, folder: EngineFolder, command: Command, lock: int) -> "Tethered":
-        """Start the engine; all its processes inherit ``lock``."""
+        """Start the engine; all its processes inherit ``lock``. Raises EngineError."""
         process = await spawn(folder, command, lock)
         assert process.stdout is not None
         try:
             async with asyncio.timeout(LAUNCH_SECONDS):
                 line = await process.stdout.readline()
+        except TimeoutError as error:
+            await cls(process, command, 0).stop()
+            said = f"{command.name} did not start within {LAUNCH_SECONDS:g} s"
+            raise EngineError(f"{said}: {folder.log_tail()}") from error
         except BaseException:
             await cls(process, command, 0).stop()
             raise
@@ -125,15 +134,18 @@ def environment(folder: EngineFolder) -> dict[str, str]:
 async def run_once(folder: EngineFolder, command: Command, lock: int, *, within: float) -> None:
     """Run a program to its end in the same way as an engine.
 
-    Raises EngineError unless the program exits with 0.
+    Raises EngineError unless the program exits with 0 within ``within`` seconds.
     """
     tethered = await Tethered.launch(folder, command, lock)
     try:
         async with asyncio.timeout(within):
             code = await tethered.exited()
+    except TimeoutError as error:
+        await tethered.stop()
+        said = f"{command.name} did not end within {within:g} s"
+        raise EngineError(f"{said}: {folder.log_tail()}") from error
     except BaseException:
         await tethered.stop()
         raise
     if code != 0:
-        name = Path(command.arguments[0]).name
-        raise EngineError(f"{name} ended with {code}: {folder.log_tail()}")
+        raise EngineError(f"{command.name} ended with {code}: {folder.log_tail()}")

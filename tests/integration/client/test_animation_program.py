@@ -379,7 +379,7 @@ async def test_one_frame_of_its_own_number_keeps_it(
 async def test_units_that_cannot_be_looked_at_do_not_end_a_watch(
     jane: Program, gateway: GatewayDouble
 ) -> None:
-    """The gateway refuses requests for units; only failed requests for the job end the watch."""
+    """The gateway is busy when it is asked for the units once; the watch goes on."""
     job = gateway.add_job("RUNNING", units=2)
     gateway.add_units(job, PICTURE, PICTURE)
     away = refuse(503, "Not now", headers={"Retry-After": "120"})

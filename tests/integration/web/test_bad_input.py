@@ -1,5 +1,5 @@
-"""Every route with every kind of bad input: a documented 4xx whose ``detail`` says what is
-wrong.
+"""Bad input of each kind to routes of each kind: a documented 4xx whose ``detail`` says what is
+wrong. The fuzz test asks every route.
 """
 
 import io

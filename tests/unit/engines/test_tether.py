@@ -25,6 +25,9 @@ time.sleep(60)
 """
 
 
+KILLED = ((signal.SIGKILL, 5.0),)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> EngineFolder:
     made = EngineFolder(tmp_path / "data", "dummy", None)
@@ -169,3 +172,11 @@ def test_a_log_that_is_too_long_is_emptied(tmp_path: Path, monkeypatch: pytest.M
             os.dup2(kept, 2)
             os.close(kept)
     assert (untouched, log.stat().st_size) == (100, 0)
+
+
+async def test_a_program_that_does_not_end_in_time_is_an_error(folder: EngineFolder) -> None:
+    lock = await folder.lock(within=60.0)
+    sleeper = Command([sys.executable, "-c", "import time; time.sleep(60)"], KILLED)
+    with pytest.raises(EngineError, match=r"did not end within 0\.1 s"):
+        await run_once(folder, sleeper, lock, within=0.1)
+    os.close(lock)

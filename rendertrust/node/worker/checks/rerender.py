@@ -345,7 +345,10 @@ def _whole(
 
 
 def cells_of(size: tuple[int, int]) -> list[Crop]:
-    """Divide the frame into about 10 by 10 cells, with sides of at least eight pixels."""
+    """Divide the frame into about 10 by 10 cells, with sides of at least eight pixels.
+
+    The cells at the right and at the bottom edge may be smaller.
+    """
     sides = [max(-(-side // CELLS), image_comparison.CELL) for side in size]
     lines, rows = (range(0, side, step) for side, step in zip(size, sides, strict=True))
     return [
