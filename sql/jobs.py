@@ -331,7 +331,7 @@ class JobFilter:
 
 def file_name(file: str | None) -> str | None:
     """Return the name of a file; None if it has none, or its object key is only a hash."""
-    return None if file is None or HASH.match(file) else file
+    return None if file is None or HASH.fullmatch(file) else file
 
 
 @attrs.frozen

@@ -49,9 +49,9 @@ class Job:
     and in lists. ``reference_seconds`` is the work of all frames, as measured by a verifier of the
     gateway, if that work determines the price; null if the price table does. ``loose_tiles`` counts
     delivered tiles of frames that cannot be completed; null without such tiles, and in lists.
-    ``given_back`` is the number of units that were refunded because their results were found
-    invalid later; null in lists. No unit begins before ``start_after``, which is left out without
-    such a time.
+    ``given_back`` is the number of units that were refunded because a later check found their
+    results invalid, or an admin upheld a dispute; null in lists. No unit begins before
+    ``start_after``, which is left out without such a time.
     """
 
     id: Id

@@ -107,7 +107,7 @@ def _given_back(job: "Job") -> str | None:
     if not job.given_back:
         return None
     found = f"{job.given_back} of {job.units} units"
-    return f"{found}, found invalid later: rendertrust jobs units {job.id}"
+    return f"{found}, by a later check or an admin: rendertrust jobs units {job.id}"
 
 
 def facts(job: "Job") -> dict[str, str | None]:

@@ -10,8 +10,9 @@ SELECT pg_try_advisory_lock($1::bigint) AS leads;
 SELECT pg_advisory_unlock($1::bigint) AS gave_up;
 
 -- name: leadership_lasts
--- Make the server end this connection, and its locks, after $1 milliseconds without a statement.
-SELECT set_config('idle_session_timeout', $1, false);
+-- Make the server end this connection, and its locks, after $1 milliseconds without a statement. Servers before 14 do
+-- not support it.
+SELECT set_config('idle_session_timeout', $1, false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL;
 
 -- name: last_audit_note
 -- Store findings; $1: when the last audit began, $2: when the last audit of all rows began.

@@ -121,11 +121,12 @@ RETURNING d.id;
 SELECT count(*) FROM deliveries WHERE state = 'PENDING';
 
 -- name: deliveries_of_endpoint
--- A page of an endpoint's deliveries, newest first: those older than $4, if given.
+-- A page of an endpoint's deliveries, newest first: those older than $4, if given; none if it does not exist.
 SELECT d.* FROM deliveries d JOIN endpoints p ON p.id = d.endpoint_id
 WHERE d.endpoint_id = $1 AND p.user_id = $2
   AND (d.created_at, d.id) < (
-      coalesce((SELECT created_at FROM deliveries WHERE id = $4::uuid), 'infinity'),
+      coalesce((SELECT created_at FROM deliveries WHERE id = $4::uuid AND endpoint_id = $1),
+               CASE WHEN $4::uuid IS NULL THEN 'infinity'::timestamptz ELSE '-infinity' END),
       coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 ORDER BY d.created_at DESC, d.id DESC LIMIT $3;
 

@@ -10,8 +10,8 @@ from web.gateway import Gateway
 
 # Shown where tiles are requested, beside the price.
 WORDS: Final = (
-    "Each tile is charged as it is delivered, even if its frame is never completed because another"
-    " tile failed or the job was stopped. The tile can still be downloaded. Assembling the tiles"
+    "Each tile is charged once verified, even if its frame is never completed because another tile"
+    " failed or the job was stopped. The tile can still be downloaded. Assembling the tiles"
     " costs nothing, and can be retried."
 )
 

@@ -367,6 +367,24 @@ async def test_a_new_secret_signs_beside_the_one_before(jane: Person) -> None:
         assert read(post.received[URL][0], secret)["type"] == "job.queued"
 
 
+async def test_the_page_after_a_delivery_that_is_gone_is_empty(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    """Older deliveries are gone, too. Else a client that pages would begin again and never end."""
+    made = await endpoint(jane)
+    for _ in range(2):
+        await job_of(jane)
+    await until(lambda: listed(jane, made))
+    path = f"{AT}/{made['id']}/deliveries?limit=1"
+    _, first = await jane.ask("GET", path)
+    _, second = await jane.ask("GET", f"{path}&after={first['next']}")
+    assert second["deliveries"][0]["id"] != first["deliveries"][0]["id"]
+    gone = first["next"]
+    await execute(database.owner_dsn, f"DELETE FROM deliveries WHERE id = '{gone}'")
+    status, page = await jane.ask("GET", f"{path}&after={gone}")
+    assert (status, page) == (200, {"deliveries": [], "next": None})
+
+
 async def test_endpoints_are_their_owner_s_alone(jane: Person) -> None:
     bob, made = await register(jane.face, "bob@example.org"), await endpoint(jane)
     await job_of(jane)

@@ -168,5 +168,5 @@ async def test_a_quote_of_tiles_says_that_each_is_charged(gateway: Whole, jane: 
     for more in (TILED, {"frames": "1-2"}):
         status, quote = await jane.call("POST", "/jobs/quote", {"job_type": "render", **more})
         assert status == 200, quote
-        said.append("Each tile is charged as it is delivered" in quote["priced_how"])
+        said.append("Each tile is charged once verified" in quote["priced_how"])
     assert said == [True, False]
