@@ -22,7 +22,6 @@ from typing import Any, Final
 
 import attrs
 import numpy as np
-import orjson
 from PIL import Image
 
 from actors.verifier.check_orders import draws
@@ -201,9 +200,9 @@ class Bench:
         render, counted = self.machine(other=other)
         found = await CheckPlugin(render).run(work)
         self.seconds = counted.seconds
-        if not isinstance(found, Completed) or found.file is None:
+        if not isinstance(found, Completed):
             raise SystemExit(f"a check ended without a report: {found}")
-        told = orjson.loads(found.file.read_bytes())
+        told = found.work
         read = read_report(told)
         if not isinstance(read, Report) or read.unable is not None:
             raise SystemExit(f"{name} cannot be checked: {read}")

@@ -71,11 +71,10 @@ def sheet(folder: Path, off: float) -> bytes:
 
 async def upload(stage: Stage, http: ClientSession, key: str, content: bytes) -> None:
     """Upload an object as a verifier does."""
-    kept = [stage.gateway.settings[f"RENDERTRUST_OBJECTS_{n}"] for n in ("URL", "ACCESS_KEY")]
-    secret = stage.gateway.settings["RENDERTRUST_OBJECTS_SECRET_KEY"]
-    put = Presigner(ObjectsEndpoint(kept[0], kept[1], secret), kept[0]).put(
-        key, within=60, size=None, sha256=None, once=False
-    )
+    kept, name = stage.gateway.settings, "RENDERTRUST_OBJECTS_"
+    url = kept[f"{name}URL"]
+    store = ObjectsEndpoint(url, kept[f"{name}ACCESS_KEY"], kept[f"{name}SECRET_KEY"])
+    put = Presigner(store, url).put(key, within=60, size=None, sha256=None, once=False)
     async with http.put(put.url, headers=dict(put.headers), data=content) as answer:
         assert answer.status == 200, await answer.text()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
 import pytest
 from PIL import Image
 
@@ -72,8 +71,7 @@ class Stage:
         found = await CheckPlugin(self.render).run(attrs.evolve(task, job_type="check"))
         if isinstance(found, Failed):
             return found
-        assert found.file is not None
-        told = orjson.loads(found.file.read_bytes())
+        told = found.work
         return {
             of: told[of] for of in ("looked", "suspect", "fault", "unable", "loose") if of in told
         }

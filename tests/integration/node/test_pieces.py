@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
 import pytest
 from PIL import Image
 
@@ -60,8 +59,7 @@ class Stage:
             unit(self.folder / f"check-{name}", inputs, given)
         )
         assert isinstance(found, Completed), found
-        assert found.file is not None
-        read = read_report(orjson.loads(found.file.read_bytes()))
+        read = read_report(found.work)
         assert isinstance(read, Report), read
         return read
 
