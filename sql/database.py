@@ -35,6 +35,7 @@ CHECK_SECONDS: Final = 1.0
 # Idle connections that are lent again without the pool. The pool takes 50 µs of CPU to lend one, as
 # it ends each loan in a task of its own.
 KEPT_MAX: Final = 2
+INACTIVE_SECONDS: Final = 300.0  # an idle connection is then closed: a router may have dropped it
 RETRY_SECONDS: Final = 0.05  # between two attempts to open a connection
 SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
@@ -123,7 +124,7 @@ class Database:
         self._connections = connections
         self._pool: Pool | None = None
         self._closed = False
-        self._kept: list[Connection] = []  # the last used is last
+        self._kept: list[tuple[Connection, float]] = []  # each with the time of its last use
         self._expired = 0  # how often all connections have expired
         self._acquiring = 0  # callers that wait for the pool
         self._is_refused = False  # the newest attempt to open a connection failed
@@ -259,10 +260,11 @@ class Database:
         """Return a kept connection, or one of the pool."""
         pool = self._pool or await self._open()
         while self._kept:
-            connection = self._kept.pop()
-            if _is_usable(connection):
+            connection, used_at = self._kept.pop()
+            is_recent = asyncio.get_running_loop().time() < used_at + INACTIVE_SECONDS
+            if is_recent and _is_usable(connection):
                 return connection
-            await pool.release(connection)  # another can then be opened in its place
+            await _close(pool, connection)
         self._acquiring += 1
         try:
             return await self._acquire_from(pool)
@@ -300,9 +302,7 @@ class Database:
             yield
         except BaseException as error:
             if not isinstance(error, Exception) or away(error):
-                # the connection broke, and has left the pool
-                with suppress(asyncpg.InterfaceError):
-                    connection.terminate()
+                _terminate(connection)
             raise
         finally:
             if self._pool is not None:
@@ -313,7 +313,7 @@ class Database:
         """Keep the connection, unless it has expired or broken, or others wait for one."""
         is_wanted = is_current and not self._acquiring and len(self._kept) < KEPT_MAX
         if is_wanted and _is_usable(connection):
-            self._kept.append(connection)
+            self._kept.append((connection, asyncio.get_running_loop().time()))
         else:
             await pool.release(connection)
 
@@ -324,9 +324,8 @@ class Database:
             return
         self._expired += 1
         await pool.expire_connections()
-        for connection in kept:
-            connection.terminate()
-            await pool.release(connection)
+        for connection, _ in kept:
+            await _close(pool, connection)
 
     async def _open(self) -> Pool:
         if self._closed:
@@ -338,7 +337,7 @@ class Database:
                 reset=_unchanged,
                 min_size=0,
                 max_size=self._connections,
-                max_inactive_connection_lifetime=300.0,
+                max_inactive_connection_lifetime=INACTIVE_SECONDS,
             )
         return self._pool
 
@@ -376,6 +375,18 @@ class Table:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+
+def _terminate(connection: Connection) -> None:
+    """Close a connection without a word to the server."""
+    with suppress(asyncpg.InterfaceError):  # it broke, and has left the pool
+        connection.terminate()
+
+
+async def _close(pool: Pool, connection: Connection) -> None:
+    """Close a connection, so that the pool can open another in its place."""
+    _terminate(connection)
+    await pool.release(connection)
 
 
 def _is_usable(connection: Connection) -> bool:

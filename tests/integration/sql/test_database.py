@@ -45,6 +45,18 @@ async def test_kept_connections_are_idle_and_serve_all(database: PostgresEndpoin
     await pool.close()
 
 
+async def test_a_kept_connection_is_not_lent_after_a_long_pause(
+    database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Database(lambda: database.app_dsn, connections=1)
+    async with pool.connection() as connection:
+        first = await connection.fetchval("SELECT pg_backend_pid()")
+    monkeypatch.setattr("sql.database.INACTIVE_SECONDS", 0.0)
+    async with pool.connection() as connection:
+        assert await connection.fetchval("SELECT pg_backend_pid()") != first
+    await pool.close()
+
+
 async def test_a_transaction_that_was_left_open_is_not_lent_again(
     database: PostgresEndpoint,
 ) -> None:
