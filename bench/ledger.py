@@ -59,6 +59,7 @@ from sql.migrate import migrate
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
 from tests.support.engines import engine_folder
+from web.process.memory_tuning import settle_down
 
 PEOPLE: Final = 1_000
 UNITS: Final = 1_000_000_000
@@ -176,6 +177,7 @@ class Contest:
         another = await self._stack.enter_async_context(books(endpoint, PEOPLE, UNITS))
         for load in (PLAIN, HOLDS):
             self._add(PAIR, load, Pair(ours, another))
+        settle_down()  # as in a gateway
         await analyse(endpoint)
         for kind in KINDS:
             await self._baselines(kind, endpoint.owner_dsn)

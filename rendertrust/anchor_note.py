@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import note, untrusted
+from rendertrust import json_values, note
 from rendertrust.merkle import SIZE_MAX
 from rendertrust.note import NoteRefused, Verifier
 
@@ -74,7 +74,7 @@ def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
     return AnchorNote(found["origin"], chain, contract, size, root, found["transaction"], block)
 
 
-def claims(document: untrusted.Document) -> "tuple[str, int, int, str] | str | None":
+def claims(document: json_values.Document) -> "tuple[str, int, int, str] | str | None":
     """Return a proof's ``MEMBERS``, or a text on their fault.
 
     Return None if the proof names no anchor.
@@ -82,12 +82,12 @@ def claims(document: untrusted.Document) -> "tuple[str, int, int, str] | str | N
     if all(document.get(name) is None for name in MEMBERS):
         return None
     transaction, block, chain_id, contract = (document.get(name) for name in MEMBERS)
-    if not isinstance(transaction, str) or untrusted.transaction(transaction) is None:
+    if not isinstance(transaction, str) or json_values.transaction(transaction) is None:
         return "the proof's anchor_tx_hash is not a transaction hash"
-    if not isinstance(block, int) or untrusted.size(block) is None:
+    if not isinstance(block, int) or json_values.size(block) is None:
         return "the proof's block_number is not a whole number"
-    if not isinstance(chain_id, int) or untrusted.size(chain_id) is None:
+    if not isinstance(chain_id, int) or json_values.size(chain_id) is None:
         return "the proof's chain_id is not a whole number"
-    if not isinstance(contract, str) or untrusted.address(contract) is None:
+    if not isinstance(contract, str) or json_values.address(contract) is None:
         return "the proof's contract is not a contract address"
     return transaction, block, chain_id, contract

@@ -10,7 +10,7 @@ ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
 def is_blend(head: bytes) -> bool:
-    """Return True if a file that begins with ``head`` was written by Blender.
+    """Return True if a file that begins with ``head`` may be a Blender file.
 
     Blender compressed with gzip until 2.9 and uses zstd since 3.0. Python 3.13 cannot read zstd, so
     every zstd file is accepted here. The node rejects a zstd file that Blender cannot open.

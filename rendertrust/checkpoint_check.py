@@ -16,7 +16,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust import anchor_note, checkpoint, consistency, epoch, note, untrusted
+from rendertrust import anchor_note, checkpoint, consistency, epoch, json_values, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.consistency import ConsistencyProof, LeafLink
@@ -60,7 +60,7 @@ class ExpectedRoot:
     claim: AnchorNote | None = None  # the gateway's signed statement that the chain has this root
 
     @property
-    def document(self) -> untrusted.Document:
+    def document(self) -> json_values.Document:
         """Return a document in the form of a proof, to call ``anchored`` with."""
         asked = {"tree_size": self.at.size, "merkle_root": self.at.root.hex()}
         if self.claim is None:
@@ -70,15 +70,15 @@ class ExpectedRoot:
         return {**asked, **dict(zip(anchor_note.MEMBERS, named, strict=True))}
 
 
-def is_checkpoint(document: untrusted.Document) -> bool:
+def is_checkpoint(document: json_values.Document) -> bool:
     """Return True if the document looks like a response of ``GET /ledger/checkpoint``."""
     return "checkpoint" in document and "leaf" not in document and "proof" not in document
 
 
 def read_kept(document: object) -> KeptCheckpoint | str:
     """Read a response of ``GET /ledger/checkpoint``; a string says why the response is invalid."""
-    found = untrusted.members(document)
-    noted, key = untrusted.text(found.get("checkpoint")), untrusted.text(found.get("verifier"))
+    found = json_values.members(document)
+    noted, key = json_values.text(found.get("checkpoint")), json_values.text(found.get("verifier"))
     if noted is None or key is None:
         return "it has no checkpoint and verifier"
     verifier = note.read_verifier(key)
@@ -227,7 +227,7 @@ def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
 # ── untrusted input ──────────────────────────────────────────────────────────────────────────────
 
 
-def _is_beside(found: untrusted.Document, signed: Checkpoint) -> bool:
+def _is_beside(found: json_values.Document, signed: Checkpoint) -> bool:
     """Return True if the optional members beside the note agree with the note."""
     says: dict[str, object] = {
         "origin": signed.origin,
@@ -246,7 +246,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
     """Read the note about the newest anchor, which may belong to an earlier epoch."""
     if value is None:
         return None
-    text = untrusted.text(value)
+    text = json_values.text(value)
     if text is None:
         return "anchor must be a signed note, or null"
     origin = text.partition("\norigin ")[2].partition("\n")[0]

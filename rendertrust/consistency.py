@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust import epoch, merkle, untrusted
+from rendertrust import epoch, json_values, merkle
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf
 
@@ -90,8 +90,9 @@ def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
 
 def read_links(document: object) -> tuple[LeafLink, ...] | str:
     """Read a response of ``GET /ledger/epochs``; a string says why the response is invalid."""
-    found = untrusted.members(document)
-    size, root = untrusted.size(found.get("tree_size")), untrusted.sha256(found.get("merkle_root"))
+    found = json_values.members(document)
+    size = json_values.size(found.get("tree_size"))
+    root = json_values.sha256(found.get("merkle_root"))
     listed = found.get("epochs")
     if size is None or root is None or not isinstance(listed, list) or len(listed) > LINKS_MAX:
         return "it is not a list of epochs: tree_size, merkle_root and epochs are expected"
@@ -101,9 +102,9 @@ def read_links(document: object) -> tuple[LeafLink, ...] | str:
 
 
 def _link(document: object, size: int, root: bytes) -> LeafLink | str:
-    found = untrusted.members(document)
-    text, index = untrusted.text(found.get("leaf")), untrusted.size(found.get("leaf_index"))
-    hashes = untrusted.hashes(found.get("proof_hashes"))
+    found = json_values.members(document)
+    text, index = json_values.text(found.get("leaf")), json_values.size(found.get("leaf_index"))
+    hashes = json_values.hashes(found.get("proof_hashes"))
     leaf = None if text is None else epoch.read(text)
     if text is None or leaf is None or index is None or hashes is None:
         return "an epoch must have a leaf, its leaf_index and proof_hashes"
@@ -142,10 +143,10 @@ def in_order(one: Checkpoint, other: Checkpoint) -> tuple[Checkpoint, Checkpoint
 
 def read_shown(document: object) -> ConsistencyProof | str:
     """Read a response of ``GET /ledger/consistency``; a string says why the response is invalid."""
-    found = untrusted.members(document)
-    sizes = [untrusted.size(found.get(name)) for name in ("from_size", "to_size")]
-    roots = [untrusted.sha256(found.get(name)) for name in ("from_root", "to_root")]
-    proof = untrusted.hashes(found.get("proof_hashes"))
+    found = json_values.members(document)
+    sizes = [json_values.size(found.get(name)) for name in ("from_size", "to_size")]
+    roots = [json_values.sha256(found.get(name)) for name in ("from_root", "to_root")]
+    proof = json_values.hashes(found.get("proof_hashes"))
     if None in sizes or None in roots or proof is None:
         return "it is not a consistency proof: sizes, roots and hashes are expected"
     m, n = (size or 0 for size in sizes)

@@ -1,4 +1,4 @@
-"""Look up a proof's anchor on a chain over JSON-RPC, with nothing but aiohttp.
+"""Look up a proof's anchor on a chain over JSON-RPC, without a library for chains.
 
     found = await anchored("https://…", proof, contract="0x…")
     verdict = verify(proof, chain=found)
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 import orjson
 
-from rendertrust import untrusted
+from rendertrust import json_values
 from rendertrust.anchor_note import claims
 
 if TYPE_CHECKING:
@@ -110,12 +110,13 @@ async def anchored(
 
     An anchor is final at or below the block that the chain's node reports as finalized. If the node
     reports no finalized block, an anchor is final after ``confirmations`` blocks (default 12),
-    which count the anchor's own block. On a development chain the default is 1.
+    which count the anchor's own block. On a development chain only ``confirmations`` counts, and
+    the default is 1.
     """
-    named = None if contract is None else untrusted.address(contract)
+    named = None if contract is None else json_values.address(contract)
     if contract is not None and named is None:
         return ChainUnknown(f"{contract!r} is not a contract address")
-    proof = untrusted.members(document)
+    proof = json_values.members(document)
     claim = _claim_of(proof)
     if isinstance(claim, ChainUnknown):
         return claim
@@ -132,17 +133,17 @@ async def anchored(
     return await _asked(url, seconds, ask)
 
 
-async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | ChainUnknown:
+async def newest(url: str, contract: str) -> int | ChainUnknown:
     """Return the size of the newest anchor in ``contract``; 0 before the first. Never raises."""
 
     async def ask(node: _Node) -> int:
         found = await node.ask("eth_call", {"to": contract, "data": SIZE}, "latest")
         size = int(found, 16) if isinstance(found, str) and _WORD.fullmatch(found) else None
-        if untrusted.size(size) is None:
+        if json_values.size(size) is None:
             raise _NoAnswer("the contract has no size()")
         return int(found, 16)
 
-    return await _asked(url, seconds, ask)
+    return await _asked(url, SECONDS, ask)
 
 
 async def _asked(
@@ -185,7 +186,7 @@ class _Node:
         except ValueError:
             found = None
         if not isinstance(found, dict) or found.get("error") or "result" not in found:
-            why = untrusted.members(untrusted.members(found).get("error")).get("message")
+            why = json_values.members(json_values.members(found).get("error")).get("message")
             told = f": {str(why)[:200]}" if isinstance(why, str) else ""
             raise _NoAnswer(f"the chain's node does not answer {method}{told}")
         return found["result"]
@@ -195,7 +196,7 @@ class _Node:
         return _number(await self.ask(method, *params), method)
 
 
-def _claim_of(proof: untrusted.Document) -> "_Claim | ChainUnknown | None":
+def _claim_of(proof: json_values.Document) -> "_Claim | ChainUnknown | None":
     """Return what the proof says about its anchor; None if the proof names no anchor."""
     found = claims(proof)
     if found is None:
@@ -215,9 +216,10 @@ async def _here(node: _Node, contract: str, *, named: bool) -> OnChain:
 
 
 async def _found(
-    node: _Node, proof: untrusted.Document, here: OnChain, claim: _Claim | None, settled: int
+    node: _Node, proof: json_values.Document, here: OnChain, claim: _Claim | None, settled: int
 ) -> OnChain:
-    size, root = untrusted.size(proof.get("tree_size")), untrusted.sha256(proof.get("merkle_root"))
+    size = json_values.size(proof.get("tree_size"))
+    root = json_values.sha256(proof.get("merkle_root"))
     if size is None or root is None:
         return attrs.evolve(here, fault="the proof has no tree_size and merkle_root")
     if claim is not None:
@@ -243,9 +245,9 @@ async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> st
     found = await node.ask("eth_getTransactionReceipt", claim.transaction)
     if found is None:
         return f"the chain does not know the transaction {claim.transaction}"
-    receipt = untrusted.members(found)
+    receipt = json_values.members(found)
     to, block = (
-        untrusted.address(receipt.get("to")),
+        json_values.address(receipt.get("to")),
         _number(receipt.get("blockNumber"), "a receipt"),
     )
     if receipt.get("status") != "0x1":
@@ -270,8 +272,8 @@ def _event(log: object, contract: str) -> tuple[list[str], str | None]:
 
     ([], None) for other contracts.
     """
-    found = untrusted.members(log)
-    if untrusted.address(found.get("address")) != contract:
+    found = json_values.members(log)
+    if json_values.address(found.get("address")) != contract:
         return [], None
     data = str(found.get("data")).lower()
     return [str(topic).lower() for topic in _listed(found.get("topics"))], data[2:66]
@@ -283,7 +285,7 @@ async def _settled(node: _Node, here: OnChain, confirmations: int | None) -> int
         return here.block - max(confirmations or PRIVATE_CONFIRMATIONS, 1) + 1
     try:
         found = await node.ask("eth_getBlockByNumber", "finalized", False)
-        return _number(untrusted.members(found).get("number"), "a block")
+        return _number(json_values.members(found).get("number"), "a block")
     except _NoAnswer:
         return here.block - max(confirmations or CONFIRMATIONS, 1) + 1
 
@@ -306,7 +308,7 @@ async def _was_there(
 async def _root_at(node: _Node, contract: str, size: int, *, at: str = "latest") -> bytes | None:
     call = {"to": contract, "data": f"{ROOT_AT}{size:064x}"}
     found = await node.ask("eth_call", call, at)
-    root = untrusted.sha256(found[2:].lower()) if isinstance(found, str) else None
+    root = json_values.sha256(found[2:].lower()) if isinstance(found, str) else None
     return root if root is not None and any(root) else None
 
 

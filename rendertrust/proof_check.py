@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust import anchor_note, checkpoint, consistency, epoch, merkle, note, untrusted
+from rendertrust import anchor_note, checkpoint, consistency, epoch, json_values, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.consistency import ConsistencyProof, LeafLink, read_shown
 from rendertrust.consistency import read_links as read_epochs
@@ -152,7 +152,7 @@ def read_witness(document: object) -> KnownCheckpoint | str:
 
     A returned string says why the response is invalid.
     """
-    found = untrusted.members(document)
+    found = json_values.members(document)
     text, key = found.get("checkpoint"), found.get("verifier")
     if not isinstance(text, str) or not isinstance(key, str):
         return "it has no checkpoint and verifier"
@@ -327,20 +327,17 @@ def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step
 
 
 def _proof_of(document: object) -> _Proof | str:
-    found = untrusted.members(document)
+    found = json_values.members(document)
     if unknown := sorted(found.keys() - _MEMBERS):
         return f"{unknown[0][:64]!r} is not a member of a proof"
-    entry, index = untrusted.size(found.get("entry_id")), untrusted.size(found.get("leaf_index"))
-    size, hashes = (
-        untrusted.size(found.get("tree_size")),
-        untrusted.hashes(found.get("proof_hashes")),
-    )
-    leaf_hash, root = (
-        untrusted.sha256(found.get("leaf_hash")),
-        untrusted.sha256(found.get("merkle_root")),
-    )
+    entry = json_values.size(found.get("entry_id"))
+    index = json_values.size(found.get("leaf_index"))
+    size = json_values.size(found.get("tree_size"))
+    hashes = json_values.hashes(found.get("proof_hashes"))
+    leaf_hash = json_values.sha256(found.get("leaf_hash"))
+    root = json_values.sha256(found.get("merkle_root"))
     texts = [found.get(name) for name in ("leaf", "checkpoint", "verifier")]
-    leaf, signed, verifier = map(untrusted.text, texts)
+    leaf, signed, verifier = map(json_values.text, texts)
     side = None if entry is None else side_of(entry)[1]
     directions, opening = found.get("directions"), _opening_of(found.get("opening"))
     claims, anchor = anchor_note.claims(found), found.get("anchor")
@@ -356,7 +353,7 @@ def _proof_of(document: object) -> _Proof | str:
         return opening
     if isinstance(claims, str):
         return claims
-    if anchor is not None and untrusted.text(anchor) is None:
+    if anchor is not None and json_values.text(anchor) is None:
         return "anchor must be a signed note, or null"
     sides = tuple(str(side) for side in directions)
     return _Proof(
@@ -380,8 +377,8 @@ def _proof_of(document: object) -> _Proof | str:
 def _opening_of(value: object) -> tuple[bytes, str] | str | None:
     if value is None:
         return None
-    found = untrusted.members(value)
-    salt, private = untrusted.sha256(found.get("salt")), untrusted.text(found.get("private"))
+    found = json_values.members(value)
+    salt, private = json_values.sha256(found.get("salt")), json_values.text(found.get("private"))
     if salt is None or private is None or len(found) > 2:
         return "an opening must have a salt and the private part, and nothing else"
     return salt, private

@@ -16,27 +16,15 @@ import attrs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from rendertrust.json_values import Document
 from rendertrust.node_key import weakness_of
-from rendertrust.untrusted import Document
 
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
 VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
 DRAWING: Final = "drawing"  # member of ``measured``: the graphics driver that drew the frame
-# The receipt's member with the reason why a result is ``unverified``.
+# The receipt's member with the reason why a result is ``unverified`` or ``unverifiable``.
 REASON: Final = "reason"
-OFF: Final = "off"
-NO_VERIFIER: Final = "no-verifier"
-NO_CHECK: Final = "no-check"
-NO_EVIDENCE: Final = "no-evidence"
-OWN_NODE: Final = "own-node"
-REASONS: Final[Mapping[str, str]] = {
-    OFF: "verification is off",
-    NO_VERIFIER: "the gateway has no verifier",
-    NO_CHECK: "there is no check for this type of job",
-    NO_EVIDENCE: "its node delivered no evidence",
-    OWN_NODE: "its creator's own node rendered it",
-}
 WHOLE_MAX: Final = 2**53 - 1  # JSON parsers disagree about larger numbers
 PARAMETERS_BYTES_MAX: Final = 16 * 1024  # a receipt has only the hash of longer parameters
 _WORK_MEMBERS: Final = frozenset(
@@ -79,7 +67,7 @@ class Receipt:
     """A gateway's statement about a work.
 
     ``price``: in 1/10,000 credit; ``gateway``: its public key. ``reason`` is the cause if the work
-    is unverified: a code of ``REASONS`` or of a later version.
+    is unverified or unverifiable: a ``VerdictReason``, or a code of a later version.
     """
 
     document: Document = attrs.field(repr=False)

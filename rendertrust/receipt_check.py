@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust import note, receipt, untrusted
+from rendertrust import json_values, note, receipt
 from rendertrust.node.worker.formats.bounds import NoPixels
 from rendertrust.node.worker.formats.picture_digest import are_its_own, heads_of, of_file
 from rendertrust.node.worker.formats.png import ForeignChunk
@@ -33,6 +33,7 @@ from rendertrust.proof_check import (
     verify,
 )
 from rendertrust.receipt import Receipt
+from rendertrust.verdict_reason import explain
 
 FILE: Final = "rendertrust-receipt-file-v1"
 _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
@@ -61,7 +62,7 @@ class PictureFile:
     is_other: bool = False
 
 
-def is_receipt(document: untrusted.Document) -> bool:
+def is_receipt(document: json_values.Document) -> bool:
     """Return True if the document claims to be a receipt's file."""
     return document.get("format") == FILE
 
@@ -70,7 +71,7 @@ class OtherPicture(NoPixels):
     """The file's header shows another picture than the receipt's."""
 
 
-def picture_for(document: untrusted.Document, path: Path) -> PictureFile:
+def picture_for(document: json_values.Document, path: Path) -> PictureFile:
     """Hash a file beside a receipt's file; if the receipt is unreadable, only the name is kept.
 
     Raises OSError.
@@ -107,19 +108,19 @@ def _check_heads(path: Path, work: receipt.WorkStatement) -> None:
     """Compare number, sizes and channels in the file's headers with the work. Raises NoPixels."""
     if work.pixels is None:
         raise NoPixels("the receipt has no pixel hash")
-    heads, pixels = heads_of(str(path)), untrusted.members(work.document["pixels"])
+    heads, pixels = heads_of(str(path)), json_values.members(work.document["pixels"])
     wanted = {name: pixels[name] for name in _HEAD if type(pixels.get(name)) is int}
     if any(head[name] != wanted[name] for head in heads for name in wanted):
         raise OtherPicture("the file's size or channels are not the receipt's")
     most = _area(pixels) or _area(work.document["measured"]) or AREA_MOST
-    files = untrusted.size(pixels.get("files", 1)) or 1
+    files = json_values.size(pixels.get("files", 1)) or 1
     if len(heads) > files or any(head["width"] * head["height"] > most for head in heads):
         raise OtherPicture("the file has more pictures or pixels than the receipt")
 
 
 def _area(told: object) -> int | None:
     """Return the stated number of pixels of a picture; None if it is not stated."""
-    sides = [untrusted.size(untrusted.members(told).get(name)) for name in ("width", "height")]
+    sides = [json_values.size(json_values.members(told).get(name)) for name in ("width", "height")]
     return None if None in sides else math.prod(side or 0 for side in sides)
 
 
@@ -154,18 +155,18 @@ def verify_receipt(
     return Verdict(tuple(steps), witnessed=holds and proved.witnessed)
 
 
-def _has_members(document: untrusted.Document) -> bool:
+def _has_members(document: json_values.Document) -> bool:
     return frozenset(document) - {WITHDRAWN} == _MEMBERS
 
 
-def _withdrawn(document: untrusted.Document) -> list[Step]:
+def _withdrawn(document: json_values.Document) -> list[Step]:
     """Return a failed step if the receipt is marked as withdrawn.
 
     The mark needs no signature, because nobody gains by forging the mark.
     """
     if WITHDRAWN not in document:
         return []
-    entry = untrusted.size(untrusted.members(document[WITHDRAWN]).get("entry_id"))
+    entry = json_values.size(json_values.members(document[WITHDRAWN]).get("entry_id"))
     by = "by an unnamed entry" if entry is None else f"by entry {entry}"
     return [Step(WITHDRAWN, False, f"withdrawn {by}: the creator was refunded")]
 
@@ -180,7 +181,7 @@ def _node(read: Receipt) -> Step:
 
 def _renderer(work: receipt.WorkStatement) -> str:
     """Return the renderer that the node states. The gateway cannot check this statement."""
-    told = untrusted.members(work.document["renderer"])
+    told = json_values.members(work.document["renderer"])
     named = [told[name] for name in ("name", "version", "build") if isinstance(told.get(name), str)]
     plain = "".join(one if one.isprintable() else "?" for one in " ".join(named)[:WORDS_MOST])
     return f"; with {plain}, by the node's own word" if named else ""
@@ -200,13 +201,13 @@ def _gateway(read: Receipt, signature: object) -> Step:
 
 
 def _why(read: Receipt) -> str:
-    """Return the receipt's reason why the work is unverified; '' without a reason."""
-    return "" if read.reason is None else f" ({receipt.REASONS.get(read.reason, read.reason)})"
+    """Return the receipt's reason why the work is not verified; '' without a reason."""
+    return "" if read.reason is None else f" ({explain(read.reason)})"
 
 
 def _of_several(read: Receipt) -> str:
     """Return a note for a chunk, whose verdict is from checks of only some frames; '' otherwise."""
-    files = untrusted.members(read.work.document["pixels"]).get("files")
+    files = json_values.members(read.work.document["pixels"]).get("files")
     if type(files) is not int or files < 2 or read.verdict in _NOT_COMPARED:
         return ""
     return f", by a look at some of its {files} pictures"
@@ -252,14 +253,14 @@ def _among(work: receipt.WorkStatement, pixels: bytes) -> str | None:
 
     Return None without such a picture.
     """
-    if not are_its_own(untrusted.members(work.document["pixels"])):
+    if not are_its_own(json_values.members(work.document["pixels"])):
         return None
-    named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))
+    named = json_values.members(json_values.members(work.document["pixels"]).get("pictures"))
     return next((name for name, sha256 in named.items() if sha256 == pixels.hex()), None)
 
 
 def _unproved(read: Receipt, entry: object, witness: KnownCheckpoint | None) -> list[Step]:
-    if entry is not None and untrusted.size(entry) is None:
+    if entry is not None and json_values.size(entry) is None:
         return [Step("entry", False, "entry_id must be a whole number")]
     steps: list[Step] = []
     if witness is not None:
@@ -274,13 +275,13 @@ def _unproved(read: Receipt, entry: object, witness: KnownCheckpoint | None) -> 
 
 def _entry(read: Receipt, entry: object, proof: object) -> Step:
     """Check that the entry in the log pays for this receipt."""
-    found = untrusted.members(proof)
+    found = json_values.members(proof)
     leaf = _fields(found.get("leaf"))
     if entry != found.get("entry_id") or type(entry) is not int:
         return Step("entry", False, "the proof is for another entry than the receipt's")
     if leaf.get("receipt") != read.hash.hex():
         return Step("entry", False, "the entry in the log pays for another receipt, or for none")
-    kind, side, paid = leaf.get("kind"), found.get("side"), untrusted.amount(leaf.get("amount"))
+    kind, side, paid = leaf.get("kind"), found.get("side"), json_values.amount(leaf.get("amount"))
     if kind not in _PAYS:
         return Step("entry", False, f"an entry of the kind {kind} pays for nothing")
     if side != _PAYS[kind]:

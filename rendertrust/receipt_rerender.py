@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust import untrusted
+from rendertrust import json_values
 from rendertrust.manifest import Manifest, ManifestError, path_fault, read
 from rendertrust.node.plugins.frame_zips import number_of
 from rendertrust.node.worker.checks.crop_placement import SIDE, SIDE_LEAST
@@ -95,7 +95,7 @@ def subject_of(receipt: Receipt, picture: PictureFile) -> RerenderSubject | str:
     files = _files(document["inputs"], asked)
     if isinstance(files, str):
         return files
-    told = untrusted.members(document["renderer"])
+    told = json_values.members(document["renderer"])
     named = [str(told.get(name) or "") for name in ("name", "version", "build")]
     return RerenderSubject(
         parameters=parameters,
@@ -117,7 +117,7 @@ def _before(frame: object, frames: object) -> tuple[int, ...]:
 
 def _evidence(measured: object) -> str | None:
     """Return the SHA-256 of the node's evidence; None without evidence."""
-    sha256 = untrusted.members(untrusted.members(measured).get("evidence")).get("sha256")
+    sha256 = json_values.members(json_values.members(measured).get("evidence")).get("sha256")
     return sha256 if isinstance(sha256, str) else None
 
 
@@ -157,7 +157,7 @@ def _of_one_frame(work: WorkStatement, picture: PictureFile) -> dict[str, Any] |
 
 def _name_in(work: WorkStatement, picture: PictureFile) -> str | None:
     """Return the picture's name in the delivered zip; None if the zip has no such picture."""
-    named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))
+    named = json_values.members(json_values.members(work.document["pixels"]).get("pictures"))
     if isinstance(picture.pixels, str):
         return None
     found = [name for name, sha256 in named.items() if sha256 == picture.pixels.hex()]
@@ -170,7 +170,7 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
     frames = asked.get("frames")
     count = len(frames) if isinstance(frames, list) and frames else 1
     try:
-        seconds = float(untrusted.members(document["measured"]).get("seconds"))  # type: ignore[arg-type]
+        seconds = float(json_values.members(document["measured"]).get("seconds"))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
     return seconds / count if 0 <= seconds < 1e9 else None

@@ -28,6 +28,7 @@ from rendertrust.validators import (
 )
 
 FRAME_BYTES_MAX: Final = 64 * 1024
+SHEET_BYTES_MAX: Final = 8 << 20  # bytes of a comparison sheet of the largest size, not compressed
 PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
 LOG_CHARACTERS_MAX: Final = 8 * 1024
 URL_CHARACTERS_MAX: Final = 4096
@@ -48,7 +49,7 @@ DELIVERED: Final = ("result", "evidence")
 STANDINGS: Final = ("ACTIVE", "QUARANTINED")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
 LACKS: Final = ("memory", "opengl")
-UNREAD: Final = "unread"  # member of a failed check's ``work``: the file that could not be fetched
+UNREAD: Final = "unread"  # member of a failed check's ``work``: the file that could not be read
 
 
 _JOB_ID = text(64)
@@ -310,7 +311,7 @@ class JobResult:
     follows. ``sha256`` and ``size`` describe the uploaded object; ``part_sums`` has the SHA-256 of
     each part of a multipart upload. ``work``: the node's measurements, or the work of a receipt
     with the node's ``signature`` (``rendertrust.receipt``). If a check fails, ``unread`` in
-    ``work`` names the delivered file that could not be fetched.
+    ``work`` names the delivered file that could not be read.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)

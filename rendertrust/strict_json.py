@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any, Final
 
-from rendertrust.untrusted import Document
+from rendertrust.json_values import Document
 
 DEPTH_MAX: Final = 64
 DIGITS_MAX: Final = 80  # a proof contains no number above 2²⁵⁶

@@ -56,7 +56,7 @@ Behaviour = Callable[["FakeNode", JobDispatch], Awaitable[None]]
 class FakeNode:
     """A node that is connected inside ``async with``.
 
-    Raises ConnectionError if the gateway refuses the connection. ``received``: every relay frame
+    Raises ConnectionError if the gateway rejects the node. ``received``: every relay frame
     from the gateway; ``close_code``: the code with which the gateway closed the socket. An
     exception in a behaviour is raised at the end of the ``async with`` block, unless the block
     itself failed.

@@ -1,4 +1,6 @@
-"""Rows of transactions that the gateway sent to a chain. Only the Anchor writes these rows."""
+"""Rows of transactions that the gateway sent to a chain. Besides the Anchor, only `chain deploy`
+writes these rows.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -98,7 +100,7 @@ class CoveringAnchor:
 class Anchors(Table):
     async def sent(self, chain_id: int, sender: str, nonce: int) -> Sequence[SentRow]:
         """Return the sender's pending transactions, those numbered from ``nonce`` on, and the
-        newest confirmed contract and anchor.
+        newest confirmed contract and anchor of this epoch, in order of numbers.
         """
         rows = await self._database.all("anchors_of_sender", chain_id, sender, nonce)
         return [_sent(dict(row)) for row in rows]
@@ -136,8 +138,9 @@ class Anchors(Table):
         await self._database.execute("anchors_state", *named, *told, became.note)
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Return numbers below ``nonce`` that the sender used in this epoch, outside the range that
-        has rows.
+        """Return numbers that the sender used in this epoch, outside the range that has rows.
+
+        At most 256 below the range; above it, the first 256 and the last 1,024 below ``nonce``.
         """
         rows = await self._database.all("anchors_unknown", chain_id, sender, nonce)
         return [row["nonce"] for row in rows]
@@ -148,8 +151,8 @@ class Anchors(Table):
         return None if row is None else row["nonce"]
 
     async def holes(self, chain_id: int, sender: str) -> Sequence[int]:
-        """Return the sender's numbers in this epoch that lie between numbers with rows but have no
-        row.
+        """Return the sender's first 256 numbers in this epoch that have no row, and lie between
+        numbers with rows.
         """
         return [r["nonce"] for r in await self._database.all("anchors_holes", chain_id, sender)]
 

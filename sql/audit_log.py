@@ -1,4 +1,4 @@
-"""Records of admins' actions, each written in the transaction of its change."""
+"""Records of admins' actions, each written in the transaction of its change, or before it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

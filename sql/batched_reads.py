@@ -1,5 +1,5 @@
-"""Batch reads of many callers: one query answers the requests that arrived during the previous
-query.
+"""Batch reads of many callers: one query answers up to 500 requests that arrived during the
+previous query.
 """
 
 import asyncio

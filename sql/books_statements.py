@@ -1,7 +1,7 @@
 """The books in PostgreSQL: reads of a batch's rows with locks, and the statement that writes it."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from datetime import datetime
+from operator import attrgetter
 from typing import Any, Self
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from sql.books import (
 )
 from sql.checks import CheckId, check_parts, lock_checks
 from sql.database import Conflict, Connection
-from sql.earnings import counted, earners, earning_parts, lock_earnings
+from sql.earnings import counted, earners, earning_parts, fine_parts, lock_earnings
 from sql.purchases import lock_purchases, purchase_parts, with_owners
 from sql.query_loader import QUERIES
 from sql.statement_batch import Columns, columns_of, flat, row_values, titles, together
@@ -52,10 +52,13 @@ _UNIT_COUNTED: tuple[str, ...] = (
     "unsendable_to",
 )
 _LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # unit columns that are arrays of nodes
-_OF_TRANSFER = (
-    *("debit", "credit", "subject", "amount", "kind", "reference", "description", "key"),
+# Columns of the types new_transfer and changed_account, without the accounts of a transfer, which
+# have names here and ids there, and without the version that a change of an account replaces.
+_OF_TRANSFER = attrgetter(
+    *("amount", "kind", "reference", "description", "key"),
     *("debit_version", "credit_version", "debit_after", "credit_after", "receipt"),
 )
+_OF_ACCOUNT = attrgetter("id", "balance", "held", "version")
 _OF_RECEIPT = ("job_id", "unit", "attempt", "document", "hash", "signature", "issued_at")
 NUMBERED = ("books_transfers_insert", "key, id")  # a write, and what it returns
 _OF_JOB: tuple[str, ...] = tuple(field.name for field in attrs.fields(JobRow))
@@ -76,25 +79,29 @@ class Seen:
 
     def accounts_part(self) -> Iterator[tuple[str, Columns]]:
         """Yield the lock of all accounts, which must be as they were read."""
-        yield "books_accounts_unchanged", _left(self.accounts, set())
+        yield "books_accounts_unchanged", _columns_of_seen(self.accounts, self.accounts.keys())
 
     def unchanged(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield locks of other rows that were read and are not written; they must be as read."""
-        holds = {hold.reference for hold in changes.holds}
-        jobs = {job.id for job in changes.jobs}
-        units = {(unit.job_id, unit.number) for unit in changes.units}
-        checks = {check.id for check in changes.checks}
-        yield "books_holds_unchanged", _left(self.holds, holds)
-        yield "books_jobs_unchanged", _left(self.jobs, jobs)
-        yield "books_units_unchanged", _left(self.units, units)
-        yield "books_checks_unchanged", _left(self.checks, checks)
+        holds = self.holds.keys() - {hold.reference for hold in changes.holds}
+        if holds:
+            yield "books_holds_unchanged", _columns_of_seen(self.holds, holds)
+        jobs = self.jobs.keys() - {job.id for job in changes.jobs}
+        if jobs:
+            yield "books_jobs_unchanged", _columns_of_seen(self.jobs, jobs)
+        units = self.units.keys() - {(unit.job_id, unit.number) for unit in changes.units}
+        if units:
+            yield "books_units_unchanged", _columns_of_seen(self.units, units)
+        checks = self.checks.keys() - {check.id for check in changes.checks}
+        if checks:
+            yield "books_checks_unchanged", _columns_of_seen(self.checks, checks)
 
 
-def _left(seen: Mapping[Any, int], written: Set[Any]) -> Columns:
-    """Return columns of the keys that are not written, and of the transactions that wrote them."""
-    left = sorted(seen.keys() - written)
-    keys = [key if isinstance(key, tuple) else (key,) for key in left]
-    return [*map(list, zip(*keys, strict=True)), [seen[key] for key in left]]
+def _columns_of_seen(seen: Mapping[Any, int], rows: Set[Any]) -> Columns:
+    """Return columns of the rows' keys, in order, and of the transactions that wrote the rows."""
+    ordered = sorted(rows)
+    keys = [key if isinstance(key, tuple) else (key,) for key in ordered]
+    return [*map(list, zip(*keys, strict=True)), [seen[key] for key in ordered]]
 
 
 class SqlBooks:
@@ -148,11 +155,12 @@ class SqlBooks:
         if not parts:
             return {}
         # The first part locks the accounts, before rows that they protect are written.
-        parts = [part for part in self._seen.accounts_part() if part[1][0]] + parts
-        parts += [part for part in self._seen.unchanged(changes) if part[1][0]]
+        if self._seen.accounts:
+            parts = [*self._seen.accounts_part(), *parts]
+        parts += self._seen.unchanged(changes)
         names = tuple((name, len(columns)) for name, columns in parts)
         arguments = flat([columns for _, columns in parts])
-        several = counted(changes)
+        several = counted(changes) if changes.payouts else {}
         wanted = [several.get(name, len(columns[0])) for name, columns in parts]
         statement = together(names, NUMBERED)
         written = await self._connection.fetchrow(statement, *arguments, titles(parts), wanted)
@@ -223,57 +231,72 @@ class SqlBooks:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def _parts(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        """Yield the writes, each with a column of values per parameter."""
-        # The order decides the order of events: a job begins before its units and ends after them.
-        begun, changed = _jobs(changes, self._seen)
-        yield begun
-        yield from _units(changes, self._seen)
-        yield changed
-        yield from self._holds(changes)
-        columns = columns_of(changes.accounts, "id", "balance", "held", "version")
-        columns.append([self._versions[account.id] for account in changes.accounts])
-        yield "books_accounts_write", columns
-        yield from self._postings(changes)
-        yield from purchase_parts(changes)
-        yield from earning_parts(changes)
-        yield from check_parts(changes, self._seen.checks)
-        free = [row for row in changes.receipts if row.paid_by is None]
-        paid = [row for row in changes.receipts if row.paid_by is not None]
-        yield "books_receipts_insert", columns_of(free, *_OF_RECEIPT)
-        yield "books_paid_receipts_insert", columns_of(paid, *_OF_RECEIPT, "paid_by")
-        columns = columns_of(
-            changes.idempotency, "user_id", "key", "request", "answer", "created_at"
-        )
-        columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
-        yield "books_keys_insert", columns
-        names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
-        columns = columns_of(changes.acts, *names)
-        columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
-        yield "books_acts_insert", columns
-        batches = [] if changes.batch is None else [changes.batch]
-        yield "books_batch_write", columns_of(batches, "ledger", "number")
+        """Yield the writes, each with a column of values per parameter.
+
+        Most batches change few kinds of rows, so that kinds without rows take no time.
+        """
+        if changes.jobs or changes.units:
+            # The order decides the order of events: a job begins before its units and ends after
+            # them.
+            begun, changed = _jobs(changes, self._seen)
+            yield begun
+            yield from _units(changes, self._seen)
+            yield changed
+        if changes.holds:
+            yield from self._holds(changes)
+        versions = self._versions
+        accounts = [(*_OF_ACCOUNT(row), versions[row.id]) for row in changes.accounts]
+        yield "books_accounts_write", [accounts]
+        if changes.transfers:
+            yield "books_transfers_insert", self._transfers(changes.transfers)
+        if changes.purchases or changes.reversals or changes.events:
+            yield from purchase_parts(changes)
+        if any((changes.earnings, changes.payouts, changes.disputes, changes.comparisons)):
+            yield from earning_parts(changes)
+        if changes.fines:
+            yield from fine_parts(changes)
+        if changes.checks or changes.words:
+            yield from check_parts(changes, self._seen.checks)
+        if changes.receipts:
+            yield from _receipts(changes)
+        yield from self._answers(changes)
+        if changes.batch is not None:
+            yield "books_batch_write", [[changes.batch.ledger], [changes.batch.number]]
+
+    def _transfers(self, transfers: Sequence[TransferRow]) -> Columns:
+        """Return the rows of the transfers, and their time; all of a batch have the same."""
+        ids = self._ids
+        rows = [
+            (ids[row.debit], ids[row.credit], ids[row.subject], *_OF_TRANSFER(row))
+            for row in transfers
+        ]
+        return [rows, [transfers[0].created_at]]
+
+    def _answers(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
+        """Yield the writes of answers to repeat, and of admins' actions."""
+        if changes.idempotency:
+            names = ("user_id", "key", "request", "answer", "created_at")
+            columns = columns_of(changes.idempotency, *names)
+            columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
+            yield "books_keys_insert", columns
+        if changes.acts:
+            of_act = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
+            columns = columns_of(changes.acts, *of_act)
+            columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
+            yield "books_acts_insert", columns
 
     def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]
         old = [hold for hold in changes.holds if hold.reference not in changes.new_holds]
         old.sort(key=lambda hold: hold.reference)
         names = ("id", "account", "reference", "amount", "created_at", "settled", "state")
-        yield "books_holds_insert", self._with_ids(columns_of(new, *names, "closed_at"), 1)
+        columns = columns_of(new, *names, "closed_at")
+        columns[1] = [self._ids[name] for name in columns[1]]
+        yield "books_holds_insert", columns
         changing = ("reference", "state", "settled", "closed_at", "created_at")
         columns = columns_of(old, *changing)
         columns.append([self._seen.holds.get(hold.reference) for hold in old])
         yield "books_holds_update", columns
-
-    def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        """Yield the write of transfers; all of a batch have one time."""
-        columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 0, 1, 2)
-        yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]
-
-    def _with_ids(self, columns: Columns, *positions: int) -> Columns:
-        """Replace account names by ids."""
-        for position in positions:
-            columns[position] = [self._ids[name] for name in columns[position]]
-        return columns
 
 
 def job_row(columns: Sequence[Any]) -> JobRow:
@@ -289,10 +312,6 @@ def unit_row(row: Any) -> UnitRow:
     return UnitRow(**values)
 
 
-def _one_time(rows: Sequence[TransferRow]) -> list[datetime]:
-    return [row.created_at for row in rows[:1]]
-
-
 def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[str, Columns]]:
     """Return the writes of new jobs and of changed ones."""
     new, ids = changes.new_jobs, {job.id for job in changes.new_jobs}
@@ -305,6 +324,13 @@ def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[st
     changed = _as_texts(columns_of(old, "id", *_JOB_UPDATED), -1)
     changed.append([seen.jobs.get(job.id) for job in old])
     return ("books_jobs_insert", _as_texts(columns, -1)), ("books_jobs_update", changed)
+
+
+def _receipts(changes: Changes) -> Iterator[tuple[str, Columns]]:
+    free = [row for row in changes.receipts if row.paid_by is None]
+    paid = [row for row in changes.receipts if row.paid_by is not None]
+    yield "books_receipts_insert", columns_of(free, *_OF_RECEIPT)
+    yield "books_paid_receipts_insert", columns_of(paid, *_OF_RECEIPT, "paid_by")
 
 
 def _units(changes: Changes, seen: "Seen") -> Iterator[tuple[str, Columns]]:

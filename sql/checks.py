@@ -1,6 +1,7 @@
 """Checks of deliveries, and their evidence.
 
-The Ledger writes checks and evidence; actors and the web read them.
+The Ledger writes checks and evidence, the Verifier its claims on checks, and the scenes whose
+regions cannot be compared.
 """
 
 import json
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.verdict_reason import VerdictReason
 from sql.database import Connection, Table
 from sql.job_plan import JobPlan, plan_of
 from sql.query_loader import QUERIES
@@ -26,7 +28,7 @@ Place: TypeAlias = tuple[datetime, UUID, int]  # time, job, unit
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
     *("decided_at", "strike", "withdrawn", "compared", "remade", "distance"),
-    *("verifier_class", "loose"),
+    *("verifier_class", "loose", "reason"),
 )
 PENDING: Final = "pending"  # what the console shows as the verdict of an undecided check
 
@@ -66,7 +68,8 @@ class CheckRow:
     ``odds``. ``compared``: ``regions`` or ``whole``. ``remade``: the picture was also rebuilt from
     the evidence and compared. ``distance``: the largest difference, in multiples of the noise; None
     if unknown. ``verifier_class``: the verifier's device class. ``loose``: the verifier says that
-    honest frames of the scene may differ.
+    honest frames of the scene may differ. ``reason``: why the result is ``unverified`` or
+    ``unverifiable``; ``said`` has the sentence.
     """
 
     job_id: UUID
@@ -100,6 +103,7 @@ class CheckRow:
     distance: float | None = None
     verifier_class: str | None = None
     loose: bool = False
+    reason: VerdictReason | None = None
 
     @property
     def id(self) -> CheckId:
@@ -327,8 +331,9 @@ class EvidenceReads(Table):
 class ConsoleCheck:
     """A check with its unit and nodes, for the console.
 
-    ``verdict``: the outcome, or ``pending``; ``said``: the reason for the verdict. ``grid``: the
-    columns and rows of tiles, if the job's frames are cut.
+    ``verdict``: the outcome, or ``pending``; ``said`` explains it, and ``reason`` is the code of an
+    ``unverified`` or ``unverifiable`` one. ``grid``: the columns and rows of tiles, if the job's
+    frames are cut.
     """
 
     job_id: UUID
@@ -346,6 +351,7 @@ class ConsoleCheck:
     verifier_name: str | None
     opened_at: datetime
     decided_at: datetime | None
+    reason: VerdictReason | None
 
 
 @attrs.frozen

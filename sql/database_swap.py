@@ -82,7 +82,6 @@ async def swap(dsn: str, *, fresh: str, aside: str) -> None:
 
 
 async def drop(dsn: str, name: str) -> None:
-    """Drop a database."""
     async with connected(in_database(dsn, MAINTENANCE)) as connection:
         await connection.execute(f"DROP DATABASE {quoted(name)} WITH (FORCE)")
 

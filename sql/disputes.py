@@ -9,6 +9,7 @@ import attrs
 from sql.database import Table
 from sql.earnings import WITHHELD_MOST, GivenComparison
 from sql.page import Page
+from sql.units import result_key, sheet_key
 
 
 @attrs.frozen
@@ -16,7 +17,8 @@ class DisputeShown:
     """A dispute and the share that it withholds; amounts in units of money.
 
     ``by_gateway``: the gateway withholds the share until a check decides. ``operator_id`` and
-    ``operator`` (an e-mail address) are None if the unit earned nothing. ``frames``, ``tile`` and
+    ``operator`` (an e-mail address) are None if the unit earned nothing, or while its node has no
+    owner. ``frames``, ``tile`` and
     ``grid`` (columns and rows of tiles, if frames are cut) identify the disputed unit.
     """
 
@@ -69,6 +71,21 @@ class Comparison:
     verdict: str
     said: str
     has_picture: bool
+
+
+@attrs.frozen
+class DisputedResult:
+    """The result of a disputed unit."""
+
+    user_id: UUID
+    job_id: UUID
+    unit: int
+    attempt: int
+
+    @property
+    def sheet_key(self) -> str:
+        """The key of the comparison sheet, if a verifier has uploaded one."""
+        return sheet_key(result_key(self.user_id, self.job_id, self.unit, self.attempt))
 
 
 @attrs.frozen
@@ -165,6 +182,13 @@ class Disputes(Table):
         """
         row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])
+
+    async def result(self, job: UUID, unit: int, who: UUID | None) -> DisputedResult | None:
+        """Return the result of the unit if the unit is disputed and the result has not expired.
+
+        ``who``: as for ``comparison_picture``.
+        """
+        return await self._database.row(DisputedResult, "disputed_result", job, unit, who)
 
     async def of_job(self, job: UUID) -> Mapping[int, DisputedUnit]:
         """Return the disputes of a job by unit number."""

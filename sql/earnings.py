@@ -238,10 +238,10 @@ def earning_parts(changes: "Changes") -> Iterator[Part]:
     yield "books_earnings_update", columns_of(old, "job_id", "unit", "state", "operator_id")
     yield from _payouts(changes)
     yield from _disputes(changes)
-    yield from _fines(changes)
 
 
-def _fines(changes: "Changes") -> Iterator[Part]:
+def fine_parts(changes: "Changes") -> Iterator[Part]:
+    """Yield the writes of new fines and of those that are paid back."""
     new = [row for row in changes.fines if row.id in changes.new_fines]
     returned = [row for row in changes.fines if row.id not in changes.new_fines]
     yield "books_fines_insert", columns_of(new, *_OF_FINE)

@@ -32,7 +32,7 @@ from sql.query_loader import QUERIES
 
 FINDINGS_MAX: Final = 1000  # findings per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
-INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # each audit checks all rows of I12, as they are few
+INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # only whole audits check I12
 BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # a violation ends the gateway's process
 # How many rows to check at once, by kind; jobs come with all their units.
 BY_ID: Final = {"transfers": 5000, "accounts": 5000, "jobs": 250}
@@ -67,7 +67,11 @@ class NotedAudit:
 
 @attrs.frozen
 class AuditResult:
-    """The result of an audit. ``leaves``: correct leaves; ``ended``: the whole log was checked."""
+    """The result of an audit.
+
+    ``verified``: the number of leaves of the log before the first faulty or unchecked one.
+    ``ended``: nothing remains to be checked in the log, or it has a fault.
+    """
 
     findings: Sequence[Finding]
     verified: int
@@ -122,7 +126,7 @@ INVARIANT_QUERIES: Final = tuple(
 async def run_fsck(
     connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]",
 ) -> Sequence[Finding]:
-    """Return every violation of I1 to I5, I7 to I9, I11 and I12, in one snapshot.
+    """Return every violation of the invariants, in one snapshot.
 
     The function changes nothing and takes no blocking locks.
     """

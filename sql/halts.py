@@ -1,13 +1,14 @@
 """Halts: writing stops because the chain, or a gateway, has more of the log than the database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import attrs
 
 from sql.audit_log import Act, record
+from sql.batched_reads import BatchedReads
 from sql.database import Database, Unavailable
 from sql.proofs import Proofs
 from sql.query_loader import QUERIES
@@ -150,14 +151,22 @@ class Halts:
         self._database, self._seen = database, seen
         self._stale_at = 0.0
         self._last: Halt | None = None
+        # When a second is over, all requests of the moment wait for one query.
+        self._reads: BatchedReads[None, Halt | None] = BatchedReads(self._read)
 
     async def now(self) -> Halt | None:
         """Return the reason to stop writing, or None."""
+        if asyncio.get_running_loop().time() < self._stale_at:
+            return self._last
+        return await self._reads.get(None)
+
+    async def _read(self, asked: Sequence[None]) -> Sequence[Halt | None]:
+        """Query the halt for many callers, unless an earlier query is still fresh."""
         now = asyncio.get_running_loop().time()
         if now >= self._stale_at:
             self._last = await self._ask()
             self._stale_at = now + FRESH_SECONDS
-        return self._last
+        return [self._last] * len(asked)
 
     async def only_here(self) -> bool:
         """Return True if only this gateway must not write."""

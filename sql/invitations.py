@@ -40,7 +40,7 @@ class InvitationRow:
 class NotInvited(Exception):
     """The invitation was never made, was used, has expired, was revoked, or is for another address.
 
-    The cause is not told, as it would say something about tokens to those who guess.
+    Which of these it is remains secret, so that nobody can find out tokens by guessing.
     """
 
 
@@ -84,11 +84,10 @@ class Invitations(Table):
         return await self._database.rows(InvitationRow, "invitation_page", now, limit, offset)
 
     async def count(self, now: datetime) -> int:
-        """Count open invitations."""
         return await self._database.number("invitation_count", now)
 
     async def revoke(self, id_: UUID, act: Act) -> bool:
-        """Revoke an open invitation; False if it was used, or was revoked before."""
+        """Revoke an open invitation; False if it was used or revoked before, or is unknown."""
         async with self._database.transaction() as connection:
             if await connection.fetchrow(QUERIES["invitation_revoke"], id_, act.at) is None:
                 return False

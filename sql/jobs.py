@@ -101,6 +101,7 @@ class PagedUnit:
     render that was submitted with ``frame`` instead of ``frames``. ``feeds``: the number of the
     unit that is assembled from this tile. ``refund_reason``: why its dispute was upheld.
     ``refunded``: the part of its charge that was refunded, for whatever reason.
+    ``unverified_reason``: the code in its check or receipt why its result is not verified.
     """
 
     number: int
@@ -126,6 +127,7 @@ class PagedUnit:
     feeds: int | None = None
     refund_reason: str | None = None
     refunded: int = 0
+    unverified_reason: str | None = None
 
     @property
     def paid(self) -> int:

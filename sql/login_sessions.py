@@ -79,7 +79,10 @@ class Sessions(Table):
         return row is not None
 
     async def reused(self, sid: UUID, jti: UUID, now: datetime) -> bool:
-        """After a failed rotation: return True if the token is an old token, and end its family."""
+        """After a failed rotation: return True if the token is an old one, and end its family.
+
+        A token that was exchanged within ``GRACE`` does not count as old.
+        """
         row = await self._database.one("session_reused", sid, jti, now, GRACE)
         return row is not None
 
@@ -103,7 +106,7 @@ class Sessions(Table):
         return await self._database.one("session_end", sid, user, now) is not None
 
     async def end_others(self, user: UUID, keep: UUID, now: datetime) -> frozenset[UUID]:
-        """End all logins of this user but ``keep``; return those that were open."""
+        """End all logins of this user but ``keep``; return those that had not been ended before."""
         rows = await self._database.all("session_end_all", user, keep, now)
         return frozenset(row["sid"] for row in rows)
 

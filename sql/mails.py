@@ -17,6 +17,8 @@ ASKED_MAX: Final = 1_000  # mails that may wait for addresses that anybody has t
 HOUR: Final = timedelta(hours=1)
 LINKS_AN_HOUR: Final = 3  # mails with a link of one kind that a user gets in an hour
 NOTICES_AN_HOUR: Final = 10  # other mails of one kind that a user gets in an hour
+OFFLINE_SECONDS: Final = 900.0  # silence of a node after which its owner is told
+OFFLINE_MOST_SECONDS: Final = 86_400.0  # silence after which they are not told any more
 
 
 class MailKind(StrEnum):
@@ -24,12 +26,36 @@ class MailKind(StrEnum):
 
     RESET = "password.reset"
     CHANGED = "password.changed"
+    SET = "password.set"
     VERIFY = "address.verify"
+    JOB_COMPLETED = "job.completed"
+    JOB_FAILED = "job.failed"
+    JOB_PAUSED = "job.paused"
+    NODE_OFFLINE = "node.offline"
+    DISPUTE_OPENED = "dispute.opened"
+    DISPUTE_DECIDED = "dispute.decided"
+    PAYOUT_PAID = "payout.paid"
+    PAYOUT_REJECTED = "payout.rejected"
+
+
+# Queries for what the mails of each kind are about. Triggers write these mails, in the transaction
+# of what they tell, to users who have not switched them off.
+_ABOUT: Final = {
+    MailKind.JOB_COMPLETED: "mail_about_job",
+    MailKind.JOB_FAILED: "mail_about_job",
+    MailKind.JOB_PAUSED: "mail_about_job",
+    MailKind.NODE_OFFLINE: "mail_about_node",
+    MailKind.DISPUTE_OPENED: "mail_about_dispute",
+    MailKind.DISPUTE_DECIDED: "mail_about_dispute",
+    MailKind.PAYOUT_PAID: "mail_about_payout",
+    MailKind.PAYOUT_REJECTED: "mail_about_payout",
+}
+NOTICES: Final = tuple(_ABOUT)  # the mails that users may switch off
 
 
 @attrs.frozen
 class NewMail:
-    """A mail to a user, written in the transaction of what it tells."""
+    """A mail to a user."""
 
     id: UUID
     kind: MailKind
@@ -41,7 +67,8 @@ class DueMail:
     """A mail to send. ``tries`` includes the present one; ``email`` is the address of ``user_id``.
 
     ``asked``: somebody typed the address, so it must be assigned to the user first. Without a user
-    the mail goes to nobody.
+    the mail goes to nobody. ``about``: the job, node, dispute or payout. ``is_last``: the user gets
+    no further mail of this kind for an hour.
     """
 
     id: UUID
@@ -51,6 +78,30 @@ class DueMail:
     asked: bool
     user_id: UUID | None
     email: str | None
+    about: UUID | None = None
+    is_last: bool = False
+
+
+@attrs.frozen
+class NoticeFacts:
+    """What a notice says, as it is when the mail is sent.
+
+    ``amount``: a charge or the sum of a payout, in units of money. ``user_id``: the creator, in a
+    dispute; ``share``: the operator's share. ``name``: the node's name, which its owner chose.
+    """
+
+    job_id: UUID | None = None
+    node_id: UUID | None = None
+    user_id: UUID | None = None
+    name: str = ""
+    at: datetime | None = None
+    unit: int | None = None
+    units: int = 0
+    failed: int = 0
+    amount: int = 0
+    cap: int | None = None
+    share: int | None = None
+    state: str = ""
 
 
 @attrs.frozen
@@ -63,6 +114,16 @@ class StoredOutcome:
     due_at: datetime | None = None
     error: str | None = None
     ended_at: datetime | None = None
+
+
+@attrs.frozen
+class MailHealth:
+    """When the oldest waiting mail was due, the newest mail was sent, and the newest one failed."""
+
+    due_at: datetime | None
+    sent_at: datetime | None
+    failed_at: datetime | None
+    error: str
 
 
 class Mails(Table):
@@ -79,7 +140,7 @@ class Mails(Table):
         return await self._database.rows(DueMail, "mails_claim", now, until, most)
 
     async def add(self, mail: NewMail, now: datetime) -> bool:
-        """Insert a mail by itself; False if the user gets too many."""
+        """Insert a mail by itself; False as for ``insert_mail``."""
         async with self._database.transaction() as connection:
             return await insert_mail(connection, mail, now)
 
@@ -102,6 +163,25 @@ class Mails(Table):
             await connection.execute(QUERIES["password_reset_insert"], *given, True)
         return True
 
+    async def facts(self, due: DueMail) -> NoticeFacts | None:
+        """Return what a notice is about; None if it is not there any more."""
+        return await self._database.row(NoticeFacts, _ABOUT[due.kind], due.about)
+
+    async def seen(self) -> None:
+        """Note that a Mailer runs, so that triggers write mails."""
+        await self._database.execute("mailer_seen")
+
+    async def watch_nodes(self) -> None:
+        """Write mails about nodes that have been silent for a while, once per silence.
+
+        May also raise ``sql.database.Conflict``.
+        """
+        async with self._database.transaction() as connection:
+            # This locks the row, so that no two Mailers look at the same time and write twice.
+            await connection.execute(QUERIES["mailer_seen"])
+            between = OFFLINE_SECONDS, OFFLINE_MOST_SECONDS
+            await connection.execute(QUERIES["mails_of_silent_nodes"], *between)
+
     async def drop(self, mail: UUID) -> None:
         """Delete a mail that is sent to nobody."""
         await self._database.execute("mail_drop", mail)
@@ -111,6 +191,12 @@ class Mails(Table):
         names = [field.name for field in attrs.fields(StoredOutcome)]
         columns: list[list[Any]] = [[getattr(one, name) for one in settled] for name in names]
         await self._database.execute("mails_settle", *columns)
+
+    async def health(self) -> MailHealth:
+        """Return how the sending of mails goes."""
+        found = await self._database.row(MailHealth, "mails_health")
+        assert found is not None, "the query always has a row"
+        return found
 
     async def waiting(self) -> int:
         """Count the mails that are not sent yet."""
@@ -124,7 +210,10 @@ class Mails(Table):
 
 
 async def insert_mail(connection: Connection, mail: NewMail, now: datetime) -> bool:
-    """Insert a mail in the transaction of what it tells; False if the user gets too many."""
+    """Insert a mail in the transaction of what it tells.
+
+    False if the user got too many of its kind within an hour, or too many mails wait.
+    """
     most = LINKS_AN_HOUR if mail.kind is MailKind.VERIFY else NOTICES_AN_HOUR
     values = mail.id, mail.kind.value, mail.user, now - HOUR, most, WAITING_MAX, now
     return await connection.fetchrow(QUERIES["mail_insert"], *values) is not None

@@ -1,8 +1,9 @@
-"""Migrations: numbered SQL files, applied in order, each in a separate transaction.
+"""Migrations: numbered SQL files, applied in order.
 
-Gateways of the previous version keep running, so no migration may block them for long. A migration
-that waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY
-cannot run in a transaction, so files with them are executed one statement at a time.
+Gateways of the previous version keep running, so no migration may block them for long. A file is
+one transaction, which is rolled back and retried if it waits for a lock for over 1.2 seconds.
+Statements with CONCURRENTLY cannot run in a transaction, so files with them are executed one
+statement at a time, and may wait for locks.
 ``docs/OPERATIONS.md`` explains how to upgrade gateways.
 """
 

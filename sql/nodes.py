@@ -15,7 +15,7 @@ from sql.audit_log import record as note
 from sql.database import Conflict, Connection, Database, Table, Unavailable
 from sql.page import Page
 from sql.query_loader import QUERIES
-from sql.reputation import HISTORY, Record, begins_anew, record
+from sql.reputation_rules import HISTORY, Record, begins_anew, record
 
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 SORTED_MOST: Final = 5_000  # only so many newest nodes are sorted; a filter finds older ones
@@ -126,6 +126,7 @@ class CheckShown:
     strike: bool
     opened_at: datetime
     decided_at: datetime | None
+    reason: str | None
 
 
 @attrs.frozen
@@ -220,7 +221,8 @@ class Nodes(Table):
     async def verify(self, challenge: bytes, node: UUID, now: datetime) -> NodeIdentity | None:
         """Use a challenge that the node has answered, and set the node's key and owner.
 
-        None if the challenge was used or has expired, or if another node proved the key first.
+        None if the challenge was used or has expired, if another node proved the key first, or if
+        the node is revoked.
         """
         try:
             row = await self._database.one("node_verify", challenge, node, now)
@@ -236,7 +238,7 @@ class Nodes(Table):
         *,
         require_proof: bool,
     ) -> NodeIdentity | None:
-        """Record a sign of life; None if there is no such node.
+        """Record a sign of life; None if there is no such node, or it is revoked.
 
         The node becomes HEALTHY, unless it must prove its key first.
         """
@@ -248,7 +250,7 @@ class Nodes(Table):
         return None if row is None else _identity(row)
 
     async def sweep(self, before: datetime) -> None:
-        """Delete challenges that expired before ``before``."""
+        """Delete up to 100 challenges that expired before ``before``."""
         await self._database.execute("challenges_sweep", before)
 
     async def forget_unproved(self, before: datetime, most: int) -> int:
@@ -286,7 +288,7 @@ class Nodes(Table):
         return [record(row) for row in rows]
 
     async def checks(self, node: UUID, limit: int) -> list[CheckShown]:
-        """Return the checks of the node's work, newest first."""
+        """Return findings about the node's work and its reports on scenes, newest first."""
         return await self._database.rows(CheckShown, "checks_page", node, limit)
 
     async def stand(self, word: StandingChange, act: Act | None) -> NodeShown | None:
@@ -380,6 +382,7 @@ class NodeShare:
     """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
     ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operator_accounts``.
+    ``dispute``: the unit's dispute, if it has a comparison.
     """
 
     id: UUID
@@ -395,6 +398,7 @@ class NodeShare:
     tile: int | None = None
     grid: Sequence[int] | None = None
     decision: str | None = None
+    dispute: UUID | None = None
 
 
 @attrs.frozen
@@ -409,8 +413,9 @@ class NodeEarnings:
 class NodeFilter:
     """Filter for nodes.
 
-    ``text``: part of a name, capability or e-mail; ``word``: a status or standing. ``heard``:
-    connected nodes in the order for the sort key ``pong``; other nodes come last.
+    ``text``: part of a name, capability or e-mail, or the beginning of an id; ``word``: a status or
+    standing. ``heard``: connected nodes in the order for the sort key ``pong``; other nodes come
+    last.
     """
 
     text: str | None = None

@@ -25,8 +25,6 @@ OWNER: Final = "owner"
 
 
 class ChangeOutcome(Enum):
-    """The outcome of a change."""
-
     DONE = auto()
     ABSENT = auto()  # the caller can see no such organisation, member or node
     NOT_OWNER = auto()  # only owners may make the change

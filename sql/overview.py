@@ -50,7 +50,8 @@ class LogStanding:
 @attrs.frozen
 class FarmFigures:
     """The farm's public figures: healthy nodes, the price of a frame in units of money, and the
-    newest checkpoint on the chain, if there is one.
+    newest checkpoint on the chain and its contract, if there is one. ``keys``: all verifier keys
+    of the log.
     """
 
     nodes: int
@@ -58,6 +59,9 @@ class FarmFigures:
     size: int | None
     block_number: int | None
     confirmed_at: datetime | None
+    chain_id: int | None
+    contract: str | None
+    keys: Sequence[str]
 
 
 @attrs.frozen
@@ -126,7 +130,7 @@ class Overview(Table):
         return dict.fromkeys(STATUSES, 0) | counted | {"held": held}
 
     async def nodes(self, owner: UUID | None) -> Mapping[str, int]:
-        """Count nodes by status."""
+        """Count nodes by status, without revoked ones."""
         rows = await self._database.all("overview_nodes", owner)
         return dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in rows}
 

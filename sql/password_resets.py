@@ -17,7 +17,10 @@ class ResetTokenInvalid(Exception):
 
 class PasswordResets(Table):
     async def insert(self, user: UUID, token: LinkToken, act: Act) -> UserRow | None:
-        """Insert a token for an admin, with an audit record; None if no active user has this id."""
+        """Insert a token that an admin asks for, with an audit record.
+
+        None if no active user has this id.
+        """
         async with self._database.transaction() as connection:
             if await connection.fetchrow(QUERIES["mail_user_lock"], user) is None:
                 return None

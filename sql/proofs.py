@@ -1,4 +1,4 @@
-"""Data for proofs: leaves, log tiles and checkpoints. Only the Sequencer writes these data."""
+"""Data for proofs: leaves, log tiles and checkpoints."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ class Proofs:
         return None if row is None else int(row["leaf_index"])
 
     async def newest(self) -> SignedCheckpoint | None:
-        """Return the newest checkpoint; None before the log has begun."""
+        """Return the newest checkpoint; None if there is none."""
         return await self._database.row(SignedCheckpoint, "log_checkpoint_newest")
 
     async def inclusion(self, index: int, size: int) -> Sequence[bytes]:

@@ -72,8 +72,9 @@ class Receipts(Table):
     """Reads of receipts for the web."""
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
-        """Return the receipt of a unit if ``owner`` is its creator or operator, or None for no such
-        restriction.
+        """Return the receipt of a unit if ``owner`` is its creator or operator.
+
+        ``owner`` None: the caller may see every receipt.
         """
         return await self._database.row(ReceiptRow, "receipt_of_unit", job, unit, owner)
 

@@ -19,7 +19,7 @@ from typing import Final
 from uuid import UUID
 
 from rendertrust.device_class import kin_of
-from sql.reputation import Record, strikes_of
+from sql.reputation_rules import Record, strikes_of
 
 ALWAYS_UNTIL: Final = 10  # valid results in a row before which every result is compared
 FINES: Final = 2  # 1: cheating earns nothing on average; 2: cheating costs as much as it would earn

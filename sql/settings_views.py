@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Table
+from sql.purchases import StripeEventRow
 
 
 @attrs.frozen
@@ -23,17 +24,6 @@ class ListedKey:
     created_at: datetime
     expires_at: datetime | None
     used_at: datetime | None
-
-
-@attrs.frozen
-class ListedStripeEvent:
-    """A Stripe event and its outcome."""
-
-    id: str
-    type: str
-    object: str
-    outcome: str
-    received_at: datetime
 
 
 @attrs.frozen
@@ -73,12 +63,10 @@ class SettingsViews(Table):
     async def endpoints(self, search: str, limit: int) -> Sequence[ListedEndpoint]:
         """Return the endpoints of all users, newest first.
 
-        ``search``: part of the URL or e-mail.
+        ``search``: part of the URL as ``ListedEndpoint.shown`` shows it, or of the e-mail.
         """
         return await self._database.rows(ListedEndpoint, "settings_endpoints", search, limit)
 
-    async def events(self, search: str, limit: int, offset: int) -> Sequence[ListedStripeEvent]:
+    async def events(self, search: str, limit: int, offset: int) -> Sequence[StripeEventRow]:
         """Return the Stripe events, newest first; ``search``: part of any column."""
-        return await self._database.rows(
-            ListedStripeEvent, "settings_events", search, limit, offset
-        )
+        return await self._database.rows(StripeEventRow, "settings_events", search, limit, offset)

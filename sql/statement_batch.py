@@ -24,8 +24,9 @@ def together(parts: tuple[tuple[str, int], ...], returning: tuple[str, str] | No
 
     The last two parameters are ``titles(parts)`` and the number of rows that each write must write,
     in order; otherwise the statement fails with the SQLSTATE ``ROWS_MISSING``, and nothing is
-    written. All writes see the state before the statement, and their order is undefined: no two may
-    write the same row.
+    written. All writes see the state before the statement, so no two may write the same row. The
+    final SELECT counts their rows in the order of ``parts``; PostgreSQL runs each when its rows are
+    counted.
     ``returning``: the name of a write, and columns of its rows. The statement returns these
     columns, each as an array, and the transaction's id as ``xid``.
     """

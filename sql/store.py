@@ -64,7 +64,7 @@ from sql.nodes import (
 )
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
-from sql.reputation import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
+from sql.reputation_rules import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
 from sql.statement_batch import ROWS_MISSING, columns_of
 from sql.units import (
     JobPlace,
@@ -88,7 +88,7 @@ WHOLE_SECONDS: Final = 4 * 3600.0
 # leaves of the log per snapshot; the next snapshot continues after these leaves
 AUDIT_LEAVES: Final = 200_000
 _OF_VERIFIER: Final = tuple(field.name for field in attrs.fields(VerifierLoad))
-_OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit) if field.name != "plan")
+_OF_OPEN_UNIT: Final = tuple({field.name for field in attrs.fields(OpenUnit)} - {"plan", "number"})
 
 
 class SqlStore:
@@ -425,6 +425,7 @@ def _open_unit(row: Any, plan: JobPlan | None = None) -> OpenUnit:
     plan = values["plan"] = plan_of(row) if plan is None else plan
     times = [at for at in (row["not_before"], plan.spec.start_after) if at is not None]
     values["not_before"] = max(times, default=None)
+    values["number"] = row["unit"]
     values["avoid"], values["barred"] = frozenset(row["avoid"]), frozenset(row["barred"])
     values["parts"] = parts_of(row["parts"])
     if values["state"] == "QUEUED":

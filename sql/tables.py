@@ -2,6 +2,8 @@
 
 import attrs
 
+from sql.account_deletion import AccountDeletion
+from sql.account_export import AccountExport
 from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
@@ -13,6 +15,7 @@ from sql.disputes import Disputes
 from sql.events import Events
 from sql.invitations import Invitations
 from sql.jobs import Jobs
+from sql.last_backup import LastBackups
 from sql.login_sessions import Sessions
 from sql.mails import Mails
 from sql.multiparts import Multiparts, ResultMultiparts
@@ -40,6 +43,8 @@ from sql.webhooks import Endpoints
 class Tables:
     """Reads and writes of the database, beside the books, for routes and actors."""
 
+    account_deletion: AccountDeletion
+    account_export: AccountExport
     address_verifications: AddressVerifications
     administration: Administration
     anchors: Anchors
@@ -54,6 +59,7 @@ class Tables:
     evidence: EvidenceReads
     invitations: Invitations
     jobs: Jobs
+    last_backup: LastBackups
     mails: Mails
     multiparts: Multiparts
     nodes: Nodes

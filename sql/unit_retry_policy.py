@@ -28,7 +28,8 @@ def wait_seconds(
 ) -> int | None:
     """Return the pause after a failure; None after the last try.
 
-    ``failures`` counts earlier failures by a node's fault, ``faults`` other earlier failures.
+    ``failures`` counts earlier failures by a node's fault, ``faults`` other earlier failures;
+    ``is_nodes``: this failure is a node's fault. ``tried``: the tries, with this one.
     ``is_returned``: the node returned the unit without a failure; the return only counts towards
     the maximum of tries.
     """

@@ -61,6 +61,11 @@ def beside(result: str) -> str:
     return f"{result.rpartition('/')[0]}/evidence"
 
 
+def sheet_key(result: str) -> str:
+    """Return the key of the comparison sheet that a disputed result with this key may have."""
+    return f"{result.rpartition('/')[0]}/comparison.png"
+
+
 @attrs.frozen
 class PartResult:
     """The result of one of the units from which another is assembled, as far as it is known."""
@@ -101,27 +106,25 @@ class OpenJobTerms:
     is_free: bool
 
 
-@attrs.frozen
-class OpenUnit:
-    """A row of an attempt at an open unit, with columns of its job.
+@attrs.define(eq=False)
+class UnitFacts:
+    """An attempt at an open unit, with columns of its job.
 
+    ``priority``, ``queued_at`` of its job and ``place`` within the job decide when its turn is.
     ``avoid``: nodes that failed or lost this unit, or could not be sent it; ``barred``: nodes that
-    failed any unit of the job. A unit with a speculative attempt has two rows.
+    failed any unit of the job.
     """
 
     job: UUID
-    unit: int
+    number: int  # of the unit within its job
     user: UUID
     plan: JobPlan = attrs.field(repr=False)
-    state: UnitStatus  # QUEUED, DISPATCHED or RUNNING
-    attempt: int
-    node: UUID | None  # None while QUEUED
-    avoid: frozenset[UUID]
-    failures: int
-    not_before: datetime | None
-    assigned_at: datetime | None
-    lease_until: datetime | None
     queued_at: datetime
+    attempt: int = 0
+    avoid: frozenset[UUID] = frozenset()
+    failures: int = 0
+    not_before: datetime | None = None
+    assigned_at: datetime | None = None
     place: int = 0
     frames: str | None = None
     tile: int | None = None
@@ -133,12 +136,21 @@ class OpenUnit:
     started_at: datetime | None = None  # when this or an earlier attempt started
     copied: int = 0  # number of the newest speculative attempt
     is_copy: bool = False  # this attempt is the speculative one
-    paused: str | None = None  # why its job is paused: 'owner' or 'cap'
     faults: int = 0  # failures that no node caused
     unsent: int = 0  # earlier attempts that no node ever received
     answered: bool = False  # its speculative attempt has delivered and waits for its verdict
     needs_memory: int = 0  # bytes; a node with less ran out of memory
     needs_opengl: bool = False  # set when a node without OpenGL failed it
+
+
+@attrs.define
+class OpenUnit(UnitFacts):
+    """A row of an attempt at an open unit. A unit with a speculative attempt has two rows."""
+
+    state: UnitStatus = attrs.field(kw_only=True)  # QUEUED, DISPATCHED or RUNNING
+    node: UUID | None = None  # None while QUEUED
+    lease_until: datetime | None = None
+    paused: str | None = None  # why its job is paused: 'owner' or 'cap'
 
 
 @attrs.frozen

@@ -23,7 +23,8 @@ class UserRow:
     """A user.
 
     ``has_nodes``: the user owns or owned a node. ``verified_at``: when they proved that mail to
-    their address reaches them. Both are only set when the user is read by id.
+    their address reaches them. ``mails_off``: the kinds of mail that they switched off. These are
+    only set when the user is read by id.
     """
 
     id: UUID
@@ -35,6 +36,7 @@ class UserRow:
     password_hash: str | None = attrs.field(default=None, repr=False)
     has_nodes: bool = False
     verified_at: datetime | None = None
+    mails_off: Sequence[str] = ()
 
 
 @attrs.frozen
@@ -66,6 +68,10 @@ class Users(Table):
     async def by_id(self, user: UUID) -> UserRow | None:
         """Return one user, with the password hash."""
         return await self._database.row(UserRow, "user_by_id", user)
+
+    async def set_mails_off(self, user: UUID, kinds: Sequence[str]) -> None:
+        """Set the kinds of mail that a user does not want."""
+        await self._database.execute("user_set_mails", user, list(kinds))
 
     async def page(self, search: str, after: UUID | None, limit: int) -> Sequence[UserRow]:
         """Return users whose address or name contains ``search``, newest first, after ``after``."""
@@ -108,7 +114,7 @@ class EndedLogins:
 
 
 class Administration(Table):
-    """Changes of users by admins.
+    """Changes of users by admins, and of a user's password by themselves.
 
     Methods raise ``sql.database.Unavailable``; it is then unknown whether the change was made.
     Where a method does not say what None means, there is no such user, or the user has changed in
@@ -130,11 +136,12 @@ class Administration(Table):
         return await self._changed("user_set_role", (user, role), act)
 
     async def set_password(self, user: UUID, password_hash: str, act: Act) -> EndedLogins | None:
-        """Set the password of a user; all logins end."""
+        """Set the password of a user, and write a mail that tells them; all logins end."""
         async with self._database.transaction() as connection:
             ended = await replace_password(connection, (user, None, password_hash), None, act.at)
             if ended is not None:
                 await record(connection, act)
+                await connection.execute(QUERIES["mail_password_set"], user)
         return ended
 
     async def change_password(
@@ -188,7 +195,8 @@ class AddressVerifications(Table):
     async def use(self, sha256: bytes, now: datetime) -> UUID | None:
         """Verify the address of the token's user, and return the user; all their tokens end.
 
-        Return None if the token was never made, was used, or has expired.
+        Return None if the token was never made, was used, or has expired, or its user is not
+        active.
         """
         async with self._database.transaction() as connection:
             used = await connection.fetchrow(QUERIES["address_verification_use"], sha256, now)

@@ -45,8 +45,8 @@ from actors.watchman.messages import Watchman
 from supervisors.actor_settings import ActorSettings
 from supervisors.registry import Registry
 
-# In messages: a Send and two answers of the Ledger for each unit that a node may have, and an
-# eighth more for relay frames from the node.
+# In messages: a Send and two answers of the Ledger for each unit that a node may have; an eighth is
+# the limit for relay frames from the node (``Ref.offer``).
 SESSION_CAPACITY: Final = 1_024
 
 Maker: TypeAlias = Callable[[], Actor[Any]]

@@ -14,7 +14,7 @@ from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
 from config.settings import DEFAULTS, Audit, Leases, Settings, Webhooks
-from rendertrust.receipt import OFF
+from rendertrust.verdict_reason import OFF, VerdictReason
 from sql.units import CHECKED
 from supervisors.chain_audit import anchor_settings
 
@@ -40,7 +40,7 @@ class ActorSettings:
 def actor_settings(
     settings: Settings,
     verifiers: frozenset[UUID] = frozenset(),
-    unverified_why: str = OFF,
+    unverified_why: VerdictReason = OFF,
     farm: Callable[[], str] = no_farm,
 ) -> ActorSettings:
     """Return the settings of the actors.
@@ -63,7 +63,9 @@ def actor_settings(
 
 
 def session_settings(
-    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
+    settings: Settings,
+    verifiers: frozenset[UUID] = frozenset(),
+    unverified_why: VerdictReason = OFF,
 ) -> NodeSessionSettings:
     return NodeSessionSettings(
         bucket=settings.objects.bucket,
@@ -79,7 +81,9 @@ def session_settings(
 
 
 def verifier_settings(
-    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
+    settings: Settings,
+    verifiers: frozenset[UUID] = frozenset(),
+    unverified_why: VerdictReason = OFF,
 ) -> VerifierSettings:
     """Return the Verifier's settings.
 

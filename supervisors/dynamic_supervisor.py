@@ -15,7 +15,7 @@ LIMIT = 20_000
 
 
 class DynamicSupervisor:
-    """Children are temporary: one that ends is not restarted.
+    """Supervisor of temporary children: one that ends is not restarted.
 
     There are at most ``limit`` children at a time. A halt stops all children concurrently.
     """

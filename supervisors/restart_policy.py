@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Strategy(Enum):
-    """Which children a supervisor restarts when one of them has ended."""
+    """Choice of the children that a supervisor restarts when one of them has ended."""
 
     ONE_FOR_ONE = auto()  # that one
     REST_FOR_ONE = auto()  # that one, and those started after it
@@ -67,7 +67,8 @@ class RestartWindow:
 
 @attrs.frozen
 class Backoff:
-    """Delays in seconds, doubling from ``first`` to ``most``, each reduced by up to ``jitter``.
+    """Delays in seconds, doubling from ``first`` to ``most``; ``jitter``: part by which each may be
+    shorter.
 
     A child that has run for ``most`` seconds starts at ``first`` again.
     """

@@ -22,7 +22,7 @@ class ChildTotals:
 
 @attrs.frozen
 class RestartAllowance:
-    """How many of the permitted restarts a supervisor has used."""
+    """Number of restarts that a supervisor has used, of those permitted ``within`` some seconds."""
 
     used: int
     restarts: int

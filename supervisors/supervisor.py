@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Children start from left to right, and stop from right to left.
+    """Starts its children from left to right, and stops them from right to left.
 
     The root is started by ``start``; nested supervisors are started, stopped and restarted by their
     parents. ``uniform``, of the root only, returns numbers in [0, 1) for jitter in the whole tree;
@@ -119,7 +119,6 @@ class Supervisor:
 
     @property
     def state(self) -> State:
-        """The lifecycle state."""
         return self._state
 
     def adopt(self, shared: SharedState, on_exit: Callable[[Exit], None]) -> None:

@@ -26,9 +26,7 @@ DOORS: dict[str, set[str]] = {"rendertrust/__main__.py": {"web"}}
 # The composition root may import what other modules of web may not.
 COMPOSITION = ("web/app.py", "web/edge_children.py")
 LINES_PER_FILE, LINES_PER_FUNCTION = 700, 50
-# These classes have a method per request of the API; half of the lines are signatures and
-# docstrings.
-LONGER = {"rendertrust/client/async_client.py": 900, "rendertrust/client/sync_client.py": 900}
+GENERATED = "# Generated from "  # first line of files that people do not edit; they may be longer
 SQL_TEXT = re.compile(
     r"^\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|TRUNCATE\s)",
     re.IGNORECASE | re.DOTALL,
@@ -149,7 +147,6 @@ NOUNS = frozenset(
     (
         *(
             "encoding",
-            "formatting",
             "forwarding",
             "keyring",
         ),
@@ -161,7 +158,7 @@ NOUNS = frozenset(
             "standing",
             "stealing",
         ),
-        *("testing", "tiling", "trusted", "tuning", "untrusted"),
+        *("testing", "tiling", "trusted", "tuning"),
     )
 )
 
@@ -263,8 +260,9 @@ def test_no_module_is_a_fragment_of_another(room: str) -> None:
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_files_and_functions_are_short(room: str) -> None:
     for name, tree in sources(room):
-        lines = (ROOT / name).read_text().count("\n")
-        assert lines <= LONGER.get(name, LINES_PER_FILE), f"{name} has {lines} lines"
+        text = (ROOT / name).read_text()
+        lines = 0 if text.startswith(GENERATED) else text.count("\n")
+        assert lines <= LINES_PER_FILE, f"{name} has {lines} lines"
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 size = (node.end_lineno or node.lineno) - node.lineno + 1

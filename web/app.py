@@ -24,6 +24,7 @@ from sql.webhooks import Deliveries
 from supervisors.actor_settings import actor_settings
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock, SystemRandom
+from supervisors.engines.system_host import SystemHost
 from supervisors.registry import Registry
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Tree
@@ -107,6 +108,7 @@ def build(
         tokens=tokens,
         url=outside.url,
         probes=outside.probes,
+        host=SystemHost(data, CLOCK),
         shared_rates=outside.rates if settings.limits.shared else None,
         starter=starter_units(settings),
         sources=sources_of(settings, file),

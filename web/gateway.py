@@ -25,6 +25,7 @@ from web.identity.revocation_set import Revocations
 from web.identity.tokens import Tokens
 from web.nodes.connections import Connections
 from web.process.gateway_metrics import GatewayMetrics
+from web.process.host import Host
 from web.process.readiness import Probe, Readiness, needs_of_submissions
 from web.process.response_cache import CachedBody, ResponseCache
 
@@ -48,21 +49,30 @@ class Identity:
 
 @attrs.frozen
 class Monitoring:
-    """Readiness and metrics; ``metrics`` are cached as plain text and as OpenMetrics."""
+    """Readiness and metrics; ``metrics`` are cached as plain text and as OpenMetrics.
+
+    ``host``: the machine.
+    """
 
     probes: dict[str, Probe]
+    host: Host
     figures: GatewayMetrics
     readiness: ResponseCache[Readiness]
     metrics: tuple[ResponseCache[CachedBody], ResponseCache[CachedBody]]
 
     @classmethod
     def of(
-        cls, probes: dict[str, Probe], database: Database, clock: Clock, halts: Halts
+        cls,
+        probes: dict[str, Probe],
+        database: Database,
+        clock: Clock,
+        halts: Halts,
+        host: Host,
     ) -> "Monitoring":
         """Return a new instance with empty caches."""
         figures = GatewayMetrics(database, probes, clock, halts)
         metrics = ResponseCache[CachedBody](clock), ResponseCache[CachedBody](clock)
-        return cls(probes, figures, ResponseCache(clock), metrics)
+        return cls(probes, host, figures, ResponseCache(clock), metrics)
 
 
 @attrs.frozen
@@ -127,6 +137,7 @@ def make_gateway(
     tokens: Tokens,
     url: Callable[[], str],
     probes: Mapping[str, Probe],
+    host: Host,
     starter: int,
     sources: Mapping[str, str],
     verifiers: frozenset[UUID],
@@ -148,7 +159,7 @@ def make_gateway(
         identity=Identity.of(tokens, tables, clock),
         rates=RateLimits(settings.limits, clock, shared_rates),
         monitoring=Monitoring.of(
-            {**probes, **needs_of_submissions(registry, halts)}, database, clock, halts
+            {**probes, **needs_of_submissions(registry, halts)}, database, clock, halts, host
         ),
         console=console,
         connections=Connections(own, tables.connections, clock, ports.random),

@@ -83,7 +83,10 @@ def may_send(situation: Situation) -> bool:
 
 
 def has_lost_anchors(situation: Situation, newest: Anchored | None) -> bool:
-    """Return True if replaced blocks removed a confirmed anchor or contract from the chain."""
+    """Return True if the chain lacks a confirmed anchor or contract.
+
+    Blocks were replaced, or the chain's node lags behind.
+    """
     if newest is None:
         return situation.contract is not None
     known = situation.newest
@@ -91,7 +94,10 @@ def has_lost_anchors(situation: Situation, newest: Anchored | None) -> bool:
 
 
 def is_due(situation: Situation, size: int, now: datetime, settings: AnchorSettings) -> bool:
-    """Return True if enough time has passed since the last anchor, whichever gateway sent it."""
+    """Return True if the log has grown, and enough time has passed, since the last anchor.
+
+    It does not matter which gateway sent that anchor.
+    """
     newest = situation.newest
     if newest is None or newest.size is None:
         return True
@@ -117,7 +123,6 @@ class ConfirmedFinding:
         return now - since >= timedelta(seconds=self.seconds)
 
     def end(self, what: str) -> None:
-        """Forget a finding."""
         self._since.pop(what, None)
 
     def keep(self, what: Iterable[str]) -> None:

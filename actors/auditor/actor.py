@@ -52,7 +52,8 @@ class AuditorActor(Actor[Auditor]):
     end, too, if a finding breaks the books.
 
     The position up to which rows were audited is kept in memory, so everything is audited once
-    after a start. A finding is kept until a later audit of everything no longer finds it.
+    when the gateway becomes the leader. A finding is kept until a later audit of everything no
+    longer finds it.
     """
 
     def __init__(

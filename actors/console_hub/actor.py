@@ -1,7 +1,7 @@
 """The hub of the console: reads open pages again when their data change, and sends the changes.
 
-Nothing is read for pages that are not open. An event from the bus is only a hint that data have
-changed. As pages are also read again periodically, a lost hint does no harm.
+While no page is open, only the farm's public figures are read. An event from the bus is only a
+hint that data have changed. As pages are also read again periodically, a lost hint does no harm.
 """
 
 import asyncio

@@ -5,8 +5,7 @@ for all followed jobs.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -25,6 +24,7 @@ from actors.event_hub.messages import (
 from actors.kernel import Actor, handles
 from actors.ports import Bus, Subscription
 from sql.database import Unavailable
+from sql.events import Events
 
 LOOK_SECONDS: Final = 1.0  # interval of polls
 FOLLOWERS_MAX: Final = 5_000  # streams at this gateway
@@ -33,22 +33,10 @@ JOBS, PROGRESS = "jobs", "progress"  # topics of the Notifier
 FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Event streams open at this gateway.")
 
 
-class NewestEvents(Protocol):
-    """Query for the number of each job's newest event."""
-
-    async def newest(self, jobs: Sequence[UUID]) -> Mapping[UUID, int]:
-        """Return the number of the newest event of each of these jobs; jobs without events are left
-        out.
-
-        Raises Unavailable.
-        """
-        ...
-
-
 class EventHubActor(Actor[EventHub]):
     """Wakes followers; ``bus`` carries the hints of all gateways."""
 
-    def __init__(self, bus: Bus, events: NewestEvents) -> None:
+    def __init__(self, bus: Bus, events: Events) -> None:
         self._bus, self._events = bus, events
         self._followers: dict[UUID, list[Follower]] = {}
         self._of_user = Counter[UUID]()

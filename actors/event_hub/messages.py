@@ -76,7 +76,7 @@ class Follower:
 
 @attrs.frozen
 class Follow(Message[EventHub, Admission]):
-    """From a stream: wake ``follower`` until it is closed."""
+    """From a stream: wake ``follower`` until the stream sends ``Unfollow``."""
 
     follower: Follower
     of_user: int  # how many streams one user may have

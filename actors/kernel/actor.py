@@ -50,7 +50,10 @@ class Actor(Generic[To]):
         """Run before the first message. An exception in this method is a crash of the actor."""
 
     async def stopped(self) -> None:
-        """Run after the last message, both at a stop and after a crash (even of ``started``)."""
+        """Run after the last message: at a stop and after a crash (even of ``started``).
+
+        It does not run after a kill.
+        """
 
     def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> DeferredReply[R]:
         """Send ``message`` to another actor, which then answers the sender of the current message

@@ -126,7 +126,7 @@ class Cell:
         await asyncio.wait((task,), timeout=KILL_SECONDS)
         if not task.done():
             log.error("%s did not end when it was cancelled", self.ref.name)
-            instance.fail_askers(KILLED)
+            instance.abandon()
             self._vacate(KILLED)
 
     @property

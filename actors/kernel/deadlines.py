@@ -17,8 +17,8 @@ Bucket = dict["asyncio.Future[Any]", str]
 class Deadlines:
     """Timer wheel that fails futures at the first tick after their deadline.
 
-    Futures never fail early, and fail at most 50 ms late. The wheel keeps no reference to its event
-    loop, as such a reference would keep loop and wheel alive.
+    Futures never fail early, and fail at most 50 ms late. The wheel does not store its event loop,
+    as that would keep both alive; only a running timer refers to the loop.
     """
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@
 
 The code passes named points by calling ``reach`` and ``at``. In addition, every message that an
 actor is about to handle passes a point: ``scheduler.Dispatch``, or ``scheduler`` for any message.
-The actor's name is ``node`` for the session of any node. Passages are counted over the whole
-process, across restarts of actors.
+Only the first word of an actor's name counts: ``node`` for the session of any node. Passages are
+counted over the whole process, across restarts of actors.
 
 While none of the variables is set, handlers are not wrapped and ``reach`` returns at once.
 """

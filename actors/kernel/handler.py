@@ -34,9 +34,8 @@ class handles(Generic[M_co]):
 class handles_batch(Generic[M_co]):
     """Decorator that marks a method as the handler of batches of queued messages of one class.
 
-    A batch has at most ``limit`` messages.
-
-    The method returns one reply per message, in the same order.
+    A batch has at most ``limit`` messages. The method returns one reply per message, in the same
+    order.
     """
 
     def __init__(self, kind: type[M_co], *, limit: int = 1000) -> None:

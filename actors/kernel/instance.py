@@ -60,6 +60,7 @@ class Instance:
         "clock",
         "current",
         "downs",
+        "ended",
         "gauge",
         "killed",
         "loop",
@@ -94,6 +95,7 @@ class Instance:
         self.current: Item | None = None  # the single message that is being handled
         self.batch: list[Item] = []  # the messages that are being handled as a batch
         self.killed = self.stopping = self.signalled = False
+        self.ended = False  # a handler that goes on can begin nothing more
         self.downs: list[Down] = []  # at most one notice per watched address
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
@@ -111,6 +113,11 @@ class Instance:
     def kill(self) -> None:
         """Let the instance end now (kill lane); the caller must also cancel ``live``."""
         self.killed = self.signalled = True
+
+    def abandon(self) -> None:
+        """End the instance except for its handler, which has survived the kill."""
+        self.fail_askers(KILLED)
+        self._release()
 
     def notify(self, down: Down) -> None:
         """Deliver a death notice in a lane of its own, so that a full mailbox cannot delay the
@@ -152,7 +159,10 @@ class Instance:
     def after(self, seconds: float, message: Message[Any, Any], jitter: float) -> Timer:
         """Start a timer that ends with this instance."""
         delay = seconds * (1.0 + jitter * self.shared.uniform()) if jitter else seconds
-        return Timer(self.mailbox, self.timers, delay, Reminder(message, self))
+        timer = Timer(self.mailbox, self.timers, delay, Reminder(message, self))
+        if self.ended:
+            timer.cancel()
+        return timer
 
     def background(
         self,
@@ -161,6 +171,8 @@ class Instance:
         otherwise: Message[Any, Any],
     ) -> None:
         """Start a task that ends with this instance and sends its result to the actor."""
+        if self.ended:
+            return
         name = f"{self.mailbox.name}, in the background"
         task = self.loop.create_task(self._work(work, within, otherwise), name=name)
         self.at_work.add(task)
@@ -193,7 +205,7 @@ class Instance:
         """Deliver a notice to the actor when ``ref`` is down; a second watch has no effect."""
         if Down not in self.table:
             raise TypeError(f"{type(self.actor).__name__} watches but has no handler for Down")
-        if any(down.ref is ref for down in self.downs):
+        if self.ended or any(down.ref is ref for down in self.downs):
             return
         if ref.mailbox.closed is not None:
             self.notify(Down(ref, ref.mailbox.closed))
@@ -344,6 +356,7 @@ class Instance:
         return end
 
     def _release(self) -> None:
+        self.ended = True
         for timer in list(self.timers):
             timer.cancel()
         tasks, self.at_work = self.at_work, set()

@@ -112,7 +112,7 @@ class Mailbox:
         return True
 
     def remind(self, reminder: Reminder) -> None:
-        """Queue a timer's message even if the mailbox is full.
+        """Queue a message of a timer or of background work, even if the mailbox is full.
 
         A refusal would end periodic timers, as handlers start the next timer themselves.
         """
@@ -177,14 +177,14 @@ class Mailbox:
         try:
             await waiting
         except asyncio.CancelledError:
-            if waiting in self.room:
+            if self.room and waiting in self.room:
                 self.room.remove(waiting)
             else:  # the sender was woken for room that it does not use, so wake the next one
                 self.make_room()
             raise
 
     def bury(self, message: Message[Any, Any], reason: str) -> None:
-        """Count and keep a ``tell`` that was not handled as a dead letter."""
+        """Count a ``tell`` that was not handled, and keep it as a dead letter."""
         self.lost += 1
         if self.dead_letters is not None:
             letter = DeadLetter(type(message).__name__, self.name, reason)

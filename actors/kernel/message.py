@@ -15,7 +15,7 @@ class Overflow(Enum):
     # replaces a queued message of the class with the same key, even if the mailbox is not full
     COALESCE = auto()
     DROP_OLDEST = auto()  # the oldest queued ``tell`` of the class is dropped
-    # senders use ``Ref.offer``, which waits while the mailbox is an eighth full; ``tell`` refuses
+    # refused by ``tell`` if the mailbox is an eighth full; ``Ref.offer`` waits for room instead
     AWAIT_ROOM = auto()
 
 

@@ -12,8 +12,8 @@ SAMPLES = 128  # newest handler runs whose durations give the p95; must be a pow
 class State(Enum):
     """The lifecycle state of an address."""
 
-    NEW = "new"  # -> STARTING; messages queue
-    STARTING = "starting"  # -> RUNNING | RESTARTING | DOWN
+    NEW = "new"  # -> STARTING | DOWN; messages queue
+    STARTING = "starting"  # -> RUNNING | STOPPING | RESTARTING | DOWN
     RUNNING = "running"  # -> STOPPING | RESTARTING | DOWN
     STOPPING = "stopping"  # -> RESTARTING | DOWN
     RESTARTING = "restarting"  # -> STARTING | DOWN; no instance, messages queue

@@ -48,7 +48,7 @@ from sql.books import (
 from sql.books_without_locks import ReadBooks
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
-# How long a batch is retried while the database is down; callers wait two seconds.
+# How long a batch is retried while the database is down; most callers wait two seconds.
 PATIENCE_SECONDS: Final = 1.8
 # Tries of one batch while the database is down; limits the load on a server that resets
 # connections at once.

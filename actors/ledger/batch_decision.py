@@ -74,7 +74,10 @@ def _attempt(draft: Draft, commit: Commit) -> Outcome:
 
 
 def _stored_answer(draft: Draft, commit: Commit) -> Outcome | None:
-    """Return the answer that is stored under the commit's key; None if there is none."""
+    """Return the answer that is stored under the commit's key; None if there is none.
+
+    KeyConflict if the answer is that of another request.
+    """
     key = commit.idempotency
     kept = None if key is None else draft.answers.get((key.user, key.key))
     if key is None or kept is None:
@@ -126,7 +129,7 @@ _WITHOUT_UNIT: Final[Mapping[type[Any], Apply]] = {
     DisputeOpen: disputes.open_dispute,
     DisputeDecide: disputes.decide_dispute,
 }
-# Effects on a unit that has no second attempt.
+# Effects on the only attempt at a unit, or on the first of two.
 _ON_UNIT: Final[Mapping[type[Any], Callable[[Draft, UnitRow, Any], bool | Refusal]]] = {
     UnitAssign: units.assign,
     UnitStart: units.start,

@@ -13,6 +13,7 @@ import attrs
 
 from rendertrust.receipt import IssuedReceipt
 from rendertrust.unit_error_code import REPORTED, ErrorCode
+from rendertrust.verdict_reason import VerdictReason
 from sql.checks import CheckRow
 from sql.earnings import GivenComparison
 from sql.job_plan import JobPlan
@@ -85,7 +86,7 @@ class JobStop:
     """Stop an open job: cancel its open units and release their holds.
 
     Completed units stay, and stay paid. While delivered units wait for their verdicts, the job is
-    PAUSED; afterwards it is CANCELLED. Guard: ``user`` owns the job.
+    PAUSED. Then it is CANCELLED, if a unit was cancelled. Guard: ``user`` owns the job.
     """
 
     job: UUID
@@ -94,7 +95,7 @@ class JobStop:
 
 @attrs.frozen
 class JobPause:
-    """Pause an open job: no unit starts; running units finish. Guard: ``user`` owns the job."""
+    """Pause an open job: no further unit is assigned. Guard: ``user`` owns the job."""
 
     job: UUID
     user: UUID
@@ -135,7 +136,7 @@ class JobChange:
 class UnitRetry:
     """Queue a FAILED unit again and hold its price again, unless the job was cancelled or stopped.
 
-    For a frame in tiles, all its FAILED tiles are queued again, too. Guard: ``user`` owns the job.
+    All FAILED units of a frame in tiles are queued together. Guard: ``user`` owns the job.
     """
 
     job: UUID
@@ -181,7 +182,10 @@ class UnitAssign:
 
 @attrs.frozen
 class UnitStart:
-    """Mark a DISPATCHED unit as RUNNING, if attempt and node match; no error if it is RUNNING."""
+    """Mark a DISPATCHED unit as RUNNING, if attempt and node match.
+
+    No error if the attempt has started, or been delivered, before.
+    """
 
     job: UUID
     unit: int
@@ -305,7 +309,7 @@ class UnitRequeue:
 # ── verdicts ──────────────────────────────────────────────────────────────────────────────────────
 
 # Outcomes of a result. ``exact`` and ``consistent``: compared with the scene; ``sampled-out``: only
-# opened; ``unverified``: no check was requested; ``unverifiable``: the scene cannot be compared.
+# opened; ``unverified``: not checked; ``unverifiable``: checks did not decide.
 VerdictOutcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
@@ -334,12 +338,13 @@ class UnitVerdict:
     If the ``outcome`` is ``invalid``, the attempt is a failure of its node, which is not paid:
     VERIFYING → QUEUED, or FAILED without ``retry_at``.
 
-    ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
-    ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
-    ``comparison``: the last comparison, if there was one. ``strike``: the invalid result counts
-    against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
-    operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
-    so no invalid result of the unit is a strike, and fines for them are returned.
+    ``operator``: the account that the delivery named. ``reason``: why the result is
+    ``unverifiable`` or ``unverified``. ``pays``: the share of such a result is paid. ``verifier``:
+    the last verifier, of ``verifier_class``. ``comparison``: the last comparison, if there was one.
+    ``strike``: the invalid result counts against its node. ``fine``: the penalty in addition to the
+    lost pay; pending shares of the operator are forfeited, newest first, until it is covered.
+    ``withdrawn``: the scene is at fault, so no invalid result of the unit is a strike, and fines
+    for them are returned.
     """
 
     job: UUID
@@ -357,6 +362,7 @@ class UnitVerdict:
     withdrawn: bool = False
     verifier_class: str | None = None
     comparison: Comparison | None = None
+    reason: VerdictReason | None = None
 
 
 def earns(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
@@ -386,7 +392,7 @@ class EarningMature:
     """From the Paymaster: a share becomes payable. PENDING → PAYABLE.
 
     Guards: the share's dispute window is over, no dispute is open, and all deliveries of the
-    operator from before the end of the window have their verdicts.
+    operator from before the end of the window have their verdicts, or have waited for 30 days.
     """
 
     job: UUID

@@ -1,8 +1,7 @@
 """Fines for invalid results: an operator forfeits pending shares, and may get them back.
 
 A fine takes whole pending shares, newest first, until their sum covers it; so more than the fine
-may be taken. A fine is taken once, with the verdict. An operator's stake is the sum of their newest
-``STAKE_SHARES`` pending shares whose dispute window is open and that nobody disputes.
+may be taken. A fine is taken once, with the verdict.
 """
 
 from collections.abc import Iterator
@@ -12,41 +11,14 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.effects import Transfer, UnitDeliver
+from actors.ledger.effects import Transfer
 from actors.ledger.postings import Refusal, book
 from sql.account_names import REVENUE, operator_of
-from sql.books import UnitRow
 from sql.checks import CheckId, CheckRow
 from sql.earnings import EarningRow, FineRow
-from sql.sampling import covered_odds
 
 FINED: Final = "Fine for an invalid result"
 RETURNED: Final = "Fine returned: the scene was at fault"
-
-
-def draw_comparison(
-    draft: Draft, unit: UnitRow, effect: UnitDeliver
-) -> tuple[bool | None, float | None]:
-    """Draw whether a delivery is compared with a verifier's renders; return also the odds.
-
-    The less an operator has at stake, the greater are the odds.
-    """
-    if effect.draw is None:
-        return None, None
-    result = effect.result
-    share = 0 if result.operator is None else unit.price * result.share_percent // 100
-    odds = max(effect.odds, covered_odds(share, _stake(draft, operator_of(result.operator))))
-    return effect.draw < odds, odds
-
-
-def can_mature(draft: Draft, share: EarningRow) -> bool:
-    """Return True if a share can no longer be forfeited.
-
-    Its dispute window is over, and all results that its operator delivered before the end of the
-    window have their verdicts.
-    """
-    waiting = None if share.operator_id is None else draft.waiting.get(share.operator_id)
-    return draft.now >= share.payable_at and (waiting is None or waiting >= share.payable_at)
 
 
 def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
@@ -71,10 +43,10 @@ def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
 def return_fines(draft: Draft, last: CheckRow) -> Refusal | None:
     """Pay the fines for a unit's results back, as its scene turned out to be at fault.
 
-    ``last``: the check of the unit's last result. Nothing is paid back if a result with the same
-    picture was certain to be compared: a new account, which risks nothing, could otherwise excuse
-    another's invalid result. A share stays forfeited if its creator was refunded after a dispute,
-    which would have reversed it.
+    ``last``: the check of the unit's last result; if it was not drawn for a comparison, nothing is
+    paid back. The same holds if a result with the same picture was certain to be compared: a new
+    account, which risks nothing, could otherwise excuse another's invalid result. A share stays
+    forfeited if its creator was refunded after a dispute, which would have reversed it.
     """
     unit = last.id[:2]
     results = [one for one in draft.checks.all() if one.id[:2] == unit and one.drawn]
@@ -112,20 +84,6 @@ def _move(
 ) -> Refusal | None:
     moved = amount == 0 or book(draft, Transfer(*sides, amount, "FINE", reference, words))
     return None if isinstance(moved, bool) else moved
-
-
-def _stake(draft: Draft, operator: UUID | None) -> int:
-    """Return the sum of an operator's pending shares, without those that the batch has changed."""
-    if operator is None:
-        return 0
-    changed = sum(
-        before.amount
-        for key, before in draft.earnings.found.items()
-        if (before.operator_id, before.state) == (operator, "PENDING")
-        if before.payable_at > draft.now
-        if (after := draft.earnings.get(key)) is not None and after.state != "PENDING"
-    )
-    return max(draft.stakes.get(operator, 0) - changed, 0)
 
 
 def _pending(draft: Draft, operator: UUID) -> Iterator[EarningRow]:

@@ -51,9 +51,9 @@ from sql.purchases import PurchaseKeys
 def keys_of(commits: Sequence[Commit]) -> Keys:
     """Collect the keys of all rows that the commits may read or change.
 
-    A hold's account is locked with the hold. An effect that creates, ends or retries a job needs
-    all units of the job. An effect that may fail or requeue a unit needs the other tiles of its
-    frame.
+    A hold's account is locked with the hold. An effect that creates, ends or resumes a job, changes
+    its cap, or retries a unit needs all units of the job. An effect that may fail or requeue a unit
+    needs the other tiles of its frame.
     """
     keys = Keys()
     for commit in commits:

@@ -26,7 +26,7 @@ class Ledger:
 
 @attrs.frozen
 class IdempotencyKey:
-    """Answer a repeated request with the first answer: {status, body}."""
+    """Key under which a repeated request gets the first ``answer`` again: {status, body}."""
 
     user: UUID
     key: str
@@ -76,8 +76,9 @@ class Booked:
 class Posted:
     """The commit was written and changed something.
 
-    ``entries``: for each ``Transfer``, its subject's entry. ``units``: the present states of the
-    units that the effects touched, in order.
+    ``entries``: the subjects' entries of the transfers that effects made, then of the commit's own
+    transfers; without charges, earnings and repayments of debts. ``units``: the present states of
+    the units that the effects touched, in order.
     """
 
     entries: tuple[Booked, ...] = ()
@@ -127,9 +128,9 @@ class HoldClosed:
 class GuardFailed:
     """An effect's guard failed: its row was in another state. Nothing was committed.
 
-    ``effect``: the name of its class. ``found``: the present state of the unit (or status of the
-    job), '' if there is no such row. ``effect`` 'Commit': the database refused the data, because of
-    a bug of the sender; ``found`` is then its message.
+    ``effect``: the name of its class. ``found``: the present state or status of the row, or a
+    reason, such as 'CAP'; '' if there is no such row. ``effect`` 'Commit': the database refused the
+    data, because of a bug; ``found`` is then its message.
     """
 
     effect: str
@@ -139,7 +140,9 @@ class GuardFailed:
 
 @attrs.frozen
 class LedgerUnavailable:
-    """The database is down, or the Ledger crashed (reported to observers only).
+    """The database is down or had too many conflicts, or the Ledger crashed.
+
+    A crash is reported to observers only.
 
     The commit was written completely or not at all. Repeating it with the same references and ids
     is safe.

@@ -54,7 +54,7 @@ def hold_units(draft: Draft, insert: JobInsert) -> Refusal | None:
     if short is not None:
         return short
     for reference, price in prices.items():
-        hold = HoldRow(draft.uuid(), account.name, reference, price, draft.now)
+        hold = HoldRow(draft.new_id(), account.name, reference, price, draft.now)
         draft.holds.put(reference, hold)
     draft.accounts.put(account.name, account.holding(account.held + sum(prices.values())))
     return None

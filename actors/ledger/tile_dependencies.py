@@ -60,7 +60,7 @@ def note_failed(draft: Draft, unit: UnitRow) -> bool | Refusal:
 def fail_tile(draft: Draft, before: UnitRow, tile: UnitRow) -> bool | Refusal:
     """Fail a tile of a failed frame, and release its hold.
 
-    ``before``: the tile's row before the commit; ``tile``: the row with the commit's other changes.
+    ``before``: the tile's row before the effect; ``tile``: the row with the effect's other changes.
     """
     released = release(draft, work_reference(tile.job_id, tile.number))
     if not isinstance(released, bool):

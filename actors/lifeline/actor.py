@@ -131,7 +131,7 @@ class LifelineActor(Actor[Lifeline]):
             return
         LOST.inc()
         said = "unit %s of job %s waits: %d nodes did not finish it, and another node lost it"
-        log.error(said, unit.unit, unit.job, len(unit.avoid))
+        log.error(said, unit.number, unit.job, len(unit.avoid))
 
 
 # -- decisions (pure)
@@ -151,19 +151,20 @@ def stepped(before: Clocks | None, now: Clocks) -> bool:
 def rescue(unit: OpenUnit) -> UnitRequeue:
     """Requeue a unit whose lease ended, however often that happened before.
 
-    A unit that was never sent to its node does not count as lost.
+    A unit that was never sent to its node does not count as lost. It stays at its node if a session
+    of the node takes a lease for it before the commit.
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"
-        return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its lease ran out", lost_by=unit.node)
+        return UnitRequeue(unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True)
+    return UnitRequeue(unit.job, unit.number, unit.attempt, "its lease ran out", lost_by=unit.node)
 
 
 def expired(unit: OpenUnit) -> UnitFail:
     """Fail a unit that waited longer than ``WAITING_MOST``; its hold is released."""
     return UnitFail(
         job=unit.job,
-        unit=unit.unit,
+        unit=unit.number,
         attempt=unit.attempt,
         node=None,
         error_class="gateway",

@@ -20,17 +20,28 @@ import attrs
 from prometheus_client import Counter, Gauge
 
 from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
-from actors.mailer.letters import LINKS, mail_of
-from actors.mailer.messages import Mailer, MailSending, MailTried, PurgeMails, SendMails
+from actors.mailer.letters import LINKS, mail_of, words_of
+from actors.mailer.messages import (
+    Mailer,
+    MailSending,
+    MailTried,
+    PurgeMails,
+    SendMails,
+    WatchNodes,
+)
+from actors.mailer.notices import notice_of
 from actors.mailer.policy import settled_mail
 from actors.ports import Clock, MailTransport, Random
-from actors.ports.mail import MailAccepted, MailDeferred, MailOutcome
+from actors.ports.mail import MailAccepted, MailDeferred, MailOutcome, OutgoingMail
 from sql.database import Conflict, Unavailable
 from sql.link_tokens import BYTES, link_token
-from sql.mails import DueMail, Mails, StoredOutcome
+from sql.mails import NOTICES, DueMail, Mails, StoredOutcome
 
 LOOK_SECONDS: Final = 1.0  # interval of searches for due mails
 COUNT_SECONDS: Final = 10.0  # interval at which waiting mails are counted
+WATCH_SECONDS: Final = (
+    300.0  # interval of searches for silent nodes; all can return before the first
+)
 AWAY_SECONDS: Final = 5.0  # pause while the database is down
 LEASE: Final = timedelta(minutes=2)  # time after which another Mailer may send a mail
 AT_ONCE: Final = 4  # mails that are sent at the same time
@@ -49,7 +60,7 @@ def no_farm() -> str:
 
 @attrs.frozen
 class MailerSettings:
-    """``farm`` returns the gateway's public address, for links."""
+    """Settings of the Mailer. ``farm`` returns the gateway's public address, for links."""
 
     farm: Callable[[], str] = no_farm
 
@@ -68,11 +79,13 @@ class MailerActor(Actor[Mailer]):
         self._transport, self._mails = transport, mails
         self._clock, self._random, self._settings = clock, random, settings
         self._count_at = -math.inf  # when to count waiting mails again
+        self._is_seen = False  # the database knows that a Mailer runs
         self._look: Timer | None = None
         self._out: dict[UUID, MailSending] = {}  # mails that are being sent
 
     async def started(self) -> None:
         self._look_in(0.0)
+        self.after(WATCH_SECONDS, WatchNodes(), jitter=0.1)
         self.after(PURGE_SECONDS, PurgeMails(), jitter=1.0)
 
     async def stopped(self) -> None:
@@ -85,6 +98,9 @@ class MailerActor(Actor[Mailer]):
         """Begin to send due mails. If the database is down, try again later."""
         wait, begun = LOOK_SECONDS, 0
         try:
+            if not self._is_seen:
+                await self._mails.seen()
+                self._is_seen = True
             begun = await self._begin()
             if self._clock.monotonic() >= self._count_at:
                 self._count_at = self._clock.monotonic() + COUNT_SECONDS
@@ -106,6 +122,14 @@ class MailerActor(Actor[Mailer]):
         except (Unavailable, Conflict) as error:
             log.warning("outcomes of mails not stored; the mails will be sent again: %s", error)
         return [None] * len(tries)
+
+    @handles(WatchNodes)
+    async def watch_nodes(self, _: WatchNodes) -> None:
+        self.after(WATCH_SECONDS, WatchNodes(), jitter=0.1)
+        try:
+            await self._mails.watch_nodes()
+        except (Unavailable, Conflict) as error:
+            log.warning("silent nodes not looked for: %s", error)
 
     @handles(PurgeMails)
     async def purge(self, _: PurgeMails) -> None:
@@ -146,13 +170,22 @@ class MailerActor(Actor[Mailer]):
     async def _sent(self, due: DueMail) -> MailOutcome | None:
         """Send a mail; return None if it goes to nobody, and was deleted."""
         try:
-            token = await self._token(due)
-            if token is None:
+            mail = await self._mail(due)
+            if mail is None:
                 await self._mails.drop(due.id)
                 return None
         except (Unavailable, Conflict) as error:
             return MailDeferred(f"the database did not answer: {error}")
-        return await self._transport.send(mail_of(due, self._settings.farm(), token))
+        return await self._transport.send(mail)
+
+    async def _mail(self, due: DueMail) -> OutgoingMail | None:
+        """Return the mail with its text, or None if it must not be sent."""
+        farm = self._settings.farm()
+        if due.user_id is not None and due.kind in NOTICES:
+            facts = await self._mails.facts(due)
+            return None if facts is None else mail_of(due, farm, notice_of(due, facts, farm))
+        token = await self._token(due)
+        return None if token is None else mail_of(due, farm, words_of(due, farm, token))
 
     async def _token(self, due: DueMail) -> str | None:
         """Return a new token for the mail's link, '' if it has none, or None if the mail must not

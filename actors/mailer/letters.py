@@ -1,4 +1,4 @@
-"""Texts of the mails: plain words, as text and as HTML.
+"""The form of mails, as text and as HTML, and the texts about the security of accounts.
 
 A mail quotes nothing that a user wrote, such as their name: otherwise anybody could have the
 gateway send their words to a stranger, by an account with the stranger's address.
@@ -28,7 +28,7 @@ HTML: Final = """\
 <body style="margin:0;padding:24px;font:16px/1.5 system-ui,sans-serif;color:#1c2024">
 <div style="max-width:34em;margin:0 auto">
 {blocks}
-<p style="color:#60646c;font-size:14px">RenderTrust at <a href="{farm}">{farm}</a></p>
+<p style="color:#60646c;font-size:14px">RenderTrust at <a href="{farm}">{farm}</a>{footer}</p>
 </div>
 </body>
 </html>
@@ -37,26 +37,25 @@ BUTTON: Final = (
     '<p><a href="{url}" style="display:inline-block;padding:8px 16px;border-radius:6px;'
     'background:#0d5bc2;color:#ffffff;text-decoration:none">{label}</a></p>'
 )
+FOOTER: Final = '<br>{0}<br><a href="{2}">{1}</a>'
 
 
 @attrs.frozen
 class Words:
-    """What a mail says: a subject, paragraphs, a link below the first of them, and paragraphs
-    below the link.
+    """Content of a mail: a subject, paragraphs, a link below the first of them, and paragraphs
+    below the link. ``footer``: why the user gets the mail, with a link to the setting.
     """
 
     subject: str
     above: Sequence[str]
     link: tuple[str, str] = attrs.field(repr=False)  # label and URL
     below: Sequence[str] = attrs.field(default=(), repr=False)
+    footer: tuple[str, str, str] | None = None  # sentence, label and URL
 
 
-def mail_of(due: DueMail, farm: str, token: str) -> OutgoingMail:
-    """Return a mail to the user of ``due``. ``farm``: the gateway's address; ``token``: the token
-    of its link, or ''.
-    """
+def mail_of(due: DueMail, farm: str, words: Words) -> OutgoingMail:
+    """Return a mail to the user of ``due``. ``farm``: the gateway's address."""
     assert due.email is not None, "the mail goes to nobody"
-    words = words_of(due, farm, token)
     return OutgoingMail(
         id=due.id,
         to=due.email,
@@ -68,6 +67,9 @@ def mail_of(due: DueMail, farm: str, token: str) -> OutgoingMail:
 
 
 def words_of(due: DueMail, farm: str, token: str) -> Words:
+    """Return the text of a mail about an account's security. ``token``: the token of its link,
+    or ''.
+    """
     at = moment(due.created_at)
     if due.kind is MailKind.RESET:
         return Words(
@@ -91,6 +93,16 @@ def words_of(due: DueMail, farm: str, token: str) -> Words:
                 "If it was not you, do nothing. The account cannot buy credits with your address.",
             ),
         )
+    if due.kind is MailKind.SET:
+        return Words(
+            "An admin set your RenderTrust password",
+            (
+                f"On {at}, an admin set a new password for your account {due.email}.",
+                "All sessions were ended. API keys still work.",
+                "Ask the people who run the farm for it, or choose a password of your own.",
+            ),
+            ("Choose a new password", f"{farm.rstrip('/')}/console/forgot-password"),
+        )
     return Words(
         "Your RenderTrust password was changed",
         (
@@ -109,7 +121,8 @@ def moment(at: datetime) -> str:
 
 def as_text(words: Words, farm: str) -> str:
     label, url = words.link
-    parts = [*words.above, f"{label}:\n{url}", *words.below, f"-- \nRenderTrust at {farm}"]
+    footer = "" if words.footer is None else "\n{}\n{}:\n{}".format(*words.footer)
+    parts = [*words.above, f"{label}:\n{url}", *words.below, f"-- \nRenderTrust at {farm}{footer}"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -120,7 +133,9 @@ def as_html(words: Words, farm: str) -> str:
         BUTTON.format(url=escape(url), label=escape(label)),
         *map(_paragraph, words.below),
     ]
-    return HTML.format(subject=escape(words.subject), blocks="\n".join(blocks), farm=escape(farm))
+    footer = "" if words.footer is None else FOOTER.format(*map(escape, words.footer))
+    subject, joined = escape(words.subject), "\n".join(blocks)
+    return HTML.format(subject=subject, blocks=joined, farm=escape(farm), footer=footer)
 
 
 def _paragraph(text: str) -> str:

@@ -33,3 +33,8 @@ class MailTried(Message[Mailer, None]):
 @attrs.frozen
 class PurgeMails(Message[Mailer, None]):
     """From the Mailer's own timer: delete old mails."""
+
+
+@attrs.frozen
+class WatchNodes(Message[Mailer, None]):
+    """From the Mailer's own timer: write mails about nodes that have been silent for a while."""

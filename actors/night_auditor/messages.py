@@ -11,7 +11,7 @@ class NightAuditor:
 
 @attrs.frozen
 class RunWhole(Message[NightAuditor, None]):
-    """From an Auditor that has just started, or from an admin: audit all rows now."""
+    """From an Auditor that has just become the leader, or from an admin: audit all rows now."""
 
 
 @attrs.frozen

@@ -255,7 +255,7 @@ class NodeSessionActor(Actor[NodeSession]):
     async def _welcome(self, hello: Hello) -> None:
         """Tell the node which of the units that its hello lists it shall keep or drop.
 
-        Units that the books have as running, and that the node does not list, are requeued.
+        Units that ran, and that the node does not list, are requeued.
         """
         state = self._state
         comparison, now = state.units.compare(hello.running), state.now
@@ -520,7 +520,7 @@ class NodeSessionActor(Actor[NodeSession]):
         try:
             await self._peers.ports.store.node_seen(self._state.node.id)
         except Unavailable:
-            self._seen_at = float("-inf")  # try again at the next pong
+            self._seen_at = float("-inf")  # try again at the next ping or pong
 
     # -- close
 

@@ -47,8 +47,8 @@ class Announcements:
     def ready(self) -> None:
         """Tell the Scheduler what the node can do, as its hello says.
 
-        Each change of a hello makes the Scheduler reconsider all waiting units. So of several
-        changes within ``READY_SECONDS`` only the last change is sent, at the end of that time.
+        Each change of a hello makes the Scheduler reconsider all waiting units. So of changes that
+        follow each other within ``READY_SECONDS`` only the last is sent, up to that much later.
         """
         ready = self._readiness()
         now = self._state.now

@@ -159,8 +159,9 @@ class LeaseRenewal:
 def vouched_at(held: HeldUnit, now: float) -> float | None:
     """Return the time from which the unit's lease runs; None if its node has not reported on it.
 
-    While the node has the unit, that is the time of the node's last report. Units that wait for a
-    slot, and results that are being settled, are in the session, so their lease runs from ``now``.
+    While the node has the unit, that is when the node last reported on it, or was sent it. Units
+    that wait for a slot, and results that are being settled, are in the session, so their lease
+    runs from ``now``.
     """
     return held.heard_at if held.phase in (Phase.SENT, Phase.RUNNING) else now
 

@@ -19,7 +19,7 @@ class NodeSession:
 class Received(Message[NodeSession, None]):
     """From the relay: an undecoded relay frame.
 
-    The relay waits while the mailbox is full, so TCP slows the node down.
+    The relay waits while the mailbox is an eighth full, so TCP slows the node down.
     """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
@@ -56,8 +56,9 @@ class PingSeen(Message[NodeSession, None]):
 
 @attrs.frozen
 class Assignments(Message[NodeSession, None]):
-    """From the Scheduler, in answer to ``SessionOpened``: all units assigned to the session's node.
+    """From the Scheduler: all units assigned to the session's node.
 
+    In answer to ``SessionOpened``, and after another message did not reach the session.
     ``standing`` is the newest standing of the node that the Scheduler knows.
     """
 
@@ -122,7 +123,7 @@ class RunCheck(Message[NodeSession, None]):
     from another kind of device. ``rounding``: the result is from another instruction set, so test
     whether honest renders may differ by rounding. ``further``: more results of a batch, which are
     only opened, and not compared; only verifiers that offer batches get further results.
-    ``seconds``: time limit for rendering.
+    ``seconds``: time limit for rendering. ``sheet``: upload a comparison sheet of the whole frame.
     """
 
     check: UUID
@@ -136,6 +137,7 @@ class RunCheck(Message[NodeSession, None]):
     rounding: bool = False
     further: tuple[FurtherResult, ...] = ()
     seconds: float | None = None
+    sheet: bool = False
 
     @property
     def count(self) -> int:
@@ -186,7 +188,10 @@ class Promote(Message[NodeSession, None]):
 
 @attrs.frozen
 class StandingUpdate(Message[NodeSession, None]):
-    """From the Scheduler: the node's standing changed; an outdated standing is ignored."""
+    """From the Scheduler: the node's standing changed; an outdated standing is ignored.
+
+    Also from the session itself when it starts with a node that is DRAINING.
+    """
 
     standing: StandingRecord
 
@@ -195,7 +200,8 @@ class StandingUpdate(Message[NodeSession, None]):
 class Close(Message[NodeSession, None]):
     """From the relay, the Scheduler or the Watchman: close the socket and end the session.
 
-    ``code``: 4003 if a newer session serves the node, 1012 if the gateway stops.
+    ``code`` (``CloseCode``): 4003 if a newer session serves the node, 1012 if the gateway stops,
+    1007 if the node sent a binary message.
     """
 
     code: int

@@ -1,11 +1,11 @@
 """Watchdog over running units: fails attempts that make no progress or take far too long.
 
-Any message of a node about a unit renews the unit's lease, so the watchdog also requires that the
-reported progress grows. Transfers of files extend the limit by the time that they need on a slow
-line. An attempt may take three times the work that the unit's price pays for. The gateway measures
-the time of an attempt itself. The time begins with the first reported progress, and excludes the
-time that transfers are allowed, and one minute for the start. How slow a node is follows from the
-times that the node took for other jobs, not from its claims.
+A node's report on a unit renews the unit's lease, so the watchdog also requires that the reported
+progress grows. Transfers of files extend the limit by the time that they need on a slow line. An
+attempt may take three times the work that the unit's price pays for. The gateway measures the time
+of an attempt itself. The time begins with the first reported progress, and excludes the time that
+transfers are allowed, and one minute for the start. How slow a node is follows from the times that
+the node took for other jobs, not from its claims.
 
 The trackers outlive a session, as reconnecting is no progress.
 """

@@ -16,7 +16,7 @@ from actors.scheduler.messages import Assignment
 from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
 from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
 from sql.job_plan import FileList
-from sql.units import MINE, is_result_of, result_key
+from sql.units import MINE, is_result_of, result_key, sheet_key
 
 ENTRIES_MAX: Final = 100_000  # some 60 MB, or twenty manifests of the greatest length
 
@@ -149,6 +149,15 @@ class RelayFrameBuilder:
             return await self._inputs(unit), await self._output(unit, RESULT), evidence
         except ValueError as fault:
             raise Unsendable(str(fault)) from fault
+
+    async def sheet_output(self, unit: Assignment) -> Output:
+        """Return the upload URL of the comparison sheet of a disputed unit.
+
+        A later check of the dispute replaces the sheet.
+        """
+        key = sheet_key(object_key(unit, RESULT))
+        put = await self.objects.presign_put(key, within=URL_SECONDS, once=False, base=self.base)
+        return Output(url=put.url, headers=dict(put.headers), key=key)
 
     async def _output(self, unit: Assignment, what: str) -> Output:
         settings, key = self.settings, object_key(unit, what)

@@ -17,7 +17,8 @@ from rendertrust import receipt
 from rendertrust.device_class import kin_of
 from rendertrust.job_types import RENDER
 from rendertrust.protocol import JobResult
-from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, IssuedReceipt
+from rendertrust.receipt import IssuedReceipt
+from rendertrust.verdict_reason import NO_CHECK, NO_EVIDENCE, VerdictReason
 from sql.units import CHECKED, evidence_key, result_key, unit_kind
 
 SCHEME: Final = "s3://"
@@ -47,7 +48,7 @@ def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
     return waits(unit, settings) and unit_kind(unit.job_type, unit.params) == "frame"
 
 
-def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
+def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> VerdictReason:
     """Return the code of the reason why a result that waits for no verdict is ``unverified``."""
     if unit.job_type not in CHECKED:
         return NO_CHECK

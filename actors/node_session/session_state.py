@@ -12,14 +12,12 @@ import attrs
 from actors.kernel import Message, Ref, Timer
 from actors.ledger.effects import Effect
 from actors.node_session.messages import NodeSession
-from actors.node_session.relay_frame_builder import pool_of
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import Clock
-from actors.scheduler.messages import MEMORY_MOST, Assignment
+from actors.scheduler.messages import Assignment, unit_memory
 from rendertrust.protocol import Hello, JobResult, PartsWanted, Running
 from sql.nodes import StandingRecord
-from sql.units import ANY
 
 UnitKey: TypeAlias = tuple[UUID, int]
 AttemptId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
@@ -91,9 +89,9 @@ class LogTail:
 class HeldUnit:
     """One unit of the session. Times are seconds of the monotonic clock.
 
-    ``heard_at``: when the node last reported on the unit. ``vouched_at``: the time from which the
-    unit's last lease was counted (``ledger_requests.vouched_at``). ``asked_at``: when the pending
-    commit about it was sent to the Ledger. ``begun_at``: when the attempt began.
+    ``heard_at``: when the node last reported on the unit, or was sent it. ``vouched_at``: the time
+    from which the unit's last lease was counted (``ledger_requests.vouched_at``). ``asked_at``:
+    when the pending commit about it was sent to the Ledger. ``begun_at``: when the attempt began.
     """
 
     assignment: Assignment
@@ -272,9 +270,11 @@ class SessionState:
 
     @property
     def unit_memory(self) -> int:
-        """Bytes of memory for one unit: the node's memory from its hello, divided by its slots."""
+        """Bytes of memory for one unit, by the measure with which the Scheduler compares nodes."""
         hello = self.hello
-        return 0 if hello is None else min(hello.ram or 0, MEMORY_MOST) // hello.slots
+        if hello is None:
+            return 0
+        return unit_memory(hello.device_class, hello.ram, hello.vram, hello.slots)
 
     def serves(self, pool: str) -> bool:
         """Return whether the node accepts work of a pool; a node whose hello names no pools accepts
@@ -284,13 +284,14 @@ class SessionState:
         return not pools or pool in pools
 
     def is_outsider(self, unit: Assignment) -> bool:
-        """Return whether neither the gateway nor the unit's creator owns or trusts the node.
+        """Return whether the gateway's owner does not run the node, and the unit's creator neither
+        owns nor trusts it.
 
         An outsider's report of a failure does not end the unit while nodes of other owners could
         try it.
         """
         node, own = self.node, self.settings.own
-        return pool_of(unit, node.owner) == ANY and node.id not in own
+        return not (unit.is_trusted or unit.user == node.owner or node.id in own)
 
     def assigned_time(self, unit: Assignment) -> float:
         """Return when a unit was assigned, on the monotonic clock; at most the present.

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from config.settings import DEFAULTS, Earnings, Leases
-from rendertrust.receipt import OFF
+from rendertrust.verdict_reason import OFF, VerdictReason
 from sql.account_names import earning_account
 from sql.nodes import NOTHING_SAID, StandingRecord
 
@@ -36,7 +36,7 @@ class NodeSessionSettings:
     aborted_uploads_most: int = 8  # multipart uploads that a node may cause to be aborted
     send_seconds: float = 10.0  # limit for sending a relay frame, then the socket is aborted
     verified_types: frozenset[str] = frozenset()  # job types whose results wait for a verdict
-    unverified_why: str = OFF  # code in receipts while results of no job type wait for verdicts
+    unverified_why: VerdictReason = OFF  # while results of no job type wait for verdicts
     require_evidence: bool = True  # if False, results without evidence are unverified
     pays_unverified: bool = True  # whether nodes are paid for unverified work
     own: frozenset[UUID] = frozenset()  # the gateway's own nodes, whose reports are trusted

@@ -69,10 +69,10 @@ def failed(
 ) -> UnitFail:
     """Return the effect of a failed attempt: a retry, or the end of the unit.
 
-    A failure of the scene ends the unit if it is ``confirmed``. The third failure that is a node's
-    fault ends the unit, too; if three different nodes failed, the scene is blamed. After other
-    failures the unit is retried, after 1, 2 and 4 seconds. A unit that is ``returned`` did not
-    fail, and is tried up to twelve times.
+    A failure of the scene ends the unit if it is ``confirmed``. So does the third failure that is a
+    node's fault, and the fourth of any kind; if three different nodes failed, the scene is blamed.
+    After other failures the unit is retried, after 1, 2 and 4 seconds. A unit that is ``returned``
+    did not fail, and is tried up to twelve times.
 
     ``others`` is given for a report of an outside node, which ends the unit only if ``is_agreed``.
     For such a report, lost and returned attempts do not count towards the twelve tries.

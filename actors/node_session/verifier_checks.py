@@ -23,6 +23,7 @@ from rendertrust.protocol import (
     Input,
     JobDispatch,
     JobResult,
+    Output,
     Running,
     Urls,
     UrlsRequest,
@@ -83,7 +84,8 @@ class VerifierChecks:
                 encode(dispatch)  # raises ValueError if the batch is too long for a relay frame
         except (ObjectsUnavailable, ValueError) as fault:
             log.warning("a check cannot be sent: %s", type(fault).__name__)
-            self._report(order.check, None, f"it could not be sent: {type(fault).__name__}")
+            why = f"it could not be sent: {type(fault).__name__}"
+            self._verifier.tell(self._reported(order.check, None, why))
             return
         self._checks[order.check] = order
         await self._connection.send(dispatch)
@@ -109,8 +111,15 @@ class VerifierChecks:
         if is_completed and result.work is not None and result.signature is not None:
             report = result.work.get("measured")  # the findings, within the signed work record
         reason = result.error or f"it {result.status}"
-        is_unread, is_scene = _is_unread(result), _is_scene(result)
-        self._report(check.check, report, reason, is_unread=is_unread, is_scene=is_scene)
+        told = self._reported(check.check, report, reason)
+        self._verifier.tell(
+            attrs.evolve(
+                told,
+                is_unread=_is_unread(result),
+                is_scene=_is_scene(result),
+                by_files=_is_by_files(result),
+            )
+        )
 
     def report_lie(self) -> None:
         """Tell the Verifier that the node made a false claim, which is already booked."""
@@ -124,18 +133,9 @@ class VerifierChecks:
         dispatch = await self._relay_frame_of(check)
         return Urls(job_id=dispatch.job_id, unit=0, attempt=1, inputs=dispatch.inputs)
 
-    def _report(
-        self,
-        check: UUID,
-        report: object,
-        reason: str,
-        *,
-        is_unread: bool = False,
-        is_scene: bool = False,
-    ) -> None:
+    def _reported(self, check: UUID, report: object, reason: str) -> Reported:
         found = report if isinstance(report, dict) else None
-        node = self._state.node.id
-        self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
+        return Reported(check, self._state.node.id, found, reason)
 
     async def _relay_frame_of(self, order: RunCheck) -> JobDispatch:
         """Return the relay frame of a check, with the unit's inputs and the delivered files.
@@ -148,10 +148,13 @@ class VerifierChecks:
             for path, of in _files_of(order)
             if of is not None
         ]
-        return _check_dispatch(order, unit, delivered)
+        sheet = await self._relay_frames.sheet_output(order.unit) if order.sheet else None
+        return _check_dispatch(order, unit, delivered, sheet)
 
 
-def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> JobDispatch:
+def _check_dispatch(
+    order: RunCheck, unit: JobDispatch, delivered: list[Input], sheet: Output | None
+) -> JobDispatch:
     own = {name: value for name, value in unit.params.items() if name != EVIDENCE}
     made = attrs.evolve(
         unit,
@@ -169,9 +172,10 @@ def _check_dispatch(order: RunCheck, unit: JobDispatch, delivered: list[Input]) 
             **({} if order.seconds is None else {"seconds": order.seconds}),
             **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
             **({"rounding": True} if order.rounding else {}),
+            **({"sheet": True} if order.sheet else {}),
         },
         inputs=(*unit.inputs, *delivered),
-        output=None,
+        output=sheet,
         evidence=None,
         pool="any",
     )
@@ -195,6 +199,11 @@ def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
 def _is_unread(result: JobResult) -> bool:
     """Return whether the verifier could not fetch a delivered file."""
     return _names_delivery(result) and result.failure in ("network", "gateway")
+
+
+def _is_by_files(result: JobResult) -> bool:
+    """Return whether Blender crashed with a delivered file, and not without it."""
+    return _names_delivery(result) and result.failure == "verifier"
 
 
 def _is_scene(result: JobResult) -> bool:

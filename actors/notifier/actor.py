@@ -49,7 +49,7 @@ JOBS_ENDED: Final = Counter(
 
 @attrs.frozen
 class NotifierSettings:
-    """Limits of the Notifier's memory: units with progress, and jobs with log lines."""
+    """Limits of the Notifier's memory: attempts with progress, and jobs with log lines."""
 
     progress_most: int = 20_000
     tails_most: int = 1_000
@@ -98,7 +98,7 @@ class NotifierActor(Actor[Notifier]):
             await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
-        """Forward a hint for the Scheduler; one of this gateway itself changes nothing there."""
+        """Forward a hint to the Scheduler, where this gateway's own hints do no harm."""
         hint = scheduler_hints.decoded(payload)
         if hint is not None:
             self._scheduler.tell(hint)

@@ -73,7 +73,7 @@ def name_of(payload: bytes) -> bytes:
 
 
 def heard(payload: bytes) -> LogNews | LogRequest | None:
-    """Decode a hint; None if the hint is unknown or malformed."""
+    """Decode a hint; None for an announcement, and if the hint is unknown or malformed."""
     try:
         said = orjson.loads(payload[NAME_BYTES:])
         if "asks" in said:

@@ -108,7 +108,7 @@ class TellOthers(Message[Notifier, None]):
 
 @attrs.frozen
 class LogHintReceived(Message[Notifier, None]):
-    """From the bus: log lines of another gateway, or its request for log lines."""
+    """From the bus: another gateway's log lines, request for log lines, or announcement."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 

@@ -17,18 +17,10 @@ from actors.ports.chain import (
 )
 from actors.ports.clock import Clock
 from actors.ports.leadership import Leadership
-from actors.ports.mail import (
-    MailAccepted,
-    MailDeferred,
-    MailOutcome,
-    MailRefused,
-    MailTransport,
-    OutgoingMail,
-)
+from actors.ports.mail import MailTransport
 from actors.ports.objects import (
     ObjectInfo,
     ObjectMissing,
-    ObjectReference,
     Objects,
     ObjectsUnavailable,
     ObjectTooLarge,
@@ -53,15 +45,12 @@ from actors.ports.signing import (
     NodeTokens,
     ReceiptKey,
     ReceiptSigner,
-    Sealer,
 )
 from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
-from actors.ports.webhooks import Answered, Letter, NotSent, Post
 
 __all__ = [
     "AnchorStore",
     "Anchored",
-    "Answered",
     "Bid",
     "Bus",
     "Chain",
@@ -71,27 +60,19 @@ __all__ = [
     "CheckpointSigner",
     "Clock",
     "Leadership",
-    "Letter",
     "LogMemory",
     "LogSigner",
     "LogStore",
-    "MailAccepted",
-    "MailDeferred",
-    "MailOutcome",
-    "MailRefused",
     "MailTransport",
     "Mined",
     "NodeToken",
     "NodeTokens",
     "NotFromStripe",
-    "NotSent",
     "ObjectInfo",
     "ObjectMissing",
-    "ObjectReference",
     "ObjectTooLarge",
     "Objects",
     "ObjectsUnavailable",
-    "OutgoingMail",
     "Part",
     "PartsRefused",
     "PaymentOrder",
@@ -99,12 +80,10 @@ __all__ = [
     "Payments",
     "PaymentsUnavailable",
     "Ports",
-    "Post",
     "PresignedPut",
     "Random",
     "ReceiptKey",
     "ReceiptSigner",
-    "Sealer",
     "Signed",
     "Store",
     "Subscription",

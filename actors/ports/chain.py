@@ -64,7 +64,7 @@ class Mined:
 
 @frozen
 class Anchored:
-    """The newest anchor of a contract; size 0 before the first."""
+    """An anchor: the size and root hash of the log; size 0 before a contract's first anchor."""
 
     size: int
     root: bytes

@@ -16,9 +16,9 @@ class Leadership(Protocol):
     async def leads(self, role: Role) -> bool:
         """Return True if this gateway leads now; it takes the role if that is free.
 
-        A gateway that must not write (``sql.halts``) neither takes nor keeps the role "lifeline",
-        as all its decisions would be refused. A gateway that must not write may have the role
-        "auditor", in which it only reads and records findings. Raises ``sql.database.Unavailable``:
-        the role may have been lost.
+        If this gateway alone must not write (``sql.halts``), it neither takes nor keeps the role
+        "lifeline", as all its decisions would be refused. It may have the role "auditor", in which
+        it only reads and records findings. Raises ``sql.database.Unavailable``: the role may have
+        been lost.
         """
         ...

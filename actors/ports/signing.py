@@ -43,20 +43,11 @@ class ReceiptSigner(Protocol):
         ...
 
 
-class Sealer(Protocol):
-    """Encryption of secrets for the database, by a key derived from the log's key."""
+class CheckpointSigner(Protocol):
+    """Signer of checkpoints by the log's key; during a rotation also by the previous key.
 
-    def seal(self, secret: bytes, nonce: bytes) -> bytes:
-        """Encrypt with the current key; ``nonce``: 12 bytes that were never used before."""
-        ...
-
-    def unseal(self, sealed: bytes) -> bytes | None:
-        """Decrypt a secret; None if its key no longer exists."""
-        ...
-
-
-class CheckpointSigner(Sealer, Protocol):
-    """Signer of checkpoints by the log's key; during a rotation also by the previous key."""
+    It also encrypts secrets for the database, by a key derived from the log's key.
+    """
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
         """Return the current public keys; during a rotation, the new key comes first."""
@@ -70,14 +61,18 @@ class CheckpointSigner(Sealer, Protocol):
         """Return the note of an anchor with a signature by each key."""
         ...
 
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        """Encrypt with the current key; ``nonce``: 12 bytes that were never used before."""
+        ...
 
-class NonceSigner(Protocol):
-    """Signer of nonces, by the keys that sign checkpoints."""
+    def unseal(self, sealed: bytes) -> bytes | None:
+        """Decrypt a secret; None if its key no longer exists."""
+        ...
+
+
+class LogSigner(CheckpointSigner, ReceiptSigner, Protocol):
+    """Everything that the log's key signs."""
 
     def sign_nonce(self, origin: str, nonce: str) -> str:
         """Return the note over a nonce of 64 hexadecimal digits, with a signature by each key."""
         ...
-
-
-class LogSigner(CheckpointSigner, ReceiptSigner, NonceSigner, Protocol):
-    """Everything that the log's key signs."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sql.multiparts import MultipartName, ResultMultipart
     from sql.nodes import StandingChange, StandingRecord
     from sql.overruns import Overrun
-    from sql.reputation import Record
+    from sql.reputation_rules import Record
 
 
 class Store(Protocol):
@@ -77,7 +77,7 @@ class Store(Protocol):
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew leases whose attempt and node still match the unit; return the renewed leases."""
+        """Renew leases whose attempt and node still match the unit; return the ids of these."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
@@ -223,7 +223,8 @@ class Store(Protocol):
         """Return pending shares that may become payable, oldest first.
 
         Their dispute window is over, no dispute is open, and no delivery of the same operator from
-        before the end of the window still waits for its verdict.
+        before the end of the window still waits for its verdict. Waits of over 30 days do not
+        count.
         """
         ...
 
@@ -235,6 +236,7 @@ class Store(Protocol):
         """Return pending shares that were settled without a full comparison, newest first.
 
         Only nodes that have delivered an invalid result, and other nodes of their owners, count.
+        If none of these results was a strike, only while fewer than ``limit`` shares are withheld.
         """
         ...
 
@@ -251,8 +253,8 @@ class Store(Protocol):
     ) -> "frozenset[CheckId]":
         """Claim, for ``seconds``, the checks that no other gateway has claimed.
 
-        Returns the members of ``checks`` that this gateway has claimed now. A gateway that must not
-        write (``sql.halts``) claims no checks, and gives up its earlier claims on them.
+        Returns the members of ``checks`` that this gateway has claimed now. If this gateway alone
+        must not write (``sql.halts``), it claims no checks and gives up its earlier claims on them.
         """
         ...
 
@@ -338,7 +340,7 @@ class Store(Protocol):
         ...
 
     async def result_multipart(self, name: "MultipartName") -> "ResultMultipart | None":
-        """Return the unfinished multipart upload of a result."""
+        """Return the unfinished multipart upload of a result; None if there is none."""
         ...
 
     async def keep_result_multipart(
@@ -404,7 +406,7 @@ class AnchorStore(Protocol):
         ...
 
     async def due(self) -> tuple[int, bytes] | None:
-        """Return the size and root of the newest checkpoint that is not empty."""
+        """Return size and root of the newest checkpoint with leaves; None if there is none."""
         ...
 
     async def keep(self, row: "SentRow") -> bool:

@@ -74,7 +74,7 @@ from actors.scheduler.state import REFILL, REFILL_JOBS, SchedulerState
 from actors.scheduler.units import PENDING, AssignmentTag, kind_of
 from actors.scheduler.work_stealing import WorkStealing
 from rendertrust.protocol import CloseCode
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 
 DEFAULT_SETTINGS: Final = SchedulerSettings()
 POLL_SECONDS: Final = 5.0
@@ -132,6 +132,9 @@ class SchedulerActor(Actor[Scheduler]):
         self._place_due: Timer | None = None
         self._balance_due: Timer | None = None
         self._resend_due: Timer | None = None
+        self._access_due: Timer | None = None
+        # Replies to changes of access that are not read yet.
+        self._access_answers: list[DeferredReply[None]] = []
 
     async def started(self) -> None:
         for session in self._sessions():
@@ -158,8 +161,8 @@ class SchedulerActor(Actor[Scheduler]):
         """Reserve a slot for a new job, or return why the job is refused; None if the job must
         wait.
 
-        A dispatch waits until the state is loaded, and while a slot is held for another new job
-        that is being committed.
+        A dispatch waits until the state is loaded. If all nodes are full, it also waits while a
+        slot is held for another new job that is being committed.
         """
         if not self._loaded:
             return None
@@ -381,9 +384,23 @@ class SchedulerActor(Actor[Scheduler]):
             self._place()
 
     @handles(AccessChanged)
-    async def access_changed(self, _: AccessChanged) -> None:
-        self._state.index.set_access(await self._store.circles())
+    async def access_changed(self, message: AccessChanged) -> DeferredReply[None]:
+        """Read the change, and answer; if the database is down, read again later."""
+        waiting = [later for later in self._access_answers if not later.gone]
+        self._access_answers = [*waiting, self.later(message)]
+        if self._access_due is not None:
+            self._access_due.cancel()
+        try:
+            self._state.index.set_access(await self._store.circles())
+        except (Unavailable, Conflict) as error:
+            log.warning("a change of access cannot be read: %s", type(error).__name__)
+            self._access_due = self.after(RETRY_SECONDS, AccessChanged())
+            return self._access_answers[-1]
+        answers, self._access_answers = self._access_answers, []
+        for later in answers:
+            later.answer(None)
         self._place()
+        return answers[-1]
 
     # -- sessions of nodes
 

@@ -19,9 +19,31 @@ from sql.unit_retry_policy import tries
 from sql.units import PartResult
 
 MEMORY_MOST: Final = 4 << 40  # bytes; the most memory that a node is believed to have
+CPU: Final = "cpu"
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 OpenOf: TypeAlias = Literal["jobs", "free jobs", "kinds"]
+
+
+def unit_memory(
+    device_class: str | None, ram: int | None, vram: int | None, slots: int | None
+) -> int:
+    """Return the bytes of memory for one unit that the fields of a hello declare.
+
+    ``ram`` and ``vram`` are for all slots together. On a GPU the memory is at most the slot's part
+    of ``vram``, if the node declares ``vram``.
+    """
+    given = min(ram or 0, MEMORY_MOST)
+    if device_kind(device_class) not in ("", CPU) and vram is not None:
+        given = min(given, vram)
+    return given // max(slots or 1, 1)
+
+
+def device_kind(device_class: str | None) -> str:
+    """Return the kind of device, with which a device class begins (``cpu/x86_64``); '' if
+    unknown.
+    """
+    return (device_class or "").partition("/")[0].lower()
 
 
 class Scheduler:
@@ -34,9 +56,8 @@ class Assignment:
 
     ``plan`` is the job's plan; ``params`` are the unit's parameters. ``avoid``: nodes that failed
     or lost the unit, or could not be sent it. ``parts``: results of the units from which it is
-    assembled. ``pool``: whose work it is
-    for the node: its owner's or organisation's (``mine``), of a user whom its owner trusts
-    (``trusted``), or of any user (``any``).
+    assembled. ``pool``: whose work it is for the node: its owner's or organisation's (``mine``), of
+    a user whom its owner trusts (``trusted``), or of any user (``any``).
     """
 
     job: UUID
@@ -52,6 +73,7 @@ class Assignment:
     avoid: frozenset[UUID] = frozenset()
     parts: tuple[PartResult, ...] = ()
     pool: str = "any"
+    is_trusted: bool = False  # the unit's creator trusts the node (``access.is_trusted``)
     price: int = 0  # in 1/10,000 credits
     paused: bool = False  # the job's owner paused it: the unit must not begin
     faults: int = 0  # failures that no node caused
@@ -62,7 +84,6 @@ class Assignment:
 
     @property
     def job_type(self) -> str:
-        """The job's type."""
         return self.plan.job_type
 
     @property
@@ -228,7 +249,7 @@ class NodeSeen(Message[Scheduler, None]):
 
 @attrs.frozen
 class StandingChanged(Message[Scheduler, None]):
-    """From the web, and from the Verifier after a quarantine: a node's new standing.
+    """From the web, and from the Verifier after a quarantine or a release: a node's new standing.
 
     Other gateways read the standing from the database.
     """

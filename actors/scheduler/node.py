@@ -7,14 +7,13 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
-from actors.scheduler.messages import MEMORY_MOST
+from actors.scheduler.messages import CPU, device_kind, unit_memory
 from rendertrust.job_spec import NodeNeeds
 from rendertrust.protocol import Hello
 from sql.nodes import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot, so that the next one is at the node when one ends
-CPU: Final = "cpu"
 GPU: Final = "gpu"
 GIB: Final = 1 << 30
 UnitKey: TypeAlias = tuple[UUID, int]
@@ -80,10 +79,12 @@ class Node:
     the gateway's owner runs the node. ``is_unverifiable``: the gateway has verifiers, but none of
     them can check this node's results.
 
-    ``behind``: the node's session missed a message and must get all assignments again. ``declines``
-    counts the units that the node declined in a row; while ``is_paused`` the node gets no units.
-    ``left_at``: monotonic time when the node's last session ended. ``silent_since``: monotonic time
-    when the node was first found without session, units, standing and sign of life.
+    ``behind``: the node's session missed a message and must get all assignments again.
+    ``declines``: how often the node declined units since it connected or finished one; while
+    ``is_paused`` the node gets no units.
+    ``left_at``: monotonic time when the node's last session here ended, of those with a hello.
+    ``silent_since``: monotonic time when the node was first found without session, units, standing
+    and sign of life.
     """
 
     id: UUID
@@ -133,13 +134,13 @@ class Node:
         self.forget()
 
     def is_back(self, silent_seconds: float | None, now: float) -> bool:
-        """Return whether there was a sign of life after the node's last session ended."""
+        """Return whether there was a sign of life after the node's last session ended, if any."""
         if self.left_at is None or silent_seconds is None:
             return self.left_at is None
         return silent_seconds < now - self.left_at
 
     def forget(self) -> None:
-        """Reset what the node's last hello declared, and the count of units that it declined."""
+        """Reset what the node's last hello declared, its pause, and its count of declines."""
         self.slots = self.offered = None
         self.pools, self.resources = frozenset(), UNKNOWN
         self.declines, self.is_paused = 0, False
@@ -182,7 +183,9 @@ class Node:
 
     @property
     def is_free(self) -> bool:
-        """True if the node would begin a unit at once: the node is connected and a slot is free."""
+        """True if the node is connected and has a free slot: it begins a unit at once, unless it is
+        paused.
+        """
         return self.session is not None and len(self.assigned) < (self.slots or 0)
 
     @property
@@ -235,16 +238,11 @@ def resources_of(
 ) -> NodeResources:
     """Return the resources that the fields of a hello declare.
 
-    The device class begins with the kind of device (``cpu/x86_64``). ``ram`` and ``vram`` are for
-    all slots together; ``memory`` of the result is for one slot. On a GPU, ``memory`` is at most
-    the slot's part of ``vram``, if the node declares ``vram``.
+    ``ram`` and ``vram`` are for all slots together; ``memory`` of the result is for one slot.
     """
-    kind = (device_class or "").partition("/")[0].lower()
-    device = "" if not kind else CPU if kind == CPU else GPU
-    given = min(ram or 0, MEMORY_MOST)
-    if device == GPU and vram is not None:
-        given = min(given, vram)
-    memory = given // max(slots or 1, 1)
+    kind = device_kind(device_class)
+    device = kind if kind in ("", CPU) else GPU
+    memory = unit_memory(device_class, ram, vram, slots)
     return NodeResources(
         device, version_of(blender or ""), memory, device_class or "", opengl is not False
     )

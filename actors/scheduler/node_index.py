@@ -55,7 +55,7 @@ class CacheAffinity:
 
 
 def can_run_checks(node: Node) -> bool:
-    """Return whether a node is connected, offers checks, and has the standing for them."""
+    """Return whether a node is connected and ACTIVE, offers checks, and states its device class."""
     says = node.session is not None and CHECK in (node.offered or ())
     return says and node.standing.name == ACTIVE and bool(node.resources.device_class)
 
@@ -79,7 +79,10 @@ class VerifierClasses:
         return before != self._classes.get(node.id)
 
     def can_check(self, node: Node) -> bool:
-        """Return whether a verifier can check the node's results; True if there is no verifier."""
+        """Return whether a verifier can check the node's results.
+
+        True if there is no verifier, or the node states no device class.
+        """
         machine = node.resources.device_class
         classes = self._classes.values()
         return not (classes and machine) or any(are_comparable(one, machine) for one in classes)
@@ -121,7 +124,7 @@ class NodeIndex:
         self._misses: dict[Requirements, int] = {}
         self._resources: dict[UUID, NodeResources] = {}  # each node's resources at the last update
         self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
-        self.free: dict[UUID, Node] = {}  # nodes that would begin a unit at once
+        self.free: dict[UUID, Node] = {}  # connected nodes with a free slot
         self.busy: dict[UUID, Node] = {}  # nodes with a backlog and a session here
         self.busy_elsewhere: dict[UUID, Node] = {}  # other gateways' nodes with a likely backlog
         self.oversubscribed: dict[UUID, Node] = {}  # nodes with more than DEPTH units per slot
@@ -181,7 +184,10 @@ class NodeIndex:
         self._rank_again(node, buckets)
 
     def _rank_again(self, node: Node, buckets: frozenset[Bucket]) -> None:
-        """Update a node's load and rank in its buckets, which do not depend on its units."""
+        """Update a node's rank in its buckets, and whether it is free or busy.
+
+        The buckets themselves do not depend on the node's units.
+        """
         _list(self.free, node, listed=node.is_free)
         _list(self.busy, node, listed=node.has_backlog)
         _list(self.oversubscribed, node, listed=node.is_oversubscribed)
@@ -257,9 +263,9 @@ class NodeIndex:
     ) -> tuple[PlacementRequest, list[Bucket]]:
         """Return the request for a node, and the buckets of the request.
 
-        Requirements that were raised after failures may be lowered again to those of the job.
-        Raised requirements are lowered if no node meets them. Raised requirements are also lowered
-        if connected nodes that have not failed the unit meet only the job's requirements.
+        Requirements that were raised after failures are lowered again to those of the job in two
+        cases: no node meets them; or the connected nodes that meet them have failed the unit, and a
+        connected node that meets the job's has not.
         """
         buckets = self._buckets_for(demand)
         if demand.kind.asked is None:

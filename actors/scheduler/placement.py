@@ -171,10 +171,9 @@ def choose_for_waiting(
 def _may_add(state: SchedulerState, node: Node, demand: PlacementRequest) -> bool:
     """Return whether a saturated node gets one more unit of the user.
 
-    The node gets the unit if it comes before a unit of the same user that waits at the node. Also,
-    fewer of the user's units may come before the unit than the node has slots. An oversubscribed
-    node also gets a unit of a user who has no unit waiting there, so that other users' backlog does
-    not delay this user.
+    It does if the unit comes before another of the user's units that wait at the node, and fewer of
+    these come before it than the node has slots. An oversubscribed node also gets a unit of a user
+    who has no unit waiting there, so that other users' backlog does not delay this user.
     """
     units = (state.units.get(key) for key in node.assigned)
     own = [

@@ -105,7 +105,7 @@ def begins_elsewhere(key: tuple[UUID, int], index: int, gateways: int) -> bool:
 
 
 def pause_seconds(declines: int) -> float:
-    """Return how long a node gets no units after it declined so many in a row."""
+    """Return how long a node gets no units after it declined so often in a row."""
     return min(PAUSE_SECONDS * 2.0 ** (declines - 1), PAUSE_SECONDS_MOST)
 
 

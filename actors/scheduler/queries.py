@@ -9,8 +9,8 @@ import attrs
 
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.access import may_do
-from actors.scheduler.messages import FindAlternatives, FleetSummary, WaitCounts
-from actors.scheduler.node import CPU, Node, raised_requirements
+from actors.scheduler.messages import CPU, FindAlternatives, FleetSummary, WaitCounts
+from actors.scheduler.node import Node, raised_requirements
 from actors.scheduler.node_index import can_run_checks
 from actors.scheduler.policy import can_do, yields_to_verifiable
 from actors.scheduler.state import SchedulerState

@@ -121,7 +121,6 @@ class FairQueue:
         return not self._units
 
     def put(self, unit: Unit) -> None:
-        """Add a unit."""
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
@@ -206,7 +205,7 @@ class FairQueue:
 
 Delayed: TypeAlias = tuple[datetime, int, Unit]
 Choice: TypeAlias = Node | NoCapableNode | AllNodesFull
-LOOK_AHEAD: Final = 64  # units that a pass skips in one line because of nodes that they avoid
+LOOK_AHEAD: Final = 64  # units of a user that a pass skips in one line as no node has room for them
 FEW: Final = 8  # if at most so many units of a job wait here, its next units are read
 
 
@@ -311,7 +310,6 @@ class UnitQueue:
 
     @property
     def lines(self) -> int:
-        """The number of lines."""
         return len(self._lines)
 
     @property

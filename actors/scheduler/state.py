@@ -27,7 +27,7 @@ from actors.node_session.messages import (
     StandingUpdate,
     Withdraw,
 )
-from actors.scheduler.access import pool_for_node
+from actors.scheduler.access import is_trusted, pool_for_node
 from actors.scheduler.messages import Assignment
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.node_index import NodeIndex
@@ -355,7 +355,7 @@ class SchedulerState:
     ) -> None:
         """Make the copies of these jobs match the database's rows."""
         for row in rows:
-            copy = self.copies.get((row.job, row.unit))
+            copy = self.copies.get((row.job, row.number))
             if copy is not None and copy.attempt < row.attempt:
                 self._drop(copy)
                 copy = None
@@ -365,7 +365,7 @@ class SchedulerState:
                 copy.state, copy.started_at = row.state, row.started_at
                 copy.is_at_session = copy.is_at_session or row.lease_until is not None
                 self._note_pause(copy, paused=row.paused == "owner")
-        seen = {(row.job, row.unit, row.attempt) for row in rows}
+        seen = {(row.job, row.number, row.attempt) for row in rows}
         for copy in [c for c in self.copies.values() if c.state != PENDING]:
             if copy.job in jobs and (*copy.key, copy.attempt) not in seen:
                 self._drop(copy)
@@ -391,7 +391,7 @@ class SchedulerState:
                 self.queue.drained.add(job)
 
     def _is_claimed(self, row: OpenUnit, now: datetime) -> bool:
-        attempt, until = self._claims.get((row.job, row.unit), NOT_CLAIMED)
+        attempt, until = self._claims.get((row.job, row.number), NOT_CLAIMED)
         return row.state == "QUEUED" and row.attempt < attempt and now < until
 
     # -- nodes and their sessions
@@ -474,7 +474,9 @@ class SchedulerState:
         return Assignments(assignments, node.standing)
 
     def _assignment(self, unit: Unit, node: Node) -> Assignment:
-        return unit.assignment(pool_for_node(node, unit.user, self.index.access))
+        user, access = unit.user, self.index.access
+        trusted = is_trusted(node, user, access)
+        return unit.assignment(pool_for_node(node, user, access), is_trusted=trusted)
 
     # -- rows read from the database
 
@@ -486,7 +488,7 @@ class SchedulerState:
         seen: set[UnitKey] = set()
         waiting: dict[UUID, list[OpenUnit]] = {}
         for row in (row for row in rows if not row.is_copy):
-            seen.add((row.job, row.unit))
+            seen.add((row.job, row.number))
             if row.state == "QUEUED":
                 waiting.setdefault(row.job, []).append(row)
             self._compare(row, now)
@@ -534,8 +536,8 @@ class SchedulerState:
 
     def _compare(self, row: OpenUnit, now: datetime) -> None:
         if self.copies:  # few of thousands of units have a copy
-            self._promote_copy(row.job, row.unit, row.attempt)
-        unit = self.units.get((row.job, row.unit))
+            self._promote_copy(row.job, row.number, row.attempt)
+        unit = self.units.get((row.job, row.number))
         if unit is None:
             if not (self._claims and self._is_claimed(row, now)):
                 self._admit(row, now)

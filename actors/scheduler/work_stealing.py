@@ -2,7 +2,7 @@
 
 Only the session of the busy node knows whether it has sent a unit to the node. So the scheduler
 recalls the unit: it asks the session to return the unit. A unit that was not sent is requeued as an
-unsent attempt, which is no retry, and is then placed like any other. Until the unit is placed, a
+unsent attempt, which is no retry, and is then placed like any other. Until the unit is returned, a
 slot of the idle node is held.
 
 If another gateway serves the busy node, that gateway's scheduler gets a ``StealRequest`` and

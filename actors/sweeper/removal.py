@@ -10,7 +10,7 @@ from typing import Final
 
 from actors.ports import place_of
 from actors.sweeper.ports import SweeperPorts, SweeperSettings
-from sql.units import beside, evidence_key, result_key
+from sql.units import beside, evidence_key, result_key, sheet_key
 
 ABANDONED_AFTER: Final = timedelta(days=1)
 # Like ABANDONED_AFTER, for attempts that have ended: presigned URLs of parts have expired by then.
@@ -77,7 +77,7 @@ async def _results(ports: SweeperPorts, settings: SweeperSettings) -> None:
         for result in results:
             place = place_of(result.result_key)
             if place is not None and place.bucket == settings.bucket:
-                for key in (place.key, beside(place.key)):
+                for key in (place.key, beside(place.key), sheet_key(place.key)):
                     await ports.objects.delete(key)
             await ports.tables.retention.result_gone(result, now)
         log.info("%d results have expired", len(results))

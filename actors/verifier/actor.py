@@ -42,21 +42,21 @@ from actors.verifier.verifier_registry import (
     VerifierFleet,
     VerifierRegistry,
 )
-from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
+from rendertrust.verdict_reason import NO_BUILD, NO_EVIDENCE, OWN_NODE, VerdictReason
 from sql import sampling
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
-from sql.reputation import NEW
+from sql.reputation_rules import NEW
 from sql.units import MINE
 
-FAILURES_MOST: Final = 3  # failed checks after which a result is unverifiable
+FAILURES_MOST: Final = 3  # failed checks after which a result gets no further one
+TOO_LONG: Final = "it took too long"
 ANSWER_SECONDS: Final = 10.0  # wait for the Ledger's answer, then commit again
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
 RENDER_SHARE: Final = 0.75  # share of a check's time for rendering, without its files
 SOON_SECONDS: Final = 0.05  # pause before the next page, if there are several pages
-NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 
 
@@ -248,7 +248,7 @@ class VerifierActor(Actor[Verifier]):
 
     def _may_act(self, case: Case) -> bool:
         """Return True if this gateway can take the case's next step; if not, another one may."""
-        if self._is_ours(case) or self._why_unverified(case) or self._why_unverifiable(case):
+        if self._is_ours(case) or self._why_unverified(case) or self._lacks_build(case):
             return True
         return self._verifiers.free_for(case, self._fleet) is not None
 
@@ -272,8 +272,8 @@ class VerifierActor(Actor[Verifier]):
                 self._read_again(case)
             elif (reason := self._why_unverified(case)) is not None:
                 case.end_unverified(reason)
-            elif (said := self._why_unverifiable(case)) is not None:
-                case.end_unverifiable(said)
+            elif self._lacks_build(case):
+                case.end_unverifiable(NO_BUILD)
             elif case.failed >= FAILURES_MOST:
                 case.give_up()
             else:
@@ -281,7 +281,7 @@ class VerifierActor(Actor[Verifier]):
         if case.verdict is not None:
             await self._conclude(case)
 
-    def _why_unverified(self, case: Case) -> str | None:
+    def _why_unverified(self, case: Case) -> VerdictReason | None:
         """Return the code of the reason to skip the check of a case; None if the case must be
         checked.
         """
@@ -292,20 +292,12 @@ class VerifierActor(Actor[Verifier]):
         may_release = case.pending.may_release and not self._fleet.is_barred(case)
         return OWN_NODE if case.pending.pool == MINE and not may_release else None
 
-    def _why_unverifiable(self, case: Case) -> str | None:
-        """Return the reason why a case cannot be checked; None if the case can be checked, perhaps
-        later.
-        """
-        if case.is_again:
-            return None
-        row = case.pending.row
-        if row.sha256 is None or row.size is None:
-            return "the object store has no SHA-256 of the result"
-        if case.step != "open" and self._fleet.lacks(case):
-            waited = self._peers.clock.monotonic() - max(case.since, self._since)
-            if waited >= self._settings.verification.wait_seconds:
-                return NO_BUILD
-        return None
+    def _lacks_build(self, case: Case) -> bool:
+        """Return True if no verifier has had the node's build of Blender for ``wait_seconds``."""
+        if case.is_again or case.step == "open" or not self._fleet.lacks(case):
+            return False
+        waited = self._peers.clock.monotonic() - max(case.since, self._since)
+        return waited >= self._settings.verification.wait_seconds
 
     def _ask(self, case: Case, waiting: Sequence[Case]) -> None:
         now = self._peers.clock.monotonic()
@@ -364,16 +356,16 @@ class VerifierActor(Actor[Verifier]):
         _split(running)
         case = running.cases[0]
         if not running.is_batch:
-            rests = case.lose(self._settings.again_seconds, FAILURES_MOST)
+            rests = case.lose(running.by.node, self._settings.again_seconds)
             case.rests_until = self._peers.clock.monotonic() + rests
 
     def _expire(self) -> None:
         for running in self._verifiers.overdue(self._peers.clock.monotonic()):
             log.warning("a check by node %s took too long", running.by.node)
             self._verifiers.drop(running)
-            self._failed(running)
+            self._failed(running, Reported(running.order.check, running.by.node, None, TOO_LONG))
 
-    def _failed(self, running: RunningCheck, *, is_scene: bool = False) -> None:
+    def _failed(self, running: RunningCheck, told: Reported) -> None:
         """Handle a failed check, which is repeated after a pause.
 
         Results of a batch are opened one by one.
@@ -382,9 +374,13 @@ class VerifierActor(Actor[Verifier]):
         _split(running)
         if running.is_batch:
             return
-        case = running.cases[0]
-        case.fail(running.by.node, is_scene=is_scene)
-        case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
+        case, rests = running.cases[0], self._settings.again_seconds
+        if told.is_unread:
+            rests = case.miss(told.reason, rests)
+        else:
+            blamed = {"is_scene": told.is_scene, "by_files": told.by_files}
+            case.fail(running.by.node, told.reason, **blamed)
+        case.rests_until = self._peers.clock.monotonic() + rests
 
     def _spent(self, running: RunningCheck) -> None:
         now, case = self._peers.clock.monotonic(), running.cases[0]
@@ -408,9 +404,7 @@ class VerifierActor(Actor[Verifier]):
             heard = answer(message.report, order.count, least_of(order.unit))
         if isinstance(heard, NoReport):
             log.warning("a check by node %s failed: %s", message.node, heard.reason)
-            if message.is_unread:
-                case.unread = heard.reason
-            self._failed(running, is_scene=message.is_scene)
+            self._failed(running, attrs.evolve(message, reason=heard.reason))
             return
         self._spent(running)
         self._hear(case, heard, running)
@@ -443,6 +437,8 @@ class VerifierActor(Actor[Verifier]):
             case.end_unverified(NO_EVIDENCE)
         else:
             case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
+            if case.is_refused_across and self._fleet.has_class_of(case):
+                case.leave_to_same_class()
         if case.differs:
             self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
         if case.is_accused:
@@ -470,8 +466,15 @@ class VerifierActor(Actor[Verifier]):
         if message.is_readable is False:
             case.end_unread()
             await self._conclude(case)
+        elif message.is_readable and case.unfetched >= FAILURES_MOST and self._is_old(case):
+            case.end_unfetched()
+            await self._conclude(case)
         elif message.is_readable:
             case.unread = None  # a verifier tries again
+
+    def _is_old(self, case: Case) -> bool:
+        waited = self._peers.clock.monotonic() - max(case.since, self._since)
+        return waited >= PATIENCE_FACTOR * self._settings.verification.wait_seconds
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────
 
@@ -535,9 +538,10 @@ class VerifierActor(Actor[Verifier]):
         verdict = case.verdict
         assert verdict is not None, "it was booked"
         log.info("unit %s:%d:%d is %s %s", *case.id, verdict.outcome, verdict.said)
+        if verdict.outcome == "invalid":
+            self._clawback.again()
         if verdict.strike:
             self._standings.suspect(case.pending.row.node_id)
-            self._clawback.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
 

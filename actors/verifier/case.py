@@ -17,7 +17,19 @@ from actors.verifier.check_orders import (
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.device_class import is_kin
-from rendertrust.receipt import REASONS, drawing_of
+from rendertrust.receipt import drawing_of
+from rendertrust.verdict_reason import (
+    CHECKS_FAILED,
+    DEVICE_DEPENDENT,
+    FORMAT,
+    NO_EVIDENCE,
+    OTHER_DEVICE,
+    OTHER_DRIVER,
+    SCENE_FAILS,
+    UNSUPPORTED,
+    VerdictReason,
+    explain,
+)
 from sql.checks import Pending
 from sql.sampling import unit_name
 from sql.units import Kind, unit_kind
@@ -31,26 +43,21 @@ Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
-UNMADE: Final = "its regions match, but rebuilding its picture from the evidence crashes Blender"
+UNMADE: Final = "rebuilding its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 # these stand for a creator in the fair order of checks
 CLAWBACK: Final = UUID(int=0)
 RELEASES: Final = UUID(int=2**128 - 1)  # free frames that may end their node's quarantine
-LOST_MOST: Final = 6  # verifiers lost in a row during checks, after which a result is unverifiable
+LOST_MOST: Final = 6  # verifiers lost during checks of a result, after which it is refused
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
+LOST: Final = "each verifier that checks it is lost"
 MISSING: Final = "the object is no longer in the store"
-TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
-UNREAD: Final = "its regions match, but the verifier cannot read this kind of picture"
-# Codes in verdicts by a verifier of another device kind; an explanation may follow the code.
+COMPOSITING: Final = "Blender crashes while it makes the picture from its passes"
+# Codes at the beginning of explanations: comparisons with other seeds, and of frames by EEVEE.
 OTHER_SEEDS: Final = "other-seeds"
-OTHER_DEVICE: Final = "other-device"
-DEVICE_DEPENDENT: Final = "device-dependent"
-NO_EVIDENCE: Final = "no-evidence"
-# Codes for findings about frames that EEVEE drew.
 SAME_DRIVER: Final = "same-driver"
-OTHER_DRIVER: Final = "other-driver"
 NOT_EQUAL: Final = "not-equal"
 
 
@@ -58,17 +65,16 @@ NOT_EQUAL: Final = "not-equal"
 class Verdict:
     """Verdict on a result.
 
-    ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``from_scene``:
-    the scene makes the result unverifiable. ``withdrawn``: the scene is at fault, so no invalid
-    result of the unit is a strike. ``reason``: the code of the reason why the result is unverified.
+    ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``withdrawn``: the
+    scene is at fault, so no invalid result of the unit is a strike. ``reason``: why the result is
+    unverified or unverifiable.
     """
 
     outcome: VerdictOutcome
     said: str = ""
     strike: bool = False
-    from_scene: bool = False
     withdrawn: bool = False
-    reason: str | None = None
+    reason: VerdictReason | None = None
 
 
 @attrs.define(eq=False)
@@ -89,14 +95,21 @@ class Case:
     is_alone: bool = False  # a batch did not clear the result, so it is opened alone
     failed: int = 0  # number of failed checks
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
+    failed_by_files: int = 0  # failed checks that fail only with the delivered files
+    failure: str = ""  # why the last check failed
+    unfetched: int = 0  # checks whose verifier could not fetch a file that the gateway can read
     lost: int = 0  # checks whose verifier was lost
     yielded: int = 0  # long checks that were dropped as results of other creators waited
     failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
     rests_until: float = float("-inf")  # no check before this monotonic time
     unread: str | None = None  # why a verifier could not read the result; the gateway now tries
-    is_suspected: bool = False  # the node has a strike, or a check found a result of it wrong
+    # the node has a strike, a check found a result of it wrong, or this may end its quarantine
+    is_suspected: bool = False
     is_trusted: bool = False  # the node is a verifier, whose results are not compared
     is_known: bool = False  # the node has enough valid results in a row on this device class
+    # A verifier of another device class refused the result, which is no strike. One of the same
+    # class is known, and decides.
+    needs_same_class: bool = False
     lacks_build: bool = False  # no verifier has the node's build, so only open the result at first
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
@@ -134,7 +147,7 @@ class Case:
     def dispute(self) -> None:
         """Render the whole frame, and check the places that its creator names."""
         if not self.is_cut or self.pending.row.evidence_sha256 is None:
-            self._cannot_tell(NOT_WHOLE)
+            self._cannot_tell(CHECKS_FAILED, NOT_WHOLE)
         else:
             self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
 
@@ -189,7 +202,7 @@ class Case:
         """True if other results are checked first, as a check of this result failed or was
         dropped.
         """
-        return self.failed > 0 or self.yielded > 0
+        return self.failed > 0 or self.yielded > 0 or self.unfetched > 0
 
     def is_waiting(self, now: float) -> bool:
         """Return True if nothing but a verifier is missing for its next check."""
@@ -208,6 +221,14 @@ class Case:
         if self.verdict is not None:
             return self.verdict.outcome == "invalid" and self.verdict.strike
         return self.step == "more" or (self.step == "whole" and self.why == "regions")
+
+    @property
+    def is_refused_across(self) -> bool:
+        """True if a verifier of another device class refused the result, and this is no strike."""
+        verdict = self.verdict
+        if verdict is None or verdict.outcome != "invalid" or verdict.strike or verdict.withdrawn:
+            return False
+        return self.comparison is not None and self.verifier_class != self.device_class
 
     @property
     def scene(self) -> tuple[UUID, str]:
@@ -245,7 +266,8 @@ class Case:
         # No further check follows on a refusal, which is then a strike unless rounding may matter.
         is_whole = self.step == "whole" and self.why in ("regions", "disputed")
         is_last = is_whole or (self.kind == "chunk" and at != NOWHERE)
-        return attrs.evolve(order, rounding=is_other_set and is_last)
+        has_sheet = self.step == "whole" and self.pending.disputed is not None
+        return attrs.evolve(order, rounding=is_other_set and is_last, sheet=has_sheet)
 
     def _places(self, secret: bytes) -> SampleRegions:
         if self.step == "open":
@@ -301,9 +323,9 @@ class Case:
         elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
-        elif report.is_loose or (across and (report.is_uncut or self.pending.is_uncut)):
-            # An invalid result is no strike here, so sampling would not deter cheating: always
-            # compare.
+        elif report.is_loose or across:
+            # An invalid result may be no strike here, as honest frames may differ, by rounding for
+            # example. So sampling would not deter cheating: always compare.
             self.compare()
         else:
             self.verdict = Verdict("sampled-out")
@@ -345,7 +367,7 @@ class Case:
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
-            self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
+            self._cannot_tell(FORMAT)
         else:
             self._is_valid(found, "" if found == "exact" else _distance(report), across=across)
 
@@ -359,18 +381,17 @@ class Case:
         else:
             # Honest nodes fail tiles of scenes that cannot be split, and videos of no pictures.
             is_made = self.kind in ("frame", "chunk")
-            self.verdict = Verdict("unverifiable", reason, from_scene=is_made)
+            self._cannot_tell(FORMAT if is_made else UNSUPPORTED, reason)
 
     def _hear_whole(self, report: Report, limits: Thresholds, *, across: bool) -> None:
+        if report.unable is not None and self.why == "uncut":
+            self._cannot_tell(FORMAT)  # the verifier cannot read its own render
+            return
         if not report.is_whole:
             self.give_up()
             return
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
-            return
-        # the verifier could not even make a picture of the frame that it rendered
-        if self.why == "unmade" and not report.is_finished:
-            self._cannot_tell(self.said)
             return
         # A denoiser amplifies small differences, so the picture counts only if all crops are equal.
         is_equal = all(crop.equal for crop in report.crops)
@@ -380,8 +401,11 @@ class Case:
             is_loose = self._is_loose(report)
             is_sure = not is_loose if self.why == "regions" else not (across or is_loose)
             self._is_invalid(f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure)
-        elif self.why == "uncut" and not report.is_finished:
-            self._cannot_tell(UNREAD)
+        elif report.is_unmade or (self.why == "unmade" and not report.is_finished):
+            # the verifier could not even make a picture of the frame that it rendered
+            self._cannot_tell(SCENE_FAILS, COMPOSITING)
+        elif not report.is_finished:
+            self._cannot_tell(FORMAT)
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
         else:
@@ -401,7 +425,7 @@ class Case:
             is_there = bool(drawn) and not is_match(of_all(drawn, limits))
             self._is_invalid(said, strike=not report.is_loose and (is_there or not across))
         elif not report.is_finished:
-            self._cannot_tell(UNREAD)
+            self._cannot_tell(FORMAT)
         elif not is_match(of_region(report.compared[-1], limits)):
             self._is_invalid(said, strike=not (across or report.is_loose))
         else:
@@ -410,8 +434,7 @@ class Case:
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
         """Handle a report by a verifier of another device kind, which never results in a strike."""
         if report.unable is not None and report.depends:
-            # The node states its own kind of device, so it is not paid.
-            self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
+            self._cannot_tell(DEVICE_DEPENDENT, report.depends)
         elif self.step == "whole" and not report.is_whole:
             self.give_up()
         elif report.unable is not None:
@@ -424,16 +447,17 @@ class Case:
     def _hear_across(self, report: Report, limits: Thresholds) -> None:
         across = report.across or self._by_same_seed(report, limits)
         if across.outcome in ("refused", "unsaid") and report.depends:
-            # The node may have caused the difference, so it is not paid.
-            self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
+            self._cannot_tell(DEVICE_DEPENDENT, report.depends)
         elif across.outcome == "refused":
             self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
         elif across.outcome == "unsaid":
-            self.verdict = Verdict("unverifiable", f"{OTHER_DEVICE}: {across.why}")
+            self._cannot_tell(OTHER_DEVICE, across.why)
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
+        elif report.is_unmade:  # by evidence that was not rendered here, so its node may cause this
+            self._cannot_tell(OTHER_DEVICE, UNMADE)
         elif not report.is_finished:
-            self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
+            self._cannot_tell(FORMAT)
         elif across.outcome == "accepted":
             self.verdict = Verdict("consistent", OTHER_SEEDS)
         else:
@@ -455,11 +479,11 @@ class Case:
             why = f"{code}: {across.why or NOT_EQUAL}"
             self._is_invalid(why, strike=is_same or is_unsigned)
         elif across.outcome == "unsaid":
-            self.verdict = Verdict("unverifiable", f"{code}: {across.why}")
+            self._cannot_tell(OTHER_DRIVER, across.why)
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
-            self.verdict = Verdict("unverifiable", UNREAD)
+            self._cannot_tell(FORMAT)
         else:
             is_exact = across.outcome == "exact"
             self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
@@ -486,10 +510,20 @@ class Case:
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
         return report.is_loose or others
 
-    def fail(self, verifier: UUID, *, is_scene: bool = False) -> None:
-        """Record a failed check. ``is_scene``: the delivered files were not involved."""
+    def leave_to_same_class(self) -> None:
+        """Let a verifier of the node's device class decide instead of the one that refused."""
+        self.verdict, self.needs_same_class = None, True
+
+    def fail(
+        self, verifier: UUID, why: str = "", *, is_scene: bool = False, by_files: bool = False
+    ) -> None:
+        """Record a failed check. ``is_scene``: the scene fails without the delivered files, too.
+        ``by_files``: it fails only with them.
+        """
         self.failed += 1
         self.failed_in_scene += is_scene
+        self.failed_by_files += by_files
+        self.failure = why
         self.failed_by |= {verifier}
 
     def give_way(self, again_seconds: float) -> float:
@@ -497,37 +531,67 @@ class Case:
         self.yielded += 1
         return again_seconds * 2.0 ** min(self.yielded, DOUBLED_MOST)
 
-    def lose(self, again_seconds: float, failures_most: int) -> float:
+    def lose(self, verifier: UUID, again_seconds: float) -> float:
         """Record that the verifier was lost during its check; return the pause in seconds.
 
-        After LOST_MOST losses the checks of the case are given up, as the result may crash
-        verifiers.
+        After LOST_MOST losses the result is refused, as its files may crash verifiers.
         """
         self.lost += 1
+        self.failed_by |= {verifier}
         if self.lost >= LOST_MOST:
-            self.failed = failures_most
+            self._refuse_files(LOST)
         return again_seconds * 2.0 ** (self.lost - 2) if self.lost > 1 else 0.0
+
+    def miss(self, why: str, again_seconds: float) -> float:
+        """Record that a verifier could not fetch the delivered files; return the pause in seconds.
+
+        The gateway reads the files now: a store that is away is nobody's failure.
+        """
+        self.unread = why
+        self.unfetched += 1
+        return again_seconds * 2.0 ** min(self.unfetched - 1, DOUBLED_MOST)
 
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid, but no strike. If all checks failed because of
-        the scene, the scene is at fault, unless a comparison left regions in doubt.
+        If regions differed, or checks fail only with the delivered files, the result is invalid,
+        but no strike. If all checks failed because of the scene, the scene is at fault, unless a
+        comparison left regions in doubt.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"
             self._is_invalid(said, strike=False)
+        elif self.failed_by_files > 0:
+            self._refuse_files(self.failure)
         elif 0 < self.failed == self.failed_in_scene and self.step != "more":
-            self._cannot_tell(TOO_LARGE)
+            self._cannot_tell(SCENE_FAILS, self.failure)
         else:
-            self.verdict = Verdict("unverifiable", self.said or "its checks fail")
+            self._cannot_tell(CHECKS_FAILED, self.said or self.failure)
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
         self.verifier = None  # the gateway's own reading decides, not a verifier's finding
         self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
+
+    def end_unfetched(self) -> None:
+        """End the case: the gateway can read the files, but for long no verifier could."""
+        if self.is_again:
+            self._cannot_tell(CHECKS_FAILED, self.unread or "")
+        else:
+            self.end_unread()
+
+    def _refuse_files(self, said: str) -> None:
+        """End the case: verifiers fail with the delivered files, which may be the node's fault.
+
+        If the result was settled, an admin decides.
+        """
+        if self.is_again:
+            self._cannot_tell(CHECKS_FAILED, said)
+        else:
+            self.verifier = min(self.failed_by)
+            self._is_invalid(said, strike=False)
 
     def end_missing(self) -> None:
         """End the case: the store lost the object, which is not the node's fault.
@@ -535,7 +599,7 @@ class Case:
         The unit is rendered again; if it was settled, an admin decides.
         """
         if self.is_again:
-            self.verdict = Verdict("unverifiable", MISSING)
+            self._cannot_tell(CHECKS_FAILED, MISSING)
         else:
             self.verifier = None  # no verifier found it invalid
             self._is_invalid(MISSING, strike=False)
@@ -545,13 +609,13 @@ class Case:
         said = "the object is not the one that was delivered"
         self.verdict = Verdict("invalid", said, strike=True)
 
-    def end_unverifiable(self, said: str) -> None:
-        """End the case as unverifiable, without a check."""
-        self.verdict = Verdict("unverifiable", said)
+    def end_unverifiable(self, reason: VerdictReason) -> None:
+        """End the case as unverifiable, without a further check."""
+        self._cannot_tell(reason)
 
-    def end_unverified(self, reason: str) -> None:
-        """End the case without a check, for a ``reason`` that is a code of receipts."""
-        self.verdict = Verdict("unverified", REASONS[reason], reason=reason)
+    def end_unverified(self, reason: VerdictReason) -> None:
+        """End the case without a check."""
+        self.verdict = Verdict("unverified", explain(reason), reason=reason)
 
     def _render_whole(self, why: Why, said: str) -> None:
         self.step, self.why, self.said = "whole", why, said[:SAID_MOST]
@@ -573,8 +637,8 @@ class Case:
         else:
             self.verdict = Verdict("invalid", said[:SAID_MOST], strike=strike)
 
-    def _cannot_tell(self, said: str) -> None:
-        self.verdict = Verdict("unverifiable", said[:SAID_MOST], from_scene=True)
+    def _cannot_tell(self, reason: VerdictReason, detail: str = "") -> None:
+        self.verdict = Verdict("unverifiable", explain(reason, detail)[:SAID_MOST], reason=reason)
 
     @property
     def _has_three_owners(self) -> bool:

@@ -2,7 +2,9 @@
 
 The gateway opens a dispute for each of their pending shares that was settled without a full
 comparison. The share cannot mature until a check, or an admin, decides the dispute
-(``Case.is_again``).
+(``Case.is_again``). A share is withheld once at most, and a valid one keeps its pay. After an
+invalid result without a strike, which a creator can cause, shares are withheld only while fewer
+than AT_ONCE wait for their checks.
 """
 
 from datetime import timedelta
@@ -16,7 +18,7 @@ from actors.ledger.messages import Commit, LedgerUnavailable
 from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
-AT_ONCE: Final = 256  # shares per query
+AT_ONCE: Final = 256  # shares per query, and limit of shares withheld without a strike
 # Interval at which every gateway looks for shares to withhold (query ``earnings_unlooked``): the
 # gateway that booked the verdict may have died, and earlier deliveries may be settled later.
 LOOK_SECONDS: Final = 60.0
@@ -40,7 +42,7 @@ class Clawback:
     _due_at: float = float("-inf")
 
     def again(self) -> None:
-        """Look for shares to withhold at the next ``attend``, for example after a new strike."""
+        """Look for shares to withhold at the next ``attend``, for example after a verdict."""
         self._due_at = float("-inf")
 
     def hear(self, outcome: object) -> None:

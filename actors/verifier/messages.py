@@ -42,7 +42,8 @@ class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
     If ``report`` is None, the check failed, for ``reason``. ``is_unread``: the delivered result
-    could not be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
+    could not be fetched. ``is_scene``: the check failed while the verifier itself rendered the
+    scene. ``by_files``: Blender crashes with the delivered files, and not without them.
     """
 
     check: UUID
@@ -51,6 +52,7 @@ class Reported(Message[Verifier, None]):
     reason: str = ""
     is_unread: bool = False
     is_scene: bool = False
+    by_files: bool = False
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from actors.ports import Clock, Store
 from actors.scheduler.messages import Scheduler, StandingChanged
 from sql.audit_log import Act
 from sql.nodes import ACTIVE, StandingChange
-from sql.reputation import RELEASED_BY, STRIKES_MOST, Record, Reputation, strikes_of
+from sql.reputation_rules import RELEASED_BY, STRIKES_MOST, Record, Reputation, strikes_of
 
 ACTOR = "verifier"
 LOOK_SECONDS: Final = 10.0  # how often every gateway looks for nodes to release

@@ -13,7 +13,7 @@ from actors.verifier.case import Case
 from actors.verifier.thresholds import DEFAULTS, Thresholds
 from config.settings import DEFAULTS as GATEWAY_DEFAULTS
 from config.settings import Verification
-from rendertrust.receipt import OFF
+from rendertrust.verdict_reason import OFF, VerdictReason
 
 
 @attrs.frozen
@@ -27,7 +27,7 @@ class VerifierSettings:
     """
 
     verification: Verification = GATEWAY_DEFAULTS.verification
-    unverified_why: str = OFF
+    unverified_why: VerdictReason = OFF
     require_evidence: bool = True
     pays_unverified: bool = True
     first_seconds: float = 120.0  # least time limit of a first check

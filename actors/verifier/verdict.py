@@ -10,6 +10,7 @@ from actors.verifier.case import Case, Verdict
 from actors.verifier.settings import VerifierPeers
 from rendertrust import receipt
 from rendertrust.receipt import IssuedReceipt
+from rendertrust.verdict_reason import IS_PAID
 from sql import sampling
 from sql.checks import Pending
 from sql.unit_retry_policy import wait_seconds
@@ -23,7 +24,7 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
     assert verdict is not None, "the case has a verdict"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
     # Only a node with enough valid results is paid for a result that cannot be verified.
-    is_known = verdict.from_scene and case.is_known
+    is_known = case.is_known and IS_PAID.get(verdict.reason or "", False)
     pays = pays_unverified if verdict.outcome == "unverified" else is_known
     price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
     return UnitVerdict(
@@ -42,6 +43,7 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
         withdrawn=verdict.withdrawn,
         verifier_class=case.verifier_class,
         comparison=case.comparison,
+        reason=verdict.reason,
     )
 
 
@@ -97,11 +99,11 @@ def finding_of(case: Case) -> str:
 
 
 def decision_on(case: Case, peers: VerifierPeers) -> DisputeDecide:
-    """Return the decision on a dispute: invalid and unverifiable results are refunded."""
+    """Return the decision on a dispute: invalid results are refunded."""
     row, verdict = case.pending.row, case.verdict
     assert verdict is not None, "the case has a verdict"
-    upheld = verdict.outcome in ("invalid", "unverifiable")
+    upheld = verdict.outcome == "invalid"
     said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
-    later = verdict_on(case, peers, pays_unverified=False) if verdict.outcome == "invalid" else None
+    later = verdict_on(case, peers, pays_unverified=False) if upheld else None
     decided = (row.job_id, row.unit, case.pending.user, upheld, said[:SAID_MOST])
     return DisputeDecide(*decided, verdict=later)

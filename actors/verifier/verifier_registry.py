@@ -125,6 +125,10 @@ class VerifierFleet:
             one.device_class for one in self.seen.values() if self.may_check(one.node, case)
         )
 
+    def has_class_of(self, case: Case) -> bool:
+        """Return True if a verifier of the device class of the case's node may check the case."""
+        return case.device_class in self.classes_for(case)
+
     def is_barred(self, case: Case) -> bool:
         """Return True if verifiers are known, but none may check the case."""
         return bool(self.seen) and not self.classes_for(case)
@@ -207,6 +211,8 @@ class VerifierRegistry:
             same = [one for one in able if one.has_kind_of(case)]
             is_known = any(is_kin(one, case.device_class) for one in fleet.classes_for(case))
             able = same if same or is_known else able
+        if case.needs_same_class and fleet.has_class_of(case):
+            able = [one for one in able if one.device_class == case.device_class]
         return able
 
     def start(

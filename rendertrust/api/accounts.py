@@ -1,7 +1,8 @@
 """Response models for accounts, API keys and sessions."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import attrs
 
@@ -25,6 +26,57 @@ class User:
     email: str
     name: str
     is_active: bool
+
+
+@attrs.frozen
+class OwnAccount:
+    """The account of the caller.
+
+    ``verified_at``: when the address was verified. ``mails``: the kinds of mail that the user gets,
+    besides those about the account's security, which are always sent.
+    """
+
+    id: Id
+    email: str
+    name: str
+    role: str
+    created_at: datetime
+    verified_at: datetime | None
+    mails: tuple[str, ...]
+
+
+Items: TypeAlias = tuple[Mapping[str, Any], ...]
+
+
+@attrs.frozen
+class AccountExport:
+    """Everything that the gateway stores of the caller, without secrets.
+
+    The members after ``account`` are lists of what their names say. ``trusted``: addresses that you
+    trust or have invited; ``credits``: the entries of your account of credits; ``audit``: what
+    admins did to your account.
+    """
+
+    exported_at: datetime
+    gateway: str
+    account: OwnAccount
+    sessions: Items
+    factors: Items
+    keys: Items
+    mails: Items
+    organisations: Items
+    trusted: Items
+    webhooks: Items
+    nodes: Items
+    uploads: Items
+    preflights: Items
+    jobs: Items
+    disputes: Items
+    purchases: Items
+    credits: Items
+    earnings: Items
+    payouts: Items
+    audit: Items
 
 
 @attrs.frozen

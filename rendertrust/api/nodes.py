@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 
-from rendertrust.value_types import Id
+from rendertrust.value_types import Id, one_of
+from rendertrust.verdict_reason import VerdictReason
 
 
 @attrs.frozen
@@ -68,7 +69,8 @@ class NodeList:
 class NodeCheck:
     """A check of an attempt.
 
-    ``verdict`` is null while the check is pending; ``said`` explains the verdict.
+    ``verdict`` is null while the check is pending; ``said`` explains the verdict. ``reason`` is the
+    code why the result is ``unverifiable``.
 
     ``strike`` is true if the check counts against the node. Three strikes put a node into
     quarantine.
@@ -83,11 +85,12 @@ class NodeCheck:
     strike: bool
     opened_at: datetime
     decided_at: datetime | None
+    reason: Annotated[str, one_of(VerdictReason)] | None = None
 
 
 @attrs.frozen
 class NodeChecks:
-    """Checks of a node's results, newest first."""
+    """Checks of a node's results and of its reports on scenes, newest first."""
 
     checks: tuple[NodeCheck, ...]
 

@@ -8,6 +8,7 @@ import attrs
 from rendertrust.api.preflights import Preflight, Waiting
 from rendertrust.unit_error_code import ErrorCode
 from rendertrust.value_types import Credits, Id, Limits, one_of
+from rendertrust.verdict_reason import VerdictReason
 
 
 @attrs.frozen
@@ -23,6 +24,8 @@ class Unit:
     ``reported`` stands for the node's own report. ``verified`` is true once a verifier compared or
     opened the result and found no fault. ``given_back`` is the reason of a refund after completion,
     when a later check or an admin found the result invalid. Do not rely on such a result.
+    ``unverified_reason`` is the code why a complete unit's result was not checked, or why
+    checks did not decide.
     """
 
     number: int
@@ -47,6 +50,7 @@ class Unit:
     waiting: Waiting | None = None
     copy_node_id: Id | None = None
     given_back: str | None = None
+    unverified_reason: Annotated[str, one_of(VerdictReason)] | None = None
 
     @property
     def seconds(self) -> float | None:

@@ -148,14 +148,16 @@ def asked(what: str, given: str | None, last: str | None = None) -> str:
     return answer.strip()
 
 
-def secret(*, from_input: bool, twice: bool = False) -> str:
+def secret(
+    *, from_input: bool, twice: bool = False, label: str = "Password", variable: str = VARIABLE
+) -> str:
     """Return the password from standard input, the environment or a hidden prompt."""
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
-    kept = os.environ.get(VARIABLE)
+    kept = os.environ.get(variable)
     if kept:
         return kept
     if not is_interactive():
-        raise click.UsageError(NO_PASSWORD)
-    typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=twice, err=True)
+        raise click.UsageError(NO_PASSWORD.replace(VARIABLE, variable))
+    typed: str = click.prompt(label, hide_input=True, confirmation_prompt=twice, err=True)
     return typed

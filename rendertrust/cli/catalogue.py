@@ -20,6 +20,11 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("login", "Log in", "rendertrust.cli.account"),
         CommandEntry("logout", "Log out", "rendertrust.cli.account"),
         CommandEntry(
+            "account",
+            "Show, change, export or delete your account",
+            "rendertrust.cli.own_account",
+        ),
+        CommandEntry(
             "keys", "Create, list and revoke API keys for your programs", "rendertrust.cli.keys"
         ),
         CommandEntry(
@@ -96,8 +101,8 @@ OPTIONS: Final = """\
   --json      Print one JSON document, or one line per event
   --help      Explain the command
 
-If RENDERTRUST_API_KEY is set, it is used instead of a login, except by keys,
-login, logout and register."""
+If RENDERTRUST_API_KEY is set, it is used instead of a login, except by account,
+keys, login, logout and register."""
 
 
 def overview() -> str:

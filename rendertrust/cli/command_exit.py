@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 
 
 @attrs.frozen
@@ -31,7 +31,7 @@ class Exit:
         """Return the message for people."""
         if not self.detail:
             return self.hint
-        lines = [f"rendertrust: {formatting.harmless(self.detail)}"]
+        lines = [f"rendertrust: {value_text.harmless(self.detail)}"]
         lines += [f"  {line}" for line in self.hint.splitlines()]
         request = self.facts.get("request_id")
         if self.name == "gateway_fault" and request:

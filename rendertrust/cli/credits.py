@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -58,23 +58,23 @@ def offers(session: CliSession) -> None:
 def buy(session: CliSession, sku: str) -> None:
     """Buy the package SKU (from `credits offers`): print the address of the payment page."""
     found = session.fetch(lambda client: client.checkout(sku))
-    session.output.facts({"pay": formatting.harmless(found.url)})
+    session.output.facts({"pay": value_text.harmless(found.url)})
     session.output.note("Open this address in a browser. Then: rendertrust credits balance")
 
 
 def _offer(offer: "Offer") -> tuple[str, ...]:
-    price = f"{offer.amount / 100:.2f} {formatting.harmless(offer.currency)}"
-    return (formatting.harmless(offer.sku), offer.credits, price, formatting.harmless(offer.title))
+    price = f"{offer.amount / 100:.2f} {value_text.harmless(offer.currency)}"
+    return (value_text.harmless(offer.sku), offer.credits, price, value_text.harmless(offer.title))
 
 
 def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago(entry.created_at) if people else formatting.stamp(entry.created_at)
+    when = value_text.ago(entry.created_at) if people else value_text.stamp(entry.created_at)
     sign = "-" if entry.direction == "DEBIT" else "+"
     return (
         when,
         sign + entry.amount,
         entry.balance_after,
-        formatting.harmless(entry.source),
-        formatting.harmless(entry.reference_id or "-"),
-        formatting.harmless(entry.description or ""),
+        value_text.harmless(entry.source),
+        value_text.harmless(entry.reference_id or "-"),
+        value_text.harmless(entry.description or ""),
     )

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import path_checks, transfer_progress, value_text
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.id_prefix import JOB
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -30,7 +31,7 @@ def disputes() -> None:
 
 
 @disputes.command("open")
-@click.argument("job", type=click.UUID)
+@click.argument("job", type=JOB)
 @click.option("--frame", type=int, help="The frame that you dispute, if the job has several.")
 @click.option(
     "--unit", type=click.IntRange(0), help="The unit instead of a frame; units are numbered from 0."
@@ -76,8 +77,8 @@ def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
 
     A picture that is too large for a dispute is left out, and a note is printed.
     """
+    from rendertrust.json_values import members
     from rendertrust.strict_json import read_document
-    from rendertrust.untrusted import members
 
     with path.open("rb") as file:
         lines = file.read(DOCUMENT_MAX).splitlines()
@@ -100,9 +101,43 @@ def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
 
 
 def _is_comparison(document: object) -> bool:
-    from rendertrust.untrusted import members
+    from rendertrust.json_values import members
 
     return members(document).get("rerendered") is True
+
+
+@disputes.command("picture")
+@click.argument("job", type=click.UUID)
+@click.option("--frame", type=int, help="The disputed frame, if the job has several.")
+@click.option(
+    "--unit", type=click.IntRange(0), help="The unit instead of a frame; units are numbered from 0."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="here",
+    help="A file or a folder.",
+)
+@pass_session
+def picture(
+    session: CliSession, /, job: UUID, *, frame: int | None, unit: int | None, out: Path
+) -> None:
+    """Download the picture that a verifier made to decide a dispute with a comparison.
+
+    The PNG shows the delivered frame, the verifier's own render, and their difference. You get it
+    if the JOB is yours, or if your node delivered the frame (then give --unit).
+    """
+    place = path_checks.placed(out)
+
+    async def download(client: "AsyncClient") -> None:
+        number = await unit_of(client, job, frame, unit) or 0
+        with transfer_progress.shown(session.output, "Downloaded") as progress:
+            path = await client.download_dispute_picture(job, place, unit=number, progress=progress)
+        session.output.document({"job_id": str(job), "unit": number, "path": str(path)})
+        session.output.say(f"Saved {path}.")
+
+    session.run(download)
 
 
 @disputes.command("list")
@@ -122,13 +157,13 @@ def list_(session: CliSession, state: str | None, limit: int, offset: int) -> No
 
 
 def _row(dispute: "Dispute", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago if people else formatting.stamp
+    when = value_text.ago if people else value_text.stamp
     return (
         when(dispute.opened_at),
         dispute.state,
         dispute.charge,
         dispute.job_id,
         str(dispute.unit),
-        formatting.harmless(dispute.reason),
-        formatting.harmless(dispute.decision) or "-",
+        value_text.harmless(dispute.reason),
+        value_text.harmless(dispute.decision) or "-",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -100,7 +100,7 @@ def payouts(session: CliSession, limit: int, offset: int) -> None:
     if not found.payouts:
         session.output.note("No payouts yet: rendertrust earnings payout")
         return
-    time = formatting.ago if session.output.terminal else formatting.stamp
+    time = value_text.ago if session.output.terminal else value_text.stamp
     session.output.table(PAYOUT_COLUMNS, [_payout(each, time) for each in found.payouts])
     session.output.more(offset + len(found.payouts), found.count)
 
@@ -109,7 +109,7 @@ def _table(session: CliSession, found: "Earnings") -> None:
     if session.output.terminal:
         session.output.table(COLUMNS, [_short_row(share) for share in found.earnings])
         for why in dict.fromkeys(share.why for share in found.earnings if share.why):
-            session.output.note(f"Reversed or forfeited: {formatting.harmless(why)}")
+            session.output.note(f"Reversed or forfeited: {value_text.harmless(why)}")
         session.output.note("Prove an earning: rendertrust ledger proof ENTRY --out proof.json")
         return
     session.output.table(ALL_COLUMNS, [_row(share) for share in found.earnings])
@@ -124,16 +124,16 @@ def _totals(totals: "EarningTotals") -> str:
 
 def _short_row(share: "Share") -> tuple[str, ...]:
     """Return the row of an earning for a terminal of 80 columns."""
-    made = (formatting.ago(share.earned_at), share.amount, _state(share))
+    made = (value_text.ago(share.earned_at), share.amount, _state(share))
     return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), share.job_id)
 
 
 def _row(share: "Share") -> tuple[str, ...]:
     return (
-        formatting.stamp(share.earned_at),
+        value_text.stamp(share.earned_at),
         share.amount,
         _state(share),
-        formatting.stamp(share.payable_at),
+        value_text.stamp(share.payable_at),
         share.job_id,
         str(share.unit),
         share.node_id,
@@ -141,7 +141,7 @@ def _row(share: "Share") -> tuple[str, ...]:
         share.receipt_path or "-",
         share.work,
         _entry(share),
-        formatting.harmless(share.why or "") or "-",
+        value_text.harmless(share.why or "") or "-",
     )
 
 
@@ -155,10 +155,10 @@ def _entry(share: "Share") -> str:
 
 def _payout(made: "Payout", time: Callable[[datetime], str]) -> tuple[str, ...]:
     asked = (made.id, time(made.requested_at), made.to, made.amount, str(made.units))
-    return (*asked, made.state, formatting.harmless(made.reference) or "-")
+    return (*asked, made.state, value_text.harmless(made.reference) or "-")
 
 
 def _line(line: "StatementLine") -> tuple[str, ...]:
-    amounts = (formatting.stamp(line.at), line.kind, line.amount, line.balance)
+    amounts = (value_text.stamp(line.at), line.kind, line.amount, line.balance)
     unit = "-" if line.unit is None else str(line.unit)
     return (*amounts, line.job_id or "-", unit, line.node_id or "-", line.payout_id or "-")

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
@@ -51,13 +51,21 @@ def _insufficient(error: errors.Refused) -> _Words:
     )
     if error.available is not None and error.requested is not None:
         known = f"Available: {error.available} credits. Needed: {error.requested} credits."
-        hint = f"{formatting.harmless(known)}\n{hint}"
+        hint = f"{value_text.harmless(known)}\n{hint}"
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
-# Hints by the gateway's error code: the command that lists what the request named. The default hint
-# is ``_JOBS``.
+# Hints by the gateway's error code, most of them the command that lists what the request named.
 _OF_CODE: Mapping[str, str] = {
+    "password_incorrect": "Check the current password.",
+    "account_unsettled": (
+        "See what is open: rendertrust jobs list, rendertrust credits balance, rendertrust "
+        "earnings list, rendertrust disputes list"
+    ),
+    "nothing_payable": ("See when your earnings become payable: rendertrust earnings list"),
+    "node_not_found": "List your nodes: rendertrust nodes list",
+    "session_not_found": "List your sessions: rendertrust account sessions",
+    "key_not_found": "List your keys: rendertrust keys list",
     "registration_closed": "Ask an admin of this gateway for an account.",
     "invitation_needed": "Set RENDERTRUST_INVITATION to the link that an admin gave you.",
     "invitation_invalid": "Ask an admin of this gateway for a new invitation.",
@@ -79,7 +87,7 @@ _RIGHTS: Final = (
 
 
 def _later(error: errors.Refused, name: str) -> _Words:
-    when = "later" if error.retry_after is None else f"in {formatting.duration(error.retry_after)}"
+    when = "later" if error.retry_after is None else f"in {value_text.duration(error.retry_after)}"
     return exit_codes.UNAVAILABLE, name, f"Try again {when}."
 
 
@@ -126,7 +134,13 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
 }
 
 
-def _no_answer(_: Exception, url: str) -> _Words:
+def _no_answer(error: Exception, url: str) -> _Words:
+    if isinstance(error, errors.NoAnswer) and error.untrusted:
+        hint = (
+            "If the certificate is of an authority of your own, set SSL_CERT_FILE to a file with "
+            "that authority's certificate."
+        )
+        return exit_codes.UNAVAILABLE, "no_answer", hint
     hint = (
         "Is the gateway running? 'rendertrust serve' starts a gateway in a checkout.\n"
         f"Use --url to name another gateway (this is {url})."
@@ -169,7 +183,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
         lambda error, url: (
             exit_codes.FAILURE,
             "forked",
-            formatting.evidence(
+            value_text.evidence(
                 getattr(error, "before", ""), getattr(error, "now", ""), PinFile(url).forks()[-1:]
             ),
         )

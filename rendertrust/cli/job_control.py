@@ -1,4 +1,4 @@
-"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: change a job while it is open."""
+"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: change a job, or retry it."""
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
@@ -9,6 +9,7 @@ import click
 from rendertrust.cli import exit_codes, job_grid, option_types, orphan_tiles, unit_table
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.id_prefix import JOB
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import Priority
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
 
 Reply = TypeVar("Reply")
-job_argument: Final = click.argument("job", type=click.UUID)
+job_argument: Final = click.argument("job", type=JOB)
 
 
 @click.command(cls=Command)

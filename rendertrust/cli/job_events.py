@@ -6,9 +6,10 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit
+from rendertrust.cli.id_prefix import JOB
 from rendertrust.cli.job_outcome import interrupted
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, JobEvent
 
 COLUMNS: Final = ("NUMBER", "TIME", "EVENT", "UNIT", "ATTEMPT", "NODE", "CREDITS", "ERROR")
-job_argument: Final = click.argument("job", type=click.UUID)
+job_argument: Final = click.argument("job", type=JOB)
 
 
 @click.command(cls=Command)
@@ -66,17 +67,17 @@ async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterato
 def row(event: "JobEvent") -> tuple[str, ...]:
     """Return the columns of an event; ``-`` for an absent value."""
     credits_ = "-" if event.money is None else f"{event.money} {event.amount}"
-    far = None if event.progress is None else formatting.percent(event.progress)
+    far = None if event.progress is None else value_text.percent(event.progress)
     error = ": ".join(part for part in (event.error_class, event.error) if part)
     return (
         _or(event.number),
-        "-" if event.at is None else formatting.stamp(event.at),
+        "-" if event.at is None else value_text.stamp(event.at),
         event.type if far is None else f"{event.type} {far}",
         _or(event.unit),
         _or(event.attempt),
-        "-" if event.node_id is None else formatting.short(event.node_id),
+        "-" if event.node_id is None else value_text.short(event.node_id),
         credits_,
-        formatting.harmless(error) if error else "-",
+        value_text.harmless(error) if error else "-",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from rendertrust.cli import formatting, unit_table
+from rendertrust.cli import unit_table, value_text
 from rendertrust.cli.output import Printer
 from rendertrust.cli.progress_rate import ProgressRate
 from rendertrust.cli.unit_table import UnitTable
@@ -135,7 +135,7 @@ def summary(job: "Job", left: float | None) -> str:
     words = [f"{job.status} {job.done} of {job.units} done"]
     words += [f"{job.failed} failed"] if job.failed else []
     words += [f"{job.charged} credits"] if job.charged is not None else []
-    words += [f"eta {formatting.duration(left)}"] if left is not None and not job.ended else []
+    words += [f"eta {value_text.duration(left)}"] if left is not None and not job.ended else []
     return ", ".join(words) + reason(job)
 
 

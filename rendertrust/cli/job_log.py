@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.job_control import job_argument, unit_of
@@ -80,15 +80,15 @@ def _show(session: CliSession, said: "AttemptLog", before: "AttemptLog | None") 
     elif said.lines != before.lines:
         output.document(said)
     for line in added(() if before is None else before.lines, said.lines):
-        output.say(f"    {formatting.harmless(line)}")
+        output.say(f"    {value_text.harmless(line)}")
 
 
 def heading(said: "AttemptLog") -> str:
     """Return ``unit 3 (frame 4), attempt 1, node 1a2b3c4d: failed (scene): no camera``."""
     frames = "" if said.frames is None else f" (frame {said.frames})"
-    node = "" if said.node_id is None else f", node {formatting.short(said.node_id)}"
+    node = "" if said.node_id is None else f", node {value_text.short(said.node_id)}"
     blame = "" if said.error_class is None else f" ({said.error_class})"
-    error = "" if said.error is None else f": {formatting.harmless(said.error)}"
+    error = "" if said.error is None else f": {value_text.harmless(said.error)}"
     ended = ": completed" if said.completed else f": failed{blame}{error}"
     became = "" if said.ended_at is None else ended
     return f"unit {said.unit}{frames}, attempt {said.attempt}{node}{became}"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rendertrust.cli import exit_codes, formatting, orphan_tiles
+from rendertrust.cli import exit_codes, orphan_tiles, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def lost(job_id: str, error: Exception) -> Exit:
     return Exit(
         exit_codes.UNAVAILABLE,
         "no_answer",
-        f"{error}; job {formatting.short(job_id)} continues once the gateway is back",
+        f"{error}; job {value_text.short(job_id)} continues once the gateway is back",
         f"Watch again:       rendertrust jobs watch {job_id}\n"
         f"Download the rest: rendertrust jobs download {job_id} --out .",
         {"job_id": job_id},
@@ -67,7 +67,7 @@ def interrupted(job_id: str) -> Exit:
     return Exit(
         exit_codes.INTERRUPTED,
         "interrupted",
-        f"Interrupted; job {formatting.short(job_id)} continues",
+        f"Interrupted; job {value_text.short(job_id)} continues",
         f"Watch again:           rendertrust jobs watch {job_id}\n"
         f"Cancel before it runs: rendertrust jobs cancel {job_id}\n"
         f"Stop it, keep frames:  rendertrust jobs stop {job_id}",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from rendertrust.cli import formatting, job_grid
+from rendertrust.cli import job_grid, value_text
 from rendertrust.cli.output import Printer
 from rendertrust.cli.progress_rate import ProgressRate
 
@@ -66,7 +66,10 @@ def _documents(output: Printer) -> "Generator[Show]":
 
 @contextmanager
 def _lines(output: Printer) -> "Generator[Show]":
-    """Print a line when the status or the node changes, at each 10 %, and every ten seconds."""
+    """Print a line when the status or the node changes and at each 10 % of progress.
+
+    At other changes, print a line at most every ten seconds.
+    """
     last: tuple[object, ...] = ()
     told_at = 0.0
 
@@ -88,13 +91,13 @@ def line(job: "Job", left: float | None) -> str:
     """
     words = [job.status]
     if job.progress is not None and not job.ended:
-        words.append(formatting.percent(job.progress))
+        words.append(value_text.percent(job.progress))
     if job.node_id is not None:
-        words.append(f"node {formatting.short(job.node_id)}")
+        words.append(f"node {value_text.short(job.node_id)}")
     if job.retry_count:
         words.append(f"attempt {job.retry_count + 1}")
     if left is not None:
-        words.append(f"eta {formatting.duration(left)}")
+        words.append(f"eta {value_text.duration(left)}")
     return " ".join(words)
 
 

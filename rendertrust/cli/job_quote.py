@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import is_interactive
@@ -33,9 +33,9 @@ def _each(quote: "Quote") -> str:
 def how(quote: "Quote") -> str:
     """Return the gateway's text on how the price was computed."""
     if quote.reference_seconds is None:
-        return formatting.harmless(quote.priced_how)
-    work = f"{formatting.duration(quote.reference_seconds)} of work on the reference machine"
-    return f"{work}. {formatting.harmless(quote.priced_how)}"
+        return value_text.harmless(quote.priced_how)
+    work = f"{value_text.duration(quote.reference_seconds)} of work on the reference machine"
+    return f"{work}. {value_text.harmless(quote.priced_how)}"
 
 
 def told(output: Printer, quote: "Quote") -> None:

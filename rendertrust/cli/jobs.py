@@ -11,11 +11,11 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
-    formatting,
     job_outcome,
     job_progress,
     orphan_tiles,
     path_checks,
+    value_text,
 )
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.command_exit import CommandExit, Exit
@@ -77,7 +77,7 @@ def list_jobs(session: CliSession, status: str | None, limit: int, offset: int) 
 
 def _table(session: CliSession, found: "JobList") -> None:
     people = session.output.terminal
-    rows = [_row(job, formatting.ago if people else formatting.stamp) for job in found.jobs]
+    rows = [_row(job, value_text.ago if people else value_text.stamp) for job in found.jobs]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
 
@@ -86,10 +86,10 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
     return (
         job.id,
         job.status,
-        formatting.percent(job.progress),
+        value_text.percent(job.progress),
         job.price or "-",
         time(job.created_at),
-        formatting.harmless(job.job_type),
+        value_text.harmless(job.job_type),
         job.node_id or "-",
     )
 
@@ -121,18 +121,18 @@ def facts(job: "Job") -> dict[str, str | None]:
     return {
         "job": job.id,
         "status": job.status,
-        "progress": None if job.progress is None else formatting.percent(job.progress),
-        "error": None if not job.error_message else formatting.harmless(job.error_message),
-        "type": formatting.harmless(job.job_type),
-        "payload": formatting.harmless(job.payload_ref),
+        "progress": None if job.progress is None else value_text.percent(job.progress),
+        "error": None if not job.error_message else value_text.harmless(job.error_message),
+        "type": value_text.harmless(job.job_type),
+        "payload": value_text.harmless(job.payload_ref),
         "node": job.node_id,
         "retries": str(job.retry_count),
         **_of_many(job),
         "price": job.price,
         "charged": job.charged,
         "refunded": _given_back(job),
-        "result": None if job.result_ref is None else formatting.harmless(job.result_ref),
-        **{name: None if at is None else formatting.stamp(at) for name, at in times.items()},
+        "result": None if job.result_ref is None else value_text.harmless(job.result_ref),
+        **{name: None if at is None else value_text.stamp(at) for name, at in times.items()},
     }
 
 

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.account import OTP_ASKED, asked
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.id_prefix import KEY
 from rendertrust.cli.session import API_KEY, CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
 
 
 @keys.command()
-@click.argument("key", type=click.UUID)
+@click.argument("key", type=KEY)
 @pass_session
 def revoke(session: CliSession, key: UUID) -> None:
     """Revoke a key by its id, from `keys list`. The key stops working at once."""
@@ -94,13 +95,13 @@ async def _created(
 
 
 def _row(key: "ApiKey", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago if people else formatting.stamp
+    when = value_text.ago if people else value_text.stamp
     return (
         key.id,
-        formatting.harmless(key.name),
+        value_text.harmless(key.name),
         key.hint,
         when(key.created_at),
-        "-" if key.expires_at is None else formatting.stamp(key.expires_at),
+        "-" if key.expires_at is None else value_text.stamp(key.expires_at),
         "-" if key.last_used_at is None else when(key.last_used_at),
         " ".join(key.scopes),
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
 from rendertrust.cli.output import encoded
 from rendertrust.cli.pins import PinFile
@@ -59,11 +59,11 @@ def checkpoint(session: CliSession, out: Path | None, *, accept: bool) -> None:
     session.output.document(found)
     session.output.facts(
         {
-            "origin": formatting.harmless(found.origin),
+            "origin": value_text.harmless(found.origin),
             "size": str(found.size),
             "root": found.root,
-            "time": formatting.stamp(found.time),
-            "key": formatting.harmless(found.verifier),
+            "time": value_text.stamp(found.time),
+            "key": value_text.harmless(found.verifier),
             "kept in": str(PinFile(session.url).path),
         }
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class LocalFindings:
         lines: list[str] = []
         for finding in self.findings:
             where = finding.path or finding.object
-            at = f" ({formatting.harmless(where)})" if where else ""
-            lines.append(f"{finding.level}: {formatting.harmless(finding.message)}{at}")
-            lines.append(f"    {formatting.harmless(finding.setting)}")
+            at = f" ({value_text.harmless(where)})" if where else ""
+            lines.append(f"{finding.level}: {value_text.harmless(finding.message)}{at}")
+            lines.append(f"    {value_text.harmless(finding.setting)}")
         return lines
 
     def files(self) -> list[str]:
@@ -52,9 +52,9 @@ class LocalFindings:
         if not layout.files:
             return []
         what = "One linked file" if len(layout.files) == 1 else f"{len(layout.files)} linked files"
-        lines = [f"{what}, {formatting.size(layout.size)}:"]
+        lines = [f"{what}, {value_text.size(layout.size)}:"]
         lines += [
-            f"    {file.size:>12,}  {formatting.harmless(str(file.source))}"
+            f"    {file.size:>12,}  {value_text.harmless(str(file.source))}"
             for file in layout.files[:FILES_SHOWN]
         ]
         if len(layout.files) > FILES_SHOWN:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command import Group
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.gateway_key_check import look_to_join, refused
@@ -152,7 +152,7 @@ def owner_of(found: "Joined", me: LoggedInUser | None) -> str:
 def _tell(
     session: CliSession, found: "Joined", me: LoggedInUser | None, state: Path | None
 ) -> None:
-    name, owner = formatting.harmless(found.name), owner_of(found, me)
+    name, owner = value_text.harmless(found.name), owner_of(found, me)
     session.output.say(f"Joined {found.url} as {name}; the node is {owner}.")
     measured = (f"{name.replace('_', ' ')} {value:g}" for name, value in found.figures.items())
     session.output.facts(
@@ -193,13 +193,13 @@ def run(
     known = joined(state)
     if unsafe_no_sandbox:
         accept_no_sandbox(session, state, accept)
-    session.output.say(f"Node {formatting.harmless(known.name)} of {known.url}. Ctrl-C stops it.")
+    session.output.say(f"Node {value_text.harmless(known.name)} of {known.url}. Ctrl-C stops it.")
     ended = asyncio.run(agent.run(state, settings=settings, narrator=narrator(session)))
     session.output.document({"event": "ended", **attrs.asdict(ended)})
     if not ended.ok:
         code = exit_codes.SHUT_OUT if ended.for_good else exit_codes.FAILURE
         raise CommandExit(Exit(code, "node_ended", ended.reason, NODE_FAILED))
-    session.output.say(f"Ended: {formatting.harmless(ended.reason)}.")
+    session.output.say(f"Ended: {value_text.harmless(ended.reason)}.")
 
 
 def narrator(session: CliSession) -> Callable[[str], None]:
@@ -207,6 +207,6 @@ def narrator(session: CliSession) -> Callable[[str], None]:
 
     def narrate(text: str) -> None:
         session.output.document({"event": "told", "text": text})
-        session.output.say(formatting.harmless(text))
+        session.output.say(value_text.harmless(text))
 
     return narrate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.gateway_key_check import look
 from rendertrust.cli.node_options import state_option
@@ -142,6 +142,6 @@ def _sums(sums: dict[str, str]) -> str:
 
 def _row(share: "Share") -> tuple[str, ...]:
     state = "disputed" if share.disputed else share.state
-    made = (formatting.stamp(share.earned_at), share.amount, state, share.work, share.job_id)
+    made = (value_text.stamp(share.earned_at), share.amount, state, share.work, share.job_id)
     entry = "-" if share.entry_id is None else str(share.entry_id)
     return (*made, str(share.unit), entry, share.receipt_path or "-")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.node_options import run_options, settings_of, state_option, words_of
@@ -74,8 +74,8 @@ def doctor(session: CliSession, state: Path | None) -> None:
 
 def told(check: "Diagnosis") -> str:
     """Return the result of a check in one line, and its remedy in a second line."""
-    line = f"{check.state:<8} {check.name}: {formatting.harmless(check.said)}"
-    return f"{line}\n{'':9}{formatting.harmless(check.remedy)}" if check.remedy else line
+    line = f"{check.state:<8} {check.name}: {value_text.harmless(check.said)}"
+    return f"{line}\n{'':9}{value_text.harmless(check.remedy)}" if check.remedy else line
 
 
 @click.command(cls=Command)

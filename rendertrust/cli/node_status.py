@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.node_options import state_option
@@ -69,13 +69,13 @@ def facts(found: "Status") -> dict[str, str | None]:
     if found.silent_seconds is not None:
         running = f"running, no answer from the gateway for {found.silent_seconds} s"
     if found.resting is not None:
-        running = f"resting: {formatting.harmless(found.resting)}"
+        running = f"resting: {value_text.harmless(found.resting)}"
     if found.draining:
         running = f"draining, {running}"
     stopped = "not running: it was drained" if found.draining else "not running"
     return {
         "node": found.node_id,
-        "name": formatting.harmless(found.name),
+        "name": value_text.harmless(found.name),
         "gateway": found.url,
         "state": running if found.running else stopped,
         "standing": _standing(found),
@@ -85,13 +85,13 @@ def facts(found: "Status") -> dict[str, str | None]:
         "no opengl": HOW_TO_GET_OPENGL if found.opengl is False else None,
         "ended": ", ".join(f"{n} {how}" for how, n in sorted(found.units_ended.items())) or None,
         "results to send": str(found.waiting_results) if found.waiting_results else None,
-        **{f"no {kind}": formatting.harmless(why) for kind, why in found.not_offered.items()},
+        **{f"no {kind}": value_text.harmless(why) for kind, why in found.not_offered.items()},
     }
 
 
 def _unit(unit: Any) -> str:
     words = (f"{name} {value}" for name, value in dict(unit).items())
-    return formatting.harmless("unit: " + ", ".join(words))
+    return value_text.harmless("unit: " + ", ".join(words))
 
 
 def _standing(found: "Status") -> str | None:
@@ -99,12 +99,12 @@ def _standing(found: "Status") -> str | None:
 
     if found.standing == ACTIVE:
         return None
-    return formatting.harmless(told_of(found.standing, found.node_id, found.standing_reason))
+    return value_text.harmless(told_of(found.standing, found.node_id, found.standing_reason))
 
 
 def _past(line: "HistoryLine") -> str:
     times = "" if line.times == 1 else f" ({line.times} times, until {line.until})"
-    return formatting.harmless(f"{line.since}  {line.said}{times}")
+    return value_text.harmless(f"{line.since}  {line.said}{times}")
 
 
 def joined(state: Path | None) -> "Status":

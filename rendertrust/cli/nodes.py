@@ -7,8 +7,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.id_prefix import NODE
 from rendertrust.cli.session import CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ UNCHECKABLE: Final = (
 )
 WHY: Final = "Give a reason, which the operator is shown: --reason 'the frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
-node_argument = click.argument("node", type=click.UUID)
+node_argument = click.argument("node", type=NODE)
 reason_option = click.option("--reason", default="", help="The reason; shown with the node.")
 
 
@@ -45,7 +46,7 @@ def list_nodes(session: CliSession, limit: int, offset: int) -> None:
         session.output.note("No nodes. Make this machine one: rendertrust node join")
         return
     people = session.output.terminal
-    rows = [_row(node, formatting.ago if people else formatting.stamp) for node in found.nodes]
+    rows = [_row(node, value_text.ago if people else value_text.stamp) for node in found.nodes]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
     session.output.more(offset + len(found.nodes), found.count)
@@ -71,12 +72,12 @@ def show(session: CliSession, node: UUID) -> None:
 )
 @pass_session
 def checks(session: CliSession, node: UUID, limit: int) -> None:
-    """List the checks of a node's results, newest first."""
+    """List the checks of a node's results and of its reports on scenes, newest first."""
     found = session.fetch(lambda client: client.node_checks(node, limit=limit))
     if not found.checks:
         session.output.note("None of the node's results has been checked yet.")
         return
-    time = formatting.ago if session.output.terminal else formatting.stamp
+    time = value_text.ago if session.output.terminal else value_text.stamp
     session.output.table(CHECK_COLUMNS, [check_row(each, time) for each in found.checks])
 
 
@@ -97,11 +98,11 @@ def history(session: CliSession, node: UUID) -> None:
 
 
 def _connection(one: "NodeConnection") -> tuple[str, ...]:
-    ended = "connected" if one.ended_at is None else formatting.stamp(one.ended_at)
+    ended = "connected" if one.ended_at is None else value_text.stamp(one.ended_at)
     by = " (by the gateway)" if one.by_us else ""
     why = "" if one.why is None else f"{one.why}{by}"
     code = "" if one.code is None else str(one.code)
-    return (formatting.stamp(one.opened_at), ended, code, why, one.address)
+    return (value_text.stamp(one.opened_at), ended, code, why, one.address)
 
 
 def _verb(command: Callable[..., None]) -> click.Command:
@@ -142,31 +143,31 @@ def revoke(session: CliSession, node: UUID, reason: str, *, yes: bool) -> None:
 
 def _tell(session: CliSession, node: UUID, verb: "NodeVerb", reason: str) -> None:
     found = session.fetch(lambda client: client.tell_node(node, verb, reason))
-    session.output.say(f"{formatting.harmless(found.name)} is {found.standing}.")
+    session.output.say(f"{value_text.harmless(found.name)} is {found.standing}.")
 
 
 def facts(node: "Node") -> dict[str, str | None]:
     """Return the facts about a node by name."""
     return {
         "node": node.id,
-        "name": formatting.harmless(node.name),
+        "name": value_text.harmless(node.name),
         "status": node.status,
         "standing": node.standing,
-        "why": formatting.harmless(node.standing_reason) or None,
-        "load": formatting.percent(node.current_load),
+        "why": value_text.harmless(node.standing_reason) or None,
+        "load": value_text.percent(node.current_load),
         "reputation": "; ".join(map(_known, node.reputation))
         or "none of the node's results was compared yet",
         "checked": UNCHECKABLE if node.checkable is False else None,
         "offers": _offers(node),
         "owner": node.owner_id or "none",
-        "seen": None if node.seen_at is None else formatting.stamp(node.seen_at),
-        "registered": formatting.stamp(node.created_at),
+        "seen": None if node.seen_at is None else value_text.stamp(node.seen_at),
+        "registered": value_text.stamp(node.created_at),
     }
 
 
 def _known(one: "Reputation") -> str:
     words = f"{one.score:.2f}: {one.valid} valid, {one.invalid} invalid, {one.strikes} strikes"
-    return formatting.harmless(f"{words} ({one.device_class or 'unknown class'})")
+    return value_text.harmless(f"{words} ({one.device_class or 'unknown class'})")
 
 
 def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
@@ -174,7 +175,7 @@ def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, .
     return (
         time(one.decided_at or one.opened_at),
         f"{one.verdict}, a strike" if one.strike else one.verdict or "waits",
-        formatting.harmless(one.said) or "-",
+        value_text.harmless(one.said) or "-",
         one.job_id,
         str(one.unit),
         str(one.attempt),
@@ -186,13 +187,13 @@ def _row(node: "Node", time: Callable[[datetime], str]) -> tuple[str, ...]:
         node.id,
         node.status,
         node.standing,
-        formatting.percent(node.current_load),
+        value_text.percent(node.current_load),
         "never" if node.seen_at is None else time(node.seen_at),
-        formatting.harmless(node.name),
+        value_text.harmless(node.name),
         _offers(node),
         node.owner_id or "-",
     )
 
 
 def _offers(node: "Node") -> str:
-    return formatting.harmless(", ".join(node.capabilities)) or "nothing"
+    return value_text.harmless(", ".join(node.capabilities)) or "nothing"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 
 if TYPE_CHECKING:
@@ -111,6 +111,6 @@ def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> No
     reason = next((one.setting for one in findings if one.code == "no_tiles"), None)
     if reason is None:
         return
-    detail = f"The scene cannot be rendered in tiles ({formatting.harmless(reason)}); {what}"
+    detail = f"The scene cannot be rendered in tiles ({value_text.harmless(reason)}); {what}"
     hint = "Leave out --tiles to render whole frames."
     raise CommandExit(Exit(exit_codes.FAILURE, "no_tiles", detail, hint))

@@ -5,15 +5,16 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
+from rendertrust.cli.id_prefix import NODE, ORGANISATION
 from rendertrust.cli.session import CliSession, pass_session
 
 COLUMNS: Final = ("ID", "NAME", "YOU", "MEMBERS", "NODES")
 MEMBERS: Final = ("ID", "E-MAIL", "ROLE", "SINCE")
 NODES: Final = ("ID", "NAME", "STATUS", "OWNER")
-of_organisation = click.argument("organisation", type=click.UUID)
-of_node = click.argument("node", type=click.UUID)
+of_organisation = click.argument("organisation", type=ORGANISATION)
+of_node = click.argument("node", type=NODE)
 of_member = click.argument("user", type=click.UUID)
 as_role = click.option(
     "--role",
@@ -46,7 +47,7 @@ def list_(session: CliSession) -> None:
     rows = [
         (
             one.id,
-            formatting.harmless(one.name),
+            value_text.harmless(one.name),
             one.role if one.joined else "invited",
             str(one.members),
             str(one.nodes),
@@ -62,19 +63,19 @@ def list_(session: CliSession) -> None:
 def show(session: CliSession, organisation: UUID) -> None:
     """Show the members and nodes of an organisation."""
     found = session.fetch(lambda client: client.organisation(organisation))
-    session.output.say(formatting.harmless(found.name))
+    session.output.say(value_text.harmless(found.name))
     members = [
         (
             one.user_id,
-            formatting.harmless(one.email),
+            value_text.harmless(one.email),
             one.role,
-            "invited" if one.joined_at is None else formatting.stamp(one.joined_at),
+            "invited" if one.joined_at is None else value_text.stamp(one.joined_at),
         )
         for one in found.members
     ]
     session.output.table(MEMBERS, members)
     nodes = [
-        (one.node_id, formatting.harmless(one.name), one.status, one.owner_id)
+        (one.node_id, value_text.harmless(one.name), one.status, one.owner_id)
         for one in found.nodes
     ]
     if nodes:
@@ -87,7 +88,7 @@ def show(session: CliSession, organisation: UUID) -> None:
 def found(session: CliSession, name: str) -> None:
     """Found an organisation; you become an owner."""
     made = session.fetch(lambda client: client.found_organisation(name))
-    session.output.say(f"Founded {formatting.harmless(made.name)}: {made.id}")
+    session.output.say(f"Founded {value_text.harmless(made.name)}: {made.id}")
 
 
 @organisations.command()

@@ -1,4 +1,4 @@
-"""Messages about orphan tiles: charged tiles of frames that cannot be completed."""
+"""Messages about orphan tiles: delivered tiles of frames that cannot be completed."""
 
 from typing import TYPE_CHECKING
 

@@ -7,11 +7,11 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
-    formatting,
     local_preflight,
     path_checks,
     remote_preflight,
     transfer_progress,
+    value_text,
 )
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
@@ -105,7 +105,7 @@ def _by_node(
     output = session.output
 
     async def look(client: "AsyncClient") -> "Preflight":
-        name = f"Uploaded {formatting.harmless(path.name)}"
+        name = f"Uploaded {value_text.harmless(path.name)}"
         with sent.written() as files, transfer_progress.shown(output, name) as progress:
             bundle = await client.upload_all(sent.scene, files, progress=progress)
         return await remote_preflight.looked(output, client, bundle.fill(spec), again=again)

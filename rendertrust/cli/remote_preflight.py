@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ def lines(found: "Preflight") -> list[str]:
     if found.scene is not None:
         scene = found.scene
         samples = "" if scene.samples is None else f", {scene.samples} samples"
-        rate = formatting.rate(scene.fps, scene.fps_base)
+        rate = value_text.rate(scene.fps, scene.fps_base)
         told.append(
-            f"{formatting.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
+            f"{value_text.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
             f" frames {scene.frame_start} to {scene.frame_end} at {rate} a second"
         )
     if found.estimate is not None:
         told.append(estimated(found.estimate))
-        told.append(f"    {formatting.harmless(found.estimate.how)}")
+        told.append(f"    {value_text.harmless(found.estimate.how)}")
     elif found.not_estimated:
-        told.append(f"The time is unknown: {formatting.harmless(found.not_estimated)}")
+        told.append(f"The time is unknown: {value_text.harmless(found.not_estimated)}")
     return told
 
 
@@ -62,7 +62,7 @@ def estimated(estimate: "Estimate") -> str:
 
     ``About 27 min of one node for 48 frames (20 min to 39 min); 14 min if all 2 slots … help.``
     """
-    time = formatting.duration
+    time = value_text.duration
     frames = "one frame" if estimate.frames == 1 else f"{estimate.frames} frames"
     said = f"About {time(estimate.likely)} of one node for {frames}"
     said += f" ({time(estimate.least)} to {time(estimate.most)})"
@@ -76,18 +76,18 @@ def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
     told: list[str] = []
     for finding in findings:
         where = finding.path or finding.object
-        at = f" ({formatting.harmless(where)})" if where else ""
-        told.append(f"{finding.level}: {formatting.harmless(finding.message)}{at}")
-        told.append(f"    {formatting.harmless(finding.setting)}")
+        at = f" ({value_text.harmless(where)})" if where else ""
+        told.append(f"{finding.level}: {value_text.harmless(finding.message)}{at}")
+        told.append(f"    {value_text.harmless(finding.setting)}")
     return told
 
 
 def not_looked(found: "Preflight") -> str:
     """Return a text on why the preflight has no result."""
     if found.status == "FAILED":
-        return f"No node could check the scene: {formatting.harmless(found.error or '')}"
+        return f"No node could check the scene: {value_text.harmless(found.error or '')}"
     why = (
-        "" if found.waiting is None else f": {formatting.harmless(found.waiting.words).rstrip('.')}"
+        "" if found.waiting is None else f": {value_text.harmless(found.waiting.words).rstrip('.')}"
     )
     return f"No node has checked the scene{why}"
 

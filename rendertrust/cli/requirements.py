@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.node_options import SizeParam
 from rendertrust.job_spec import NodeNeeds
 
@@ -59,7 +59,7 @@ def said(what: NodeNeeds) -> str:
     """Return the requirements for people: ``device gpu, memory 8.6 GB, alike``."""
     told = what.members()
     if what.memory is not None:
-        told["memory"] = formatting.size(what.memory)
+        told["memory"] = value_text.size(what.memory)
     words = (name if value is True else f"{name} {value}" for name, value in told.items())
     return ", ".join(word.replace("device_class", "class") for word in words)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
@@ -185,7 +185,7 @@ def size_of(receipt: "Receipt") -> tuple[int, int] | None:
 
     Return None if the receipt is not for a single picture.
     """
-    from rendertrust.untrusted import members
+    from rendertrust.json_values import members
 
     pixels = members(receipt.work.document["pixels"])
     sides = pixels.get("width"), pixels.get("height")
@@ -425,7 +425,7 @@ async def _in_sandbox(
     def on_whole(why: str) -> None:
         if not asked.whole:
             output.note(
-                f"The whole frame is rendered, because {formatting.harmless(why)}.{took(subject)}"
+                f"The whole frame is rendered, because {value_text.harmless(why)}.{took(subject)}"
             )
 
     with shown_progress(output) as hear:
@@ -446,7 +446,7 @@ def took(subject: "RerenderSubject") -> str:
     """Return a note on how long the frame took on its node; '' if the receipt does not say."""
     if subject.seconds is None:
         return ""
-    time = formatting.duration(subject.seconds)
+    time = value_text.duration(subject.seconds)
     return f" The node reported {time}; if the pictures differ, rendering takes twice as long."
 
 
@@ -455,7 +455,7 @@ def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
     from rendertrust.proof_check import Step
 
     here = f"{blender.version} ({blender.build})"
-    theirs = formatting.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
+    theirs = value_text.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
     if blender.build == subject.blender[2]:
         return Step("blender", True, f"{here}, as the node reported")
     return Step("blender", True, f"{here}; the node reported {theirs}: another device class")
@@ -503,7 +503,7 @@ def shown_progress(output: "Printer") -> "Generator[Callable[[float, str], None]
         task = bar.add_task("", total=1.0)
 
         def hear(share: float, detail: str) -> None:
-            bar.update(task, completed=share, description=formatting.harmless(detail)[:60])
+            bar.update(task, completed=share, description=value_text.harmless(detail)[:60])
 
         yield hear
 
@@ -519,14 +519,14 @@ def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: Reren
     holds = outcome.verdict in HOLDING
     output.document(document(wish, picture, outcome))
     state = "valid" if holds else "UNDECIDED" if outcome.verdict == UNDECIDED else "INVALID"
-    output.say(f"{formatting.harmless(picture.name)}, rendered again: {state}")
+    output.say(f"{value_text.harmless(picture.name)}, rendered again: {state}")
     lines = [(step.name, step.holds, step.said) for step in outcome.steps]
     if report is not None:
         lines += region_lines(report)
     for name, fits, said in lines:
-        output.say(f"  {'ok' if fits else 'NO'}  {name:<10}  {formatting.harmless(said)}")
+        output.say(f"  {'ok' if fits else 'NO'}  {name:<10}  {value_text.harmless(said)}")
     mark = "ok" if holds else "??" if outcome.verdict == UNDECIDED else "NO"
-    output.say(f"  {mark}  {outcome.verdict:<10}  {formatting.harmless(outcome.reason)}")
+    output.say(f"  {mark}  {outcome.verdict:<10}  {value_text.harmless(outcome.reason)}")
     if outcome.shown is not None and report is not None:
         times = f", differences amplified {report.amplified} times" if report.farness else ""
         output.say(f"Side by side: {outcome.shown}{times}")

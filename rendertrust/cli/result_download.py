@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rendertrust.cli import formatting, transfer_progress
+from rendertrust.cli import transfer_progress, value_text
 from rendertrust.cli.output import Printer
 
 if TYPE_CHECKING:
@@ -24,5 +24,5 @@ async def fetched(
     with transfer_progress.shown(output, "Downloaded") as progress:
         path = await client.download(job_id, out, stem=stem, progress=progress)
     size = path.stat().st_size
-    output.say(f"Saved {path} ({formatting.size(size)}).")
+    output.say(f"Saved {path} ({value_text.size(size)}).")
     return {"job_id": job_id, "path": str(path), "bytes": size}

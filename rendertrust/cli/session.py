@@ -105,8 +105,10 @@ class CliSession:
         """Warn before a password or token crosses a network unencrypted."""
         from urllib.parse import urlsplit
 
+        from rendertrust.client.transport import OWN_HOSTS
+
         parts = urlsplit(self.url)
-        if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        if parts.scheme == "http" and parts.hostname not in OWN_HOSTS:
             self.output.note(
                 f"Warning: {self.url} is not encrypted: others on the network can read "
                 "your password."

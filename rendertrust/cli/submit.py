@@ -8,7 +8,6 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
-    formatting,
     job_options,
     job_outcome,
     job_progress,
@@ -20,6 +19,7 @@ from rendertrust.cli import (
     remote_preflight,
     requirements,
     transfer_progress,
+    value_text,
 )
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
@@ -150,7 +150,7 @@ class Submission:
         with (
             packed.written() as files,
             transfer_progress.shown(
-                output, f"Uploaded {formatting.harmless(self.path.name)}"
+                output, f"Uploaded {value_text.harmless(self.path.name)}"
             ) as progress,
         ):
             try:

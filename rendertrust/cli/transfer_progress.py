@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.output import Printer
 
 
@@ -31,7 +31,7 @@ def _counted(output: Printer, what: str) -> Generator[Callable[[int, int], None]
 
     yield progress
     if last[0]:
-        output.note(f"{what}: {formatting.size(last[0])}")
+        output.note(f"{what}: {value_text.size(last[0])}")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -31,8 +31,8 @@ def list_(session: CliSession) -> None:
     rows = [
         (
             one.user_id,
-            formatting.harmless(one.email),
-            formatting.stamp(one.since),
+            value_text.harmless(one.email),
+            value_text.stamp(one.since),
         )
         for one in found.trusted
     ]

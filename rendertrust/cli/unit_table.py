@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.job_status import ENDED
+from rendertrust.verdict_reason import explain
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -70,19 +71,21 @@ def cells(unit: "Unit") -> tuple[str, ...]:
         name if unit.tile is None else f"{name} tile {unit.tile}",
         unit.state,
         str(unit.attempt),
-        formatting.short(unit.node_id),
-        "-" if seconds is None else formatting.duration(seconds),
+        value_text.short(unit.node_id),
+        "-" if seconds is None else value_text.duration(seconds),
         unit.charged if unit.state == "COMPLETED" else "-",
-        formatting.harmless(_why(unit)),
+        value_text.harmless(_why(unit)),
     )
 
 
 def _why(unit: "Unit") -> str:
-    """Return why a unit waits or was refunded, or else the unit's last error."""
+    """Return why a unit waits, was refunded or is not verified, or else the unit's last error."""
     if unit.waiting is not None and unit.state not in ENDED:
         return unit.waiting.words
     if unit.given_back is not None:
         return f"refunded: {unit.given_back}"
+    if unit.unverified_reason is not None:
+        return f"not verified: {explain(unit.unverified_reason)}"
     return unit.error_message or ""
 
 
@@ -90,12 +93,12 @@ def line(unit: "Unit") -> str:
     """Return ``frame 12 COMPLETED node 7c9e6679 4 s 10.0000 credits``."""
     words = [named(unit), unit.state]
     if unit.node_id is not None:
-        words.append(f"node {formatting.short(unit.node_id)}")
+        words.append(f"node {value_text.short(unit.node_id)}")
     if unit.attempt > 1:
         words.append(f"attempt {unit.attempt}")
     if unit.state == "COMPLETED":
-        words += [] if unit.seconds is None else [formatting.duration(unit.seconds)]
+        words += [] if unit.seconds is None else [value_text.duration(unit.seconds)]
         words.append(f"{unit.charged} credits")
     if unit.error_message:
-        words.append(f"({formatting.harmless(unit.error_message)})")
+        words.append(f"({value_text.harmless(unit.error_message)})")
     return " ".join(words)

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.id_prefix import UPLOAD
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
         return
     output.table(COLUMNS, [_row(kept, people=output.terminal) for kept in found.uploads])
     output.more(offset + len(found.uploads), found.count)
-    output.note(f"{formatting.size(found.used)} of {formatting.size(found.quota)} used.")
+    output.note(f"{value_text.size(found.used)} of {value_text.size(found.quota)} used.")
 
 
 @uploads.command()
-@click.argument("ids", metavar="ID…", type=click.UUID, nargs=-1, required=True)
+@click.argument("ids", metavar="ID…", type=UPLOAD, nargs=-1, required=True)
 @pass_session
 def delete(session: CliSession, ids: tuple[UUID, ...]) -> None:
     """Delete files by their ids. Files that a job needs are kept (exit code 1).
@@ -73,12 +74,12 @@ async def _delete(client: "AsyncClient", upload: UUID) -> None:
 
 
 def _row(kept: "KeptUpload", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago if people else formatting.stamp
+    when = value_text.ago if people else value_text.stamp
     return (
         kept.id,
-        formatting.size(kept.size) if people else str(kept.size),
-        formatting.harmless(kept.filename),
+        value_text.size(kept.size) if people else str(kept.size),
+        value_text.harmless(kept.filename),
         when(kept.created_at),
-        formatting.stamp(kept.expires_at),
+        value_text.stamp(kept.expires_at),
         str(kept.jobs) if kept.jobs else "-",
     )

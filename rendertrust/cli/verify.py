@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formatting, rerender
+from rendertrust.cli import exit_codes, rerender, value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.session import CliSession, pass_session
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rendertrust.checkpoint_check import ExpectedRoot, KeptCheckpoint
     from rendertrust.cli.output import Printer
+    from rendertrust.json_values import Document
     from rendertrust.note import Verifier
     from rendertrust.proof_check import (
         ChainUnknown,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         Verdict,
     )
     from rendertrust.receipt_check import PictureFile
-    from rendertrust.untrusted import Document
 
 T = TypeVar("T")
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -124,7 +124,7 @@ def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) 
 
 def check_options(rpc: str | None, contract: str | None) -> None:
     """Raise UsageError for options that do not go together."""
-    from rendertrust.untrusted import address
+    from rendertrust.json_values import address
 
     if rpc is not None and not rpc.startswith(("http://", "https://")):
         raise click.UsageError("--rpc is the http(s) address of a blockchain node")
@@ -375,10 +375,10 @@ def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = Tru
     for name, verdict in verdicts.items():
         facts = {"name": name, "holds": verdict.holds, "witnessed": verdict.witnessed}
         output.document({**facts, "steps": verdict.steps})
-        output.say(f"{formatting.harmless(name)}: {'valid' if verdict.holds else 'INVALID'}")
+        output.say(f"{value_text.harmless(name)}: {'valid' if verdict.holds else 'INVALID'}")
         for step in verdict.steps:
             mark = "ok" if step.holds else "NO"
-            output.say(f"  {mark}  {step.name:<10}  {formatting.harmless(step.said)}")
+            output.say(f"  {mark}  {step.name:<10}  {value_text.harmless(step.said)}")
     holds = all(verdict.holds for verdict in verdicts.values())
     if notes and holds and not all(verdict.witnessed for verdict in verdicts.values()):
         output.note(

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
+from rendertrust.cli.id_prefix import HOOK
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("ID", "URL", "EVENTS", "STATE")
 DELIVERY_COLUMNS: Final = ("ID", "EVENT", "JOB", "STATE", "TRIES", "ANSWER", "CREATED")
-hook_argument: Final = click.argument("endpoint", type=click.UUID)
+hook_argument: Final = click.argument("endpoint", type=HOOK)
 
 
 @click.group(cls=Group)
@@ -123,12 +124,12 @@ def _with_secret(session: CliSession, made: "HookWithSecret") -> None:
 
 
 def _row(hook: "Hook") -> tuple[str, ...]:
-    return (hook.id, formatting.harmless(hook.url), " ".join(hook.types), _state(hook))
+    return (hook.id, value_text.harmless(hook.url), " ".join(hook.types), _state(hook))
 
 
 def _state(hook: "Hook") -> str:
     if not hook.enabled:
-        return f"disabled: {formatting.harmless(hook.disabled_reason or '')}"
+        return f"disabled: {value_text.harmless(hook.disabled_reason or '')}"
     return "enabled" if hook.failing_since is None else "failing"
 
 
@@ -138,9 +139,9 @@ def _delivery(one: "Delivery") -> tuple[str, ...]:
     return (
         one.id,
         f"{one.type} #{one.number}",
-        formatting.short(one.job_id),
+        value_text.short(one.job_id),
         one.state,
         str(one.tries),
-        formatting.harmless(answer),
-        formatting.ago(one.created_at),
+        value_text.harmless(answer),
+        value_text.ago(one.created_at),
     )

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import attrs
 
+from rendertrust.client.log_monitor import LogMonitor
 from rendertrust.client.login import Login
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall
@@ -129,3 +130,13 @@ class ApiConnection:
             has_cursors, after = after is not None, getattr(page, "next", None)
             if after is None and (has_cursors or not found or offset >= page.count):
                 return
+
+
+class ClientState(Protocol):
+    """The state of a client, which its methods use."""
+
+    @property
+    def connection(self) -> ApiConnection: ...
+
+    @property
+    def log_monitor(self) -> LogMonitor: ...

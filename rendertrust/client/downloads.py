@@ -49,6 +49,14 @@ async def read_preview(stream: AsyncIterator[bytes]) -> bytes:
     return preview
 
 
+async def save(pieces: AsyncIterator[bytes], path: Path) -> Path:
+    """Save content that arrives in pieces; the file gets its name once it is complete."""
+    with part_in(path.parent) as part:
+        async for piece in pieces:
+            part.add(piece)
+        return await asyncio.to_thread(part.take_place, path)
+
+
 def suffix(url: str) -> str:
     """Return the suffix of a URL's path if nodes deliver files with that suffix, otherwise ''."""
     found = Path(urlsplit(url).path).suffix.lower()

@@ -24,13 +24,15 @@ class RenderTrustError(Exception):
 class NoAnswer(RenderTrustError):
     """The gateway did not reply: the connection was refused or lost, or timed out.
 
-    ``delivered``: the gateway may have received and executed the request.
+    ``delivered``: the gateway may have received and executed the request. ``untrusted``: the
+    server's certificate is not trusted.
     """
 
-    def __init__(self, detail: str, *, delivered: bool) -> None:
+    def __init__(self, detail: str, *, delivered: bool, untrusted: bool = False) -> None:
         super().__init__(detail)
         self.detail = detail
         self.delivered = delivered
+        self.untrusted = untrusted
 
 
 class BadAnswer(RenderTrustError):
@@ -38,7 +40,7 @@ class BadAnswer(RenderTrustError):
 
 
 class TransferFailed(RenderTrustError):
-    """The object store refused an upload or download.
+    """An upload or download failed, for example because the object store refused it.
 
     ``status``: the HTTP status; None without a reply.
     """
@@ -148,7 +150,7 @@ class InsufficientCredits(Refused):
 
 
 class Forbidden(Refused):
-    """HTTP 403: your role does not allow the request."""
+    """HTTP 403: you are not allowed to do this."""
 
 
 class NotFound(Refused):
@@ -178,7 +180,7 @@ class Gone(Refused):
 
 
 class TooLarge(Refused):
-    """HTTP 413: the request is too long."""
+    """HTTP 413: the request is too long, or exceeds your quota of uploads."""
 
 
 class NotTaken(Refused):
@@ -198,11 +200,17 @@ class KeyConflict(Invalid):
 
 
 class RateLimited(Refused):
-    """HTTP 429: too many requests; ``retry_after`` says when to try again."""
+    """HTTP 429: too many requests, open jobs or preflights.
+
+    ``retry_after`` says when to try again, if the gateway named a time.
+    """
 
 
 class Unavailable(Refused):
-    """HTTP 503: the gateway is temporarily unavailable; ``retry_after`` says when to try again."""
+    """HTTP 502, 503 or 504: the gateway is temporarily unavailable.
+
+    ``retry_after`` says when to try again, if the gateway named a time.
+    """
 
 
 class GatewayFault(Refused):

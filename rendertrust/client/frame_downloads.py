@@ -31,7 +31,7 @@ _MEMBERS_MAX: Final = 2 * 64  # a chunk has up to 64 frames, each perhaps with a
 class FrameFiles:
     """Frames in a folder: all ``paths`` in order, and the ``new`` paths.
 
-    ``missing``: number of units that are not complete yet; a later call downloads these units.
+    ``missing``: number of units without a result yet; a later call downloads those that have one.
     ``tiles``: files of tiles of incomplete frames, if tiles were asked for.
     """
 

@@ -10,6 +10,7 @@ from rendertrust import checkpoint, epoch, note
 from rendertrust.api.ledger import EntryProof, LogCheckpoint
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.client.errors import BadAnswer, Forked, Invalid, NotProved, PinUnreadable
+from rendertrust.client.paths import LEDGER
 from rendertrust.client.response_decoder import read
 from rendertrust.consistency import LeafLink, after, in_order, names, read_links, same_log
 from rendertrust.note import NoteRefused
@@ -113,7 +114,7 @@ class LogMonitor:
         except PinUnreadable:
             if not accept:
                 raise
-        found = read(LogCheckpoint, await self.get("/api/v1/ledger/checkpoint", {}))
+        found = read(LogCheckpoint, await self.get(f"{LEDGER}/checkpoint", {}))
         pin = Pin(found.verifier, found.checkpoint)
         try:
             await self._follow(pin, seen=seen)
@@ -132,7 +133,7 @@ class LogMonitor:
         text = str(entry)
         word = text if text.isdecimal() else str(UUID(text))
         query = {"opening": "true"} if opening else {}
-        document = await self.ask(f"/api/v1/ledger/{word}/proof", query)
+        document = await self.ask(f"{LEDGER}/{word}/proof", query)
         answer, verdict = read(EntryProof, document), verify(document)
         if word.isdecimal() and int(word) != answer.entry_id:
             raise NotProved(f"The proof is for entry {answer.entry_id}, not {word}")
@@ -202,7 +203,7 @@ class LogMonitor:
         Raises _Fork if no proof links the checkpoints.
         """
         try:
-            links = read_links(await self.get("/api/v1/ledger/epochs", {"size": str(newer.size)}))
+            links = read_links(await self.get(f"{LEDGER}/epochs", {"size": str(newer.size)}))
         except Invalid as error:
             raise _Fork("the log is shorter than before") from error
         if isinstance(links, str):
@@ -226,7 +227,7 @@ class LogMonitor:
             return ()
         query = {"from": str(older.size), "to": str(newer.size)}
         try:
-            shown = read_shown(await self.get("/api/v1/ledger/consistency", query))
+            shown = read_shown(await self.get(f"{LEDGER}/consistency", query))
         except Invalid as error:
             raise _Fork("the log is shorter than before") from error
         if isinstance(shown, str):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import attrs
 
 from rendertrust.api.accounts import Registered, Tokens
+from rendertrust.client import paths
 from rendertrust.client.errors import NotAuthenticated, NotFound, Refused
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall, Transport
@@ -78,7 +79,7 @@ class Login:
         body = {"email": email, "name": name, "password": password}
         if invitation is not None:
             body["invitation"] = invitation
-        call = ApiCall("POST", "/api/v1/auth/register", body, repeatable=False)
+        call = ApiCall("POST", paths.REGISTER, body, repeatable=False)
         registered = read(Registered, await self.transport.send(call))
         self.keeper.write(registered.tokens)
         return registered
@@ -88,7 +89,7 @@ class Login:
         body = {"email": email, "password": password}
         if otp is not None:
             body["otp"] = otp
-        call = ApiCall("POST", "/api/v1/auth/login", body)
+        call = ApiCall("POST", paths.LOGIN, body)
         tokens = read(Tokens, await self.transport.send(call))
         self.keeper.write(tokens)
         return tokens
@@ -96,14 +97,20 @@ class Login:
     async def log_out(self) -> None:
         """Log out and delete the tokens. Does nothing if the session has already ended."""
         with contextlib.suppress(NotAuthenticated):
-            await self.send(ApiCall("POST", "/api/v1/auth/logout"))
+            await self.send(ApiCall("POST", paths.LOGOUT))
+        self.keeper.forget()
+
+    async def delete_account(self, password: str) -> None:
+        """Delete the user's account and the tokens."""
+        body = {"password": password}
+        await self.send(ApiCall("POST", paths.ACCOUNT_DELETION, body, repeatable=False))
         self.keeper.forget()
 
     async def access_token(self) -> str:
         """Return the API key, or an access token that the gateway has just accepted."""
         if self.api_key is not None:
             return self.api_key
-        await self.send(ApiCall("GET", "/api/v1/credits/balance"))
+        await self.send(ApiCall("GET", paths.BALANCE))
         return self._kept().access_token
 
     async def send(self, call: ApiCall) -> Any:
@@ -154,7 +161,7 @@ class Login:
 
     async def _refresh(self, stale: Tokens, refused: Refused | None) -> Tokens:
         body = {"refresh_token": stale.refresh_token}
-        call = ApiCall("POST", "/api/v1/auth/refresh", body, repeatable=False)
+        call = ApiCall("POST", paths.REFRESH, body, repeatable=False)
         try:
             return read(Tokens, await self.transport.send(call))
         except (NotAuthenticated, NotFound) as error:

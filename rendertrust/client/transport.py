@@ -25,6 +25,8 @@ STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=
 # Timeout of transfers of content, which may take hours but must not stall.
 CONTENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
 
+OWN_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # names of this machine
+
 # Errors after which a later try may succeed.
 Passing: TypeAlias = NoAnswer | Unavailable | RateLimited
 # Called before a pause, with the error and the length of the pause in seconds.
@@ -32,11 +34,16 @@ Waiting: TypeAlias = Callable[[Passing, float], None]
 
 
 def address(text: str) -> str:
-    """Return a gateway's address in normal form.
+    """Return a gateway's address in normal form. Without a scheme, an address of this machine is
+    read as http, and another one as https.
 
     Raises ValueError if the text is not an address.
     """
-    parts = urlsplit(text.strip())
+    named = text.strip()
+    if "://" not in named:
+        scheme = "http" if urlsplit(f"//{named}").hostname in OWN_HOSTS else "https"
+        named = f"{scheme}://{named}"
+    parts = urlsplit(named)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must begin with http:// or https:// and contain a host name")
     if "@" in parts.netloc or parts.query or parts.fragment:
@@ -171,7 +178,9 @@ def unanswered(url: str, error: BaseException) -> NoAnswer:
     If the connection was refused, ``delivered`` is False.
     """
     if isinstance(error, aiohttp.ClientConnectorError):
-        return NoAnswer(f"Nothing answers at {url} ({_reason(error)})", delivered=False)
+        untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+        said = f"Nothing answers at {url} ({_reason(error)})"
+        return NoAnswer(said, delivered=False, untrusted=untrusted)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return NoAnswer(f"{url} cannot be reached in time", delivered=False)
     if isinstance(error, TimeoutError):

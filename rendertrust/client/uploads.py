@@ -11,6 +11,7 @@ from rendertrust.api.uploads import Parts, PartUrls, PutUrl, Upload
 from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFailed
 from rendertrust.client.local_files import ByteRange, Progress, SourceFile, opened, unheard
 from rendertrust.client.login import Login
+from rendertrust.client.paths import UPLOADS
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import CONTENT_TIMEOUT, ApiCall, Transport, unanswered
 from rendertrust.write_timeout import WriteTimeout
@@ -52,11 +53,11 @@ class Uploads:
     async def announce(self, sha256: str, size: int, filename: str) -> Upload:
         """Announce content. The reply has URLs, or says that the content is complete."""
         body = {"sha256": sha256, "size": size, "filename": filename[-FILENAME_MAX:]}
-        return read(Upload, await self.login.send(ApiCall("POST", "/api/v1/uploads", body)))
+        return read(Upload, await self.login.send(ApiCall("POST", UPLOADS, body)))
 
     async def part(self, upload_id: str, number: int, sha256: str) -> PutUrl:
         body = {"parts": [{"number": number, "sha256": sha256}]}
-        call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/parts", body)
+        call = ApiCall("POST", f"{UPLOADS}/{upload_id}/parts", body)
         found = read(PartUrls, await self.login.send(call))
         for part in found.parts:
             if part.number == number:
@@ -69,7 +70,7 @@ class Uploads:
         ``parts``: SHA-256 of each part.
         """
         body = {"parts": list(parts)} if parts else None
-        call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/complete", body)
+        call = ApiCall("POST", f"{UPLOADS}/{upload_id}/complete", body)
         return read(Upload, await self.login.send(call))
 
 

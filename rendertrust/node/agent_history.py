@@ -74,7 +74,6 @@ class AgentHistory:
                 write(self._rows)
 
     def close(self) -> None:
-        """Close the file."""
         if self._rows is not None:
             self._rows.close()
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Final
+from weakref import WeakValueDictionary
 
 import aiohttp
 import attrs
@@ -43,7 +44,9 @@ class Cache:
     folder: Path
     bytes_max: int
     session: aiohttp.ClientSession
-    _locks: dict[str, asyncio.Lock] = attrs.field(factory=dict[str, asyncio.Lock])
+    _locks: WeakValueDictionary[str, asyncio.Lock] = attrs.field(
+        factory=WeakValueDictionary[str, asyncio.Lock]
+    )
     _coming: dict[str, int] = attrs.field(factory=dict[str, int])
 
     @staticmethod
@@ -53,17 +56,16 @@ class Cache:
             part.unlink(missing_ok=True)
 
     async def fetch(self, wanted: Input) -> Path | Failed:
-        """Return a file with the content of ``wanted``, from the cache or the input's URL."""
-        lock = self._locks.setdefault(wanted.sha256, asyncio.Lock())
-        async with lock:
-            path = self._path(wanted.sha256)
-            if not await asyncio.to_thread(_is_whole, path, wanted.size):
+        """Return a file with the content of ``wanted``, from the cache or the input's URL.
+
+        The cache may evict the file again at any time.
+        """
+        path = self._path(wanted.sha256)
+        async with self._locks.setdefault(wanted.sha256, asyncio.Lock()):
+            if not await asyncio.to_thread(_touch, path, wanted.size):
                 failed = await self._download(wanted, path)
                 if failed is not None:
                     return failed
-            os.utime(path)
-        if not lock.locked():
-            self._locks.pop(wanted.sha256, None)
         return path
 
     def has(self, sha256: str, size: int) -> bool:
@@ -166,6 +168,17 @@ def _is_whole(path: Path, size: int) -> bool:
         return False
 
 
+def _touch(path: Path, size: int) -> bool:
+    """Mark a whole file as used now; return False if there is none."""
+    try:
+        if not _is_whole(path, size):
+            return False
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def safe_path(path: str) -> PurePosixPath | None:
     """Return ``path`` if it is relative and contains no ``..``; otherwise None."""
     pure = PurePosixPath(path)
@@ -175,8 +188,12 @@ def safe_path(path: str) -> PurePosixPath | None:
 
 
 def place(source: Path, target: Path) -> None:
-    """Link ``source`` to ``target``, or copy it if the file system has no links."""
+    """Link ``source`` to ``target``, or copy it if the file system has no links.
+
+    A file that is already at ``target`` is replaced. Raises FileNotFoundError without a source.
+    """
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:

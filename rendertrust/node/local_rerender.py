@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import attrs
 
+from rendertrust.json_values import members
 from rendertrust.node import sandbox
 from rendertrust.node.cache import place, safe_path
 from rendertrust.node.child_process import ProcessExit
@@ -23,7 +24,6 @@ from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.node.sandbox import DELIVERED
 from rendertrust.receipt_rerender import RegionDifference, RerenderReport
-from rendertrust.untrusted import members
 
 SHOWN: Final = "shown.png"
 SHOWN_BYTES_MAX: Final = 64 * 2**20

@@ -1,7 +1,7 @@
 """Test whether EEVEE and Workbench can draw with OpenGL. Without OpenGL drivers Blender crashes.
 
-The test runs in the sandbox, once for each Blender build and each state of the drivers. The result
-is cached for all nodes of this user.
+The test runs in the sandbox, and again when Blender, the sandbox or the drivers have changed. The
+last result is cached for all nodes of this user.
 """
 
 import hashlib

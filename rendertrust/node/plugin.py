@@ -38,8 +38,8 @@ def is_delivered(job_type: str, path: str) -> bool:
 class Completed:
     """The unit is done.
 
-    ``file``: the creator's result, in the task's folder. ``work``: measurements. ``evidence``: the
-    result's evidence, if the dispatch requests evidence.
+    ``file``: the creator's result, in the task's folder; of a check, the comparison sheet.
+    ``work``: measurements. ``evidence``: the result's evidence, if the dispatch requests evidence.
     """
 
     file: Path | None = None
@@ -55,7 +55,7 @@ class Failed:
     line for people. ``detail``: further lines, such as the end of a log. ``given_back``: nothing
     failed, but this node does not do the unit now. ``lacks``: nothing failed, but this machine
     lacks something that the unit needs (``rendertrust.protocol.LACKS``). ``unread``: the delivered
-    file that a check could not fetch.
+    file that a check could not fetch, or with which Blender crashes.
     """
 
     failure: str

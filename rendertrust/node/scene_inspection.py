@@ -102,7 +102,7 @@ def _by_weight(frames: Sequence[int]) -> list[int]:
 
 
 async def look(
-    scene: Path, frames: Sequence[int] | None = None, *, within: float = INSPECT_SECONDS_MAX
+    scene: Path, frames: Sequence[int] | None = None
 ) -> Mapping[str, Any] | NoBlender | Failed:
     """Return the facts of the user's own scene, without running its scripts.
 
@@ -120,7 +120,7 @@ async def look(
         ending = await converse(
             program.program(str(WORKER / "entry_point.py"), orjson.dumps(order).decode()),
             environment={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-            within=within,
+            within=INSPECT_SECONDS_MAX,
             hear=lambda _: None,
         )
         return await asyncio.to_thread(_facts, ending, folder)

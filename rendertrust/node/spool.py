@@ -30,6 +30,7 @@ from rendertrust.protocol import decode_from_node as decode
 
 RESULT: Final = "result"
 EVIDENCE: Final = "evidence"
+SHEET: Final = "sheet"  # the comparison sheet of a check; the check's result does not depend on it
 _SCHEMA: Final = """
     create table if not exists results (
         job_id  text not null,
@@ -58,7 +59,7 @@ _CHUNK: Final = 1024 * 1024
 
 @attrs.frozen(kw_only=True)
 class SpooledFile:
-    """A file to upload to ``output``. ``what`` is ``result`` or ``evidence``."""
+    """A file to upload to ``output``. ``what`` is ``result``, ``evidence`` or ``sheet``."""
 
     ref: Running
     what: str
@@ -111,7 +112,6 @@ class Spool:
         self._remove_strays()
 
     def close(self) -> None:
-        """Close the database."""
         self._rows.close()
 
     def put(
@@ -186,7 +186,10 @@ class Spool:
         ] + [*self._unkept]
 
     def uploaded(self, ref: Running, what: str, sent: StoredFile) -> None:
-        """Record that a file was uploaded. After the last file, the result is ready."""
+        """Record that a file was uploaded, or that a SHEET was given up.
+
+        After the last file, the result is ready.
+        """
         row = self._rows.execute(
             "select result from results where (job_id, unit, attempt) = (?, ?, ?)", _key(ref)
         ).fetchone()
@@ -261,7 +264,7 @@ class Spool:
     def _remove_strays(self) -> None:
         """Remove files without a row, left by an agent that was killed before it wrote the row."""
         named = {name for (name,) in self._rows.execute("select file from files").fetchall()}
-        for what in (RESULT, EVIDENCE):
+        for what in (RESULT, EVIDENCE, SHEET):
             for file in self._folder.glob(f"*.{what}"):
                 if str(file) not in named:
                     file.unlink()
@@ -298,6 +301,8 @@ class Spool:
 
 def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
     """Return the result with the key and the part hashes of the uploaded file."""
+    if what == SHEET:
+        return result
     if what == RESULT:
         return attrs.evolve(result, result_ref=sent.key, part_sums=sent.part_sums)
     assert result.evidence is not None, "the result was spooled with its evidence"

@@ -6,10 +6,11 @@ scene cannot find the result and render differently for a verifier.
 """
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 
@@ -24,7 +25,9 @@ from rendertrust.protocol import Input, JobDispatch
 from rendertrust.relay_frames import FILES_ASKED_MAX
 
 AT_ONCE: Final = 4
-ROUNDS: Final = 3  # number of tries, because a URL may expire while other files are fetched
+# Number of tries, because a URL may expire, or the cache evict a file, while others are fetched.
+ROUNDS: Final = 3
+T = TypeVar("T")
 
 
 @attrs.frozen(eq=False)
@@ -57,11 +60,11 @@ class UnitInputs:
         return self.placed if failed is None else failed
 
     async def _lay_out_manifest(self, wanted: Input) -> Failed | None:
-        source = await self.cache.fetch(wanted)
-        if isinstance(source, Failed):
-            return source
+        content = await self._with_file(wanted, Path.read_bytes)
+        if isinstance(content, Failed):
+            return content
         try:
-            manifest = read(await asyncio.to_thread(source.read_bytes), "key")
+            manifest = read(content, "key")
         except ManifestError as fault:
             return Failed(failure="gateway", error=f"the manifest is wrong: {fault}"[:500])
         if any(entry.path in self.placed for entry in manifest.files):
@@ -131,16 +134,27 @@ class UnitInputs:
         return None
 
     async def _place(self, wanted: Input, targets: Mapping[str, Path]) -> Failed | None:
-        """Fetch an input and link it to each target at once, before the cache evicts the file."""
+        """Fetch an input and link it to each target."""
+
+        def link(source: Path) -> None:
+            for target in targets.values():
+                place(source, target)
+
         try:
+            return await self._with_file(wanted, link)
+        except OSError as fault:
+            return of_disk(fault)
+
+    async def _with_file(self, wanted: Input, use: Callable[[Path], T]) -> T | Failed:
+        """Fetch an input and use it at once; fetch it again if another slot evicts it before."""
+        for _ in range(ROUNDS):
             source = await self.cache.fetch(wanted)
             if isinstance(source, Failed):
                 return source
-            for target in targets.values():
-                await asyncio.to_thread(place, source, target)
-        except OSError as fault:
-            return of_disk(fault)
-        return None
+            with contextlib.suppress(FileNotFoundError):
+                return await asyncio.to_thread(use, source)
+        error = f"{wanted.path} was evicted from this node's cache, which is too small"
+        return Failed(failure="node", error=error)
 
 
 WRONG_PATH: Final = Failed(

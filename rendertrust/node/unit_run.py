@@ -11,13 +11,14 @@ from typing import Final
 import attrs
 import orjson
 
+from rendertrust.job_types import CHECK
 from rendertrust.node.attester import Attester, utc
 from rendertrust.node.cache import Cache
 from rendertrust.node.disk_space import is_of_disk, of_disk
 from rendertrust.node.input_urls import InputUrls
 from rendertrust.node.plugin import Completed, Failed, Plugin, Result, Task
 from rendertrust.node.safe_open import NotARegularFile
-from rendertrust.node.spool import EVIDENCE, RESULT, CopiedFile, Spool
+from rendertrust.node.spool import EVIDENCE, RESULT, SHEET, CopiedFile, Spool
 from rendertrust.node.unit_inputs import UnitInputs
 from rendertrust.protocol import (
     LOG_CHARACTERS_MAX,
@@ -276,7 +277,7 @@ def _taken(unit: UnitRun, result: Completed, spool: Spool) -> Made:
     """Spool the files that have an upload destination. Raises OSError, NotARegularFile."""
     dispatch = unit.dispatch
     places = {
-        RESULT: (result.file, dispatch.output),
+        SHEET if dispatch.job_type == CHECK else RESULT: (result.file, dispatch.output),
         EVIDENCE: (result.evidence, dispatch.evidence),
     }
     return {

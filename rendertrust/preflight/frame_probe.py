@@ -59,10 +59,10 @@ def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(set(chosen)))
 
 
-def crops(width: int, height: int, count: int = CROPS, share: float = CROP_SHARE) -> list[Tile]:
+def crops(width: int, height: int, count: int = CROPS) -> list[Tile]:
     """Return crops with the picture's proportions along its diagonal, from top to bottom."""
-    across = min(max(round(width * share**0.5), SIDE_LEAST), width)
-    down = min(max(round(height * share**0.5), SIDE_LEAST), height)
+    across = min(max(round(width * CROP_SHARE**0.5), SIDE_LEAST), width)
+    down = min(max(round(height * CROP_SHARE**0.5), SIDE_LEAST), height)
     steps = [(part + 0.5) / count for part in range(count)]
     return [
         Tile(round((width - across) * at), round((height - down) * at), across, down)

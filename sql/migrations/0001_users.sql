@@ -32,7 +32,13 @@ CREATE TABLE users (
                   CHECK (role IN ('user', 'operator', 'admin', 'auditor')), -- auditor: an admin who only reads
     is_active     boolean NOT NULL DEFAULT true,
     verified_at   timestamptz,                    -- when the user proved that they read mail to the address
-    created_at    timestamptz NOT NULL DEFAULT now()
+    -- the kinds of mail that the user switched off; mails about the account's security are always sent
+    mails_off     text[] NOT NULL DEFAULT '{}' CONSTRAINT users_mails_off CHECK (mails_off <@ ARRAY[
+                      'job.completed', 'job.failed', 'job.paused', 'node.offline', 'dispute.opened', 'dispute.decided',
+                      'payout.paid', 'payout.rejected']),
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    deleted_at    timestamptz,                    -- when the user deleted their account; what tells who they were is erased
+    CONSTRAINT users_deleted CHECK (deleted_at IS NULL OR NOT is_active)
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, in any capitalisation
 CREATE INDEX users_created ON users (created_at DESC, id DESC);
@@ -166,9 +172,18 @@ CREATE TABLE mails (
     kind       text NOT NULL CHECK (kind IN (
                    'password.reset',    -- a link with which the user chooses a new password
                    'password.changed',
-                   'address.verify')),  -- a link with which the user verifies their address
+                   'password.set',      -- by an admin
+                   'address.verify',    -- a link with which the user verifies their address
+                   'job.completed', 'job.failed',
+                   'job.paused',        -- at its cap
+                   'node.offline',
+                   'dispute.opened',    -- about work of the user's node
+                   'dispute.decided',
+                   'payout.paid', 'payout.rejected')),
     user_id    uuid REFERENCES users,             -- null: the Mailer looks for the user of the address
     address    text CHECK (char_length(address) BETWEEN 3 AND 320), -- as somebody typed it, who may be anybody
+    about      uuid,                              -- the job, node, dispute or payout; null: it is about the account
+    is_last    boolean NOT NULL DEFAULT false,    -- further mails of this kind are left out for an hour, and it says so
     state      text NOT NULL DEFAULT 'PENDING' CHECK (state IN (
                    'PENDING',
                    'SENT',              -- the mail server has accepted it
@@ -186,6 +201,37 @@ CREATE INDEX mails_due ON mails (due_at) WHERE state = 'PENDING';
 CREATE INDEX mails_asked ON mails (created_at) WHERE address IS NOT NULL;
 CREATE INDEX mails_user ON mails (user_id, created_at) WHERE user_id IS NOT NULL;
 CREATE INDEX mails_ended ON mails (ended_at) WHERE ended_at IS NOT NULL; -- for the purge
+
+-- When a Mailer last ran. Without one, nothing is written to `mails` that triggers tell.
+CREATE TABLE mailer_life (
+    one     boolean PRIMARY KEY DEFAULT true CHECK (one),
+    seen_at timestamptz NOT NULL
+);
+
+-- Write mails in the transaction of what they tell: kinds, users, and what each is about. Users who have not verified
+-- their address get none but those about its security, so that nobody can have mails sent to a stranger. A user gets
+-- ten mails of a kind in an hour, of which the last one says so, and one about the same thing.
+CREATE FUNCTION insert_notices(kinds text[], user_ids uuid[], abouts uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    hour_ago CONSTANT timestamptz := now() - interval '1 hour';
+BEGIN
+    IF NOT EXISTS (SELECT FROM mailer_life WHERE seen_at > now() - interval '1 day')
+       OR (SELECT count(*) FROM (SELECT FROM mails WHERE state = 'PENDING' LIMIT 10000) waiting) >= 10000 THEN
+        RETURN;
+    END IF;
+    INSERT INTO mails (id, kind, user_id, about, is_last, due_at, created_at)
+    SELECT gen_random_uuid(), f.kind, f.user_id, f.about, f.before + f.place = 10, now(), now()
+    FROM (SELECT n.kind, n.user_id, n.about,
+                 row_number() OVER (PARTITION BY n.user_id, n.kind ORDER BY n.about) AS place,
+                 (SELECT count(*) FROM mails m
+                  WHERE m.user_id = n.user_id AND m.kind = n.kind AND m.created_at > hour_ago) AS before
+          FROM unnest(kinds, user_ids, abouts) AS n (kind, user_id, about) JOIN users u ON u.id = n.user_id
+          WHERE u.is_active AND (u.verified_at IS NOT NULL OR n.kind = 'password.set') AND n.kind <> ALL (u.mails_off)
+            AND NOT EXISTS (SELECT FROM mails m
+                            WHERE m.user_id = n.user_id AND m.kind = n.kind AND m.about = n.about
+                              AND m.created_at > hour_ago)) f
+    WHERE f.before + f.place <= 10;
+END $$;
 
 -- Tokens with which a user may choose a new password; the first use deletes all tokens of the user.
 CREATE TABLE password_resets (
@@ -344,10 +390,11 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT USAGE ON SCHEMA public TO rendertrust_app;
         GRANT SELECT ON schema_migrations TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, refresh_families, organisations, organisation_members, mails
-            TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON users TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE
+            ON invitations, refresh_families, api_keys, organisations, organisation_members, mails TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON authenticators, passkeys, passkey_challenges TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON mailer_life TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
             address_verifications, recovery_codes, pending_sign_ins TO rendertrust_app;
         GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only

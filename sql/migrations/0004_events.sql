@@ -103,6 +103,12 @@ CREATE TRIGGER new_units_noted AFTER INSERT ON units
     REFERENCING NEW TABLE AS is_now
     FOR EACH STATEMENT EXECUTE FUNCTION note_new_units();
 
+-- Mails about the end of a job, or about a pause at its cap, to its owner. Nobody reads of preflights.
+CREATE FUNCTION mail_of_job(status text, paused text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN status = 'COMPLETED' THEN 'job.completed' WHEN status = 'FAILED' THEN 'job.failed'
+                WHEN paused = 'cap' THEN 'job.paused' END
+$$;
+
 -- A job ends again after a failed unit was retried: `attempt` counts its ends, so that followers can tell them apart.
 CREATE FUNCTION note_jobs() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
@@ -118,6 +124,12 @@ BEGIN
            n.node_id, left(n.error_message, 500)
     FROM is_now n JOIN was o ON o.id = n.id
     WHERE o.status <> n.status;
+    IF FOUND THEN
+        PERFORM insert_notices(array_agg(mail_of_job(n.status, n.paused)), array_agg(n.user_id), array_agg(n.id))
+        FROM is_now n JOIN was o ON o.id = n.id
+        WHERE o.status <> n.status AND n.job_type <> 'preflight' AND mail_of_job(n.status, n.paused) IS NOT NULL
+        HAVING count(*) > 0;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER jobs_noted AFTER UPDATE ON jobs
@@ -130,6 +142,12 @@ BEGIN
     SELECT n.id, 1, n.status, n.node_id,
            CASE WHEN n.price > 0 THEN 'held' END, nullif(n.price, 0)
     FROM is_now n;
+    -- the batch that created a job may also have ended or paused it
+    PERFORM insert_notices(array_agg(mail_of_job(n.status, n.paused)), array_agg(n.user_id), array_agg(n.id))
+    FROM is_now n
+    WHERE n.status IN ('COMPLETED', 'FAILED', 'PAUSED') AND n.job_type <> 'preflight'
+      AND mail_of_job(n.status, n.paused) IS NOT NULL
+    HAVING count(*) > 0;
     RETURN NULL;
 END $$;
 CREATE TRIGGER new_jobs_noted AFTER INSERT ON jobs

@@ -82,6 +82,15 @@ CREATE TABLE transfers (
     UNIQUE (debit, debit_version),
     UNIQUE (credit, credit_version)
 );
+-- A new transfer as the Ledger gives it to the statement that writes a batch: an array of these takes less time to send
+-- and to read than an array for each column.
+CREATE TYPE new_transfer AS (
+    debit bigint, credit bigint, subject bigint, amount bigint, kind text, reference text, description text, key uuid,
+    debit_version bigint, credit_version bigint, debit_after bigint, credit_after bigint, receipt bytea
+);
+-- An account's new state; `before` is the version that it replaces.
+CREATE TYPE changed_account AS (id bigint, balance bigint, held bigint, version bigint, before bigint);
+
 -- Rows are inserted in the order of these columns, so block ranges are small and precise.
 CREATE INDEX transfers_created ON transfers USING brin (created_at) WITH (autosummarize = on);
 CREATE INDEX transfers_written ON transfers USING brin (written) WITH (autosummarize = on);

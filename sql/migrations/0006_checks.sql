@@ -35,7 +35,11 @@ CREATE TABLE checks (
     state           text NOT NULL CHECK (state IN ('PENDING', 'DECIDED')),
     verdict         text CHECK (verdict IN (
                         'exact', 'consistent', 'sampled-out', 'unverified', 'unverifiable', 'invalid')),
-    said            text NOT NULL DEFAULT '' CHECK (char_length(said) <= 500), -- reason for the verdict
+    said            text NOT NULL DEFAULT '' CHECK (char_length(said) <= 500), -- explanation of the verdict
+    reason          text CHECK (reason IN (
+                        'off', 'no-verifier', 'no-check', 'no-evidence', 'own-node',
+                        'scene-fails', 'format', 'unsupported', 'device-dependent',
+                        'other-device', 'other-driver', 'no-build', 'checks-failed')),
     strike          boolean NOT NULL DEFAULT false, -- invalid beyond doubt, through the node's fault
     -- the scene's regions render differently, so earlier invalid results do not count either
     withdrawn       boolean NOT NULL DEFAULT false,
@@ -50,6 +54,8 @@ CREATE TABLE checks (
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number),
     CHECK ((work IS NULL) = (node_signature IS NULL)),
     CHECK ((evidence_sha256 IS NULL) = (evidence_size IS NULL)),
+    CHECK (reason IS NULL OR verdict IN ('unverified', 'unverifiable')),
+    CHECK (verdict <> 'unverifiable' OR reason IS NOT NULL),
     CHECK ((state = 'DECIDED') = (verdict IS NOT NULL AND decided_at IS NOT NULL))
 );
 CREATE INDEX checks_waiting ON checks (opened_at) WHERE state = 'PENDING';
@@ -57,7 +63,7 @@ CREATE INDEX checks_of_operator ON checks (operator, opened_at) WHERE state = 'P
 -- The record of a node: invalid results, and valid results of other users' work.
 CREATE INDEX checks_told ON checks (node_id, device_class, decided_at)
     WHERE verdict = 'invalid' OR (verdict IN ('exact', 'consistent') AND NOT is_own);
-CREATE INDEX checks_strikes ON checks (decided_at) WHERE strike;
+CREATE INDEX checks_invalid ON checks (decided_at) WHERE verdict = 'invalid';
 -- Results that were found invalid, although honest frames of the scene may differ.
 CREATE INDEX checks_loose ON checks (job_id) WHERE loose AND verdict = 'invalid';
 -- The verdicts since a node's quarantine. Deleting a node searches the rows that refer to it.

@@ -23,6 +23,15 @@ CREATE INDEX payouts_operator ON payouts (operator_id, requested_at DESC, id DES
 CREATE INDEX payouts_requested ON payouts (requested_at DESC, id DESC);
 CREATE INDEX payouts_batch ON payouts (batch_id) WHERE batch_id IS NOT NULL;
 
+-- Mails about the end of payouts of money; a payout of credits ends as soon as its operator asks for it.
+CREATE FUNCTION mail_payouts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM insert_notices(ARRAY['payout.' || lower(NEW.state)], ARRAY[NEW.operator_id], ARRAY[NEW.id]);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER payouts_mailed AFTER UPDATE ON payouts
+    FOR EACH ROW WHEN (OLD.state <> NEW.state AND NEW.state IN ('PAID', 'REJECTED')) EXECUTE FUNCTION mail_payouts();
+
 -- The operator's share of each unit's charge. The balance of an operator's account is the sum of the operator's
 -- PENDING and PAYABLE shares; that of the account `suspense` is the sum of the shares without an operator.
 CREATE TABLE earnings (
@@ -98,6 +107,27 @@ CREATE INDEX disputes_opened ON disputes (opened_at DESC, id DESC);
 -- the order in which verifiers take them
 CREATE INDEX disputes_waiting ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN';
 CREATE INDEX disputes_recalled ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN' AND by_gateway;
+
+-- Mails about disputes: to the operator whose share is withheld, and about the decision also to the creator, who does
+-- not read of disputes that the gateway opened and rejected.
+CREATE FUNCTION mail_disputes() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    operator CONSTANT uuid := (SELECT operator_id FROM earnings WHERE job_id = NEW.job_id AND unit = NEW.unit);
+BEGIN
+    PERFORM insert_notices(array_agg(t.kind), array_agg(t.user_id), array_agg(NEW.id))
+    FROM (VALUES ('dispute.opened', operator, NEW.state = 'OPEN' AND (NEW.by_gateway OR operator <> NEW.user_id)),
+                 ('dispute.decided', operator, NEW.state <> 'OPEN'),
+                 ('dispute.decided', NEW.user_id, operator IS DISTINCT FROM NEW.user_id
+                     AND (NEW.state = 'UPHELD' OR NEW.state = 'REJECTED' AND NOT NEW.by_gateway)))
+         AS t (kind, user_id, is_told)
+    WHERE t.is_told AND t.user_id IS NOT NULL
+    HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER new_disputes_mailed AFTER INSERT ON disputes
+    FOR EACH ROW EXECUTE FUNCTION mail_disputes();
+CREATE TRIGGER disputes_mailed AFTER UPDATE ON disputes
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION mail_disputes();
 
 -- Results of creators' own renders of disputed frames.
 CREATE TABLE comparisons (

@@ -156,6 +156,14 @@ CREATE TABLE last_audit (
     noted_at timestamptz NOT NULL
 );
 
+-- The last backup, and when a backup was last restored for trial; at most one row. The commands write it.
+CREATE TABLE last_backup (
+    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+    made_at  timestamptz,
+    bytes    bigint CHECK (bytes >= 0),
+    tried_at timestamptz
+);
+
 DO $$
 DECLARE
     name text;
@@ -165,7 +173,7 @@ BEGIN
                        'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
     END LOOP;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
-        GRANT SELECT ON log_halted TO rendertrust_app;
+        GRANT SELECT ON log_halted, last_backup TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON log_head, chain_transactions, last_audit TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON log_halt TO rendertrust_app;
         GRANT SELECT, INSERT ON leaves, tiles, checkpoints, log_keys, epochs TO rendertrust_app; -- append-only

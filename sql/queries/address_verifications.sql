@@ -20,3 +20,7 @@ SELECT user_id FROM used WHERE sha256 = $1;
 -- name: address_verifications_purge
 -- Delete tokens that expired before $1.
 DELETE FROM address_verifications WHERE expires_at < $1;
+
+-- name: address_verifications_erase
+-- Delete all tokens of a user.
+DELETE FROM address_verifications WHERE user_id = $1;

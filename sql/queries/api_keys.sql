@@ -28,3 +28,8 @@ RETURNING api_keys.id, user_id, scopes, expires_at;
 -- Revoke a user's key; no row if it was revoked, or is another user's.
 UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
 RETURNING id;
+
+-- name: api_keys_erase
+-- Delete all keys of a user; those that were valid.
+WITH gone AS (DELETE FROM api_keys WHERE user_id = $1 RETURNING id, revoked_at)
+SELECT id FROM gone WHERE revoked_at IS NULL;

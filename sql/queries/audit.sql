@@ -1,5 +1,5 @@
 -- name: audit_insert
--- Record an admin's action, in the transaction of the change.
+-- Record an admin's action.
 INSERT INTO audit (at, actor_id, actor, act, target, reason, request_id, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 

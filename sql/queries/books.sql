@@ -25,14 +25,16 @@ WHERE a.id IN (
     SELECT id FROM accounts WHERE name = ANY($1::text[])
     UNION SELECT account_id FROM holds WHERE reference = ANY($2::text[])
     UNION SELECT h.account_id FROM units u
-          JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+          CROSS JOIN LATERAL (SELECT account_id FROM holds
+                              WHERE reference = 'job:' || u.job_id || ':' || u.number LIMIT 1) h
           WHERE u.job_id = ANY($3::uuid[])
     UNION SELECT h.account_id FROM unnest($5::uuid[], $6::integer[]) AS k (job_id, number)
           CROSS JOIN LATERAL (SELECT f.feeds FROM units f
                               WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
           CROSS JOIN LATERAL (SELECT f.number FROM units f
                               WHERE f.job_id = k.job_id AND f.feeds = x.feeds LIMIT 100) t
-          JOIN holds h ON h.reference = 'job:' || k.job_id || ':' || t.number
+          CROSS JOIN LATERAL (SELECT account_id FROM holds
+                              WHERE reference = 'job:' || k.job_id || ':' || t.number LIMIT 1) h
     UNION SELECT coalesce(t.id, w.id) FROM accounts w LEFT JOIN tills t ON t.account = w.id
           WHERE w.name = ANY($4::text[]))
 ORDER BY a.id FOR UPDATE OF a;
@@ -132,15 +134,16 @@ SELECT ROW(j.id, j.user_id, j.job_type, j.status, j.queued_at, j.updated_at, j.n
 FROM jobs j WHERE j.id = ANY($1::uuid[]);
 
 -- name: books_read_units
--- Units ($1, $2) and the units that they feed, and all units of jobs ($3).
-SELECT ROW(u, u.xmin)
+-- Units ($1, $2) and the units that they feed, and all units of jobs ($3). Each is looked up: a plan made while the
+-- table was small must not read it from end to end once it is large.
+SELECT ROW(x.u, x.xmin)
 FROM (SELECT * FROM unnest($1::uuid[], $2::integer[])
       UNION SELECT k.job_id, x.feeds FROM unnest($1::uuid[], $2::integer[]) AS k (job_id, number)
             CROSS JOIN LATERAL (SELECT f.feeds FROM units f
                                 WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
             WHERE x.feeds IS NOT NULL
       UNION SELECT w.job_id, w.number FROM units w WHERE w.job_id = ANY($3::uuid[])) n (job_id, number)
-JOIN units u ON u.job_id = n.job_id AND u.number = n.number;
+CROSS JOIN LATERAL (SELECT u, u.xmin FROM units u WHERE u.job_id = n.job_id AND u.number = n.number LIMIT 1) x;
 
 -- name: books_read_keys
 -- Idempotency keys.
@@ -196,10 +199,9 @@ ON CONFLICT (ledger) DO UPDATE SET batch = excluded.batch, written_at = now() WH
 SELECT key, id FROM transfers WHERE key = ANY($1::uuid[]);
 
 -- name: books_accounts_write
--- Update balances as decided, from the versions $5.
+-- Update balances as decided.
 UPDATE accounts a SET balance = n.balance, held = n.held, version = n.version
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-     AS n (id, balance, held, version, before)
+FROM unnest($1::changed_account[]) AS n
 WHERE a.id = n.id AND a.version = n.before;
 
 -- name: books_jobs_insert
@@ -324,10 +326,8 @@ WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false) AND (n
 -- Insert transfers, all with the same time; the sequence numbers them.
 INSERT INTO transfers (debit, credit, subject, amount, kind, reference, description, key, debit_version,
                        credit_version, debit_after, credit_after, receipt, created_at)
-SELECT n.*, ($14::timestamptz[])[1]
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[],
-            $6::text[], $7::text[], $8::uuid[], $9::bigint[], $10::bigint[], $11::bigint[],
-            $12::bigint[], $13::bytea[]) AS n;
+SELECT n.*, ($2::timestamptz[])[1]
+FROM unnest($1::new_transfer[]) AS n;
 
 -- name: books_keys_insert
 -- Insert answers of idempotency keys.

@@ -12,14 +12,14 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-                    drawn, odds, compared, remade, distance, verifier_class, loose, is_own)
+                    drawn, odds, compared, remade, distance, verifier_class, loose, reason, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::text[],
             $19::text[], $20::text[], $21::uuid[], $22::timestamptz[], $23::boolean[], $24::boolean[],
             $25::boolean[], $26::real[], $27::text[], $28::boolean[], $29::double precision[], $30::text[],
-            $31::boolean[])
+            $31::boolean[], $32::text[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
            evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
@@ -35,12 +35,12 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::t
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
                     decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
                     compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class,
-                    loose = n.loose
+                    loose = n.loose, reason = n.reason
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
             $7::timestamptz[], $8::boolean[], $9::boolean[], $10::text[], $11::boolean[], $12::double precision[],
-            $13::text[], $14::boolean[], $15::xid[])
+            $13::text[], $14::boolean[], $15::text[], $16::xid[])
      AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn, compared, remade,
-           distance, verifier_class, loose, seen)
+           distance, verifier_class, loose, reason, seen)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt
   AND (c.state = 'PENDING' OR n.verdict = 'invalid') AND (n.seen IS NULL OR c.xmin = n.seen);
 
@@ -211,13 +211,13 @@ WHERE w.job_id = $1 AND w.unit = $2;
 -- The newest $2 findings about a node's work ($1) and about its reports on scenes, without results that were not
 -- compared.
 SELECT * FROM (
-    (SELECT job_id, unit, attempt, device_class, verdict, said, strike, opened_at, decided_at
+    (SELECT job_id, unit, attempt, device_class, verdict, said, strike, opened_at, decided_at, reason
      FROM checks
      WHERE node_id = $1 AND coalesce(verdict NOT IN ('sampled-out', 'unverified'), true)
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'invalid',
-            'its node reported that the scene is at fault, but another node rendered it', true, at, at
+            'its node reported that the scene is at fault, but another node rendered it', true, at, at, NULL
      FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
@@ -257,7 +257,7 @@ SELECT DISTINCT device_class FROM verifiers WHERE seen_at >= now() - make_interv
 -- The newest $5 checks; optionally only those of node $2, with outcome $3, or with $4 in the node's name or the reason,
 -- or as the beginning of the job's id.
 SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, c.node_id, n.name AS node_name, c.device_class,
-       coalesce(c.verdict, 'pending') AS verdict, c.said, c.strike, v.name AS verifier_name, c.opened_at, c.decided_at
+       coalesce(c.verdict, 'pending') AS verdict, c.said, c.strike, v.name AS verifier_name, c.opened_at, c.decided_at, c.reason
 FROM checks c
 JOIN nodes n ON n.id = c.node_id
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit

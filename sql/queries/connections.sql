@@ -45,3 +45,7 @@ FROM gone g WHERE c.gateway_id = g.id AND c.ended_at IS NULL;
 WITH old AS (SELECT id FROM node_connections WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)
 DELETE FROM node_connections c USING old WHERE c.id = old.id
 RETURNING c.id;
+
+-- name: connections_erase
+-- Erase the addresses of a user's nodes.
+UPDATE node_connections c SET address = '' FROM nodes n WHERE n.id = c.node_id AND n.owner_id = $1;

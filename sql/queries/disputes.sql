@@ -19,6 +19,17 @@ WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
        OR EXISTS (SELECT FROM earnings e
                   WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.operator_id = $3));
 
+-- name: disputed_result
+-- The result of the disputed unit $2 of job $1, unless it has expired, if $3 is the unit's creator or operator; $3 null:
+-- for any user.
+SELECT d.user_id, d.job_id, d.unit, u.attempt FROM disputes d
+JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+WHERE d.job_id = $1 AND d.unit = $2 AND u.state = 'COMPLETED'
+  AND ($3::uuid IS NULL OR d.user_id = $3
+       OR EXISTS (SELECT FROM earnings e
+                  WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.operator_id = $3))
+  AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = d.job_id AND x.unit = d.unit);
+
 -- name: dispute_is_known
 -- A row if this is a dispute, of creator $1 (null: of anyone), so that a page may begin after it.
 SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);

@@ -185,19 +185,26 @@ LIMIT $1;
 -- name: earnings_unlooked
 -- At most $1 pending shares, newest first, of nodes with an invalid result and of other nodes of the same owners, for
 -- units that were settled without a full comparison, and delivered before the invalid result's verdict or up to a minute
--- later, until all gateways know of it. Units that a check compared for a dispute are left out.
+-- later, until all gateways know of it. Units that a check compared for a dispute are left out. Invalid results whose
+-- scene turned out to be at fault do not count, nor those without a strike that no verifier found, as the object was lost
+-- or unreadable. Creators can cause invalid results without a strike; for these, shares are returned only while fewer
+-- than $1 shares are withheld and wait for a check.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
-FROM (SELECT n.id AS node_id, max(c.decided_at) AS at
+FROM (SELECT n.id AS node_id, max(c.decided_at) AS at, max(c.decided_at) FILTER (WHERE c.strike) AS struck_at
       FROM checks c JOIN nodes m ON m.id = c.node_id
       JOIN nodes n ON n.id = m.id OR n.owner_id = m.owner_id
-      WHERE c.strike AND c.decided_at > now() - interval '90 days'
+      WHERE c.verdict = 'invalid' AND (c.strike OR c.verifier_id IS NOT NULL) AND c.decided_at > now() - interval '90 days'
         AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
       GROUP BY n.id) caught
 JOIN earnings e ON e.node_id = caught.node_id AND e.state = 'PENDING'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
              AND c.node_id = e.node_id AND c.verdict IN ('sampled-out', 'exact', 'consistent')
-             AND c.opened_at < caught.at + interval '1 minute'
+             AND (c.opened_at < caught.struck_at + interval '1 minute'
+                  OR c.opened_at < caught.at + interval '1 minute'
+                     AND (SELECT count(*) FROM (SELECT FROM disputes
+                                                WHERE state = 'OPEN' AND by_gateway AND finding IS NULL
+                                                LIMIT $1) waiting) < $1)
 JOIN jobs j ON j.id = e.job_id
 WHERE (c.verdict = 'sampled-out'
        OR j.job_type = 'render' AND j.plan -> 'spec' -> 'tiles' IS NULL

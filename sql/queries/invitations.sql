@@ -46,3 +46,7 @@ RETURNING id;
 -- name: invitation_purge
 -- Delete invitations long after they expired; the audit log keeps who was invited.
 DELETE FROM invitations WHERE expires_at < $1;
+
+-- name: invitations_erase
+-- Remove the address from the invitation by which a user opened their account.
+UPDATE invitations SET email = NULL WHERE used_by = $1;

@@ -104,7 +104,12 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d
         WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS refund_reason,
        (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r
-        WHERE r.job_id = u.job_id::text AND r.unit = u.number::text) AS refunded
+        WHERE r.job_id = u.job_id::text AND r.unit = u.number::text) AS refunded,
+       CASE WHEN u.state = 'COMPLETED' THEN
+           coalesce((SELECT c.reason FROM checks c
+                     WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt),
+                    (SELECT r.document::json ->> 'reason' FROM receipts r WHERE r.job_id = u.job_id AND r.unit = u.number))
+       END AS unverified_reason
 FROM units u JOIN jobs j ON j.id = u.job_id
 LEFT JOIN checks d ON d.job_id = u.job_id AND d.unit = u.number AND d.attempt = u.attempt AND u.state = 'VERIFYING'
 WHERE u.job_id = $1 AND u.number > $2

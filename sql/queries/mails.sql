@@ -24,9 +24,9 @@ WITH due AS (
 ), claimed AS (
     UPDATE mails m SET due_at = $2, tries = m.tries + 1, tried_at = $1
     FROM due WHERE m.id = due.id
-    RETURNING m.id, m.kind, m.user_id, m.address, m.tries, m.created_at
+    RETURNING m.id, m.kind, m.user_id, m.address, m.tries, m.created_at, m.about, m.is_last
 )
-SELECT c.id, c.kind, c.tries, c.created_at, c.address IS NOT NULL AS asked, u.id AS user_id, u.email
+SELECT c.id, c.kind, c.tries, c.created_at, c.address IS NOT NULL AS asked, u.id AS user_id, u.email, c.about, c.is_last
 FROM claimed c
 LEFT JOIN LATERAL (
     SELECT id, email FROM users WHERE id = c.user_id AND is_active
@@ -64,7 +64,60 @@ WHERE m.id = n.id AND m.tries = n.tries AND m.state = 'PENDING';
 -- Count mails that still have to be sent, or sent again.
 SELECT count(*) FROM mails WHERE state = 'PENDING';
 
+-- name: mails_health
+-- How long the oldest mail has been due, and the newest mail that was sent, and that failed, with the error.
+SELECT (SELECT min(due_at) FROM mails WHERE state = 'PENDING') AS due_at,
+       (SELECT max(ended_at) FROM mails WHERE state = 'SENT') AS sent_at,
+       f.ended_at AS failed_at, coalesce(f.error, '') AS error
+FROM (SELECT) one
+LEFT JOIN LATERAL (SELECT ended_at, error FROM mails WHERE state = 'FAILED' AND ended_at IS NOT NULL
+                   ORDER BY ended_at DESC LIMIT 1) f ON true;
+
 -- name: mails_purge
 -- Delete mails that ended before $1, at most $2 at once.
 WITH old AS (SELECT id FROM mails WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)
 DELETE FROM mails m USING old WHERE m.id = old.id;
+
+-- name: mailer_seen
+-- Note that a Mailer runs, so that triggers write mails; locks the row until the transaction ends.
+INSERT INTO mailer_life (seen_at) VALUES (now()) ON CONFLICT (one) DO UPDATE SET seen_at = now();
+
+-- name: mails_of_silent_nodes
+-- Write mails to the owners of active nodes that have been silent for $1 to $2 seconds, once per silence.
+SELECT insert_notices(array_agg('node.offline'::text), array_agg(n.owner_id), array_agg(n.id))
+FROM nodes n
+WHERE n.status = 'OFFLINE' AND n.standing = 'ACTIVE' AND n.owner_id IS NOT NULL AND NOT n.is_embedded
+  AND n.seen_at < now() - make_interval(secs => $1) AND n.seen_at > now() - make_interval(secs => $2)
+  AND NOT EXISTS (SELECT FROM mails m WHERE m.user_id = n.owner_id AND m.kind = 'node.offline' AND m.about = n.id
+                                        AND m.created_at > n.seen_at)
+HAVING count(*) > 0;
+
+-- name: mail_password_set
+-- Write a mail to a user whose password an admin has set, if mail is sent.
+SELECT insert_notices(ARRAY['password.set'], ARRAY[$1::uuid], ARRAY[NULL::uuid]);
+
+-- name: mail_about_job
+-- What a mail says of a job.
+SELECT id AS job_id, units, failed_units AS failed, charged AS amount, cap FROM jobs WHERE id = $1;
+
+-- name: mail_about_node
+-- What a mail to a node's owner says of it.
+SELECT id AS node_id, name, seen_at AS at FROM nodes WHERE id = $1;
+
+-- name: mail_about_dispute
+-- What a mail says of a dispute; no row if it was replaced by another one.
+SELECT d.job_id, d.unit, d.user_id, d.charge AS amount, d.state, e.node_id, e.amount AS share
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+WHERE d.id = $1;
+
+-- name: mail_about_payout
+-- What a mail says of a payout.
+SELECT amount, units, state FROM payouts WHERE id = $1;
+
+-- name: mails_erase
+-- Delete the mails of a user.
+DELETE FROM mails WHERE user_id = $1;
+
+-- name: mails_erase_asked
+-- Delete the mails that wait for the address of a user.
+DELETE FROM mails m USING users u WHERE u.id = $1 AND lower(m.address) = lower(u.email);

@@ -1,5 +1,5 @@
--- Nodes, for the web, the Scheduler and the Lifeline. In the queries fleet_… of the console, $1 is the owner; null:
--- all owners.
+-- Nodes, for the web, the Scheduler and the Lifeline. In the queries node_view_…
+-- of the console, $1 is the owner (null: all owners), or the node.
 
 -- name: node_insert
 -- Insert an unproved node with its challenge.
@@ -59,8 +59,8 @@ FROM node_challenges c JOIN nodes n ON n.id = c.node_id
 WHERE c.challenge = $1 AND c.node_id = $2;
 
 -- name: node_verify
--- Use the challenge, and set key and owner; no row if it was already used, or if another node proved the same key
--- first. If the owner has a node in quarantine, or gave up one that was, the new key starts in quarantine.
+-- Use the challenge, and set key and owner; no row if it was already used or has expired, if another node proved the
+-- same key first, or if the node is revoked. If the owner has a node in quarantine, or gave up one that was, the new key starts in quarantine.
 WITH used AS (
     UPDATE node_challenges SET used_at = $3
     WHERE challenge = $1 AND node_id = $2 AND used_at IS NULL AND expires_at > $3
@@ -157,9 +157,10 @@ RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing
 SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
 
 -- name: node_quarantine
--- Quarantine a node because of its checks; no row if the gateway has done so before, or if another release than that of
--- $3, which its record was read with, has reset its record. An admin's quarantine does not prevent it, and keeps its begin. For a revoked node it is
--- recorded, so that it applies to the owner's next node.
+-- Quarantine a node because of its checks; no row if the gateway has done so before, or if a release has reset the
+-- node's record since the record was read ($3: the release that it was read with). A quarantine by an admin also
+-- becomes one by the gateway, and keeps its begin. For a revoked node it is recorded, so that it applies to the owner's
+-- next node.
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,
@@ -312,7 +313,9 @@ SELECT e.*, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')
                WHERE r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
        (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,
        (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
-        WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision
+        WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision,
+       (SELECT d.id FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
+        WHERE d.job_id = e.job_id AND d.unit = e.unit) AS dispute
 FROM newest e JOIN jobs j ON j.id = e.job_id
 LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
 ORDER BY e.earned_at DESC, e.id DESC;
@@ -325,3 +328,13 @@ WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state NOT IN ('R
 -- name: node_view_owner
 -- The e-mail address of a user.
 SELECT email FROM users WHERE id = $1;
+
+-- name: nodes_erase
+-- Revoke the nodes of a user, and erase what their owner said of them.
+UPDATE nodes
+SET name = 'deleted', metadata = '{}',
+    standing_version = standing_version + (standing <> 'REVOKED')::integer,
+    standing_reason = CASE WHEN standing = 'REVOKED' THEN standing_reason ELSE 'its owner has deleted their account' END,
+    standing_at = CASE WHEN standing = 'REVOKED' THEN standing_at ELSE now() END,
+    standing = 'REVOKED'
+WHERE owner_id = $1;

@@ -198,3 +198,27 @@ JOIN organisation_members m
   ON m.organisation_id = l.organisation_id AND m.user_id = n.owner_id AND m.joined_at IS NOT NULL
 UNION ALL
 SELECT 'trust', user_id, trusted_id FROM trusts;
+
+-- name: trusts_erase
+-- Delete the trust in a user, and theirs.
+DELETE FROM trusts WHERE user_id = $1 OR trusted_id = $1;
+
+-- name: unknown_addresses_erase
+-- Delete the addresses without an account that a user trusts or has invited.
+DELETE FROM unknown_addresses WHERE user_id = $1;
+
+-- name: organisations_erase
+-- Delete the organisations whose only member is the user.
+DELETE FROM organisations o
+WHERE EXISTS (SELECT FROM organisation_members m WHERE m.organisation_id = o.id AND m.user_id = $1
+              AND m.joined_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM organisation_members m WHERE m.organisation_id = o.id AND m.user_id <> $1
+                  AND m.joined_at IS NOT NULL);
+
+-- name: memberships_erase
+-- End the memberships of a user, and delete invitations to them.
+DELETE FROM organisation_members WHERE user_id = $1;
+
+-- name: loans_erase
+-- End the loans of a user's nodes.
+DELETE FROM organisation_nodes l USING nodes n WHERE l.node_id = n.id AND n.owner_id = $1;

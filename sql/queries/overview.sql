@@ -95,8 +95,9 @@ WHERE id = $2 AND status = 'COMPLETED' AND ($1::uuid IS NULL OR user_id = $1);
 SELECT (SELECT count(*) FROM nodes WHERE status = 'HEALTHY' AND standing <> 'REVOKED') AS nodes,
        coalesce((SELECT units FROM prices WHERE job_type = 'render' ORDER BY number DESC LIMIT 1),
                 (SELECT units FROM prices WHERE job_type = '*' ORDER BY number DESC LIMIT 1)) AS price,
-       a.size, a.block_number, a.confirmed_at
+       a.size, a.block_number, a.confirmed_at, a.chain_id, a.contract,
+       ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS keys
 FROM (SELECT) one
-LEFT JOIN LATERAL (SELECT size, block_number, confirmed_at FROM chain_transactions
+LEFT JOIN LATERAL (SELECT size, block_number, confirmed_at, chain_id, contract FROM chain_transactions
                    WHERE size IS NOT NULL AND state = 'CONFIRMED'
                    ORDER BY size DESC LIMIT 1) a ON true;

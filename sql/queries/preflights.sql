@@ -22,9 +22,17 @@ RETURNING job_id;
 UPDATE preflights SET facts = $3 WHERE job_id = $2 AND user_id = $1;
 
 -- name: preflight_count
--- Count a user's preflights since a time, and return the time of the first.
-SELECT count(*) AS count, min(asked_at) AS first FROM preflights WHERE user_id = $1 AND asked_at > $2;
+-- Count a user's preflights since a time, repeats too, and return the time of the first. A job may not be inserted yet.
+SELECT count(DISTINCT job_id) AS count, min(asked_at) AS first FROM (
+    SELECT job_id, asked_at FROM preflights WHERE user_id = $1 AND asked_at > $2
+    UNION ALL
+    SELECT id, created_at FROM jobs WHERE user_id = $1 AND created_at > $2 AND job_type = 'preflight'
+) AS recent;
 
 -- name: preflight_expire
 -- Delete preflights that were requested before $1.
 DELETE FROM preflights WHERE asked_at < $1;
+
+-- name: preflights_erase
+-- Delete the preflights of a user.
+DELETE FROM preflights WHERE user_id = $1;

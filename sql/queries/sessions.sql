@@ -79,3 +79,7 @@ SELECT sid FROM refresh_families WHERE user_id = $1 AND revoked_at = now();
 -- name: session_purge
 -- Delete logins long after they expired.
 DELETE FROM refresh_families WHERE expires_at < $1;
+
+-- name: sessions_erase
+-- Delete all logins of a user, also those that have ended.
+DELETE FROM refresh_families WHERE user_id = $1;

@@ -36,3 +36,7 @@ FROM uploads WHERE user_id = $1 AND id = ANY($2::uuid[]) AND completed_at IS NOT
 -- A user's upload with a given content.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE user_id = $1 AND sha256 = $2;
+
+-- name: uploads_erase
+-- Have a user's uploads deleted by the next sweep, once no dispute can need them any more.
+UPDATE uploads SET filename = 'deleted', used_at = 'epoch' WHERE user_id = $1;

@@ -27,7 +27,7 @@ FROM users WHERE lower(email) = lower($1);
 
 -- name: user_by_id
 -- One user, with the password hash, and whether they own or have owned a node.
-SELECT id, email, name, is_active, role, created_at, password_hash, verified_at,
+SELECT id, email, name, is_active, role, created_at, password_hash, verified_at, mails_off,
        EXISTS (SELECT FROM nodes n WHERE n.owner_id = users.id) AS has_nodes
 FROM users WHERE id = $1;
 
@@ -47,7 +47,7 @@ WHERE $1::text = '' OR position(lower($1) IN lower(email || ' ' || name)) > 0;
 -- name: user_set_password
 -- Set the password hash; no row if $2 is given and is not the current one.
 UPDATE users SET password_hash = $3
-WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
+WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2) AND deleted_at IS NULL
 RETURNING id, email, name, is_active, role, created_at;
 
 -- name: user_verify
@@ -55,14 +55,18 @@ RETURNING id, email, name, is_active, role, created_at;
 UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL
 RETURNING id;
 
+-- name: user_set_mails
+-- Set the kinds of mail that a user does not want.
+UPDATE users SET mails_off = $2 WHERE id = $1;
+
 -- name: user_set_active
--- Activate or deactivate a user. A trigger ends the sessions of a deactivated user.
-UPDATE users SET is_active = $2 WHERE id = $1
+-- Activate or deactivate a user; no row for a deleted one. A trigger ends the sessions of a deactivated user.
+UPDATE users SET is_active = $2 WHERE id = $1 AND deleted_at IS NULL
 RETURNING id, email, name, is_active, role, created_at;
 
 -- name: user_set_role
--- Change a role. A trigger ends the sessions, whose tokens contain the old role.
-UPDATE users SET role = $2 WHERE id = $1
+-- Change a role; no row for a deleted user. A trigger ends the sessions, whose tokens contain the old role.
+UPDATE users SET role = $2 WHERE id = $1 AND deleted_at IS NULL
 RETURNING id, email, name, is_active, role, created_at;
 
 -- name: user_view_page
@@ -86,3 +90,13 @@ ORDER BY CASE $3::text WHEN 'name' THEN lower(r.name) WHEN 'email' THEN r.email
          CASE $3 WHEN 'created' THEN r.created_at END,
          r.created_at DESC, r.id DESC
 LIMIT $4 OFFSET $5;
+
+-- name: user_lock
+-- Lock an active user whose password hash is $2.
+SELECT id FROM users WHERE id = $1 AND password_hash = $2 AND is_active FOR UPDATE;
+
+-- name: user_erase
+-- Erase what tells who a user is. A trigger ends their sessions.
+UPDATE users SET email = $2, name = $3, password_hash = $4, role = 'user', is_active = false, verified_at = NULL,
+                 mails_off = '{}', deleted_at = $5
+WHERE id = $1;

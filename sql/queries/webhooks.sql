@@ -136,3 +136,11 @@ UPDATE deliveries d SET state = 'PENDING', tries = CASE WHEN d.state = 'PENDING'
 FROM endpoints p
 WHERE d.id = $1 AND p.id = d.endpoint_id AND p.user_id = $2
 RETURNING d.*;
+
+-- name: deliveries_erase
+-- Delete the deliveries to a user's endpoints.
+DELETE FROM deliveries d USING endpoints p WHERE d.endpoint_id = p.id AND p.user_id = $1;
+
+-- name: endpoints_erase
+-- Delete the endpoints of a user.
+DELETE FROM endpoints WHERE user_id = $1;

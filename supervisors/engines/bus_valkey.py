@@ -17,7 +17,7 @@ from redis import asyncio as aioredis
 from redis.asyncio.client import PubSub
 
 from supervisors.engines import valkey
-from supervisors.engines.handle import Handle, NotStarted
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 from supervisors.engines.valkey import CONNECT_SECONDS, ValkeyEndpoint, client_of
 
 QUEUE_MAX = 10_000
@@ -57,7 +57,7 @@ class ValkeyBus:
     hints that were not sent, ``failed`` counts receivers that raised.
     """
 
-    def __init__(self, endpoint: Handle[ValkeyEndpoint]) -> None:
+    def __init__(self, endpoint: CurrentEndpoint[ValkeyEndpoint]) -> None:
         self.endpoint = endpoint
         self._queue: deque[tuple[str, bytes]] = deque()
         self._queued = asyncio.Event()
@@ -84,7 +84,6 @@ class ValkeyBus:
         return subscription
 
     def forget(self, subscription: ValkeySubscription) -> None:
-        """Remove a receiver."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self._changed.set()

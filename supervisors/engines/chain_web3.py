@@ -34,7 +34,7 @@ from actors.ports import (
 )
 from rendertrust import merkle
 from supervisors.engines.anvil import SAVE_SECONDS, ChainEndpoint
-from supervisors.engines.handle import Handle, NotStarted
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 
 ARTEFACT: Final = Path(__file__).resolve().parents[2] / "contracts" / "LedgerAnchor.json"
 CALL_SECONDS: Final = 5.0
@@ -62,7 +62,7 @@ EMPTY: Final = merkle.root([])
 class Web3Chain:
     """The Chain port with web3, safe for concurrent use. Connections are opened on demand."""
 
-    def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
+    def __init__(self, endpoint: CurrentEndpoint[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._current = endpoint
         self._cap = int(fee_cap_gwei * 10**9)
         self.artefact = json.loads(ARTEFACT.read_text())

@@ -8,8 +8,8 @@ import attrs
 
 from actors.kernel import Actor, Message, handles
 from supervisors.child import Child
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.errors import EngineError
-from supervisors.engines.handle import Handle
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -63,7 +63,9 @@ class EngineActor(Actor[Machine], Generic[E]):
     neither wait for it nor fail with it.
     """
 
-    def __init__(self, engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> None:
+    def __init__(
+        self, engine: RunsEngine[E], current: CurrentEndpoint[E], *, late: bool = False
+    ) -> None:
         self._engine = engine
         self._current = current
         self._late = late
@@ -107,7 +109,11 @@ class EngineActor(Actor[Machine], Generic[E]):
 
 
 def engine_child(
-    engine: RunsEngine[E], current: Handle[E], *, name: str | None = None, late: bool = False
+    engine: RunsEngine[E],
+    current: CurrentEndpoint[E],
+    *,
+    name: str | None = None,
+    late: bool = False,
 ) -> Child:
     """Return a supervisor's child that runs the engine.
 

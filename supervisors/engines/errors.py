@@ -1,10 +1,10 @@
-"""Errors that prevent an engine from starting; each text says in one line what to do."""
+"""Errors of engines and their programs; each text says in one line what is wrong, or to do."""
 
 from actors.kernel import Mishap
 
 
 class EngineError(Mishap):
-    """An engine did not start, or ended by itself."""
+    """An engine did not start or ended by itself, or one of its tools failed."""
 
 
 class FolderBusy(EngineError):
@@ -16,7 +16,7 @@ class FolderClosed(EngineError):
 
 
 class ProgramMissing(EngineError):
-    """The package with an engine's program is not installed."""
+    """A program of an engine, or the package with it, is not installed."""
 
 
 class OtherMajor(EngineError):

@@ -10,7 +10,7 @@ from actors.ports import Anchored, Bid, ChainState, Mined, Signed
 from config.loader import SettingsError
 from config.settings import Chain as ChainSettings
 from supervisors.engines.anvil import ChainEndpoint
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.remote import RemoteEngine
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _KEY: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 class EvmChain:
     """The Chain port over the EVM chain at ``endpoint``, which may be replaced at any time."""
 
-    def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
+    def __init__(self, endpoint: CurrentEndpoint[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._endpoint, self._cap = endpoint, fee_cap_gwei
         self._made: Web3Chain | None = None
 

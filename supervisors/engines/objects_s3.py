@@ -19,7 +19,7 @@ from actors.ports import (
     PartsRefused,
     PresignedPut,
 )
-from supervisors.engines.handle import Handle, NotStarted
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.seaweedfs import answers
 
@@ -48,7 +48,7 @@ class S3Objects:
 
     def __init__(
         self,
-        endpoint: Handle[ObjectsEndpoint],
+        endpoint: CurrentEndpoint[ObjectsEndpoint],
         public_url: str | Callable[[], str] | None = None,
     ) -> None:
         self._current = endpoint

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from config.settings import Chain as ChainSettings
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil, chain_id_at, endpoint_of
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.free_ports import LOOPBACK, read_ports
-from supervisors.engines.handle import Handle
 from supervisors.engines.lazy_chain import EvmChain, remote_chain
 
 
@@ -45,7 +45,7 @@ def has_run(given: ChainSettings, data: Path) -> bool:
 
 @asynccontextmanager
 async def _port(given: ChainSettings, endpoint: ChainEndpoint) -> AsyncGenerator[EvmChain]:
-    chain = EvmChain(Handle(endpoint), fee_cap_gwei=given.fee_cap_gwei)
+    chain = EvmChain(CurrentEndpoint(endpoint), fee_cap_gwei=given.fee_cap_gwei)
     try:
         yield chain
     finally:

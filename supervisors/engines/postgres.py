@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +18,30 @@ from supervisors.engines.errors import EngineError, OtherMajor
 from supervisors.engines.free_ports import LOOPBACK, fits_unix_socket, keep_ports
 from supervisors.engines.secret import keep_secret, sync_folder, write_private
 from supervisors.engines.tethered_process import Command, run_once
+
+# Pages of the indexes of transfers are read and changed in random order. PostgreSQL's default, 128
+# MiB, holds those of some 400,000 transfers; beyond it, each write costs a third more CPU. Memory
+# that is not used is not taken.
+BUFFERS_PART = 8  # of the machine's memory
+BUFFERS_MIN, BUFFERS_MAX = 128 << 20, 512 << 20
+MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container; "max" or bytes
+
+
+def shared_buffers(memory: int) -> int:
+    """Return the bytes of PostgreSQL's shared buffers on a machine with this memory."""
+    return min(max(memory // BUFFERS_PART, BUFFERS_MIN), BUFFERS_MAX)
+
+
+def available_memory() -> int:
+    """Return the bytes of memory of this machine, or of its container; 0 if unknown."""
+    try:
+        found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+    with suppress(OSError, ValueError):
+        found = min(found, int(MEMORY_LIMIT.read_text("ascii")))
+    return found
+
 
 # fsync and synchronous_commit keep their default, on.
 SETTINGS = {
@@ -33,6 +58,7 @@ SETTINGS = {
     "log_checkpoints": "off",
     "max_wal_senders": "0",
     "wal_level": "minimal",
+    "shared_buffers": f"{shared_buffers(available_memory()) >> 20}MB",
 }
 
 Address = tuple[str, int]  # folder of the unix socket, or host; and port
@@ -73,7 +99,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         account: EngineAccount | None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Prepare the cluster. ``settings``: further settings of the server."""
+        """Take further ``settings`` of the server, beside SETTINGS."""
         super().__init__(data, account=account)
         self._settings = dict(settings or {})
         self._programs = Path()

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError  # noqa: A004 - redis has its own
 
 from supervisors.engines import valkey
-from supervisors.engines.handle import Handle, NotStarted
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 from supervisors.engines.valkey import ValkeyEndpoint
 
 PREFIX: Final = "rendertrust:rates"
@@ -67,7 +67,7 @@ class SharedCounters(RedisStorage):
 class SharedRates:
     """The shared counters at ``endpoint``, which may change."""
 
-    def __init__(self, endpoint: Handle[ValkeyEndpoint], now: Callable[[], float]) -> None:
+    def __init__(self, endpoint: CurrentEndpoint[ValkeyEndpoint], now: Callable[[], float]) -> None:
         self._endpoint = endpoint
         self._now = now
         self._open: tuple[ValkeyEndpoint, aioredis.ConnectionPool, SharedCounters] | None = None

@@ -23,6 +23,7 @@ SECONDS_TAKEN_MAX: Final = 7 * 86_400
 AHEAD: Final = timedelta(minutes=15)  # how far the signer's clock may be ahead
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
+HOSTS_KEPT: Final = 16  # hosts whose signers are kept
 PORTS: Final = {"http": 80, "https": 443}  # ports that are omitted from Host
 Query: TypeAlias = Sequence[tuple[str, str]]
 
@@ -78,7 +79,6 @@ class SignatureCheck:
 
     @property
     def endpoint(self) -> ObjectsEndpoint:
-        """The store's endpoint."""
         return self._key.endpoint
 
     def admits(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
@@ -116,18 +116,29 @@ class Presigner:
     """Signs URLs for the host in ``base``, which clients must send as Host."""
 
     def __init__(
-        self, endpoint: ObjectsEndpoint, base: str, now: Callable[[], datetime] = _now
+        self,
+        endpoint: ObjectsEndpoint,
+        base: str,
+        now: Callable[[], datetime] = _now,
+        key: SigningKey | None = None,
     ) -> None:
+        """Prepare a signer. ``key``: that of another signer of this endpoint."""
         self._endpoint = endpoint
         self._now = now
         self._base = base.rstrip("/")
         self._host = host_of(self._base)
         self._path = urlsplit(self._base).path
-        self._key = SigningKey(endpoint)
+        self._key = SigningKey(endpoint) if key is None else key
+        self._others: dict[str, Presigner] = {}
 
     def at(self, base: str) -> "Presigner":
         """Return a signer with the same key for another host."""
-        return Presigner(self._endpoint, base, self._now)
+        found = self._others.get(base)
+        if found is None:
+            if len(self._others) == HOSTS_KEPT:  # callers choose the host among those that we have
+                self._others.clear()
+            found = self._others[base] = Presigner(self._endpoint, base, self._now, self._key)
+        return found
 
     def bucket(self, *, within: int) -> str:
         """Return a URL that lists one object, to test access key, clock and bucket cheaply."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
-from supervisors.engines.handle import Handle, NotStarted
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 
 if TYPE_CHECKING:
     from supervisors.engines.stripe_client import StripeCaller
@@ -31,7 +31,7 @@ class StripePayments:
     Call ``aclose`` on the loop that used the object.
     """
 
-    def __init__(self, endpoint: Handle[StripeEndpoint]) -> None:
+    def __init__(self, endpoint: CurrentEndpoint[StripeEndpoint]) -> None:
         self._current = endpoint
         self._opened: tuple[StripeEndpoint, StripeCaller] | None = None
         self._opening = asyncio.Lock()

@@ -54,6 +54,7 @@ async def test_a_frame_is_paid_for_once_it_was_checked(
         await own.start()
         found = await creator.job_within(job, "COMPLETED", within=120)
         assert found["charged"] == "10.0000"
+        await dispute(gateway, creator, job, tmp_path)
     _, receipt = await creator.call("GET", f"/jobs/{job}/receipt")
     assert receipt["receipt"]["verdict"] == "exact"
     delivered = tmp_path / "delivered.png"
@@ -71,3 +72,21 @@ async def test_a_frame_is_paid_for_once_it_was_checked(
     assert proof == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
     code, said = await gateway.fsck()
     assert code == 0, said
+
+
+async def dispute(gateway: Gateway, creator: Creator, job: str, folder: Path) -> None:
+    """Dispute a frame with a comparison: the verifier finds it exact, and uploads its picture."""
+    async with AsyncClient(gateway.url, tokens=Tokens(creator.token, "")) as client:
+        compared = {"verdict": "different", "reason": "it looks darker"}
+        await client.dispute(job, "it looks darker", comparison=compared)
+
+        async def decided() -> Any:
+            [found] = (await client.disputes()).disputes
+            return found if found.state != "open" else None
+
+        found = await until(decided, within=120)
+        assert (found.state, found.decision[:13]) == ("rejected", "a check found"), found
+        path = await client.download_dispute_picture(job, folder)
+    assert path.name == f"{job}-0-dispute.png"
+    with Image.open(path) as image:
+        assert (image.format, image.size[0] > 3 * 160) == ("PNG", True)

@@ -24,7 +24,7 @@ class Good:
 Recipe: TypeAlias = Callable[[Stage], Good]
 BECAUSE = {"reason": "a made-up request"}
 # Operations that end the session of the request, so each request is sent by a new user.
-PRIVATE = frozenset({"auth_logout"})
+PRIVATE = frozenset({"auth_logout", "account_delete"})
 # Operations that every user may do, but whose recipes need an admin. The recipes of two quarantine
 # a node, after which new nodes of its owner start in quarantine.
 OF_ADMINS = frozenset(
@@ -47,6 +47,10 @@ def logout(stage: Stage) -> Good:
 def change_password(stage: Stage) -> Good:
     body = {"old_password": PASSWORD, "new_password": PASSWORD[::-1]}
     return attrs.evolve(logout(stage), body=body)
+
+
+def delete_account(stage: Stage) -> Good:
+    return attrs.evolve(logout(stage), body={"password": PASSWORD})
 
 
 def end_session(stage: Stage) -> Good:
@@ -278,7 +282,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "skus_put": {"sku": "fuzz"},
 }
 # Operations that cannot succeed here: they need Stripe's secret, a mail server, an authenticator
-# app, evidence of checked results, or a job of several files.
+# app, evidence or a verifier's picture of checked results, or a job of several files.
 UNMET = frozenset(
     {
         "POST /api/v1/auth/password/forgot",
@@ -287,6 +291,7 @@ UNMET = frozenset(
         "POST /api/v1/auth/verify/send",
         "POST /api/v1/webhooks/stripe",
         "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
+        "GET /api/v1/jobs/{job_id}/units/{unit}/dispute/check/picture",
         "GET /api/v1/jobs/{job_id}/manifest",
     }
 )
@@ -296,6 +301,7 @@ RECIPES: Mapping[str, Recipe] = {
     "auth_refresh": refresh,
     "auth_logout": logout,
     "auth_change_password": change_password,
+    "account_delete": delete_account,
     "password_resets_reset": reset_password,
     "password_resets_admin_link": about_user(),
     "sessions_end": end_session,
@@ -360,6 +366,7 @@ RECIPES: Mapping[str, Recipe] = {
     "admin_credits_refund": refund,
     "disputes_open_dispute": dispute,
     "disputes_picture": dispute_picture,
+    "disputes_check_picture": dispute_picture,
     "disputes_uphold": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "disputes_reject": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "operators_pay_out": pay_out,

@@ -13,7 +13,7 @@ from actors.ports import Anchored, Bid
 from rendertrust.onchain import anchored, newest
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from tests.golden.signed import CONTRACT
 
 CHAIN_ID: Final = 11_155_111
@@ -77,7 +77,7 @@ async def _recorded() -> tuple[bytes, bytes, Node, Node]:
 async def _as_the_gateway(node: Node) -> tuple[bytes, bytes]:
     async with _serving(node) as server:
         endpoint = ChainEndpoint(str(server.make_url("/")), CHAIN_ID, KEY)
-        chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100.0)
+        chain = Web3Chain(CurrentEndpoint(endpoint), fee_cap_gwei=100.0)
         try:
             deployed = await chain.sign_deploy(0, BID)
             made = await chain.sign_anchor(CONTRACT, Anchored(SIZE, ROOT), PREVIOUS, 1, BID)

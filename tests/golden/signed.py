@@ -57,20 +57,24 @@ EVENT: Final = EventRow(
 
 def receipts() -> dict[str, bytes]:
     """Return the node's work, the gateway's receipt, and the receipt file with its proof."""
-    unverified = receipt_document(
-        work=WORK,
-        node_signature=RECEIPT["node_signature"],
-        gateway=GATEWAY.public_key().public_bytes_raw(),
-        verdict="unverified",
-        price=0,
-        issued=TIME,
-        reason="no-verifier",
-    )
+
+    def unchecked(verdict: str, reason: str) -> dict[str, Any]:
+        return receipt_document(
+            work=WORK,
+            node_signature=RECEIPT["node_signature"],
+            gateway=GATEWAY.public_key().public_bytes_raw(),
+            verdict=verdict,
+            price=0,
+            issued=TIME,
+            reason=reason,
+        )
+
     return {
         "work.json": canonical(WORK),
         "receipt.json": canonical(RECEIPT),
         "receipt-file.json": canonical(file_of()),
-        "receipt-with-reason.json": canonical(unverified),
+        "receipt-with-reason.json": canonical(unchecked("unverified", "no-verifier")),
+        "receipt-unverifiable.json": canonical(unchecked("unverifiable", "no-build")),
     }
 
 

@@ -1,8 +1,13 @@
 """Fixtures for integration tests: ``database`` has the newest schema here."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.faults.place import of_postgres
+from tests.faults.proxy import Proxy
 
 # Tests that take long, and depend on other programs rather than on the version of Python.
 ABOUT_PROGRAMS = (
@@ -42,3 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def database_template(migrated_database: str) -> str:
     """Return the name of the template database with the newest schema."""
     return migrated_database
+
+
+@pytest.fixture
+async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
+    """Yield a proxy in front of the database, which tests let fail."""
+    async with Proxy(of_postgres(database.app_dsn)) as proxy:
+        yield proxy

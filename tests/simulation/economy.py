@@ -21,7 +21,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.reputation import Record
+from sql.reputation_rules import Record
 from sql.sampling import OVERLOADED_SECONDS, covered_odds, fine_of, odds_of
 from tests.simulation.strategies import (
     GATEWAYS_PART,

@@ -180,17 +180,10 @@ class Farm:
     def _row(self, order: Order, job: UUID, unit: int) -> OpenUnit:
         return OpenUnit(
             job=job,
-            unit=unit,
+            number=unit,
             user=UUID(int=1_000_000 + order.user),
             plan=planned(JOB_TYPE, f"s3://scenes/{order.user}"),
             state="QUEUED",
-            attempt=0,
-            node=None,
-            avoid=frozenset(),
-            failures=0,
-            not_before=None,
-            assigned_at=None,
-            lease_until=None,
             queued_at=EPOCH + timedelta(seconds=order.at),
             place=unit,
             frames=str(unit),
@@ -266,7 +259,7 @@ class Farm:
     def _next(self, job: UUID) -> list[OpenUnit]:
         """Return the job's next units that no node has had yet, as the database would."""
         rows = self._rows[job]
-        while rows and (job, rows[-1].unit) in self._given:
+        while rows and (job, rows[-1].number) in self._given:
             rows.pop()
         return rows[-REFILL:][::-1]
 

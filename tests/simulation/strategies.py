@@ -18,10 +18,10 @@ class Step:
     """A delivery of an account, and how it differs from an honest delivery.
 
     ``part`` is the fraction of the unit that is a lie, and ``found`` the probability that a
-    comparison finds the lie. ``is_seen``: the lie is refused without a comparison. ``is_strike``: a
-    refusal is a strike. ``is_covered``: shares pending at the draw are still pending at the
-    verdict. ``at_once``: number of equal lies by different nodes, all drawn before the first
-    verdict.
+    comparison finds the lie. ``is_seen``: the lie is refused without a comparison, or compared for
+    certain. ``is_strike``: a refusal is a strike. ``is_covered``: shares pending at the draw are
+    still pending at the verdict. ``at_once``: number of equal lies by different nodes, all drawn
+    before the first verdict.
     """
 
     is_lie: bool = False
@@ -127,10 +127,14 @@ FURTHER: Final = (
         unruled=(_once(60, is_strike=False),),
     ),
     Strategy(
-        "uncut scenes, as another instruction set",
+        "scenes that rounding changes or that are uncut, as another instruction set",
         (_once(60, is_seen=True, is_strike=False),),
-        rule="all such results of another class than their verifier are compared",
+        rule="all results are compared whose class no verifier has",
         unruled=(_once(60, is_strike=False),),
+    ),
+    Strategy(
+        "one frame of a chunk of eight in such scenes",
+        (_once(60, part=1 / 8, found=1 / 8, is_seen=True, is_strike=False),),
     ),
     Strategy(
         "two new accounts deliver the same after the lie, to excuse it",

@@ -50,17 +50,10 @@ class Books:
         for unit in range(frames):
             self.rows[job(number), unit] = OpenUnit(
                 job=job(number),
-                unit=unit,
+                number=unit,
                 user=UUID(int=user),
                 plan=planned("render", f"s3://scenes/{number}"),
                 state="QUEUED",
-                attempt=0,
-                node=None,
-                avoid=frozenset(),
-                failures=0,
-                not_before=None,
-                assigned_at=None,
-                lease_until=None,
                 queued_at=EPOCH + timedelta(milliseconds=number),
                 place=unit,
                 priority=priority,

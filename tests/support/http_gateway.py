@@ -55,7 +55,7 @@ from sql.database import Database
 from sql.halts import Halts, Kept
 from sql.store import SqlStore
 from supervisors.child import Child
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock, SystemRandom
@@ -65,6 +65,7 @@ from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
+from tests.twins.host import TwinHost
 from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
 from tests.twins.ports import TwinLogMemory, twin_ports
@@ -224,7 +225,7 @@ class Face:
     gateway: Gateway
     script: Script
     objects: TwinObjects
-    stripe: Handle[StripeEndpoint]
+    stripe: CurrentEndpoint[StripeEndpoint]
 
     async def user(self, email: str = "jane@example.org") -> Headers:
         """Register a user and return headers with their token."""
@@ -299,7 +300,7 @@ def gateway_over(
     *,
     chain: Chain | None = None,
     seen: Callable[[], Kept] = lambda: None,
-    stripe: Handle[StripeEndpoint] | None = None,
+    stripe: CurrentEndpoint[StripeEndpoint] | None = None,
     url: Callable[[], str] = lambda: "http://127.0.0.1:1",
 ) -> Gateway:
     """Return a gateway over a database; new users begin with 100 credits."""
@@ -318,7 +319,7 @@ def gateway_over(
         bus=TwinBus(),
         tokens=SignedNodeTokens(tokens, random),
         signer=TwinSigner(),
-        payments=StripePayments(stripe or Handle(NO_STRIPE)),
+        payments=StripePayments(stripe or CurrentEndpoint(NO_STRIPE)),
         post=TwinPost(),
         leadership=TwinLeadership(Leads()),
         memory=TwinLogMemory(),
@@ -335,6 +336,7 @@ def gateway_over(
         tokens=tokens,
         url=url,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
+        host=TwinHost(),
         starter=1_000_000,
         sources=sources_of(settings, None),
         verifiers=settings.verification.own(),
@@ -355,7 +357,7 @@ async def serving(
     for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
     objects = TwinObjects(lambda: SystemClock().now().timestamp())
-    stripe = Handle(NO_STRIPE)
+    stripe = CurrentEndpoint(NO_STRIPE)
     gateway = gateway_over(
         database,
         settings,

@@ -79,7 +79,7 @@ from sql.nodes import (
 from sql.overruns import Overrun
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
-from sql.reputation import LIES, Record
+from sql.reputation_rules import LIES, Record
 from sql.units import (
     JobPlace,
     KnownPlan,
@@ -427,14 +427,14 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         found = [self._open_unit(unit) for unit in self._at_work()]
         found = [unit for unit in [*found, *self._copies()] if unit.node == node]
-        return sorted(found, key=lambda unit: (unit.assigned_at, unit.job, unit.unit))
+        return sorted(found, key=lambda unit: (unit.assigned_at, unit.job, unit.number))
 
     async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
         await self.round_trip()
         now = self.clock.now()
         found = [*map(self._open_unit, self._at_work()), *self._copies()]
         lost = [unit for unit in found if _is_lost(unit, now, now - unsent)]
-        return sorted(lost, key=lambda unit: (unit.job, unit.unit, unit.attempt))
+        return sorted(lost, key=lambda unit: (unit.job, unit.number, unit.attempt))
 
     async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
         await self.round_trip()
@@ -532,7 +532,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
         await self.round_trip()
-        return unchecked_earnings(self)[:limit]
+        return unchecked_earnings(self, limit)
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
@@ -712,7 +712,7 @@ class StoreTwin(MultipartsOfResults):
         job = self.jobs[unit.job_id]
         return OpenUnit(
             job=job.id,
-            unit=unit.number,
+            number=unit.number,
             user=job.user_id,
             plan=self.plan_of(job),
             state=unit.state,
@@ -907,7 +907,7 @@ class ReadBooksTwin:
 
 
 def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
-    return (unit.queued_at, unit.job, unit.place, unit.unit, unit.attempt)
+    return (unit.queued_at, unit.job, unit.place, unit.number, unit.attempt)
 
 
 def _last_progress(job: JobRow) -> datetime:

@@ -19,7 +19,7 @@ from sql.checks import (
 from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
 from sql.nodes import QUARANTINED, REVOKED, StandingChange, StandingRecord
-from sql.reputation import HISTORY, LIES, RELEASED_BY, TRIED_MOST, Record, begins_anew
+from sql.reputation_rules import HISTORY, LIES, RELEASED_BY, TRIED_MOST, Record, begins_anew
 from sql.units import unit_kind
 
 if TYPE_CHECKING:
@@ -130,15 +130,23 @@ def _scene(store: "StoreTwin", row: CheckRow) -> tuple[UUID, str] | None:
     return None if new is None else (store.jobs[row.job_id].user_id, new.payload_ref)
 
 
-def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
-    """Return pending earnings from uncompared results of owners whose node was found lying.
+def unchecked_earnings(store: "StoreTwin", limit: int) -> list[UncheckedEarning]:
+    """Return at most ``limit`` pending earnings from uncompared results of owners with an invalid
+    result, the newest first.
 
-    The newest earnings come first.
+    If no strike is the cause, only while fewer than ``limit`` earnings are withheld.
     """
+    waiting = [
+        one
+        for one in store.disputes.values()
+        if one.state == "OPEN" and one.by_gateway and one.id not in store.findings
+    ]
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
-        if row.strike and not _is_withdrawn(store, row):
-            assert row.decided_at is not None, "a check with a strike has a verdict"
+        counts = row.strike or (row.verifier_id is not None and len(waiting) < limit)
+        is_cleared = any(one.withdrawn for one in _of_unit(store, row))
+        if row.verdict == "invalid" and counts and not is_cleared:
+            assert row.decided_at is not None, "an invalid result has a verdict"
             for node in _nodes_of_owner(store, row.node_id):
                 caught[node] = max(row.decided_at, caught.get(node, row.decided_at))
     found = [
@@ -151,6 +159,7 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
     ]
     found.sort(key=lambda share: str(share.id))
     found.sort(key=lambda share: share.earned_at, reverse=True)
+    found = found[:limit]
     return [UncheckedEarning(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
 
 
@@ -208,12 +217,6 @@ def _owners_of_equal_results(store: "StoreTwin", of: CheckRow) -> frozenset[UUID
 
 def _of_unit(store: "StoreTwin", of: CheckRow) -> list[CheckRow]:
     return [row for row in store.checks.values() if (row.job_id, row.unit) == of.id[:2]]
-
-
-def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
-    """Return whether the strike was withdrawn, because the unit's scene is at fault."""
-    found = row.strike and row.verifier_id is not None
-    return found and any(one.withdrawn for one in _of_unit(store, row))
 
 
 def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:

@@ -210,7 +210,7 @@ def checks(*, as_json: bool, **where: Any) -> None:
 
 def lines_of(queue: "CheckQueue") -> list[str]:
     """Return the figures of the queue, and a line for each verifier."""
-    from rendertrust.cli.formatting import harmless
+    from rendertrust.cli.value_text import harmless
 
     lines = [
         f"waiting\t{queue.waiting}",

@@ -1,5 +1,7 @@
 """``rendertrust backup|restore``: the database as one file. For objects see docs/OPERATIONS.md."""
 
+import asyncio
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from sql.fsck import Finding
 
 BACKUP: Final = click.Path(path_type=Path, dir_okay=False, resolve_path=True)
+TRIAL: Final = "trial"  # folder of the data folder, while a backup is restored for trial
 BUSY: Final = "A gateway is using this database: stop it first"
 FULL: Final = (
     "The database is not empty: restore into an empty one, or use --replace, which keeps the "
@@ -30,20 +33,29 @@ FULL: Final = (
 @where_options
 def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> None:
     """Write the database to FILE in pg_dump's custom format; gateways may keep running."""
+    from sql.database_swap import connected
+    from sql.last_backup import note_backup
     from supervisors.engines.database_archive import dump
+    from supervisors.engines.system_clock import SystemClock
 
     if file.exists() and not force:
         raise click.UsageError(f"{file} exists: choose another name, or use --force")
     if not file.parent.is_dir():
         raise click.UsageError(f"{file.parent} is not a folder")
 
+    def size_of() -> int:
+        return file.stat().st_size
+
     async def work() -> None:
         settings = settings_from(None, None, where["data"], where["config"])
         async with database_of(settings) as there:
+            at = SystemClock().now()
             await dump(there.owner_dsn, file, tell=teller("dumping", quiet=as_json))
+            async with connected(there.owner_dsn) as connection:
+                await note_backup(connection, at, await asyncio.to_thread(size_of))
 
     said(work())
-    size = file.stat().st_size
+    size = size_of()
     told = (
         f"The database was written to {file} ({size:,} bytes). Back up the object store separately."
     )
@@ -57,13 +69,29 @@ def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> N
     is_flag=True,
     help="Replace a database that is not empty; it is kept under another name.",
 )
+@click.option(
+    "--trial",
+    is_flag=True,
+    help="Restore into a database of its own, check the books, and delete it; gateways may run.",
+)
 @where_options
-def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -> None:
+def restore(*, file: Path, replace: bool, trial: bool, as_json: bool, **where: Path | None) -> None:
     """Fill an empty database from FILE and check the books. Stop all gateways first."""
     if not file.is_file():
         raise click.UsageError(f"{file} is not a file")
+    if trial and replace:
+        raise click.UsageError("Use either --trial or --replace")
     settings = settings_from(None, None, where["data"], where["config"])
     tell = teller("restoring", quiet=as_json)
+    if trial:
+        findings = said(_tried(settings, file, tell))
+        if as_json:
+            from web.http.responses import encode
+
+            click.echo(encode({"file": str(file), "trial": True, "findings": findings}))
+        else:
+            told(file, None, findings, verb="Restored for trial")
+        sys.exit(1 if findings else 0)
     with claimed(settings):
         kept, findings = said(_restored(settings, file, tell, replace=replace))
     if as_json:
@@ -75,14 +103,53 @@ def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -
     sys.exit(1 if findings else 0)
 
 
-def told(file: Path, kept: str | None, findings: "Sequence[Finding]") -> None:
+def told(
+    file: Path, kept: str | None, findings: "Sequence[Finding]", *, verb: str = "Restored"
+) -> None:
     """Print the result for people."""
     for found in findings:
         click.echo(f"{found.invariant} {found.subject}: {found.found}")
     books = f"{len(findings)} findings" if findings else "the books are in order"
-    click.echo(f"Restored from {file}; {books}.")
+    click.echo(f"{verb} from {file}; {books}.")
     if kept is not None:
         click.echo(f"The previous database is kept as {kept}: `rendertrust db cleanup` drops it.")
+
+
+async def _tried(settings: Any, file: Path, tell: Callable[[str], None]) -> "Sequence[Finding]":
+    """Restore into an embedded database that is deleted afterwards; return fsck's findings.
+
+    If there are none, the trial is noted in the gateway's own database.
+    """
+    from config.data_folder import data_folder
+    from rendertrust.file_lock import take
+    from sql.database_swap import connected
+    from sql.fsck import run_fsck
+    from sql.last_backup import note_trial
+    from sql.migrate import migrate
+    from supervisors.engines import database_archive
+    from supervisors.engines.engine_account import engine_account
+    from supervisors.engines.postgres import EmbeddedPostgres
+    from supervisors.engines.system_clock import SystemClock
+
+    folder = data_folder(settings) / TRIAL
+    with folder.with_suffix(".lock").open("ab") as lock:
+        if not take(lock, wait=False):
+            raise click.ClickException("Another trial is running: wait until it is done")
+        shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed
+        engine = EmbeddedPostgres(folder, account=engine_account())
+        try:
+            there = await engine.start()
+            await database_archive.restore(there.owner_dsn, file, tell=tell)
+            await migrate(there.owner_dsn)
+            async with connected(there.app_dsn) as connection:
+                findings = await run_fsck(connection)
+        finally:
+            await engine.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+    if not findings:
+        async with database_of(settings) as own, connected(own.owner_dsn) as connection:
+            await note_trial(connection, SystemClock().now())
+    return findings
 
 
 async def _restored(

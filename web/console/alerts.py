@@ -7,13 +7,13 @@ import attrs
 
 from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
+from web.console.farm_readiness import FarmReadiness, late_anchor
 from web.console.ledger_health import LedgerHealth, soundness_of
 from web.gateway import Gateway
 from web.process.readiness import readiness_of
 
 Level: TypeAlias = Literal["warn", "bad"]
 FULL_PART: Final = 0.8  # fraction of a mailbox's capacity from which there is an alert
-ANCHOR_LATE: Final = 3  # multiple of the usual pause between anchors
 NAMES: Final = {
     "database": "PostgreSQL",
     "redis": "Redis",
@@ -54,6 +54,11 @@ async def alerts_of(
     if nodes["UNHEALTHY"]:
         said = f"{_several(nodes['UNHEALTHY'], 'node')} unhealthy"
         found.append(Alert("warn", said, "/console/fleet?is=unhealthy"))
+    found += [
+        Alert("bad", f"{item.name}: {item.said.removesuffix('.')}", "/console/readiness")
+        for item in await FarmReadiness(gateway).items()
+        if item.state == "bad"
+    ]
     late = _late(gateway, log)
     if late is not None:
         found.append(late)
@@ -91,13 +96,8 @@ def actors_of(part: Snapshot) -> Iterator[Alert]:
 def _late(gateway: Gateway, log: LogStanding | None) -> Alert | None:
     """Return an alert if entries should have been anchored by now."""
     chain = gateway.settings.chain
-    if not chain.url or log is None or log.unanchored_since is None:
-        return None
-    age = (gateway.ports.clock.now() - log.unanchored_since).total_seconds()
-    if age < ANCHOR_LATE * chain.anchor_seconds:
-        return None
-    said = f"{log.unanchored:,} entries have been waiting for their anchor longer than usual"
-    return Alert("warn", said, f"{LEDGER}?show=anchors")
+    said = late_anchor(log, gateway.ports.clock.now(), chain.anchor_seconds) if chain.url else None
+    return None if said is None else Alert("warn", said, f"{LEDGER}?show=anchors")
 
 
 def _several(number: int, noun: str) -> str:

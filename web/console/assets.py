@@ -27,6 +27,7 @@ AGAIN: Final = "no-cache"
 WORKERS: Final = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
 STYLE: Final = "console.css"  # the file to which all styles are appended
 _IMPORT: Final = re.compile(r'^import .* from "\./(\S+)";\n', re.MULTILINE)
+_NAMES: Final = re.compile(r'^import \{ (.*) \} from "\./(\S+)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export (?=(async )?(function|class|const) )", re.MULTILINE)
 
 
@@ -154,15 +155,21 @@ def bundles(sources: Mapping[str, str]) -> dict[str, str]:
 def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) -> str:
     """Return a module, preceded by the modules that only it imports.
 
-    The joined modules share one scope, so their top-level names must differ.
+    The joined modules share one scope, so their top-level names must differ. What they import from
+    shared modules is imported once.
     """
-    parts = list(_parts(name, sources, shared))
-    texts = [_EXPORT.sub("", sources[part]) for part in parts[:-1]]
-
-    def kept(found: re.Match[str]) -> str:
-        return found[0] if found[1] in shared else ""
-
-    return "".join(_IMPORT.sub(kept, text) for text in [*texts, sources[name]])
+    *parts, last = [sources[part] for part in _parts(name, sources, shared)]
+    texts = [*(_EXPORT.sub("", text) for text in parts), last]
+    names: dict[str, set[str]] = {}
+    for text in texts:
+        for imported, source in _NAMES.findall(text):
+            if source in shared:
+                names.setdefault(source, set()).update(imported.split(", "))
+    imports = (
+        f'import {{ {", ".join(sorted(names[source]))} }} from "./{source}";\n'
+        for source in sorted(names)
+    )
+    return "".join([*imports, *(_IMPORT.sub("", text) for text in texts)])
 
 
 def style(sources: Mapping[str, str]) -> str:

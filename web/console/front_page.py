@@ -18,13 +18,10 @@ FRONT: Final = "/"
 
 
 class FrontPage:
-    """Handler of the page."""
-
     def __init__(self, gateway: Gateway, pages: Pages) -> None:
         self._gateway, self._pages = gateway, pages
 
     async def show(self, request: web.Request) -> web.StreamResponse | Problem:
-        """Return the page."""
         gateway = self._gateway
         is_open = gateway.settings.accounts.registration == "open"
         context = {

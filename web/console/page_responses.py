@@ -73,7 +73,7 @@ class PageChrome:
     """
 
     user: UserRow | None
-    menu: list[ConsolePage]
+    menu: list[tuple[str, list[ConsolePage]]]  # groups and their pages
     current: str  # the path of the page
     theme: str
     said: str

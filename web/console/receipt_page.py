@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from rendertrust.receipt import REASONS
+from rendertrust.verdict_reason import explain
 from sql.receipts import ShownReceipt
 from web.console.page_responses import frame_of, html
 from web.console.registry import ROOT, Pages
@@ -23,7 +23,7 @@ MEANINGS: Final = {
     "consistent": "Equal to a render of the scene within the noise of rendering.",
     "sampled-out": "Opened by a verifier, and not sampled for comparison.",
     "unverified": "No check was requested.",
-    "unverifiable": "No verifier could compare this result.",
+    "unverifiable": "The checks did not decide.",
 }
 
 
@@ -61,10 +61,9 @@ class ReceiptPage:
 
 
 def meaning_of(verdict: str, reason: str | None) -> str:
-    """Return what a verdict means; for an unverified result, the reason why nothing was checked."""
+    """Return what a verdict means, and the reason of an unverified or unverifiable result."""
     said = MEANINGS.get(verdict, "")
-    why = REASONS.get(reason or "")
-    return f"{said[:-1]}: {why}." if why and said else said
+    return f"{said[:-1]}: {explain(reason)}." if reason and said else said
 
 
 def compared_of(row: ShownReceipt) -> str:

@@ -13,7 +13,7 @@ from rendertrust import money
 from rendertrust.frame_range import parse
 from sql.credits import RefundableUnit
 from sql.jobs import JobFilter, JobViews, ListedJob
-from web.console.formatting import SHORT
+from web.console.value_markup import SHORT
 from web.gateway import Gateway
 from web.http.converter import uuid_of
 from web.http.problem import Fault, Problem, invalid

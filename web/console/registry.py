@@ -37,9 +37,18 @@ NO_PAGE: Final = Problem(404, "There is no such page")
 ID: Final = re.compile(r"\{(\w+)\}")  # a placeholder for a UUID
 
 
+# The groups of the menu, in order; entries without a group come first.
+RENDERING: Final = "Rendering"
+FLEET: Final = "Fleet"
+MONEY: Final = "Money"
+SYSTEM: Final = "System"
+GROUPS: Final = ("", RENDERING, FLEET, MONEY, SYSTEM)
+
+
 @attrs.frozen
 class Nav:
-    """A menu item. Pressing ``g`` and then ``key`` opens it; ``order`` is its position.
+    """A menu item. Pressing ``g`` and then ``key`` opens it; ``order`` is its position in its
+    group.
 
     ``of_nodes``: only for users who have or have had a node, and for admins and auditors.
     """
@@ -48,7 +57,8 @@ class Nav:
     key: str
     order: int
     icon: str
-    of_nodes: bool = False
+    group: str = ""
+    of_nodes: bool = attrs.field(default=False, kw_only=True)
 
     def is_for(self, role: UserRole, *, has_nodes: bool) -> bool:
         """Return True if the entry is useful for the user."""
@@ -189,10 +199,15 @@ class Pages:
                 return page, found.groupdict()
         return None
 
-    def menu(self, role: UserRole, *, has_nodes: bool) -> list[ConsolePage]:
-        shown = [
-            page
-            for page in self.pages
-            if page.nav and role in page.who and page.nav.is_for(role, has_nodes=has_nodes)
+    def menu(self, role: UserRole, *, has_nodes: bool) -> list[tuple[str, list[ConsolePage]]]:
+        """Return the groups of the menu that have entries for the user, with the entries."""
+        groups: dict[str, list[tuple[int, ConsolePage]]] = {name: [] for name in GROUPS}
+        for page in self.pages:
+            nav = page.nav
+            if nav and role in page.who and nav.is_for(role, has_nodes=has_nodes):
+                groups[nav.group].append((nav.order, page))
+        return [
+            (name, [page for _, page in sorted(entries, key=lambda entry: entry[0])])
+            for name, entries in groups.items()
+            if entries
         ]
-        return sorted(shown, key=lambda page: (page.nav.order if page.nav else 0, page.title))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from actors.console_hub.messages import Fragment
-from web.console import formatting
+from web.console import value_markup
 from web.console.assets import assets
 from web.console.icons import icon
 from web.console.tables import heads, order_of
@@ -26,24 +26,24 @@ def environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=formatting.marked,
+        finalize=value_markup.marked,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
     made.filters.update(
-        credits=formatting.credits_,
-        amount=formatting.amount,
-        count=formatting.count,
-        decimal=formatting.decimal,
-        when=formatting.when,
-        span=formatting.span,
-        bytes=formatting.size,
-        short=formatting.short,
-        named=formatting.isolated,
+        credits=value_markup.credits_,
+        amount=value_markup.amount,
+        count=value_markup.count,
+        decimal=value_markup.decimal,
+        when=value_markup.when,
+        span=value_markup.span,
+        bytes=value_markup.size,
+        short=value_markup.short,
+        named=value_markup.isolated,
     )
     given: dict[str, Any] = made.globals
-    given.update(icon=icon, asset=assets().url, address=formatting.address)
+    given.update(icon=icon, asset=assets().url, address=value_markup.address)
     given.update(heads=heads, order_of=order_of, refusal=None, nonced="")
     # A block that is rendered alone sees only these globals and its context.
     given["parts"] = made.get_template("parts.html").module

@@ -85,6 +85,12 @@ class View(Generic[Q]):
         return f"{scope} {self.base or ''} {self.path}?{urlencode(sorted(self.params.items()))}"
 
 
+def session_of(view: View[Any]) -> UUID:
+    """Return the session of an action."""
+    assert view.session is not None, "actions have a session"
+    return view.session
+
+
 @attrs.frozen
 class Redirect:
     """A redirect after an action, or instead of a page, with a message.

@@ -20,7 +20,7 @@ SAID: Final = {
     "consistent": "consistent: a verifier rendered parts of it again, and the noise alone differs",
 }
 OPENINGS: Final = (
-    3  # tries to open an account, as starting everything at once is slow on a busy machine
+    3  # more tries to open an account, as starting everything at once is slow on a busy machine
 )
 RECEIPT = "receipt.json"
 

@@ -57,7 +57,10 @@ class Call(Generic[B, Q]):
 
     @property
     def base(self) -> str | None:
-        """Return the gateway's address as the caller sees it; None if the settings have one."""
+        """Return the gateway's address as the caller sees it.
+
+        None if the settings name one, or the Host is invalid.
+        """
         return reached_at(self.request, self.gateway.settings)
 
 

@@ -116,7 +116,6 @@ class RateState:
     is_over: bool = False
 
     def headers(self) -> Mapping[str, str]:
-        """Return the rate limit headers."""
         return {
             LIMIT: str(self.limit),
             REMAINING: str(self.remaining),

@@ -123,6 +123,10 @@ class RefusalCode(StrEnum):
         "address_unverified",
         "Verify your address first: open the link in the mail that the gateway sent to it.",
     )
+    ACCOUNT_UNSETTLED = (
+        "account_unsettled",
+        "The account cannot be deleted before jobs, credits, earnings and disputes are settled.",
+    )
     MAIL_OFF = "mail_off", "The gateway sends no mail: ask an admin for a link."
     USER_NOT_FOUND = "user_not_found", _ABSENT
     USER_INACTIVE = "user_inactive", "The job's user is deactivated."

@@ -64,7 +64,6 @@ class VerifiedKeys:
 
     @property
     def cached(self) -> int:
-        """The number of cached keys."""
         return len(self._cache)
 
     async def verify(self, key: str) -> Claims | None:

@@ -18,7 +18,10 @@ PEOPLE_ONLY: Final = Problem(403, "API keys may not do this: log in", code=Refus
 
 
 def bearer(request: web.Request) -> str | None:
-    """Return the token in ``Authorization: Bearer …``; '' if the header is something else."""
+    """Return the token in ``Authorization: Bearer …``.
+
+    Return '' if the header is something else, None if it is missing.
+    """
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:
         return None

@@ -15,8 +15,10 @@ from web.identity.key_file import RotatedFile, made_for
 
 @attrs.frozen
 class TokenKeys:
-    """``current`` signs and verifies; ``previous`` only verifies, and in a file only until its last
-    token has expired.
+    """``current`` signs and verifies; ``previous`` only verifies.
+
+    A key file gives no ``previous`` from ``until`` on, when the last token of ``previous`` has
+    expired.
     """
 
     current: str = attrs.field(repr=False)
@@ -44,7 +46,6 @@ class GivenKeys:
     _keys: TokenKeys
 
     def keys(self) -> TokenKeys:
-        """Return the configured keys."""
         return self._keys
 
 
@@ -52,12 +53,16 @@ class TokenKeyFile:
     """Keys in a private file, checked at most once a second for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
         words = "the keys that sign tokens"
         self._kept = RotatedFile(path, clock, lambda text: keys_of(text, clock.now()), words)
 
     def keys(self) -> TokenKeys:
         """Return the current keys. A missing or broken file changes nothing."""
-        return self._kept.now()
+        keys = self._kept.now()
+        if keys.until is not None and keys.until <= self._clock.now():
+            keys = self._kept.last = TokenKeys(keys.current)
+        return keys
 
 
 class KeyStillInUse(Exception):

@@ -99,7 +99,6 @@ class Tokens:
 
     @property
     def cached(self) -> int:
-        """The number of cached tokens."""
         return len(self._cache)
 
     def issue(

@@ -1,4 +1,4 @@
-"""Tiles that were delivered and charged, but whose frame cannot be completed at present."""
+"""Tiles that were delivered, but whose frame cannot be completed at present."""
 
 from typing import Final
 

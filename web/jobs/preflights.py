@@ -124,7 +124,7 @@ async def begin(
 ) -> tuple[Dispatch, DispatchOutcome] | Problem | None:
     """Start a preflight for a planned job, with the same inputs and pool.
 
-    ``before``: the job of the content's last preflight. Returns None if another request is starting
+    ``before``: the job of the content's last preflight. Return None if another request has started
     the preflight.
     """
     content, now = plan.inputs.content, gateway.ports.clock.now()

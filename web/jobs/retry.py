@@ -154,6 +154,8 @@ async def retry_units(
     """Retry failed units of a job of the user; return why the retry is refused, or None."""
     if (underquoted := await underquoted_refusal(gateway, job, numbers)) is not None:
         return underquoted
+    if not await gateway.tables.retention.renew(job, user, gateway.ports.clock.now()):
+        return EXPIRED
     effects = [UnitRetry(job, number, user) for number in numbers]
     return await commit_effects(gateway, *effects, act=act)
 

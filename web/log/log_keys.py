@@ -73,7 +73,7 @@ class LogKeyFile:
         return self._kept.now().verifiers(origin)
 
     def sign(self, made: Checkpoint) -> str:
-        """Sign with the keys that ``verifiers`` returned last; only that method changes them."""
+        """Sign with the keys that were read last: those of a call of ``verifiers`` just before."""
         return self._kept.last.sign(made)
 
     def sign_anchor(self, made: AnchorNote) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from rendertrust import epoch, untrusted
+from rendertrust import epoch, json_values
 from sql.halts import Kept, SeenHead, UnreadableHead
 from supervisors.engines.secret import write_private
 
@@ -120,8 +120,8 @@ def _read(path: Path) -> tuple[Kept, Signature]:
 def _parsed(found: Any) -> SeenHead:
     """Parse the content. Raises ValueError, TypeError, KeyError."""
     at = datetime.fromisoformat(found["time"])
-    origin, size = untrusted.text(found["origin"]), untrusted.size(found["size"])
-    root = untrusted.sha256(found["root"])
+    origin, size = json_values.text(found["origin"]), json_values.size(found["size"])
+    root = json_values.sha256(found["root"])
     if origin is None or size is None or root is None or at.tzinfo is None:
         raise ValueError("a member of the checkpoint file has the wrong type")
     return SeenHead(origin, size, root, at)

@@ -10,9 +10,10 @@ from config.loader import SettingsError
 from config.settings import Settings
 from rendertrust.job_types import CHECK, CHECK_BATCH, PREFLIGHT
 from rendertrust.node.state_folder import Enrolment
-from rendertrust.receipt import NO_VERIFIER, OFF
+from rendertrust.verdict_reason import NO_VERIFIER, OFF, VerdictReason
 from sql.nodes import NewNode
 from supervisors.child import Child
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.embedded_verifier import (
     Confinement,
     EmbeddedVerifier,
@@ -22,7 +23,6 @@ from supervisors.engines.embedded_verifier import (
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.errors import EngineError
-from supervisors.engines.handle import Handle
 from web.gateway import Gateway
 from web.http.listener import ListenAddress
 from web.nodes.relay import AcceptedNode
@@ -51,7 +51,7 @@ class EmbeddedVerifierState:
     why_not: str | None = None
 
     @property
-    def unverified_why(self) -> str:
+    def unverified_why(self) -> VerdictReason:
         """Return why results are unverified if verification is off, as a code of receipts."""
         return OFF if self.why_not is None else NO_VERIFIER
 
@@ -73,7 +73,7 @@ class EmbeddedVerifierState:
 
         bounds = bounds_of(given.threads, given.memory_gib)
         engine = EmbeddedVerifier(confined, bounds, enrol)
-        return [engine_child(engine, Handle[int](), name=CHILD, late=True)]
+        return [engine_child(engine, CurrentEndpoint[int](), name=CHILD, late=True)]
 
     def placed(
         self, arrival: AcceptedNode, place: ListenAddress, settings: Settings

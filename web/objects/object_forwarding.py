@@ -258,7 +258,6 @@ def failed(error: Exception, body: RequestBody) -> Problem:
 
 
 async def send_continue(request: web.Request) -> None:
-    """Send ``100 Continue``."""
     writer = request.writer
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     # These bytes must not count as a part of the answer.

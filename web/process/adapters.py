@@ -16,9 +16,9 @@ from sql.migrate import migrate
 from supervisors.child import Child
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from supervisors.engines.bus_valkey import ValkeyBus
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 from supervisors.engines.engine_account import EngineAccount, check_way, engine_account
 from supervisors.engines.engine_actor import RunsEngine, engine_child
-from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.lazy_chain import EvmChain, KnownChain, remote_chain
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
@@ -44,7 +44,7 @@ class Adapters:
     """
 
     engines: Sequence[Child]
-    stored: Handle[ObjectsEndpoint]
+    stored: CurrentEndpoint[ObjectsEndpoint]
     database: Database
     halts: Halts
     leadership: SqlLeadership
@@ -97,8 +97,8 @@ def build_outside(
     account, given = engine_account(), bool(settings.stripe.secret_key)
     if not (settings.database.url and settings.redis.url and settings.objects.url):
         check_way(data, account)
-    postgres, valkey = Handle[PostgresEndpoint](), Handle[ValkeyEndpoint]()
-    stored, stripe = Handle[ObjectsEndpoint](), stripe_of(settings)
+    postgres, valkey = CurrentEndpoint[PostgresEndpoint](), CurrentEndpoint[ValkeyEndpoint]()
+    stored, stripe = CurrentEndpoint[ObjectsEndpoint](), stripe_of(settings)
     database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)
     chain, chain_engine = build_chain(settings.chain, data, account)
     halts = Halts(database, chain=chain is not None, seen=seen)
@@ -139,7 +139,7 @@ def build_chain(
     """
     if not given.url:
         return None, ()
-    current = Handle[ChainEndpoint]()
+    current = CurrentEndpoint[ChainEndpoint]()
     engine: RunsEngine[ChainEndpoint] = (
         EmbeddedAnvil(data, account=account) if given.embedded else KnownChain(remote_chain(given))
     )
@@ -147,7 +147,7 @@ def build_chain(
     return chain, [engine_child(engine, current)]
 
 
-def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:
+def app_dsn(postgres: CurrentEndpoint[PostgresEndpoint]) -> str:
     """Return the application's URL of the database.
 
     Before the database's first start this fails like a refused connection.
@@ -158,12 +158,12 @@ def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:
         raise ConnectionRefusedError(str(reason)) from None
 
 
-def stripe_of(settings: Settings) -> Handle[StripeEndpoint]:
+def stripe_of(settings: Settings) -> CurrentEndpoint[StripeEndpoint]:
     """Return Stripe if the settings have a key for it, otherwise an empty handle."""
     given = settings.stripe
     if not given.secret_key:
-        return Handle()
-    return Handle(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
+        return CurrentEndpoint()
+    return CurrentEndpoint(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
 
 
 def mail_of(mail: Mail) -> SmtpTransport | None:
@@ -200,7 +200,7 @@ def _valkey(settings: Settings, data: Path, account: EngineAccount | None) -> Ru
 
 
 def probes_of(
-    database: Database, valkey: Handle[ValkeyEndpoint], objects: S3Objects
+    database: Database, valkey: CurrentEndpoint[ValkeyEndpoint], objects: S3Objects
 ) -> dict[str, Probe]:
     """Return the checks of the services that readiness names."""
     return {
@@ -218,7 +218,7 @@ async def _database_answers(database: Database) -> bool:
     return True
 
 
-async def _valkey_answers(valkey: Handle[ValkeyEndpoint]) -> bool:
+async def _valkey_answers(valkey: CurrentEndpoint[ValkeyEndpoint]) -> bool:
     try:
         return await process_at(valkey.get()) is not None
     except NotStarted:

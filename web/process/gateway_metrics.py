@@ -63,8 +63,6 @@ FRESH_SECONDS: Final = 10.0
 
 
 class GatewayMetrics:
-    """The metrics of one gateway."""
-
     def __init__(
         self, database: "Database", probes: Mapping[str, Probe], clock: Clock, halts: Halts
     ) -> None:

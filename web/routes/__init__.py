@@ -2,6 +2,7 @@
 
 from web.http.operations import Operations
 from web.routes import (
+    account,
     address_verifications,
     admin,
     admin_checks,
@@ -52,19 +53,8 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(
-            health,
-            auth,
-            second_factors,
-            sessions,
-            keys,
-            credits_,
-            uploads,
-            storage,
-            jobs,
-            quotes,
-            units,
-        ),
+        *(health, auth, second_factors, account, sessions, keys, credits_, uploads, storage, jobs),
+        *(quotes, units),
         preflights,
         *(
             receipts,

@@ -93,7 +93,7 @@ class AccountList:
     """A page of users.
 
     ``count``: the number of matching users. ``next``: the ``after`` of the next page; null if this
-    page is the last one.
+    page is not full.
     """
 
     users: list[Account]
@@ -123,7 +123,7 @@ class AuditRecord:
 class AuditList:
     """A page of the audit log.
 
-    ``next``: the ``before`` of the next page; null if this page is the last one.
+    ``next``: the ``before`` of the next page; null if this page is not full.
     """
 
     records: list[AuditRecord]

@@ -11,8 +11,11 @@ from msgspec import Meta
 
 from actors.ledger.effects import DisputeDecide, DisputeOpen
 from actors.ledger.messages import Commit, GuardFailed, Posted
+from actors.ports import ObjectInfo
 from rendertrust import money
 from rendertrust.api.earnings import Dispute, Disputes
+from rendertrust.api.jobs import ResultUrl
+from rendertrust.relay_frames import SHEET_BYTES_MAX
 from rendertrust.value_types import Credits, Id
 from sql.disputes import DisputeShown
 from sql.earnings import GivenComparison
@@ -23,9 +26,12 @@ from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.acting_user import ActingUser
+from web.identity.roles import UserRole
 from web.jobs.job_control import UNIT_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
+from web.openapi.examples import jobs
 from web.routes.admin import Because, doer_of
 from web.routes.thumbnails import HARMLESS
 
@@ -125,7 +131,8 @@ class AdminQuery(DisputeQuery):
 class DisputeToDecide(Dispute):
     """A dispute as admins see it.
 
-    ``share`` is what the unit earned for ``operator_id`` (null: the node is unowned).
+    ``share`` is what the unit earned for ``operator_id`` (null: the unit earned nothing, or its
+    node is unowned).
     ``withheld_until``, for an open dispute that the gateway opened: if no check has decided the
     dispute by then, an admin decides. An admin may also decide earlier.
     """
@@ -209,6 +216,47 @@ async def picture(call: Call) -> web.Response | Problem:
     if found is None:
         return NO_PICTURE
     return web.Response(body=found, content_type="image/png", headers=HARMLESS)
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/units/{unit}/dispute/check/picture",
+    scope=Scope.JOBS_READ,
+    words=UnitOfJob,
+    refusals={404: "No such dispute of yours or about your work, or no verifier made a picture"},
+    absent=UNIT_NOT_FOUND,
+    example=jobs.RESULT,
+)
+async def check_picture(call: Call) -> ResultUrl | Problem:
+    """Get the download address of the side-by-side picture that a verifier made for a dispute.
+
+    The PNG shows the delivered frame, the verifier's own render, and their difference. It is for
+    the creator, for the operator of the node that delivered the frame, and for admins. It is there
+    once a verifier has rendered the frame of a dispute with a comparison, and is kept as long as
+    the result.
+    """
+    job, unit, claims = call.ids["job_id"], int(call.words["unit"]), call.claims
+    assert claims is not None, "the operation needs a token"
+    is_overseer = claims.role in (UserRole.ADMIN, UserRole.AUDITOR) and claims.scopes is None
+    who = None if is_overseer else call.caller
+    found = await sheet_of(call.gateway, job, unit, who)
+    if found is None:
+        return NO_PICTURE
+    url = await call.gateway.ports.objects.presign_get(
+        found.key, within=URL_SECONDS, base=call.base
+    )
+    sha256 = None if found.sha256 is None else found.sha256.hex()
+    return ResultUrl(str(job), url, URL_SECONDS, found.size, sha256)
+
+
+async def sheet_of(gateway: Gateway, job: UUID, unit: int, who: UUID | None) -> ObjectInfo | None:
+    """Return the comparison sheet of the unit's dispute, if a verifier has uploaded one.
+
+    ``who``: the user who asks and must be the unit's creator or operator; None: anybody may.
+    Raises ObjectsUnavailable.
+    """
+    result = await gateway.tables.disputes.result(job, unit, who)
+    found = None if result is None else await gateway.ports.objects.head(result.sheet_key)
+    return None if found is None or found.size > SHEET_BYTES_MAX else found
 
 
 @attrs.frozen

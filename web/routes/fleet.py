@@ -87,7 +87,7 @@ async def show(call: Call) -> Node | Problem:
     example=examples.NODE_CHECKS,
 )
 async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
-    """List the checks of your node's results, with the reasons."""
+    """List the checks of your node's results and of its reports on scenes, with the reasons."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NODE_NOT_FOUND
@@ -101,7 +101,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     example=examples.NODE_CONNECTIONS,
 )
 async def connections(call: Call) -> NodeConnections | Problem:
-    """List when a node was connected, and with which close code each connection ended."""
+    """List a node's last 20 connections, with the close code of each that ended."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NODE_NOT_FOUND

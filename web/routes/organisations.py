@@ -248,10 +248,10 @@ async def changed(
     said: str,
     *what: object,
 ) -> Done | Problem:
-    """Change the organisation of the path, and record the change. ``change`` is a method of
-    ``OrganisationRows``.
+    """Change the organisation of the path, and record the change.
 
-    If the change was made, inform the Scheduler, and answer with ``said``.
+    ``change``: a method of ``sql.organisations.Organisations``; ``what``: its arguments. If the
+    change was made, inform the Scheduler, and answer with ``said``.
     """
     organisation = call.ids["organisation_id"]
     act = await act_of(call, f"organisation.{name}", f"organisation:{organisation}", reason)

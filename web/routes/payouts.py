@@ -24,15 +24,16 @@ from rendertrust.value_types import Credits, Id
 from sql.operator_accounts import PayoutShown
 from web.http import spreadsheet
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.http.operations import Answer, Audience, Call, Operations
+from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
+from web.identity.acting_user import ActingUser
 from web.identity.second_factor import recent_factor_refusal
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
-from web.routes.admin import Reason, act_on
+from web.routes.admin import Reason, doer_of
 from web.routes.operators import PayoutState
 
 operations = Operations(audience=Audience.ADMIN)
@@ -169,32 +170,52 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     ids = tuple(dict.fromkeys(call.body.payouts))
     if len(ids) != len(call.body.payouts):
         return invalid([Fault("payouts", "duplicate", "must name each payout once")])
-    rows = await call.gateway.tables.operators.payouts_by_id(ids)
+    done = await approved(doer_of(call), ids, call.body.reason, key)
+    if isinstance(done, Problem):
+        return done
+    rows = await call.gateway.tables.operators.payouts_by_id(batches=[done.batch])
+    return Answer(200, batch_of(done.batch, rows), REPLAYED if done.again else {})
+
+
+@attrs.frozen
+class ApprovedBatch:
+    """A batch of approved payouts; ``again``: the request was a repetition."""
+
+    batch: UUID
+    again: bool = False
+
+
+async def approved(
+    doer: ActingUser,
+    ids: Sequence[UUID],
+    reason: str,
+    key: tuple[str, bytes] | None = None,
+) -> ApprovedBatch | Problem:
+    """Approve payouts as one batch, all or none. Raises AskFailed, Unavailable."""
+    gateway = doer.gateway
+    rows = await gateway.tables.operators.payouts_by_id(ids)
     if len(rows) != len(ids):
         return PAYOUT_NOT_FOUND
-    if any(row.operator_id == call.caller for row in rows):
+    if any(row.operator_id == doer.user for row in rows):
         return OWN
-    batch = call.gateway.ports.random.uuid()
+    batch = gateway.ports.random.uuid()
     details = {"payouts": [str(id_) for id_ in ids], "amount": summed(rows)}
-    act = await act_on(call, "payout.approve", f"batch:{batch}", call.body.reason, details)
-    if isinstance(act, Problem):
-        return act
+    act = await doer.act("payout.approve", f"batch:{batch}", reason, details)
+    if act is None:
+        return TOKEN_REFUSED
     effects = tuple(PayoutApprove(id_, batch) for id_ in ids)
     kept = None
     if key is not None:
         answer = {"status": 200, "batch": str(batch)}
-        kept = IdempotencyKey(call.caller, *key, answer=answer)
-    order = Commit(effects=effects, idempotency=kept, act=act)
-    outcome = await commit(call.gateway, order)
+        kept = IdempotencyKey(doer.user, *key, answer=answer)
+    outcome = await commit(gateway, Commit(effects=effects, idempotency=kept, act=act))
     if isinstance(outcome, KeyConflict):
         return OTHER_REQUEST
     if isinstance(outcome, GuardFailed):
         return _not_that(outcome)
-    again = isinstance(outcome, Replayed) and outcome.answer is not None
     if isinstance(outcome, Replayed) and outcome.answer is not None:
-        batch = UUID(outcome.answer["batch"])
-    rows = await call.gateway.tables.operators.payouts_by_id(batches=[batch])
-    return Answer(200, batch_of(batch, rows), REPLAYED if again else {})
+        return ApprovedBatch(UUID(outcome.answer["batch"]), again=True)
+    return ApprovedBatch(batch)
 
 
 @operations.post(
@@ -210,19 +231,27 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
     For an approved payout, which may already have been sent, ``not_paid`` confirms that the money
     was not paid.
     """
-    id_, kept, not_paid = call.ids["payout_id"], call.gateway.tables.operators, call.body.not_paid
+    body = call.body
+    row = await rejected(doer_of(call), call.ids["payout_id"], body.reason, not_paid=body.not_paid)
+    return row if isinstance(row, Problem) else shown(row)
+
+
+async def rejected(
+    doer: ActingUser, id_: UUID, reason: str, *, not_paid: bool
+) -> PayoutShown | Problem:
+    """Reject a payout. Raises AskFailed, Unavailable."""
     details = {"not_paid": True} if not_paid else {}
-    act = await act_on(call, "payout.reject", f"payout:{id_}", call.body.reason, details)
-    if isinstance(act, Problem):
-        return act
+    act = await doer.act("payout.reject", f"payout:{id_}", reason, details)
+    if act is None:
+        return TOKEN_REFUSED
     effects = (PayoutReject(id_, not_paid),)
-    outcome = await commit(call.gateway, Commit(effects=effects, act=act))
+    outcome = await commit(doer.gateway, Commit(effects=effects, act=act))
     if isinstance(outcome, GuardFailed) and outcome.found == "APPROVED":
         return ON_THE_WAY
     if isinstance(outcome, GuardFailed):
         return _not_that(outcome)
-    [row] = await kept.payouts_by_id([id_])
-    return shown(row)
+    [row] = await doer.gateway.tables.operators.payouts_by_id([id_])
+    return row
 
 
 @operations.get(
@@ -238,8 +267,7 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     if not rows:
         return BATCH_NOT_FOUND
     if spreadsheet.wants_csv(call, call.query.format):
-        text = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
-        return spreadsheet.attachment(f"rendertrust-payouts-{id_}.csv", text)
+        return exported(id_, rows)
     return batch_of(id_, rows)
 
 
@@ -256,45 +284,55 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
     Repeat the request while ``left`` is not 0; each request marks further payouts. A batch is sent
     once, with one reference.
     """
-    id_, gateway = call.ids["batch_id"], call.gateway
-    rows = await gateway.tables.operators.payouts_by_id(batches=[id_])
+    id_, body = call.ids["batch_id"], call.body
+    rows = await paid_out(doer_of(call), id_, body.reference, body.reason)
+    return rows if isinstance(rows, Problem) else batch_of(id_, rows)
+
+
+async def paid_out(
+    doer: ActingUser, id_: UUID, reference: str, reason: str
+) -> Sequence[PayoutShown] | Problem:
+    """Mark payouts of a batch as paid, as many as SENDING_SECONDS allow. Raises AskFailed,
+    Unavailable.
+    """
+    operators, clock = doer.gateway.tables.operators, doer.gateway.ports.clock
+    rows = await operators.payouts_by_id(batches=[id_])
     if not rows:
         return BATCH_NOT_FOUND
     if all(row.state == "REJECTED" for row in rows):
         return ALL_REJECTED
-    other = sent_under(rows, call.body.reference)
+    other = sent_under(rows, reference)
     if other is not None:
         return Problem(409, other, code=RefusalCode.BATCH_REFERENCE_DIFFERS)
-    until = gateway.ports.clock.monotonic() + SENDING_SECONDS
+    until = clock.monotonic() + SENDING_SECONDS
     for row in rows:
         if row.state != "APPROVED":
             continue
-        refused = await _sent(call, row)
+        refused = await _sent(doer, row, reference, reason)
         if refused is not None:
             return refused
-        if gateway.ports.clock.monotonic() >= until:
+        if clock.monotonic() >= until:
             break
-    return batch_of(id_, await gateway.tables.operators.payouts_by_id(batches=[id_]))
+    return await operators.payouts_by_id(batches=[id_])
 
 
-async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
+async def _sent(doer: ActingUser, row: PayoutShown, reference: str, reason: str) -> Problem | None:
     """Mark one payout as paid; skip it if it was rejected at the same time.
 
     All requests go through a batch in one order, so the request that marks the first payout also
     marks the rest.
     """
-    body = call.body
-    details = {"reference": body.reference, "amount": money.render(row.amount)}
-    act = await act_on(call, "payout.pay", f"payout:{row.id}", body.reason, details)
-    if isinstance(act, Problem):
-        return act
-    effects = (PayoutPay(row.id, body.reference),)
-    outcome = await commit(call.gateway, Commit(effects=effects, act=act))
+    details = {"reference": reference, "amount": money.render(row.amount)}
+    act = await doer.act("payout.pay", f"payout:{row.id}", reason, details)
+    if act is None:
+        return TOKEN_REFUSED
+    effects = (PayoutPay(row.id, reference),)
+    outcome = await commit(doer.gateway, Commit(effects=effects, act=act))
     assert isinstance(outcome, Posted | Replayed | GuardFailed), outcome
     if isinstance(outcome, GuardFailed) and outcome.found == "PAID":
-        rows = await call.gateway.tables.operators.payouts_by_id([row.id])
+        rows = await doer.gateway.tables.operators.payouts_by_id([row.id])
         return Problem(
-            409, sent_under(rows, body.reference) or "", code=RefusalCode.BATCH_REFERENCE_DIFFERS
+            409, sent_under(rows, reference) or "", code=RefusalCode.BATCH_REFERENCE_DIFFERS
         )
     return None
 
@@ -332,6 +370,12 @@ def batch_of(batch: UUID, rows: Sequence[PayoutShown]) -> Batch:
 def summed(rows: Sequence[PayoutShown]) -> str:
     """Return the sum of the payouts that were not rejected."""
     return money.render(sum(row.amount for row in rows if row.state != "REJECTED"))
+
+
+def exported(batch: UUID, rows: Sequence[PayoutShown]) -> web.Response:
+    """Return a batch as a CSV file, for the person who sends the money."""
+    text = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
+    return spreadsheet.attachment(f"rendertrust-payouts-{batch}.csv", text)
 
 
 def cells(row: PayoutShown) -> tuple[object, ...]:

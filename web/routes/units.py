@@ -16,7 +16,7 @@ from web.http.problem import Problem
 from web.http.responses import from_row
 from web.jobs.job_control import JOB_NOT_FOUND, UNIT_NOT_FOUND
 from web.jobs.job_view import URL_SECONDS
-from web.jobs.retry import EXPIRED, retry_units
+from web.jobs.retry import retry_units
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
 
@@ -85,8 +85,6 @@ async def retry(call: Call) -> Unit | Problem:
     instead of `price`.
     """
     job, number, gateway = call.ids["job_id"], int(call.words["number"]), call.gateway
-    if not await gateway.tables.retention.renew(job, call.caller, gateway.ports.clock.now()):
-        return EXPIRED
     if await gateway.tables.jobs.by_id(job, call.caller) is None:
         return JOB_NOT_FOUND
     refused = await retry_units(gateway, job, call.caller, (number,))

@@ -1,4 +1,7 @@
-"""Uploads: announce content, send it to the store by a presigned URL, and complete it."""
+"""Uploads: announce content, send it to the store by a presigned URL, and complete it.
+
+The list of stored uploads, and their removal, are in ``storage``.
+"""
 
 import re
 from collections.abc import Sequence

@@ -12,6 +12,7 @@ was applied before, or the reason for refusing it.
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeAlias
+from uuid import UUID
 
 import attrs
 
@@ -24,8 +25,10 @@ from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal
 from actors.ledger.unit_changes import change
 from rendertrust.job_status import AT_WORK, UnitStatus
+from sql.account_names import operator_of
 from sql.books import UnitRow, evolve
 from sql.checks import CheckRow
+from sql.sampling import covered_odds
 
 VERIFYING: Final[frozenset[UnitStatus]] = frozenset({"VERIFYING"})
 OVERTAKEN: Final = "another node was faster"
@@ -55,7 +58,7 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
 
 def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
     """Record the check of a delivered result, and whether the result is drawn for a comparison."""
-    is_drawn, odds = fines.draw_comparison(draft, unit, effect)
+    is_drawn, odds = _draw_comparison(draft, unit, effect)
     result = effect.result
     row = CheckRow(
         job_id=result.job,
@@ -79,6 +82,39 @@ def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
         odds=odds,
     )
     draft.checks.put(row.id, row)
+
+
+def _draw_comparison(
+    draft: Draft, unit: UnitRow, effect: UnitDeliver
+) -> tuple[bool | None, float | None]:
+    """Draw whether a delivery is compared with a verifier's renders; return also the odds.
+
+    The less an operator has at stake, the greater are the odds.
+    """
+    if effect.draw is None:
+        return None, None
+    result = effect.result
+    share = 0 if result.operator is None else unit.price * result.share_percent // 100
+    odds = max(effect.odds, covered_odds(share, _stake(draft, operator_of(result.operator))))
+    return effect.draw < odds, odds
+
+
+def _stake(draft: Draft, operator: UUID | None) -> int:
+    """Return an operator's stake, without shares that the batch has changed.
+
+    The stake is the sum of their newest ``STAKE_SHARES`` pending shares whose dispute window is
+    open and that nobody disputes.
+    """
+    if operator is None:
+        return 0
+    changed = sum(
+        before.amount
+        for key, before in draft.earnings.found.items()
+        if (before.operator_id, before.state) == (operator, "PENDING")
+        if before.payable_at > draft.now
+        if (after := draft.earnings.get(key)) is not None and after.state != "PENDING"
+    )
+    return max(draft.stakes.get(operator, 0) - changed, 0)
 
 
 def overtaken(draft: Draft, unit: UnitRow) -> None:
@@ -140,6 +176,7 @@ def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
         strike=effect.strike,
         withdrawn=effect.withdrawn,
         verifier_class=effect.verifier_class,
+        reason=effect.reason,
     )
     if effect.comparison is not None:
         decided = evolve(decided, **attrs.asdict(effect.comparison))

@@ -7,9 +7,9 @@ charge stay unchanged; the API states beside the receipt that it was withdrawn.
 import attrs
 
 from actors.ledger.commands.checks import refute
+from actors.ledger.commands.earnings import can_mature
 from actors.ledger.draft import Draft
 from actors.ledger.effects import DisputeDecide, DisputeOpen, Transfer
-from actors.ledger.fines import can_mature
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, book
 from sql.account_names import REVENUE, user_account, work_reference
@@ -21,7 +21,7 @@ UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
-    """Open a dispute of a unit within its dispute window.
+    """Open a dispute of a unit: a creator's within the dispute window, a gateway's also later.
 
     A creator's dispute replaces a rejected one of the gateway, and a gateway's a rejected one of
     the creator.

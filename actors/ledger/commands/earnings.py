@@ -20,7 +20,6 @@ from actors.ledger.effects import (
     Transfer,
     UnitComplete,
 )
-from actors.ledger.fines import can_mature
 from actors.ledger.messages import GuardFailed
 from actors.ledger.postings import Refusal, book
 from sql.account_names import (
@@ -45,7 +44,7 @@ def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
         return  # the unit was free, or the share rounds to zero
     key = (unit.job_id, unit.number)
     share = EarningRow(
-        id=draft.uuid(),
+        id=draft.new_id(),
         job_id=unit.job_id,
         unit=unit.number,
         node_id=effect.node,
@@ -60,6 +59,16 @@ def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
 
 def _reference(effect: UnitComplete) -> str:
     return work_reference(effect.job, effect.unit)
+
+
+def can_mature(draft: Draft, share: EarningRow) -> bool:
+    """Return True if a share may become payable.
+
+    Its dispute window is over, and all results that its operator delivered before the end of the
+    window have their verdicts, or have waited longer than ``WITHHELD_MOST``.
+    """
+    waiting = None if share.operator_id is None else draft.waiting.get(share.operator_id)
+    return draft.now >= share.payable_at and (waiting is None or waiting >= share.payable_at)
 
 
 def mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
@@ -120,7 +129,7 @@ def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
 
 
 def _take(draft: Draft, effect: PayoutTake) -> bool | Refusal:
-    """Create a payout of all of an operator's shares that were payable when the batch began."""
+    """Create a payout of the operator's payable shares that were read when the batch began."""
     if draft.payouts.get(effect.id) is not None:
         return False
     payable = draft.payable.get(effect.operator)

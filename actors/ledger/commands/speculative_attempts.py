@@ -66,7 +66,7 @@ def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | b
 
     Return the effect's result, or the unit's row if the caller must still apply the effect to that
     row. A delivery does not end the other attempt, only an accepted result does. If an attempt
-    fails, the other one continues.
+    fails, the other one continues, unless the scene or the gateway ends the unit.
     """
     whose = _whose(unit, effect)
     if whose is None:
@@ -86,6 +86,8 @@ def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | b
     if isinstance(effect, UnitFail | UnitRequeue):
         if mine.state == "VERIFYING":
             return GuardFailed(type(effect).__name__, mine.state)
+        if isinstance(effect, UnitRequeue) and effect.unheard and mine.lease_until is not None:
+            return GuardFailed("UnitRequeue", "LEASED")
         if other.state == "VERIFYING" or not _ends_both(effect):
             _end(draft, unit, other, effect)
             if isinstance(effect, UnitFail):
@@ -118,7 +120,8 @@ def _apply_verdict(
 ) -> UnitRow | bool | Refusal:
     """Apply a verdict on one attempt: a valid result ends the other attempt.
 
-    After an invalid result the other attempt continues.
+    After an invalid result the other attempt continues, unless the scene is at fault and the other
+    attempt has delivered nothing.
     """
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import attrs
-import orjson
 
 from rendertrust.job_types import CHECK, RENDER, VIDEO
+from rendertrust.node.local_rerender import SHOWN
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - exported from here
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
@@ -16,12 +17,15 @@ from rendertrust.node.plugins import crash_attribution, rounding_check
 from rendertrust.node.plugins.render import RenderPlugin, order_for
 from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.plugins.video import playing
+from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.node.sandbox import DELIVERED
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
+from rendertrust.relay_frames import SHEET_BYTES_MAX
 
 NO_SANDBOX: Final = "untrusted scenes are opened only in a sandbox, and this machine has none"
 DRAWS_MAX: Final = 16
-REPORT: Final = "check.json"
+SHEET: Final = "comparison.png"
+PNG: Final = b"\x89PNG\r\n\x1a\n"
 _TOLD: Final = (
     "crops",
     "finish",
@@ -55,10 +59,10 @@ class CheckPlugin:
     only a quick look. ``whole``: the crops are cut out of a whole rendered frame or tile.
     ``across``: set if another kind of device or instruction set made the result; lists the draws
     for a second look. ``rounding``: another instruction set made the result; if crops differ, test
-    whether honest renders may differ by rounding. ``seconds``: the time limit of the renders. The
-    plugin's result is a JSON report. For each crop or frame and for the picture, the report says
-    whether both are ``equal``, or how far ``off``. Instead, the report may name a ``fault`` of the
-    result.
+    whether honest renders may differ by rounding. ``sheet``: also draw a comparison sheet of the
+    whole frame, the plugin's file. ``seconds``: the time limit of the renders. The plugin's
+    measurements are a report. For each crop or frame and for the picture, the report says whether
+    both are ``equal``, or how far ``off``. Instead, the report may name a ``fault`` of the result.
     """
 
     job_type: ClassVar[str] = CHECK
@@ -76,8 +80,9 @@ class CheckPlugin:
     async def run(self, task: Task) -> Result:
         """Run the check. A failure of the check says nothing about the checked result.
 
-        If memory or time ran out while no delivered file was open, the failure blames the scene.
-        Otherwise the failure blames the verifier.
+        If memory or time ran out or Blender crashed while no delivered file was open, the failure
+        blames the scene. If Blender crashes only with the delivered files, the failure names the
+        picture as unread. Otherwise the failure blames the verifier.
         """
         # runs in a thread, because a video's frames are unpacked
         order = await asyncio.to_thread(_order_for, task)
@@ -86,8 +91,9 @@ class CheckPlugin:
         order = {**order, "open_seconds": self.open_seconds}
         render = self._within(task.params.get("seconds"))
         until = time.monotonic() + render.runtime_seconds_max
-        last = await crash_attribution.run_check(render, order, task)
-        return _report(await rounding_check.check_rounding(render, order, task, last, until), task)
+        last = await crash_attribution.run_check(render, order, task, until)
+        told = await rounding_check.check_rounding(render, order, task, last, until)
+        return await asyncio.to_thread(_report, told, task)
 
     def _within(self, seconds: object) -> RenderPlugin:
         """Return the render plugin with this time limit, at most the plugin's own limit."""
@@ -115,7 +121,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return refused("across must be a list of [x, y, cell or null], from 0 up to 1")
     if PICTURE not in task.delivered:
         return refused(f"the input {PICTURE} is missing")
-    own = ("draws", "shown", "of", "whole", "across", "rounding", "seconds")
+    own = ("draws", "shown", "of", "whole", "across", "rounding", "sheet", "seconds")
     params = {name: value for name, value in task.params.items() if name not in own}
     made = attrs.evolve(task, params=params)
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
@@ -129,6 +135,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
     full |= {"across": across} if across else {}
     full |= {"keep": True} if task.params.get("rounding") else {}
+    full |= {"sheet": True} if task.params.get("sheet") else {}
     return {**full, **delivered}
 
 
@@ -178,9 +185,26 @@ def _is_share(value: object) -> bool:
 def _report(last: Mapping[str, Any], task: Task) -> Result:
     if last.get("event") != "done":
         error = str(last.get("error") or "the check ended without a report")
-        failure = "scene" if last.get("of_scene") is True else "verifier"
-        return Failed(failure=failure, error=error[:500], detail=str(last.get("tail", "")))
+        blamed, detail = last.get("blamed"), str(last.get("tail", ""))
+        failure = "scene" if blamed == crash_attribution.SCENE else "verifier"
+        unread = PICTURE if blamed == crash_attribution.FILES else None
+        return Failed(failure=failure, error=error[:500], detail=detail, unread=unread)
     told = {name: last[name] for name in _TOLD if last.get(name) is not None}
-    path = task.folder / REPORT
-    path.write_bytes(orjson.dumps(told))
-    return Completed(file=path, work=told)
+    return Completed(file=_sheet(task) if task.params.get("sheet") else None, work=told)
+
+
+def _sheet(task: Task) -> Path | None:
+    """Copy the comparison sheet out of the reach of the worker, which has opened a delivered file.
+
+    Return None if there is no sheet, or if it is no PNG of a possible size.
+    """
+    try:
+        with open_plain(task.folder / "out" / SHOWN) as file:
+            content = file.read(SHEET_BYTES_MAX + 1)
+    except (NotARegularFile, OSError):
+        return None
+    if not content.startswith(PNG) or len(content) > SHEET_BYTES_MAX:
+        return None
+    path = task.folder / SHEET
+    path.write_bytes(content)
+    return path

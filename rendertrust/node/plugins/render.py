@@ -259,7 +259,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
         return Failed(failure=failure, error=error, detail=ending.tail, lacks=lacks)
     names = [str(last.get("file"))] if not files or len(files) == 1 else files
     if last.get("event") != "done" or not all(map(_PICTURE.fullmatch, names)):
-        return Failed(failure="node", error=_how_it_died(ending), detail=ending.tail)
+        return Failed(failure="node", error=how_it_died(ending), detail=ending.tail)
     work = {name: last[name] for name in _WORK if last.get(name) is not None}
     proofs = [name for name in names if name.endswith(EVIDENCE)]
     if len(names) - len(proofs) == 1 and len(proofs) <= 1:
@@ -280,7 +280,8 @@ def ran_out(ending: ProcessExit) -> LimitExceeded | None:
     return LimitExceeded("the scene needs more memory than this node has", MACHINES, MEMORY)
 
 
-def _how_it_died(ending: ProcessExit) -> str:
+def how_it_died(ending: ProcessExit) -> str:
+    """Return how Blender ended without a picture, in words."""
     if ending.code is None:
         return "Blender was stopped: the frame took longer than this node allows"
     if ending.signal_name is not None:

@@ -99,7 +99,8 @@ def _second_order(order: Told, task: Task, told: Told) -> Told:
     """
     kept = [str(name) for name in told["kept"] if PurePath(name).name == name]
     ours, out = task.folder / DELIVERED / OURS, task.folder / "out"
-    second = {name: value for name, value in order.items() if name not in ("keep", "whole")}
+    only_first = ("keep", "whole", "sheet")
+    second = {name: value for name, value in order.items() if name not in only_first}
     second["places"] = sorted({at for at, _ in _differing(told) if isinstance(at, tuple)})
     is_frame = order["do"] == "check"
     if is_frame or "tile" in order:

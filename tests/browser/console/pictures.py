@@ -60,7 +60,7 @@ WHERE jobs.id = o.id
 CHECKS = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
                     window_seconds, opened_at, state, verdict, said, verifier_id, decided_at,
-                    strike)
+                    strike, reason)
 SELECT u.job_id, u.number, u.attempt + (CASE WHEN u.state = 'FAILED' THEN 9 ELSE 0 END), n.id,
        'cpu/avx2/5.2', true, 70, 60, u.ended_at, 'DECIDED',
        CASE WHEN u.state = 'FAILED' AND alike > 2 THEN 'unverifiable'
@@ -71,7 +71,8 @@ SELECT u.job_id, u.number, u.attempt + (CASE WHEN u.state = 'FAILED' THEN 9 ELSE
             WHEN nth % 7 <> 3 AND nth % 5 = 2 THEN '0.0582 times the noise' ELSE '' END,
        CASE WHEN u.state = 'FAILED' AND alike <= 2 OR u.state <> 'FAILED' AND nth % 7 <> 3 THEN
            (SELECT v.id FROM nodes v WHERE v.id <> n.id ORDER BY v.name LIMIT 1) END,
-       u.ended_at + interval '4 seconds', u.state = 'FAILED' AND alike <= 2
+       u.ended_at + interval '4 seconds', u.state = 'FAILED' AND alike <= 2,
+       CASE WHEN u.state = 'FAILED' AND alike > 2 THEN 'no-build' END
 FROM (SELECT u.*, row_number() OVER (ORDER BY u.ended_at DESC) AS nth,
              row_number() OVER (PARTITION BY u.state ORDER BY u.ended_at DESC) AS alike FROM units u
       WHERE u.ended_at IS NOT NULL AND u.node_id IS NOT NULL) u

@@ -4,7 +4,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.console.stage import Stage
 from tests.browser.console.visits import visiting
-from web.console.formatting import NOTHING
+from web.console.value_markup import NOTHING
 
 
 async def test_the_tree_is_shown_and_goes_on(browser: Browser, stage: Stage) -> None:

@@ -17,8 +17,10 @@ FOUND = (
 )
 CHECK = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
-                    window_seconds, opened_at, state, verdict, said, decided_at, strike)
-SELECT j.id, 0, 1, n.id, 'cpu', true, 70, 60, now(), 'DECIDED', $3, $4, now(), $3 = 'invalid'
+                    window_seconds, opened_at, state, verdict, said, decided_at, strike,
+                    reason)
+SELECT j.id, 0, 1, n.id, 'cpu', true, 70, 60, now(), 'DECIDED', $3, $4, now(), $3 = 'invalid',
+       CASE WHEN $3 = 'unverifiable' THEN 'no-build' END
 FROM jobs j, nodes n WHERE j.id = $1 AND n.name = $2
 """
 

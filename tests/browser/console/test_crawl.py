@@ -59,22 +59,22 @@ async (there) => {{
 """
 MENUS = {
     "jane": [
-        *("Overview", "Jobs", "Fleet", "Credits", "Ledger", "Disputes", "Organisations"),
-        *("Webhooks", "Your account"),
+        *("Overview", "Your account", "Jobs", "Disputes", "Webhooks", "Fleet", "Organisations"),
+        *("Credits", "Ledger"),
     ],
     "otto": [
-        *("Overview", "Jobs", "Fleet", "Checks", "Credits", "Ledger", "Disputes", "Organisations"),
-        *("Webhooks", "Your account"),
+        *("Overview", "Your account", "Jobs", "Disputes", "Webhooks", "Fleet", "Checks"),
+        *("Organisations", "Credits", "Ledger"),
     ],
     "ann": [
-        *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Credits", "Ledger"),
-        *("Disputes", "Users", "Organisations", "Webhooks", "Your account"),
-        *("Dead letters", "System", "Settings"),
+        *("Overview", "Your account", "Jobs", "Disputes", "Webhooks", "Fleet", "Checks"),
+        *("Organisations", "Credits", "Ledger", "Payouts", "Packages"),
+        *("Readiness", "Actors", "Users", "Dead letters", "System", "Settings"),
     ],
     "rita": [
-        *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Ledger"),
-        *("Disputes", "Users", "Organisations", "Webhooks", "Your account"),
-        *("Dead letters", "System", "Settings"),
+        *("Overview", "Your account", "Jobs", "Disputes", "Webhooks", "Fleet", "Checks"),
+        *("Organisations", "Ledger", "Payouts", "Packages"),
+        *("Readiness", "Actors", "Users", "Dead letters", "System", "Settings"),
     ],
 }
 # Pages without a link: a form leads to the page, or the user has nothing to show on it.
@@ -82,10 +82,12 @@ NO_LINK = {
     "ann": {
         *("/console/users/{id}/credits", "/console/organisations/{id}"),
         *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
+        "/console/payouts/batches/{id}",
     },
     "rita": {
         *("/console/jobs/new", "/console/organisations/{id}"),
         *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
+        "/console/payouts/batches/{id}",
     },
     "otto": {
         *("/console/jobs/{id}", "/console/organisations/{id}", "/console/jobs/{id}/dispute"),

@@ -10,7 +10,7 @@ from rendertrust.testing import FakeNode, completes
 from tests.browser.console.stage import HOSTILE, WORST, Stage, picture
 from tests.browser.console.visits import NARROW, WIDE, visiting
 from tests.support.until import until
-from web.console.formatting import marked
+from web.console.value_markup import marked
 
 
 def node_of(stage: Stage, name: str, who: str = "otto", *, does: str = "nothing") -> FakeNode:

@@ -99,7 +99,7 @@ def proofs() -> list[dict[str, Any]]:
 async def test_the_browser_climbs_as_we_do(browser: Browser, stage: Stage) -> None:
     """Every proof holds, and no proof with another index, size, hash or direction holds."""
     async with visiting(browser, stage, "jane", "/console/ledger") as visit:
-        said = await visit.page.evaluate(CLIMB, [assets().url("proof.js"), proofs()])
+        said = await visit.page.evaluate(CLIMB, [assets().url("proof_check.js"), proofs()])
         assert said == []
 
 

@@ -25,7 +25,7 @@ from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 from tests.support.whole_gateway import whole
 from web.console.assets import assets
-from web.console.formatting import marked
+from web.console.value_markup import marked
 
 
 async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
@@ -72,6 +72,9 @@ LEADS = (
     ("l", "ledger", True),
     ("u", "users", True),
     ("d", "dead-letters", False),
+    ("r", "readiness", False),
+    ("m", "payouts", False),
+    ("k", "packages", False),
     ("y", "system", False),
     ("s", "settings", True),
 )

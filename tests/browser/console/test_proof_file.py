@@ -20,7 +20,7 @@ from tests.browser.console.kept_proofs import FAILS, HOLDS, Offline, offline
 from tests.unit.proof.test_note import KEY, KNOWN_NOTE, VERIFIER
 from tests.unit.proof.test_proof_check import MEANT, NO_ANCHOR, flipped
 from web.console.assets import sources
-from web.console.pages.ledger_entry import proof_file
+from web.console.pages.ledger_entry import SCRIPTS, proof_file
 from web.openapi.examples.log import LEDGER_PROOF, VERIFICATION
 
 PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))
@@ -227,8 +227,8 @@ async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
     browser: Browser, tmp_path: Path
 ) -> None:
     """Like ``rendertrust verify``, the browser checks each member that has a meaning."""
-    script = "\n".join(sources()[name].decode() for name in ("sha256.js", "proof.js"))
-    script = script.replace('import { Sha256, hex } from "./sha256.js";\n', "")
+    script = "\n".join(sources()[name].decode() for name in SCRIPTS[:-1])
+    script = re.sub(r"^import .*;\n", "", script, flags=re.MULTILINE)
     others = [{name: changed} for name in MEANT for changed in flipped(PROOF[name])]
     two = note.sign(PROOF["checkpoint"].partition("\n\n")[0] + "\n", VERIFIER.name, KEY)
     good, bad = two.rpartition("\n\n")[2], with_changed_bit(two).rpartition("\n\n")[2]

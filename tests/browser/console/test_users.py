@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Dialog, Page, expect
 from tests.browser.console.stage import HOSTILE, WORST, Stage, hostile_user
 from tests.browser.console.visits import NARROW, WIDE, visiting
 from tests.support.until import until
-from web.console.formatting import marked
+from web.console.value_markup import marked
 
 
 async def go_to_jane(page: Page) -> None:

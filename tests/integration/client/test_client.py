@@ -109,7 +109,7 @@ async def test_503_is_tried_again_after_what_retry_after_says(
 ) -> None:
     gateway.script(BALANCE, refuse(503, headers={"Retry-After": "7"}), refuse(503))
     pauses: list[float] = []
-    client._transport.sleep = _recording(pauses)  # pyright: ignore[reportPrivateUsage]
+    client.connection.login.transport.sleep = _recording(pauses)
     assert (await client.balance()).balance == "1000.0000"
     assert pauses[0] == 7
     assert pauses[1] < 1
@@ -146,7 +146,7 @@ async def test_429_is_waited_for_even_where_twice_would_not_be_once(
     gateway.script("POST /api/v1/auth/register", refuse(429, headers={"Retry-After": "9"}))
     pauses: list[float] = []
     async with client_of(gateway, None) as client:
-        client._transport.sleep = _recording(pauses)  # pyright: ignore[reportPrivateUsage]
+        client.connection.login.transport.sleep = _recording(pauses)
         await client.register("jane@example.com", "Jane", "correct horse")
     assert pauses == [9]
 

@@ -22,6 +22,7 @@ from actors.ledger.effects import (
     VerdictOutcome,
 )
 from actors.ledger.messages import Commit, GuardFailed, Lease, Posted, RenewLeases, Replayed
+from actors.lifeline.actor import rescue
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -358,6 +359,20 @@ async def test_each_attempt_has_its_own_lease(race: Race) -> None:
     assert [await lost_after(seconds) for seconds in (29, 1, 30)] == [[], [2], [1, 2]]
     assert [unit.attempt for unit in await store.open_units_of(race.second)] == [2]
     assert [unit.attempt for unit in await store.open_units_of(race.first)] == [1]
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_an_attempt_that_takes_its_lease_before_the_rescue_goes_on(
+    race: Race, attempt: int
+) -> None:
+    stage = race.stage
+    stage.clock.pass_by(100)
+    found = await stage.store.lost_units(timedelta(seconds=45))
+    [unit] = [one for one in found if (one.job, one.attempt) == (race.job, attempt)]
+    lease = Lease(race.job, 0, attempt, race.node(attempt), 60.0)
+    await stage.ledger().renew([RenewLeases((lease,))])
+    assert isinstance(await stage.do(rescue(unit)), GuardFailed)
+    await race.is_now("RUNNING", 1, race.second)
 
 
 async def test_both_attempts_are_read_with_what_is_open(race: Race) -> None:

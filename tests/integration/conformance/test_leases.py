@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from actors.ledger.effects import UnitAssign, UnitRequeue, UnitStart
-from actors.ledger.messages import Commit, Lease, RenewLeases
-from actors.lifeline.actor import expired
+from actors.ledger.messages import Commit, GuardFailed, Lease, RenewLeases
+from actors.lifeline.actor import expired, rescue
 from sql.books import Changes, Keys, NewJob
 from sql.database import Conflict
 from tests.integration.conformance.stage import SCENE, Stage, dispatch, fresh_id, insert, with_plan
@@ -61,6 +61,16 @@ async def test_a_unit_is_lost_when_its_lease_ran_out_or_it_was_never_sent(stage:
     assert await is_lost(unsent=1000)
     await stage.commit(Commit((), (UnitStart(job, 0, 1, node),)))
     assert await is_lost(unsent=1000)
+
+
+async def test_a_node_that_takes_its_lease_before_the_rescue_keeps_its_unit(stage: Stage) -> None:
+    _, node, job = await stage.dispatched()
+    stage.clock.pass_by(100)
+    [unit] = await stage.store.lost_units(timedelta(seconds=45))
+    await stage.ledger().renew([RenewLeases((Lease(job, 0, 1, node, 60.0),))])
+    await stage.do(UnitStart(job, 0, 1, node))
+    assert isinstance(await stage.do(rescue(unit)), GuardFailed)
+    assert (await stage.unit(job)).state == "RUNNING"
 
 
 async def test_a_unit_that_waits_is_known_by_when_its_job_was_submitted(stage: Stage) -> None:

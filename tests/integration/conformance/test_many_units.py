@@ -94,7 +94,7 @@ async def test_a_node_that_failed_one_unit_is_barred_from_the_job(stage: Stage) 
     later = stage.clock.now() + timedelta(seconds=1)
     await stage.do(UnitAssign(job, 1, 1, node), UnitFail(job, 1, 1, node, "node", "died", later))
     units = await stage.open_units(16)
-    assert [unit.unit for unit in units] == [0, 1, 2]
+    assert [unit.number for unit in units] == [0, 1, 2]
     assert {unit.barred for unit in units} == {frozenset({node})}
     assert [unit.avoid for unit in units] == [frozenset(), frozenset({node}), frozenset()]
 
@@ -107,14 +107,17 @@ async def test_of_each_job_the_next_units_are_read(stage: Stage) -> None:
     await stage.do(UnitAssign(long, 0, 1, node))
 
     async def read(window: int) -> list[tuple[UUID, int]]:
-        return [(unit.job, unit.unit) for unit in await stage.open_units(window)]
+        return [(unit.job, unit.number) for unit in await stage.open_units(window)]
 
     first = [(long, 9), (long, 8), (long, 7), (long, 0)]
     assert await read(3) == [*first, (short, 0), (short, 1)]
     ready = await stage.store.ready_units([long, fresh_id()], 2)
-    assert [(unit.unit, unit.units, unit.frames) for unit in ready] == [(9, 10, "9"), (8, 10, "8")]
+    assert [(unit.number, unit.units, unit.frames) for unit in ready] == [
+        (9, 10, "9"),
+        (8, 10, "8"),
+    ]
     more = await stage.store.ready_units([long], 2, [(long, 9), (long, 7), (short, 8)])
-    assert [unit.unit for unit in more] == [8, 6]
+    assert [unit.number for unit in more] == [8, 6]
     assert await stage.store.running_units() == 0
     await stage.do(UnitStart(long, 0, 1, node))
     assert await stage.store.running_units() == 1
@@ -141,7 +144,7 @@ async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_i
     assert [job.units for job in listed] == [1, 1, 2, 2]
     assert listed[0].queued_at < listed[1].queued_at == listed[2].queued_at
     found = await stage.store.open_units([ids[3], ids[2], fresh_id()], 1)
-    assert [(unit.job, unit.unit) for unit in found] == [(ids[3], 0)]
+    assert [(unit.job, unit.number) for unit in found] == [(ids[3], 0)]
 
 
 async def test_what_open_jobs_ask_for_is_known_of_paused_ones_too(stage: Stage) -> None:
@@ -172,7 +175,7 @@ async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) 
     assert isinstance(refused, GuardFailed)
     assert refused.found == "PAUSED"
     [at_work] = await stage.open_units(16)
-    assert (at_work.unit, at_work.paused) == (0, "owner")
+    assert (at_work.number, at_work.paused) == (0, "owner")
     done = await stage.do(UnitComplete(job, 0, 1, node, None))
     assert isinstance(done, Posted)
     assert done.units[0].job_status == "PAUSED"
@@ -405,7 +408,7 @@ async def test_a_frame_is_made_of_its_tiles_once_all_are_there(stage: Stage) -> 
     user, node, job = await stage.user(300), await stage.node(), fresh_id()
     await stage.commit(tiled(user, job, (30, 70), 2))
     ready = await stage.open_units(16)
-    assert [(unit.unit, unit.frames, unit.tile) for unit in ready] == [
+    assert [(unit.number, unit.frames, unit.tile) for unit in ready] == [
         *[(0, "1", 0), (1, "1", 1), (3, "2", 0), (4, "2", 1)],
     ]
     assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
@@ -417,7 +420,7 @@ async def test_a_frame_is_made_of_its_tiles_once_all_are_there(stage: Stage) -> 
     assert isinstance(last, Posted)
     assert [(unit.unit, unit.state) for unit in last.units] == [(0, "COMPLETED"), (2, "QUEUED")]
     assert isinstance(await stage.do(done), Replayed)
-    (whole,) = [unit for unit in await stage.open_units(16) if unit.unit == 2]
+    (whole,) = [unit for unit in await stage.open_units(16) if unit.number == 2]
     assert [(part.unit, part.attempt, part.size) for part in whole.parts] == [
         (0, 1, 9),
         (1, 1, None),
@@ -465,7 +468,7 @@ async def test_no_tile_begins_whose_frame_cannot_come_to_be(stage: Stage) -> Non
     assert (await stage.job(job)).unit_error == "no camera"
     assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
     assert await stage.of_user(user) == (200, 20 + 100)  # the running tile, and the other frame
-    assert {one.unit for one in await stage.open_units(16)} == {1, 5, 6, 7, 8}
+    assert {one.number for one in await stage.open_units(16)} == {1, 5, 6, 7, 8}
     await stage.do(UnitComplete(job, 1, 1, node, f"results/u/{job}/1/1/result"))
     assert await stage.of_user(user) == (180, 100)
     again = await stage.do(UnitRetry(job, 4, user))

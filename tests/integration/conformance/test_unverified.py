@@ -16,6 +16,7 @@ from actors.ledger.effects import (
     VerdictOutcome,
 )
 from actors.ledger.messages import Posted
+from rendertrust.verdict_reason import VerdictReason
 from sql.account_names import PAYOUTS, REVENUE, operator_account
 from tests.integration.conformance.earnings import WINDOW, approve, pay, payout_of, take
 from tests.integration.conformance.stage import Stage, fresh_id
@@ -59,7 +60,8 @@ async def settle(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
         share_percent=SHARE_PERCENT,
         dispute_window=WINDOW,
     )
-    verdict = UnitVerdict(job, 0, 1, unit.outcome, operator=account, pays=unit.pays)
+    why: VerdictReason | None = "checks-failed" if unit.outcome == "unverifiable" else None
+    verdict = UnitVerdict(*(job, 0, 1, unit.outcome), operator=account, pays=unit.pays, reason=why)
     for effect in (UnitStart(job, 0, 1, node), UnitDeliver(result, "cpu"), verdict):
         assert isinstance(await stage.do(effect), Posted)
     return user, job

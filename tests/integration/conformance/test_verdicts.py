@@ -27,13 +27,14 @@ from actors.ledger.effects import (
 )
 from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed, UnitState
 from rendertrust.receipt import IssuedReceipt
+from rendertrust.verdict_reason import VerdictReason
 from sql.account_names import REVENUE
 from sql.audit_log import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
 from sql.nodes import StandingChange, StandingRecord
-from sql.reputation import STRIKES_MOST, TRIED_MOST, Record
+from sql.reputation_rules import STRIKES_MOST, TRIED_MOST, Record
 from tests.integration.conformance.stage import (
     SCENE,
     Stage,
@@ -61,7 +62,10 @@ def said(
     job: UUID, outcome: VerdictOutcome, operator: str | None = None, **more: object
 ) -> UnitVerdict:
     """Return a verdict on attempt 1; ``invalid`` is a strike unless overridden."""
-    known = UnitVerdict(job, 0, 1, outcome, operator=operator, strike=outcome == "invalid")
+    why: VerdictReason | None = "checks-failed" if outcome == "unverifiable" else None
+    known = UnitVerdict(
+        *(job, 0, 1, outcome), operator=operator, strike=outcome == "invalid", reason=why
+    )
     return attrs.evolve(known, **more)  # type: ignore[arg-type]
 
 
@@ -545,6 +549,44 @@ async def test_a_rejected_dispute_keeps_no_share_from_a_check(
         assert (again.row.job_id, again.is_again, again.disputed) == (case.job, True, None)
         assert isinstance(await stage.do(DisputeDecide(*of, False, "a check")), Posted)
         assert await stage.store.unlooked_shares(10) == []
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize(
+    ("how", "counts"),
+    [
+        ({}, True),
+        ({"strike": True}, True),
+        ({"verifier": None}, False),
+        ({"verifier": None, "strike": True}, True),
+        ({"withdrawn": True}, False),
+    ],
+)
+async def test_an_invalid_result_recalls_others_unless_its_scene_or_the_store_is_at_fault(
+    stage: Stage, how: dict[str, Any], counts: bool
+) -> None:
+    case, now = await delivered(stage), stage.clock.now()
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
+    other = await delivered(stage)
+    _, first, job = await stage.dispatched(100)
+    await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(job, 0, 2, case.node))
+    assert isinstance(await stage.do(delivery(job, case.node, case.operator, attempt=2)), Posted)
+    given = {"verifier": other.node, "strike": False, "retry_at": now, "attempt": 2, **how}
+    assert isinstance(await stage.do(said(job, "invalid", case.operator, **given)), Posted)
+    found = [one.job for one in await stage.store.unlooked_shares(10)]
+    assert found == ([case.job] if counts else [])
+    # Without a strike, no more shares are withheld at a time than are asked for.
+    assert isinstance(await stage.do(said(other.job, "sampled-out", other.operator)), Posted)
+    of = (other.job, 0, other.user)
+    held = DisputeOpen(fresh_id(), *of, "not compared", timedelta(0), by_gateway=True)
+    assert isinstance(await stage.do(held), Posted)
+    is_sure = bool(how.get("strike"))
+    assert len(await stage.store.unlooked_shares(1)) == is_sure
+    assert len(await stage.store.unlooked_shares(2)) == counts
+    await stage.store.note_finding(other.job, 0, "unverifiable")
+    assert len(await stage.store.unlooked_shares(1)) == counts
+    assert isinstance(await stage.do(DisputeDecide(*of, False, "an admin")), Posted)
     assert await stage.store.audit() == []
 
 

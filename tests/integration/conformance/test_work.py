@@ -248,7 +248,7 @@ async def test_a_unit_that_the_gateway_gives_up_says_nothing_of_its_node(stage: 
     _, node, job = await stage.dispatched(100, units=2)
     await stage.do(UnitFail(job, 0, 1, node, "gateway", "it cannot be sent"))
     [waits] = await stage.open_units(100)
-    assert (waits.unit, waits.barred) == (1, frozenset())
+    assert (waits.number, waits.barred) == (1, frozenset())
 
 
 async def test_the_last_failure_gives_the_credits_back(stage: Stage) -> None:

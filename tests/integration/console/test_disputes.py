@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.effects import DisputeOpen
+from actors.ledger.effects import DisputeDecide, DisputeOpen
 from sql.account_names import operator_account
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
-from sql.units import result_key
+from sql.units import result_key, sheet_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, tiled
 from tests.integration.console.people import Visitor, newcomer
@@ -102,10 +102,42 @@ async def test_the_page_shows_what_its_creator_compared(
     given = GivenComparison("different", "0.9 times the noise", [(0.5, 0.5)], b"\x89PNG\r\n\x1a\n")
     dispute = UUID(there.rpartition("/")[2])
     await face.gateway.tables.disputes.keep_comparison(dispute, given)
-    for visitor, status in ((jane, 200), (ann, 200), (otto, 404)):
+    eve = await newcomer(face, email="eve@example.org")
+    for visitor, status in ((jane, 200), (ann, 200), (otto, 200), (eve, 404)):
         _, text = await visitor.get(there)
         assert ("different: 0.9 times the noise" in plain(text)) is (status == 200)
         assert (await visitor.ask("GET", f"{there}/picture")).status == status
+
+
+async def test_both_sides_see_the_picture_of_the_verifier_that_decided(
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    """The operator sees neither the creator's words nor the creator's entries, jobs and files."""
+    job = await animation(face, database.owner_dsn, jane, otto)
+    there = await open_one(jane, job)
+    given = GivenComparison("different", "0.9 times the noise", [(0.5, 0.5)], None)
+    await face.gateway.tables.disputes.keep_comparison(UUID(there.rpartition("/")[2]), given)
+    key = sheet_key(result_key(UUID(jane.id), job, 0, 1))
+    await face.gateway.ports.objects.put(key, b"\x89PNG\r\n\x1a\n")
+    shown = f'<img src="{there}/check"'
+    assert shown not in (await jane.get(there))[1], "no check has ended"
+    await face.do(DisputeDecide(job, 0, UUID(jane.id), True, "a check found: invalid"))
+    eve = await newcomer(face, email="eve@example.org")
+    for visitor, status in ((jane, 200), (ann, 200), (otto, 200), (eve, 404)):
+        found, text = await visitor.get(there)
+        assert (found, shown in text) == (status, status == 200)
+        answer = await visitor.ask("GET", f"{there}/check")
+        assert answer.status == (303 if status == 200 else 404)
+    text = (await otto.get(there))[1]
+    said = plain(text)
+    assert ("a check found: invalid" in said, "7.0000 cr" in said) == (True, True)
+    assert "it is black" not in said
+    assert "jane@example.org" not in said
+    for path in (f"/console/jobs/{job}", f"/console/frames/{job}", "/console/ledger/entry"):
+        assert path not in text
+    await face.gateway.ports.objects.delete(key)
+    assert shown not in (await jane.get(there))[1]
+    assert (await jane.ask("GET", f"{there}/check")).status == 404
 
 
 async def test_the_page_shows_the_delivered_picture(

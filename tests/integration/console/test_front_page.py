@@ -1,5 +1,6 @@
 """The farm's first page: made from memory, and silent about farms that are not open to all."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.integration.console.work import joined
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, face_over
 from tests.support.until import until
+from web.console.assets import assets
 
 ANCHORED = """
 INSERT INTO checkpoints (size, number, root, at, note) VALUES (1234, 1, '{root}', now(), 'n');
@@ -35,7 +37,9 @@ async def test_a_stranger_sees_the_farm_and_the_ways_in(face: Face) -> None:
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert "<script" not in text
+    assert re.findall(r"<script.*?>", text) == [
+        f'<script src="{assets().url("receipt_drop.js")}" type="module">'
+    ]
     for link in ("/console/sign-in", "/console/sign-up", "/console/fleet"):
         assert f'href="{link}"' in text
     assert (await nobody(face).ask("HEAD", "/")).status == 200

@@ -134,5 +134,7 @@ def test_the_page_says_which_verifier_it_was_and_why_there_was_none() -> None:
     assert verifier_of(receipt_row(verifier_class=None)) == "embedded in the gateway"
     assert verifier_of(receipt_row(is_verified=False)) is None
     assert meaning_of("unverified", "off") == "No check was requested: verification is off."
+    found = meaning_of("unverifiable", "scene-fails")
+    assert found == "The checks did not decide: the verifiers cannot render the scene."
     assert meaning_of("exact", None) == "Equal to a render of the scene, to the last bit."
     assert meaning_of("a later one", "why") == ""

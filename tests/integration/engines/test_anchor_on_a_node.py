@@ -14,7 +14,7 @@ from sql.anchors import Anchors
 from sql.database import Database
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.engines.test_chain_conformance import done
@@ -36,7 +36,7 @@ async def chain(anvil: ChainEndpoint) -> AsyncIterator[Web3Chain]:
     account: Any = Account.create()
     await rpc(anvil.url, "anvil_setBalance", account.address, hex(10**20))
     endpoint = ChainEndpoint(anvil.url, anvil.chain_id, account.key.hex())
-    made = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
+    made = Web3Chain(CurrentEndpoint(endpoint), fee_cap_gwei=100)
     yield made
     await made.close()
 

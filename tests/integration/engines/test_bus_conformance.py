@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio.client import PubSub
 
 from supervisors.engines.bus_valkey import ValkeyBus
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.engine_account import engine_account
-from supervisors.engines.handle import Handle
 from supervisors.engines.valkey import EmbeddedValkey
 from tests.integration.engines.conformance_bus import (
     BusConformance,
@@ -37,8 +37,8 @@ class Twin(Line):
 class Real(Line):
     def __init__(self, data: Path) -> None:
         self._engine = EmbeddedValkey(data, account=engine_account())
-        self.here_bus = self.here = ValkeyBus(Handle())
-        self.there_bus = self.there = ValkeyBus(Handle())
+        self.here_bus = self.here = ValkeyBus(CurrentEndpoint())
+        self.there_bus = self.there = ValkeyBus(CurrentEndpoint())
 
     async def take_away(self) -> None:
         await self._engine.stop()

@@ -26,7 +26,7 @@ from sql.halts import SeenHead
 from sql.proofs import Proofs
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.integration.conformance.conftest import sql_stage
@@ -94,7 +94,7 @@ class Place:
     async def contract(self) -> str:
         """Deploy another contract of the same sender, which the database does not know."""
         endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
-        chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
+        chain = Web3Chain(CurrentEndpoint(endpoint), fee_cap_gwei=100)
         signed = await chain.sign_deploy((await chain.state()).nonce, await chain.bid())
         await chain.send(signed.raw)
         await done(chain, signed.hash)
@@ -104,7 +104,9 @@ class Place:
     async def anchor(self, contract: str, size: int, root: bytes, previous: bytes = EMPTY) -> str:
         """Anchor a root that is not recorded in the database; return the transaction's hash."""
         chain = Web3Chain(
-            Handle(ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())),
+            CurrentEndpoint(
+                ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
+            ),
             fee_cap_gwei=100,
         )
         bid, nonce = await chain.bid(), (await chain.state()).nonce
@@ -119,7 +121,7 @@ class Place:
         none.
         """
         endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
-        chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
+        chain = Web3Chain(CurrentEndpoint(endpoint), fee_cap_gwei=100)
         pool = Database(lambda: self.database.app_dsn)
         anchors = Anchors(pool)
         settings = AnchorSettings(anchor_seconds=0.0)

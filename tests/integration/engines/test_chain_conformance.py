@@ -11,7 +11,7 @@ import pytest
 from actors.ports import Anchored, Bid, Chain, ChainRefused, ChainUnavailable, Mined
 from rendertrust import merkle
 from supervisors.engines.anvil import ChainEndpoint
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from tests.support.until import until
 from tests.twins.chain import ChainTwin
 
@@ -26,7 +26,7 @@ async def chain(request: pytest.FixtureRequest) -> AsyncIterator[Chain]:
         return
     from supervisors.engines.chain_web3 import Web3Chain
 
-    current = Handle[ChainEndpoint]()
+    current = CurrentEndpoint[ChainEndpoint]()
     current.set(request.getfixturevalue("anvil"))
     real = Web3Chain(current, fee_cap_gwei=100)
     yield real
@@ -129,7 +129,7 @@ async def test_a_node_that_is_away_or_of_another_chain_is_said_to_be(
         attrs.evolve(anvil, url="http://127.0.0.1:9"),
         attrs.evolve(anvil, chain_id=1),
     ):
-        current = Handle[ChainEndpoint]()
+        current = CurrentEndpoint[ChainEndpoint]()
         current.set(wrong)
         chain = Web3Chain(current, fee_cap_gwei=1)
         with pytest.raises(ChainUnavailable):

@@ -19,7 +19,7 @@ from rendertrust import merkle
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.anvil_download import npm
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed
 from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 
@@ -46,7 +46,7 @@ class Deployed:
 
 @pytest.fixture
 async def contract(anvil: ChainEndpoint) -> AsyncIterator[Deployed]:
-    current = Handle[ChainEndpoint]()
+    current = CurrentEndpoint[ChainEndpoint]()
     current.set(anvil)
     chain = Web3Chain(current, fee_cap_gwei=100)
     address, previous = await deployed(chain), EMPTY

@@ -11,7 +11,7 @@ from eth_account import Account
 from actors.anchor.policy import AnchorSettings
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.support.http_gateway import settings_for_tests
@@ -63,7 +63,7 @@ async def scene(anvil: ChainEndpoint, database: PostgresEndpoint) -> AsyncIterat
     account: Any = Account.create()
     await rpc(anvil.url, "anvil_setBalance", account.address, hex(10**20))
     endpoint = ChainEndpoint(anvil.url, anvil.chain_id, account.key.hex())
-    chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
+    chain = Web3Chain(CurrentEndpoint(endpoint), fee_cap_gwei=100)
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with (
         whole(database, settings, anchoring=(chain, ANCHORING)) as gateway,

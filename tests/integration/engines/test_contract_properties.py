@@ -12,7 +12,7 @@ from actors.ports import Anchored, ChainRefused
 from rendertrust import merkle
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed
 from tests.integration.engines.test_contract import HASHES, LEAVES, SIZES
 from tests.support.engines import LoopThread
@@ -29,7 +29,7 @@ class Stage:
 
     def __init__(self, loop: LoopThread, endpoint: ChainEndpoint) -> None:
         self._loop = loop
-        self.chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
+        self.chain = Web3Chain(CurrentEndpoint(endpoint), fee_cap_gwei=100)
 
     def run(self, work: Any) -> Any:
         return self._loop.run(work)

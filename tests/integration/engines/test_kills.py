@@ -9,8 +9,8 @@ import psutil
 import pytest
 from redis import asyncio as aioredis
 
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.free_ports import read_ports
-from supervisors.engines.handle import Handle
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.seaweedfs import socket_paths, with_admin_grpc
@@ -53,7 +53,7 @@ async def gateway(
 
 
 def objects_at(endpoints: dict[str, dict[str, str]]) -> aclosing[S3Objects]:
-    return aclosing(S3Objects(Handle(ObjectsEndpoint(**endpoints["objects"]))))
+    return aclosing(S3Objects(CurrentEndpoint(ObjectsEndpoint(**endpoints["objects"]))))
 
 
 async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:

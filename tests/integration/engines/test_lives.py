@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from actors.kernel import State
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.engine_account import EngineAccount, engine_account
 from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.errors import EngineError, FolderClosed, OtherMajor
-from supervisors.engines.handle import Handle
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.remote import RemoteEngine, remote_objects, remote_postgres, remote_valkey
@@ -78,7 +78,7 @@ async def test_programs_out_of_reach_are_copied_into_the_data_folder(
 
 
 async def test_a_supervisor_restarts_an_engine_that_ended(data: Path) -> None:
-    current: Handle[ValkeyEndpoint] = Handle()
+    current: CurrentEndpoint[ValkeyEndpoint] = CurrentEndpoint()
     engine = EmbeddedValkey(data, account=engine_account())
     child = engine_child(engine, current)
     tree = Supervisor("Engines", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [child])

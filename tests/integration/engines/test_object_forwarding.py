@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient
 from attrs import evolve, frozen
 from pytest_aiohttp import AiohttpClient
 
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.s3_signing import Presigner
@@ -50,7 +50,7 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     stores: list[ObjectsEndpoint | None] = [objects_endpoint]
     urls: list[str] = []
-    app, objects = web.Application(), S3Objects(Handle(objects_endpoint), lambda: urls[0])
+    app, objects = web.Application(), S3Objects(CurrentEndpoint(objects_endpoint), lambda: urls[0])
     bucket = objects_endpoint.bucket
     add_object_routes(app, lambda: stores[0], bucket, objects, through=lambda handler: handler)
     server = FaceServer(app, settings_for_tests())
@@ -63,7 +63,7 @@ async def gateway(
 @pytest.fixture
 async def direct(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[S3Objects]:
     """Yield a client that signs URLs of the store itself, without a gateway in between."""
-    objects = S3Objects(Handle(objects_endpoint))
+    objects = S3Objects(CurrentEndpoint(objects_endpoint))
     yield objects
     await objects.aclose()
 

@@ -6,7 +6,7 @@ from io import BytesIO
 import aiohttp
 import pytest
 
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from tests.integration.engines.conformance_objects import ObjectsConformance, Store
@@ -54,7 +54,7 @@ class TestTwin(ObjectsConformance, PartsConformance):
 class TestReal(ObjectsConformance, PartsConformance):
     @pytest.fixture
     async def store(self, objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Store]:
-        objects = S3Objects(Handle(objects_endpoint))
+        objects = S3Objects(CurrentEndpoint(objects_endpoint))
         async with aiohttp.ClientSession() as session:
             yield Real(objects, session)
         await objects.aclose()

@@ -25,7 +25,7 @@ from rendertrust.onchain import ANCHORED, ROOT_AT, ChainUnknown, OnChain
 from rendertrust.proof_check import Verdict, anchored, verify
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from tests.integration.engines.test_chain_conformance import EMPTY, done
 from tests.support import programs
 from tests.support.examples import chosen
@@ -73,7 +73,7 @@ async def deployed(chain: Web3Chain) -> tuple[str, str]:
 
 @pytest.fixture
 async def scene(anvil: ChainEndpoint) -> AsyncIterator[Scene]:
-    chain = Web3Chain(Handle(anvil), fee_cap_gwei=100)
+    chain = Web3Chain(CurrentEndpoint(anvil), fee_cap_gwei=100)
     contract, made = await deployed(chain)
     name, mined = await anchor(chain, contract)
     proof = {

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from actors.ports import NotFromStripe, PaymentOrder, Payments, PaymentsUnavailable
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.stripe_client import sign
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
@@ -48,7 +48,7 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         return
     engine = EmbeddedStripe(tmp_path, lambda: "http://127.0.0.1:1")
     endpoint = await engine.start()
-    current = Handle(endpoint)
+    current = CurrentEndpoint(endpoint)
     payments = StripePayments(current)
 
     def sign_(body: bytes, age: float) -> str:
@@ -138,7 +138,7 @@ async def test_what_is_no_event_is_not_read(case: Case, body: bytes) -> None:
 
 
 async def test_before_the_stand_in_is_up_nothing_can_be_asked() -> None:
-    payments = StripePayments(Handle[StripeEndpoint]())
+    payments = StripePayments(CurrentEndpoint[StripeEndpoint]())
     with pytest.raises(PaymentsUnavailable):
         await payments.open(order())
     with pytest.raises(PaymentsUnavailable):

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.engine_account import engine_account
-from supervisors.engines.handle import Handle
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
@@ -27,7 +27,7 @@ class Gateways:
 
     def __init__(self, data: Path) -> None:
         self._engine = EmbeddedValkey(data, account=engine_account())
-        self._endpoint = Handle[ValkeyEndpoint]()
+        self._endpoint = CurrentEndpoint[ValkeyEndpoint]()
         clock, limits = SystemClock(), settings_for_tests(limits={"login": MOST, "read": MOST})
         self._shared = [SharedRates(self._endpoint, lambda: clock.now().timestamp()) for _ in "ab"]
         self.here, self.there = (

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient
 from attrs import field, frozen
 from pytest_aiohttp import AiohttpClient
 
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.s3_signing import Presigner
@@ -44,7 +44,7 @@ async def gateway(aiohttp_client: AiohttpClient) -> AsyncIterator[Gateway]:
 
     async with listening(store) as port:
         endpoint = ObjectsEndpoint(f"http://127.0.0.1:{port}", "key", "secret")
-        objects, app = S3Objects(Handle(endpoint)), web.Application()
+        objects, app = S3Objects(CurrentEndpoint(endpoint)), web.Application()
         bucket = endpoint.bucket
         add_object_routes(app, lambda: endpoint, bucket, objects, through=lambda handler: handler)
         server = FaceServer(app, settings_for_tests())

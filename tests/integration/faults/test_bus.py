@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from supervisors.engines.bus_valkey import ValkeyBus
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
@@ -25,8 +25,10 @@ class Ends(Line):
 
     def __init__(self, proxy: Proxy, endpoint: ValkeyEndpoint) -> None:
         self.proxy = proxy
-        self.here_bus = self.here = ValkeyBus(Handle(ValkeyEndpoint(redis_by(proxy, endpoint.url))))
-        self.there_bus = self.there = ValkeyBus(Handle(endpoint))
+        self.here_bus = self.here = ValkeyBus(
+            CurrentEndpoint(ValkeyEndpoint(redis_by(proxy, endpoint.url)))
+        )
+        self.there_bus = self.there = ValkeyBus(CurrentEndpoint(endpoint))
         self.back = Reversed(self)
 
     async def take_away(self) -> None:

@@ -17,7 +17,7 @@ from sql.fsck import run_fsck
 from supervisors.chain_audit import anchor_settings, audit_chain
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.faults.chain import SEND, FaultyNode
@@ -190,7 +190,9 @@ async def verified(orders: Orders) -> bool:
 
 async def check_agreement(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
     """Check that books, log and chain agree, each anchor exists once and each nonce was used."""
-    chain = Web3Chain(Handle(ChainEndpoint(anvil.url, anvil.chain_id, KEY)), fee_cap_gwei=100)
+    chain = Web3Chain(
+        CurrentEndpoint(ChainEndpoint(anvil.url, anvil.chain_id, KEY)), fee_cap_gwei=100
+    )
     pool = Database(lambda: books.owner_dsn)
     connection = await asyncpg.connect(books.owner_dsn)
 

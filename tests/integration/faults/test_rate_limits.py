@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio.connection import AbstractConnection
 
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import ValkeyEndpoint
@@ -44,7 +44,7 @@ class Gateways:
         self.let_in = 0
 
     def _counting(self, endpoint: ValkeyEndpoint) -> SharedRates:
-        return SharedRates(Handle(endpoint), lambda: self.clock.now().timestamp())
+        return SharedRates(CurrentEndpoint(endpoint), lambda: self.clock.now().timestamp())
 
     async def knock(self, rates: RateLimits, rate: str = "login") -> RateState | Problem:
         began = self.clock.monotonic()

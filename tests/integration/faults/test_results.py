@@ -23,6 +23,7 @@ from rendertrust.node import agent, enrolment
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins.echo import EchoPlugin
 from rendertrust.node.state_folder import StateFolder
+from rendertrust.verdict_reason import VerdictReason
 from supervisors.actor_settings import session_settings
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import NUMBERS
@@ -64,7 +65,9 @@ async def gateway(
 ) -> AsyncIterator[FaultyGateway]:
     """Run a gateway that takes results in parts of ``PART`` bytes."""
 
-    def in_parts(settings: Settings, verifiers: frozenset[UUID], why: str) -> NodeSessionSettings:
+    def in_parts(
+        settings: Settings, verifiers: frozenset[UUID], why: VerdictReason
+    ) -> NodeSessionSettings:
         return attrs.evolve(session_settings(settings, verifiers, why), part_bytes=PART)
 
     with pytest.MonkeyPatch.context() as patch:

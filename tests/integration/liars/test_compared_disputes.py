@@ -13,20 +13,34 @@ from tests.support.until import until
 
 __all__ = ["farm"]
 SHOWN: Final = b"\x89PNG\r\n\x1a\n" + bytes(100)
+SHEET: Final = b"\x89PNG\r\n\x1a\n" + bytes(200)
 
 
 @pytest.mark.parametrize(
-    ("report", "state", "balance"),
-    [(EXACT, "rejected", "90.0000"), (OFF, "upheld", "100.0000")],
-    ids=["right", "wrong"],
+    ("report", "state", "balance", "uploads"),
+    [
+        (EXACT, "rejected", "90.0000", True),
+        (OFF, "upheld", "100.0000", True),
+        (OFF, "upheld", "100.0000", False),
+    ],
+    ids=["right", "wrong", "wrong, without a picture"],
 )
 async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
-    farm: Farm, monkeypatch: pytest.MonkeyPatch, report: Any, state: str, balance: str
+    farm: Farm,
+    monkeypatch: pytest.MonkeyPatch,
+    report: Any,
+    state: str,
+    balance: str,
+    *,
+    uploads: bool,
 ) -> None:
-    """No admin is needed; both sides see the picture, and upholding refunds the charge."""
+    """No admin is needed; both sides see the pictures of the creator and of the verifier, and
+    upholding refunds the charge.
+    """
 
     fix_draws(monkeypatch, drawn=False)
     said: list[JobDispatch] = []
+    objects: Any = farm.gateway.gateway.ports.objects
 
     async def verifies(node: FakeNode, dispatch: JobDispatch) -> None:
         said.append(dispatch)
@@ -34,6 +48,10 @@ async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
         if dispatch.params.get("whole"):
             count = len(dispatch.params["draws"])
             work = {**report, "crops": [report["crops"][0]] * count, "whole": True}
+            if uploads:
+                assert dispatch.output is not None
+                to = dispatch.output
+                assert (await objects.request("PUT", to.url, to.headers, SHEET)).status == 200
         await node.send(told(dispatch, work=work, result_ref="none:check"))
 
     await farm.node("the gateway's", verifies, "check", key=farm.keys.pop())
@@ -66,6 +84,10 @@ async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
         url = f"{farm.gateway.url}/api/v1{path}/picture"
         async with farm.http.get(url, headers=person.headers) as answer:
             assert (answer.status, await answer.read()) == (seen, SHOWN)
+        status, shown = await person.answered("GET", f"{path}/check/picture")
+        assert status == (200 if uploads else 404)
+        if uploads:
+            assert (await objects.request("GET", shown["download_url"])).body == SHEET
     unit, eve = await farm.unit(job), farm.operators["eve"]
     _, checks = await eve.answered("GET", f"/nodes/{unit['node_id']}/checks")
     _, placed = await farm.jane.answered("GET", f"/jobs/{job}")

@@ -29,7 +29,7 @@ from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.testing import FakeNode
 from sql.fsck import run_fsck
 from sql.nodes import StandingChange
-from sql.reputation import STRIKES_MOST
+from sql.reputation_rules import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.attempts import attempt_of
 from tests.support.databases import connected

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from sql.query_loader import QUERIES
-from sql.reputation import STRIKES_MOST
+from sql.reputation_rules import STRIKES_MOST
 from tests.integration.liars.test_liars import WITHIN, Farm, delivers, farm, wrong_hash
 from tests.support.proof_readers import Person
 from tests.support.until import until

@@ -12,8 +12,8 @@ import pytest
 
 from actors.verifier.settings import VerifierSettings
 from rendertrust.protocol import JobDispatch
-from rendertrust.receipt import NO_EVIDENCE
 from rendertrust.testing import FakeNode
+from rendertrust.verdict_reason import NO_EVIDENCE
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import EVIDENCE, Farm, honest, told
 from tests.support.databases import connected

@@ -5,7 +5,7 @@ from typing import Any
 
 from rendertrust.protocol import JobDispatch, NodeStanding
 from rendertrust.testing import FakeNode
-from sql.reputation import RELEASED_BY, STRIKES_MOST
+from sql.reputation_rules import RELEASED_BY, STRIKES_MOST
 from tests.integration.liars.test_liars import (
     EXACT,
     WITHIN,

@@ -13,7 +13,7 @@ from actors.verifier.settings import VerifierSettings
 from config.settings import Verification
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
-from sql.reputation import STRIKES_MOST
+from sql.reputation_rules import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import CONTENT, SHA256, WITHIN, Farm, Lie, told
 from tests.support.databases import connected

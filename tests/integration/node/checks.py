@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
 
 from actors.verifier.check_orders import draws
 from actors.verifier.report import Report, read_report
 from actors.verifier.thresholds import of_all
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.check import EVIDENCE, PICTURE, CheckPlugin
+from rendertrust.node.plugins.check import EVIDENCE, PICTURE, SHEET, CheckPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 from tests.integration.node.scenes import unit
@@ -88,9 +87,11 @@ class Stage:
         found = await CheckPlugin(self.render, self.open_seconds).run(task)
         if isinstance(found, Failed):
             return found
-        assert found.file is not None
-        report: Mapping[str, Any] = orjson.loads(found.file.read_bytes())
-        return report
+        return found.work
+
+    def sheet(self, name: str) -> Path:
+        """Return the path of the comparison sheet of a check."""
+        return self.folder / f"check-{name}" / SHEET
 
     async def verdict(self, name: str, files: Files) -> str:
         told = await self.told(name, files)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rendertrust import checkpoint, node_key, nonce_note, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.protocol import (
+    Ack,
     FromGateway,
     FromNode,
     Input,
@@ -32,6 +33,13 @@ from rendertrust.protocol import (
 from tests.support.until import until
 
 Kind = TypeVar("Kind", bound=FromNode)
+
+
+def ack_of(frame: FromNode) -> FromGateway | None:
+    """Return the answer to a result; other frames get none."""
+    if isinstance(frame, JobResult):
+        return Ack(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+    return None
 
 
 class Gateway:

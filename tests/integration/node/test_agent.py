@@ -15,11 +15,8 @@ from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import (
     Ack,
     Drain,
-    FromGateway,
-    FromNode,
     Hello,
     JobCancel,
-    JobResult,
     JobStatus,
     NodeStanding,
     Running,
@@ -28,17 +25,11 @@ from rendertrust.protocol import (
     Welcome,
 )
 from tests.integration.node.conftest import QUICK, Listen, Start
-from tests.integration.node.gateway import Gateway
+from tests.integration.node.gateway import Gateway, ack_of
 from tests.integration.node.processes import descendants, is_alive
 from tests.support.until import until
 
 LONG = {"rows": 10_000}
-
-
-def ack_of(frame: FromNode) -> FromGateway | None:
-    if isinstance(frame, JobResult):
-        return Ack(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
-    return None
 
 
 def spooled(folder: StateFolder) -> int:
@@ -261,6 +252,20 @@ async def test_upload_that_is_refused_fails_the_unit(peer: Gateway, start: Start
         await peer.send(peer.dispatch("echo", output=peer.output("o1")))
         result = await peer.result("j1")
         assert (result.status, result.failure) == ("failed", "gateway")
+
+
+@pytest.mark.parametrize(("answers", "stored"), [([], True), ([400], False), ([403], False)])
+async def test_a_check_is_told_even_if_its_comparison_sheet_is_not_stored(
+    peer: Gateway, start: Start, gate: asyncio.Event, answers: list[int], *, stored: bool
+) -> None:
+    peer.store_answers = answers
+    gate.set()
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("check", output=peer.output("o1")))
+        result = await peer.result("j1")
+        assert (result.status, result.result_ref, result.sha256) == ("completed", "none:j1", None)
+        assert ("o1" in peer.objects) is stored
 
 
 async def test_stopping_gives_running_units_back(peer: Gateway, start: Start) -> None:

@@ -81,5 +81,14 @@ async def test_a_picture_of_other_layers_is_found(stage: Stage, tmp_path: Path) 
     assert "layers" in told["fault"]
 
 
+async def test_a_picture_of_layers_that_ends_early_is_no_failure_of_the_verifier(
+    stage: Stage,
+) -> None:
+    lie = attrs.evolve(stage.honest, picture=stage.honest.picture[:-4000])
+    told = await stage.told("early", lie)
+    assert not isinstance(told, Failed)
+    assert "fault" in told or not told["finish"]["equal"]
+
+
 def _are_parts(picture: bytes) -> bool:
     return bool(int.from_bytes(picture[4:8], "little") & PARTS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from rendertrust.node.blender import WORKER, Blender
-from rendertrust.node.plugin import Failed
+from rendertrust.node.child_process import ProcessExit
+from rendertrust.node.plugin import Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 from rendertrust.node.worker.scene.output import SUFFIXES
@@ -88,6 +90,33 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
     found = await dies.told("honest", stage.honest)
     assert isinstance(found, Failed)
     assert (found.failure, "opens without its scene" in found.error) == ("verifier", True)
+    assert found.unread == "check/picture", "three such checks refuse the result without a strike"
+
+
+@attrs.define
+class CrashingChecks(RenderPlugin):
+    """Renders, but dies in each check while no delivered file is open."""
+
+    async def obey(
+        self, order: Mapping[str, Any], task: Task, progress: RenderProgress
+    ) -> ProcessExit:
+        if order["do"] in ("check", "check_unit"):
+            return ProcessExit(code=-11, last={}, tail="")
+        return await super().obey(order, task, progress)
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"frame": None, "frames": [3, 4], "draws": [], "shown": [0.5]}]
+)
+async def test_delivered_files_are_to_blame_for_a_crash_if_the_scene_renders_without_them(
+    stage: Stage, params: dict[str, Any]
+) -> None:
+    found = stage.render.found
+    dies = attrs.evolve(stage, render=CrashingChecks(scratch=stage.folder / "x", found=found))
+    failed = await dies.told(f"dies-{len(params)}", stage.honest, **params)
+    assert isinstance(failed, Failed)
+    assert (failed.failure, failed.unread) == ("verifier", "check/picture")
+    assert failed.error == "Blender was killed by SIGSEGV"
 
 
 async def test_a_scene_that_takes_longer_than_its_check_may_is_to_blame_itself(

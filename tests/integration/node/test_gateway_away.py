@@ -6,8 +6,7 @@ import attrs
 
 from rendertrust.protocol import Hello, JobStatus, Running, Urls, UrlsRequest, Welcome
 from tests.integration.node.conftest import QUICK, Listen, Start
-from tests.integration.node.gateway import Gateway
-from tests.integration.node.test_owners_word import ack_of
+from tests.integration.node.gateway import Gateway, ack_of
 from tests.support.until import until
 
 REF = Running(job_id="j1", unit=0, attempt=1)

@@ -21,8 +21,8 @@ from rendertrust.node import doctor, enrolment, self_test
 from rendertrust.node.doctor import BAD, GOOD
 from rendertrust.node.state_folder import NO_SANDBOX_WORDS, Enrolment, StateFolder
 from rendertrust.protocol import Hello, JobStatus
-from tests.integration.node.gateway import Gateway
-from tests.integration.node.test_owners_word import SHORT, ack_of
+from tests.integration.node.gateway import Gateway, ack_of
+from tests.integration.node.test_owners_word import SHORT
 from tests.support import programs
 from tests.support.programs import Program
 

@@ -14,19 +14,13 @@ from rendertrust.node.plugins import PluginOffer
 from rendertrust.node.sandbox import NoSandbox
 from rendertrust.node.state_folder import StateFolder
 from rendertrust.node.working_hours import WorkingHours
-from rendertrust.protocol import Ack, FromGateway, FromNode, Hello, JobResult, JobStatus
+from rendertrust.protocol import Hello, JobStatus
 from tests.integration.node.conftest import QUICK, Start
-from tests.integration.node.gateway import Gateway
+from tests.integration.node.gateway import Gateway, ack_of
 from tests.support.until import until
 
 SHORT, LONG = {"rows": 300}, {"rows": 10_000}
 WATCHFUL = attrs.evolve(QUICK, nice=1, look_seconds=0.1, idle_looks=1, idle_only=True)
-
-
-def ack_of(frame: FromNode) -> FromGateway | None:
-    if isinstance(frame, JobResult):
-        return Ack(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
-    return None
 
 
 @attrs.define

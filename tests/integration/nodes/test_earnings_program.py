@@ -145,6 +145,9 @@ async def test_a_creator_disputes_a_unit(
         other = await complete_job(site, jane, otto)
         told = await program.run("disputes", "open", other, "--comparison", str(compared))
         assert (told.code, told.out) == (0, f"Disputed: unit 0 of {other}, charged 10.0000.\n")
+        for of in ((other,), (job, "--unit", "0")):
+            told = await program.run("disputes", "picture", *of)
+            assert (told.code, "has no picture" in told.err) == (exit_codes.NOT_FOUND, True)
         [row, _] = (await program.run("disputes", "list")).out.splitlines()[1:]
         assert "My own render of the frame differs." in row
 

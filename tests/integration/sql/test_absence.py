@@ -11,7 +11,7 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, LedgerUnavailable, Posted
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.faults.place import of_postgres, postgres_by
+from tests.faults.place import postgres_by
 from tests.faults.postgres import COMMIT, swallow_writes
 from tests.faults.proxy import Proxy
 from tests.integration.conformance.conftest import sql_stage
@@ -23,12 +23,6 @@ from tests.twins.random import TwinRandom
 # Seconds. The pool waits 1.8 s for an answer, and only once; a busy machine needs some more time.
 LESS_THAN_TWICE, HANG_SECONDS = 3.4, 60.0
 LOCKED = "SELECT balance FROM accounts WHERE name = $1 FOR UPDATE"
-
-
-@pytest.fixture
-async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
-    async with Proxy(of_postgres(database.app_dsn)) as proxy:
-        yield proxy
 
 
 @pytest.fixture

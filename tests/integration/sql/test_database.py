@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sql.database import Database, Unavailable, as_stored
+from sql.database import Database, PoolUse, Unavailable, as_stored
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import execute
 from tests.support.listening import listening
@@ -30,6 +30,29 @@ async def test_a_broken_connection_is_replaced_for_a_read(database: PostgresEndp
             "WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
     await pool.check()
+    await pool.close()
+
+
+async def test_kept_connections_are_idle_and_serve_all(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn, connections=1)
+    await asyncio.gather(*(pool.check() for _ in range(20)))
+    assert pool.pool_use() == PoolUse(1, 0, 1)
+    async with pool.connection() as connection:
+        first = await connection.fetchval("SELECT pg_backend_pid()")
+        assert pool.pool_use() == PoolUse(1, 1, 1)
+    async with pool.connection() as connection:
+        assert await connection.fetchval("SELECT pg_backend_pid()") == first
+    await pool.close()
+
+
+async def test_a_transaction_that_was_left_open_is_not_lent_again(
+    database: PostgresEndpoint,
+) -> None:
+    pool = Database(lambda: database.app_dsn, connections=1)
+    async with pool.connection() as connection:
+        await connection.execute("BEGIN")
+    async with pool.connection() as connection:
+        assert not connection.is_in_transaction()
     await pool.close()
 
 

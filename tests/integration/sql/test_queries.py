@@ -36,7 +36,8 @@ async def test_what_is_read_every_few_seconds_is_without_the_jobs_parameters(
     async with connected(database.app_dsn) as connection:
         statement = await connection.prepare(QUERIES["units_of_jobs"])
         columns = {attribute.name for attribute in statement.get_attributes()}
-    assert columns == {field.name for field in attrs.fields(OpenUnit)} - {"plan"}
+    facts = {field.name for field in attrs.fields(OpenUnit)} - {"plan", "number"}
+    assert columns == {"unit", *facts}
 
 
 async def test_the_application_may_run_every_query(database: PostgresEndpoint) -> None:

@@ -13,7 +13,7 @@ from sql.audit_log import Act
 from sql.database import Connection, Database
 from sql.nodes import NewChallenge, NewNode, Nodes, StandingChange
 from sql.query_loader import QUERIES
-from sql.reputation import STRIKES_MOST, Record, strikes_of
+from sql.reputation_rules import STRIKES_MOST, Record, strikes_of
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage

@@ -34,7 +34,7 @@ from actors.ledger.messages import (
 from sql.account_names import ADJUSTMENTS, operator_account, user_account
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.faults.place import of_postgres, postgres_by
+from tests.faults.place import postgres_by
 from tests.faults.postgres import COMMIT, WRITE, swallow_commits, swallow_writes
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
@@ -49,12 +49,6 @@ LIVES, ASKED_MOST = 4, 5
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 # Time in which the server ends the transaction of a client that has fallen silent.
 FORGOTTEN_SECONDS = 30.0
-
-
-@pytest.fixture
-async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
-    async with Proxy(of_postgres(database.app_dsn)) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pytest_aiohttp import AiohttpClient
 from actors.ledger.effects import UnitAssign, UnitComplete
 from actors.ledger.messages import Commit
 from actors.ports import Objects
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import PostgresEndpoint
@@ -88,7 +88,7 @@ async def objects(
     if request.param == "twin":
         yield face.objects
         return
-    store = S3Objects(Handle(objects_endpoint))
+    store = S3Objects(CurrentEndpoint(objects_endpoint))
     yield store
     await store.aclose()
 

@@ -17,10 +17,12 @@ from actors.ledger.effects import (
     UnitVerdict,
 )
 from actors.ledger.messages import GuardFailed, Posted
+from rendertrust.relay_frames import SHEET_BYTES_MAX
 from sql.account_names import operator_account
 from sql.earnings import GivenComparison
 from sql.gateway_totals import read_totals
 from sql.store import SqlStore
+from sql.units import result_key, sheet_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role
@@ -352,6 +354,43 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     assert isinstance(await do(otto.face, decided), Posted)
     assert await store.pending_checks(10) == []
     assert (await picture_of(otto.person, job))[0] == 200, "shown after the decision, too"
+
+
+async def sheet_of(person: Person, job: UUID) -> tuple[int, bytes | None]:
+    """Return the status of the request for the verifier's picture, and the downloaded picture."""
+    status, found = await person.ask("GET", f"{path_of(job)}/check/picture")
+    if status != 200:
+        return status, None
+    objects: Any = person.face.gateway.ports.objects
+    answer = await objects.request("GET", found["download_url"], {})
+    assert (answer.status, found["size"]) == (200, len(answer.body))
+    return status, answer.body
+
+
+@pytest.mark.parametrize("upheld", [True, False])
+async def test_both_sides_get_the_picture_that_the_verifier_made(
+    otto: Earner, jane: Person, admin: Person, database: PostgresEndpoint, *, upheld: bool
+) -> None:
+    """It comes from the object store, as results do; without an upload there is none."""
+    job, other = await deliver(otto, jane), await deliver(otto, jane)
+    stranger = await register(otto.face, "eve@example.org")
+    auditor = await with_role(otto.face, database.owner_dsn, "auditor", "aud@example.org")
+    for one in (job, other):
+        assert (await dispute(jane, one, **BLACK, comparison=COMPARED))[0] == 201
+        decided = DisputeDecide(one, 0, UUID(jane.id), upheld, "a check found it")
+        assert isinstance(await do(otto.face, decided), Posted)
+    objects, key = otto.face.gateway.ports.objects, result_key(UUID(jane.id), job, 0, 1)
+    await objects.put(sheet_key(key), SHOWN)
+    for person in (jane, otto.person, admin, auditor):
+        assert await sheet_of(person, job) == (200, SHOWN)
+        assert (await sheet_of(person, other))[0] == 404
+    assert (await sheet_of(stranger, job))[0] == 404
+    await objects.put(sheet_key(key), SHOWN[:8] + bytes(SHEET_BYTES_MAX))
+    assert (await sheet_of(jane, job))[0] == 404, "no verifier's agent uploads so much"
+    await objects.put(sheet_key(key), SHOWN)
+    gone = "INSERT INTO expired_results (job_id, unit, expired_at) VALUES"
+    await execute(database.owner_dsn, f"{gone} ('{job}', 0, now())")
+    assert (await sheet_of(jane, job))[0] == 404
 
 
 async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(

@@ -278,7 +278,7 @@ async def test_nobody_is_told_what_another_ones_scene_is(
 
 
 async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Creator) -> None:
-    first, *others, last = [await sent(gateway, jane, b"BLENDER %d" % n) for n in range(5)]
+    first, *others, last = [await sent(gateway, jane, b"BLENDER %d" % n) for n in range(4)]
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
         before = (await wait_for_look(jane, first))["job_id"]
         status, again = await look(jane, first, again=True)
@@ -290,6 +290,17 @@ async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Creator
         status, refused = await look(jane, last)
         assert status == 429
         assert "4 preflights" in refused["detail"]
+
+
+async def test_each_repeat_of_a_preflight_counts(gateway: Whole, jane: Creator) -> None:
+    scene = await sent(gateway, jane)
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
+        await wait_for_look(jane, scene)
+        for _ in range(3):
+            assert (await look(jane, scene, again=True))[0] == 202
+            await wait_for_look(jane, scene)
+        status, refused = await look(jane, scene, again=True)
+        assert (status, refused["code"]) == (429, "too_many_preflights")
 
 
 async def test_a_look_is_not_done_again_by_a_retry_that_costs(

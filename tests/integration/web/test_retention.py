@@ -9,9 +9,11 @@ from uuid import UUID
 from actors.ledger.effects import UnitComplete, UnitFail
 from actors.ledger.messages import Posted
 from rendertrust.manifest import Manifest, ManifestEntry
-from sql.units import beside, evidence_key, result_key
+from sql.units import beside, evidence_key, result_key, sheet_key
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import Person
+from tests.integration.console.people import signed_in
+from tests.integration.web.accounts import Person, with_role
+from tests.integration.web.earners import fail
 from tests.integration.web.test_fleet import beat, node_of
 from tests.integration.web.test_manifests import sent
 from tests.integration.web.test_uploads import NEW
@@ -118,6 +120,37 @@ async def test_what_an_open_job_needs_stays_each_file_of_it(
     assert not await is_there(face, user, scene)
 
 
+async def test_no_unit_is_tried_again_without_its_inputs(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, bob = await face.user(), await face.user("bob@example.org")
+    boss = await with_role(face, database.owner_dsn, "admin")
+    browser = await signed_in(face, "jane@example.org")
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    job = await submitted(face, jane, scene, frames="1-3")
+    await fail(face, UUID(job), 0, 1, 2)
+    page, retry = f"/console/jobs/{job}", f"/api/v1/jobs/{job}/units/0/retry"
+    await pass_days(database, 29)
+    assert (await browser.post(f"{page}/retry-unit", {"unit": "0"})).status == 303
+    await fail(face, UUID(job), 0)
+    await pass_days(database, 29)
+    await remove_expired(face.gateway)
+    assert await is_there(face, jane, scene), "the retry used the input"
+    await pass_days(database, 2)
+    await remove_expired(face.gateway)
+    assert not await is_there(face, jane, scene)
+    for verb, form in (("retry-unit", {"unit": "0"}), ("retry-failed", {}), ("retry", {})):
+        answer = await browser.post(f"{page}/{verb}", form)
+        assert (answer.status, "input has expired" in await answer.text()) == (409, True), verb
+    body = {"ids": [job], "reason": "a broken node"}
+    _, done = await boss.ask("POST", "/api/v1/admin/dead-letters/jobs/retry", body)
+    assert (done["done"], len(done["refused"])) == ([], 1)
+    assert (await call(face, jane, "POST", retry))[0] == 409
+    assert (await call(face, bob, "POST", retry))[0] == 404
+    _, balance = await call(face, jane, "GET", "/api/v1/credits/balance")
+    assert balance["held"] == "0.0000"
+
+
 async def test_a_result_goes_ninety_days_after_its_job_ended(
     face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
@@ -129,6 +162,7 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     key = "/".join(("results", await user_of(face, user), job, "0", "1", "frame.png"))
     await finish(face, job, str(row["node_id"]), key)
     await face.gateway.ports.objects.put(beside(key), b"its evidence")
+    await face.gateway.ports.objects.put(sheet_key(key), b"its comparison sheet")
     await pass_days(database, 89)
     await remove_expired(face.gateway)
     assert (await call(face, user, "GET", f"/api/v1/jobs/{job}/result"))[0] == 200
@@ -140,6 +174,7 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     assert page["units"][0]["download_url"] is None
     assert await face.gateway.ports.objects.head(key) is None
     assert await face.gateway.ports.objects.head(beside(key)) is None
+    assert await face.gateway.ports.objects.head(sheet_key(key)) is None
     assert (await call(face, user, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
 
 

@@ -192,12 +192,6 @@ async def test_what_concerns_no_token_any_more_is_forgotten(
 
 
 @pytest.fixture
-async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
-    async with Proxy(of_postgres(database.app_dsn)) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 async def distant(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Face]:
     """Run a site that reaches its database through the proxy."""
     pool = Database(lambda: postgres_by(proxy, database.app_dsn))

@@ -8,7 +8,9 @@ import pytest
 
 from actors.ledger.effects import UnitAssign, UnitComplete, UnitDeliver, UnitVerdict, VerdictOutcome
 from actors.ledger.messages import Commit, Posted
+from rendertrust.verdict_reason import VerdictReason
 from sql.account_names import SUSPENSE
+from sql.checks import CheckFilter, CheckViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.earners import verified_node
 from tests.support.databases import execute
@@ -189,21 +191,30 @@ async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> Non
     """An unverifiable unit is not called verified even if the operator is paid for it."""
     user, node = await face.user(), await verified_node(face, None)
     job = await submitted(face, user, job_type="inference", frames="1-4")
-    outcomes: tuple[VerdictOutcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
+    outcomes: tuple[tuple[VerdictOutcome, VerdictReason | None], ...] = (
+        ("exact", None),
+        ("unverifiable", "scene-fails"),
+        ("sampled-out", None),
+        ("unverified", "no-evidence"),
+    )
     name = UUID(job["id"])
-    for number, outcome in enumerate(outcomes):
+    for number, (outcome, reason) in enumerate(outcomes):
         of = (name, number, 1)
         result = UnitComplete(*of, node, None, verified=True, operator=SUSPENSE)
         for effect in (
             UnitAssign(*of, node),
             UnitDeliver(result, "cpu"),
-            UnitVerdict(*of, outcome, operator=SUSPENSE, pays=True),
+            UnitVerdict(*of, outcome, operator=SUSPENSE, pays=True, reason=reason),
         ):
             assert isinstance(await commit(face.gateway, Commit(effects=(effect,))), Posted)
     _, page = await call(face, user, "GET", f"/{job['id']}/units")
     assert [unit["charged"] for unit in page["units"]] == ["5.0000"] * 4
     found = [unit["verified"] for unit in page["units"]]
     assert found == [True, False, True, False]
+    reasons = [unit["unverified_reason"] for unit in page["units"]]
+    assert reasons == [None, "scene-fails", None, "no-evidence"]
+    checks = await CheckViews(face.gateway.database).page(None, CheckFilter(node), 9)
+    assert {one.verdict: one.reason for one in checks} == dict(outcomes)
 
 
 async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face, user: Headers) -> None:

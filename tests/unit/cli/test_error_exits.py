@@ -94,6 +94,10 @@ def test_the_request_id_of_a_gateways_fault_is_told() -> None:
     [
         (404, "organisation_not_found", "rendertrust organisations list"),
         (404, "organisation_not_found", "rendertrust nodes list"),
+        (409, "nothing_payable", "rendertrust earnings list"),
+        (404, "node_not_found", "rendertrust nodes list"),
+        (404, "key_not_found", "rendertrust keys list"),
+        (404, "session_not_found", "rendertrust account sessions"),
         (409, "own_account", "rendertrust trusted list"),
         (409, "too_many_trusted", "rendertrust trusted list"),
         (409, "too_many_organisations", "rendertrust organisations list"),
@@ -104,6 +108,16 @@ def test_what_is_about_no_job_leads_to_no_list_of_jobs(status: int, code: str, w
     assert ending is not None
     assert wanted in ending.hint
     assert "jobs list" not in ending.hint
+
+
+def test_a_certificate_that_is_not_trusted_leads_to_the_file_of_authorities() -> None:
+    refused = errors.NoAnswer("not trusted", delivered=False, untrusted=True)
+    ending = ending_of(refused, URL)
+    assert ending is not None
+    assert "SSL_CERT_FILE" in ending.hint
+    plain = ending_of(errors.NoAnswer("refused", delivered=False), URL)
+    assert plain is not None
+    assert "SSL_CERT_FILE" not in plain.hint
 
 
 def test_a_key_of_another_submission_is_no_fault_of_the_scene() -> None:

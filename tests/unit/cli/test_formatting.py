@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 
 
 @given(st.text())
 def test_nothing_steers_the_terminal(text: str) -> None:
-    said = formatting.harmless(text)
+    said = value_text.harmless(text)
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in said)
     assert "\n" not in said
 
 
 def test_words_in_any_script_stay() -> None:
-    assert formatting.harmless("Szene für\tMünchen\n場面") == "Szene für München 場面"
+    assert value_text.harmless("Szene für\tMünchen\n場面") == "Szene für München 場面"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_words_in_any_script_stay() -> None:
     ],
 )
 def test_durations(seconds: float, said: str) -> None:
-    assert formatting.duration(seconds) == said
+    assert value_text.duration(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_durations(seconds: float, said: str) -> None:
     ],
 )
 def test_times_that_are_past(gone: timedelta, said: str) -> None:
-    assert formatting.ago(NOW - gone, NOW) == said
+    assert value_text.ago(NOW - gone, NOW) == said
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_times_that_are_past(gone: timedelta, said: str) -> None:
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_449_999, "1.4 MB"), (10**15, "1000.0 TB")],
 )
 def test_sizes(count: int, said: str) -> None:
-    assert formatting.size(count) == said
+    assert value_text.size(count) == said
 
 
 def test_percent_is_never_rounded_up_to_done() -> None:
-    assert formatting.percent(0.999) == "99 %"
-    assert formatting.percent(1.0) == "100 %"
-    assert formatting.percent(None) == "-"
+    assert value_text.percent(0.999) == "99 %"
+    assert value_text.percent(1.0) == "100 %"
+    assert value_text.percent(None) == "-"
 
 
 def test_stamps_are_utc() -> None:
-    assert formatting.stamp(NOW.astimezone()) == "2026-03-13T12:00:00Z"
+    assert value_text.stamp(NOW.astimezone()) == "2026-03-13T12:00:00Z"

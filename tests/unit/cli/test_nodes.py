@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from rendertrust.api.nodes import Node, NodeCheck
-from rendertrust.cli import formatting
+from rendertrust.cli import value_text
 from rendertrust.cli.nodes import UNCHECKABLE, check_row, facts
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ STRIKE = attrs.evolve(INVALID, strike=True)
 def test_an_operator_is_told_what_was_found_and_whether_it_is_a_strike(
     check: NodeCheck, verdict: str, why: str
 ) -> None:
-    assert check_row(check, formatting.stamp)[1:3] == (verdict, why)
+    assert check_row(check, value_text.stamp)[1:3] == (verdict, why)
 
 
 @pytest.mark.parametrize(("checkable", "said"), [(None, None), (True, None), (False, UNCHECKABLE)])

@@ -51,6 +51,12 @@ def test_what_waits_says_why() -> None:
     assert "no camera" in unit_table.cells(failed)
 
 
+def test_what_is_not_verified_says_why() -> None:
+    row = unit_table.cells(unit(state="COMPLETED", unverified_reason="scene-fails"))
+    assert row[-1] == "not verified: the verifiers cannot render the scene"
+    assert unit_table.cells(unit(state="COMPLETED", unverified_reason=None))[-1] == ""
+
+
 def test_what_was_given_back_says_why() -> None:
     row = unit_table.cells(unit(state="COMPLETED", given_back="a check found: invalid"))
     assert row[-1] == "refunded: a check found: invalid"

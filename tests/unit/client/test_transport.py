@@ -15,6 +15,11 @@ from rendertrust.client.transport import ApiCall, address, seconds
         (" https://API.rendertrust.com ", "https://api.rendertrust.com"),
         ("https://host/farm/", "https://host/farm"),
         ("http://[::1]:8000", "http://[::1]:8000"),
+        ("localhost:8000", "http://localhost:8000"),
+        ("127.0.0.1", "http://127.0.0.1"),
+        ("[::1]:8000", "http://[::1]:8000"),
+        ("farm.example.org", "https://farm.example.org"),
+        ("localhost.example.org:8000/", "https://localhost.example.org:8000"),
     ],
 )
 def test_addresses_are_put_in_order(typed: str, meant: str) -> None:
@@ -24,7 +29,7 @@ def test_addresses_are_put_in_order(typed: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "typed",
     [
-        *["localhost:8000", "ftp://host", "http://", "", "http://u:p@host", "http://host?x=1"],
+        *["localhost:port", "ftp://host", "http://", "", "http://u:p@host", "http://host?x=1"],
         *["http://host:port", "http://host:99999", "http://[::1"],
     ],
 )

@@ -147,7 +147,7 @@ async def session(
         verifier=Ref("verifier") if verifier is None else verifier.ref,
         progress=progress or ProgressTracker(),
         overruns=OverrunTracker(),
-        sampling=AllCompared(cast.store, TwinSigner(), TwinRandom(), 1.0),
+        sampling=AllCompared(cast.store.port, TwinSigner(), TwinRandom(), 1.0),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = DynamicSupervisor("nodes")

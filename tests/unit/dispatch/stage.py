@@ -1,8 +1,8 @@
 """Real dispatch actors under a real supervisor, with probes in the place of their peers."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -12,33 +12,23 @@ import attrs
 from actors.kernel import Actor, Ref
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Commit, Decided, Outcome, UnitState
+from actors.ports import Store
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
 from rendertrust.job_status import JobStatus, UnitStatus
 from sql.access import ALONE, Access
-from sql.audit_log import Act
-from sql.books import BooksTransaction, Keys
-from sql.books_without_locks import ReadBooks
 from sql.checks import (
-    CheckId,
     Pending,
     Place,
     SceneReport,
-    SeenVerifier,
-    UncutScene,
-    VerifierLoad,
 )
 from sql.database import Unavailable
-from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
-from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
-from sql.log import LogKeys
-from sql.nodes import NodeRow, SessionStart, StandingChange, StandingRecord, StandingRow
+from sql.earnings import ClaimableEarning, MaturedEarning
+from sql.nodes import NodeRow, SessionStart, StandingRow
 from sql.overruns import Overrun
-from sql.reputation import Record
 from sql.units import (
     JobPlace,
     KnownPlan,
-    Lease,
     OpenJob,
     OpenJobTerms,
     OpenUnit,
@@ -59,7 +49,10 @@ JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
 class PreparedStore(MultipartsOfResults):
-    """A fake database with prepared answers; it raises Unavailable while ``away``."""
+    """A fake database with prepared answers; it raises Unavailable while ``away``.
+
+    It lacks the methods of the port that only the Ledger, the Verifier or the Auditor call.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,6 +89,11 @@ class PreparedStore(MultipartsOfResults):
         assert (job, unit) == (JOB, 0)
         return self.scene_said
 
+    @property
+    def port(self) -> Store:
+        """The prepared store as the whole port."""
+        return cast("Store", self)
+
     def _check(self) -> None:
         self.reads += 1
         self.on_read()
@@ -104,31 +102,6 @@ class PreparedStore(MultipartsOfResults):
             raise ZeroDivisionError("a bug")
         if self.away:
             raise Unavailable("away")
-
-    async def read_books(
-        self, keys: Keys, till: int, *, from_database: bool = False
-    ) -> ReadBooks | None:
-        raise NotImplementedError
-
-    def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
-        raise AssertionError("only the Ledger writes")
-
-    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int, int, UUID]]:
-        raise AssertionError("only the Ledger writes")
-
-    async def audit(self) -> Sequence[Finding]:
-        raise AssertionError("only the NightAuditor audits")
-
-    async def note_audit(
-        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
-    ) -> None:
-        raise AssertionError("only the Auditor audits")
-
-    async def last_audit(self) -> NotedAudit | None:
-        raise AssertionError("only the Auditor reads audits")
-
-    async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
-        raise AssertionError("only the Auditor audits")
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         self._check()
@@ -156,7 +129,7 @@ class PreparedStore(MultipartsOfResults):
     ) -> Sequence[OpenUnit]:
         self._check()
         found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
-        return [unit for unit in found if (unit.job, unit.unit) not in known][:window]
+        return [unit for unit in found if (unit.job, unit.number) not in known][:window]
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         self._check()
@@ -203,53 +176,8 @@ class PreparedStore(MultipartsOfResults):
         self._check()
         return []
 
-    async def claim_checks(
-        self, gateway: UUID, checks: Collection[CheckId], seconds: float
-    ) -> frozenset[CheckId]:
-        raise AssertionError("only the Verifier claims checks")
-
-    async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
-        raise AssertionError("only the Verifier claims checks")
-
-    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
-        raise AssertionError("only the Verifier records reports")
-
-    async def meet_verifiers(
-        self, connected: Sequence[VerifierLoad], within: float
-    ) -> Sequence[SeenVerifier]:
-        raise AssertionError("only the Verifier knows verifiers")
-
-    async def draw_secret(self) -> bytes | None:
-        raise AssertionError("these tests draw no results")
-
-    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
-        raise AssertionError("these tests draw no results")
-
-    async def newest_log_keys(self) -> LogKeys | None:
-        raise AssertionError("these tests draw no results")
-
-    async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
-        raise AssertionError("only the Verifier reads records and earnings")
-
-    async def note_uncut(self, scene: UncutScene) -> None:
-        raise AssertionError("only the Verifier records reports")
-
-    async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
-        raise AssertionError("only the Verifier reads records and earnings")
-
     async def longest_wait(self) -> float:
         return 0.0
-
-    async def quarantine(
-        self, node: UUID, released_at: datetime | None, act: Act
-    ) -> StandingRecord | None:
-        raise AssertionError("only the Verifier quarantines nodes")
-
-    async def releasable_nodes(self) -> Mapping[UUID, int]:
-        raise AssertionError("only the Verifier releases nodes")
-
-    async def stand(self, change: StandingChange, act: Act) -> StandingRecord | None:
-        raise AssertionError("only the Verifier releases nodes")
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         self._check()
@@ -307,7 +235,7 @@ def open_unit(
 ) -> OpenUnit:
     return OpenUnit(
         job=job,
-        unit=0,
+        number=0,
         user=USER,
         plan=planned(job_type),
         state=state,

@@ -11,10 +11,23 @@ from actors.scheduler.messages import FindAlternatives
 from actors.scheduler.node import GIB, NodeResources
 from actors.scheduler.queries import alternatives
 from actors.scheduler.state import SchedulerState
+from rendertrust.protocol import Hello, JobDispatch
 from sql.units import MINE
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, node_row, open_unit, with_plan
+from tests.unit.dispatch.session_stage import result, session
+from tests.unit.dispatch.stage import (
+    JOB,
+    NODE,
+    OTHER,
+    OWNER,
+    THIRD,
+    assignment,
+    node_row,
+    open_unit,
+    with_plan,
+)
 from tests.unit.dispatch.test_state import board_with
+from tests.unit.simulated_time import simulated
 
 STRANGER = UUID(int=777)
 SESSION: Ref[object] = Ref("session")
@@ -58,6 +71,31 @@ def test_whether_another_owners_node_has_failed_it_and_who_has_not() -> None:
     assert (found.is_other, found.is_seconded) == (True, True)
     board.units[JOB, 0].avoid = frozenset({OTHER, THIRD})
     assert not alternatives(board, ASKED).is_other
+
+
+@simulated
+@pytest.mark.parametrize(("gib", "ends"), [(8, True), (24, False)])
+async def test_a_unit_too_big_for_a_gpu_ends_only_if_no_gpu_has_more(
+    gib: int, *, ends: bool
+) -> None:
+    """Both nodes have more main memory than GPU memory."""
+    board, _ = board_with(node_row(NODE), node_row(OTHER))
+    gpus = {
+        node: Hello(version="1", device_class="cuda/sm_89", ram=64 * GIB, vram=vram * GIB)
+        for node, vram in ((NODE, 8), (OTHER, gib))
+    }
+    for name, hello in gpus.items():
+        board.index.node(name).take_hello(hello)
+        board.index.changed(board.index.node(name))
+    board.reconcile([open_unit(state="RUNNING", attempt=1, node=NODE)], EPOCH)
+    async with session() as play:
+        play.hear(gpus[NODE])
+        play.assign(assignment(is_trusted=True))
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        play.hear(result(status="failed", failure="node", error="it is big", lacks="memory"))
+        assert play.ref.tell(alternatives(board, await play.told(FindAlternatives)))
+        assert ((await play.effect()).retry_at is None) == ends
 
 
 def test_who_may_not_see_it_is_not_there() -> None:

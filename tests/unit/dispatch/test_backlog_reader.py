@@ -121,7 +121,7 @@ def test_pages_tell_what_one_reading_of_all_tells(
             SchedulerState(MessageCollector()),
         )
         store.most = most
-        backlog = BacklogReader(store, paged, lambda: EPOCH)
+        backlog = BacklogReader(store.port, paged, lambda: EPOCH)
         for shelf in (before, after):
             store.units = rows_of(shelf)
             while True:
@@ -151,7 +151,7 @@ async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdra
     store, said = PreparedStore(), MessageCollector()
     board = SchedulerState(said)
     store.units = jobs(MANY, state="DISPATCHED", attempt=1, node=NODE)
-    backlog = BacklogReader(store, board, lambda: EPOCH)
+    backlog = BacklogReader(store.port, board, lambda: EPOCH)
     await read_all(backlog)
     assert not await backlog.read_page()
     first, *rest = store.units
@@ -169,7 +169,7 @@ async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdra
 async def test_what_ended_within_a_pass_is_forgotten_at_its_end() -> None:
     store, board = PreparedStore(), SchedulerState(MessageCollector())
     store.units = jobs(MANY)
-    backlog = BacklogReader(store, board, lambda: EPOCH)
+    backlog = BacklogReader(store.port, board, lambda: EPOCH)
     await read_all(backlog)
     store.units = store.units[:1]
     assert await read_all(backlog) > 2  # jobs that are gone are read in pages, too

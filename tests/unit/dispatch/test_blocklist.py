@@ -17,7 +17,7 @@ GIVEN_UP = attrs.evolve(state_of("QUEUED", JOB, node=None), job_status="RUNNING"
 
 
 def rows(**of: Any) -> list[OpenUnit]:
-    return [attrs.evolve(open_unit(JOB), unit=n, units=UNITS, **of) for n in range(UNITS)]
+    return [attrs.evolve(open_unit(JOB), number=n, units=UNITS, **of) for n in range(UNITS)]
 
 
 def farm(*found: OpenUnit) -> tuple[SchedulerState, MessageRecorder]:

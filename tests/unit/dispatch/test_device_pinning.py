@@ -73,7 +73,7 @@ def test_a_class_that_is_named_stays_as_it_is() -> None:
 def test_units_wait_for_their_class_and_say_so() -> None:
     board = farm(OLD, NEW)
     row = with_plan(open_unit(JOB2), needs=NodeNeeds(alike=True, device_class=NEW))
-    other = with_plan(attrs.evolve(row, unit=1), needs=NodeNeeds(device_class="cpu/arm/new"))
+    other = with_plan(attrs.evolve(row, number=1), needs=NodeNeeds(device_class="cpu/arm/new"))
     board.reconcile([row, other], EPOCH)
     placed = [(booking.unit.number, booking.node) for booking in placement.place(board, EPOCH, 0.0)]
     assert placed == [(0, UUID(int=2))]

@@ -3,17 +3,19 @@
 from uuid import UUID
 
 import attrs
+import pytest
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Send
 from actors.scheduler import placement
-from actors.scheduler.messages import NoCapableNode
+from actors.scheduler.messages import FindAlternatives, NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from actors.scheduler.state import WINDOW
 from actors.scheduler.units import AssignmentTag
 from sql.access import Access
 from sql.units import MINE
 from tests.twins.clock import EPOCH
+from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import (
     JOB,
     JOB2,
@@ -27,6 +29,7 @@ from tests.unit.dispatch.stage import (
     with_plan,
 )
 from tests.unit.dispatch.test_state import board_with
+from tests.unit.simulated_time import simulated
 
 TRUSTING = Access.of(trusts=((OWNER, USER),))
 
@@ -64,6 +67,27 @@ def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
     assert [unit.pool for unit in again[-1].units] == ["trusted"]
 
 
+@simulated
+@pytest.mark.parametrize(("trust", "is_believed"), [((USER, OWNER), True), ((OWNER, USER), False)])
+async def test_a_nodes_word_ends_a_unit_if_the_creator_trusts_its_owner(
+    trust: tuple[UUID, UUID], *, is_believed: bool
+) -> None:
+    """The trust of the node's owner in the creator counts for nothing here."""
+    board, heard = board_with(node_row(NODE))
+    board.index.set_access(Access.of(trusts=(trust,)))
+    booking = placement.reserve(board, insert(), EPOCH, 0.0)
+    assert isinstance(booking, AssignmentTag)
+    board.confirm(booking, EPOCH, 0.0)
+    [unit] = [message.assignment for _, message in heard if isinstance(message, Send)]
+    async with session() as play:
+        await play.working(unit)
+        play.hear(result(status="failed", failure="scene", error="no camera"))
+        if is_believed:
+            assert (await play.effect()).retry_at is None
+        else:
+            await play.told(FindAlternatives)
+
+
 def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
     """One placement looks at fewer units than wait for their owner's nodes."""
     board, _ = board_with(node_row(NODE), node_row(OTHER))
@@ -71,11 +95,11 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
         node.session, node.slots = Ref("session"), 1
         board.index.changed(node)
     rows = [
-        attrs.evolve(with_plan(open_unit(JOB), pool=MINE), unit=number, place=number, units=500)
+        attrs.evolve(with_plan(open_unit(JOB), pool=MINE), number=number, place=number, units=500)
         for number in range(200)
     ]
     rows += [
-        attrs.evolve(open_unit(JOB2), unit=number, place=number, user=UUID(int=77), units=WINDOW)
+        attrs.evolve(open_unit(JOB2), number=number, place=number, user=UUID(int=77), units=WINDOW)
         for number in range(WINDOW)
     ]
     board.reconcile(rows, EPOCH)

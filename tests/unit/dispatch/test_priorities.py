@@ -24,7 +24,7 @@ LOW, HIGH = -1, 1
 def units_of(job: UUID, many: int, *, priority: int = 0, first: int = 0) -> list[OpenUnit]:
     """Return waiting units of one job."""
     row = attrs.evolve(open_unit(job), user=ANNA, priority=priority, units=many + first)
-    return [attrs.evolve(row, unit=n, place=n) for n in range(first, first + many)]
+    return [attrs.evolve(row, number=n, place=n) for n in range(first, first + many)]
 
 
 def given_to(node: UUID, many: int, *, first: int = 0, **of: Any) -> list[OpenUnit]:

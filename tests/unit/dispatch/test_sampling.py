@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors.ledger.effects import UnitComplete, UnitDeliver
 from actors.node_session.sampling import Sampling
 from sql.log import LogKeys
-from sql.reputation import FORGIVEN_BY, HISTORY, Record
+from sql.reputation_rules import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, covered_odds, fine_of, odds, odds_of
 from sql.units import Kind
 from tests.twins.random import TwinRandom

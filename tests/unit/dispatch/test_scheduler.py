@@ -25,6 +25,7 @@ from actors.node_session.messages import (
 from actors.notifier.messages import ToOthers
 from actors.scheduler.actor import POLL_SECONDS, SchedulerActor
 from actors.scheduler.messages import (
+    AccessChanged,
     AllNodesFull,
     ExplainWaiting,
     NoCapableNode,
@@ -44,6 +45,7 @@ from actors.scheduler.messages import (
 from actors.scheduler.settings import SchedulerSettings
 from config.settings import Limits
 from rendertrust.protocol import Hello
+from sql.access import Access
 from tests.support.examples import examples
 from tests.support.until import until
 from tests.twins.clock import TwinClock
@@ -54,6 +56,7 @@ from tests.unit.dispatch.stage import (
     NODE,
     OTHER,
     OWNER,
+    USER,
     Cast,
     PreparedStore,
     decide,
@@ -62,6 +65,7 @@ from tests.unit.dispatch.stage import (
     open_unit,
     order,
     state_of,
+    with_plan,
 )
 from tests.unit.simulated_time import simulated
 
@@ -596,3 +600,20 @@ async def test_a_node_whose_socket_closed_lives_by_its_heartbeat() -> None:
         play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
         play.dispatch()
         await play.commit()
+
+
+@simulated
+async def test_a_change_of_access_is_read_once_the_database_is_back() -> None:
+    trusted = with_plan(order(), pool="trusted")
+    async with scheduling() as play:
+        found = await play.ref.ask(trusted, within=2.0)
+        assert isinstance(found, NoCapableNode)
+        play.cast.store.ties, play.cast.store.away = Access.of(trusts=((USER, OWNER),)), True
+        changed = asyncio.create_task(play.ref.ask(AccessChanged(), within=10.0))
+        with pytest.raises(DeadlineExceeded):
+            await play.ref.ask(AccessChanged(), within=1.5)
+        play.cast.store.away = False
+        await changed
+        dispatched = asyncio.create_task(play.ref.ask(trusted, within=2.0))
+        assert (await play.commit()).effects[1] == UnitAssign(JOB, 0, 1, NODE)
+        dispatched.cancel()

@@ -32,9 +32,9 @@ from rendertrust.protocol import (
     Urls,
     UrlsRequest,
 )
-from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, REASONS
+from rendertrust.verdict_reason import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, SENTENCES
 from sql.job_plan import InputFile, Inputs
-from sql.units import CHECKED, PartResult, evidence_key, result_key
+from sql.units import CHECKED, PartResult, evidence_key, result_key, sheet_key
 from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide
@@ -137,6 +137,8 @@ async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no
         ("network", {"unread": ["check/picture"]}, False),
         ("network", None, False),
         ("verifier", None, False),
+        ("verifier", {"unread": "check/picture"}, False),
+        ("verifier", {"unread": "s.blend"}, False),
         ("scene", None, False),
         ("scene", {"unread": "s.blend"}, False),
     ],
@@ -154,7 +156,8 @@ async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_
         )
         play.hear(failed)
         told = await verifier.expect(Reported)
-        assert told == Reported(CHECK, NODE, None, error, is_unread, failure == "scene")
+        by_files = failure == "verifier" and work == {"unread": "check/picture"}
+        assert told == Reported(CHECK, NODE, None, error, is_unread, failure == "scene", by_files)
 
 
 async def leases_until(play: Play, seconds: float) -> list[float]:
@@ -399,7 +402,7 @@ def test_why_a_result_is_unverified_is_told_by_a_code(
         bucket="b", verified_types=verified, unverified_why=NO_VERIFIER, require_evidence=False
     )
     assert why_unverified(assignment(job_type=job_type), settings) == why
-    assert why in REASONS
+    assert why in SENTENCES
 
 
 @simulated
@@ -531,6 +534,21 @@ async def test_a_check_of_the_whole_frame_says_so() -> None:
         sent = await play.socket.expect(JobDispatch)
         assert sent.params["across"] == [[0.1, 0.2, 0.3]]
         assert sent.params["rounding"] is True
+
+
+@simulated
+async def test_a_verifier_uploads_the_comparison_sheet_beside_the_result() -> None:
+    """A later check of the dispute replaces the sheet of a check that failed."""
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier, attrs.evolve(ORDER, whole=True, sheet=True))
+        assert (sent.params["sheet"], sent.evidence) == (True, None)
+        assert sent.output is not None
+        assert (sent.output.key, sent.output.part_bytes) == (sheet_key(KEY), None)
+        for picture in (b"first", b"second"):
+            to = sent.output
+            assert (await play.objects.request("PUT", to.url, to.headers, picture)).status == 200
+        assert await play.objects.get(sheet_key(KEY)) == b"second"
 
 
 @simulated

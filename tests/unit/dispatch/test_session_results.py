@@ -311,7 +311,7 @@ async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
 
 @simulated
 @pytest.mark.parametrize(
-    "unit", [assignment(pool="trusted"), attrs.evolve(assignment(), user=OWNER)]
+    "unit", [assignment(is_trusted=True), attrs.evolve(assignment(), user=OWNER)]
 )
 async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
     async with session(verified_types=RENDERS) as play:
@@ -364,7 +364,7 @@ async def test_what_is_too_big_for_two_owners_nodes_goes_to_a_larger_one(
 async def test_whom_the_creator_trusts_is_believed_that_it_is_too_big() -> None:
     async with session() as play:
         play.hear(Hello(version="1", slots=2, ram=8 << 30))
-        play.assign(assignment(pool="trusted"))
+        play.assign(assignment(is_trusted=True))
         await play.welcome()
         await play.socket.expect(JobDispatch)
         assert (await effect_when_too_big(play, is_able=False, is_seconded=False)).retry_at is None

@@ -121,7 +121,7 @@ def found_late(*rows: OpenUnit, more: tuple[UUID, ...] = (), patience: Schedulin
 def test_only_near_the_end_of_a_job_anybody_is_late() -> None:
     assert found_late(row()) == 1
     assert found_late(row("DISPATCHED")) == 1, "a unit that waits at a slow node is late, too"
-    assert found_late(row(), row("QUEUED", attempt=0, node=None, unit=1)) == 0
+    assert found_late(row(), row("QUEUED", attempt=0, node=None, number=1)) == 0
     assert found_late(row(), row("QUEUED", JOB2, attempt=0, node=None)) == 1
     assert found_late(row(), more=(JOB,)) == 0
     assert found_late(row(units=1)) == 0, "the job has no other units"
@@ -131,8 +131,8 @@ def test_only_near_the_end_of_a_job_anybody_is_late() -> None:
 
 
 def test_who_is_longest_at_work_comes_first() -> None:
-    old = row(unit=3)
-    new = row(unit=1, assigned_at=EPOCH + timedelta(seconds=20))
+    old = row(number=3)
+    new = row(number=1, assigned_at=EPOCH + timedelta(seconds=20))
     pace = {(JOB, False): UnitDurations(5, 1.0)}
     found = stragglers(units(new, old), pace, MINUTE, USUAL)
     assert [unit.number for unit in found] == [3, 1]

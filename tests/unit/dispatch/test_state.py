@@ -306,7 +306,7 @@ def test_free_jobs_and_kinds_are_counted_for_each_user_as_long_as_they_are_open(
     board, _ = board_with()
     rows = [
         attrs.evolve(open_unit(JOB, job_type="echo"), units=2),
-        attrs.evolve(open_unit(JOB, job_type="echo"), units=2, unit=1, price=5),
+        attrs.evolve(open_unit(JOB, job_type="echo"), units=2, number=1, price=5),
         open_unit(JOB2, job_type="render"),
         attrs.evolve(open_unit(NODE, job_type="render"), parts=(PartResult(1, 1, None, None),)),
     ]
@@ -364,7 +364,7 @@ def test_one_that_was_to_queue_and_is_never_answered_is_forgotten() -> None:
 
 def test_a_job_is_open_once_however_many_units_it_has() -> None:
     board, _ = board_with()
-    rows = [attrs.evolve(open_unit(), unit=number) for number in range(5)]
+    rows = [attrs.evolve(open_unit(), number=number) for number in range(5)]
     board.reconcile(rows, EPOCH)
     assert board.units.jobs_of(USER) == 1
     board.reconcile(rows[:1], EPOCH)

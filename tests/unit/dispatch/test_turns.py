@@ -105,7 +105,7 @@ def test_a_newcomer_of_few_frames_goes_before_the_rest_of_a_long_job() -> None:
 
 def rows_of(count: int, start: int = 0, job: UUID = JOB) -> list[OpenUnit]:
     return [
-        attrs.evolve(open_unit(job), unit=number, place=number, units=1000)
+        attrs.evolve(open_unit(job), number=number, place=number, units=1000)
         for number in range(start, start + count)
     ]
 

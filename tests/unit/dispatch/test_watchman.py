@@ -47,7 +47,7 @@ async def stop_with(
 ) -> list[tuple[float, int]]:
     closed: list[tuple[float, int]] = []
     nodes = DynamicSupervisor("nodes")
-    watchman: Child = Child("watchman", lambda: WatchmanActor(nodes.children, store))
+    watchman: Child = Child("watchman", lambda: WatchmanActor(nodes.children, store.port))
     root = Supervisor("root", Strategy.REST_FOR_ONE, Intensity(), [nodes, watchman])
     await root.start()
     for number in range(sessions):

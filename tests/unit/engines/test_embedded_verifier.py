@@ -16,6 +16,7 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.node_key import load_or_create_key
 from supervisors.child import StartFailed
 from supervisors.engines import embedded_verifier as verifier
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 from supervisors.engines.embedded_verifier import (
     CannotVerify,
     CheckBounds,
@@ -32,7 +33,6 @@ from supervisors.engines.engine_account import EngineAccount, engine_account
 from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.errors import EngineError
-from supervisors.engines.handle import Handle, NotStarted
 from supervisors.restart_policy import Intensity
 from supervisors.tree import ONE, Branch, supervisor_of
 from tests.support.engines import engine_folder
@@ -211,7 +211,7 @@ class Engine:
 
 @simulated
 async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off() -> None:
-    engine, current = Engine(), Handle[int]()
+    engine, current = Engine(), CurrentEndpoint[int]()
     root = supervisor_of(SPARE, [engine_child(engine, current, name="late", late=True)])
     await root.start()
     with pytest.raises(NotStarted):
@@ -228,7 +228,7 @@ async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off()
 
 @simulated
 async def test_another_engine_fails_the_start() -> None:
-    root = supervisor_of(SPARE, [engine_child(Engine(), Handle[int]())])
+    root = supervisor_of(SPARE, [engine_child(Engine(), CurrentEndpoint[int]())])
     with pytest.raises(StartFailed, match="not now"):
         await root.start()
 

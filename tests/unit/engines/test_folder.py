@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 from supervisors.engines.engine_account import EngineAccount, check_way
 from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.engine_programs import EnginePrograms
 from supervisors.engines.errors import EngineError, FolderBusy, FolderClosed
 from supervisors.engines.free_ports import fits_unix_socket, free_ports, is_free, keep_ports
-from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.secret import keep_secret, write_private
 
 SOMEBODY = EngineAccount("somebody", 54_321, 54_321)
@@ -156,7 +156,7 @@ def test_programs_out_of_reach_are_copied_whole_and_open(tmp_path: Path) -> None
 
 
 def test_an_endpoint_is_there_after_the_first_start() -> None:
-    current: Handle[str] = Handle()
+    current: CurrentEndpoint[str] = CurrentEndpoint()
     with pytest.raises(NotStarted):
         current.get()
     current.set("here")

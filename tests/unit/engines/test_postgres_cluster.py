@@ -6,14 +6,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from supervisors.engines import postgres
 from supervisors.engines.errors import OtherMajor
 from supervisors.engines.postgres import (
     MAJOR_UPGRADE,
+    available_memory,
     check_major,
     dsn,
     postmaster,
     remove_stale_pid_file,
     server_arguments,
+    shared_buffers,
     works_in,
 )
 
@@ -37,6 +40,22 @@ def test_settings_of_ours_are_placed_last(tmp_path: Path) -> None:
     assert "port=1" in arguments
     assert "port=2" not in arguments
     assert "fsync=off" in arguments
+
+
+@pytest.mark.parametrize(("gib", "mib"), [(0, 128), (1, 128), (2, 256), (3, 384), (24, 512)])
+def test_the_buffers_are_a_part_of_the_memory(gib: int, mib: int) -> None:
+    assert shared_buffers(gib << 30) == mib << 20
+
+
+@pytest.mark.parametrize(("limit", "found"), [("1048576", 1 << 20), ("max", None), (None, None)])
+def test_a_container_may_have_less_memory_than_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, found: int | None
+) -> None:
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+    monkeypatch.setattr(postgres, "MEMORY_LIMIT", tmp_path / "memory.max")
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert available_memory() == (machine if found is None else found)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense\n"])

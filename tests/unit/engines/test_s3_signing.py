@@ -100,3 +100,14 @@ def test_the_host_is_what_a_client_says(base: str) -> None:
     credentials = Credentials("a", "b")
     said = S3SigV4QueryAuth(credentials, "s3", "eu", expires=1).headers_to_sign(request)["host"]
     assert host_of(base) == said
+
+
+def test_the_signer_of_a_host_is_kept() -> None:
+    usual = Presigner(endpoint_of(), BASES[0])
+    other = usual.at(BASES[1])
+    assert usual.at(BASES[1]) is other
+    for number in range(100):
+        usual.at(f"https://{number}.example.org")
+    again = usual.at(BASES[1])
+    assert again is not other  # no more than some hosts are kept
+    assert again.get("key", within=60).partition("?")[0] == f"{BASES[1]}/farm/key"

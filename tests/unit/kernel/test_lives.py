@@ -293,6 +293,38 @@ async def test_handler_that_survives_its_kill_is_left_behind() -> None:
 
 
 @simulated
+async def test_what_a_left_behind_instance_began_ends_with_it() -> None:
+    """A handler left behind keeps no timer, background work or watch, and can begin none."""
+    life, other = Life(), Life()
+
+    async def work() -> Note:
+        await asyncio.sleep(3.0)
+        return Note("worked")
+
+    async def begin(actor: StageActor) -> None:
+        for _ in range(2):
+            actor.after(3.0, Note("tick"))
+            actor.background(work, within=9.0, otherwise=Note("otherwise"))
+            actor.watch(other.ref)
+            actor.after(0.0, Note("queued"))
+            await stubborn(life.script)
+
+    await life.cell.launch()
+    life.ref.tell(Do(begin))
+    await quiet()
+    await life.cell.kill()
+    assert await life.cell.launch() is None
+    await asyncio.sleep(2.5)
+    assert life.log == ["started", "survived", "started"]
+    life.script.gate.set()  # the old handler begins the same again
+    await asyncio.sleep(10.0)
+    other.cell.bury("gone")
+    await quiet()
+    assert life.log == ["started", "survived", "started"]
+    await life.cell.halt()
+
+
+@simulated
 async def test_handler_that_survives_once_ends_after_its_message() -> None:
     life = Life()
     await life.cell.launch()

@@ -236,6 +236,22 @@ async def test_offer_to_an_actor_that_goes_down() -> None:
 
 
 @simulated
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_offer_that_is_cancelled_as_the_actor_goes_down(*, is_first: bool) -> None:
+    async with play(capacity=1) as it:
+        await hold(it)
+        it.ref.tell(Note("full"))
+        offer = asyncio.create_task(it.ref.offer(Frame(1)))
+        await quiet()
+        if is_first:
+            offer.cancel()
+        it.ref.mailbox.close("gone")
+        offer.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await offer
+
+
+@simulated
 async def test_batch_takes_what_is_queued_of_its_kind() -> None:
     """A batch takes all queued messages of its kind up to its limit, past messages of
     other kinds.

@@ -190,6 +190,7 @@ class DeliveryModel(MoneyModel):
             strike=verdict == "invalid",
             fine=fine if verdict == "invalid" else 0,
             withdrawn=withdrawn and verdict == "invalid",
+            reason="checks-failed" if verdict == "unverifiable" else None,
         )
         self.add(Commit((), (effect,)), model)
 

@@ -24,7 +24,7 @@ async def looking() -> AsyncGenerator[tuple[Cast, Ref[Paymaster]]]:
     cast = Cast()
 
     def make() -> PaymasterActor:
-        return PaymasterActor(cast.ledger.ref, cast.store, settings=SETTINGS)
+        return PaymasterActor(cast.ledger.ref, cast.store.port, settings=SETTINGS)
 
     async with on_stage("paymaster", make) as ref:
         yield cast, ref

@@ -3,14 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.mailer.letters import LINKS, mail_of
+from actors.mailer.letters import LINKS, mail_of, words_of
+from actors.mailer.notices import LAST, notice_of
 from actors.mailer.policy import PAUSES, settled_mail
 from actors.ports.mail import MailAccepted, MailDeferred, MailRefused
-from sql.mails import DueMail, MailKind
+from sql.mails import NOTICES, DueMail, MailKind, NoticeFacts
 
 NOW = datetime(2026, 3, 3, 9, 5, tzinfo=UTC)
 ID = UUID("3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52")
@@ -40,9 +42,12 @@ def test_an_accepted_and_a_refused_mail_have_ended() -> None:
     assert settled_mail(due(), MailRefused("no"), NOW, 0.5).state == "FAILED"
 
 
-@pytest.mark.parametrize("kind", MailKind)
+FARM = "https://farm.example/"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind not in NOTICES])
 def test_the_text_and_the_html_say_the_same_in_plain_words(kind: MailKind) -> None:
-    mail = mail_of(due(kind), "https://farm.example/", TOKEN)
+    mail = mail_of(due(kind), FARM, words_of(due(kind), FARM, TOKEN))
     assert mail.to == "jane@x.org"
     assert "3 March 2026 at 09:05 UTC" in mail.text
     assert "jane@x.org" in mail.html
@@ -54,11 +59,56 @@ def test_the_text_and_the_html_say_the_same_in_plain_words(kind: MailKind) -> No
 
 
 def test_the_link_has_the_token_after_the_hash() -> None:
-    mail = mail_of(due(), "https://farm.example/", TOKEN)
+    mail = mail_of(due(), FARM, words_of(due(), FARM, TOKEN))
     assert f"https://farm.example/console/reset-password#token={TOKEN}\n" in mail.text
 
 
 def test_html_is_escaped() -> None:
-    mail = mail_of(due(email="a&<b>@x.org"), "https://farm.example", TOKEN)
+    one = due(email="a&<b>@x.org")
+    mail = mail_of(one, FARM, words_of(one, FARM, TOKEN))
     assert "a&amp;&lt;b&gt;@x.org" in mail.html
     assert "<b>" not in mail.html
+
+
+FACTS = NoticeFacts(
+    job_id=ID,
+    node_id=ID,
+    user_id=ID,
+    name="attic <b>\nBcc: all@x.org",
+    at=NOW,
+    unit=3,
+    units=24,
+    failed=2,
+    amount=105_000,
+    cap=110_000,
+    share=70_000,
+    state="UPHELD",
+)
+
+
+@pytest.mark.parametrize("kind", NOTICES)
+def test_a_notice_says_what_happened_and_where_to_switch_it_off(kind: MailKind) -> None:
+    mail = mail_of(due(kind), FARM, notice_of(due(kind), FACTS, FARM))
+    assert "3 March 2026 at 09:05 UTC" in mail.text
+    for text in (mail.text, mail.html):
+        assert "https://farm.example/console/account#mails" in text
+    assert mail.text.count("https://farm.example/console/") == 2
+    assert LAST not in mail.text
+    assert "\n" not in mail.subject
+    assert "<b>" not in mail.html
+    assert "\nBcc" not in mail.text
+
+
+def test_the_last_notice_of_an_hour_says_that_more_are_left_out() -> None:
+    one = attrs.evolve(due(MailKind.JOB_FAILED), is_last=True)
+    mail = mail_of(one, FARM, notice_of(one, FACTS, FARM))
+    assert LAST in mail.text
+    assert "10 mails of this kind" in mail.html
+
+
+def test_a_dispute_is_told_to_each_side_in_its_own_words() -> None:
+    kind = MailKind.DISPUTE_DECIDED
+    creator = notice_of(due(kind), FACTS, FARM)
+    operator = notice_of(due(kind), attrs.evolve(FACTS, user_id=None), FARM)
+    assert "10.5000 credits were refunded to you" in creator.above[-1]
+    assert "your share of 7.0000 credits was reversed" in operator.above[-1]

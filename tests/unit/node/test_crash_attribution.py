@@ -1,5 +1,6 @@
 """Attribution of a check that ends early: to the scene only if no delivered file was open."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,15 +24,21 @@ FILES: Final = LimitExceeded("the scene made more than 9 files", "scene")
 
 @attrs.define
 class Worker:
-    """A worker that always sends ``lines`` and exits as ``ending`` says."""
+    """A worker that sends ``lines`` at first, and exits as ``endings`` say; the last one repeats.
+
+    ``asked`` has the orders.
+    """
 
     lines: Sequence[Mapping[str, Any]]
-    ending: ProcessExit
+    endings: Sequence[ProcessExit]
+    runtime_seconds_max: float = 60.0
+    asked: list[Mapping[str, Any]] = attrs.field(factory=list[Mapping[str, Any]])
 
-    async def obey(self, _: object, __: Task, heard: Any) -> ProcessExit:
-        for line in self.lines:
+    async def obey(self, order: Mapping[str, Any], _: Task, heard: Any) -> ProcessExit:
+        self.asked.append(order)
+        for line in self.lines if len(self.asked) == 1 else ():
             heard.hear(line)
-        return self.ending
+        return self.endings[min(len(self.asked), len(self.endings)) - 1]
 
 
 def ended(
@@ -42,11 +49,15 @@ def ended(
     return ProcessExit(code=code, last=last or {}, tail="", excess=excess)
 
 
+async def blamed(worker: Worker, folder: Path, left: float = 60.0, **more: Any) -> Any:
+    task, until = unit(folder, {}, {}), time.monotonic() + left
+    order = {"do": "check", "draws": [[0.1, 0.1, None]], "open_seconds": 1.0, "frames": [3]} | more
+    told = await crash_attribution.run_check(cast("RenderPlugin", worker), order, task, until)
+    return told.get("blamed")
+
+
 async def is_of_scene(worker: Worker, folder: Path) -> bool:
-    task = unit(folder, {}, {})
-    order = {"do": "check", "draws": [[0.1, 0.1, None]], "open_seconds": 1.0}
-    told = await crash_attribution.run_check(cast("RenderPlugin", worker), order, task)
-    return told.get("of_scene") is True
+    return bool(await blamed(worker, folder) == crash_attribution.SCENE)
 
 
 @pytest.mark.parametrize(
@@ -57,23 +68,82 @@ async def is_of_scene(worker: Worker, folder: Path) -> bool:
         (ended(None), True),
         (ended(1, last={"event": "failed", "error": "MemoryError"}), True),
         (ended(excess=FULL), False),
-        (ended(-11), False),
-        (ended(1, last={"event": "failed", "error": "x", "of_scene": True}), False),
-        (ended(0, last={"event": "done", "of_scene": True}), False),
+        (ended(-11), True),
+        (ended(139), True),
+        (ended(1), False),
+        (ended(1, last={"event": "failed", "error": "x", "blamed": "scene"}), False),
+        (ended(0, last={"event": "done", "blamed": "scene"}), False),
     ],
 )
 @pytest.mark.parametrize("lines", [[], [ABOUT, PAST]])
-async def test_the_scene_is_to_blame_if_memory_or_time_runs_out(
+async def test_the_scene_is_to_blame_if_memory_or_time_runs_out_or_blender_crashes(
     ending: ProcessExit, lines: list[Mapping[str, Any]], *, is_scene: bool, tmp_path: Path
 ) -> None:
-    assert await is_of_scene(Worker(lines, ending), tmp_path) is is_scene
+    assert await is_of_scene(Worker(lines, [ending]), tmp_path) is is_scene
 
 
 @pytest.mark.parametrize("ending", [ended(excess=out_of_memory(9)), ended(None), ended(-11)])
+async def test_a_report_is_complete_without_its_comparison_sheet(
+    ending: ProcessExit, tmp_path: Path
+) -> None:
+    found = {"crops": [{"equal": False, "off": 0.9}], "whole": True}
+    worker = Worker([{**ABOUT, "what": "sheet", "found": found}], [ending])
+    order = {"do": "check", "draws": [[0.1, 0.1, None]], "open_seconds": 1.0}
+    task = unit(tmp_path, {}, {})
+    told = await crash_attribution.run_check(cast("RenderPlugin", worker), order, task, 0.0)
+    assert told == {**found, "event": "done"}
+
+
+DONE: Final = ended(0, last={"event": "done"})
+
+
+@pytest.mark.parametrize(
+    ("again", "of", "left", "found"),
+    [
+        (ended(-6), {}, 60.0, "scene"),
+        (DONE, {}, 60.0, "files"),
+        (DONE, {"do": "check_unit"}, 60.0, "files"),
+        (ended(None), {}, 60.0, None),
+        (ended(excess=FULL), {}, 60.0, None),
+        (ended(1, last={"event": "failed", "error": "x"}), {}, 60.0, None),
+        (DONE, {}, 0.0, None),
+        (DONE, {"tiles": [[0, 0, 8, 8]]}, 60.0, None),
+        (DONE, {"do": "look"}, 60.0, None),
+    ],
+)
+async def test_after_a_crash_the_unit_is_rendered_without_the_delivered_files(
+    again: ProcessExit, of: Mapping[str, Any], left: float, found: str | None, tmp_path: Path
+) -> None:
+    worker = Worker([ABOUT, PAST], [ended(-11), again])
+    more = {"picture": "delivered/x", "evidence": "delivered/y", "keep": True, **of}
+    assert await blamed(worker, tmp_path, left, **more) == found
+    if len(worker.asked) > 1:
+        do = "render" if of else "prove"
+        assert worker.asked[1] == {"do": do, "frames": [3]}
+
+
+@pytest.mark.parametrize(
+    ("alone", "found"),
+    [
+        (DONE, "files"),  # it opens without its scene
+        (ended(-11), "scene"),  # of a test file of the same size
+        (ended(excess=out_of_memory(9)), "scene"),
+        (ended(excess=FULL), None),
+        (ended(1, last={"event": "failed", "error": "x", "blamed": "scene"}), None),
+    ],
+)
+async def test_a_crash_while_a_file_is_open_is_its_fault_or_that_of_the_frames_size(
+    alone: ProcessExit, found: str | None, tmp_path: Path
+) -> None:
+    assert await blamed(Worker([ABOUT], [ended(-11), alone]), tmp_path) == found
+
+
+@pytest.mark.parametrize("ending", [ended(excess=out_of_memory(9)), ended(None)])
 async def test_the_scene_is_not_to_blame_while_a_delivered_file_is_open(
     ending: ProcessExit, tmp_path: Path
 ) -> None:
-    assert not await is_of_scene(Worker([ABOUT], ending), tmp_path)
+    worker = Worker([ABOUT], [ending, DONE])
+    assert not await is_of_scene(worker, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +156,4 @@ async def test_the_scene_is_not_to_blame_after_the_result_differed(
     """A check of a lie takes longer than a check of an honest result, which must not help
     the liar.
     """
-    assert not await is_of_scene(Worker(lines, ending), tmp_path)
+    assert not await is_of_scene(Worker(lines, [ending]), tmp_path)

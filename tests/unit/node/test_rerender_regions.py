@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from rendertrust.node.worker.checks.crop_placement import Crop
 from rendertrust.node.worker.checks.frame_crops import RenderedCrop
+from rendertrust.node.worker.checks.frame_sheet import DeliveredPicture
 from rendertrust.node.worker.checks.rerender import (
     BLOCK,
-    DeliveredPicture,
     aligned,
     box,
     cells_of,

@@ -23,7 +23,7 @@ OTHER: Final = {"at": AT[1], "layer": "b", "equal": False, "off": None}
 DRAWS: Final = [[0.1, 0.1, None]]
 FRAME: Final = {"do": "check", "draws": DRAWS, "evidence": "it", "whole": True}
 KEPT: Final = {"event": "done", "kept": ["ours.exr"]}
-ORDERED: Final = {"keep": True, **FRAME}
+ORDERED: Final = {"keep": True, "sheet": True, **FRAME}
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from rendertrust.node.safe_open import NotARegularFile
-from rendertrust.node.spool import EVIDENCE, RESULT, Spool, StoredFile
+from rendertrust.node.spool import EVIDENCE, RESULT, SHEET, Spool, StoredFile
 from rendertrust.protocol import Evidence, JobResult, Output, Running
 
 REF = Running(job_id="j", unit=0, attempt=1)
@@ -160,4 +160,17 @@ def test_what_cannot_be_uploaded_is_told_as_failed(tmp_path: Path) -> None:
     assert (kept.ready(), kept.uploads(), file.exists()) == ([failed], [], False)
     # the job was acknowledged meanwhile
     kept.uploaded(Running(job_id="other"), RESULT, StoredFile("k"))
+    kept.close()
+
+
+def test_a_result_does_not_depend_on_its_comparison_sheet(tmp_path: Path) -> None:
+    """A sheet that was given up is settled like one that was uploaded."""
+    kept = spool(tmp_path)
+    (tmp_path / "sheet.png").write_bytes(b"sheet")
+    told = JobResult(job_id="j", unit=0, attempt=1, status="completed", result_ref="none:j")
+    taken = kept.take(tmp_path / "sheet.png", REF, SHEET)
+    kept.put(told, {SHEET: (taken, OUTPUT)})
+    assert ([s.what for s in kept.uploads()], kept.ready()) == ([SHEET], [])
+    kept.uploaded(REF, SHEET, StoredFile("k"))
+    assert (kept.ready(), taken.path.exists()) == ([told], False)
     kept.close()

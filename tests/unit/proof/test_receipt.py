@@ -17,7 +17,6 @@ from rendertrust import merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.proof_check import KnownCheckpoint, Verdict
 from rendertrust.receipt import (
-    REASONS,
     Receipt,
     WorkStatement,
     canonical,
@@ -28,6 +27,7 @@ from rendertrust.receipt import (
 )
 from rendertrust.receipt_check import picture_for, read_picture, verify_receipt
 from rendertrust.strict_json import read_document
+from rendertrust.verdict_reason import SENTENCES
 from tests.golden.files import golden
 from tests.support.examples import chosen
 from tests.unit.proof import receipts
@@ -293,7 +293,7 @@ def test_of_pixels_that_nobody_checked_that_is_said(tmp_path: Path, verdict: str
 
 @pytest.mark.parametrize(
     ("reason", "said"),
-    [(None, "unverified, 100000"), *((code, f"({said})") for code, said in REASONS.items())],
+    [(None, "unverified, 100000"), *((code, f"({said})") for code, said in SENTENCES.items())],
 )
 def test_a_receipt_says_why_its_work_is_unverified(reason: str | None, said: str) -> None:
     told = {} if reason is None else {"reason": reason}

@@ -222,8 +222,9 @@ class Play:
         *,
         is_unread: bool = False,
         is_scene: bool = False,
+        by_files: bool = False,
     ) -> None:
-        told = Reported(order.check, checker.node, report, reason, is_unread, is_scene)
+        told = Reported(order.check, checker.node, report, reason, is_unread, is_scene, by_files)
         assert self.verifier.tell(told)
 
     async def checks(self, checker: Inspector, report: Mapping[str, Any] | None) -> RunCheck:

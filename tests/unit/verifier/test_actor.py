@@ -14,9 +14,10 @@ from actors.node_session.messages import RunCheck
 from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
 from actors.verifier.messages import LieDetected
-from rendertrust.receipt import NO_EVIDENCE, REASONS
-from sql.reputation import FORGIVEN_BY, STRIKES_MOST
+from rendertrust.verdict_reason import NO_EVIDENCE, SENTENCES
+from sql.reputation_rules import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
+from sql.unit_retry_policy import NODE_FAILURES_MOST
 from sql.units import result_key
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
@@ -36,6 +37,7 @@ from tests.unit.verifier.stage import (
 SHARE = PRICE * 70 // 100
 CHECK_SECONDS = 20.0
 AGAIN_SECONDS = 30.0
+OTHER_CLASS = "cpu/sse/5.2"
 LOOKED: Mapping[str, Any] = {"looked": True}
 UNABLE = {"unable": "its simulation is not baked"}
 NEVER_DRAWN: Mapping[str, Any] = {"least_odds": 0.0}
@@ -280,9 +282,49 @@ async def test_what_takes_each_verifier_along_ends_and_others_are_checked_meanwh
                 await play.ends(order.unit.job, "COMPLETED")
                 # longer than the pause before the next check of ``deadly``
                 await asyncio.sleep(15 * 2**orders)
-        await play.ends(deadly, "COMPLETED")
-        assert play.verdict(deadly) == "unverifiable"
+        await play.ends(deadly, "QUEUED")
+        row = play.store.checks[deadly, 0, 1]
+        assert (row.verdict, row.strike, row.verifier_id) == ("invalid", False, checker.node)
         assert (deadly, 0) not in play.store.earnings
+
+
+@simulated
+async def test_a_unit_whose_every_result_takes_verifiers_along_fails_and_costs_nothing() -> None:
+    async with verifying(again_seconds=1.0) as play:
+        job, checker, lost = await play.delivered(), play.inspector(), 0
+        for attempt in range(1, NODE_FAILURES_MOST + 1):
+            node = UUID(int=9 + attempt)
+            if attempt > 1:
+                play.store.add_node(node, ("render",), owner=UUID(int=50 + attempt))
+                await play.do(UnitAssign(job, 0, attempt, node))
+                await play.again(job, node, attempt, UUID(int=50 + attempt))
+            while play.verdict(job, attempt) is None:
+                await play.asked(checker)
+                lost += 1
+                play.goes(checker)
+                checker = play.comes_back(checker)
+                await asyncio.sleep(40)
+            assert play.verdict(job, attempt) == "invalid"
+        await play.ends(job, "FAILED")
+        assert (lost, play.charged()) == (LOST_MOST * NODE_FAILURES_MOST, 0)
+        assert not any(row.strike for row in play.store.checks.values())
+
+
+@simulated
+async def test_a_settled_result_that_takes_verifiers_along_is_left_to_an_admin() -> None:
+    async with verifying(again_seconds=1.0, **NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        job, checker = await play.delivered(), play.inspector()
+        await play.checks(checker, LOOKED)
+        await play.ends(job, "COMPLETED")
+        play.known("m")
+        assert play.verifier.tell(LieDetected(NODE))
+        for _ in range(LOST_MOST):
+            await play.asked(checker)
+            play.goes(checker)
+            checker = play.comes_back(checker)
+        await until(lambda: play.store.findings, within=60)
+        assert (play.store.disputes[job, 0].state, play.earned()) == ("OPEN", SHARE)
 
 
 @simulated
@@ -412,9 +454,9 @@ async def known_node(play: Play, device_class: str = CLASS) -> Inspector:
 
 
 @simulated
-async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> None:
+async def test_what_is_not_drawn_is_opened_and_paid() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known_node(play, "cpu/sse/5.2")
+        checker = await known_node(play)
         job = await play.delivered()
         order = await play.asked(checker)
         assert order.draws == ()
@@ -422,6 +464,47 @@ async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> N
         play.says(checker, order, LOOKED)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.earned()) == ("sampled-out", SHARE)
+
+
+@simulated
+async def test_a_node_whose_instruction_set_no_verifier_has_is_always_compared() -> None:
+    """Rounding may excuse a lie of such a node, so it would gain from lies that are not drawn."""
+    async with verifying(**NEVER_DRAWN) as play:
+        checker, job = await known_node(play, OTHER_CLASS), await play.delivered()
+        assert (await play.checks(checker, LOOKED)).draws == ()
+        assert len((await play.checks(checker, EXACT)).draws) == 3
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("consistent", SHARE)
+
+
+@simulated
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_verifier_of_another_class_excuses_no_lie_while_one_of_the_class_is_known(
+    *, leaves: bool
+) -> None:
+    """The other verifier is asked only because the one of the node's class is busy; if that one
+    leaves, the other's refusal is repeated and counts.
+    """
+    async with verifying(first_seconds=900.0) as play:
+        other, same = play.inspector(20, OTHER_CLASS), play.inspector(21)
+        await play.delivered()
+        busy = await play.asked(same)
+        job = await play.delivered(frame=None, frames=[1, 2])
+        off = {"crops": [{"equal": False, "off": 9.0}], "finish": None, "loose": True}
+        play.says(other, await play.asked(other), off)
+        await asyncio.sleep(30)
+        assert (play.verdict(job), other.probe.ref.depth) == (None, 0)
+        if leaves:
+            play.goes(same)
+            await play.checks(other, EXACT)
+            await until(lambda: other.probe.ref.depth, within=900)
+            play.says(other, await play.asked(other), off)
+        else:
+            play.says(same, busy, EXACT)
+            play.says(same, await play.asked(same), {**off, "loose": False})
+        await until(lambda: play.verdict(job), within=60)
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike) == ("invalid", not leaves)
 
 
 @simulated
@@ -746,7 +829,7 @@ async def test_a_frame_without_evidence_is_unverified_where_none_is_required(
         await play.checks(play.inspector(), bare)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverified", PRICE, SHARE)
-        assert play.store.checks[job, 0, 1].said == REASONS[NO_EVIDENCE]
+        assert play.store.checks[job, 0, 1].said == SENTENCES[NO_EVIDENCE]
     async with verifying() as play:
         job = await play.delivered()
         await play.checks(play.inspector(), bare)

@@ -11,6 +11,7 @@ from actors.verifier.case import Case, Verdict
 from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from actors.verifier.verdict import fine_for
+from rendertrust.verdict_reason import IS_PAID, explain
 from tests.unit.verifier.stage import CLASS, EXACT, apart, pending
 
 OTHER_CLASS = "cpu/sse/5.2"
@@ -241,6 +242,30 @@ def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
     assert (found.outcome, found.strike) == (outcome, strike)
 
 
+@pytest.mark.parametrize(
+    ("reports", "of", "reason"),
+    [
+        ((UNABLE,), CHUNK, "format"),
+        ((UNREAD,), {}, "format"),
+        ((UNCUT, UNCUT), {}, "format"),
+        ((UNCUT, whole(UNREAD)), {}, "format"),
+        ((apart(0.9), whole(UNREAD)), {}, "format"),
+        ((UNMADE, whole(UNMADE)), {}, "scene-fails"),
+        ((apart(0.9), whole(UNMADE)), {}, "scene-fails"),
+        ((UNABLE,), {"params": {"tile": [0, 0, 8, 8]}}, "unsupported"),
+        ((UNABLE,), {"params": {"tiles": [[0, 0, 8, 8]]}}, "unsupported"),
+        ((UNABLE,), VIDEO, "unsupported"),
+    ],
+)
+def test_a_reason_is_set_where_it_is_known_and_its_sentence_is_said(
+    reports: tuple[Mapping[str, Any], ...], of: dict[str, Any], reason: str
+) -> None:
+    found = heard(*reports, **of).verdict
+    assert found is not None
+    assert (found.outcome, found.reason) == ("unverifiable", reason)
+    assert found.said.startswith(explain(reason))
+
+
 def test_what_was_delivered_before_draws_were_stored_is_compared() -> None:
     assert Case.opened(pending(drawn=None)).step == "regions"
     assert fine_for(pending(drawn=None)) == 0, "nobody knows at which odds the result was drawn"
@@ -268,13 +293,13 @@ def test_what_was_not_drawn_of_a_scene_that_cannot_be_cut_is_not_rendered_whole(
 
 
 @pytest.mark.parametrize("report", [UNCUT, LOOKED])
-def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
+def test_a_node_of_another_class_than_the_verifier_is_always_compared(
     report: Mapping[str, Any],
 ) -> None:
-    """A refusal of such a node's result is no strike, so lies would pay if only drawn results were
-    compared.
+    """A refusal of such a node's result may be no strike, so lies would pay if only drawn results
+    were compared.
     """
-    case = heard(report, device_class=OTHER_CLASS, drawn=False, is_uncut=report is LOOKED)
+    case = heard(report, device_class=OTHER_CLASS, drawn=False)
     assert case.verdict is None
     assert case.order(UUID(int=2), b"secret", OTHER_CLASS).count > 0
     off = whole({**EXACT, "crops": [{"equal": False, "off": 200.0}]})
@@ -318,15 +343,17 @@ def test_who_only_opens_what_he_is_to_compare_says_nothing() -> None:
     assert (case.verdict, case.failed) == (None, 1)
 
 
-@pytest.mark.parametrize(("reports", "is_scenes"), [((), True), ((apart(0.3),), False)])
+@pytest.mark.parametrize(
+    ("reports", "reason"), [((), "scene-fails"), ((apart(0.3),), "checks-failed")]
+)
 def test_a_scene_is_to_blame_for_failed_checks_only_while_nothing_differed(
-    reports: Sequence[Mapping[str, Any]], is_scenes: bool
+    reports: Sequence[Mapping[str, Any]], reason: str
 ) -> None:
     case = heard(*reports)
     case.fail(VERIFIER, is_scene=True)
     case.give_up()
     assert case.verdict is not None
-    assert (case.verdict.outcome, case.verdict.from_scene) == ("unverifiable", is_scenes)
+    assert (case.verdict.outcome, case.verdict.reason) == ("unverifiable", reason)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +363,8 @@ def test_a_result_that_honest_nodes_do_not_make_pays_nobody(of: Mapping[str, Any
     """Honest nodes fail tiles of unsplittable scenes, and videos of files that are no pictures."""
     found = heard({"unable": "Render Properties > Path Guiding learns from it"}, **of).verdict
     assert found is not None
-    assert (found.outcome, found.from_scene) == ("unverifiable", False)
+    assert found.outcome == "unverifiable"
+    assert not IS_PAID[found.reason or ""]
 
 
 def test_who_cannot_be_checked_to_the_end_is_not_blamed() -> None:

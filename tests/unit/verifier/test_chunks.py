@@ -10,7 +10,7 @@ import pytest
 from actors.verifier import check_orders
 from rendertrust.node.worker.checks.crop_placement import picked
 from sql import sampling
-from sql.reputation import NEW, STRIKES_MOST, Reputation, after
+from sql.reputation_rules import NEW, STRIKES_MOST, Reputation, after
 
 SECRET, LEAST = b"s" * 32, 0.05
 CHUNKS, LIVES = 200, 60

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -282,6 +283,78 @@ async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
         assert (await play.checks(checker, CHUNK)).unit.job == chunk
         await until(lambda: play.store.disputes[chunk, 0].state == "REJECTED", within=60)
         assert [*play.store.disputes] == [(chunk, 0)]
+
+
+# -- invalid results without a strike
+
+
+def refuse(play: Play, node: UUID = NODE, **more: Any) -> None:
+    """Record that a verifier found a result of the node invalid, without a strike."""
+    play.known("m", node)
+    row = [*play.store.checks.values()][-1]
+    given = {"strike": False, "verifier_id": UUID(int=20), **more}
+    play.store.checks[row.id] = attrs.evolve(row, **given)
+
+
+@simulated
+async def test_an_invalid_result_without_a_strike_is_enough_and_costs_an_honest_node_nothing() -> (
+    None
+):
+    other = UUID(int=11)
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        play.known("v" * 1000, other)
+        checker = play.inspector()
+        settled = [await settle_undrawn(play, checker, node) for node in (NODE, other)]
+        lie = await play.delivered()
+        play.says(checker, await play.asked(checker), {"suspect": "one color", **LOOKED})
+        play.says(checker, await play.asked(checker), {**apart(9.0), "loose": True})
+        play.says(checker, await play.asked(checker), {**apart(9.0), "loose": True, "whole": True})
+        await play.ends(lie, "QUEUED")
+        assert not play.store.checks[lie, 0, 1].strike
+        for _ in settled:
+            await play.checks(checker, EXACT)
+        for job in settled:
+            await until(partial(is_rejected, play, job), within=60)
+            assert play.store.earnings[job, 0].state == "PENDING"
+        assert (play.earned(), await play.store.audit()) == (2 * SHARE, [])
+
+
+def is_rejected(play: Play, job: UUID) -> bool:
+    return (job, 0) in play.store.disputes and play.store.disputes[job, 0].state == "REJECTED"
+
+
+@simulated
+async def test_further_invalid_results_do_not_start_the_same_clawback_again() -> None:
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await settle_undrawn(play, checker)
+        refuse(play)
+        await asyncio.sleep(61)
+        await play.checks(checker, EXACT)
+        await until(lambda: is_rejected(play, job), within=60)
+        dispute = play.store.disputes[job, 0]
+        for _ in range(5):
+            refuse(play)
+            await asyncio.sleep(100)
+        assert play.store.disputes == {(job, 0): dispute}
+        assert checker.probe.ref.depth == 0
+
+
+@simulated
+@pytest.mark.parametrize(
+    "more", [{"verifier_id": None}, {"withdrawn": True}], ids=["store", "scene"]
+)
+async def test_a_fault_of_the_store_or_of_the_scene_starts_no_clawback(
+    more: dict[str, Any],
+) -> None:
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        await settle_undrawn(play, play.inspector())
+        refuse(play, **more)
+        await asyncio.sleep(300)
+        assert not play.store.disputes
 
 
 # -- fines

@@ -14,6 +14,7 @@ from actors.verifier.case import Case, Verdict
 from actors.verifier.report import OtherClassReport, Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from rendertrust.receipt import drawing_of
+from rendertrust.verdict_reason import IS_PAID, explain
 from tests.unit.verifier.stage import CLASS, pending
 
 MESA = "OPENGL; Mesa; llvmpipe (LLVM 19.1.7, 256 bits); 4.5 Mesa 25.0.7; GenuineIntel"
@@ -83,7 +84,7 @@ def test_within_a_drawing_class_frames_are_equal(
         (drawn("refused", "fewer-samples"), ("invalid", "other-driver: fewer-samples", False)),
         (
             drawn("unsaid", "not-comparable"),
-            ("unverifiable", "other-driver: not-comparable", False),
+            ("unverifiable", explain("other-driver", "not-comparable"), False),
         ),
     ],
 )
@@ -127,7 +128,9 @@ def test_who_signs_for_no_drawing_class_gets_a_strike_for_what_is_refused(
 
 def test_what_nobody_can_tell_pays_nobody() -> None:
     found = heard(drawn("unsaid", "not-comparable"), NVIDIA).verdict
-    assert found == Verdict("unverifiable", "other-driver: not-comparable", from_scene=False)
+    said = explain("other-driver", "not-comparable")
+    assert found == Verdict("unverifiable", said, reason="other-driver")
+    assert not IS_PAID["other-driver"]
 
 
 def test_a_picture_that_the_verifier_does_not_read_is_unverifiable() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from actors.ledger.effects import UnitAssign, UnitFail
 from actors.node_session.sampling import Sampling
-from sql.reputation import strikes_of
+from sql.reputation_rules import strikes_of
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
     CLASS,

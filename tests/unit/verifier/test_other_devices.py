@@ -14,6 +14,7 @@ from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from actors.verifier.verifier_registry import VerifierFleet, VerifierRegistry
+from rendertrust.verdict_reason import IS_PAID, explain
 from sql.checks import SeenVerifier
 from tests.twins.store import StoreTwin
 from tests.twins.store_checks import records
@@ -52,6 +53,9 @@ def heard(*reports: Mapping[str, Any], **of: Any) -> Case:
 
 
 CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
+DEPENDENT = explain("device-dependent", HAIR)
+UNPROVED = explain("other-device", "no-evidence")
+FEW_CELLS = explain("other-device", "few-cells")
 TILE: dict[str, Any] = {"params": {"tile": [0, 0, 64, 64]}}
 MERGED: dict[str, Any] = {"params": {"tiles": [[0, 0, 8, 8]]}}
 FRAMES = {"crops": [UNEQUAL], "finish": {"equal": True, "off": None}}  # of a chunk
@@ -67,19 +71,34 @@ WHOLE = {"crops": [{"equal": True, "off": None}], "finish": EXACT["finish"], "wh
         ((compared("accepted"),), {}, "consistent", "other-seeds"),
         ((compared("accepted"),), TILE, "consistent", "other-seeds"),
         ((refused(),), {}, "invalid", "other-device: fewer-samples, softened"),
-        ((refused(depends=HAIR),), {}, "unverifiable", f"device-dependent: {HAIR}"),
+        ((refused(depends=HAIR),), {}, "unverifiable", DEPENDENT),
         ((compared("accepted", depends=HAIR),), {}, "consistent", "other-seeds"),
-        ((compared("unsaid", "few-cells"),), {}, "unverifiable", "other-device: few-cells"),
-        ((compared("unsaid", depends=HAIR),), {}, "unverifiable", f"device-dependent: {HAIR}"),
-        (({**UNCUT, "depends": HAIR},), {}, "unverifiable", f"device-dependent: {HAIR}"),
+        (
+            (compared("unsaid", "few-cells"),),
+            {},
+            "unverifiable",
+            FEW_CELLS,
+        ),
+        (
+            (compared("unsaid", depends=HAIR),),
+            {},
+            "unverifiable",
+            DEPENDENT,
+        ),
+        (({**UNCUT, "depends": HAIR},), {}, "unverifiable", DEPENDENT),
         ((UNCUT, WHOLE), {}, "exact", ""),
-        ((UNCUT, {**WHOLE, "crops": [UNEQUAL]}), {}, "unverifiable", "other-device: no-evidence"),
-        ((FRAMES,), CHUNK, "unverifiable", "other-device: no-evidence"),
+        (
+            (UNCUT, {**WHOLE, "crops": [UNEQUAL]}),
+            {},
+            "unverifiable",
+            UNPROVED,
+        ),
+        ((FRAMES,), CHUNK, "unverifiable", UNPROVED),
         (({**FRAMES, "crops": EXACT["crops"][:1]},), CHUNK, "exact", ""),
         (({"crops": [UNEQUAL], "finish": UNEQUAL},), MERGED, "invalid", "1.2 times the noise"),
         ((compared("accepted", finish=UNEQUAL),), {}, "invalid", "1.2 times the noise"),
         ((compared("accepted", finish=UNEQUAL, depends=HAIR),), {}, "invalid", "1.2 times the"),
-        ((compared("accepted", finish=None),), {}, "unverifiable", "its regions match"),
+        ((compared("accepted", finish=None),), {}, "unverifiable", explain("format")),
     ],
 )
 def test_a_comparison_across_devices_is_never_a_strike(
@@ -96,7 +115,7 @@ def test_what_another_device_leaves_open_pays_nobody() -> None:
     for told in (*open_, refused(depends=HAIR), {**UNCUT, "depends": HAIR}):
         found = heard(told).verdict
         assert found is not None
-        assert not found.from_scene, "the result's node may have caused this"
+        assert not IS_PAID[found.reason or ""], "the result's node may have caused this"
 
 
 def test_a_broken_file_is_a_strike_whoever_opens_it() -> None:

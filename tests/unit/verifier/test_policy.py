@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from actors.verifier import check_orders, thresholds
 from actors.verifier.thresholds import RegionDifference
 from rendertrust.node.worker.checks.crop_placement import SIDE_LEAST, Crop, place
-from sql import reputation, sampling
-from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, NEW, STRIKES_MOST, Record
+from sql import reputation_rules, sampling
+from sql.reputation_rules import FORGIVEN_BY, FORGIVEN_MOST, NEW, STRIKES_MOST, Record
 
 
 def placed(
@@ -143,9 +143,9 @@ def test_nothing_compared_is_no_verdict() -> None:
 def test_a_reputation_is_what_the_verdicts_were(said: str, split: int) -> None:
     found = NEW
     for letter in said:
-        before, found = found, reputation.after(found, letter)
+        before, found = found, reputation_rules.after(found, letter)
         assert (found.score >= before.score) is (letter == "v")
-    assert found == reputation.after(reputation.after(NEW, said[:split]), said[split:])
+    assert found == reputation_rules.after(reputation_rules.after(NEW, said[:split]), said[split:])
     assert (found.valid, found.invalid) == (said.count("v"), said.count("m"))
     assert found.valid_in_row == len(said) - 1 - said.rfind("m")
     assert 0 <= found.strikes <= found.invalid
@@ -166,22 +166,22 @@ def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -
 
 
 def test_three_invalid_results_are_too_many_and_the_way_back_is_long() -> None:
-    found = reputation.after(NEW, "m" * STRIKES_MOST)
+    found = reputation_rules.after(NEW, "m" * STRIKES_MOST)
     assert found.strikes == STRIKES_MOST
-    found = reputation.released(found)
+    found = reputation_rules.released(found)
     assert found.strikes == STRIKES_MOST - 1
     assert sampling.odds(found.valid_in_row, 0.01) == 1.0
-    assert reputation.after(found, "m").strikes == STRIKES_MOST
-    assert reputation.after(found, "v" * 60).strikes == 0
+    assert reputation_rules.after(found, "m").strikes == STRIKES_MOST
+    assert reputation_rules.after(found, "v" * 60).strikes == 0
 
 
 def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:
     lied = "m" + "v" * FORGIVEN_BY
-    known = reputation.after(NEW, lied * (STRIKES_MOST + FORGIVEN_MOST - 1) + "m")
+    known = reputation_rules.after(NEW, lied * (STRIKES_MOST + FORGIVEN_MOST - 1) + "m")
     assert known.strikes >= STRIKES_MOST
-    assert not reputation.after(NEW, lied * FORGIVEN_MOST).strikes
-    again = reputation.released(known)
-    assert (again.strikes, reputation.after(again, "v" * FORGIVEN_BY).strikes) == (2, 1)
+    assert not reputation_rules.after(NEW, lied * FORGIVEN_MOST).strikes
+    again = reputation_rules.released(known)
+    assert (again.strikes, reputation_rules.after(again, "v" * FORGIVEN_BY).strikes) == (2, 1)
 
 
 def test_each_attempt_at_a_unit_is_drawn_anew() -> None:

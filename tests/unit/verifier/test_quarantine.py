@@ -11,7 +11,15 @@ from actors.verifier.messages import LieDetected
 from actors.verifier.quarantine import why
 from sql.audit_log import Act
 from sql.database import Unavailable
-from sql.reputation import KIN, LIES, RELEASED_BY, STRIKES_MOST, TRIED_MOST, Record, strikes_of
+from sql.reputation_rules import (
+    KIN,
+    LIES,
+    RELEASED_BY,
+    STRIKES_MOST,
+    TRIED_MOST,
+    Record,
+    strikes_of,
+)
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from actors.verifier.quarantine import NodeReputation
-from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, STRIKES_MOST, Record, strikes_of
+from sql.reputation_rules import FORGIVEN_BY, FORGIVEN_MOST, STRIKES_MOST, Record, strikes_of
 
 NODE = UUID(int=1)
 MADE_GOOD = "m" + "v" * FORGIVEN_BY

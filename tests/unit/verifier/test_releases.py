@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql.reputation import (
+from sql.reputation_rules import (
     FORGIVEN_BY,
     KIN,
     LIES,

@@ -12,6 +12,7 @@ from actors.ledger.effects import UnitStart
 from actors.node_session.messages import DropCheck, RunCheck
 from actors.verifier.case import Case, Step
 from actors.verifier.settings import VerifierSettings
+from rendertrust.verdict_reason import VerdictReason, explain
 from sql.checks import Pending
 from sql.job_plan import Pricing
 from tests.support.until import until
@@ -94,7 +95,7 @@ async def test_a_result_whose_check_failed_is_checked_again_when_nobody_else_wai
 async def test_a_scene_that_verifiers_cannot_render_is_charged_if_the_node_is_known(
     of_scene: int, known: bool, paid: bool
 ) -> None:
-    """Failures while a delivered file is read are never paid."""
+    """Other failures of its checks are never paid."""
     async with verifying() as play:
         play.known("v" * (1000 if known else 9))
         play.store.covers = False  # no earnings cover a fine, so the result is drawn
@@ -103,8 +104,30 @@ async def test_a_scene_that_verifiers_cannot_render_is_charged_if_the_node_is_kn
             order = await play.asked(checker)
             play.says(checker, order, None, "no memory", is_scene=number < of_scene)
         await play.ends(job, "COMPLETED")
-        assert play.verdict(job) == "unverifiable"
+        row = play.store.checks[job, 0, 1]
+        reason: VerdictReason = "scene-fails" if of_scene == 3 else "checks-failed"
+        assert (row.verdict, row.reason) == ("unverifiable", reason)
+        assert row.said == explain(reason, "no memory")
         assert (play.charged(), play.earned()) == ((PRICE, PRICE * 7 // 10) if paid else (0, 0))
+
+
+@simulated
+@pytest.mark.parametrize("of_scene", [0, 2])
+async def test_files_with_which_alone_verifiers_crash_are_refused_without_a_strike(
+    of_scene: int,
+) -> None:
+    async with verifying() as play:
+        play.known("v" * 1000)
+        play.store.covers = False
+        job, checker = await play.delivered(), play.inspector()
+        for number in range(3):
+            order, is_scene = await play.asked(checker), number < of_scene
+            play.says(checker, order, None, "it died", is_scene=is_scene, by_files=not is_scene)
+        unit = await play.ends(job, "QUEUED")
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike, row.said) == ("invalid", False, "it died")
+        assert (unit.failures, play.charged(), play.earned()) == (1, 0, 0)
+        assert row.verifier_id is not None, "it ends the node's valid results in a row"
 
 
 @simulated

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from sql.units import evidence_key, result_key
-from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CREATOR, EXACT, NODE, PRICE, Inspector, Play, verifying
@@ -71,10 +70,31 @@ async def test_a_store_that_is_away_is_nobodys_failure() -> None:
 
 
 @simulated
-async def test_after_three_checks_that_could_not_read_it_nobody_can_tell() -> None:
-    async with verifying() as play:
+async def test_what_only_the_gateway_can_read_waits_an_hour_and_is_then_refused() -> None:
+    """The verifier may have lost its way to the store, so nothing is decided before."""
+    async with verifying(wait_seconds=300.0) as play:
         job, checker = await play.delivered(), play.inspector()
-        for _ in range(3):
-            await cannot_read(play, checker)
-        await until(lambda: play.verdict(job) is not None, within=60)
-        assert (play.verdict(job), play.charged()) == ("unverifiable", 0)
+        begun = play.clock.monotonic()
+        while play.verdict(job) is None and play.clock.monotonic() - begun < 2 * 3600:
+            if checker.probe.ref.depth:
+                await cannot_read(play, checker)
+            await asyncio.sleep(10)
+        assert 3600 <= play.clock.monotonic() - begun < 2 * 3600
+        unit = await play.ends(job, "QUEUED")
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike, row.verifier_id) == ("invalid", False, None)
+        assert (unit.failures, play.charged(), play.earned()) == (1, 0, 0)
+
+
+@simulated
+async def test_what_cannot_be_fetched_keeps_nobody_elses_result_waiting() -> None:
+    async with verifying(wait_seconds=300.0) as play:
+        job, checker = await play.delivered(), play.inspector()
+        await cannot_read(play, checker)
+        await asyncio.sleep(100)
+        order = await play.asked(checker)
+        other = await play.delivered(user=UUID(int=5))
+        play.says(checker, order, None, "it could not be fetched", is_unread=True)
+        await play.checks(checker, EXACT)
+        await play.ends(other, "COMPLETED")
+        assert play.verdict(job) is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.browser.console.stage import HOSTILE
-from web.console import formatting, template_rendering
+from web.console import template_rendering, value_markup
 from web.console.page_responses import own_path
 from web.console.pages.jobs import told
 from web.console.tables import (
@@ -36,20 +36,20 @@ COLUMNS = (Column("Name", "name"), Column("Depth", "depth", "number"), Column("E
         (185, "3 min 5 s"),
         (7260, "2 h 1 min"),
         (187_200, "2 d 4 h"),
-        (None, formatting.NOTHING),
+        (None, value_markup.NOTHING),
     ],
 )
 def test_spans(seconds: float | None, text: str) -> None:
-    assert formatting.span(seconds) == text
+    assert value_markup.span(seconds) == text
 
 
 def test_money_has_its_unit_and_all_its_digits() -> None:
-    text = formatting.credits_(-123_456_789).striptags()
-    assert text.split() == [f"{formatting.MINUS}12", "345.6789", "cr"]
+    text = value_markup.credits_(-123_456_789).striptags()
+    assert text.split() == [f"{value_markup.MINUS}12", "345.6789", "cr"]
 
 
 def test_moments_are_absolute_in_their_title() -> None:
-    shown = formatting.when(datetime(2026, 11, 25, 9, 5, 7, tzinfo=UTC))
+    shown = value_markup.when(datetime(2026, 11, 25, 9, 5, 7, tzinfo=UTC))
     assert 'title="2026-11-25 09:05:07 UTC"' in shown
     assert 'datetime="2026-11-25T09:05:07+00:00"' in shown
 
@@ -106,8 +106,8 @@ def test_rows_without_a_value_stand_last() -> None:
 
 def test_an_address_keeps_what_is_not_changed() -> None:
     params = {"q": "a&b", "sort": "name"}
-    assert formatting.address("/console/x", params, sort=None) == "/console/x?q=a%26b"
-    assert formatting.address("/console/x", {}, sort="-y") == "/console/x?sort=-y"
+    assert value_markup.address("/console/x", params, sort=None) == "/console/x?q=a%26b"
+    assert value_markup.address("/console/x", {}, sort="-y") == "/console/x?sort=-y"
 
 
 @attrs.frozen

@@ -74,6 +74,22 @@ async def test_a_key_that_was_given_up_opens_nothing_though_it_was_cached(path: 
     assert await tokens.verify(old, TokenType.ACCESS) is None
 
 
+async def test_the_key_before_opens_nothing_after_its_time_in_a_gateway_that_runs(
+    path: Path,
+) -> None:
+    clock = Clock()
+    tokens = Tokens(SETTINGS, clock, RANDOM, TokenKeyFile(path, clock))
+    signature = tokens.sign("an address")
+    old, _ = tokens.issue(TokenType.REFRESH, RANDOM.uuid(), RANDOM.uuid())
+    rotate(path, clock.now(), timedelta(minutes=1))
+    clock.later = 2.0
+    assert await tokens.verify(old, TokenType.REFRESH)
+    assert tokens.is_signed("an address", signature)
+    clock.ahead = timedelta(minutes=1)
+    assert await tokens.verify(old, TokenType.REFRESH) is None
+    assert not tokens.is_signed("an address", signature)
+
+
 def test_the_key_before_stays_until_its_last_token_has_expired(path: Path) -> None:
     clock = Clock()
     first = read_keys(path, clock.now())

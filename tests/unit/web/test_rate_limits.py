@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from supervisors.engines.handle import Handle
+from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from tests.support.http_gateway import settings_for_tests
 from tests.twins.clock import EPOCH
@@ -69,7 +69,7 @@ async def test_passwords_are_not_tried_while_gateways_cannot_count_together() ->
     """Counting alone, each gateway would allow as many tries as the limit for all gateways."""
     clock = HandClock()
     limits = settings_for_tests(limits={"login": 5, "read": 1}).limits
-    rates = RateLimits(limits, clock, SharedRates(Handle(), clock.monotonic))
+    rates = RateLimits(limits, clock, SharedRates(CurrentEndpoint(), clock.monotonic))
     for guard in ("login", "refresh", "register"):
         assert await rates.count(guard, "192.0.2.1") is NOT_COUNTED
     assert not (await counted(rates, "read", "192.0.2.1")).is_over

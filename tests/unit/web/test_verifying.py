@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from config.loader import SettingsError, load
 from config.settings import Settings
-from rendertrust.receipt import NO_VERIFIER, OFF
+from rendertrust.verdict_reason import NO_VERIFIER, OFF
 from sql.nodes import NOTHING_SAID, NodeIdentity
 from supervisors.actor_settings import actor_settings, session_settings, verifier_settings
 from supervisors.engines.embedded_verifier import CannotVerify, Confinement, SandboxCommand

@@ -11,11 +11,12 @@ from sql.api_keys import LIVING_MAX
 from sql.login_sessions import SessionRow
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, table
-from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
 from web.http.converter import structure
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.identity.roles import Scope
+from web.routes.account import mails_of
 from web.routes.auth import PasswordChange, set_own_password
 from web.routes.keys import KEY_NOT_FOUND, NewKey, create_key, revoke_key
 from web.routes.sessions import SESSION_NOT_FOUND, end_other_sessions, end_session
@@ -122,6 +123,8 @@ async def account(view: View[AccountQuery]) -> Shown | Problem:
         "scopes": SCOPES,
         "labels": {scope.value: label.lower() for scope, label in SCOPES.items()},
         "lifetimes": LIFETIMES,
+        "wanted_mails": mails_of(row),
+        "sends_mail": bool(view.gateway.settings.mail.url),
     }
 
 
@@ -197,9 +200,3 @@ async def end_key(view: View[OwnItemForm]) -> Redirect | Problem:
     """Revoke one of the user's keys."""
     done = await revoke_key(view.gateway, view.who.user, view.query.which)
     return done if isinstance(done, Problem) else Redirect(PATH, "The key is revoked.")
-
-
-def session_of(view: View[Any]) -> UUID:
-    """Return the session of an action."""
-    assert view.session is not None, "actions have a session"
-    return view.session

@@ -8,7 +8,7 @@ import attrs
 from msgspec import Meta
 
 from web.console.console_state import ActorHistory
-from web.console.registry import Nav, Pages
+from web.console.registry import SYSTEM, Nav, Pages
 from web.console.tables import Column, order_by, sort_of, sorted_rows, table
 from web.console.tree_rows import TreeRow, branches_of, notes_of
 from web.console.view import OVERSEERS, Shown, View
@@ -48,7 +48,7 @@ class ActorsQuery:
     "Actors",
     "actors.html",
     who=OVERSEERS,
-    nav=Nav("Actors", "a", 30, "tree"),
+    nav=Nav("Actors", "a", 30, "tree", SYSTEM),
     live=("summary", "chosen", "tree", "log"),
     every=2.0,
     inside=True,
@@ -74,7 +74,7 @@ async def actors(view: View[ActorsQuery]) -> Shown | Problem:
 
 
 def arranged(branches: Sequence[TreeRow], query: ActorsQuery) -> list[TreeRow]:
-    """Return the rows in the tree's order, or only actors sorted by a column; filtered by name."""
+    """Return the rows with the query's text, in the tree's order or only actors, by a column."""
     sort = sort_of(query.sort, COLUMNS, IN_ORDER)
     text = query.q.casefold()
     found = [b for b in branches if text in f"{b.name} {b.kind} {b.state}".casefold()]

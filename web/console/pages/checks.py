@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from sql.checks import PENDING, CheckFilter, CheckViews
 from sql.nodes import NodeViews
-from web.console.registry import Nav, Pages
+from web.console.registry import FLEET, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import Shown, View
 from web.jobs.check_queue import check_queue_of
@@ -59,7 +59,7 @@ class ChecksQuery:
     "/checks",
     "Checks",
     "checks.html",
-    nav=Nav("Checks", "v", 25, "check", of_nodes=True),
+    nav=Nav("Checks", "v", 25, "check", FLEET, of_nodes=True),
     live=("figures", "verifiers", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import attrs
 
 from sql.page import Page
-from web.console.registry import Nav, Pages
+from web.console.registry import MONEY, Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, table
 from web.console.view import Shown, View
 from web.identity.roles import UserRole
@@ -45,7 +45,7 @@ class CreditsQuery(SortQuery):
     "Credits",
     "credits.html",
     who=frozenset({UserRole.USER, UserRole.OPERATOR, UserRole.ADMIN}),
-    nav=Nav("Credits", "c", 30, "coin"),
+    nav=Nav("Credits", "c", 30, "coin", MONEY),
     live=("figures", "holds", "bought"),
     own=True,
     topics=("jobs",),

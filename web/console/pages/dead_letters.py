@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import attrs
 from msgspec import Meta
 
-from web.console.registry import Nav, Pages
+from web.console.registry import SYSTEM, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, sort_of, table
 from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
@@ -63,7 +63,7 @@ class DeadLettersQuery:
     "Dead letters",
     "dead_letters.html",
     who=OVERSEERS,
-    nav=Nav("Dead letters", "d", 70, "mail"),
+    nav=Nav("Dead letters", "d", 70, "mail", SYSTEM),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=5.0,

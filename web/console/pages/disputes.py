@@ -1,4 +1,7 @@
-"""Disputes page: creators open disputes, admins decide them, and both see the transfers."""
+"""Disputes page: creators open disputes, admins decide them, and both see the transfers.
+
+The operator of a unit whose dispute has a comparison sees the comparison and the decision.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,19 +11,21 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from actors.ports import ObjectsUnavailable
 from rendertrust.frame_range import parse
 from sql.disputes import DisputableUnit, DisputeShown
 from sql.page import Page
 from web.console.job_frames import is_displayed
-from web.console.registry import Nav, Pages
+from web.console.registry import RENDERING, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
-from web.console.view import ADMINS, Picture, Redirect, Shown, View
+from web.console.view import ADMINS, ExternalRedirect, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.identity.acting_user import ActingUser
 from web.jobs.job_control import JOB_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.routes.admin import Because
-from web.routes.disputes import DISPUTE_NOT_FOUND, Complaining, decided, opened
+from web.routes.disputes import DISPUTE_NOT_FOUND, Complaining, decided, opened, sheet_of
 
 pages = Pages()
 PATH: Final = "/console/disputes"
@@ -65,14 +70,14 @@ class ComplaintForm:
     "/disputes",
     "Disputes",
     "disputes.html",
-    nav=Nav("Disputes", "e", 45, "warn"),
+    nav=Nav("Disputes", "e", 45, "warn", RENDERING),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=10.0,
     rest=1.0,
 )
 async def disputes(view: View[DisputesQuery]) -> Shown:
-    """Return the user's disputes, or all users' for admins; newest first."""
+    """Return the user's disputes, or all users' for admins and auditors."""
     views, query = view.gateway.tables.disputes, view.query
     withheld = query.is_ == WITHHELD
     state, which = ("OPEN", True) if withheld else (query.is_.upper() or None, None)
@@ -105,21 +110,47 @@ async def disputes(view: View[DisputesQuery]) -> Shown:
 async def dispute(view: View) -> Shown | Problem:
     """Return a dispute: subject, state, and the transfers of its decision."""
     views, everybody = view.gateway.tables.disputes, view.owner is None
-    row = await views.one(view.ids["id"], view.owner)
+    row = await _visible(view)
     if row is None:
         return DISPUTE_NOT_FOUND
+    is_about_ones_work = view.owner not in (None, row.user_id)
     return {
         "title": f"Dispute of job {str(row.job_id)[:8]}",
         "row": row,
-        "entries": await views.entries(row.id, everybody=everybody),
+        "is_about_ones_work": is_about_ones_work,
+        "entries": () if is_about_ones_work else await views.entries(row.id, everybody=everybody),
         "comparison": await views.comparison(row.id),
-        "delivered": await delivered_of(view.gateway, row),
+        "has_sheet": await _has_sheet(view.gateway, row),
+        "delivered": None if is_about_ones_work else await delivered_of(view.gateway, row),
         "everybody": everybody,
         "now": view.now,
         "may_decide": view.is_admin
         and row.state == "OPEN"
         and view.who.user not in (row.user_id, row.operator_id),
     }
+
+
+async def _visible(view: View[Any]) -> DisputeShown | None:
+    """Return the dispute if the user may see it.
+
+    The operator of the disputed unit may if the dispute has a comparison.
+    """
+    views = view.gateway.tables.disputes
+    row = await views.one(view.ids["id"])
+    if row is None or view.owner in (None, row.user_id):
+        return row
+    is_operators = row.operator_id == view.owner and await views.comparison(row.id) is not None
+    return row if is_operators else None
+
+
+async def _has_sheet(gateway: Gateway, row: DisputeShown) -> bool:
+    """Return True if a check has ended, and its verifier has uploaded a comparison sheet."""
+    if row.state == "OPEN" and row.finding is None:
+        return False
+    try:
+        return await sheet_of(gateway, row.job_id, row.unit, None) is not None
+    except ObjectsUnavailable:
+        return False
 
 
 @attrs.frozen
@@ -152,10 +183,23 @@ async def delivered_of(gateway: Gateway, row: DisputeShown) -> DeliveredFile | N
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=DISPUTE_NOT_FOUND)
 async def picture(view: View) -> Picture | Problem:
     """Return the side-by-side picture of a dispute, as its creator sent it."""
+    row = await _visible(view)
     views = view.gateway.tables.disputes
-    row = await views.one(view.ids["id"], view.owner)
     found = row and await views.comparison_picture(row.job_id, row.unit, view.owner)
     return Picture(found, "image/png") if found else DISPUTE_NOT_FOUND
+
+
+@pages.page("/disputes/{id}/check", "Picture", "", absent=DISPUTE_NOT_FOUND)
+async def check_picture(view: View) -> ExternalRedirect | Problem:
+    """Redirect to the side-by-side picture that a verifier made for a dispute."""
+    row = await _visible(view)
+    found = row and await sheet_of(view.gateway, row.job_id, row.unit, None)
+    if not found:
+        return DISPUTE_NOT_FOUND
+    objects = view.gateway.ports.objects
+    return ExternalRedirect(
+        await objects.presign_get(found.key, within=URL_SECONDS, base=view.base)
+    )
 
 
 @pages.page(

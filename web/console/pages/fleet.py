@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from sql.nodes import SORTED_MOST, ListedNode, NodeFilter, NodeViews
 from sql.operator_accounts import Operators
-from web.console.registry import Nav, Pages
+from web.console.registry import FLEET, Nav, Pages
 from web.console.tables import Column, one_of, order_by, sort_of
 from web.console.view import Shown, View
 from web.nodes.connections import OpenConnection
@@ -61,7 +61,7 @@ class FleetRow:
     "/fleet",
     "Fleet",
     "fleet.html",
-    nav=Nav("Fleet", "f", 20, "fleet"),
+    nav=Nav("Fleet", "f", 20, "fleet", FLEET),
     live=("figures", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,

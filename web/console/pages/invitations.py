@@ -42,8 +42,6 @@ class NewInvitationForm:
 
 @attrs.frozen
 class RevokedInvitationForm:
-    """An invitation to revoke."""
-
     which: UUID
     why: Reason
 

@@ -14,12 +14,12 @@ from rendertrust.job_types import RENDER
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from web.console.bill import bill_of
 from web.console.curl import curl_of
-from web.console.formatting import address
 from web.console.job_frames import SHOWN, frames_of, numbers_of, small_of
 from web.console.job_timeline import TimelineFacts, steps_of, tries_of
 from web.console.pages.disputes import window_of
 from web.console.registry import Pages
 from web.console.tables import Column, order_by, table
+from web.console.value_markup import address
 from web.console.view import OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of

@@ -58,7 +58,7 @@ MaybeAmount = Annotated[
 
 @attrs.frozen
 class FramePath:
-    """Path of a frame's file. ``of`` is the attempt, so that each picture has its own address."""
+    """Query of a frame's file. ``of`` is the attempt, so that each picture has its own address."""
 
     unit: Number
     of: Number = 0

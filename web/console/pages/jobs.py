@@ -10,7 +10,7 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from rendertrust import money
 from sql.jobs import SORTED_MOST, JobFilter, JobViews
-from web.console.registry import Nav, Pages
+from web.console.registry import RENDERING, Nav, Pages
 from web.console.tables import Column, order_by, sort_of
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import uuid_of
@@ -59,7 +59,7 @@ class JobsQuery:
     "/jobs",
     "Jobs",
     "jobs.html",
-    nav=Nav("Jobs", "j", 10, "jobs"),
+    nav=Nav("Jobs", "j", 10, "jobs", RENDERING),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=5.0,

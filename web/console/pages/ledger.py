@@ -9,7 +9,7 @@ from actors.night_auditor.messages import NightAuditor, RunWhole
 from sql.credits import KINDS, NEWEST, SORTED_MOST, EntryFilter, LedgerViews
 from sql.overview import Overview
 from web.console.ledger_health import soundness_of
-from web.console.registry import Nav, Pages
+from web.console.registry import MONEY, Nav, Pages
 from web.console.tables import SORTED_MOST as ANCHORS_MOST
 from web.console.tables import Column, Table, one_of, order_by, page_of, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
@@ -67,7 +67,7 @@ class LedgerQuery:
     "/ledger",
     "Ledger",
     "ledger.html",
-    nav=Nav("Ledger", "l", 40, "ledger"),
+    nav=Nav("Ledger", "l", 40, "ledger", MONEY),
     live=("sound", "log", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,

@@ -27,7 +27,7 @@ pages = Pages()
 files = Operations()
 CHAIN_SECONDS: Final = 1.0
 Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-SCRIPTS: Final = ("sha256.js", "proof.js")  # proof.js imports sha256.js
+SCRIPTS: Final = ("sha256.js", "note.js", "proof_check.js", "proof.js")  # in order of import
 _IMPORT: Final = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 

@@ -8,10 +8,10 @@ import orjson
 from msgspec import Meta
 
 from sql.nodes import NodeEarnings, NodeShown, NodeViews
-from web.console.formatting import size
 from web.console.pages.fleet import LATELY
 from web.console.registry import Pages
 from web.console.tables import Column, SortQuery, order_by, table
+from web.console.value_markup import size
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
 from web.identity.acting_user import ActingUser

@@ -10,7 +10,7 @@ from sql.audit_log import Act
 from sql.nodes import NodeFilter, NodeViews
 from sql.organisations import OF_USER_MOST, ChangeOutcome, Organisation
 from web.console.pages.fleet import LATELY
-from web.console.registry import Nav, Pages
+from web.console.registry import FLEET, Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import Email
@@ -86,7 +86,7 @@ class OrganisationQuery(SortQuery):
     "/organisations",
     "Organisations",
     "organisations.html",
-    nav=Nav("Organisations", "n", 55, "users"),
+    nav=Nav("Organisations", "n", 55, "users", FLEET),
     live=("rows", "trusted"),
     own=True,
     every=10.0,

@@ -9,9 +9,8 @@ from msgspec import Meta
 from sql.passkeys import PASSKEYS_MAX, PasskeyTaken
 from sql.second_factors import LastFactor
 from web.console.app_setup import CODE_WRONG, CODES_SAID, qr_of
-from web.console.pages.account import session_of
 from web.console.registry import Pages
-from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
 from web.http.problem import Fault, Problem, invalid
 from web.identity.passkeys import (
     ANSWER_MAX,

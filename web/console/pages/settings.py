@@ -11,7 +11,7 @@ from rendertrust import money
 from sql.log import read_keys
 from sql.prices import EVERY_OTHER
 from sql.settings_views import SettingsViews
-from web.console.registry import Nav, Pages
+from web.console.registry import SYSTEM, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
 from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Fault, Problem, invalid
@@ -135,7 +135,7 @@ class LimitRow:
     "Settings",
     "settings.html",
     who=OVERSEERS,
-    nav=Nav("Settings", "s", 95, "gear"),
+    nav=Nav("Settings", "s", 95, "gear", SYSTEM),
     live=("shown",),
     every=10.0,
     rest=1.0,

@@ -12,7 +12,7 @@ from prometheus_client import PROCESS_COLLECTOR
 import rendertrust
 from actors.ports import Clock
 from web.console.alerts import NAMES
-from web.console.registry import Nav, Pages
+from web.console.registry import SYSTEM, Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
@@ -61,7 +61,7 @@ class SystemQuery(SortQuery):
     "System",
     "system.html",
     who=OVERSEERS,
-    nav=Nav("System", "y", 90, "pulse"),
+    nav=Nav("System", "y", 90, "pulse", SYSTEM),
     live=("figures", "lag", "answers", "process"),
     every=2.0,
     rest=1.0,

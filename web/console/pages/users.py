@@ -12,12 +12,12 @@ from rendertrust import money
 from sql.credits import ConsoleEntryRow, EntryFilter, LedgerViews
 from sql.page import Page
 from sql.users import SORTED_MOST, UserViews
-from web.console.formatting import address
 from web.console.pages.credits import HOLDS, PURCHASES, bought, held
 from web.console.pages.invitations import INVITATIONS, invitations_of
 from web.console.refund_preview import ALL, PIECE, RefundPreview, refunding
-from web.console.registry import Nav, Pages
+from web.console.registry import SYSTEM, Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, sort_of, table
+from web.console.value_markup import address
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.idempotency import OTHER_REQUEST, REPLAYED
@@ -146,7 +146,7 @@ class RevocationForm:
     "Users",
     "users.html",
     who=OVERSEERS,
-    nav=Nav("Users", "u", 50, "users"),
+    nav=Nav("Users", "u", 50, "users", SYSTEM),
     live=("rows",),
     topics=("jobs",),
     every=10.0,

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from sql.webhooks import ENDPOINTS_MAX, EndpointPatch, NewEndpoint
-from web.console.registry import Nav, Pages
+from web.console.registry import RENDERING, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, SortQuery, order_by, page_of, table
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem, invalid
@@ -70,7 +70,7 @@ class WebhookQuery:
     "/webhooks",
     "Webhooks",
     "webhooks.html",
-    nav=Nav("Webhooks", "w", 60, "link"),
+    nav=Nav("Webhooks", "w", 60, "link", RENDERING),
     live=("rows",),
     own=True,
     topics=("jobs",),

@@ -30,6 +30,11 @@ export function noteOf(signed, { name, id }) {
 // Returns whether there is a signature and all of them are valid; null if this browser cannot
 // check.
 export async function isSigned({ text, signatures }, { key }) {
+  return areSignatures(signatures.map((one) => one.slice(4)), bytes(text), key);
+}
+
+// Returns whether all of at least one Ed25519 signature are valid; null if this browser cannot check.
+export async function areSignatures(signatures, message, key) {
   if (!signatures.length) return false;
   let made;
   try {
@@ -37,6 +42,6 @@ export async function isSigned({ text, signatures }, { key }) {
   } catch (error) {
     return crypto.subtle && error.name !== "NotSupportedError" ? false : null;
   }
-  const held = signatures.map((one) => crypto.subtle.verify("Ed25519", made, one.slice(4), bytes(text)));
+  const held = signatures.map((one) => crypto.subtle.verify("Ed25519", made, one, message));
   return (await Promise.all(held)).every(Boolean);
 }

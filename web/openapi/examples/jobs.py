@@ -157,6 +157,7 @@ UNIT: Final[Example] = {
     "waiting": None,
     "copy_node_id": None,
     "given_back": None,
+    "unverified_reason": None,
 }
 UNITS: Final[Example] = {"units": [UNIT], "count": 48, "next": 11}
 UNIT_AGAIN: Final[Example] = {

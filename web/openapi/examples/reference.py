@@ -132,6 +132,46 @@ ACCOUNT: Final[Example] = {
     "is_active": True,
     "created_at": "2026-03-13T12:00:00Z",
 }
+OWN_ACCOUNT: Final[Example] = {
+    "id": USER_ID,
+    "email": "user@example.com",
+    "name": "Jane Smith",
+    "role": "user",
+    "created_at": "2026-03-13T12:00:00Z",
+    "verified_at": "2026-03-13T12:05:00Z",
+    "mails": ["job.completed", "job.failed", "job.paused", "node.offline"],
+}
+ACCOUNT_EXPORT: Final[Example] = {
+    "exported_at": "2026-03-13T12:00:00Z",
+    "gateway": "https://farm.example.org",
+    "account": OWN_ACCOUNT,
+    "sessions": [],
+    "factors": [],
+    "keys": [
+        {
+            "id": KEY_ID,
+            "name": "render farm",
+            "hint": "q1Zc",
+            "scopes": ["jobs:read"],
+            "created_at": "2026-03-13T12:00:00Z",
+            "expires_at": None,
+            "last_used_at": None,
+            "revoked_at": None,
+        }
+    ],
+    **{
+        name: []
+        for name in (
+            *("mails", "organisations", "trusted", "webhooks", "nodes", "uploads", "preflights"),
+            *("jobs", "disputes", "purchases", "credits", "earnings", "payouts", "audit"),
+        )
+    },
+}
+ACCOUNT_DELETION: Final[Example] = {"password": "securepassword123"}
+ACCOUNT_DELETED: Final[Example] = {"message": "The account was deleted"}
+ACCOUNT_CHANGE: Final[Example] = {
+    "mails": ["job.completed", "job.failed", "job.paused", "node.offline"]
+}
 ACCOUNTS: Final[Example] = {"users": [ACCOUNT], "count": 1, "next": None}
 BECAUSE: Final[Example] = {"reason": "Asked for it by telephone"}
 NEW_ROLE: Final[Example] = {**BECAUSE, "role": "operator"}
@@ -451,6 +491,7 @@ NODE_CHECKS: Final[Example] = {
             "strike": True,
             "opened_at": "2026-03-13T12:04:00Z",
             "decided_at": "2026-03-13T12:05:00Z",
+            "reason": None,
         }
     ]
 }

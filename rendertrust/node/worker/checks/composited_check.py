@@ -17,7 +17,7 @@ from ..scene.loader import opened
 from ..scene.output import choose_format
 from ..scene.settings import held, prepare
 from . import coarse_render, image_comparison
-from .delivered_files import DeliveryFault, may_be_opened, pixels_of
+from .delivered_files import DeliveryFault, may_be_opened, pixels_of, read_passes
 from .open_watchdog import PICTURE, OpenProgress
 
 SEED_STEP = 7919
@@ -88,7 +88,7 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
     _is_shown_alike(path, picture, suffix)
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
-    if path.endswith(".exr") and not _has_same_layers(path, picture):
+    if path.endswith(".exr") and not _has_same_channels(path, picture):
         raise DeliveryFault("the picture has other layers or passes than this frame")
     ours = pixels_of(bpy, path)
     if not ours.size:  # multi-layer: Blender gives no access to the pixels
@@ -102,7 +102,7 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
 def _is_shown_alike(ours: str, theirs: str, suffix: str) -> None:
     """Raise DeliveryFault if viewers would show the delivered picture by other metadata than ours.
 
-    Missing metadata is no fault.
+    Missing metadata is no fault, except in OpenEXR files.
     """
     try:
         wanted = showing_of(ours, suffix)
@@ -138,18 +138,25 @@ def _same(one: str, other: str) -> bool:
         return filecmp.cmp(one, other, shallow=False)
 
 
-def _has_same_layers(one: str, other: str) -> bool:
-    """Return True if both files have the same channels. Raises OSError, NoPixels."""
-    return channels_of(one) == channels_of(other)
+def _has_same_channels(ours: str, theirs: str) -> bool:
+    """Return True if both files have the same channels. Raises DeliveryFault, NoPixels, OSError."""
+    wanted = channels_of(ours)
+    try:
+        return wanted == channels_of(theirs)
+    except NoPixels as fault:
+        raise DeliveryFault(f"the picture is invalid: {fault}") from fault
 
 
 def _compared_passes(bpy: Any, files: tuple[str, ...], size: tuple[int, int]) -> dict[str, Any]:
     """Compare all passes of our file, the delivered file and, if given, ours with a different seed.
 
-    Return the comparison of the pass that differs most. Raises NoPixels, MachineError.
+    Return the comparison of the pass that differs most. Raises DeliveryFault, NoPixels,
+    MachineError.
     """
-    kinds = kinds_in(files[0])
-    read = [passes.read(bpy, path, size, kinds) for path in files]
+    ours, theirs, *others = files
+    kinds = kinds_in(ours)
+    read = [passes.read(bpy, ours, size, kinds), read_passes(bpy, theirs, size, kinds)]
+    read += [passes.read(bpy, path, size, kinds) for path in others]
     return image_comparison.worst(
         [
             image_comparison.compared(*(of[layer][name] for of in read))

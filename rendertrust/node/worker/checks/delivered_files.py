@@ -56,10 +56,17 @@ def files_of(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
 def read_evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
     """Read all passes of the evidence after checking its header. Raises DeliveryFault."""
     fits(path, size, kinds)
+    return read_passes(bpy, path, size, kinds, "evidence")
+
+
+def read_passes(
+    bpy: Any, path: str, size: tuple[int, int], kinds: Kinds, what: str = "picture"
+) -> Layers:
+    """Read all passes of a delivered file. Raises DeliveryFault."""
     try:
         return passes.read(bpy, path, size, kinds)
     except MachineError as fault:
-        raise DeliveryFault(f"the evidence cannot be read: {fault}") from fault
+        raise DeliveryFault(f"the {what} cannot be read: {fault}") from fault
 
 
 def fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
@@ -171,7 +178,7 @@ def unpack_frame(bpy: Any, order: dict[str, Any], frames: list[int], frame: int)
 
 
 def pictures_of(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> Any:
-    """Yield the path of each picture of a zip; unpack one picture at a time."""
+    """Yield the path of each delivered picture; unpack a chunk's pictures one at a time."""
     if len(frames) == 1:
         if os.path.getsize(order["picture"]) > most:
             raise DeliveryFault("the picture is larger than possible for this frame")

@@ -34,9 +34,9 @@ from .crop_placement import Crop, place
 from .delivered_files import DeliveryFault, NoEvidence, bytes_most, files_of, read_evidence
 from .exchangeability import REFUSED
 from .frame_crops import EvidencePasses, RenderedCrop
+from .frame_sheet import WHOLE, draw_checked
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
-WHOLE = "whole.exr"  # our render of the whole frame
 OURS = "ours.exr"  # its copy for a second worker
 
 
@@ -49,7 +49,8 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     get a check. ``whole``: render the whole frame as its node did, and cut the crops out.
     ``across``: another kind of device or instruction set made the result; the value lists the draws
     of a second look. ``keep``: leave our render of the whole frame to a second worker. ``places``:
-    a previous worker rendered the evidence; compare only these crops.
+    a previous worker rendered the evidence; compare only these crops. ``sheet``: also draw a
+    comparison sheet of the whole frame.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -71,7 +72,10 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
         told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
         told |= nondeterminism.note(bpy, bpy.context.scene)
     # ``depends`` was computed above, because the checks open the scene again.
-    say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
+    told |= depends
+    if order.get("sheet") and told.get("whole"):
+        draw_checked(bpy, order, frame, told, progress)
+    say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))
 
 
 def _compare(

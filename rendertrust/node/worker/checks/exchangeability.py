@@ -39,8 +39,9 @@ ACCEPTED, REFUSED, UNSAID = "accepted", "refused", "unsaid"
 class Exchangeability(NamedTuple):
     """Result of one comparison.
 
-    ``seeds`` is K. ``cells``: number of cells. ``noisy``: number of cells in which the pictures,
-    the delivered one included, are not all equal; only these are evaluated. ``samples``: effective
+    ``seeds`` is K. ``cells``: number of cells. ``noisy``: number of cells in which a picture,
+    perhaps the delivered one, is farther than NOISE_LEAST from the mean of the others; only these
+    cells are evaluated. ``samples``: effective
     share of the samples. ``noisiest``, ``calmest``, ``softest`` and ``farthest``: share of cells in
     which the delivered picture is the noisiest, and so on. ``softer``: missing contrast of the
     median cell, as a share. ``bias``: median over the noisy cells of the delivered mean color's

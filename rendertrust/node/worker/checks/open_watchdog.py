@@ -16,7 +16,7 @@ from ..resource_limits import at_most
 OPEN_SECONDS = 120.0  # seconds of processor time, for each processor
 LARGE = 1 << 30  # decoded bytes; a larger file gets more time
 MADE_SECONDS = 5  # factor for rebuilding a picture from delivered passes
-EVIDENCE, PICTURE, MAKING = "evidence", "picture", "making"
+EVIDENCE, PICTURE, MAKING, SHEET = "evidence", "picture", "making", "sheet"
 
 
 class OpenProgress(Progress):

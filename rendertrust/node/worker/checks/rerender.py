@@ -11,12 +11,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..formats.bounds import NoPixels
-from ..ipc import Say, SceneError
+from ..ipc import Say
 from ..render import passes, tiles
 from ..render.evidence import make
 from ..render.frames import facts, written_size
@@ -27,7 +27,6 @@ from ..scene.output import choose_format, compositor_tree
 from ..scene.settings import prepare
 from . import (
     coarse_render,
-    comparison_sheet,
     composited_check,
     evidence_check,
     frame_crops,
@@ -44,27 +43,15 @@ from .delivered_files import (
     read_evidence,
 )
 from .frame_crops import EvidencePasses, RenderedCrop
+from .frame_sheet import Bands, DeliveredPicture, bands_of, draw, is_off, opened_picture
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
-Bands = dict[str, Any]  # array of a picture, or an array for each pass of each layer
 FINISHED_MOST = 0.1  # maximum difference of a picture rebuilt from the same passes
-OFF_MOST = 0.3  # maximum difference of device classes, as a multiple of the noise
 SHOWN_MOST = 12  # maximum number of regions of a whole frame in the report
 CELLS = 10  # cells of a whole frame, in each direction
 SAME: dict[str, Any] = {"equal": True, "off": None}
 BLOCK = 16  # side in pixels of the blocks that a JPEG codes together
 BLEEDING = 2  # pixels at a block's edge that a decoder mixes with the next block
-FLOATS = (".exr", ".hdr")
-
-
-class DeliveredPicture(NamedTuple):
-    """The decoded delivered picture. ``step``: the smallest difference in the picture's format."""
-
-    path: str
-    suffix: str
-    size: tuple[int, int]
-    step: float
-    bands: Bands
 
 
 def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -110,27 +97,14 @@ def _delivered(
 ) -> DeliveredPicture:
     """Open the delivered picture. Raises DeliveryFault, and NoPixels for an unsupported format."""
     suffix = choose_format(scene.render, order.get("format"))
-    size, depth = written_size(scene), int(scene.render.image_settings.color_depth)
+    size = written_size(scene)
     path = copy_picture(order, suffix, size)
-    step = 0.0 if suffix in FLOATS else 1 / (2 ** min(depth, 16) - 1)
     with progress.about(PICTURE, size, theirs=path):
         if not may_be_opened(path, suffix, size):
             raise NoPixels("the picture's format is not supported")
         if suffix != ".exr" and not pixels_of(bpy, path).size:
             raise DeliveryFault(NOTHING)
-        return DeliveredPicture(path, suffix, size, step, bands_of(bpy, path, size))
-
-
-def bands_of(bpy: Any, path: str, size: tuple[int, int]) -> Bands:
-    """Return a picture's arrays by layer and pass, the lowest row first.
-
-    A plain picture has one array.
-    """
-    pixels = pixels_of(bpy, path)
-    if pixels.size:
-        return {"": pixels}
-    read = passes.read(bpy, path, size, passes.kinds_in(path))
-    return {f"{layer}.{name}": of for layer, found in read.items() for name, of in found.items()}
+        return opened_picture(bpy, scene, path)
 
 
 def _compared(
@@ -151,7 +125,7 @@ def _compared(
         told |= {"regions": found}
         is_made = not is_off([told.get("finish", SAME)], FINISHED_MOST)
         if is_made and not is_off(found):
-            return told | _shown(order, theirs, ours, told)
+            return told | draw(order, theirs, ours, told)
         why = (
             "regions of the frame differ" if is_made else "the picture does not match its evidence"
         )
@@ -161,12 +135,7 @@ def _compared(
     told |= {"whole": whole, "why_whole": why, "regions": cells}
     if nondeterminism.may_differ(bpy, bpy.context.scene):
         told["loose"] = True
-    return told | _shown(order, theirs, ours, told)
-
-
-def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
-    """Return True if a region differs by more than device classes do."""
-    return any(not one["equal"] and (one["off"] is None or one["off"] > most) for one in found)
+    return told | draw(order, theirs, ours, told)
 
 
 # ── regions ───────────────────────────────────────────────────────────────────────────────────────
@@ -382,39 +351,3 @@ def cells_of(size: tuple[int, int]) -> list[Crop]:
     return [
         (x, y, min(sides[0], size[0] - x), min(sides[1], size[1] - y)) for y in rows for x in lines
     ]
-
-
-# ── the side-by-side picture ──────────────────────────────────────────────────────────────────────
-
-
-def _shown(
-    order: dict[str, Any], theirs: DeliveredPicture, ours: Bands, told: dict[str, Any]
-) -> dict[str, Any]:
-    """Write a sheet with both pictures and their difference.
-
-    The file goes to the parent folder, because this order's folder has a random name.
-    """
-    name = next(iter(theirs.bands))
-    pair = comparison_sheet.PicturePair(
-        theirs.bands[name],
-        ours[name],
-        is_linear=theirs.step < 1 / 255,
-        is_whole="whole" in told,
-    )
-    marks = [
-        comparison_sheet.MarkedRegion((at[0], at[1], at[2], at[3]), is_off([one]), _words(one))
-        for one in told["regions"]
-        for at in (one["at"],)
-    ]
-    path = os.path.join(os.path.dirname(order["out"]), "shown.png")
-    try:
-        factor = comparison_sheet.write(path, pair, marks)
-    except (OSError, MemoryError) as fault:
-        raise SceneError(f"the comparison sheet cannot be written: {fault}") from fault
-    return {"shown": "shown.png", "amplified": factor}
-
-
-def _words(one: dict[str, Any]) -> str:
-    if one["equal"]:
-        return "equal"
-    return "cannot be compared" if one["off"] is None else f"{one['off']:.2g} times the noise"

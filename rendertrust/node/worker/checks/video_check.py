@@ -107,7 +107,7 @@ def _own_encoding(bpy: Any, order: dict[str, Any], say: Say) -> tuple[str, Any]:
 def _hold_to_own(
     n: int, theirs: tuple[SignalToNoise, list[str]], own: Array, ours: dict[int, Array]
 ) -> None:
-    """Raise DeliveryFault if our ``own`` encoding of a frame is clearly closer to its picture.
+    """Raise DeliveryFault if our ``own`` encoding of a frame lacks a fault of the delivered frame.
 
     ``theirs``: the delivered frame's loss, and the pictures to which it is closer.
     """
@@ -186,7 +186,7 @@ def _facts_of(bpy: Any, path: str) -> VideoFacts:
 
 
 def _is_mp4(file: Any) -> bool:
-    """Return True if the first video track is H.264."""
+    """Return True if the first track is H.264."""
     if file.read(8)[4:] != b"ftyp":
         return False
     end = file.seek(0, os.SEEK_END)

@@ -294,7 +294,7 @@ def warnings_of(bpy: Any) -> list[str]:
 def frames_of(scene: Any, text: str | None) -> list[int]:
     """Return the frames of an order.
 
-    If ``text`` is empty, return the current frame; if None, the scene's frames.
+    If ``text`` is empty, return the current frame; if None, also the scene's range.
     """
     if text is None:
         first, last, step = scene.frame_start, scene.frame_end, scene.frame_step

@@ -44,7 +44,7 @@ def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
 
 
 def opened(bpy: Any, order: dict[str, Any]) -> Any:
-    """Load the order's scene for rendering. Raises SceneError or MissingCapability."""
+    """Load the order's scene for rendering. Raises SceneError, MachineError, MissingCapability."""
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")

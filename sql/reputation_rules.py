@@ -1,4 +1,6 @@
-"""Reputation of a node, per device class, from the verdicts on its work."""
+"""Rules of a node's reputation per device class: strikes, forgiveness and release from quarantine,
+computed from the verdicts on its work.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

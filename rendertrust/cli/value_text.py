@@ -1,4 +1,4 @@
-"""Format values for people: short, and safe to print on a terminal."""
+"""Texts of values for people: short, and safe to print on a terminal."""
 
 import unicodedata
 from collections.abc import Sequence

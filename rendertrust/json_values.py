@@ -1,6 +1,6 @@
 """Parsers for untrusted JSON values.
 
-The parsers return None for an invalid value and never raise.
+The parsers never raise. They return None for an invalid value, unless they say otherwise.
 """
 
 import re

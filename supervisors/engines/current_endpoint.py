@@ -1,4 +1,4 @@
-"""A handle on an engine's current endpoint, so that the engine may be replaced while in use."""
+"""The current endpoint of an engine, which may be replaced while in use."""
 
 from typing import Generic, TypeVar
 
@@ -9,7 +9,7 @@ class NotStarted(Exception):
     """The engine has not been ready yet."""
 
 
-class Handle(Generic[E]):
+class CurrentEndpoint(Generic[E]):
     """The endpoint of an engine, set each time it becomes ready."""
 
     def __init__(self, endpoint: E | None = None) -> None:

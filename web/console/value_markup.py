@@ -1,4 +1,4 @@
-"""Formats numbers, times and money for pages."""
+"""Markup and texts of values on pages: numbers, times, money and ids."""
 
 import re
 from collections.abc import Mapping

@@ -1,0 +1,201 @@
+"""Texts of the mails that users may switch off: about jobs, nodes, disputes and payouts.
+
+Only users with a verified address get these mails. They quote one thing that a user wrote: the name
+of a node, to the owner who chose it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import attrs
+
+from actors.mailer.letters import Words, moment
+from rendertrust import money
+from sql.mails import NOTICES_AN_HOUR, DueMail, MailKind, NoticeFacts
+
+NAME_MOST: Final = 60  # characters of a node's name
+LAST: Final = (
+    f"You got {NOTICES_AN_HOUR} mails of this kind within an hour. Further ones are left out for"
+    " a while; the console shows everything."
+)
+
+
+@attrs.frozen
+class Event:
+    """An event and the moment of it. ``farm``: the gateway's address, without a slash."""
+
+    due: DueMail
+    facts: NoticeFacts
+    farm: str
+
+    @property
+    def at(self) -> str:
+        return moment(self.due.created_at)
+
+    @property
+    def job(self) -> tuple[str, str]:
+        """The label and URL of a link to the job."""
+        return "Show the job", f"{self.farm}/console/jobs/{self.facts.job_id}"
+
+    @property
+    def node(self) -> tuple[str, str]:
+        """The label and URL of a link to the node."""
+        return "Show the node", f"{self.farm}/console/fleet/{self.facts.node_id}"
+
+
+def notice_of(due: DueMail, facts: NoticeFacts, farm: str) -> Words:
+    """Return the text of a notice."""
+    words = _WORDS[due.kind](Event(due, facts, farm.rstrip("/")))
+    return attrs.evolve(
+        words,
+        below=(*words.below, *((LAST,) if due.is_last else ())),
+        footer=(
+            "You get this mail because your account asks for mails of this kind.",
+            "Choose which mails you get",
+            f"{farm.rstrip('/')}/console/account#mails",
+        ),
+    )
+
+
+def _completed(event: Event) -> Words:
+    facts = event.facts
+    return Words(
+        f"Your job {short(event)} is complete",
+        (
+            f"Your job {facts.job_id} was completed on {event.at}.",
+            f"{units(facts.units)} complete. {credit(facts.amount)} charged.",
+        ),
+        ("Show the job and its results", event.job[1]),
+    )
+
+
+def _failed(event: Event) -> Words:
+    facts = event.facts
+    return Words(
+        f"Your job {short(event)} failed",
+        (
+            f"Your job {facts.job_id} failed on {event.at}.",
+            f"{facts.failed} of {units(facts.units)} failed.",
+            f"{credit(facts.amount)} charged for the others.",
+        ),
+        ("Show what failed", event.job[1]),
+        ("You can retry failed frames on the page of the job.",),
+    )
+
+
+def _paused(event: Event) -> Words:
+    facts = event.facts
+    limit = "" if facts.cap is None else f" of {credit(facts.cap)}"
+    return Words(
+        f"Your job {short(event)} is paused at its cap",
+        (
+            f"Your job {facts.job_id} was paused on {event.at}.",
+            f"The next frame would cost more than the job's cap{limit} allows.",
+        ),
+        event.job,
+        ("Raise the cap to go on, or stop the job and keep what is complete.",),
+    )
+
+
+def _offline(event: Event) -> Words:
+    facts, since = event.facts, event.facts.at or event.due.created_at
+    named = "".join(c for c in facts.name if c.isprintable())[:NAME_MOST]
+    return Words(
+        "Your node is offline",
+        (
+            f"Your node {named} ({facts.node_id}) was last heard from on {moment(since)}.",
+            "It gets no work until it is back.",
+        ),
+        event.node,
+        ("If you switched the machine off yourself, there is nothing to do.",),
+    )
+
+
+def _opened(event: Event) -> Words:
+    facts = event.facts
+    return Words(
+        "A frame of your node is disputed",
+        (
+            (
+                f"On {event.at}, a dispute was opened about unit {facts.unit} of the job "
+                f"{facts.job_id}, which your node rendered."
+            ),
+            f"{credit(facts.share or 0)} of your earnings are withheld until it is decided.",
+        ),
+        event.node,
+    )
+
+
+def _decided(event: Event) -> Words:
+    facts, due = event.facts, event.due
+    is_upheld = facts.state == "UPHELD"
+    if due.user_id == facts.user_id:
+        return Words(
+            f"Your dispute was {'upheld' if is_upheld else 'rejected'}",
+            (
+                (
+                    f"The dispute about unit {facts.unit} of your job {facts.job_id} was decided "
+                    f"on {event.at}."
+                ),
+                f"It was upheld: {credit(facts.amount)} were refunded to you."
+                if is_upheld
+                else "It was rejected: the charge stays.",
+            ),
+            ("Show the dispute", f"{event.farm}/console/disputes/{due.about}"),
+        )
+    return Words(
+        f"A dispute about your node's work was {'upheld' if is_upheld else 'rejected'}",
+        (
+            (
+                f"The dispute about unit {facts.unit} of the job {facts.job_id} was decided on "
+                f"{event.at}."
+            ),
+            f"It was upheld: your share of {credit(facts.share or 0)} was reversed."
+            if is_upheld
+            else f"It was rejected: your share of {credit(facts.share or 0)} stays yours.",
+        ),
+        event.node,
+    )
+
+
+def _payout(event: Event) -> Words:
+    facts = event.facts
+    is_paid = event.due.kind is MailKind.PAYOUT_PAID
+    return Words(
+        f"Your payout was {'paid' if is_paid else 'rejected'}",
+        (
+            (
+                f"Your payout of {credit(facts.amount)} in money, for {units(facts.units)}, was "
+                f"{'paid' if is_paid else 'rejected'} on {event.at}."
+            ),
+            "It can take some days until the money arrives."
+            if is_paid
+            else "The earnings are yours: you can request them again.",
+        ),
+        ("Show your nodes and earnings", f"{event.farm}/console/fleet"),
+    )
+
+
+_WORDS: Final[Mapping[MailKind, Callable[[Event], Words]]] = {
+    MailKind.JOB_COMPLETED: _completed,
+    MailKind.JOB_FAILED: _failed,
+    MailKind.JOB_PAUSED: _paused,
+    MailKind.NODE_OFFLINE: _offline,
+    MailKind.DISPUTE_OPENED: _opened,
+    MailKind.DISPUTE_DECIDED: _decided,
+    MailKind.PAYOUT_PAID: _payout,
+    MailKind.PAYOUT_REJECTED: _payout,
+}
+
+
+def short(event: Event) -> str:
+    """Return the beginning of the job's id, by which people tell jobs apart."""
+    return str(event.facts.job_id)[:8]
+
+
+def units(number: int) -> str:
+    return "1 unit" if number == 1 else f"{number} units"
+
+
+def credit(amount: int) -> str:
+    return f"{money.render(amount)} credits"

@@ -1,0 +1,30 @@
+-- Deletion of an account by its user: what must be settled first. The changes are in the files of their tables.
+
+-- name: account_obstacles
+-- What keeps user $1 from deleting their account. Money is in units. ``bought``: credits that were bought, or paid
+-- out as earnings, and are left. ``last_owner``: organisations with other members but no other owner.
+SELECT (SELECT count(*) FROM jobs WHERE user_id = $1 AND completed_at IS NULL) AS open_jobs,
+       coalesce(a.held, 0) AS held,
+       least(coalesce(a.balance, 0),
+             (SELECT coalesce(sum(units - refunded - disputed), 0) FROM purchases
+              WHERE user_id = $1 AND state = 'PAID')
+             + (SELECT coalesce(sum(amount), 0) FROM payouts WHERE operator_id = $1 AND kind = 'CREDITS'))::bigint
+           AS bought,
+       (SELECT count(*) FROM purchases
+        WHERE user_id = $1 AND state = 'OPEN' AND created_at > $2::timestamptz - interval '1 day') AS open_purchases,
+       -coalesce((SELECT balance FROM accounts WHERE name = 'debt:' || $1), 0) AS debt,
+       (SELECT coalesce(sum(amount), 0)::bigint FROM earnings
+        WHERE operator_id = $1 AND state IN ('PENDING', 'PAYABLE')) AS unpaid,
+       (SELECT count(*) FROM units u JOIN nodes n ON n.id = u.node_id
+        WHERE n.owner_id = $1 AND u.ended_at IS NULL AND u.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')) AS at_work,
+       (SELECT count(*) FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+        WHERE d.state = 'OPEN' AND (d.user_id = $1 OR e.operator_id = $1)) AS disputes,
+       (SELECT count(*) FROM organisation_members m
+        WHERE m.user_id = $1 AND m.role = 'owner' AND m.joined_at IS NOT NULL
+          AND EXISTS (SELECT FROM organisation_members o WHERE o.organisation_id = m.organisation_id
+                      AND o.user_id <> $1 AND o.joined_at IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM organisation_members o WHERE o.organisation_id = m.organisation_id
+                          AND o.user_id <> $1 AND o.role = 'owner' AND o.joined_at IS NOT NULL)) AS last_owner,
+       EXISTS (SELECT FROM users WHERE id = $1 AND role = 'admin')
+           AND NOT EXISTS (SELECT FROM users WHERE id <> $1 AND role = 'admin' AND is_active) AS is_last_admin
+FROM (SELECT 1) one LEFT JOIN accounts a ON a.name = 'user:' || $1::uuid;
