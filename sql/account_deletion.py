@@ -1,8 +1,8 @@
 """Deletion of an account by its user.
 
 The ledger, receipts and jobs stay, under the user's id. What tells who the user is goes: address,
-name, password, second factors, sessions, keys, links, mails, webhooks, memberships, and the names
-and addresses of their nodes.
+name, password, sessions, keys, links, mails, webhooks, memberships, and the names and addresses of
+their nodes.
 """
 
 from datetime import datetime
@@ -22,9 +22,9 @@ _ERASING: Final = (
     *("mails_erase", "password_resets_end", "address_verifications_erase", "sessions_erase"),
     *("invitations_erase", "trusts_erase", "unknown_addresses_erase", "organisations_erase"),
     *("memberships_erase", "loans_erase", "deliveries_erase", "endpoints_erase"),
-    *("authenticator_remove", "passkeys_remove", "recovery_codes_delete"),
-    *("passkey_challenges_erase", "pending_sign_ins_erase"),
     *("preflights_erase", "uploads_erase", "connections_erase", "nodes_erase"),
+    *("authenticator_remove", "passkeys_remove", "passkey_challenges_erase"),
+    *("recovery_codes_delete", "pending_sign_ins_erase"),
 )
 
 

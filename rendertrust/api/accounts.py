@@ -61,8 +61,8 @@ class AccountExport:
     gateway: str
     account: OwnAccount
     sessions: Items
+    factors: Items
     keys: Items
-    passkeys: Items
     mails: Items
     organisations: Items
     trusted: Items

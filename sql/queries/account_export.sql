@@ -15,11 +15,16 @@ SELECT id::text AS place, jsonb_build_object(
     'last_used_at', used_at, 'revoked_at', revoked_at) AS item
 FROM api_keys WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
 
--- name: export_passkeys
--- Passkeys.
-SELECT id::text AS place, jsonb_build_object(
-    'id', id, 'name', name, 'created_at', created_at, 'last_used_at', used_at) AS item
-FROM passkeys WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
+-- name: export_factors
+-- The authenticator app and the passkeys, without their secrets.
+SELECT f.place, f.item
+FROM (SELECT 'app' AS place, jsonb_build_object('kind', 'app', 'since', confirmed_at) AS item
+      FROM authenticators WHERE user_id = $1::uuid AND confirmed_at IS NOT NULL
+      UNION ALL
+      SELECT 'passkey:' || id, jsonb_build_object(
+          'kind', 'passkey', 'name', name, 'host', rp_id, 'since', created_at, 'last_used_at', used_at)
+      FROM passkeys WHERE user_id = $1) f
+WHERE f.place > $2::text ORDER BY f.place LIMIT $3::integer;
 
 -- name: export_mails
 -- Mails of the last days.

@@ -43,10 +43,10 @@ WITH taken AS (
 )
 SELECT challenge FROM taken WHERE expires_at > $4;
 
--- name: passkey_challenges_purge
--- Delete challenges that expired before $1.
-DELETE FROM passkey_challenges WHERE expires_at < $1;
-
 -- name: passkey_challenges_erase
 -- Delete all challenges of a user.
 DELETE FROM passkey_challenges WHERE user_id = $1;
+
+-- name: passkey_challenges_purge
+-- Delete challenges that expired before $1.
+DELETE FROM passkey_challenges WHERE expires_at < $1;

@@ -75,10 +75,10 @@ WHERE p.sha256 = $1 AND p.expires_at > $2
 -- End a sign-in that waits; no row if it has ended before.
 DELETE FROM pending_sign_ins WHERE sha256 = $1 RETURNING user_id;
 
+-- name: pending_sign_ins_erase
+-- Delete all sign-ins of a user that wait.
+DELETE FROM pending_sign_ins WHERE user_id = $1;
+
 -- name: pending_sign_ins_purge
 -- Delete sign-ins that expired before $1.
 DELETE FROM pending_sign_ins WHERE expires_at < $1;
-
--- name: pending_sign_ins_erase
--- Delete all sign-ins of a user that wait for a factor.
-DELETE FROM pending_sign_ins WHERE user_id = $1;

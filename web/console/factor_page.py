@@ -27,14 +27,14 @@ SECRETS: Final = frozenset(
 
 
 @attrs.frozen
-class SentForm:
+class RefusedForm:
     """A form that was refused until the user gives their factor: its page and its fields."""
 
     back: str
     fields: MultiDict[str] = attrs.field(repr=False)
 
     @classmethod
-    def of(cls, fields: MultiDict[str]) -> "SentForm":
+    def of(cls, fields: MultiDict[str]) -> "RefusedForm":
         """Read the form from the fields in which this page keeps it."""
         kept = ((name, text) for name, text in fields.items() if name.startswith(PREFIX))
         sent = MultiDict((name.removeprefix(PREFIX), text) for name, text in kept)
@@ -84,7 +84,7 @@ async def asked(
     gateway: Gateway,
     pages: Pages,
     visitor: SignedInVisitor,
-    sent: SentForm,
+    sent: RefusedForm,
     *,
     refused: str = "",
 ) -> web.Response:
@@ -104,6 +104,6 @@ async def asked(
     return html(request, gateway, "second_factor_again.html", context, 403)
 
 
-def returned(request: web.Request, gateway: Gateway, sent: SentForm) -> web.Response:
+def returned(request: web.Request, gateway: Gateway, sent: RefusedForm) -> web.Response:
     """Return to a page whose form has no fields."""
     return gone_to(request, gateway, Redirect(sent.back, SAID))

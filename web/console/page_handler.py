@@ -13,7 +13,7 @@ from yarl import URL
 from actors.console_hub.messages import ANYTHING, Hub, TopicChanged
 from sql.users import UserRow
 from web.console import factor_page
-from web.console.factor_page import SentForm
+from web.console.factor_page import RefusedForm
 from web.console.forms import (
     STATUSES,
     FormErrors,
@@ -235,7 +235,7 @@ class PageHandler(ConsoleHandler):
         shown = view if isinstance(view, Problem) else await self._read(self.page, view)
         if isinstance(shown, Problem):
             if shown.code is RefusalCode.RECENT_FACTOR_NEEDED:
-                sent = SentForm(request.path_qs, MultiDict[str]())
+                sent = RefusedForm(request.path_qs, MultiDict[str]())
                 return await factor_page.asked(request, self.gateway, self.pages, visitor, sent)
             on, typed = self.page.form_on, readable(request.query)
             return await self._refused_on(request, shown, visitor, on, typed)
@@ -289,7 +289,7 @@ class ActionHandler(ConsoleHandler):
         if isinstance(done, Problem):
             on, typed = self.action.form_on, request.get(FIELDS, MultiDict[str]())
             if done.code is RefusalCode.RECENT_FACTOR_NEEDED:
-                sent = SentForm(str(self._form_at(request, on)), typed)
+                sent = RefusedForm(str(self._form_at(request, on)), typed)
                 return await factor_page.asked(request, self.gateway, self.pages, visitor, sent)
             return await self._refused_on(request, done, visitor, on, typed)
         self._tell()
@@ -347,7 +347,7 @@ class FactorHandler(ConsoleHandler):
         fields = await factor_page.form_sent(request, gateway)
         if isinstance(fields, Problem):
             return self._refused(request, fields, visitor, await self._user(visitor))
-        sent = SentForm.of(fields)
+        sent = RefusedForm.of(fields)
         refused = await factor_page.refusal_of_factor(request, gateway, visitor, fields)
         if refused:
             return await factor_page.asked(

@@ -72,7 +72,8 @@ async def test_nothing_tells_who_a_deleted_user_was(face: Face, dsn: str) -> Non
     for table in (
         *("refresh_families", "api_keys", "mails", "password_resets", "address_verifications"),
         *("endpoints", "deliveries", "organisation_members", "trusts", "preflights"),
-        *("authenticators", "passkeys", "passkey_challenges", "recovery_codes", "pending_sign_ins"),
+        *("authenticators", "passkeys", "passkey_challenges", "recovery_codes"),
+        "pending_sign_ins",
     ):
         assert await fetchval(
             dsn,
@@ -126,11 +127,11 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
         ),
         (
             "INSERT INTO passkeys (id, user_id, credential, public_key, rp_id, counter, name,"
-            f" created_at) VALUES (gen_random_uuid(), '{user}', 'x', 'x', 'x', 0, 'jana', now())"
+            f" created_at) VALUES (gen_random_uuid(), '{user}', 'x', 'x', 'farm', 0, 'Jana', now())"
         ),
         (
             "INSERT INTO passkey_challenges (holder, purpose, user_id, challenge, expires_at)"
-            f" VALUES (sha256('x'), 'add', '{user}', sha256('x'), now())"
+            f" VALUES (sha256('x'), 'give', '{user}', sha256('x'), now())"
         ),
         (
             "INSERT INTO recovery_codes (user_id, sha256, created_at)"

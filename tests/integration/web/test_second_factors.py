@@ -226,3 +226,9 @@ async def test_admins_without_a_factor_do_not_log_in_where_they_need_one(
         assert (await secure.log_in(secure.code()))[0] == 200
         jane = await register(face, "jane@example.org")
         assert await log_in(face, jane) is not None, "users need none"
+
+
+async def test_the_export_of_an_account_names_the_app_without_its_secret(jane: Secured) -> None:
+    status, found = await jane.person.ask("GET", "/api/v1/auth/account/export")
+    assert status == 200
+    assert [(one["kind"], sorted(one)) for one in found["factors"]] == [("app", ["kind", "since"])]

@@ -146,6 +146,7 @@ ACCOUNT_EXPORT: Final[Example] = {
     "gateway": "https://farm.example.org",
     "account": OWN_ACCOUNT,
     "sessions": [],
+    "factors": [],
     "keys": [
         {
             "id": KEY_ID,
