@@ -7,12 +7,26 @@ from uuid import UUID
 from sql.database import Table
 
 PAGE: Final = 500  # rows that are in memory at once
-# Sections in the order of the export. Each has a query that reads a page.
-SECTIONS: Final = (
-    *("sessions", "factors", "keys", "mails", "organisations", "trusted", "webhooks", "nodes"),
-    *("uploads", "preflights", "jobs", "disputes", "purchases", "credits", "earnings"),
-    *("payouts", "audit"),
-)
+# The query for each section's pages, in the order of the export.
+SECTIONS: Final = {
+    "sessions": "export_sessions",
+    "factors": "export_factors",
+    "keys": "export_keys",
+    "mails": "export_mails",
+    "organisations": "export_organisations",
+    "trusted": "export_trusted",
+    "webhooks": "export_webhooks",
+    "nodes": "export_nodes",
+    "uploads": "export_uploads",
+    "preflights": "export_preflights",
+    "jobs": "export_jobs",
+    "disputes": "export_disputes",
+    "purchases": "export_purchases",
+    "credits": "export_credits",
+    "earnings": "export_earnings",
+    "payouts": "export_payouts",
+    "audit": "export_audit",
+}
 
 
 class AccountExport(Table):
@@ -22,7 +36,7 @@ class AccountExport(Table):
         """Yield the rows of a section, a page at a time."""
         place = ""
         while True:
-            rows = await self._database.all(f"export_{section}", user, place, PAGE)
+            rows = await self._database.all(SECTIONS[section], user, place, PAGE)
             if rows:
                 yield [row["item"] for row in rows]
             if len(rows) < PAGE:

@@ -16,6 +16,7 @@ from tests.support.until import until
 
 AT_ONCE = 12
 KEY = {"name": "a key", "scopes": ["jobs:read"]}
+ADDRESS = {"email": "{}@example.org"}
 HOOK = {"url": "https://example.org/hook", "types": ["job.completed"]}
 
 WAITING = "SELECT count(*) >= 4 FROM pg_locks WHERE NOT granted"
@@ -41,17 +42,12 @@ async def done_at_once(dsn: str, table: str, asked: Iterable[Coroutine[Any, Any,
 
 
 @pytest.mark.parametrize(
-    ("table", "path", "body", "limit"),
+    "asked",
     [
         ("api_keys", "/auth/keys", KEY, (api_keys, "LIVING_MAX")),
         ("endpoints", "/webhooks/endpoints", HOOK, (webhooks, "ENDPOINTS_MAX")),
         ("organisations", "/organisations", {"name": "Friends"}, (organisations, "OF_USER_MOST")),
-        (
-            "unknown_addresses",
-            "/trusted",
-            {"email": "{}@example.org"},
-            (organisations, "TRUSTED_MOST"),
-        ),
+        ("unknown_addresses", "/trusted", ADDRESS, (organisations, "TRUSTED_MOST")),
         ("invitations", "/admin/invitations", {"reason": "a friend"}, (invitations, "OPEN_MAX")),
         ("mails", "/auth/verify/send", None, (mails, "LINKS_AN_HOUR")),
     ],
@@ -61,11 +57,9 @@ async def test_requests_at_once_do_not_exceed_a_limit(
     face: Face,
     database: PostgresEndpoint,
     monkeypatch: pytest.MonkeyPatch,
-    table: str,
-    path: str,
-    body: dict[str, Any] | None,
-    limit: tuple[Any, str],
+    asked: tuple[str, str, dict[str, Any] | None, tuple[Any, str]],
 ) -> None:
+    table, path, body, limit = asked
     monkeypatch.setattr(*limit, 3)
     ann = await with_role(face, database.owner_dsn, "admin")
     await execute(database.owner_dsn, "DELETE FROM mails")

@@ -162,16 +162,7 @@ ACCOUNT_EXPORT: Final[Example] = {
     **{
         name: []
         for name in (
-            *(
-                "passkeys",
-                "mails",
-                "organisations",
-                "trusted",
-                "webhooks",
-                "nodes",
-                "uploads",
-                "preflights",
-            ),
+            *("mails", "organisations", "trusted", "webhooks", "nodes", "uploads", "preflights"),
             *("jobs", "disputes", "purchases", "credits", "earnings", "payouts", "audit"),
         )
     },
