@@ -10,16 +10,15 @@ from tests.support.databases import execute
 async def test_prices_have_the_decimals_of_their_currency_and_refunds_are_credits(
     database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    for statement in (
-        "UPDATE skus SET currency = 'jpy', amount = 1500 WHERE name = 'cred10'",
-        "UPDATE skus SET amount = 1234567 WHERE name = 'cred50'",
-        (
-            "INSERT INTO purchases (id, user_id, sku, units, amount, currency, state, session,"
-            " refunded, movements, created_at, paid_at)"
-            f" VALUES (gen_random_uuid(), '{jane.id}', 'cred10', 1000000, 1500, 'jpy', 'PAID',"
-            " 's', 250000, 1, now(), now())"
-        ),
-    ):
+    skus = "UPDATE skus SET amount = {}, currency = '{}' WHERE name = '{}'"
+    purchase = (
+        "INSERT INTO purchases (id, user_id, sku, units, amount, currency, state, session,"
+        " refunded, movements, created_at, paid_at)"
+        f" VALUES (gen_random_uuid(), '{jane.id}', 'cred10', 1000000, 1500, 'jpy', 'PAID', 's',"
+        " 250000, 1, now(), now())"
+    )
+    yen, dollars = skus.format(1500, "jpy", "cred10"), skus.format(1234567, "usd", "cred50")
+    for statement in (yen, dollars, purchase):
         await execute(database.owner_dsn, statement)
     _, text = await jane.get("/console/credits")
     prices = re.findall(r'data-label="Price" class="number">([^<]*)<', text)

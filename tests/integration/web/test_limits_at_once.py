@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -15,9 +15,12 @@ from tests.support.http_gateway import Face, face_with, with_ledger
 from tests.support.until import until
 
 AT_ONCE = 12
-KEY = {"name": "a key", "scopes": ["jobs:read"]}
-ADDRESS = {"email": "{}@example.org"}
-HOOK = {"url": "https://example.org/hook", "types": ["job.completed"]}
+Json: TypeAlias = dict[str, Any]
+KEY: Json = {"name": "a key", "scopes": ["jobs:read"]}
+HOOK: Json = {"url": "https://example.org/hook", "types": ["job.completed"]}
+NAME: Json = {"name": "Friends"}
+ADDRESS: Json = {"email": "{}@example.org"}
+REASON: Json = {"reason": "a friend"}
 
 WAITING = "SELECT count(*) >= 4 FROM pg_locks WHERE NOT granted"
 # Statements that insert into a table wait for a lock after they have counted its rows.
@@ -41,25 +44,21 @@ async def done_at_once(dsn: str, table: str, asked: Iterable[Coroutine[Any, Any,
         return sum(status < 300 for status in await answers)
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        ("api_keys", "/auth/keys", KEY, (api_keys, "LIVING_MAX")),
-        ("endpoints", "/webhooks/endpoints", HOOK, (webhooks, "ENDPOINTS_MAX")),
-        ("organisations", "/organisations", {"name": "Friends"}, (organisations, "OF_USER_MOST")),
-        ("unknown_addresses", "/trusted", ADDRESS, (organisations, "TRUSTED_MOST")),
-        ("invitations", "/admin/invitations", {"reason": "a friend"}, (invitations, "OPEN_MAX")),
-        ("mails", "/auth/verify/send", None, (mails, "LINKS_AN_HOUR")),
-    ],
-    ids=["keys", "endpoints", "organisations", "trusted", "invitations", "mails"],
-)
+CASES: dict[str, tuple[str, str, Json | None, tuple[Any, str]]] = {
+    "keys": ("api_keys", "/auth/keys", KEY, (api_keys, "LIVING_MAX")),
+    "endpoints": ("endpoints", "/webhooks/endpoints", HOOK, (webhooks, "ENDPOINTS_MAX")),
+    "organisations": ("organisations", "/organisations", NAME, (organisations, "OF_USER_MOST")),
+    "trusted": ("unknown_addresses", "/trusted", ADDRESS, (organisations, "TRUSTED_MOST")),
+    "invitations": ("invitations", "/admin/invitations", REASON, (invitations, "OPEN_MAX")),
+    "mails": ("mails", "/auth/verify/send", None, (mails, "LINKS_AN_HOUR")),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
 async def test_requests_at_once_do_not_exceed_a_limit(
-    face: Face,
-    database: PostgresEndpoint,
-    monkeypatch: pytest.MonkeyPatch,
-    asked: tuple[str, str, dict[str, Any] | None, tuple[Any, str]],
+    face: Face, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    table, path, body, limit = asked
+    table, path, body, limit = CASES[case]
     monkeypatch.setattr(*limit, 3)
     ann = await with_role(face, database.owner_dsn, "admin")
     await execute(database.owner_dsn, "DELETE FROM mails")
