@@ -22,6 +22,7 @@ from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.plugins.rounding_check import OURS
 from rendertrust.node.sandbox import DELIVERED
+from rendertrust.verdict_reason import explain
 from tests.integration.node.checks import DRAWS, Files, OtherMachine, Stage
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import build, make
@@ -284,8 +285,8 @@ async def test_what_devices_render_differently_is_not_refused(
     files = await machines.other.delivered("hair", seeded, samples=SAMPLES // 2)
     verdict, told = await hairy.verdict("hair", files)
     assert told["across"]["outcome"] == "refused"
-    said = "device-dependent: hair of Object 'Plane' > Fur"
-    assert verdict == Verdict("unverifiable", said)
+    said = explain("device-dependent", "hair of Object 'Plane' > Fur")
+    assert verdict == Verdict("unverifiable", said, reason="device-dependent")
 
 
 @pytest.mark.nightly
