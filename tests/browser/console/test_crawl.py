@@ -77,23 +77,28 @@ MENUS = {
         *("Readiness", "Actors", "Users", "Dead letters", "System", "Settings"),
     ],
 }
+# The pages that set up a factor: a form leads to one, and there are no passkeys at IP addresses.
+SET_UPS = {"/console/account/second-factor/app", "/console/account/second-factor/passkeys/new"}
 # Pages without a link: a form leads to the page, or the user has nothing to show on it.
 NO_LINK = {
     "ann": {
+        *SET_UPS,
         *("/console/users/{id}/credits", "/console/organisations/{id}"),
         *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
         "/console/payouts/batches/{id}",
     },
     "rita": {
+        *SET_UPS,
         *("/console/jobs/new", "/console/organisations/{id}"),
         *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
         "/console/payouts/batches/{id}",
     },
     "otto": {
+        *SET_UPS,
         *("/console/jobs/{id}", "/console/organisations/{id}", "/console/jobs/{id}/dispute"),
         *("/console/webhooks/{endpoint_id}", "/console/disputes/{id}"),
     },
-    "jane": {"/console/fleet/{id}", "/console/checks"},
+    "jane": {*SET_UPS, "/console/fleet/{id}", "/console/checks"},
 }
 
 
