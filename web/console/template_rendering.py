@@ -31,7 +31,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(
+    filters: dict[str, Any] = made.filters
+    filters.update(
         credits=value_markup.credits_,
         amount=value_markup.amount,
         count=value_markup.count,

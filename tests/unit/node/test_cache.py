@@ -94,6 +94,7 @@ async def test_a_file_that_another_slot_evicts_at_the_wrong_moment_is_fetched_ag
             job_id="c", job_type="render", payload_ref="x", params={}, inputs=(wanted,)
         )
         placed = await staged.lay_out(order)
+    assert isinstance(placed, dict)
     assert placed == {"wood.png": tmp_path / "work" / "in" / "wood.png"}
     assert (placed["wood.png"].read_bytes(), evictions) == (CONTENT, [])
     assert len(asked) == 3
