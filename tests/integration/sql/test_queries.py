@@ -136,7 +136,7 @@ async def test_rows_of_a_batch_are_looked_up_also_by_a_plan_of_empty_tables(
     async with gateway.connection() as connection:
         await connection.execute(f"PREPARE found AS {QUERIES[name]}")
         nulls = ", ".join(["NULL"] * count)
-        [found] = await connection.fetchrow(f"EXPLAIN (FORMAT JSON) EXECUTE found ({nulls})")
+        found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE found ({nulls})")
     await gateway.close()
     for node in _nodes(orjson.loads(found)[0]["Plan"]):
         if "Relation Name" in node and node["Node Type"].endswith("Scan"):
