@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sql.books import Changes, Keys, Rows, UnitId
 
 SHARES_MOST = 5_000  # per payout; operators with more shares repeat the request
-WITHHELD_MOST = timedelta(days=30)  # then an admin decides, if no check has
+# How long a result without a verdict keeps its operator's other shares from maturing. After this
+# time an admin decides about a share that the gateway has withheld.
+WITHHELD_MOST = timedelta(days=30)
 # number of an operator's newest pending shares that count as their stake; if all shares are equal,
 # a fine takes fewer
 STAKE_SHARES = 400

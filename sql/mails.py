@@ -12,7 +12,7 @@ from sql.database import Connection, Table
 from sql.link_tokens import LinkToken
 from sql.query_loader import QUERIES
 
-WAITING_MAX: Final = 10_000  # mails to users that may wait
+WAITING_MAX: Final = 10_000  # mails that may wait before another to a user is written
 ASKED_MAX: Final = 1_000  # mails that may wait for addresses that anybody has typed
 HOUR: Final = timedelta(hours=1)
 LINKS_AN_HOUR: Final = 3  # mails with a link of one kind that a user gets in an hour

@@ -55,7 +55,7 @@ PLACES_MOST: Final = 8  # places named by a creator that are checked
 LOST: Final = "each verifier that checks it is lost"
 MISSING: Final = "the object is no longer in the store"
 COMPOSITING: Final = "Blender crashes while it makes the picture from its passes"
-# Codes at the beginning of explanations: comparisons with other seeds, and of frames by EEVEE.
+# Codes in explanations: of comparisons with other seeds, and of frames by EEVEE.
 OTHER_SEEDS: Final = "other-seeds"
 SAME_DRIVER: Final = "same-driver"
 NOT_EQUAL: Final = "not-equal"

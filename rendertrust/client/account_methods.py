@@ -212,7 +212,10 @@ async def found_organisation(client: ClientState, name: str) -> api.Organisation
 
 
 async def end_organisation(client: ClientState, organisation_id: Id) -> None:
-    """Dissolve an organisation. Raises Forbidden if you are not an owner."""
+    """Dissolve an organisation.
+
+    Raises NotFound if you are no member, Forbidden if you are a member but not an owner.
+    """
     await client.connection.send("DELETE", paths.organisation(organisation_id))
 
 

@@ -221,7 +221,10 @@ class Client:
         return self._loop.run(self._api.found_organisation(name))
 
     def end_organisation(self, organisation_id: Id) -> None:
-        """Dissolve an organisation. Raises Forbidden if you are not an owner."""
+        """Dissolve an organisation.
+
+        Raises NotFound if you are no member, Forbidden if you are a member but not an owner.
+        """
         self._loop.run(self._api.end_organisation(organisation_id))
 
     def invite(self, organisation_id: Id, email: str, role: MemberRole = "member") -> None:
@@ -320,8 +323,10 @@ class Client:
     def dispatch(self, spec: JobSpec, *, idempotency_key: str | None = None) -> api.Placed:
         """Submit a job, once per ``idempotency_key``.
 
-        Raises BadRequest if no node can do the job, Unavailable if all such nodes are full, unless
-        ``spec.queue``. Raises Invalid if the job is invalid, or if a preflight found an error,
+        Raises BadRequest if no node can do the job, Unavailable if all such nodes are full. With
+        ``spec.queue``, a job of several units, or one with a later start, the gateway queues the job
+        instead; but BadRequest comes if ``spec.needs`` asks for nodes that are alike and none is
+        connected. Raises Invalid if the job is invalid, or if a preflight found an error,
         unless ``spec.as_is``. Raises InsufficientCredits if the price is more than you have,
         Conflict if the price is above ``spec.quoted``.
         """

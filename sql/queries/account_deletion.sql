@@ -15,7 +15,7 @@ SELECT (SELECT count(*) FROM jobs WHERE user_id = $1 AND completed_at IS NULL) A
        -coalesce((SELECT balance FROM accounts WHERE name = 'debt:' || $1), 0) AS debt,
        (SELECT coalesce(sum(amount), 0)::bigint FROM earnings
         WHERE operator_id = $1 AND state IN ('PENDING', 'PAYABLE')) AS unpaid,
-       (SELECT count(*) FROM units u JOIN nodes n ON n.id = u.node_id
+       (SELECT count(*) FROM units u JOIN nodes n ON n.id IN (u.node_id, u.copy_node_id)
         WHERE n.owner_id = $1 AND u.ended_at IS NULL AND u.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')) AS at_work,
        (SELECT count(*) FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
         WHERE d.state = 'OPEN' AND (d.user_id = $1 OR e.operator_id = $1)) AS disputes,

@@ -107,7 +107,7 @@ async def retry_job(
     """Retry a job: the failed units of a job of several units, any other job as a new job.
 
     ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. ``partly``: if the
-    credits do not suffice for all failed units, retry as many units as the credits suffice for.
+    credits do not suffice for all failed units, retry the first units that they suffice for.
     """
     row = await gateway.tables.jobs.past(job, owner)
     if row is None or row.units == 1:

@@ -230,14 +230,26 @@ async def test_the_ledger_and_receipts_stay(face: Face, dsn: str) -> None:
     assert await SqlStore(face.gateway.database).audit() == []
 
 
-async def test_an_open_job_and_its_hold_come_first(face: Face) -> None:
+SECOND_ATTEMPT = (
+    "UPDATE units SET copy_node_id = '{}', copy_attempt = attempt + 1, copy_assigned_at = now()"
+)
+NO_SECOND_ATTEMPT = (
+    "UPDATE units SET copy_node_id = NULL, copy_attempt = NULL, copy_assigned_at = NULL"
+)
+
+
+async def test_an_open_job_and_its_hold_come_first(face: Face, dsn: str) -> None:
     jane, otto, job = await register(face), await earner(face), uuid4()
+    olga = await earner(face, "olga@example.org")
     order = dispatch(UUID(jane.id), job, 100_000, node=otto.node)
     assert isinstance(await commit(face.gateway, order), Posted)
     said = await refusal(jane)
     assert "10.0000 credits are held for jobs" in said
     assert "1 job still open" in said
-    assert "1 unit at your nodes or being verified" in await refusal(otto.person)
+    await execute(dsn, SECOND_ATTEMPT.format(olga.node))
+    for operator in (otto, olga):
+        assert "1 unit at your nodes or being verified" in await refusal(operator.person)
+    await execute(dsn, NO_SECOND_ATTEMPT)
     await do(face, JobStop(job, UUID(jane.id)))
     assert await delete(jane) == GONE
     assert await delete(otto.person) == GONE

@@ -141,8 +141,9 @@ class InputPaths:
     def _written(self, library: Any) -> str:
         """Return the library's path as the artist's file has it.
 
-        Blender changes a relative path that would lead above the root folder. A path does so if
-        the artist's file lay deeper in the file system than the scene lies on the node.
+        Blender changes a relative path that would lead above the root folder. A path with many
+        ``..`` does so if the artist's file lay deeper in the file system than the scene lies on
+        the node.
         """
         if library.filepath in self.paths:
             return str(library.filepath)
