@@ -324,9 +324,9 @@ class Client:
         """Submit a job, once per ``idempotency_key``.
 
         Raises BadRequest if no node can do the job, Unavailable if all such nodes are full. With
-        ``spec.queue``, a job of several units, or one with a later start, the gateway queues the job
-        instead; but BadRequest comes if ``spec.needs`` asks for nodes that are alike and none is
-        connected. Raises Invalid if the job is invalid, or if a preflight found an error,
+        ``spec.queue``, a job of several units, or one with a later start, the gateway queues the
+        job instead; but BadRequest comes if ``spec.needs`` asks for nodes that are alike and none
+        is connected. Raises Invalid if the job is invalid, or if a preflight found an error,
         unless ``spec.as_is``. Raises InsufficientCredits if the price is more than you have,
         Conflict if the price is above ``spec.quoted``.
         """

@@ -234,7 +234,7 @@ SECOND_ATTEMPT = (
     "UPDATE units SET copy_node_id = '{}', copy_attempt = attempt + 1, copy_assigned_at = now()"
 )
 NO_SECOND_ATTEMPT = (
-    "UPDATE units SET copy_node_id = NULL, copy_attempt = NULL, copy_assigned_at = NULL"
+    "UPDATE units SET copy_node_id = NULL, copy_attempt = 0, copy_assigned_at = NULL"
 )
 
 
