@@ -8,8 +8,9 @@ import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer
-from tests.integration.web.accounts import register
+from tests.integration.web.accounts import Person, log_in, register
 from tests.integration.web.earners import Earner, earner
+from tests.integration.web.factors import with_app
 from tests.support.http_gateway import Face, face_with, with_ledger
 
 face = face_with(with_ledger, audited=True)
@@ -146,3 +147,27 @@ async def test_packages_are_added_changed_and_withdrawn(
     assert "The price must" in said
     assert "The credits must" in said
     assert 'value="1,000 credits"' in said, "the form comes back as it was filled in"
+
+
+async def test_an_admin_with_a_factor_gives_it_before_approving(
+    face: Face, database: PostgresEndpoint, office: Office
+) -> None:
+    """The selected payouts and the reason come back, and nothing is approved before."""
+    person = await log_in(face, Person(face, office.ann.id, "ann@example.org", "", ""))
+    assert person is not None
+    secure = await with_app(face, database.owner_dsn, person)
+    status, text = await office.does("/approve", *office.payouts, reason="checked")
+    assert (status, "given in the last ten minutes" in text) == (403, True)
+    hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', text)
+    form = [*dict.fromkeys(hidden), ("code", secure.code())]
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    answer = await office.ann.ask(
+        "POST", "/console/second-factor-again", data=form, headers=headers
+    )
+    text = await answer.text()
+    assert (answer.status, 'value="checked"' in text) == (200, True)
+    for each in office.payouts:
+        assert f'value="{each}" checked' in text
+    assert await office.state(office.otto) == "requested"
+    status, _ = await office.does("/approve", *office.payouts, reason="checked")
+    assert (status, await office.state(office.otto)) == (303, "approved")
