@@ -22,6 +22,7 @@ STEP = "/console/second-step"
 SET_UP = "/console/set-up-factor"
 AGAIN = "/console/second-factor-again"
 KEYS = "/console/account/keys"
+LATER = "UPDATE refresh_families SET factor_at = factor_at - interval '10 minutes 1 second'"
 KEY = {"name": "studio robot", "scope": "jobs:write", "expires": "30"}
 
 
@@ -209,8 +210,7 @@ async def test_guesses_in_the_browser_are_limited(database: PostgresEndpoint, ds
 
 async def test_an_old_factor_is_asked_for_again_and_the_form_comes_back(otto: Secured) -> None:
     visitor = await wholly_signed_in(otto)
-    later = "UPDATE refresh_families SET factor_at = factor_at - interval '10 minutes 1 second'"
-    await execute(otto.dsn, later)
+    await execute(otto.dsn, LATER)
     answer = await visitor.post(KEYS, KEY)
     text = await answer.text()
     assert (answer.status, 'name="sent.name" value="studio robot"' in text) == (403, True)
@@ -227,6 +227,23 @@ async def test_an_old_factor_is_asked_for_again_and_the_form_comes_back(otto: Se
     assert '<option value="30" selected' in text
     assert "No API keys" in text, "nothing is done before the form is sent again"
     assert (await visitor.post(KEYS, KEY)).status == 303
+
+
+async def test_a_link_for_another_user_needs_a_recent_factor(otto: Secured) -> None:
+    jane = await register(otto.face, "jane@example.org")
+    await execute(otto.dsn, f"UPDATE users SET role = 'admin' WHERE id = '{otto.person.id}'")
+    visitor = await wholly_signed_in(otto)
+    await execute(otto.dsn, LATER)
+    path, form = f"/console/users/{jane.id}", {"act": "reset", "reason": "she asked"}
+    answer = await visitor.post(f"{path}/reset-link", form)
+    text = await answer.text()
+    assert (answer.status, "given in the last ten minutes" in text) == (403, True)
+    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', text))
+    answer = await visitor.post(AGAIN, {**hidden, "code": await otto.fresh()})
+    assert (answer.status, (await answer.text()).count('value="she asked"')) == (200, 1)
+    assert await fetchval(otto.dsn, "SELECT count(*) FROM password_resets") == 0
+    answer = await visitor.post(f"{path}/reset-link", form)
+    assert (answer.status, answer.headers["Location"]) == (303, path)
 
 
 async def test_a_return_leads_to_the_console_only(otto: Secured) -> None:
