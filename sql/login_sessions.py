@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Table
+from sql.query_loader import QUERIES
 
 # A refresh token that is presented again this soon after its exchange indicates a lost answer or a
 # race, not theft.
@@ -48,13 +49,16 @@ class SessionRow:
 class Sessions(Table):
     async def open(self, checked: LoginState, family: TokenFamily, now: datetime) -> bool:
         """Insert a login; False if the user was deactivated or changed since the password was
-        checked.
+        checked, or has had a first factor since.
         """
-        row = await self._database.one(
-            "session_open",
-            *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
-            *(checked.password_hash, checked.role, checked.with_factor),
-        )
+        async with self._database.transaction() as connection:
+            # A statement of its own: the next one sees what was committed while this one waited.
+            await connection.fetchrow(QUERIES["session_user_lock"], checked.user)
+            row = await connection.fetchrow(
+                QUERIES["session_open"],
+                *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
+                *(checked.password_hash, checked.role, checked.with_factor),
+            )
         return row is not None
 
     async def factor_given(self, sid: UUID, user: UUID, now: datetime) -> bool:

@@ -10,7 +10,7 @@ import attrs
 
 from sql.database import Table
 from sql.query_loader import QUERIES
-from sql.second_factors import drop_codes, give_codes
+from sql.second_factors import AddedFactor, NewFactor, added, drop_codes, may_add
 
 PASSKEYS_MAX: Final = 20  # passkeys of one user
 
@@ -56,25 +56,22 @@ class Passkeys(Table):
         """Return the passkeys of a user, oldest first."""
         return await self._database.rows(PasskeyRow, "passkeys_of", user)
 
-    async def add(
-        self, user: UUID, passkey: PasskeyRow, codes: Sequence[bytes], now: datetime
-    ) -> bool:
-        """Insert a passkey. A user without recovery codes gets ``codes``, given by their hashes;
-        return True then.
+    async def add(self, new: NewFactor, passkey: PasskeyRow) -> AddedFactor:
+        """Insert a passkey.
 
-        Raises PasskeyTaken.
+        Raises PasskeyTaken, also if the user's factors changed.
         """
         async with self._database.transaction() as connection:
-            if await connection.fetchrow(QUERIES["factor_user_lock"], user) is None:
+            if not await may_add(connection, new):
                 raise PasskeyTaken
             done = await connection.fetchrow(
                 QUERIES["passkey_insert"],
-                *(passkey.id, user, passkey.credential, passkey.public_key, passkey.rp_id),
-                *(passkey.counter, passkey.name, now, PASSKEYS_MAX),
+                *(passkey.id, new.user, passkey.credential, passkey.public_key, passkey.rp_id),
+                *(passkey.counter, passkey.name, new.at, PASSKEYS_MAX),
             )
             if done is None:
                 raise PasskeyTaken
-            return await give_codes(connection, user, codes, now)
+            return await added(connection, new)
 
     async def use(self, user: UUID, passkey: UUID, counter: int, now: datetime) -> bool:
         """Store the counter of a use; False if it did not grow."""

@@ -39,11 +39,39 @@ class FactorState:
 class AppSetup:
     """The set-up of an app by a user in one session, or in one sign-in that waits.
 
-    ``holder``: a hash that only this session or sign-in can name.
+    ``holder``: a hash that only this session or sign-in can name. ``session``: None in a sign-in
+    that waits.
     """
 
     user: UUID
     holder: bytes = attrs.field(repr=False)
+    session: UUID | None = None
+
+
+@attrs.frozen
+class NewFactor:
+    """A factor to add. ``first``: the user had none when this was allowed, by the password.
+
+    ``session``: stays when the first factor ends the others. ``codes``: hashes of recovery codes,
+    for a user who has none.
+    """
+
+    user: UUID
+    session: UUID | None
+    first: bool
+    codes: Sequence[bytes] = attrs.field(repr=False)
+    at: datetime
+
+
+@attrs.frozen
+class AddedFactor:
+    """A factor that was added. ``with_codes``: the user now has the recovery codes.
+
+    ``ended``: the user's other sessions, which the first factor ends.
+    """
+
+    with_codes: bool
+    ended: frozenset[UUID] = frozenset()
 
 
 @attrs.frozen
@@ -99,26 +127,19 @@ class SecondFactors(Table):
         return await self._database.one("authenticator_use", user, *values) is not None
 
     async def confirm_app(
-        self, setup: AppSetup, used: UsedStep, codes: Sequence[bytes], now: datetime
-    ) -> bool | None:
-        """Confirm an app by its first code; None if this is no longer possible.
-
-        A user without recovery codes gets ``codes``, given by their hashes; return True then.
-        """
+        self, new: NewFactor, holder: bytes, used: UsedStep
+    ) -> AddedFactor | None:
+        """Confirm the app of a set-up by its first code; None if this is no longer possible."""
         async with self._database.transaction() as connection:
-            user = setup.user
-            if await connection.fetchrow(QUERIES["factor_user_lock"], user) is None:
+            if not await may_add(connection, new):
                 return None
-            if (
-                await connection.fetchrow(QUERIES["app_setup_take"], setup.holder, user, now)
-                is None
-            ):
+            setup = holder, new.user, new.at
+            if await connection.fetchrow(QUERIES["app_setup_take"], *setup) is None:
                 return None
-            app = user, used.resealed, used.step, now
+            app = new.user, used.resealed, used.step, new.at
             if await connection.fetchrow(QUERIES["authenticator_insert"], *app) is None:
                 return None
-            await connection.execute(QUERIES["app_setups_erase"], user)
-            return await give_codes(connection, user, codes, now)
+            return await added(connection, new)
 
     async def remove_app(self, user: UUID, *, needs_one: bool) -> bool:
         """Delete the app of a user; False if there is none.
@@ -200,14 +221,28 @@ async def state_of(connection: Connection, user: UUID) -> FactorState:
     return FactorState(**row)
 
 
-async def give_codes(
-    connection: Connection, user: UUID, codes: Sequence[bytes], now: datetime
-) -> bool:
-    """Insert the hashes of recovery codes for a user who has none; False if the user has some."""
-    if (await state_of(connection, user)).recovery_codes:
+async def may_add(connection: Connection, new: NewFactor) -> bool:
+    """Lock the user; return False if they are not active, or if another call has added their first
+    factor or removed their last one.
+    """
+    if await connection.fetchrow(QUERIES["factor_user_lock"], new.user) is None:
         return False
-    await connection.execute(QUERIES["recovery_codes_insert"], user, list(codes), now)
-    return True
+    return (await state_of(connection, new.user)).has_factor != new.first
+
+
+async def added(connection: Connection, new: NewFactor) -> AddedFactor:
+    """Do what follows a new factor: end other set-ups, and other sessions if it is the first one,
+    and insert recovery codes for a user who has none.
+    """
+    user, ended = new.user, frozenset[UUID]()
+    await connection.execute(QUERIES["app_setups_erase"], user)
+    if new.first:
+        rows = await connection.fetch(QUERIES["session_end_all"], user, new.session, new.at)
+        ended = frozenset(row["sid"] for row in rows)
+    with_codes = not (await state_of(connection, user)).recovery_codes
+    if with_codes:
+        await connection.execute(QUERIES["recovery_codes_insert"], user, list(new.codes), new.at)
+    return AddedFactor(with_codes, ended)
 
 
 async def drop_codes(connection: Connection, user: UUID, *, needs_one: bool) -> None:

@@ -1,9 +1,15 @@
+-- name: session_user_lock
+-- Lock a user against changes of their factors while a login is inserted.
+SELECT id FROM users WHERE id = $1 FOR SHARE;
+
 -- name: session_open
--- Insert a login; no row if the user was deactivated, or changed, since the password was checked. $9: the user has
--- given a second factor.
+-- Insert a login; no row if the user was deactivated, or changed, since the password was checked, or has a second factor
+-- that was not given ($9).
 INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at, factor_at)
 SELECT $1, id, $3, $4, $5, $6::timestamptz, $6::timestamptz, CASE WHEN $9::boolean THEN $6::timestamptz END FROM users
 WHERE id = $2 AND is_active AND password_hash = $7 AND role = $8
+  AND ($9::boolean OR NOT EXISTS (SELECT FROM authenticators WHERE user_id = $2)
+                  AND NOT EXISTS (SELECT FROM passkeys WHERE user_id = $2))
 FOR SHARE
 RETURNING sid;
 

@@ -169,11 +169,11 @@ class SecondStep:
         holder = self._holder(request, found)
         if found.step is Step.SET_UP and given.attestation:
             try:
-                return await add_passkey(gateway, holder, given.name, given.attestation)
+                return await add_passkey(gateway, holder, given.name, given.attestation, first=True)
             except PasskeyTaken:
                 return False
         if found.step is Step.SET_UP:
-            return await confirm_app(gateway, found.setup, given.code)
+            return await confirm_app(gateway, found.setup, given.code, first=True)
         if given.assertion:
             return await is_passkey_right(gateway, holder, given.assertion)
         return await is_right(gateway, user, given.code)

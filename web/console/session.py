@@ -49,7 +49,7 @@ def passkey_holder(
     """Return the user as holder of passkeys in their session."""
     claims = visitor.claims
     holder = holder_of_session(claims.family)
-    return PasskeyHolder(claims.subject, holder, site_of(request, gateway))
+    return PasskeyHolder(claims.subject, holder, site_of(request, gateway), claims.family)
 
 
 def is_secure(request: web.Request, gateway: Gateway) -> bool:

@@ -26,6 +26,7 @@ from webauthn.helpers.structs import (
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from sql.passkeys import ChallengeOwner, PasskeyRow, Purpose
+from sql.second_factors import NewFactor
 from web.gateway import Gateway
 from web.identity.totp import ISSUER, RecoveryCodes, new_recovery_codes
 
@@ -48,12 +49,13 @@ class PasskeySite:
 class PasskeyHolder:
     """A user in one session, or in one sign-in that waits, at a site.
 
-    ``site``: None where browsers offer no passkeys.
+    ``site``: None where browsers offer no passkeys. ``session``: None in a sign-in that waits.
     """
 
     user: UUID
     holder: bytes = attrs.field(repr=False)
     site: PasskeySite | None
+    session: UUID | None = None
 
     def owner(self, purpose: Purpose) -> ChallengeOwner:
         return ChallengeOwner(self.holder, self.user, purpose)
@@ -119,11 +121,12 @@ async def new_passkey_options(gateway: Gateway, holder: PasskeyHolder, email: st
 
 
 async def add_passkey(
-    gateway: Gateway, holder: PasskeyHolder, name: str, answer: str
+    gateway: Gateway, holder: PasskeyHolder, name: str, answer: str, *, first: bool
 ) -> RecoveryCodes | bool:
     """Register a passkey; False if the answer is wrong, late, or was given before.
 
-    Return recovery codes if the user had none. Raises PasskeyTaken.
+    Return recovery codes if the user had none. ``first``: the user has no factor. The first factor
+    ends the user's other sessions. Raises PasskeyTaken, also if ``first`` is no longer right.
     """
     now = gateway.ports.clock.now()
     challenge = await gateway.tables.passkeys.take_challenge(holder.owner(Purpose.ADD), now)
@@ -142,9 +145,11 @@ async def add_passkey(
         created_at=now,
     )
     codes = new_recovery_codes(gateway.ports.random)
-    done = await gateway.tables.passkeys.add(holder.user, row, codes.hashes, now)
+    new = NewFactor(holder.user, holder.session, first, codes.hashes, now)
+    done = await gateway.tables.passkeys.add(new, row)
+    gateway.identity.revocations.add(*done.ended)
     log.info("a passkey was registered", user=str(holder.user))
-    return codes if done else True
+    return codes if done.with_codes else True
 
 
 def registered(answer: str, challenge: bytes, site: PasskeySite) -> VerifiedRegistration | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from sql.login_sessions import LoginState
-from sql.second_factors import AppSetup, FactorState, SealedApp, UsedStep
+from sql.second_factors import AppSetup, FactorState, NewFactor, SealedApp, UsedStep
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
@@ -115,7 +115,7 @@ def setup_in_session(user: UUID, session: UUID, which: UUID) -> AppSetup:
     the session may be stolen.
     """
     holder = hashlib.sha256(b"app" + session.bytes + which.bytes).digest()
-    return AppSetup(user, holder)
+    return AppSetup(user, holder, session)
 
 
 async def start_app(gateway: Gateway, setup: AppSetup) -> bool:
@@ -132,10 +132,13 @@ async def unconfirmed_secret(gateway: Gateway, setup: AppSetup) -> bytes | None:
     return None if kept is None else gateway.ports.signer.unseal(kept)
 
 
-async def confirm_app(gateway: Gateway, setup: AppSetup, code: str) -> RecoveryCodes | bool:
+async def confirm_app(
+    gateway: Gateway, setup: AppSetup, code: str, *, first: bool
+) -> RecoveryCodes | bool:
     """Confirm the app that the user is setting up; False if the code is wrong.
 
-    Return recovery codes if the user had none.
+    Return recovery codes if the user had none. ``first``: the user has no factor; it is False, too,
+    if that has changed. The first factor ends the user's other sessions.
     """
     factors, now = gateway.tables.second_factors, gateway.ports.clock.now()
     kept = await factors.unconfirmed(setup, now)
@@ -143,11 +146,13 @@ async def confirm_app(gateway: Gateway, setup: AppSetup, code: str) -> RecoveryC
     if step is None:
         return False
     codes = new_recovery_codes(gateway.ports.random)
-    done = await factors.confirm_app(setup, step, codes.hashes, now)
+    new = NewFactor(setup.user, setup.session, first, codes.hashes, now)
+    done = await factors.confirm_app(new, setup.holder, step)
     if done is None:
         return False
+    gateway.identity.revocations.add(*done.ended)
     log.info("an authenticator app was set up", user=str(setup.user))
-    return codes if done else True
+    return codes if done.with_codes else True
 
 
 async def recent_factor_refusal(gateway: Gateway, user: UUID, session: UUID) -> Problem | None:

@@ -19,7 +19,14 @@ from tests.integration.web.accounts import PASSWORD, log_in, register
 from tests.support.databases import execute, fetch, fetchval
 from tests.support.http_gateway import Face, face_over
 from tests.support.soft_passkey import SoftPasskey, text_of
-from web.identity.passkeys import PasskeyHolder, PasskeySite, holder_of_session, is_passkey_right
+from web.console import second_step
+from web.identity.passkeys import (
+    PasskeyHolder,
+    PasskeySite,
+    add_passkey,
+    holder_of_session,
+    is_passkey_right,
+)
 
 PAGE = "/console/account/second-factor"
 NEW = f"{PAGE}/passkeys/new"
@@ -372,6 +379,47 @@ async def test_an_admin_without_a_factor_signs_in_with_a_new_passkey(
         answer = await window.post(SET_UP, form)
         assert (answer.status, len(once(answer).split("\n"))) == (303, 10)
         assert await window.is_in()
+
+
+async def test_of_two_sign_ins_that_set_up_a_factor_at_once_one_does(
+    database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step of a sign-in was decided before another one set up the first factor."""
+    async with face_over(database, accounts={"admin_second_factor": True}) as face:
+        await register(face, EMAIL)
+        await execute(database.owner_dsn, "UPDATE users SET role = 'admin'")
+        windows = window_of(face), window_of(face)
+        forms: list[dict[str, str]] = []
+        for window in windows:
+            await window.post("/console/sign-in", {"email": EMAIL, "password": PASSWORD})
+            passkey = attrs.evolve(passkey_for(window), credential=bytes([len(forms)]))
+            made = passkey.made(await window.options(SET_UP))
+            forms.append({"name": "key", "attestation": made})
+        thief, honest = windows
+
+        async def overtaken(*words: Any, **more: Any) -> Any:
+            monkeypatch.undo()
+            assert (await honest.post(SET_UP, forms[1])).status == 303
+            return await add_passkey(*words, **more)
+
+        monkeypatch.setattr(second_step, "add_passkey", overtaken)
+        await thief.post(SET_UP, forms[0])
+        assert [await each.is_in() for each in windows] == [False, True]
+        assert await fetchval(database.owner_dsn, "SELECT count(*) FROM passkeys") == 1
+
+
+async def test_the_first_passkey_ends_other_sessions(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    windows = [await member(face)]
+    windows.append(window_of(face))
+    await windows[1].post("/console/sign-in", {"email": EMAIL, "password": PASSWORD})
+    form = {"name": "key", "password": PASSWORD}
+    form["attestation"] = passkey_for(windows[0]).made(await windows[0].options(NEW))
+    assert (await windows[0].post(f"{PAGE}/passkeys", form)).status == 303
+    assert [await each.is_in() for each in windows] == [True, False]
+    codes = await fetchval(database.owner_dsn, "SELECT count(*) FROM recovery_codes")
+    assert codes == 10
 
 
 async def test_a_new_passkey_is_no_way_around_the_factor_that_a_user_has(jane: Keyed) -> None:

@@ -1,5 +1,6 @@
 """The second factor in the console: set-up, the second step of sign-in, and asking again."""
 
+import asyncio
 import base64
 import re
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer, nobody, signed_in
 from tests.integration.console.test_account import once, sessions_of
-from tests.integration.web.accounts import PASSWORD, Person, register
+from tests.integration.web.accounts import PASSWORD, Person, ask, register
 from tests.integration.web.factors import Secured, secret_in, secured, wrong
-from tests.support.databases import execute, fetchval
+from tests.support.databases import connected, execute, fetchval
 from tests.support.http_gateway import Face, face_over
+from tests.support.until import until
 from web.identity.totp import code_at, step_of
 
 PAGE = "/console/account/second-factor"
@@ -113,6 +115,49 @@ async def test_a_stolen_cookie_shows_no_secret_of_an_app(face: Face, jane: Visit
     code = now_code(face, bytes_of(secret))
     assert (await other.post(f"{setup}/confirm", {"code": code})).status == 422
     assert (await jane.post(f"{setup}/confirm", {"code": code})).status == 303
+
+
+async def test_the_first_factor_ends_all_other_sessions(face: Face, jane: Visitor) -> None:
+    """They began with the password alone."""
+    other = await signed_in(face, jane.email)
+    body = {"email": jane.email, "password": PASSWORD}
+    _, tokens = await ask(face, "POST", "/api/v1/auth/login", body)
+    setup = await setup_of(jane)
+    code = now_code(face, bytes_of(secret_in((await jane.get(setup))[1])))
+    assert (await jane.post(f"{setup}/confirm", {"code": code})).status == 303
+    assert (await jane.get("/console/account"))[0] == 200
+    assert (await other.get("/console/account"))[0] == 303
+    body = {"refresh_token": tokens["refresh_token"]}
+    assert (await ask(face, "POST", "/api/v1/auth/refresh", body))[0] == 401
+    token = {"Authorization": f"Bearer {tokens['access_token']}"}
+    status, _ = await ask(face, "GET", "/api/v1/jobs", None, token)
+    assert status == 401
+
+
+@pytest.mark.parametrize("console", [False, True])
+async def test_a_login_during_the_set_up_of_the_first_factor_opens_nothing(
+    face: Face, dsn: str, *, console: bool
+) -> None:
+    """The login looked for a factor before there was one."""
+    jane = await register(face)
+    form = {"email": jane.email, "password": PASSWORD}
+    visitor = nobody(face)
+    async with connected(dsn) as connection:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM users FOR UPDATE")
+            await connection.execute(
+                "INSERT INTO authenticators (user_id, sealed, failing_since, confirmed_at)"
+                " SELECT id, 'x', now(), now() FROM users"
+            )
+            if console:
+                login = asyncio.ensure_future(visitor.post("/console/sign-in", form))
+            else:
+                login = asyncio.ensure_future(face.client.post("/api/v1/auth/login", json=form))
+            await until(
+                lambda: fetchval(dsn, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+            )
+        assert (await login).status == 401
+    assert await fetchval(dsn, "SELECT count(*) FROM refresh_families") == 1, "of the registration"
 
 
 async def test_a_secret_of_an_app_is_confirmed_within_half_an_hour(

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import jwt
 
 from sql.second_factors import AppSetup
 from tests.integration.web.accounts import PASSWORD, Person, ask, register
@@ -51,12 +52,15 @@ def wrong(code: str) -> str:
 async def with_app(face: Face, dsn: str, person: Person) -> Secured:
     """Give a user an authenticator app."""
     user = UUID(person.id)
-    setup = AppSetup(user, bytes(32))
+    # Their tokens go on, so that tests have a session in which no factor was given.
+    claims = jwt.decode(person.access, options={"verify_signature": False})
+    session = UUID(claims["sid"])
+    setup = AppSetup(user, bytes(32), session)
     assert await start_app(face.gateway, setup)
     secret = await unconfirmed_secret(face.gateway, setup)
     assert secret is not None
     step = step_of(face.gateway.ports.clock.now())
-    codes = await confirm_app(face.gateway, setup, code_at(secret, step))
+    codes = await confirm_app(face.gateway, setup, code_at(secret, step), first=True)
     assert isinstance(codes, RecoveryCodes)
     await execute(dsn, "UPDATE authenticators SET last_step = 0")
     return Secured(person, dsn, secret, codes.texts)

@@ -25,6 +25,7 @@ from web.identity.second_factor import (
     is_needed,
     recent_factor_refusal,
     setup_in_session,
+    stale_refusal,
     start_app,
     unconfirmed_secret,
 )
@@ -131,9 +132,9 @@ async def app(view: View) -> Shown | Problem | Redirect:
 async def set_up_app(view: View[AppForm]) -> Redirect | Problem:
     """Give the user a new secret for an app."""
     gateway = view.gateway
-    refused = await first_factor_refusal(view, view.query.password)
-    if refused is not None:
-        return refused
+    first = await is_first(view, view.query.password)
+    if isinstance(first, Problem):
+        return first
     which = gateway.ports.random.uuid()
     if not await start_app(gateway, setup_in_session(view.who.user, session_of(view), which)):
         return Problem(409, HAS_APP.rstrip("."))
@@ -149,10 +150,12 @@ async def set_up_app(view: View[AppForm]) -> Redirect | Problem:
 async def confirm(view: View[ConfirmForm]) -> Redirect | Problem:
     """Confirm the app by a code; the next page shows new recovery codes once."""
     gateway, user, session = view.gateway, view.who.user, session_of(view)
-    refused = await recent_factor_refusal(gateway, user, session)
+    state = await gateway.tables.second_factors.state(user)
+    refused = await stale_refusal(gateway, user, session, state)
     if refused is not None:
         return refused
-    done = await confirm_app(gateway, setup_of(view), view.query.code)
+    first = not state.has_factor  # the set-up has asked for the password
+    done = await confirm_app(gateway, setup_of(view), view.query.code, first=first)
     if done is False:
         return WRONG
     await gateway.tables.sessions.factor_given(session, user, view.now)
@@ -219,11 +222,12 @@ async def passkey(view: View) -> Shown | Problem | Redirect:
 async def register_passkey(view: View[PasskeyForm]) -> Redirect | Problem:
     """Register the passkey that the browser has made."""
     form, session = view.query, session_of(view)
-    refused = await first_factor_refusal(view, form.password)
-    if refused is not None:
-        return refused
+    first = await is_first(view, form.password)
+    if isinstance(first, Problem):
+        return first
+    made = form.name, form.attestation
     try:
-        done = await add_passkey(view.gateway, holder_of(view), form.name, form.attestation)
+        done = await add_passkey(view.gateway, holder_of(view), *made, first=first)
     except PasskeyTaken:
         return TAKEN
     if done is False:
@@ -277,14 +281,15 @@ def setup_of(view: View[Any]) -> AppSetup:
     return setup_in_session(view.who.user, session_of(view), view.ids["id"])
 
 
-async def first_factor_refusal(view: View[Any], password: str) -> Problem | None:
-    """Return why the user may not add a factor now: the first one needs their password, further
-    ones a recent use of a factor.
+async def is_first(view: View[Any], password: str) -> bool | Problem:
+    """Return True if the factor that the user adds is their first one, or why they may not add one:
+    the first one needs their password, further ones a recent use of a factor.
     """
     gateway, user = view.gateway, view.who.user
-    if (await gateway.tables.second_factors.state(user)).has_factor:
-        return await recent_factor_refusal(gateway, user, session_of(view))
+    state = await gateway.tables.second_factors.state(user)
+    if state.has_factor:
+        return await stale_refusal(gateway, user, session_of(view), state) or False
     row = await gateway.tables.users.by_id(user)
     kept = None if row is None else row.password_hash
     fits = await gateway.identity.passwords.matches(password, kept)
-    return None if fits else invalid([PASSWORD_WRONG])
+    return True if fits else invalid([PASSWORD_WRONG])
