@@ -23,7 +23,7 @@ _ERASING: Final = (
     *("invitations_erase", "trusts_erase", "unknown_addresses_erase", "organisations_erase"),
     *("memberships_erase", "loans_erase", "deliveries_erase", "endpoints_erase"),
     *("preflights_erase", "uploads_erase", "connections_erase", "nodes_erase"),
-    *("authenticator_remove", "passkeys_remove", "passkey_challenges_erase"),
+    *("authenticator_remove", "app_setups_erase", "passkeys_remove", "passkey_challenges_erase"),
     *("recovery_codes_delete", "pending_sign_ins_erase"),
 )
 

@@ -111,9 +111,10 @@ class Sessions(Table):
         return frozenset(row["sid"] for row in rows)
 
     async def purge(self, before: datetime) -> None:
-        """Delete logins, sign-ins that wait for a factor, and challenges of passkeys, that expired
-        before ``before``.
+        """Delete logins, sign-ins that wait for a factor, challenges of passkeys, and unconfirmed
+        secrets of apps, that expired before ``before``.
         """
         await self._database.execute("session_purge", before)
         await self._database.execute("pending_sign_ins_purge", before)
         await self._database.execute("passkey_challenges_purge", before)
+        await self._database.execute("app_setups_purge", before)

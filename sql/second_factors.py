@@ -36,6 +36,17 @@ class FactorState:
 
 
 @attrs.frozen
+class AppSetup:
+    """The set-up of an app by a user in one session, or in one sign-in that waits.
+
+    ``holder``: a hash that only this session or sign-in can name.
+    """
+
+    user: UUID
+    holder: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
 class SealedApp:
     """The encrypted secret of an authenticator app, and the step of its newest used code."""
 
@@ -61,47 +72,52 @@ class SecondFactors(Table):
         assert row is not None, "the query always has a row"
         return row
 
-    async def start_app(self, user: UUID, sealed: bytes, now: datetime) -> bool:
-        """Set up an app, to be confirmed by a code; False if the user has a confirmed app."""
-        return await self._database.one("authenticator_start", user, sealed, now) is not None
+    async def start_app(self, setup: AppSetup, sealed: bytes, until: datetime) -> bool:
+        """Store the secret of an app, to be confirmed by a code; False if the user has an app."""
+        values = setup.holder, setup.user, sealed, until
+        return await self._database.one("app_setup_start", *values) is not None
 
-    async def unconfirmed(self, user: UUID) -> bytes | None:
+    async def unconfirmed(self, setup: AppSetup, now: datetime) -> bytes | None:
         """Return the sealed secret of an app that is not confirmed yet."""
-        row = await self._database.one("authenticator_unconfirmed", user)
+        row = await self._database.one("app_setup", setup.holder, setup.user, now)
         return None if row is None else row["sealed"]
 
-    async def try_code(
-        self, user: UUID, now: datetime, *, confirmed: bool = True
-    ) -> SealedApp | None:
+    async def try_code(self, user: UUID, now: datetime) -> SealedApp | None:
         """Count a try of a code before the code is checked, and return the app.
 
-        Return None if there were too many wrong codes, or no app; ``confirmed``: the app must be
-        confirmed, or must not be.
+        Return None if there were too many wrong codes, or no app.
         """
-        bound = FAILURES_MAX, FAILURES_WITHIN, confirmed
+        bound = FAILURES_MAX, FAILURES_WITHIN
         return await self._database.row(SealedApp, "authenticator_try", user, now, *bound)
 
-    async def use_step(self, user: UUID, used: UsedStep, now: datetime) -> bool:
+    async def use_step(self, user: UUID, used: UsedStep) -> bool:
         """Use a code; False if the same code or a newer one was used.
 
         Of several calls at once, one returns True.
         """
-        values = used.step, used.sealed, used.resealed, now
+        values = used.step, used.sealed, used.resealed
         return await self._database.one("authenticator_use", user, *values) is not None
 
     async def confirm_app(
-        self, user: UUID, used: UsedStep, codes: Sequence[bytes], now: datetime
+        self, setup: AppSetup, used: UsedStep, codes: Sequence[bytes], now: datetime
     ) -> bool | None:
         """Confirm an app by its first code; None if this is no longer possible.
 
         A user without recovery codes gets ``codes``, given by their hashes; return True then.
         """
         async with self._database.transaction() as connection:
+            user = setup.user
             if await connection.fetchrow(QUERIES["factor_user_lock"], user) is None:
                 return None
-            values = used.step, used.sealed, used.resealed, now
-            if await connection.fetchrow(QUERIES["authenticator_use"], user, *values) is None:
+            if (
+                await connection.fetchrow(QUERIES["app_setup_take"], setup.holder, user, now)
+                is None
+            ):
                 return None
+            app = user, used.resealed, used.step, now
+            if await connection.fetchrow(QUERIES["authenticator_insert"], *app) is None:
+                return None
+            await connection.execute(QUERIES["app_setups_erase"], user)
             return await give_codes(connection, user, codes, now)
 
     async def remove_app(self, user: UUID, *, needs_one: bool) -> bool:

@@ -97,9 +97,18 @@ CREATE TABLE authenticators (
     last_step     bigint NOT NULL DEFAULT 0,      -- the step of 30 seconds of the newest used code
     failures      integer NOT NULL DEFAULT 0 CHECK (failures >= 0), -- wrong codes since failing_since or the last right one
     failing_since timestamptz NOT NULL,
-    confirmed_at  timestamptz,                    -- null: no code has shown yet that the app has the secret
-    created_at    timestamptz NOT NULL
+    confirmed_at  timestamptz NOT NULL            -- when a code showed that the app has the secret
 );
+
+-- Secrets of authenticator apps that no code has confirmed yet. Only the session, or the sign-in, in which a secret was
+-- made shows and confirms it.
+CREATE TABLE app_setups (
+    holder     bytea PRIMARY KEY CHECK (octet_length(holder) = 32), -- hash of the session and set-up, or of the sign-in that waits
+    user_id    uuid NOT NULL REFERENCES users,
+    sealed     bytea NOT NULL,                    -- as in authenticators
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX app_setups_expires ON app_setups (expires_at); -- for the purge
 
 -- Passkeys (WebAuthn credentials).
 CREATE TABLE passkeys (
@@ -396,7 +405,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON authenticators, passkeys, passkey_challenges TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON mailer_life TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
-            address_verifications, recovery_codes, pending_sign_ins TO rendertrust_app;
+            address_verifications, recovery_codes, pending_sign_ins, app_setups TO rendertrust_app;
         GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only
     END IF;
 END $$;

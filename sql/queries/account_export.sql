@@ -19,7 +19,7 @@ FROM api_keys WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text
 -- The authenticator app and the passkeys, without their secrets.
 SELECT f.place, f.item
 FROM (SELECT 'app' AS place, jsonb_build_object('kind', 'app', 'since', confirmed_at) AS item
-      FROM authenticators WHERE user_id = $1::uuid AND confirmed_at IS NOT NULL
+      FROM authenticators WHERE user_id = $1::uuid
       UNION ALL
       SELECT 'passkey:' || id, jsonb_build_object(
           'kind', 'passkey', 'name', name, 'host', rp_id, 'since', created_at, 'last_used_at', used_at)

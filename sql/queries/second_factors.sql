@@ -7,33 +7,47 @@ SELECT a.confirmed_at AS app_since,
        (SELECT count(*) FROM recovery_codes r WHERE r.user_id = $1) AS recovery_codes
 FROM (SELECT $1::uuid AS id) u LEFT JOIN authenticators a ON a.user_id = u.id;
 
--- name: authenticator_start
--- Set up an app with a new secret, in place of one that was not confirmed; no row if the user has a confirmed app.
-INSERT INTO authenticators AS a (user_id, sealed, failing_since, created_at) VALUES ($1, $2, $3, $3)
-ON CONFLICT (user_id) DO UPDATE SET sealed = $2, failing_since = $3, created_at = $3
-WHERE a.confirmed_at IS NULL
+-- name: app_setup_start
+-- Store the secret of an app that is to be confirmed; no row if the user has an app.
+INSERT INTO app_setups (holder, user_id, sealed, expires_at)
+SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM authenticators WHERE user_id = $2)
+RETURNING holder;
+
+-- name: app_setup
+-- The sealed secret of an app that is not confirmed yet.
+SELECT sealed FROM app_setups WHERE holder = $1 AND user_id = $2 AND expires_at > $3;
+
+-- name: app_setup_take
+-- Delete the secret of an app that a code confirms; no row if it is gone or has expired.
+DELETE FROM app_setups WHERE holder = $1 AND user_id = $2 AND expires_at > $3 RETURNING holder;
+
+-- name: app_setups_erase
+-- Delete all secrets of a user that are not confirmed.
+DELETE FROM app_setups WHERE user_id = $1;
+
+-- name: app_setups_purge
+-- Delete unconfirmed secrets that expired before $1.
+DELETE FROM app_setups WHERE expires_at < $1;
+
+-- name: authenticator_insert
+-- Insert an app whose first code, of step $3, was right; no row if the user has an app.
+INSERT INTO authenticators (user_id, sealed, last_step, failing_since, confirmed_at) VALUES ($1, $2, $3, $4, $4)
+ON CONFLICT (user_id) DO NOTHING
 RETURNING user_id;
 
--- name: authenticator_unconfirmed
--- The sealed secret of an app that is not confirmed yet.
-SELECT sealed FROM authenticators WHERE user_id = $1 AND confirmed_at IS NULL;
-
 -- name: authenticator_try
--- Count a try of a code before the code is checked. No row if there were $3 wrong codes within $4, or no app that is
--- confirmed ($5), or not confirmed yet.
+-- Count a try of a code before the code is checked. No row if there were $3 wrong codes within $4, or there is no app.
 UPDATE authenticators
 SET failures = CASE WHEN failing_since > $2::timestamptz - $4::interval THEN failures + 1 ELSE 1 END,
     failing_since = CASE WHEN failing_since > $2::timestamptz - $4::interval AND failures > 0 THEN failing_since
                          ELSE $2::timestamptz END
-WHERE user_id = $1 AND (confirmed_at IS NOT NULL) = $5::boolean
-  AND (failures < $3 OR failing_since <= $2::timestamptz - $4::interval)
+WHERE user_id = $1 AND (failures < $3 OR failing_since <= $2::timestamptz - $4::interval)
 RETURNING sealed, last_step;
 
 -- name: authenticator_use
--- Use the code of step $2 of the app with the sealed secret $3; no row if this code, or a newer one, was used. The app
--- is now confirmed. $4: the secret, sealed again.
-UPDATE authenticators
-SET last_step = $2, failures = 0, sealed = $4, confirmed_at = coalesce(confirmed_at, $5)
+-- Use the code of step $2 of the app with the sealed secret $3; no row if this code, or a newer one, was used. $4: the
+-- secret, sealed again.
+UPDATE authenticators SET last_step = $2, failures = 0, sealed = $4
 WHERE user_id = $1 AND last_step < $2 AND sealed = $3
 RETURNING user_id;
 

@@ -16,6 +16,7 @@ from msgspec import Meta
 from sql.link_tokens import digest_of
 from sql.login_sessions import LoginState
 from sql.passkeys import PasskeyTaken
+from sql.second_factors import AppSetup
 from web.console.app_setup import CODE_WRONG, CODES_SAID, PASSKEY_WRONG, qr_of
 from web.console.page_responses import SIGN_IN, frame_of, gone_to, html, own_path, redirect
 from web.console.registry import ROOT, Pages
@@ -81,6 +82,11 @@ class Waiting:
     checked: LoginState
     step: Step
 
+    @property
+    def setup(self) -> AppSetup:
+        """Return the set-up of an app in this sign-in."""
+        return AppSetup(self.checked.user, self.sha256)
+
 
 class SecondStep:
     """The pages of the second step and the handlers of their forms."""
@@ -105,7 +111,7 @@ class SecondStep:
         if not await rows.insert(digest_of(token), checked, now + LASTS, now):
             return again(there)
         if step is Step.SET_UP:
-            await start_app(gateway, checked.user)
+            await start_app(gateway, AppSetup(checked.user, digest_of(token)))
         answer = redirect(f"{step.value}?{urlencode({'next': there})}")
         options = self._options(request)
         answer.set_cookie(value=token, max_age=int(LASTS.total_seconds()), **options)
@@ -167,7 +173,7 @@ class SecondStep:
             except PasskeyTaken:
                 return False
         if found.step is Step.SET_UP:
-            return await confirm_app(gateway, user, given.code)
+            return await confirm_app(gateway, found.setup, given.code)
         if given.assertion:
             return await is_passkey_right(gateway, holder, given.assertion)
         return await is_right(gateway, user, given.code)
@@ -226,7 +232,7 @@ class SecondStep:
                 "options": await offered(gateway, self._holder(request, found)),
             }
             return html(request, gateway, "second_step.html", context, status)
-        secret = await unconfirmed_secret(gateway, user)
+        secret = await unconfirmed_secret(gateway, found.setup)
         if secret is None:
             return again(there)
         context |= {

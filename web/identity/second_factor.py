@@ -1,5 +1,6 @@
 """The second factor: when it is needed, and checks of codes."""
 
+import hashlib
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from sql.login_sessions import LoginState
-from sql.second_factors import FactorState, SealedApp, UsedStep
+from sql.second_factors import AppSetup, FactorState, SealedApp, UsedStep
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
@@ -26,6 +27,7 @@ log = structlog.get_logger("second_factor")
 NONCE_BYTES: Final = 12
 CODE_MAX: Final = 64  # characters of a code that somebody sends
 RECENT: Final = timedelta(minutes=10)
+SETUP_LASTS: Final = timedelta(minutes=30)  # from the secret of an app to its first code
 FACTOR_REQUIRED: Final = Problem(
     401,
     "Send the code of your authenticator app, or a recovery code, as otp",
@@ -80,7 +82,7 @@ async def is_right(gateway: Gateway, user: UUID, code: str) -> bool:
     if step is None:
         log.warning("a wrong code of a second factor", user=str(user))
         return False
-    return await factors.use_step(user, step, now)
+    return await factors.use_step(user, step)
 
 
 def used_step(gateway: Gateway, app: SealedApp, code: str) -> UsedStep | None:
@@ -106,36 +108,45 @@ def sealed(gateway: Gateway, secret: bytes) -> bytes:
     return gateway.ports.signer.seal(secret, gateway.ports.random.token(NONCE_BYTES))
 
 
-async def start_app(gateway: Gateway, user: UUID) -> bool:
-    """Give the user a new secret for an app, which a code must confirm; False if the user has an
-    app.
+def setup_in_session(user: UUID, session: UUID, which: UUID) -> AppSetup:
+    """Return the set-up of an app in a session.
+
+    ``which``: an id that is told only to whoever gave the password or a factor, as the cookie of
+    the session may be stolen.
     """
+    holder = hashlib.sha256(b"app" + session.bytes + which.bytes).digest()
+    return AppSetup(user, holder)
+
+
+async def start_app(gateway: Gateway, setup: AppSetup) -> bool:
+    """Make a secret for an app, which a code must confirm; False if the user has an app."""
     secret = gateway.ports.random.token(SECRET_BYTES)
-    now = gateway.ports.clock.now()
-    return await gateway.tables.second_factors.start_app(user, sealed(gateway, secret), now)
+    until = gateway.ports.clock.now() + SETUP_LASTS
+    return await gateway.tables.second_factors.start_app(setup, sealed(gateway, secret), until)
 
 
-async def unconfirmed_secret(gateway: Gateway, user: UUID) -> bytes | None:
+async def unconfirmed_secret(gateway: Gateway, setup: AppSetup) -> bytes | None:
     """Return the secret of the app that the user is setting up; None if there is none."""
-    kept = await gateway.tables.second_factors.unconfirmed(user)
+    now = gateway.ports.clock.now()
+    kept = await gateway.tables.second_factors.unconfirmed(setup, now)
     return None if kept is None else gateway.ports.signer.unseal(kept)
 
 
-async def confirm_app(gateway: Gateway, user: UUID, code: str) -> RecoveryCodes | bool:
+async def confirm_app(gateway: Gateway, setup: AppSetup, code: str) -> RecoveryCodes | bool:
     """Confirm the app that the user is setting up; False if the code is wrong.
 
     Return recovery codes if the user had none.
     """
     factors, now = gateway.tables.second_factors, gateway.ports.clock.now()
-    app = await factors.try_code(user, now, confirmed=False)
-    step = None if app is None else used_step(gateway, app, code)
+    kept = await factors.unconfirmed(setup, now)
+    step = None if kept is None else used_step(gateway, SealedApp(kept, 0), code)
     if step is None:
         return False
     codes = new_recovery_codes(gateway.ports.random)
-    done = await factors.confirm_app(user, step, codes.hashes, now)
+    done = await factors.confirm_app(setup, step, codes.hashes, now)
     if done is None:
         return False
-    log.info("an authenticator app was set up", user=str(user))
+    log.info("an authenticator app was set up", user=str(setup.user))
     return codes if done else True
 
 

@@ -16,6 +16,7 @@ from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
 from web.identity.acting_user import ActingUser
 from web.identity.roles import RoleName
+from web.identity.second_factor import recent_factor_refusal
 from web.openapi.examples import reference as examples
 from web.routes.auth import Password
 
@@ -176,7 +177,13 @@ async def _set_active(call: Call[Because], name: str, *, active: bool) -> Accoun
 
 @_upon_user("role", examples.NEW_ROLE)
 async def role(call: Call[NewRole]) -> Account | Problem:
-    """Set a user's role; they must log in again."""
+    """Set a user's role; they must log in again.
+
+    If you have a second factor, you must have given it in this session in the last ten minutes.
+    """
+    refused = await factor_refusal(call)
+    if refused is not None:
+        return refused
     user, body = call.ids["user_id"], call.body
     act = await act_of(call, "user.role", user, body.reason, {"role": body.role})
     if isinstance(act, Problem):
@@ -187,7 +194,13 @@ async def role(call: Call[NewRole]) -> Account | Problem:
 
 @_upon_user("password", examples.NEW_PASSWORD)
 async def password(call: Call[NewPassword]) -> Account | Problem:
-    """Set a user's password; all their sessions end."""
+    """Set a user's password; all their sessions end.
+
+    If you have a second factor, you must have given it in this session in the last ten minutes.
+    """
+    refused = await factor_refusal(call)
+    if refused is not None:
+        return refused
     gateway, user, body = call.gateway, call.ids["user_id"], call.body
     act = await act_of(call, "user.password", user, body.reason)
     if isinstance(act, Problem):
@@ -206,6 +219,13 @@ async def audit(call: Call[None, AuditQuery]) -> AuditList:
     rows = await call.gateway.tables.audit.page(query.before, query.target, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None
     return AuditList([record(row) for row in rows], more)
+
+
+async def factor_refusal(call: Call[Any, Any]) -> Problem | None:
+    """Refuse a caller who has a second factor and did not give it in the last ten minutes."""
+    claims = call.claims
+    assert claims is not None, "this operation needs a token"
+    return await recent_factor_refusal(call.gateway, claims.subject, claims.family)
 
 
 async def act_of(

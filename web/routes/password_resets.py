@@ -18,7 +18,7 @@ from web.http.rate_limits import RateState
 from web.http.refusal_code import RefusalCode
 from web.identity.acting_user import ActingUser
 from web.openapi.examples import reference as examples
-from web.routes.admin import USER_NOT_FOUND, Because, act_upon, doer_of
+from web.routes.admin import USER_NOT_FOUND, Because, act_upon, doer_of, factor_refusal
 from web.routes.auth import Done, Password, mail_id
 
 operations = Operations()
@@ -107,8 +107,12 @@ async def reset(call: Call[PasswordReset]) -> Done | Problem:
 async def admin_link(call: Call[Because]) -> ResetLink | Problem:
     """Make a link with which a user chooses a new password, to hand it to the user yourself.
 
-    The link works once, for 30 minutes.
+    The link works once, for 30 minutes. If you have a second factor, you must have given it in this
+    session in the last ten minutes.
     """
+    refused = await factor_refusal(call)
+    if refused is not None:
+        return refused
     user, reason = call.ids["user_id"], call.body.reason
     return await make_link(doer_of(call), user, reason, call.base)
 

@@ -30,10 +30,9 @@ from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.acting_user import ActingUser
-from web.identity.second_factor import recent_factor_refusal
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
-from web.routes.admin import Reason, doer_of
+from web.routes.admin import Reason, doer_of, factor_refusal
 from web.routes.operators import PayoutState
 
 operations = Operations(audience=Audience.ADMIN)
@@ -159,9 +158,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
 
     If you have a second factor, you must have given it in this session in the last ten minutes.
     """
-    claims = call.claims
-    assert claims is not None, "this operation needs a token"
-    refused = await recent_factor_refusal(call.gateway, claims.subject, claims.family)
+    refused = await factor_refusal(call)
     if refused is not None:
         return refused
     key = key_of(call)

@@ -39,7 +39,7 @@ class FactorCode:
 async def give(call: Call[FactorCode]) -> Done | Problem:
     """Give your second factor again in this session.
 
-    For ten minutes you can then create API keys and approve payouts.
+    For ten minutes you can then create API keys, approve payouts, and set roles and passwords.
     """
     gateway, claims = call.gateway, call.claims
     assert claims is not None, "this operation needs a token"

@@ -78,7 +78,10 @@ MENUS = {
     ],
 }
 # The pages that set up a factor: a form leads to one, and there are no passkeys at IP addresses.
-SET_UPS = {"/console/account/second-factor/app", "/console/account/second-factor/passkeys/new"}
+SET_UPS = {
+    "/console/account/second-factor/app/{id}",
+    "/console/account/second-factor/passkeys/new",
+}
 # Pages without a link: a form leads to the page, or the user has nothing to show on it.
 NO_LINK = {
     "ann": {

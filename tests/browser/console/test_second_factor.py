@@ -60,11 +60,11 @@ async def test_an_app_is_set_up_and_asked_for(browser: Browser, farm: Stage) -> 
         page.on("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("link", name="Set up a second factor").click()
         await visit.check_page("second-factor-none", LOOKS)
+        await page.get_by_label("Current password").fill(PASSWORD)
         await page.get_by_role("button", name="Set up an app").click()
         await expect(page.locator(".qr-code svg")).to_be_visible()
         secret = await secret_on(page)
         await visit.check_page("second-factor-app", LOOKS)
-        await page.get_by_label("Current password").fill(PASSWORD)
         await give(page, farm, secret, "Confirm")
         await expect(page.get_by_role("status").first).to_contain_text(
             "Your second factor is set up."

@@ -3,6 +3,7 @@
 import base64
 import re
 from typing import Any
+from uuid import uuid4
 
 import attrs
 import pytest
@@ -21,6 +22,7 @@ STEP = "/console/second-step"
 SET_UP = "/console/set-up-factor"
 AGAIN = "/console/second-factor-again"
 KEYS = "/console/account/keys"
+LATER = "UPDATE refresh_families SET factor_at = factor_at - interval '10 minutes 1 second'"
 KEY = {"name": "studio robot", "scope": "jobs:write", "expires": "30"}
 
 
@@ -61,22 +63,31 @@ async def wholly_signed_in(otto: Secured) -> Visitor:
     return visitor
 
 
+async def setup_of(jane: Visitor) -> str:
+    """Give the password for an app, and return the address of its set-up."""
+    answer = await jane.post(f"{PAGE}/app", {"password": PASSWORD})
+    assert answer.status == 303
+    there: str = answer.headers["Location"]
+    assert there.startswith(f"{PAGE}/app/")
+    return there
+
+
 async def test_an_app_is_set_up_with_the_password_and_a_code(face: Face, jane: Visitor) -> None:
-    assert (await jane.post(f"{PAGE}/app", {})).headers["Location"] == f"{PAGE}/app"
-    page = await jane.ask("GET", f"{PAGE}/app", headers={"Accept-Encoding": "gzip"})
+    answer = await jane.post(f"{PAGE}/app", {"password": "a wrong guess"})
+    text = await answer.text()
+    assert (answer.status, "The current password is incorrect." in text) == (422, True)
+    setup = await setup_of(jane)
+    page = await jane.ask("GET", setup, headers={"Accept-Encoding": "gzip"})
     text = await page.text()
     assert "Content-Encoding" not in page.headers, "its size must not tell about the secret"
     assert "<svg" in text
     secret = bytes_of(secret_in(text))
     code = now_code(face, secret)
-    for form, said in (
-        ({"code": wrong(code), "password": PASSWORD}, "The code is wrong or was used."),
-        ({"code": code, "password": "a wrong guess"}, "The current password is incorrect."),
-    ):
-        answer = await jane.post(f"{PAGE}/app/confirm", form)
-        assert (answer.status, said in await answer.text()) == (422, True)
-        assert PASSWORD not in await answer.text()
-    answer = await jane.post(f"{PAGE}/app/confirm", {"code": code, "password": PASSWORD})
+    answer = await jane.post(f"{setup}/confirm", {"code": wrong(code)})
+    text = await answer.text()
+    assert (answer.status, "The code is wrong or was used." in text) == (422, True)
+    assert bytes_of(secret_in(text)) == secret, "the secret stays"
+    answer = await jane.post(f"{setup}/confirm", {"code": code})
     assert (answer.status, answer.headers["Location"]) == (303, PAGE)
     codes = once(answer).split("\n")
     assert len(set(codes)) == 10
@@ -86,7 +97,33 @@ async def test_an_app_is_set_up_with_the_password_and_a_code(face: Face, jane: V
     assert codes[0] not in text
     assert "You have 10 left." in text
     assert (await jane.post(f"{PAGE}/app", {})).status == 409
-    assert (await jane.get(f"{PAGE}/app"))[0] == 303, "the secret is not shown again"
+    assert (await jane.get(setup))[0] == 303, "the secret is not shown again"
+
+
+async def test_a_stolen_cookie_shows_no_secret_of_an_app(face: Face, jane: Visitor) -> None:
+    """The password, or a recent factor, opens the page of one set-up, which nobody can guess."""
+    thief = attrs.evolve(jane)  # the same cookie
+    setup = await setup_of(jane)
+    secret = secret_in((await jane.get(setup))[1])
+    assert (await thief.post(f"{PAGE}/app", {})).status == 422
+    for path in (f"{PAGE}/app", f"{PAGE}/app/{uuid4()}", PAGE):
+        assert secret not in (await thief.get(path))[1], path
+    other = await signed_in(face, jane.email)
+    assert (await other.get(setup))[0] == 303, "another session does not see it, either"
+    code = now_code(face, bytes_of(secret))
+    assert (await other.post(f"{setup}/confirm", {"code": code})).status == 422
+    assert (await jane.post(f"{setup}/confirm", {"code": code})).status == 303
+
+
+async def test_a_secret_of_an_app_is_confirmed_within_half_an_hour(
+    face: Face, dsn: str, jane: Visitor
+) -> None:
+    setup = await setup_of(jane)
+    code = now_code(face, bytes_of(secret_in((await jane.get(setup))[1])))
+    await execute(dsn, "UPDATE app_setups SET expires_at = expires_at - interval '30 minutes'")
+    assert (await jane.get(setup))[0] == 303
+    assert (await jane.post(f"{setup}/confirm", {"code": code})).status == 422
+    assert await fetchval(dsn, "SELECT count(*) FROM authenticators") == 0
 
 
 async def test_the_session_begins_after_the_second_step(face: Face, otto: Secured) -> None:
@@ -173,8 +210,7 @@ async def test_guesses_in_the_browser_are_limited(database: PostgresEndpoint, ds
 
 async def test_an_old_factor_is_asked_for_again_and_the_form_comes_back(otto: Secured) -> None:
     visitor = await wholly_signed_in(otto)
-    later = "UPDATE refresh_families SET factor_at = factor_at - interval '10 minutes 1 second'"
-    await execute(otto.dsn, later)
+    await execute(otto.dsn, LATER)
     answer = await visitor.post(KEYS, KEY)
     text = await answer.text()
     assert (answer.status, 'name="sent.name" value="studio robot"' in text) == (403, True)
@@ -193,6 +229,23 @@ async def test_an_old_factor_is_asked_for_again_and_the_form_comes_back(otto: Se
     assert (await visitor.post(KEYS, KEY)).status == 303
 
 
+async def test_a_link_for_another_user_needs_a_recent_factor(otto: Secured) -> None:
+    jane = await register(otto.face, "jane@example.org")
+    await execute(otto.dsn, f"UPDATE users SET role = 'admin' WHERE id = '{otto.person.id}'")
+    visitor = await wholly_signed_in(otto)
+    await execute(otto.dsn, LATER)
+    path, form = f"/console/users/{jane.id}", {"act": "reset", "reason": "she asked"}
+    answer = await visitor.post(f"{path}/reset-link", form)
+    text = await answer.text()
+    assert (answer.status, "given in the last ten minutes" in text) == (403, True)
+    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', text))
+    answer = await visitor.post(AGAIN, {**hidden, "code": await otto.fresh()})
+    assert (answer.status, (await answer.text()).count('value="she asked"')) == (200, 1)
+    assert await fetchval(otto.dsn, "SELECT count(*) FROM password_resets") == 0
+    answer = await visitor.post(f"{path}/reset-link", form)
+    assert (answer.status, answer.headers["Location"]) == (303, path)
+
+
 async def test_a_return_leads_to_the_console_only(otto: Secured) -> None:
     visitor = await wholly_signed_in(otto)
     form = {"back": "https://evil.example/", "code": await otto.fresh()}
@@ -203,7 +256,7 @@ async def test_a_return_leads_to_the_console_only(otto: Secured) -> None:
 async def test_factors_change_only_with_a_recent_factor(otto: Secured) -> None:
     visitor = await wholly_signed_in(otto)
     await execute(otto.dsn, "UPDATE refresh_families SET factor_at = NULL")
-    for path in ("app", "app/remove", "codes", "app/confirm"):
+    for path in ("app", "app/remove", "codes", f"app/{uuid4()}/confirm"):
         answer = await visitor.post(f"{PAGE}/{path}", {"code": otto.code(), "password": PASSWORD})
         assert (answer.status, "given in the last ten minutes" in await answer.text()) == (
             403,
@@ -262,15 +315,21 @@ async def test_an_admin_without_a_factor_comes_as_far_as_setting_one_up(
 
 
 async def test_a_half_finished_set_up_is_no_factor(database: PostgresEndpoint, dsn: str) -> None:
-    """Each sign-in shows another secret, so that one that somebody saw is of no use."""
+    """Each sign-in shows a secret of its own, before and after another begins."""
     async with face_over(database, accounts={"admin_second_factor": True}) as face:
         ann = await admin_of(face, dsn)
-        before = await half_signed_in(face, ann.email)
-        seen = secret_in((await before.get(SET_UP))[1])
+        thief = await half_signed_in(face, ann.email)
+        seen = secret_in((await thief.get(SET_UP))[1])
         visitor = await half_signed_in(face, ann.email)
-        assert secret_in((await visitor.get(SET_UP))[1]) != seen
+        secret = secret_in((await visitor.get(SET_UP))[1])
+        assert secret_in((await thief.get(SET_UP))[1]) == seen != secret
         code = now_code(face, bytes_of(seen))
         assert (await visitor.post(SET_UP, {"code": code})).status == 401
+        code = now_code(face, bytes_of(secret))
+        assert (await visitor.post(SET_UP, {"code": code})).status == 303
+        await execute(dsn, "UPDATE authenticators SET last_step = 0")
+        again = await half_signed_in(face, ann.email)
+        assert (await again.post(STEP, {"code": now_code(face, bytes_of(seen))})).status == 401
 
 
 async def test_sign_ins_without_a_factor_are_as_before(face: Face, jane: Visitor) -> None:

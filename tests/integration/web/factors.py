@@ -6,6 +6,7 @@ from uuid import UUID
 
 import attrs
 
+from sql.second_factors import AppSetup
 from tests.integration.web.accounts import PASSWORD, Person, ask, register
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
@@ -50,11 +51,12 @@ def wrong(code: str) -> str:
 async def with_app(face: Face, dsn: str, person: Person) -> Secured:
     """Give a user an authenticator app."""
     user = UUID(person.id)
-    assert await start_app(face.gateway, user)
-    secret = await unconfirmed_secret(face.gateway, user)
+    setup = AppSetup(user, bytes(32))
+    assert await start_app(face.gateway, setup)
+    secret = await unconfirmed_secret(face.gateway, setup)
     assert secret is not None
     step = step_of(face.gateway.ports.clock.now())
-    codes = await confirm_app(face.gateway, user, code_at(secret, step))
+    codes = await confirm_app(face.gateway, setup, code_at(secret, step))
     assert isinstance(codes, RecoveryCodes)
     await execute(dsn, "UPDATE authenticators SET last_step = 0")
     return Secured(person, dsn, secret, codes.texts)

@@ -73,7 +73,7 @@ async def test_nothing_tells_who_a_deleted_user_was(face: Face, dsn: str) -> Non
         *("refresh_families", "api_keys", "mails", "password_resets", "address_verifications"),
         *("endpoints", "deliveries", "organisation_members", "trusts", "preflights"),
         *("authenticators", "passkeys", "passkey_challenges", "recovery_codes"),
-        "pending_sign_ins",
+        *("pending_sign_ins", "app_setups"),
     ):
         assert await fetchval(
             dsn,
@@ -122,8 +122,12 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
             f" VALUES (sha256('x'), '{user}', true, now() + interval '1 day', now())"
         ),
         (
-            "INSERT INTO authenticators (user_id, sealed, failing_since, created_at)"
+            "INSERT INTO authenticators (user_id, sealed, failing_since, confirmed_at)"
             f" VALUES ('{user}', 'x', now(), now())"
+        ),
+        (
+            "INSERT INTO app_setups (holder, user_id, sealed, expires_at)"
+            f" VALUES (sha256('x'), '{user}', 'x', now())"
         ),
         (
             "INSERT INTO passkeys (id, user_id, credential, public_key, rp_id, counter, name,"

@@ -326,11 +326,11 @@ def test_a_users_factors_are_removed_with_a_record(
     dsn = database.owner_dsn
     for table, columns, values in (
         ("authenticators", "sealed, failing_since, confirmed_at", "'x', now(), now()"),
-        ("recovery_codes", "sha256", "decode(repeat('ab', 32), 'hex')"),
+        ("recovery_codes", "sha256, created_at", "decode(repeat('ab', 32), 'hex'), now()"),
         ("refresh_families", "sid, jti, expires_at", f"'{uuid4()}', '{uuid4()}', 'infinity'"),
     ):
-        insert = f"INSERT INTO {table} (user_id, created_at, {columns}) "
-        engine_loop.run(execute(dsn, insert + f"SELECT id, now(), {values} FROM users"))
+        insert = f"INSERT INTO {table} (user_id, {columns}) "
+        engine_loop.run(execute(dsn, insert + f"SELECT id, {values} FROM users"))
     ended = call("remove-factors", jane.upper(), "--reason", "lost phone")
     said = f"{jane} has no second factor; all their sessions have ended.\n"
     assert (ended.exit_code, ended.output) == (0, said)

@@ -213,6 +213,30 @@ async def test_approving_payouts_needs_a_recent_factor(face: Face, dsn: str) -> 
     assert (await here.ask("POST", path, body))[0] == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("role", {"role": "admin"}),
+        ("password", {"password": "stolen by somebody"}),
+        ("reset-link", {}),
+    ],
+)
+async def test_opening_another_account_needs_a_recent_factor(
+    face: Face, dsn: str, path: str, body: dict[str, str]
+) -> None:
+    """Otherwise a stolen session of an admin makes itself an admin with a factor of its own."""
+    ann = await with_role(face, dsn, "admin")
+    eve = await register(face, "eve@example.org")
+    path, body = f"/api/v1/admin/users/{eve.id}/{path}", {**body, "reason": "she asked"}
+    assert (await ann.ask("POST", path, body))[0] == 200, "without a factor as before"
+    here = await signed_in(await with_app(face, dsn, ann))
+    assert (await here.ask("POST", path, body))[0] == 200
+    await execute(dsn, LATER)
+    status, answer = await here.ask("POST", path, body)
+    assert (status, answer["code"]) == (403, "recent_factor_needed")
+    assert await fetchval(dsn, "SELECT count(*) FROM audit") == 2
+
+
 async def test_admins_without_a_factor_do_not_log_in_where_they_need_one(
     database: PostgresEndpoint, dsn: str
 ) -> None:

@@ -7,7 +7,7 @@ import attrs
 from msgspec import Meta
 
 from sql.passkeys import PASSKEYS_MAX, PasskeyTaken
-from sql.second_factors import LastFactor
+from sql.second_factors import AppSetup, LastFactor
 from web.console.app_setup import CODE_WRONG, CODES_SAID, qr_of
 from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
@@ -24,6 +24,7 @@ from web.identity.second_factor import (
     confirm_app,
     is_needed,
     recent_factor_refusal,
+    setup_in_session,
     start_app,
     unconfirmed_secret,
 )
@@ -48,18 +49,24 @@ PASSWORD_WRONG: Final = Fault("password", "value", "is incorrect")
 
 
 @attrs.frozen
-class ConfirmForm:
-    """The first code of an app. ``password``: the user's password, if this is their first
-    factor, so that nobody else who uses their browser locks them out.
+class AppForm:
+    """The wish for an app. ``password``: the user's password, if this is their first factor, so
+    that nobody else who uses their browser locks them out, or sees the secret.
     """
 
-    code: Annotated[str, Meta(min_length=1, max_length=CODE_MAX)] = attrs.field(repr=False)
     password: Annotated[str, Meta(max_length=1024)] = attrs.field(default="", repr=False)
 
 
 @attrs.frozen
+class ConfirmForm:
+    """The first code of an app."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=CODE_MAX)] = attrs.field(repr=False)
+
+
+@attrs.frozen
 class PasskeyForm:
-    """A new passkey: its name, and the browser's answer. ``password``: as in ``ConfirmForm``."""
+    """A new passkey: its name, and the browser's answer. ``password``: as in ``AppForm``."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     attestation: Annotated[str, Meta(max_length=ANSWER_MAX)] = attrs.field(default="", repr=False)
@@ -88,49 +95,64 @@ async def second_factor(view: View) -> Shown:
     return {"state": state, "needed": needed, "passkeys": passkeys, "site": holder.site}
 
 
-@pages.page("/account/second-factor/app", "Authenticator app", "second_factor_app.html", own=True)
+@pages.page(
+    "/account/second-factor/app/{id}", "Authenticator app", "second_factor_app.html", own=True
+)
 async def app(view: View) -> Shown | Problem | Redirect:
-    """Return the QR code of the app that the user is setting up."""
+    """Return the QR code of the app that the user is setting up.
+
+    The path's id is told only to whoever gave the password or a factor: with it, they see the
+    secret again after a wrong code.
+    """
     gateway, user = view.gateway, view.who.user
+    refused = await recent_factor_refusal(gateway, user, session_of(view))
+    if refused is not None:
+        return refused
     row = await gateway.tables.users.by_id(user)
     if row is None:
         return ACCOUNT_GONE
-    secret = await unconfirmed_secret(gateway, user)
+    secret = await unconfirmed_secret(gateway, setup_of(view))
     if secret is None:
         return Redirect(PATH)
-    state = await gateway.tables.second_factors.state(user)
     return {
         "qr": qr_of(gateway, secret, row.email),
         "secret": text_of(secret),
-        "asks_password": not state.has_factor,
+        "id": view.ids["id"],
         "is_secret": True,
     }
 
 
-@pages.action("/account/second-factor/app", form_on="/account/second-factor", on_own_account=True)
-async def set_up_app(view: View) -> Redirect | Problem:
+@pages.action(
+    "/account/second-factor/app",
+    form_on="/account/second-factor",
+    rate="login",
+    on_own_account=True,
+)
+async def set_up_app(view: View[AppForm]) -> Redirect | Problem:
     """Give the user a new secret for an app."""
-    refused = await recent_factor_refusal(view.gateway, view.who.user, session_of(view))
+    gateway = view.gateway
+    refused = await first_factor_refusal(view, view.query.password)
     if refused is not None:
         return refused
-    if not await start_app(view.gateway, view.who.user):
+    which = gateway.ports.random.uuid()
+    if not await start_app(gateway, setup_in_session(view.who.user, session_of(view), which)):
         return Problem(409, HAS_APP.rstrip("."))
-    return Redirect(APP)
+    return Redirect(f"{APP}/{which}")
 
 
 @pages.action(
-    "/account/second-factor/app/confirm",
-    form_on="/account/second-factor/app",
+    "/account/second-factor/app/{id}/confirm",
+    form_on="/account/second-factor/app/{id}",
     rate="login",
     on_own_account=True,
 )
 async def confirm(view: View[ConfirmForm]) -> Redirect | Problem:
     """Confirm the app by a code; the next page shows new recovery codes once."""
     gateway, user, session = view.gateway, view.who.user, session_of(view)
-    refused = await first_factor_refusal(view, view.query.password)
+    refused = await recent_factor_refusal(gateway, user, session)
     if refused is not None:
         return refused
-    done = await confirm_app(gateway, user, view.query.code)
+    done = await confirm_app(gateway, setup_of(view), view.query.code)
     if done is False:
         return WRONG
     await gateway.tables.sessions.factor_given(session, user, view.now)
@@ -248,6 +270,11 @@ def holder_of(view: View[Any]) -> PasskeyHolder:
     """Return the user as holder of passkeys."""
     assert view.passkeys is not None, "the request has a session"
     return view.passkeys
+
+
+def setup_of(view: View[Any]) -> AppSetup:
+    """Return the set-up of the path's id."""
+    return setup_in_session(view.who.user, session_of(view), view.ids["id"])
 
 
 async def first_factor_refusal(view: View[Any], password: str) -> Problem | None:
