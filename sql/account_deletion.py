@@ -72,9 +72,11 @@ class AccountDeletion(Table):
         ``sql.database.Conflict``.
         """
         async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["account_organisations_lock"], user)
             row = await connection.fetchrow(QUERIES["user_lock_by_password"], user, password_hash)
             if row is None:
                 return None
+            await connection.execute(QUERIES["account_admins_lock"], user)
             found = await connection.fetchrow(QUERIES["account_obstacles"], user, now)
             assert found is not None, "sums answer one row"
             obstacles = Obstacles(**found)

@@ -1,5 +1,16 @@
 -- Deletion of an account by its user: what must be settled first. The changes are in the files of their tables.
 
+-- name: account_organisations_lock
+-- Lock the organisations that user $1 is in, or invited to, in order, so that their last two owners do not leave at once.
+-- Taken before the user's row, as changes of members do.
+SELECT id FROM organisations
+WHERE id IN (SELECT organisation_id FROM organisation_members WHERE user_id = $1)
+ORDER BY id FOR UPDATE;
+
+-- name: account_admins_lock
+-- Serialise deletions of admins, so that the last two are not deleted at once.
+SELECT pg_advisory_xact_lock(hashtext('admins')) FROM users WHERE id = $1 AND role = 'admin';
+
 -- name: account_obstacles
 -- What keeps user $1 from deleting their account. Money is in units. ``bought``: credits that were bought, or paid
 -- out as earnings, and are left. ``last_owner``: organisations with other members but no other owner.

@@ -325,3 +325,29 @@ async def test_the_last_admin_stays(face: Face, dsn: str) -> None:
     assert await refusal(ann) == "you are the last admin"
     await with_role(face, dsn, "admin", "adam@example.org")
     assert await delete(ann) == GONE
+
+
+async def test_of_the_last_two_admins_at_once_one_stays(face: Face, dsn: str) -> None:
+    for number in range(4):
+        admins = [await with_role(face, dsn, "admin", f"{name}{number}@example.org") for name in AB]
+        answers = await asyncio.gather(*map(delete, admins))
+        assert sorted(status for status, _ in answers) == [200, 409]
+        await execute(dsn, "UPDATE users SET role = 'user' WHERE role = 'admin'")
+
+
+AB = ("ann", "bob")
+
+
+async def test_of_the_last_two_owners_at_once_one_stays(face: Face, dsn: str) -> None:
+    cleo = await register(face, "cleo@example.org")
+    for number in range(4):
+        ann, bob = [await register(face, f"{name}{number}@example.org") for name in AB]
+        await execute(dsn, "UPDATE users SET verified_at = now() WHERE is_active")
+        _, made = await ann.ask("POST", ORGANISATIONS, {"name": "Barn"})
+        barn = f"{ORGANISATIONS}/{made['id']}"
+        for person, role in ((bob, "owner"), (cleo, "member")):
+            body = {"email": person.email, "role": role}
+            assert (await ann.ask("POST", f"{barn}/members", body))[0] == 200
+            assert (await person.ask("POST", f"{barn}/accept"))[0] == 200
+        answers = await asyncio.gather(delete(ann), delete(bob))
+        assert sorted(status for status, _ in answers) == [200, 409]
