@@ -17,8 +17,9 @@ from sql.query_loader import QUERIES
 
 NAME: Final = "Deleted user"
 ACT: Final = "account.delete"
-# Queries that erase rows of a user, by id.
+# Queries that close a user's account and erase their rows, by id.
 _ERASING: Final = (
+    "account_close",
     *("mails_erase", "password_resets_end", "address_verifications_erase", "sessions_erase"),
     *("invitations_erase", "trusts_erase", "unknown_addresses_erase", "organisations_erase"),
     *("memberships_erase", "loans_erase", "deliveries_erase", "endpoints_erase"),
@@ -73,6 +74,7 @@ class AccountDeletion(Table):
         """
         async with self._database.transaction() as connection:
             await connection.execute(QUERIES["account_organisations_lock"], user)
+            await connection.execute(QUERIES["account_lock"], user)
             row = await connection.fetchrow(QUERIES["user_lock_by_password"], user, password_hash)
             if row is None:
                 return None

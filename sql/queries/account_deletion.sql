@@ -7,6 +7,15 @@ SELECT id FROM organisations
 WHERE id IN (SELECT organisation_id FROM organisation_members WHERE user_id = $1)
 ORDER BY id FOR UPDATE;
 
+-- name: account_lock
+-- Lock the account of user $1, and create it if there is none. Taken before the user's row, as new jobs do.
+INSERT INTO accounts AS a (name) VALUES ('user:' || $1::uuid)
+ON CONFLICT (name) DO UPDATE SET is_closed = a.is_closed;
+
+-- name: account_close
+-- Let the Ledger refuse new jobs, holds and purchases of user $1.
+UPDATE accounts SET is_closed = true WHERE name = 'user:' || $1::uuid;
+
 -- name: account_admins_lock
 -- Serialise deletions of admins, so that the last two are not deleted at once.
 SELECT pg_advisory_xact_lock(hashtext('admins')) FROM users WHERE id = $1 AND role = 'admin';

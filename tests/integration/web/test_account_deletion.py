@@ -6,8 +6,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.effects import DisputeDecide, JobStop, PayoutTake, PurchaseOpen
-from actors.ledger.messages import Commit, Posted
+from actors.ledger.effects import (
+    DisputeDecide,
+    JobStop,
+    PayoutTake,
+    PurchaseOpen,
+    SessionFact,
+    StripeEvent,
+    UnitFail,
+    UnitRetry,
+)
+from actors.ledger.messages import Commit, GuardFailed, Posted
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
@@ -303,6 +312,54 @@ async def test_credits_of_the_house_are_no_obstacle(face: Face) -> None:
     jane = await register(face)
     assert await jane.balance() == "100.0000"
     assert await delete(jane) == GONE
+
+
+async def test_the_ledger_takes_no_new_work_of_a_deleted_user(face: Face, dsn: str) -> None:
+    """A request that was let in before the deletion, here or at another gateway."""
+    jane, otto = await register(face), await earner(face)
+    ended, user, terms = uuid4(), UUID(jane.id), ("cred10", 1_000_000, 1000, "usd")
+    assert isinstance(await commit(face.gateway, dispatch(user, ended, 0, node=otto.node)), Posted)
+    await do(face, UnitFail(ended, 0, 1, None, "scene", "no camera"))
+    assert await delete(jane) == GONE
+    for order, effect in (
+        (dispatch(user, uuid4(), 100_000, node=otto.node), "JobInsert"),
+        (dispatch(user, uuid4(), 0, node=otto.node), "JobInsert"),
+        (Commit(effects=(UnitRetry(ended, 0, user),)), "UnitRetry"),
+        (Commit(effects=(PurchaseOpen(uuid4(), user, *terms),)), "PurchaseOpen"),
+    ):
+        refused = await commit(face.gateway, order)
+        assert isinstance(refused, GuardFailed)
+        assert (refused.effect, refused.found) == (effect, "CLOSED")
+    assert await fetchval(dsn, "SELECT count(*) FROM jobs") == 1
+    assert await fetchval(dsn, "SELECT count(*) FROM purchases") == 0
+
+
+async def test_of_a_deletion_and_a_job_at_once_one_happens(face: Face, dsn: str) -> None:
+    otto = await earner(face)
+    for number in range(6):
+        jane = await register(face, f"jane{number}@example.org")
+        order = dispatch(UUID(jane.id), uuid4(), 100_000, node=otto.node)
+
+        async def later(order: Commit, seconds: float) -> object:
+            await asyncio.sleep(seconds)
+            return await commit(face.gateway, order)
+
+        (status, said), booked = await asyncio.gather(delete(jane), later(order, number * 0.02))
+        assert (status, type(booked)) in ((200, GuardFailed), (409, Posted)), said
+
+
+async def test_a_payment_after_the_deletion_is_booked(face: Face, dsn: str) -> None:
+    jane, purchase = await register(face), uuid4()
+    terms = (UUID(jane.id), "cred10", 1_000_000, 1000, "usd")
+    await commit(face.gateway, Commit(effects=(PurchaseOpen(purchase, *terms),)))
+    await execute(dsn, "UPDATE purchases SET state = 'EXPIRED', session = 's'")
+    assert await delete(jane) == GONE
+    fact = SessionFact("s", purchase, "paid", 1000, "usd", "intent")
+    await do(face, StripeEvent("event", "checkout.session.completed", "s", fact))
+    assert await fetchval(dsn, "SELECT state FROM purchases") == "PAID"
+    balance = f"SELECT balance FROM accounts WHERE name = 'user:{jane.id}'"
+    assert await fetchval(dsn, balance) == 2_000_000
+    assert await SqlStore(face.gateway.database).audit() == []
 
 
 async def test_an_organisation_keeps_an_owner(face: Face, dsn: str) -> None:
