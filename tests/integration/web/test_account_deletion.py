@@ -31,6 +31,7 @@ from tests.integration.web.accounts import (
 )
 from tests.integration.web.earners import do, earner
 from tests.integration.web.mailing import MAIL
+from tests.integration.web.test_nodes import described, prove
 from tests.support.databases import execute, fetch, fetchval
 from tests.support.http_gateway import Face, face_with, with_ledger
 from web.money.ledger_client import commit
@@ -88,8 +89,8 @@ async def test_nothing_tells_who_a_deleted_user_was(face: Face, dsn: str) -> Non
             dsn,
             f"SELECT count(*) FROM {table}",
         ) == await of_bob(dsn, table, bob)
-    standing = await fetchval(dsn, f"SELECT standing FROM nodes WHERE owner_id = '{jana.id}'")
-    assert standing == "REVOKED"
+    standings = await fetch(dsn, "SELECT standing FROM nodes")
+    assert [row["standing"] for row in standings] == ["REVOKED", "REVOKED"]
 
 
 TOKENS = ("access_token", "refresh_token")
@@ -112,6 +113,8 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
         assert status in (200, 201), answer
     assert (await bob.ask("POST", "/api/v1/trusted", {"email": jana.email}))[0] == 200
     node, gateway, user = uuid4(), uuid4(), jana.id
+    machine = described(name="jana-laptop", metadata={"host": "jana-laptop"})
+    assert (await jana.ask("POST", "/api/v1/nodes/register", machine))[0] == 201
     for statement in (
         (
             "INSERT INTO nodes (id, owner_id, name, public_key, capabilities, metadata,"
@@ -181,6 +184,21 @@ async def of_bob(dsn: str, table: str, bob: Person) -> int:
     if table == "deliveries":
         return 0
     return int(await fetchval(dsn, f"SELECT count(*) FROM {table} WHERE user_id = '{bob.id}'"))
+
+
+async def test_a_node_does_not_prove_its_key_for_a_deleted_owner(face: Face, dsn: str) -> None:
+    jane = await register(face)
+    nodes = "/api/v1/nodes/register"
+    _, before = await jane.ask("POST", nodes, described())
+    _, open_ = await jane.ask("POST", nodes, described())
+    # A registration that was let in before the deletion, and came after it.
+    keep = "UPDATE node_challenges SET owner_id = {} WHERE node_id = '{}'"
+    await execute(dsn, keep.format("NULL", open_["node_id"]))
+    assert await delete(jane) == GONE
+    await execute(dsn, keep.format(f"'{jane.id}'", open_["node_id"]))
+    assert (await prove(face, before))[0] == 404
+    assert (await prove(face, open_))[0] == 409
+    assert await fetchval(dsn, "SELECT count(*) FROM nodes WHERE owner_id IS NOT NULL") == 0
 
 
 async def test_all_access_ends_and_the_address_can_register_again(face: Face, dsn: str) -> None:
