@@ -86,9 +86,14 @@ class AccountDeletion(Table):
                 return obstacles
             return await _erase(connection, user, unusable_hash, now)
 
+    async def had_starter(self, user: UUID) -> bool:
+        """Return True if a deleted account with the user's address got starter credits."""
+        return await self._database.one("deleted_address_had_starter", user) is not None
+
 
 async def _erase(connection: Connection, user: UUID, unusable_hash: str, now: datetime) -> Erased:
     email = f"{user}@deleted.invalid"
+    await connection.execute(QUERIES["account_address_keep"], user, now)
     await connection.execute(QUERIES["mails_erase_asked"], user)
     await connection.execute(QUERIES["user_erase"], user, email, NAME, unusable_hash, now)
     sids = await connection.fetch(QUERIES["session_ended_now"], user)

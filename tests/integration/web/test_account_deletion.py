@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -225,6 +226,36 @@ async def test_all_access_ends_and_the_address_can_register_again(face: Face, ds
     password = {**body, "password": "another password"}
     assert (await admin.ask("POST", f"{path}/password", password))[0] == 404
     assert (await admin.ask("POST", f"{path}/role", {**body, "role": "admin"}))[0] == 404
+
+
+async def test_links_are_counted_across_deletions(face: Face, dsn: str) -> None:
+    given = list[int]()
+    for _ in range(4):
+        jane = await register(face)
+        given.append(
+            await fetchval(dsn, "SELECT count(*) FROM mails WHERE kind = 'address.verify'")
+        )
+        assert await delete(jane) == GONE
+    assert given == [1, 1, 1, 0]
+    jane = await register(face, "JANE@example.org")
+    status, answer = await jane.ask("POST", "/api/v1/auth/verify/send")
+    assert (status, answer["code"]) == (429, "rate_limited")
+    await execute(dsn, "UPDATE deleted_addresses SET deleted_at = deleted_at - interval '2 hours'")
+    await face.gateway.tables.mails.purge(datetime.now(UTC), 10)
+    assert (await jane.ask("POST", "/api/v1/auth/verify/send"))[0] == 202
+
+
+async def test_an_address_gets_starter_credits_once(face: Face, dsn: str) -> None:
+    jane = await register(face)
+    assert await jane.balance() == "100.0000"
+    assert await delete(jane) == GONE
+    for email in ("jane@example.org", "JANE@example.org"):
+        again = await register(face, email)
+        assert await log_in(face, again) is not None
+        assert await again.balance() == "0.0000"
+        assert await delete(again) == GONE
+    other = await register(face, "other@example.org")
+    assert await other.balance() == "100.0000"
 
 
 async def test_the_password_is_asked_and_a_key_does_not_do(face: Face) -> None:
