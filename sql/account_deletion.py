@@ -95,6 +95,7 @@ async def _erase(connection: Connection, user: UUID, unusable_hash: str, now: da
     email = f"{user}@deleted.invalid"
     await connection.execute(QUERIES["account_address_keep"], user, now)
     await connection.execute(QUERIES["mails_erase_asked"], user)
+    await connection.execute(QUERIES["invitations_erase_unused"], user)
     await connection.execute(QUERIES["user_erase"], user, email, NAME, unusable_hash, now)
     sids = await connection.fetch(QUERIES["session_ended_now"], user)
     keys = await connection.fetch(QUERIES["api_keys_erase"], user)

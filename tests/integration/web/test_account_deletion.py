@@ -163,6 +163,11 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
             f" used_at, used_by) VALUES (gen_random_uuid(), sha256('x'), '{jana.email}', now(),"
             f" 'ann', now() + interval '1 day', now(), '{user}')"
         ),
+        (
+            "INSERT INTO invitations (id, sha256, email, created_at, created_by, expires_at)"
+            " VALUES (gen_random_uuid(), sha256('y'), 'JANA.novak@example.org', now(), 'ann',"
+            " now() + interval '1 day')"
+        ),
     ):
         await execute(dsn, statement)
 
