@@ -17,8 +17,9 @@ from sql.query_loader import QUERIES
 
 NAME: Final = "Deleted user"
 ACT: Final = "account.delete"
-# Queries that erase rows of a user, by id.
+# Queries that close a user's account and erase their rows, by id.
 _ERASING: Final = (
+    "account_close",
     *("mails_erase", "password_resets_end", "address_verifications_erase", "sessions_erase"),
     *("invitations_erase", "trusts_erase", "unknown_addresses_erase", "organisations_erase"),
     *("memberships_erase", "loans_erase", "deliveries_erase", "endpoints_erase"),
@@ -72,9 +73,12 @@ class AccountDeletion(Table):
         ``sql.database.Conflict``.
         """
         async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["account_organisations_lock"], user)
+            await connection.execute(QUERIES["account_lock"], user)
             row = await connection.fetchrow(QUERIES["user_lock_by_password"], user, password_hash)
             if row is None:
                 return None
+            await connection.execute(QUERIES["account_admins_lock"], user)
             found = await connection.fetchrow(QUERIES["account_obstacles"], user, now)
             assert found is not None, "sums answer one row"
             obstacles = Obstacles(**found)
@@ -82,10 +86,16 @@ class AccountDeletion(Table):
                 return obstacles
             return await _erase(connection, user, unusable_hash, now)
 
+    async def had_starter(self, user: UUID) -> bool:
+        """Return True if a deleted account with the user's address got starter credits."""
+        return await self._database.one("deleted_address_had_starter", user) is not None
+
 
 async def _erase(connection: Connection, user: UUID, unusable_hash: str, now: datetime) -> Erased:
     email = f"{user}@deleted.invalid"
+    await connection.execute(QUERIES["account_address_keep"], user, now)
     await connection.execute(QUERIES["mails_erase_asked"], user)
+    await connection.execute(QUERIES["invitations_erase_unused"], user)
     await connection.execute(QUERIES["user_erase"], user, email, NAME, unusable_hash, now)
     sids = await connection.fetch(QUERIES["session_ended_now"], user)
     keys = await connection.fetch(QUERIES["api_keys_erase"], user)

@@ -55,6 +55,7 @@ class AccountRow:
     version: int = 0
     may_overdraw: bool = False
     debt: int | None = None  # the id of the user's debt account
+    is_closed: bool = False  # its user was deleted
 
     @property
     def available(self) -> int:
@@ -70,6 +71,7 @@ class AccountRow:
             self.version + 1,
             self.may_overdraw,
             self.debt,
+            self.is_closed,
         )
 
     def holding(self, held: int) -> "AccountRow":
@@ -82,6 +84,7 @@ class AccountRow:
             self.version,
             self.may_overdraw,
             self.debt,
+            self.is_closed,
         )
 
 

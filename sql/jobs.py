@@ -17,7 +17,7 @@ from sql.job_plan import JobPlan, plan_of
 from sql.page import Page
 from sql.units import MINE
 
-HASH: Final = re.compile("[0-9a-f]{64}")
+HASH: Final = re.compile(r"[0-9a-f]{64}(\.\w{1,10})?")
 SORTED_MOST: Final = 10_000  # only so many of the newest matching jobs are sorted or counted
 
 

@@ -208,16 +208,21 @@ class Mails(Table):
         return await self._database.number("mails_waiting")
 
     async def purge(self, before: datetime, most: int) -> None:
-        """Delete up to ``most`` mails that ended before ``before``, and older tokens."""
+        """Delete up to ``most`` mails that ended before ``before``, and older tokens.
+
+        Forget links that were sent to addresses of accounts deleted over an hour ago.
+        """
         await self._database.execute("mails_purge", before, most)
         await self._database.execute("password_resets_purge", before)
         await self._database.execute("address_verifications_purge", before)
+        await self._database.execute("deleted_addresses_purge")
 
 
 async def insert_mail(connection: Connection, mail: NewMail, now: datetime) -> bool:
     """Insert a mail in the transaction of what it tells.
 
-    False if the user got too many of its kind within an hour, or too many mails wait.
+    False if the user got too many of its kind within an hour, or too many mails wait, or if their
+    address is not verified and the mail is not meant to verify it.
     """
     most = LINKS_AN_HOUR if mail.kind is MailKind.VERIFY else NOTICES_AN_HOUR
     values = mail.id, mail.kind.value, mail.user, now - HOUR, most, WAITING_MAX, now

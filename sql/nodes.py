@@ -221,8 +221,8 @@ class Nodes(Table):
     async def verify(self, challenge: bytes, node: UUID, now: datetime) -> NodeIdentity | None:
         """Use a challenge that the node has answered, and set the node's key and owner.
 
-        None if the challenge was used or has expired, if another node proved the key first, or if
-        the node is revoked.
+        None if the challenge was used or has expired, if its owner is not active, if another node
+        proved the key first, or if the node is revoked.
         """
         try:
             row = await self._database.one("node_verify", challenge, node, now)

@@ -250,8 +250,23 @@ async def _addressed(
         return ChangeOutcome.ALREADY
     if not row["room"]:
         return ChangeOutcome.TOO_MANY
-    await record(connection, act)
+    await record(connection, await _without_address(connection, values[1], act))
     return ChangeOutcome.DONE
+
+
+async def _without_address(connection: Connection, email: str, act: Act) -> Act:
+    """Return the record with the user's id in place of their address, if it has an account: the
+    audit log is append-only, and must not name users who delete their account.
+    """
+    row = await connection.fetchrow(QUERIES["user_by_email"], email)
+    if row is None:
+        return act
+    user = f"user {row['id']}"
+    return attrs.evolve(
+        act,
+        target=act.target.replace(email, str(row["id"])),
+        reason=act.reason.replace(email, user),
+    )
 
 
 async def _do(

@@ -47,6 +47,9 @@ class Transfer:
 class JobInsert:
     """Insert a QUEUED job and the units of its ``plan``, and hold the price of each unit.
 
+    Guard: the user is not deleted (``GuardFailed`` with ``found`` 'CLOSED'); so for ``UnitRetry``
+    and ``PurchaseOpen``.
+
     ``InsufficientCredits`` states the sum of the prices. The outcome of the commit contains only
     the first unit. ``price_number``: the row of the price table.
     ``retry_of``: an ended job that this one repeats. A job is repeated at most once, so the new id

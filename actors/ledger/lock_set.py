@@ -89,8 +89,8 @@ def _add_effect(keys: Keys, effect: Effect) -> None:
             keys.new_jobs.add(effect.job)
             numbers = [number for number, piece in enumerate(effect.plan.units) if piece.price]
             keys.holds |= {work_reference(effect.job, number) for number in numbers}
-            if numbers:
-                keys.accounts.add(user_account(effect.user))
+        if isinstance(effect, JobInsert | UnitRetry):
+            keys.accounts.add(user_account(effect.user))  # it may be closed
         return
     keys.units.add((effect.job, effect.unit))
     if isinstance(effect, OfUnit):

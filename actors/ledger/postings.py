@@ -5,6 +5,7 @@ was booked before, or the reason for refusing it.
 """
 
 from typing import TypeAlias
+from uuid import UUID
 
 from actors.ledger.draft import Draft
 from actors.ledger.effects import JobInsert, Transfer
@@ -36,6 +37,12 @@ def book(draft: Draft, order: Transfer, *, named: bool = True) -> bool | Refusal
     if named:
         draft.booked.append(_booked(row))
     return before is None
+
+
+def is_closed(draft: Draft, user: UUID) -> bool:
+    """Return True if a user was deleted, so that they get no new jobs, holds or purchases."""
+    account = draft.accounts.get(user_account(user))
+    return account is not None and account.is_closed
 
 
 def hold_units(draft: Draft, insert: JobInsert) -> Refusal | None:

@@ -263,6 +263,15 @@ CREATE TABLE address_verifications (
 CREATE INDEX address_verifications_user ON address_verifications (user_id);
 CREATE INDEX address_verifications_expires ON address_verifications (expires_at); -- for the purge
 
+-- Addresses of deleted accounts, so that they get starter credits and links only as often as others if somebody
+-- registers with them again.
+CREATE TABLE deleted_addresses (
+    sha256      bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- of the address in lower case, which is not stored
+    had_starter boolean NOT NULL,                 -- an account with the address got starter credits; such a row is kept
+    mailed_at   timestamptz[] NOT NULL,           -- when verification links were sent to it, in the hour before the deletion
+    deleted_at  timestamptz NOT NULL
+);
+
 -- ── revocations ─────────────────────────────────────────────────────────────────────────────────
 
 -- Tokens, keys, nodes and users that every gateway must refuse although their signature is valid and has not expired.
@@ -401,7 +410,7 @@ BEGIN
         GRANT SELECT ON schema_migrations TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON users TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE
-            ON invitations, refresh_families, api_keys, organisations, organisation_members, mails TO rendertrust_app;
+            ON invitations, refresh_families, api_keys, organisations, organisation_members, mails, deleted_addresses TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON authenticators, passkeys, passkey_challenges TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON mailer_life TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,

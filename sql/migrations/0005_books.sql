@@ -13,6 +13,7 @@ CREATE TABLE accounts (
     -- Shards: the busiest platform accounts have several rows, so that gateways that write at the same time do not
     -- wait for each other. A batch takes the first free shard; the account's balance is the sum over its shards.
     till_of      bigint REFERENCES accounts,      -- the account's first shard, which names itself; null: not sharded
+    is_closed    boolean NOT NULL DEFAULT false,  -- its user was deleted: no new jobs, holds or purchases
     CHECK (may_overdraw OR balance - held >= 0),
     CHECK (name NOT LIKE 'debt:%' OR (may_overdraw AND balance <= 0)),
     CHECK (till_of IS NULL OR may_overdraw)

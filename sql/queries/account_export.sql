@@ -40,10 +40,15 @@ FROM organisation_members m JOIN organisations o ON o.id = m.organisation_id
 WHERE m.user_id = $1::uuid AND o.id::text > $2::text ORDER BY o.id::text LIMIT $3::integer;
 
 -- name: export_trusted
--- Addresses that the user trusts or has invited.
+-- Addresses that the user trusts or has invited. Those with and without an account look alike; an invitation ends when it
+-- is accepted.
 SELECT t.place, jsonb_build_object('email', t.email, 'organisation_id', t.organisation_id, 'since', t.since) AS item
 FROM (SELECT 'trusted:' || lower(u.email) AS place, lower(u.email) AS email, NULL::uuid AS organisation_id, t.since
       FROM trusts t JOIN users u ON u.id = t.trusted_id WHERE t.user_id = $1::uuid
+      UNION ALL
+      SELECT m.organisation_id::text || ':' || lower(u.email), lower(u.email), m.organisation_id, m.invited_at
+      FROM organisation_members m JOIN users u ON u.id = m.user_id
+      WHERE m.invited_by = $1 AND m.joined_at IS NULL
       UNION ALL
       SELECT coalesce(organisation_id::text, 'trusted') || ':' || email, email, organisation_id, since
       FROM unknown_addresses WHERE user_id = $1) t

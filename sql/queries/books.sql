@@ -19,7 +19,7 @@ WITH tills AS MATERIALIZED (
     WHERE w.name = ANY($4::text[])
 )
 SELECT a.id, CASE WHEN a.till_of IS NULL THEN a.name ELSE split_part(a.name, ':', 1) END AS name,
-       a.balance, a.held, a.version, a.may_overdraw, a.debt
+       a.balance, a.held, a.version, a.may_overdraw, a.debt, a.is_closed
 FROM accounts a
 WHERE a.id IN (
     SELECT id FROM accounts WHERE name = ANY($1::text[])
@@ -97,12 +97,12 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
 
 -- name: books_read_accounts
 -- Accounts by name.
-SELECT ROW(a.id, a.name, a.balance, a.held, a.version, a.may_overdraw, a.debt, a.xmin)
+SELECT ROW(a.id, a.name, a.balance, a.held, a.version, a.may_overdraw, a.debt, a.is_closed, a.xmin)
 FROM accounts a WHERE a.name = ANY($1::text[]);
 
 -- name: books_read_tills
 -- Shard number $2 of each of these accounts, under the account's name.
-SELECT ROW(t.id, w.name, t.balance, t.held, t.version, t.may_overdraw, t.debt, t.xmin)
+SELECT ROW(t.id, w.name, t.balance, t.held, t.version, t.may_overdraw, t.debt, t.is_closed, t.xmin)
 FROM accounts w
 CROSS JOIN LATERAL (SELECT s.*, s.xmin FROM accounts s WHERE s.till_of = w.id
                     ORDER BY s.id OFFSET $2::integer LIMIT 1) t
@@ -110,7 +110,7 @@ WHERE w.name = ANY($1::text[]);
 
 -- name: books_read_owners
 -- The accounts of holds ($1) and of all holds of jobs ($2).
-SELECT ROW(a.id, a.name, a.balance, a.held, a.version, a.may_overdraw, a.debt, a.xmin)
+SELECT ROW(a.id, a.name, a.balance, a.held, a.version, a.may_overdraw, a.debt, a.is_closed, a.xmin)
 FROM accounts a
 WHERE a.id IN (
     SELECT account_id FROM holds WHERE reference = ANY($1::text[])

@@ -51,6 +51,10 @@ RETURNING id;
 -- Delete invitations long after they expired; the audit log keeps who was invited.
 DELETE FROM invitations WHERE expires_at < $1;
 
+-- name: invitations_erase_unused
+-- Delete the invitations for the address of a user that nobody has used.
+DELETE FROM invitations i USING users u WHERE u.id = $1 AND i.used_at IS NULL AND lower(i.email) = lower(u.email);
+
 -- name: invitations_erase
 -- Remove the address from the invitation by which a user opened their account.
 UPDATE invitations SET email = NULL WHERE used_by = $1;

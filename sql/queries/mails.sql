@@ -1,16 +1,25 @@
 -- Mails to send, and those that were sent a short time ago.
 
 -- name: mail_insert
--- Insert a mail to a user, unless they got $5 of this kind since $4, or $6 mails wait.
+-- Insert a mail to a user, unless they got $5 of this kind since $4, or $6 mails wait. Links to verify an address are
+-- counted with those to a deleted account with the same address; other mails go only to verified addresses.
 INSERT INTO mails (id, kind, user_id, due_at, created_at)
 SELECT $1, $2, $3, $7, $7
-WHERE (SELECT count(*) FROM mails WHERE user_id = $3 AND kind = $2 AND created_at > $4) < $5
+FROM users u
+WHERE u.id = $3 AND ($2 = 'address.verify' OR u.verified_at IS NOT NULL)
+  AND (SELECT count(*) FROM mails WHERE user_id = $3 AND kind = $2 AND created_at > $4)
+    + (SELECT count(*) FROM deleted_addresses d CROSS JOIN unnest(d.mailed_at) AS at
+       WHERE $2 = 'address.verify' AND d.sha256 = sha256(convert_to(lower(u.email), 'UTF8')) AND at > $4) < $5
   AND (SELECT count(*) FROM (SELECT FROM mails WHERE state = 'PENDING' LIMIT $6) waiting) < $6
 RETURNING id;
 
 -- name: mails_lately
--- Count the mails of a kind that a user got since $3.
-SELECT count(*) AS count FROM mails WHERE user_id = $1 AND kind = $2 AND created_at > $3;
+-- Count the mails of a kind that a user got since $3, counted as for mail_insert.
+SELECT (SELECT count(*) FROM mails WHERE user_id = $1 AND kind = $2 AND created_at > $3)
+     + (SELECT count(*) FROM users u
+        JOIN deleted_addresses d ON d.sha256 = sha256(convert_to(lower(u.email), 'UTF8'))
+        CROSS JOIN unnest(d.mailed_at) AS at
+        WHERE u.id = $1 AND $2 = 'address.verify' AND at > $3) AS count;
 
 -- name: mail_request
 -- Insert a mail for the user of an address, whether there is one or not, unless $4 such mails wait.

@@ -59,11 +59,13 @@ FROM node_challenges c JOIN nodes n ON n.id = c.node_id
 WHERE c.challenge = $1 AND c.node_id = $2;
 
 -- name: node_verify
--- Use the challenge, and set key and owner; no row if it was already used or has expired, if another node proved the
--- same key first, or if the node is revoked. If the owner has a node in quarantine, or gave up one that was, the new key starts in quarantine.
+-- Use the challenge, and set key and owner; no row if it was already used or has expired, if its owner is not active,
+-- if another node proved the same key first, or if the node is revoked. If the owner has a node in quarantine, or gave
+-- up one that was, the new key starts in quarantine.
 WITH used AS (
     UPDATE node_challenges SET used_at = $3
     WHERE challenge = $1 AND node_id = $2 AND used_at IS NULL AND expires_at > $3
+      AND (owner_id IS NULL OR EXISTS (SELECT FROM users WHERE id = owner_id AND is_active))
     RETURNING node_id, owner_id
 ), shut AS (
     SELECT u.node_id, EXISTS (SELECT FROM nodes o JOIN used ON o.owner_id = used.owner_id
@@ -330,14 +332,18 @@ WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state NOT IN ('R
 SELECT email FROM users WHERE id = $1;
 
 -- name: nodes_erase
--- Revoke the nodes of a user, and erase what their owner said of them.
+-- Revoke the nodes of a user, with those that they registered and that have not proved their key yet, and erase what
+-- their owner said of them. Challenges that they have not answered end.
+WITH asked AS (
+    DELETE FROM node_challenges WHERE owner_id = $1 RETURNING node_id
+)
 UPDATE nodes
 SET name = 'deleted', metadata = '{}',
     standing_version = standing_version + (standing <> 'REVOKED')::integer,
     standing_reason = CASE WHEN standing = 'REVOKED' THEN standing_reason ELSE 'its owner has deleted their account' END,
     standing_at = CASE WHEN standing = 'REVOKED' THEN standing_at ELSE now() END,
     standing = 'REVOKED'
-WHERE owner_id = $1;
+WHERE owner_id = $1 OR (owner_id IS NULL AND verified_at IS NULL AND id IN (SELECT node_id FROM asked));
 
 -- name: nodes_beginning
 -- At most two ids of nodes from $1 to $2, of one owner ($3; null: of all).

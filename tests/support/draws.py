@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.ledger import fines
+from actors.ledger.commands import checks
 from actors.node_session.sampling import Sampling
 
 ODDS = 0.5
@@ -15,7 +15,7 @@ def fix_draws(monkeypatch: pytest.MonkeyPatch, *, drawn: bool) -> None:
         return (0.0 if drawn else 0.9), ODDS
 
     monkeypatch.setattr(Sampling, "draw", draw)
-    monkeypatch.setattr(fines, "covered_odds", uncovered)
+    monkeypatch.setattr(checks, "covered_odds", uncovered)
 
 
 def uncovered(share: int, pending: int) -> float:

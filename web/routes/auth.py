@@ -323,7 +323,7 @@ async def end_if_stolen(gateway: Gateway, spent: Claims) -> None:
 
 
 async def grant_starter(gateway: Gateway, user: UUID) -> None:
-    """Grant starter credits once per user; also at a login, in case the grant was interrupted."""
+    """Grant starter credits once per address; also at a login, if the grant was interrupted."""
     if gateway.starter == 0:
         return
     grant = Transfer(
@@ -336,6 +336,8 @@ async def grant_starter(gateway: Gateway, user: UUID) -> None:
         description=f"Starter credits: {money.render(gateway.starter)}",
     )
     try:
+        if await gateway.tables.account_deletion.had_starter(user):
+            return
         outcome = await commit(gateway, Commit(transfers=(grant,)))
     except (AskFailed, Unavailable) as failure:
         log.warning("starter credits not granted", user=str(user), reason=str(failure))

@@ -11,14 +11,21 @@ from msgspec import Meta
 from yarl import URL
 
 from actors.ledger.effects import PurchaseOpen, PurchaseSession
-from actors.ledger.messages import Commit, IdempotencyKey, KeyConflict, Posted, Replayed
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    IdempotencyKey,
+    KeyConflict,
+    Posted,
+    Replayed,
+)
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
 from rendertrust import money
 from rendertrust.api.credits import Checkout, Offer, Offers
 from sql.purchases import PurchaseRow
 from sql.skus import SkuRow
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.http.operations import Answer, Audience, Call, Operations, Scope
+from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
@@ -157,6 +164,8 @@ async def _open(
     outcome = await commit(call.gateway, order)
     if isinstance(outcome, KeyConflict):
         return OTHER_REQUEST
+    if isinstance(outcome, GuardFailed):
+        return TOKEN_REFUSED  # the user was deleted meanwhile
     assert isinstance(outcome, Posted | Replayed), outcome
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         return await _purchase(call, UUID(outcome.answer["purchase"])), REPLAYED

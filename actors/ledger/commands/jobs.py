@@ -21,7 +21,7 @@ from actors.ledger.effects import (
     UnitRetry,
 )
 from actors.ledger.messages import GuardFailed
-from actors.ledger.postings import Refusal, hold_units, release, reopen
+from actors.ledger.postings import Refusal, hold_units, is_closed, release, reopen
 from actors.ledger.unit_changes import cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED, NOT_STARTED, STOPPED
 from sql.account_names import work_reference
@@ -38,6 +38,8 @@ def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
     plan, units = effect.plan, effect.plan.units
     if not units or any(unit.price < 0 or (unit.missing and unit.price) for unit in units):
         return GuardFailed("JobInsert", "")
+    if is_closed(draft, effect.user):
+        return GuardFailed("JobInsert", "CLOSED")
     refusal = hold_units(draft, effect)
     if refusal is not None:
         return refusal
@@ -248,6 +250,8 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
         return GuardFailed("UnitRetry", ended_as)
     if unit.state != "FAILED":
         return GuardFailed("UnitRetry", unit.state)
+    if is_closed(draft, effect.user):
+        return GuardFailed("UnitRetry", "CLOSED")
     for one in _units_to_retry(draft, unit):
         held = reopen(draft, work_reference(one.job_id, one.number))
         if not isinstance(held, bool):

@@ -21,7 +21,7 @@ from actors.ledger.effects import (
     Transfer,
 )
 from actors.ledger.messages import GuardFailed
-from actors.ledger.postings import Refusal, book
+from actors.ledger.postings import Refusal, book, is_closed
 from rendertrust import money
 from sql.account_names import DISPUTES, PURCHASES, USER, debt_account, debt_of, user_account
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
@@ -45,6 +45,8 @@ def _open(draft: Draft, effect: PurchaseOpen) -> bool | Refusal:
     if before is not None:
         kept = (before.user_id, before.sku, before.units, before.amount, before.currency)
         return False if kept == terms else GuardFailed("PurchaseOpen", before.state)
+    if is_closed(draft, effect.user):
+        return GuardFailed("PurchaseOpen", "CLOSED")
     opened = PurchaseRow(effect.purchase, *terms, created_at=draft.now)
     draft.purchases.put(opened.id, opened)
     return True

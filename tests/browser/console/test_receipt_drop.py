@@ -22,7 +22,17 @@ from rendertrust.receipt import canonical
 from tests.browser.console.stage import Stage
 from tests.browser.console.visits import LOOKS, visiting
 from tests.unit.proof import receipts
-from tests.unit.proof.test_picture_digest import FILES, LINES, exr, jpeg, multi_part, zipped
+from tests.unit.proof.test_picture_digest import (
+    FILES,
+    LINES,
+    attribute,
+    exr,
+    jpeg,
+    multi_part,
+    with_chunk_in_data,
+    with_segment,
+    zipped,
+)
 from web.console.assets import assets
 
 CONTRACT, CHAIN, BLOCK = "0x" + "5f" * 20, 7, 1_812
@@ -145,6 +155,7 @@ NO_PICTURES = {
     "broken.jpg": jpeg()[:200],
     "deep.exr": multi_part(exr(LINES)).replace(b"scanlineimage", b"deepscanline!"),
     "packed.zip": zipped(FILES)[:-30],
+    "divided.png": with_chunk_in_data(receipts.PICTURE),
     "empty": b"",
 }
 
@@ -223,6 +234,39 @@ async def test_a_seal_shows_only_if_every_step_holds(browser: Browser, stage: St
             case = [good, "a.png", base64(receipts.PICTURE)]
             ((one, none),) = await page.evaluate(CHECKED, [url, {**farm(), **foreign}, [case]])
             assert (one["Farm"][0], none) == (False, False), foreign
+
+
+def png_with(kind: bytes, body: bytes) -> bytes:
+    """Return the PNG of the tests with another chunk before its samples."""
+    begin = receipts.PICTURE.index(b"IDAT") - 4
+    return receipts.PICTURE[:begin] + receipts.chunk(kind, body) + receipts.PICTURE[begin:]
+
+
+# Parts by which viewers show the same pixels in other colors, turned or stretched.
+SHOWN_OTHERWISE = {
+    **{f"{kind.decode()}.png": png_with(kind, b"x" * 8) for kind in (b"eXIf", b"iCCP", b"gAMA")},
+    "cICP.png": png_with(b"cICP", bytes([9, 16, 0, 1])),
+    "exif.jpg": with_segment(jpeg(), 0xE1, b"Exif"),
+    "profile.jpg": with_segment(jpeg(), 0xE2, b"ICC_PROFILE"),
+    "window.exr": exr(LINES, more=attribute("displayWindow", "box2i", bytes(16))),
+    "colors.exr": exr(LINES, more=attribute("chromaticities", "chromaticities", bytes(32))),
+    "chunk.zip": zipped({**FILES, "0001.png": png_with(b"iCCP", b"x" * 8)}),
+}
+
+
+async def test_no_seal_for_other_files_that_viewers_show_otherwise(
+    browser: Browser, stage: Stage, tmp_path: Path
+) -> None:
+    cases = list[tuple[Any, str, bytes]]()
+    for name, content in SHOWN_OTHERWISE.items():
+        (tmp_path / name).write_bytes(content)
+        cases.append((receipt_of(of_file(str(tmp_path / name))), name, content))
+    async with visiting(browser, stage) as visit:
+        page = await visit.go("/")
+        found = await checked(page, cases)
+    told = [(steps["Picture"][0], seal) for steps, seal in found]
+    assert told == [(None, False)] * len(SHOWN_OTHERWISE)
+    assert all("Take the delivered file" in steps["Picture"][1] for steps, _ in found)
 
 
 async def test_the_browser_signs_for_the_same_bytes_as_python(

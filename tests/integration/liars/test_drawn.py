@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 import pytest
 
-from actors.ledger import fines
+from actors.ledger.commands import checks
 from actors.node_session.sampling import Sampling
 from actors.verifier.settings import VerifierSettings
 from rendertrust.protocol import Ack, encode
@@ -71,7 +71,7 @@ async def farms(
             return 0.5 - found.drawn / 4, 0.5
 
         monkeypatch.setattr(Sampling, "draw", draw)
-        monkeypatch.setattr(fines, "covered_odds", uncovered)
+        monkeypatch.setattr(checks, "covered_odds", uncovered)
         yield found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.ledger import fines
+from actors.ledger.commands import checks
 from actors.node_session.sampling import Sampling
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
@@ -30,7 +30,7 @@ def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0.9, 0.5
 
     monkeypatch.setattr(Sampling, "draw", draw)
-    monkeypatch.setattr(fines, "covered_odds", uncovered)
+    monkeypatch.setattr(checks, "covered_odds", uncovered)
 
 
 @pytest.mark.usefixtures("no_draws")

@@ -2,12 +2,22 @@
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.effects import DisputeDecide, JobStop, PayoutTake, PurchaseOpen
-from actors.ledger.messages import Commit, Posted
+from actors.ledger.effects import (
+    DisputeDecide,
+    JobStop,
+    PayoutTake,
+    PurchaseOpen,
+    SessionFact,
+    StripeEvent,
+    UnitFail,
+    UnitRetry,
+)
+from actors.ledger.messages import Commit, GuardFailed, Posted
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
@@ -22,6 +32,7 @@ from tests.integration.web.accounts import (
 )
 from tests.integration.web.earners import do, earner
 from tests.integration.web.mailing import MAIL
+from tests.integration.web.test_nodes import described, prove
 from tests.support.databases import execute, fetch, fetchval
 from tests.support.http_gateway import Face, face_with, with_ledger
 from web.money.ledger_client import commit
@@ -79,8 +90,8 @@ async def test_nothing_tells_who_a_deleted_user_was(face: Face, dsn: str) -> Non
             dsn,
             f"SELECT count(*) FROM {table}",
         ) == await of_bob(dsn, table, bob)
-    standing = await fetchval(dsn, f"SELECT standing FROM nodes WHERE owner_id = '{jana.id}'")
-    assert standing == "REVOKED"
+    standings = await fetch(dsn, "SELECT standing FROM nodes")
+    assert [row["standing"] for row in standings] == ["REVOKED", "REVOKED"]
 
 
 TOKENS = ("access_token", "refresh_token")
@@ -103,6 +114,8 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
         assert status in (200, 201), answer
     assert (await bob.ask("POST", "/api/v1/trusted", {"email": jana.email}))[0] == 200
     node, gateway, user = uuid4(), uuid4(), jana.id
+    machine = described(name="jana-laptop", metadata={"host": "jana-laptop"})
+    assert (await jana.ask("POST", "/api/v1/nodes/register", machine))[0] == 201
     for statement in (
         (
             "INSERT INTO nodes (id, owner_id, name, public_key, capabilities, metadata,"
@@ -154,6 +167,11 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
             f" used_at, used_by) VALUES (gen_random_uuid(), sha256('x'), '{jana.email}', now(),"
             f" 'ann', now() + interval '1 day', now(), '{user}')"
         ),
+        (
+            "INSERT INTO invitations (id, sha256, email, created_at, created_by, expires_at)"
+            " VALUES (gen_random_uuid(), sha256('y'), 'JANA.novak@example.org', now(), 'ann',"
+            " now() + interval '1 day')"
+        ),
     ):
         await execute(dsn, statement)
 
@@ -176,6 +194,21 @@ async def of_bob(dsn: str, table: str, bob: Person) -> int:
     if table == "deliveries":
         return 0
     return int(await fetchval(dsn, f"SELECT count(*) FROM {table} WHERE user_id = '{bob.id}'"))
+
+
+async def test_a_node_does_not_prove_its_key_for_a_deleted_owner(face: Face, dsn: str) -> None:
+    jane = await register(face)
+    nodes = "/api/v1/nodes/register"
+    _, before = await jane.ask("POST", nodes, described())
+    _, open_ = await jane.ask("POST", nodes, described())
+    # A registration that was let in before the deletion, and came after it.
+    keep = "UPDATE node_challenges SET owner_id = {} WHERE node_id = '{}'"
+    await execute(dsn, keep.format("NULL", open_["node_id"]))
+    assert await delete(jane) == GONE
+    await execute(dsn, keep.format(f"'{jane.id}'", open_["node_id"]))
+    assert (await prove(face, before))[0] == 404
+    assert (await prove(face, open_))[0] == 409
+    assert await fetchval(dsn, "SELECT count(*) FROM nodes WHERE owner_id IS NOT NULL") == 0
 
 
 async def test_all_access_ends_and_the_address_can_register_again(face: Face, dsn: str) -> None:
@@ -202,6 +235,36 @@ async def test_all_access_ends_and_the_address_can_register_again(face: Face, ds
     password = {**body, "password": "another password"}
     assert (await admin.ask("POST", f"{path}/password", password))[0] == 404
     assert (await admin.ask("POST", f"{path}/role", {**body, "role": "admin"}))[0] == 404
+
+
+async def test_links_are_counted_across_deletions(face: Face, dsn: str) -> None:
+    given = list[int]()
+    for _ in range(4):
+        jane = await register(face)
+        given.append(
+            await fetchval(dsn, "SELECT count(*) FROM mails WHERE kind = 'address.verify'")
+        )
+        assert await delete(jane) == GONE
+    assert given == [1, 1, 1, 0]
+    jane = await register(face, "JANE@example.org")
+    status, answer = await jane.ask("POST", "/api/v1/auth/verify/send")
+    assert (status, answer["code"]) == (429, "rate_limited")
+    await execute(dsn, "UPDATE deleted_addresses SET deleted_at = deleted_at - interval '2 hours'")
+    await face.gateway.tables.mails.purge(datetime.now(UTC), 10)
+    assert (await jane.ask("POST", "/api/v1/auth/verify/send"))[0] == 202
+
+
+async def test_an_address_gets_starter_credits_once(face: Face, dsn: str) -> None:
+    jane = await register(face)
+    assert await jane.balance() == "100.0000"
+    assert await delete(jane) == GONE
+    for email in ("jane@example.org", "JANE@example.org"):
+        again = await register(face, email)
+        assert await log_in(face, again) is not None
+        assert await again.balance() == "0.0000"
+        assert await delete(again) == GONE
+    other = await register(face, "other@example.org")
+    assert await other.balance() == "100.0000"
 
 
 async def test_the_password_is_asked_and_a_key_does_not_do(face: Face) -> None:
@@ -309,6 +372,54 @@ async def test_credits_of_the_house_are_no_obstacle(face: Face) -> None:
     assert await delete(jane) == GONE
 
 
+async def test_the_ledger_takes_no_new_work_of_a_deleted_user(face: Face, dsn: str) -> None:
+    """A request that was let in before the deletion, here or at another gateway."""
+    jane, otto = await register(face), await earner(face)
+    ended, user, terms = uuid4(), UUID(jane.id), ("cred10", 1_000_000, 1000, "usd")
+    assert isinstance(await commit(face.gateway, dispatch(user, ended, 0, node=otto.node)), Posted)
+    await do(face, UnitFail(ended, 0, 1, None, "scene", "no camera"))
+    assert await delete(jane) == GONE
+    for order, effect in (
+        (dispatch(user, uuid4(), 100_000, node=otto.node), "JobInsert"),
+        (dispatch(user, uuid4(), 0, node=otto.node), "JobInsert"),
+        (Commit(effects=(UnitRetry(ended, 0, user),)), "UnitRetry"),
+        (Commit(effects=(PurchaseOpen(uuid4(), user, *terms),)), "PurchaseOpen"),
+    ):
+        refused = await commit(face.gateway, order)
+        assert isinstance(refused, GuardFailed)
+        assert (refused.effect, refused.found) == (effect, "CLOSED")
+    assert await fetchval(dsn, "SELECT count(*) FROM jobs") == 1
+    assert await fetchval(dsn, "SELECT count(*) FROM purchases") == 0
+
+
+async def test_of_a_deletion_and_a_job_at_once_one_happens(face: Face, dsn: str) -> None:
+    otto = await earner(face)
+    for number in range(6):
+        jane = await register(face, f"jane{number}@example.org")
+        order = dispatch(UUID(jane.id), uuid4(), 100_000, node=otto.node)
+
+        async def later(order: Commit, seconds: float) -> object:
+            await asyncio.sleep(seconds)
+            return await commit(face.gateway, order)
+
+        (status, said), booked = await asyncio.gather(delete(jane), later(order, number * 0.02))
+        assert (status, type(booked)) in ((200, GuardFailed), (409, Posted)), said
+
+
+async def test_a_payment_after_the_deletion_is_booked(face: Face, dsn: str) -> None:
+    jane, purchase = await register(face), uuid4()
+    terms = (UUID(jane.id), "cred10", 1_000_000, 1000, "usd")
+    await commit(face.gateway, Commit(effects=(PurchaseOpen(purchase, *terms),)))
+    await execute(dsn, "UPDATE purchases SET state = 'EXPIRED', session = 's'")
+    assert await delete(jane) == GONE
+    fact = SessionFact("s", purchase, "paid", 1000, "usd", "intent")
+    await do(face, StripeEvent("event", "checkout.session.completed", "s", fact))
+    assert await fetchval(dsn, "SELECT state FROM purchases") == "PAID"
+    balance = f"SELECT balance FROM accounts WHERE name = 'user:{jane.id}'"
+    assert await fetchval(dsn, balance) == 2_000_000
+    assert await SqlStore(face.gateway.database).audit() == []
+
+
 async def test_an_organisation_keeps_an_owner(face: Face, dsn: str) -> None:
     jane, bob = await register(face), await register(face, "bob@example.org")
     await execute(dsn, "UPDATE users SET verified_at = now()")
@@ -329,3 +440,29 @@ async def test_the_last_admin_stays(face: Face, dsn: str) -> None:
     assert await refusal(ann) == "you are the last admin"
     await with_role(face, dsn, "admin", "adam@example.org")
     assert await delete(ann) == GONE
+
+
+async def test_of_the_last_two_admins_at_once_one_stays(face: Face, dsn: str) -> None:
+    for number in range(4):
+        admins = [await with_role(face, dsn, "admin", f"{name}{number}@example.org") for name in AB]
+        answers = await asyncio.gather(*map(delete, admins))
+        assert sorted(status for status, _ in answers) == [200, 409]
+        await execute(dsn, "UPDATE users SET role = 'user' WHERE role = 'admin'")
+
+
+AB = ("ann", "bob")
+
+
+async def test_of_the_last_two_owners_at_once_one_stays(face: Face, dsn: str) -> None:
+    cleo = await register(face, "cleo@example.org")
+    for number in range(4):
+        ann, bob = [await register(face, f"{name}{number}@example.org") for name in AB]
+        await execute(dsn, "UPDATE users SET verified_at = now() WHERE is_active")
+        _, made = await ann.ask("POST", ORGANISATIONS, {"name": "Barn"})
+        barn = f"{ORGANISATIONS}/{made['id']}"
+        for person, role in ((bob, "owner"), (cleo, "member")):
+            body = {"email": person.email, "role": role}
+            assert (await ann.ask("POST", f"{barn}/members", body))[0] == 200
+            assert (await person.ask("POST", f"{barn}/accept"))[0] == 200
+        answers = await asyncio.gather(delete(ann), delete(bob))
+        assert sorted(status for status, _ in answers) == [200, 409]

@@ -11,7 +11,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import PASSWORD, Person, ask, register
 from tests.integration.web.earners import earner
 from tests.integration.web.mailing import MAIL
-from tests.support.databases import fetchval
+from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, face_with, with_ledger
 
 face = face_with(with_ledger, mail=MAIL, limits={"login": 1000})
@@ -59,6 +59,24 @@ async def test_an_export_has_everything_and_no_secret(
     assert [one["id"] for one in of_otto["nodes"]] == [str(otto.node)]
     assert of_otto["earnings"][0]["amount"] == "7.0000"
     assert of_otto["jobs"] == []
+
+
+async def test_an_export_does_not_tell_who_has_an_account(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, _ = await register(face), await register(face, "known@example.org")
+    await execute(database.owner_dsn, "UPDATE users SET verified_at = now()")
+    _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
+    paths = (f"/api/v1/organisations/{made['id']}/members", "/api/v1/trusted")
+    emails = ["known@example.org", "nobody@example.org"]
+    for path in paths:
+        for email in emails:
+            assert (await jane.ask("POST", path, {"email": email}))[0] == 200
+    listed = (await export_of(jane))["trusted"]
+    for organisation in (made["id"], None):
+        ours = [one for one in listed if one["organisation_id"] == organisation]
+        assert [one["email"] for one in ours] == emails
+    assert len(listed) == 4
 
 
 async def test_a_long_export_is_read_in_pages(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -306,6 +306,15 @@ async def test_mails_about_security_cannot_be_switched_off(
     assert await mails(dsn, jane) == [("password.changed", None)]
 
 
+async def test_an_address_that_is_not_verified_gets_no_mail_of_a_changed_password(
+    jane: Person, dsn: str
+) -> None:
+    await execute(dsn, f"UPDATE users SET verified_at = NULL WHERE id = '{jane.id}'")
+    change = {"old_password": PASSWORD, "new_password": "another password"}
+    assert (await jane.ask("POST", "/api/v1/auth/password", change))[0] == 200
+    assert await mails(dsn, jane) == []
+
+
 async def test_a_password_set_by_an_admin_is_told(face: Face, jane: Person, dsn: str) -> None:
     admin = await with_role(face, dsn, "admin")
     await verify(dsn, admin)

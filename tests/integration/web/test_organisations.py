@@ -12,6 +12,7 @@ from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.test_fleet import node_of
+from tests.support.databases import fetch
 from tests.support.http_gateway import Face
 
 ROOT = "/api/v1/organisations"
@@ -122,6 +123,26 @@ async def test_every_change_is_written_down(
         ("organisation.join", bob.email),
         ("organisation.invite", jane.email),
         ("organisation.found", jane.email),
+    ]
+
+
+async def test_the_audit_log_names_no_user_by_their_address(
+    face: Face, database: PostgresEndpoint, jane: Person
+) -> None:
+    """It is append-only, and the user may delete their account."""
+    bob = await register(face, "bob@example.org")
+    barn = await founded(jane)
+    for email in EMAILS:
+        assert (await jane.ask("POST", f"{barn}/members", {"email": email}))[0] == 200
+        assert (await jane.ask("POST", "/api/v1/trusted", {"email": email}))[0] == 200
+    rows = await fetch(database.owner_dsn, "SELECT target, reason FROM audit ORDER BY number")
+    kept = [tuple(row) for row in rows][-4:]
+    ours, unknown = "organisation:" + barn.rpartition("/")[2], "Nobody@example.org"
+    assert kept == [
+        (ours, f"user {bob.id}"),
+        (f"address:{bob.id}", f"user {bob.id}"),
+        (ours, unknown),
+        (f"address:{unknown}", unknown),
     ]
 
 

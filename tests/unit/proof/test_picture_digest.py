@@ -13,6 +13,7 @@ from PIL import Image
 
 from rendertrust.node.worker.formats.bounds import NoPixels
 from rendertrust.node.worker.formats.image_headers import size_of
+from rendertrust.node.worker.formats.jpeg import showing_of
 from rendertrust.node.worker.formats.picture_digest import of_file, told, told_of_several
 from tests.unit.proof import receipts
 
@@ -79,6 +80,39 @@ def test_a_jpeg_that_never_says_its_size_is_none(tmp_path: Path) -> None:
     for content in (b"\xff\xd8\xff\xd9", b"\xff\xd8" + b"\xff\xdb\x00\x02" * 1000):
         with pytest.raises(NoPixels):
             of_file(written(tmp_path, content))
+
+
+def with_segment(content: bytes, marker: int, body: bytes) -> bytes:
+    """Return the JPEG with another segment behind its frame header."""
+    at = 2
+    while True:
+        found, size = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        at += 2 + size
+        if 0xC0 <= found <= 0xC2:
+            segment = bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
+            return content[:at] + segment + content[at:]
+
+
+@pytest.mark.parametrize("marker", [0xE1, 0xE2])
+def test_what_turns_a_jpeg_is_found_before_its_scan(marker: int) -> None:
+    assert showing_of(io.BytesIO(jpeg())) == set()
+    changed = with_segment(jpeg(), marker, b"Exif or a profile")
+    assert showing_of(io.BytesIO(changed)) != set()
+
+
+def with_chunk_in_data(picture: bytes) -> bytes:
+    """Return the PNG with its samples in two chunks, and a text between them."""
+    begin = picture.index(b"IDAT") - 4
+    size = int.from_bytes(picture[begin : begin + 4], "big")
+    body, end = picture[begin + 8 : begin + 8 + size], begin + 12 + size
+    parts = ((b"IDAT", body[:5]), (b"tEXt", b"a\0b"), (b"IDAT", body[5:]))
+    return picture[:begin] + b"".join(receipts.chunk(*part) for part in parts) + picture[end:]
+
+
+def test_a_png_whose_samples_are_divided_is_none(tmp_path: Path) -> None:
+    """Browsers show only the samples before the other chunk."""
+    with pytest.raises(NoPixels, match="divides"):
+        hash_of(tmp_path, with_chunk_in_data(receipts.PICTURE))
 
 
 # -- OpenEXR

@@ -38,7 +38,7 @@ export async function exrDigest(bytes) {
       hash.update(new Uint8Array(length.buffer)).update(block);
     }
   }
-  return { sha256: hash.hex(), width: first.width, height: first.height, channels: parts.reduce((sum, part) => sum + part.count, 0) };
+  return { sha256: hash.hex(), showing: heads.map(showingOf).find(Boolean) ?? "" };
 }
 
 function headsOf(reader) {
@@ -51,6 +51,14 @@ function headsOf(reader) {
     if (found.push(head) > PARTS_MAX) throw new NoPixels("the file has too many parts");
   }
   return [true, found];
+}
+
+// Returns the name of an attribute that changes how the picture is shown.
+function showingOf(head) {
+  const [data, display, ratio] = ["dataWindow", "displayWindow", "pixelAspectRatio"].map((name) => latin1(head.get(name) ?? NONE));
+  if (head.has("chromaticities")) return "chromaticities";
+  if (display && display !== data) return "displayWindow";
+  return ratio && ratio !== "\0\0\x80\x3f" ? "pixelAspectRatio" : ""; // 1 as a float
 }
 
 function attributesOf(reader) {

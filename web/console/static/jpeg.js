@@ -4,19 +4,21 @@ import { NoPixels, Reader, checkSize } from "./picture_reader.js";
 
 const SEGMENTS_MAX = 256; // before the frame header
 const [END, SCAN, COMMENT, ADOBE] = [0xd9, 0xda, 0xfe, 0xee];
+const JPEG_SHOWING = { 0xe1: "Exif or XMP", 0xe2: "a color profile" };
 
 export const isJpeg = (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8;
 
 export function jpegDigest(bytes) {
   const reader = new Reader(bytes, 2);
   const [hash, before] = [new Sha256(), []];
-  let found = null;
+  let [found, showing] = [null, ""];
   for (let marker = markerAt(reader); marker !== END;) {
     const start = reader.at;
     const length = reader.u16();
     if (length < 2) throw new NoPixels("the file is damaged");
     reader.take(length - 2);
     const segment = bytes.subarray(start, reader.at);
+    showing ||= JPEG_SHOWING[marker] ?? "";
     if (isFrame(marker) && !found) {
       found = frameOf(segment);
       hash.update(new TextEncoder().encode(`rendertrust-coded-v1 jpeg ${found.width} ${found.height}\n`));
@@ -31,7 +33,7 @@ export function jpegDigest(bytes) {
     marker = marker === SCAN ? afterScan(reader, hash) : markerAt(reader);
   }
   if (!found) throw new NoPixels("the file has no size");
-  return { sha256: hash.hex(), ...found };
+  return { sha256: hash.hex(), showing };
 }
 
 const isFrame = (marker) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
@@ -39,9 +41,9 @@ const isFrame = (marker) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0x
 function frameOf(segment) {
   if (segment.length < 8) throw new NoPixels("the file's header is truncated");
   const view = new Reader(segment, 3);
-  const [height, width, channels] = [view.u16(), view.u16(), view.u8()];
+  const [height, width] = [view.u16(), view.u16()];
   checkSize(width, height);
-  return { width, height, channels };
+  return { width, height };
 }
 
 function markerAt(reader) {

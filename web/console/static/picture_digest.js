@@ -18,9 +18,10 @@ export function byCodePoint(one, other) {
   return place < right.length ? left[place].codePointAt(0) - right[place].codePointAt(0) : 1;
 }
 
-// Returns the hash, and the size of a single picture. Throws NoPixels for an unsupported file.
+// Returns the hash, and `showing`: the name of a part by which viewers change colors, turn, move or
+// stretch the picture, or "". Throws NoPixels for an unsupported file.
 export async function pictureDigest(bytes) {
-  if (bytes.length >= 4 && new Reader(bytes).u32(true) === LOCAL) return { sha256: await zipDigest(bytes) };
+  if (bytes.length >= 4 && new Reader(bytes).u32(true) === LOCAL) return zipDigest(bytes);
   return single(bytes);
 }
 
@@ -33,11 +34,14 @@ async function single(bytes) {
 
 async function zipDigest(bytes) {
   const found = new Map();
+  let showing = "";
   for (const [name, file] of filesIn(bytes)) {
     if (found.has(name)) throw new NoPixels("the file is not a zip of a chunk of frames");
-    found.set(name, (await single(file)).sha256);
+    const picture = await single(file);
+    found.set(name, picture.sha256);
+    showing ||= picture.showing;
   }
-  return namedDigest(Object.fromEntries(found));
+  return { sha256: namedDigest(Object.fromEntries(found)), showing };
 }
 
 export function namedDigest(named) {

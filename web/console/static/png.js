@@ -6,6 +6,8 @@ import { ForeignPart, NoPixels, Reader, checkSize, inflated, latin1 } from "./pi
 const PNG_SIGNATURE = "\x89PNG\r\n\x1a\n";
 const CHANNELS = { 0: 1, 2: 3, 4: 2, 6: 4 };
 const CHUNKS = new Set("IHDR IDAT IEND cHRM cICP eXIf gAMA iCCP iTXt oFFs pHYs sBIT sRGB tEXt tIME zTXt".split(" "));
+// Chunks by which viewers change colors, turn, move or stretch the picture.
+const PNG_SHOWING = new Set("cHRM cICP eXIf gAMA iCCP oFFs pHYs sBIT".split(" "));
 const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
   for (let bit = 0; bit < 8; bit += 1) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
   return byte;
@@ -24,8 +26,9 @@ export async function pngDigest(bytes) {
   checkSize(width, height);
   const channels = CHANNELS[color];
   const hash = new Sha256().update(new TextEncoder().encode(`rendertrust-pixels-v1 ${width} ${height} ${channels} ${bits}\n`));
-  await hashRows(inflated(dataOf(reader)), height, width, (channels * bits) / 8, hash);
-  return { sha256: hash.hex(), width, height, channels };
+  const { parts, showing } = dataOf(reader);
+  await hashRows(inflated(parts), height, width, (channels * bits) / 8, hash);
+  return { sha256: hash.hex(), showing };
 }
 
 function chunk(reader) {
@@ -39,14 +42,18 @@ function chunk(reader) {
   return [kind, body];
 }
 
-// Returns the parts of the compressed samples.
+// Returns the parts of the compressed samples, and the name of a chunk that changes how they are shown.
 function dataOf(reader) {
   const parts = [];
+  let [showing, ended] = ["", false];
   while (true) {
     const [kind, body] = chunk(reader);
+    if (kind === "IDAT" && ended) throw new NoPixels("another chunk divides the file's samples");
+    ended = parts.length > 0 && kind !== "IDAT";
+    if (PNG_SHOWING.has(kind)) showing = kind;
     if (!CHUNKS.has(kind)) throw new ForeignPart(`the file has a chunk (${/^[A-Za-z]{4}$/.test(kind) ? kind : "unnamed"}) that Blender does not write`);
     if (kind === "IDAT") parts.push(body);
-    if (kind === "IEND") return parts;
+    if (kind === "IEND") return { parts, showing };
   }
 }
 

@@ -67,18 +67,20 @@ async function pictureStep(file, work) {
   const [delivered, pixels] = [membersOf(work.object), membersOf(work.pixels)];
   const same = delivered.size === file.size && delivered.sha256 === (await sha256(file));
   if (!isHex(pixels.sha256, 64)) return same ? [true, `${file.name} is the delivered file.`] : [false, `${file.name} is not the delivered file, and the receipt has no hash of its pixels.`];
-  let found;
+  let [found, showing] = ["", ""];
   try {
-    found = (await pictureDigest(new Uint8Array(await file.arrayBuffer()))).sha256;
+    ({ sha256: found, showing } = await pictureDigest(new Uint8Array(await file.arrayBuffer())));
   } catch (error) {
     if (!(error instanceof NoPixels)) throw error;
     if (same && !(error instanceof ForeignPart)) return [true, `${file.name} is the delivered file.`];
     return [false, `${file.name} cannot be compared with the delivered picture: ${error.message}.`];
   }
-  if (found === pixels.sha256) return [true, same ? `${file.name} is the delivered file.` : `${file.name} has the pixels of the delivered picture, in another file.`];
+  if (found === pixels.sha256 && same) return [true, `${file.name} is the delivered file.`];
   const named = membersOf(pixels.pictures);
   const name = namedDigest(named) === pixels.sha256 && Object.keys(named).find((each) => named[each] === found);
-  return name ? [true, `${file.name} has the pixels of ${name} in the receipt.`] : [false, `${file.name} is not the picture of this receipt.`];
+  if (found !== pixels.sha256 && !name) return [false, `${file.name} is not the picture of this receipt.`];
+  if (showing) return [null, `${file.name} has the pixels of the receipt, but also ${showing}, by which viewers may show them in other colors, turned or stretched. Take the delivered file.`];
+  return [true, name ? `${file.name} has the pixels of ${name} in the receipt.` : `${file.name} has the pixels of the delivered picture, in another file.`];
 }
 
 // Checks that the transfer in the log pays for this receipt.

@@ -41,7 +41,7 @@ def head_of(file: Any) -> dict[str, int]:
 
 
 def showing_of(file: Any) -> set[bytes]:
-    """Return the segments before the picture that can change how viewers show the picture: its
+    """Return the segments before the first scan that can change how viewers show the picture: its
     profile, orientation, or a brighter version. Raises NoPixels.
     """
     if read_exactly(file, 2) != BEGIN:
@@ -49,7 +49,7 @@ def showing_of(file: Any) -> set[bytes]:
     found = set[bytes]()
     for _ in range(SEGMENTS_MAX):
         marker = _marker(file)
-        if marker in FRAMES or marker == SCAN:
+        if marker == SCAN:  # viewers obey segments before the first scan
             return found
         body = _segment(file)
         if marker in SHOWING:

@@ -150,10 +150,13 @@ def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
 
 def _unpacked(file: Any) -> Iterator[bytes]:
     """Yield the decompressed image data in pieces of at most PIECE bytes."""
-    unpacker = zlib.decompressobj()
+    unpacker, begun, ended = zlib.decompressobj(), False, False
     while True:
         kind, length = _begin(file)
         _check_kind(kind)
+        if kind == b"IDAT" and ended:  # browsers show the samples before it only
+            raise NoPixels("another chunk divides the file's samples")
+        begun, ended = begun or kind == b"IDAT", begun and kind != b"IDAT"
         for body in _body(file, kind, length):
             # After the end of the stream, the decompressor would buffer further data.
             if kind == b"IDAT" and not unpacker.eof:
