@@ -46,11 +46,12 @@ class MissingCapability(MachineError):
 def speaker(pipe: int) -> Say:
     """Return a function that writes a line to ``pipe``.
 
-    The function ends the process if the agent has closed the pipe.
+    The function ends the process if the agent has closed the pipe. It raises ValueError for NaN and
+    infinity, because they are not JSON, and the agent would ignore the line.
     """
 
     def say(event: str, **members: Any) -> None:
-        line = json.dumps({"event": event, **members}).encode() + b"\n"
+        line = json.dumps({"event": event, **members}, allow_nan=False).encode() + b"\n"
         try:
             while line:
                 line = line[os.write(pipe, line) :]

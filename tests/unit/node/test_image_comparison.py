@@ -1,5 +1,6 @@
 """Distance of pictures: small edits count wherever they are, and rounding does not."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker.checks.image_comparison import CELL, GRAIN_CELL, NOISE_CELL, compared
+from rendertrust.node.worker.checks.image_comparison import (
+    CELL,
+    GRAIN_CELL,
+    NOISE_CELL,
+    compared,
+    is_far,
+)
 from tests.support.examples import examples
 
 MATCH, BETWEEN_CLASSES, MISMATCH = 0.1, 0.3, 0.5
@@ -166,3 +173,17 @@ def test_what_is_none_has_no_number() -> None:
     theirs[0, 0] = np.nan
     assert compared(ours, theirs) == {"equal": False, "off": None}
     assert compared(ours, theirs[:10]) == {"equal": False, "off": None}
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3.4e38, -3.4e38, 1e-45])
+@pytest.mark.parametrize("brightness", [1.0, 1e-30, 0.0])
+def test_evidence_of_extreme_values_is_far_off_by_a_number_that_can_be_reported(
+    value: float, brightness: float
+) -> None:
+    """With NumPy 1, values near the largest float32 became infinite in the comparison."""
+    ours = shown(1, 64, 64) * np.float32(brightness) + np.float32(1e-44)
+    other, theirs = noisy(2, ours, 0.02 * brightness), np.full_like(ours, value)
+    for noise in (other, None):
+        found = compared(ours, theirs, noise)
+        assert is_far([found]), found
+        json.dumps(found, allow_nan=False)

@@ -1,5 +1,6 @@
 """Functions of the worker that need no Blender."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from rendertrust.node.worker.ipc import (
     one_line,
     remaining_of,
     share_of,
+    speaker,
 )
 from rendertrust.node.worker.render.price_probe import idle_seconds
 from rendertrust.node.worker.render.tiles import select
@@ -50,6 +52,19 @@ def test_what_a_busy_machine_took_is_told_as_if_it_were_idle() -> None:
     assert idle_seconds(busy, threads=2) == [0.6, 1.6]
     first_sets_up = [(0.5, 0.4), (0.5, 0.3), (1.0, 0.7)]
     assert idle_seconds(first_sets_up, threads=4) == [0.325, 0.3, 0.4]
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_message_has_no_number_that_json_lacks(number: float) -> None:
+    """The agent would ignore the whole line."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as heard:
+        say = speaker(writer)
+        with pytest.raises(ValueError, match="JSON"):
+            say("done", crops=[{"equal": False, "off": number}])
+        say("done", off=1.5)
+        os.close(writer)
+        assert heard.read() == b'{"event": "done", "off": 1.5}\n'
 
 
 def test_error_is_told_in_one_line() -> None:

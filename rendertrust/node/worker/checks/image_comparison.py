@@ -37,10 +37,10 @@ def compared(
     ``equal``: every bit of every pixel is equal. ``off``: the root mean square difference of the
     channel that differs most, in multiples of the noise, over the picture or in its worst cell (see
     ``NOISE_CELL``). ``off`` is None if the pictures are equal or cannot be compared, for example
-    because of infinite values. ``other``: our render with another seed; the difference between
-    ``ours`` and ``other`` is the noise. Without ``other`` the pictures are finished pictures, and
-    the noise is a hundredth of their brightness. ``step``: the smallest difference in the picture's
-    format; the noise is at least the rounding error of a step.
+    because of infinite values or an infinite difference. ``other``: our render with another seed;
+    the difference between ``ours`` and ``other`` is the noise. Without ``other`` the pictures are
+    finished pictures, and the noise is a hundredth of their brightness. ``step``: the smallest
+    difference in the picture's format; the noise is at least the rounding error of a step.
     """
     if is_same(ours, theirs):
         return {"equal": True, "off": None}
@@ -48,7 +48,8 @@ def compared(
     if len({of.shape for of in shown}) != 1 or not all(np.isfinite(of).all() for of in shown):
         return {"equal": False, "off": None}
     channels = (tuple(of[..., n] for of in shown) for n in range(ours.shape[-1]))
-    return {"equal": False, "off": float(f"{max(_off(*of, step=step) for of in channels):.4g}")}
+    off = float(np.max([_off(*of, step=step) for of in channels]))  # NaN if one is NaN
+    return {"equal": False, "off": float(f"{off:.4g}") if np.isfinite(off) else None}
 
 
 class _ChannelDifference(NamedTuple):
@@ -81,7 +82,7 @@ def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float 
     means = max(noise.means, noise.whole * MEANS_LEAST, least)
     cells = np.maximum(noise.cells, whole)
     worst_cell = float((apart.cells / cells).max())
-    return max(apart.whole / whole, apart.means / means, worst_cell / NOISE_CELL)
+    return float(np.max([apart.whole / whole, apart.means / means, worst_cell / NOISE_CELL]))
 
 
 def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
@@ -98,11 +99,13 @@ def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
 def _apart(one: Array, other: Array, scale: float) -> _ChannelDifference:
     """Compute the differences in bands of rows, to avoid copies of large pictures.
 
-    An incomplete cell at the edge counts in proportion to its pixels.
+    An incomplete cell at the edge counts in proportion to its pixels. NumPy 1 would divide float32
+    by a scalar in float32, where large values overflow.
     """
     sums, squares = list[Array](), list[Array]()
     for top in range(0, one.shape[0], BAND):
-        first, second = (_seen(of[top : top + BAND] / np.float64(scale)) for of in (one, other))
+        bands = (of[top : top + BAND].astype(np.float64) for of in (one, other))
+        first, second = (_seen(band / scale) for band in bands)
         sums.append(_summed(first - second))
         squares.append(_summed((first - second) ** 2))
     means, cells = np.concatenate(sums) / CELL**2, np.concatenate(squares)
@@ -142,7 +145,7 @@ def _seen(light: Array) -> Array:
 
     Thus a very bright light counts in the comparison, but does not dominate the comparison.
     """
-    size = np.abs(light.astype(np.float64))
+    size = np.abs(light.astype(np.float64, copy=False))
     return np.sign(light) * np.where(size <= 1.0, size, 1.0 + np.log(np.maximum(size, 1.0)))
 
 
