@@ -293,8 +293,14 @@ class VerifierActor(Actor[Verifier]):
         return OWN_NODE if case.pending.pool == MINE and not may_release else None
 
     def _lacks_build(self, case: Case) -> bool:
-        """Return True if no verifier has had the node's build of Blender for ``wait_seconds``."""
-        if case.is_again or case.step == "open" or not self._fleet.lacks(case):
+        """Return True if, for ``wait_seconds``, no verifier that may check the case has had the
+        node's build of Blender.
+
+        A verifier may not check other nodes of its owner. If any may, it can at least open the
+        result.
+        """
+        is_lacking = case.step != "open" and self._fleet.lacks(case)
+        if case.is_again or not (is_lacking or self._fleet.is_barred(case)):
             return False
         waited = self._peers.clock.monotonic() - max(case.since, self._since)
         return waited >= self._settings.verification.wait_seconds

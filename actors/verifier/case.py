@@ -177,9 +177,10 @@ class Case:
         if self.pending.disputed is None:
             return outcome == "unverifiable"
         is_unsure = outcome == "invalid" and not self.verdict.strike
-        # A comparison with other seeds shows how a frame was made, but misses a small mark in the
-        # frame.
-        return outcome == "unverifiable" or is_unsure or self.verdict.said == OTHER_SEEDS
+        # A comparison with other seeds, or of EEVEE frames by another driver, shows how a frame was
+        # made, but misses a small mark in the frame.
+        is_rough = self.verdict.said in (OTHER_SEEDS, OTHER_DRIVER)
+        return outcome == "unverifiable" or is_unsure or is_rough
 
     @property
     def kind(self) -> Kind:

@@ -20,6 +20,7 @@ from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FOUND = ("open", "mismatch")
+SECOND = "\nbpy.data.scenes.new('storyboard').render.engine = 'BLENDER_EEVEE'\n"
 SEED = "\nscene.cycles.use_animated_seed, scene.cycles.seed = False, 99\n"
 
 
@@ -184,3 +185,16 @@ async def test_a_small_change_of_the_picture_is_found(large: Stage, name: str) -
     """The evidence is right: every crop matches, and so does nearly all of the picture."""
     lie = attrs.evolve(large.honest, picture=edited(large.honest.picture, name))
     assert await large.verdict(name.replace(" ", "-"), lie) in FOUND
+
+
+@pytest.mark.parametrize("change", ["", SECOND])
+async def test_no_scene_excuses_a_broken_picture(stage: Stage, tmp_path: Path, change: str) -> None:
+    """A broken file is no difference of pixels, however the check got to it."""
+    scene = build(tmp_path / "s.blend", ARTISTS, change)
+    other = attrs.evolve(stage, folder=tmp_path, scene=scene)
+    broken = Files(b"no PNG", stage.honest.evidence)
+    for name, params in (("looked", {"draws": []}), ("drawn", dict[str, Any]())):
+        told = await other.told(name, broken, **params)
+        assert not isinstance(told, Failed), told
+        assert "picture is invalid" in told["fault"]
+        assert "loose" not in told

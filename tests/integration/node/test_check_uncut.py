@@ -179,6 +179,7 @@ async def test_what_is_no_picture_is_found(
     told = await seen(stage, Files(b"this is no picture", b"nor this evidence"), draws)
     assert "unable" not in told or "fault" in told
     assert "picture" in told["fault"]
+    assert "loose" not in told, "no honest node delivers such a file"
 
 
 async def test_another_size_is_found(tmp_path: Path, render: RenderPlugin) -> None:

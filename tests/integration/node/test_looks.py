@@ -142,6 +142,19 @@ async def test_a_chunk_of_which_honest_frames_may_differ_says_so(
     assert await timed.told("timed", chunk, frames=FRAMES) == {**LOOKED, "loose": True}
 
 
+SECOND = "\nother = bpy.data.scenes.new('storyboard')\nother.render.engine = 'BLENDER_EEVEE'\n"
+BEHIND = SECOND + "scene.background_set = other\n"
+
+
+@pytest.mark.parametrize(("change", "more"), [(SECOND, {}), (BEHIND, {"loose": True})])
+async def test_only_a_scene_that_the_frame_may_show_makes_honest_frames_differ(
+    stage: Stage, tmp_path: Path, change: str, more: dict[str, bool]
+) -> None:
+    chunk = packed({"0003.png": noise(), "0004.png": noise()})
+    of = attrs.evolve(stage, scene=build(tmp_path / "s.blend", change))
+    assert await of.told("looked", chunk, frames=FRAMES) == {**LOOKED, **more}
+
+
 async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     tile = await stage.delivered(frame=3, tile=[0, 0, 32, 36])
     assert await stage.told("tile", tile, frame=3, tile=[0, 0, 32, 36]) == LOOKED

@@ -1,6 +1,7 @@
 """Disputes with the creator's comparison, which a verifier decides by rendering the whole frame."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -45,6 +46,8 @@ def whole(off: float = 0.0, count: int = COUNT, **more: Any) -> Mapping[str, Any
 
 EQUAL: Final = {"equal": True}
 UNEQUAL: Final = {"equal": False, "off": 0.6}
+SIGNED: Final = "OPENGL; Mesa 1"  # the drawing class that the node signs
+OTHER_DRAWING: Final = "OPENGL; Mesa 2"
 FINISH: Final = {"equal": False, "off": 9.0}
 
 
@@ -266,5 +269,32 @@ def test_what_other_seeds_say_does_not_decide_a_dispute(
     read = answer(whole(off, across={"outcome": outcome, "looks": looks}), order.count)
     assert isinstance(read, Report), read
     case.hear(read, UUID(int=20), GRAPHICS, DEFAULTS)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.is_for_admin) == (verdict, is_for_admin)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "drawing", "verdict", "is_for_admin"),
+    [
+        ("accepted", OTHER_DRAWING, "consistent", True),
+        ("unsaid", OTHER_DRAWING, "unverifiable", True),
+        ("refused", OTHER_DRAWING, "invalid", True),
+        ("exact", OTHER_DRAWING, "exact", False),
+        ("refused", SIGNED, "invalid", False),
+    ],
+)
+def test_what_another_driver_says_does_not_decide_a_dispute_of_a_frame_by_eevee(
+    outcome: str, drawing: str, verdict: str, is_for_admin: bool
+) -> None:
+    """A node may add evidence that no honest frame by EEVEE has, so that a check takes place."""
+    waits = pending(is_again=True, disputed=(PLACE,))
+    work = json.dumps({"pixels": None, "measured": {"drawing": SIGNED}})
+    row = attrs.evolve(waits.row, evidence_sha256=b"e" * 32, evidence_size=9, work=work)
+    case = Case.opened(attrs.evolve(waits, row=row))
+    order = case.order(UUID(int=1), b"secret", CLASS)
+    across = {"outcome": outcome, "drawing": drawing, "reasons": []}
+    read = answer(whole(0.0 if outcome == "exact" else 0.01, across=across), order.count)
+    assert isinstance(read, Report), read
+    case.hear(read, UUID(int=20), CLASS, DEFAULTS)
     assert case.verdict is not None
     assert (case.verdict.outcome, case.is_for_admin) == (verdict, is_for_admin)

@@ -3,7 +3,10 @@
 import asyncio
 from uuid import UUID
 
+import pytest
+
 from actors.verifier.messages import CheckWait, ExplainChecks
+from rendertrust.verdict_reason import NO_BUILD
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, NODE, OPERATOR, Play, verifying
 
@@ -92,3 +95,31 @@ async def test_a_result_of_another_node_is_not_pending_once_it_is_settled() -> N
         await play.checks(checker, EXACT)
         await play.ends(job, "COMPLETED")
         assert await play.verifier.ask(ExplainChecks(job, (0,)), within=60) == {}
+
+
+@simulated
+@pytest.mark.parametrize("least_odds", [0.0, 1.0])
+async def test_a_result_that_no_verifier_may_check_does_not_wait_for_ever(
+    least_odds: float,
+) -> None:
+    """All verifiers belong to the owner of the node; a verifier that is away may come back."""
+    async with verifying(wait_seconds=60.0, least_odds=least_odds) as play:
+        play.known("v" * 1000)
+        job, checker = await play.delivered(), play.inspector()
+        play.store.add_node(checker.node, ("check",), owner=OPERATOR)
+        await asyncio.sleep(40)
+        assert play.verdict(job) is None
+        await play.ends(job, "COMPLETED")
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.reason, row.strike) == ("unverifiable", NO_BUILD, False)
+        assert (play.charged(), play.earned(), checker.probe.ref.depth) == (0, 0, 0)
+
+
+@simulated
+async def test_a_result_without_any_verifier_waits_for_one() -> None:
+    async with verifying(wait_seconds=60.0) as play:
+        job = await play.delivered()
+        await asyncio.sleep(600)
+        assert play.verdict(job) is None
+        await play.checks(play.inspector(), EXACT)
+        await play.ends(job, "COMPLETED")

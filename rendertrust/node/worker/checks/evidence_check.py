@@ -57,6 +57,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
     reasons, depends = tiles.obstacles(scene), nondeterminism.device_note(scene, order)
+    excuse = nondeterminism.fault_note(bpy)
     progress = OpenProgress(say, len(order["draws"]) + 2, order)
     progress.watch(bpy)
     try:
@@ -70,8 +71,8 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = quick_look.frame(bpy, scene, order, progress)
     except DeliveryFault as fault:
         told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
-        told |= nondeterminism.note(bpy, bpy.context.scene)
-    # ``depends`` was computed above, because the checks open the scene again.
+        told |= excuse
+    # ``depends`` and ``excuse`` were computed above, because the checks change the scene.
     told |= depends
     if order.get("sheet") and told.get("whole"):
         draw_checked(bpy, order, frame, told, progress)

@@ -48,10 +48,8 @@ def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
     frames = order.get("frames") or [scene.frame_current]
     progress = OpenProgress(say, len(order["draws"]) + len(order["shown"]) + 1, order)
     progress.watch(bpy)
-    in_tiles, depends = (
-        "tile" in order or "tiles" in order,
-        nondeterminism.device_note(scene, order),
-    )
+    in_tiles, excuse = "tile" in order or "tiles" in order, nondeterminism.fault_note(bpy)
+    depends = nondeterminism.device_note(scene, order)
     if in_tiles and (reasons := tiles.obstacles(scene)):
         say("done", frame=frames[0], unable=reasons[0], **facts(bpy, scene, started))
         return
@@ -60,7 +58,7 @@ def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
         told = held(bpy, scene, order, frames, progress)
         told |= picture_digest.seen(order["picture"])
     except DeliveryFault as fault:
-        told = {"fault": str(fault), **nondeterminism.note(bpy, bpy.context.scene)}
+        told = {"fault": str(fault), **excuse}
     say("done", frame=frames[0], **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 

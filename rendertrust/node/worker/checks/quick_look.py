@@ -59,7 +59,7 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = _pictures(bpy, scene, order, frames, progress)
         told |= picture_digest.seen(order["picture"])
     except DeliveryFault as fault:
-        told = {"fault": str(fault), **nondeterminism.note(bpy, scene)}
+        told = {"fault": str(fault), **nondeterminism.fault_note(bpy)}
     say("done", frame=frames[0], **told, **facts(bpy, scene, started))
 
 

@@ -183,7 +183,7 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     """
     cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
     learns = cycles.use_guiding and not cycles.use_deterministic_guiding
-    engines = {of.render.engine for of in bpy.data.scenes if by_driver or not is_drawn(of)}
+    engines = {of.render.engine for of in _shown(bpy, scene) if by_driver or not is_drawn(of)}
     return bool(
         engines - {"CYCLES"}
         or (by_driver and grease_pencil(bpy))
@@ -194,6 +194,17 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     )
 
 
+def _shown(bpy: Any, scene: Any) -> list[Any]:
+    """Return the scene, and each scene that another data-block uses, as the frame may show it."""
+    others = [of for of in bpy.data.scenes if of != scene]
+    users = bpy.data.user_map(subset=others) if others else {}
+    return [scene, *(of for of in others if any(map(_may_show, users[of] - {of})))]
+
+
+def _may_show(user: Any) -> bool:
+    return type(user).__name__ not in ("WindowManager", "WorkSpace", "Screen")
+
+
 def note(bpy: Any, scene: Any) -> dict[str, Any]:
     """Return the member ``loose`` of a report if honest frames of one drawing class may differ.
 
@@ -201,6 +212,19 @@ def note(bpy: Any, scene: Any) -> dict[str, Any]:
     """
     try:
         is_loose = may_differ(bpy, scene, by_driver=not is_drawn(scene))
+    except UnicodeDecodeError:
+        is_loose = True
+    return {"loose": True} if is_loose else {}
+
+
+def fault_note(bpy: Any) -> dict[str, Any]:
+    """Return the member ``loose`` of a report if an honest frame may have a ``fault``.
+
+    Other renders differ in their pixels. Only what reads the machine may change a file's layers.
+    Call this before the scene gets another engine.
+    """
+    try:
+        is_loose = bool(region_dependence(bpy))
     except UnicodeDecodeError:
         is_loose = True
     return {"loose": True} if is_loose else {}
