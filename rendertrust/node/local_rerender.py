@@ -19,13 +19,12 @@ from rendertrust.node import sandbox
 from rendertrust.node.cache import place, safe_path
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.machine_facts import cores
-from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, Task
+from rendertrust.node.plugin import EVIDENCE, PICTURE, SHOWN, Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.node.sandbox import DELIVERED
 from rendertrust.receipt_rerender import RegionDifference, RerenderReport
 
-SHOWN: Final = "shown.png"
 SHOWN_BYTES_MAX: Final = 64 * 2**20
 WORDS_MAX: Final = 500
 Hear = Callable[[float, str], None]

@@ -16,6 +16,7 @@ from rendertrust.job_types import CHECK, CHECK_BATCH
 DETAIL_CHARACTERS_MAX: Final = 500
 PREVIEW_BYTES_MAX: Final = 36 * 1024  # a relay frame has room for this many bytes in base64
 PICTURE: Final = "check/picture"  # name of the delivered picture among a check's inputs
+SHOWN: Final = "shown.png"  # comparison sheet: delivered, rendered again, and the difference
 EVIDENCE: Final = "check/evidence.exr"  # name of the picture's evidence, if any
 DELIVERED: Final = (PICTURE, EVIDENCE)
 CHECKS: Final = (CHECK, CHECK_BATCH)

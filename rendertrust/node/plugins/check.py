@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from rendertrust.job_types import CHECK, RENDER, VIDEO
-from rendertrust.node.local_rerender import SHOWN
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - exported from here
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
-from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plugin import SHOWN, Completed, Failed, Result, Task
 from rendertrust.node.plugins import crash_attribution, rounding_check
 from rendertrust.node.plugins.render import RenderPlugin, order_for
 from rendertrust.node.plugins.render_order import refused

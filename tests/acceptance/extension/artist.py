@@ -282,7 +282,7 @@ def make_mistakes() -> None:
     press_refused(bpy.ops.rendertrust.check)
     said.append(state().error)
     settings().frames = ""
-    preferences().url = "nowhere"
+    preferences().url = "ftp://nowhere"
     press(bpy.ops.rendertrust.quote)
     said.append(state().error)
     print(json.dumps({"said": said}), flush=True)
