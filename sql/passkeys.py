@@ -9,8 +9,9 @@ from uuid import UUID
 import attrs
 
 from sql.database import Table
+from sql.mails import MailKind
 from sql.query_loader import QUERIES
-from sql.second_factors import AddedFactor, NewFactor, added, drop_codes, may_add
+from sql.second_factors import AddedFactor, NewFactor, added, drop_codes, may_add, tell
 
 PASSKEYS_MAX: Final = 20  # passkeys of one user
 
@@ -90,6 +91,8 @@ class Passkeys(Table):
             await connection.fetchrow(QUERIES["factor_user_lock"], user)
             gone = await connection.fetchrow(QUERIES["passkey_remove"], passkey, user)
             await drop_codes(connection, user, needs_one=needs_one)
+            if gone is not None:
+                await tell(connection, user, MailKind.FACTOR_REMOVED)
         return gone is not None
 
     async def put_challenge(self, owner: ChallengeOwner, challenge: bytes, until: datetime) -> None:

@@ -10,6 +10,7 @@ import attrs
 from sql.audit_log import Act, record
 from sql.database import Connection, Table
 from sql.login_sessions import LoginState, TokenFamily
+from sql.mails import MailKind
 from sql.query_loader import QUERIES
 
 # Bound on guesses of codes: wrong ones of a user within this time, at all gateways together.
@@ -150,11 +151,17 @@ class SecondFactors(Table):
             await connection.fetchrow(QUERIES["factor_user_lock"], user)
             gone = await connection.fetchrow(QUERIES["authenticator_remove"], user)
             await drop_codes(connection, user, needs_one=needs_one)
+            if gone is not None:
+                await tell(connection, user, MailKind.FACTOR_REMOVED)
         return gone is not None
 
     async def use_recovery_code(self, user: UUID, sha256: bytes) -> bool:
         """Use a recovery code; False if there is no such code, or it was used."""
-        return await self._database.one("recovery_code_use", user, sha256) is not None
+        async with self._database.transaction() as connection:
+            if await connection.fetchrow(QUERIES["recovery_code_use"], user, sha256) is None:
+                return False
+            await tell(connection, user, MailKind.CODE_USED)
+        return True
 
     async def replace_codes(self, user: UUID, codes: Sequence[bytes], now: datetime) -> bool:
         """Replace all recovery codes of a user; False if the user has no factor."""
@@ -179,6 +186,7 @@ class SecondFactors(Table):
             await connection.execute(QUERIES["passkeys_remove"], user)
             await connection.execute(QUERIES["recovery_codes_delete"], user)
             await connection.fetch(QUERIES["session_end_all"], user, None, act.at)
+            await tell(connection, user, MailKind.FACTOR_REMOVED)
             await record(connection, act)
         return True
 
@@ -232,7 +240,7 @@ async def may_add(connection: Connection, new: NewFactor) -> bool:
 
 async def added(connection: Connection, new: NewFactor) -> AddedFactor:
     """Do what follows a new factor: end other set-ups, and other sessions if it is the first one,
-    and insert recovery codes for a user who has none.
+    insert recovery codes for a user who has none, and write a mail.
     """
     user, ended = new.user, frozenset[UUID]()
     await connection.execute(QUERIES["app_setups_erase"], user)
@@ -242,7 +250,13 @@ async def added(connection: Connection, new: NewFactor) -> AddedFactor:
     with_codes = not (await state_of(connection, user)).recovery_codes
     if with_codes:
         await connection.execute(QUERIES["recovery_codes_insert"], user, list(new.codes), new.at)
+    await tell(connection, user, MailKind.FACTOR_ADDED)
     return AddedFactor(with_codes, ended)
+
+
+async def tell(connection: Connection, user: UUID, kind: MailKind) -> None:
+    """Write a mail about a user's factors, if their address is verified."""
+    await connection.execute(QUERIES["mail_about_security"], user, kind.value)
 
 
 async def drop_codes(connection: Connection, user: UUID, *, needs_one: bool) -> None:

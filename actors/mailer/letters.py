@@ -19,6 +19,27 @@ LINKS: Final[Mapping[MailKind, LinkKind]] = {
     MailKind.RESET: RESET,
     MailKind.VERIFY: VERIFICATION,
 }
+NOT_YOU: Final = (
+    "If it was not you, choose another password now, and tell the people who run the farm."
+)
+# Mails about second factors: subject, what happened, and what follows.
+FACTORS: Final[Mapping[MailKind, tuple[str, str, str]]] = {
+    MailKind.FACTOR_ADDED: (
+        "A second factor was added to your RenderTrust account",
+        "an authenticator app or a passkey was added to",
+        "If it is the first one, all other sessions were ended. API keys still work.",
+    ),
+    MailKind.FACTOR_REMOVED: (
+        "A second factor of your RenderTrust account was removed",
+        "an authenticator app or a passkey was removed from",
+        "If it was the last one, the password alone now opens the account.",
+    ),
+    MailKind.CODE_USED: (
+        "A recovery code of your RenderTrust account was used",
+        "a recovery code was used for",
+        "Each code works once. You can make new codes on the page of your second factor.",
+    ),
+}
 MINUTES: Final = int(RESET.lifetime.total_seconds() // 60)
 HOURS: Final = int(VERIFICATION.lifetime.total_seconds() // 3600)
 HTML: Final = """\
@@ -103,14 +124,25 @@ def words_of(due: DueMail, farm: str, token: str) -> Words:
             ),
             ("Choose a new password", f"{farm.rstrip('/')}/console/forgot-password"),
         )
+    if due.kind in FACTORS:
+        return _about_factors(due, farm)
     return Words(
         "Your RenderTrust password was changed",
         (
             f"On {at}, the password of your account {due.email} was changed.",
             "All other sessions were ended. API keys still work.",
-            "If it was not you, choose another password now, and tell the people who run the farm.",
+            NOT_YOU,
         ),
         ("Choose a new password", f"{farm.rstrip('/')}/console/forgot-password"),
+    )
+
+
+def _about_factors(due: DueMail, farm: str) -> Words:
+    subject, what, then = FACTORS[due.kind]
+    return Words(
+        subject,
+        (f"On {moment(due.created_at)}, {what} your account {due.email}.", then, NOT_YOU),
+        ("See your second factor", f"{farm.rstrip('/')}/console/account/second-factor"),
     )
 
 

@@ -182,6 +182,8 @@ CREATE TABLE mails (
                    'password.reset',    -- a link with which the user chooses a new password
                    'password.changed',
                    'password.set',      -- by an admin
+                   'factor.added', 'factor.removed',
+                   'recovery_code.used',
                    'address.verify',    -- a link with which the user verifies their address
                    'job.completed', 'job.failed',
                    'job.paused',        -- at its cap

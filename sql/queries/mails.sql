@@ -105,6 +105,10 @@ WHERE n.status = 'OFFLINE' AND n.standing = 'ACTIVE' AND n.owner_id IS NOT NULL 
                                         AND m.created_at > n.seen_at)
 HAVING count(*) > 0;
 
+-- name: mail_about_security
+-- Write a mail of the kind $2 to a user who has verified their address, if mail is sent.
+SELECT insert_notices(ARRAY[$2::text], ARRAY[$1::uuid], ARRAY[NULL::uuid]);
+
 -- name: mail_password_set
 -- Write a mail to a user whose password an admin has set, if mail is sent.
 SELECT insert_notices(ARRAY['password.set'], ARRAY[$1::uuid], ARRAY[NULL::uuid]);

@@ -25,6 +25,7 @@ from supervisors.engines.smtp import SmtpTransport
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import PASSWORD, Person, ask, with_role
 from tests.integration.web.earners import Earner, do, earner
+from tests.integration.web.factors import with_app
 from tests.integration.web.mailing import MAIL, known, mailing, nothing_waits
 from tests.support.databases import execute, fetch
 from tests.support.http_gateway import Face, face_with, with_ledger
@@ -313,6 +314,25 @@ async def test_an_address_that_is_not_verified_gets_no_mail_of_a_changed_passwor
     change = {"old_password": PASSWORD, "new_password": "another password"}
     assert (await jane.ask("POST", "/api/v1/auth/password", change))[0] == 200
     assert await mails(dsn, jane) == []
+
+
+FACTOR_MAILS = [("factor.added", None), ("recovery_code.used", None), ("factor.removed", None)]
+
+
+@pytest.mark.parametrize("verified", [True, False])
+async def test_changes_of_factors_and_uses_of_recovery_codes_are_told(
+    face: Face, jane: Person, dsn: str, *, verified: bool
+) -> None:
+    if not verified:
+        await execute(dsn, f"UPDATE users SET verified_at = NULL WHERE id = '{jane.id}'")
+    await execute(dsn, "DELETE FROM mails")
+    secure = await with_app(face, dsn, jane)
+    assert (await secure.log_in(secure.codes[0]))[0] == 200
+    assert (await secure.log_in(secure.codes[0]))[0] == 401
+    factors, user = face.gateway.tables.second_factors, UUID(jane.id)
+    for gone in (True, False):
+        assert await factors.remove_app(user, needs_one=False) is gone
+    assert await mails(dsn, jane) == (FACTOR_MAILS if verified else [])
 
 
 async def test_a_password_set_by_an_admin_is_told(face: Face, jane: Person, dsn: str) -> None:
