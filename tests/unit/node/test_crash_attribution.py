@@ -147,10 +147,10 @@ async def test_a_crash_while_a_file_is_open_is_its_fault_or_that_of_the_frames_s
 class FailingWorker(Worker):
     """A worker that also announces a delivered file in its second order, and fails in both."""
 
-    async def obey(self, order: Mapping[str, Any], task: Task, heard: Any) -> ProcessExit:
+    async def obey(self, order: Mapping[str, Any], _: Task, heard: Any) -> ProcessExit:
         if self.asked:
             heard.hear(ABOUT)
-        return await super().obey(order, task, heard)
+        return await super().obey(order, _, heard)
 
 
 @pytest.mark.parametrize("what", ["picture", "evidence"])
