@@ -93,7 +93,7 @@ async def test_a_picture_of_other_layers_leaves_the_report_as_it_is(
 ) -> None:
     layered = attrs.evolve(stage, folder=tmp_path, scene=build(tmp_path / "s.blend", ARTISTS, ours))
     lie = await layered.delivered("lie", build(tmp_path / "l.blend", ARTISTS, theirs + FEWER))
-    told = await layered.told("other", lie, whole=True, sheet=True, draws=DRAWS)
+    told = await layered.told("other", lie, whole=True, sheet=True)
     assert not isinstance(told, Failed), told
     assert (told["whole"], layered.sheet("other").exists()) == (True, False)
     assert not all(one["equal"] for one in told["crops"])
