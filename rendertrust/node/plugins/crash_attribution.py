@@ -1,12 +1,14 @@
 """Attribution of a crash during a check: to the scene, this machine, or the delivered files.
 
 The worker announces each delivered file before it opens the file
-(``worker/checks/open_watchdog.py``). If the worker dies after the announcement, a second worker
-opens a test file of the same size and kind. That worker then opens the delivered file, without the
-scene (``worker/checks/isolated_open.py``). If the second worker dies twice, the delivered file is
-at fault. If it dies of the test file, the scene is to blame, as its frames are too large. If it
-survives, only the file and the scene together crash, and the delivered files are to blame. If the
-worker dies while it draws the comparison sheet, the report is complete without the sheet.
+(``worker/checks/open_watchdog.py``). If the worker dies or fails after the announcement, a second
+worker opens a test file of the same size and kind. That worker then opens the delivered file,
+without the scene (``worker/checks/isolated_open.py``). If the second worker dies twice, the
+delivered file is at fault. If it dies of the test file, the scene is to blame, as its frames are
+too large. If it fails with the test file, as on a full disk, nothing is to blame. If it fails only
+with the delivered file, the delivered files are to blame. If it survives, only the file and the
+scene together crash, and the delivered files are to blame. If the worker dies or fails while it
+draws the comparison sheet, the report is complete without the sheet.
 
 If memory or time runs out while no delivered file is open, the scene is to blame. If the worker
 crashes then, a second worker renders the unit without the delivered files, as a file may do harm
@@ -71,8 +73,10 @@ async def run_check(render: RenderPlugin, order: Told, task: Task, until: float)
     """
     heard = BlameMessages(task=task)
     ending = await render.obey(order, task, heard)
-    about = heard.about
-    if ending.last.get("event") in ENDS or about is None:
+    about, event = heard.about, ending.last.get("event")
+    # This machine may be the reason why a picture cannot be made of the delivered passes.
+    is_unmade = event == "failed" and about is not None and about["what"] == MAKING
+    if event == "done" or is_unmade or about is None:
         is_open = about is not None or heard.doubts
         blamed = None if is_open else await _blamed(render, order, task, ending, until)
         return {**_last(ending), "blamed": blamed}

@@ -18,6 +18,11 @@ from tests.integration.node.scenes import ARTISTS, build
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FEWER = "\nscene.cycles.samples = 2\n"
 GUIDED = "\nscene.cycles.use_guiding = True\n"
+MULTI = """
+scene.render.image_settings.media_type = "MULTI_LAYER_IMAGE"
+scene.render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
+"""
+SINGLE = "\nscene.render.image_settings.file_format = 'OPEN_EXR'\n"
 DRAWS = [[0.1, 0.2, None], [0.9, 0.9, None]]
 
 
@@ -78,3 +83,17 @@ async def test_a_scene_without_comparable_regions_has_a_sheet_too(
     guided = attrs.evolve(stage, scene=scene)
     told, picture = await sheet_of(guided, "guided", await guided.made("made", scene))
     assert (told["whole"], picture.ndim) == (True, 3)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(MULTI, SINGLE), (SINGLE, MULTI)], ids=["of one layer", "of several"]
+)
+async def test_a_picture_of_other_layers_leaves_the_report_as_it_is(
+    stage: Stage, tmp_path: Path, ours: str, theirs: str
+) -> None:
+    layered = attrs.evolve(stage, folder=tmp_path, scene=build(tmp_path / "s.blend", ARTISTS, ours))
+    lie = await layered.delivered("lie", build(tmp_path / "l.blend", ARTISTS, theirs + FEWER))
+    told = await layered.told("other", lie, whole=True, sheet=True)
+    assert not isinstance(told, Failed), told
+    assert (told["whole"], layered.sheet("other").exists()) == (True, False)
+    assert not all(one["equal"] for one in told["crops"])

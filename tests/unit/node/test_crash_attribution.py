@@ -82,7 +82,12 @@ async def test_the_scene_is_to_blame_if_memory_or_time_runs_out_or_blender_crash
     assert await is_of_scene(Worker(lines, [ending]), tmp_path) is is_scene
 
 
-@pytest.mark.parametrize("ending", [ended(excess=out_of_memory(9)), ended(None), ended(-11)])
+FAILED: Final = ended(1, last={"event": "failed", "error": "x"})
+
+
+@pytest.mark.parametrize(
+    "ending", [ended(excess=out_of_memory(9)), ended(None), ended(-11), FAILED]
+)
 async def test_a_report_is_complete_without_its_comparison_sheet(
     ending: ProcessExit, tmp_path: Path
 ) -> None:
@@ -136,6 +141,51 @@ async def test_a_crash_while_a_file_is_open_is_its_fault_or_that_of_the_frames_s
     alone: ProcessExit, found: str | None, tmp_path: Path
 ) -> None:
     assert await blamed(Worker([ABOUT], [ended(-11), alone]), tmp_path) == found
+
+
+@attrs.define
+class FailingWorker(Worker):
+    """A worker that also announces a delivered file in its second order, and fails in both."""
+
+    async def obey(self, order: Mapping[str, Any], _: Task, heard: Any) -> ProcessExit:
+        if self.asked:
+            heard.hear(ABOUT)
+        return await super().obey(order, _, heard)
+
+
+@pytest.mark.parametrize("what", ["picture", "evidence"])
+@pytest.mark.parametrize(
+    ("worker", "found"),
+    [
+        (FailingWorker, "files"),  # with the delivered file
+        (Worker, None),  # with the test file, as on a full disk
+    ],
+)
+async def test_a_failure_while_a_file_is_open_is_its_fault_unless_a_test_file_fails_too(
+    what: str, worker: type[Worker], found: str | None, tmp_path: Path
+) -> None:
+    started = worker([{**ABOUT, "what": what}], [FAILED])
+    assert await blamed(started, tmp_path) == found
+    assert [order["do"] for order in started.asked] == ["check", "alone"]
+
+
+async def test_a_failure_while_a_file_is_open_is_no_fault_if_the_file_opens_alone(
+    tmp_path: Path,
+) -> None:
+    """The failed check is then complete, or fails and blames the files, as after a crash."""
+    lines, endings = [{**ABOUT, "what": "picture"}], [FAILED, DONE]
+    assert await blamed(Worker(lines, endings), tmp_path) == "files"
+    task = unit(tmp_path, {}, {})
+    order = {"do": "check", "draws": [], "open_seconds": 1.0}
+    worker = cast("RenderPlugin", Worker(lines, endings))
+    told = await crash_attribution.run_check(worker, order, task, 0.0)
+    assert (told["event"], told["looked"]) == ("done", True)
+
+
+async def test_a_failure_while_the_picture_is_made_blames_nothing(tmp_path: Path) -> None:
+    worker = Worker([{**ABOUT, "what": "making"}], [FAILED])
+    assert await blamed(worker, tmp_path) is None
+    assert len(worker.asked) == 1
 
 
 @pytest.mark.parametrize("ending", [ended(excess=out_of_memory(9)), ended(None)])

@@ -214,6 +214,33 @@ def test_an_exr_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
         of_file(written(tmp_path, content))
 
 
+def with_attribute(name: str, kind: str, value: bytes) -> bytes:
+    """Return an EXR file with another value of one attribute."""
+    picture, begin = exr(LINES), f"{name}\0{kind}\0".encode()
+    at = picture.index(begin)
+    size = int.from_bytes(picture[at + len(begin) : at + len(begin) + 4], "little")
+    return picture[:at] + attribute(name, kind, value) + picture[at + len(begin) + 4 + size :]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_attribute("channels", "chlist", b"R\0abc"),
+        with_attribute("channels", "chlist", b"R\0"),
+        with_attribute("channels", "chlist", b"R"),
+        with_attribute("channels", "chlist", b"\0"),
+        with_attribute("channels", "chlist", b"R\0" + struct.pack("<iii", 1, 0, 1)),
+        with_attribute("compression", "compression", b""),
+        with_attribute("compression", "compression", b"\3\0"),
+        with_attribute("dataWindow", "box2i", bytes(15)),
+    ],
+)
+def test_an_exr_with_a_broken_attribute_is_refused(tmp_path: Path, content: bytes) -> None:
+    assert with_attribute("compression", "compression", b"\3") == exr(LINES)
+    with pytest.raises(NoPixels):
+        of_file(written(tmp_path, content))
+
+
 def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
     content = exr(LINES, 0)
     begin = len(content) - HEIGHT * (8 + 8 + ROW)  # start of the table of offsets, one per row
@@ -343,5 +370,6 @@ def test_a_zip_that_holds_something_else_has_no_pixels(tmp_path: Path) -> None:
         zipped(FILES | {"x.txt": b"text"}),
         zipped(FILES, zipfile.ZIP_DEFLATED),
         zipped(FILES)[:-30],
+        zipped(FILES)[:40] + zipped(FILES)[60:],  # the first picture would begin before the file
     ):
         assert told(written(tmp_path, content)) == {}

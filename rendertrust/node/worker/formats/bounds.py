@@ -42,6 +42,12 @@ class _Counted(io.BufferedReader):
 
     most: int | None = None
 
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to a place in the file. ``zipfile`` computes the place from the untrusted file."""
+        if whence == io.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile("one of the files begins before the zip")
+        return super().seek(offset, whence)
+
     def read(self, size: int | None = -1, /) -> bytes:
         if self.most is None:
             return super().read(size)

@@ -114,7 +114,7 @@ def window_in(found: Head) -> tuple[int, int, int]:
         raise NoPixels("the file has no window or no channels")
     left, top, right, bottom = struct.unpack("<iiii", box)
     count = len(names_in(channels))
-    if right < left or bottom < top or count > CHANNELS_MAX:
+    if right < left or bottom < top or not 0 < count <= CHANNELS_MAX:
         raise NoPixels("the file's window or channels are invalid")
     return right - left + 1, bottom - top + 1, count
 
@@ -143,7 +143,7 @@ def names_in(channels: bytes) -> list[str]:
     place = 0
     while place < len(channels) and channels[place]:
         end = channels.find(b"\0", place)
-        if end < 0:
+        if end < 0 or end + 17 > len(channels):
             raise NoPixels("the file's channels cannot be read")
         found.append(channels[place:end].decode("utf-8", "replace"))
         place = end + 17
@@ -193,7 +193,8 @@ class _ExrPart:
     def __init__(self, head: Head) -> None:
         self.width, self.height, count = window_in(head)
         check_size(self.width, self.height)
-        self.packing = head.get("compression", b"\xff")[0]
+        packing = head.get("compression", b"")
+        self.packing = packing[0] if len(packing) == 1 else -1
         if self.packing not in LINES:
             raise NoPixels("the file's OpenEXR compression is not supported")
         self.name, self.channels = head.get("name", b""), head["channels"]
