@@ -107,7 +107,7 @@ class VerifierChecks:
         del self._checks[check.check]
         await self._connection.acknowledge(result)
         is_completed = result.status == "completed"
-        report: object = result.work if is_completed else _other_content(result)
+        report: object = result.work if is_completed else None
         if is_completed and result.work is not None and result.signature is not None:
             report = result.work.get("measured")  # the findings, within the signed work record
         reason = result.error or f"it {result.status}"
@@ -116,6 +116,7 @@ class VerifierChecks:
             attrs.evolve(
                 told,
                 is_unread=_is_unread(result),
+                is_other=_is_other(result),
                 is_scene=_is_scene(result),
                 by_files=_is_by_files(result),
             )
@@ -197,8 +198,16 @@ def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
 
 
 def _is_unread(result: JobResult) -> bool:
-    """Return whether the verifier could not fetch a delivered file."""
-    return _names_delivery(result) and result.failure in ("network", "gateway")
+    """Return whether the verifier could not fetch a delivered file, or fetched other content."""
+    return _names_delivery(result) and result.failure in ("network", "gateway", "scene")
+
+
+def _is_other(result: JobResult) -> bool:
+    """Return whether the verifier fetched other content than the node signed.
+
+    Of files uploaded in parts the object store does not know the SHA-256.
+    """
+    return _names_delivery(result) and result.failure == "scene"
 
 
 def _is_by_files(result: JobResult) -> bool:
@@ -210,16 +219,6 @@ def _is_scene(result: JobResult) -> bool:
     """Return whether the check failed while the verifier itself rendered the scene."""
     is_of_scene = result.status == "failed" and result.failure == "scene"
     return is_of_scene and not _names_delivery(result)
-
-
-def _other_content(result: JobResult) -> dict[str, object] | None:
-    """Return a report with a fault if a delivered file differs from what its node signed.
-
-    None otherwise. For files uploaded in parts only the verifier can detect that, as the object
-    store does not know their SHA-256.
-    """
-    is_other = _names_delivery(result) and result.failure == "scene"
-    return {"fault": result.error or ""} if is_other else None
 
 
 def _names_delivery(result: JobResult) -> bool:

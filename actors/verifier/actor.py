@@ -31,7 +31,13 @@ from actors.verifier.messages import (
     ReviewDue,
     Verifier,
 )
-from actors.verifier.object_integrity import SECONDS, SecondReads, is_readable, stored
+from actors.verifier.object_integrity import (
+    SECONDS,
+    SecondReads,
+    has_other_content,
+    is_readable,
+    stored,
+)
 from actors.verifier.quarantine import NodeReputation, QuarantineReview
 from actors.verifier.report import NoReport, Report, answer, answers, clears
 from actors.verifier.settings import PATIENCE_FACTOR, VerifierPeers, VerifierSettings
@@ -382,7 +388,7 @@ class VerifierActor(Actor[Verifier]):
             return
         case, rests = running.cases[0], self._settings.again_seconds
         if told.is_unread:
-            rests = case.miss(told.reason, rests)
+            rests = case.miss(told.reason, rests, is_other=told.is_other)
         else:
             blamed = {"is_scene": told.is_scene, "by_files": told.by_files}
             case.fail(running.by.node, told.reason, **blamed)
@@ -458,7 +464,9 @@ class VerifierActor(Actor[Verifier]):
             return
 
         async def read() -> ReadBack:
-            return ReadBack(*case.id, await is_readable(case, self._peers.objects))
+            is_replaced = case.is_other and await has_other_content(case, self._peers.objects)
+            is_found = True if is_replaced else await is_readable(case, self._peers.objects)
+            return ReadBack(*case.id, is_found, is_replaced)
 
         self.background(read, within=SECONDS, otherwise=ReadBack(*case.id, None))
 
@@ -469,7 +477,10 @@ class VerifierActor(Actor[Verifier]):
         case = self._cases.get(name)
         if case is None or case.unread is None or case.verdict is not None:
             return
-        if message.is_readable is False:
+        if message.is_replaced:
+            case.end_swapped()
+            await self._conclude(case)
+        elif message.is_readable is False:
             case.end_unread()
             await self._conclude(case)
         elif message.is_readable and case.unfetched >= FAILURES_MOST and self._is_old(case):

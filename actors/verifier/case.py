@@ -103,6 +103,7 @@ class Case:
     failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
     rests_until: float = float("-inf")  # no check before this monotonic time
     unread: str | None = None  # why a verifier could not read the result; the gateway now tries
+    is_other: bool = False  # that verifier read other content than the node signed
     # the node has a strike, a check found a result of it wrong, or this may end its quarantine
     is_suspected: bool = False
     is_trusted: bool = False  # the node is a verifier, whose results are not compared
@@ -543,12 +544,13 @@ class Case:
             self._refuse_files(LOST)
         return again_seconds * 2.0 ** (self.lost - 2) if self.lost > 1 else 0.0
 
-    def miss(self, why: str, again_seconds: float) -> float:
+    def miss(self, why: str, again_seconds: float, *, is_other: bool = False) -> float:
         """Record that a verifier could not fetch the delivered files; return the pause in seconds.
 
-        The gateway reads the files now: a store that is away is nobody's failure.
+        The gateway reads the files now: a store that is away is nobody's failure. ``is_other``: the
+        verifier fetched other content, perhaps as its download was corrupted.
         """
-        self.unread = why
+        self.unread, self.is_other = why, is_other
         self.unfetched += 1
         return again_seconds * 2.0 ** min(self.unfetched - 1, DOUBLED_MOST)
 

@@ -42,8 +42,9 @@ class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
     If ``report`` is None, the check failed, for ``reason``. ``is_unread``: the delivered result
-    could not be fetched. ``is_scene``: the check failed while the verifier itself rendered the
-    scene. ``by_files``: Blender crashes with the delivered files, and not without them.
+    could not be fetched. ``is_other``: other content than the node signed was fetched.
+    ``is_scene``: the check failed while the verifier itself rendered the scene. ``by_files``:
+    Blender crashes with the delivered files, and not without them.
     """
 
     check: UUID
@@ -53,19 +54,22 @@ class Reported(Message[Verifier, None]):
     is_unread: bool = False
     is_scene: bool = False
     by_files: bool = False
+    is_other: bool = False
 
 
 @attrs.frozen
 class ReadBack(Message[Verifier, None]):
     """To itself: whether the gateway could read a result that a verifier could not read.
 
-    ``is_readable`` is None if the object store was down or too slow.
+    ``is_readable`` is None if the object store was down or too slow. ``is_replaced``: the gateway,
+    too, read other content than the node signed.
     """
 
     job: UUID
     unit: int
     attempt: int
     is_readable: bool | None
+    is_replaced: bool = False
 
 
 @attrs.frozen

@@ -1,5 +1,7 @@
 """Tests whether delivered objects in the object store are unchanged and readable."""
 
+import asyncio
+import hashlib
 from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
@@ -12,6 +14,7 @@ from sql.units import evidence_key, result_key
 AT_ONCE: Final = 4  # results that are read at the same time
 SECONDS: Final = 300.0  # limit of one read
 AGAIN_SECONDS: Final = 10.0  # pause before the same result is read again
+HASH_SECONDS: Final = 200.0  # part of SECONDS in which the gateway hashes a result
 PIECE: Final = 1 << 20
 Stored: TypeAlias = Literal["same", "replaced", "missing"]
 READ_MOST: Final = 64 << 20  # bytes of one object; of a longer object the last piece is also read
@@ -70,6 +73,34 @@ async def is_readable(case: Case, objects: Objects) -> bool | None:
         return all([await _is_readable(key, size, objects) for key, size in stored])
     except ObjectsUnavailable:
         return None
+
+
+async def has_other_content(case: Case, objects: Objects) -> bool:
+    """Return True if the stored result or evidence does not have the SHA-256 that its node signed.
+
+    False if this cannot be told: an object is missing or too large to hash within HASH_SECONDS, or
+    the store is down.
+    """
+    row = case.pending.row
+    signed = [(case.place(result_key), row.size, row.sha256)]
+    if row.evidence_size is not None:
+        signed.append((case.place(evidence_key), row.evidence_size, row.evidence_sha256))
+    try:
+        async with asyncio.timeout(HASH_SECONDS):
+            return any([await _is_other(objects, *one) for one in signed])
+    except (ObjectMissing, ObjectsUnavailable, TimeoutError):
+        return False
+
+
+async def _is_other(objects: Objects, key: str, size: int | None, sha256: bytes | None) -> bool:
+    """Return True if an object of this size has another SHA-256."""
+    known = await objects.head(key)
+    if known is None or size is None or known.size != size:
+        return False
+    found = hashlib.sha256()
+    for start in range(0, size, PIECE):
+        found.update(await objects.piece(key, start, min(PIECE, size - start)))
+    return found.digest() != sha256
 
 
 async def _is_readable(key: str, size: int | None, objects: Objects) -> bool:

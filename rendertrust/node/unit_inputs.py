@@ -128,7 +128,11 @@ class UnitInputs:
             return WRONG_PATH
         folder = self.work / FOLDER / secrets.token_hex(16)
         target = folder / wanted.path.rpartition("/")[2]
-        if (failed := await self._place(wanted, {wanted.path: target})) is not None:
+        failed = await self._place(wanted, {wanted.path: target})
+        if failed is not None and failed.failure == "scene":
+            # The content differs, perhaps as it was corrupted on the way.
+            failed = await self._place(wanted, {wanted.path: target})
+        if failed is not None:
             return attrs.evolve(failed, unread=wanted.path)
         self.delivered[wanted.path] = target
         return None

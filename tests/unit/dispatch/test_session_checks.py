@@ -598,11 +598,11 @@ async def test_a_check_that_fails_is_the_verifiers_to_know() -> None:
 
 
 @simulated
-async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivered() -> None:
-    """Of a multipart upload the store knows no SHA-256; the checker computes it."""
+async def test_other_content_than_was_signed_for_is_named_and_the_gateway_decides() -> None:
+    """Of a multipart upload the store knows no SHA-256; the checker's download may be corrupt."""
     verifier: Probe[Verifier] = Probe("verifier")
     error = "the download's SHA-256 differs from that of the job's input"
-    for unread, report in (("check/picture", {"fault": error}), ("s.blend", None)):
+    for unread, is_other in (("check/picture", True), ("s.blend", False)):
         async with session(verifier=verifier) as play:
             await checking(play, verifier)
             play.hear(
@@ -616,7 +616,12 @@ async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivere
                     work={"unread": unread},
                 )
             )
-            told = Reported(CHECK, NODE, report, error, is_scene=report is None)
+            told = Reported(
+                *(CHECK, NODE, None, error),
+                is_unread=is_other,
+                is_other=is_other,
+                is_scene=not is_other,
+            )
             assert await verifier.expect(Reported) == told
         await verifier.expect(CheckerGone)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust.job_types import CHECK, CHECK_BATCH
 from rendertrust.manifest import Manifest, ManifestEntry
@@ -88,3 +90,32 @@ async def test_a_check_names_the_delivered_file_that_it_cannot_fetch(
         failure = await staged.lay_out(order(cache, larger_than_the_cache))
     assert isinstance(failure, Failed), failure
     assert failed(ref, failure).work == unread
+
+
+@pytest.mark.parametrize(("corrupted", "is_placed"), [(1, True), (9, False)])
+async def test_a_delivered_file_that_was_corrupted_on_the_way_is_fetched_again(
+    tmp_path: Path, aiohttp_server: AiohttpServer, corrupted: int, *, is_placed: bool
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        is_bad = len(asked) <= corrupted
+        return web.Response(body=bytes(len(DELIVERED)) if is_bad else DELIVERED)
+
+    app = web.Application()
+    app.router.add_get("/picture", answer)
+    server = await aiohttp_server(app)
+    sha256 = hashlib.sha256(DELIVERED).hexdigest()
+    url = str(server.make_url("/picture"))
+    picture = Input(path=PICTURE, url=url, sha256=sha256, size=len(DELIVERED))
+    async with aiohttp.ClientSession() as session:
+        cache = Cache(tmp_path / "cache", 1 << 20, session)
+        staged = UnitInputs(cache, tmp_path / "work", InputUrls(Running(job_id="c"), print, 1.0))
+        placed = await staged.lay_out(order(cache, picture))
+    assert len(asked) == 2
+    if is_placed:
+        assert staged.delivered[PICTURE].read_bytes() == DELIVERED
+    else:
+        assert isinstance(placed, Failed)
+        assert (placed.failure, placed.unread) == ("scene", PICTURE)

@@ -223,8 +223,12 @@ class Play:
         is_unread: bool = False,
         is_scene: bool = False,
         by_files: bool = False,
+        is_other: bool = False,
     ) -> None:
-        told = Reported(order.check, checker.node, report, reason, is_unread, is_scene, by_files)
+        told = Reported(
+            *(order.check, checker.node, report, reason),
+            *(is_unread, is_scene, by_files, is_other),
+        )
         assert self.verifier.tell(told)
 
     async def checks(self, checker: Inspector, report: Mapping[str, Any] | None) -> RunCheck:

@@ -333,7 +333,7 @@ async def test_a_verifier_opens_what_it_renders_and_nothing_of_its_owners_other_
         assert keys(order) == keys_of(job, [1, 3, 5])
         play.says(checker, order, {"opened": [LOOKED] * 3})
         assert await verdicts(play, job, 3) == [None, "sampled-out"] * 3
-        await asyncio.sleep(600)
+        await asyncio.sleep(200)
         assert checker.probe.ref.depth == 0
         other = play.inspector(21, batches=True)
         assert keys(await play.asked(other)) == keys_of(job, [0, 2, 4])

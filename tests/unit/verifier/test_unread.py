@@ -98,3 +98,50 @@ async def test_what_cannot_be_fetched_keeps_nobody_elses_result_waiting() -> Non
         await play.checks(checker, EXACT)
         await play.ends(other, "COMPLETED")
         assert play.verdict(job) is None
+
+
+async def reads_other(play: Play, checker: Inspector) -> None:
+    """Let the checker report that it fetched other content than the node signed."""
+    why = "check/picture: the download's SHA-256 differs"
+    play.says(checker, await play.asked(checker), None, why, is_unread=True, is_other=True)
+
+
+@simulated
+@pytest.mark.parametrize("named", [result_key, evidence_key])
+async def test_other_content_that_the_gateway_reads_too_is_a_strike(
+    named: Callable[[UUID, UUID, int, int], str],
+) -> None:
+    """Of a multipart upload the store knows no SHA-256, so the gateway computes it."""
+    async with verifying() as play:
+        job = await play.delivered()
+        key = named(CREATOR, job, 0, 1)
+        await play.objects.put(key, bytes(len(await play.objects.get(key))))
+        await reads_other(play, play.inspector())
+        await play.ends(job, "QUEUED")
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike, play.earned()) == ("invalid", True, 0)
+
+
+@simulated
+async def test_a_corrupted_download_of_a_verifier_is_no_failure_of_the_node() -> None:
+    async with verifying() as play:
+        job, checker = await play.delivered(), play.inspector()
+        for _ in range(2):
+            await reads_other(play, checker)
+            await asyncio.sleep(200)
+        await play.checks(checker, EXACT)
+        unit = await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), unit.failures, play.earned()) == ("exact", 0, SHARE)
+
+
+@simulated
+async def test_a_store_that_is_away_does_not_turn_other_content_into_a_strike() -> None:
+    async with verifying() as play:
+        job, checker = await play.delivered(), play.inspector()
+        play.objects.away = True
+        await reads_other(play, checker)
+        await asyncio.sleep(600)
+        assert play.verdict(job) is None
+        play.objects.away = False
+        await play.checks(checker, EXACT)
+        await play.ends(job, "COMPLETED")
