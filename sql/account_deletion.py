@@ -31,7 +31,7 @@ _ERASING: Final = (
 
 @attrs.frozen
 class Obstacles:
-    """What must be settled before an account can be deleted; money in units.
+    """Obstacles to a deletion, which must be settled first; money in units.
 
     ``bought``: credits left that were bought, or paid out as earnings. ``unpaid``: earnings.
     ``at_work``: units that the user's nodes render, or that are being verified.

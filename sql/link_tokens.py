@@ -14,7 +14,7 @@ TOKEN_MAX: Final = 100  # characters of a token that somebody sends
 
 @attrs.frozen
 class LinkKind:
-    """What a link is for. ``prefix`` begins its tokens; ``page`` is the console's page for it."""
+    """Purpose of a link. ``prefix`` begins its tokens; ``page`` is the console's page for it."""
 
     prefix: str
     page: str

@@ -22,7 +22,7 @@ OFFLINE_MOST_SECONDS: Final = 86_400.0  # silence after which they are not told 
 
 
 class MailKind(StrEnum):
-    """What a mail tells."""
+    """Subjects of mails."""
 
     RESET = "password.reset"
     CHANGED = "password.changed"
@@ -87,7 +87,7 @@ class DueMail:
 
 @attrs.frozen
 class NoticeFacts:
-    """What a notice says, as it is when the mail is sent.
+    """Facts that a notice states, as they are when the mail is sent.
 
     ``amount``: a charge or the sum of a payout, in units of money. ``user_id``: the creator, in a
     dispute; ``share``: the operator's share. ``name``: the node's name, which its owner chose.

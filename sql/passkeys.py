@@ -17,7 +17,7 @@ PASSKEYS_MAX: Final = 20  # passkeys of one user
 
 
 class Purpose(Enum):
-    """What a challenge is for."""
+    """Purposes of challenges."""
 
     ADD = "add"
     GIVE = "give"
@@ -41,7 +41,7 @@ class PasskeyRow:
 
 @attrs.frozen
 class ChallengeOwner:
-    """Who may answer a challenge: a user in one session, or in one sign-in that waits."""
+    """Holder of a challenge: a user in one session, or in a sign-in that waits."""
 
     holder: bytes = attrs.field(repr=False)
     user: UUID

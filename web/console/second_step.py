@@ -54,7 +54,7 @@ LASTS: Final = timedelta(minutes=10)
 
 
 class Step(Enum):
-    """What is missing after the right password; the value is the page for it."""
+    """A step that is missing after the right password; the value is its page."""
 
     GIVE = GIVE
     SET_UP = SET_UP  # the user needs a factor and has none
