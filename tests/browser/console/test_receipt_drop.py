@@ -343,6 +343,19 @@ async def test_a_file_that_is_no_receipt_is_named_as_such(
         await visit.check_no_faults()
 
 
+async def test_a_farm_without_anchors_says_so(browser: Browser, stage: Stage) -> None:
+    unanchored = receipts.file_of(receipts.RECEIPT)
+    asked = [[unanchored, "a.png", base64(receipts.PICTURE)]]
+    none = {**farm(), "contract": "", "chain": None}
+    async with visiting(browser, stage) as visit:
+        page = await visit.go("/")
+        url = assets().url("receipt_check.js")
+        for told, said in ((none, "has anchored nothing"), (farm(), "not anchored on the")):
+            ((steps, seal),) = await page.evaluate(CHECKED, [url, told, asked])
+            assert (steps["Farm"][0], seal) == (None, False)
+            assert said in steps["Farm"][1]
+
+
 async def test_a_receipt_of_another_farm_is_named_as_such(browser: Browser, stage: Stage) -> None:
     good = json.dumps(receipt_of(receipts.RECEIPT["work"]["pixels"]))
     async with visiting(browser, stage) as visit:

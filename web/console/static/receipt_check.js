@@ -106,6 +106,7 @@ async function proofStep(proof) {
 // Tells whether the log's key and the anchor are this farm's.
 function farmStep(proof, farm) {
   if (!farm.keys.includes(proof.verifier)) return [false, `It is a receipt of another farm, ${String(proof.verifier).split("+")[0]}, or of a former key of this one.`];
+  if (!proof.anchor && !farm.contract) return [null, "Its transfer is not anchored: this farm has anchored nothing on a blockchain."];
   if (!proof.anchor) return [null, "Its transfer is not anchored on the blockchain yet. Download the receipt again later."];
   if (proof.chain_id !== farm.chain || String(proof.contract).toLowerCase() !== farm.contract.toLowerCase()) return [false, "It is anchored by another contract than this farm's."];
   return [true, `The key is this farm's, and contract ${proof.contract} on chain ${proof.chain_id} is its own.`];
