@@ -148,6 +148,12 @@ async def observe_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     farm.jane = Person(farm.http, farm.gateway.url)
     await farm.jane.register()
     node: FakeNode = await farm.liar(delivers)
+
+    async def is_noted() -> bool:
+        found = "SELECT EXISTS (SELECT FROM node_connections WHERE node_id = $1)"
+        return bool(await farm.owner.fetchval(found, UUID(str(node.node_id))))
+
+    await until(is_noted)  # the gateway notes connections a little later
     job = await farm.place()
     await node.next(Ack, within=WITHIN)
     await wait_for_looks(farm)
